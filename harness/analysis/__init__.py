@@ -1,0 +1,1 @@
+"""From journals to a verdict: store, reconcile, measure, judge."""

@@ -1,0 +1,1 @@
+"""The paychain command: one module per sub-command."""

@@ -1,0 +1,1 @@
+"""What a user declares: chains, experiments, faults, tolerances and policies."""

@@ -1,0 +1,113 @@
+"""A declared topology: links, the calls between them, the providers they depend on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.model.policy import Call
+from harness.model.quantity import Duration, Share
+from harness.model.schema import Declared
+
+Operation = Literal[
+    "forward", "screen", "authenticate", "tokenise", "authorise", "capture", "void", "refund",
+    "query", "notify",
+]  # fmt: skip
+Role = Literal["edge", "gateway", "fraud", "authentication", "processor", "scheme", "issuer"]
+ProviderKind = Literal["edge", "cloud", "carrier", "processor", "scheme", "bank"]
+CUSTOMER = "customer"  # the caller of the entry hop
+ENTRY_OPERATION = "pay"
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+class Provider(Declared):
+    """Who runs or carries links; links that name the same provider fail together."""
+
+    kind: ProviderKind
+    title: str = ""
+
+    @property
+    def carries(self) -> bool:
+        """It carries traffic to its links (edge, carrier) rather than hosting them."""
+        return self.kind in ("edge", "carrier")
+
+
+class ServiceTime(Declared):
+    """How long a link works on a request: log-normal through its median and 99th percentile."""
+
+    median: Duration
+    p99: Duration
+
+
+class BusinessDeclines(Declared):
+    """The share of payments a link declines for business reasons, drawn per payment."""
+
+    share: Share
+    code: str = "51"
+
+
+class Link(Declared):
+    """One service of the chain."""
+
+    role: Role
+    provider: str | None = None
+    title: str = ""
+    answers_in: ServiceTime = ServiceTime.model_construct(median=0.002, p99=0.01)
+    forwards_to: str | None = None
+    calls: dict[Operation, Call] = {}
+    declines: BusinessDeclines | None = None
+    isolate: bool = False
+
+
+class Hop(Declared):
+    """One (caller, operation, callee) of a chain: what a proxy of the fault engine stands on."""
+
+    caller: str
+    operation: str
+    callee: str
+
+    @property
+    def name(self) -> str:
+        """The proxy's name: URL-safe and readable."""
+        return f"{self.caller}.{self.operation}.{self.callee}"
+
+    def __str__(self) -> str:
+        """As a person writes it."""
+        return f"{self.caller} -> {self.callee} ({self.operation})"
+
+
+class Chain(Declared):
+    """A payment chain. `deadline` is how long the customer waits for a final answer."""
+
+    chain: Name
+    title: str = ""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    deadline: Duration = 10.0
+    providers: dict[Name, Provider] = {}
+    entry: str
+    links: Annotated[dict[Name, Link], Field(min_length=1, max_length=100)]
+
+    def calls_of(self, link: str) -> dict[str, Call]:
+        """The calls of a link by operation; `forwards_to` is the call `forward`."""
+        declared = self.links[link]
+        calls: dict[str, Call] = dict(declared.calls)
+        if declared.forwards_to is not None:
+            calls["forward"] = Call(to=declared.forwards_to, timeout="30s")  # type: ignore[arg-type]
+        return calls
+
+    def hops(self) -> list[Hop]:
+        """Every hop of the chain, the customer's own first, in declared order.
+
+        A call that reverses or queries unknowns has hops of its own for that traffic.
+        """
+        found = [Hop(caller=CUSTOMER, operation=ENTRY_OPERATION, callee=self.entry)]
+        for caller in self.links:
+            for operation, call in self.calls_of(caller).items():
+                for callee in call.targets:
+                    found.append(Hop(caller=caller, operation=operation, callee=callee))
+                    extra = {"reverse": "void", "query": "query"}.get(call.on_unknown)
+                    if extra is not None and operation == "authorise":
+                        found.append(Hop(caller=caller, operation=extra, callee=callee))
+        unique = {hop.name: hop for hop in found}
+        return list(unique.values())

@@ -1,0 +1,53 @@
+"""Load, faults on a timeline, tolerances."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from harness.model.chain import Name
+from harness.model.fault import Fault
+from harness.model.quantity import Amount, Duration, Rate
+from harness.model.schema import Declared
+from harness.model.tolerance import Tolerances
+
+
+class Amounts(Declared):
+    """Payment amounts are drawn log-normally around the median and kept between the limits."""
+
+    median: Amount
+    least: Amount
+    most: Amount
+
+
+class Load(Declared):
+    """Arrivals at a rate (open model). `before` and `after` frame the faults; warm-up comes first."""
+
+    arrivals: Rate
+    warm_up: Duration = 2.0
+    before: Duration
+    after: Duration
+    amounts: Amounts | None = None
+
+
+class Experiment(Declared):
+    """One experiment. `time_scale` says how an outage's clock was compressed; it is only stated."""
+
+    experiment: Name
+    title: str = ""
+    based_on: str = ""
+    time_scale: Annotated[str, Field(pattern=r"^1(/[1-9]\d{0,6})?$")] = "1"
+    load: Load
+    faults: Annotated[list[Fault], Field(max_length=1_000)] = []
+    tolerances: Tolerances = Tolerances()
+
+    @property
+    def faults_last(self) -> float:
+        """Seconds from the first moment of the fault timeline until the last heal."""
+        return max((fault.at + fault.lasts for fault in self.faults), default=0.0)
+
+    @property
+    def load_lasts(self) -> float:
+        """Seconds of load, warm-up included."""
+        return self.load.warm_up + self.load.before + self.faults_last + self.load.after

@@ -1,0 +1,1 @@
+"""The payment domain: money, outcomes, codes, cards, journal records and money rules. No I/O."""

@@ -1,0 +1,181 @@
+"""The records a run is judged by. Every process appends them to a spool; run.db holds them all.
+
+Times are integer nanoseconds since the run's epoch (a CLOCK_MONOTONIC reading shared by all
+processes of a machine, or the virtual clock). Amounts are minor units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from harness.payments.outcome import HopResult, Outcome
+
+
+class MovementKind(StrEnum):
+    """What a link's journal says happened to money."""
+
+    AUTHORISED = "authorised"
+    CAPTURED = "captured"
+    VOIDED = "voided"
+    REFUNDED = "refunded"
+    STOOD_IN = "stood_in"
+
+    @property
+    def sign(self) -> int:
+        """+1 when the movement holds the customer's money, -1 when it frees it, 0 otherwise."""
+        if self in (MovementKind.AUTHORISED, MovementKind.STOOD_IN):
+            return 1
+        return -1 if self in (MovementKind.VOIDED, MovementKind.REFUNDED) else 0
+
+
+class DecisionKind(StrEnum):
+    """What a policy or a link decided; each is one event in the journal."""
+
+    RETRY = "retry"
+    FAILOVER = "failover"
+    SKIP = "skip"
+    EXEMPT = "exempt"
+    DECLINE = "decline"
+    EXHAUSTED = "exhausted"  # no retry and no fallback was left
+    GAVE_UP = "gave_up"  # an unknown outcome was left as it is
+    QUERY = "query"
+    RESEND = "resend"
+    REVERSAL_SENT = "reversal_sent"
+    REVERSAL_ACKNOWLEDGED = "reversal_acknowledged"
+    REVERSAL_ABANDONED = "reversal_abandoned"
+    BREAKER_OPENED = "breaker_opened"
+    BREAKER_HALF_OPEN = "breaker_half_open"
+    BREAKER_CLOSED = "breaker_closed"
+    BREAKER_REJECTED = "breaker_rejected"
+    ANSWER_UNDELIVERABLE = "answer_undeliverable"
+    FAULT_HIT = "fault_hit"  # an in-link fault acted on this request
+
+
+class PaymentRecord(msgspec.Struct, frozen=True, tag="payment", array_like=True):
+    """The customer's side of one payment: what was asked, and what the customer was told."""
+
+    payment: str
+    intended_ns: int
+    started_ns: int
+    ended_ns: int
+    outcome: Outcome
+    technical: bool  # declined for a technical reason, or unknown
+    code: str  # response code (DE39) or "" when none came
+    told: str  # words of what the customer saw: "approved", "declined", "error", "no answer"
+    amount_minor: int
+    currency: str
+    scheme: str
+    card: str  # first six and last four digits only
+    merchant: str
+    decided_by: str  # link that decided, "" when none
+    error: HopResult | None  # how the customer's own hop failed, when it did
+    warm_up: bool
+
+
+class HopRecord(msgspec.Struct, frozen=True, tag="hop", array_like=True):
+    """One execution of a call, recorded by its caller."""
+
+    payment: str
+    attempt: int  # counts tries to authorise over one route, from 1
+    span: str
+    parent: str  # span of the hop that led to it, "" for the customer's own
+    caller: str
+    operation: str
+    callee: str
+    route: int  # 0 the declared target, n the n-th fallback
+    try_number: int  # 1 for the first, 2 and more for retries on the same target
+    started_ns: int
+    ended_ns: int
+    result: HopResult
+    code: str
+
+
+class Movement(msgspec.Struct, frozen=True, tag="movement", array_like=True):
+    """One line of a link's book."""
+
+    link: str
+    payment: str
+    attempt: int
+    kind: MovementKind
+    amount_minor: int
+    currency: str
+    reference: str  # shared by every movement of one authorisation, on every link
+    at_ns: int
+    decided_by: str
+
+
+class Decision(msgspec.Struct, frozen=True, tag="decision", array_like=True):
+    """One decision of a policy or of a link."""
+
+    link: str
+    kind: DecisionKind
+    at_ns: int
+    payment: str  # "" when it concerns no single payment (a breaker that opened)
+    attempt: int
+    operation: str
+    target: str  # link the decision is about: failed over to, retried, reversed, …
+    detail: str
+
+
+class FaultSwitch(msgspec.Struct, frozen=True, tag="switch", array_like=True):
+    """One fault put on or taken off, as the conductor did it."""
+
+    fault: str
+    action: str  # "applied" or "healed"
+    planned_ns: int
+    effective_ns: int  # the engine or the mock had acknowledged it
+    place: str  # "hop" or "link"
+    targets: list[str]
+    error: str  # "" when it worked
+
+
+Record = PaymentRecord | HopRecord | Movement | Decision | FaultSwitch
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Record)
+_LENGTH_BYTES = 4
+
+
+class Journal(Protocol):
+    """Where a link's code puts its records; it never waits and never fails."""
+
+    def append(self, record: Record) -> None:
+        """Take one record."""
+
+
+def encode(records: Iterable[Record]) -> bytes:
+    """Frames of a spool file: each record length-prefixed (4 bytes, big endian)."""
+    out = bytearray()
+    for record in records:
+        frame = _ENCODER.encode(record)
+        out += len(frame).to_bytes(_LENGTH_BYTES, "big")
+        out += frame
+    return bytes(out)
+
+
+def decode(data: bytes) -> tuple[list[Record], int]:
+    """Whole records in `data` and how many bytes they took; a cut tail is left for later.
+
+    Raises msgspec.DecodeError when a frame is not a record.
+    """
+    records: list[Record] = []
+    position = 0
+    for start, end in _frames(data):
+        records.append(_DECODER.decode(memoryview(data)[start:end]))
+        position = end
+    return records, position
+
+
+def _frames(data: bytes) -> Iterator[tuple[int, int]]:
+    position = 0
+    while position + _LENGTH_BYTES <= len(data):
+        start = position + _LENGTH_BYTES
+        end = start + int.from_bytes(data[position:start], "big")
+        if end > len(data):
+            return
+        yield start, end
+        position = end

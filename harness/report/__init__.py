@@ -1,0 +1,1 @@
+"""What a run is told as: result.json and everything that renders from it."""

@@ -1,0 +1,1 @@
+"""Mock links: one module per role, and the policies on the calls between them."""

@@ -1,0 +1,1 @@
+"""The embedded fault engine: a Toxiproxy-compatible TCP proxy with seeded toxics."""
