@@ -57,6 +57,7 @@ class Link(Declared):
     forwards_to: str | None = None
     calls: dict[Operation, Call] = {}
     declines: BusinessDeclines | None = None
+    idempotency: Literal["keyed", "none"] = "keyed"
     isolate: bool = False
 
 
@@ -99,15 +100,18 @@ class Chain(Declared):
     def hops(self) -> list[Hop]:
         """Every hop of the chain, the customer's own first, in declared order.
 
-        A call that reverses or queries unknowns has hops of its own for that traffic.
+        Reversals follow the path of the authorisation, and queries reach its first link: both have
+        hops of their own.
         """
         found = [Hop(caller=CUSTOMER, operation=ENTRY_OPERATION, callee=self.entry)]
         for caller in self.links:
             for operation, call in self.calls_of(caller).items():
                 for callee in call.targets:
                     found.append(Hop(caller=caller, operation=operation, callee=callee))
-                    extra = {"reverse": "void", "query": "query"}.get(call.on_unknown)
-                    if extra is not None and operation == "authorise":
-                        found.append(Hop(caller=caller, operation=extra, callee=callee))
+                    if operation != "authorise":
+                        continue
+                    found.append(Hop(caller=caller, operation="void", callee=callee))
+                    if call.on_unknown == "query":
+                        found.append(Hop(caller=caller, operation="query", callee=callee))
         unique = {hop.name: hop for hop in found}
         return list(unique.values())
