@@ -1,0 +1,67 @@
+"""The links of a chain that live in one process and one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from harness.model.chain import Chain
+from harness.payments.journal import Journal
+from harness.services.context import Context
+from harness.services.fault import InLinkFaults
+from harness.services.service import Service
+
+_POLL_S = 0.02
+
+
+class Host:
+    """Starts, connects, drains and stops a set of links."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        links: Sequence[str],
+        *,
+        seed: int,
+        now_ns: Callable[[], int],
+        journal: Journal,
+    ) -> None:
+        self.faults = InLinkFaults(seed)
+        order = {name: number for number, name in enumerate(chain.links, start=1)}
+        self.services = [
+            Service(
+                chain, name, Context(name, seed, now_ns, journal, f"{order[name]:04x}"),
+                self.faults,
+            )
+            for name in links
+        ]  # fmt: skip
+
+    async def start(self, host: str = "127.0.0.1") -> dict[str, int]:
+        """Listen on free ports; returns each link's port."""
+        return {service.name: await service.start(host) for service in self.services}
+
+    def connect(self, addresses: Mapping[str, tuple[str, int]]) -> None:
+        """Give every hop that leaves these links its address.
+
+        Raises KeyError when one is missing.
+        """
+        for service in self.services:
+            service.connect(addresses.__getitem__)
+
+    @property
+    def pending(self) -> int:
+        """Requests and reversals that are not final yet."""
+        return sum(service.pending for service in self.services)
+
+    async def drain(self, within_s: float) -> int:
+        """Wait until nothing is pending; returns what still is after `within_s`."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        while self.pending and loop.time() < until:
+            await asyncio.sleep(_POLL_S)
+        return self.pending
+
+    async def stop(self) -> None:
+        """Stop every link."""
+        for service in self.services:
+            await service.stop()

@@ -1,0 +1,76 @@
+"""What links say to each other: one request and one answer, as JSON over HTTP."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.payments.cards import Card
+from harness.payments.outcome import Outcome
+
+
+class PaymentRequest(msgspec.Struct, omit_defaults=True):
+    """One request for one operation. `reference` names the authorisation on every link it passes.
+
+    `key` is the idempotency key: the same for every repeat of the same attempt.
+    """
+
+    payment: str
+    amount_minor: int
+    currency: str
+    card: Card
+    merchant: str = ""
+    attempt: int = 1
+    reference: str = ""
+    key: str = ""
+    authenticated: bool = False
+    exempt: bool = False
+
+
+class Answer(msgspec.Struct, omit_defaults=True):
+    """A link's answer. An HTTP status alone says nothing about money: the outcome is here."""
+
+    outcome: Outcome
+    code: str = ""
+    decided_by: str = ""
+    reference: str = ""
+    amount_minor: int = 0
+
+
+_encoder = msgspec.json.Encoder()
+_request_decoder = msgspec.json.Decoder(PaymentRequest)
+_answer_decoder = msgspec.json.Decoder(Answer)
+
+
+def encode(message: PaymentRequest | Answer) -> bytes:
+    """JSON bytes."""
+    return _encoder.encode(message)
+
+
+def decode_request(body: bytes) -> PaymentRequest:
+    """Raises msgspec.ValidationError or DecodeError when it is not a request."""
+    return _request_decoder.decode(body)
+
+
+def decode_answer(body: bytes) -> Answer:
+    """Raises msgspec.ValidationError or DecodeError when it is not an answer."""
+    return _answer_decoder.decode(body)
+
+
+TRACE_HEADER = "traceparent"
+SPAN_DIGITS = 16
+
+
+def traceparent(trace: str, span: str) -> str:
+    """W3C trace context: `trace` is any text naming the payment, `span` 16 hex digits."""
+    return f"00-{trace_id(trace)}-{span}-01"
+
+
+def trace_id(payment: str) -> str:
+    """32 hex digits of a payment's id."""
+    return payment.encode().hex()[-32:].rjust(32, "0")
+
+
+def span_of(header: str) -> str:
+    """The parent span in a traceparent header, "" when there is none."""
+    parts = header.split("-")
+    return parts[2] if len(parts) == 4 and len(parts[2]) == SPAN_DIGITS else ""

@@ -1,0 +1,154 @@
+"""One running link: bytes in, faults, service time, the role's work, bytes out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from harness.model.chain import Chain
+from harness.payments.chance import log_normal
+from harness.payments.journal import DecisionKind
+from harness.services.authorising import Issuer, Processor, Scheme
+from harness.services.channel import Channel
+from harness.services.context import Context
+from harness.services.edge import Edge
+from harness.services.fault import InLinkFaults, answer_delay_s, instead_of_work, loses_answer
+from harness.services.gateway import Gateway
+from harness.services.message import (
+    TRACE_HEADER,
+    Answer,
+    PaymentRequest,
+    decode_request,
+    encode,
+    span_of,
+)
+from harness.services.policy import PolicyCall
+from harness.services.reversal import Reversals
+from harness.services.role import Role
+from harness.services.screening import Authentication, Fraud
+from harness.wire.http import HttpPool, HttpRequest, HttpResponse, HttpServer
+
+ROLES: dict[str, type[Role]] = {
+    "edge": Edge,
+    "gateway": Gateway,
+    "fraud": Fraud,
+    "authentication": Authentication,
+    "processor": Processor,
+    "scheme": Scheme,
+    "issuer": Issuer,
+}
+HEALTH = "/health"
+_JSON = {"content-type": "application/json"}
+
+
+class Service:
+    """A mock link on a socket. Its calls leave through the hops it is given by `connect`."""
+
+    def __init__(
+        self, chain: Chain, name: str, context: Context, faults: InLinkFaults
+    ) -> None:
+        self.name = name
+        self.in_flight = 0
+        self._chain = chain
+        self._link = chain.links[name]
+        self._context = context
+        self._faults = faults
+        self._reversals = Reversals(context)
+        self._channels: dict[tuple[str, str], Channel] = {}
+        calls = {
+            operation: PolicyCall(
+                context, operation, call, chain.currency, self._channels, self._reversals
+            )
+            for operation, call in chain.calls_of(name).items()
+        }
+        self._role = ROLES[self._link.role](
+            chain, name, self._link, context, calls, self._reversals
+        )
+        self._operations = self._role.operations()
+        self._server = HttpServer(self._handle, on_undeliverable=self._undeliverable)
+
+    @property
+    def pending(self) -> int:
+        """Requests being worked on and reversals on their way."""
+        return self.in_flight + self._reversals.pending
+
+    async def start(self, host: str, port: int = 0) -> int:
+        """Listen; returns the port."""
+        return await self._server.start(host, port)
+
+    def connect(self, address_of: Callable[[str], tuple[str, int]]) -> None:
+        """Learn where each hop's near end listens. Called once, before any payment."""
+        for hop in self._chain.hops():
+            if hop.caller == self.name:
+                pool = HttpPool(*address_of(hop.name))
+                self._channels[hop.operation, hop.callee] = Channel(
+                    self._context, hop.operation, hop.callee, pool
+                )
+
+    async def stop(self, drain_s: float = 0.0) -> None:
+        """Stop listening and working, close every connection."""
+        self._reversals.cancel()
+        await self._server.stop(drain_s)
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def _handle(self, http: HttpRequest) -> HttpResponse | None:
+        if http.target == HEALTH:
+            return HttpResponse(200, b'{"status":"up"}', _JSON)
+        operation = http.target.removeprefix("/")
+        work = self._operations.get(operation)
+        if work is None or http.method != "POST":
+            return _error(404, f"a {self._link.role} does not {operation}")
+        try:
+            request = decode_request(http.body)
+        except msgspec.MsgspecError as error:
+            return _error(400, str(error))
+        self.in_flight += 1
+        try:
+            return await self._answer(http, operation, request)
+        finally:
+            self.in_flight -= 1
+
+    async def _answer(
+        self, http: HttpRequest, operation: str, request: PaymentRequest
+    ) -> HttpResponse | None:
+        caller = http.headers.get("user-agent", "")
+        parent = span_of(http.headers.get(TRACE_HEADER, ""))
+        faults = self._faults.striking(self._context, caller, operation, request)
+        key = (operation, request.payment, request.attempt)
+        await asyncio.sleep(
+            log_normal(
+                self._context.draw("service", *key),
+                self._link.answers_in.median,
+                self._link.answers_in.p99,
+            )
+        )
+        answer: Answer | HttpResponse | None = instead_of_work(faults, self.name)
+        if answer is None:
+            answer = await self._operations[operation](request, parent)
+        if faults:
+            delay_s = answer_delay_s(faults, self._context.draw("slow", *key))
+            if delay_s > 0:
+                await asyncio.sleep(delay_s)
+            if loses_answer(faults):
+                return None
+        if isinstance(answer, HttpResponse):
+            return answer
+        return HttpResponse(200, encode(answer), _JSON)
+
+    def _undeliverable(self, http: HttpRequest, response: HttpResponse) -> None:
+        """The caller went away; what was done stays done."""
+        if http.target == HEALTH or response.status >= 400:
+            return
+        request = decode_request(http.body)
+        self._context.decided(
+            DecisionKind.ANSWER_UNDELIVERABLE, http.target.removeprefix("/"),
+            http.headers.get("user-agent", ""), payment=request.payment, attempt=request.attempt,
+            detail=request.reference,
+        )  # fmt: skip
+
+
+def _error(status: int, message: str) -> HttpResponse:
+    return HttpResponse(status, msgspec.json.encode({"error": message}), _JSON)
