@@ -1,0 +1,76 @@
+"""When payments arrive and what they are: a seeded schedule, the same for every run of a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from faker import Faker
+
+from harness.payments.cards import TEST_CARDS, Card
+from harness.payments.chance import draw, log_normal
+
+MERCHANTS = 20
+
+
+class LoadPlan(msgspec.Struct, frozen=True):
+    """What the load process is told. Times are seconds since the run's epoch."""
+
+    url: str
+    entry: str  # link that takes the payments
+    rate: float
+    start_s: float
+    warm_up_s: float
+    lasts_s: float  # warm-up included
+    deadline_s: float
+    seed: int
+    epoch_ns: int
+    currency: str
+    amount_median: int  # minor units
+    amount_least: int
+    amount_most: int
+    spool: str
+    ready: str  # file written once the load can start
+    go: str  # file that appears with the start time when it may
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """One payment to be made. `at_s` counts from the start of the load."""
+
+    number: int
+    at_s: float
+    payment: str
+    amount_minor: int
+    card: Card
+    merchant: str
+    warm_up: bool
+
+
+def arrivals(plan: LoadPlan) -> Iterator[Arrival]:
+    """Every arrival of the plan in order: evenly spaced at the declared rate."""
+    merchants = _merchants(plan.seed)
+    for number in range(count(plan)):
+        at_s = number / plan.rate
+        amount = log_normal(
+            draw(plan.seed, "amount", number), plan.amount_median, plan.amount_median * 8
+        )
+        yield Arrival(
+            number,
+            at_s,
+            f"p{number:07d}",
+            round(min(max(amount, plan.amount_least), plan.amount_most)),
+            TEST_CARDS[int(draw(plan.seed, "card", number) * len(TEST_CARDS))],
+            merchants[int(draw(plan.seed, "merchant", number) * len(merchants))],
+            at_s < plan.warm_up_s,
+        )
+
+
+def count(plan: LoadPlan) -> int:
+    """How many payments the plan offers."""
+    return round(plan.rate * plan.lasts_s)
+
+
+def _merchants(seed: int) -> list[str]:
+    fake = Faker("en_GB")
+    fake.seed_instance(seed)
+    return [fake.company() for _ in range(MERCHANTS)]

@@ -1,0 +1,63 @@
+"""A services process: `python -m harness.services PLAN.json`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from harness.services.control import ControlApi
+from harness.services.host import Host
+from harness.services.plan import Ready, read_plan, write_whole
+from harness.services.spool import SpoolJournal
+from harness.wire.http import HttpServer
+
+PARENT_POLL_S = 0.25
+
+
+async def serve(plan_path: Path) -> None:
+    """Run the plan's links until told to stop, or until the parent is gone."""
+    plan = read_plan(plan_path)
+    journal = SpoolJournal(Path(plan.spool))
+    journal.start()
+    host = Host(
+        plan.chain(), plan.links, seed=plan.seed, journal=journal,
+        now_ns=lambda: time.monotonic_ns() - plan.epoch_ns,
+    )  # fmt: skip
+    control = HttpServer(ControlApi(host).handle)
+    ready = Ready(await control.start("127.0.0.1"), await host.start())
+    write_whole(Path(plan.ready), ready)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    parent = os.getppid()
+    while os.getppid() == parent and not stop.is_set():
+        try:
+            await asyncio.wait_for(stop.wait(), PARENT_POLL_S)
+        except TimeoutError:
+            continue
+    await host.stop()
+    await control.stop(0.0)
+    journal.close()
+
+
+def main() -> None:
+    """Start the loop: uvloop when it is installed."""
+    gc.freeze()
+    runner = asyncio.run
+    try:
+        import uvloop
+    except ImportError:
+        pass
+    else:
+        runner = uvloop.run
+    runner(serve(Path(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

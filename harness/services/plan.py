@@ -1,0 +1,44 @@
+"""What a services process is told when it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from harness.model.chain import Chain
+
+
+class ServicesPlan(msgspec.Struct, frozen=True):
+    """Written by the conductor as JSON. `epoch_ns` is the CLOCK_MONOTONIC reading of time zero."""
+
+    chain_text: str
+    links: list[str]
+    seed: int
+    epoch_ns: int
+    spool: str
+    ready: str  # file that gets the process' ports once it listens
+
+    def chain(self) -> Chain:
+        """The chain, which the conductor has checked before."""
+        return Chain.model_validate(yaml.load(self.chain_text, Loader=yaml.BaseLoader))  # noqa: S506
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What the process answers: where its control API and its links listen."""
+
+    control: int
+    ports: dict[str, int]
+
+
+def read_plan(path: Path) -> ServicesPlan:
+    """Raises msgspec.DecodeError when the file is not a plan."""
+    return msgspec.json.decode(path.read_bytes(), type=ServicesPlan)
+
+
+def write_whole(path: Path, value: msgspec.Struct) -> None:
+    """Write JSON so that a reader sees all of it or no file."""
+    scratch = path.with_suffix(".tmp")
+    scratch.write_bytes(msgspec.json.encode(value))
+    scratch.replace(path)
