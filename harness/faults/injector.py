@@ -55,7 +55,7 @@ class Injector:
     def heal_all(self) -> None:
         """Take off whatever is on, as far as the other side still answers."""
         for switch in list(self._on.values()):
-            healed = Switch(switch.at_s, switch.fault, "heal", switch.place, is_last=True)
+            healed = Switch(switch.at_s, switch.fault, "heal", switch.place)
             self.switch(healed, self._now_ns())
 
     def link_hits(self) -> dict[str, int]:

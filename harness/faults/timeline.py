@@ -42,7 +42,6 @@ class Switch:
     fault: Fault
     action: Action
     place: Place
-    is_last: bool  # the fault's final heal
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +59,8 @@ def compile_timeline(chain: Chain, experiment: Experiment) -> list[Switch]:
     for fault in experiment.faults:
         place = place_of(chain, fault)
         for start, end in _windows(fault):
-            switches.append(Switch(start, fault, "apply", place, is_last=False))
-            is_last = end >= fault.at + fault.lasts
-            switches.append(Switch(end, fault, "heal", place, is_last=is_last))
+            switches.append(Switch(start, fault, "apply", place))
+            switches.append(Switch(end, fault, "heal", place))
     return sorted(switches, key=lambda switch: (switch.at_s, switch.action == "apply"))
 
 
@@ -76,9 +74,7 @@ def _windows(fault: Fault) -> list[tuple[float, float]]:
     while start < until:
         windows.append((start, min(start + fault.flapping.period * fault.flapping.duty, until)))
         start += fault.flapping.period
-    last_start, _ = windows[-1]
-    # The fault is over at the end of its window even when its last on-part ended before.
-    return [*windows[:-1], (last_start, windows[-1][1])]
+    return windows
 
 
 def place_of(chain: Chain, fault: Fault) -> Place:

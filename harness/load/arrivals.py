@@ -7,31 +7,11 @@ from collections.abc import Iterator
 import msgspec
 from faker import Faker
 
+from harness.load.plan import LoadPlan, count
 from harness.payments.cards import TEST_CARDS, Card
 from harness.payments.chance import draw, log_normal
 
 MERCHANTS = 20
-
-
-class LoadPlan(msgspec.Struct, frozen=True):
-    """What the load process is told. Times are seconds since the run's epoch."""
-
-    url: str
-    entry: str  # link that takes the payments
-    rate: float
-    start_s: float
-    warm_up_s: float
-    lasts_s: float  # warm-up included
-    deadline_s: float
-    seed: int
-    epoch_ns: int
-    currency: str
-    amount_median: int  # minor units
-    amount_least: int
-    amount_most: int
-    spool: str
-    ready: str  # file written once the load can start
-    go: str  # file that appears with the start time when it may
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -63,11 +43,6 @@ def arrivals(plan: LoadPlan) -> Iterator[Arrival]:
             merchants[int(draw(plan.seed, "merchant", number) * len(merchants))],
             at_s < plan.warm_up_s,
         )
-
-
-def count(plan: LoadPlan) -> int:
-    """How many payments the plan offers."""
-    return round(plan.rate * plan.lasts_s)
 
 
 def _merchants(seed: int) -> list[str]:

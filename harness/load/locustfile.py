@@ -17,7 +17,8 @@ import gevent.pool
 import msgspec
 from locust import FastHttpUser, constant_throughput, events, task
 
-from harness.load.arrivals import Arrival, LoadPlan, arrivals
+from harness.load.arrivals import Arrival, arrivals
+from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
 from harness.model.chain import CUSTOMER, ENTRY_OPERATION
 from harness.payments.cards import TEST_CARDS

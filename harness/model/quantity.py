@@ -44,7 +44,7 @@ def share_of_one(value: Any) -> float:
     match = _SHARE.fullmatch(str(value))
     if match is None:
         raise ValueError(f"'{value}' is not a share; write it in percent, such as 50%")
-    share = float(match[1]) / 100
+    share = float(Decimal(match[1]) / 100)  # exactly the share that was written
     if share > 1:
         raise ValueError(f"'{value}' is more than 100%")
     return share

@@ -1,0 +1,459 @@
+"""One run from start to verdict, in reading order."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+import requests
+
+from harness.analysis.analyse import Analysis, analyse
+from harness.analysis.store import RunStore, SpoolReader
+from harness.children import Child, Children
+from harness.faults import engine as engines
+from harness.faults.control import EngineError
+from harness.faults.injector import Injector
+from harness.faults.timeline import Switch, compile_timeline
+from harness.load.plan import LoadPlan, count
+from harness.model.chain import Chain
+from harness.model.experiment import Experiment
+from harness.model.loading import Loaded
+from harness.payments.errors import UserError
+from harness.payments.journal import Record
+from harness.payments.money import to_minor
+from harness.progress import Counts, Progress
+from harness.report.html import write_all
+from harness.report.result import (
+    CallEdge,
+    ChainFacts,
+    EngineFacts,
+    ExperimentFacts,
+    LinkNode,
+    LoadFacts,
+    Result,
+    write,
+)
+from harness.services.plan import Ready, ServicesPlan, write_whole
+
+READY_WITHIN_S = 20.0
+LOAD_LEAD_S = 0.3  # between the go and the first payment
+TICK_S = 0.02
+SHOW_S = 0.25
+WATCH_S = 1.0  # between two signs of life of the engine
+DRAIN_S = 15.0  # for reversals and answers still on their way when the load has ended
+SERVICES = (sys.executable, "-m", "harness.services")
+LOCUST = (
+    sys.executable, "-m", "locust", "--headless", "--users", "1", "--spawn-rate", "1",
+    "--exit-code-on-error", "0", "--loglevel", "ERROR", "--only-summary", "--reset-stats",
+)  # fmt: skip
+
+
+class Interrupted(Exception):  # noqa: N818  (the user's wish, not an error)
+    """Ctrl-C or SIGTERM."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be run. `services` is the command of a services process."""
+
+    chain: Loaded[Chain]
+    experiment: Loaded[Experiment]
+    out: Path
+    seed: int
+    toxiproxy: str | None
+    command: str
+    services: tuple[str, ...] = SERVICES
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that is over: its folder, its result, and whether it was interrupted."""
+
+    folder: Path
+    result: Result
+    was_interrupted: bool
+
+
+def run(order: Order, progress: Progress) -> Finished:
+    """Run an experiment on a chain and judge it.
+
+    A failure of the harness itself never raises: the verdict is inconclusive and says why.
+    Raises UserError when nothing could be started, with nothing left running.
+    """
+    started = datetime.now(UTC)
+    folder = _folder(order, started)
+    conduct = _Run(order, folder, progress)
+    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
+    was_interrupted = False
+    try:
+        conduct.start()
+        conduct.drive()
+        conduct.drain()
+    except Interrupted:
+        was_interrupted = True
+        conduct.problems.insert(0, "the run was interrupted")
+    except (UserError, EngineError, requests.RequestException) as error:
+        conduct.problems.append(str(error))
+    finally:
+        for number in _SIGNALS:  # a second Ctrl-C must not leave anything running
+            signal.signal(number, signal.SIG_IGN)
+        conduct.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        progress.close()
+    result = conduct.judge(started)
+    write(result, folder)
+    write_all(result, folder)
+    return Finished(folder, result, was_interrupted)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+class _Run:
+    """The state of one run: its processes, its journal, what went wrong with the harness."""
+
+    def __init__(self, order: Order, folder: Path, progress: Progress) -> None:
+        self.problems: list[str] = []
+        self._order = order
+        self._chain, self._experiment = order.chain.model, order.experiment.model
+        self._folder = folder
+        self._progress = progress
+        self._scratch = folder / "spool"
+        self._scratch.mkdir()
+        self._children = Children(self._scratch)
+        self._store = RunStore.create(folder / "run.db")
+        self._epoch_ns = time.monotonic_ns()
+        self._plan: LoadPlan | None = None
+        self._engine: engines.Engine | None = None
+        self._injector: Injector | None = None
+        self._controls: list[str] = []
+        self._spools: list[SpoolReader] = []
+        self._counts = Counts()
+        self._faults_on: dict[str, None] = {}
+        self._start_s: float | None = None
+
+    # -- start ----------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Engine, mocks, proxies, load process; all ready when this returns."""
+        self._progress.say(
+            f"{self._experiment.experiment} on {self._chain.chain}, seed {self._order.seed}; "
+            f"{self._whole_s():.0f} s of load"
+        )
+        self._engine = engines.start(
+            self._order.toxiproxy, self._children, self._order.seed
+        )
+        readies = self._start_services()
+        ports = {name: port for ready in readies for name, port in ready.ports.items()}
+        addresses = {}
+        for hop in self._chain.hops():
+            address = self._engine.control.create(hop.name, f"127.0.0.1:{ports[hop.callee]}")
+            host, _, port = address.rpartition(":")
+            addresses[hop.name] = (host, int(port))
+        for url in self._controls:
+            requests.post(f"{url}/routes", json=addresses, timeout=5).raise_for_status()
+        self._injector = Injector(self._engine.control, self._controls, self._now_ns)
+        entry = addresses[self._chain.hops()[0].name]
+        self._start_load(f"http://{entry[0]}:{entry[1]}")
+
+    def _start_services(self) -> list[Ready]:
+        """All links in one process, but each isolated link in one of its own."""
+        alone = [[name] for name, link in self._chain.links.items() if link.isolate]
+        together = [name for name, link in self._chain.links.items() if not link.isolate]
+        started: list[tuple[Child, Path]] = []
+        for links in [*([together] if together else []), *alone]:
+            name = "mock services" if links is together else f"link {links[0]}"
+            stem = name.replace(" ", "-")
+            ready = self._scratch / f"{stem}.ready"
+            plan = ServicesPlan(
+                self._order.chain.text, links, self._order.seed, self._epoch_ns,
+                str(self._spool(stem)), str(ready),
+            )  # fmt: skip
+            path = self._scratch / f"{stem}.plan"
+            write_whole(path, plan)
+            child = self._children.start(name, [*self._order.services, str(path)])
+            started.append((child, ready))
+        readies = []
+        for child, ready in started:
+            self._children.wait_for(child, ready, READY_WITHIN_S)
+            readies.append(msgspec.json.decode(ready.read_bytes(), type=Ready))
+        self._controls = [f"http://127.0.0.1:{ready.control}" for ready in readies]
+        return readies
+
+    def _start_load(self, url: str) -> None:
+        load = self._experiment.load
+        currency = self._chain.currency
+        amounts = load.amounts
+        self._plan = LoadPlan(
+            url, self._chain.entry, load.arrivals, load.warm_up, self._whole_s(),
+            self._chain.deadline, self._order.seed, self._epoch_ns, currency,
+            to_minor(str(amounts.median), currency) if amounts else to_minor("40", currency),
+            to_minor(str(amounts.least), currency) if amounts else to_minor("1", currency),
+            to_minor(str(amounts.most), currency) if amounts else to_minor("900", currency),
+            str(self._spool("load")), str(self._scratch / "load.ready"),
+            str(self._scratch / "load.go"),
+        )  # fmt: skip
+        path = self._scratch / "load.plan"
+        write_whole(path, self._plan)
+        locustfile = Path(__file__).parent / "load" / "locustfile.py"
+        child = self._children.start(
+            "load process", [*LOCUST, "-f", str(locustfile)], {"PAYCHAIN_LOAD_PLAN": str(path)}
+        )
+        self._load = child
+        self._children.wait_for(child, Path(self._plan.ready), READY_WITHIN_S)
+
+    def _spool(self, stem: str) -> Path:
+        path = self._scratch / f"{stem}.spool"
+        self._spools.append(SpoolReader(path))
+        return path
+
+    # -- drive ----------------------------------------------------------------------------------
+    def drive(self) -> None:
+        """Let the load run and switch the faults on time."""
+        assert self._plan is not None
+        self._start_s = self._now_s() + LOAD_LEAD_S
+        self._store.set_meta("timeline", self._timeline())
+        go = Path(self._plan.go)
+        scratch = go.with_suffix(".tmp")
+        scratch.write_text(str(int(self._start_s * 1e9)))
+        scratch.replace(go)
+        self._load.may_end = True
+        due = compile_timeline(self._chain, self._experiment)
+        faults_s = self._timeline()["faults_start_s"]
+        end_s = self._timeline()["load_end_s"] + self._chain.deadline + 2
+        show_s = watch_s = 0.0
+        while self._load.process.poll() is None:
+            now_s = self._now_s()
+            while due and faults_s + due[0].at_s <= now_s:
+                self._switch(due.pop(0), faults_s)
+            self._check_children()
+            if now_s >= watch_s:
+                watch_s = now_s + WATCH_S
+                self._check_engine()
+            if now_s >= show_s:
+                show_s = now_s + SHOW_S
+                self._collect()
+                self._show(now_s)
+            if now_s > end_s:
+                self.problems.append("the load process did not end in time")
+                return
+            next_s = faults_s + due[0].at_s if due else now_s + TICK_S
+            time.sleep(max(0.0, min(TICK_S, next_s - self._now_s())))
+        if self._load.process.returncode != 0 or self._now_s() < self._timeline()["load_end_s"]:
+            self.problems.append(self._load.obituary())
+        for switch in due:
+            self._switch(switch, faults_s)
+
+    def _switch(self, switch: Switch, faults_s: float) -> None:
+        assert self._injector is not None
+        record = self._injector.switch(switch, int((faults_s + switch.at_s) * 1e9))
+        self._store.ingest([record])
+        if record.error:
+            self.problems.append(f"fault {record.fault} was not {record.action}: {record.error}")
+        if switch.action == "apply":
+            self._faults_on[switch.fault.id] = None
+        else:
+            self._faults_on.pop(switch.fault.id, None)
+
+    def _check_children(self) -> None:
+        dead = self._children.dead()
+        if dead:
+            raise UserError(dead[0].obituary())
+
+    def _check_engine(self) -> None:
+        assert self._engine is not None
+        try:
+            self._engine.control.names()
+        except EngineError as error:
+            raise UserError(f"the fault engine no longer answers: {error}") from error
+
+    def _collect(self) -> None:
+        for spool in self._spools:
+            records: list[Record] = spool.read()
+            self._counts.add(records)
+            self._store.ingest(records)
+
+    def _show(self, now_s: float) -> None:
+        times = self._timeline()
+        if now_s < times["before_start_s"]:
+            phase = "warm-up"
+        elif now_s < times["faults_start_s"]:
+            phase = "before"
+        elif now_s < times["faults_start_s"] + self._experiment.faults_last:
+            phase = "faults"
+        else:
+            phase = "after"
+        at_s = now_s - times["load_start_s"]
+        self._progress.show(max(0.0, at_s), phase, list(self._faults_on), self._counts)
+
+    # -- end ------------------------------------------------------------------------------------
+    def drain(self) -> None:
+        """Wait until every payment and reversal is final."""
+        self._progress.say("draining")
+        pending = 0
+        for url in self._controls:
+            answer = requests.post(
+                f"{url}/drain", json={"within_s": DRAIN_S}, timeout=DRAIN_S + 5
+            ).json()
+            pending += answer["pending"]
+        self._store.set_meta("drained_s", self._now_s())
+        if pending:
+            self.problems.append(f"{pending} requests or reversals were still on their way")
+        self._check_children()
+        assert self._injector is not None
+        hits = {fault.id: {"hits": 0, "unit": "requests"} for fault in self._experiment.faults}
+        for fault_id, number in self._injector.link_hits().items():
+            hits[fault_id]["hits"] = number
+        assert self._engine is not None
+        for fault in self._experiment.faults:
+            if not fault.acts_in_link:
+                known = self._injector.hits[fault.id] if self._engine.name == "embedded" else None
+                hits[fault.id] = {"hits": known, "unit": "connections"}
+        self._store.set_meta("fault_hits", hits)
+
+    def stop(self) -> None:
+        """Heal what is on, stop every process, keep every record."""
+        if self._injector is not None and self._faults_on:
+            self._injector.heal_all()
+        if self._engine is not None and self._engine.child is None:
+            self._leave_engine()
+        self._children.stop()
+        self._collect()
+        for spool in self._spools:
+            if spool.error:
+                self.problems.append(f"a journal could not be read to its end: {spool.error}")
+
+    def _leave_engine(self) -> None:
+        assert self._engine is not None
+        for hop in self._chain.hops():
+            try:
+                self._engine.control.destroy(hop.name)
+            except EngineError:
+                continue
+
+    def judge(self, started: datetime) -> Result:
+        """Everything measured and judged, from run.db."""
+        planned = count(self._plan) if self._plan is not None else 0
+        self._store.set_meta("planned", planned)
+        self._store.set_meta("timeline", self._timeline())
+        analysis = analyse(self._store, self._chain, self._experiment, problems=self.problems)
+        self._store.close()
+        return _result(self._order, self._folder, started, analysis, self._engine, planned)
+
+    # -- time -----------------------------------------------------------------------------------
+    def _now_ns(self) -> int:
+        return time.monotonic_ns() - self._epoch_ns
+
+    def _now_s(self) -> float:
+        return self._now_ns() / 1e9
+
+    def _whole_s(self) -> float:
+        return self._experiment.load_lasts
+
+    def _timeline(self) -> dict[str, float]:
+        start_s = self._start_s if self._start_s is not None else self._now_s()
+        before_s = start_s + self._experiment.load.warm_up
+        return {
+            "load_start_s": start_s,
+            "before_start_s": before_s,
+            "faults_start_s": before_s + self._experiment.load.before,
+            "load_end_s": start_s + self._whole_s(),
+        }
+
+
+def _folder(order: Order, started: datetime) -> Path:
+    name = f"{started:%Y%m%dT%H%M%SZ}-{order.chain.model.chain}-{order.experiment.model.experiment}"
+    for suffix in ("", *(f"-{number}" for number in range(2, 100))):
+        folder = order.out / (name + suffix)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(f"cannot write to {order.out}: {error.strerror}") from error
+        inputs = folder / "inputs"
+        inputs.mkdir()
+        for loaded in (order.chain, order.experiment):
+            (inputs / loaded.path.name).write_text(loaded.text, "utf-8")
+        return folder
+    raise UserError(f"{order.out / name} and 98 others exist already")
+
+
+def _result(
+    order: Order, folder: Path, started: datetime, analysis: Analysis,
+    engine: engines.Engine | None, planned: int,
+) -> Result:  # fmt: skip
+    chain, experiment = order.chain.model, order.experiment.model
+    return Result(
+        run_id=folder.name,
+        verdict=analysis.verdict,
+        reasons=analysis.reasons,
+        chain=_chain_facts(order.chain),
+        experiment=ExperimentFacts(
+            experiment.experiment, experiment.title, order.experiment.path.name,
+            order.experiment.sha256, experiment.based_on, experiment.time_scale,
+        ),  # fmt: skip
+        seed=order.seed,
+        virtual=False,
+        started_at=started.isoformat(timespec="seconds"),
+        ended_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        engine=EngineFacts(
+            engine.name if engine else "none", engine.version if engine else ""
+        ),
+        load=LoadFacts(
+            experiment.load.arrivals, planned, analysis.offered, analysis.recorded,
+            analysis.lag_p99_ms, analysis.lag_max_ms,
+        ),  # fmt: skip
+        phases=analysis.phases,
+        faults=analysis.faults,
+        tolerances=analysis.tolerances,
+        breaks=analysis.breaks,
+        hops=analysis.hops,
+        fallbacks=analysis.fallbacks,
+        recovery=analysis.recovery,
+        money=analysis.money,
+        seconds=analysis.seconds,
+        environment=_environment(),
+        command=order.command,
+    )
+
+
+def _chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
+    chain = loaded.model
+    edges: list[CallEdge] = []
+    for caller in chain.links:
+        for operation, call in chain.calls_of(caller).items():
+            for route, callee in enumerate(call.targets):
+                edges.append(CallEdge(caller, operation, callee, route))
+    return ChainFacts(
+        chain.chain, chain.title, loaded.path.name, loaded.sha256, chain.currency, chain.entry,
+        chain.deadline * 1000,
+        [
+            LinkNode(name, link.role, link.provider or "", link.title)
+            for name, link in chain.links.items()
+        ],
+        edges,
+        {name: provider.kind for name, provider in chain.providers.items()},
+    )  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "paychain": version("paychain"),
+        "python": platform.python_version(),
+        "locust": version("locust"),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+

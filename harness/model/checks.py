@@ -1,0 +1,158 @@
+"""What must hold between the parts of a file, and between an experiment and its chain."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from harness.model.chain import CUSTOMER, Chain
+from harness.model.experiment import Experiment
+from harness.model.fault import Decline, Fault
+from harness.model.policy import DeclineWith, FailoverTo
+from harness.model.text import KeyPath
+from harness.payments.codes import table
+
+_NEEDS = {"gateway": "authorise", "processor": "authorise", "scheme": "authorise"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong at a key path."""
+
+    path: KeyPath
+    what: str
+    mend: str
+
+
+def check_chain(chain: Chain) -> list[Problem]:
+    """Unknown names, calls a role cannot do without, cycles, links nobody reaches."""
+    problems = []
+    if chain.entry not in chain.links:
+        problems.append(_unknown(("entry",), "link", chain.entry, chain.links))
+    for name, link in chain.links.items():
+        at: KeyPath = ("links", name)
+        if link.provider is not None and link.provider not in chain.providers:
+            problems.append(
+                _unknown((*at, "provider"), "provider", link.provider, chain.providers)
+            )
+        if link.forwards_to is not None and link.forwards_to not in chain.links:
+            problems.append(
+                _unknown((*at, "forwards_to"), "link", link.forwards_to, chain.links)
+            )
+        if link.declines is not None and link.declines.code not in table():
+            problems.append(_unknown((*at, "declines", "code"), "response code",
+                                     link.declines.code, table()))  # fmt: skip
+        needed = _NEEDS.get(link.role)
+        if needed is not None and needed not in link.calls:
+            problems.append(Problem(at, f"a {link.role} needs a call '{needed}'", "add it"))
+        if link.role == "edge" and link.forwards_to is None and "forward" not in link.calls:
+            problems.append(Problem(at, "an edge forwards to nobody", "add forwards_to:"))
+        for operation, call in link.calls.items():
+            where: KeyPath = (*at, "calls", operation)
+            if call.to not in chain.links:
+                problems.append(_unknown((*where, "to"), "link", call.to, chain.links))
+            for number, step in enumerate(call.fallback):
+                inside: KeyPath = (*where, "fallback", number)
+                if isinstance(step, FailoverTo) and step.to not in chain.links:
+                    problems.append(_unknown((*inside, "to"), "link", step.to, chain.links))
+                if isinstance(step, DeclineWith) and step.decline not in table():
+                    problems.append(
+                        _unknown((*inside, "decline"), "response code", step.decline, table())
+                    )
+            if len(set(call.targets)) < len(call.targets):
+                problems.append(Problem(where, "a link is named twice in one call", "keep one"))
+    return problems or [*_cycles(chain), *_unreached(chain)]
+
+
+def _cycles(chain: Chain) -> list[Problem]:
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> list[Problem]:
+        if name in above:
+            ring = " → ".join([*above[above.index(name) :], name])
+            return [Problem(("links", above[-1]), f"the calls go round: {ring}", "cut one")]
+        if name in done:
+            return []
+        done.add(name)
+        found = []
+        for call in chain.calls_of(name).values():
+            for target in call.targets:
+                found += visit(target, (*above, name))
+        return found
+
+    return [problem for name in chain.links for problem in visit(name, ())]
+
+
+def _unreached(chain: Chain) -> list[Problem]:
+    reached: set[str] = set()
+    waiting = [chain.entry]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += [to for call in chain.calls_of(name).values() for to in call.targets]
+    return [
+        Problem(("links", name), f"nothing reaches link '{name}'", "call it or remove it")
+        for name in chain.links
+        if name not in reached
+    ]
+
+
+def check_experiment(experiment: Experiment, chain: Chain | None) -> list[Problem]:
+    """One kind and one target per fault, names that exist in the chain, unique ids."""
+    problems = []
+    ids = Counter(fault.id for fault in experiment.faults if fault.id)
+    for number, fault in enumerate(experiment.faults):
+        at: KeyPath = ("faults", number)
+        inner = fault.flapping.fault if fault.flapping is not None else None
+        kinds = fault.chosen() + (inner.chosen() if inner is not None else [])
+        if len(kinds) != 1:
+            what = "a fault needs a kind" if not kinds else f"two kinds: {', '.join(kinds)}"
+            problems.append(Problem(at, what, "give exactly one, such as down: {}"))
+            continue
+        if ids[fault.id] > 1:
+            problems.append(Problem((*at, "id"), f"two faults are called '{fault.id}'", "rename"))
+        targets = [name for name, value in fault.target if value is not None]
+        if len(targets) != 1:
+            mend = "give exactly one of link, call, hop, provider"
+            problems.append(Problem((*at, "target"), "a fault strikes one target", mend))
+            continue
+        parameters = fault.parameters
+        if isinstance(parameters, Decline) and parameters.code not in table():
+            problems.append(_unknown(at, "response code", parameters.code, table()))
+        if chain is not None:
+            problems += _target(chain, fault, (*at, "target"))
+    return problems
+
+
+def _target(chain: Chain, fault: Fault, at: KeyPath) -> list[Problem]:
+    target = fault.target
+    if target.link is not None and target.link not in chain.links:
+        return [_unknown((*at, "link"), "link", target.link, chain.links)]
+    if target.provider is not None:
+        if target.provider not in chain.providers:
+            return [_unknown((*at, "provider"), "provider", target.provider, chain.providers)]
+        if all(link.provider != target.provider for link in chain.links.values()):
+            what = f"no link names provider '{target.provider}'"
+            return [Problem((*at, "provider"), what, "the fault would strike nothing")]
+    if target.call is not None:
+        calls = [f"{name}.{op}" for name in chain.links for op in chain.calls_of(name)]
+        if target.call not in calls:
+            return [_unknown((*at, "call"), "call", target.call, calls)]
+    if target.hop is not None:
+        hops = [f"{hop.caller} -> {hop.callee}" for hop in chain.hops()]
+        written = " -> ".join(part.strip() for part in target.hop.split("->"))
+        if written not in hops:
+            return [_unknown((*at, "hop"), "hop", target.hop, hops)]
+        if fault.acts_in_link and written.startswith(f"{CUSTOMER} ->"):
+            return []
+    return []
+
+
+def _unknown(path: KeyPath, thing: str, name: str, known: Iterable[str]) -> Problem:
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    mend = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(names[:12])}"
+    return Problem(path, f"unknown {thing} '{name}'", mend)
