@@ -69,12 +69,13 @@ class RunStore:
 
     def rows(self, kind: type[Row], order: str = "rowid") -> Iterator[Row]:
         """All records of one kind. `order` is a column of ours, never a user's text."""
-        names = kind.__struct_fields__
+        tag = kind.__struct_config__.tag
+        targets = kind.__struct_fields__.index("targets") if kind is FaultSwitch else None
         for row in self._db.execute(f"SELECT * FROM {_TABLES[kind]} ORDER BY {order}"):  # noqa: S608
-            fields = dict(zip(names, row, strict=True))
-            if kind is FaultSwitch:
-                fields["targets"] = json.loads(fields["targets"])
-            yield msgspec.convert(fields, kind, strict=False, from_attributes=False)
+            values = list(row)
+            if targets is not None:
+                values[targets] = json.loads(values[targets])
+            yield msgspec.convert([tag, *values], kind, strict=False)
 
     def set_meta(self, key: str, value: Any) -> None:
         """Keep a fact about the run."""

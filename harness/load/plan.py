@@ -11,7 +11,6 @@ class LoadPlan(msgspec.Struct, frozen=True):
     url: str
     entry: str  # link that takes the payments
     rate: float
-    start_s: float
     warm_up_s: float
     lasts_s: float  # warm-up included
     deadline_s: float

@@ -116,7 +116,7 @@ class Pipeline:
         for gone in kept.values():
             gone.drain()
         self.stages = stages
-        targets: list[Any] = [*stages[1:], None]
+        targets: list[Any] = [*stages, None][1:]
         for one, following in zip(stages, targets, strict=True):
             one.forward = self._write if following is None else following.feed
             one.finish = self._finish if following is None else following.end

@@ -1,0 +1,65 @@
+"""paychain check: every mistake of every file, and the JSON Schemas for editors."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+
+def check(
+    files: Annotated[list[str] | None, typer.Argument(help="chains and experiments")] = None,
+    schema: Annotated[
+        str | None, typer.Option(help="print the JSON Schema of: chain | experiment")
+    ] = None,
+) -> None:
+    """Check chain and experiment files; experiments are checked against the chain given first.
+
+    Example: paychain check chains/card-ecommerce.yaml chaos/steady.yaml
+    """
+    from harness.model.chain import Chain
+    from harness.model.experiment import Experiment
+    from harness.model.loading import load_chain, load_experiment
+    from harness.payments.errors import UserError
+
+    if schema is not None:
+        import json
+
+        models = {"chain": Chain, "experiment": Experiment}
+        if schema not in models:
+            raise UserError(f"no schema '{schema}'", mend="chain or experiment")
+        print(json.dumps(models[schema].model_json_schema(), indent=2))
+        return
+    if not files:
+        raise UserError("nothing to check", mend="name chain and experiment files")
+    chain: Chain | None = None
+    is_wrong = False
+    for name in files:
+        try:
+            if _is_experiment(name):
+                experiment = load_experiment(name, chain).model
+                print(f"ok: {name}: {len(experiment.faults)} faults, "
+                      f"{experiment.load_lasts:g} s of load")  # fmt: skip
+            else:
+                chain = load_chain(name).model
+                print(f"ok: {name}: {len(chain.links)} links, {len(chain.hops())} hops")
+        except UserError as error:
+            print(error, file=sys.stderr)
+            is_wrong = True
+    if is_wrong:
+        raise typer.Exit(2)
+
+
+def _is_experiment(name: str) -> bool:
+    """By its first key; a name without a file is an experiment when one is called so."""
+    from pathlib import Path
+
+    from harness.model.loading import available
+
+    path = Path(name)
+    if path.is_file():
+        text = path.read_text("utf-8", "replace")
+        keys = [line.split(":")[0] for line in text.splitlines() if line and line[0].isalpha()]
+        return "experiment" in keys
+    return name in available("experiment")

@@ -1,0 +1,30 @@
+"""The paychain command."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from harness.cli import check, report, run
+from harness.payments.errors import UserError
+
+USAGE = 2
+app = typer.Typer(
+    name="paychain",
+    help="Run a declared payment chain under load and faults; see where payments break.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("run", help=run.run.__doc__)(run.run)
+app.command("check", help=check.check.__doc__)(check.check)
+app.command("report", help=report.report.__doc__)(report.report)
+
+
+def main() -> None:
+    """Run the command; a user's mistake is told without a traceback."""
+    try:
+        app()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(USAGE)

@@ -1,0 +1,56 @@
+"""paychain run: one experiment on one chain, from start to verdict."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
+INTERRUPTED = 130
+
+
+def run(
+    chain: Annotated[str, typer.Argument(help="name of a chain, or path of its file")],
+    experiment: Annotated[str, typer.Argument(help="name of an experiment, or path of its file")],
+    out: Annotated[Path, typer.Option(help="where runs are written")] = Path("reports"),
+    seed: Annotated[int, typer.Option(help="repeats payments, service times and shares")] = 1,
+    toxiproxy: Annotated[
+        str | None, typer.Option(help="URL or path of a Toxiproxy server; embedded without it")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print result.json")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print the verdict only")] = False,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="exit 0 also when a tolerance failed")
+    ] = False,
+) -> None:
+    """Run an experiment on a chain and judge it.
+
+    Example: paychain run card-ecommerce processor-down --seed 7
+    """
+    from harness.conductor import Order
+    from harness.conductor import run as conduct
+    from harness.model.loading import load_chain, load_experiment
+    from harness.progress import choose
+    from harness.report.result import FILE_NAME
+    from harness.report.summary import terminal_lines
+
+    loaded = load_chain(chain)
+    wanted = load_experiment(experiment, loaded.model)
+    command = f"paychain run {shlex.quote(chain)} {shlex.quote(experiment)} --seed {seed}"
+    if toxiproxy is not None:
+        command += f" --toxiproxy {shlex.quote(toxiproxy)}"
+    order = Order(loaded, wanted, out, seed, toxiproxy, command)
+    finished = conduct(order, choose(quiet=quiet or json))
+    if json:
+        print((finished.folder / FILE_NAME).read_text("utf-8"), end="")
+    else:
+        lines = terminal_lines(finished.result)
+        print("\n".join(lines[:1] if quiet else lines))
+        print(f"report: {finished.folder / 'report.html'}")
+    if finished.was_interrupted:
+        raise typer.Exit(INTERRUPTED)
+    code = EXIT_CODES[finished.result.verdict]
+    raise typer.Exit(0 if exit_zero and code == 1 else code)
