@@ -56,7 +56,7 @@ LOCUST = (
 )  # fmt: skip
 
 
-class Interrupted(Exception):  # noqa: N818  (the user's wish, not an error)
+class Interrupted(Exception):
     """Ctrl-C or SIGTERM."""
 
 
@@ -152,9 +152,7 @@ class _Run:
             f"{self._experiment.experiment} on {self._chain.chain}, seed {self._order.seed}; "
             f"{self._whole_s():.0f} s of load"
         )
-        self._engine = engines.start(
-            self._order.toxiproxy, self._children, self._order.seed
-        )
+        self._engine = engines.start(self._order.toxiproxy, self._children, self._order.seed)
         readies = self._start_services()
         ports = {name: port for ready in readies for name, port in ready.ports.items()}
         addresses = {}
@@ -395,27 +393,33 @@ def _result(
     order: Order, folder: Path, started: datetime, analysis: Analysis,
     engine: engines.Engine | None, planned: int,
 ) -> Result:  # fmt: skip
-    chain, experiment = order.chain.model, order.experiment.model
+    experiment = order.experiment.model
     return Result(
         run_id=folder.name,
         verdict=analysis.verdict,
         reasons=analysis.reasons,
         chain=_chain_facts(order.chain),
         experiment=ExperimentFacts(
-            experiment.experiment, experiment.title, order.experiment.path.name,
-            order.experiment.sha256, experiment.based_on, experiment.time_scale,
-        ),  # fmt: skip
+            experiment.experiment,
+            experiment.title,
+            order.experiment.path.name,
+            order.experiment.sha256,
+            experiment.based_on,
+            experiment.time_scale,
+        ),
         seed=order.seed,
         virtual=False,
         started_at=started.isoformat(timespec="seconds"),
         ended_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        engine=EngineFacts(
-            engine.name if engine else "none", engine.version if engine else ""
-        ),
+        engine=EngineFacts(engine.name if engine else "none", engine.version if engine else ""),
         load=LoadFacts(
-            experiment.load.arrivals, planned, analysis.offered, analysis.recorded,
-            analysis.lag_p99_ms, analysis.lag_max_ms,
-        ),  # fmt: skip
+            experiment.load.arrivals,
+            planned,
+            analysis.offered,
+            analysis.recorded,
+            analysis.lag_p99_ms,
+            analysis.lag_max_ms,
+        ),
         phases=analysis.phases,
         faults=analysis.faults,
         tolerances=analysis.tolerances,
@@ -456,4 +460,3 @@ def _environment() -> dict[str, str]:
         "locust": version("locust"),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
-

@@ -118,18 +118,22 @@ def _phases(
     on = windows(faults, end_s)
     first_s = min((start for start, _ in on), default=end_s)
     last_s = max((end for _, end in on), default=end_s)
+
+    def touched(one: PaymentRecord) -> bool:
+        """In flight while a fault held: one offered just before it is the fault's, too."""
+        start_s, done_s = one.intended_ns / 1e9, one.ended_ns / 1e9
+        return any(start_s < end and done_s > start for start, end in on)
+
+    def untouched(one: PaymentRecord) -> bool:
+        return one.intended_ns / 1e9 < first_s and not touched(one)
+
     found = [
         phase("all", "all", times.before_start_s, end_s, payments),
         phase("warm-up", "warm_up", times.load_start_s, times.before_start_s, everything),
-        phase("before", "before", times.before_start_s, first_s, payments),
+        phase("before", "before", times.before_start_s, first_s, payments, untouched),
     ]
     if on:
-        found.append(
-            phase(
-                "during", "during", first_s, last_s, payments,
-                lambda at_s: any(start <= at_s < end for start, end in on),
-            )
-        )  # fmt: skip
+        found.append(phase("during", "during", first_s, last_s, payments, touched))
         found.append(phase("recovery", "recovery", last_s, end_s, payments))
     for one in faults:
         if one.applied_s is not None:

@@ -34,13 +34,13 @@ def breaks(
     by_payment: dict[str, list[HopRecord]] = defaultdict(list)
     for hop in hops:
         by_payment[hop.payment].append(hop)
-    found: dict[tuple[str, str, str, str, str, tuple[str, ...]], list[PaymentRecord]] = (
-        defaultdict(list)
+    found: dict[tuple[str, str, str, str, str, tuple[str, ...]], list[PaymentRecord]] = defaultdict(
+        list
     )
     for payment in payments:
         if not payment.technical:
             continue
-        hop = break_point(by_payment[payment.payment])
+        broke_at = break_point(by_payment[payment.payment])
         at_s = payment.intended_ns / 1e9
         done_s = payment.ended_ns / 1e9
         active = tuple(
@@ -50,10 +50,13 @@ def breaks(
             and one.applied_s <= done_s
             and (one.healed_s is None or at_s < one.healed_s)
         )
-        if hop is None:
+        if broke_at is None:
             key = ("customer", "pay", "", "unexplained", payment.code, active)
         else:
-            key = (hop.caller, hop.operation, hop.callee, hop.result, hop.code, active)
+            key = (
+                broke_at.caller, broke_at.operation, broke_at.callee, broke_at.result,
+                broke_at.code, active,
+            )  # fmt: skip
         found[key].append(payment)
     listed = [
         Break(

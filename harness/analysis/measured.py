@@ -22,7 +22,10 @@ class Verdict(StrEnum):
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """One phase of a run with its measures. `kind`: warm_up, before, fault, during, recovery, after, all."""
+    """One phase of a run with its measures.
+
+    `kind`: warm_up, before, fault, during, recovery, after or all.
+    """
 
     name: str
     kind: str

@@ -72,7 +72,7 @@ class RunStore:
         tag = kind.__struct_config__.tag
         targets = kind.__struct_fields__.index("targets") if kind is FaultSwitch else None
         for row in self._db.execute(f"SELECT * FROM {_TABLES[kind]} ORDER BY {order}"):  # noqa: S608
-            values = list(row)
+            values: list[Any] = list(row)
             if targets is not None:
                 values[targets] = json.loads(values[targets])
             yield msgspec.convert([tag, *values], kind, strict=False)

@@ -51,12 +51,16 @@ def latency_ms(payment: PaymentRecord) -> float:
 
 
 def phase(
-    name: str, kind: str, start_s: float, end_s: float, payments: Iterable[PaymentRecord],
-    within: Callable[[float], bool] | None = None,
-) -> Phase:  # fmt: skip
-    """The measures of the payments whose intended start lies in a window."""
-    inside = within or (lambda at_s: start_s <= at_s < end_s)
-    offered = [one for one in payments if inside(one.intended_ns / 1e9)]
+    name: str,
+    kind: str,
+    start_s: float,
+    end_s: float,
+    payments: Iterable[PaymentRecord],
+    within: Callable[[PaymentRecord], bool] | None = None,
+) -> Phase:
+    """The measures of a window's payments: those with their intended start in it, or `within`."""
+    inside = within or (lambda one: start_s <= one.intended_ns / 1e9 < end_s)
+    offered = [one for one in payments if inside(one)]
     approved = sum(one.outcome is Outcome.APPROVED for one in offered)
     unknown = sum(one.outcome is Outcome.UNKNOWN for one in offered)
     declined = sum(one.outcome is Outcome.DECLINED and not one.technical for one in offered)

@@ -21,12 +21,13 @@ def check(
     from harness.model.chain import Chain
     from harness.model.experiment import Experiment
     from harness.model.loading import load_chain, load_experiment
+    from harness.model.schema import Declared
     from harness.payments.errors import UserError
 
     if schema is not None:
         import json
 
-        models = {"chain": Chain, "experiment": Experiment}
+        models: dict[str, type[Declared]] = {"chain": Chain, "experiment": Experiment}
         if schema not in models:
             raise UserError(f"no schema '{schema}'", mend="chain or experiment")
         print(json.dumps(models[schema].model_json_schema(), indent=2))

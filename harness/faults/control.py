@@ -39,9 +39,7 @@ class _Session:
 
     def request(self, method: str, path: str, json: Any = None) -> requests.Response:
         try:
-            response = self._session.request(
-                method, self._url + path, json=json, timeout=TIMEOUT_S
-            )
+            response = self._session.request(method, self._url + path, json=json, timeout=TIMEOUT_S)
         except requests.RequestException as error:
             raise EngineError(f"{method} {path}: no answer ({type(error).__name__})") from error
         if response.status_code >= 400:

@@ -82,6 +82,7 @@ def place_of(chain: Chain, fault: Fault) -> Place:
     target = fault.target
     hops = chain.hops()
     struck: list[Hop]
+    links: tuple[str, ...]
     if target.link is not None:
         struck = [hop for hop in hops if hop.callee == target.link]
         links = (target.link,)
@@ -111,9 +112,7 @@ def place_of(chain: Chain, fault: Fault) -> Place:
     caller, callee = (part.strip() for part in target.hop.split("->"))
     if fault.acts_in_link:
         return Place(links=(callee,), caller=caller)
-    return Place(
-        hops=_names([hop for hop in hops if (hop.caller, hop.callee) == (caller, callee)])
-    )
+    return Place(hops=_names([hop for hop in hops if (hop.caller, hop.callee) == (caller, callee)]))
 
 
 def _names(hops: list[Hop]) -> tuple[str, ...]:

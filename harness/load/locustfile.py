@@ -77,9 +77,7 @@ class Scheduled(FastHttpUser):
     max_redirects = 0
 
     def __init__(self, environment: object) -> None:
-        self.plan = msgspec.json.decode(
-            Path(os.environ[PLAN_VARIABLE]).read_bytes(), type=LoadPlan
-        )
+        self.plan = msgspec.json.decode(Path(os.environ[PLAN_VARIABLE]).read_bytes(), type=LoadPlan)
         self.host = self.plan.url
         self.connection_timeout = self.network_timeout = self.plan.deadline_s
         super().__init__(environment)
@@ -174,7 +172,7 @@ _numbers = count(1)
 
 
 @events.init.add_listener
-def _leave_with_the_conductor(environment: object, **_: object) -> None:
+def _leave_with_the_conductor(**_: object) -> None:
     """A load process without its conductor would go on for nobody."""
     if PLAN_VARIABLE not in os.environ:
         return

@@ -92,9 +92,9 @@ class Chain(Declared):
     def calls_of(self, link: str) -> dict[str, Call]:
         """The calls of a link by operation; `forwards_to` is the call `forward`."""
         declared = self.links[link]
-        calls: dict[str, Call] = dict(declared.calls)
+        calls: dict[str, Call] = {str(name): call for name, call in declared.calls.items()}
         if declared.forwards_to is not None:
-            calls["forward"] = Call(to=declared.forwards_to, timeout="30s")  # type: ignore[arg-type]
+            calls["forward"] = Call.model_validate({"to": declared.forwards_to, "timeout": "30s"})
         return calls
 
     def hops(self) -> list[Hop]:

@@ -34,13 +34,9 @@ def check_chain(chain: Chain) -> list[Problem]:
     for name, link in chain.links.items():
         at: KeyPath = ("links", name)
         if link.provider is not None and link.provider not in chain.providers:
-            problems.append(
-                _unknown((*at, "provider"), "provider", link.provider, chain.providers)
-            )
+            problems.append(_unknown((*at, "provider"), "provider", link.provider, chain.providers))
         if link.forwards_to is not None and link.forwards_to not in chain.links:
-            problems.append(
-                _unknown((*at, "forwards_to"), "link", link.forwards_to, chain.links)
-            )
+            problems.append(_unknown((*at, "forwards_to"), "link", link.forwards_to, chain.links))
         if link.declines is not None and link.declines.code not in table():
             problems.append(_unknown((*at, "declines", "code"), "response code",
                                      link.declines.code, table()))  # fmt: skip

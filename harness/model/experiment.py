@@ -22,7 +22,7 @@ class Amounts(Declared):
 
 
 class Load(Declared):
-    """Arrivals at a rate (open model). `before` and `after` frame the faults; warm-up comes first."""
+    """Arrivals at a rate (open model). Warm-up, then `before`, the faults, `after`."""
 
     arrivals: Rate
     warm_up: Duration = 2.0

@@ -13,7 +13,10 @@ Stream = Literal["upstream", "downstream"]
 
 
 class FaultKind(Declared):
-    """What is injected, with its magnitude. `share`: of connections on a hop, of requests in a link."""
+    """What is injected, with its magnitude.
+
+    `share` is of connections on a hop, of requests in a link.
+    """
 
     share: Share = 1.0
 

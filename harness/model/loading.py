@@ -130,7 +130,7 @@ def _mistakes(error: ValidationError, document: Document, model: type[Declared])
     found: dict[KeyPath, Mistake] = {}
     for detail in error.errors(include_url=False):
         path = _path_in(document, detail["loc"])
-        what, mend, at_key = _sentence(dict(detail), document, model)
+        what, mend, at_key = _sentence(dict(detail), model)
         place = path if at_key or (*path, "") not in document.places else (*path, "")
         # A union reports every branch it tried: the first one for a place says enough.
         found.setdefault(place, Mistake(*document.place(place), what, mend))
@@ -146,9 +146,7 @@ def _path_in(document: Document, location: tuple[Any, ...]) -> KeyPath:
     return path
 
 
-def _sentence(
-    detail: dict[str, Any], document: Document, model: type[Declared]
-) -> tuple[str, str, bool]:
+def _sentence(detail: dict[str, Any], model: type[Declared]) -> tuple[str, str, bool]:
     key = str(detail["loc"][-1]) if detail["loc"] else ""
     match detail["type"]:
         case "extra_forbidden":

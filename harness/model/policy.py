@@ -64,7 +64,7 @@ Fallback = FailoverTo | Skip | Exempt | DeclineWith
 
 
 class Reversal(Declared):
-    """How an unknown outcome is reversed: its own tries, apart from the call's retry and breaker."""
+    """How an unknown outcome is reversed, apart from the call's retry and breaker."""
 
     timeout: Duration = 2.0
     backoff: Duration = 0.25

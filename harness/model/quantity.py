@@ -1,4 +1,4 @@
-"""Written quantities: durations, rates, shares, amounts. A bare number where a unit belongs is wrong."""
+"""Written quantities: durations, rates, shares, amounts. A bare number is a mistake."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def amount(value: Any) -> Decimal:
 
 
 def _written(pattern: re.Pattern[str], example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": f"^{pattern.pattern}$", "examples": [example]})
+    return WithJsonSchema(
+        {"type": "string", "pattern": f"^{pattern.pattern}$", "examples": [example]}
+    )
 
 
 Duration = Annotated[float, BeforeValidator(duration_seconds), _written(_DURATION, "300ms")]

@@ -74,17 +74,22 @@ def parse(text: str) -> Document:
         for event in events:
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 mark = event.start_mark
+                assert mark is not None  # a parser's events have one
                 document.mistakes.append(
-                    Mistake(mark.line + 1, mark.column + 1, "anchors and aliases are not allowed",
-                            "write the value out")  # fmt: skip
+                    Mistake(
+                        mark.line + 1,
+                        mark.column + 1,
+                        "anchors and aliases are not allowed",
+                        "write the value out",
+                    )
                 )
                 return document
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         what = f"not YAML: {error.problem or error.context}"
-        document.mistakes.append(Mistake(line, column, what))
+        document.mistakes.append(Mistake(*at, what))
         return document
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -40,13 +40,15 @@ def _limit(parse: Any, example: str) -> Any:
         match = _LIMIT.fullmatch(str(value).strip())
         if match is None:
             raise ValueError(f"'{value}' is not a limit; write one such as \"{example}\"")
-        return Limit(comparison=match[1], bound=parse(match[2]), text=str(value).strip())  # type: ignore[arg-type]
+        return Limit(comparison=match[1], bound=parse(match[2]), text=str(value).strip())
 
     return BeforeValidator(read)
 
 
 def _schema(example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": f"^{_LIMIT.pattern}$", "examples": [example]})
+    return WithJsonSchema(
+        {"type": "string", "pattern": f"^{_LIMIT.pattern}$", "examples": [example]}
+    )
 
 
 ShareLimit = Annotated[Limit, _limit(share_of_one, ">= 99.9%"), _schema(">= 99.9%")]

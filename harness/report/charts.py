@@ -36,8 +36,9 @@ def timeline(result: Result) -> str:
     kinds = sorted({name for one in points for name in one.fallbacks})
     dashes = ("", "6 3", "2 3", "8 3 2 3")
     colours = (COOL, WARM, GOOD, BAD)
+    success = Series("success", GOOD, "", shares)
     panels = [
-        _panel(result, "Answered finally, % of payments", [Series("success", GOOD, "", shares)], 100),
+        _panel(result, "Answered finally, % of payments", [success], 100),
         _panel(
             result, "Latency from the intended start, ms",
             [

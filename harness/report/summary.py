@@ -114,4 +114,3 @@ def _plain(text: str) -> str:
                                ("@", "&#64;")):  # fmt: skip
         text = text.replace(character, instead)
     return text.replace("\n", " ")
-

@@ -36,9 +36,7 @@ class Context:
     ) -> None:  # fmt: skip
         """Put a decision into the journal."""
         self.journal.append(
-            Decision(
-                self.link, kind, self.now_ns(), payment, attempt, operation, target, detail
-            )
+            Decision(self.link, kind, self.now_ns(), payment, attempt, operation, target, detail)
         )
 
     def moved(self, kind: MovementKind, request: PaymentRequest, decided_by: str) -> None:

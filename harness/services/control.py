@@ -70,12 +70,8 @@ def _fault(fault_id: str, body: bytes) -> ActiveFault:
     kind = LINK_KINDS[order.kind]
     # The parameters were read and checked by the conductor: they are plain numbers here.
     parameters = kind.model_construct(**order.parameters)
-    return ActiveFault(
-        fault_id, parameters, frozenset(order.links), order.caller, order.operation
-    )
+    return ActiveFault(fault_id, parameters, frozenset(order.links), order.caller, order.operation)
 
 
 def _json(status: int, value: Any) -> HttpResponse:
-    return HttpResponse(
-        status, msgspec.json.encode(value), {"content-type": "application/json"}
-    )
+    return HttpResponse(status, msgspec.json.encode(value), {"content-type": "application/json"})

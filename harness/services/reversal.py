@@ -57,9 +57,7 @@ class Reversals:
             pause_s = min(declared.backoff * 2 ** min(tries - 1, 10), LONGEST_BACKOFF_S)
             pause_s *= 0.5 + self._context.draw("reversal", request.reference, tries) / 2
             if self._context.now_ns() + int(pause_s * 1e9) > abandon_at_ns:
-                self._say(
-                    DecisionKind.REVERSAL_ABANDONED, channel, request, f"after {tries} tries"
-                )
+                self._say(DecisionKind.REVERSAL_ABANDONED, channel, request, f"after {tries} tries")
                 return
             await asyncio.sleep(pause_s)
 

@@ -46,9 +46,7 @@ _JSON = {"content-type": "application/json"}
 class Service:
     """A mock link on a socket. Its calls leave through the hops it is given by `connect`."""
 
-    def __init__(
-        self, chain: Chain, name: str, context: Context, faults: InLinkFaults
-    ) -> None:
+    def __init__(self, chain: Chain, name: str, context: Context, faults: InLinkFaults) -> None:
         self.name = name
         self.in_flight = 0
         self._chain = chain

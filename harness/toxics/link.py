@@ -108,9 +108,7 @@ class Pipeline:
             old = kept.pop(id(toxic), None)
             if old is None:
                 toxic.connections += 1
-                old = stage(
-                    toxic, self, self._link.seed, self._link.proxy, self._link.number
-                )
+                old = stage(toxic, self, self._link.seed, self._link.proxy, self._link.number)
             stages.append(old)
         # What leaves lets go of its bytes while the old order still stands.
         for gone in kept.values():
@@ -241,4 +239,3 @@ class Link:
         how(self._client)
         how(self._upstream)
         self._on_close(self)
-

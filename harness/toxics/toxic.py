@@ -66,6 +66,9 @@ class Stage:
     finish: Callable[[], None] = field(init=False)
     _chunks: int = field(default=0, init=False)
 
+    def __post_init__(self) -> None:
+        """State of a kind of stage."""
+
     def feed(self, data: bytes) -> None:
         """Take one chunk."""
         self.forward(data)

@@ -59,6 +59,7 @@ class HttpPool:
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, deadline: float) -> _Exchange:
         self._open += 1
+        connection: _Exchange
         connecting = loop.create_task(
             loop.create_connection(lambda: _Exchange(loop), self._host, self._port)
         )
@@ -141,7 +142,8 @@ class _Exchange(asyncio.Protocol):
             raise Broken("the connection was closed", sent=False)
         self._transport.write(data)
         try:
-            return await _until(self._loop, waiter, deadline, sent=True)
+            response: HttpResponse = await _until(self._loop, waiter, deadline, sent=True)
+            return response
         except BaseException:
             self.is_usable = False
             raise
@@ -179,9 +181,7 @@ class _Exchange(asyncio.Protocol):
             if not self._status:
                 self._fail(Broken("closed before the answer was whole", sent=True))
                 return
-            self._waiter.set_result(
-                HttpResponse(self._status, b"".join(self._body), self._headers)
-            )
+            self._waiter.set_result(HttpResponse(self._status, b"".join(self._body), self._headers))
 
     def _grow(self, size: int) -> None:
         self._size += size

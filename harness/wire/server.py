@@ -21,7 +21,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODYLESS = (204, 304)
 
 
-class _Reject(Exception):  # noqa: N818  (control flow inside the parser's callbacks)
+class _Reject(Exception):
     """A request that is answered with an error instead of being handled."""
 
     def __init__(self, status: int) -> None:
@@ -92,6 +92,7 @@ class _Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._timer: asyncio.TimerHandle | None = None
+        self._in_message = self._in_body = False
         self._reset_message()
 
     # -- transport ------------------------------------------------------------------------------
@@ -112,9 +113,7 @@ class _Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._has_ended = True
-        if not self._is_busy and not self._queue:
-            return False
-        return True  # half-closed: the answer can still go out
+        return self._is_busy or bool(self._queue)  # half-closed: the answer can still go out
 
     def pause_writing(self) -> None:
         self._writable.clear()
