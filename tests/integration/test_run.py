@@ -1,0 +1,137 @@
+"""Whole runs with the real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree.ElementTree import parse
+
+import pytest
+
+CHAIN = """\
+chain: shop
+entry: gateway
+deadline: 3s
+links:
+  gateway:
+    role: gateway
+    calls:
+      authorise:
+        to: processor-a
+        timeout: 600ms
+        on_unknown: ON_UNKNOWN
+        fallback: [{to: processor-b}, {to: processor-c}]
+  processor-a: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms}}}
+  processor-b: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms}}}
+  processor-c: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms}}}
+  issuer: {role: issuer}
+"""
+EXPERIMENT = """\
+experiment: quick
+load: {arrivals: 40/s, warm_up: 500ms, before: 1500ms, after: 2s}
+faults:
+  - {id: hurt, at: 0s, for: 2s, target: {link: processor-a}, FAULT}
+tolerances:
+  technical_success: {before: ">= 99.9%", during: ">= 95%"}
+"""
+
+
+def command(folder: Path, *, on_unknown: str = "reverse", fault: str = "down: {}") -> list[str]:
+    chain, experiment = folder / "shop.yaml", folder / "quick.yaml"
+    chain.write_text(CHAIN.replace("ON_UNKNOWN", on_unknown))
+    experiment.write_text(EXPERIMENT.replace("FAULT", fault))
+    return [
+        sys.executable, "-m", "harness.cli", "run", str(chain), str(experiment),
+        "--out", str(folder / "runs"), "--quiet",
+    ]  # fmt: skip
+
+
+def finished(folder: Path) -> dict[str, object]:
+    (run,) = (folder / "runs").iterdir()
+    return dict(json.loads((run / "result.json").read_text()))
+
+
+def found(result: dict[str, object]) -> dict[str, int]:
+    return {rule["rule"]: rule["findings"] for rule in result["money"]["rules"]}  # type: ignore[index]
+
+
+def test_a_failover_carries_the_payments_and_every_output_is_written(tmp_path: Path) -> None:
+    done = subprocess.run(command(tmp_path), timeout=60, check=False)
+    assert done.returncode == 0
+    result = finished(tmp_path)
+    assert result["verdict"] == "pass"
+    assert result["load"]["planned"] == result["load"]["recorded"] == 240  # type: ignore[index]
+    assert not any(found(result).values())
+    (fallback,) = result["fallbacks"]  # type: ignore[misc]
+    assert fallback["to"] == "processor-b"
+    assert fallback["success"] == 1.0
+    (run,) = (tmp_path / "runs").iterdir()
+    assert parse(run / "junit.xml").getroot().get("failures") == "0"
+    assert "<svg" in (run / "report.html").read_text()
+    assert (run / "summary.md").read_text().startswith("## ✓")
+
+
+def test_lost_answers_charge_twice_without_a_reversal(tmp_path: Path) -> None:
+    order = command(tmp_path, on_unknown="give_up", fault="lost_answer: {}")
+    assert subprocess.run(order, timeout=60, check=False).returncode == 1
+    assert found(finished(tmp_path))["no_double_charge"] > 20
+
+
+def test_lost_answers_cost_nobody_anything_with_a_reversal(tmp_path: Path) -> None:
+    order = command(tmp_path, fault="lost_answer: {}")
+    assert subprocess.run(order, timeout=60, check=False).returncode == 0
+    result = finished(tmp_path)
+    assert not any(found(result).values())
+    assert result["money"]["books"]["issuer"]["voided"] > 0  # type: ignore[index]
+
+
+def children_of(parent: int) -> dict[str, int]:
+    """Commands and pids of a process' children."""
+    found = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+            line = (status.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if int(fields[1]) == parent:
+            found[line] = int(status.parent.name)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds child processes through /proc")
+@pytest.mark.parametrize(
+    ("victim", "said", "code"),
+    [
+        ("harness.toxics", "fault engine", 3),
+        ("harness.services", "mock services", 3),
+        ("locust", "load process", 3),
+        ("", "interrupted", 130),
+    ],
+)
+def test_a_dead_process_makes_the_run_inconclusive_and_leaves_nothing(
+    tmp_path: Path, victim: str, said: str, code: int
+) -> None:
+    with subprocess.Popen(command(tmp_path)) as run:
+        until = time.monotonic() + 20
+        ready = tmp_path / "runs"
+        while time.monotonic() < until and not list(ready.glob("*/spool/load.go")):
+            time.sleep(0.05)
+        time.sleep(1)  # some payments are under way
+        family = children_of(run.pid)
+        if victim:
+            os.kill(next(pid for line, pid in family.items() if victim in line), signal.SIGKILL)
+        else:
+            run.send_signal(signal.SIGINT)
+        assert run.wait(timeout=20) == code
+    result = finished(tmp_path)
+    assert result["verdict"] == "inconclusive"
+    assert said in result["reasons"][0]  # type: ignore[index]
+    assert result["load"]["recorded"] > 0  # type: ignore[index]
+    alive = [pid for pid in family.values() if Path(f"/proc/{pid}").exists()]
+    assert alive == []

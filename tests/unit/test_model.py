@@ -1,0 +1,89 @@
+"""Mistakes in a user's files are told with their place, all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.model.loading import FileMistakes, available, load_chain, load_experiment
+from harness.payments.errors import UserError
+
+CHAIN = """\
+chain: shop
+entry: edge
+providers: {cloud: {kind: cloud}}
+links:
+  edge: {role: edge, forwards_to: gateway}
+  gateway:
+    role: gateway
+    provider: cloud
+    calls:
+      authorise: {to: processor, timeout: 3s}
+  processor: {role: processor, calls: {authorise: {to: issuer, timeout: 2s}}}
+  issuer: {role: issuer}
+"""
+
+
+def mistakes(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "shop.yaml"
+    path.write_text(text)
+    with pytest.raises(FileMistakes) as caught:
+        load_chain(str(path))
+    return [line.removeprefix(f"{path}:") for line in caught.value.lines]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("to: processor,", "to: procesor,", "10:23: unknown link 'procesor'; did you mean 'proc"),
+        ("timeout: 3s", "timeout: 3", "10:43: '3' has no unit; write 3s or 3ms"),
+        ("timeout: 3s", "timeot: 3s", "10:34: unknown key 'timeot'; did you mean 'timeout'?"),
+        ("provider: cloud\n", "provider: clod\n", "8:15: unknown provider 'clod'; did you mean"),
+        ("role: gateway", "role: gatway", "7:11: unknown role 'gatway'; did you mean 'gateway'?"),
+        ("{to: issuer, ", "{to: gateway, ", "the calls go round"),
+        ("entry: edge", "entry: processor", "nothing reaches link 'edge'"),
+        ("entry: edge\n", "entry: edge\nentry: edge\n", "3:1: 'entry' is given twice; keep one"),
+        ("  edge:", "\tedge:", "5:1: a tab in the indentation; indent with spaces"),
+        ("{kind: cloud}}", "&a {kind: cloud}}", "3:20: anchors and aliases are not allowed"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_its_mend(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    assert old in CHAIN
+    lines = mistakes(tmp_path, CHAIN.replace(old, new, 1))
+    assert any(told in line for line in lines), lines
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = CHAIN.replace("timeout: 3s", "timeout: 3").replace("role: issuer", "role: isuer")
+    assert len(mistakes(tmp_path, text)) == 2
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "chain: [", "chain: !!python/name:os.system x"])
+def test_what_is_no_chain_at_all_is_told(tmp_path: Path, text: str) -> None:
+    assert mistakes(tmp_path, text)
+
+
+def test_a_file_over_a_megabyte_is_refused(tmp_path: Path) -> None:
+    assert "larger than 1000 kB" in mistakes(tmp_path, "#" * 1_000_001)[0]
+
+
+def test_an_unknown_name_suggests_a_known_one() -> None:
+    with pytest.raises(UserError, match="did you mean 'card-ecommerce'"):
+        load_chain("card-ecomerce")
+
+
+@pytest.mark.parametrize("chain", sorted(available("chain")))
+@pytest.mark.parametrize("experiment", sorted(available("experiment")))
+def test_every_shipped_experiment_fits_every_shipped_chain(chain: str, experiment: str) -> None:
+    loaded = load_chain(chain)
+    ids = [one.id for one in load_experiment(experiment, loaded.model).model.faults]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_written_share_is_exactly_that_share() -> None:
+    limit = load_experiment("steady").model.tolerances.technical_success
+    assert limit is not None
+    assert getattr(limit, "bound", None) == 0.999

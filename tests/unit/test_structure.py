@@ -1,0 +1,39 @@
+"""The arrows between packages point one way."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import harness
+
+ROOT = Path(harness.__file__).parent
+BASE = {"payments", "model"}
+MAY_IMPORT = {
+    "payments": set(),
+    "model": {"payments"},
+    "wire": BASE,
+    "services": BASE | {"wire"},
+    "toxics": BASE | {"wire"},
+    "children": {"payments"},
+    "progress": {"payments"},
+    "faults": BASE | {"wire", "services", "toxics", "children"},
+    "load": BASE | {"wire", "services"},
+    "analysis": BASE,
+    "report": BASE | {"analysis"},
+}
+
+
+@pytest.mark.parametrize("package", sorted(MAY_IMPORT))
+def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
+    place = ROOT / package
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    assert files
+    allowed = MAY_IMPORT[package] | {package}
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness."):
+                assert node.module is not None
+                assert node.module.split(".")[1] in allowed, f"{path}: {node.module}"
