@@ -50,7 +50,8 @@ class Injector:
             self._on.pop(fault.id, None)
         return FaultSwitch(
             fault.id, "applied" if switch.action == "apply" else "healed", planned_ns,
-            self._now_ns(), "link" if fault.acts_in_link else "hop",
+            asked_ns if switch.action == "apply" else self._now_ns(),
+            "link" if fault.acts_in_link else "hop",
             list(switch.place.links or switch.place.hops), error,
         )  # fmt: skip
 

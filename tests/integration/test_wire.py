@@ -126,7 +126,8 @@ def test_a_refused_connection_says_that_nothing_was_sent() -> None:
 
 def test_an_answer_that_is_not_http_is_malformed() -> None:
     async def scenario() -> None:
-        async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
             writer.write(b"\x00\x01 not http at all\r\n\r\n")
             await writer.drain()
 
