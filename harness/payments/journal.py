@@ -138,6 +138,7 @@ Record = PaymentRecord | HopRecord | Movement | Decision | FaultSwitch
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Record)
 _LENGTH_BYTES = 4
+MAX_FRAME_BYTES = 1_000_000  # far above any record: a longer length is a corrupt file
 
 
 class Journal(Protocol):
@@ -160,22 +161,31 @@ def encode(records: Iterable[Record]) -> bytes:
 def decode(data: bytes) -> tuple[list[Record], int]:
     """Whole records in `data` and how many bytes they took; a cut tail is left for later.
 
-    Raises msgspec.DecodeError when a frame is not a record.
+    A frame that is no record ends the list before it, so that nothing read is lost.
+    Raises msgspec.DecodeError when it is the first.
     """
     records: list[Record] = []
     position = 0
     for start, end in _frames(data):
-        records.append(_DECODER.decode(memoryview(data)[start:end]))
+        try:
+            if end - start > MAX_FRAME_BYTES:
+                raise msgspec.DecodeError(f"a frame of {end - start} bytes")
+            records.append(_DECODER.decode(memoryview(data)[start:end]))
+        except msgspec.DecodeError:
+            if not records:
+                raise
+            break
         position = end
     return records, position
 
 
 def _frames(data: bytes) -> Iterator[tuple[int, int]]:
+    """Start and end of each whole frame, and of one that is longer than any record can be."""
     position = 0
     while position + _LENGTH_BYTES <= len(data):
         start = position + _LENGTH_BYTES
         end = start + int.from_bytes(data[position:start], "big")
-        if end > len(data):
+        if end > len(data) and end - start <= MAX_FRAME_BYTES:
             return
         yield start, end
         position = end
