@@ -87,7 +87,8 @@ def _panel(result: Result, title: str, series: Sequence[Series], most: float | N
         y = 20 + LANE * lane
         parts.append(
             f'<rect class="window" x="{x:.1f}" y="{above}" width="{wide:.1f}" '
-            f'height="{PLOT_HEIGHT}" fill="{SHADE}" fill-opacity="0.55"/>'
+            f'height="{PLOT_HEIGHT}" fill="{SHADE}" fill-opacity="0.55" '
+            f'stroke="{WARM}" stroke-opacity="0.5" stroke-dasharray="3 3"/>'
             f'<rect x="{x:.1f}" y="{y + 13}" width="{wide:.1f}" height="3" fill="{WARM}"/>'
             f'<text class="warm" x="{x:.1f}" y="{y + 10}" fill="{WARM}" font-size="11">'
             f"{escape(name)}</text>"
