@@ -18,7 +18,7 @@ from harness.services.host import Host
 from harness.services.message import PaymentRequest, encode
 from harness.services.spool import SpoolJournal
 from harness.toxics.proxy import Proxy
-from harness.wire.http import HttpPool
+from harness.wire.client import HttpPool
 
 ROUNDS, PAYMENTS, CLIENTS = 5, 1_500, 32
 

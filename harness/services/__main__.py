@@ -14,7 +14,7 @@ from harness.services.control import ControlApi
 from harness.services.host import Host
 from harness.services.plan import Ready, read_plan, write_whole
 from harness.services.spool import SpoolJournal
-from harness.wire.http import HttpServer
+from harness.wire.server import HttpServer
 
 PARENT_POLL_S = 0.25
 

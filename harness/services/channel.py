@@ -18,7 +18,8 @@ from harness.services.message import (
     encode,
     traceparent,
 )
-from harness.wire.http import Broken, CallTimeout, HttpPool, HttpResponse, Refused, WireError
+from harness.wire.client import HttpPool
+from harness.wire.http import Broken, CallTimeout, HttpResponse, Refused, WireError
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ from harness.services.policy import PolicyCall
 from harness.services.reversal import Reversals
 from harness.services.role import Role
 from harness.services.screening import Authentication, Fraud
-from harness.wire.http import HttpPool, HttpRequest, HttpResponse, HttpServer
+from harness.wire.client import HttpPool
+from harness.wire.http import HttpRequest, HttpResponse
+from harness.wire.server import HttpServer
 
 ROLES: dict[str, type[Role]] = {
     "edge": Edge,

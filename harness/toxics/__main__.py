@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 from harness.toxics.api import Api
-from harness.wire.http import HttpServer
+from harness.wire.server import HttpServer
 
 PARENT_POLL_S = 0.25
 

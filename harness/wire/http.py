@@ -65,12 +65,3 @@ class Broken(WireError):
 
 class Malformed(WireError):
     """What came back is not HTTP, or more than the limits allow."""
-
-
-from harness.wire.client import HttpPool  # noqa: E402  (the two halves need the values above)
-from harness.wire.server import HttpServer  # noqa: E402
-
-__all__ = [
-    "Broken", "CallTimeout", "Handler", "HttpPool", "HttpRequest", "HttpResponse", "HttpServer",
-    "Limits", "Malformed", "Refused", "Undeliverable", "WireError",
-]  # fmt: skip

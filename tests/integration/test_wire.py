@@ -6,17 +6,17 @@ import asyncio
 
 import pytest
 
+from harness.wire.client import HttpPool
 from harness.wire.http import (
     CallTimeout,
-    HttpPool,
     HttpRequest,
     HttpResponse,
-    HttpServer,
     Limits,
     Malformed,
     Refused,
     WireError,
 )
+from harness.wire.server import HttpServer
 
 
 async def echo(request: HttpRequest) -> HttpResponse:
