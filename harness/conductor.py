@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import platform
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 
 import msgspec
 import requests
 
-from harness.analysis.analyse import Analysis, analyse
+from harness.analysis.analyse import analyse
 from harness.analysis.store import RunStore, SpoolReader
 from harness.children import Child, Children
 from harness.faults import engine as engines
 from harness.faults.control import EngineError
 from harness.faults.injector import Injector
 from harness.faults.timeline import Switch, compile_timeline
-from harness.load.plan import LoadPlan, count
-from harness.model.chain import Chain
-from harness.model.experiment import Experiment
-from harness.model.loading import Loaded
+from harness.load.plan import LoadPlan, count, load_plan
+from harness.order import Finished, Order, make_folder
 from harness.payments.errors import UserError
 from harness.payments.journal import Record
-from harness.payments.money import to_minor
 from harness.progress import Counts, Progress
 from harness.report.html import write_all
-from harness.report.result import (
-    CallEdge,
-    ChainFacts,
-    EngineFacts,
-    ExperimentFacts,
-    LinkNode,
-    LoadFacts,
-    Result,
-    write,
-)
+from harness.report.result import EngineFacts, Result, write
 from harness.services.plan import Ready, ServicesPlan, write_whole
+from harness.verdict import result_of
 
 READY_WITHIN_S = 20.0
 LOAD_LEAD_S = 0.3  # between the go and the first payment
@@ -49,7 +35,6 @@ TICK_S = 0.02
 SHOW_S = 0.25
 WATCH_S = 1.0  # between two signs of life of the engine
 DRAIN_S = 15.0  # for reversals and answers still on their way when the load has ended
-SERVICES = (sys.executable, "-m", "harness.services")
 LOCUST = (
     sys.executable, "-m", "locust", "--headless", "--users", "1", "--spawn-rate", "1",
     "--exit-code-on-error", "0", "--loglevel", "ERROR", "--only-summary", "--reset-stats",
@@ -60,28 +45,6 @@ class Interrupted(Exception):
     """Ctrl-C or SIGTERM."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """What is to be run. `services` is the command of a services process."""
-
-    chain: Loaded[Chain]
-    experiment: Loaded[Experiment]
-    out: Path
-    seed: int
-    toxiproxy: str | None
-    command: str
-    services: tuple[str, ...] = SERVICES
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A run that is over: its folder, its result, and whether it was interrupted."""
-
-    folder: Path
-    result: Result
-    was_interrupted: bool
-
-
 def run(order: Order, progress: Progress) -> Finished:
     """Run an experiment on a chain and judge it.
 
@@ -89,7 +52,7 @@ def run(order: Order, progress: Progress) -> Finished:
     Raises UserError when nothing could be started, with nothing left running.
     """
     started = datetime.now(UTC)
-    folder = _folder(order, started)
+    folder = make_folder(order, started)
     conduct = _Run(order, folder, progress)
     before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
     was_interrupted = False
@@ -191,17 +154,10 @@ class _Run:
         return readies
 
     def _start_load(self, url: str) -> None:
-        load = self._experiment.load
-        currency = self._chain.currency
-        amounts = load.amounts
-        self._plan = LoadPlan(
-            url, self._chain.entry, load.arrivals, load.warm_up, self._whole_s(),
-            self._chain.deadline, self._order.seed, self._epoch_ns, currency,
-            to_minor(str(amounts.median), currency) if amounts else to_minor("40", currency),
-            to_minor(str(amounts.least), currency) if amounts else to_minor("1", currency),
-            to_minor(str(amounts.most), currency) if amounts else to_minor("900", currency),
-            str(self._spool("load")), str(self._scratch / "load.ready"),
-            str(self._scratch / "load.go"),
+        self._plan = load_plan(
+            self._chain, self._experiment, self._order.seed, epoch_ns=self._epoch_ns, url=url,
+            spool=self._spool("load"), ready=self._scratch / "load.ready",
+            go=self._scratch / "load.go",
         )  # fmt: skip
         path = self._scratch / "load.plan"
         write_whole(path, self._plan)
@@ -348,7 +304,9 @@ class _Run:
         self._store.set_meta("timeline", self._timeline())
         analysis = analyse(self._store, self._chain, self._experiment, problems=self.problems)
         self._store.close()
-        return _result(self._order, self._folder, started, analysis, self._engine, planned)
+        engine = self._engine
+        facts = EngineFacts(engine.name, engine.version) if engine else EngineFacts("none", "")
+        return result_of(self._order, self._folder, started, analysis, facts)
 
     # -- time -----------------------------------------------------------------------------------
     def _now_ns(self) -> int:
@@ -369,94 +327,3 @@ class _Run:
             "faults_start_s": before_s + self._experiment.load.before,
             "load_end_s": start_s + self._whole_s(),
         }
-
-
-def _folder(order: Order, started: datetime) -> Path:
-    name = f"{started:%Y%m%dT%H%M%SZ}-{order.chain.model.chain}-{order.experiment.model.experiment}"
-    for suffix in ("", *(f"-{number}" for number in range(2, 100))):
-        folder = order.out / (name + suffix)
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UserError(f"cannot write to {order.out}: {error.strerror}") from error
-        inputs = folder / "inputs"
-        inputs.mkdir()
-        for loaded in (order.chain, order.experiment):
-            (inputs / loaded.path.name).write_text(loaded.text, "utf-8")
-        return folder
-    raise UserError(f"{order.out / name} and 98 others exist already")
-
-
-def _result(
-    order: Order, folder: Path, started: datetime, analysis: Analysis,
-    engine: engines.Engine | None, planned: int,
-) -> Result:  # fmt: skip
-    experiment = order.experiment.model
-    return Result(
-        run_id=folder.name,
-        verdict=analysis.verdict,
-        reasons=analysis.reasons,
-        chain=_chain_facts(order.chain),
-        experiment=ExperimentFacts(
-            experiment.experiment,
-            experiment.title,
-            order.experiment.path.name,
-            order.experiment.sha256,
-            experiment.based_on,
-            experiment.time_scale,
-        ),
-        seed=order.seed,
-        virtual=False,
-        started_at=started.isoformat(timespec="seconds"),
-        ended_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        engine=EngineFacts(engine.name if engine else "none", engine.version if engine else ""),
-        load=LoadFacts(
-            experiment.load.arrivals,
-            planned,
-            analysis.offered,
-            analysis.recorded,
-            analysis.lag_p99_ms,
-            analysis.lag_max_ms,
-        ),
-        phases=analysis.phases,
-        faults=analysis.faults,
-        tolerances=analysis.tolerances,
-        breaks=analysis.breaks,
-        hops=analysis.hops,
-        fallbacks=analysis.fallbacks,
-        recovery=analysis.recovery,
-        money=analysis.money,
-        seconds=analysis.seconds,
-        environment=_environment(),
-        command=order.command,
-    )
-
-
-def _chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
-    chain = loaded.model
-    edges: list[CallEdge] = []
-    for caller in chain.links:
-        for operation, call in chain.calls_of(caller).items():
-            for route, callee in enumerate(call.targets):
-                edges.append(CallEdge(caller, operation, callee, route))
-    return ChainFacts(
-        chain.chain, chain.title, loaded.path.name, loaded.sha256, chain.currency, chain.entry,
-        chain.deadline * 1000,
-        [
-            LinkNode(name, link.role, link.provider or "", link.title)
-            for name, link in chain.links.items()
-        ],
-        edges,
-        {name: provider.kind for name, provider in chain.providers.items()},
-    )  # fmt: skip
-
-
-def _environment() -> dict[str, str]:
-    return {
-        "paychain": version("paychain"),
-        "python": platform.python_version(),
-        "locust": version("locust"),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-    }

@@ -30,9 +30,9 @@ def run(
 
     Example: paychain run card-ecommerce processor-down --seed 7
     """
-    from harness.conductor import Order
     from harness.conductor import run as conduct
     from harness.model.loading import load_chain, load_experiment
+    from harness.order import Order
     from harness.progress import choose
     from harness.report.result import FILE_NAME
     from harness.report.summary import terminal_lines

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
+
+from harness.model.chain import Chain
+from harness.model.experiment import Experiment
+from harness.payments.money import to_minor
+
+_MEDIAN, _LEAST, _MOST = "40", "1", "900"  # amounts where an experiment names none
 
 
 class LoadPlan(msgspec.Struct, frozen=True):
@@ -28,3 +36,20 @@ class LoadPlan(msgspec.Struct, frozen=True):
 def count(plan: LoadPlan) -> int:
     """How many payments the plan offers."""
     return round(plan.rate * plan.lasts_s)
+
+
+def load_plan(
+    chain: Chain, experiment: Experiment, seed: int, *, epoch_ns: int = 0, url: str = "",
+    spool: Path = Path(), ready: Path = Path(), go: Path = Path(),
+) -> LoadPlan:  # fmt: skip
+    """The plan of an experiment's load; addresses and files only where a process needs them."""
+    load, currency = experiment.load, chain.currency
+    amounts = load.amounts
+    return LoadPlan(
+        url, chain.entry, load.arrivals, load.warm_up, experiment.load_lasts, chain.deadline,
+        seed, epoch_ns, currency,
+        to_minor(str(amounts.median) if amounts else _MEDIAN, currency),
+        to_minor(str(amounts.least) if amounts else _LEAST, currency),
+        to_minor(str(amounts.most) if amounts else _MOST, currency),
+        str(spool), str(ready), str(go),
+    )  # fmt: skip

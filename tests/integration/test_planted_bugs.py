@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.conductor import Order, run
+from harness.conductor import run
 from harness.model.loading import load_chain, load_experiment
+from harness.order import Order
 from harness.progress import Silent
 
 CHAIN = """\

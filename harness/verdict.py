@@ -1,0 +1,96 @@
+"""From an analysed run to its result: what was run, where, and what came of it."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from harness.analysis.analyse import Analysis
+from harness.model.chain import Chain
+from harness.model.loading import Loaded
+from harness.order import Order
+from harness.report.result import (
+    CallEdge,
+    ChainFacts,
+    EngineFacts,
+    ExperimentFacts,
+    LinkNode,
+    LoadFacts,
+    Result,
+)
+
+
+def result_of(
+    order: Order, folder: Path, started: datetime, analysis: Analysis, engine: EngineFacts,
+    *, virtual: bool = False,
+) -> Result:  # fmt: skip
+    """Everything result.json says of a run that is over."""
+    experiment = order.experiment.model
+    return Result(
+        run_id=folder.name,
+        verdict=analysis.verdict,
+        reasons=analysis.reasons,
+        chain=_chain_facts(order.chain),
+        experiment=ExperimentFacts(
+            experiment.experiment,
+            experiment.title,
+            order.experiment.path.name,
+            order.experiment.sha256,
+            experiment.based_on,
+            experiment.time_scale,
+        ),
+        seed=order.seed,
+        virtual=virtual,
+        started_at=started.isoformat(timespec="seconds"),
+        ended_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        engine=engine,
+        load=LoadFacts(
+            experiment.load.arrivals,
+            analysis.offered,
+            analysis.offered,
+            analysis.recorded,
+            analysis.lag_p99_ms,
+            analysis.lag_max_ms,
+        ),
+        phases=analysis.phases,
+        faults=analysis.faults,
+        tolerances=analysis.tolerances,
+        breaks=analysis.breaks,
+        hops=analysis.hops,
+        fallbacks=analysis.fallbacks,
+        recovery=analysis.recovery,
+        money=analysis.money,
+        seconds=analysis.seconds,
+        environment=_environment(),
+        command=order.command,
+    )
+
+
+def _chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
+    chain = loaded.model
+    edges: list[CallEdge] = []
+    for caller in chain.links:
+        for operation, call in chain.calls_of(caller).items():
+            for route, callee in enumerate(call.targets):
+                edges.append(CallEdge(caller, operation, callee, route))
+    return ChainFacts(
+        chain.chain, chain.title, loaded.path.name, loaded.sha256, chain.currency, chain.entry,
+        chain.deadline * 1000,
+        [
+            LinkNode(name, link.role, link.provider or "", link.title)
+            for name, link in chain.links.items()
+        ],
+        edges,
+        {name: provider.kind for name, provider in chain.providers.items()},
+    )  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "paychain": version("paychain"),
+        "python": platform.python_version(),
+        "locust": version("locust"),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
