@@ -1,46 +1,109 @@
-"""Response codes (DE39): what each means and whether it is a technical or a business answer.
+"""Response codes (DE39): what each means and what it asks of a chain, by scheme.
 
-Source: domain facts with their confidence are in data/response_codes.yaml.
+One table for mocks, policies and measures alike. Source: domain.md §1.5; every code's own source
+and confidence are in data/response_codes.yaml.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import yaml
 
 APPROVED = "00"
+PARTIAL_APPROVAL = "10"
+IN_PROGRESS = "09"
+NOT_FOUND = "25"
+LATE_RESPONSE = "68"
 ISSUER_INOPERATIVE = "91"
 SYSTEM_MALFUNCTION = "96"
-LATE_RESPONSE = "68"
-NOT_FOUND = "25"
+
+Kind = Literal["approval", "business", "technical"]
+Retry = Literal["never", "no", "later", "soon"]
+Action = Literal[
+    "none", "retry", "reroute", "wait", "reverse", "authenticate", "change_data", "other_method",
+    "block_card", "alert", "fetch_original",
+]  # fmt: skip
+Confidence = Literal["V", "S", "M"]
 
 
-class ResponseCode(msgspec.Struct, frozen=True):
+class ResponseCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One DE39 value. `confidence`: V official text seen, S secondary source, M from memory."""
 
     code: str
     meaning: str
-    kind: Literal["approval", "business", "technical"]
-    retryable: bool
+    kind: Kind
+    retry: Retry
+    action: Action
     source: str
-    confidence: Literal["V", "S", "M"]
+    confidence: Confidence
+    visa: Literal[1, 2, 3, 4] | None = None  # Visa's decline category
+    visa_confidence: Confidence = "V"
+    schemes: dict[str, dict[str, str]] = {}
+
+    @property
+    def retryable(self) -> bool:
+        """The same request may be sent again now."""
+        return self.retry == "soon"
+
+    def at(self, scheme: str) -> ResponseCode:
+        """The code as this scheme means it."""
+        differs = self.schemes.get(scheme)
+        if differs is None:
+            return self
+        plain: dict[str, Any] = {**msgspec.structs.asdict(self), **differs, "schemes": {}}
+        return msgspec.convert(plain, ResponseCode)
+
+
+class AdviceCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A merchant advice code: what the issuer says of another try. `pause_h` is in hours."""
+
+    code: str
+    meaning: str
+    retry: Retry
+    action: Action
+    source: str
+    confidence: Confidence
+    pause_h: int = 0
 
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True):
     version: str
     codes: list[ResponseCode]
+    advice: list[AdviceCode]
+
+
+@cache
+def _loaded() -> _Table:
+    text = resources.files(__package__).joinpath("data/response_codes.yaml").read_text("utf-8")
+    return msgspec.convert(yaml.safe_load(text), _Table)
+
+
+def table_version() -> str:
+    """The version of the table, for the evidence of a run."""
+    return _loaded().version
 
 
 @cache
 def table() -> dict[str, ResponseCode]:
     """All known codes by their value."""
-    text = resources.files(__package__).joinpath("data/response_codes.yaml").read_text("utf-8")
-    loaded = msgspec.convert(yaml.safe_load(text), _Table)
-    return {entry.code: entry for entry in loaded.codes}
+    return {entry.code: entry for entry in _loaded().codes}
+
+
+@cache
+def advice() -> dict[str, AdviceCode]:
+    """Merchant advice codes by their value."""
+    return {entry.code: entry for entry in _loaded().advice}
+
+
+@cache
+def lookup(code: str, scheme: str = "") -> ResponseCode | None:
+    """What a code means at a scheme, None when nobody knows it."""
+    known = table().get(code)
+    return known.at(scheme) if known is not None else None
 
 
 def is_technical(code: str) -> bool:
@@ -49,5 +112,26 @@ def is_technical(code: str) -> bool:
     Only these count against a tolerance or open a breaker. An unknown code is a business answer:
     a breaker must not open on something nobody understood.
     """
-    known = table().get(code)
+    known = lookup(code)
     return known is not None and known.kind == "technical"
+
+
+def is_retryable(code: str, scheme: str = "") -> bool:
+    """True when the same request may be sent again now, to the same target or another."""
+    known = lookup(code, scheme)
+    return known is not None and known.retryable
+
+
+def is_forbidden(code: str, scheme: str = "") -> bool:
+    """True when the scheme forbids to present this card again after the code (Visa category 1)."""
+    known = lookup(code, scheme)
+    return known is not None and known.retry == "never"
+
+
+def asks_for_authentication(code: str, scheme: str) -> bool:
+    """True for a soft decline: the same payment may succeed with the cardholder authenticated.
+
+    The bare code does not say it: 65 is a soft decline at Mastercard and a limit at Visa.
+    """
+    known = lookup(code, scheme)
+    return known is not None and known.action == "authenticate"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from harness.model.chain import Chain, Link
-from harness.payments.codes import APPROVED, NOT_FOUND
+from harness.payments.codes import APPROVED, IN_PROGRESS, NOT_FOUND
 from harness.payments.outcome import Outcome
 from harness.services.book import Book, State
 from harness.services.context import Context
@@ -17,7 +17,6 @@ from harness.services.reversal import Reversals
 from harness.wire.http import HttpResponse
 
 Work = Callable[[PaymentRequest, str], Awaitable[Answer | HttpResponse]]
-IN_PROGRESS = "09"
 
 
 @dataclass
