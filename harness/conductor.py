@@ -9,13 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-import msgspec
 import requests
 
 from harness.analysis.analyse import analyse
 from harness.analysis.store import RunStore, SpoolReader
-from harness.children import Child, Children
-from harness.faults import engine as engines
 from harness.faults.control import EngineError
 from harness.faults.injector import Injector
 from harness.faults.timeline import Switch, compile_timeline
@@ -26,10 +23,10 @@ from harness.payments.journal import Record
 from harness.progress import Counts, Progress
 from harness.report.html import write_all
 from harness.report.result import EngineFacts, Result, write
-from harness.services.plan import Ready, ServicesPlan, write_whole
+from harness.services.plan import write_whole
+from harness.stage import READY_WITHIN_S, Stage
 from harness.verdict import result_of
 
-READY_WITHIN_S = 20.0
 LOAD_LEAD_S = 0.3  # between the go and the first payment
 TICK_S = 0.02
 SHOW_S = 0.25
@@ -96,14 +93,15 @@ class _Run:
         self._progress = progress
         self._scratch = folder / "spool"
         self._scratch.mkdir()
-        self._children = Children(self._scratch)
         self._store = RunStore.create(folder / "run.db")
         self._epoch_ns = time.monotonic_ns()
+        self._stage = Stage(
+            order.chain, self._scratch, seed=order.seed, epoch_ns=self._epoch_ns,
+            services=order.services, toxiproxy=order.toxiproxy,
+        )  # fmt: skip
         self._plan: LoadPlan | None = None
-        self._engine: engines.Engine | None = None
         self._injector: Injector | None = None
-        self._controls: list[str] = []
-        self._spools: list[SpoolReader] = []
+        self._spools: dict[Path, SpoolReader] = {}
         self._counts = Counts()
         self._faults_on: dict[str, None] = {}
         self._start_s: float | None = None
@@ -115,63 +113,25 @@ class _Run:
             f"{self._experiment.experiment} on {self._chain.chain}, seed {self._order.seed}; "
             f"{self._whole_s():.0f} s of load"
         )
-        self._engine = engines.start(self._order.toxiproxy, self._children, self._order.seed)
-        readies = self._start_services()
-        ports = {name: port for ready in readies for name, port in ready.ports.items()}
-        addresses = {}
-        for hop in self._chain.hops():
-            address = self._engine.control.create(hop.name, f"127.0.0.1:{ports[hop.callee]}")
-            host, _, port = address.rpartition(":")
-            addresses[hop.name] = (host, int(port))
-        for url in self._controls:
-            requests.post(f"{url}/routes", json=addresses, timeout=5).raise_for_status()
-        self._injector = Injector(self._engine.control, self._controls, self._now_ns)
-        entry = addresses[self._chain.hops()[0].name]
-        self._start_load(f"http://{entry[0]}:{entry[1]}")
-
-    def _start_services(self) -> list[Ready]:
-        """All links in one process, but each isolated link in one of its own."""
-        alone = [[name] for name, link in self._chain.links.items() if link.isolate]
-        together = [name for name, link in self._chain.links.items() if not link.isolate]
-        started: list[tuple[Child, Path]] = []
-        for links in [*([together] if together else []), *alone]:
-            name = "mock services" if links is together else f"link {links[0]}"
-            stem = name.replace(" ", "-")
-            ready = self._scratch / f"{stem}.ready"
-            plan = ServicesPlan(
-                self._order.chain.text, links, self._order.seed, self._epoch_ns,
-                str(self._spool(stem)), str(ready),
-            )  # fmt: skip
-            path = self._scratch / f"{stem}.plan"
-            write_whole(path, plan)
-            child = self._children.start(name, [*self._order.services, str(path)])
-            started.append((child, ready))
-        readies = []
-        for child, ready in started:
-            self._children.wait_for(child, ready, READY_WITHIN_S)
-            readies.append(msgspec.json.decode(ready.read_bytes(), type=Ready))
-        self._controls = [f"http://127.0.0.1:{ready.control}" for ready in readies]
-        return readies
+        self._stage.start()
+        assert self._stage.engine is not None
+        self._injector = Injector(self._stage.engine.control, self._stage.controls, self._now_ns)
+        self._start_load(self._stage.entry_url)
 
     def _start_load(self, url: str) -> None:
         self._plan = load_plan(
             self._chain, self._experiment, self._order.seed, epoch_ns=self._epoch_ns, url=url,
-            spool=self._spool("load"), ready=self._scratch / "load.ready",
+            spool=self._stage.spool("load"), ready=self._scratch / "load.ready",
             go=self._scratch / "load.go",
         )  # fmt: skip
         path = self._scratch / "load.plan"
         write_whole(path, self._plan)
         locustfile = Path(__file__).parent / "load" / "locustfile.py"
-        child = self._children.start(
+        child = self._stage.children.start(
             "load process", [*LOCUST, "-f", str(locustfile)], {"PAYCHAIN_LOAD_PLAN": str(path)}
         )
         self._load = child
-        self._children.wait_for(child, Path(self._plan.ready), READY_WITHIN_S)
-
-    def _spool(self, stem: str) -> Path:
-        path = self._scratch / f"{stem}.spool"
-        self._spools.append(SpoolReader(path))
-        return path
+        self._stage.children.wait_for(child, Path(self._plan.ready), READY_WITHIN_S)
 
     # -- drive ----------------------------------------------------------------------------------
     def drive(self) -> None:
@@ -192,7 +152,7 @@ class _Run:
             now_s = self._now_s()
             while due and faults_s + due[0].at_s <= now_s:
                 self._switch(due.pop(0), faults_s)
-            self._check_children()
+            self._stage.check()
             if now_s >= watch_s:
                 watch_s = now_s + WATCH_S
                 self._check_engine()
@@ -221,20 +181,16 @@ class _Run:
         else:
             self._faults_on.pop(switch.fault.id, None)
 
-    def _check_children(self) -> None:
-        dead = self._children.dead()
-        if dead:
-            raise UserError(dead[0].obituary())
-
     def _check_engine(self) -> None:
-        assert self._engine is not None
+        assert self._stage.engine is not None
         try:
-            self._engine.control.names()
+            self._stage.engine.control.names()
         except EngineError as error:
             raise UserError(f"the fault engine no longer answers: {error}") from error
 
     def _collect(self) -> None:
-        for spool in self._spools:
+        for path in self._stage.spools:
+            spool = self._spools.setdefault(path, SpoolReader(path))
             records: list[Record] = spool.read()
             self._counts.add(records)
             self._store.ingest(records)
@@ -256,24 +212,20 @@ class _Run:
     def drain(self) -> None:
         """Wait until every payment and reversal is final."""
         self._progress.say("draining")
-        pending = 0
-        for url in self._controls:
-            answer = requests.post(
-                f"{url}/drain", json={"within_s": DRAIN_S}, timeout=DRAIN_S + 5
-            ).json()
-            pending += answer["pending"]
+        pending = self._stage.drain(DRAIN_S)
         self._store.set_meta("drained_s", self._now_s())
         if pending:
             self.problems.append(f"{pending} requests or reversals were still on their way")
-        self._check_children()
+        self._stage.check()
         assert self._injector is not None
         hits = {fault.id: {"hits": 0, "unit": "requests"} for fault in self._experiment.faults}
         for fault_id, number in self._injector.link_hits().items():
             hits[fault_id]["hits"] = number
-        assert self._engine is not None
+        engine = self._stage.engine
+        assert engine is not None
         for fault in self._experiment.faults:
             if not fault.acts_in_link:
-                known = self._injector.hits[fault.id] if self._engine.name == "embedded" else None
+                known = self._injector.hits[fault.id] if engine.name == "embedded" else None
                 hits[fault.id] = {"hits": known, "unit": "connections"}
         self._store.set_meta("fault_hits", hits)
 
@@ -281,21 +233,11 @@ class _Run:
         """Heal what is on, stop every process, keep every record."""
         if self._injector is not None and self._faults_on:
             self._injector.heal_all()
-        if self._engine is not None and self._engine.child is None:
-            self._leave_engine()
-        self._children.stop()
+        self._stage.stop()
         self._collect()
-        for spool in self._spools:
+        for spool in self._spools.values():
             if spool.error:
                 self.problems.append(f"a journal could not be read to its end: {spool.error}")
-
-    def _leave_engine(self) -> None:
-        assert self._engine is not None
-        for hop in self._chain.hops():
-            try:
-                self._engine.control.destroy(hop.name)
-            except EngineError:
-                continue
 
     def judge(self, started: datetime) -> Result:
         """Everything measured and judged, from run.db."""
@@ -304,7 +246,7 @@ class _Run:
         self._store.set_meta("timeline", self._timeline())
         analysis = analyse(self._store, self._chain, self._experiment, problems=self.problems)
         self._store.close()
-        engine = self._engine
+        engine = self._stage.engine
         facts = EngineFacts(engine.name, engine.version) if engine else EngineFacts("none", "")
         return result_of(self._order, self._folder, started, analysis, facts)
 
