@@ -16,6 +16,7 @@ from harness.analysis.store import RunStore, SpoolReader
 from harness.faults.control import EngineError
 from harness.faults.injector import Injector
 from harness.faults.timeline import Switch, compile_timeline
+from harness.load import LOCUSTFILE
 from harness.load.plan import LoadPlan, count, load_plan
 from harness.order import Finished, Order, make_folder
 from harness.payments.errors import UserError
@@ -126,9 +127,8 @@ class _Run:
         )  # fmt: skip
         path = self._scratch / "load.plan"
         write_whole(path, self._plan)
-        locustfile = Path(__file__).parent / "load" / "locustfile.py"
         child = self._stage.children.start(
-            "load process", [*LOCUST, "-f", str(locustfile)], {"PAYCHAIN_LOAD_PLAN": str(path)}
+            "load process", [*LOCUST, "-f", str(LOCUSTFILE)], {"PAYCHAIN_LOAD_PLAN": str(path)}
         )
         self._load = child
         self._stage.children.wait_for(child, Path(self._plan.ready), READY_WITHIN_S)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from harness.cli import check, report, run
+from harness.cli import check, report, run, up
 from harness.payments.errors import UserError
 
 USAGE = 2
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command("run", help=run.run.__doc__)(run.run)
 app.command("check", help=check.check.__doc__)(check.check)
+app.command("up", help=up.up.__doc__)(up.up)
 app.command("report", help=report.report.__doc__)(report.report)
 
 
