@@ -15,6 +15,7 @@ from harness.analysis.analyse import analyse
 from harness.analysis.store import RunStore, SpoolReader
 from harness.faults.control import EngineError
 from harness.faults.injector import Injector
+from harness.faults.links import RemoteLinkFaults
 from harness.faults.timeline import Switch, compile_timeline
 from harness.load import LOCUSTFILE
 from harness.load.plan import LoadPlan, count, load_plan
@@ -116,7 +117,8 @@ class _Run:
         )
         self._stage.start()
         assert self._stage.engine is not None
-        self._injector = Injector(self._stage.engine.control, self._stage.controls, self._now_ns)
+        links = [RemoteLinkFaults(url) for url in self._stage.controls]
+        self._injector = Injector(self._stage.engine.control, links, self._now_ns)
         self._start_load(self._stage.entry_url)
 
     def _start_load(self, url: str) -> None:

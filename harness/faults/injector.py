@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-import requests
-
-from harness.faults.control import EngineControl, EngineError
+from harness.faults.control import EngineError
+from harness.faults.links import LinkFaults
 from harness.faults.timeline import Switch, toxics_for
 from harness.model.fault import Down
 from harness.payments.journal import FaultSwitch
 
-TIMEOUT_S = (2.0, 5.0)
+
+class HopFaults(Protocol):
+    """What an injector needs of a fault engine; each method raises EngineError."""
+
+    def enable(self, name: str, *, enabled: bool) -> None:
+        """Start or stop a proxy."""
+
+    def add_toxic(
+        self, proxy: str, name: str, kind: str, stream: str, toxicity: float,
+        attributes: dict[str, int],
+    ) -> None:  # fmt: skip
+        """Add a toxic to a proxy."""
+
+    def remove_toxic(self, proxy: str, name: str) -> None:
+        """Remove a toxic from a proxy."""
+
+    def counters(self) -> dict[str, Any]:
+        """Counters per proxy; empty for an engine that has none."""
 
 
 class Injector:
     """Applies and heals. Faults that overlap on a hop compose and heal apart from each other."""
 
     def __init__(
-        self, control: EngineControl, services: list[str], now_ns: Callable[[], int]
+        self, control: HopFaults, services: Sequence[LinkFaults], now_ns: Callable[[], int]
     ) -> None:
         self._control = control
-        self._services = services  # control API addresses
+        self._services = services
         self._now_ns = now_ns
-        self._session = requests.Session()
-        self._session.trust_env = False
         self._down: Counter[str] = Counter()  # how many faults hold a proxy down
         self._on: dict[str, Switch] = {}
         self.hits: Counter[str] = Counter()  # on hops, as far as the engine can say
@@ -42,7 +56,7 @@ class Injector:
                 self._in_link(switch)
             else:
                 self._on_hops(switch)
-        except (EngineError, requests.RequestException) as failure:
+        except EngineError as failure:
             error = str(failure)
         if switch.action == "apply":
             self._on[fault.id] = switch
@@ -64,25 +78,16 @@ class Injector:
     def link_hits(self) -> dict[str, int]:
         """How many requests each in-link fault acted on."""
         total: Counter[str] = Counter()
-        for url in self._services:
-            total.update(self._session.get(f"{url}/faults", timeout=TIMEOUT_S).json())
+        for service in self._services:
+            total.update(service.hits())
         return dict(total)
 
     def _in_link(self, switch: Switch) -> None:
-        fault = switch.fault
-        for url in self._services:
-            path = f"{url}/faults/{fault.id}"
+        for service in self._services:
             if switch.action == "heal":
-                response = self._session.delete(path, timeout=TIMEOUT_S)
+                service.heal(switch.fault.id)
             else:
-                order = {
-                    "links": switch.place.links, "kind": fault.kind,
-                    "parameters": fault.parameters.model_dump(),
-                    "caller": switch.place.caller, "operation": switch.place.operation,
-                }  # fmt: skip
-                response = self._session.post(path, json=order, timeout=TIMEOUT_S)
-            if response.status_code != 200:
-                raise EngineError(f"{path}: {response.text}", response.status_code)
+                service.apply(switch.fault, switch.place)
 
     def _on_hops(self, switch: Switch) -> None:
         fault = switch.fault
