@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from xml.etree.ElementTree import parse
-
-import pytest
 
 CHAIN = """\
 chain: shop
@@ -88,50 +83,3 @@ def test_lost_answers_cost_nobody_anything_with_a_reversal(tmp_path: Path) -> No
     result = finished(tmp_path)
     assert not any(found(result).values())
     assert result["money"]["books"]["issuer"]["voided"] > 0  # type: ignore[index]
-
-
-def children_of(parent: int) -> dict[str, int]:
-    """Commands and pids of a process' children."""
-    found = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-            line = (status.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if int(fields[1]) == parent:
-            found[line] = int(status.parent.name)
-    return found
-
-
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds child processes through /proc")
-@pytest.mark.parametrize(
-    ("victim", "said", "code"),
-    [
-        ("harness.toxics", "fault engine", 3),
-        ("harness.services", "mock services", 3),
-        ("locust", "load process", 3),
-        ("", "interrupted", 130),
-    ],
-)
-def test_a_dead_process_makes_the_run_inconclusive_and_leaves_nothing(
-    tmp_path: Path, victim: str, said: str, code: int
-) -> None:
-    with subprocess.Popen(command(tmp_path)) as run:
-        until = time.monotonic() + 20
-        ready = tmp_path / "runs"
-        while time.monotonic() < until and not list(ready.glob("*/spool/load.go")):
-            time.sleep(0.05)
-        time.sleep(1)  # some payments are under way
-        family = children_of(run.pid)
-        if victim:
-            os.kill(next(pid for line, pid in family.items() if victim in line), signal.SIGKILL)
-        else:
-            run.send_signal(signal.SIGINT)
-        assert run.wait(timeout=20) == code
-    result = finished(tmp_path)
-    assert result["verdict"] == "inconclusive"
-    assert said in result["reasons"][0]  # type: ignore[index]
-    assert result["load"]["recorded"] > 0  # type: ignore[index]
-    alive = [pid for pid in family.values() if Path(f"/proc/{pid}").exists()]
-    assert alive == []
