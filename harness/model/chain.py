@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.model.idempotency import Idempotency
 from harness.model.policy import Call
 from harness.model.quantity import Duration, Share
 from harness.model.schema import Declared
@@ -57,7 +58,7 @@ class Link(Declared):
     forwards_to: str | None = None
     calls: dict[Operation, Call] = {}
     declines: BusinessDeclines | None = None
-    idempotency: Literal["keyed", "none"] = "keyed"
+    idempotency: Idempotency = Idempotency()
     isolate: bool = False
 
 

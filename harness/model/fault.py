@@ -74,9 +74,10 @@ class CutAfter(FaultKind):
 
 
 class HttpError(FaultKind):
-    """The link answers an HTTP error instead of working."""
+    """The link answers an HTTP error instead of working, or after it: then the work is done."""
 
     status: Annotated[int, Field(ge=400, le=599)] = 503
+    after_work: bool = False
 
 
 class Decline(FaultKind):

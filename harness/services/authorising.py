@@ -18,17 +18,12 @@ from harness.services.role import Role, Work
 class Authorising(Role):
     """Authorise once per key, reverse whatever was authorised, answer queries."""
 
+    once = frozenset({"authorise"})
     _standing: dict[str, tuple[Sent, ...]] = field(default_factory=dict, init=False)
 
     def operations(self) -> dict[str, Work]:
         """Authorise, void, query."""
-        return {"authorise": self._authorise_once, "void": self._void, "query": self.query}
-
-    async def _authorise_once(self, request: PaymentRequest, parent: str) -> Answer:
-        async def work() -> Answer:
-            return await self._authorise(request, parent)
-
-        return await self.idempotency.once(request.key, work)
+        return {"authorise": self._authorise, "void": self._void, "query": self.query}
 
     async def _authorise(self, request: PaymentRequest, parent: str) -> Answer:
         entry = self.book.begin(request.reference)

@@ -19,6 +19,8 @@ from harness.services.context import Context
 from harness.services.message import Answer, PaymentRequest
 from harness.wire.http import HttpResponse
 
+_IN_FRONT = frozenset({429, 502, 503, 504})
+
 
 @dataclass(slots=True)
 class ActiveFault:
@@ -84,12 +86,38 @@ def instead_of_work(faults: list[ActiveFault], link: str) -> HttpResponse | Answ
     """What a link answers without working, when a fault makes it."""
     for fault in faults:
         match fault.parameters:
-            case HttpError(status=status):
-                body = b'{"error":"injected"}'
-                return HttpResponse(status, body, {"content-type": "application/json"})
+            case HttpError(after_work=False) as error:
+                return _injected(error)
             case Decline(code=code):
                 return Answer(Outcome.DECLINED, code, link)
     return None
+
+
+def fails_in_front(faults: list[ActiveFault]) -> bool:
+    """Whether an error comes from in front of the link's application, which never saw the request.
+
+    Deduced: 502, 503, 504 and 429 are a load balancer's; any other error is the application's own,
+    and a link that stores errors by idempotency key stores it.
+    """
+    return any(
+        isinstance(fault.parameters, HttpError)
+        and fault.parameters.status in _IN_FRONT
+        and not fault.parameters.after_work
+        for fault in faults
+    )
+
+
+def error_after_work(faults: list[ActiveFault]) -> HttpResponse | None:
+    """The error a link answers although it has done the work."""
+    for fault in faults:
+        if isinstance(fault.parameters, HttpError) and fault.parameters.after_work:
+            return _injected(fault.parameters)
+    return None
+
+
+def _injected(error: HttpError) -> HttpResponse:
+    body = b'{"error":"injected"}'
+    return HttpResponse(error.status, body, {"content-type": "application/json"})
 
 
 def answer_delay_s(faults: list[ActiveFault], chance: float) -> float:

@@ -14,15 +14,11 @@ from harness.services.role import Role, Work
 class Gateway(Role):
     """The payment service provider's gateway, which orchestrates one payment."""
 
+    once = frozenset({"pay", "forward"})
+
     def operations(self) -> dict[str, Work]:
         """Takes payments, from an edge or straight from the customer."""
-        return {"pay": self._pay_once, "forward": self._pay_once}
-
-    async def _pay_once(self, request: PaymentRequest, parent: str) -> Answer:
-        async def work() -> Answer:
-            return await self._pay(request, parent)
-
-        return await self.idempotency.once(request.key, work)
+        return {"pay": self._pay, "forward": self._pay}
 
     async def _pay(self, request: PaymentRequest, parent: str) -> Answer:
         for operation in ("screen", "authenticate"):

@@ -1,45 +1,176 @@
-"""What a link does with a repeated request: answer it again, or work again."""
+"""What a link does with a repeated request: answer it again, refuse it, or work again.
+
+Providers differ in the case that matters: what a repeat gets after a stored error, while the first
+is still in flight, with another body, and when the window is over. Source: domain.md §2.3.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
-from harness.services.message import Answer
+import msgspec
+
+from harness.model.idempotency import Idempotency
+from harness.payments.codes import is_technical
+from harness.payments.outcome import Outcome
+from harness.services.message import Answer, PaymentRequest
+from harness.wire.http import HttpResponse
+
+Given = Answer | HttpResponse
+Work = Callable[[PaymentRequest], Awaitable[Given]]
+KEYS_MOST = 100_000  # kept per link: a repeat comes within seconds, not after so many payments
+LONGEST_KEY = 64  # adyen's limit on the header
+MISSING, CONFLICT, UNPROCESSABLE = 400, 409, 422
+_DAY_S = 86_400.0
 
 
-class Keyed:
-    """Repeats of a key get the first answer; a repeat while it is in flight waits for it."""
+@dataclass(frozen=True, slots=True)
+class Model:
+    """How one provider treats repeats of a key. `None` where a status stands: not refused."""
 
-    def __init__(self) -> None:
-        self._answers: dict[str, asyncio.Future[Answer]] = {}
+    window_s: float = _DAY_S
+    stores: Callable[[Given], bool] = lambda _given: True  # whether an outcome is given again
+    in_flight: int | None = CONFLICT  # None: the repeat waits for the first
+    mismatch: int | None = None  # same key, other body
+    replay_header: str = ""
+    continues: bool = False  # a repeat of failed work goes on with it instead of beginning anew
+    requires_key: bool = False
+    longest_key: int | None = None
 
-    async def once(self, key: str, work: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The answer of `work`, done once for this key."""
-        if not key:
-            return await work()
-        known = self._answers.get(key)
-        if known is not None:
-            return await asyncio.shield(known)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._answers[key] = future
+
+def _success(given: Given) -> bool:
+    return isinstance(given, Answer) or given.status < 300
+
+
+def _not_4xx(given: Given) -> bool:
+    return isinstance(given, Answer) or not 400 <= given.status < 500
+
+
+def _final(given: Given) -> bool:
+    """An answer about the payment, not about the chain's health."""
+    if isinstance(given, HttpResponse) or given.outcome is Outcome.UNKNOWN:
+        return False
+    return not is_technical(given.code)
+
+
+# keyed is ours, as a careful provider would do it. Confidence of the rest: V, but M where it says.
+MODELS: dict[str, Model] = {
+    "keyed": Model(in_flight=None, stores=_final, continues=True),
+    "stripe-v1": Model(mismatch=400, replay_header="idempotent-replayed"),
+    "stripe-v2": Model(window_s=30 * _DAY_S, stores=_success, mismatch=400, continues=True),
+    "checkout": Model(stores=_success),
+    "ppro": Model(stores=_not_4xx, mismatch=400, replay_header="request-idempotency"),
+    "whop": Model(mismatch=400, replay_header="idempotent-replayed"),
+    # M: window, conflict and mismatch of adyen; all of ietf (a draft)
+    "adyen": Model(
+        window_s=7 * _DAY_S, mismatch=UNPROCESSABLE, replay_header="idempotency-key",
+        longest_key=LONGEST_KEY,
+    ),
+    "ietf": Model(mismatch=UNPROCESSABLE, requires_key=True),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one key."""
+
+    body: tuple[str | int, ...]
+    since_s: float
+    given: asyncio.Future[Given]
+    executions: int = 1
+
+
+class Repeats:
+    """The repeated requests of one link. `now_s` is the link's clock."""
+
+    def __init__(self, declared: Idempotency, now_s: Callable[[], float]) -> None:
+        model = MODELS.get(declared.model)  # None: every request is new work
+        if model is not None and declared.window is not None:
+            model = replace(model, window_s=declared.window)
+        self._model = model
+        self._now_s = now_s
+        self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+
+    async def once(self, operation: str, request: PaymentRequest, work: Work) -> Given:
+        """The outcome of `work`, done as often as the model says for repeats of the key."""
+        model = self._model
+        if not request.key:
+            missing = model is not None and model.requires_key
+            return _refused(MISSING, "no idempotency key") if missing else await work(request)
+        if model is not None and len(request.key) > (model.longest_key or len(request.key)):
+            return _refused(UNPROCESSABLE, "the idempotency key is too long")
+        self._forget()
+        key = (operation, request.key)
+        known = self._known.get(key)
+        if known is None:
+            return await self._execute(key, request, work, 1)
+        if model is None:
+            return await self._execute(key, request, work, known.executions + 1)
+        if model.mismatch is not None and known.body != _body(request):
+            return _refused(model.mismatch, "this idempotency key came with another body")
+        if not known.given.done():
+            if model.in_flight is not None:
+                return _refused(model.in_flight, "a request with this idempotency key is in flight")
+            return await asyncio.shield(known.given)
+        given = known.given.result()
+        if model.stores(given):
+            return _replayed(given, model.replay_header)
+        again = 1 if model.continues else known.executions + 1
+        return await self._execute(key, request, work, again)
+
+    async def _execute(
+        self, key: tuple[str, str], request: PaymentRequest, work: Work, number: int
+    ) -> Given:
+        """Do the work. The second execution for a key is a payment of its own, as is the third."""
+        future: asyncio.Future[Given] = asyncio.get_running_loop().create_future()
+        known = _Known(_body(request), self._now_s(), future, number)
+        self._known[key] = known
+        self._known.move_to_end(key)
+        if number > 1:
+            reference = f"{request.reference}~{number}"
+            request = msgspec.structs.replace(
+                request, reference=reference, key=f"{request.key}~{number}"
+            )
         try:
-            answer = await work()
-        except BaseException as error:
-            del self._answers[key]
-            future.set_exception(error)
-            future.exception()  # somebody may wait or nobody: it is not lost either way
+            given = await work(request)
+        except Exception as error:
+            given = _refused(500, f"{type(error).__name__}: {error}")
+        except BaseException:
+            future.cancel()
+            if self._known.get(key) is known:
+                del self._known[key]
             raise
-        future.set_result(answer)
-        return answer
+        future.set_result(given)
+        return given
+
+    def _forget(self) -> None:
+        """Drop the keys whose window is over, and the oldest beyond what is kept."""
+        window_s = self._model.window_s if self._model is not None else _DAY_S
+        until_s = self._now_s() - window_s
+        while self._known:
+            key, oldest = next(iter(self._known.items()))
+            is_over = oldest.since_s <= until_s or len(self._known) > KEYS_MOST
+            if not is_over or not oldest.given.done():
+                return
+            del self._known[key]
 
 
-class Unkeyed:
-    """Every request is new work: the model of a provider without idempotency keys."""
-
-    async def once(self, key: str, work: Callable[[], Awaitable[Answer]]) -> Answer:  # noqa: ARG002
-        """The answer of `work`, done again every time."""
-        return await work()
+def _body(request: PaymentRequest) -> tuple[str | int, ...]:
+    return (request.amount_minor, request.currency, request.card.number, request.merchant)
 
 
-MODELS: dict[str, type[Keyed] | type[Unkeyed]] = {"keyed": Keyed, "none": Unkeyed}
+def _replayed(given: Given, header: str) -> Given:
+    """The stored outcome again; answers say so in `replayed`, errors in the provider's header."""
+    if isinstance(given, Answer):
+        return msgspec.structs.replace(given, replayed=True)
+    if not header:
+        return given
+    return HttpResponse(given.status, given.body, {**given.headers, header: "true"})
+
+
+def _refused(status: int, why: str) -> HttpResponse:
+    body = msgspec.json.encode({"error": why})
+    return HttpResponse(status, body, {"content-type": "application/json"})

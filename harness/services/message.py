@@ -34,6 +34,7 @@ class Answer(msgspec.Struct, omit_defaults=True):
     decided_by: str = ""
     reference: str = ""
     amount_minor: int = 0
+    replayed: bool = False  # the stored answer to an earlier request with the same key
 
 
 _encoder = msgspec.json.Encoder()

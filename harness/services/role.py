@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from harness.model.chain import Chain, Link
 from harness.payments.codes import APPROVED, IN_PROGRESS, NOT_FOUND
 from harness.payments.outcome import Outcome
 from harness.services.book import Book, State
 from harness.services.context import Context
-from harness.services.idempotency import MODELS
 from harness.services.message import Answer, PaymentRequest
 from harness.services.policy import PolicyCall
 from harness.services.reversal import Reversals
@@ -30,10 +30,10 @@ class Role:
     calls: dict[str, PolicyCall]
     reversals: Reversals
     book: Book = field(init=False)
+    once: ClassVar[frozenset[str]] = frozenset()  # operations that idempotency keys cover
 
     def __post_init__(self) -> None:
         self.book = Book(self.context)
-        self.idempotency = MODELS[self.link.idempotency]()
 
     def operations(self) -> dict[str, Work]:
         """What the link can be asked to do."""

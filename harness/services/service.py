@@ -14,8 +14,16 @@ from harness.services.authorising import Issuer, Processor, Scheme
 from harness.services.channel import Channel
 from harness.services.context import Context
 from harness.services.edge import Edge
-from harness.services.fault import InLinkFaults, answer_delay_s, instead_of_work, loses_answer
+from harness.services.fault import (
+    InLinkFaults,
+    answer_delay_s,
+    error_after_work,
+    fails_in_front,
+    instead_of_work,
+    loses_answer,
+)
 from harness.services.gateway import Gateway
+from harness.services.idempotency import Repeats
 from harness.services.message import (
     TRACE_HEADER,
     Answer,
@@ -67,6 +75,7 @@ class Service:
             chain, name, self._link, context, calls, self._reversals
         )
         self._operations = self._role.operations()
+        self._repeats = Repeats(self._link.idempotency, lambda: context.now_ns() / 1e9)
         self._server = HttpServer(self._handle, on_undeliverable=self._undeliverable)
 
     @property
@@ -125,9 +134,19 @@ class Service:
                 self._link.answers_in.p99,
             )
         )
-        answer: Answer | HttpResponse | None = instead_of_work(faults, self.name)
-        if answer is None:
-            answer = await self._operations[operation](request, parent)
+
+        async def work(once: PaymentRequest) -> Answer | HttpResponse:
+            instead = instead_of_work(faults, self.name)
+            if instead is not None:
+                return instead
+            done = await self._operations[operation](once, parent)
+            return error_after_work(faults) or done
+
+        answer: Answer | HttpResponse
+        if operation in self._role.once and not fails_in_front(faults):
+            answer = await self._repeats.once(operation, request, work)
+        else:
+            answer = await work(request)
         if faults:
             delay_s = answer_delay_s(faults, self._context.draw("slow", *key))
             if delay_s > 0:

@@ -1,0 +1,37 @@
+"""How a link treats repeated requests, as declared."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from pydantic import GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from harness.model.quantity import Duration
+from harness.model.schema import Declared
+
+IdempotencyModel = Literal[
+    "none", "keyed", "stripe-v1", "stripe-v2", "checkout", "ppro", "whop", "adyen", "ietf"
+]
+
+
+class Idempotency(Declared):
+    """Which provider's model a link follows; `window` overrides how long a key is known.
+
+    Short: `idempotency: stripe-v1`.
+    """
+
+    model: IdempotencyModel = "keyed"
+    window: Duration | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"enum": list(get_args(IdempotencyModel))}, handler(core)]}
