@@ -7,7 +7,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -28,15 +28,34 @@ _TABLES: dict[type[Any], str] = {
     Decision: "decision",
     FaultSwitch: "switch",
 }
+_STORY = (PaymentRecord, HopRecord, Movement, Decision)  # records that belong to one payment
 Row = TypeVar("Row", PaymentRecord, HopRecord, Movement, Decision, FaultSwitch)
-READ_BYTES = 16_000_000
+READ_BYTES = 1_000_000  # of a spool at once: some 8,000 records
+
+
+class Story(NamedTuple):
+    """All that is recorded of one payment, each kind in the order it was recorded."""
+
+    payment: str
+    customer: PaymentRecord | None  # None: nothing is known of the customer's side
+    hops: list[HopRecord]
+    movements: list[Movement]
+    decisions: list[Decision]
 
 
 class RunStore:
-    """One run's database. A column per field of a record; lists are JSON."""
+    """One run's database. A column per field of a record; lists are JSON.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    Two ways to read it in bounded memory, however long the run was: `rows` gives one kind of
+    record at a time, and `stories` gives one payment at a time, with all its records::
+
+        for story in store.stories():
+            judge(story.customer, story.hops, story.movements, story.decisions)
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, is_read_only: bool = False) -> None:
         self._db = connection
+        self._is_read_only = is_read_only
 
     @classmethod
     def create(cls, path: Path) -> RunStore:
@@ -54,28 +73,80 @@ class RunStore:
     @classmethod
     def open(cls, path: Path) -> RunStore:
         """A finished run's store, read only. Raises sqlite3.OperationalError when it is none."""
-        return cls(sqlite3.connect(f"file:{path}?mode=ro", uri=True))
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        return cls(connection, is_read_only=True)
 
     def ingest(self, records: Iterable[Record]) -> None:
         """Add records."""
-        rows: dict[type[Any], list[tuple[Any, ...]]] = defaultdict(list)
+        rows: dict[type[Any], list[Record]] = defaultdict(list)
         for record in records:
-            rows[type(record)].append(tuple(map(_plain, msgspec.structs.astuple(record))))
+            rows[type(record)].append(record)
         for kind, some in rows.items():
-            marks = ", ".join("?" * len(kind.__struct_fields__))
-            self._db.executemany(f"INSERT INTO {_TABLES[kind]} VALUES ({marks})", some)  # noqa: S608
+            # A record as plain values is [tag, field, field, …], so the first field is ?2.
+            marks = ", ".join(f"?{place}" for place, _ in enumerate(kind.__struct_fields__, 2))
+            plain = msgspec.to_builtins(some)
+            if kind is FaultSwitch:
+                plain = [[json.dumps(v) if isinstance(v, list) else v for v in row]
+                         for row in plain]  # fmt: skip
+            self._db.executemany(f"INSERT INTO {_TABLES[kind]} VALUES ({marks})", plain)  # noqa: S608
         if rows:
             self._db.commit()
 
     def rows(self, kind: type[Row], order: str = "rowid") -> Iterator[Row]:
         """All records of one kind. `order` is a column of ours, never a user's text."""
-        tag = kind.__struct_config__.tag
-        targets = kind.__struct_fields__.index("targets") if kind is FaultSwitch else None
-        for row in self._db.execute(f"SELECT * FROM {_TABLES[kind]} ORDER BY {order}"):  # noqa: S608
-            values: list[Any] = list(row)
-            if targets is not None:
-                values[targets] = json.loads(values[targets])
-            yield msgspec.convert([tag, *values], kind, strict=False)
+        decode = msgspec.json.Decoder(kind, strict=False).decode
+        for (text,) in self._db.execute(
+            f"SELECT {_as_json(kind)} FROM {_TABLES[kind]} ORDER BY {order}"  # noqa: S608
+        ):
+            yield decode(text)
+
+    def stories(self) -> Iterator[Story]:
+        """Every payment with its records, one at a time, in the order of their ids.
+
+        A payment that the customer's side has no record of comes, too, when a link booked
+        something for it. The first call builds the indexes, so it belongs after the drain.
+        """
+        self._index()
+        sources = [self._grouped(kind) for kind in _STORY]
+        heads = [next(source, None) for source in sources]
+        while waiting := [head[0] for head in heads if head is not None]:
+            payment = min(waiting)
+            parts: list[list[Any]] = []
+            for place, head in enumerate(heads):
+                if head is not None and head[0] == payment:
+                    parts.append(head[1])
+                    heads[place] = next(sources[place], None)
+                else:
+                    parts.append([])
+            customer, hops, movements, decisions = parts
+            yield Story(payment, customer[0] if customer else None, hops, movements, decisions)
+
+    def story(self, payment: str) -> Story:
+        """All that is recorded of one payment; nothing at all when there is no such payment."""
+        self._index()
+        nothing: tuple[str, Any] = (payment, [])
+        parts = [next(self._grouped(kind, payment), nothing)[1] for kind in _STORY]
+        customer, hops, movements, decisions = parts
+        return Story(payment, customer[0] if customer else None, hops, movements, decisions)
+
+    def _grouped(self, kind: type[Any], payment: str | None = None) -> Iterator[tuple[str, Any]]:
+        """A payment's records of one kind at a time; built as JSON by SQLite, which is faster."""
+        decode = msgspec.json.Decoder(list[kind], strict=False).decode  # type: ignore[valid-type]
+        which, values = ("payment != ''", ()) if payment is None else ("payment = ?", (payment,))
+        for name, text in self._db.execute(
+            f"SELECT payment, json_group_array({_as_json(kind)}) FROM {_TABLES[kind]} "  # noqa: S608
+            f"WHERE {which} GROUP BY payment ORDER BY payment",
+            values,
+        ):
+            yield name, decode(text)
+
+    def _index(self) -> None:
+        if self._is_read_only:
+            return  # its stories are sorted each time, unless it was indexed before
+        for kind in _STORY:
+            table = _TABLES[kind]
+            self._db.execute(f"CREATE INDEX IF NOT EXISTS {table}_payment ON {table} (payment)")
+        self._db.commit()
 
     def set_meta(self, key: str, value: Any) -> None:
         """Keep a fact about the run."""
@@ -94,8 +165,10 @@ class RunStore:
         self._db.close()
 
 
-def _plain(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list) else value
+def _as_json(kind: type[Any]) -> str:
+    """SQL for a record as the JSON that msgspec reads it from."""
+    fields = ("json(targets)" if name == "targets" else name for name in kind.__struct_fields__)
+    return f"json_array('{kind.__struct_config__.tag}', {', '.join(fields)})"
 
 
 class SpoolReader:
