@@ -21,7 +21,6 @@ from harness.load import LOCUSTFILE
 from harness.load.plan import LoadPlan, count, load_plan
 from harness.order import Finished, Order, make_folder
 from harness.payments.errors import UserError
-from harness.payments.journal import Record
 from harness.progress import Counts, Progress
 from harness.report.html import write_all
 from harness.report.result import EngineFacts, Result, write
@@ -193,9 +192,9 @@ class _Run:
     def _collect(self) -> None:
         for path in self._stage.spools:
             spool = self._spools.setdefault(path, SpoolReader(path))
-            records: list[Record] = spool.read()
-            self._counts.add(records)
-            self._store.ingest(records)
+            while records := spool.read():
+                self._counts.add(records)
+                self._store.ingest(records)
 
     def _show(self, now_s: float) -> None:
         times = self._timeline()
