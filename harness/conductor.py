@@ -22,8 +22,8 @@ from harness.load.plan import LoadPlan, count, load_plan
 from harness.order import Finished, Order, make_folder
 from harness.payments.errors import UserError
 from harness.progress import Counts, Progress
-from harness.report.html import write_all
-from harness.report.result import EngineFacts, Result, write
+from harness.report.outputs import publish
+from harness.report.result import EngineFacts, Result
 from harness.services.plan import write_whole
 from harness.stage import READY_WITHIN_S, Stage
 from harness.verdict import result_of
@@ -70,9 +70,7 @@ def run(order: Order, progress: Progress) -> Finished:
         for number, handler in before.items():
             signal.signal(number, handler)
         progress.close()
-    result = conduct.judge(started)
-    write(result, folder)
-    write_all(result, folder)
+    result = publish(conduct.judge(started), folder)
     return Finished(folder, result, was_interrupted)
 
 

@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
 from harness.analysis.analyse import Analysis
 from harness.model.chain import Chain
+from harness.model.experiment import Experiment
 from harness.model.loading import Loaded
 from harness.order import Order
 from harness.report.result import (
     CallEdge,
     ChainFacts,
+    DeclaredFallback,
     EngineFacts,
     ExperimentFacts,
     LinkNode,
@@ -56,7 +60,10 @@ def result_of(
         ),
         phases=analysis.phases,
         faults=analysis.faults,
-        tolerances=analysis.tolerances,
+        tolerances=[
+            msgspec.structs.replace(one, place=_place(order.experiment, one.measure, one.phase))
+            for one in analysis.tolerances
+        ],
         breaks=analysis.breaks,
         hops=analysis.hops,
         fallbacks=analysis.fallbacks,
@@ -66,6 +73,15 @@ def result_of(
         environment=_environment(),
         command=order.command,
     )
+
+
+def _place(experiment: Loaded[Experiment], measure: str, phase: str) -> str:
+    """`chaos/steady.yaml:6:3`, the line that sets a limit; seen from where the run was started."""
+    _, line, column = experiment.place("tolerances", measure, phase).rsplit(":", 2)
+    path = experiment.path
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return f"{path.name if path.is_absolute() else path.as_posix()}:{line}:{column}"
 
 
 def _chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
@@ -84,7 +100,23 @@ def _chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
         ],
         edges,
         {name: provider.kind for name, provider in chain.providers.items()},
+        _fallbacks(chain),
     )  # fmt: skip
+
+
+def _fallbacks(chain: Chain) -> list[DeclaredFallback]:
+    """Retries and fallback steps of every call; a step is known by its one key."""
+    found = []
+    for link in chain.links:
+        for operation, call in chain.calls_of(link).items():
+            name = f"{link}.{operation}"
+            if call.retry is not None:
+                found.append(DeclaredFallback(name, "retry", call.to))
+            for step in call.fallback:
+                (key,) = step.model_fields_set
+                to = getattr(step, "to", "")
+                found.append(DeclaredFallback(name, "failover" if to else key, to))
+    return found
 
 
 def _environment() -> dict[str, str]:

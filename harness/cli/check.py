@@ -11,7 +11,7 @@ import typer
 def check(
     files: Annotated[list[str] | None, typer.Argument(help="chains and experiments")] = None,
     schema: Annotated[
-        str | None, typer.Option(help="print the JSON Schema of: chain | experiment")
+        str | None, typer.Option(help="print the JSON Schema of: chain | experiment | result")
     ] = None,
 ) -> None:
     """Check chain and experiment files; experiments are checked against the chain given first.
@@ -21,16 +21,21 @@ def check(
     from harness.model.chain import Chain
     from harness.model.experiment import Experiment
     from harness.model.loading import load_chain, load_experiment
-    from harness.model.schema import Declared
     from harness.payments.errors import UserError
 
     if schema is not None:
         import json
 
-        models: dict[str, type[Declared]] = {"chain": Chain, "experiment": Experiment}
-        if schema not in models:
-            raise UserError(f"no schema '{schema}'", mend="chain or experiment")
-        print(json.dumps(models[schema].model_json_schema(), indent=2))
+        from harness.report.result import json_schema
+
+        schemas = {
+            "chain": Chain.model_json_schema,
+            "experiment": Experiment.model_json_schema,
+            "result": json_schema,
+        }
+        if schema not in schemas:
+            raise UserError(f"no schema '{schema}'", mend="chain, experiment or result")
+        print(json.dumps(schemas[schema](), indent=2))
         return
     if not files:
         raise UserError("nothing to check", mend="name chain and experiment files")

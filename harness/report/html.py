@@ -5,22 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 from importlib import resources
-from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from harness.payments.money import written
 from harness.report.charts import chain_map, timeline
-from harness.report.junit import junit_xml
-from harness.report.result import Result, read
-from harness.report.summary import summary_md
+from harness.report.result import Result
 from harness.report.wording import MARKS, WORDS, headline, millis, seconds, share
 
 
 def render(result: Result) -> str:
     """The whole page."""
-    style = _asset("report.css")
+    style = stylesheet()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     currency = result.chain.currency
@@ -45,19 +42,9 @@ def render(result: Result) -> str:
     )
 
 
-def write_all(result: Result, folder: Path) -> None:
-    """Every output that renders from the result."""
-    (folder / "report.html").write_text(render(result), "utf-8")
-    (folder / "report.css").write_text(_asset("report.css"), "utf-8")
-    (folder / "junit.xml").write_text(junit_xml(result), "utf-8")
-    (folder / "summary.md").write_text(summary_md(result), "utf-8")
-
-
-def render_again(folder: Path) -> Result:
-    """Redo every output of a run directory. Raises as `harness.report.result.read`."""
-    result = read(folder)
-    write_all(result, folder)
-    return result
+def stylesheet() -> str:
+    """report.css, for the page and beside it."""
+    return _asset("report.css")
 
 
 def _asset(name: str) -> str:

@@ -1,9 +1,13 @@
-"""result.json: the versioned contract every output renders from."""
+"""result.json: the versioned contract every output renders from.
+
+Its JSON Schema is committed beside this module; a field that is added needs a default, so that
+older results stay readable, and anything else needs a new version.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,6 +23,7 @@ from harness.analysis.measured import (
     ToleranceResult,
     Verdict,
 )
+from harness.payments.errors import UserError
 
 SCHEMA = "paychain/result/v1"
 FILE_NAME = "result.json"
@@ -42,6 +47,14 @@ class CallEdge(msgspec.Struct, frozen=True):
     route: int
 
 
+class DeclaredFallback(msgspec.Struct, frozen=True):
+    """What a call may fall back on, used or not."""
+
+    call: str  # gateway.authorise
+    kind: str  # failover, skip, exempt, decline, retry
+    to: str  # failover or retry target, "" otherwise
+
+
 class ChainFacts(msgspec.Struct, frozen=True):
     """The chain that was run."""
 
@@ -55,6 +68,7 @@ class ChainFacts(msgspec.Struct, frozen=True):
     links: list[LinkNode]
     edges: list[CallEdge]
     providers: dict[str, str]  # name -> kind
+    fallbacks: list[DeclaredFallback] = []
 
 
 class ExperimentFacts(msgspec.Struct, frozen=True):
@@ -86,6 +100,31 @@ class LoadFacts(msgspec.Struct, frozen=True):
     lag_max_ms: float | None
 
 
+class Moment(msgspec.Struct, frozen=True):
+    """One thing that happened to a payment, in the row of one link."""
+
+    at_ms: float  # since the payment's intended start
+    kind: Literal["call", "money", "decision", "told"]
+    link: str  # the callee of a call, the book's link, who decided; "customer"
+    text: str
+    is_bad: bool
+    until_ms: float | None = None  # a call lasts
+    amount: int = 0  # minor units: held by a movement when positive, freed when negative
+
+
+class Story(msgspec.Struct, frozen=True):
+    """One payment from its intended start to its last movement, on one time line."""
+
+    payment: str
+    why: str  # the rule it broke, or where it broke
+    text: str  # what was found
+    amount: int
+    card: str  # first six and last four digits only
+    told: str  # what the customer saw
+    moments: list[Moment]
+    left_out: int = 0  # moments past the limit
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One run, judged."""
 
@@ -113,6 +152,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     review: list[dict[str, Any]] = []
     environment: dict[str, str] = {}
     command: str = ""  # repeats the run
+    stories: list[Story] = []  # of payments that broke or broke a money rule
 
 
 def write(result: Result, folder: Path) -> Path:
@@ -125,13 +165,30 @@ def write(result: Result, folder: Path) -> Path:
 
 
 def read(folder: Path) -> Result:
-    """The result of a run directory.
+    """The result of a run directory. Raises UserError when there is none of this version."""
+    try:
+        data = (folder / FILE_NAME).read_bytes()
+    except OSError:
+        raise UserError(f"no {FILE_NAME} in {folder}", mend="name a run directory") from None
+    try:
+        schema = msgspec.json.decode(data, type=_Named).schema
+        if schema != SCHEMA:
+            raise UserError(
+                f"{folder / FILE_NAME} is of version '{schema}', this paychain reads '{SCHEMA}'",
+                mend="use the paychain that wrote it, or a newer one",
+            )
+        return msgspec.json.decode(data, type=Result)
+    except msgspec.MsgspecError as error:
+        raise UserError(f"{folder / FILE_NAME} is not a run's result: {error}") from None
 
-    Raises FileNotFoundError, or msgspec.DecodeError when it is not a result of this version.
-    """
-    return msgspec.json.decode((folder / FILE_NAME).read_bytes(), type=Result)
+
+class _Named(msgspec.Struct):
+    schema: str
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of result.json."""
-    return msgspec.json.schema(Result)
+    """JSON Schema of result.json. `harness/report/result.schema.json` is a copy of it."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **msgspec.json.schema(Result),
+    }

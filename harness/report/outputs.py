@@ -1,0 +1,55 @@
+"""Every output of a run, rendered from its result; all of it can be redone later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.analysis.store import RunStore
+from harness.report.html import render, stylesheet
+from harness.report.junit import junit_xml
+from harness.report.result import Result, read, write
+from harness.report.story import with_stories
+from harness.report.summary import summary_md
+
+STORE_NAME = "run.db"
+
+
+def publish(result: Result, folder: Path) -> Result:
+    """Write result.json, with the stories told from run.db, and everything that renders from it."""
+    told = _told(result, folder)
+    write(told, folder)
+    _write_all(told, folder)
+    return told
+
+
+def render_again(folder: Path) -> Result:
+    """Redo every output of a run directory from its result.json, which stays as it is.
+
+    Raises UserError when there is no result of this version.
+    """
+    result = read(folder)
+    if not result.stories:
+        result = _told(result, folder)
+    _write_all(result, folder)
+    return result
+
+
+def _told(result: Result, folder: Path) -> Result:
+    path = folder / STORE_NAME
+    if not path.is_file():
+        return result
+    store = RunStore.open(path)
+    try:
+        return with_stories(result, store)
+    finally:
+        store.close()
+
+
+def _write_all(result: Result, folder: Path) -> None:
+    for name, text in (
+        ("report.html", render(result)),
+        ("report.css", stylesheet()),
+        ("junit.xml", junit_xml(result)),
+        ("summary.md", summary_md(result)),
+    ):
+        (folder / name).write_text(text, "utf-8")
