@@ -53,6 +53,15 @@ def stories(result: Result, store: RunStore) -> Iterator[Story]:
             yield _told(recorded.customer, why, text, recorded)
 
 
+def tell(recorded: Recorded) -> Story | None:
+    """The story of any payment of a run; None when the customer's side knows nothing of it."""
+    payment = recorded.customer
+    if payment is None:
+        return None
+    asked = written(payment.amount_minor, payment.currency)
+    return _told(payment, f"{asked} at {payment.merchant}", f"told {payment.told}", recorded)
+
+
 def _chosen(result: Result) -> dict[str, tuple[str, str]]:
     """Payments to tell of: each with what it is an example of."""
     found: dict[str, tuple[str, str]] = {}

@@ -1,0 +1,58 @@
+"""paychain show: what is known of one thing, in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.report.result import Story
+
+app = typer.Typer(help="Show one thing in the terminal.", no_args_is_help=True)
+
+
+@app.command("payment")
+def payment(
+    run: Annotated[Path, typer.Argument(help="a run directory")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="a payment, such as p0000042")],
+    json: Annotated[bool, typer.Option("--json", help="print the story as JSON")] = False,
+) -> None:
+    """Tell one payment's story: every call, decision and money movement, and what was told.
+
+    Example: paychain show payment reports/20261123T200000Z-card-ecommerce-steady p0000042
+    """
+    import sqlite3
+
+    import msgspec
+
+    from harness.analysis.store import RunStore
+    from harness.payments.errors import UserError
+    from harness.report.story import tell
+
+    try:
+        store = RunStore.open(run / "run.db")
+        recorded = store.story(name)
+    except sqlite3.Error as error:
+        raise UserError(f"no run.db can be read in {run}: {error}",
+                        mend="name a run directory") from None  # fmt: skip
+    told = tell(recorded)
+    if told is None:
+        raise UserError(f"no payment '{name}' in {run}", mend="ids look like p0000042")
+    if json:
+        print(msgspec.json.encode(told).decode())
+    else:
+        print("\n".join(lines(told)))
+
+
+def lines(story: Story) -> list[str]:
+    """The story as a terminal shows it: one line per moment, bad ones marked."""
+    found = [f"{story.payment}: {story.why}; {story.text}", f"card {story.card}", ""]
+    for one in story.moments:
+        lasted = f" ({one.until_ms - one.at_ms:.1f} ms)" if one.until_ms is not None else ""
+        mark = "✗" if one.is_bad else " "
+        found.append(f"{one.at_ms:10.1f} ms {mark} {one.link:<16} {one.text}{lasted}")
+    if story.left_out:
+        found.append(f"… and {story.left_out} more")
+    return found
