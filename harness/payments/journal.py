@@ -55,7 +55,7 @@ class DecisionKind(StrEnum):
     FAULT_HIT = "fault_hit"  # an in-link fault acted on this request
 
 
-class PaymentRecord(msgspec.Struct, frozen=True, tag="payment", array_like=True):
+class PaymentRecord(msgspec.Struct, frozen=True, tag="payment", array_like=True, gc=False):
     """The customer's side of one payment: what was asked, and what the customer was told."""
 
     payment: str
@@ -76,7 +76,7 @@ class PaymentRecord(msgspec.Struct, frozen=True, tag="payment", array_like=True)
     warm_up: bool
 
 
-class HopRecord(msgspec.Struct, frozen=True, tag="hop", array_like=True):
+class HopRecord(msgspec.Struct, frozen=True, tag="hop", array_like=True, gc=False):
     """One execution of a call, recorded by its caller."""
 
     payment: str
@@ -94,7 +94,7 @@ class HopRecord(msgspec.Struct, frozen=True, tag="hop", array_like=True):
     code: str
 
 
-class Movement(msgspec.Struct, frozen=True, tag="movement", array_like=True):
+class Movement(msgspec.Struct, frozen=True, tag="movement", array_like=True, gc=False):
     """One line of a link's book."""
 
     link: str
@@ -108,7 +108,7 @@ class Movement(msgspec.Struct, frozen=True, tag="movement", array_like=True):
     decided_by: str
 
 
-class Decision(msgspec.Struct, frozen=True, tag="decision", array_like=True):
+class Decision(msgspec.Struct, frozen=True, tag="decision", array_like=True, gc=False):
     """One decision of a policy or of a link."""
 
     link: str
@@ -121,7 +121,7 @@ class Decision(msgspec.Struct, frozen=True, tag="decision", array_like=True):
     detail: str
 
 
-class FaultSwitch(msgspec.Struct, frozen=True, tag="switch", array_like=True):
+class FaultSwitch(msgspec.Struct, frozen=True, tag="switch", array_like=True, gc=False):
     """One fault put on or taken off, as the conductor did it."""
 
     fault: str

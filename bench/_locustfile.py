@@ -1,0 +1,85 @@
+"""Closed-loop users for bench/load.py: bare requests, payments, and payments with records."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from itertools import count
+from pathlib import Path
+
+from locust import FastHttpUser, events, task
+
+from harness.load.locustfile import pay
+from harness.load.recorder import Recorder
+from harness.model.chain import CUSTOMER, ENTRY_OPERATION
+from harness.payments.cards import TEST_CARDS
+from harness.payments.journal import HopRecord, PaymentRecord
+from harness.payments.outcome import Outcome
+from harness.services.message import PaymentRequest, encode
+
+KIND, OUT = os.environ["BENCH_KIND"], Path(os.environ["BENCH_OUT"])
+numbers = count(1)
+recorder: list[Recorder] = []
+BODY = encode(PaymentRequest("p", 2_500, "EUR", TEST_CARDS[0], "bench", key="p"))
+
+
+def request_of(number: int) -> PaymentRequest:
+    return PaymentRequest(f"p{number}", 2_500, "EUR", TEST_CARDS[0], "bench", key=f"p{number}")
+
+
+class Bare(FastHttpUser):
+    """What Locust can do: a constant body, nothing read."""
+
+    abstract = KIND != "bare"
+
+    @task
+    def buy(self) -> None:
+        self.client.post("/pay", data=BODY, name="pay")
+
+
+class Paying(FastHttpUser):
+    """A payment: encoded, sent, its outcome read; with `recorded` also journalled."""
+
+    abstract = KIND == "bare"
+
+    @task
+    def buy(self) -> None:
+        number = next(numbers)
+        started = time.monotonic_ns()
+        span = f"c{number:015x}"
+        request = request_of(number)
+        reply = pay(self, request, span)
+        if KIND != "recorded":
+            return
+        if not recorder:
+            recorder.append(Recorder(OUT.with_suffix(".spool")))
+        ended = time.monotonic_ns()
+        recorder[0].append(
+            HopRecord(request.payment, 1, span, "", CUSTOMER, ENTRY_OPERATION, "gateway", 0, 1,
+                      started, ended, reply.result, reply.code)
+        )  # fmt: skip
+        recorder[0].append(
+            PaymentRecord(request.payment, started, started, ended, Outcome.APPROVED, False,
+                          reply.code, "approved", 2_500, "EUR", "visa", "424242******4242",
+                          "bench", "issuer", None, False)
+        )  # fmt: skip
+
+
+begun_cpu_s = [0.0]
+
+
+@events.test_start.add_listener
+def begin(**_: object) -> None:
+    begun_cpu_s[0] = time.process_time()
+
+
+@events.quitting.add_listener
+def tell(environment: object, **_: object) -> None:
+    if recorder:
+        recorder[0].close()
+    total = environment.stats.total  # type: ignore[attr-defined]
+    span_s = total.last_request_timestamp - total.start_time
+    cpu_us = (time.process_time() - begun_cpu_s[0]) * 1e6 / total.num_requests
+    said = {"rate": total.num_requests / span_s, "cpu_us": cpu_us, "failures": total.num_failures}
+    OUT.write_text(json.dumps(said))
