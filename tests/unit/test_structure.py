@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "progress": {"payments"},
     "faults": BASE | {"wire", "services", "toxics", "children"},
     "load": BASE | {"wire", "services"},
+    "simulation": BASE | {"wire", "services", "toxics", "faults", "load"},
     "analysis": BASE,
     "report": BASE | {"analysis"},
 }

@@ -1,0 +1,231 @@
+"""A loopback network in memory: ports, connections, and the time bytes take between them."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness.simulation.forbidden import forbidden
+from harness.simulation.transport import End, FakeSocket
+
+if TYPE_CHECKING:
+    from harness.simulation.loop import VirtualLoop
+
+HOP_NS = 50_000  # one way over loopback, a process' own work on it included
+JITTER_NS = 20_000  # either way
+FIRST_PORT, LAST_PORT = 49_152, 65_535
+_HERE = ("127.0.0.1", "localhost", "0.0.0.0", "", None)  # noqa: S104  (names, nothing is bound)
+_MIX_1, _MIX_2, _MASK = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, (1 << 64) - 1
+
+Factory = Callable[[], asyncio.BaseProtocol]
+Address = tuple[str, int]
+
+
+class Network:
+    """The ports of one simulated machine. Every address is 127.0.0.1."""
+
+    def __init__(self, loop: VirtualLoop, seed: int) -> None:
+        self.hop_ns = HOP_NS
+        self.jitter_ns = JITTER_NS
+        self._loop = loop
+        self._seed = seed
+        self._listeners: dict[int, Listener] = {}
+        self._ends: dict[End, None] = {}
+        self._connections = 0
+        self._next_port = FIRST_PORT
+
+    async def listen(
+        self, factory: Factory, host: Any = None, port: int | None = None, *,
+        sock: Any = None, ssl: Any = None, start_serving: bool = True, **_: Any,
+    ) -> Listener:  # fmt: skip
+        """As loop.create_server. Raises OSError when the port is taken."""
+        _plain(sock, ssl)
+        _local(host)
+        number = port or self._free_port()
+        if number in self._listeners:
+            raise _error(errno.EADDRINUSE, f"127.0.0.1:{number}")
+        listener = Listener(self, self._loop, factory, ("127.0.0.1", number))
+        self._listeners[number] = listener
+        if start_serving:
+            await listener.start_serving()
+        return listener
+
+    async def connect(
+        self, factory: Factory, host: Any = None, port: Any = None, *,
+        sock: Any = None, ssl: Any = None, **_: Any,
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:  # fmt: skip
+        """As loop.create_connection. Raises ConnectionRefusedError where nobody listens."""
+        _plain(sock, ssl)
+        _local(host)
+        self._connections += 1
+        number = self._connections
+        await self._travel(number, 0)
+        listener = self._listeners.get(int(port))
+        if listener is None or not listener.is_serving():
+            await self._travel(number, 1)
+            raise _error(errno.ECONNREFUSED, f"127.0.0.1:{port}")
+        near, far = ("127.0.0.1", self._free_port()), listener.address
+        client = End(self._loop, self, number, near, far)
+        server = End(self._loop, self, -number, far, near)
+        client.peer, server.peer = server, client
+        self._ends[client] = self._ends[server] = None
+        listener.accept(server)
+        try:
+            await self._travel(number, 1)
+            protocol = factory()
+        except BaseException:  # the caller gave up: its socket is closed
+            client.close_socket()
+            raise
+        started = self._loop.create_future()
+        client.start(protocol, started)
+        try:
+            await started
+        except BaseException:
+            client.close()
+            raise
+        return client, protocol
+
+    def delay_ns(self, connection: int, item: int) -> int:
+        """How long one item takes from one end to the other: keyed, so that it repeats."""
+        mixed = (self._seed + connection * _MIX_1 + item * _MIX_2) & _MASK
+        mixed = ((mixed ^ (mixed >> 30)) * _MIX_2) & _MASK
+        return self.hop_ns + mixed % (2 * self.jitter_ns + 1) - self.jitter_ns
+
+    def _travel(self, connection: int, item: int) -> Any:
+        return asyncio.sleep(self.delay_ns(connection, -1 - item) / 1e9)
+
+    def _free_port(self) -> int:
+        for _ in range(LAST_PORT - FIRST_PORT + 1):
+            port = self._next_port
+            self._next_port = port + 1 if port < LAST_PORT else FIRST_PORT
+            if port not in self._listeners:
+                return port
+        raise _error(errno.EADDRNOTAVAIL, "no port is free")
+
+    def unlisten(self, port: int) -> None:
+        """Nobody listens there any more."""
+        self._listeners.pop(port, None)
+
+    def forget(self, end: End) -> None:
+        """An end of a connection is closed."""
+        self._ends.pop(end, None)
+
+    def open(self) -> list[str]:
+        """What still stands: listeners and transports."""
+        listeners = [f"listener 127.0.0.1:{port}" for port in self._listeners]
+        return [*listeners, *(f"transport {end.described()}" for end in self._ends)]
+
+
+class Listener(asyncio.AbstractServer):
+    """A listening port, as asyncio's Server."""
+
+    def __init__(
+        self, network: Network, loop: VirtualLoop, factory: Factory, address: Address
+    ) -> None:
+        self.address = address
+        self._network, self._loop = network, loop
+        self._factory = factory
+        self._is_serving = self._is_closed = False
+        self._ends: dict[End, None] = {}
+        self._waiting: list[asyncio.Future[None]] = []
+        self._forever: asyncio.Future[None] | None = None
+
+    def accept(self, end: End) -> None:
+        """A connection has come."""
+        self._ends[end] = None
+        end.listener = self
+        try:
+            protocol = self._factory()
+        except Exception as error:
+            message = "Error on transport creation for incoming connection"
+            self._loop.call_exception_handler({"message": message, "exception": error})
+            end.close_socket()
+            return
+        end.start(protocol)
+
+    def forget(self, end: End) -> None:
+        """A connection of this listener is over."""
+        self._ends.pop(end, None)
+        if self._is_closed and not self._ends:
+            self._wake()
+
+    @property
+    def sockets(self) -> tuple[FakeSocket, ...]:
+        """One while it is open."""
+        return () if self._is_closed else (FakeSocket(self.address, None),)
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it runs on."""
+        return self._loop
+
+    def is_serving(self) -> bool:
+        """Whether it accepts."""
+        return self._is_serving
+
+    async def start_serving(self) -> None:
+        """Accept from now on."""
+        self._is_serving = not self._is_closed
+
+    async def serve_forever(self) -> None:
+        """Accept until it is closed or cancelled."""
+        await self.start_serving()
+        self._forever = self._loop.create_future()
+        try:
+            await self._forever
+        finally:
+            self._forever = None
+            self.close()
+
+    def close(self) -> None:
+        """Stop accepting; connections that stand go on."""
+        if self._is_closed:
+            return
+        self._is_closed, self._is_serving = True, False
+        self._network.unlisten(self.address[1])
+        if self._forever is not None and not self._forever.done():
+            self._forever.cancel()
+        if not self._ends:
+            self._wake()
+
+    def close_clients(self) -> None:
+        """Close every connection, after what was written."""
+        for end in list(self._ends):
+            end.close()
+
+    def abort_clients(self) -> None:
+        """Close every connection at once."""
+        for end in list(self._ends):
+            end.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed and its last connection is over (as since Python 3.12)."""
+        if self._is_closed and not self._ends:
+            return
+        waiter = self._loop.create_future()
+        self._waiting.append(waiter)
+        await waiter
+
+    def _wake(self) -> None:
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiting.clear()
+
+
+def _plain(sock: Any, ssl: Any) -> None:
+    if sock is not None:
+        raise forbidden("a socket of one's own", "give host and port")
+    if ssl is not None:
+        raise forbidden("TLS", "the simulated network is plain")
+
+
+def _local(host: Any) -> None:
+    if host not in _HERE:
+        raise _error(errno.ENETUNREACH, f"{host}: a simulation has loopback only")
+
+
+def _error(number: int, about: str) -> OSError:
+    return OSError(number, f"{os.strerror(number)} ({about})")

@@ -1,0 +1,111 @@
+"""Guards: what a simulation's code may not use says so, and only there and only then."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dates
+import logging
+import os
+import random
+import secrets
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from harness.simulation.forbidden import ForbiddenInSimulation
+from harness.simulation.guard import guarded
+from harness.simulation.simulate import simulate
+
+ATTEMPTS: dict[str, Callable[[], Any]] = {
+    "time.time": lambda: time.time(),
+    "time.monotonic": lambda: time.monotonic(),
+    "time.monotonic_ns": lambda: time.monotonic_ns(),
+    "time.perf_counter": lambda: time.perf_counter(),
+    "time.sleep": lambda: time.sleep(0),
+    "datetime.datetime.now": lambda: dates.datetime.now(UTC),
+    "datetime.datetime.today": lambda: datetime.today(),  # noqa: DTZ002  (imported by name)
+    "random.random": lambda: random.random(),
+    "random.choice": lambda: random.choice([1]),
+    "os.urandom": lambda: os.urandom(1),
+    "uuid.uuid4": lambda: uuid.uuid4(),
+    "secrets.token_hex": lambda: secrets.token_hex(),
+    "threading.Thread.start": lambda: threading.Thread(target=int).start(),
+    "socket.socket": lambda: socket.socket(),
+}
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_a_simulation_may_not_use_it(name: str) -> None:
+    async def main(_: object) -> None:
+        ATTEMPTS[name]()
+
+    with pytest.raises(ForbiddenInSimulation, match=f"{name} is forbidden"):
+        simulate(main)
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_it_works_again_afterwards(name: str) -> None:
+    with guarded():
+        pass
+    ATTEMPTS[name]()
+
+
+def test_another_thread_goes_on_as_before() -> None:
+    seen: list[float] = []
+    asked, answered = threading.Event(), threading.Event()
+
+    def other() -> None:
+        asked.wait(5)
+        seen.append(time.time())
+        answered.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with guarded():
+        asked.set()
+        assert answered.wait(5)
+    thread.join()
+    assert seen[0] > 1e9
+
+
+def test_simulations_in_two_threads_end_in_any_order() -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with guarded():
+            entered.set()
+            leave.wait(5)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert entered.wait(5)
+    with guarded():
+        leave.set()
+        thread.join()
+        with pytest.raises(ForbiddenInSimulation):
+            time.time()
+    assert time.time() > 1e9
+
+
+def test_seeded_chance_and_logging_go_on_inside() -> None:
+    async def main(_: object) -> float:
+        logging.getLogger("shop").warning("logged with the time of day")
+        await asyncio.sleep(1)
+        return random.Random(7).random()
+
+    assert simulate(main) == random.Random(7).random()
+
+
+def test_a_date_made_before_is_still_a_date_inside() -> None:
+    then = datetime(2026, 1, 1, tzinfo=UTC)
+
+    async def main(_: object) -> bool:
+        return isinstance(then, dates.datetime) and issubclass(type(then), dates.datetime)
+
+    assert simulate(main)
