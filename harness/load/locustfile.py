@@ -18,14 +18,21 @@ import msgspec
 from locust import FastHttpUser, constant_throughput, events, task
 
 from harness.load.arrivals import Arrival, arrivals
+from harness.load.customer import (
+    TARGET,
+    customer_span,
+    headers_of,
+    patience_s,
+    records_of,
+    request_of,
+)
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
-from harness.model.chain import CUSTOMER, ENTRY_OPERATION
+from harness.model.chain import ENTRY_OPERATION
 from harness.payments.cards import TEST_CARDS
-from harness.payments.journal import HopRecord, PaymentRecord
-from harness.payments.outcome import HopResult, Outcome
+from harness.payments.outcome import HopResult
 from harness.services.channel import Reply, classify
-from harness.services.message import TRACE_HEADER, PaymentRequest, encode, traceparent
+from harness.services.message import PaymentRequest, encode
 from harness.wire.http import HttpResponse
 
 PLAN_VARIABLE = "PAYCHAIN_LOAD_PLAN"
@@ -37,13 +44,9 @@ _NO_CONNECTION = ("ConnectionRefusedError", "gaierror")
 def pay(user: FastHttpUser, request: PaymentRequest, span: str) -> Reply:
     """Send one payment as the customer and read the outcome from the body."""
     with user.client.post(
-        f"/{ENTRY_OPERATION}",
+        TARGET,
         data=encode(request),
-        headers={
-            TRACE_HEADER: traceparent(request.payment, span),
-            "content-type": "application/json",
-            "user-agent": CUSTOMER,
-        },
+        headers=headers_of(request, span),
         name=ENTRY_OPERATION,
         catch_response=True,
     ) as response:
@@ -109,46 +112,13 @@ class Scheduled(FastHttpUser):
         return time.monotonic_ns() - self.plan.epoch_ns
 
     def _pay(self, arrival: Arrival, intended_ns: int) -> None:
-        span = f"c{arrival.number:015x}"
-        request = PaymentRequest(
-            arrival.payment, arrival.amount_minor, self.plan.currency, arrival.card,
-            arrival.merchant, key=arrival.payment,
-        )  # fmt: skip
         started_ns = self._now_ns()
-        # The deadline is the customer's patience: it counts from the intended start.
-        left_s = self.plan.deadline_s - (started_ns - intended_ns) / 1e9
         reply = Reply(HopResult.TIMEOUT)
-        with gevent.Timeout(max(left_s, 0.001), False):
-            reply = pay(self, request, span)
+        with gevent.Timeout(patience_s(self.plan, intended_ns, started_ns), False):
+            reply = pay(self, request_of(self.plan, arrival), customer_span(arrival))
         ended_ns = self._now_ns()
-        self.recorder.append(
-            HopRecord(
-                arrival.payment, 1, span, "", CUSTOMER, ENTRY_OPERATION, self.plan.entry, 0, 1,
-                started_ns, ended_ns, reply.result, reply.code,
-            )
-        )  # fmt: skip
-        self.recorder.append(self._record(arrival, intended_ns, started_ns, ended_ns, reply))
-
-    def _record(
-        self, arrival: Arrival, intended_ns: int, started_ns: int, ended_ns: int, reply: Reply
-    ) -> PaymentRecord:
-        match reply.result:
-            case HopResult.APPROVED:
-                outcome, told = Outcome.APPROVED, "approved"
-            case HopResult.DECLINED | HopResult.TECHNICAL:
-                outcome, told = Outcome.DECLINED, "declined"
-            case HopResult.TIMEOUT:
-                outcome, told = Outcome.UNKNOWN, "no answer"
-            case _:
-                outcome, told = Outcome.UNKNOWN, "error"
-        broken = reply.answer is None
-        return PaymentRecord(
-            arrival.payment, intended_ns, started_ns, ended_ns, outcome, not reply.result.worked,
-            "" if broken else reply.code, told, arrival.amount_minor, self.plan.currency,
-            arrival.card.scheme, arrival.card.masked, arrival.merchant,
-            reply.answer.decided_by if reply.answer is not None else "",
-            reply.result if broken else None, arrival.warm_up,
-        )  # fmt: skip
+        for record in records_of(self.plan, arrival, intended_ns, started_ns, ended_ns, reply):
+            self.recorder.append(record)
 
 
 class Customer(FastHttpUser):
