@@ -80,12 +80,16 @@ class Hop(Declared):
 
 
 class Chain(Declared):
-    """A payment chain. `deadline` is how long the customer waits for a final answer."""
+    """A payment chain. `deadline` is how long the customer waits for a final answer.
+
+    `passes_deadline`: every call tells its callee how much of it is left, unless it says otherwise.
+    """
 
     chain: Name
     title: str = ""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
     deadline: Duration = 10.0
+    passes_deadline: bool = False
     providers: dict[Name, Provider] = {}
     entry: str
     links: Annotated[dict[Name, Link], Field(min_length=1, max_length=100)]
@@ -96,6 +100,13 @@ class Chain(Declared):
         calls: dict[str, Call] = {str(name): call for name, call in declared.calls.items()}
         if declared.forwards_to is not None:
             calls["forward"] = Call.model_validate({"to": declared.forwards_to, "timeout": "30s"})
+        if self.passes_deadline:
+            calls = {
+                name: call
+                if call.passes_deadline is not None
+                else call.model_copy(update={"passes_deadline": True})
+                for name, call in calls.items()
+            }
         return calls
 
     def hops(self) -> list[Hop]:

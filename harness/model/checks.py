@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from difflib import get_close_matches
 
+from harness.model.call_checks import check_call
 from harness.model.chain import CUSTOMER, Chain
 from harness.model.experiment import Experiment
 from harness.model.fault import Decline, Fault
-from harness.model.policy import DeclineWith, FailoverTo
+from harness.model.problem import Problem, unknown
 from harness.model.text import KeyPath
 from harness.payments.codes import table
 
 _NEEDS = {"gateway": "authorise", "processor": "authorise", "scheme": "authorise"}
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong at a key path."""
-
-    path: KeyPath
-    what: str
-    mend: str
-
-
 def check_chain(chain: Chain) -> list[Problem]:
     """Unknown names, calls a role cannot do without, cycles, links nobody reaches."""
     problems = []
     if chain.entry not in chain.links:
-        problems.append(_unknown(("entry",), "link", chain.entry, chain.links))
+        problems.append(unknown(("entry",), "link", chain.entry, chain.links))
     for name, link in chain.links.items():
         at: KeyPath = ("links", name)
         if link.provider is not None and link.provider not in chain.providers:
-            problems.append(_unknown((*at, "provider"), "provider", link.provider, chain.providers))
+            problems.append(unknown((*at, "provider"), "provider", link.provider, chain.providers))
         if link.forwards_to is not None and link.forwards_to not in chain.links:
-            problems.append(_unknown((*at, "forwards_to"), "link", link.forwards_to, chain.links))
+            problems.append(unknown((*at, "forwards_to"), "link", link.forwards_to, chain.links))
         if link.declines is not None and link.declines.code not in table():
-            problems.append(_unknown((*at, "declines", "code"), "response code",
+            problems.append(unknown((*at, "declines", "code"), "response code",
                                      link.declines.code, table()))  # fmt: skip
         needed = _NEEDS.get(link.role)
         if needed is not None and needed not in link.calls:
@@ -46,19 +35,7 @@ def check_chain(chain: Chain) -> list[Problem]:
         if link.role == "edge" and link.forwards_to is None and "forward" not in link.calls:
             problems.append(Problem(at, "an edge forwards to nobody", "add forwards_to:"))
         for operation, call in link.calls.items():
-            where: KeyPath = (*at, "calls", operation)
-            if call.to not in chain.links:
-                problems.append(_unknown((*where, "to"), "link", call.to, chain.links))
-            for number, step in enumerate(call.fallback):
-                inside: KeyPath = (*where, "fallback", number)
-                if isinstance(step, FailoverTo) and step.to not in chain.links:
-                    problems.append(_unknown((*inside, "to"), "link", step.to, chain.links))
-                if isinstance(step, DeclineWith) and step.decline not in table():
-                    problems.append(
-                        _unknown((*inside, "decline"), "response code", step.decline, table())
-                    )
-            if len(set(call.targets)) < len(call.targets):
-                problems.append(Problem(where, "a link is named twice in one call", "keep one"))
+            problems += check_call(chain.links, operation, call, (*at, "calls", operation))
     return problems or [*_cycles(chain), *_unreached(chain)]
 
 
@@ -117,7 +94,7 @@ def check_experiment(experiment: Experiment, chain: Chain | None) -> list[Proble
             continue
         parameters = fault.parameters
         if isinstance(parameters, Decline) and parameters.code not in table():
-            problems.append(_unknown(at, "response code", parameters.code, table()))
+            problems.append(unknown(at, "response code", parameters.code, table()))
         if chain is not None:
             problems += _target(chain, fault, (*at, "target"))
     return problems
@@ -126,29 +103,22 @@ def check_experiment(experiment: Experiment, chain: Chain | None) -> list[Proble
 def _target(chain: Chain, fault: Fault, at: KeyPath) -> list[Problem]:
     target = fault.target
     if target.link is not None and target.link not in chain.links:
-        return [_unknown((*at, "link"), "link", target.link, chain.links)]
+        return [unknown((*at, "link"), "link", target.link, chain.links)]
     if target.provider is not None:
         if target.provider not in chain.providers:
-            return [_unknown((*at, "provider"), "provider", target.provider, chain.providers)]
+            return [unknown((*at, "provider"), "provider", target.provider, chain.providers)]
         if all(link.provider != target.provider for link in chain.links.values()):
             what = f"no link names provider '{target.provider}'"
             return [Problem((*at, "provider"), what, "the fault would strike nothing")]
     if target.call is not None:
         calls = [f"{name}.{op}" for name in chain.links for op in chain.calls_of(name)]
         if target.call not in calls:
-            return [_unknown((*at, "call"), "call", target.call, calls)]
+            return [unknown((*at, "call"), "call", target.call, calls)]
     if target.hop is not None:
         hops = [f"{hop.caller} -> {hop.callee}" for hop in chain.hops()]
         written = " -> ".join(part.strip() for part in target.hop.split("->"))
         if written not in hops:
-            return [_unknown((*at, "hop"), "hop", target.hop, hops)]
+            return [unknown((*at, "hop"), "hop", target.hop, hops)]
         if fault.acts_in_link and written.startswith(f"{CUSTOMER} ->"):
             return []
     return []
-
-
-def _unknown(path: KeyPath, thing: str, name: str, known: Iterable[str]) -> Problem:
-    names = list(known)
-    close = get_close_matches(name, names, n=1)
-    mend = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(names[:12])}"
-    return Problem(path, f"unknown {thing} '{name}'", mend)

@@ -11,8 +11,9 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from harness.model.chain import Chain
-from harness.model.checks import Problem, check_chain, check_experiment
+from harness.model.checks import check_chain, check_experiment
 from harness.model.experiment import Experiment
+from harness.model.problem import Problem
 from harness.model.schema import Declared
 from harness.model.text import Document, KeyPath, Mistake, parse, read_text
 from harness.payments.errors import UserError

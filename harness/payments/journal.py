@@ -39,7 +39,16 @@ class DecisionKind(StrEnum):
     FAILOVER = "failover"
     SKIP = "skip"
     EXEMPT = "exempt"
+    STAND_IN = "stand_in"  # the link decided in place of the one it could not reach
+    QUEUE = "queue"  # accepted now, to be delivered later
+    QUEUE_DELIVERED = "queue_delivered"
+    QUEUE_EXPIRED = "queue_expired"  # never delivered: too old
     DECLINE = "decline"
+    HEDGE = "hedge"  # a second request while the first had no answer
+    HEDGE_LOST = "hedge_lost"  # an answer came first from the other one
+    WITHHELD = "withheld"  # a retry or fallback that a limit forbade; detail says which
+    DEADLINE_TOO_SHORT = "deadline_too_short"  # no time left for the call or the work
+    BULKHEAD_REJECTED = "bulkhead_rejected"
     EXHAUSTED = "exhausted"  # no retry and no fallback was left
     GAVE_UP = "gave_up"  # an unknown outcome was left as it is
     QUERY = "query"

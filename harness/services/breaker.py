@@ -1,4 +1,4 @@
-"""Circuit breaker: stop calling a target that fails technically, probe it after a while."""
+"""Circuit breaker: stop calling a target that fails technically or is slow, probe it later."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ class State(StrEnum):
 
 
 class Breaker:
-    """One breaker. `now` is in seconds; `on_change` hears every change of state with its reason."""
+    """One breaker. `now` is in seconds; `on_change` hears every change of state with its reason.
+
+    Whoever is admitted gets a ticket and gives it back with the result. A ticket of an earlier
+    state is worth nothing: a late answer from before it opened closes and opens no breaker, and
+    takes no probe's place.
+    """
 
     def __init__(
         self,
@@ -30,65 +35,89 @@ class Breaker:
         self._declared = declared
         self._now = now
         self._on_change = on_change
-        self._results: deque[tuple[float, bool]] = deque()  # (when, failed) inside the window
-        self._failures = 0
+        self._term = 0  # counts the states it was in
+        self._results: deque[tuple[float, bool, bool]] = deque()  # (when, failed, slow)
+        self._failures = self._slow = self._in_a_row = 0
         self._opened_at = 0.0
-        self._probes_out = 0
-        self._probes_good = 0
+        self._probes = self._probes_good = 0
 
-    def admits(self) -> bool:
-        """Whether a call may be sent now; a call that is admitted must be recorded afterwards."""
-        if self.state is State.OPEN and self._now() - self._opened_at >= self._declared.open_for:
-            self._probes_out = self._probes_good = 0
-            self._change(State.HALF_OPEN, f"after {self._declared.open_for:g} s")
-        if self.state is State.OPEN:
-            return False
+    @property
+    def refuses(self) -> bool:
+        """Whether a call would be refused now; asking changes nothing."""
         if self.state is State.HALF_OPEN:
-            if self._probes_out + self._probes_good >= self._declared.probes:
-                return False
-            self._probes_out += 1
-        return True
+            return self._probes >= self._declared.probes
+        return self.state is State.OPEN and self._open_for() < self._declared.open_for
 
-    def record(self, *, failed: bool) -> None:
+    def admit(self) -> int | None:
+        """A ticket for one call that is sent now, None when it is refused."""
+        if self.state is State.CLOSED:
+            return self._term
+        if self.refuses:
+            return None
+        if self.state is State.OPEN:
+            self._change(State.HALF_OPEN, f"after {self._declared.open_for:g} s")
+        self._probes += 1
+        return self._term
+
+    def record(self, ticket: int, *, failed: bool, took_s: float = 0.0) -> None:
         """The result of an admitted call: `failed` for technical reasons only."""
-        match self.state:
-            case State.CLOSED:
-                self._record_closed(failed=failed)
-            case State.HALF_OPEN:
-                self._record_probe(failed=failed)
-            case State.OPEN:  # a call admitted before it opened
-                pass
+        if ticket != self._term:
+            return
+        slow_after = self._declared.slow_after
+        is_slow = slow_after is not None and took_s >= slow_after
+        if self.state is State.CLOSED:
+            self._record_call(failed, is_slow)
+        else:
+            self._record_probe(failed, is_slow)
 
-    def _record_closed(self, *, failed: bool) -> None:
-        now = self._now()
-        self._results.append((now, failed))
+    def withdraw(self, ticket: int) -> None:
+        """Give back the ticket of a call that ended without a result."""
+        if ticket == self._term and self.state is State.HALF_OPEN:
+            self._probes -= 1
+
+    def _record_call(self, failed: bool, is_slow: bool) -> None:
+        now, declared, results = self._now(), self._declared, self._results
+        results.append((now, failed, is_slow))
         self._failures += failed
-        while self._results[0][0] <= now - self._declared.window:
-            self._failures -= self._results.popleft()[1]
-        calls = len(self._results)
-        if (
-            failed
-            and calls >= self._declared.minimum_calls
-            and self._failures >= self._declared.failure_rate * calls
-        ):
+        self._slow += is_slow
+        self._in_a_row = self._in_a_row + 1 if failed else 0
+        oldest = now - declared.window
+        while results[0][0] <= oldest:
+            _, was_failed, was_slow = results.popleft()
+            self._failures -= was_failed
+            self._slow -= was_slow
+        if not (failed or is_slow):
+            return
+        if declared.consecutive is not None and self._in_a_row >= declared.consecutive:
+            self._open(f"{self._in_a_row} calls in a row failed")
+            return
+        calls = len(results)
+        if calls < declared.minimum_calls:
+            return
+        if failed and self._failures >= declared.failure_rate * calls:
             self._open(f"{self._failures} of {calls} calls failed")
+        elif is_slow and self._slow >= declared.slow_rate * calls:
+            self._open(f"{self._slow} of {calls} calls took {declared.slow_after:g} s or longer")
 
-    def _record_probe(self, *, failed: bool) -> None:
-        # A late result of a call from before it opened may arrive here: it counts as a probe's.
-        self._probes_out = max(0, self._probes_out - 1)
-        if failed:
-            self._open("a probe failed")
+    def _record_probe(self, failed: bool, is_slow: bool) -> None:
+        if failed or is_slow:
+            self._open("a probe failed" if failed else "a probe was slow")
             return
         self._probes_good += 1
         if self._probes_good >= self._declared.probes:
-            self._results.clear()
-            self._failures = 0
             self._change(State.CLOSED, f"{self._probes_good} probes succeeded")
 
     def _open(self, reason: str) -> None:
         self._opened_at = self._now()
         self._change(State.OPEN, reason)
 
+    def _open_for(self) -> float:
+        return self._now() - self._opened_at
+
     def _change(self, state: State, reason: str) -> None:
         self.state = state
+        self._term += 1
+        self._results.clear()
+        self._failures = self._slow = self._in_a_row = 0
+        self._probes = self._probes_good = 0
         self._on_change(state, reason)

@@ -10,6 +10,7 @@ from harness.payments.codes import is_technical
 from harness.payments.journal import HopRecord
 from harness.payments.outcome import HopResult, Outcome
 from harness.services.context import Context
+from harness.services.deadline import DEADLINE_HEADER, written
 from harness.services.message import (
     TRACE_HEADER,
     Answer,
@@ -73,20 +74,26 @@ class Channel:
 
     async def send(
         self, request: PaymentRequest, parent: str, *, timeout_s: float, route: int = 0,
-        try_number: int = 1,
+        try_number: int = 1, tells_deadline: bool = False,
     ) -> Reply:  # fmt: skip
-        """Execute the call once and record the hop. Never raises for what the network did."""
+        """Execute the call once and record the hop. Never raises for what the network did.
+
+        `tells_deadline`: the callee learns that nobody waits longer than `timeout_s`.
+        """
         span = self._context.new_span()
         started_ns = self._context.now_ns()
+        headers = {
+            TRACE_HEADER: traceparent(request.payment, span),
+            "user-agent": self._context.link,
+        }
+        if tells_deadline:
+            headers[DEADLINE_HEADER] = written(timeout_s)
         try:
             response = await self._pool.request(
                 "POST",
                 f"/{self.operation}",
                 encode(request),
-                headers={
-                    TRACE_HEADER: traceparent(request.payment, span),
-                    "user-agent": self._context.link,
-                },
+                headers=headers,
                 timeout_s=timeout_s,
             )
             reply = classify(response)

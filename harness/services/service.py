@@ -9,8 +9,12 @@ import msgspec
 
 from harness.model.chain import Chain
 from harness.payments.chance import log_normal
+from harness.payments.codes import ISSUER_INOPERATIVE
 from harness.payments.journal import DecisionKind
+from harness.payments.outcome import Outcome
+from harness.services import deadline
 from harness.services.authorising import Issuer, Processor, Scheme
+from harness.services.background import Background
 from harness.services.channel import Channel
 from harness.services.context import Context
 from harness.services.edge import Edge
@@ -63,25 +67,25 @@ class Service:
         self._link = chain.links[name]
         self._context = context
         self._faults = faults
-        self._reversals = Reversals(context)
+        self._background = Background()
+        reversals = Reversals(context, self._background)
         self._channels: dict[tuple[str, str], Channel] = {}
         calls = {
             operation: PolicyCall(
-                context, operation, call, chain.currency, self._channels, self._reversals
+                context, operation, call, chain.currency, self._channels, reversals,
+                self._background,
             )
             for operation, call in chain.calls_of(name).items()
-        }
-        self._role = ROLES[self._link.role](
-            chain, name, self._link, context, calls, self._reversals
-        )
+        }  # fmt: skip
+        self._role = ROLES[self._link.role](chain, name, self._link, context, calls, reversals)
         self._operations = self._role.operations()
         self._repeats = Repeats(self._link.idempotency, lambda: context.now_ns() / 1e9)
         self._server = HttpServer(self._handle, on_undeliverable=self._undeliverable)
 
     @property
     def pending(self) -> int:
-        """Requests being worked on and reversals on their way."""
-        return self.in_flight + self._reversals.pending
+        """Requests being worked on, and what goes on behind them: reversals, stored requests."""
+        return self.in_flight + self._background.pending
 
     async def start(self, host: str, port: int = 0) -> int:
         """Listen; returns the port."""
@@ -98,7 +102,7 @@ class Service:
 
     async def stop(self, drain_s: float = 0.0) -> None:
         """Stop listening and working, close every connection."""
-        self._reversals.cancel()
+        self._background.cancel()
         await self._server.stop(drain_s)
         for channel in self._channels.values():
             await channel.close()
@@ -125,6 +129,13 @@ class Service:
     ) -> HttpResponse | None:
         caller = http.headers.get("user-agent", "")
         parent = span_of(http.headers.get(TRACE_HEADER, ""))
+        if self._is_too_late(http):
+            self._context.decided(
+                DecisionKind.DEADLINE_TOO_SHORT, operation, caller, payment=request.payment,
+                attempt=request.attempt,
+            )  # fmt: skip
+            late = Answer(Outcome.DECLINED, ISSUER_INOPERATIVE, self.name, request.reference)
+            return HttpResponse(200, encode(late), _JSON)
         faults = self._faults.striking(self._context, caller, operation, request)
         key = (operation, request.payment, request.attempt)
         await asyncio.sleep(
@@ -156,6 +167,19 @@ class Service:
         if isinstance(answer, HttpResponse):
             return answer
         return HttpResponse(200, encode(answer), _JSON)
+
+    def _is_too_late(self, http: HttpRequest) -> bool:
+        """Note the deadline the request came with; true when this link cannot be ready in time.
+
+        Nothing is done then, so the answer is a technical decline and not an unknown outcome.
+        """
+        left_s = deadline.read(http.headers)
+        if left_s is None and self._chain.passes_deadline and self.name == self._chain.entry:
+            left_s = self._chain.deadline
+        if left_s is None:
+            return False
+        deadline.work_until(self._context.now_ns() + int(left_s * 1e9))
+        return left_s < self._link.answers_in.median
 
     def _undeliverable(self, http: HttpRequest, response: HttpResponse) -> None:
         """The caller went away; what was done stays done."""
