@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from harness.cli import check, report, run, show, up
+from harness.cli import check, keygen, report, run, show, sign, up, verify
 from harness.payments.errors import UserError
 
 USAGE = 2
@@ -20,6 +20,9 @@ app.command("run", help=run.run.__doc__)(run.run)
 app.command("check", help=check.check.__doc__)(check.check)
 app.command("up", help=up.up.__doc__)(up.up)
 app.command("report", help=report.report.__doc__)(report.report)
+app.command("keygen", help=keygen.keygen.__doc__)(keygen.keygen)
+app.command("sign", help=sign.sign.__doc__)(sign.sign)
+app.command("verify", help=verify.verify.__doc__)(verify.verify)
 app.add_typer(show.app, name="show")
 
 
