@@ -234,9 +234,11 @@ class _Run:
             self._injector.heal_all()
         self._stage.stop()
         self._collect()
-        for spool in self._spools.values():
+        for path, spool in self._spools.items():
             if spool.error:
                 self.problems.append(f"a journal could not be read to its end: {spool.error}")
+            else:
+                path.unlink(missing_ok=True)  # all of it is in run.db
 
     def judge(self, started: datetime) -> Result:
         """Everything measured and judged, from run.db."""

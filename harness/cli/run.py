@@ -20,6 +20,9 @@ def run(
     toxiproxy: Annotated[
         str | None, typer.Option(help="URL or path of a Toxiproxy server; embedded without it")
     ] = None,
+    sign: Annotated[
+        Path | None, typer.Option(help="sign the run with this private key, whatever its verdict")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print result.json")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print the verdict only")] = False,
     exit_zero: Annotated[
@@ -34,6 +37,8 @@ def run(
     from harness.model.loading import load_chain, load_experiment
     from harness.order import Order
     from harness.progress import choose
+    from harness.report.dsse import read_private_key
+    from harness.report.evidence import sign_run
     from harness.report.result import FILE_NAME
     from harness.report.summary import terminal_lines
 
@@ -43,7 +48,10 @@ def run(
     if toxiproxy is not None:
         command += f" --toxiproxy {shlex.quote(toxiproxy)}"
     order = Order(loaded, wanted, out, seed, toxiproxy, command)
+    signing = read_private_key(sign) if sign is not None else None
     finished = conduct(order, choose(quiet=quiet or json))
+    if signing is not None:
+        sign_run(finished.folder, signing)
     if json:
         print((finished.folder / FILE_NAME).read_text("utf-8"), end="")
     else:

@@ -25,14 +25,11 @@ def sign(
     Example: paychain sign reports/20261123T200000Z-card-ecommerce-steady --key resilience.key
     """
     from harness.payments.errors import UserError
-    from harness.report.dsse import private_key
+    from harness.report.dsse import private_key, read_private_key
     from harness.report.evidence import sign_run
 
     if key is not None:
-        try:
-            signing = private_key(key.read_bytes(), str(key))
-        except OSError as error:
-            raise UserError(f"cannot read {key}: {error.strerror}") from error
+        signing = read_private_key(key)
     elif os.environ.get(KEY_VARIABLE):
         signing = private_key(os.environ[KEY_VARIABLE].encode(), KEY_VARIABLE)
     else:

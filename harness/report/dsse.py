@@ -126,6 +126,14 @@ def private_key(pem: bytes, where: str) -> Ed25519PrivateKey:
     return key
 
 
+def read_private_key(path: Path) -> Ed25519PrivateKey:
+    """A private key from a PEM file. Raises UserError when it is none."""
+    try:
+        return private_key(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
 def public_key(path: Path) -> Ed25519PublicKey:
     """A public key from a PEM file. Raises UserError when it is none."""
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.analysis.store import RunStore
+from harness.payments.errors import UserError
+from harness.report.evidence import is_signed, write_sums
 from harness.report.html import render, stylesheet
 from harness.report.junit import junit_xml
 from harness.report.result import Result, read, write
@@ -25,8 +27,11 @@ def publish(result: Result, folder: Path) -> Result:
 def render_again(folder: Path) -> Result:
     """Redo every output of a run directory from its result.json, which stays as it is.
 
-    Raises UserError when there is no result of this version.
+    Raises UserError when there is no result of this version, or the run is signed.
     """
+    if is_signed(folder):
+        mend = "copy it without its signature to render it again"
+        raise UserError(f"{folder} is signed: its files must not change", mend=mend)
     result = read(folder)
     if not result.stories:
         result = _told(result, folder)
@@ -53,3 +58,4 @@ def _write_all(result: Result, folder: Path) -> None:
         ("summary.md", summary_md(result)),
     ):
         (folder / name).write_text(text, "utf-8")
+    write_sums(folder)

@@ -28,6 +28,7 @@ from harness.report.dsse import (
     sign,
 )
 from harness.report.evidence import ENVELOPES, SUMS, TIMESTAMP, read_sums, sign_run, write_sums
+from harness.report.outputs import render_again
 from harness.report.result import FILE_NAME
 from harness.report.timestamp import stamp
 from harness.report.verification import verify_history, verify_run
@@ -199,6 +200,17 @@ def test_a_key_is_private_and_never_overwritten(tmp_path: Path) -> None:
         new_key(private, public)
     with pytest.raises(UserError, match="no private key"):
         private_key(public.read_bytes(), "k.pub")
+
+
+def test_a_signed_run_is_not_rendered_again(run: Path) -> None:
+    with pytest.raises(UserError, match="must not change"):
+        render_again(run)
+
+
+def test_every_output_has_its_digest(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE, tmp_path / "run")
+    render_again(tmp_path / "run")
+    assert {"result.json", "report.html", "junit.xml"} <= read_sums(tmp_path / "run").keys()
 
 
 # -- history --------------------------------------------------------------------------------------
