@@ -32,6 +32,12 @@ TOXICS: dict[str, type[Stage]] = {
 }
 
 
+def wrong_attributes(kind: str, given: dict[str, int]) -> str | None:
+    """Why these attributes cannot work (they kill the real server), None when they can."""
+    stage = TOXICS[kind]
+    return stage.wrong({name: given.get(name, 0) for name, _ in stage.ATTRIBUTES})
+
+
 def stage_for(
     toxic: Toxic, direction: Direction, seed: int, proxy: str, connection: int
 ) -> Stage:  # fmt: skip

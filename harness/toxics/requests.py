@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.toxics.gojson import Struct, Unreadable, decode, decode_list, parse
-from harness.toxics.registry import TOXICS
+from harness.toxics.registry import TOXICS, wrong_attributes
 from harness.toxics.stage import Stage
 from harness.toxics.toxic import Toxic
 
@@ -107,7 +107,7 @@ def _changed(value: Any, toxic: Toxic) -> tuple[float, dict[str, int]]:
         raise _bad_body(error) from error
     attributes = {**toxic.attributes, **given.get("attributes", {})}
     toxicity = given.get("toxicity", toxic.toxicity)
-    reason = kind.wrong(attributes)
+    reason = wrong_attributes(toxic.type, attributes)
     if reason is not None:
         raise ApiError(400, reason)
     if not 0 <= toxicity <= 1:
