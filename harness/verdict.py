@@ -67,12 +67,12 @@ def result_of(
         breaks=analysis.breaks,
         hops=analysis.hops,
         fallbacks=analysis.fallbacks,
+        risks=analysis.risks,
         recovery=analysis.recovery,
         money=analysis.money,
         seconds=analysis.seconds,
         environment=_environment(),
         command=order.command,
-        assurance=experiment.assurance.model_dump(mode="json", exclude_none=True),
     )
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.analysis.breaks import breaks, hop_measures
-from harness.analysis.fallbacks import fallbacks
-from harness.analysis.judge import LAG_LIMIT_MS, tolerances, verdict
+import msgspec
+
+from harness.analysis.breaks import breaks
+from harness.analysis.course import FEW, Course, Moment, parted
+from harness.analysis.fallbacks import fallbacks, quiet_until, risks
+from harness.analysis.hops import hop_measures
+from harness.analysis.judge import Observed, harness_problems, notes, tolerances, verdict
 from harness.analysis.measured import (
+    FEW_PAYMENTS,
     Break,
     FallbackMeasure,
     FaultRun,
@@ -16,25 +21,28 @@ from harness.analysis.measured import (
     Money,
     Phase,
     Recovery,
+    Risk,
     Second,
     ToleranceResult,
     Verdict,
 )
+from harness.analysis.phases import Phases, Punctuality
+from harness.analysis.questions import (
+    last_event_ns,
+    payments_by_hop,
+    success_before,
+    success_cells,
+)
 from harness.analysis.reconcile import money
 from harness.analysis.store import RunStore
-from harness.analysis.timeline import (
-    Times,
-    fault_runs,
-    phase,
-    quantile,
-    recovered_after,
-    seconds,
-    windows,
-)
+from harness.analysis.timeline import Times, fault_runs, seconds
 from harness.model.chain import Chain
 from harness.model.experiment import Experiment
 from harness.model.tolerance import Limit
 from harness.payments.journal import Decision, DecisionKind, HopRecord, PaymentRecord
+
+POINT = 0.01  # success counts as back to normal a point below the baseline
+STEADY_S = 10  # seconds in a row that count as recovered
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class Analysis:
     breaks: list[Break]
     hops: list[HopMeasure]
     fallbacks: list[FallbackMeasure]
+    risks: list[Risk]
     recovery: Recovery
     money: Money
     seconds: list[Second]
@@ -61,101 +70,99 @@ class Analysis:
 def analyse(
     store: RunStore, chain: Chain, experiment: Experiment, *, problems: Sequence[str]
 ) -> Analysis:
-    """Measure and judge a run. `problems`: what went wrong with the harness itself."""
+    """Measure and judge a run. `problems`: what went wrong with the harness itself.
+
+    Nothing here holds all rows of a run in memory: rows pass by once, or the database adds up.
+    """
     times = Times(**store.meta("timeline"))
-    everything = list(store.rows(PaymentRecord, "intended_ns"))
-    payments = [one for one in everything if not one.warm_up]
-    counted = {one.payment for one in payments}
-    hops = [hop for hop in store.rows(HopRecord) if hop.payment in counted]
-    decisions = list(store.rows(Decision))
+    success = Course(success_cells(store), times.load_end_s)
     faults = fault_runs(store, experiment, times)
-    phases = _phases(payments, everything, faults, times)
-    named = {one.name: one for one in phases}
-    recovery = _recovery(everything, decisions, faults, named["before"], times)
-    if recovery.recovery_s is not None and recovery.healed_s is not None:
+    baseline = _baseline(store, faults, times)
+    faults = [_with_recovery(one, faults, success, baseline, times) for one in faults]
+    recovery = _recovery(store, faults, success, baseline, times)
+    back_s = None
+    if recovery.healed_s is not None and recovery.recovery_s is not None:
         back_s = recovery.healed_s + recovery.recovery_s
-        after = phase("after", "after", back_s, times.load_end_s, payments)
-        phases.append(after)
-        named["after"] = after
-    broken = breaks(payments, hops, faults)
-    measures = hop_measures(hops, broken)
-    declared = experiment.tolerances.technical_success
-    limit = declared if isinstance(declared, Limit) or declared is None else declared.during
-    used = fallbacks(
-        payments, hops, decisions, faults, named["before"], limit.bound if limit else None
-    )
+    sorted_in, punctuality = Phases(faults, times, back_s), Punctuality(times)
+    for payment in store.rows(PaymentRecord):
+        sorted_in.add(payment)
+        punctuality.add(payment)
+    phases = sorted_in.measured()
+    by_kind = {one.kind: one for one in phases if one.kind != "fault"}
+    broken = breaks(store.broken(), faults)
+    over = payments_by_hop(store, int(times.before_start_s * 1e9))
+    hops = hop_measures(store.totals(HopRecord), over, broken)
+    goal = _goal(experiment, by_kind["before"])
+    used = fallbacks(store, faults, by_kind["before"], success, goal, times.load_end_s)
     books = money(store, chain)
-    judged = tolerances(experiment, named, recovery, used, measures, books)
-    lags = sorted((one.started_ns - one.intended_ns) / 1e6 for one in everything)
-    lag_p99 = quantile(lags, 0.99)
+    judged = tolerances(experiment, Observed(by_kind, recovery, used, hops, books, faults))
     planned = int(store.meta("planned", 0))
-    all_problems = [*problems, *_harness_problems(planned, len(everything), lag_p99, faults)]
+    all_problems = [*problems, *harness_problems(planned, punctuality, faults, times)]
     result, reasons = verdict(judged, books, list(dict.fromkeys(all_problems)), chain.currency)
     return Analysis(
-        result, reasons, phases, faults, judged, broken, measures, used, recovery, books,
-        seconds(everything, decisions, times), planned, len(everything), lag_p99,
-        lags[-1] if lags else None,
+        result, [*reasons, *notes(faults)], phases, faults, judged, broken, hops, used,
+        risks(store, by_kind["all"].approved), recovery, books, seconds(store, times), planned,
+        punctuality.recorded, punctuality.p99_ms, punctuality.longest_ms,
     )  # fmt: skip
 
 
-def _harness_problems(
-    planned: int, recorded: int, lag_p99_ms: float | None, faults: Sequence[FaultRun]
-) -> list[str]:
-    found = []
-    if planned != recorded:
-        found.append(f"{planned} payments were to be offered, {recorded} have a record")
-    if lag_p99_ms is not None and lag_p99_ms > LAG_LIMIT_MS:
-        found.append(f"the load fell behind its schedule by {lag_p99_ms:.0f} ms (p99)")
-    found += [f"fault {one.id} never took effect" for one in faults if one.applied_s is None]
-    return found
+def _baseline(store: RunStore, faults: Sequence[FaultRun], times: Times) -> float | None:
+    """Technical success in phase before; None when there were too few payments."""
+    first_s = min([times.load_end_s, *(s for one in faults if (s := one.applied_s) is not None)])
+    offered, succeeded = success_before(store, int(first_s * 1e9))
+    return succeeded / offered if offered >= FEW_PAYMENTS else None
 
 
-def _phases(
-    payments: Sequence[PaymentRecord], everything: Sequence[PaymentRecord],
-    faults: Sequence[FaultRun], times: Times,
-) -> list[Phase]:  # fmt: skip
-    end_s = times.load_end_s
-    on = windows(faults, end_s)
-    first_s = min((start for start, _ in on), default=end_s)
-    last_s = max((end for _, end in on), default=end_s)
+def _goal(experiment: Experiment, before: Phase) -> Moment:
+    """The success at which a fallback counts as having taken over: tolerated, or near normal."""
+    declared = experiment.tolerances.technical_success
+    limit = declared if isinstance(declared, Limit) or declared is None else declared.during
+    if limit is not None:
+        return limit.bound
+    return before.technical_success - POINT if before.technical_success is not None else FEW
 
-    def touched(one: PaymentRecord) -> bool:
-        """In flight while a fault held: one offered just before it is the fault's, too."""
-        start_s, done_s = one.intended_ns / 1e9, one.ended_ns / 1e9
-        return any(start_s < end and done_s > start for start, end in on)
 
-    def untouched(one: PaymentRecord) -> bool:
-        return one.intended_ns / 1e9 < first_s and not touched(one)
+def _back_after(from_s: float, until_s: float, success: Course, baseline: float | None) -> Moment:
+    if baseline is None:
+        return f"{FEW} before the faults"
+    return success.steady_after(from_s, until_s, baseline - POINT, STEADY_S)
 
-    found = [
-        phase("all", "all", times.before_start_s, end_s, payments),
-        phase("warm-up", "warm_up", times.load_start_s, times.before_start_s, everything),
-        phase("before", "before", times.before_start_s, first_s, payments, untouched),
-    ]
-    if on:
-        found.append(phase("during", "during", first_s, last_s, payments, touched))
-        found.append(phase("recovery", "recovery", last_s, end_s, payments))
-    for one in faults:
-        if one.applied_s is not None:
-            until_s = one.healed_s if one.healed_s is not None else end_s
-            found.append(phase(one.id, "fault", one.applied_s, until_s, payments))
-    return found
+
+def _with_recovery(
+    fault: FaultRun, faults: Sequence[FaultRun], success: Course, baseline: float | None,
+    times: Times,
+) -> FaultRun:  # fmt: skip
+    """The fault with its own recovery: until the next fault began at the latest."""
+    back: Moment = quiet_until(fault, faults, times.load_end_s)
+    if not isinstance(back, str):
+        back = _back_after(fault.healed_s or 0.0, back, success, baseline)
+    numbers, absent = parted(recovery_s=back)
+    return msgspec.structs.replace(fault, **numbers, absent=absent)
 
 
 def _recovery(
-    payments: Sequence[PaymentRecord], decisions: Sequence[Decision],
-    faults: Sequence[FaultRun], before: Phase, times: Times,
+    store: RunStore, faults: Sequence[FaultRun], success: Course, baseline: float | None,
+    times: Times,
 ) -> Recovery:  # fmt: skip
-    healed = [one.healed_s for one in faults if one.healed_s is not None]
-    healed_s = max(healed, default=None)
-    back_s = None
-    if healed_s is not None and before.technical_success is not None:
-        back_s = recovered_after(payments, healed_s, before.technical_success, times.load_end_s)
-    said = [one.kind for one in decisions]
-    last_ns = max((one.ended_ns for one in payments), default=None)
-    drain_s = max(0.0, last_ns / 1e9 - times.load_end_s) if last_ns is not None else None
+    """Back to normal after the last heal of all."""
+    on = [one for one in faults if one.applied_s is not None]
+    healed_s: float | None = None
+    back: Moment = "no faults"
+    if any(one.healed_s is None for one in on):
+        back = "not healed"
+    elif on:
+        healed_s = max(one.healed_s or 0.0 for one in on)
+        back = _back_after(healed_s, times.load_end_s, success, baseline)
+    last_ns = last_event_ns(store)
+    drain: Moment = "no payments"
+    if last_ns is not None:
+        drain = max(0.0, last_ns / 1e9 - times.load_end_s)
+    said: dict[str, int] = {}
+    for total in store.totals(Decision):
+        said[total.alike[2]] = said.get(total.alike[2], 0) + total.n
+    numbers, absent = parted(recovery_s=back, drain_s=drain)
     return Recovery(
-        healed_s, back_s, drain_s, said.count(DecisionKind.REVERSAL_SENT),
-        said.count(DecisionKind.REVERSAL_ACKNOWLEDGED),
-        said.count(DecisionKind.REVERSAL_ABANDONED),
+        healed_s, numbers["recovery_s"], numbers["drain_s"],
+        said.get(DecisionKind.REVERSAL_SENT, 0), said.get(DecisionKind.REVERSAL_ACKNOWLEDGED, 0),
+        said.get(DecisionKind.REVERSAL_ABANDONED, 0), absent,
     )  # fmt: skip

@@ -2,90 +2,99 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-from harness.analysis.measured import Break, FaultRun, HopMeasure
-from harness.analysis.timeline import quantile
-from harness.payments.journal import HopRecord, PaymentRecord
+from harness.analysis.fallback_kinds import STANDBYS
+from harness.analysis.measured import Break, FaultRun
+from harness.analysis.phases import touched
+from harness.analysis.store import Story
+from harness.payments.journal import Decision, HopRecord
 
 EXAMPLES = 5
-_REPAIRS = ("void", "query")  # cleaning up is not where a payment breaks
+_ASIDE = ("void", "query", "notify")  # cleaning up and telling is not where a payment breaks
 
 
-def break_point(hops: Sequence[HopRecord]) -> HopRecord | None:
-    """The hop a technically failed payment broke at; None when no hop of it failed."""
+@dataclass
+class _Broken:
+    payments: int = 0
+    amount_minor: int = 0
+    examples: list[str] = field(default_factory=list)
+    earlier: Counter[str] = field(default_factory=Counter)
+
+
+def failed_ends(hops: Sequence[HopRecord], decisions: Sequence[Decision] = ()) -> list[HopRecord]:
+    """The failed hops of a payment that have no failed hop below them, the last attempt last.
+
+    What a later try or a fallback made good is not a failure of the payment.
+    """
     by_span = {hop.span: hop for hop in hops}
-    failed = [hop for hop in hops if not hop.result.worked and hop.operation not in _REPAIRS]
-    parents = set()
-    for hop in failed:
-        above = by_span.get(hop.parent)
-        while above is not None:
-            parents.add(above.span)
-            above = by_span.get(above.parent)
-    deepest = [hop for hop in failed if hop.span not in parents]
-    return max(deepest, key=lambda hop: (hop.attempt, hop.ended_ns), default=None)
+    made_good = {
+        (hop.parent, hop.caller, hop.operation): hop.started_ns for hop in hops if hop.result.worked
+    }
+    stood_in = {
+        (one.link, one.operation) for one in decisions if one.kind in STANDBYS and not one.target
+    }
+
+    def is_absorbed(hop: HopRecord) -> bool:
+        good_ns = made_good.get((hop.parent, hop.caller, hop.operation))
+        is_made_good = good_ns is not None and good_ns >= hop.started_ns
+        return is_made_good or (hop.caller, hop.operation) in stood_in
+
+    def above(hop: HopRecord) -> Iterable[HopRecord]:
+        parent = by_span.get(hop.parent)
+        for _ in hops:  # a circle of parents would be a damaged record
+            if parent is None:
+                return
+            yield parent
+            parent = by_span.get(parent.parent)
+
+    failed = [
+        hop
+        for hop in hops
+        if not hop.result.worked
+        and hop.operation not in _ASIDE
+        and not is_absorbed(hop)
+        and not any(is_absorbed(one) or one.result.worked for one in above(hop))
+    ]
+    parents = {one.span for hop in failed for one in above(hop)}
+    ends = [hop for hop in failed if hop.span not in parents]
+    return sorted(ends, key=lambda hop: (hop.attempt, hop.ended_ns))
 
 
-def breaks(
-    payments: Sequence[PaymentRecord], hops: Sequence[HopRecord], faults: Sequence[FaultRun]
-) -> list[Break]:
+def break_point(hops: Sequence[HopRecord], decisions: Sequence[Decision] = ()) -> HopRecord | None:
+    """The hop a technically failed payment broke at; None when no hop of it failed."""
+    ends = failed_ends(hops, decisions)
+    return ends[-1] if ends else None
+
+
+def breaks(broken: Iterable[Story], faults: Sequence[FaultRun]) -> list[Break]:
     """Technically failed payments by break point, failure and the faults that were on."""
-    by_payment: dict[str, list[HopRecord]] = defaultdict(list)
-    for hop in hops:
-        by_payment[hop.payment].append(hop)
-    found: dict[tuple[str, str, str, str, str, tuple[str, ...]], list[PaymentRecord]] = defaultdict(
-        list
-    )
-    for payment in payments:
-        if not payment.technical:
+    found: dict[tuple[str, str, str, str, str, tuple[str, ...]], _Broken] = defaultdict(_Broken)
+    for story in broken:
+        payment = story.customer
+        if payment is None or payment.warm_up:
             continue
-        broke_at = break_point(by_payment[payment.payment])
-        at_s = payment.intended_ns / 1e9
-        done_s = payment.ended_ns / 1e9
-        active = tuple(
-            one.id
-            for one in faults
-            if one.applied_s is not None
-            and one.applied_s <= done_s
-            and (one.healed_s is None or at_s < one.healed_s)
-        )
-        if broke_at is None:
-            key = ("customer", "pay", "", "unexplained", payment.code, active)
+        on = tuple(one.id for one in faults if touched(one, payment.intended_ns, payment.ended_ns))
+        ends = failed_ends(story.hops, story.decisions)
+        if ends:
+            at = ends[-1]
+            key = (at.caller, at.operation, at.callee, at.result.value, at.code, on)
         else:
-            key = (
-                broke_at.caller, broke_at.operation, broke_at.callee, broke_at.result,
-                broke_at.code, active,
-            )  # fmt: skip
-        found[key].append(payment)
+            key = ("customer", "pay", "", "unexplained", payment.code, on)
+        one = found[key]
+        one.payments += 1
+        one.amount_minor += payment.amount_minor
+        one.examples = sorted([*one.examples, payment.payment])[:EXAMPLES]
+        one.earlier.update(
+            f"{hop.caller}.{hop.operation} {hop.callee} {hop.result}" for hop in ends[:-1]
+        )
     listed = [
         Break(
-            *key[:5], "during" if key[5] else "outside", list(key[5]), len(some),
-            sum(one.amount_minor for one in some), [one.payment for one in some[:EXAMPLES]],
+            *key[:5], "during" if key[5] else "outside", list(key[5]), one.payments,
+            one.amount_minor, one.examples, dict(sorted(one.earlier.items())),
         )
-        for key, some in found.items()
+        for key, one in found.items()
     ]  # fmt: skip
-    return sorted(listed, key=lambda one: -one.payments)
-
-
-def hop_measures(hops: Sequence[HopRecord], broken: Sequence[Break]) -> list[HopMeasure]:
-    """Traffic and failures of every hop."""
-    grouped: dict[tuple[str, str, str, int], list[HopRecord]] = defaultdict(list)
-    for hop in hops:
-        grouped[hop.caller, hop.operation, hop.callee, hop.route].append(hop)
-    broke: dict[tuple[str, str, str], int] = defaultdict(int)
-    for one in broken:
-        broke[one.caller, one.operation, one.callee] += one.payments
-    measures = []
-    for (caller, operation, callee, route), some in grouped.items():
-        times = sorted((hop.ended_ns - hop.started_ns) / 1e6 for hop in some)
-        payments = len({hop.payment for hop in some})
-        measures.append(
-            HopMeasure(
-                caller, operation, callee, route, len(some), payments,
-                sum(not hop.result.worked for hop in some), broke[caller, operation, callee],
-                quantile(times, 0.5), quantile(times, 0.95), quantile(times, 0.99),
-                len(some) / payments,
-            )
-        )  # fmt: skip
-    return measures
+    return sorted(listed, key=lambda one: (-one.payments, one.caller, one.callee, one.failure))

@@ -1,7 +1,9 @@
 """The values a run is measured and judged by: the parts of result.json.
 
 Shares are of one, times are milliseconds (`_ms`) or seconds since the run's epoch (`_s`), amounts
-are minor units. None means: not measurable (too few payments, or it never happened), never zero.
+are minor units. None means: not measurable (too few payments, or it never happened), never zero;
+`absent` then says why, by the name of the field: "never", "not used", "too few payments", …
+What each measure means is written at its field, and in docs/measures.md.
 """
 
 from __future__ import annotations
@@ -10,7 +12,15 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.analysis.histogram import Histogram
+
 FEW_PAYMENTS = 20  # a window with fewer is shown as too small to say (design §5)
+
+
+def millis(latencies_ns: Histogram, *shares: float) -> list[float | None]:
+    """Quantiles in milliseconds; None each when there are too few payments to say."""
+    found = latencies_ns.quantiles(*shares, fewest=FEW_PAYMENTS)
+    return [one / 1e6 if one is not None else None for one in found]
 
 
 class Verdict(StrEnum):
@@ -24,7 +34,10 @@ class Verdict(StrEnum):
 class Phase(msgspec.Struct, frozen=True):
     """One phase of a run with its measures.
 
-    `kind`: warm_up, before, fault, during, recovery, after or all.
+    `kind`: all, warm_up, before, during, between, recovery, after or fault. Every payment after
+    warm-up is in `all` and in exactly one of before, during, between and recovery; `after` is the
+    part of recovery from which the chain was back to normal; a fault's own phase has the payments
+    that were in flight while it held, so the phases of overlapping faults share payments.
     """
 
     name: str
@@ -44,6 +57,9 @@ class Phase(msgspec.Struct, frozen=True):
     p95_ms: float | None
     p99_ms: float | None
     max_ms: float | None
+    amount_approved: int = 0
+    amount_declined: int = 0  # for business reasons
+    approval_rate_amount: float | None = None  # the approval rate in amount instead of in count
 
 
 class FaultRun(msgspec.Struct, frozen=True):
@@ -62,6 +78,8 @@ class FaultRun(msgspec.Struct, frozen=True):
     hits: int | None  # connections or requests it acted on; None when the engine cannot say
     hits_unit: str  # "connections", "requests" or ""
     errors: list[str]
+    recovery_s: float | None = None  # as in Recovery, from this fault's own heal
+    absent: dict[str, str] = {}
 
 
 class ToleranceResult(msgspec.Struct, frozen=True):
@@ -91,6 +109,7 @@ class Break(msgspec.Struct, frozen=True):
     payments: int
     amount: int
     examples: list[str]  # payment ids
+    earlier: dict[str, int] = {}  # "gateway.authorise processor-a timeout" -> earlier attempts
 
 
 class HopMeasure(msgspec.Struct, frozen=True):
@@ -102,31 +121,62 @@ class HopMeasure(msgspec.Struct, frozen=True):
     route: int
     executions: int
     payments: int
-    failed: int  # executions that did not work
+    failed: int  # executions that did not work, those not sent at all among them
     broke: int  # payments whose break point this hop is
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
-    amplification: float | None  # executions / payments
+    # of its call: executions sent, over all targets and tries / payments that needed the call
+    amplification: float | None
+
+
+class FaultResponse(msgspec.Struct, frozen=True):
+    """How one fallback answered one fault: uses by payments in flight while the fault held."""
+
+    fault: str
+    activations: int
+    payments: int
+    succeeded: int
+    detection_s: float | None = None  # fault's effective start to the first payment it served
+    failover_s: float | None = None  # … until success is at the goal, 5 s in a row
+    failback_s: float | None = None  # heal until 90 % go over the primary again, 5 s in a row
+    absent: dict[str, str] = {}
 
 
 class FallbackMeasure(msgspec.Struct, frozen=True):
-    """How one fallback of one call performed."""
+    """How one fallback of one call performed; warm-up excluded.
+
+    A payment that used two fallbacks counts in both: amounts of several fallbacks do not add up.
+    """
 
     call: str  # gateway.authorise
-    kind: str  # failover, skip, exempt, decline, retry
+    kind: str  # a DecisionKind of the table in fallbacks.py: failover, skip, retry, …
     to: str  # failover target, "" otherwise
     activations: int
-    succeeded: int
-    success: float | None
-    amount_saved: int
-    amount_lost: int
+    succeeded: int  # payments that it served: its own call was finally answered
+    success: float | None  # succeeded / payments
+    amount_saved: int  # of payments it served that the customer saw finally answered
+    amount_lost: int  # of payments that used it and failed technically all the same
     added_p50_ms: float | None  # against the baseline of phase before
     added_p95_ms: float | None
-    detection_s: float | None  # fault's effective start to the first payment served by it
-    failover_s: float | None  # until success is back at the tolerance while the fault holds
-    failback_s: float | None  # heal until 90 % go over the primary again, 5 s in a row
+    detection_s: float | None  # the longest over all faults it answered; None when one never came
+    failover_s: float | None
+    failback_s: float | None
     first_use_s: float | None  # since the run's epoch
+    payments: int = 0  # that used it at least once
+    risk: str = ""  # what an approval by it lacks: "approved without authentication"
+    responses: list[FaultResponse] = []
+    absent: dict[str, str] = {}
+
+
+class Risk(msgspec.Struct, frozen=True):
+    """Payments that were approved with something missing: a risk taken, not a success."""
+
+    text: str  # "approved without authentication"
+    call: str
+    payments: int
+    amount: int
+    share: float | None  # of all approved payments
 
 
 class Recovery(msgspec.Struct, frozen=True):
@@ -138,6 +188,7 @@ class Recovery(msgspec.Struct, frozen=True):
     reversals_sent: int
     reversals_acknowledged: int
     reversals_abandoned: int
+    absent: dict[str, str] = {}
 
 
 class MoneyFinding(msgspec.Struct, frozen=True):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from harness.analysis.aggregates import Aggregates, Total
 from harness.payments.journal import (
     Decision,
     FaultSwitch,
@@ -56,6 +57,7 @@ class RunStore:
     def __init__(self, connection: sqlite3.Connection, *, is_read_only: bool = False) -> None:
         self._db = connection
         self._is_read_only = is_read_only
+        self._aggregates = Aggregates(connection)
 
     @classmethod
     def create(cls, path: Path) -> RunStore:
@@ -67,8 +69,10 @@ class RunStore:
         for kind, table in _TABLES.items():
             columns = ", ".join(kind.__struct_fields__)
             connection.execute(f"CREATE TABLE {table} ({columns})")
+        store = cls(connection)
+        store._aggregates.create()
         connection.commit()
-        return cls(connection)
+        return store
 
     @classmethod
     def open(cls, path: Path) -> RunStore:
@@ -76,14 +80,8 @@ class RunStore:
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         return cls(connection, is_read_only=True)
 
-    @property
-    def folder(self) -> Path | None:
-        """The run directory; None when the store is not in a file."""
-        (_, _, path), *_ = self._db.execute("PRAGMA database_list")
-        return Path(path).parent if path else None
-
     def ingest(self, records: Iterable[Record]) -> None:
-        """Add records."""
+        """Add records, and count them in the aggregates."""
         rows: dict[type[Any], list[Record]] = defaultdict(list)
         for record in records:
             rows[type(record)].append(record)
@@ -95,8 +93,15 @@ class RunStore:
                 plain = [[json.dumps(v) if isinstance(v, list) else v for v in row]
                          for row in plain]  # fmt: skip
             self._db.executemany(f"INSERT INTO {_TABLES[kind]} VALUES ({marks})", plain)  # noqa: S608
+            self._aggregates.count(kind, some)
         if rows:
             self._db.commit()
+
+    def totals(self, kind: type[Row]) -> Iterator[Total]:
+        """What records of one kind add up to, per second: counts, amounts, latencies."""
+        if not self._is_read_only:
+            self._aggregates.write()
+        return self._aggregates.totals(kind)
 
     def rows(self, kind: type[Row], order: str = "rowid") -> Iterator[Row]:
         """All records of one kind. `order` is a column of ours, never a user's text."""
@@ -112,8 +117,15 @@ class RunStore:
         A payment that the customer's side has no record of comes, too, when a link booked
         something for it. The first call builds the indexes, so it belongs after the drain.
         """
-        self._index()
-        sources = [self._grouped(kind) for kind in _STORY]
+        return self._merged("payment != ''")
+
+    def broken(self) -> Iterator[Story]:
+        """As `stories`, of the payments that failed technically."""
+        return self._merged("payment IN (SELECT payment FROM txn WHERE technical)")
+
+    def _merged(self, which: str) -> Iterator[Story]:
+        self.index()
+        sources = [self._grouped(kind, which) for kind in _STORY]
         heads = [next(source, None) for source in sources]
         while waiting := [head[0] for head in heads if head is not None]:
             payment = min(waiting)
@@ -129,24 +141,24 @@ class RunStore:
 
     def story(self, payment: str) -> Story:
         """All that is recorded of one payment; nothing at all when there is no such payment."""
-        self._index()
+        self.index()
         nothing: tuple[str, Any] = (payment, [])
-        parts = [next(self._grouped(kind, payment), nothing)[1] for kind in _STORY]
+        parts = [next(self._grouped(kind, "payment = ?", payment), nothing)[1] for kind in _STORY]
         customer, hops, movements, decisions = parts
         return Story(payment, customer[0] if customer else None, hops, movements, decisions)
 
-    def _grouped(self, kind: type[Any], payment: str | None = None) -> Iterator[tuple[str, Any]]:
+    def _grouped(self, kind: type[Any], which: str, *values: str) -> Iterator[tuple[str, Any]]:
         """A payment's records of one kind at a time; built as JSON by SQLite, which is faster."""
         decode = msgspec.json.Decoder(list[kind], strict=False).decode  # type: ignore[valid-type]
-        which, values = ("payment != ''", ()) if payment is None else ("payment = ?", (payment,))
-        for name, text in self._db.execute(
+        for payment, text in self._db.execute(
             f"SELECT payment, json_group_array({_as_json(kind)}) FROM {_TABLES[kind]} "  # noqa: S608
             f"WHERE {which} GROUP BY payment ORDER BY payment",
             values,
         ):
-            yield name, decode(text)
+            yield payment, decode(text)
 
-    def _index(self) -> None:
+    def index(self) -> None:
+        """Make a payment's records quick to find; costs a pass over all, so after the drain."""
         if self._is_read_only:
             return  # its stories are sorted each time, unless it was indexed before
         for kind in _STORY:
@@ -154,8 +166,14 @@ class RunStore:
             self._db.execute(f"CREATE INDEX IF NOT EXISTS {table}_payment ON {table} (payment)")
         self._db.commit()
 
+    def select(self, sql: str, values: Sequence[Any]) -> Iterator[Any]:
+        """Rows of a question of ours; every value that is not ours is bound."""
+        return self._db.execute(sql, values)
+
     def set_meta(self, key: str, value: Any) -> None:
-        """Keep a fact about the run."""
+        """Keep a fact about the run. Its `timeline` has to be known before its first payment."""
+        if key == "timeline":
+            self._aggregates.begin(value["load_start_s"], value["before_start_s"])
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
         self._db.commit()
 
@@ -166,6 +184,8 @@ class RunStore:
 
     def close(self) -> None:
         """Leave one file."""
+        self._aggregates.write()
+        self._db.commit()
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.execute("PRAGMA journal_mode=DELETE")
         self._db.close()

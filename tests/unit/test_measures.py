@@ -1,82 +1,208 @@
-"""Measures against numbers computed by hand."""
+"""Measures against numbers computed by hand: phases, seconds, hops, punctuality."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from recorded import Recorded
 
-from harness.analysis.breaks import break_point
-from harness.analysis.timeline import phase, quantile, recovered_after
-from harness.payments.journal import HopRecord, PaymentRecord
-from harness.payments.outcome import HopResult, Outcome
+from harness.analysis.analyse import Analysis
+from harness.analysis.measured import HopMeasure, Phase
 
 
-def payment(at_s: float, *, ok: bool = True, took_ms: float = 100) -> PaymentRecord:
-    start = int(at_s * 1e9)
-    outcome = Outcome.APPROVED if ok else Outcome.UNKNOWN
-    return PaymentRecord(
-        f"p{at_s}", start, start, start + int(took_ms * 1e6), outcome, not ok, "00" if ok else "",
-        "approved" if ok else "error", 1_000, "EUR", "visa", "424242…4242", "shop", "issuer",
-        None, False,
+def phases(analysis: Analysis) -> dict[str, Phase]:
+    return {one.name: one for one in analysis.phases}
+
+
+def hop(analysis: Analysis, caller: str, callee: str) -> HopMeasure:
+    (found,) = (one for one in analysis.hops if (one.caller, one.callee) == (caller, callee))
+    return found
+
+
+def test_success_and_approval_are_shares_of_what_was_offered_and_answered(tmp_path: Path) -> None:
+    run = Recorded()
+    # 40 payments of 10.00: 24 approved, 8 declined by the issuer, 4 declined for a technical
+    # reason, 4 unanswered. Success (24 + 8) / 40 = 80 %; approval 24 / (24 + 8) = 75 %.
+    ends = ["approved"] * 24 + ["declined"] * 8 + ["technical"] * 4 + ["unknown"] * 4
+    for number, end in enumerate(ends):
+        run.pay(number * 0.1, end)
+    measured = phases(run.analysed(tmp_path))["all"]
+    assert (measured.offered, measured.technical_success, measured.approval_rate) == (40, 0.8, 0.75)
+    assert (measured.approved, measured.declined) == (24, 8)
+    assert (measured.technical, measured.unknown) == (4, 4)
+    assert (measured.amount_offered, measured.amount_at_risk) == (40_000, 8_000)
+
+
+def test_the_approval_rate_in_amount_weighs_each_payment_by_its_money(tmp_path: Path) -> None:
+    run = Recorded()
+    # 10 approved of 30.00 and 10 declined of 10.00: half in count, 300 / 400 = 75 % in amount.
+    for number in range(10):
+        run.pay(number, "approved", amount=3_000)
+        run.pay(number, "declined", amount=1_000)
+    measured = phases(run.analysed(tmp_path))["all"]
+    assert (measured.approval_rate, measured.approval_rate_amount) == (0.5, 0.75)
+
+
+def test_fewer_than_twenty_payments_say_nothing(tmp_path: Path) -> None:
+    run = Recorded()
+    for number in range(19):
+        run.pay(number)
+    measured = phases(run.analysed(tmp_path))["all"]
+    assert measured.offered == 19
+    assert measured.technical_success is measured.approval_rate is measured.p50_ms is None
+    assert measured.approval_rate_amount is None
+
+
+def test_no_payment_at_all_is_nothing_and_not_zero(tmp_path: Path) -> None:
+    analysis = Recorded().analysed(tmp_path)
+    measured = phases(analysis)["all"]
+    assert (measured.offered, measured.technical_success, measured.max_ms) == (0, None, None)
+    assert analysis.hops == analysis.fallbacks == analysis.breaks == analysis.risks == []
+    assert analysis.recovery.recovery_s is analysis.recovery.drain_s is None
+    assert analysis.recovery.absent == {"recovery_s": "no faults", "drain_s": "no payments"}
+
+
+def test_quantiles_are_nearest_ranks_of_latency_from_the_intended_start(tmp_path: Path) -> None:
+    run = Recorded()
+    # 1, 2, …, 100 ms: the 50th value is 50 ms, the 95th 95 ms, the 99th 99 ms. That each payment
+    # started 500 ms late does not shorten them.
+    for number in range(1, 101):
+        run.pay(number * 0.5, took_ms=number, late_ms=500)
+    measured = phases(run.analysed(tmp_path))["all"]
+    assert measured.p50_ms == pytest.approx(50, rel=0.005)
+    assert measured.p95_ms == pytest.approx(95, rel=0.005)
+    assert measured.p99_ms == pytest.approx(99, rel=0.005)
+    assert measured.max_ms == 100
+
+
+def test_warm_up_is_in_no_other_phase_and_in_no_hop(tmp_path: Path) -> None:
+    run = Recorded(warm_up_s=3)
+    for number in range(60):  # one every 0.1 s: 30 in warm-up, the rest after it
+        run.pay(number * 0.1, "unknown" if number < 30 else "approved")
+    analysis = run.analysed(tmp_path)
+    assert phases(analysis)["warm-up"].offered == 30
+    assert phases(analysis)["all"].offered == phases(analysis)["before"].offered == 30
+    assert phases(analysis)["all"].technical_success == 1.0
+    assert (hop(analysis, "customer", "gateway").executions, analysis.breaks) == (30, [])
+
+
+def test_a_payment_in_flight_when_a_fault_starts_is_the_faults(tmp_path: Path) -> None:
+    run = Recorded(ends_s=20)
+    run.pay(9.95, took_ms=100)  # answered at 10.05 s
+    run.pay(9.80, took_ms=100)  # answered at 9.90 s
+    run.pay(14.95, took_ms=100)  # offered before the heal
+    run.pay(15.00, took_ms=100)  # offered at the heal
+    run.fault("down-1", 10, 15)
+    found = phases(run.analysed(tmp_path))
+    assert found["before"].offered == 1
+    assert found["during"].offered == found["down-1"].offered == 2
+    assert found["recovery"].offered == 1
+
+
+def test_overlapping_faults_share_payments_and_during_has_each_once(tmp_path: Path) -> None:
+    run = Recorded(ends_s=40)
+    for second in range(40):
+        run.pay(second + 0.5, took_ms=10)
+    run.fault("one", 10, 20)  # seconds 10 to 19
+    run.fault("two", 15, 25)  # seconds 15 to 24
+    run.fault("three", 30, 32)  # seconds 30 and 31
+    found = phases(run.analysed(tmp_path))
+    assert [found[name].offered for name in ("one", "two", "three")] == [10, 10, 2]
+    assert found["during"].offered == 17  # 10 to 24, 30 and 31
+    assert found["before"].offered == 10  # 0 to 9
+    assert found["between"].offered == 5  # 25 to 29
+    assert found["recovery"].offered == 8  # 32 to 39
+
+
+def test_a_fault_that_is_named_like_a_phase_does_not_take_its_place(tmp_path: Path) -> None:
+    run = Recorded(ends_s=20)
+    for number in range(200):
+        run.pay(number * 0.1, "unknown" if 100 <= number < 150 else "approved", took_ms=10)
+    run.fault("before", 10, 15)
+    analysis = run.analysed(tmp_path, technical_success={"before": ">= 99%"})
+    assert [one.passed for one in analysis.tolerances] == [True]
+
+
+def test_a_fault_that_could_not_be_put_on_never_held(tmp_path: Path) -> None:
+    run = Recorded(ends_s=20)
+    run.pay(12)
+    run.fault("down-1", 10, 15)
+    run.records = [
+        one if not hasattr(one, "action") else type(one)(
+            one.fault, one.action, one.planned_ns, one.effective_ns, one.place, one.targets, "lost"
+        )
+        for one in run.records
+    ]  # fmt: skip
+    analysis = run.analysed(tmp_path)
+    assert (analysis.faults[0].applied_s, analysis.faults[0].healed_s) == (None, None)
+    assert "fault down-1 never took effect" in analysis.reasons
+    assert "during" not in phases(analysis)
+
+
+def test_each_second_has_its_own_payments_and_fallbacks(tmp_path: Path) -> None:
+    run = Recorded(ends_s=3)
+    for number in range(20):
+        run.pay(1 + number * 0.05, took_ms=40)
+    run.pay(2.5, "unknown")
+    run.pay(2.6, "declined", route=1)
+    seconds = run.analysed(tmp_path).seconds
+    assert [one.at_s for one in seconds] == [0, 1, 2, 3]
+    assert [one.offered for one in seconds] == [0, 20, 2, 0]
+    assert (seconds[1].approved, seconds[1].p50_ms) == (20, pytest.approx(40, rel=0.005))
+    assert (seconds[2].succeeded, seconds[2].declined, seconds[2].broke) == (1, 1, 1)
+    assert seconds[2].p50_ms is None  # two payments say nothing about a quantile
+    assert [one.fallbacks for one in seconds] == [
+        {}, {}, {"gateway.authorise failover processor-b": 1}, {}
+    ]  # fmt: skip
+
+
+def test_amplification_is_executions_of_a_call_by_payments_that_needed_it(tmp_path: Path) -> None:
+    run = Recorded()
+    for number in range(30):
+        run.pay(number, route=1 if number < 10 else 0)
+    # 30 payments; 10 of them were refused at A and went to B: (20 + 10 + 10) / 30 executions.
+    analysis = run.analysed(tmp_path)
+    for callee, executions, payments in (("processor-a", 30, 30), ("processor-b", 10, 10)):
+        found = hop(analysis, "gateway", callee)
+        assert (found.executions, found.payments) == (executions, payments)
+        assert found.amplification == pytest.approx(40 / 30)
+    assert hop(analysis, "gateway", "processor-a").failed == 10
+    assert hop(analysis, "customer", "gateway").amplification == 1.0
+
+
+def test_a_call_that_was_not_sent_amplifies_nothing(tmp_path: Path) -> None:
+    run = Recorded()
+    for number in range(20):
+        name = run.pay(number, route=1)
+        run.hop(name, "gateway", "authorise", "processor-a", number, number, "not_tried")
+    # A was tried once, kept back once, B tried once: 2 executions a payment, not 3.
+    assert hop(run.analysed(tmp_path), "gateway", "processor-b").amplification == 2.0
+
+
+def test_drain_lasts_until_nothing_more_is_done_for_any_payment(tmp_path: Path) -> None:
+    run = Recorded(ends_s=10)
+    name = run.pay(9.5, "unknown", took_ms=1_000)  # answered at 10.5 s
+    run.decide(name, "reversal_sent", 10.5)
+    run.decide(name, "reversal_acknowledged", 12.25)
+    run.decide("", "breaker_closed", 20)  # concerns no payment
+    recovery = run.analysed(tmp_path).recovery
+    assert recovery.drain_s == pytest.approx(2.25)
+    assert (recovery.reversals_sent, recovery.reversals_acknowledged) == (1, 1)
+    assert recovery.reversals_abandoned == 0
+
+
+def test_the_share_of_payments_approved_without_authentication_is_a_risk(tmp_path: Path) -> None:
+    run = Recorded()
+    for number in range(40):
+        end = "declined" if number >= 36 else "approved"
+        name = run.pay(number, end, amount=500)
+        if number % 4 == 0:  # 10 payments, of which number 36 was declined
+            run.decide(name, "exempt", number, operation="authenticate")
+    analysis = run.analysed(tmp_path)
+    (risk,) = analysis.risks
+    # 9 of 36 approved payments = 25 %, 9 × 5.00
+    assert (risk.call, risk.text) == (
+        "gateway.authenticate", "approved without authentication"
     )  # fmt: skip
-
-
-def hop(span: str, parent: str, result: str, *, attempt: int = 1, ended: int = 1) -> HopRecord:
-    return HopRecord(
-        "p1", attempt, span, parent, f"caller-{span}", "authorise", f"callee-{span}", 0, 1, 0,
-        ended, HopResult(result), "",
-    )  # fmt: skip
-
-
-def test_success_is_answered_of_offered_and_amount_at_risk_is_the_rest() -> None:
-    # 25 payments, 5 of them unanswered: 20 / 25 = 80 %, and 5 × 10.00 at risk.
-    some = [payment(i * 0.1, ok=i % 5 != 0) for i in range(25)]
-    measured = phase("all", "all", 0, 10, some)
-    assert (measured.offered, measured.technical_success) == (25, 0.8)
-    assert measured.amount_at_risk == 5_000
-    assert measured.approval_rate == 1.0  # unknown is neither approved nor declined
-
-
-def test_fewer_than_twenty_payments_say_nothing() -> None:
-    measured = phase("all", "all", 0, 10, [payment(i * 0.1) for i in range(19)])
-    assert measured.technical_success is None
-    assert measured.p50_ms is None
-
-
-def test_quantiles_are_nearest_ranks() -> None:
-    values = [float(number) for number in range(1, 101)]  # rank of p95 in 100 values: the 95th
-    assert quantile(values, 0.5) == 50
-    assert quantile(values, 0.95) == 95
-    assert quantile(values, 0.99) == 99
-
-
-def test_latency_counts_from_the_intended_start() -> None:
-    measured = phase("all", "all", 0, 10, [payment(i * 0.1, took_ms=250) for i in range(20)])
-    assert measured.p50_ms == pytest.approx(250)
-
-
-def test_recovery_is_the_start_of_ten_good_seconds_in_a_row() -> None:
-    # Healed at 10 s; seconds 10 to 12 fail, 13 to 29 succeed: recovered after 3 s.
-    some = [payment(10 + i, ok=i >= 3) for i in range(20)]
-    assert recovered_after(some, 10, 1.0, 30) == 3
-
-
-def test_nine_good_seconds_are_no_recovery() -> None:
-    some = [payment(10 + i, ok=i >= 3) for i in range(12)]
-    assert recovered_after(some, 10, 1.0, 22) is None
-
-
-def test_the_break_point_is_the_deepest_failure_of_the_last_attempt() -> None:
-    hops = [
-        hop("1", "", "technical", ended=9),
-        hop("2", "1", "timeout", ended=3),
-        hop("3", "2", "refused", ended=2),
-        hop("4", "1", "technical", attempt=2, ended=8),
-        hop("5", "4", "reset", attempt=2, ended=7),
-    ]
-    found = break_point(hops)
-    assert found is not None
-    assert found.span == "5"
-
-
-def test_a_payment_without_a_failed_hop_has_no_break_point() -> None:
-    assert break_point([hop("1", "", "approved")]) is None
+    assert (risk.payments, risk.share, risk.amount) == (9, 0.25, 4_500)
