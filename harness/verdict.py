@@ -73,6 +73,7 @@ def result_of(
         seconds=analysis.seconds,
         environment=_environment(),
         command=order.command,
+        assurance=experiment.assurance.model_dump(mode="json", exclude_none=True),
     )
 
 

@@ -18,7 +18,11 @@ def movement() -> Callable[..., Movement]:
         reference: str = "p1-1",
         amount: int = 1_000,
         decided_by: str = "issuer",
+        item: str = "",
+        currency: str = "EUR",
     ) -> Movement:
-        return Movement(link, "p1", 1, MovementKind(kind), amount, "EUR", reference, 0, decided_by)
+        return Movement(
+            link, "p1", 1, MovementKind(kind), amount, currency, reference, 0, decided_by, item
+        )
 
     return make

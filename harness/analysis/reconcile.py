@@ -3,58 +3,116 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 
+from harness.analysis.leaks import no_card_number_in_a_file
 from harness.analysis.measured import Money, MoneyFinding, MoneyRule
-from harness.analysis.store import RunStore
+from harness.analysis.store import RunStore, Story
 from harness.model.chain import Chain
-from harness.payments.journal import HopRecord, Movement, PaymentRecord
+from harness.payments.codes import PARTIAL_APPROVAL
+from harness.payments.journal import MovementKind
 from harness.payments.outcome import HopResult, Outcome
-from harness.payments.rules import RULES, Reconciled, authorisations
+from harness.payments.rules import RULES, Finding, Reconciled, authorisations
+from harness.payments.rules.evidence import (
+    presentations,
+    unauthenticated,
+    unresolved,
+    unsettled,
+)
 
 EXAMPLES = 100  # findings of one rule that are listed
 
 
-def reconcile(store: RunStore, chain: Chain) -> list[Reconciled]:
-    """One value per payment the customer made."""
-    issuers = frozenset(name for name, link in chain.links.items() if link.role == "issuer")
-    movements: dict[str, list[Movement]] = defaultdict(list)
-    for move in store.rows(Movement):
-        movements[move.payment].append(move)
-    # Who approved an attempt towards whom: those links must have it in their books.
-    approved: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for hop in store.rows(HopRecord):
-        if hop.operation == "authorise" and hop.result is HopResult.APPROVED:
-            approved[hop.payment, hop.attempt].update((hop.caller, hop.callee))
-    reconciled = []
-    for payment in store.rows(PaymentRecord):
-        moves = movements[payment.payment]
-        attempts = {move.reference: move.attempt for move in moves}
-        found = authorisations(moves)
-        for one in found:
-            one.path = frozenset(approved[payment.payment, attempts[one.reference]])
-        reconciled.append(
-            Reconciled(
-                payment.payment, payment.amount_minor, payment.currency,
-                payment.outcome is Outcome.APPROVED, found, issuers,
+@dataclass(frozen=True)
+class Parties:
+    """Which links of a chain play which part for its money."""
+
+    issuers: frozenset[str]
+    gateways: frozenset[str]
+    presented_to: frozenset[str]  # who counts as the scheme a card is presented to
+
+    @classmethod
+    def of(cls, chain: Chain) -> Parties:
+        """By the roles of the links; without a scheme, cards are presented to the issuer."""
+
+        def those(role: str) -> frozenset[str]:
+            return frozenset(name for name, link in chain.links.items() if link.role == role)
+
+        issuers = those("issuer")
+        return cls(issuers, those("gateway"), those("scheme") or issuers)
+
+
+def reconcile(story: Story, parties: Parties) -> Reconciled | None:
+    """One payment's value for the rules; None when the customer's side has no record of it."""
+    customer = story.customer
+    if customer is None:
+        return None
+    found = authorisations(story.movements)
+    for one in found:
+        path: set[str] = set()
+        for hop in story.hops:
+            is_approval = hop.operation == "authorise" and hop.result is HopResult.APPROVED
+            if is_approval and hop.attempt == one.attempt:
+                path.update((hop.caller, hop.callee))
+                one.is_partial = one.is_partial or hop.code == PARTIAL_APPROVAL
+        one.path = frozenset(path)
+    return Reconciled(
+        customer.payment, customer.amount_minor, customer.currency,
+        customer.outcome is Outcome.APPROVED, found, parties.issuers, parties.gateways,
+        customer.approved_minor, customer.scheme,
+        presentations(customer, story.hops, parties.presented_to),
+        list(unresolved(story.hops, story.decisions)),
+        list(unauthenticated(story.hops)),
+        list(unsettled(story.decisions)),
+    )  # fmt: skip
+
+
+@dataclass
+class _Tally:
+    """One rule's findings so far."""
+
+    count: int = 0
+    amount: int = 0
+    listed: list[MoneyFinding] = field(default_factory=list)
+
+    def add(self, one: Finding) -> None:
+        """One more payment that broke the rule."""
+        self.count += 1
+        self.amount += one.amount_minor
+        if len(self.listed) < EXAMPLES:
+            self.listed.append(
+                MoneyFinding(one.payment, one.amount_minor, one.text, list(one.references))
             )
-        )  # fmt: skip
-    return reconciled
 
 
 def money(store: RunStore, chain: Chain) -> Money:
-    """All money rules judged over all payments, and each link's totals."""
-    payments = reconcile(store, chain)
-    rules = []
-    for name, (title, rule) in RULES.items():
-        findings = [found for payment in payments if (found := rule(payment)) is not None]
-        listed = [
-            MoneyFinding(one.payment, one.amount_minor, one.text, list(one.references))
-            for one in findings[:EXAMPLES]
-        ]
-        amount = sum(one.amount_minor for one in findings)
-        rules.append(MoneyRule(name, title, len(findings), amount, listed))
-    books: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for move in store.rows(Movement):
-        books[move.link][move.kind.value] += move.amount_minor
-    plain = {link: dict(books[link]) for link in chain.links if link in books}
-    return Money(rules, plain, sum(rule.amount for rule in rules))
+    """All money rules judged over all payments, one at a time, and each link's totals."""
+    parties = Parties.of(chain)
+    tallies: dict[str, _Tally] = {name: _Tally() for name in RULES}
+    totals: defaultdict[tuple[str, MovementKind], int] = defaultdict(int)
+    for story in store.stories():
+        for move in story.movements:
+            totals[move.link, move.kind] += move.amount_minor
+        payment = reconcile(story, parties)
+        if payment is None:
+            continue
+        for name, (_, rule) in RULES.items():
+            finding = rule(payment)
+            if finding is not None:
+                tallies[name].add(finding)
+    rules = [
+        MoneyRule(name, title, tallies[name].count, tallies[name].amount, tallies[name].listed)
+        for name, (title, _) in RULES.items()
+    ]
+    if store.folder is not None:
+        rules.append(no_card_number_in_a_file(store.folder))
+    return Money(rules, _books(chain, totals), sum(rule.amount for rule in rules))
+
+
+def _books(chain: Chain, totals: dict[tuple[str, MovementKind], int]) -> dict[str, dict[str, int]]:
+    books: dict[str, dict[str, int]] = {}
+    for name in chain.links:
+        mine = {kind.value: total for (link, kind), total in totals.items() if link == name}
+        if mine:
+            books[name] = mine
+    return books

@@ -80,6 +80,12 @@ class RunStore:
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         return cls(connection, is_read_only=True)
 
+    @property
+    def folder(self) -> Path | None:
+        """The run directory; None when the store is not in a file."""
+        (_, _, path), *_ = self._db.execute("PRAGMA database_list")
+        return Path(path).parent if path else None
+
     def ingest(self, records: Iterable[Record]) -> None:
         """Add records, and count them in the aggregates."""
         rows: dict[type[Any], list[Record]] = defaultdict(list)

@@ -22,7 +22,7 @@ import requests
 from toxiproxy.exceptions import ProxyExists
 from urllib3.exceptions import HTTPError
 
-from harness.toxics.toxic import ATTRIBUTES, invalid_attributes
+from harness.toxics.registry import TOXICS, wrong_attributes
 
 CALL_S = 2.0  # no call may hold up the timeline of a run for longer: a healthy engine needs 2 ms
 MOST_ANSWER_BYTES = 16_000_000  # a page of events or the counters of 1,000 proxies: a few 100 kB
@@ -265,7 +265,7 @@ def _addressable(name: str) -> None:
 
 
 def _check_toxic(kind: str, toxicity: float, attributes: dict[str, int]) -> None:
-    reason = invalid_attributes(kind, attributes) if kind in ATTRIBUTES else None
+    reason = wrong_attributes(kind, attributes) if kind in TOXICS else None
     if not 0 <= toxicity <= 1:
         reason = "toxicity must be between 0 and 1"
     if reason is not None:

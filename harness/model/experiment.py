@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from harness.model.assurance import Assurance
 from harness.model.chain import Name
 from harness.model.fault import Fault
 from harness.model.quantity import Amount, Duration, Rate
@@ -41,6 +42,7 @@ class Experiment(Declared):
     load: Load
     faults: Annotated[list[Fault], Field(max_length=1_000)] = []
     tolerances: Tolerances = Tolerances()
+    assurance: Assurance = Assurance()
 
     @property
     def faults_last(self) -> float:

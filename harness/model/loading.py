@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from harness.model.assurance import Assurance
 from harness.model.chain import Chain
 from harness.model.checks import check_chain, check_experiment
 from harness.model.experiment import Experiment
@@ -73,6 +74,13 @@ def load_experiment(spec: str, chain: Chain | None = None) -> Loaded[Experiment]
 
     loaded = _load(find(spec, "experiment"), Experiment, check)
     return Loaded(_with_ids(loaded.model), loaded.path, loaded.text, loaded.document)
+
+
+def load_assurance(path: Path) -> Loaded[Assurance]:
+    """An assurance file. Raises FileMistakes, or UserError when there is none."""
+    if not path.is_file():
+        raise UserError(f"no such assurance file: {path}", mend="check the path")
+    return _load(path, Assurance, lambda _: [])
 
 
 def find(spec: str, kind: str) -> Path:

@@ -22,14 +22,22 @@ class MovementKind(StrEnum):
     CAPTURED = "captured"
     VOIDED = "voided"
     REFUNDED = "refunded"
-    STOOD_IN = "stood_in"
+    EXPIRED = "expired"  # nobody captured it in time: the hold is over
+    STOOD_IN = "stood_in"  # approved in place of the link that should have decided
+    ADVISED = "advised"  # the deciding link took over what was stood in for it
 
     @property
     def sign(self) -> int:
-        """+1 when the movement holds the customer's money, -1 when it frees it, 0 otherwise."""
-        if self in (MovementKind.AUTHORISED, MovementKind.STOOD_IN):
+        """+1 when the movement holds the customer's money, -1 when it frees it, 0 otherwise.
+
+        A capture takes what is held already: 0.
+        """
+        if self in _HOLDS:
             return 1
-        return -1 if self in (MovementKind.VOIDED, MovementKind.REFUNDED) else 0
+        return 0 if self is MovementKind.CAPTURED else -1
+
+
+_HOLDS = (MovementKind.AUTHORISED, MovementKind.STOOD_IN, MovementKind.ADVISED)
 
 
 class DecisionKind(StrEnum):
@@ -61,6 +69,14 @@ class DecisionKind(StrEnum):
     BREAKER_CLOSED = "breaker_closed"
     BREAKER_REJECTED = "breaker_rejected"
     ANSWER_UNDELIVERABLE = "answer_undeliverable"
+    REAUTHENTICATE = "reauthenticate"  # a soft decline: the cardholder is challenged
+    FOLLOW_UP_SENT = "follow_up_sent"  # a capture, refund, advice or notification is on its way
+    FOLLOW_UP_ACKNOWLEDGED = "follow_up_acknowledged"
+    FOLLOW_UP_REFUSED = "follow_up_refused"
+    FOLLOW_UP_ABANDONED = "follow_up_abandoned"
+    NOTIFIED = "notified"  # a notification was taken
+    NOTIFICATION_REPEATED = "notification_repeated"  # known already: without effect
+    NOTIFICATION_REFUSED = "notification_refused"  # its signature or its age is wrong
     FAULT_HIT = "fault_hit"  # an in-link fault acted on this request
 
 
@@ -83,6 +99,7 @@ class PaymentRecord(msgspec.Struct, frozen=True, tag="payment", array_like=True,
     decided_by: str  # link that decided, "" when none
     error: HopResult | None  # how the customer's own hop failed, when it did
     warm_up: bool
+    approved_minor: int = 0  # what the customer was told is approved; less when it is partial
 
 
 class HopRecord(msgspec.Struct, frozen=True, tag="hop", array_like=True, gc=False):
@@ -115,6 +132,7 @@ class Movement(msgspec.Struct, frozen=True, tag="movement", array_like=True, gc=
     reference: str  # shared by every movement of one authorisation, on every link
     at_ns: int
     decided_by: str
+    item: str = ""  # which capture or refund of the authorisation: "c1", "r1"
 
 
 class Decision(msgspec.Struct, frozen=True, tag="decision", array_like=True, gc=False):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from harness.analysis.store import RunStore
+from harness.model.assurance import Assurance
 from harness.payments.errors import UserError
 from harness.report.evidence import is_signed, write_sums
 from harness.report.html import render, stylesheet
 from harness.report.junit import junit_xml
+from harness.report.pdf import write_pdf
 from harness.report.result import Result, read, write
 from harness.report.story import with_stories
 from harness.report.summary import summary_md
@@ -37,6 +41,19 @@ def render_again(folder: Path) -> Result:
         result = _told(result, folder)
     _write_all(result, folder)
     return result
+
+
+def publish_pdf(folder: Path, result: Result, assurance: Assurance | None) -> Path:
+    """Write report.pdf, with another assurance block when one is given, and renew the sums.
+
+    Raises UserError without the pdf extra.
+    """
+    if assurance is not None:
+        given = assurance.model_dump(mode="json", exclude_none=True)
+        result = msgspec.structs.replace(result, assurance=given)
+    path = write_pdf(folder, result)
+    write_sums(folder)
+    return path
 
 
 def _told(result: Result, folder: Path) -> Result:

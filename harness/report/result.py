@@ -153,6 +153,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     review: list[dict[str, Any]] = []
     environment: dict[str, str] = {}
     command: str = ""  # repeats the run
+    assurance: dict[str, Any] = {}  # as declared: who tested what and why
     risks: list[Risk] = []  # approvals with something missing
     stories: list[Story] = []  # of payments that broke or broke a money rule
 

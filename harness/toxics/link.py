@@ -3,81 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections.abc import Callable
-from typing import Any
 
-from harness.toxics.toxic import HELD_BYTES, Stage, Toxic, stage, strikes
+from harness.toxics.endpoint import Endpoint
+from harness.toxics.registry import TOXICS, stage_for
+from harness.toxics.stage import CHUNK_BYTES, Stage
+from harness.toxics.toxic import Toxic
 
-_LINGER_ZERO = struct.pack("ii", 1, 0)
-
-
-class Endpoint(asyncio.Protocol):
-    """The socket on one side. Bytes that come before the pipeline exists are kept."""
-
-    def __init__(self, connected: Callable[[Endpoint], None] | None = None) -> None:
-        self.transport: Any = None
-        self.pipeline: Pipeline | None = None  # what this side's bytes go into
-        self.filled_by: Pipeline | None = None  # what writes to this side
-        self.is_lost = False
-        self._connected = connected
-        self._early: list[bytes] = []
-        self._ended_early = False
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        if self._connected is not None:
-            self._connected(self)
-
-    def attach(self, pipeline: Pipeline) -> None:
-        """From now on bytes go into the pipeline."""
-        self.pipeline = pipeline
-        early, self._early = self._early, []
-        for data in early:
-            pipeline.feed(data)
-        if self._ended_early:
-            pipeline.end()
-
-    def data_received(self, data: bytes) -> None:
-        if self.pipeline is None:
-            self._early.append(data)
-        else:
-            self.pipeline.feed(data)
-
-    def eof_received(self) -> bool:
-        if self.pipeline is None:
-            self._ended_early = True
-        else:
-            self.pipeline.end()
-        return True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.is_lost = True
-        if self.pipeline is not None:
-            self.pipeline.lost(with_reset=isinstance(exc, ConnectionResetError))
-
-    def pause_writing(self) -> None:
-        if self.filled_by is not None:
-            self.filled_by.pause("writer")
-
-    def resume_writing(self) -> None:
-        if self.filled_by is not None:
-            self.filled_by.resume("writer")
-
-    def close(self) -> None:
-        """A proper close, after what was written."""
-        if self.transport is not None and not self.is_lost:
-            self.transport.close()
-
-    def reset(self) -> None:
-        """A true RST, also on a live connection."""
-        if self.transport is None or self.is_lost:
-            return
-        raw = self.transport.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-        self.transport.abort()
+HALF_CLOSED_S = 300.0  # one direction ended and nothing moves in the other for so long: it is over
 
 
 class Pipeline:
@@ -87,103 +20,175 @@ class Pipeline:
         self.loop = link.loop
         self.stream = stream
         self.stages: list[Stage] = []
-        self.received = self.sent = 0
+        self.has_ended = False  # the end has reached the destination
+        self._is_ending = False  # the end has come from the source
+        self._was_reset = False  # it was no proper end
         self._link = link
         self._source, self._destination = source, destination
-        self._held = 0
-        self._paused_by: set[str] = set()
-        self.has_ended = False
+        self._sent = 0  # bytes that went through stages
+        self._paused_by: set[object] = set()
 
-    def rebuild(self, toxics: list[Toxic]) -> None:
+    @property
+    def received(self) -> int:
+        """Bytes read from the source."""
+        return self._source.received
+
+    @property
+    def sent(self) -> int:
+        """Bytes written to the destination."""
+        return self._source.relayed + self._sent
+
+    def rebuild(self, toxics: list[Toxic], *, is_share_change: bool = False) -> None:
         """Act on live bytes by another list of toxics: unchanged stages stay as they are."""
-        kept = {id(old.toxic): old for old in self.stages}
+        link = self._link
         wanted = [
             toxic
             for toxic in toxics
-            if toxic.stream == self.stream
-            and strikes(self._link.seed, self._link.proxy, self._link.number, toxic)
+            if toxic.direction == self.stream
+            and not TOXICS[toxic.type].AT_CONNECT
+            and toxic.strikes(link.seed, link.proxy, link.number)
         ]
-        stages = []
-        for toxic in wanted:
-            old = kept.pop(id(toxic), None)
-            if old is None:
-                toxic.connections += 1
-                old = stage(toxic, self, self._link.seed, self._link.proxy, self._link.number)
-            stages.append(old)
+        kept = {id(old.toxic): old for old in self.stages}
+        leaving = [old for old in self.stages if old.toxic not in wanted]
+        if not leaving and len(wanted) == len(self.stages):
+            return
         # What leaves lets go of its bytes while the old order still stands.
-        for gone in kept.values():
-            gone.drain()
-        self.stages = stages
-        targets: list[Any] = [*stages, None][1:]
-        for one, following in zip(stages, targets, strict=True):
+        for gone in leaving:
+            if is_share_change:
+                gone.spared()
+            else:
+                gone.removed()
+            if link.is_closed:
+                return
+        self.stages = [kept.get(id(toxic)) or self._stage(toxic) for toxic in wanted]
+        following: Stage | None = None
+        for one in reversed(self.stages):
             one.forward = self._write if following is None else following.feed
             one.finish = self._finish if following is None else following.end
-        if any(gone.breaks_on_removal for gone in kept.values()):
-            self.close()
+            following = one
+        self._go_straight()
 
-    def updated(self, toxic: Toxic) -> None:
-        """An attribute changed: what the toxic holds goes out at once."""
-        for one in self.stages:
-            if one.toxic is toxic:
-                one.drain()
+    def _stage(self, toxic: Toxic) -> Stage:
+        toxic.connections += 1
+        return stage_for(toxic, self, self._link.seed, self._link.proxy, self._link.number)
+
+    def _go_straight(self) -> None:
+        """Without toxics a chunk goes from socket to socket with nothing between."""
+        is_free = not self.stages and not self._link.is_closed and not self._destination.is_lost
+        self._source.straight = self._destination.transport.write if is_free else None
+
+    def start(self) -> None:
+        """Let bytes flow."""
+        self._source.attach(Side(self, self._link.other(self)))
+        if not self._link.is_closed:
+            self._go_straight()
 
     def feed(self, data: bytes) -> None:
-        self.received += len(data)
-        if self.stages:
-            self.stages[0].feed(data)
-        else:
-            self._write(data)
+        """Take what the source sent."""
+        if self._link.is_closed:
+            return
+        if not self.stages:
+            self._write(data, 0.0)
+            return
+        now = self.loop.time()
+        for start in range(0, len(data), CHUNK_BYTES):
+            if self.stages:  # a chunk may end the connection
+                self.stages[0].feed(data[start : start + CHUNK_BYTES], now)
 
     def end(self) -> None:
+        """The source has ended."""
+        if self._link.is_closed or self._is_ending:
+            return
+        self._is_ending = True
         if self.stages:
             self.stages[0].end()
         else:
             self._finish()
 
-    def _write(self, data: bytes) -> None:
+    def lost(self, error: Exception | None) -> None:
+        """The source is gone, in a way that goes on to the destination behind what is held."""
+        self._was_reset = error is not None
+        if self.has_ended:
+            self._over()
+        else:
+            self.end()
+
+    def _over(self) -> None:
+        if self._was_reset:
+            self._link.reset(f"reset by {'client' if self.stream == 'upstream' else 'upstream'}")
+        else:
+            self._link.close("ended")
+
+    def stop(self) -> None:
+        """The connection is over."""
+        self._source.straight = None
+        for one in self.stages:
+            one.stop()
+        self.stages = []
+
+    def blocked(self) -> None:
+        """The destination is gone: nothing goes straight to it."""
+        self._source.straight = None
+
+    def _write(self, data: bytes, _: float) -> None:
         if not self._destination.is_lost:
-            self.sent += len(data)
+            self._sent += len(data)
             self._destination.transport.write(data)
 
     def _finish(self) -> None:
-        """The end reached the destination: half-close it, close all when both ways ended."""
+        """The end has reached the destination: half-close it."""
         self.has_ended = True
-        transport = self._destination.transport
-        if not self._destination.is_lost and transport.can_write_eof():
-            transport.write_eof()
+        if self._source.is_lost:
+            self._over()
+            return
+        self._destination.end()
         self._link.ended()
 
-    def lost(self, *, with_reset: bool) -> None:
-        """The source is gone."""
-        if with_reset:
-            self._link.reset()
-        elif not self.has_ended:
-            self.end()
-
-    def hold(self, size: int) -> None:
-        self._held += size
-        if self._held > HELD_BYTES:
-            self.pause("held")
-        elif self._held <= HELD_BYTES // 2:
-            self.resume("held")
-
-    def pause(self, why: str) -> None:
-        if not self._paused_by and not self._source.is_lost:
+    def pause(self, why: object) -> None:
+        """Stop reading the source."""
+        if not self._paused_by and not self._source.is_lost and not self._link.is_closed:
             self._source.transport.pause_reading()
         self._paused_by.add(why)
 
-    def resume(self, why: str) -> None:
-        if why not in self._paused_by:
-            return
+    def resume(self, why: object) -> None:
+        """Read on, when nobody else wants the pause."""
         self._paused_by.discard(why)
-        if not self._paused_by and not self._source.is_lost:
+        if not self._paused_by and not self._source.is_lost and not self._link.is_closed:
             self._source.transport.resume_reading()
 
-    def close(self) -> None:
-        self._link.close()
+    def close(self, why: str) -> None:
+        """End the connection, both ways."""
+        self._link.close(why)
 
-    def reset(self) -> None:
-        self._link.reset()
+    def reset(self, why: str) -> None:
+        """Reset the connection, both ways."""
+        self._link.reset(why)
+
+    def first_hit(self, toxic: Toxic) -> None:
+        """A toxic acted on this connection for the first time."""
+        self._link.first_hit(toxic)
+
+
+class Side:
+    """What an endpoint tells: its bytes go into one direction, its slowness stops the other."""
+
+    def __init__(self, outgoing: Pipeline, incoming: Pipeline) -> None:
+        self._outgoing, self._incoming = outgoing, incoming
+        self.feed = outgoing.feed
+        self.end = outgoing.end
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is gone: nothing can be written to it any more."""
+        self._incoming.blocked()
+        self._outgoing.lost(error)
+
+    def writer_paused(self) -> None:
+        """The peer does not take its bytes: read no more for it."""
+        self._incoming.pause(self)
+
+    def writer_resumed(self) -> None:
+        """The peer takes its bytes again."""
+        self._incoming.resume(self)
 
 
 class Link:
@@ -191,51 +196,80 @@ class Link:
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, seed: int, proxy: str, number: int,
-        client: Endpoint, upstream: Endpoint, on_close: Callable[[Link], None],
+        client: Endpoint, upstream: Endpoint, on_close: Callable[[Link, str], None],
+        on_hit: Callable[[int, Toxic], None],
     ) -> None:  # fmt: skip
         self.loop, self.seed, self.proxy, self.number = loop, seed, proxy, number
+        self.is_closed = False
         self._client, self._upstream = client, upstream
-        self._on_close = on_close
-        self._is_closed = False
+        self._on_close, self._on_hit = on_close, on_hit
+        self._idle: asyncio.TimerHandle | None = None
         self.up = Pipeline(self, "upstream", client, upstream)
         self.down = Pipeline(self, "downstream", upstream, client)
-        client.filled_by, upstream.filled_by = self.down, self.up
+
+    def other(self, pipeline: Pipeline) -> Pipeline:
+        """The opposite direction."""
+        return self.down if pipeline is self.up else self.up
 
     def start(self, toxics: list[Toxic]) -> None:
         """Let bytes flow."""
         self.rebuild(toxics)
-        self._client.attach(self.up)
-        self._upstream.attach(self.down)
+        self.up.start()
+        self.down.start()
 
-    def rebuild(self, toxics: list[Toxic]) -> None:
+    def rebuild(self, toxics: list[Toxic], *, is_share_change: bool = False) -> None:
         """Apply another list of toxics to both directions."""
-        self.up.rebuild(toxics)
-        self.down.rebuild(toxics)
+        for one in (self.up, self.down):
+            if not self.is_closed:
+                one.rebuild(toxics, is_share_change=is_share_change)
 
     def updated(self, toxic: Toxic) -> None:
         """An attribute of a toxic changed."""
-        self.up.updated(toxic)
-        self.down.updated(toxic)
+        for one in (*self.up.stages, *self.down.stages):
+            if one.toxic is toxic:
+                one.updated()
+
+    def first_hit(self, toxic: Toxic) -> None:
+        """A toxic acted on this connection for the first time."""
+        self._on_hit(self.number, toxic)
 
     def ended(self) -> None:
         """One direction has ended; both: close."""
-        if (self.up.has_ended and self.down.has_ended) or self._client.is_lost:
-            self.close()
+        if self.up.has_ended and self.down.has_ended:
+            self.close("ended")
+        else:
+            self._watch(self.up.received + self.down.received)
 
-    def close(self) -> None:
-        """End both sockets."""
-        self._end(Endpoint.close)
+    def _watch(self, moved: int) -> None:
+        self._idle = self.loop.call_later(HALF_CLOSED_S, self._look, moved)
 
-    def reset(self) -> None:
+    def _look(self, before: int) -> None:
+        moved = self.up.received + self.down.received
+        if moved == before:
+            self.close("idle after half-close")
+        else:
+            self._watch(moved)
+
+    def close(self, why: str) -> None:
+        """End both sockets; what was written still goes out."""
+        self._end(Endpoint.close, why)
+
+    def drop(self, why: str) -> None:
+        """End both sockets at once."""
+        self._end(Endpoint.drop, why)
+
+    def reset(self, why: str) -> None:
         """Reset both sockets."""
-        self._end(Endpoint.reset)
+        self._end(Endpoint.reset, why)
 
-    def _end(self, how: Callable[[Endpoint], None]) -> None:
-        if self._is_closed:
+    def _end(self, how: Callable[[Endpoint], None], why: str) -> None:
+        if self.is_closed:
             return
-        self._is_closed = True
-        for one in (*self.up.stages, *self.down.stages):
-            one.stop()
+        self.is_closed = True
+        if self._idle is not None:
+            self._idle.cancel()
+        self.up.stop()
+        self.down.stop()
         how(self._client)
         how(self._upstream)
-        self._on_close(self)
+        self._on_close(self, why)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n\0]*")
+_REQUEST_LINE = re.compile(r"[A-Z]+ [!-~]+ HTTP/1\.1")
+# Framing is the wire's own: a second length or a second end would let two readers disagree.
+_FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
 @dataclass(slots=True)
@@ -33,14 +39,18 @@ Undeliverable = Callable[[HttpRequest, HttpResponse], None]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a connection may cost. Sizes in bytes, times in seconds."""
+    """What a client may cost a server. Sizes in bytes, times in seconds."""
 
     header_bytes: int = 32_768
     body_bytes: int = 1_048_576
     connections: int = 10_000
     pipelined: int = 32  # requests read ahead of their answers
-    request_s: float = 15.0  # from a request's first byte to its last (slowloris)
+    request_s: float = 15.0  # to send a request (slowloris), and to take an answer
     idle_s: float = 75.0
+    linger_s: float = 1.0  # how long a rejected client may still send, so that it reads why
+    # How long after an answer a reset still means that the answer was not read, and how long the
+    # last byte is held back from a client that has ended its side.
+    telltale_s: float = 0.05
 
 
 class WireError(Exception):
@@ -65,3 +75,31 @@ class Broken(WireError):
 
 class Malformed(WireError):
     """What came back is not HTTP, or more than the limits allow."""
+
+
+def header_lines(headers: Mapping[str, str]) -> str:
+    """The lines of a message's own headers.
+
+    Raises ValueError for one that would end its line early or say where the message ends.
+    """
+    lines = ""
+    for name, value in headers.items():
+        line = f"{name}: {value}"
+        if _HEADER.fullmatch(line) is None or name.lower() in _FRAMING:
+            raise ValueError(f"header {name!r} cannot be sent")
+        lines += f"{line}\r\n"
+    return lines
+
+
+def request_line(method: str, target: str) -> str:
+    """The first line of a request. Raises ValueError for a method or target that breaks it."""
+    line = f"{method} {target} HTTP/1.1"
+    if _REQUEST_LINE.fullmatch(line) is None:
+        raise ValueError(f"cannot ask {method!r} for {target!r}")
+    return f"{line}\r\n"
+
+
+def keep_header(headers: dict[str, str], name: bytes, value: bytes) -> None:
+    """Add a received header; a repeated one becomes a list, as RFC 9110 §5.3 reads it."""
+    key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+    headers[key] = f"{headers[key]}, {text}" if key in headers else text
