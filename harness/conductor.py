@@ -24,6 +24,7 @@ from harness.payments.errors import UserError
 from harness.progress import Counts, Progress
 from harness.report.outputs import publish
 from harness.report.result import EngineFacts, Result
+from harness.services.host import DRAIN_S
 from harness.services.plan import write_whole
 from harness.stage import READY_WITHIN_S, Stage
 from harness.verdict import result_of
@@ -32,7 +33,6 @@ LOAD_LEAD_S = 0.3  # between the go and the first payment
 TICK_S = 0.02
 SHOW_S = 0.25
 WATCH_S = 1.0  # between two signs of life of the engine
-DRAIN_S = 15.0  # for reversals and answers still on their way when the load has ended
 LOCUST = (
     sys.executable, "-m", "locust", "--headless", "--users", "1", "--spawn-rate", "1",
     "--exit-code-on-error", "0", "--loglevel", "ERROR", "--only-summary", "--reset-stats",
@@ -217,15 +217,11 @@ class _Run:
             self.problems.append(f"{pending} requests or reversals were still on their way")
         self._stage.check()
         assert self._injector is not None
-        hits = {fault.id: {"hits": 0, "unit": "requests"} for fault in self._experiment.faults}
-        for fault_id, number in self._injector.link_hits().items():
-            hits[fault_id]["hits"] = number
         engine = self._stage.engine
         assert engine is not None
-        for fault in self._experiment.faults:
-            if not fault.acts_in_link:
-                known = self._injector.hits[fault.id] if engine.name == "embedded" else None
-                hits[fault.id] = {"hits": known, "unit": "connections"}
+        hits = self._injector.tally(
+            self._experiment.faults, counts_connections=engine.name == "embedded"
+        )
         self._store.set_meta("fault_hits", hits)
 
     def stop(self) -> None:
@@ -263,10 +259,4 @@ class _Run:
 
     def _timeline(self) -> dict[str, float]:
         start_s = self._start_s if self._start_s is not None else self._now_s()
-        before_s = start_s + self._experiment.load.warm_up
-        return {
-            "load_start_s": start_s,
-            "before_start_s": before_s,
-            "faults_start_s": before_s + self._experiment.load.before,
-            "load_end_s": start_s + self._whole_s(),
-        }
+        return self._experiment.moments(start_s)

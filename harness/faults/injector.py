@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from harness.faults.control import EngineError
 from harness.faults.links import LinkFaults
 from harness.faults.timeline import Switch, toxics_for
-from harness.model.fault import Down
+from harness.model.fault import Down, Fault
 from harness.payments.journal import FaultSwitch
 
 
@@ -75,12 +75,21 @@ class Injector:
             healed = Switch(switch.at_s, switch.fault, "heal", switch.place)
             self.switch(healed, self._now_ns())
 
-    def link_hits(self) -> dict[str, int]:
-        """How many requests each in-link fault acted on."""
-        total: Counter[str] = Counter()
+    def tally(
+        self, faults: Iterable[Fault], *, counts_connections: bool
+    ) -> dict[str, dict[str, int | str | None]]:
+        """How often each fault acted; None where the engine cannot say."""
+        in_links: Counter[str] = Counter()
         for service in self._services:
-            total.update(service.hits())
-        return dict(total)
+            in_links.update(service.hits())
+        return {
+            fault.id: {"hits": in_links[fault.id], "unit": "requests"}
+            if fault.acts_in_link
+            else {
+                "hits": self.hits[fault.id] if counts_connections else None, "unit": "connections",
+            }
+            for fault in faults
+        }  # fmt: skip
 
     def _in_link(self, switch: Switch) -> None:
         for service in self._services:

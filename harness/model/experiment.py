@@ -53,3 +53,13 @@ class Experiment(Declared):
     def load_lasts(self) -> float:
         """Seconds of load, warm-up included."""
         return self.load.warm_up + self.load.before + self.faults_last + self.load.after
+
+    def moments(self, start_s: float) -> dict[str, float]:
+        """When its stages begin, for a load that starts at `start_s`."""
+        before_s = start_s + self.load.warm_up
+        return {
+            "load_start_s": start_s,
+            "before_start_s": before_s,
+            "faults_start_s": before_s + self.load.before,
+            "load_end_s": start_s + self.load_lasts,
+        }

@@ -11,6 +11,7 @@ from harness.services.context import Context
 from harness.services.fault import InLinkFaults
 from harness.services.service import Service
 
+DRAIN_S = 15.0  # for reversals and answers still on their way when the load has ended
 _POLL_S = 0.02
 
 

@@ -1,0 +1,101 @@
+"""The embedded fault engine and the in-link faults, driven within the simulation's own loop."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+
+from harness.faults.control import EngineError
+from harness.faults.timeline import Place
+from harness.model.fault import Fault
+from harness.services.fault import ActiveFault, InLinkFaults
+from harness.toxics.api import Api
+from harness.wire.http import HttpRequest
+
+T = TypeVar("T")
+
+
+class VirtualEngine:
+    """The proxies and toxics of one simulation, over the API that the embedded engine serves."""
+
+    def __init__(self, seed: int) -> None:
+        self._api = Api(seed)
+
+    def create(self, name: str, upstream: str) -> tuple[str, int]:
+        """Make a proxy; returns its address."""
+        made = self._request("POST", "/proxies", {"name": name, "upstream": upstream})
+        host, _, port = str(made["listen"]).rpartition(":")
+        return host, int(port)
+
+    def enable(self, name: str, *, enabled: bool) -> None:
+        """Start or stop a proxy."""
+        self._request("POST", f"/proxies/{name}", {"enabled": enabled})
+
+    def add_toxic(
+        self, proxy: str, name: str, kind: str, stream: str, toxicity: float,
+        attributes: dict[str, int],
+    ) -> None:  # fmt: skip
+        """Add a toxic to a proxy."""
+        toxic = {
+            "name": name, "type": kind, "stream": stream, "toxicity": toxicity,
+            "attributes": attributes,
+        }  # fmt: skip
+        self._request("POST", f"/proxies/{proxy}/toxics", toxic)
+
+    def remove_toxic(self, proxy: str, name: str) -> None:
+        """Remove a toxic from a proxy."""
+        self._request("DELETE", f"/proxies/{proxy}/toxics/{name}")
+
+    def counters(self) -> dict[str, Any]:
+        """Counters per proxy."""
+        found: dict[str, Any] = self._request("GET", "/counters")
+        return found
+
+    def stop(self) -> None:
+        """Stop every proxy."""
+        for proxy in self._api.proxies.values():
+            proxy.stop()
+
+    def _request(self, method: str, path: str, body: Any = None) -> Any:
+        data = b"" if body is None else msgspec.json.encode(body)
+        response = _at_once(self._api.handle(HttpRequest(method, path, body=data)))
+        if response.status >= 400:
+            reason = response.body.decode(errors="replace").strip()
+            raise EngineError(f"{method} {path}: {reason}", response.status)
+        return msgspec.json.decode(response.body) if response.body else None
+
+
+class VirtualLinkFaults:
+    """The in-link faults of links in the same loop."""
+
+    def __init__(self, faults: InLinkFaults) -> None:
+        self._faults = faults
+
+    def apply(self, fault: Fault, place: Place) -> None:
+        """Switch a fault on."""
+        self._faults.apply(
+            ActiveFault(
+                fault.id, fault.parameters, frozenset(place.links), place.caller, place.operation
+            )
+        )
+
+    def heal(self, fault_id: str) -> None:
+        """Switch a fault off."""
+        self._faults.heal(fault_id)
+
+    def hits(self) -> dict[str, int]:
+        """How many requests each fault acted on."""
+        return dict(self._faults.hits)
+
+
+def _at_once(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits: in memory, listening takes no time."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    work.close()
+    raise AssertionError("the engine's API waited for something")
