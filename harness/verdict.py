@@ -28,7 +28,7 @@ from harness.report.result import (
 
 def result_of(
     order: Order, folder: Path, started: datetime, analysis: Analysis, engine: EngineFacts,
-    *, virtual: bool = False,
+    *, virtual: bool = False, compression: float | None = None,
 ) -> Result:  # fmt: skip
     """Everything result.json says of a run that is over."""
     experiment = order.experiment.model
@@ -47,6 +47,7 @@ def result_of(
         ),
         seed=order.seed,
         virtual=virtual,
+        compression=compression,
         started_at=started.isoformat(timespec="seconds"),
         ended_at=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=engine,

@@ -20,6 +20,12 @@ def run(
     toxiproxy: Annotated[
         str | None, typer.Option(help="URL or path of a Toxiproxy server; embedded without it")
     ] = None,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="in virtual time: same code, no waiting, no processes")
+    ] = False,
+    check_determinism: Annotated[
+        bool, typer.Option("--check-determinism", help="with --virtual: run twice and compare")
+    ] = False,
     sign: Annotated[
         Path | None, typer.Option(help="sign the run with this private key, whatever its verdict")
     ] = None,
@@ -33,7 +39,8 @@ def run(
 
     Example: paychain run card-ecommerce processor-down --seed 7
     """
-    from harness.conductor import run as conduct
+    from harness import conductor
+    from harness import virtual as in_virtual_time
     from harness.model.loading import load_chain, load_experiment
     from harness.order import Order
     from harness.progress import choose
@@ -42,14 +49,21 @@ def run(
     from harness.report.result import FILE_NAME
     from harness.report.summary import terminal_lines
 
+    _check_options(virtual=virtual, check_determinism=check_determinism, toxiproxy=toxiproxy)
     loaded = load_chain(chain)
     wanted = load_experiment(experiment, loaded.model)
     command = f"paychain run {shlex.quote(chain)} {shlex.quote(experiment)} --seed {seed}"
     if toxiproxy is not None:
         command += f" --toxiproxy {shlex.quote(toxiproxy)}"
+    if virtual:
+        command += " --virtual"
     order = Order(loaded, wanted, out, seed, toxiproxy, command)
     signing = read_private_key(sign) if sign is not None else None
-    finished = conduct(order, choose(quiet=quiet or json))
+    progress = choose(quiet=quiet or json)
+    if virtual:
+        finished = in_virtual_time.run(order, progress, check_determinism=check_determinism)
+    else:
+        finished = conductor.run(order, progress)
     if signing is not None:
         sign_run(finished.folder, signing)
     if json:
@@ -62,3 +76,15 @@ def run(
         raise typer.Exit(INTERRUPTED)
     code = EXIT_CODES[finished.result.verdict]
     raise typer.Exit(0 if exit_zero and code == 1 else code)
+
+
+def _check_options(*, virtual: bool, check_determinism: bool, toxiproxy: str | None) -> None:
+    from harness.payments.errors import UserError
+
+    if virtual and toxiproxy is not None:
+        raise UserError(
+            "an external engine cannot run in virtual time",
+            mend="leave --toxiproxy out: --virtual uses the embedded engine",
+        )
+    if check_determinism and not virtual:
+        raise UserError("only virtual runs repeat exactly", mend="add --virtual")

@@ -155,6 +155,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""  # repeats the run
     assurance: dict[str, Any] = {}  # as declared: who tested what and why
     risks: list[Risk] = []  # approvals with something missing
+    compression: float | None = None  # of a virtual run: its seconds in one second of real time
     stories: list[Story] = []  # of payments that broke or broke a money rule
 
 

@@ -133,6 +133,15 @@ class VirtualLoop(base_events.BaseEventLoop):
         self.at_ns(_nanoseconds(when), timer)
         return timer
 
+    async def until(self, when_ns: int) -> None:
+        """Sleep until exactly that moment."""
+        waiter = self.create_future()
+        timer = self.call_at(when_ns / 1e9, waiter.set_result, None)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+
     def at_ns(self, when_ns: int, event: Any) -> None:
         """Run an event's `_run` at a time, unless its `_cancelled` is set by then."""
         self._number += 1

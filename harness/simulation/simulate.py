@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from harness.simulation.forbidden import ForbiddenInSimulation
 from harness.simulation.guard import guarded
 from harness.simulation.loop import MOST_STEPS, Choose, Deadlock, Livelock, VirtualLoop
 
@@ -20,6 +21,9 @@ class Leaked(RuntimeError):
 
 class Unhandled(RuntimeError):
     """An error in a callback or a task reached nobody."""
+
+
+FAILURES = (Deadlock, Livelock, ForbiddenInSimulation, Leaked, Unhandled)
 
 
 def simulate(

@@ -19,7 +19,7 @@ from harness.load.customer import (
     records_of,
     request_of,
 )
-from harness.load.plan import LoadPlan, load_plan
+from harness.load.plan import LoadPlan, count, load_plan
 from harness.model.chain import Chain
 from harness.model.experiment import Experiment
 from harness.payments.journal import Record
@@ -41,6 +41,7 @@ class Played:
 
     records: list[Record] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    planned: int = 0  # payments
     start_s: float = 0.0  # of the load
     drained_s: float = 0.0
     ended_s: float = 0.0
@@ -57,6 +58,7 @@ def play(
     """
     played = played if played is not None else Played()
     plan = load_plan(chain, experiment, seed)
+    played.planned = count(plan)
     schedule = _schedule(plan)  # drawn outside: names come from Faker's files
 
     def main(loop: VirtualLoop) -> Coroutine[Any, Any, None]:
@@ -121,9 +123,9 @@ class _World:
     async def _switch_faults(self) -> None:
         start_s = self._experiment.moments(self._played.start_s)["faults_start_s"]
         for switch in compile_timeline(self._chain, self._experiment):
-            at_s = start_s + switch.at_s
-            await asyncio.sleep(at_s - self._loop.time())
-            record = self._injector.switch(switch, int(at_s * 1e9))
+            at_ns = int((start_s + switch.at_s) * 1e9)
+            await self._loop.until(at_ns)
+            record = self._injector.switch(switch, at_ns)
             self._played.records.append(record)
             if record.error:
                 self._played.problems.append(
@@ -134,7 +136,7 @@ class _World:
         paying: dict[asyncio.Task[None], None] = {}
         for arrival in schedule:
             intended_ns = start_ns + int(arrival.at_s * 1e9)
-            await asyncio.sleep((intended_ns - self._now_ns()) / 1e9)
+            await self._loop.until(intended_ns)
             task = self._loop.create_task(self._pay_once(arrival, intended_ns, pool))
             paying[task] = None
             task.add_done_callback(paying.pop)

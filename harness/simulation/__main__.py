@@ -1,0 +1,25 @@
+"""One trace in virtual time: `python -m harness.simulation CHAIN EXPERIMENT SEED FILE`.
+
+The file gets every record as in a spool. Two such files of one seed are the same bytes, whatever
+the process, the hash seed and the Python version.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from harness.model.loading import load_chain, load_experiment
+from harness.payments.journal import encode
+from harness.simulation.world import play
+
+
+def main(chain: str, experiment: str, seed: str, file: str) -> None:
+    """Play and write."""
+    loaded = load_chain(chain).model
+    played = play(loaded, load_experiment(experiment, loaded).model, int(seed))
+    Path(file).write_bytes(encode(played.records))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,84 @@
+"""One virtual run from start to verdict: the same files and the same judgement as a real run."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.analysis.analyse import analyse
+from harness.analysis.store import RunStore
+from harness.order import Finished, Order, make_folder
+from harness.payments.errors import UserError
+from harness.progress import Progress
+from harness.report.outputs import publish
+from harness.report.result import EngineFacts
+from harness.simulation.determinism import digest, first_difference, replay
+from harness.simulation.simulate import FAILURES
+from harness.simulation.world import Played, play
+from harness.toxics.api import VERSION
+from harness.verdict import result_of
+
+
+def run(order: Order, progress: Progress, *, check_determinism: bool = False) -> Finished:
+    """Run an experiment on a chain in virtual time and judge it.
+
+    A failure of the simulation itself never raises: the verdict is inconclusive and says why.
+    """
+    started = datetime.now(UTC)
+    folder = make_folder(order, started)
+    chain, experiment = order.chain.model, order.experiment.model
+    progress.say(
+        f"{experiment.experiment} on {chain.chain} in virtual time, seed {order.seed}; "
+        f"{experiment.load_lasts:.0f} s of load"
+    )
+    played = Played()
+    was_interrupted = False
+    begun_s = time.perf_counter()
+    try:
+        play(chain, experiment, order.seed, played=played)
+    except KeyboardInterrupt:
+        was_interrupted = True
+        played.problems.insert(0, "the run was interrupted")
+    except FAILURES as error:
+        played.problems.append(f"the simulation failed: {type(error).__name__}: {error}")
+    took_s = time.perf_counter() - begun_s
+    compression = played.ended_s / took_s if played.ended_s else None
+    if compression is not None:
+        progress.say(f"{played.ended_s:.1f} s passed in {took_s:.1f} s: x {compression:.0f}")
+    if check_determinism and not played.problems:
+        _check(order, folder, played, progress)
+    progress.close()
+    store = RunStore.create(folder / "run.db")
+    store.ingest(played.records)
+    store.set_meta("timeline", experiment.moments(played.start_s))
+    store.set_meta("drained_s", played.drained_s)
+    store.set_meta("planned", played.planned)
+    store.set_meta("fault_hits", played.fault_hits)
+    analysis = analyse(store, chain, experiment, problems=played.problems)
+    store.close()
+    result = result_of(
+        order, folder, started, analysis, EngineFacts("embedded", VERSION), virtual=True,
+        compression=compression,
+    )  # fmt: skip
+    return Finished(folder, publish(result, folder), was_interrupted)
+
+
+def _check(order: Order, folder: Path, played: Played, progress: Progress) -> None:
+    """Play once more in another process and compare every record."""
+    inputs = folder / "inputs"
+    try:
+        again = replay(
+            inputs / order.chain.path.name, inputs / order.experiment.path.name, order.seed
+        )
+    except UserError as error:
+        played.problems.append(str(error))
+        return
+    difference = first_difference(played.records, again)
+    if difference is None:
+        progress.say(
+            f"determinism: 2 runs, {len(again):,} records each, the same bytes "
+            f"(sha256 {digest(again)[:16]})"
+        )
+    else:
+        played.problems.append(f"two runs of one seed differ: {difference}")

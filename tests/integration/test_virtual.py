@@ -1,0 +1,129 @@
+"""Virtual runs: the same files and the same judgement as real runs, in a fraction of the time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHAIN = """\
+chain: shop
+entry: gateway
+deadline: 3s
+links:
+  gateway:
+    role: gateway
+    calls:
+      authorise:
+        to: processor-a
+        timeout: 600ms
+        on_unknown: ON_UNKNOWN
+        fallback: [{to: processor-b}]
+  processor-a: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms}}}
+  processor-b: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms}}}
+  issuer: {role: issuer, declines: {share: 5%}}
+"""
+EXPERIMENT = """\
+experiment: quick
+load: {arrivals: 40/s, warm_up: 500ms, before: 1500ms, after: 2s}
+faults:
+  - {id: hurt, at: 0s, for: 2s, target: {link: processor-a}, FAULT}
+tolerances:
+  technical_success: {before: ">= 99.9%", during: ">= 95%"}
+"""
+
+
+def run(folder: Path, *options: str, fault: str, on_unknown: str = "reverse") -> dict[str, Any]:
+    """The result of one run of the chain, by the command line."""
+    chain, experiment = folder / "shop.yaml", folder / "quick.yaml"
+    chain.write_text(CHAIN.replace("ON_UNKNOWN", on_unknown))
+    experiment.write_text(EXPERIMENT.replace("FAULT", fault))
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "run", str(chain), str(experiment),
+         "--out", str(folder / "runs"), "--json", *options],
+        timeout=90, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def broken_rules(result: dict[str, Any]) -> set[str]:
+    return {rule["rule"] for rule in result["money"]["rules"] if rule["findings"]}
+
+
+def broken_at(result: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(one["caller"], one["callee"]) for one in result["breaks"]}
+
+
+FAULTS = {
+    "lost answers": ("lost_answer: {}", "give_up"),
+    "resets": ("reset: {after: 1ms}", "reverse"),
+    "latency beyond the timeout": ("latency: {delay: 900ms}", "reverse"),
+}
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The results of real runs, which wait at the same time."""
+
+    def one(name: str) -> dict[str, Any]:
+        fault, on_unknown = FAULTS[name]
+        return run(tmp_path_factory.mktemp("real"), fault=fault, on_unknown=on_unknown)
+
+    with ThreadPoolExecutor(len(FAULTS)) as pool:
+        return dict(zip(FAULTS, pool.map(one, FAULTS), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_virtual_run_comes_to_the_verdict_of_the_real_one(
+    name: str, real: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    fault, on_unknown = FAULTS[name]
+    virtual = run(tmp_path, "--virtual", fault=fault, on_unknown=on_unknown)
+    assert virtual["verdict"] == real[name]["verdict"]
+    assert broken_rules(virtual) == broken_rules(real[name])
+    assert broken_at(virtual) == broken_at(real[name])
+    others = {phase["name"]: phase for phase in real[name]["phases"]}
+    for phase in virtual["phases"]:
+        success, other = phase["technical_success"], others[phase["name"]]["technical_success"]
+        # 60 to 80 payments a phase: one or two may fall on either side of a switch
+        assert success == pytest.approx(other, abs=0.04), phase["name"]
+
+
+def test_a_virtual_run_says_so_writes_every_output_and_repeats(tmp_path: Path) -> None:
+    result = run(tmp_path, "--virtual", "--check-determinism", fault="down: {}")
+    assert result["virtual"] is True
+    assert result["compression"] > 1
+    # 40/s for 0.5 + 1.5 + 2 + 2 s
+    assert result["load"]["planned"] == 240
+    assert result["load"]["lag_max_ms"] == 0
+    assert result["command"].endswith("--virtual")
+    assert not result["reasons"]
+    (folder,) = (tmp_path / "runs").iterdir()
+    for name in ("report.html", "junit.xml", "summary.md", "run.db"):
+        assert (folder / name).stat().st_size > 0
+    with sqlite3.connect(folder / "run.db") as store:
+        assert store.execute("SELECT count(*) FROM txn").fetchone() == (240,)
+
+
+@pytest.mark.parametrize(
+    ("options", "mistake"),
+    [
+        (["--virtual", "--toxiproxy", "http://127.0.0.1:1"], "cannot run in virtual time"),
+        (["--check-determinism"], "only virtual runs repeat exactly"),
+    ],
+)
+def test_options_that_do_not_fit_virtual_time_are_refused(options: list[str], mistake: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "run", "card-ecommerce", "steady", *options],
+        timeout=60, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert mistake in done.stderr
