@@ -18,7 +18,8 @@ from harness.faults.injector import Injector
 from harness.faults.links import RemoteLinkFaults
 from harness.faults.timeline import Switch, compile_timeline
 from harness.load import LOCUSTFILE
-from harness.load.plan import LoadPlan, count, load_plan
+from harness.load.plan import LoadPlan, load_plan
+from harness.load.schedule import count
 from harness.order import Finished, Order, make_folder
 from harness.payments.errors import UserError
 from harness.progress import Counts, Progress

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import msgspec
 from faker import Faker
 
-from harness.load.plan import LoadPlan, count
+from harness.load.plan import LoadPlan
+from harness.load.schedule import moments
 from harness.payments.cards import TEST_CARDS, Card
 from harness.payments.chance import draw, log_normal
 
@@ -27,10 +28,9 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 def arrivals(plan: LoadPlan) -> Iterator[Arrival]:
-    """Every arrival of the plan in order: evenly spaced at the declared rate."""
+    """Every arrival of the plan in order."""
     merchants = _merchants(plan.seed)
-    for number in range(count(plan)):
-        at_s = number / plan.rate
+    for number, at_s in enumerate(moments(plan)):
         amount = log_normal(
             draw(plan.seed, "amount", number), plan.amount_median, plan.amount_median * 8
         )

@@ -18,7 +18,9 @@ class LoadPlan(msgspec.Struct, frozen=True):
 
     url: str
     entry: str  # link that takes the payments
-    rate: float
+    corners: tuple[tuple[float, float], ...]  # (second of the load, payments per second)
+    is_random: bool  # a Poisson process, else evenly spaced
+    times: tuple[float, ...]  # recorded arrivals, instead of a rate
     warm_up_s: float
     lasts_s: float  # warm-up included
     deadline_s: float
@@ -33,11 +35,6 @@ class LoadPlan(msgspec.Struct, frozen=True):
     go: str  # file that appears with the start time when it may
 
 
-def count(plan: LoadPlan) -> int:
-    """How many payments the plan offers."""
-    return round(plan.rate * plan.lasts_s)
-
-
 def load_plan(
     chain: Chain, experiment: Experiment, seed: int, *, epoch_ns: int = 0, url: str = "",
     spool: Path = Path(), ready: Path = Path(), go: Path = Path(),
@@ -46,8 +43,9 @@ def load_plan(
     load, currency = experiment.load, chain.currency
     amounts = load.amounts
     return LoadPlan(
-        url, chain.entry, load.arrivals, load.warm_up, experiment.load_lasts, chain.deadline,
-        seed, epoch_ns, currency,
+        url, chain.entry, load.corners(experiment.load_lasts), load.spacing == "poisson",
+        load.arrivals.times, load.warm_up, experiment.load_lasts, chain.deadline, seed, epoch_ns,
+        currency,
         to_minor(str(amounts.median) if amounts else _MEDIAN, currency),
         to_minor(str(amounts.least) if amounts else _LEAST, currency),
         to_minor(str(amounts.most) if amounts else _MOST, currency),

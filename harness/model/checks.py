@@ -8,6 +8,7 @@ from harness.model.call_checks import check_call
 from harness.model.chain import CUSTOMER, Chain
 from harness.model.experiment import Experiment
 from harness.model.fault import Decline, Fault
+from harness.model.load import check_load
 from harness.model.problem import Problem, unknown
 from harness.model.text import KeyPath
 from harness.payments.codes import table
@@ -75,7 +76,7 @@ def _unreached(chain: Chain) -> list[Problem]:
 
 def check_experiment(experiment: Experiment, chain: Chain | None) -> list[Problem]:
     """One kind and one target per fault, names that exist in the chain, unique ids."""
-    problems = []
+    problems = list(check_load(experiment.load, experiment.load_lasts))
     ids = Counter(fault.id for fault in experiment.faults if fault.id)
     for number, fault in enumerate(experiment.faults):
         at: KeyPath = ("faults", number)

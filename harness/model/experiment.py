@@ -9,27 +9,9 @@ from pydantic import Field
 from harness.model.assurance import Assurance
 from harness.model.chain import Name
 from harness.model.fault import Fault
-from harness.model.quantity import Amount, Duration, Rate
+from harness.model.load import Load
 from harness.model.schema import Declared
 from harness.model.tolerance import Tolerances
-
-
-class Amounts(Declared):
-    """Payment amounts are drawn log-normally around the median and kept between the limits."""
-
-    median: Amount
-    least: Amount
-    most: Amount
-
-
-class Load(Declared):
-    """Arrivals at a rate (open model). Warm-up, then `before`, the faults, `after`."""
-
-    arrivals: Rate
-    warm_up: Duration = 2.0
-    before: Duration
-    after: Duration
-    amounts: Amounts | None = None
 
 
 class Experiment(Declared):

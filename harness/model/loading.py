@@ -14,6 +14,7 @@ from harness.model.assurance import Assurance
 from harness.model.chain import Chain
 from harness.model.checks import check_chain, check_experiment
 from harness.model.experiment import Experiment
+from harness.model.load import read_recorded
 from harness.model.problem import Problem
 from harness.model.schema import Declared
 from harness.model.text import Document, KeyPath, Mistake, parse, read_text
@@ -69,10 +70,13 @@ def load_experiment(spec: str, chain: Chain | None = None) -> Loaded[Experiment]
     Raises FileMistakes or UserError.
     """
 
-    def check(experiment: Experiment) -> list[Problem]:
-        return check_experiment(experiment, chain)
+    path = find(spec, "experiment")
 
-    loaded = _load(find(spec, "experiment"), Experiment, check)
+    def check(experiment: Experiment) -> list[Problem]:
+        found = check_experiment(experiment, chain)
+        return found or list(read_recorded(experiment.load, path.parent, experiment.load_lasts))
+
+    loaded = _load(path, Experiment, check)
     return Loaded(_with_ids(loaded.model), loaded.path, loaded.text, loaded.document)
 
 

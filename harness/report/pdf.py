@@ -185,7 +185,7 @@ def _environment(result: Result) -> list[tuple[str, Any]]:
         ("Started, ended", f"{result.started_at}, {result.ended_at}"),
         ("Clock", "virtual time" if result.virtual else "monotonic clock of one machine"),
         ("Fault engine", f"{result.engine.name} {result.engine.version}"),
-        ("Load", f"{result.load.rate:g} payments/s, {result.load.recorded} recorded of "
+        ("Load", f"{result.load.arrivals}; {result.load.recorded} recorded of "
                  f"{result.load.planned}"),
         ("Data", "synthetic payments, published test card numbers"),
         *sorted(result.environment.items()),

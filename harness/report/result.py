@@ -93,12 +93,13 @@ class EngineFacts(msgspec.Struct, frozen=True):
 class LoadFacts(msgspec.Struct, frozen=True):
     """What was to be offered, what was, and what has a record."""
 
-    rate: float  # declared arrivals per second
+    rate: float  # planned payments per second of load, on average
     planned: int
     offered: int
     recorded: int
     lag_p99_ms: float | None  # spawn behind schedule
     lag_max_ms: float | None
+    arrivals: str = ""  # as declared, in words: "40/s, evenly spaced"
 
 
 class Moment(msgspec.Struct, frozen=True):

@@ -19,7 +19,8 @@ from harness.load.customer import (
     records_of,
     request_of,
 )
-from harness.load.plan import LoadPlan, count, load_plan
+from harness.load.plan import LoadPlan, load_plan
+from harness.load.schedule import count
 from harness.model.chain import Chain
 from harness.model.experiment import Experiment
 from harness.payments.journal import Record
