@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from harness.analysis.leaks import no_card_number_in_a_file
 from harness.analysis.measured import Money, MoneyFinding, MoneyRule
 from harness.analysis.store import RunStore, Story
 from harness.model.chain import Chain
+from harness.model.fallback import StandIn, StandInLimits
 from harness.payments.codes import PARTIAL_APPROVAL
-from harness.payments.journal import MovementKind
+from harness.payments.journal import Movement, MovementKind, PaymentRecord
+from harness.payments.money import to_minor
 from harness.payments.outcome import HopResult, Outcome
-from harness.payments.rules import RULES, Finding, Reconciled, authorisations
+from harness.payments.rules import RULES, Finding, Reconciled, StoodIn, authorisations
 from harness.payments.rules.evidence import (
     presentations,
     unauthenticated,
@@ -30,6 +33,8 @@ class Parties:
     issuers: frozenset[str]
     gateways: frozenset[str]
     presented_to: frozenset[str]  # who counts as the scheme a card is presented to
+    stand_in: dict[str, StandInLimits]  # by the link that may stand in
+    currency: str
 
     @classmethod
     def of(cls, chain: Chain) -> Parties:
@@ -39,10 +44,51 @@ class Parties:
             return frozenset(name for name, link in chain.links.items() if link.role == role)
 
         issuers = those("issuer")
-        return cls(issuers, those("gateway"), those("scheme") or issuers)
+        limits = {
+            name: step.stand_in
+            for name, link in chain.links.items()
+            for call in link.calls.values()
+            for step in call.fallback
+            if isinstance(step, StandIn)
+        }
+        return cls(issuers, those("gateway"), those("scheme") or issuers, limits, chain.currency)
 
 
-def reconcile(story: Story, parties: Parties) -> Reconciled | None:
+Order = dict[str, tuple[int, int]]  # reference: n-th stand-in of its link, and of link and card
+
+
+def stand_in_order(store: RunStore, parties: Parties) -> Order:
+    """Which of a link's stand-ins each is, in the order they happened."""
+    if not parties.stand_in:
+        return {}
+    stood_in = [
+        move
+        for move in store.rows(Movement, "at_ns")
+        if move.kind is MovementKind.STOOD_IN and move.link in parties.stand_in
+    ]
+    paid_by = {move.payment for move in stood_in}
+    cards = {one.payment: one.card for one in store.rows(PaymentRecord) if one.payment in paid_by}
+    counts: Counter[tuple[str, ...]] = Counter()
+    order: Order = {}
+    for move in stood_in:
+        keys = ((move.link,), (move.link, cards.get(move.payment, move.payment)))
+        counts.update(keys)
+        order[move.reference] = (counts[keys[0]], counts[keys[1]])
+    return order
+
+
+def _stood_in(story: Story, parties: Parties, order: Order) -> Iterator[StoodIn]:
+    for move in story.movements:
+        limits = parties.stand_in.get(move.link)
+        if move.kind is not MovementKind.STOOD_IN or limits is None:
+            continue
+        nth, nth_of_card = order.get(move.reference, (1, 1))
+        up_to_minor = to_minor(str(limits.up_to), parties.currency)
+        yield StoodIn(move.link, move.reference, move.amount_minor, nth, nth_of_card, up_to_minor,
+                      limits.most, limits.per_card)  # fmt: skip
+
+
+def reconcile(story: Story, parties: Parties, order: Order | None = None) -> Reconciled | None:
     """One payment's value for the rules; None when the customer's side has no record of it."""
     customer = story.customer
     if customer is None:
@@ -64,6 +110,7 @@ def reconcile(story: Story, parties: Parties) -> Reconciled | None:
         list(unresolved(story.hops, story.decisions)),
         list(unauthenticated(story.hops)),
         list(unsettled(story.decisions)),
+        list(_stood_in(story, parties, order or {})) if parties.stand_in else (),
     )  # fmt: skip
 
 
@@ -88,12 +135,13 @@ class _Tally:
 def money(store: RunStore, chain: Chain) -> Money:
     """All money rules judged over all payments, one at a time, and each link's totals."""
     parties = Parties.of(chain)
+    order = stand_in_order(store, parties)
     tallies: dict[str, _Tally] = {name: _Tally() for name in RULES}
     totals: defaultdict[tuple[str, MovementKind], int] = defaultdict(int)
     for story in store.stories():
         for move in story.movements:
             totals[move.link, move.kind] += move.amount_minor
-        payment = reconcile(story, parties)
+        payment = reconcile(story, parties, order)
         if payment is None:
             continue
         for name, (_, rule) in RULES.items():

@@ -67,5 +67,6 @@ def records_of(
         arrival.card.scheme, arrival.card.masked, arrival.merchant,
         reply.answer.decided_by if reply.answer is not None else "",
         reply.result if broken else None, arrival.warm_up,
+        reply.answer.amount_minor if reply.answer and outcome is Outcome.APPROVED else 0,
     )  # fmt: skip
     return hop, payment

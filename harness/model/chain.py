@@ -6,14 +6,25 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.model.fallback import StandIn
 from harness.model.idempotency import Idempotency
+from harness.model.lifecycle import (
+    Authentications,
+    Cancels,
+    Captures,
+    Challenge,
+    PartialApprovals,
+    Refunds,
+    ServiceTime,
+    SoftDeclines,
+)
 from harness.model.policy import Call
 from harness.model.quantity import Duration, Share
 from harness.model.schema import Declared
 
 Operation = Literal[
     "forward", "screen", "authenticate", "tokenise", "authorise", "capture", "void", "refund",
-    "query", "notify",
+    "query", "notify", "advise",
 ]  # fmt: skip
 Role = Literal["edge", "gateway", "fraud", "authentication", "processor", "scheme", "issuer"]
 ProviderKind = Literal["edge", "cloud", "carrier", "processor", "scheme", "bank"]
@@ -32,13 +43,6 @@ class Provider(Declared):
     def carries(self) -> bool:
         """It carries traffic to its links (edge, carrier) rather than hosting them."""
         return self.kind in ("edge", "carrier")
-
-
-class ServiceTime(Declared):
-    """How long a link works on a request: log-normal through its median and 99th percentile."""
-
-    median: Duration
-    p99: Duration
 
 
 class BusinessDeclines(Declared):
@@ -60,6 +64,20 @@ class Link(Declared):
     declines: BusinessDeclines | None = None
     idempotency: Idempotency = Idempotency()
     isolate: bool = False
+    # gateway: what the merchant does with an approval
+    captures: Captures | None = None
+    cancels: Cancels | None = None
+    refunds: Refunds | None = None
+    accepts_partial: bool = False
+    reauthentications: Annotated[int, Field(ge=0, le=5)] = 1  # after soft declines
+    # processor, scheme, issuer: how long an authorisation is held
+    expires_after: Duration | None = None
+    # issuer
+    partial_approvals: PartialApprovals | None = None
+    soft_declines: SoftDeclines | None = None
+    # authentication
+    outcomes: Authentications | None = None
+    challenge: Challenge = Challenge()
 
 
 class Hop(Declared):
@@ -109,12 +127,24 @@ class Chain(Declared):
             }
         return calls
 
+    def follow_ups(self) -> list[str]:
+        """Operations that follow authorisations in this chain: capture, refund, advise."""
+        links = self.links.values()
+        steps = [step for link in links for call in link.calls.values() for step in call.fallback]
+        does = {
+            "capture": any(link.captures is not None for link in links),
+            "refund": any(link.refunds is not None for link in links),
+            "advise": any(isinstance(step, StandIn) for step in steps),
+        }
+        return [operation for operation, is_done in does.items() if is_done]
+
     def hops(self) -> list[Hop]:
         """Every hop of the chain, the customer's own first, in declared order.
 
-        Reversals follow the path of the authorisation, and queries reach its first link: both have
-        hops of their own.
+        Reversals and follow-ups take the path of the authorisation, and queries reach its first
+        link: all have hops of their own.
         """
+        follow_ups = self.follow_ups()
         found = [Hop(caller=CUSTOMER, operation=ENTRY_OPERATION, callee=self.entry)]
         for caller in self.links:
             for operation, call in self.calls_of(caller).items():
@@ -122,7 +152,8 @@ class Chain(Declared):
                     found.append(Hop(caller=caller, operation=operation, callee=callee))
                     if operation != "authorise":
                         continue
-                    found.append(Hop(caller=caller, operation="void", callee=callee))
+                    for later in ("void", *follow_ups):
+                        found.append(Hop(caller=caller, operation=later, callee=callee))
                     if call.on_unknown == "query":
                         found.append(Hop(caller=caller, operation="query", callee=callee))
         unique = {hop.name: hop for hop in found}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from harness.model.call_checks import check_call
-from harness.model.chain import CUSTOMER, Chain
+from harness.model.chain import CUSTOMER, Chain, Link
 from harness.model.experiment import Experiment
 from harness.model.fault import Decline, Fault
 from harness.model.load import check_load
@@ -13,6 +13,14 @@ from harness.model.problem import Problem, unknown
 from harness.model.text import KeyPath
 from harness.payments.codes import table
 
+_ONLY_FOR = {
+    **dict.fromkeys(
+        ("captures", "cancels", "refunds", "accepts_partial", "reauthentications"), ("gateway",)
+    ),
+    **dict.fromkeys(("partial_approvals", "soft_declines"), ("issuer",)),
+    **dict.fromkeys(("outcomes", "challenge"), ("authentication",)),
+    "expires_after": ("gateway", "processor", "scheme", "issuer"),
+}
 _NEEDS = {"gateway": "authorise", "processor": "authorise", "scheme": "authorise"}
 
 
@@ -35,9 +43,22 @@ def check_chain(chain: Chain) -> list[Problem]:
             problems.append(Problem(at, f"a {link.role} needs a call '{needed}'", "add it"))
         if link.role == "edge" and link.forwards_to is None and "forward" not in link.calls:
             problems.append(Problem(at, "an edge forwards to nobody", "add forwards_to:"))
+        problems += _roles(link, at)
         for operation, call in link.calls.items():
             problems += check_call(chain.links, operation, call, (*at, "calls", operation))
     return problems or [*_cycles(chain), *_unreached(chain)]
+
+
+def _roles(link: Link, at: KeyPath) -> list[Problem]:
+    """Settings that only some roles have."""
+    found = [
+        Problem((*at, key), f"a {link.role} has no '{key}'", f"it is for: {', '.join(roles)}")
+        for key, roles in _ONLY_FOR.items()
+        if key in link.model_fields_set and link.role not in roles
+    ]
+    if link.refunds is not None and link.captures is None:
+        found.append(Problem((*at, "refunds"), "nothing is captured to refund", "add captures:"))
+    return found
 
 
 def _cycles(chain: Chain) -> list[Problem]:

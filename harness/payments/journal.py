@@ -24,6 +24,7 @@ class MovementKind(StrEnum):
     REFUNDED = "refunded"
     EXPIRED = "expired"  # nobody captured it in time: the hold is over
     STOOD_IN = "stood_in"  # approved in place of the link that should have decided
+    STORED = "stored"  # accepted now, to be decided when it is forwarded
     ADVISED = "advised"  # the deciding link took over what was stood in for it
 
     @property
@@ -37,7 +38,9 @@ class MovementKind(StrEnum):
         return 0 if self is MovementKind.CAPTURED else -1
 
 
-_HOLDS = (MovementKind.AUTHORISED, MovementKind.STOOD_IN, MovementKind.ADVISED)
+_HOLDS = (
+    MovementKind.AUTHORISED, MovementKind.STOOD_IN, MovementKind.STORED, MovementKind.ADVISED,
+)  # fmt: skip
 
 
 class DecisionKind(StrEnum):

@@ -44,6 +44,6 @@ class Context:
         self.journal.append(
             Movement(
                 self.link, request.payment, request.attempt, kind, request.amount_minor,
-                request.currency, request.reference, self.now_ns(), decided_by,
+                request.currency, request.reference, self.now_ns(), decided_by, request.item,
             )
         )  # fmt: skip

@@ -130,10 +130,7 @@ class Repeats:
         self._known[key] = known
         self._known.move_to_end(key)
         if number > 1:
-            reference = f"{request.reference}~{number}"
-            request = msgspec.structs.replace(
-                request, reference=reference, key=f"{request.key}~{number}"
-            )
+            request = _anew(request, number)
         try:
             given = await work(request)
         except Exception as error:
@@ -156,6 +153,14 @@ class Repeats:
             if not is_over or not oldest.given.done():
                 return
             del self._known[key]
+
+
+def _anew(request: PaymentRequest, number: int) -> PaymentRequest:
+    """The request as the n-th of its own: another capture or refund, or another authorisation."""
+    key = f"{request.key}~{number}"
+    if request.item:
+        return msgspec.structs.replace(request, item=f"{request.item}~{number}", key=key)
+    return msgspec.structs.replace(request, reference=f"{request.reference}~{number}", key=key)
 
 
 def _body(request: PaymentRequest) -> tuple[str | int, ...]:

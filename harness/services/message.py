@@ -24,6 +24,12 @@ class PaymentRequest(msgspec.Struct, omit_defaults=True):
     key: str = ""
     authenticated: bool = False
     exempt: bool = False
+    three_ds: str = ""  # how authentication ended: frictionless, challenge, attempted
+    wants_challenge: bool = False  # the issuer declined softly: frictionless will not do
+    accepts_partial: bool = False  # the merchant takes an approval for less
+    item: str = ""  # which capture or refund this is: "c1", "r1"
+    is_final: bool = False  # the last capture: the rest is released
+    decided_by: str = ""  # of an advice: who stood in
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
@@ -34,6 +40,7 @@ class Answer(msgspec.Struct, omit_defaults=True):
     decided_by: str = ""
     reference: str = ""
     amount_minor: int = 0
+    three_ds: str = ""
     replayed: bool = False  # the stored answer to an earlier request with the same key
 
 

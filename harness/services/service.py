@@ -8,11 +8,13 @@ from collections.abc import Callable
 import msgspec
 
 from harness.model.chain import Chain
+from harness.model.policy import Reversal
 from harness.payments.chance import log_normal
 from harness.payments.codes import ISSUER_INOPERATIVE
 from harness.payments.journal import DecisionKind
 from harness.payments.outcome import Outcome
 from harness.services import deadline
+from harness.services.authentication import Authentication
 from harness.services.authorising import Issuer, Processor, Scheme
 from harness.services.background import Background
 from harness.services.channel import Channel
@@ -26,6 +28,7 @@ from harness.services.fault import (
     instead_of_work,
     loses_answer,
 )
+from harness.services.followup import FollowUps
 from harness.services.gateway import Gateway
 from harness.services.idempotency import Repeats
 from harness.services.message import (
@@ -39,7 +42,7 @@ from harness.services.message import (
 from harness.services.policy import PolicyCall
 from harness.services.reversal import Reversals
 from harness.services.role import Role
-from harness.services.screening import Authentication, Fraud
+from harness.services.screening import Fraud
 from harness.wire.client import HttpPool
 from harness.wire.http import HttpRequest, HttpResponse
 from harness.wire.server import HttpServer
@@ -77,7 +80,14 @@ class Service:
             )
             for operation, call in chain.calls_of(name).items()
         }  # fmt: skip
-        self._role = ROLES[self._link.role](chain, name, self._link, context, calls, reversals)
+        authorise = self._link.calls.get("authorise")
+        follow_ups = FollowUps(
+            context, self._channels, self._background,
+            authorise.reversal if authorise is not None else Reversal(),
+        )  # fmt: skip
+        self._role = ROLES[self._link.role](
+            chain, name, self._link, context, calls, reversals, follow_ups, self._background
+        )
         self._operations = self._role.operations()
         self._repeats = Repeats(self._link.idempotency, lambda: context.now_ns() / 1e9)
         self._server = HttpServer(self._handle, on_undeliverable=self._undeliverable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.analysis.leaks import no_card_number_in_a_file
@@ -146,6 +147,25 @@ def test_a_lost_card_that_comes_back_to_the_scheme_is_found(store: RunStore) -> 
     lost = hop("gateway", "scheme", "declined", code="41", at=1)
     again = hop("gateway", "scheme", "declined", code="41", attempt=2, at=3)
     assert broken(store, [customer(approved=False), lost, again]) == ["retry_limits_kept"]
+
+
+def test_stand_ins_are_counted_in_the_order_they_happened(store: RunStore) -> None:
+    stand_in = {"stand_in": {"up_to": "10.00", "most": 2}}
+    call = {"to": "issuer", "fallback": [stand_in]}
+    links = {
+        "gateway": {"role": "gateway", "calls": {"authorise": call}}, "issuer": {"role": "issuer"},
+    }  # fmt: skip
+    chain = Chain.model_validate({"chain": "shop", "entry": "gateway", "links": links})
+    for number, at_ns in (("p1", 30), ("p2", 10), ("p3", 20)):
+        paid = msgspec.structs.replace(customer(), payment=number)
+        move = Movement("gateway", number, 1, MovementKind.STOOD_IN, 1_000, "EUR", f"{number}-1",
+                        at_ns, "gateway")  # fmt: skip
+        advised = msgspec.structs.replace(move, link="issuer", kind=MovementKind.ADVISED)
+        store.ingest([paid, move, advised])
+    rules = {rule.rule: rule for rule in money(store, chain).rules if rule.findings}
+    assert list(rules) == ["stand_in_within_limits"]
+    (found,) = rules["stand_in_within_limits"].payments
+    assert (found.payment, found.text) == ("p1", "gateway stood in 3 times, its limit is 2")
 
 
 def test_a_card_number_is_found_in_any_file_even_across_two_reads(

@@ -70,11 +70,12 @@ def _beyond(payment: Reconciled, one: StoodIn) -> str:
 def stand_in_advised(payment: Reconciled) -> Finding | None:
     """A link stood in, and the one it decided for was never told.
 
-    What was released before the advice arrived needs none.
+    What was released before the advice arrived needs none, and what was stored and forwarded the
+    issuer decided itself.
     """
     for one in payment.authorisations:
         stands = any(at.stood_in and at.charges > 0 for at in one.positions.values())
-        if stands and not any(at.is_advised for at in one.positions.values()):
+        if stands and not one.positions.keys() & payment.issuers:
             text = f"{one.reference} was approved by {one.decided_by} and never advised"
             return Finding.of(payment, payment.amount_minor, text)
     return None

@@ -174,10 +174,15 @@ def authorisations(movements: Iterable[Movement]) -> list[Authorisation]:
 
 def _book(one: Authorisation, position: Position, move: Movement) -> None:
     match move.kind:
-        case MovementKind.AUTHORISED | MovementKind.STOOD_IN | MovementKind.ADVISED:
+        case (
+            MovementKind.AUTHORISED
+            | MovementKind.STOOD_IN
+            | MovementKind.STORED
+            | MovementKind.ADVISED
+        ):
             position.times += 1
             position.authorised_minor = position.authorised_minor or move.amount_minor
-            position.stood_in |= move.kind is MovementKind.STOOD_IN
+            position.stood_in |= move.kind in (MovementKind.STOOD_IN, MovementKind.STORED)
             position.is_advised |= move.kind is MovementKind.ADVISED
             one.amounts.add((move.amount_minor, move.currency))
         case MovementKind.VOIDED | MovementKind.EXPIRED:
