@@ -38,7 +38,11 @@ class HttpServer:
         return len(self._connections) + len(self._tasks)
 
     async def start(self, host: str, port: int = 0) -> int:
-        """Listen; returns the port. Raises OSError when the address cannot be had."""
+        """Listen, also again after a crash; returns the port.
+
+        Raises OSError when the address cannot be had.
+        """
+        self.is_draining = False
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: Connection(self, loop), host, port, backlog=_BACKLOG
