@@ -73,6 +73,12 @@ class Children:
                 raise UserError(f"{child.name} was not ready within {within_s:g} s")
             time.sleep(_POLL_S)
 
+    def discard(self, child: Child) -> None:
+        """End one that was of no use."""
+        child.process.kill()
+        child.process.wait()
+        self._children.remove(child)
+
     def stop(self) -> None:
         """Stop all, last started first; kill what does not end by itself."""
         for child in reversed(self._children):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -13,7 +14,9 @@ import requests
 
 from harness.analysis.analyse import analyse
 from harness.analysis.store import RunStore, SpoolReader
+from harness.faults.ability import check_engine
 from harness.faults.control import EngineError
+from harness.faults.evidence import Evidence
 from harness.faults.injector import Injector
 from harness.faults.links import RemoteLinkFaults
 from harness.faults.timeline import Switch, compile_timeline
@@ -50,6 +53,7 @@ def run(order: Order, progress: Progress) -> Finished:
     A failure of the harness itself never raises: the verdict is inconclusive and says why.
     Raises UserError when nothing could be started, with nothing left running.
     """
+    check_engine(order.toxiproxy, order.chain.model, order.experiment)
     started = datetime.now(UTC)
     folder = make_folder(order, started)
     conduct = _Run(order, folder, progress)
@@ -101,6 +105,7 @@ class _Run:
         )  # fmt: skip
         self._plan: LoadPlan | None = None
         self._injector: Injector | None = None
+        self._evidence: Evidence | None = None
         self._spools: dict[Path, SpoolReader] = {}
         self._counts = Counts()
         self._faults_on: dict[str, None] = {}
@@ -116,7 +121,9 @@ class _Run:
         self._stage.start()
         assert self._stage.engine is not None
         links = [RemoteLinkFaults(url) for url in self._stage.controls]
-        self._injector = Injector(self._stage.engine.control, links, self._now_ns)
+        control = self._stage.engine.control
+        self._injector = Injector(control, links, self._now_ns)
+        self._evidence = Evidence(control, self._epoch_ns)
         self._start_load(self._stage.entry_url)
 
     def _start_load(self, url: str) -> None:
@@ -175,6 +182,7 @@ class _Run:
         record = self._injector.switch(switch, int((faults_s + switch.at_s) * 1e9))
         self._store.ingest([record])
         if record.error:
+            self._stage.check()  # a process may be dead: that says more
             self.problems.append(f"fault {record.fault} was not {record.action}: {record.error}")
         if switch.action == "apply":
             self._faults_on[switch.fault.id] = None
@@ -182,11 +190,20 @@ class _Run:
             self._faults_on.pop(switch.fault.id, None)
 
     def _check_engine(self) -> None:
+        """Its sign of life, and what it did since the last one."""
         assert self._stage.engine is not None
         try:
             self._stage.engine.control.names()
+            self._keep_evidence()
         except EngineError as error:
+            self._stage.check()
             raise UserError(f"the fault engine no longer answers: {error}") from error
+
+    def _keep_evidence(self) -> None:
+        assert self._evidence is not None
+        self._store.ingest(self._evidence.poll())
+        if self._evidence.dropped:
+            self._store.set_meta("engine_events_dropped", self._evidence.dropped)
 
     def _collect(self) -> None:
         for path in self._stage.spools:
@@ -216,6 +233,7 @@ class _Run:
         self._store.set_meta("drained_s", self._now_s())
         if pending:
             self.problems.append(f"{pending} requests or reversals were still on their way")
+        self._check_engine()
         self._stage.check()
         assert self._injector is not None
         engine = self._stage.engine
@@ -226,9 +244,10 @@ class _Run:
         self._store.set_meta("fault_hits", hits)
 
     def stop(self) -> None:
-        """Heal what is on, stop every process, keep every record."""
-        if self._injector is not None and self._faults_on:
-            self._injector.heal_all()
+        """Stop every process, and every fault with them; keep every record."""
+        if self._evidence is not None:
+            with suppress(EngineError):
+                self._keep_evidence()
         self._stage.stop()
         self._collect()
         for path, spool in self._spools.items():

@@ -14,6 +14,7 @@ import msgspec
 from harness.analysis.aggregates import Aggregates, Total
 from harness.payments.journal import (
     Decision,
+    EngineEvent,
     FaultSwitch,
     HopRecord,
     Movement,
@@ -28,9 +29,10 @@ _TABLES: dict[type[Any], str] = {
     Movement: "movement",
     Decision: "decision",
     FaultSwitch: "switch",
+    EngineEvent: "engine_event",
 }
 _STORY = (PaymentRecord, HopRecord, Movement, Decision)  # records that belong to one payment
-Row = TypeVar("Row", PaymentRecord, HopRecord, Movement, Decision, FaultSwitch)
+Row = TypeVar("Row", PaymentRecord, HopRecord, Movement, Decision, FaultSwitch, EngineEvent)
 READ_BYTES = 1_000_000  # of a spool at once: some 8,000 records
 
 

@@ -13,11 +13,16 @@ def check(
     schema: Annotated[
         str | None, typer.Option(help="print the JSON Schema of: chain | experiment | result")
     ] = None,
+    toxiproxy: Annotated[
+        str | None, typer.Option(help="the engine that is to do the faults, as for paychain run")
+    ] = None,
 ) -> None:
     """Check chain and experiment files; experiments are checked against the chain given first.
 
     Example: paychain check chains/card-ecommerce.yaml chaos/steady.yaml
     """
+    from harness.faults.ability import refuse_unable
+    from harness.faults.choice import choose
     from harness.model.chain import Chain
     from harness.model.experiment import Experiment
     from harness.model.loading import load_chain, load_experiment
@@ -39,12 +44,15 @@ def check(
         return
     if not files:
         raise UserError("nothing to check", mend="name chain and experiment files")
+    engine = choose(toxiproxy).kind
     chain: Chain | None = None
     is_wrong = False
     for name in files:
         try:
             if _is_experiment(name):
-                experiment = load_experiment(name, chain).model
+                loaded = load_experiment(name, chain)
+                refuse_unable(loaded, engine)
+                experiment = loaded.model
                 print(f"ok: {name}: {len(experiment.faults)} faults, "
                       f"{experiment.load_lasts:g} s of load")  # fmt: skip
             else:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from harness.cli import check, keygen, report, run, show, sign, up, verify
+from harness.cli import check, engine, keygen, report, run, show, sign, up, verify
 from harness.payments.errors import UserError
 
 USAGE = 2
@@ -24,6 +24,7 @@ app.command("keygen", help=keygen.keygen.__doc__)(keygen.keygen)
 app.command("sign", help=sign.sign.__doc__)(sign.sign)
 app.command("verify", help=verify.verify.__doc__)(verify.verify)
 app.add_typer(show.app, name="show")
+app.add_typer(engine.app, name="engine")
 
 
 def main() -> None:

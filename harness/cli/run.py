@@ -18,7 +18,7 @@ def run(
     out: Annotated[Path, typer.Option(help="where runs are written")] = Path("reports"),
     seed: Annotated[int, typer.Option(help="repeats payments, service times and shares")] = 1,
     toxiproxy: Annotated[
-        str | None, typer.Option(help="URL or path of a Toxiproxy server; embedded without it")
+        str | None, typer.Option(help="embedded (the default), or URL, path or name of a server")
     ] = None,
     virtual: Annotated[
         bool, typer.Option("--virtual", help="in virtual time: same code, no waiting, no processes")

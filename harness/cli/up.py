@@ -17,7 +17,7 @@ def up(
     chain: Annotated[str, typer.Argument(help="name of a chain, or path of its file")],
     seed: Annotated[int, typer.Option(help="repeats service times and shares")] = 1,
     toxiproxy: Annotated[
-        str | None, typer.Option(help="URL or path of a Toxiproxy server; embedded without it")
+        str | None, typer.Option(help="embedded (the default), or URL, path or name of a server")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="print the addresses as one line")] = False,
 ) -> None:

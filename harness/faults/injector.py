@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from harness.faults.control import EngineError
 from harness.faults.links import LinkFaults
-from harness.faults.timeline import Switch, toxics_for
-from harness.model.fault import Down, Fault
+from harness.faults.timeline import Switch
+from harness.faults.toxic_order import Unfit, fault_of, orders_for
+from harness.model.fault import Fault
 from harness.payments.journal import FaultSwitch
 
 
@@ -42,7 +43,6 @@ class Injector:
         self._services = services
         self._now_ns = now_ns
         self._down: Counter[str] = Counter()  # how many faults hold a proxy down
-        self._on: dict[str, Switch] = {}
         self.hits: Counter[str] = Counter()  # on hops, as far as the engine can say
 
     def switch(self, switch: Switch, planned_ns: int) -> FaultSwitch:
@@ -58,22 +58,12 @@ class Injector:
                 self._on_hops(switch)
         except EngineError as failure:
             error = str(failure)
-        if switch.action == "apply":
-            self._on[fault.id] = switch
-        else:
-            self._on.pop(fault.id, None)
         return FaultSwitch(
             fault.id, "applied" if switch.action == "apply" else "healed", planned_ns,
             asked_ns if switch.action == "apply" else self._now_ns(),
             "link" if fault.acts_in_link else "hop",
             list(switch.place.links or switch.place.hops), error,
         )  # fmt: skip
-
-    def heal_all(self) -> None:
-        """Take off whatever is on, as far as the other side still answers."""
-        for switch in list(self._on.values()):
-            healed = Switch(switch.at_s, switch.fault, "heal", switch.place)
-            self.switch(healed, self._now_ns())
 
     def tally(
         self, faults: Iterable[Fault], *, counts_connections: bool
@@ -100,20 +90,23 @@ class Injector:
 
     def _on_hops(self, switch: Switch) -> None:
         fault = switch.fault
-        if isinstance(fault.parameters, Down):
+        try:
+            orders = orders_for(fault.parameters)
+        except Unfit as error:
+            raise EngineError(f"{fault.kind}: {error}") from error
+        if not orders:
             self._hold_down(switch)
             return
         if switch.action == "heal":
             self._count(switch)
         for hop in switch.place.hops:
-            for order in toxics_for(fault.parameters):
-                name = f"{fault.id}_{order.stream}"
+            for order in orders:
                 if switch.action == "heal":
-                    self._control.remove_toxic(hop, name)
+                    self._control.remove_toxic(hop, order.name(fault.id))
                 else:
                     self._control.add_toxic(
-                        hop, name, order.kind, order.stream, fault.parameters.share,
-                        order.attributes,
+                        hop, order.name(fault.id), order.kind, order.stream,
+                        fault.parameters.share, order.attributes,
                     )  # fmt: skip
 
     def _hold_down(self, switch: Switch) -> None:
@@ -134,5 +127,5 @@ class Injector:
         counted: dict[str, Any] = self._control.counters()
         for hop in switch.place.hops:
             for name, toxic in counted.get(hop, {}).get("toxics", {}).items():
-                if name.rpartition("_")[0] == switch.fault.id:
+                if fault_of(name) == switch.fault.id:
                     self.hits[switch.fault.id] += toxic["connections"]

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from harness.model.chain import Chain, Hop
 from harness.model.experiment import Experiment
-from harness.model.fault import (
-    Bandwidth,
-    Blackhole,
-    CutAfter,
-    Down,
-    Fault,
-    Latency,
-    Refuse,
-    Reset,
-    Slice,
-    SlowClose,
-)
+from harness.model.fault import Fault
 
 Action = Literal["apply", "heal"]
-BOTH = ("upstream", "downstream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +30,6 @@ class Switch:
     fault: Fault
     action: Action
     place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class ToxicOrder:
-    """A toxic that stands for a fault on a hop."""
-
-    kind: str
-    stream: str
-    attributes: dict[str, int]
 
 
 def compile_timeline(chain: Chain, experiment: Experiment) -> list[Switch]:
@@ -117,38 +96,3 @@ def place_of(chain: Chain, fault: Fault) -> Place:
 
 def _names(hops: list[Hop]) -> tuple[str, ...]:
     return tuple(hop.name for hop in hops)
-
-
-def toxics_for(parameters: Any) -> list[ToxicOrder]:
-    """The toxics that stand for a fault on a hop; none for `down`, which disables the proxy."""
-    match parameters:
-        case Down():
-            return []
-        case Refuse():
-            return [ToxicOrder("refuse", "downstream", {})]
-        case Blackhole():
-            return [ToxicOrder("timeout", stream, {"timeout": 0}) for stream in BOTH]
-        case Latency():
-            attributes = {"latency": _ms(parameters.delay), "jitter": _ms(parameters.jitter)}
-            return [ToxicOrder("latency", parameters.stream, attributes)]
-        case Bandwidth():
-            rate = max(1, parameters.rate // 1000)
-            return [ToxicOrder("bandwidth", parameters.stream, {"rate": rate})]
-        case SlowClose():
-            return [ToxicOrder("slow_close", "downstream", {"delay": _ms(parameters.delay)})]
-        case Reset():
-            return [ToxicOrder("reset_peer", "downstream", {"timeout": _ms(parameters.after)})]
-        case Slice():
-            attributes = {
-                "average_size": max(1, parameters.size), "size_variation": 0,
-                "delay": int(parameters.delay * 1e6),
-            }  # fmt: skip
-            return [ToxicOrder("slicer", "downstream", attributes)]
-        case CutAfter():
-            return [ToxicOrder("limit_data", "downstream", {"bytes": parameters.after})]
-        case _:
-            raise AssertionError(f"{parameters!r} does not act on a hop")
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)

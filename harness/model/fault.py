@@ -21,8 +21,11 @@ class FaultKind(Declared):
     share: Share = 1.0
 
 
-class Down(Declared):
-    """The callee is gone: new connections are refused, live ones close."""
+class Down(FaultKind):
+    """The callee is gone: new connections are refused, live ones close.
+
+    With a share, that part of the connections is reset before anything gets through.
+    """
 
 
 class Refuse(FaultKind):
@@ -30,7 +33,12 @@ class Refuse(FaultKind):
 
 
 class Blackhole(FaultKind):
-    """Connections stand, nothing gets through and nothing comes back."""
+    """Connections stand, nothing gets through and nothing comes back.
+
+    `new`: only those that are made now; live ones go on (embedded engine only).
+    """
+
+    connections: Literal["all", "new"] = "all"
 
 
 class Latency(FaultKind):
@@ -162,7 +170,7 @@ class Flapping(Declared):
 class Fault(Kinds):
     """One thing injected: kind, target, start, duration. `at` counts from the end of `before`."""
 
-    id: str = ""
+    id: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")] = ""
     at: Duration
     lasts: Annotated[Duration, Field(alias="for")]
     target: Target

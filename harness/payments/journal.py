@@ -163,7 +163,19 @@ class FaultSwitch(msgspec.Struct, frozen=True, tag="switch", array_like=True, gc
     error: str  # "" when it worked
 
 
-Record = PaymentRecord | HopRecord | Movement | Decision | FaultSwitch
+class EngineEvent(msgspec.Struct, frozen=True, tag="engine_event", array_like=True):
+    """One thing the fault engine did: a switch, a connection, a toxic's first act on one."""
+
+    seq: int  # the engine's own number; a gap is an event it had thrown away
+    at_ns: int
+    kind: str  # "connected", "toxic_hit", "closed", "toxic_added", "proxy_disabled", …
+    proxy: str  # the hop's name, "" when it concerns no single one
+    connection: int | None  # number on its proxy
+    toxic: str | None
+    detail: str
+
+
+Record = PaymentRecord | HopRecord | Movement | Decision | FaultSwitch | EngineEvent
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Record)

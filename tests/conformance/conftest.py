@@ -1,35 +1,11 @@
-"""Both fault engines: the embedded one, and a real Toxiproxy server built with Go."""
+"""Both fault engines: the embedded one, and a real Toxiproxy server."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from subject import Subject, Upstream, embedded, real
-
-HERE = Path(__file__).parents[1] / ".toxiproxy"
-MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
-
-
-@pytest.fixture(scope="session")
-def toxiproxy_server() -> str:
-    """The path of a real server, installed once; skips where it cannot be built."""
-    binary = HERE / "server"
-    if not binary.exists():
-        go = shutil.which("go")
-        if go is None:
-            pytest.skip("no real Toxiproxy server: Go is not installed")
-        done = subprocess.run(
-            [go, "install", MODULE], env={**os.environ, "GOBIN": str(HERE)}, timeout=600,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode != 0:
-            pytest.skip(f"no real Toxiproxy server: go install failed: {done.stderr[-300:]}")
-    return str(binary)
 
 
 def _subject(kind: str, request: pytest.FixtureRequest) -> Subject:

@@ -8,11 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 import toxiproxy.api
+from fake_toxiproxy import FakeServer, knows, proxy, serving
 
 from harness.faults.control import EngineControl, EngineError
 
@@ -20,66 +19,10 @@ SOON_S = 0.2
 WEDGED_PAGE = b"<html><head><title>Timeout</title></head><body><h1>Timeout</h1></body></html>"
 
 
-class FakeServer(ThreadingHTTPServer):
-    """Answers each `METHOD path` as scripted (status, body) and keeps what it was asked."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: dict[str, tuple[int, bytes]] = {"GET /proxies": (200, b"{}")}
-        self.asked: list[tuple[str, Any]] = []
-        self.connections: set[tuple[str, int]] = set()
-        self.stalls = threading.Event()
-        self.over = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: FakeServer
-
-    def _any(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        order = f"{self.command} {self.path}"
-        self.server.asked.append((order, json.loads(body) if body else None))
-        self.server.connections.add(self.client_address)
-        if self.server.stalls.is_set():
-            self.server.over.wait()
-            return
-        status, content = self.server.answers.get(order, (404, b"404 page not found\n"))
-        self.send_response(status)
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = do_DELETE = do_PATCH = _any
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
-    with FakeServer() as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with serving() as server:
         yield server
-        server.over.set()
-        server.shutdown()
-
-
-def proxy(name: str, **other: Any) -> dict[str, Any]:
-    return {
-        "name": name, "listen": "127.0.0.1:1", "upstream": "127.0.0.1:2", "enabled": True,
-        "Logger": {}, "toxics": [], **other,
-    }  # fmt: skip
-
-
-def knows(server: FakeServer, name: str) -> None:
-    server.answers["GET /proxies"] = (200, json.dumps({name: proxy(name)}).encode())
 
 
 CALLS: dict[str, Callable[[EngineControl], object]] = {
@@ -185,13 +128,11 @@ def test_nobody_listening_is_no_answer() -> None:
 
 def test_two_engines_in_one_process_and_the_users_own_client_are_apart(server: FakeServer) -> None:
     before = toxiproxy.api.APIConsumer, toxiproxy.api.APIConsumer.port
-    with FakeServer() as other:
-        threading.Thread(target=other.serve_forever, args=(0.01,), daemon=True).start()
+    with serving() as other:
         knows(server, "one")
         knows(other, "two")
         first, second = EngineControl(server.url), EngineControl(other.url)
         assert (first.names(), second.names(), first.names()) == (["one"], ["two"], ["one"])
-        other.shutdown()
     assert (toxiproxy.api.APIConsumer, toxiproxy.api.APIConsumer.port) == before
     assert toxiproxy.server.APIConsumer is toxiproxy.api.APIConsumer  # type: ignore[attr-defined]
 

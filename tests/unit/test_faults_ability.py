@@ -1,0 +1,125 @@
+"""A fault that the engine cannot do is refused with its place, before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fake_toxiproxy import knows, serving
+
+from harness.faults.ability import check_engine, refuse_unable
+from harness.faults.choice import Kind
+from harness.faults.toxic_order import ToxicOrder, fault_of, orders_for
+from harness.model.experiment import Experiment
+from harness.model.loading import FileMistakes, Loaded, load_chain, load_experiment
+from harness.payments.errors import UserError
+
+HEAD = "experiment: one\nload: {arrivals: 1/s, before: 1s, after: 1s}\nfaults:\n"
+
+
+def loaded(folder: Path, *kinds: str) -> Loaded[Experiment]:
+    lines = [f"  - {{at: 0s, for: 1s, target: {{link: issuer}}, {kind}}}\n" for kind in kinds]
+    path = folder / "one.yaml"
+    path.write_text(HEAD + "".join(lines))
+    return load_experiment(str(path))
+
+
+def told(folder: Path, engine: Kind, *kinds: str) -> list[str]:
+    """What is refused, as `line:column: what; mend`."""
+    try:
+        refuse_unable(loaded(folder, *kinds), engine)
+    except FileMistakes as error:
+        return [line.removeprefix(f"{folder / 'one.yaml'}:") for line in error.lines]
+    return []
+
+
+EVERY_KIND = [
+    "down: {}", "down: {share: 30%}", "refuse: {}", "refuse: {share: 30%}", "blackhole: {}",
+    "blackhole: {connections: new}", "latency: {delay: 10ms, jitter: 5ms}",
+    "bandwidth: {rate: 5kB/s}", "bandwidth: {rate: 0B/s}", "slow_close: {delay: 1s}",
+    "reset: {after: 5s}", "slice: {size: 10B, delay: 50us}", "cut_after: {after: 10B}",
+    "http_error: {}", "decline: {}", "slow_answer: {delay: 1s}", "lost_answer: {}",
+]  # fmt: skip
+
+
+def test_the_embedded_engine_does_every_kind(tmp_path: Path) -> None:
+    assert told(tmp_path, "embedded", *EVERY_KIND) == []
+
+
+def test_a_real_server_is_not_asked_for_what_only_ours_can_do(tmp_path: Path) -> None:
+    assert (
+        told(tmp_path, "toxiproxy", *EVERY_KIND)
+        == [
+            # the n-th fault is in line n + 3, and 46 characters stand before its kind
+            "6:47: a real Toxiproxy server cannot do refuse; "
+            "use the embedded engine (--toxiproxy embedded)",
+            "7:47: a real Toxiproxy server cannot do refuse; "
+            "use the embedded engine (--toxiproxy embedded)",
+            "9:47: a real Toxiproxy server cannot do blackhole of new connections only; "
+            "use the embedded engine (--toxiproxy embedded)",
+            "14:47: a real Toxiproxy server stands still while a reset waits 5 s; "
+            "write at most 1s, or use the embedded engine (--toxiproxy embedded)",
+            "4 mistakes; nothing was run",
+        ][:4]
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("latency: {delay: 300us}", "4:47: latency: delay is counted in whole milliseconds"),
+        ("latency: {delay: 1ms, jitter: 1.5ms}", "jitter is counted in whole milliseconds"),
+        ("bandwidth: {rate: 1500B/s}", "bandwidth: rate is counted in whole kB/s; write one"),
+        ("slice: {size: 0B}", "slice: average_size"),
+        ("slice: {size: 1B, delay: 0.5us}", "delay is counted in whole microseconds"),
+        # 31 more characters before the kind inside
+        ("flapping: {period: 1s, fault: {slow_close: {delay: 1us}}}", "4:78: slow_close: delay"),
+    ],
+)
+@pytest.mark.parametrize("engine", ["embedded", "toxiproxy"])
+def test_a_quantity_is_refused_rather_than_rounded(
+    tmp_path: Path, engine: Kind, kind: str, what: str
+) -> None:
+    (line,) = told(tmp_path, engine, kind)
+    assert what in line
+
+
+def test_a_running_server_that_has_a_proxy_of_the_chain_is_not_used(tmp_path: Path) -> None:
+    chain = load_chain("card-ecommerce").model
+    with serving() as server:
+        server.answers["GET /version"] = (200, b'{"version": "2.12.0"}')
+        knows(server, chain.hops()[1].name)
+        with pytest.raises(UserError, match=f"already has a proxy '{chain.hops()[1].name}'"):
+            check_engine(server.url, chain, loaded(tmp_path, "down: {}"))
+
+
+def orders(folder: Path, kind: str) -> list[ToxicOrder]:
+    return orders_for(loaded(folder, kind).model.faults[0].parameters)
+
+
+def test_a_share_of_down_is_a_reset_before_anything_gets_through(tmp_path: Path) -> None:
+    assert orders(tmp_path, "down: {}") == []
+    assert orders(tmp_path, "down: {share: 30%}") == [
+        ToxicOrder("reset_peer", "upstream", {"timeout": 0})
+    ]
+
+
+def test_a_share_is_drawn_once_for_a_connection(tmp_path: Path) -> None:
+    """Two toxics with a toxicity of 0.5 each would strike 75 % of the connections."""
+    assert [one.stream for one in orders(tmp_path, "blackhole: {}")] == ["upstream", "downstream"]
+    assert [one.stream for one in orders(tmp_path, "blackhole: {share: 50%}")] == ["upstream"]
+
+
+def test_a_stall_is_a_rate_of_nothing(tmp_path: Path) -> None:
+    assert orders(tmp_path, "bandwidth: {rate: 0B/s}")[0].attributes == {"rate": 0}
+
+
+def test_a_toxic_is_named_so_that_its_fault_is_found_again() -> None:
+    order = ToxicOrder("latency", "downstream", {})
+    assert fault_of(order.name("edge_tail")) == "edge_tail"
+
+
+@pytest.mark.parametrize("name", ["a/b", "a b", "ü", "-a", "a?b"])
+def test_a_fault_id_that_no_url_holds_is_a_mistake(tmp_path: Path, name: str) -> None:
+    with pytest.raises(FileMistakes):
+        loaded(tmp_path, f"id: '{name}', down: {{}}")
