@@ -15,7 +15,7 @@ import yaml
 
 from harness.payments.errors import UserError
 from harness.payments.money import written
-from harness.report.charts import chain_map
+from harness.report.chainmap import chain_map
 from harness.report.classification import Classification, classify
 from harness.report.result import FILE_NAME, Result
 from harness.report.wording import MARKS, headline, millis, seconds, share

@@ -1,0 +1,111 @@
+"""What the chain map tells of each hop and link: payments, breaks, faults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.report.result import Result
+
+CUSTOMER = "customer"
+DROPS = 3  # lines of breaks under one link
+_REPAIRS = ("void", "query")  # cleaning up is not the way of a payment
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What went from one link to another."""
+
+    payments: int
+    executions: int
+    failed: int
+    operations: str
+    is_fallback: bool
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Payments that broke on their way into a link."""
+
+    words: str
+    share: float  # of all payments
+    is_all: bool  # there is only one way into the link
+
+
+def flows(result: Result) -> dict[tuple[str, str], Flow]:
+    """Every possible hop once, with what it carried."""
+    found: dict[tuple[str, str], Flow] = {(CUSTOMER, result.chain.entry): Flow(0, 0, 0, "", False)}
+    for edge in result.chain.edges:
+        key = edge.caller, edge.callee
+        known = found.get(key)
+        operations = f"{known.operations}, {edge.operation}" if known else edge.operation
+        is_fallback = edge.route > 0 and (known is None or known.is_fallback)
+        found[key] = Flow(0, 0, 0, operations, is_fallback)
+    for hop in result.hops:
+        key = hop.caller, hop.callee
+        if hop.operation in _REPAIRS or key not in found:
+            continue
+        one = found[key]
+        found[key] = Flow(
+            max(one.payments, hop.payments), one.executions + hop.executions,
+            one.failed + hop.failed, one.operations, one.is_fallback,
+        )  # fmt: skip
+    return found
+
+
+def broken(result: Result) -> dict[str, list[Drop]]:
+    """What broke on the way into each link, by the calling link where there are several."""
+    offered = next((one.offered for one in result.phases if one.kind == "all"), 0) or 1
+    counted: dict[str, dict[str, int]] = {}
+    for one in result.breaks:
+        by_caller = counted.setdefault(one.callee or result.chain.entry, {})
+        by_caller[one.caller] = by_caller.get(one.caller, 0) + one.payments
+    found = {}
+    for callee, by_caller in counted.items():
+        if len({edge.caller for edge in result.chain.edges if edge.callee == callee}) < 2:
+            payments = sum(by_caller.values())
+            share = payments / offered
+            found[callee] = [Drop(f"✕ {payments:,} broke ({share:.1%})", share, is_all=True)]
+            continue
+        ordered = sorted(by_caller.items(), key=lambda item: -item[1])
+        if len(ordered) > DROPS:
+            rest = ordered[DROPS - 1 :]
+            ordered[DROPS - 1 :] = [(f"{len(rest)} others", sum(number for _, number in rest))]
+        found[callee] = [
+            Drop(f"✕ {number:,} from {caller}", number / offered, is_all=False)
+            for caller, number in ordered
+        ]
+    return found
+
+
+def struck(result: Result) -> dict[str, list[str]]:
+    """Faults by the links they acted on."""
+    found: dict[str, list[str]] = {}
+    for fault in result.faults:
+        kind, _, name = fault.target.partition(" ")
+        links: list[str] = []
+        if kind == "provider":
+            links = [one.name for one in result.chain.links if one.provider == name]
+        elif kind == "link":
+            links = [name]
+        elif kind == "hop":
+            links = [name.partition("->")[2].strip()]
+        elif kind == "call":
+            caller, _, operation = name.partition(".")
+            called = caller, operation, 0
+            links = [
+                one.callee
+                for one in result.chain.edges
+                if (one.caller, one.operation, one.route) == called
+            ]
+        for link in links:
+            found.setdefault(link, []).append(fault.id)
+    return found
+
+
+def reached(name: str, between: dict[tuple[str, str], Flow], result: Result) -> str:
+    """`640 calls`, or `1,240 payments` for the customer."""
+    if name == CUSTOMER:
+        offered = next((one.offered for one in result.phases if one.kind == "all"), 0)
+        return f"{offered:,} payments"
+    calls = sum(flow.executions for (_, callee), flow in between.items() if callee == name)
+    return f"{calls:,} calls" if calls else "not reached"
