@@ -12,6 +12,7 @@ import msgspec
 from harness.analysis.analyse import Analysis
 from harness.model.chain import Chain
 from harness.model.experiment import Experiment
+from harness.model.fallback import STEPS, FailoverTo, Split
 from harness.model.loading import Loaded
 from harness.order import Order
 from harness.report.result import (
@@ -109,7 +110,7 @@ def _chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
 
 
 def _fallbacks(chain: Chain) -> list[DeclaredFallback]:
-    """Retries and fallback steps of every call; a step is known by its one key."""
+    """Retries and fallback steps of every call, used or not."""
     found = []
     for link in chain.links:
         for operation, call in chain.calls_of(link).items():
@@ -117,9 +118,12 @@ def _fallbacks(chain: Chain) -> list[DeclaredFallback]:
             if call.retry is not None:
                 found.append(DeclaredFallback(name, "retry", call.to))
             for step in call.fallback:
-                (key,) = step.model_fields_set
-                to = getattr(step, "to", "")
-                found.append(DeclaredFallback(name, "failover" if to else key, to))
+                if isinstance(step, FailoverTo | Split):
+                    targets = [step.to] if isinstance(step, FailoverTo) else list(step.split)
+                    found += [DeclaredFallback(name, "failover", to) for to in targets]
+                else:
+                    kind = next(key for key in STEPS if hasattr(step, key))
+                    found.append(DeclaredFallback(name, kind, ""))
     return found
 
 

@@ -25,7 +25,7 @@ from harness.report.tables import fallback_rows, fault_rows, seconds_rows
 
 _FILTERS = (
     wording.share, wording.seconds, wording.millis, wording.required, wording.tolerance_name,
-    wording.count, wording.unbroken,
+    wording.count, wording.unbroken, wording.moment,
 )  # fmt: skip
 
 
@@ -55,6 +55,8 @@ def render(result: Result) -> str:
         panels=[_ours(one) for one in drawings],
         map=_ours(chain_map(result)),
         stories=[(one, _ours(storyline(one, result.chain.currency))) for one in result.stories],
+        broken=[one for one in result.money.rules if one.findings],
+        kept=[one for one in result.money.rules if not one.findings],
         fallbacks=fallback_rows(result),
         faults=fault_rows(result),
         wide=wide,

@@ -14,7 +14,8 @@ from harness.report.wording import required
 
 _FLOORS = (90.0, 50.0, 0.0)  # of the success panel, in percent
 _FALLBACKS = 5  # drawn one by one; the rest is one series
-_PHASES = {"warm_up": "warm-up", "before": "before", "during": "faults", "recovery": "recovery"}
+_PHASES = {"warm_up": "warm-up", "before": "before", "during": "faults", "between": "between",
+           "recovery": "recovery"}  # fmt: skip
 
 
 @dataclass(frozen=True)

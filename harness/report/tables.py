@@ -8,6 +8,7 @@ from harness.analysis.measured import FallbackMeasure
 from harness.report.panels import start_of
 from harness.report.result import Result
 from harness.report.scale import bucket_width
+from harness.report.wording import moment
 
 MOST_ROWS = 120  # of the numbers behind the timeline
 
@@ -46,17 +47,18 @@ class FaultRow:
     took_effect: str
     healed: str
     hits: str
+    back: str  # to normal, after its own heal
     errors: str
 
 
 def fallback_rows(result: Result) -> list[FallbackRow]:
-    """Declared ones in their order, then any that was used without a declaration."""
-    used = {(one.call, one.kind, one.to): one for one in result.fallbacks}
-    rows = []
-    for one in result.chain.fallbacks:
-        rows.append(FallbackRow(one.call, one.kind, one.to,
-                                used.pop((one.call, one.kind, one.to), None)))  # fmt: skip
-    return rows + [FallbackRow(one.call, one.kind, one.to, one) for one in used.values()]
+    """What was used, then what is declared and was not."""
+    used = {(one.call, one.kind, one.to): one for one in result.fallbacks if one.activations}
+    declared = [(one.call, one.kind, one.to) for one in result.chain.fallbacks]
+    return [
+        *(FallbackRow(*key, one) for key, one in used.items()),
+        *(FallbackRow(*key, None) for key in declared if key not in used),
+    ]
 
 
 def seconds_rows(result: Result) -> tuple[int, list[SecondsRow]]:
@@ -96,8 +98,10 @@ def fault_rows(result: Result) -> list[FaultRow]:
         hits = "the engine cannot say"
         if one.hits is not None:
             hits = f"{one.hits:,} {one.hits_unit}"
-        rows.append(FaultRow(one.id, one.text, planned, applied, healed, hits,
-                             "; ".join(one.errors)))  # fmt: skip
+        back = moment(one, "recovery_s")
+        rows.append(
+            FaultRow(one.id, one.text, planned, applied, healed, hits, back, "; ".join(one.errors))
+        )
     return rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from harness.analysis.measured import FallbackMeasure, MoneyRule, ToleranceResult, Verdict
 from harness.payments.money import written
@@ -42,9 +43,16 @@ def seconds(value: float | None, absent: str = "never") -> str:
     return f"{value:.1f} s" if abs(value) >= 1 else f"{value * 1000:.0f} ms"
 
 
+def moment(measured: Any, name: str) -> str:
+    """A time of a measure in words, or why there is none: `6.2 s`, `in use already`, `never`."""
+    value = getattr(measured, name)
+    absent: dict[str, str] = measured.absent
+    return seconds(value, absent.get(name, "–" if absent else "never"))
+
+
 def millis(value: float | None, absent: str = "–") -> str:
     """`480 ms`."""
-    return absent if value is None else f"{value:,.0f} ms"
+    return absent if value is None else f"{value:,.0f} ms".replace("-", "−")
 
 
 def count(number: int, noun: str) -> str:
@@ -150,7 +158,8 @@ def _fallbacks(result: Result) -> Answer:
     if result.faults:
         recovery = result.recovery.recovery_s
         back = f"back to normal {seconds(recovery)} after the heal" if recovery else (
-            "back to normal at once" if recovery == 0 else "not back to normal in the run"
+            "back to normal at once" if recovery == 0
+            else f"back to normal: {moment(result.recovery, 'recovery_s')}"
         )  # fmt: skip
     is_late = bool(result.faults) and result.recovery.recovery_s is None
     question = "How did the fallbacks perform?"

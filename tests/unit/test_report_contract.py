@@ -73,3 +73,23 @@ def test_every_declared_fallback_is_known_before_it_is_used() -> None:
         ("gateway.authorise", "retry", "processor-a"),
         ("gateway.authorise", "failover", "processor-b"),
     ]
+
+
+def test_a_split_counts_as_a_failover_to_each_of_its_links(tmp_path: Path) -> None:
+    file = tmp_path / "split.yaml"
+    file.write_text(
+        "chain: split\nentry: gateway\nlinks:\n"
+        "  gateway:\n    role: gateway\n    calls:\n      authorise:\n        to: a\n"
+        "        timeout: 1s\n        fallback:\n"
+        "          - {split: {b: 2, c: 1}, cards: {schemes: [visa]}}\n"
+        '          - {decline: "91"}\n'
+        + "".join(
+            f"  {name}: {{role: processor, calls: {{authorise: {{to: issuer, timeout: 1s}}}}}}\n"
+            for name in "abc"
+        )
+        + "  issuer: {role: issuer}\n"
+    )
+    facts = _chain_facts(load_chain(str(file)))
+    assert [(one.kind, one.to) for one in facts.fallbacks] == [
+        ("failover", "b"), ("failover", "c"), ("decline", ""),
+    ]  # fmt: skip
