@@ -236,12 +236,7 @@ class _Run:
         self._check_engine()
         self._stage.check()
         assert self._injector is not None
-        engine = self._stage.engine
-        assert engine is not None
-        hits = self._injector.tally(
-            self._experiment.faults, counts_connections=engine.name == "embedded"
-        )
-        self._store.set_meta("fault_hits", hits)
+        self._store.set_meta("fault_hits", self._injector.link_hits())
 
     def stop(self) -> None:
         """Stop every process, and every fault with them; keep every record."""

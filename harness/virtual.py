@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.analysis.analyse import analyse
 from harness.analysis.store import RunStore
+from harness.faults.ability import refuse_unable
 from harness.order import Finished, Order, make_folder
 from harness.payments.errors import UserError
 from harness.progress import Progress
@@ -24,7 +25,9 @@ def run(order: Order, progress: Progress, *, check_determinism: bool = False) ->
     """Run an experiment on a chain in virtual time and judge it.
 
     A failure of the simulation itself never raises: the verdict is inconclusive and says why.
+    Raises FileMistakes when a fault asks for what no toxic can do.
     """
+    refuse_unable(order.experiment, "embedded")
     started = datetime.now(UTC)
     folder = make_folder(order, started)
     chain, experiment = order.chain.model, order.experiment.model

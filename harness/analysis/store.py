@@ -119,6 +119,13 @@ class RunStore:
         ):
             yield decode(text)
 
+    def refusals(self) -> Iterator[tuple[str, int]]:
+        """Every attempt that was refused: the hop, as its proxy is called, and when."""
+        yield from self._db.execute(
+            "SELECT caller || '.' || operation || '.' || callee, ended_ns FROM hop "
+            "WHERE result = 'refused'"
+        )
+
     def stories(self) -> Iterator[Story]:
         """Every payment with its records, one at a time, in the order of their ids.
 

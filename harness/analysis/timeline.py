@@ -10,6 +10,7 @@ from itertools import groupby
 from harness.analysis.aggregates import Total
 from harness.analysis.fallback_kinds import FALLBACKS
 from harness.analysis.histogram import Histogram
+from harness.analysis.hits import hop_hits
 from harness.analysis.measured import FaultRun, Second, millis
 from harness.analysis.store import RunStore
 from harness.model.experiment import Experiment
@@ -33,14 +34,16 @@ def fault_runs(store: RunStore, experiment: Experiment, times: Times) -> list[Fa
     switches: dict[str, list[FaultSwitch]] = defaultdict(list)
     for switch in store.rows(FaultSwitch):
         switches[switch.fault].append(switch)
-    hits = store.meta("fault_hits", {})
+    on_hops, in_links = hop_hits(store, experiment), store.meta("fault_hits")
     runs = []
     for fault in experiment.faults:
         mine = switches[fault.id]
         worked = [one for one in mine if not one.error]
         applied = [one.effective_ns / 1e9 for one in worked if one.action == "applied"]
         is_off = bool(worked) and worked[-1].action == "healed"
-        struck = hits.get(fault.id, {})
+        hits = on_hops.get(fault.id)
+        if fault.acts_in_link and in_links is not None:
+            hits = in_links.get(fault.id, 0)
         runs.append(
             FaultRun(
                 fault.id, fault.kind, str(fault.target),
@@ -48,7 +51,7 @@ def fault_runs(store: RunStore, experiment: Experiment, times: Times) -> list[Fa
                 times.faults_start_s + fault.at, times.faults_start_s + fault.at + fault.lasts,
                 applied[0] if applied else None,
                 worked[-1].effective_ns / 1e9 if is_off else None, len(mine),
-                struck.get("hits"), struck.get("unit", ""),
+                hits, "requests" if fault.acts_in_link else "connections",
                 [one.error for one in mine if one.error],
             )
         )  # fmt: skip

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from harness.faults.control import EngineError
 from harness.faults.links import LinkFaults
 from harness.faults.timeline import Switch
-from harness.faults.toxic_order import Unfit, fault_of, orders_for
-from harness.model.fault import Fault
+from harness.faults.toxic_order import Unfit, orders_for
 from harness.payments.journal import FaultSwitch
 
 
@@ -29,9 +28,6 @@ class HopFaults(Protocol):
     def remove_toxic(self, proxy: str, name: str) -> None:
         """Remove a toxic from a proxy."""
 
-    def counters(self) -> dict[str, Any]:
-        """Counters per proxy; empty for an engine that has none."""
-
 
 class Injector:
     """Applies and heals. Faults that overlap on a hop compose and heal apart from each other."""
@@ -43,7 +39,6 @@ class Injector:
         self._services = services
         self._now_ns = now_ns
         self._down: Counter[str] = Counter()  # how many faults hold a proxy down
-        self.hits: Counter[str] = Counter()  # on hops, as far as the engine can say
 
     def switch(self, switch: Switch, planned_ns: int) -> FaultSwitch:
         """Do one switch; what went wrong is in the record, not raised."""
@@ -65,21 +60,12 @@ class Injector:
             list(switch.place.links or switch.place.hops), error,
         )  # fmt: skip
 
-    def tally(
-        self, faults: Iterable[Fault], *, counts_connections: bool
-    ) -> dict[str, dict[str, int | str | None]]:
-        """How often each fault acted; None where the engine cannot say."""
-        in_links: Counter[str] = Counter()
+    def link_hits(self) -> dict[str, int]:
+        """How many requests each in-link fault acted on so far; 0 for one that met none."""
+        total: Counter[str] = Counter()
         for service in self._services:
-            in_links.update(service.hits())
-        return {
-            fault.id: {"hits": in_links[fault.id], "unit": "requests"}
-            if fault.acts_in_link
-            else {
-                "hits": self.hits[fault.id] if counts_connections else None, "unit": "connections",
-            }
-            for fault in faults
-        }  # fmt: skip
+            total.update(service.hits())
+        return dict(total)
 
     def _in_link(self, switch: Switch) -> None:
         for service in self._services:
@@ -97,8 +83,6 @@ class Injector:
         if not orders:
             self._hold_down(switch)
             return
-        if switch.action == "heal":
-            self._count(switch)
         for hop in switch.place.hops:
             for order in orders:
                 if switch.action == "heal":
@@ -110,22 +94,12 @@ class Injector:
                     )  # fmt: skip
 
     def _hold_down(self, switch: Switch) -> None:
-        live = self._control.counters() if switch.action == "apply" else {}
         for hop in switch.place.hops:
             if switch.action == "apply":
                 self._down[hop] += 1
-                self.hits[switch.fault.id] += int(live.get(hop, {}).get("live", 0))
                 if self._down[hop] == 1:
                     self._control.enable(hop, enabled=False)
             else:
                 self._down[hop] -= 1
                 if self._down[hop] == 0:
                     self._control.enable(hop, enabled=True)
-
-    def _count(self, switch: Switch) -> None:
-        """Take a toxic's hits before it goes."""
-        counted: dict[str, Any] = self._control.counters()
-        for hop in switch.place.hops:
-            for name, toxic in counted.get(hop, {}).get("toxics", {}).items():
-                if fault_of(name) == switch.fault.id:
-                    self.hits[switch.fault.id] += toxic["connections"]

@@ -37,13 +37,8 @@ class ToxicOrder:
     attributes: dict[str, int]
 
     def name(self, fault_id: str) -> str:
-        """What it is called on its proxy; see `fault_of`."""
+        """What it is called on its proxy; EngineEvent.fault reads it back."""
         return f"{fault_id}_{self.stream}"
-
-
-def fault_of(toxic: str) -> str:
-    """The fault a toxic of ours stands for."""
-    return toxic.rpartition("_")[0]
 
 
 def orders_for(parameters: Any) -> list[ToxicOrder]:

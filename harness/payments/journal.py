@@ -171,8 +171,13 @@ class EngineEvent(msgspec.Struct, frozen=True, tag="engine_event", array_like=Tr
     kind: str  # "connected", "toxic_hit", "closed", "toxic_added", "proxy_disabled", …
     proxy: str  # the hop's name, "" when it concerns no single one
     connection: int | None  # number on its proxy
-    toxic: str | None
+    toxic: str | None  # as the injector calls it: FAULT_STREAM
     detail: str
+
+    @property
+    def fault(self) -> str:
+        """The fault that the toxic stands for, "" without one."""
+        return (self.toxic or "").rpartition("_")[0]
 
 
 Record = PaymentRecord | HopRecord | Movement | Decision | FaultSwitch | EngineEvent

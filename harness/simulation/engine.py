@@ -48,10 +48,9 @@ class VirtualEngine:
         """Remove a toxic from a proxy."""
         self._request("DELETE", f"/proxies/{proxy}/toxics/{name}")
 
-    def counters(self) -> dict[str, Any]:
-        """Counters per proxy."""
-        found: dict[str, Any] = self._request("GET", "/counters")
-        return found
+    def events(self, after: int) -> dict[str, Any]:
+        """A page of the engine's events after a number."""
+        return self._api.events.after(after)
 
     def stop(self) -> None:
         """Stop every proxy."""

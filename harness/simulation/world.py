@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from harness.faults.evidence import Evidence
 from harness.faults.injector import Injector
 from harness.faults.timeline import compile_timeline
 from harness.load.arrivals import Arrival, arrivals
@@ -46,7 +47,7 @@ class Played:
     start_s: float = 0.0  # of the load
     drained_s: float = 0.0
     ended_s: float = 0.0
-    fault_hits: dict[str, dict[str, int | str | None]] = field(default_factory=dict)
+    fault_hits: dict[str, int] = field(default_factory=dict)  # of in-link faults
 
 
 def play(
@@ -104,10 +105,9 @@ class _World:
         if pending:
             self._played.problems.append(f"{pending} requests or reversals were still on their way")
         self._played.drained_s = self._loop.time()
-        self._played.fault_hits = self._injector.tally(
-            self._experiment.faults, counts_connections=True
-        )
+        self._played.fault_hits = self._injector.link_hits()
         await pool.close()
+        self._played.records += Evidence(self._engine, epoch_ns=0).poll()
         self._engine.stop()
         await self._host.stop()
         self._played.ended_s = self._loop.time()

@@ -9,10 +9,11 @@ from fake_toxiproxy import knows, serving
 
 from harness.faults.ability import check_engine, refuse_unable
 from harness.faults.choice import Kind
-from harness.faults.toxic_order import ToxicOrder, fault_of, orders_for
+from harness.faults.toxic_order import ToxicOrder, orders_for
 from harness.model.experiment import Experiment
 from harness.model.loading import FileMistakes, Loaded, load_chain, load_experiment
 from harness.payments.errors import UserError
+from harness.payments.journal import EngineEvent
 
 HEAD = "experiment: one\nload: {arrivals: 1/s, before: 1s, after: 1s}\nfaults:\n"
 
@@ -115,8 +116,9 @@ def test_a_stall_is_a_rate_of_nothing(tmp_path: Path) -> None:
 
 
 def test_a_toxic_is_named_so_that_its_fault_is_found_again() -> None:
-    order = ToxicOrder("latency", "downstream", {})
-    assert fault_of(order.name("edge_tail")) == "edge_tail"
+    name = ToxicOrder("latency", "downstream", {}).name("edge_tail")
+    assert EngineEvent(1, 0, "toxic_hit", "a", 1, name, "").fault == "edge_tail"
+    assert EngineEvent(1, 0, "closed", "a", 1, None, "").fault == ""
 
 
 @pytest.mark.parametrize("name", ["a/b", "a b", "ü", "-a", "a?b"])
