@@ -110,6 +110,8 @@ def _one_step(value: Any) -> Any:
     return value
 
 
+Failover = FailoverTo | Split
+Local = Skip | Exempt | StandIn | Queue | DeclineWith
 Fallback = Annotated[
     Annotated[FailoverTo, Tag("to")]
     | Annotated[Split, Tag("split")]

@@ -145,7 +145,10 @@ class Call(Declared):
 
     @property
     def most_sends(self) -> int:
-        """The largest number of requests one execution of the call may send."""
+        """The largest number of requests one execution sends; stored ones are sent later."""
         routes = 1 + sum(isinstance(step, FailoverTo | Split) for step in self.fallback)
-        each = self.attempts + (self.on_unknown == "resend")
-        return routes * each + (self.hedge is not None)
+        resends = int(self.on_unknown == "resend")
+        hedged = 0
+        if self.hedge is not None:  # at another link it is an attempt that may stay unknown too
+            hedged = 1 if self.hedge.to is None else 1 + resends
+        return routes * (self.attempts + resends) + hedged

@@ -30,7 +30,7 @@ class HopResult(StrEnum):
     @property
     def worked(self) -> bool:
         """The link gave a final, well-formed answer: approved or declined for business reasons."""
-        return self in (HopResult.APPROVED, HopResult.DECLINED)
+        return self in _WORKED
 
     @property
     def leaves_unknown(self) -> bool:
@@ -38,6 +38,7 @@ class HopResult(StrEnum):
         return self in _UNKNOWN_AFTER
 
 
+_WORKED = frozenset({HopResult.APPROVED, HopResult.DECLINED})
 _UNKNOWN_AFTER = frozenset(
     {
         HopResult.UNKNOWN,

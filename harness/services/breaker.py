@@ -17,6 +17,9 @@ class State(StrEnum):
     HALF_OPEN = "half_open"
 
 
+_CLOSED = State.CLOSED  # looked up once: an enum's member costs as much as a call
+
+
 class Breaker:
     """One breaker. `now` is in seconds; `on_change` hears every change of state with its reason.
 
@@ -32,6 +35,7 @@ class Breaker:
         on_change: Callable[[State, str], None],
     ) -> None:
         self.state = State.CLOSED
+        self.times_calls = declared.slow_after is not None  # record wants to know how long
         self._declared = declared
         self._now = now
         self._on_change = on_change
@@ -50,7 +54,7 @@ class Breaker:
 
     def admit(self) -> int | None:
         """A ticket for one call that is sent now, None when it is refused."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return self._term
         if self.refuses:
             return None
@@ -63,9 +67,8 @@ class Breaker:
         """The result of an admitted call: `failed` for technical reasons only."""
         if ticket != self._term:
             return
-        slow_after = self._declared.slow_after
-        is_slow = slow_after is not None and took_s >= slow_after
-        if self.state is State.CLOSED:
+        is_slow = self.times_calls and took_s >= (self._declared.slow_after or 0.0)
+        if self.state is _CLOSED:
             self._record_call(failed, is_slow)
         else:
             self._record_probe(failed, is_slow)
@@ -76,25 +79,27 @@ class Breaker:
             self._probes -= 1
 
     def _record_call(self, failed: bool, is_slow: bool) -> None:
-        now, declared, results = self._now(), self._declared, self._results
+        now, results = self._now(), self._results
         results.append((now, failed, is_slow))
-        self._failures += failed
-        self._slow += is_slow
-        self._in_a_row = self._in_a_row + 1 if failed else 0
-        oldest = now - declared.window
-        while results[0][0] <= oldest:
+        while results[0][0] <= now - self._declared.window:
             _, was_failed, was_slow = results.popleft()
             self._failures -= was_failed
             self._slow -= was_slow
-        if not (failed or is_slow):
-            return
+        if failed or is_slow:
+            self._failures += failed
+            self._slow += is_slow
+            self._in_a_row = self._in_a_row + 1 if failed else 0
+            self._open_if_due(failed, is_slow)
+        else:
+            self._in_a_row = 0
+
+    def _open_if_due(self, failed: bool, is_slow: bool) -> None:
+        declared, calls = self._declared, len(self._results)
         if declared.consecutive is not None and self._in_a_row >= declared.consecutive:
             self._open(f"{self._in_a_row} calls in a row failed")
+        elif calls < declared.minimum_calls:
             return
-        calls = len(results)
-        if calls < declared.minimum_calls:
-            return
-        if failed and self._failures >= declared.failure_rate * calls:
+        elif failed and self._failures >= declared.failure_rate * calls:
             self._open(f"{self._failures} of {calls} calls failed")
         elif is_slow and self._slow >= declared.slow_rate * calls:
             self._open(f"{self._slow} of {calls} calls took {declared.slow_after:g} s or longer")

@@ -7,73 +7,70 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
 
 from harness.model.policy import Bulkhead as Declared
 
 
-@dataclass(slots=True)
-class _Room:
-    inside: int = 0
-    waiting: deque[asyncio.Future[bool]] = field(default_factory=deque)
-
-
-class Bulkhead:
-    """The places at one target, in one room or in one for each card scheme."""
+class Room:
+    """The places for calls at one target, and those who wait for one."""
 
     def __init__(self, declared: Declared) -> None:
+        self.inside = 0
         self._declared = declared
-        self._rooms: dict[str, _Room] = {}
+        self._waiting: deque[asyncio.Future[bool]] = deque()
 
-    def inside(self, scheme: str) -> int:
-        """Calls that have a place now."""
-        return self._room(scheme).inside
+    def enter(self) -> bool:
+        """Take a place when one is free. Whoever entered must leave."""
+        if self.inside >= self._declared.size:
+            return False
+        self.inside += 1
+        return True
 
-    async def enter(self, scheme: str) -> bool:
-        """Take a place, waiting for one at most as long as declared; False when there is none.
-
-        Whoever entered must leave.
-        """
-        room = self._room(scheme)
-        if room.inside < self._declared.size:
-            room.inside += 1
-            return True
-        if len(room.waiting) >= self._declared.queue:
+    async def wait(self) -> bool:
+        """Take the place of one who leaves; False when the queue is full or the wait too long."""
+        if len(self._waiting) >= self._declared.queue:
             return False
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[bool] = loop.create_future()
-        room.waiting.append(turn)
-        timer = loop.call_later(self._declared.wait, _too_late, turn, room)
+        self._waiting.append(turn)
+        timer = loop.call_later(self._declared.wait, self._turn_away, turn)
         try:
             return await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.result():
-                self.leave(scheme)  # it was given a place it no longer wants
-            elif turn in room.waiting:
-                room.waiting.remove(turn)
+                self.leave()  # it was given a place that nobody takes
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
             raise
         finally:
             timer.cancel()
 
-    def leave(self, scheme: str) -> None:
+    def leave(self) -> None:
         """Give the place to whoever has waited longest, or leave it free."""
-        room = self._room(scheme)
-        while room.waiting:
-            turn = room.waiting.popleft()
+        while self._waiting:
+            turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(True)
                 return
-        room.inside -= 1
+        self.inside -= 1
 
-    def _room(self, scheme: str) -> _Room:
+    def _turn_away(self, turn: asyncio.Future[bool]) -> None:
+        if not turn.done():
+            self._waiting.remove(turn)
+            turn.set_result(False)
+
+
+class Bulkhead:
+    """One room for all calls to a target, or one for each card scheme."""
+
+    def __init__(self, declared: Declared) -> None:
+        self._declared = declared
+        self._rooms: dict[str, Room] = {}
+
+    def room(self, scheme: str) -> Room:
+        """The room of a scheme's calls."""
         key = scheme if self._declared.per == "scheme" else ""
         room = self._rooms.get(key)
         if room is None:
-            room = self._rooms[key] = _Room()
+            room = self._rooms[key] = Room(self._declared)
         return room
-
-
-def _too_late(turn: asyncio.Future[bool], room: _Room) -> None:
-    if not turn.done():
-        room.waiting.remove(turn)
-        turn.set_result(False)

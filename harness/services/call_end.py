@@ -30,6 +30,11 @@ class Tried(msgspec.Struct, frozen=True):
         """There is a final answer."""
         return self.reply.result.worked
 
+    @property
+    def sent(self) -> Sent:
+        """What may hold money at the target."""
+        return Sent(self.target, self.request)
+
 
 class CallEnd(msgspec.Struct, frozen=True):
     """How a call with its policy ended. `standing`: what may hold money at a target.
@@ -57,3 +62,13 @@ class CallEnd(msgspec.Struct, frozen=True):
             attempts=self.attempts + 1,
             is_unresolved=self.is_unresolved or end.is_unresolved,
         )
+
+
+def next_attempt(operation: str, request: PaymentRequest, number: int) -> PaymentRequest:
+    """The request as a new attempt: a new authorisation, which no key of the first covers."""
+    if operation != "authorise":
+        return request
+    reference = f"{request.reference}.{number}"
+    return msgspec.structs.replace(
+        request, attempt=request.attempt + number, reference=reference, key=reference
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from harness.payments.codes import is_technical
@@ -23,8 +21,7 @@ from harness.wire.client import HttpPool
 from harness.wire.http import Broken, CallTimeout, HttpResponse, Refused, WireError
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """What one execution of a call brought back."""
 
     result: HopResult

@@ -7,7 +7,7 @@ on its own account (reversals, stored requests) has none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
 DEADLINE_HEADER = "x-deadline-ms"
@@ -33,7 +33,7 @@ def work_until(at_ns: int | None) -> None:
     _until_ns.set(at_ns)
 
 
-def left_s(now_ns: int) -> float | None:
+def left_s(now_ns: Callable[[], int]) -> float | None:
     """Seconds left for what this task works on, None when nobody set a deadline."""
     until_ns = _until_ns.get()
-    return None if until_ns is None else (until_ns - now_ns) / 1e9
+    return None if until_ns is None else (until_ns - now_ns()) / 1e9

@@ -7,37 +7,28 @@ from typing import assert_never
 
 import msgspec
 
-from harness.model.fallback import (
-    DeclineWith,
-    Exempt,
-    FailoverTo,
-    Limit,
-    Queue,
-    Skip,
-    Split,
-    StandIn,
-)
+from harness.model.fallback import Failover, FailoverTo, Queue, Split
 from harness.model.policy import Call
-from harness.payments.codes import NOT_FOUND, is_technical
+from harness.payments.codes import NOT_FOUND
 from harness.payments.journal import DecisionKind
-from harness.payments.money import to_minor
-from harness.payments.outcome import HopResult, Outcome
+from harness.payments.outcome import HopResult
 from harness.services import unknown
 from harness.services.background import Background
-from harness.services.breaker import Breaker
-from harness.services.call_end import CallEnd, Sent, Tried
+from harness.services.call_end import CallEnd, Sent, Tried, next_attempt
 from harness.services.channel import Reply
 from harness.services.context import Context
+from harness.services.decisions import Decisions
+from harness.services.fallbacks import Fallbacks, declined
 from harness.services.hedge import race
-from harness.services.message import Answer, PaymentRequest
+from harness.services.message import PaymentRequest
 from harness.services.presentations import Presentations
 from harness.services.queue import Store
 from harness.services.retry import Budget, pause_s, wants_retry
 from harness.services.reversal import VOID, Reversals
 from harness.services.route import Channels, Route, own_breaker
-from harness.services.stand_in import StandInCount
 
 __all__ = ["CallEnd", "PolicyCall", "Sent"]
+_APPROVED = HopResult.APPROVED  # looked up once: an enum's member costs as much as a call
 
 
 class PolicyCall:
@@ -56,103 +47,78 @@ class PolicyCall:
         self._context = context
         self._operation = operation
         self._declared = declared
-        self._currency = currency
         self._reversals = reversals
         self._background = background
-        self._routes = {
-            target: Route.of(context, channels, operation, target, declared)
-            for target in declared.targets
-        }
-        self._voids = {
-            target: Route(context, channels, VOID, target, breaker=self._void_breaker(target))
-            for target in declared.targets
-        }
-        self._queries = {
-            target: Route(context, channels, "query", target) for target in declared.targets
-        }
+        self._decisions = Decisions(context, operation)
+        self._routes: dict[str, Route] = {}
+        self._voids: dict[str, Route] = {}
+        self._queries: dict[str, Route] = {}
+        for target in declared.targets:
+            route = Route.of(context, channels, operation, target, declared)
+            breaker = (
+                route.breaker
+                if declared.reversal.shares_breaker
+                else own_breaker(declared.reversal.breaker, context, VOID, target)
+            )
+            self._routes[target] = route
+            self._voids[target] = Route(context, channels, VOID, target, breaker=breaker)
+            self._queries[target] = Route(context, channels, "query", target)
         budget = declared.retry.budget if declared.retry is not None else None
         self._budget = Budget(budget) if budget is not None else None
         self._presentations = Presentations()
-        self._stand_ins: dict[int, StandInCount] = {}  # by the number of their step
-        self._stores: dict[int, Store] = {}
-        for number, step in enumerate(declared.fallback):
-            if isinstance(step, StandIn):
-                self._stand_ins[number] = StandInCount(step.stand_in, currency)
-            elif isinstance(step, Queue):
-                self._stores[number] = Store(
-                    step.queue, currency, context, background, self._undo_stored
-                )
+        stores = {
+            number: Store(
+                step.queue, currency, self._routes[declared.to], declared.timeout, context,
+                background, self._undo_stored,
+            )
+            for number, step in enumerate(declared.fallback) if isinstance(step, Queue)
+        }  # fmt: skip
+        self._fallbacks = Fallbacks(
+            context.link, operation, declared, currency, self._decisions, stores
+        )
 
     async def execute(self, request: PaymentRequest, parent: str) -> CallEnd:
         """Reach a final answer by the declared policy, or say how it failed."""
-        declared = self._declared
-        if declared.hedge is None:
-            end = await self._at(declared.to, request, parent)
+        target = self._declared.to
+        if request.payment in self._presentations and not self._may_present(
+            "call", target, request
+        ):
+            code = self._presentations.last_code(request.payment)
+            return CallEnd(declined(self._context.link, code), request)
+        if self._budget is not None:
+            self._budget.called()
+        if self._declared.hedge is None:
+            end = await self._at(target, request, parent)
         else:
             end = await self._hedged(request, parent)
-        if end.reply.result.worked:
-            return end
-        for number, step in enumerate(declared.fallback):
-            match step:
-                case FailoverTo() | Split():
-                    end = await self._fail_over(step, end, request, parent)
-                    if end.reply.result.worked:
-                        return end
-                case Skip():
-                    if self._is_within(step.skip, "skip", request):
-                        self._decided(DecisionKind.SKIP, "", request, end.reply.result)
-                        return msgspec.structs.replace(end, is_skipped=True)
-                case Exempt():
-                    if self._is_within(step.exempt, "exempt", request):
-                        self._decided(DecisionKind.EXEMPT, "", request, end.reply.result)
-                        return msgspec.structs.replace(end, is_exempt=True)
-                case StandIn():
-                    if not self._is_withheld(
-                        "stand_in", self._stand_ins[number].refuse(request), request
-                    ):
-                        return self._stand_in(self._stand_ins[number], request, end)
-                case Queue():
-                    if not self._is_withheld(
-                        "queue", self._stores[number].refuse(request), request
-                    ):
-                        return self._queue(self._stores[number], request, end)
-                case DeclineWith():
-                    self._decided(DecisionKind.DECLINE, "", request, end.reply.result)
-                    return msgspec.structs.replace(end, reply=self._declined(step.decline))
-                case _:
-                    assert_never(step)
-        self._decided(DecisionKind.EXHAUSTED, "", end.request, end.reply.result)
-        return end
+        return end if end.reply.result.worked else await self._fall_back(end, request, parent)
 
     def void(self, sent: Sent) -> None:
         """Reverse what was sent to a target; repeated until acknowledged."""
         self._reversals.start(self._voids[sent.target], sent.request, self._declared.reversal)
 
-    # -- at one target ---------------------------------------------------------------------------
     async def _at(self, target: str, request: PaymentRequest, parent: str) -> CallEnd:
         """Try one target, and settle what stays unknown there."""
-        if self._budget is not None:
-            self._budget.called()
-        return await self._settle(
-            await self._tries(target, request, parent, self._declared.attempts), parent
-        )
+        tried = await self._tries(target, request, parent, self._declared.attempts)
+        if tried.reply.result is _APPROVED:
+            return CallEnd(tried.reply, request, (tried.sent,))
+        return await self._settle(tried, parent)
 
     async def _tries(
         self, target: str, request: PaymentRequest, parent: str, attempts: int
     ) -> Tried:
         """Send to one target until there is a final answer or no retry is left."""
-        route, retry = self._routes[target], self._declared.retry
+        route, declared = self._routes[target], self._declared
         is_unknown = False
         number = 1
         while True:
-            reply = await route.send(
-                request, parent, timeout_s=self._declared.timeout, try_number=number
-            )
-            if reply.result is HopResult.APPROVED:
+            reply = await route.send(request, parent, timeout_s=declared.timeout, try_number=number)
+            if reply.result is _APPROVED:
                 return Tried(target, request, reply, False)
             is_unknown = is_unknown or reply.result.leaves_unknown
-            if reply.code and self._operation == "authorise":
-                self._presentations.declined(request, reply.code, self._context.now_ns())
+            if self._operation == "authorise":
+                self._presentations.note(request, reply, self._context.now_ns())
+            retry = declared.retry
             if (
                 retry is None
                 or number >= attempts
@@ -160,68 +126,67 @@ class PolicyCall:
                 or not self._may_send_again("retry", target, request)
             ):
                 return Tried(target, request, reply, is_unknown)
-            self._decided(DecisionKind.RETRY, target, request, reply.result)
+            self._decisions.say(DecisionKind.RETRY, target, request, reply.result)
+            if reply.answer is not None and not is_unknown:
+                # An answer is final for its key: a repeat under it would bring the same again.
+                key = f"{request.reference}~{number}"
+                request = msgspec.structs.replace(request, key=key)
             chance = self._context.draw("retry", request.reference, number)
             await asyncio.sleep(pause_s(retry, number, chance))
             number += 1
 
     async def _settle(self, tried: Tried, parent: str) -> CallEnd:
         """The end of the tries at one target; an unknown outcome is dealt with as declared."""
-        reply, request = tried.reply, tried.request
-        if reply.result is HopResult.APPROVED:
-            return CallEnd(reply, request, (Sent(tried.target, request),))
+        reply, request, declared = tried.reply, tried.request, self._declared
+        if reply.result is _APPROVED:
+            return CallEnd(reply, request, (tried.sent,))
         if tried.worked or not tried.is_unknown or self._operation != "authorise":
             return CallEnd(reply, request)
-        sent = Sent(tried.target, request)
         found: Reply | None = None
-        match self._declared.on_unknown:
+        match declared.on_unknown:
             case "reverse":
-                self.void(sent)
-                return CallEnd(reply, request, (sent,))
+                self.void(tried.sent)
+                return CallEnd(reply, request, (tried.sent,))
             case "query":
-                found = await unknown.query(
-                    self._queries[tried.target], self._declared, request, parent
-                )
+                route = self._queries[tried.target]
+                found = await unknown.query(route, declared, request, parent)
             case "resend":
-                found = await unknown.resend(
-                    self._routes[tried.target], self._declared, request, parent
-                )
+                route = self._routes[tried.target]
+                found = await unknown.resend(route, declared, request, parent)
             case "give_up":
                 pass
             case _:
-                assert_never(self._declared.on_unknown)
+                assert_never(declared.on_unknown)
         if found is None:
-            self._decided(DecisionKind.GAVE_UP, sent.target, request, reply.result)
-            return CallEnd(reply, request, (sent,), is_unresolved=True)
-        if found.result is HopResult.APPROVED:
-            return CallEnd(found, request, (sent,))
+            self._decisions.say(DecisionKind.GAVE_UP, tried.target, request, reply.result)
+            return CallEnd(reply, request, (tried.sent,), is_unresolved=True)
+        if found.result is _APPROVED:
+            return CallEnd(found, request, (tried.sent,))
         if found.code == NOT_FOUND:  # nothing was done there: as if it had been refused
             return CallEnd(reply, request)
         return CallEnd(found, request)
 
-    # -- hedge -----------------------------------------------------------------------------------
     async def _hedged(self, request: PaymentRequest, parent: str) -> CallEnd:
         """The first final answer of two requests; the other one is undone."""
         declared, hedge = self._declared, self._declared.hedge
         assert hedge is not None
-        if self._budget is not None:
-            self._budget.called()
         first = self._background.start(self._tries(declared.to, request, parent, declared.attempts))
         await asyncio.wait([first], timeout=hedge.after)
         target = hedge.to or declared.to
         if first.done() or not self._may_send_again("hedge", target, request):
             return await self._settle(await first, parent)
-        again = request if hedge.to is None else self._attempt(request, 1)
-        self._decided(DecisionKind.HEDGE, target, again, None)
+        is_same = hedge.to is None
+        again = request if is_same else next_attempt(self._operation, request, 1)
+        self._decisions.say(DecisionKind.HEDGE, target, again)
         second = self._background.start(self._tries(target, again, parent, 1))
         winner, loser = await race(first, second)
         won = winner.result()
         if won.worked:
             self._background.start(self._undo(loser, won))
             end = await self._settle(won, parent)
-            return msgspec.structs.replace(end, attempts=1 if hedge.to is None else 2)
+            return end if is_same else msgspec.structs.replace(end, attempts=2)
         lost = loser.result()
-        if hedge.to is None:
+        if is_same:
             is_unknown = won.is_unknown or lost.is_unknown
             return await self._settle(msgspec.structs.replace(won, is_unknown=is_unknown), parent)
         return (await self._settle(won, parent)).followed_by(await self._settle(lost, parent))
@@ -229,44 +194,41 @@ class PolicyCall:
     async def _undo(self, loser: asyncio.Task[Tried], won: Tried) -> None:
         """Reverse what the loser of a hedge may have done, unless it is the winner's own work."""
         lost = await loser
-        self._decided(DecisionKind.HEDGE_LOST, lost.target, lost.request, lost.reply.result)
-        is_approved = lost.reply.result is HopResult.APPROVED
-        is_winners = (
-            lost.request.reference == won.request.reference
-            and won.reply.result is HopResult.APPROVED
-        )
-        if self._operation == "authorise" and (is_approved or lost.is_unknown) and not is_winners:
-            self.void(Sent(lost.target, lost.request))
+        self._decisions.say(DecisionKind.HEDGE_LOST, lost.target, lost.request, lost.reply.result)
+        is_winners = lost.sent == won.sent and won.reply.result is _APPROVED
+        may_hold = lost.reply.result is _APPROVED or lost.is_unknown
+        if self._operation == "authorise" and may_hold and not is_winners:
+            self.void(lost.sent)
 
-    # -- fallbacks -------------------------------------------------------------------------------
+    async def _fall_back(self, end: CallEnd, request: PaymentRequest, parent: str) -> CallEnd:
+        """The declared steps one after the other, until one gives an end."""
+        for number, step in enumerate(self._declared.fallback):
+            if isinstance(step, FailoverTo | Split):
+                end = await self._fail_over(step, end, request, parent)
+                if end.reply.result.worked:
+                    return end
+            else:
+                taken = self._fallbacks.take(number, step, end, request)
+                if taken is not None:
+                    return taken
+        self._decisions.say(DecisionKind.EXHAUSTED, "", end.request, end.reply.result)
+        return end
+
     async def _fail_over(
-        self, step: FailoverTo | Split, end: CallEnd, request: PaymentRequest, parent: str
+        self, step: Failover, end: CallEnd, request: PaymentRequest, parent: str
     ) -> CallEnd:
         """The same operation at another link, as a new attempt; as it was when that may not be."""
-        if step.cards is not None and not step.cards.has(request.card.number, request.card.scheme):
+        card = request.card
+        if step.cards is not None and not step.cards.has(card.number, card.scheme):
             return end
         target = step.to if isinstance(step, FailoverTo) else self._drawn(step, request)
         if not self._may_present("failover", target, request):
             return end
-        again = self._attempt(request, end.attempts)
-        self._decided(DecisionKind.FAILOVER, target, again, end.reply.result)
+        if self._budget is not None:
+            self._budget.called()
+        again = next_attempt(self._operation, request, end.attempts)
+        self._decisions.say(DecisionKind.FAILOVER, target, again, end.reply.result)
         return end.followed_by(await self._at(target, again, parent))
-
-    def _stand_in(self, count: StandInCount, request: PaymentRequest, end: CallEnd) -> CallEnd:
-        count.stood_in(request)
-        again = self._attempt(request, end.attempts)
-        self._decided(DecisionKind.STAND_IN, "", again, end.reply.result)
-        return msgspec.structs.replace(
-            end, request=again, attempts=end.attempts + 1, is_stood_in=True
-        )
-
-    def _queue(self, store: Store, request: PaymentRequest, end: CallEnd) -> CallEnd:
-        again = self._attempt(request, end.attempts)
-        self._decided(DecisionKind.QUEUE, self._declared.to, again, end.reply.result)
-        later = store.put(self._routes[self._declared.to], again, self._declared.timeout)
-        return msgspec.structs.replace(
-            end, request=again, attempts=end.attempts + 1, is_queued=True, later=later
-        )
 
     def _drawn(self, step: Split, request: PaymentRequest) -> str:
         """One of the links of a split, by weight; the same one for the same payment."""
@@ -277,62 +239,20 @@ class PolicyCall:
                 return target
         raise AssertionError("a draw is below one")
 
-    def _attempt(self, request: PaymentRequest, number: int) -> PaymentRequest:
-        """The request as a new attempt: a new authorisation, which no key of the first covers."""
-        if self._operation != "authorise":
-            return request
-        reference = f"{request.reference}.{number}"
-        return msgspec.structs.replace(
-            request, attempt=request.attempt + number, reference=reference, key=reference
-        )
-
-    def _declined(self, code: str) -> Reply:
-        answer = Answer(Outcome.DECLINED, code, self._context.link)
-        return Reply(
-            HopResult.TECHNICAL if is_technical(code) else HopResult.DECLINED, code, answer
-        )
-
-    def _undo_stored(self, request: PaymentRequest) -> None:
-        if self._operation == "authorise":
-            self.void(Sent(self._declared.to, request))
-
-    # -- limits ----------------------------------------------------------------------------------
-    def _is_within(self, limit: Limit, what: str, request: PaymentRequest) -> bool:
-        is_over = request.amount_minor > to_minor(str(limit.up_to), self._currency)
-        return not self._is_withheld(what, f"over {limit.up_to}" if is_over else "", request)
-
     def _may_send_again(self, what: str, target: str, request: PaymentRequest) -> bool:
         """Whether the scheme and the budget have room for one more request."""
         if not self._may_present(what, target, request):
             return False
-        spent = self._budget is not None and not self._budget.spend()
-        return not self._is_withheld(what, "the budget is spent" if spent else "", request, target)
+        is_spent = self._budget is not None and not self._budget.spend()
+        why = "the budget is spent" if is_spent else ""
+        return not self._decisions.withheld(what, why, request, target)
 
     def _may_present(self, what: str, target: str, request: PaymentRequest) -> bool:
         """Whether the scheme lets the card be presented once more."""
         limit = self._presentations.forbid(request, self._context.now_ns())
-        return not self._is_withheld(what, limit.id if limit is not None else "", request, target)
+        why = limit.id if limit is not None else ""
+        return not self._decisions.withheld(what, why, request, target)
 
-    def _is_withheld(self, what: str, why: str, request: PaymentRequest, target: str = "") -> bool:
-        """Whether there is a reason not to do it; then the journal has it."""
-        if why:
-            self._context.decided(
-                DecisionKind.WITHHELD, self._operation, target, payment=request.payment,
-                attempt=request.attempt, detail=f"{what}: {why}",
-            )  # fmt: skip
-        return bool(why)
-
-    def _void_breaker(self, target: str) -> Breaker | None:
-        """The breaker that reversals stand behind: their own, none, or the calls'."""
-        reversal = self._declared.reversal
-        if reversal.shares_breaker:
-            return self._routes[target].breaker
-        return own_breaker(reversal.breaker, self._context, VOID, target)
-
-    def _decided(
-        self, kind: DecisionKind, target: str, request: PaymentRequest, why: HopResult | None
-    ) -> None:
-        self._context.decided(
-            kind, self._operation, target, payment=request.payment, attempt=request.attempt,
-            detail=why or "",
-        )  # fmt: skip
+    def _undo_stored(self, request: PaymentRequest) -> None:
+        if self._operation == "authorise":
+            self.void(Sent(self._declared.to, request))

@@ -6,7 +6,9 @@ for a cardholder of its own. Source: domain.md §1.6; the limits are payments/re
 
 from __future__ import annotations
 
+from harness.payments.outcome import HopResult
 from harness.payments.retry_limits import Presentation, RetryLimit, forbids_reattempt
+from harness.services.channel import Reply
 from harness.services.message import PaymentRequest
 
 MOST_PAYMENTS = 10_000  # remembered; the oldest are forgotten first
@@ -18,12 +20,21 @@ class Presentations:
     def __init__(self) -> None:
         self._declined: dict[str, list[Presentation]] = {}
 
-    def declined(self, request: PaymentRequest, code: str, now_ns: int) -> None:
-        """The card was presented and declined with this code."""
-        one = Presentation(code, now_ns, request.merchant, request.amount_minor)
+    def note(self, request: PaymentRequest, reply: Reply, now_ns: int) -> None:
+        """Remember the presentation of a card when it was declined."""
+        if reply.result not in (HopResult.DECLINED, HopResult.TECHNICAL):
+            return
+        one = Presentation(reply.code, now_ns, request.merchant, request.amount_minor)
         self._declined.setdefault(request.payment, []).append(one)
         if len(self._declined) > MOST_PAYMENTS:
             del self._declined[next(iter(self._declined))]
+
+    def __contains__(self, payment: str) -> bool:
+        return payment in self._declined
+
+    def last_code(self, payment: str) -> str:
+        """The code of a payment's last declined presentation."""
+        return self._declined[payment][-1].code
 
     def forbid(self, request: PaymentRequest, now_ns: int) -> RetryLimit | None:
         """The limit that presenting the card once more would break, None when it may be."""

@@ -37,10 +37,12 @@ class Store:
     """
 
     def __init__(
-        self, declared: QueueLimits, currency: str, context: Context, background: Background,
-        undo: Callable[[PaymentRequest], None],
+        self, declared: QueueLimits, currency: str, route: Route, timeout_s: float,
+        context: Context, background: Background, undo: Callable[[PaymentRequest], None],
     ) -> None:  # fmt: skip
         self._declared = declared
+        self._route = route
+        self._timeout_s = timeout_s
         self._up_to_minor = (
             to_minor(str(declared.up_to), currency) if declared.up_to is not None else None
         )
@@ -57,37 +59,39 @@ class Store:
             return f"{len(self._stored)} requests are stored already"
         return ""
 
-    def put(self, route: Route, request: PaymentRequest, timeout_s: float) -> asyncio.Future[Reply]:
+    def put(self, request: PaymentRequest) -> asyncio.Future[Reply]:
         """Store a request; the future brings the reply of its delivery."""
         delivered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         expires_ns = self._context.now_ns() + int(self._declared.within * 1e9)
         self._stored.append(_Stored(request, expires_ns, delivered))
         if len(self._stored) == 1:
-            self._background.start(self._deliver(route, timeout_s))
+            self._background.start(self._deliver())
         return delivered
 
-    async def _deliver(self, route: Route, timeout_s: float) -> None:
+    async def _deliver(self) -> None:
         deadline.work_until(None)  # nobody waits for a stored request
         while self._stored:
             one = self._stored[0]
-            reply = await self._until_answered(route, one, timeout_s)
+            reply = await self._until_answered(one)
             self._stored.popleft()
             if not one.delivered.cancelled():
                 one.delivered.set_result(reply)
 
-    async def _until_answered(self, route: Route, one: _Stored, timeout_s: float) -> Reply:
+    async def _until_answered(self, one: _Stored) -> Reply:
         parent = self._context.new_span()
         is_unknown = False
         tries = 0
         while self._context.now_ns() < one.expires_ns:
             tries += 1
-            reply = await route.send(one.request, parent, timeout_s=timeout_s, try_number=tries)
+            reply = await self._route.send(
+                one.request, parent, timeout_s=self._timeout_s, try_number=tries
+            )
             if reply.result.worked:
-                route.say(DecisionKind.QUEUE_DELIVERED, one.request, reply.code)
+                self._route.say(DecisionKind.QUEUE_DELIVERED, one.request, reply.code)
                 return reply
             is_unknown = is_unknown or reply.result.leaves_unknown
             await asyncio.sleep(self._declared.pause)
-        route.say(DecisionKind.QUEUE_EXPIRED, one.request, f"after {tries} tries")
+        self._route.say(DecisionKind.QUEUE_EXPIRED, one.request, f"after {tries} tries")
         if is_unknown:
             self._undo(one.request)
         return Reply(HopResult.NOT_TRIED)

@@ -23,7 +23,8 @@ class Budget:
 
     def called(self) -> None:
         """A call was made."""
-        self._left = min(self._most, self._left + self._share)
+        if self._left < self._most:
+            self._left += self._share
 
     def spend(self) -> bool:
         """Take one retry out, False when there is none."""
@@ -35,7 +36,9 @@ class Budget:
 
 def wants_retry(declared: Retry, reply: Reply) -> bool:
     """Whether this reply is one that is tried again."""
-    return reply.result in declared.on or reply.code in declared.codes
+    if reply.result in declared.on:
+        return True
+    return reply.answer is not None and reply.code in declared.codes
 
 
 def pause_s(declared: Retry, tries: int, chance: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from harness.model.policy import Breaker as DeclaredBreaker
 from harness.model.policy import Call
@@ -58,61 +59,58 @@ class Route:
         self, request: PaymentRequest, parent: str, *, timeout_s: float, try_number: int = 1
     ) -> Reply:
         """Execute the call once, unless a policy refuses it: then nothing was sent (NOT_TRIED)."""
-        if self._tells_deadline:
-            left_s = deadline.left_s(self._context.now_ns())
-            if left_s is not None:
-                if left_s < self._needs_s:
-                    return self._refuse(DecisionKind.DEADLINE_TOO_SHORT, request, parent)
-                timeout_s = min(timeout_s, left_s)
-        if self._bulkhead is None:
-            return await self._send(request, parent, timeout_s, try_number)
-        if self.breaker is not None and self.breaker.refuses:  # do not queue for nothing
-            return self._refuse(DecisionKind.BREAKER_REJECTED, request, parent)
-        if not await self._bulkhead.enter(request.card.scheme):
-            return self._refuse(DecisionKind.BULKHEAD_REJECTED, request, parent)
+        breaker, room = self.breaker, None
+        if self._bulkhead is not None:
+            room = self._bulkhead.room(request.card.scheme)
+            if not room.enter():
+                if breaker is not None and breaker.refuses:  # do not wait for nothing
+                    return self._refuse(DecisionKind.BREAKER_REJECTED, request, parent)
+                if not await room.wait():
+                    return self._refuse(DecisionKind.BULKHEAD_REJECTED, request, parent)
+        ticket, sent_ns = None, 0
         try:
-            return await self._send(request, parent, timeout_s, try_number)
+            if self._tells_deadline:
+                left_s = deadline.left_s(self._context.now_ns)
+                if left_s is not None and left_s < timeout_s:
+                    if left_s < self._needs_s:
+                        return self._refuse(DecisionKind.DEADLINE_TOO_SHORT, request, parent)
+                    timeout_s = left_s
+            if breaker is not None:
+                ticket = breaker.admit()
+                if ticket is None:
+                    return self._refuse(DecisionKind.BREAKER_REJECTED, request, parent)
+                if breaker.times_calls:
+                    sent_ns = self._context.now_ns()
+            reply = await self._channel.send(
+                request, parent, timeout_s=timeout_s, route=self.number, try_number=try_number,
+                tells_deadline=self._tells_deadline,
+            )  # fmt: skip
+            if breaker is not None and ticket is not None:
+                took_s = (self._context.now_ns() - sent_ns) / 1e9 if breaker.times_calls else 0.0
+                breaker.record(ticket, failed=not reply.result.worked, took_s=took_s)
+                ticket = None
+            return reply
         finally:
-            self._bulkhead.leave(request.card.scheme)
+            if breaker is not None and ticket is not None:  # no result: the link is stopping
+                breaker.withdraw(ticket)
+            if room is not None:
+                room.leave()
 
-    async def _send(
-        self, request: PaymentRequest, parent: str, timeout_s: float, try_number: int
-    ) -> Reply:
-        channel = self._channels[self.operation, self.target]
-        breaker = self.breaker
-        if breaker is None:
-            return await channel.send(
-                request, parent, timeout_s=timeout_s, route=self.number, try_number=try_number,
-                tells_deadline=self._tells_deadline,
-            )  # fmt: skip
-        ticket = breaker.admit()
-        if ticket is None:
-            return self._refuse(DecisionKind.BREAKER_REJECTED, request, parent)
-        sent_ns = self._context.now_ns()
-        try:
-            reply = await channel.send(
-                request, parent, timeout_s=timeout_s, route=self.number, try_number=try_number,
-                tells_deadline=self._tells_deadline,
-            )  # fmt: skip
-        except BaseException:
-            breaker.withdraw(ticket)
-            raise
-        took_s = (self._context.now_ns() - sent_ns) / 1e9
-        breaker.record(ticket, failed=not reply.result.worked, took_s=took_s)
-        return reply
+    @cached_property
+    def _channel(self) -> Channel:
+        return self._channels[self.operation, self.target]
 
     def _refuse(self, why: DecisionKind, request: PaymentRequest, parent: str) -> Reply:
         self.say(why, request)
-        channel = self._channels[self.operation, self.target]
-        return channel.not_tried(request, parent, route=self.number)
+        return self._channel.not_tried(request, parent, route=self.number)
 
     def say(
-        self, kind: DecisionKind, request: PaymentRequest, detail: HopResult | str | None = ""
+        self, kind: DecisionKind, request: PaymentRequest, detail: HopResult | str = ""
     ) -> None:
         """Put a decision about this target into the journal."""
         self._context.decided(
             kind, self.operation, self.target, payment=request.payment, attempt=request.attempt,
-            detail=detail or "",
+            detail=detail,
         )  # fmt: skip
 
 

@@ -1,0 +1,88 @@
+"""What the policy layer costs a call that succeeds, over the bare send of a no-op channel."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from harness.model.policy import Call
+from harness.payments.cards import TEST_CARDS
+from harness.payments.codes import APPROVED
+from harness.payments.journal import Record
+from harness.payments.outcome import HopResult, Outcome
+from harness.services.background import Background
+from harness.services.channel import Reply
+from harness.services.context import Context
+from harness.services.message import Answer, PaymentRequest
+from harness.services.policy import PolicyCall
+from harness.services.reversal import Reversals
+
+ROUNDS, CALLS, MOST_US = 40, 5_000, 3.0
+APPROVES = Reply(HopResult.APPROVED, APPROVED, Answer(Outcome.APPROVED, APPROVED))
+DECLARED: dict[str, dict[str, Any]] = {
+    "timeout only": {"to": "b"},
+    "retry, breaker, reversal, failover (as shipped)": {
+        "to": "b", "timeout": "2500ms", "on_unknown": "reverse", "fallback": [{"to": "c"}],
+        "retry": {"attempts": 2, "on": ["refused", "reset"]},
+        "breaker": {"failure_rate": "50%", "window": "10s"},
+    },
+    "the same with budget, bulkhead, slow calls and deadline": {
+        "to": "b", "timeout": "2500ms", "on_unknown": "reverse", "fallback": [{"to": "c"}],
+        "retry": {"attempts": 2, "budget": {"share": "10%"}},
+        "breaker": {"failure_rate": "50%", "window": "10s", "slow_after": "1s"},
+        "bulkhead": {"size": 100, "queue": 10, "per": "scheme"}, "passes_deadline": True,
+    },
+}  # fmt: skip
+REQUEST = PaymentRequest("p1", 1_000, "EUR", TEST_CARDS[0], "m1", reference="p1-1", key="p1-1")
+
+
+class NoOp:
+    """A channel and a journal that do nothing."""
+
+    async def send(
+        self, request: PaymentRequest, parent: str, *, timeout_s: float, route: int = 0,
+        try_number: int = 1, tells_deadline: bool = False,
+    ) -> Reply:  # fmt: skip
+        return APPROVES
+
+    def append(self, record: Record) -> None:
+        pass
+
+
+async def us_per_call(call: Callable[[], Awaitable[Any]]) -> float:
+    begun = time.thread_time()  # of this thread alone: a neighbour's load is not our cost
+    for _ in range(CALLS):
+        await call()
+    return (time.thread_time() - begun) / CALLS * 1e6
+
+
+def policy_call(declared: dict[str, Any], channel: Any) -> PolicyCall:
+    context = Context("a", 1, time.monotonic_ns, channel, "0001")
+    background = Background()
+    model = Call.model_validate(declared)
+    channels = {("authorise", target): channel for target in model.targets}
+    return PolicyCall(
+        context, "authorise", model, "EUR", channels, Reversals(context, background), background
+    )
+
+
+async def measure() -> dict[str, tuple[float, float]]:
+    """Median and least cost in µs of each declaration, in alternating rounds."""
+    channel = NoOp()
+    calls = {name: policy_call(declared, channel) for name, declared in DECLARED.items()}
+    costs: dict[str, list[float]] = {name: [] for name in DECLARED}
+    for _ in range(ROUNDS):
+        bare = await us_per_call(lambda: channel.send(REQUEST, "", timeout_s=2.5))
+        for name, call in calls.items():
+            with_policy = await us_per_call(lambda call=call: call.execute(REQUEST, ""))
+            costs[name].append(with_policy - bare)
+    return {name: (statistics.median(some), min(some)) for name, some in costs.items()}
+
+
+def main() -> None:
+    print(f"per successful call, over the bare send of a no-op channel (at most {MOST_US:g} µs):")
+    for name, (median, least) in asyncio.run(measure()).items():
+        print(f"  {median:.2f} µs (least {least:.2f}): {name}")
