@@ -62,6 +62,8 @@ def in_words(fault: Fault) -> str:
     """`http_error status 500, share 40 %, on provider cloudflare`."""
     parts = []
     for name, value in fault.parameters:
+        if value is None or value is False:
+            continue
         if name == "share":
             if value < 1:
                 parts.append(f"share {value:.0%}")
@@ -70,9 +72,7 @@ def in_words(fault: Fault) -> str:
                 parts.append(f"{name} {value * 1000:g} ms")
         else:
             parts.append(f"{name} {value}")
-    shape = ""
-    if fault.flapping is not None:
-        shape = f", on and off every {fault.flapping.period:g} s"
+    shape = f", {fault.shape}" if fault.shape is not None else ""
     return f"{fault.kind} {', '.join(parts)}".strip() + f" on {fault.target}{shape}"
 
 

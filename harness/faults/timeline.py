@@ -37,23 +37,10 @@ def compile_timeline(chain: Chain, experiment: Experiment) -> list[Switch]:
     switches = []
     for fault in experiment.faults:
         place = place_of(chain, fault)
-        for start, end in _windows(fault):
-            switches.append(Switch(start, fault, "apply", place))
-            switches.append(Switch(end, fault, "heal", place))
+        for start, end, shaped in fault.windows():
+            switches.append(Switch(start, shaped, "apply", place))
+            switches.append(Switch(end, shaped, "heal", place))
     return sorted(switches, key=lambda switch: (switch.at_s, switch.action == "apply"))
-
-
-def _windows(fault: Fault) -> list[tuple[float, float]]:
-    """The times a fault is on: its whole window, or the on-parts of its flapping."""
-    until = fault.at + fault.lasts
-    if fault.flapping is None:
-        return [(fault.at, until)]
-    windows = []
-    start = fault.at
-    while start < until:
-        windows.append((start, min(start + fault.flapping.period * fault.flapping.duty, until)))
-        start += fault.flapping.period
-    return windows
 
 
 def place_of(chain: Chain, fault: Fault) -> Place:

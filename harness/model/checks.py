@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections import Counter
 
 from harness.model.call_checks import check_call
-from harness.model.chain import CUSTOMER, Chain, Link
+from harness.model.chain import Chain, Link
 from harness.model.experiment import Experiment
-from harness.model.fault import Decline, Fault
+from harness.model.fault import (
+    PAYMENT_KINDS,
+    WHOLE_LINK_KINDS,
+    Decline,
+    Fault,
+    FaultKind,
+    WrongAnswer,
+)
 from harness.model.load import check_load
 from harness.model.problem import Problem, unknown
 from harness.model.text import KeyPath
@@ -101,8 +108,12 @@ def check_experiment(experiment: Experiment, chain: Chain | None) -> list[Proble
     ids = Counter(fault.id for fault in experiment.faults if fault.id)
     for number, fault in enumerate(experiment.faults):
         at: KeyPath = ("faults", number)
-        inner = fault.flapping.fault if fault.flapping is not None else None
-        kinds = fault.chosen() + (inner.chosen() if inner is not None else [])
+        inside = [one for name in fault.shapes() for one in getattr(fault, name).fault.chosen()]
+        kinds = fault.chosen() + inside
+        if len(fault.shapes()) > 1:
+            what = f"two shapes: {', '.join(fault.shapes())}"
+            problems.append(Problem(at, what, "give one"))
+            continue
         if len(kinds) != 1:
             what = "a fault needs a kind" if not kinds else f"two kinds: {', '.join(kinds)}"
             problems.append(Problem(at, what, "give exactly one, such as down: {}"))
@@ -115,8 +126,12 @@ def check_experiment(experiment: Experiment, chain: Chain | None) -> list[Proble
             problems.append(Problem((*at, "target"), "a fault strikes one target", mend))
             continue
         parameters = fault.parameters
-        if isinstance(parameters, Decline) and parameters.code not in table():
+        if isinstance(parameters, Decline | WrongAnswer) and parameters.code not in table():
             problems.append(unknown(at, "response code", parameters.code, table()))
+        if (fault.ramp or fault.cache_expiry) and not isinstance(parameters, FaultKind):
+            (shape,) = fault.shapes()
+            what = f"{fault.kind} has no share that could grow"
+            problems.append(Problem((*at, shape), what, "use another kind, or flapping"))
         if chain is not None:
             problems += _target(chain, fault, (*at, "target"))
     return problems
@@ -141,6 +156,28 @@ def _target(chain: Chain, fault: Fault, at: KeyPath) -> list[Problem]:
         written = " -> ".join(part.strip() for part in target.hop.split("->"))
         if written not in hops:
             return [unknown((*at, "hop"), "hop", target.hop, hops)]
-        if fault.acts_in_link and written.startswith(f"{CUSTOMER} ->"):
-            return []
-    return []
+    return _can_do(chain, fault, at)
+
+
+def _can_do(chain: Chain, fault: Fault, at: KeyPath) -> list[Problem]:
+    """A fault in a link that the link cannot have is refused, not ignored when it is run."""
+    target = fault.target
+    if fault.kind in WHOLE_LINK_KINDS and (target.call or target.hop):
+        what = f"{fault.kind} strikes a whole link, not one of its callers"
+        return [Problem(at, what, "give link: or provider:")]
+    if fault.kind not in PAYMENT_KINDS:
+        return []
+    if target.link is not None:
+        struck = [target.link]
+    elif target.call is not None:
+        caller, _, operation = target.call.partition(".")
+        struck = [chain.calls_of(caller)[operation].to]
+    elif target.hop is not None:
+        struck = [target.hop.partition("->")[2].strip()]
+    else:
+        struck = [name for name, one in chain.links.items() if one.provider == target.provider]
+    edges = [name for name in struck if chain.links[name].role == "edge"]
+    if not edges:
+        return []
+    what = f"{edges[0]} only forwards bytes: it cannot {fault.kind.replace('_', ' ')}"
+    return [Problem(at, what, "give http_error, slow_answer, lost_answer or crash")]

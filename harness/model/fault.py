@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from math import exp
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from harness.model.cards import Cards
 from harness.model.quantity import ByteCount, ByteRate, Duration, Share
 from harness.model.schema import Declared
 
@@ -81,28 +84,95 @@ class CutAfter(FaultKind):
     after: ByteCount
 
 
-class HttpError(FaultKind):
+class Struck(Cards):
+    """The payments a fault in a link strikes: of these cards, and of these merchants."""
+
+    merchants: list[str] = []
+
+    def strikes(self, number: str, scheme: str, merchant: str) -> bool:
+        """Whether a payment is one of them."""
+        return self.has(number, scheme) and (not self.merchants or merchant in self.merchants)
+
+
+class LinkFaultKind(FaultKind):
+    """What a link does wrong; `only` these payments, all without it."""
+
+    only: Struck | None = None
+
+
+class HttpError(LinkFaultKind):
     """The link answers an HTTP error instead of working, or after it: then the work is done."""
 
     status: Annotated[int, Field(ge=400, le=599)] = 503
     after_work: bool = False
 
 
-class Decline(FaultKind):
+class Decline(LinkFaultKind):
     """The link declines with a response code instead of working."""
 
     code: str = "91"
 
 
-class SlowAnswer(FaultKind):
+class SlowAnswer(LinkFaultKind):
     """The link works, and answers so much later."""
 
     delay: Duration
     jitter: Duration = 0.0
 
 
-class LostAnswer(FaultKind):
+class LateAnswer(LinkFaultKind):
+    """The link begins its work so much later: a reversal may overtake the request."""
+
+    delay: Duration
+    jitter: Duration = 0.0
+
+
+class LostAnswer(LinkFaultKind):
     """The link does the work and commits it; its answer never leaves."""
+
+
+class DuplicateAnswer(LinkFaultKind):
+    """The link does the work once and sends its answer several times over."""
+
+    copies: Annotated[int, Field(ge=2, le=10)] = 2
+
+
+class WrongAnswer(LinkFaultKind):
+    """The link does the work, and its answer says something else of it.
+
+    `another_payment`: the answer names an authorisation that is not the one asked for.
+    """
+
+    says: Literal["approved", "declined", "another_amount", "another_payment"] = "declined"
+    code: str = "05"  # of `declined`
+
+
+class StaleAnswer(LinkFaultKind):
+    """The link does not work: it answers what it answered the last time it did."""
+
+
+class Malformed(LinkFaultKind):
+    """The link does the work; what it sends is not an answer."""
+
+
+class StuckPending(LinkFaultKind):
+    """The link accepts and says pending; it works on the backlog when the fault is over."""
+
+
+class Gray(LinkFaultKind):
+    """Traffic fails while the link's health check says that all is well."""
+
+    status: Annotated[int, Field(ge=500, le=599)] = 500
+
+
+class Crash(Declared):
+    """The link's process dies, and comes back when the fault is over.
+
+    What it was working on, its connections and its reversals under way are lost; `forgets` also
+    its books and idempotency keys, as without a database.
+    """
+
+    forgets: bool = False
 
 
 HOP_KINDS: dict[str, type[Declared]] = {
@@ -120,8 +190,19 @@ LINK_KINDS: dict[str, type[Declared]] = {
     "http_error": HttpError,
     "decline": Decline,
     "slow_answer": SlowAnswer,
+    "late_answer": LateAnswer,
     "lost_answer": LostAnswer,
+    "duplicate_answer": DuplicateAnswer,
+    "wrong_answer": WrongAnswer,
+    "stale_answer": StaleAnswer,
+    "malformed": Malformed,
+    "stuck_pending": StuckPending,
+    "gray": Gray,
+    "crash": Crash,
 }
+# Kinds that speak of payments: a link that only forwards bytes cannot do them.
+PAYMENT_KINDS = ("decline", "wrong_answer", "stale_answer", "stuck_pending")
+WHOLE_LINK_KINDS = ("crash", "gray")  # a link is ill or dead for all its callers
 
 
 class Target(Declared):
@@ -152,19 +233,108 @@ class Kinds(Declared):
     http_error: HttpError | None = None
     decline: Decline | None = None
     slow_answer: SlowAnswer | None = None
+    late_answer: LateAnswer | None = None
     lost_answer: LostAnswer | None = None
+    duplicate_answer: DuplicateAnswer | None = None
+    wrong_answer: WrongAnswer | None = None
+    stale_answer: StaleAnswer | None = None
+    malformed: Malformed | None = None
+    stuck_pending: StuckPending | None = None
+    gray: Gray | None = None
+    crash: Crash | None = None
 
     def chosen(self) -> list[str]:
         """Names of the kinds that are given."""
         return [name for name in (*HOP_KINDS, *LINK_KINDS) if getattr(self, name) is not None]
 
 
-class Flapping(Declared):
+Window = tuple[float, float, float]  # from, until (seconds since the fault began), strength
+
+
+class Shape(Declared):
+    """How a fault comes and goes, or grows, inside its time."""
+
+    fault: Kinds
+
+    def windows(self, lasts: float) -> Iterator[Window]:
+        """When it is on, and at which part of its share."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        """In a few words."""
+        raise NotImplementedError
+
+
+class Flapping(Shape):
     """The fault comes and goes: on for `duty` of every period."""
 
-    period: Duration
+    period: Annotated[Duration, Field(gt=0)]
     duty: Share = 0.5
-    fault: Kinds
+
+    def windows(self, lasts: float) -> Iterator[Window]:
+        """On at the beginning of every period."""
+        start = 0.0
+        while start < lasts:
+            yield start, min(start + self.period * self.duty, lasts), 1.0
+            start += self.period
+
+    def __str__(self) -> str:
+        """As the report says it."""
+        return f"on and off every {self.period:g} s"
+
+
+class Ramp(Shape):
+    """The fault's share grows in equal steps until it is whole in the last one."""
+
+    steps: Annotated[int, Field(ge=2, le=50)] = 5
+
+    def windows(self, lasts: float) -> Iterator[Window]:
+        """Step by step."""
+        each = lasts / self.steps
+        for number in range(self.steps):
+            yield number * each, (number + 1) * each, (number + 1) / self.steps
+
+    def __str__(self) -> str:
+        """As the report says it."""
+        return f"growing in {self.steps} steps"
+
+
+class Relapse(Shape):
+    """The fault is on, mended after `on`, healthy for a while, and back until its end."""
+
+    on: Duration
+    healthy: Duration
+
+    def windows(self, lasts: float) -> Iterator[Window]:
+        """Before and after the mend that did not hold."""
+        yield 0.0, min(self.on, lasts), 1.0
+        if self.on + self.healthy < lasts:
+            yield self.on + self.healthy, lasts, 1.0
+
+    def __str__(self) -> str:
+        """As the report says it."""
+        return f"back after {self.healthy:g} s of health"
+
+
+class CacheExpiry(Shape):
+    """The fault reaches callers as their caches expire: 1 - exp(-t / ttl) of its share."""
+
+    ttl: Annotated[Duration, Field(gt=0)]
+    steps: Annotated[int, Field(ge=2, le=50)] = 10
+
+    def windows(self, lasts: float) -> Iterator[Window]:
+        """Each step at the share of its middle."""
+        each = lasts / self.steps
+        for number in range(self.steps):
+            strength = 1 - exp(-(number + 0.5) * each / self.ttl)
+            yield number * each, (number + 1) * each, strength
+
+    def __str__(self) -> str:
+        """As the report says it."""
+        return f"as caches of {self.ttl:g} s expire"
+
+
+SHAPES = ("flapping", "ramp", "relapse", "cache_expiry")
 
 
 class Fault(Kinds):
@@ -175,6 +345,36 @@ class Fault(Kinds):
     lasts: Annotated[Duration, Field(alias="for")]
     target: Target
     flapping: Flapping | None = None
+    ramp: Ramp | None = None
+    relapse: Relapse | None = None
+    cache_expiry: CacheExpiry | None = None
+
+    def shapes(self) -> list[str]:
+        """Names of the shapes that are given: at most one in a checked file."""
+        return [name for name in SHAPES if getattr(self, name) is not None]
+
+    @property
+    def shape(self) -> Shape | None:
+        """How it comes and goes, None when it is simply on."""
+        given: list[Shape] = [getattr(self, name) for name in self.shapes()]
+        return given[0] if given else None
+
+    def windows(self) -> list[tuple[float, float, Fault]]:
+        """When it is on, since the start of the timeline, and what it is like then."""
+        if self.shape is None:
+            return [(self.at, self.at + self.lasts, self)]
+        return [
+            (self.at + start, self.at + end, self if strength == 1 else self._weaker(strength))
+            for start, end, strength in self.shape.windows(self.lasts)
+        ]
+
+    def _weaker(self, strength: float) -> Fault:
+        share = self.parameters.share * strength
+        parameters = self.parameters.model_copy(update={"share": share})
+        kinds = self._inner.model_copy(update={self.kind: parameters})
+        (name,) = self.shapes()
+        shape = getattr(self, name).model_copy(update={"fault": kinds})
+        return self.model_copy(update={name: shape})
 
     @property
     def kind(self) -> str:
@@ -193,4 +393,4 @@ class Fault(Kinds):
 
     @property
     def _inner(self) -> Kinds:
-        return self.flapping.fault if self.flapping is not None else self
+        return self.shape.fault if self.shape is not None else self

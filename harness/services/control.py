@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from harness.model.fault import LINK_KINDS
+from harness.model.fault import LINK_KINDS, Struck
 from harness.services.fault import ActiveFault
 from harness.services.host import Host
 from harness.wire.http import HttpRequest, HttpResponse
@@ -70,6 +70,9 @@ def _fault(fault_id: str, body: bytes) -> ActiveFault:
     kind = LINK_KINDS[order.kind]
     # The parameters were read and checked by the conductor: they are plain numbers here.
     parameters = kind.model_construct(**order.parameters)
+    only = order.parameters.get("only")
+    if only is not None:
+        parameters = parameters.model_copy(update={"only": Struck.model_construct(**only)})
     return ActiveFault(fault_id, parameters, frozenset(order.links), order.caller, order.operation)
 
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from harness.model.fault import (
-    Decline,
-    HttpError,
-    LostAnswer,
-    SlowAnswer,
-)
+from harness.model.fault import Crash
 from harness.payments.chance import draw
 from harness.payments.journal import DecisionKind
-from harness.payments.outcome import Outcome
 from harness.services.context import Context
-from harness.services.message import Answer, PaymentRequest
-from harness.wire.http import HttpResponse
-
-_IN_FRONT = frozenset({429, 502, 503, 504})
+from harness.services.message import PaymentRequest
 
 
 @dataclass(slots=True)
@@ -32,6 +24,30 @@ class ActiveFault:
     caller: str | None = None
     operation: str | None = None
     seen: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    healed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def strikes(self, link: str, caller: str, operation: str, request: PaymentRequest) -> bool:
+        """Whether this request is one of those that it is for, whatever its share."""
+        if isinstance(self.parameters, Crash) or link not in self.links:
+            return False
+        if self.caller not in (None, caller) or self.operation not in (None, operation):
+            return False
+        only = self.parameters.only
+        return only is None or only.strikes(
+            request.card.number, request.card.scheme, request.merchant
+        )
+
+
+class Crashable(Protocol):
+    """A link that can die and come back."""
+
+    name: str
+
+    def crash(self) -> None:
+        """Stop at once: nothing is answered, nothing is finished."""
+
+    def revive(self, *, forgets: bool) -> None:
+        """Come back on the same address."""
 
 
 class InLinkFaults:
@@ -40,16 +56,37 @@ class InLinkFaults:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._active: dict[str, ActiveFault] = {}
+        self._links: dict[str, Crashable] = {}
         self.hits: dict[str, int] = {}
+
+    def watch_over(self, link: Crashable) -> None:
+        """Know a link that crashes may strike."""
+        self._links[link.name] = link
 
     def apply(self, fault: ActiveFault) -> None:
         """Switch a fault on; switching it on again replaces it."""
+        before = self._active.get(fault.id)
+        if before is not None:  # what was stuck on it stays stuck
+            fault.healed = before.healed
         self._active[fault.id] = fault
         self.hits.setdefault(fault.id, 0)
+        if isinstance(fault.parameters, Crash):
+            for link in self._struck(fault):
+                link.crash()
+                self.hits[fault.id] += 1
 
     def heal(self, fault_id: str) -> None:
         """Switch a fault off; one that is off stays off."""
-        self._active.pop(fault_id, None)
+        fault = self._active.pop(fault_id, None)
+        if fault is None:
+            return
+        fault.healed.set()
+        if isinstance(fault.parameters, Crash):
+            for link in self._struck(fault):
+                link.revive(forgets=fault.parameters.forgets)
+
+    def _struck(self, fault: ActiveFault) -> list[Crashable]:
+        return [link for name, link in self._links.items() if name in fault.links]
 
     def striking(
         self, context: Context, caller: str, operation: str, request: PaymentRequest
@@ -64,11 +101,7 @@ class InLinkFaults:
         struck = []
         key = (request.payment, request.attempt, operation)
         for fault in self._active.values():
-            if (
-                context.link not in fault.links
-                or fault.caller not in (None, caller)
-                or fault.operation not in (None, operation)
-            ):
+            if not fault.strikes(context.link, caller, operation, request):
                 continue
             nth = fault.seen[key] = fault.seen[key] + 1
             if draw(self._seed, fault.id, *key, nth) >= fault.parameters.share:
@@ -80,56 +113,3 @@ class InLinkFaults:
             )  # fmt: skip
             struck.append(fault)
         return struck
-
-
-def instead_of_work(faults: list[ActiveFault], link: str) -> HttpResponse | Answer | None:
-    """What a link answers without working, when a fault makes it."""
-    for fault in faults:
-        match fault.parameters:
-            case HttpError(after_work=False) as error:
-                return _injected(error)
-            case Decline(code=code):
-                return Answer(Outcome.DECLINED, code, link)
-    return None
-
-
-def fails_in_front(faults: list[ActiveFault]) -> bool:
-    """Whether an error comes from in front of the link's application, which never saw the request.
-
-    Deduced: 502, 503, 504 and 429 are a load balancer's; any other error is the application's own,
-    and a link that stores errors by idempotency key stores it.
-    """
-    return any(
-        isinstance(fault.parameters, HttpError)
-        and fault.parameters.status in _IN_FRONT
-        and not fault.parameters.after_work
-        for fault in faults
-    )
-
-
-def error_after_work(faults: list[ActiveFault]) -> HttpResponse | None:
-    """The error a link answers although it has done the work."""
-    for fault in faults:
-        if isinstance(fault.parameters, HttpError) and fault.parameters.after_work:
-            return _injected(fault.parameters)
-    return None
-
-
-def _injected(error: HttpError) -> HttpResponse:
-    body = b'{"error":"injected"}'
-    return HttpResponse(error.status, body, {"content-type": "application/json"})
-
-
-def answer_delay_s(faults: list[ActiveFault], chance: float) -> float:
-    """How much later a link answers after its work."""
-    total = 0.0
-    for fault in faults:
-        match fault.parameters:
-            case SlowAnswer(delay=delay, jitter=jitter):
-                total += max(0.0, delay + jitter * (2 * chance - 1))
-    return total
-
-
-def loses_answer(faults: list[ActiveFault]) -> bool:
-    """Whether the answer never leaves although the work is done."""
-    return any(isinstance(fault.parameters, LostAnswer) for fault in faults)

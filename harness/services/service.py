@@ -20,14 +20,7 @@ from harness.services.background import Background
 from harness.services.channel import Channel
 from harness.services.context import Context
 from harness.services.edge import Edge
-from harness.services.fault import (
-    InLinkFaults,
-    answer_delay_s,
-    error_after_work,
-    fails_in_front,
-    instead_of_work,
-    loses_answer,
-)
+from harness.services.fault import InLinkFaults
 from harness.services.followup import FollowUps
 from harness.services.gateway import Gateway
 from harness.services.idempotency import Repeats
@@ -36,9 +29,9 @@ from harness.services.message import (
     Answer,
     PaymentRequest,
     decode_request,
-    encode,
     span_of,
 )
+from harness.services.misbehaviour import JSON, Misbehaviour, answered, pending
 from harness.services.policy import PolicyCall
 from harness.services.reversal import Reversals
 from harness.services.role import Role
@@ -57,7 +50,6 @@ ROLES: dict[str, type[Role]] = {
     "issuer": Issuer,
 }
 HEALTH = "/health"
-_JSON = {"content-type": "application/json"}
 
 
 class Service:
@@ -71,26 +63,47 @@ class Service:
         self._context = context
         self._faults = faults
         self._background = Background()
-        reversals = Reversals(context, self._background)
         self._channels: dict[tuple[str, str], Channel] = {}
+        self._stuck: set[str] = set()  # references that are answered pending for now
+        self._last: dict[str, Answer] = {}  # by operation: what was answered last
+        self._address = ("", 0)
+        self._server = HttpServer(self._handle, on_undeliverable=self._undeliverable)
+        self._begin()
+        faults.watch_over(self)
+
+    def _begin(self) -> None:
+        """A role with empty books and no keys."""
+        reversals = Reversals(self._context, self._background)
         calls = {
             operation: PolicyCall(
-                context, operation, call, chain.currency, self._channels, reversals,
+                self._context, operation, call, self._chain.currency, self._channels, reversals,
                 self._background,
             )
-            for operation, call in chain.calls_of(name).items()
+            for operation, call in self._chain.calls_of(self.name).items()
         }  # fmt: skip
         authorise = self._link.calls.get("authorise")
         follow_ups = FollowUps(
-            context, self._channels, self._background,
+            self._context, self._channels, self._background,
             authorise.reversal if authorise is not None else Reversal(),
         )  # fmt: skip
         self._role = ROLES[self._link.role](
-            chain, name, self._link, context, calls, reversals, follow_ups, self._background
-        )
+            self._chain, self.name, self._link, self._context, calls, reversals, follow_ups,
+            self._background,
+        )  # fmt: skip
         self._operations = self._role.operations()
-        self._repeats = Repeats(self._link.idempotency, lambda: context.now_ns() / 1e9)
-        self._server = HttpServer(self._handle, on_undeliverable=self._undeliverable)
+        self._repeats = Repeats(self._link.idempotency, lambda: self._context.now_ns() / 1e9)
+
+    def crash(self) -> None:
+        """The process dies: what it works on and what is on its way is lost."""
+        self._server.kill()
+        self._background.cancel()
+        self._stuck.clear()
+
+    def revive(self, *, forgets: bool) -> None:
+        """The process is back on its address; with `forgets` it knows nothing of before."""
+        if forgets:
+            self._begin()
+        self._background.start(self._server.start(*self._address))
 
     @property
     def pending(self) -> int:
@@ -99,7 +112,8 @@ class Service:
 
     async def start(self, host: str, port: int = 0) -> int:
         """Listen; returns the port."""
-        return await self._server.start(host, port)
+        self._address = (host, await self._server.start(host, port))
+        return self._address[1]
 
     def connect(self, address_of: Callable[[str], tuple[str, int]]) -> None:
         """Learn where each hop's near end listens. Called once, before any payment."""
@@ -119,7 +133,7 @@ class Service:
 
     async def _handle(self, http: HttpRequest) -> HttpResponse | None:
         if http.target == HEALTH:
-            return HttpResponse(200, b'{"status":"up"}', _JSON)
+            return HttpResponse(200, b'{"status":"up"}', JSON)
         operation = http.target.removeprefix("/")
         work = self._operations.get(operation)
         if work is None or http.method != "POST":
@@ -145,9 +159,11 @@ class Service:
                 attempt=request.attempt,
             )  # fmt: skip
             late = Answer(Outcome.DECLINED, ISSUER_INOPERATIVE, self.name, request.reference)
-            return HttpResponse(200, encode(late), _JSON)
-        faults = self._faults.striking(self._context, caller, operation, request)
+            return answered(late)
         key = (operation, request.payment, request.attempt)
+        faults = self._faults.striking(self._context, caller, operation, request)
+        chance = self._context.draw("slow", *key) if faults else 0.0
+        struck = Misbehaviour(self.name, faults, chance)
         await asyncio.sleep(
             log_normal(
                 self._context.draw("service", *key),
@@ -155,28 +171,49 @@ class Service:
                 self._link.answers_in.p99,
             )
         )
+        if not faults:
+            if operation == "query" and request.reference in self._stuck:
+                return answered(pending(self.name, request))
+            given = await self._work(operation, request, parent, struck)
+            return given if isinstance(given, HttpResponse) else answered(given)
+        stuck_until = struck.stuck_until
+        if stuck_until is not None:
+            self._stuck.add(request.reference)
+            self._background.start(
+                self._work_later(stuck_until, operation, request, parent, struck)
+            )
+            return answered(pending(self.name, request))
+        await asyncio.sleep(struck.late_s())
+        given = await self._work(operation, request, parent, struck)
+        await asyncio.sleep(struck.slow_s())
+        return None if struck.is_lost else struck.response(given)
+
+    async def _work(
+        self, operation: str, request: PaymentRequest, parent: str, struck: Misbehaviour
+    ) -> Answer | HttpResponse:
+        """The role's work, once per key where the link keeps to keys."""
 
         async def work(once: PaymentRequest) -> Answer | HttpResponse:
-            instead = instead_of_work(faults, self.name)
+            instead = struck.instead_of_work(self._last.get(operation))
             if instead is not None:
                 return instead
-            done = await self._operations[operation](once, parent)
-            return error_after_work(faults) or done
+            given = await self._operations[operation](once, parent)
+            if isinstance(given, Answer):
+                self._last[operation] = given
+            return struck.after_work(given, once)
 
-        answer: Answer | HttpResponse
-        if operation in self._role.once and not fails_in_front(faults):
-            answer = await self._repeats.once(operation, request, work)
-        else:
-            answer = await work(request)
-        if faults:
-            delay_s = answer_delay_s(faults, self._context.draw("slow", *key))
-            if delay_s > 0:
-                await asyncio.sleep(delay_s)
-            if loses_answer(faults):
-                return None
-        if isinstance(answer, HttpResponse):
-            return answer
-        return HttpResponse(200, encode(answer), _JSON)
+        if operation in self._role.once and not struck.fails_in_front:
+            return await self._repeats.once(operation, request, work)
+        return await work(request)
+
+    async def _work_later(
+        self, until: asyncio.Event, operation: str, request: PaymentRequest, parent: str,
+        struck: Misbehaviour,
+    ) -> None:  # fmt: skip
+        """Work on what was stuck, although nobody waits for its answer any more."""
+        await until.wait()
+        self._stuck.discard(request.reference)
+        await self._work(operation, request, parent, struck)
 
     def _is_too_late(self, http: HttpRequest) -> bool:
         """Note the deadline the request came with; true when this link cannot be ready in time.
@@ -204,4 +241,4 @@ class Service:
 
 
 def _error(status: int, message: str) -> HttpResponse:
-    return HttpResponse(status, msgspec.json.encode({"error": message}), _JSON)
+    return HttpResponse(status, msgspec.json.encode({"error": message}), JSON)

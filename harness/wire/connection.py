@@ -165,7 +165,8 @@ class Connection(asyncio.Protocol):
         keep_alive = keep_alive and not response.close and not is_last
         head += b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
         has_body = request.method != "HEAD" and response.status not in _BODYLESS
-        if not await self._write(head + response.body if has_body else head):
+        whole = head + response.body if has_body else head
+        if not await self._write(whole * response.copies):
             self._report(request, response)
             return
         self._answered = (request, response, self._loop.time())

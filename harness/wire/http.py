@@ -24,12 +24,13 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class HttpResponse:
-    """A whole response. `close`: end the connection after it."""
+    """A whole response. `close`: end the connection after it; `copies`: how often it is sent."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     close: bool = False
+    copies: int = 1
 
 
 # None: no answer ever leaves; the connection stays until the peer closes it.
