@@ -117,7 +117,9 @@ class Chain(Declared):
         declared = self.links[link]
         calls: dict[str, Call] = {str(name): call for name, call in declared.calls.items()}
         if declared.forwards_to is not None:
-            calls["forward"] = Call.model_validate({"to": declared.forwards_to, "timeout": "30s"})
+            calls["forward"] = Call.model_validate(
+                {"to": declared.forwards_to, "timeout": f"{self.deadline}s"}
+            )
         if self.passes_deadline:
             calls = {
                 name: call

@@ -8,6 +8,7 @@ from harness.model.call_checks import check_call
 from harness.model.chain import Chain, Link
 from harness.model.experiment import Experiment
 from harness.model.fault import (
+    EVERY_LINK,
     PAYMENT_KINDS,
     WHOLE_LINK_KINDS,
     Decline,
@@ -139,6 +140,9 @@ def check_experiment(experiment: Experiment, chain: Chain | None) -> list[Proble
 
 def _target(chain: Chain, fault: Fault, at: KeyPath) -> list[Problem]:
     target = fault.target
+    if target.link == EVERY_LINK:
+        mend = "name a link, or strike them all with paychain matrix"
+        return [Problem((*at, "link"), "a standard fault strikes no link of its own", mend)]
     if target.link is not None and target.link not in chain.links:
         return [unknown((*at, "link"), "link", target.link, chain.links)]
     if target.provider is not None:

@@ -13,6 +13,7 @@ from harness.model.quantity import ByteCount, ByteRate, Duration, Share
 from harness.model.schema import Declared
 
 Stream = Literal["upstream", "downstream"]
+EVERY_LINK = "*"  # target of a standard fault: the matrix puts each link's name in
 
 
 class FaultKind(Declared):

@@ -31,7 +31,7 @@ _FILTERS = (
 
 def render(result: Result) -> str:
     """The whole page."""
-    style, script = stylesheet(), _asset("report.js")
+    style, script = stylesheet(), asset("report.js")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -39,12 +39,12 @@ def render(result: Result) -> str:
     environment.filters["money"] = partial(written, currency=result.chain.currency)
     drawings, points = timeline(result)
     wide, rows = seconds_rows(result)
-    return environment.from_string(_asset("report.html.j2")).render(
+    return environment.from_string(asset("report.html.j2")).render(
         r=result,
         style=_ours(style),
         script=_ours(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=csp_hash(style),
+        script_hash=csp_hash(script),
         # "<" in data would end the element it stands in
         points=_ours(json.dumps(points, separators=(",", ":")).replace("<", "\\u003c")),
         headline=wording.headline(result),
@@ -66,7 +66,7 @@ def render(result: Result) -> str:
 
 def stylesheet() -> str:
     """report.css, for the page and beside it."""
-    return palette.css() + _asset("report.css")
+    return palette.css() + asset("report.css")
 
 
 def _ours(text: str) -> Markup:
@@ -74,9 +74,11 @@ def _ours(text: str) -> Markup:
     return Markup(text)  # noqa: S704
 
 
-def _hash(text: str) -> Markup:
+def csp_hash(text: str) -> Markup:
+    """The source expression of a content policy that allows exactly this text."""
     return _ours(f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}")
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file of the page folder."""
     return resources.files(__package__).joinpath(f"page/{name}").read_text("utf-8")

@@ -23,9 +23,9 @@ def junit_xml(result: Result) -> str:
         said = f"required {one.required}, observed {one.observed_text}"
         if one.passed is False:
             failures += 1
-            _say(case, "failure", said, f"{said}\nrepeat: {result.command}")
+            say(case, "failure", said, f"{said}\nrepeat: {result.command}")
         elif one.passed is None:
-            _say(case, "skipped", said, "")
+            say(case, "skipped", said, "")
     for rule in result.money.rules:
         cases += 1
         case = SubElement(suite, "testcase", classname=classname, name=rule.rule)
@@ -33,17 +33,18 @@ def junit_xml(result: Result) -> str:
             failures += 1
             amount = written(rule.amount, result.chain.currency)
             first = rule.payments[0]
-            _say(case, "failure", f"{rule.findings} payments, {amount}",
+            say(case, "failure", f"{rule.findings} payments, {amount}",
                  f"{first.payment}: {first.text}\nrepeat: {result.command}")  # fmt: skip
     cases += 1
     case = SubElement(suite, "testcase", classname=classname, name="run is conclusive")
     if result.verdict is Verdict.INCONCLUSIVE:
         errors += 1
-        _say(case, "error", "; ".join(result.reasons), f"repeat: {result.command}")
+        say(case, "error", "; ".join(result.reasons), f"repeat: {result.command}")
     suite.attrib.update(tests=str(cases), failures=str(failures), errors=str(errors))
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="unicode") + "\n"
 
 
-def _say(case: Element, kind: str, message: str, text: str) -> None:
+def say(case: Element, kind: str, message: str, text: str) -> None:
+    """Give a case a failure, an error or a skip, without characters that XML cannot hold."""
     found = SubElement(case, kind, message=_CONTROL.sub("", message))
     found.text = _CONTROL.sub("", text)

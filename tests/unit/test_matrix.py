@@ -1,0 +1,122 @@
+"""What a cell of the matrix is called, and what the matrix renders to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import fromstring
+
+import msgspec
+import pytest
+
+from harness.analysis.measured import MoneyRule, Verdict
+from harness.matrix import standard_faults
+from harness.model.loading import load_chain, load_experiment
+from harness.payments.errors import UserError
+from harness.report.matrix import (
+    Cell,
+    Matrix,
+    judge_cell,
+    junit_xml,
+    not_run,
+    read_matrix,
+    render,
+    terminal_lines,
+    write_matrix,
+)
+from harness.report.result import Result, read
+
+SAMPLE = Path(__file__).parents[2] / "reports" / "sample"
+RUN = Path("cells/edge.down/run")
+
+
+def told(verdict: Verdict, *, success: float = 1.0, p95: float = 100.0, wrong: int = 0) -> Result:
+    """The sample with a baseline of success 100 % and p95 100 ms."""
+    result = read(SAMPLE)
+    changed: dict[str, dict[str, Any]] = {
+        "before": {"technical_success": 1.0, "p95_ms": 100.0},
+        "during": {"technical_success": success, "p95_ms": p95},
+    }
+    phases = [msgspec.structs.replace(one, **changed.get(one.kind, {})) for one in result.phases]
+    rule = MoneyRule("no_double_charge", "No double charge", wrong, wrong * 1_000, [])
+    return msgspec.structs.replace(
+        result, verdict=verdict, phases=phases, reasons=["it fell"],
+        money=msgspec.structs.replace(result.money, rules=[rule]),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("result", "state"),
+    [
+        (told(Verdict.PASS), "held"),
+        (told(Verdict.PASS, success=0.991), "held"),  # within a point of the baseline
+        (told(Verdict.PASS, success=0.98), "degraded"),
+        (told(Verdict.PASS, p95=199), "held"),  # up to 1.5 x 100 + 50 = 200 ms
+        (told(Verdict.PASS, p95=201), "degraded"),
+        (told(Verdict.FAIL), "broke"),
+        (told(Verdict.FAIL, wrong=2), "money wrong"),
+        (told(Verdict.INCONCLUSIVE, wrong=2), "not run"),
+    ],
+)
+def test_a_cell_is_called_by_the_worst_that_was_seen(result: Result, state: str) -> None:
+    assert judge_cell("edge", "down", result, RUN).state == state
+
+
+def matrix() -> Matrix:
+    return Matrix(
+        chain="shop", title="", seed=1, virtual=True, command="paychain matrix shop",
+        interrupted=False, links=["edge", "issuer"], faults={"down": "gone", "slow": "late"},
+        cells=[
+            judge_cell("edge", "down", told(Verdict.FAIL), RUN),
+            Cell("edge", "slow", "degraded", "p95 300 ms instead of 100 ms"),
+            judge_cell("issuer", "down", told(Verdict.FAIL, wrong=2), RUN),
+            not_run("issuer", "slow", "<the fault cannot strike this link>"),
+        ],
+    )  # fmt: skip
+
+
+def test_junit_has_a_case_per_cell_with_a_stable_name_and_its_replay() -> None:
+    suite = fromstring(junit_xml(matrix()))
+    assert [(one.get("classname"), one.get("name")) for one in suite] == [
+        ("paychain.shop.edge", "down"),
+        ("paychain.shop.edge", "slow"),
+        ("paychain.shop.issuer", "down"),
+        ("paychain.shop.issuer", "slow"),
+    ]
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "2", "1")
+    failure = suite[0].find("failure")
+    assert failure is not None
+    assert "repeat: paychain run" in (failure.text or "")
+
+
+def test_the_page_opens_each_cell_and_holds_no_foreign_markup() -> None:
+    page = render(matrix())
+    assert 'href="cells/edge.down/run/report.html"' in page
+    assert "<the fault" not in page
+    assert " style=" not in page
+
+
+def test_a_matrix_reads_back_and_counts_its_states(tmp_path: Path) -> None:
+    write_matrix(matrix(), tmp_path)
+    again = read_matrix(tmp_path)
+    assert again == matrix()
+    assert again.counts() == {
+        "money wrong": 1, "broke": 1, "degraded": 1, "held": 0, "not run": 1,
+    }  # fmt: skip
+    assert not again.is_sound
+    assert "‼ issuer × down" in "\n".join(terminal_lines(again))
+
+
+def test_a_standard_fault_is_no_experiment_of_its_own() -> None:
+    chain = load_chain("card-ecommerce").model
+    with pytest.raises(UserError, match="strike them all with paychain matrix"):
+        load_experiment("down", chain)
+    with pytest.raises(UserError, match="no standard fault"):
+        standard_faults(["steady"])
+
+
+def test_the_shipped_standard_faults_have_names_of_their_own() -> None:
+    names = [one.model.experiment for one in standard_faults()]
+    assert {"down", "lost-answer", "latency", "http-500"} <= set(names)
+    assert len(set(names)) == len(names)
+    assert all(one.path.stem == one.model.experiment for one in standard_faults())
