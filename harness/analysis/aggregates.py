@@ -22,6 +22,7 @@ _KEYS: dict[type[Any], tuple[str, tuple[str, ...]]] = {
     Movement: ("agg_movement", ("link", "kind", "currency")),
     Decision: ("agg_decision", ("link", "operation", "kind", "target")),
 }
+AGGREGATES = [table for table, _ in _KEYS.values()]
 _VALUES = ("n", "amount_minor", "latencies")
 
 

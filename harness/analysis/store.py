@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from harness.analysis.aggregates import Aggregates, Total
+from harness.analysis.aggregates import AGGREGATES, Aggregates, Total
+from harness.analysis.thinning import MOST_HOPS, choose, copy_kept
 from harness.payments.journal import (
     Decision,
     EngineEvent,
@@ -60,6 +61,7 @@ class RunStore:
         self._db = connection
         self._is_read_only = is_read_only
         self._aggregates = Aggregates(connection)
+        connection.execute("CREATE TEMP TABLE kept (payment PRIMARY KEY) WITHOUT ROWID")
 
     @classmethod
     def create(cls, path: Path) -> RunStore:
@@ -83,10 +85,17 @@ class RunStore:
         return cls(connection, is_read_only=True)
 
     @property
+    def path(self) -> Path | None:
+        """The file; None when the store is in memory."""
+        ((path,),) = self._db.execute(
+            "SELECT file FROM pragma_database_list WHERE name = 'main'"
+        )
+        return Path(path) if path else None
+
+    @property
     def folder(self) -> Path | None:
         """The run directory; None when the store is not in a file."""
-        (_, _, path), *_ = self._db.execute("PRAGMA database_list")
-        return Path(path).parent if path else None
+        return self.path.parent if self.path is not None else None
 
     def ingest(self, records: Iterable[Record]) -> None:
         """Add records, and count them in the aggregates."""
@@ -171,6 +180,28 @@ class RunStore:
             values,
         ):
             yield payment, decode(text)
+
+    def keep(self, payment: str) -> None:
+        """Keep a payment whatever is thinned out: it has something to tell, such as a finding."""
+        self._db.execute("INSERT OR IGNORE INTO kept VALUES (?)", (payment,))
+
+    def thin(self, seed: int, most_hops: int = MOST_HOPS) -> None:
+        """Keep a long run's file small: all payments with something to tell, a sample of the rest.
+
+        For when all is judged. The fact `kept_one_in` says how many the sample stands for.
+        """
+        self._aggregates.write()
+        one_in = choose(self._db, seed, most_hops)
+        self.set_meta("kept_one_in", one_in)
+        path = self.path
+        if one_in == 1 or path is None:
+            return
+        thin = path.with_suffix(".thin")
+        by_payment = [_TABLES[kind] for kind in _STORY]
+        copy_kept(self._db, str(thin), by_payment, ["meta", _TABLES[FaultSwitch], *AGGREGATES])
+        self.close()
+        thin.replace(path)
+        self.__init__(sqlite3.connect(path))  # type: ignore[misc]
 
     def index(self) -> None:
         """Make a payment's records quick to find; costs a pass over all, so after the drain."""
