@@ -257,6 +257,7 @@ class _Run:
         self._store.set_meta("planned", planned)
         self._store.set_meta("timeline", self._timeline())
         analysis = analyse(self._store, self._chain, self._experiment, problems=self.problems)
+        self._store.thin(self._order.seed)
         self._store.close()
         engine = self._stage.engine
         facts = EngineFacts(engine.name, engine.version) if engine else EngineFacts("none", "")

@@ -59,6 +59,7 @@ def run(order: Order, progress: Progress, *, check_determinism: bool = False) ->
     store.set_meta("planned", played.planned)
     store.set_meta("fault_hits", played.fault_hits)
     analysis = analyse(store, chain, experiment, problems=played.problems)
+    store.thin(order.seed)
     store.close()
     result = result_of(
         order, folder, started, analysis, EngineFacts("embedded", VERSION), virtual=True,

@@ -146,8 +146,9 @@ class Recorded:
             }
         )  # fmt: skip
 
-    def store(self, folder: Path) -> RunStore:
-        store = RunStore.create(folder / "run.db")
+    def store(self, folder: Path | None = None) -> RunStore:
+        """run.db in a folder, or in memory."""
+        store = RunStore.create(folder / "run.db" if folder is not None else Path(":memory:"))
         store.set_meta("timeline", {
             "load_start_s": 0.0, "before_start_s": self.warm_up_s,
             "faults_start_s": min((on for _, on, _ in self.faults), default=self.ends_s),
@@ -157,9 +158,6 @@ class Recorded:
         store.ingest(self.records)
         return store
 
-    def analysed(self, folder: Path, *problems: str, **tolerances: Any) -> Analysis:
-        store = self.store(folder)
-        try:
-            return analyse(store, CHAIN, self.experiment(**tolerances), problems=problems)
-        finally:
-            store.close()
+    def analysed(self, *problems: str, **tolerances: Any) -> Analysis:
+        experiment = self.experiment(**tolerances)
+        return analyse(self.store(), CHAIN, experiment, problems=problems)

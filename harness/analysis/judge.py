@@ -99,7 +99,7 @@ def notes(faults: Sequence[FaultRun]) -> list[str]:
     return [
         f"fault {one.id} was on but met no traffic: what it does to the chain was not tried"
         for one in faults
-        if one.applied_s is not None and one.hits == 0 and one.kind != "down"
+        if one.applied_s is not None and one.hits == 0
     ]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from harness.analysis.leaks import no_card_number_in_a_file
 from harness.analysis.measured import Money, MoneyFinding, MoneyRule
+from harness.analysis.outlines import is_plain, remember, unlike
 from harness.analysis.store import RunStore, Story
 from harness.model.chain import Chain
 from harness.model.fallback import StandIn, StandInLimits
@@ -137,30 +138,32 @@ def money(store: RunStore, chain: Chain) -> Money:
     parties = Parties.of(chain)
     order = stand_in_order(store, parties)
     tallies: dict[str, _Tally] = {name: _Tally() for name in RULES}
-    totals: defaultdict[tuple[str, MovementKind], int] = defaultdict(int)
-    for story in store.stories():
-        for move in story.movements:
-            totals[move.link, move.kind] += move.amount_minor
+    sound: set[str] = set()
+    for story, outline in unlike(store, sound):
         payment = reconcile(story, parties, order)
         if payment is None:
+            store.keep(story.payment)
             continue
-        for name, (_, rule) in RULES.items():
-            finding = rule(payment)
-            if finding is not None:
-                tallies[name].add(finding)
+        findings = [(name, found) for name, (_, rule) in RULES.items() if (found := rule(payment))]
+        for name, finding in findings:
+            tallies[name].add(finding)
+            store.keep(finding.payment)
+        if not findings and is_plain(story):
+            remember(sound, outline)
     rules = [
         MoneyRule(name, title, tallies[name].count, tallies[name].amount, tallies[name].listed)
         for name, (title, _) in RULES.items()
     ]
     if store.folder is not None:
         rules.append(no_card_number_in_a_file(store.folder))
-    return Money(rules, _books(chain, totals), sum(rule.amount for rule in rules))
+    return Money(rules, _books(store, chain), sum(rule.amount for rule in rules))
 
 
-def _books(chain: Chain, totals: dict[tuple[str, MovementKind], int]) -> dict[str, dict[str, int]]:
-    books: dict[str, dict[str, int]] = {}
-    for name in chain.links:
-        mine = {kind.value: total for (link, kind), total in totals.items() if link == name}
-        if mine:
-            books[name] = mine
-    return books
+def _books(store: RunStore, chain: Chain) -> dict[str, dict[str, int]]:
+    """What each link's book adds up to, by kind of movement."""
+    books: dict[str, dict[str, int]] = {name: {} for name in chain.links}
+    for total in store.totals(Movement):
+        link, kind, _ = total.alike
+        if link in books:
+            books[link][kind] = books[link].get(kind, 0) + total.amount_minor
+    return {link: mine for link, mine in books.items() if mine}

@@ -34,7 +34,7 @@ def choose(db: sqlite3.Connection, seed: int, most_hops: int) -> int:
         (*worked, *kinds),
     )
     ((told,),) = db.execute("SELECT COUNT(*) FROM hop WHERE payment IN (SELECT payment FROM kept)")
-    one_in = ceil((hops - told) / max(most_hops - told, most_hops // LEAST_SHARE, 1))
+    one_in: int = ceil((hops - told) / max(most_hops - told, most_hops // LEAST_SHARE, 1))
     db.create_function(
         "drawn", 1, lambda payment: draw(seed, "kept", payment) * one_in < 1, deterministic=True
     )

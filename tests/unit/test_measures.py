@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from recorded import Recorded
 
@@ -20,42 +18,42 @@ def hop(analysis: Analysis, caller: str, callee: str) -> HopMeasure:
     return found
 
 
-def test_success_and_approval_are_shares_of_what_was_offered_and_answered(tmp_path: Path) -> None:
+def test_success_and_approval_are_shares_of_what_was_offered_and_answered() -> None:
     run = Recorded()
     # 40 payments of 10.00: 24 approved, 8 declined by the issuer, 4 declined for a technical
     # reason, 4 unanswered. Success (24 + 8) / 40 = 80 %; approval 24 / (24 + 8) = 75 %.
     ends = ["approved"] * 24 + ["declined"] * 8 + ["technical"] * 4 + ["unknown"] * 4
     for number, end in enumerate(ends):
         run.pay(number * 0.1, end)
-    measured = phases(run.analysed(tmp_path))["all"]
+    measured = phases(run.analysed())["all"]
     assert (measured.offered, measured.technical_success, measured.approval_rate) == (40, 0.8, 0.75)
     assert (measured.approved, measured.declined) == (24, 8)
     assert (measured.technical, measured.unknown) == (4, 4)
     assert (measured.amount_offered, measured.amount_at_risk) == (40_000, 8_000)
 
 
-def test_the_approval_rate_in_amount_weighs_each_payment_by_its_money(tmp_path: Path) -> None:
+def test_the_approval_rate_in_amount_weighs_each_payment_by_its_money() -> None:
     run = Recorded()
     # 10 approved of 30.00 and 10 declined of 10.00: half in count, 300 / 400 = 75 % in amount.
     for number in range(10):
         run.pay(number, "approved", amount=3_000)
         run.pay(number, "declined", amount=1_000)
-    measured = phases(run.analysed(tmp_path))["all"]
+    measured = phases(run.analysed())["all"]
     assert (measured.approval_rate, measured.approval_rate_amount) == (0.5, 0.75)
 
 
-def test_fewer_than_twenty_payments_say_nothing(tmp_path: Path) -> None:
+def test_fewer_than_twenty_payments_say_nothing() -> None:
     run = Recorded()
     for number in range(19):
         run.pay(number)
-    measured = phases(run.analysed(tmp_path))["all"]
+    measured = phases(run.analysed())["all"]
     assert measured.offered == 19
     assert measured.technical_success is measured.approval_rate is measured.p50_ms is None
     assert measured.approval_rate_amount is None
 
 
-def test_no_payment_at_all_is_nothing_and_not_zero(tmp_path: Path) -> None:
-    analysis = Recorded().analysed(tmp_path)
+def test_no_payment_at_all_is_nothing_and_not_zero() -> None:
+    analysis = Recorded().analysed()
     measured = phases(analysis)["all"]
     assert (measured.offered, measured.technical_success, measured.max_ms) == (0, None, None)
     assert analysis.hops == analysis.fallbacks == analysis.breaks == analysis.risks == []
@@ -63,51 +61,51 @@ def test_no_payment_at_all_is_nothing_and_not_zero(tmp_path: Path) -> None:
     assert analysis.recovery.absent == {"recovery_s": "no faults", "drain_s": "no payments"}
 
 
-def test_quantiles_are_nearest_ranks_of_latency_from_the_intended_start(tmp_path: Path) -> None:
+def test_quantiles_are_nearest_ranks_of_latency_from_the_intended_start() -> None:
     run = Recorded()
     # 1, 2, …, 100 ms: the 50th value is 50 ms, the 95th 95 ms, the 99th 99 ms. That each payment
     # started 500 ms late does not shorten them.
     for number in range(1, 101):
         run.pay(number * 0.5, took_ms=number, late_ms=500)
-    measured = phases(run.analysed(tmp_path))["all"]
+    measured = phases(run.analysed())["all"]
     assert measured.p50_ms == pytest.approx(50, rel=0.005)
     assert measured.p95_ms == pytest.approx(95, rel=0.005)
     assert measured.p99_ms == pytest.approx(99, rel=0.005)
     assert measured.max_ms == 100
 
 
-def test_warm_up_is_in_no_other_phase_and_in_no_hop(tmp_path: Path) -> None:
+def test_warm_up_is_in_no_other_phase_and_in_no_hop() -> None:
     run = Recorded(warm_up_s=3)
     for number in range(60):  # one every 0.1 s: 30 in warm-up, the rest after it
         run.pay(number * 0.1, "unknown" if number < 30 else "approved")
-    analysis = run.analysed(tmp_path)
+    analysis = run.analysed()
     assert phases(analysis)["warm-up"].offered == 30
     assert phases(analysis)["all"].offered == phases(analysis)["before"].offered == 30
     assert phases(analysis)["all"].technical_success == 1.0
     assert (hop(analysis, "customer", "gateway").executions, analysis.breaks) == (30, [])
 
 
-def test_a_payment_in_flight_when_a_fault_starts_is_the_faults(tmp_path: Path) -> None:
+def test_a_payment_in_flight_when_a_fault_starts_is_the_faults() -> None:
     run = Recorded(ends_s=20)
     run.pay(9.95, took_ms=100)  # answered at 10.05 s
     run.pay(9.80, took_ms=100)  # answered at 9.90 s
     run.pay(14.95, took_ms=100)  # offered before the heal
     run.pay(15.00, took_ms=100)  # offered at the heal
     run.fault("down-1", 10, 15)
-    found = phases(run.analysed(tmp_path))
+    found = phases(run.analysed())
     assert found["before"].offered == 1
     assert found["during"].offered == found["down-1"].offered == 2
     assert found["recovery"].offered == 1
 
 
-def test_overlapping_faults_share_payments_and_during_has_each_once(tmp_path: Path) -> None:
+def test_overlapping_faults_share_payments_and_during_has_each_once() -> None:
     run = Recorded(ends_s=40)
     for second in range(40):
         run.pay(second + 0.5, took_ms=10)
     run.fault("one", 10, 20)  # seconds 10 to 19
     run.fault("two", 15, 25)  # seconds 15 to 24
     run.fault("three", 30, 32)  # seconds 30 and 31
-    found = phases(run.analysed(tmp_path))
+    found = phases(run.analysed())
     assert [found[name].offered for name in ("one", "two", "three")] == [10, 10, 2]
     assert found["during"].offered == 17  # 10 to 24, 30 and 31
     assert found["before"].offered == 10  # 0 to 9
@@ -115,16 +113,16 @@ def test_overlapping_faults_share_payments_and_during_has_each_once(tmp_path: Pa
     assert found["recovery"].offered == 8  # 32 to 39
 
 
-def test_a_fault_that_is_named_like_a_phase_does_not_take_its_place(tmp_path: Path) -> None:
+def test_a_fault_that_is_named_like_a_phase_does_not_take_its_place() -> None:
     run = Recorded(ends_s=20)
     for number in range(200):
         run.pay(number * 0.1, "unknown" if 100 <= number < 150 else "approved", took_ms=10)
     run.fault("before", 10, 15)
-    analysis = run.analysed(tmp_path, technical_success={"before": ">= 99%"})
+    analysis = run.analysed(technical_success={"before": ">= 99%"})
     assert [one.passed for one in analysis.tolerances] == [True]
 
 
-def test_a_fault_that_could_not_be_put_on_never_held(tmp_path: Path) -> None:
+def test_a_fault_that_could_not_be_put_on_never_held() -> None:
     run = Recorded(ends_s=20)
     run.pay(12)
     run.fault("down-1", 10, 15)
@@ -134,19 +132,19 @@ def test_a_fault_that_could_not_be_put_on_never_held(tmp_path: Path) -> None:
         )
         for one in run.records
     ]  # fmt: skip
-    analysis = run.analysed(tmp_path)
+    analysis = run.analysed()
     assert (analysis.faults[0].applied_s, analysis.faults[0].healed_s) == (None, None)
     assert "fault down-1 never took effect" in analysis.reasons
     assert "during" not in phases(analysis)
 
 
-def test_each_second_has_its_own_payments_and_fallbacks(tmp_path: Path) -> None:
+def test_each_second_has_its_own_payments_and_fallbacks() -> None:
     run = Recorded(ends_s=3)
     for number in range(20):
         run.pay(1 + number * 0.05, took_ms=40)
     run.pay(2.5, "unknown")
     run.pay(2.6, "declined", route=1)
-    seconds = run.analysed(tmp_path).seconds
+    seconds = run.analysed().seconds
     assert [one.at_s for one in seconds] == [0, 1, 2, 3]
     assert [one.offered for one in seconds] == [0, 20, 2, 0]
     assert (seconds[1].approved, seconds[1].p50_ms) == (20, pytest.approx(40, rel=0.005))
@@ -157,12 +155,12 @@ def test_each_second_has_its_own_payments_and_fallbacks(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_amplification_is_executions_of_a_call_by_payments_that_needed_it(tmp_path: Path) -> None:
+def test_amplification_is_executions_of_a_call_by_payments_that_needed_it() -> None:
     run = Recorded()
     for number in range(30):
         run.pay(number, route=1 if number < 10 else 0)
     # 30 payments; 10 of them were refused at A and went to B: (20 + 10 + 10) / 30 executions.
-    analysis = run.analysed(tmp_path)
+    analysis = run.analysed()
     for callee, executions, payments in (("processor-a", 30, 30), ("processor-b", 10, 10)):
         found = hop(analysis, "gateway", callee)
         assert (found.executions, found.payments) == (executions, payments)
@@ -171,35 +169,35 @@ def test_amplification_is_executions_of_a_call_by_payments_that_needed_it(tmp_pa
     assert hop(analysis, "customer", "gateway").amplification == 1.0
 
 
-def test_a_call_that_was_not_sent_amplifies_nothing(tmp_path: Path) -> None:
+def test_a_call_that_was_not_sent_amplifies_nothing() -> None:
     run = Recorded()
     for number in range(20):
         name = run.pay(number, route=1)
         run.hop(name, "gateway", "authorise", "processor-a", number, number, "not_tried")
     # A was tried once, kept back once, B tried once: 2 executions a payment, not 3.
-    assert hop(run.analysed(tmp_path), "gateway", "processor-b").amplification == 2.0
+    assert hop(run.analysed(), "gateway", "processor-b").amplification == 2.0
 
 
-def test_drain_lasts_until_nothing_more_is_done_for_any_payment(tmp_path: Path) -> None:
+def test_drain_lasts_until_nothing_more_is_done_for_any_payment() -> None:
     run = Recorded(ends_s=10)
     name = run.pay(9.5, "unknown", took_ms=1_000)  # answered at 10.5 s
     run.decide(name, "reversal_sent", 10.5)
     run.decide(name, "reversal_acknowledged", 12.25)
     run.decide("", "breaker_closed", 20)  # concerns no payment
-    recovery = run.analysed(tmp_path).recovery
+    recovery = run.analysed().recovery
     assert recovery.drain_s == pytest.approx(2.25)
     assert (recovery.reversals_sent, recovery.reversals_acknowledged) == (1, 1)
     assert recovery.reversals_abandoned == 0
 
 
-def test_the_share_of_payments_approved_without_authentication_is_a_risk(tmp_path: Path) -> None:
+def test_the_share_of_payments_approved_without_authentication_is_a_risk() -> None:
     run = Recorded()
     for number in range(40):
         end = "declined" if number >= 36 else "approved"
         name = run.pay(number, end, amount=500)
         if number % 4 == 0:  # 10 payments, of which number 36 was declined
             run.decide(name, "exempt", number, operation="authenticate")
-    analysis = run.analysed(tmp_path)
+    analysis = run.analysed()
     (risk,) = analysis.risks
     # 9 of 36 approved payments = 25 %, 9 × 5.00
     assert (risk.call, risk.text) == (

@@ -1,0 +1,90 @@
+"""Payments that went alike are judged once: a million payments have a few hundred outlines.
+
+An outline is all that the money rules look at, without what differs from payment to payment: ids,
+times and the amount. It is put together by SQLite, so that most stories are never read at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.analysis.store import RunStore, Story
+from harness.payments.journal import MovementKind
+from harness.payments.outcome import HopResult
+
+_PARTS = {
+    "txn": "technical, outcome, code, told, currency, scheme, decided_by, warm_up, "
+    "approved_minor = amount_minor, approved_minor = 0",
+    "hop": "attempt, caller, operation, callee, result, code",
+    "movement": "link, attempt, kind, currency, replace(reference, payment, ''), decided_by, item",
+    "decision": "link, kind, attempt, operation, target, replace(detail, payment, '')",
+}
+_MOST = 100_000  # outlines remembered; beyond them each payment is judged by itself
+
+
+def unlike(store: RunStore, sound: set[str]) -> Iterator[tuple[Story, str]]:
+    """Stories with their outlines, leaving out those with an outline that is in `sound`.
+
+    The caller puts an outline there once its payment broke no rule and `is_plain`.
+    """
+    store.index()
+    sources = [_outlines(store, table) for table in _PARTS]
+    heads = [next(source, None) for source in sources]
+    while waiting := [head[0] for head in heads if head is not None]:
+        payment = min(waiting)
+        outline, amounts = "", set[int]()
+        for place, head in enumerate(heads):
+            outline += "\n"
+            if head is not None and head[0] == payment:
+                outline += head[1]
+                amounts.update(head[2:])
+                heads[place] = next(sources[place], None)
+        # Amounts that are all the same compare alike, whatever they are.
+        is_one_amount = len(amounts) == 1
+        if outline not in sound or not is_one_amount:
+            yield store.story(payment), outline if is_one_amount else ""
+
+
+def is_plain(story: Story) -> bool:
+    """Whether the outline says all that a rule may ask of this payment.
+
+    Not so when a rule asks for times (an unknown outcome that was cleared up later, a failed
+    authentication before or after, a card presented again), or beyond the payment (how often a
+    link stood in), or when nobody knows the customer's side.
+    """
+    presented = [
+        (hop.callee, hop.operation)
+        for hop in story.hops
+        if hop.operation == "authorise" and hop.result not in (
+            HopResult.REFUSED, HopResult.NOT_TRIED
+        )
+    ]  # fmt: skip
+    return (
+        story.customer is not None
+        and len(presented) == len(set(presented))
+        and not any(hop.result.leaves_unknown for hop in story.hops)
+        and not any(
+            hop.operation == "authenticate" and hop.result is HopResult.DECLINED
+            for hop in story.hops
+        )
+        and not any(
+            move.kind in (MovementKind.STOOD_IN, MovementKind.ADVISED) for move in story.movements
+        )
+    )
+
+
+def remember(sound: set[str], outline: str) -> None:
+    """Take an outline as sound, while there is room."""
+    if outline and len(sound) < _MOST:
+        sound.add(outline)
+
+
+def _outlines(store: RunStore, table: str) -> Iterator[tuple[Any, ...]]:
+    """Payment, outline, and for tables with amounts the least and the largest."""
+    amounts = ", MIN(amount_minor), MAX(amount_minor)" if table in ("txn", "movement") else ""
+    return store.select(
+        f"SELECT payment, json_group_array(json_array({_PARTS[table]})){amounts} FROM {table} "  # noqa: S608
+        "WHERE payment != '' GROUP BY payment ORDER BY payment",
+        (),
+    )

@@ -1,0 +1,188 @@
+"""Laws of the measures, for any run."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from math import ceil
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recorded import Recorded
+
+from harness.analysis.analyse import Analysis
+from harness.analysis.course import Course
+from harness.analysis.histogram import Histogram
+from harness.payments.journal import FaultSwitch
+
+LATENCIES = st.lists(st.integers(0, 10**12), max_size=200)
+SHARES = st.floats(0.001, 1.0)
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=200), SHARES)
+def test_a_quantile_is_within_half_a_percent_of_the_nearest_rank(
+    values: list[int], share: float
+) -> None:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    exact = sorted(values)[max(1, ceil(round(share * len(values), 9))) - 1]
+    (found,) = histogram.quantiles(share)
+    assert found is not None
+    assert abs(found - exact) <= 0.005 * exact
+
+
+@given(LATENCIES, LATENCIES)
+def test_a_merged_histogram_is_that_of_all_values_and_survives_being_stored(
+    some: list[int], others: list[int]
+) -> None:
+    parts = []
+    for values in (some, others, some + others):
+        parts.append(Histogram())
+        for value in values:
+            parts[-1].add(value)
+    one, other, whole = parts
+    one.merge(Histogram.unpacked(other.packed()))
+    assert (one.counts, one.total) == (whole.counts, whole.total)
+
+
+@given(LATENCIES, st.lists(SHARES, min_size=2, max_size=5))
+def test_quantiles_ascend(values: list[int], shares: list[float]) -> None:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    found = [one for one in histogram.quantiles(*sorted(shares)) if one is not None]
+    assert found == sorted(found)
+    assert len(found) == (len(shares) if values else 0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2_999), st.booleans()), max_size=300),
+    st.floats(0, 15), st.sampled_from([0.5, 0.9, 0.99]),
+)  # fmt: skip
+def test_a_steady_stretch_is_one_and_none_before_it_is(
+    events: list[tuple[int, bool]], from_s: float, goal: float
+) -> None:
+    course = Course([(cell, 1, int(good)) for cell, good in events], 30)
+    found = course.steady_after(from_s, 30, goal, 5)
+    first = ceil(from_s * 100)
+
+    def is_steady(start: int) -> bool:
+        mine = [(cell, good) for cell, good in events if start <= cell < start + 500]
+        seconds = [
+            [good for cell, good in mine if at <= cell < at + 100]
+            for at in range(start, start + 500, 100)
+        ]
+        return len(mine) >= 20 and all(sum(one) >= goal * len(one) - 1e-9 for one in seconds)
+
+    until = round(first + found * 100) if not isinstance(found, str) else 3_000 - 500 + 1
+    assert not any(is_steady(start) for start in range(first, until, 10))
+    if not isinstance(found, str):
+        assert is_steady(until)
+
+
+PAYMENTS = st.lists(
+    st.tuples(
+        st.integers(0, 399),  # offered, in tenths of a second
+        st.sampled_from(["approved", "declined", "technical", "unknown"]),
+        st.integers(1, 3_000),  # milliseconds
+        st.integers(1, 100_000),  # minor units
+        st.sampled_from([None, 0, 1]),
+    ),
+    min_size=20, max_size=120,
+)  # fmt: skip
+FAULTS = st.lists(st.tuples(st.integers(5, 25), st.integers(1, 14)), max_size=3)
+
+
+def recorded(payments: list[tuple[int, str, int, int, int | None]],
+             faults: list[tuple[int, int]]) -> Recorded:  # fmt: skip
+    run = Recorded(ends_s=40, warm_up_s=2)
+    for at, end, took_ms, amount, route in payments:
+        run.pay(at / 10, end, took_ms=took_ms, amount=amount, route=route)
+    for number, (on, lasts) in enumerate(faults):
+        run.fault(f"fault-{number}", on, on + lasts)
+    return run
+
+
+def analysed(run: Recorded) -> Analysis:
+    return run.analysed(technical_success={"during": ">= 95%"}, recovery="<= 5s")
+
+
+@settings(max_examples=50, deadline=None)
+@given(PAYMENTS, FAULTS, st.randoms(use_true_random=False))
+def test_measures_do_not_depend_on_the_order_of_the_records(
+    payments: list[tuple[int, str, int, int, int | None]], faults: list[tuple[int, int]],
+    shuffle: random.Random,
+) -> None:  # fmt: skip
+    run = recorded(payments, faults)
+    expected = analysed(run)
+    # Switches keep their order: what a fault did is a matter of order.
+    switches = [one for one in run.records if isinstance(one, FaultSwitch)]
+    others = [one for one in run.records if not isinstance(one, FaultSwitch)]
+    shuffle.shuffle(others)
+    run.records = [*others, *switches]
+    found = analysed(run)
+
+    def numbers(analysis: Analysis) -> list[object]:
+        rules = [
+            (one.rule, one.findings, one.amount, [each.payment for each in one.payments])
+            for one in analysis.money.rules
+        ]
+        return [rules, analysis.money.books]
+
+    assert numbers(found) == numbers(expected)
+    assert replace(found, money=expected.money) == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(PAYMENTS, FAULTS)
+def test_counts_and_amounts_add_up_over_phases_hops_and_seconds(
+    payments: list[tuple[int, str, int, int, int | None]], faults: list[tuple[int, int]]
+) -> None:
+    analysis = analysed(recorded(payments, faults))
+    phases = {one.kind: one for one in analysis.phases if one.kind != "fault"}
+    whole = phases["all"]
+    parts = [phases[name] for name in ("before", "during", "between", "recovery") if name in phases]
+    for name in ("offered", "approved", "declined", "technical", "unknown", "amount_offered",
+                 "amount_at_risk", "amount_approved", "amount_declined"):  # fmt: skip
+        assert getattr(whole, name) == sum(getattr(one, name) for one in parts)
+    assert whole.offered + phases["warm_up"].offered == len(payments)
+    assert whole.offered == whole.approved + whole.declined + whole.technical + whole.unknown
+    assert (
+        whole.amount_offered == whole.amount_approved + whole.amount_declined + whole.amount_at_risk
+    )
+    assert sum(one.payments for one in analysis.breaks) == whole.technical + whole.unknown
+    assert sum(one.amount for one in analysis.breaks) == whole.amount_at_risk
+    assert sum(one.offered for one in analysis.seconds) == len(payments)
+    for one in analysis.seconds:
+        assert one.offered == one.approved + one.declined + one.broke
+    for fallback in analysis.fallbacks:
+        assert fallback.succeeded <= fallback.payments <= fallback.activations
+        assert fallback.amount_saved + fallback.amount_lost <= whole.amount_offered
+        for response in fallback.responses:
+            assert response.succeeded <= response.payments <= fallback.payments
+
+
+@settings(max_examples=40, deadline=None)
+@given(PAYMENTS, st.integers(1, 30))
+def test_payments_outside_a_fault_change_nothing_about_it(
+    payments: list[tuple[int, str, int, int, int | None]], more: int
+) -> None:
+    run = recorded(payments, [(10, 10)])
+    before = analysed(run)
+    for number in range(more):  # over before the fault begins, or offered after its heal
+        run.pay(5 + number / 10, "approved", took_ms=10)
+        run.pay(25 + number / 10, "unknown", took_ms=10)
+    after = analysed(run)
+
+    def of_the_fault(analysis: Analysis) -> list[object]:
+        phases = [one for one in analysis.phases if one.kind in ("during", "fault")]
+        breaks = [one for one in analysis.breaks if one.faults]
+        counts = [
+            (one.to, answer.activations, answer.payments, answer.succeeded, answer.detection_s)
+            for one in analysis.fallbacks
+            for answer in one.responses
+        ]
+        return [phases, breaks, counts]
+
+    assert of_the_fault(before) == of_the_fault(after)

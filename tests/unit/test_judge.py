@@ -1,0 +1,188 @@
+"""Tolerances judged with their margins, and what makes a run inconclusive."""
+
+from __future__ import annotations
+
+import pytest
+from recorded import Recorded
+
+from harness.analysis.measured import ToleranceResult, Verdict
+from harness.model.tolerance import Tolerances
+from harness.payments.journal import EngineEvent
+
+# 40 s of ten payments a second; A is down from 10 s to 20 s. Until 11 s nothing is answered, then
+# B serves until 22 s. 100 ms over A, 160 ms over B, 1 s of drain.
+LIMITS = {
+    "technical_success": ">= 97%",
+    "approval_rate": ">= 99%",
+    "latency_p50": "<= 120ms",
+    "latency_p95": "<= 200ms",
+    "latency_p99": "<= 200ms",
+    "detection": "<= 2s",
+    "failover": "<= 2s",
+    "failback": "<= 3s",
+    "recovery": "<= 1s",
+    "drain": "<= 2s",
+    "amplification": "<= 2",
+    "double_charges": 0,
+    "orphaned_authorisations": 0,
+}
+
+
+def outage() -> Recorded:
+    run = Recorded(ends_s=40)
+    for number in range(400):
+        at_s = number / 10
+        if 10 <= at_s < 11:
+            run.pay(at_s, "unknown", took_ms=10, route=None)
+        else:
+            is_over = 11 <= at_s < 22
+            run.pay(at_s, route=int(is_over), took_ms=160 if is_over else 100)
+    run.fault("down-1", 10, 20)
+    return run
+
+
+def judged(run: Recorded, **limits: object) -> dict[str, ToleranceResult]:
+    return {one.measure: one for one in run.analysed(**limits).tolerances}
+
+
+def test_every_limit_that_can_be_declared_is_judged() -> None:
+    assert set(LIMITS) == set(Tolerances.model_fields)
+    found = judged(outage(), **LIMITS)
+    assert set(found) == set(LIMITS)
+    assert {one.measure for one in found.values() if one.passed is not True} == set()
+
+
+@pytest.mark.parametrize(
+    ("measure", "limit", "observed", "margin"),
+    [
+        ("technical_success", ">= 99%", "97.5 %", "1.5 points short"),  # 390 of 400
+        ("approval_rate", "< 100%", "100.0 %", "0.0 points short"),
+        ("latency_p50", "<= 50ms", "100 ms", "0.05 s over"),
+        ("latency_p95", "<= 100ms", "160 ms", "0.06 s over"),
+        ("latency_p99", "<= 100ms", "160 ms", "0.06 s over"),
+        ("detection", "<= 500ms", "1.2 s", "0.66 s over"),  # 11.16 s - 10 s
+        ("failover", "<= 500ms", "1.0 s", "0.50 s over"),
+        ("failback", "<= 500ms", "2.0 s", "1.50 s over"),
+        ("drain", "< 0ms", "60 ms", "0.06 s over"),  # 39.9 s + 160 ms
+        ("amplification", "<= 1.2", "1.28", "0.08 over"),  # (390 + 110) / 390
+    ],
+)
+def test_a_broken_limit_says_what_was_seen_and_by_how_much(
+    measure: str, limit: str, observed: str, margin: str
+) -> None:
+    run = outage()
+    if measure == "drain":
+        run.pay(39.95, took_ms=110)
+    one = judged(run, **{measure: limit})[measure]
+    assert (one.passed, one.observed_text) == (False, observed)
+    assert one.margin_text == margin
+
+
+def test_limits_by_phase_are_judged_by_their_own_payments() -> None:
+    limits = {"before": ">= 100%", "during": ">= 89%", "recovery": ">= 100%", "after": ">= 100%"}
+    analysis = outage().analysed(technical_success=limits, latency_p50={
+        "before": "<= 110ms", "during": "<= 110ms"})  # fmt: skip
+    found = {one.id: (one.passed, one.observed_text) for one in analysis.tolerances}
+    # during: the 100 payments offered from 10 s to 19.9 s and the one at 9.9 s still in flight
+    # at 10 s would be 101; it was answered at 10.0 s exactly, so it is not one of them.
+    assert found == {
+        "technical_success.before": (True, "100.0 %"),
+        "technical_success.during": (True, "90.0 %"),
+        "technical_success.recovery": (True, "100.0 %"),
+        "technical_success.after": (True, "100.0 %"),
+        "latency_p50.before": (True, "100 ms"),
+        "latency_p50.during": (False, "160 ms"),
+    }
+
+
+def test_a_broken_money_rule_fails_without_any_tolerance() -> None:
+    run = outage()
+    run.records = [one for one in run.records if getattr(one, "reference", "") != "p00001-0"]
+    analysis = run.analysed()
+    assert analysis.verdict is Verdict.FAIL
+    assert analysis.reasons[0].startswith("no approval without money: broken by 1 payment")
+
+
+def test_too_few_payments_cannot_be_judged_and_are_never_a_pass() -> None:
+    run = Recorded()
+    for number in range(19):
+        run.pay(number)
+    analysis = run.analysed(technical_success=">= 99%", latency_p99="<= 1s", amplification="<= 2")
+    assert {one.observed_text for one in analysis.tolerances} == {"too few payments"}
+    assert {one.passed for one in analysis.tolerances} == {None}
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_nobody_needed_cannot_be_judged() -> None:
+    run = Recorded(ends_s=40)
+    for number in range(400):
+        run.pay(number / 10)
+    run.fault("harmless", 10, 20)
+    found = judged(run, detection="<= 1s", failover="<= 1s", failback="<= 1s")
+    assert {(one.passed, one.observed_text) for one in found.values()} == {(None, "not used")}
+
+
+def test_a_fallback_that_should_have_come_and_did_not_is_never() -> None:
+    run = Recorded(ends_s=40)
+    for number in range(400):
+        at_s = number / 10
+        run.pay(at_s, "unknown" if 10 <= at_s < 20 else "approved", took_ms=10)
+    run.fault("down-1", 10, 20)
+    found = judged(run, detection="<= 1s", failover="<= 1s", failback="<= 1s")
+    assert (found["detection"].passed, found["detection"].observed_text) == (False, "never")
+    assert (found["failover"].passed, found["failover"].observed_text) == (False, "never")
+    assert (found["failback"].passed, found["failback"].observed_text) == (None, "not used")
+
+
+def test_a_fault_that_met_no_traffic_is_said_although_it_decides_nothing() -> None:
+    run = Recorded(ends_s=20)
+    for number in range(100):
+        run.pay(number / 10)
+    run.fault("down-1", 10, 15)
+    # The engine tells what it did, and nothing of it was this fault's.
+    run.records.append(EngineEvent(1, 0, "connected", "gateway.authorise.processor-a", 1, None, ""))
+    analysis = run.analysed(technical_success=">= 99%")
+    assert (analysis.verdict, analysis.faults[0].hits) == (Verdict.PASS, 0)
+    assert analysis.reasons == [
+        "fault down-1 was on but met no traffic: what it does to the chain was not tried"
+    ]
+
+
+def test_a_load_that_fell_behind_is_inconclusive_and_says_what_rate_was_reached() -> None:
+    run = Recorded(ends_s=10)
+    # 200 payments in 10 s are 20/s. The second half starts 6 s late: those intended from 5.0 s to
+    # 5.95 s start by 11.95 s, so none of that half starts within the ten seconds: 100 / 10 s.
+    for number in range(200):
+        run.pay(number / 20, took_ms=7_000, late_ms=6_000 if number >= 100 else 0)
+    analysis = run.analysed(technical_success=">= 99%")
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    (reason,) = analysis.reasons
+    assert "10.0 payments/s were reached, 20.0 were to be offered" in reason
+    assert analysis.lag_p99_ms == pytest.approx(6_000, rel=0.005)
+    assert analysis.lag_max_ms == 6_000
+
+
+def test_a_load_that_is_late_now_and_then_is_measured_from_the_intended_start() -> None:
+    run = Recorded(ends_s=20)
+    for number in range(200):  # one in 200 starts 1 s late: p99 is on time
+        run.pay(number / 10, took_ms=1_500, late_ms=1_000 if number == 7 else 0)
+    analysis = run.analysed(technical_success=">= 99%")
+    assert analysis.verdict is Verdict.PASS
+    assert (analysis.lag_p99_ms, analysis.lag_max_ms) == (0, 1_000)
+
+
+@pytest.mark.parametrize("planned", [399, 401])
+def test_records_that_are_missing_or_too_many_are_inconclusive(planned: int) -> None:
+    run = outage()
+    run.planned = planned
+    analysis = run.analysed(technical_success=">= 50%")
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert f"{planned} payments were to be offered, 400 have a record" in analysis.reasons
+
+
+def test_a_problem_of_the_harness_is_never_blamed_on_the_chain() -> None:
+    analysis = outage().analysed("the engine died", technical_success=">= 99%")
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert analysis.reasons == [
+        "the engine died", "technical success was 97.5 % (required >= 99%)"
+    ]  # fmt: skip
