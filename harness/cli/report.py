@@ -16,17 +16,26 @@ def report(
     assurance: Annotated[
         Path | None, typer.Option(help="file with who tested what and why, for the PDF")
     ] = None,
+    ctrf: Annotated[
+        bool, typer.Option("--ctrf", help="also write ctrf.json (Common Test Report Format)")
+    ] = False,
+    prom: Annotated[
+        Path | None, typer.Option(help="also write gauges in Prometheus' text format here")
+    ] = None,
 ) -> None:
     """Render a run's report, JUnit file and summary again from its result.json.
 
     Example: paychain report reports/20261123T200000Z-card-ecommerce-steady
     """
+    from rich.console import Console
+
     from harness.model.loading import load_assurance
-    from harness.report.outputs import publish_pdf, render_again
-    from harness.report.summary import terminal_lines
+    from harness.report.outputs import publish_for_tools, publish_pdf, render_again
+    from harness.report.terminal import show
 
     told = load_assurance(assurance).model if assurance is not None else None
     result = render_again(run)
-    print("\n".join(terminal_lines(result)))
+    publish_for_tools(result, run, ctrf=ctrf, prometheus=prom)
+    show(result, Console())
     if pdf or told is not None:
         print(f"compliance document: {publish_pdf(run, result, told)}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +31,12 @@ def run(
     sign: Annotated[
         Path | None, typer.Option(help="sign the run with this private key, whatever its verdict")
     ] = None,
+    ctrf: Annotated[
+        bool, typer.Option("--ctrf", help="also write ctrf.json (Common Test Report Format)")
+    ] = False,
+    prom: Annotated[
+        Path | None, typer.Option(help="also write gauges in Prometheus' text format here")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print result.json")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print the verdict only")] = False,
     exit_zero: Annotated[
@@ -39,15 +47,19 @@ def run(
 
     Example: paychain run card-ecommerce processor-down --seed 7
     """
+    from rich.console import Console
+
     from harness import conductor
     from harness import virtual as in_virtual_time
     from harness.model.loading import load_chain, load_experiment
     from harness.order import Order
     from harness.progress import choose
+    from harness.report import github
     from harness.report.dsse import read_private_key
     from harness.report.evidence import sign_run
+    from harness.report.outputs import publish_for_tools
     from harness.report.result import FILE_NAME
-    from harness.report.summary import terminal_lines
+    from harness.report.terminal import show
 
     _check_options(virtual=virtual, check_determinism=check_determinism, toxiproxy=toxiproxy)
     loaded = load_chain(chain)
@@ -64,14 +76,16 @@ def run(
         finished = in_virtual_time.run(order, progress, check_determinism=check_determinism)
     else:
         finished = conductor.run(order, progress)
+    publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
     if signing is not None:
         sign_run(finished.folder, signing)
     if json:
         print((finished.folder / FILE_NAME).read_text("utf-8"), end="")
     else:
-        lines = terminal_lines(finished.result)
-        print("\n".join(lines[:1] if quiet else lines))
+        show(finished.result, Console(), is_quiet=quiet)
         print(f"report: {finished.folder / 'report.html'}")
+    for line in github.tell(finished.result, os.environ):
+        print(line, file=sys.stderr)  # GitHub reads commands there, too; stdout may be JSON
     if finished.was_interrupted:
         raise typer.Exit(INTERRUPTED)
     code = EXIT_CODES[finished.result.verdict]

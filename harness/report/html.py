@@ -19,9 +19,12 @@ from harness.payments.money import written
 from harness.report import palette, wording
 from harness.report.chainmap import chain_map
 from harness.report.plot import timeline
-from harness.report.result import Result
+from harness.report.result import Result, Story
 from harness.report.storyline import storyline
 from harness.report.tables import fallback_rows, fault_rows, seconds_rows
+
+STORY_CHARACTERS = 200_000  # of all stories: with it a page of any run stays under 500 kB
+ROW_CHARACTERS = 160  # of a moment in the table of a story
 
 _FILTERS = (
     wording.share, wording.seconds, wording.millis, wording.required, wording.tolerance_name,
@@ -54,7 +57,7 @@ def render(result: Result) -> str:
         judged=wording.JUDGED,
         panels=[_ours(one) for one in drawings],
         map=_ours(chain_map(result)),
-        stories=[(one, _ours(storyline(one, result.chain.currency))) for one in result.stories],
+        stories=_stories(result),
         broken=[one for one in result.money.rules if one.findings],
         kept=[one for one in result.money.rules if not one.findings],
         fallbacks=fallback_rows(result),
@@ -62,6 +65,19 @@ def render(result: Result) -> str:
         wide=wide,
         rows=rows,
     )
+
+
+def _stories(result: Result) -> list[tuple[Story, Markup]]:
+    """Stories with their drawings, as many as there is room for; all are in result.json."""
+    drawn: list[tuple[Story, Markup]] = []
+    room = STORY_CHARACTERS
+    for one in result.stories:
+        drawing = storyline(one, result.chain.currency)
+        room -= len(drawing) + ROW_CHARACTERS * len(one.moments)
+        if room < 0 and drawn:
+            break
+        drawn.append((one, _ours(drawing)))
+    return drawn
 
 
 def stylesheet() -> str:

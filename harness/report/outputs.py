@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -9,10 +11,12 @@ import msgspec
 from harness.analysis.store import RunStore
 from harness.model.assurance import Assurance
 from harness.payments.errors import UserError
+from harness.report import ctrf as ctrf_format
 from harness.report.evidence import is_signed, write_sums
 from harness.report.html import render, stylesheet
 from harness.report.junit import junit_xml
 from harness.report.pdf import write_pdf
+from harness.report.prometheus import write_prometheus
 from harness.report.result import Result, read, write
 from harness.report.story import with_stories
 from harness.report.summary import summary_md
@@ -38,7 +42,8 @@ def render_again(folder: Path) -> Result:
         raise UserError(f"{folder} is signed: its files must not change", mend=mend)
     result = read(folder)
     if not result.stories:
-        result = _told(result, folder)
+        with suppress(sqlite3.Error):  # a run.db of another version: the result has all the rest
+            result = _told(result, folder)
     _write_all(result, folder)
     return result
 
@@ -56,15 +61,23 @@ def publish_pdf(folder: Path, result: Result, assurance: Assurance | None) -> Pa
     return path
 
 
+def publish_for_tools(result: Result, folder: Path, *, ctrf: bool, prometheus: Path | None) -> None:
+    """Outputs that are written on request only. Raises UserError when one cannot be written."""
+    if ctrf:
+        (folder / ctrf_format.FILE_NAME).write_text(ctrf_format.ctrf_json(result), "utf-8")
+        write_sums(folder)
+    if prometheus is not None:
+        write_prometheus(result, prometheus)
+
+
 def _told(result: Result, folder: Path) -> Result:
     path = folder / STORE_NAME
     if not path.is_file():
         return result
     store = RunStore.open(path)
-    try:
-        return with_stories(result, store)
-    finally:
-        store.close()
+    told = with_stories(result, store)
+    store.close()
+    return told
 
 
 def _write_all(result: Result, folder: Path) -> None:

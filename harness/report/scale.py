@@ -61,14 +61,16 @@ def extremes(values: Sequence[float | None], wide: int) -> list[tuple[float, flo
     return found
 
 
-def thinned(values: Sequence[float | None]) -> list[tuple[int, float | None]]:
-    """Index and value of at most MOST_POINTS points: the lowest and the highest of each bucket.
+def thinned(
+    values: Sequence[float | None], most: int = MOST_POINTS
+) -> list[tuple[int, float | None]]:
+    """Index and value of at most `most` points: the lowest and the highest of each bucket.
 
     A second that stands out stays, which averaging or picking by shape would not promise.
     """
-    if len(values) <= MOST_POINTS:
+    if len(values) <= most:
         return list(enumerate(values))
-    wide = bucket_width(len(values), MOST_POINTS // 2)
+    wide = bucket_width(len(values), most // 2)
     points: list[tuple[int, float | None]] = []
     for start in range(0, len(values), wide):
         known = [

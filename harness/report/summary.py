@@ -1,116 +1,67 @@
-"""The four answers in words: for the terminal and for summary.md."""
+"""summary.md: the run in GitHub-flavoured Markdown, failed checks first."""
 
 from __future__ import annotations
 
-from harness.analysis.measured import FallbackMeasure
-from harness.payments.money import written
+from harness.report.checks import checks, plain
+from harness.report.lines import break_lines, fallback_lines, money_lines
 from harness.report.result import Result
-from harness.report.wording import MARKS, WORDS, seconds, share
+from harness.report.scale import bucket_width, extremes
+from harness.report.wording import JUDGED, MARKS, WORDS, headline, required, tolerance_name
 
-LISTED = 5
-
-
-def terminal_lines(result: Result) -> list[str]:
-    """The four questions every run answers, in order."""
-    lines = [
-        f"{MARKS[result.verdict]} {WORDS[result.verdict]}  {result.experiment.name} on "
-        f"{result.chain.name}"
-    ]
-    lines += [f"    {reason}" for reason in result.reasons[:LISTED]]
-    lines += ["", "1  Within tolerances?"]
-    for one in result.tolerances:
-        mark = {True: "✓", False: "✕", None: "–"}[one.passed]
-        margin = f"  ({one.margin_text})" if one.margin_text else ""
-        lines.append(f"   {mark} {one.id:<32} {one.required:>9}  {one.observed_text}{margin}")
-    lines += ["", "2  Where did payments break?"]
-    lines += [f"   {line}" for line in break_lines(result)] or ["   nowhere"]
-    lines += ["", "3  How did the fallbacks perform?"]
-    lines += [f"   {line}" for line in fallback_lines(result)] or ["   not used"]
-    lines += ["", "4  Did any money go wrong?"]
-    lines += [f"   {line}" for line in money_lines(result)]
-    return [*lines, "", f"repeat: {result.command}"]
-
-
-def break_lines(result: Result) -> list[str]:
-    """`customer → edge: 312 payments, 12,240.10 EUR (http_error 500; edge-5xx)`."""
-    lines = []
-    for one in result.breaks[:LISTED]:
-        why = f"{one.failure} {one.code}".strip()
-        during = f"; during {', '.join(one.faults)}" if one.faults else ""
-        amount = written(one.amount, result.chain.currency)
-        lines.append(
-            f"{one.caller} → {one.callee} ({one.operation}): {one.payments} payments, {amount} "
-            f"({why}{during})"
-        )
-    left = result.breaks[LISTED:]
-    if left:
-        lines.append(f"and {sum(one.payments for one in left)} payments in {len(left)} other ways")
-    return lines
-
-
-def fallback_lines(result: Result) -> list[str]:
-    """A line per fallback, and one for recovery when there were faults."""
-    lines = [_fallback(one) for one in result.fallbacks]
-    recovery = result.recovery
-    if result.faults:
-        lines.append(f"back to normal after the last heal: {seconds(recovery.recovery_s)}")
-    if recovery.reversals_sent:
-        lines.append(
-            f"reversals: {recovery.reversals_sent} sent, "
-            f"{recovery.reversals_acknowledged} acknowledged"
-        )
-    return lines
-
-
-def _fallback(one: FallbackMeasure) -> str:
-    to = f" to {one.to}" if one.to else ""
-    line = f"{one.call} {one.kind}{to}: used {one.activations} times, success {share(one.success)}"
-    if one.kind == "failover":
-        line += (
-            f"; first served after {seconds(one.detection_s)}, back at the tolerance after "
-            f"{seconds(one.failover_s)}, fail-back after {seconds(one.failback_s)}"
-        )
-    return line
-
-
-def money_lines(result: Result) -> list[str]:
-    """A line per money rule, with the first payments that broke it."""
-    lines = []
-    for rule in result.money.rules:
-        if not rule.findings:
-            lines.append(f"✓ {rule.title}")
-            continue
-        amount = written(rule.amount, result.chain.currency)
-        lines.append(f"✕ {rule.title}: {rule.findings} payments, {amount}")
-        for one in rule.payments[:3]:
-            lines.append(f"    {one.payment}: {one.text}; {'; '.join(one.references)}")
-    return lines
+SPARKS = "▁▂▃▄▅▆▇█"
+SPARK_CHARACTERS = 80
+LARGEST = 60_000  # characters: far under what any CI system shows
+_FAILED_FIRST = {False: 0, None: 1, True: 2}
 
 
 def summary_md(result: Result) -> str:
-    """GitHub-flavoured Markdown: failed checks first."""
-    lines = [f"## {MARKS[result.verdict]} {_plain(result.experiment.name)} on "
-             f"{_plain(result.chain.name)}: {WORDS[result.verdict].lower()}", ""]  # fmt: skip
-    lines += [f"- {_plain(reason)}" for reason in result.reasons]
-    lines += ["", "| tolerance | required | observed | |", "|-|-|-|-|"]
-    order = {False: 0, None: 1, True: 2}
-    for one in sorted(result.tolerances, key=lambda one: order[one.passed]):
-        mark = {True: "✓ held", False: "✕ broke", None: "– not judged"}[one.passed]
-        lines.append(
-            f"| {one.id} | {_plain(one.required)} | {_plain(one.observed_text)} | {mark} |"
-        )
-    for title, some in (
+    """The four answers for a pull request or a CI job's page."""
+    title = f"{_text(result.experiment.name)} on {_text(result.chain.name)}"
+    lines = [
+        f"## {MARKS[result.verdict]} {title}: {WORDS[result.verdict].lower()}", "",
+        _text(headline(result)), "",
+        "| | tolerance | required | observed | margin |", "|-|-|-|-|-|",
+    ]  # fmt: skip
+    for one in sorted(result.tolerances, key=lambda one: _FAILED_FIRST[one.passed]):
+        cells = (
+            " ".join(JUDGED[one.passed]), tolerance_name(one), required(one.required),
+            one.observed_text, one.margin_text,
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(_text(cell) for cell in cells)} |")
+    spark = sparkline(result)
+    if spark:
+        lines += ["", f"Success over time, 0 to 100 %: `{spark}`"]
+    for heading, some in (
         ("Where payments broke", break_lines(result) or ["nowhere"]),
         ("Fallbacks", fallback_lines(result) or ["not used"]),
         ("Money", money_lines(result)),
     ):
-        lines += ["", f"**{title}**", ""]
-        lines += [f"- {_plain(line.strip())}" for line in some]
-    return "\n".join([*lines, "", f"Repeat: `{result.command.replace('`', '')}`", ""])
+        lines += ["", f"**{heading}**", ""]
+        lines += [f"- {_text(line.strip())}" for line in some]
+    evidence = [one for one in checks(result) if one.passed is False and one.evidence]
+    if evidence:
+        lines += ["", "<details><summary>First offending payments</summary>", ""]
+        lines += [f"- {_text(one.title)}: {_text(one.evidence)}" for one in evidence]
+        lines += ["", "</details>"]
+    command = plain(result.command).replace("`", "").replace("\n", " ")
+    text = "\n".join([*lines, "", f"Repeat: `{command}`", ""])
+    return text if len(text) <= LARGEST else f"{text[:LARGEST]}…\n"
 
 
-def _plain(text: str) -> str:
-    for character, instead in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "'"),
-                               ("@", "&#64;")):  # fmt: skip
+def sparkline(result: Result) -> str:
+    """Success over time in one line: the worst second of each part."""
+    shares = [one.succeeded / one.offered if one.offered else None for one in result.seconds]
+    wide = bucket_width(len(shares), SPARK_CHARACTERS)
+    return "".join(
+        SPARKS[round(pair[0] * (len(SPARKS) - 1))] if pair is not None else " "
+        for pair in extremes(shares, wide)
+    ).rstrip()
+
+
+def _text(text: str) -> str:
+    """Foreign text as text: neither markup nor a mention, and in one table cell."""
+    text = plain(text).replace("&", "&amp;")
+    for character, instead in (("<", "&lt;"), ("|", "\\|"), ("`", "'"), ("@", "&#64;"),
+                               ("[", "&#91;"), ("*", "&#42;"), ("_", "&#95;")):  # fmt: skip
         text = text.replace(character, instead)
-    return text.replace("\n", " ")
+    return text.replace("\r", " ").replace("\n", " ")

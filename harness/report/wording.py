@@ -19,12 +19,14 @@ _PHASES = {
     "before": " before the faults", "during": " during the faults",
     "recovery": " in recovery", "after": " after the faults",
 }  # fmt: skip
-_BROKEN = {  # a money rule that broke, in plain words
+_BROKEN = {  # a money rule that broke, in plain words; any other is told by its title
     "no_double_charge": "{payments} charged more than once, {amount} too much",
     "no_orphaned_authorisation": "{amount} of {payments} held although nobody was told so",
     "no_approval_without_money": "{payments} approved with no money behind them, {amount}",
+    "customer_told_the_amount": "{payments} told another amount than is held, off by {amount}",
     "amounts_equal": "{payments} booked with another amount or currency, off by {amount}",
     "books_agree": "the books disagree about {payments}, {amount}",
+    "unknowns_resolved": "{payments} with an outcome that was never cleared up",
 }
 _SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
 
@@ -79,10 +81,13 @@ def tolerance_name(one: ToleranceResult) -> str:
 
 def broken_rule(rule: MoneyRule, currency: str) -> str:
     """`83 payments charged more than once, 5,011.51 EUR too much`."""
-    pattern = _BROKEN.get(rule.rule, rule.title + ": broken by {payments}, {amount}")
-    return pattern.format(
-        payments=count(rule.findings, "payment"), amount=written(rule.amount, currency)
-    )
+    told = {
+        "payments": count(rule.findings, "payment"), "amount": written(rule.amount, currency)
+    }  # fmt: skip
+    if rule.rule in _BROKEN:
+        return _BROKEN[rule.rule].format(**told)
+    amount = f", {told['amount']}" if rule.amount else ""
+    return f"{told['payments']} broke the rule “{rule.title}”{amount}"
 
 
 def headline(result: Result) -> str:

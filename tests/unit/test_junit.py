@@ -1,0 +1,95 @@
+"""junit.xml as Jenkins and GitLab take it (the attributes are those of Jenkins' schema)."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element, fromstring
+
+import msgspec
+import pytest
+from report_results import DOUBLE, result
+
+from harness.analysis.measured import MoneyFinding, Verdict
+from harness.report.junit import junit_xml
+from harness.report.result import Result
+
+# element: its children, its required attributes, its optional ones
+SHAPE = {
+    "testsuites": ({"testsuite"}, set(), {"name", "time", "tests", "failures", "errors"}),
+    "testsuite": (
+        {"properties", "testcase", "system-out", "system-err"},
+        {"name", "tests", "failures", "errors"}, {"skipped", "time", "timestamp", "hostname"},
+    ),
+    "properties": ({"property"}, set(), set()),
+    "property": (set(), {"name", "value"}, set()),
+    "testcase": ({"skipped", "error", "failure", "system-out", "system-err"}, {"name"},
+                 {"classname", "time"}),
+    "failure": (set(), set(), {"type", "message"}),
+    "error": (set(), set(), {"type", "message"}),
+    "skipped": (set(), set(), {"type", "message"}),
+    "system-out": (set(), set(), set()),
+}  # fmt: skip
+
+
+def assert_shape(element: Element) -> None:
+    children, needed, allowed = SHAPE[element.tag]
+    assert needed <= set(element.attrib) <= needed | allowed
+    for child in element:
+        assert child.tag in children, f"<{child.tag}> in <{element.tag}>"
+        assert_shape(child)
+
+
+def cases(of: Result) -> dict[str, Element]:
+    suite = fromstring(junit_xml(of)).find("testsuite")
+    assert suite is not None
+    return {case.attrib["name"]: case for case in suite.findall("testcase")}
+
+
+def test_it_has_the_elements_and_attributes_that_ci_systems_read() -> None:
+    root = fromstring(junit_xml(result()))
+    assert root.tag == "testsuites"
+    assert_shape(root)
+    suite = root[0]
+    # three tolerances, two money rules and whether the run is conclusive
+    counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped", "time")}
+    assert counts == {
+        "tests": "6", "failures": "2", "errors": "0", "skipped": "1", "time": "30.000",
+    }  # fmt: skip
+
+
+def test_names_are_stable_and_unique_within_their_class() -> None:
+    good = result(tolerances=[msgspec.structs.replace(one, passed=True, observed_text="99 %")
+                              for one in result().tolerances])  # fmt: skip
+    assert list(cases(good)) == list(cases(result()))
+    assert len(cases(result())) == 6
+    assert {case.get("classname") for case in cases(result()).values()} == {"paychain.shop.mine"}
+
+
+def test_a_failure_says_required_and_observed_the_first_payment_and_how_to_repeat_it() -> None:
+    tolerance = cases(result())["technical_success.during"].find("failure")
+    assert tolerance is not None
+    assert tolerance.get("message") == (
+        "Technical success during the faults: required ≥ 95 %, observed 71.3 % (23.7 points short)"
+    )
+    assert "chaos/mine.yaml:7:41" in (tolerance.text or "")
+    rule = cases(result())["no_double_charge"].find("failure")
+    assert rule is not None
+    lines = (rule.text or "").splitlines()
+    assert "broken by 2 payments, 30.00 EUR" in lines
+    assert any(line.startswith("p0000007: 20.00 EUR held") for line in lines)
+    assert lines[-1] == "repeat: paychain run shop mine --seed 7"
+
+
+def test_what_could_not_be_judged_is_skipped_and_an_inconclusive_run_an_error() -> None:
+    assert cases(result())["latency_p99.after"].find("skipped") is not None
+    broken = cases(result(verdict=Verdict.INCONCLUSIVE, reasons=["the engine died"]))
+    error = broken["run_is_conclusive"].find("error")
+    assert error is not None
+    assert error.get("message") == "Run is conclusive: the engine died"
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x0b", "\ufffe", "\ud800", "<", "]]>", "&"])
+def test_no_text_makes_the_file_unreadable(character: str) -> None:
+    finding = MoneyFinding(f"p{character}1", 1, f"held {character} twice", [character])
+    rule = msgspec.structs.replace(DOUBLE, title=f"a{character}b", payments=[finding])
+    bad = result(money=msgspec.structs.replace(result().money, rules=[rule]), command=character)
+    assert_shape(fromstring(junit_xml(bad).encode()))
