@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import toxiproxy.server
-from conftest import HERE
 from subject import Subject, Upstream, connect, end_of, receive
 from toxiproxy import Toxiproxy
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 
+HERE = Path(__file__).parent
 NODE_CLIENT = "toxiproxy-node-client@4.1.0"
 
 
