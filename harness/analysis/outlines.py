@@ -47,23 +47,21 @@ def unlike(store: RunStore, sound: set[str]) -> Iterator[tuple[Story, str]]:
 
 
 def is_plain(story: Story) -> bool:
-    """Whether the outline says all that a rule may ask of this payment.
+    """Whether the outline, with its hops in the order they started, says all a rule may ask.
 
-    Not so when a rule asks for times (an unknown outcome that was cleared up later, a failed
-    authentication before or after, a card presented again), or beyond the payment (how often a
-    link stood in), or when nobody knows the customer's side.
+    Not so when a rule asks for times (a failed authentication before or after, a card presented
+    again after a decline), or beyond the payment (how often a link stood in), or when nobody knows
+    the customer's side. A new rule that asks for more has to be provided for here.
     """
     presented = [
-        (hop.callee, hop.operation)
+        (hop.callee, hop.result in (HopResult.DECLINED, HopResult.TECHNICAL))
         for hop in story.hops
-        if hop.operation == "authorise" and hop.result not in (
-            HopResult.REFUSED, HopResult.NOT_TRIED
-        )
-    ]  # fmt: skip
+        if hop.operation == "authorise"
+    ]
+    is_repeated = len(presented) > len({callee for callee, _ in presented})
     return (
         story.customer is not None
-        and len(presented) == len(set(presented))
-        and not any(hop.result.leaves_unknown for hop in story.hops)
+        and not (is_repeated and any(declined for _, declined in presented))
         and not any(
             hop.operation == "authenticate" and hop.result is HopResult.DECLINED
             for hop in story.hops

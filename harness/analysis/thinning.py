@@ -53,8 +53,6 @@ def copy_kept(db: sqlite3.Connection, path: str, by_payment: list[str], whole: l
         if table in by_payment:
             where = "WHERE payment = '' OR payment IN (SELECT payment FROM kept)"
         db.execute(f"INSERT INTO thin.{table} SELECT * FROM main.{table} {where}")  # noqa: S608
-    for table in by_payment:
-        db.execute(f"CREATE INDEX thin.{table}_payment ON {table} (payment)")
     db.commit()
     db.execute("DETACH thin")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import msgspec
 import pytest
-from recorded import CHAIN, Recorded
+from recorded import CHAIN, Recorded, ns
 
 from harness.analysis.reconcile import Parties, money, reconcile
 from harness.analysis.store import RunStore, SpoolReader, Story
@@ -213,8 +214,11 @@ def test_judging_alike_payments_once_finds_what_judging_each_finds(tmp_path: Pat
     run = Recorded(ends_s=60)
     for number in range(300):
         end = ("approved", "declined", "unknown", "technical")[number % 7 % 4]
-        run.pay(number / 5, end, route=number % 3 % 2, amount=1_000 + number % 5)
+        name = run.pay(number / 5, end, route=number % 3 % 2, amount=1_000 + number % 5)
+        if number % 13 == 0:
+            run.decide(name, "reversal_acknowledged", number / 5, "processor-a")
     spoilt: list[Record] = []
+    random.Random(5).shuffle(run.records)
     for number, one in enumerate(run.records):
         if isinstance(one, Movement) and number % 41 == 0:
             continue  # a lost entry
@@ -236,3 +240,16 @@ def test_judging_alike_payments_once_finds_what_judging_each_finds(tmp_path: Pat
         )  # fmt: skip
         counted += len(findings)
     assert counted > 20  # or the test would show nothing
+
+
+def test_payments_that_differ_in_what_came_first_are_not_alike() -> None:
+    run = Recorded()
+    for number in range(20):
+        name = run.pay(number, "declined", route=None)
+        sent = ns(number)
+        run.hop(name, "gateway", "authorise", "processor-a", sent, sent + 9, "timeout")
+        # Every other payment was asked about before it was sent, which clears up nothing.
+        asked = sent - 50 if number % 2 else sent + 50
+        run.hop(name, "gateway", "query", "processor-a", asked, asked + 9, "declined")
+    (rule,) = (one for one in money(run.store(), CHAIN).rules if one.rule == "unknowns_resolved")
+    assert rule.findings == 10
