@@ -10,10 +10,9 @@ from harness.analysis.fallback_kinds import STANDBYS
 from harness.analysis.measured import Break, FaultRun
 from harness.analysis.phases import touched
 from harness.analysis.store import Story
-from harness.payments.journal import Decision, HopRecord
+from harness.payments.journal import ASIDE, Decision, HopRecord
 
 EXAMPLES = 5
-_ASIDE = ("void", "query", "notify")  # cleaning up and telling is not where a payment breaks
 
 
 @dataclass
@@ -54,7 +53,7 @@ def failed_ends(hops: Sequence[HopRecord], decisions: Sequence[Decision] = ()) -
         hop
         for hop in hops
         if not hop.result.worked
-        and hop.operation not in _ASIDE
+        and hop.operation not in ASIDE
         and not is_absorbed(hop)
         and not any(is_absorbed(one) or one.result.worked for one in above(hop))
     ]

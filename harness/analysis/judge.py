@@ -22,12 +22,11 @@ from harness.analysis.phases import Punctuality
 from harness.analysis.timeline import Times
 from harness.model.experiment import Experiment
 from harness.model.tolerance import Limit, ShareByPhase, TimeByPhase
-from harness.payments.journal import DecisionKind
+from harness.payments.journal import ASIDE, DecisionKind
 from harness.payments.money import written
 
 LAG_LIMIT_MS = 250.0  # arrivals this late (p99) are not the load that was declared
 _PHASES = ("before", "during", "recovery", "after")
-_REPAIRS = ("void", "query")  # repeated until acknowledged: that is their work
 _COUNTS = {
     "double_charges": "no_double_charge", "orphaned_authorisations": "no_orphaned_authorisation"
 }  # fmt: skip
@@ -66,7 +65,7 @@ def tolerances(experiment: Experiment, seen: Observed) -> list[ToleranceResult]:
         known = [
             one.amplification
             for one in seen.hops
-            if one.amplification is not None and one.operation not in _REPAIRS
+            if one.amplification is not None and one.operation not in ASIDE
         ]
         found.append(_number("amplification", declared.amplification, max(known, default=None)))
     counted = {one.rule: one.findings for one in seen.money.rules}

@@ -13,6 +13,7 @@ from harness.model.lifecycle import (
     Cancels,
     Captures,
     Challenge,
+    Notifications,
     PartialApprovals,
     Refunds,
     ServiceTime,
@@ -70,6 +71,9 @@ class Link(Declared):
     refunds: Refunds | None = None
     accepts_partial: bool = False
     reauthentications: Annotated[int, Field(ge=0, le=5)] = 1  # after soft declines
+    forgets_notifications: bool = False  # takes a repeated notification for a new one
+    # processor
+    notifies: Notifications | None = None
     # processor, scheme, issuer: how long an authorisation is held
     expires_after: Duration | None = None
     # issuer
@@ -158,5 +162,8 @@ class Chain(Declared):
                         found.append(Hop(caller=caller, operation=later, callee=callee))
                     if call.on_unknown == "query":
                         found.append(Hop(caller=caller, operation="query", callee=callee))
+            notifies = self.links[caller].notifies
+            if notifies is not None:
+                found.append(Hop(caller=caller, operation="notify", callee=notifies.to))
         unique = {hop.name: hop for hop in found}
         return list(unique.values())

@@ -23,8 +23,17 @@ from harness.payments.codes import table
 
 _ONLY_FOR = {
     **dict.fromkeys(
-        ("captures", "cancels", "refunds", "accepts_partial", "reauthentications"), ("gateway",)
+        (
+            "captures",
+            "cancels",
+            "refunds",
+            "accepts_partial",
+            "reauthentications",
+            "forgets_notifications",
+        ),
+        ("gateway",),
     ),
+    "notifies": ("processor",),
     **dict.fromkeys(("partial_approvals", "soft_declines"), ("issuer",)),
     **dict.fromkeys(("outcomes", "challenge"), ("authentication",)),
     "expires_after": ("gateway", "processor", "scheme", "issuer"),
@@ -52,6 +61,7 @@ def check_chain(chain: Chain) -> list[Problem]:
         if link.role == "edge" and link.forwards_to is None and "forward" not in link.calls:
             problems.append(Problem(at, "an edge forwards to nobody", "add forwards_to:"))
         problems += _roles(link, at)
+        problems += _notifies(chain, link, (*at, "notifies"))
         for operation, call in link.calls.items():
             problems += check_call(chain.links, operation, call, (*at, "calls", operation))
     return problems or [*_cycles(chain), *_unreached(chain)]
@@ -67,6 +77,18 @@ def _roles(link: Link, at: KeyPath) -> list[Problem]:
     if link.refunds is not None and link.captures is None:
         found.append(Problem((*at, "refunds"), "nothing is captured to refund", "add captures:"))
     return found
+
+
+def _notifies(chain: Chain, link: Link, at: KeyPath) -> list[Problem]:
+    if link.notifies is None:
+        return []
+    receiver = chain.links.get(link.notifies.to)
+    if receiver is None:
+        return [unknown((*at, "to"), "link", link.notifies.to, chain.links)]
+    if receiver.role != "gateway":
+        what = f"a {receiver.role} takes no notifications"
+        return [Problem((*at, "to"), what, "name a gateway")]
+    return []
 
 
 def _cycles(chain: Chain) -> list[Problem]:

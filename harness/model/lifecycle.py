@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,8 +17,27 @@ class ServiceTime(Declared):
     p99: Duration
 
 
+class Notifications(Declared):
+    """The processor tells a gateway what became of a payment: webhooks, at least once.
+
+    Each comes after a `delay` of its own, so they arrive out of order; this share comes twice, and
+    this share of tries has a signature that is wrong. Source: domain.md §2.4.
+    """
+
+    to: str
+    delay: ServiceTime = ServiceTime.model_construct(median=0.05, p99=0.5)
+    duplicates: Share = 0.0
+    bad_signatures: Share = 0.0
+    timeout: Duration = 1.0
+    backoff: Duration = 0.5
+    longest: Duration = 5.0
+    give_up_after: Duration = 60.0  # days in real life
+
+
 class Captures(Declared):
     """The gateway captures this share of the approved payments, `after` their approval.
+
+    `on`: when the answer came, or when the notification did.
 
     `of` the authorised amount in `parts` equal parts, one `after` the other; the last part is
     final and releases the rest.
@@ -28,6 +47,7 @@ class Captures(Declared):
     share: Share = 1.0
     of: Share = 1.0
     parts: Annotated[int, Field(ge=1, le=20)] = 1
+    on: Literal["answer", "notification"] = "answer"
 
 
 class Cancels(Declared):

@@ -14,6 +14,9 @@ import msgspec
 
 from harness.payments.outcome import HopResult, Outcome
 
+# Operations beside or after a payment's own way: none of them is where a payment breaks.
+ASIDE = frozenset({"void", "query", "capture", "refund", "advise", "notify"})
+
 
 class MovementKind(StrEnum):
     """What a link's journal says happened to money."""

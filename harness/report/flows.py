@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.payments.journal import ASIDE
 from harness.report.result import Result
 
 CUSTOMER = "customer"
 DROPS = 3  # lines of breaks under one link
-_REPAIRS = ("void", "query")  # cleaning up is not the way of a payment
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def flows(result: Result) -> dict[tuple[str, str], Flow]:
         found[key] = Flow(0, 0, 0, operations, is_fallback)
     for hop in result.hops:
         key = hop.caller, hop.callee
-        if hop.operation in _REPAIRS or key not in found:
+        if hop.operation in ASIDE or key not in found:
             continue
         one = found[key]
         found[key] = Flow(

@@ -29,6 +29,7 @@ from harness.services.message import Answer, PaymentRequest
 from harness.services.role import Role, Work
 
 CHALLENGE = "challenge"
+_PAST = {"capture": "captured", "refund": "refunded"}
 
 
 @dataclass
@@ -53,6 +54,8 @@ class Authorising(Role):
             answer = await self.decide(request, parent)
         finally:
             self.settle(entry, request, answer)
+        if answer.outcome is not Outcome.UNKNOWN:
+            self.tell("authorised" if answer.outcome is Outcome.APPROVED else "declined", request)
         return answer
 
     def settle(self, entry: Entry, request: PaymentRequest, answer: Answer) -> None:
@@ -64,6 +67,11 @@ class Authorising(Role):
             )
             kind = self.decided_as(request)
         self.book.settle(entry, booked, answer, kind)
+
+    def tell(self, event: str, request: PaymentRequest) -> None:
+        """Notify whoever wants to know."""
+        if self.notifier is not None:
+            self.notifier.tell(event, request)
 
     async def decide(self, request: PaymentRequest, parent: str) -> Answer:
         """The answer to a new authorisation."""
@@ -89,6 +97,7 @@ class Authorising(Role):
         if code != APPROVED:
             return self.decline(code, request.reference)
         self.pass_on(operation, request)
+        self.tell(_PAST[operation], request)
         return self.approve(request)
 
     async def _advise(self, request: PaymentRequest, parent: str) -> Answer:  # noqa: ARG002

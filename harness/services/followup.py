@@ -7,6 +7,7 @@ one after the other, so that a capture never overtakes the advice it stands on.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from harness.model.policy import Reversal
 from harness.payments.journal import DecisionKind
@@ -16,6 +17,8 @@ from harness.services.channel import Reply
 from harness.services.context import Context
 from harness.services.message import PaymentRequest
 from harness.services.route import Channels, Route
+
+OfTry = Callable[[PaymentRequest, int], PaymentRequest]
 
 
 class FollowUps:
@@ -30,12 +33,20 @@ class FollowUps:
         self._declared = declared
         self._last: dict[str, asyncio.Task[Reply]] = {}  # by reference: what the next waits for
 
-    def start(self, operation: str, target: str, request: PaymentRequest) -> asyncio.Task[Reply]:
-        """Deliver in the background; the task's result is the final reply."""
-        before = self._last.get(request.reference)
-        task = self._background.start(self._deliver(operation, target, request, before))
-        self._last[request.reference] = task
-        task.add_done_callback(lambda done: self._forget(request.reference, done))
+    def start(
+        self, operation: str, target: str, request: PaymentRequest, *, in_order: bool = True,
+        of_try: OfTry | None = None,
+    ) -> asyncio.Task[Reply]:  # fmt: skip
+        """Deliver in the background; the task's result is the final reply.
+
+        `in_order`: after what was started before for the same authorisation. `of_try` makes the
+        request of each try.
+        """
+        before = self._last.get(request.reference) if in_order else None
+        task = self._background.start(self._deliver(operation, target, request, before, of_try))
+        if in_order:
+            self._last[request.reference] = task
+            task.add_done_callback(lambda done: self._forget(request.reference, done))
         return task
 
     def _forget(self, reference: str, done: asyncio.Task[Reply]) -> None:
@@ -44,7 +55,7 @@ class FollowUps:
 
     async def _deliver(
         self, operation: str, target: str, request: PaymentRequest,
-        before: asyncio.Task[Reply] | None,
+        before: asyncio.Task[Reply] | None, of_try: OfTry | None,
     ) -> Reply:  # fmt: skip
         name = f"{request.reference} {request.item}".rstrip()
         route = Route(self._context, self._channels, operation, target)
@@ -56,8 +67,9 @@ class FollowUps:
         tries = 0
         while True:
             tries += 1
+            sent = of_try(request, tries) if of_try is not None else request
             reply = await route.send(
-                request, parent, timeout_s=self._declared.timeout, try_number=tries
+                sent, parent, timeout_s=self._declared.timeout, try_number=tries
             )
             pause_s = self._pause_s(request, tries)
             if reply.result is HopResult.APPROVED:

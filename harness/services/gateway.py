@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,6 +19,7 @@ from harness.services.call_end import CallEnd, Sent
 from harness.services.channel import Reply
 from harness.services.merchant import Merchant
 from harness.services.message import Answer, PaymentRequest
+from harness.services.notifications import Inbox
 from harness.services.role import Role, Work
 
 
@@ -27,6 +29,9 @@ class Gateway(Role):
 
     once = frozenset({"pay", "forward"})
     _merchant: Merchant = field(init=False)
+    _inbox: Inbox = field(init=False)
+    _paying: dict[str, asyncio.Event] = field(default_factory=dict, init=False)
+    _approved: set[str] = field(default_factory=set, init=False)  # by the processor's reference
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -34,12 +39,46 @@ class Gateway(Role):
             self.context, self.link, self.book, self.background, self.follow,
             self.calls["authorise"].void,
         )  # fmt: skip
+        senders = frozenset(
+            name
+            for name, link in self.chain.links.items()
+            if link.notifies is not None and link.notifies.to == self.name
+        )
+        self._inbox = Inbox(
+            self.context, self.background, senders, self._notified,
+            forgets=self.link.forgets_notifications,
+        )  # fmt: skip
 
     def operations(self) -> dict[str, Work]:
-        """Takes payments, from an edge or straight from the customer."""
-        return {"pay": self._pay, "forward": self._pay}
+        """Takes payments, from an edge or straight from the customer, and notifications."""
+        return {"pay": self._pay, "forward": self._pay, "notify": self._inbox.take}
 
     async def _pay(self, request: PaymentRequest, parent: str) -> Answer:
+        paid = self._paying[request.payment] = asyncio.Event()
+        try:
+            return await self._conduct(request, parent)
+        finally:
+            self._paying.pop(request.payment, None)
+            paid.set()
+
+    async def _notified(self, sender: str, event: PaymentRequest) -> None:
+        """Act on an event, which may come before the answer it is about.
+
+        An authorisation that the gateway knows nothing of is the late success of an attempt that
+        was given up: nobody will take the money, so it is reversed.
+        """
+        paid = self._paying.get(event.payment)
+        if paid is not None:
+            await paid.wait()
+        if event.event != "authorised" or self._merchant.notified(event.reference):
+            return
+        if event.reference not in self._approved:
+            asked = msgspec.structs.replace(
+                event, key=event.reference, item="", event="", signature="", at_ns=0
+            )
+            self.calls["authorise"].void(Sent(sender, asked))
+
+    async def _conduct(self, request: PaymentRequest, parent: str) -> Answer:
         request = msgspec.structs.replace(request, accepts_partial=self.link.accepts_partial)
         refused = await self._screen(request, parent)
         if refused is not None:
@@ -113,6 +152,7 @@ class Gateway(Role):
             if answer.outcome is Outcome.APPROVED:
                 self._book(end.request, answer, MovementKind.AUTHORISED)
                 self._merchant.approved(end.standing[-1], answer.reference)
+                self._approved.add(end.standing[-1].request.reference)
             return answer
         if end.is_unresolved:
             return Answer(Outcome.UNKNOWN, LATE_RESPONSE, self.name)
@@ -124,6 +164,7 @@ class Gateway(Role):
         kind = MovementKind.STOOD_IN if end.is_stood_in else MovementKind.STORED
         self._book(end.request, answer, kind)
         sent = Sent(self.link.calls["authorise"].to, end.request)
+        self._approved.add(sent.request.reference)
         if end.is_stood_in:
             self.advise(end)
             self._merchant.approved(sent, answer.reference)

@@ -32,6 +32,7 @@ class Merchant:
         self._background = background
         self._follow = follow
         self._void = void
+        self._awaiting: dict[str, tuple[Sent, str]] = {}  # by the processor's reference
 
     def approved(self, sent: Sent, reference: str) -> None:
         """`sent` was approved; the gateway's book has it under `reference`."""
@@ -40,7 +41,17 @@ class Merchant:
         if link.cancels is not None and self._drawn("cancels", payment, link.cancels.share):
             self._background.start(self._cancel(sent, reference, link.cancels.after))
         elif link.captures is not None and self._drawn("captures", payment, link.captures.share):
-            self._background.start(self._fulfil(sent, reference))
+            if link.captures.on == "answer":
+                self._background.start(self._fulfil(sent, reference))
+            else:
+                self._awaiting[sent.request.reference] = (sent, reference)
+
+    def notified(self, reference: str) -> bool:
+        """The processor says that it authorised; false when nobody waits to hear it."""
+        if reference not in self._awaiting:
+            return False
+        self._background.start(self._fulfil(*self._awaiting[reference]))
+        return True
 
     async def _cancel(self, sent: Sent, reference: str, after_s: float) -> None:
         await asyncio.sleep(after_s)

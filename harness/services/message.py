@@ -30,6 +30,9 @@ class PaymentRequest(msgspec.Struct, omit_defaults=True):
     item: str = ""  # which capture or refund this is: "c1", "r1"
     is_final: bool = False  # the last capture: the rest is released
     decided_by: str = ""  # of an advice: who stood in
+    event: str = ""  # of a notification: authorised, declined, captured, refunded, voided
+    at_ns: int = 0  # of a notification: when it was signed
+    signature: str = ""
 
 
 class Answer(msgspec.Struct, omit_defaults=True):

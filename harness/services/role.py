@@ -19,6 +19,7 @@ from harness.services.channel import Reply
 from harness.services.context import Context
 from harness.services.followup import FollowUps
 from harness.services.message import Answer, PaymentRequest
+from harness.services.notifications import Notifier
 from harness.services.policy import PolicyCall
 from harness.services.reversal import Reversals
 from harness.wire.http import HttpResponse
@@ -38,6 +39,7 @@ class Role:
     reversals: Reversals
     follow_ups: FollowUps
     background: Background
+    notifier: Notifier | None
     book: Book = field(init=False)
     once: ClassVar[frozenset[str]] = frozenset()  # operations that idempotency keys cover
 

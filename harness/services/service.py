@@ -32,6 +32,7 @@ from harness.services.message import (
     span_of,
 )
 from harness.services.misbehaviour import JSON, Misbehaviour, answered, pending
+from harness.services.notifications import Notifier
 from harness.services.policy import PolicyCall
 from harness.services.reversal import Reversals
 from harness.services.role import Role
@@ -86,9 +87,14 @@ class Service:
             self._context, self._channels, self._background,
             authorise.reversal if authorise is not None else Reversal(),
         )  # fmt: skip
+        notifier = None
+        if self._link.notifies is not None:
+            notifier = Notifier(
+                self._context, self._channels, self._background, self._link.notifies
+            )
         self._role = ROLES[self._link.role](
             self._chain, self.name, self._link, self._context, calls, reversals, follow_ups,
-            self._background,
+            self._background, notifier,
         )  # fmt: skip
         self._operations = self._role.operations()
         self._repeats = Repeats(self._link.idempotency, lambda: self._context.now_ns() / 1e9)
