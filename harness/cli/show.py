@@ -3,14 +3,58 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from harness.report.result import Story
 
-app = typer.Typer(help="Show one thing in the terminal.", no_args_is_help=True)
+
+class _ChainUnlessNamed(TyperGroup):
+    """`paychain show CHAIN` is short for `paychain show chain CHAIN`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["chain", *args]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=_ChainUnlessNamed, help="Show a chain, or one payment of a run.", no_args_is_help=True
+)
+
+
+@app.command("chain")
+def chain(
+    name: Annotated[str, typer.Argument(metavar="CHAIN", help="a chain, by name or file")],
+    svg: Annotated[Path | None, typer.Option(help="draw it into this file")] = None,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="print a Mermaid chart")] = False,
+) -> None:
+    """Show a chain as a tree with its providers, its single points of failure and its review.
+
+    Example: paychain show card-ecommerce
+    """
+    from harness.model.loading import load_chain
+    from harness.model.review import review
+    from harness.payments.errors import UserError
+    from harness.report.chain_mermaid import chain_mermaid
+    from harness.report.chain_plan import chain_plan
+    from harness.report.chain_tree import chain_lines
+
+    loaded = load_chain(name)
+    findings = review(loaded)
+    if svg is not None:
+        try:
+            svg.write_text(chain_plan(loaded.model, findings), "utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write {svg}: {error.strerror}") from None
+        print(f"drawn: {svg}")
+    elif mermaid:
+        print(chain_mermaid(loaded.model, findings), end="")
+    else:
+        print("\n".join(chain_lines(loaded.model, findings)))
 
 
 @app.command("payment")

@@ -126,17 +126,23 @@ class Call(Declared):
     fallback: list[Fallback] = []
 
     @property
-    def targets(self) -> list[str]:
-        """Every link the call may reach: the declared one, then the others in declared order."""
+    def routes(self) -> list[str]:
+        """The declared target, then those of the failover steps in order."""
         found = [self.to]
         for step in self.fallback:
             if isinstance(step, FailoverTo):
                 found.append(step.to)
             elif isinstance(step, Split):
                 found += step.split
-        if self.hedge is not None and self.hedge.to is not None and self.hedge.to not in found:
-            found.append(self.hedge.to)
         return found
+
+    @property
+    def targets(self) -> list[str]:
+        """Every link the call may reach: its routes, then the hedge's own link."""
+        routes = self.routes
+        if self.hedge is not None and self.hedge.to is not None and self.hedge.to not in routes:
+            return [*routes, self.hedge.to]
+        return routes
 
     @property
     def attempts(self) -> int:

@@ -1,0 +1,52 @@
+"""`paychain show CHAIN` and what `paychain check` tells of a review."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from typer.testing import CliRunner
+
+from harness.cli.main import app
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_tree_shows_calls_policies_providers_and_single_points() -> None:
+    told = run("show", "card-ecommerce")
+    assert "├─  authorise → processor-a (processor, aws-us-east-1): 2.5 s, 2 tries, breaker" in told
+    assert "└─  or authorise → processor-b (processor, gcp-europe-west3)" in told
+    assert "authorise → scheme (scheme) (see above)" in told
+    assert "  ! aws-eu-west-1 (cloud): fraud, gateway" in told
+    assert "    aws-us-east-1 (cloud): processor-a" in told
+    assert "review: 9 findings" in told
+
+
+def test_a_chain_may_be_named_with_or_without_the_word_chain() -> None:
+    assert run("show", "card-gives-up") == run("show", "chain", "card-gives-up")
+
+
+def test_the_drawing_is_an_svg_file_with_every_link_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "chain.svg"
+    run("show", "card-ecommerce", "--svg", str(path))
+    root = ElementTree.fromstring(path.read_text())
+    texts = {one.text for one in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"customer", "edge", "gateway", "processor-b", "scheme", "issuer"} <= texts
+
+
+def test_the_mermaid_chart_dashes_fallbacks_and_marks_single_points() -> None:
+    chart = run("show", "card-ecommerce", "--mermaid")
+    assert chart.startswith("flowchart LR\n")
+    assert chart.count("-.->|authorise|") == 1  # to processor-b
+    assert 'subgraph p0["cloudflare"]' in chart
+    assert "classDef single" in chart
+
+
+def test_check_tells_the_findings_with_their_places_and_is_no_failure() -> None:
+    told = run("check", "chains/card-gives-up.yaml", "chaos/steady.yaml")
+    assert "chains/card-gives-up.yaml:27:9: failover_on_unknown: gateway.authorise" in told
+    assert "mend: declare on_unknown: reverse" in told
