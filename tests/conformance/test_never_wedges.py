@@ -1,0 +1,298 @@
+"""The embedded engine under abuse: switches amid disconnects, and requests nobody would send."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import itertools
+import json
+import os
+import random
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from subject import Subject, connect, receive, wait_until
+
+from harness.toxics.api import Api
+from harness.wire.http import HttpRequest
+
+CLIENTS = 32
+SWITCHES = int(os.environ.get("PAYCHAIN_SWITCHES", "10000"))
+REQUESTS = int(os.environ.get("PAYCHAIN_FUZZ_REQUESTS", "100000"))
+KINDS: dict[str, list[dict[str, int]]] = {
+    "noop": [{}],
+    "latency": [{"latency": 30, "jitter": 30}, {"latency": 5_000}],
+    "bandwidth": [{"rate": 0}, {"rate": 100}, {"rate": 100_000}],
+    "slow_close": [{"delay": 1_000}],
+    "timeout": [{"timeout": 0}, {"timeout": 20}],
+    "reset_peer": [{"timeout": 0}, {"timeout": 20}],
+    "slicer": [{"average_size": 500, "size_variation": 100, "delay": 10}],
+    "limit_data": [{"bytes": 0}, {"bytes": 50_000}],
+    "refuse": [{}],
+    "blackhole": [{}],
+}
+
+
+class Process:
+    """What the engine's process holds."""
+
+    def __init__(self, engine: Subject) -> None:
+        self._place = Path(f"/proc/{engine.process.pid}")
+
+    def files(self) -> int:
+        return len(list((self._place / "fd").iterdir()))
+
+    def resident_mb(self) -> float:
+        return int((self._place / "statm").read_text().split()[1]) * 4096 / 1e6
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An upstream that sends back as many bytes as it is told in four, after taking as many."""
+    try:
+        while True:
+            (size,) = struct.unpack("!I", await reader.readexactly(4))
+            await reader.readexactly(size)
+            writer.write(b"y" * size)
+            await writer.drain()
+    except (OSError, asyncio.IncompleteReadError):
+        writer.close()
+
+
+class Clients:
+    """Clients and an upstream on a loop of their own thread, until they are told to stop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.thread.start()
+        self.is_over = False
+        self.answered = self.broken = 0
+        self.server = self.run(asyncio.start_server(answer, "127.0.0.1", 0))
+        self.upstream = f"127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+
+    def run(self, work: Any, within_s: float = 30) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(within_s)
+
+    def begin(self, port: int) -> Any:
+        async def all_of_them() -> None:
+            await asyncio.gather(*(self._client(port, number) for number in range(CLIENTS)))
+
+        return asyncio.run_coroutine_threadsafe(all_of_them(), self._loop)
+
+    async def _client(self, port: int, number: int) -> None:
+        chance = random.Random(number)
+        while not self.is_over:
+            try:
+                async with asyncio.timeout(2):
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            except (OSError, TimeoutError):
+                self.broken += 1
+                await asyncio.sleep(0.01)
+                continue
+            try:
+                async with asyncio.timeout(chance.choice([0.02, 0.2, 1])):
+                    await self._talk(reader, writer, chance)
+            except (OSError, TimeoutError, asyncio.IncompleteReadError):
+                self.broken += 1
+            if chance.random() < 0.5 and not writer.is_closing():
+                raw = writer.get_extra_info("socket")
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+    async def _talk(self, reader: Any, writer: Any, chance: random.Random) -> None:
+        for _ in range(chance.randrange(1, 6)):
+            size = chance.choice([1_000, 10_000, 100_000, 1_000_000])
+            writer.write(struct.pack("!I", size) + b"x" * size)
+            await writer.drain()
+            behaviour = chance.random()
+            if behaviour < 0.2:
+                return  # leaves with the answer on its way
+            if behaviour < 0.3:
+                await asyncio.sleep(chance.choice([0.01, 0.3]))  # stalls
+            if behaviour < 0.4:
+                await reader.readexactly(size // 2)
+                return  # leaves amid the answer
+            await reader.readexactly(size)
+            self.answered += 1
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self.server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.thread.join(10)
+
+
+class Timed:
+    """A kept connection to the API that notes how long each answer takes."""
+
+    def __init__(self, engine: Subject) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=20)
+        self.took_s: list[float] = []
+
+    def ask(self, method: str, path: str, body: Any = None) -> int:
+        started = time.perf_counter()
+        self._connection.request(method, path, json.dumps(body) if body is not None else None)
+        response = self._connection.getresponse()
+        response.read()
+        self.took_s.append(time.perf_counter() - started)
+        return response.status
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_ten_thousand_switches_amid_disconnects_wedge_nothing(
+    ours: Subject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clients, process = Clients(), Process(ours)
+    proxy = ours.proxy(clients.upstream)
+    time.sleep(0.3)
+    files_before, memory_before = process.files(), process.resident_mb()
+    running = clients.begin(proxy.port)
+    chance, api = random.Random(1), Timed(ours)
+    path = f"/proxies/{proxy.name}/toxics"
+    highest_mb = memory_before
+    pairs = [(kind, stream) for kind in KINDS for stream in ("upstream", "downstream")]
+    for number, (kind, stream) in zip(range(SWITCHES // 3), itertools.cycle(pairs), strict=False):
+        toxic = {
+            "name": f"t{number}", "type": kind, "stream": stream,
+            "toxicity": chance.choice([1, 0.5]), "attributes": chance.choice(KINDS[kind]),
+        }  # fmt: skip
+        assert api.ask("POST", path, toxic) == 200
+        changed = {"attributes": chance.choice(KINDS[kind]), "toxicity": chance.random()}
+        assert api.ask("PATCH", f"{path}/t{number}", changed) == 200
+        if number % 10 == 0:
+            highest_mb = max(highest_mb, process.resident_mb())
+            assert api.ask("GET", "/proxies") == 200
+        assert api.ask("DELETE", f"{path}/t{number}") == 204
+    clients.is_over = True
+    running.result(30)
+    took_ms = sorted(1_000 * took for took in api.took_s)
+    with capsys.disabled():
+        print(
+            f"\n{len(took_ms)} API calls: p50 {took_ms[len(took_ms) // 2]:.2f} ms, "
+            f"p99 {took_ms[-len(took_ms) // 100]:.1f} ms, max {took_ms[-1]:.1f} ms; "
+            f"{clients.answered} bodies answered, {clients.broken} broken; "
+            f"memory {memory_before:.0f} MB before, {highest_mb:.0f} MB at most"
+        )
+    assert took_ms[-len(took_ms) // 100] < 500
+    assert took_ms[-1] < 2_000  # a busy machine; quiet ones are far below 100 ms
+    assert clients.answered > 20
+    assert clients.broken > 20
+    counters = f"/counters of {proxy.name}"
+    wait_until(
+        lambda: ours.ask("GET", "/counters").json[proxy.name]["live"] == 0, f"none live: {counters}"
+    )
+    wait_until(lambda: process.files() <= files_before + 1, "no file is left open", within_s=20)
+    assert process.resident_mb() - memory_before < 150  # the log of events keeps up to 50 MB
+    client = connect(proxy.port)
+    client.sendall(struct.pack("!I", 3) + b"abc")
+    assert receive(client, 3) == b"yyy"
+    client.close()
+    clients.stop()
+
+
+FIELDS = ["name", "type", "stream", "toxicity", "attributes", "listen", "upstream", "enabled",
+          "latency", "jitter", "rate", "delay", "timeout", "bytes", "average_size",
+          "size_variation", "Logger", "NAME"]  # fmt: skip
+VALUES: list[Any] = [
+    "a", "b", "c", "latency", "slicer", "timeout", "limit_data", "bandwidth", "reset_peer",
+    "refuse", "blackhole", "upstream", "downstream", "DOWNSTREAM", "", "127.0.0.1:0", "bad",
+    "127.0.0.1:1", "localhost:0", "[::1", "é\0", 0, 1, -1, 5, 0.5, 1.5, 1e300, 2**63, -(2**70),
+    True, False, None, [], {}, [[]], "x" * 300,
+]  # fmt: skip
+PATHS = ["/proxies", "/proxies/a", "/proxies/b", "/proxies/a/toxics", "/proxies/b/toxics",
+         "/proxies/a/toxics/a", "/proxies/a/toxics/latency_downstream", "/populate", "/reset",
+         "/version", "/metrics", "/counters", "/events?after=5", "/events?after=x", "/proxies/",
+         "//proxies", "/proxies/%00", "/proxies/%ff", "/proxies/a/../b", "*", "", "/x" * 50,
+         "/proxies/a%2Fb", "/é"]  # fmt: skip
+STATUSES = {200, 201, 204, 301, 400, 404, 405, 409, 500}
+
+
+def any_body(chance: random.Random) -> bytes:
+    """Anything from well-formed to noise."""
+    kind = chance.random()
+    if kind < 0.1:
+        return chance.randbytes(chance.randrange(40))
+    value = any_value(chance, 3)
+    if kind < 0.2:
+        value = [value for _ in range(chance.randrange(4))]
+    body = json.dumps(value).encode()
+    if kind > 0.8:
+        at = chance.randrange(len(body) + 1)
+        body = body[:at] + chance.randbytes(chance.randrange(3)) + body[at + chance.randrange(3) :]
+    return body
+
+
+def any_value(chance: random.Random, depth: int) -> Any:
+    if chance.random() < 0.1:
+        return chance.choice(VALUES)
+    made = {}
+    for key in chance.sample(FIELDS, chance.randrange(8)):
+        nested = key == "attributes" and depth
+        made[key] = any_value(chance, depth - 1) if nested else chance.choice(VALUES)
+    if chance.random() < 0.5:
+        made |= {"name": chance.choice("abc"), "upstream": "127.0.0.1:1"}
+    if chance.random() < 0.5:
+        made |= {"type": chance.choice(sorted(KINDS)), "stream": "upstream"}
+    return made
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_requests_that_nobody_would_send_get_proper_answers() -> None:
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    seen: set[int] = set()
+
+    async def all_of_them() -> None:
+        api = Api(1)
+        for number in range(REQUESTS):
+            method = chance.choice(["GET", "POST", "POST", "POST", "PATCH", "DELETE", "PUT", "?"])
+            request = HttpRequest(method, chance.choice(PATHS), {}, any_body(chance))
+            about = f"seed {seed}, request {number}: {request}"
+            response = await asyncio.wait_for(api.handle(request), 5)
+            assert response is not None, about
+            assert response.status in STATUSES, about
+            seen.add(response.status)
+            if response.headers.get("content-type") == "application/json":
+                json.loads(response.body)
+            if response.status in (400, 409, 500):
+                told = json.loads(response.body)
+                assert told["status"] == response.status, about
+                assert told["error"], about
+                if response.status == 500:
+                    assert told["error"].startswith(("listen tcp", "address ", "lookup ")), about
+            if number % 997 == 0:  # so that names are free again
+                for name in list(api.proxies):
+                    if name not in "ab":
+                        api.proxies.pop(name).stop()
+        for proxy in api.proxies.values():
+            proxy.stop()
+
+    asyncio.run(all_of_them())
+    assert seen == STATUSES
+
+
+def test_bytes_that_are_no_request_leave_the_engine_as_it_was(ours: Subject) -> None:
+    chance = random.Random(2)
+    started = [b"GET ", b"POST /proxies HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{", b""]
+    for _ in range(500):
+        client = connect(ours.port)
+        client.sendall(chance.choice(started) + chance.randbytes(chance.randrange(1, 200)))
+        client.shutdown(socket.SHUT_WR)
+        try:
+            got = receive(client, 20)
+        except ConnectionResetError:
+            got = b""
+        assert got == b"" or got.startswith(b"HTTP/1.1 ")
+        client.close()
+    for _ in range(500):
+        answer = ours.ask(
+            chance.choice(["POST", "PATCH"]), chance.choice(PATHS[:9]), any_body(chance)
+        )
+        assert answer.status in STATUSES
+    assert ours.answers()
+    assert Process(ours).files() < 40
