@@ -25,9 +25,12 @@ class FallbackKind:
 
 FALLBACKS: dict[DecisionKind, FallbackKind] = {
     DecisionKind.RETRY: FallbackKind(stands_in=False),
+    DecisionKind.HEDGE: FallbackKind(stands_in=False),
     DecisionKind.FAILOVER: FallbackKind(stands_in=True),
     DecisionKind.SKIP: FallbackKind(stands_in=True, risk="approved without {lacking}"),
     DecisionKind.EXEMPT: FallbackKind(stands_in=True, risk="approved without {lacking}"),
+    DecisionKind.STAND_IN: FallbackKind(stands_in=True, risk="approved by stand-in"),
+    DecisionKind.QUEUE: FallbackKind(stands_in=True, risk="approved before it was authorised"),
     DecisionKind.DECLINE: FallbackKind(stands_in=True),
 }
 STANDBYS = frozenset(kind for kind, facts in FALLBACKS.items() if facts.stands_in)

@@ -20,6 +20,7 @@ _PARTS = {
     "movement": "link, attempt, kind, currency, replace(reference, payment, ''), decided_by, item",
     "decision": "link, kind, attempt, operation, target, replace(detail, payment, '')",
 }
+_ACCEPTED_UNASKED = (MovementKind.STOOD_IN, MovementKind.STORED, MovementKind.ADVISED)
 _MOST = 100_000  # outlines remembered; beyond them each payment is judged by itself
 
 
@@ -66,9 +67,7 @@ def is_plain(story: Story) -> bool:
             hop.operation == "authenticate" and hop.result is HopResult.DECLINED
             for hop in story.hops
         )
-        and not any(
-            move.kind in (MovementKind.STOOD_IN, MovementKind.ADVISED) for move in story.movements
-        )
+        and not any(move.kind in _ACCEPTED_UNASKED for move in story.movements)
     )
 
 

@@ -8,6 +8,7 @@ from recorded import Recorded, ns
 from harness.analysis.analyse import Analysis
 from harness.analysis.fallback_kinds import FALLBACKS
 from harness.analysis.measured import FallbackMeasure
+from harness.payments.journal import DecisionKind
 
 
 def only(analysis: Analysis) -> FallbackMeasure:
@@ -212,3 +213,35 @@ def test_every_kind_in_the_table_is_measured_alike() -> None:
     found = run.analysed().fallbacks
     assert {one.kind for one in found} == {kind.value for kind in FALLBACKS}
     assert all((one.payments, one.success) == (20, 1.0) for one in found)
+
+
+# What is decided without anything falling back: the way a call ended, cleaning up, telling.
+OTHERS = {
+    "queue_delivered", "queue_expired", "hedge_lost", "withheld", "deadline_too_short",
+    "bulkhead_rejected", "exhausted", "gave_up", "query", "resend", "reversal_sent",
+    "reversal_acknowledged", "reversal_abandoned", "breaker_opened", "breaker_half_open",
+    "breaker_closed", "breaker_rejected", "answer_undeliverable", "reauthenticate",
+    "follow_up_sent", "follow_up_acknowledged", "follow_up_refused", "follow_up_abandoned",
+    "notified", "notification_repeated", "notification_refused", "fault_hit",
+}  # fmt: skip
+
+
+def test_every_decision_is_known_as_a_fallback_or_as_none() -> None:
+    unsaid = {kind.value for kind in DecisionKind} - {kind.value for kind in FALLBACKS} - OTHERS
+    assert not unsaid, "a line in fallback_kinds.py if it is a fallback, else a word in OTHERS"
+
+
+def test_a_queued_payment_is_served_when_it_is_delivered() -> None:
+    run = Recorded()
+    for number in range(40):  # all are told approved; every other one is delivered later
+        name = run.pay(number, route=None)
+        run.decide(name, "queue", number, "processor-a")
+        if number % 2:
+            later = ns(number + 5)
+            run.hop(name, "gateway", "authorise", "processor-a", later, later + 9, "approved")
+    analysis = run.analysed()
+    assert (only(analysis).payments, only(analysis).success) == (40, 0.5)
+    assert only(analysis).amount_saved == 20_000
+    assert [(one.text, one.payments, one.share) for one in analysis.risks] == [
+        ("approved before it was authorised", 40, 1.0)
+    ]

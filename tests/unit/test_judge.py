@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from recorded import Recorded
 
@@ -186,3 +188,12 @@ def test_a_problem_of_the_harness_is_never_blamed_on_the_chain() -> None:
     assert analysis.reasons == [
         "the engine died", "technical success was 97.5 % (required >= 99%)"
     ]  # fmt: skip
+
+
+def test_the_page_of_definitions_has_every_measure_that_can_be_judged() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "measures.md").read_text("utf-8").lower()
+    names = [name.replace("_", " ").removeprefix("latency ") for name in Tolerances.model_fields]
+    counted = {"double charges", "orphaned authorisations"}  # money rules, defined with them
+    spelt = {"failback": "fail-back"}
+    missing = [name for name in names if spelt.get(name, name) not in page]
+    assert set(missing) <= counted
