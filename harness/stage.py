@@ -79,6 +79,8 @@ class Stage:
 
     def stop(self) -> None:
         """Stop every process; leave nothing on an engine that somebody else runs."""
+        if self.engine is not None and self.engine.child is not None and self.engine.control.lost:
+            self.engine.child.process.kill()  # it would not hear a gentle word
         if self.engine is not None and self.engine.child is None:
             for hop in self._chain.hops():
                 try:

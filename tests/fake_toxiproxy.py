@@ -40,7 +40,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.stalls.is_set():
             self.server.over.wait()
             return
-        status, content = self.server.answers.get(order, (404, b"404 page not found\n"))
+        nothing = (204, b"") if self.command == "DELETE" else (404, b"404 page not found\n")
+        status, content = self.server.answers.get(order, nothing)
         self.send_response(status)
         self.send_header("content-length", str(len(content)))
         self.end_headers()

@@ -46,7 +46,7 @@ def show(
             children.stop()
     print(f"version   {choice.version or engine.version}")
     if choice.url:
-        print(f"state     answers and relays; it has {len(choice.proxies)} proxies of others")
+        print(f"state     answers and relays; proxies of others: {len(choice.proxies)}")
     else:
         print(f"state     starts and answers within {took_ms:.0f} ms")
     if choice.kind == "toxiproxy":

@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from processes import children_of, wait_until
 
 # Customers give up after 0.8 s while the issuer still works for 2 s: the drain lasts that long.
 CHAIN = """\
@@ -38,29 +38,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def children_of(parent: int) -> dict[str, int]:
-    """Commands and pids of a process' children."""
-    found = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-            line = (status.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if int(fields[1]) == parent:
-            found[line] = int(status.parent.name)
-    return found
-
-
 def child(run: subprocess.Popen[bytes], name: str) -> int | None:
     return next((p for line, p in children_of(run.pid).items() if PROCESSES[name] in line), None)
-
-
-def wait_until(holds: Callable[[], object], within_s: float = 30) -> None:
-    until = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < until, "the stage never came"
-        time.sleep(0.01)
 
 
 def ports_open(address: str) -> bool:

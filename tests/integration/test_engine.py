@@ -1,0 +1,339 @@
+"""Fault engines as processes: found, proved to be ours, lost in the middle of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_toxiproxy import proxy, serving
+from processes import children_of, wait_until
+from typer.testing import CliRunner
+from wedging import TOXICS, impatient_clients
+
+from harness.analysis.store import RunStore
+from harness.children import Children
+from harness.cli.main import app
+from harness.faults import engine as engines
+from harness.faults.control import EngineControl
+from harness.faults.engine import Engine, free_port, start
+from harness.payments.errors import UserError
+from harness.payments.journal import EngineEvent, PaymentRecord
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc").is_dir(), reason="finds child processes through /proc"
+)
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Iterator[Children]:
+    children = Children(tmp_path)
+    yield children
+    children.stop()
+
+
+def echoes(engine: Engine) -> bool:
+    """Whether bytes get through a proxy of the engine and back."""
+    with socket.create_server(("127.0.0.1", 0)) as far:
+        name = "echo"
+        address = engine.control.create(name, f"127.0.0.1:{far.getsockname()[1]}")
+        host, _, port = address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=5) as near:
+            near.sendall(b"ping")
+            connection, _ = far.accept()
+            with connection:
+                connection.sendall(connection.recv(4))
+                near.settimeout(5)
+                came_back = near.recv(4) == b"ping"
+        engine.control.destroy(name)
+    return came_back
+
+
+@pytest.mark.real_toxiproxy
+def test_a_server_of_ours_starts_empty_on_a_free_port(
+    toxiproxy_server: str, children: Children
+) -> None:
+    engine = start(toxiproxy_server, children, seed=1)
+    assert (engine.name, engine.control.names()) == ("toxiproxy", [])
+    assert echoes(engine)
+
+
+@pytest.mark.real_toxiproxy
+def test_somebody_elses_server_on_our_port_is_left_alone(
+    toxiproxy_server: str, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server whose port is taken stays alive, and the other one answers in its place."""
+    foreign = start(toxiproxy_server, children, seed=1)
+    foreign.control.create("theirs", "127.0.0.1:9")
+    taken = int(foreign.control.url.rpartition(":")[2])
+    ports = iter([taken, free_port()])
+    monkeypatch.setattr(engines, "free_port", lambda: next(ports))
+    engine = start(toxiproxy_server, children, seed=1)
+    assert engine.control.url != foreign.control.url
+    assert engine.control.names() == []
+    assert foreign.control.names() == ["theirs"]
+    assert len([one for one in children_of(os.getpid()) if toxiproxy_server in one]) == 2
+
+
+@pytest.mark.real_toxiproxy
+def test_a_port_that_is_always_taken_is_told(
+    toxiproxy_server: str, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = start(toxiproxy_server, children, seed=1)
+    taken = int(foreign.control.url.rpartition(":")[2])
+    monkeypatch.setattr(engines, "free_port", lambda: taken)
+    with pytest.raises(UserError, match="took every port"):
+        start(toxiproxy_server, children, seed=1)
+    assert children.dead() == []
+
+
+@pytest.mark.parametrize("kind", ["embedded", "toxiproxy"])
+def test_a_running_engine_is_attached_to_and_left_as_it_was(
+    request: pytest.FixtureRequest, children: Children, kind: str
+) -> None:
+    spec = None if kind == "embedded" else request.getfixturevalue("toxiproxy_server")
+    running = start(spec, children, seed=1)
+    running.control.create("theirs", "127.0.0.1:9")
+    attached = start(running.control.url, children, seed=1)
+    assert (attached.name, attached.child) == (kind, None)
+    assert attached.control.names() == ["theirs"]
+    assert echoes(attached)
+
+
+def test_a_server_whose_proxies_are_elsewhere_is_refused(children: Children) -> None:
+    """As one in a container without the host's network: it answers, its proxies are not here."""
+    with serving() as server:
+        server.answers["GET /version"] = (200, b'{"version": "2.12.0"}')
+        made = proxy("x") | {"listen": f"127.0.0.1:{free_port()}"}
+        server.answers["POST /proxies"] = (201, json.dumps(made).encode())
+        with pytest.raises(UserError, match="does not relay to this machine's loopback"):
+            start(server.url, children, seed=1)
+
+
+@pytest.mark.real_toxiproxy
+def test_switching_under_payments_and_clients_that_go_does_not_wedge(
+    toxiproxy_server: str, children: Children
+) -> None:
+    """The placement of toxics on a real server: see harness/faults/engine.py."""
+    engine = start(toxiproxy_server, children, seed=1)
+    with impatient_clients(engine.control.url, size=2_000) as clients:
+        for kind in TOXICS:
+            switches, failure = clients.switch_until(kind, time.monotonic() + 0.5)
+            assert failure is None, f"{kind} after {switches} switches: {failure}"
+            assert switches >= 2
+    assert engine.control.names() == ["wedge"]
+
+
+# -- an engine that is lost during a run ----------------------------------------------------------
+CHAIN = """\
+chain: shop
+entry: gateway
+deadline: 2s
+links:
+  gateway: {role: gateway, calls: {authorise: {to: processor, timeout: 1500ms}}}
+  processor: {role: processor, calls: {authorise: {to: issuer, timeout: 1s}}}
+  issuer: {role: issuer}
+"""
+EXPERIMENT = """\
+experiment: long
+load: {arrivals: 20/s, warm_up: 200ms, before: 1s, after: 60s}
+faults:
+  - {id: late, at: 0s, for: 60s, target: {link: issuer}, latency: {delay: 20ms}}
+tolerances: {technical_success: ">= 99.9%"}
+"""
+
+
+def is_recorded(out: Path, query: str) -> bool:
+    """Whether the run that goes on has a row for a query."""
+    for path in out.glob("*/run.db"):
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(path)) as db:
+            return db.execute(query).fetchone() is not None
+    return False
+
+
+class Lost:
+    """A run whose engine was lost: what it left and how long it took to end."""
+
+    def __init__(
+        self, folder: Path, engine: str, lose: Callable[[int, str], object]
+    ) -> None:  # fmt: skip
+        chain, experiment, out = folder / "shop.yaml", folder / "long.yaml", folder / "runs"
+        chain.write_text(CHAIN)
+        experiment.write_text(EXPERIMENT)
+        command = [
+            sys.executable, "-m", "harness.cli", "run", str(chain), str(experiment),
+            "--out", str(out), "--quiet", "--toxiproxy", engine,
+        ]  # fmt: skip
+        self.said = folder / "said.txt"
+        with (
+            self.said.open("wb") as output,
+            subprocess.Popen(command, stdout=output, stderr=output) as self.run,
+        ):
+            wait_until(lambda: is_recorded(out, "SELECT 1 FROM switch"))
+            wait_until(lambda: is_recorded(out, "SELECT 1 FROM txn LIMIT 1 OFFSET 20"))
+            if engine == "embedded":
+                wait_until(
+                    lambda: is_recorded(out, "SELECT 1 FROM engine_event WHERE kind = 'toxic_hit'")
+                )
+            family = children_of(self.run.pid)
+            mark = "harness.toxics" if engine == "embedded" else engine
+            line, pid = next((line, pid) for line, pid in family.items() if mark in line)
+            url = (
+                f"http://127.0.0.1:{line.split('-port ')[1].split()[0]}" if "-port " in line else ""
+            )
+            lose(pid, url)
+            lost_at = time.monotonic()
+            self.code = self.run.wait(timeout=40)
+            self.took_s = time.monotonic() - lost_at
+        (self.folder,) = out.iterdir()
+        self.result: dict[str, Any] = json.loads((self.folder / "result.json").read_text())
+        self.left = [pid for pid in family.values() if Path(f"/proc/{pid}").exists()]
+
+    def is_the_harness_fault(self, told: str) -> None:
+        """Inconclusive, never the chain's fault; what was measured is there; nothing is left."""
+        assert self.code == 3, self.said.read_text()
+        assert self.result["verdict"] == "inconclusive"
+        assert any(told in reason for reason in self.result["reasons"]), self.result["reasons"]
+        assert "engine" in self.result["reasons"][0]
+        assert self.left == []
+        store = RunStore.open(self.folder / "run.db")
+        payments = list(store.rows(PaymentRecord))
+        assert len(payments) == self.result["load"]["recorded"] > 10
+        assert any(not one.technical for one in payments)
+
+
+def kill(pid: int, _url: str) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def freeze(pid: int, _url: str) -> None:
+    os.kill(pid, signal.SIGSTOP)
+
+
+def wedge(_pid: int, url: str) -> None:
+    """Until the server answers nothing any more, not only on the proxy that wedged it."""
+    with impatient_clients(url, size=1_000_000) as clients:
+        _, failure = clients.switch_until("latency", time.monotonic() + 20)
+        assert failure is not None, "the server did not wedge"
+
+
+@needs_proc
+@pytest.mark.real_toxiproxy
+def test_a_real_server_that_is_killed_is_no_fault_of_the_chain(
+    toxiproxy_server: str, tmp_path: Path
+) -> None:
+    lost = Lost(tmp_path, toxiproxy_server, kill)
+    lost.is_the_harness_fault("fault engine died during the run (killed by signal 9)")
+    assert lost.took_s < 10
+
+
+@needs_proc
+@pytest.mark.real_toxiproxy
+def test_a_real_server_that_wedges_is_no_fault_of_the_chain(
+    toxiproxy_server: str, tmp_path: Path
+) -> None:
+    lost = Lost(tmp_path, toxiproxy_server, wedge)
+    lost.is_the_harness_fault("the fault engine no longer answers: GET /proxies: no answer")
+
+
+@needs_proc
+@pytest.mark.parametrize("kind", ["embedded", "toxiproxy"])
+def test_an_engine_that_stands_still_ends_the_run_soon(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    engine = kind if kind == "embedded" else request.getfixturevalue("toxiproxy_server")
+    lost = Lost(tmp_path, engine, freeze)
+    lost.is_the_harness_fault("the fault engine no longer answers: GET /proxies: no answer")
+    # 1 s between two looks, 2 s for the answer, 2 s for ending; the rest is the report
+    assert lost.took_s < 12
+    if kind == "embedded":  # what it did until then is on record
+        store = RunStore.open(lost.folder / "run.db")
+        kinds = {event.kind for event in store.rows(EngineEvent)}
+        assert {"proxy_created", "connected", "toxic_added", "toxic_hit"} <= kinds
+
+
+@needs_proc
+def test_ctrl_c_is_heard_while_the_engine_stands_still(tmp_path: Path) -> None:
+    def freeze_and_interrupt(pid: int, _url: str) -> None:
+        os.kill(pid, signal.SIGSTOP)
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(parent, signal.SIGINT)
+
+    lost = Lost(tmp_path, "embedded", freeze_and_interrupt)
+    assert lost.code == 130
+    assert lost.took_s < 10  # 5 s for stopping; the rest is the report
+    assert lost.result["verdict"] == "inconclusive"
+    assert "interrupted" in lost.result["reasons"][0]
+    assert lost.left == []
+
+
+@needs_proc
+def test_an_engine_that_somebody_else_runs_is_left_clean(
+    tmp_path: Path, children: Children
+) -> None:
+    running = start(None, children, seed=1)
+    running.control.create("theirs", "127.0.0.1:9")
+    chain, experiment = tmp_path / "shop.yaml", tmp_path / "short.yaml"
+    chain.write_text(CHAIN)
+    experiment.write_text(EXPERIMENT.replace("60s", "500ms"))
+    command = [
+        sys.executable, "-m", "harness.cli", "run", str(chain), str(experiment), "--out",
+        str(tmp_path / "runs"), "--quiet", "--toxiproxy", running.control.url,
+    ]  # fmt: skip
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+    assert running.control.names() == ["theirs"]
+
+
+def test_a_fault_the_engine_cannot_do_stops_the_run_before_it_starts(tmp_path: Path) -> None:
+    with serving() as server:
+        server.answers["GET /version"] = (200, b'{"version": "2.12.0"}')
+        chain, experiment = tmp_path / "shop.yaml", tmp_path / "one.yaml"
+        chain.write_text(CHAIN)
+        experiment.write_text(EXPERIMENT.replace("latency: {delay: 20ms}", "refuse: {}"))
+        done = subprocess.run(
+            [
+                sys.executable, "-m", "harness.cli", "run", str(chain), str(experiment),
+                "--out", str(tmp_path / "runs"), "--toxiproxy", server.url,
+            ],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert f"{experiment}:4:58: a real Toxiproxy server cannot do refuse" in done.stderr
+        assert not (tmp_path / "runs").exists()
+        assert [order for order, _ in server.asked if not order.startswith("GET")] == []
+
+
+# -- paychain engine ------------------------------------------------------------------------------
+def test_the_command_says_which_engine_and_why() -> None:
+    done = CliRunner().invoke(app, ["engine"], env={"TOXIPROXY_URL": ""})
+    assert done.exit_code == 0
+    assert "engine    embedded" in done.stdout
+    assert "neither --toxiproxy nor TOXIPROXY_URL is given" in done.stdout
+    assert "starts and answers" in done.stdout
+
+
+@pytest.mark.real_toxiproxy
+def test_the_command_starts_a_real_server_and_says_what_it_lacks(toxiproxy_server: str) -> None:
+    done = CliRunner().invoke(app, ["engine", "--toxiproxy", toxiproxy_server])
+    assert done.exit_code == 0
+    assert f"because   --toxiproxy {toxiproxy_server}" in done.stdout
+    assert "it lacks  refuse" in done.stdout
+
+
+def test_the_command_looks_at_an_engine_that_runs(children: Children) -> None:
+    url = start(None, children, seed=1).control.url
+    EngineControl(url).create("theirs", "127.0.0.1:9")
+    done = CliRunner().invoke(app, ["engine"], env={"TOXIPROXY_URL": url})
+    assert done.exit_code == 0
+    assert f"because   TOXIPROXY_URL={url}" in done.stdout
+    assert "answers and relays; proxies of others: 1" in done.stdout
