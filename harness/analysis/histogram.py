@@ -51,7 +51,7 @@ class Histogram:
         for bucket in sorted(self.counts):
             passed += self.counts[bucket]
             while len(found) < len(ranks) and ranks[len(found)] <= passed:
-                found.append(_middle(bucket))
+                found.append(middle(bucket))
         return found
 
     def packed(self) -> bytes:
@@ -64,7 +64,8 @@ class Histogram:
         return cls(msgspec.msgpack.decode(data, type=dict[int, int]))
 
 
-def _middle(bucket: int) -> float:
+def middle(bucket: int) -> float:
+    """The value a bucket stands for."""
     if bucket < 2 * BUCKETS_PER_OCTAVE:
         return float(bucket)
     shift, rest = divmod(bucket - BUCKETS_PER_OCTAVE, BUCKETS_PER_OCTAVE)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
+REGRESSION = 4
 INTERRUPTED = 130
 
 
@@ -37,6 +38,9 @@ def run(
     prom: Annotated[
         Path | None, typer.Option(help="also write gauges in Prometheus' text format here")
     ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="a run to compare with: exit 4 when something became worse")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print result.json")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print the verdict only")] = False,
     exit_zero: Annotated[
@@ -51,10 +55,12 @@ def run(
 
     from harness import conductor
     from harness import virtual as in_virtual_time
+    from harness.comparing import check_baseline, compare_runs
     from harness.model.loading import load_chain, load_experiment
     from harness.order import Order
     from harness.progress import choose
     from harness.report import github
+    from harness.report.comparison import comparison_lines
     from harness.report.dsse import read_private_key
     from harness.report.evidence import sign_run
     from harness.report.outputs import publish_for_tools
@@ -69,6 +75,8 @@ def run(
         command += f" --toxiproxy {shlex.quote(toxiproxy)}"
     if virtual:
         command += " --virtual"
+    if baseline is not None:
+        check_baseline(baseline, chain=loaded.sha256, experiment=wanted.sha256, virtual=virtual)
     order = Order(loaded, wanted, out, seed, toxiproxy, command)
     signing = read_private_key(sign) if sign is not None else None
     progress = choose(quiet=quiet or json)
@@ -77,18 +85,25 @@ def run(
     else:
         finished = conductor.run(order, progress)
     publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
+    beside = None
+    if baseline is not None and finished.result.verdict != "inconclusive":
+        beside = compare_runs(baseline, finished.folder)
     if signing is not None:
         sign_run(finished.folder, signing)
     if json:
         print((finished.folder / FILE_NAME).read_text("utf-8"), end="")
     else:
         show(finished.result, Console(), is_quiet=quiet)
+        if beside is not None:
+            print("\n".join(comparison_lines(beside)))
         print(f"report: {finished.folder / 'report.html'}")
     for line in github.tell(finished.result, os.environ):
         print(line, file=sys.stderr)  # GitHub reads commands there, too; stdout may be JSON
     if finished.was_interrupted:
         raise typer.Exit(INTERRUPTED)
     code = EXIT_CODES[finished.result.verdict]
+    if code == 0 and beside is not None and beside.regressions:
+        raise typer.Exit(REGRESSION)
     raise typer.Exit(0 if exit_zero and code == 1 else code)
 
 
