@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
@@ -20,42 +19,15 @@ from harness.services.context import Context
 from harness.services.message import Answer, PaymentRequest
 from harness.services.policy import CallEnd, PolicyCall
 from harness.services.reversal import Reversals
+from harness.simulation.simulate import simulate
 
 Result = TypeVar("Result")
 VISA = Card("4242424242424242", "visa")
 MASTERCARD = Card("5555555555554444", "mastercard")
 
 
-class _Idle(selectors.DefaultSelector):
-    """Nothing ever arrives from outside: waiting is moving the clock."""
-
-    loop: VirtualLoop
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        assert timeout is not None, "everything waits for everything: a deadlock"
-        self.loop.now += max(0.0, timeout)
-        return super().select(0)
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """asyncio's own loop with a clock that jumps to the next timer."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        idle = _Idle()
-        idle.loop = self
-        super().__init__(idle)
-
-    def time(self) -> float:
-        return self.now
-
-
 def in_virtual_time(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    loop = VirtualLoop()
-    try:
-        return loop.run_until_complete(asyncio.wait_for(work(), 10_000))
-    finally:
-        loop.close()
+    return simulate(lambda _loop: work())
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ def check_call(
     yield from _steps(operation, call, where)
     yield from _codes(call, where)
     yield from _breaker(call.breaker, (*where, "breaker"))
+    yield from _breaker(call.query.breaker, (*where, "query", "breaker"))
     yield from _breaker(call.reversal.breaker, (*where, "reversal", "breaker"))
     if call.reversal.shares_breaker and call.breaker is None:
         yield Problem(

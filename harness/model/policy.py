@@ -80,6 +80,7 @@ class Query(Declared):
     attempts: Annotated[int, Field(ge=1, le=20)] = 3
     pause: Duration = 0.25
     timeout: Duration | None = None  # the call's own without it
+    breaker: Breaker | None = None
 
 
 class Reversal(Declared):

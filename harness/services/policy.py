@@ -26,6 +26,7 @@ from harness.services.queue import Store
 from harness.services.retry import Budget, pause_s, wants_retry
 from harness.services.reversal import VOID, Reversals
 from harness.services.route import Channels, Route, own_breaker
+from harness.services.unknown import QUERY
 
 __all__ = ["CallEnd", "PolicyCall", "Sent"]
 _APPROVED = HopResult.APPROVED  # looked up once: an enum's member costs as much as a call
@@ -55,14 +56,12 @@ class PolicyCall:
         self._queries: dict[str, Route] = {}
         for target in declared.targets:
             route = Route.of(context, channels, operation, target, declared)
-            breaker = (
-                route.breaker
-                if declared.reversal.shares_breaker
-                else own_breaker(declared.reversal.breaker, context, VOID, target)
-            )
+            own = own_breaker(declared.reversal.breaker, context, VOID, target)
+            void = route.breaker if declared.reversal.shares_breaker else own
+            query = own_breaker(declared.query.breaker, context, QUERY, target)
             self._routes[target] = route
-            self._voids[target] = Route(context, channels, VOID, target, breaker=breaker)
-            self._queries[target] = Route(context, channels, "query", target)
+            self._voids[target] = Route(context, channels, VOID, target, breaker=void)
+            self._queries[target] = Route(context, channels, QUERY, target, breaker=query)
         budget = declared.retry.budget if declared.retry is not None else None
         self._budget = Budget(budget) if budget is not None else None
         self._presentations = Presentations()

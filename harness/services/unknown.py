@@ -10,6 +10,8 @@ from harness.services.channel import Reply
 from harness.services.message import PaymentRequest
 from harness.services.route import Route
 
+QUERY = "query"
+
 
 async def query(route: Route, declared: Call, request: PaymentRequest, parent: str) -> Reply | None:
     """The target's own word on a request, None when it gave none in the declared tries."""

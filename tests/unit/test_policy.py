@@ -155,6 +155,16 @@ def test_queries_are_as_many_and_as_far_apart_as_declared() -> None:
     assert world.queried == pytest.approx([1.0, 1.5, 2.0, 2.5])
 
 
+def test_queries_may_have_a_breaker_of_their_own() -> None:
+    query = {"attempts": 4, "pause": "500ms", "breaker": {"consecutive": 2, "open_for": "1min"}}
+    declared = {"to": "a", "timeout": "1s", "on_unknown": "query", "query": query}
+    world = World(declared, a=Bank([LOSES_ANSWER]))
+    world.is_query_dead = True
+    assert paid(world).is_unresolved
+    assert len(world.queried) == 2
+    assert not world.decided(DecisionKind.REVERSAL_SENT)
+
+
 def test_a_resend_carries_the_same_key() -> None:
     a = Bank([LOSES_ANSWER, APPROVES])
     world = World({"to": "a", "timeout": "1s", "on_unknown": "resend"}, a=a)
@@ -360,7 +370,9 @@ def test_a_full_store_takes_no_more() -> None:
     world = World({"to": "a", "fallback": [queue, {"decline": "91"}]}, a=Bank([REFUSES]))
 
     async def run() -> tuple[CallEnd, CallEnd]:
-        return await world.pay("p1"), await world.pay("p2")
+        ends = await world.pay("p1"), await world.pay("p2")
+        await world.drain()
+        return ends
 
     first, second = in_virtual_time(run)
     assert (first.is_queued, second.is_queued) == (True, False)
