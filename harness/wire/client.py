@@ -112,6 +112,9 @@ class HttpPool:
             raise
         finally:
             timer.cancel()
+        if self._is_closed:
+            self._pass_on(handed)
+            raise Broken("the pool was closed", sent=False)
         return handed if handed is not None else await self._connect(loop, deadline)
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, deadline: float) -> Exchange:
@@ -123,7 +126,7 @@ class HttpPool:
             await asyncio.wait({connecting}, timeout=max(0.0, deadline - loop.time()))
         except asyncio.CancelledError:
             if not connecting.cancel() and not connecting.exception():
-                self._give(connecting.result())  # made, but its request is gone
+                self._pass_on(connecting.result())  # made, but its request is gone
             raise
         if connecting.cancel():
             raise CallTimeout("no connection in time", sent=False)
@@ -156,13 +159,12 @@ class HttpPool:
 
     # -- who is next ------------------------------------------------------------------------------
     def _give(self, connection: Exchange) -> None:
-        turn = self._next_turn()
         if self._is_closed:
             connection.abort()
-        elif turn is None:
-            self._idle[connection] = None
-        else:
+        elif (turn := self._next_turn()) is not None:
             turn.set_result(connection)
+        else:
+            self._idle[connection] = None
 
     def _pass_on(self, handed: Exchange | None) -> None:
         if handed is None:

@@ -102,5 +102,5 @@ def request_line(method: str, target: str) -> str:
 
 def keep_header(headers: dict[str, str], name: bytes, value: bytes) -> None:
     """Add a received header; a repeated one becomes a list, as RFC 9110 §5.3 reads it."""
-    key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+    key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
     headers[key] = f"{headers[key]}, {text}" if key in headers else text
