@@ -17,6 +17,7 @@ from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 
 HERE = Path(__file__).parent
 NODE_CLIENT = "toxiproxy-node-client@4.1.0"
+HERE = Path(__file__).parents[1] / ".toxiproxy"  # what is fetched once, out of git
 
 
 @pytest.fixture
