@@ -128,13 +128,13 @@ async def serve(
     transport = MemoryTransport(connection)
     connection.connection_made(transport)
     for piece in pieces:
-        await until(lambda: not transport.is_paused)
+        await until(lambda: transport.is_closed or not transport.is_paused)
         if transport.is_closed:
             break
         connection.data_received(piece)
         for _ in range(turns):
             await asyncio.sleep(0)
-    await until(lambda: not transport.is_paused)
+    await until(lambda: transport.is_closed or not transport.is_paused)
     if end == "reset":
         transport.reset()
     elif not transport.is_closed and not connection.eof_received():
