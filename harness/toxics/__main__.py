@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -32,6 +33,8 @@ async def serve(options: argparse.Namespace, config: bytes | None) -> str | None
         bound = await server.start(options.host, options.port)
     except OSError as error:
         return f"cannot listen on {options.host}:{options.port}: {error.strerror}"
+    gc.collect()
+    gc.freeze()  # a collection then looks at connections, not at all that was imported
     _announce(f"http://{options.host}:{bound}", options.ready)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -10,7 +10,8 @@ import os
 import random
 import socket
 import struct
-import threading
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from subject import Subject, connect, receive, wait_until
 from harness.toxics.api import Api
 from harness.wire.http import HttpRequest
 
-CLIENTS = 32
 SWITCHES = int(os.environ.get("PAYCHAIN_SWITCHES", "10000"))
+STANDING = 1  # toxics that stand when the next is added
 REQUESTS = int(os.environ.get("PAYCHAIN_FUZZ_REQUESTS", "100000"))
 KINDS: dict[str, list[dict[str, int]]] = {
     "noop": [{}],
@@ -51,79 +52,37 @@ class Process:
         return int((self._place / "statm").read_text().split()[1]) * 4096 / 1e6
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """An upstream that sends back as many bytes as it is told in four, after taking as many."""
-    try:
-        while True:
-            (size,) = struct.unpack("!I", await reader.readexactly(4))
-            await reader.readexactly(size)
-            writer.write(b"y" * size)
-            await writer.drain()
-    except (OSError, asyncio.IncompleteReadError):
-        writer.close()
-
-
-class Clients:
-    """Clients and an upstream on a loop of their own thread, until they are told to stop."""
+class Abusers:
+    """The process of abusers.py."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self.thread.start()
-        self.is_over = False
-        self.answered = self.broken = 0
-        self.server = self.run(asyncio.start_server(answer, "127.0.0.1", 0))
-        self.upstream = f"127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("abusers.py"))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.upstream = self._read()
 
-    def run(self, work: Any, within_s: float = 30) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(within_s)
+    def begin(self, port: int) -> None:
+        self._write(str(port))
 
-    def begin(self, port: int) -> Any:
-        async def all_of_them() -> None:
-            await asyncio.gather(*(self._client(port, number) for number in range(CLIENTS)))
-
-        return asyncio.run_coroutine_threadsafe(all_of_them(), self._loop)
-
-    async def _client(self, port: int, number: int) -> None:
-        chance = random.Random(number)
-        while not self.is_over:
-            try:
-                async with asyncio.timeout(2):
-                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            except (OSError, TimeoutError):
-                self.broken += 1
-                await asyncio.sleep(0.01)
-                continue
-            try:
-                async with asyncio.timeout(chance.choice([0.02, 0.2, 1])):
-                    await self._talk(reader, writer, chance)
-            except (OSError, TimeoutError, asyncio.IncompleteReadError):
-                self.broken += 1
-            if chance.random() < 0.5 and not writer.is_closing():
-                raw = writer.get_extra_info("socket")
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
-
-    async def _talk(self, reader: Any, writer: Any, chance: random.Random) -> None:
-        for _ in range(chance.randrange(1, 6)):
-            size = chance.choice([1_000, 10_000, 100_000, 1_000_000])
-            writer.write(struct.pack("!I", size) + b"x" * size)
-            await writer.drain()
-            behaviour = chance.random()
-            if behaviour < 0.2:
-                return  # leaves with the answer on its way
-            if behaviour < 0.3:
-                await asyncio.sleep(chance.choice([0.01, 0.3]))  # stalls
-            if behaviour < 0.4:
-                await reader.readexactly(size // 2)
-                return  # leaves amid the answer
-            await reader.readexactly(size)
-            self.answered += 1
+    def end(self) -> tuple[int, int]:
+        """Bodies that were answered, and talks that broke."""
+        self._write("enough")
+        answered, broken = self._read().split()
+        return int(answered), int(broken)
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self.server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self.thread.join(10)
+        self._process.kill()
+        self._process.communicate()
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
 
 
 class Timed:
@@ -147,11 +106,11 @@ class Timed:
 def test_ten_thousand_switches_amid_disconnects_wedge_nothing(
     ours: Subject, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clients, process = Clients(), Process(ours)
-    proxy = ours.proxy(clients.upstream)
+    abusers, process = Abusers(), Process(ours)
+    proxy = ours.proxy(abusers.upstream)
     time.sleep(0.3)
     files_before, memory_before = process.files(), process.resident_mb()
-    running = clients.begin(proxy.port)
+    abusers.begin(proxy.port)
     chance, api = random.Random(1), Timed(ours)
     path = f"/proxies/{proxy.name}/toxics"
     highest_mb = memory_before
@@ -167,21 +126,22 @@ def test_ten_thousand_switches_amid_disconnects_wedge_nothing(
         if number % 10 == 0:
             highest_mb = max(highest_mb, process.resident_mb())
             assert api.ask("GET", "/proxies") == 200
-        assert api.ask("DELETE", f"{path}/t{number}") == 204
-    clients.is_over = True
-    running.result(30)
+        if number >= STANDING:
+            assert api.ask("DELETE", f"{path}/t{number - STANDING}") == 204
+    api.ask("POST", "/reset")
+    answered, broken = abusers.end()
     took_ms = sorted(1_000 * took for took in api.took_s)
     with capsys.disabled():
         print(
             f"\n{len(took_ms)} API calls: p50 {took_ms[len(took_ms) // 2]:.2f} ms, "
             f"p99 {took_ms[-len(took_ms) // 100]:.1f} ms, max {took_ms[-1]:.1f} ms; "
-            f"{clients.answered} bodies answered, {clients.broken} broken; "
+            f"{answered} bodies answered, {broken} broken; "
             f"memory {memory_before:.0f} MB before, {highest_mb:.0f} MB at most"
         )
     assert took_ms[-len(took_ms) // 100] < 500
     assert took_ms[-1] < 2_000  # a busy machine; quiet ones are far below 100 ms
-    assert clients.answered > 20
-    assert clients.broken > 20
+    assert answered > 20
+    assert broken > 20
     counters = f"/counters of {proxy.name}"
     wait_until(
         lambda: ours.ask("GET", "/counters").json[proxy.name]["live"] == 0, f"none live: {counters}"
@@ -192,7 +152,7 @@ def test_ten_thousand_switches_amid_disconnects_wedge_nothing(
     client.sendall(struct.pack("!I", 3) + b"abc")
     assert receive(client, 3) == b"yyy"
     client.close()
-    clients.stop()
+    abusers.stop()
 
 
 FIELDS = ["name", "type", "stream", "toxicity", "attributes", "listen", "upstream", "enabled",
