@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import lru_cache
 
 LOOPBACK = "127.0.0.1"
 LOOKUP_S = 2.0  # a name that takes longer to look up is not found
@@ -14,6 +15,7 @@ class BadAddress(ValueError):
     """A text that is not host:port, or a host that has no address."""
 
 
+@lru_cache(maxsize=1_024)  # an upstream is split for each connection
 def split(address: str) -> tuple[str, int]:
     """Host and port of an address; both may be left out. Raises BadAddress."""
     if not address:

@@ -213,7 +213,8 @@ class Link:
 
     def start(self, toxics: list[Toxic]) -> None:
         """Let bytes flow."""
-        self.rebuild(toxics)
+        if toxics:
+            self.rebuild(toxics)
         self.up.start()
         self.down.start()
 

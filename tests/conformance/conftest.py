@@ -14,7 +14,10 @@ def _subject(kind: str, request: pytest.FixtureRequest) -> Subject:
     return real(request.getfixturevalue("toxiproxy_server"))
 
 
-@pytest.fixture(scope="session", params=["embedded", "toxiproxy"])
+@pytest.fixture(
+    scope="session",
+    params=["embedded", pytest.param("toxiproxy", marks=pytest.mark.real_toxiproxy)],
+)
 def shared_engine(request: pytest.FixtureRequest) -> Iterator[Subject]:
     """One engine of each kind for the whole session."""
     subject = _subject(request.param, request).start()
