@@ -30,7 +30,7 @@ class Bandwidth(Held):
     def _slices(self, data: bytes) -> Iterator[tuple[float, bytes]]:
         rate = self.attribute("rate") * KB
         most = int(rate * SLICE_S)
-        at = max(self.direction.loop.time(), self._free_at)
+        at = self.begins_at(self._free_at)
         for start in range(0, len(data), most):
             piece = data[start : start + most]
             at += len(piece) / rate

@@ -28,7 +28,7 @@ class Slicer(Held):
     def pieces(self, data: bytes, read_at: float) -> Iterable[tuple[float, bytes]]:
         self.hit(len(data))
         delay_s = max(0, self.attribute("delay")) / 1e6
-        at = max(self.direction.loop.time(), self._free_at)
+        at = self.begins_at(self._free_at)
         for start, end in self._slices(len(data)):
             yield at, data[start:end]
             at += delay_s

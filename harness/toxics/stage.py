@@ -116,6 +116,7 @@ class Held(Stage):
         self._in_hand: deque[tuple[float, bytes | None]] = deque()  # pieces, when each is due
         self._read_at = 0.0  # of the chunk in hand
         self._timer: asyncio.Handle | None = None
+        self._had_to_wait = False  # the chunk in hand, for those before it
         self._held = 0
         self._is_full = False
         self._is_stopped = False
@@ -128,10 +129,20 @@ class Held(Stage):
         """When the end goes on, if it is taken in hand now."""
         return 0.0
 
+    def begins_at(self, free_at: float) -> float:
+        """When work on the chunk in hand begins, if the one before was due to leave at `free_at`.
+
+        A timer that fires late must not slow down what waits behind it.
+        """
+        if self._had_to_wait and free_at > 0:
+            return free_at
+        return max(self.direction.loop.time(), free_at)
+
     def feed(self, data: bytes, read_at: float) -> None:
         self._hold(len(data) + CHUNK_COST)
         self._waiting.append((data, read_at))
         if not self._in_hand:
+            self._had_to_wait = False
             self._work()
 
     def end(self) -> None:
@@ -156,6 +167,7 @@ class Held(Stage):
             if not self._waiting:
                 return
             self._take()
+            self._had_to_wait = True
 
     def _take(self) -> None:
         data, self._read_at = self._waiting.popleft()

@@ -70,6 +70,21 @@ def test_bandwidth_sends_what_a_tenth_of_a_second_carries() -> None:
     assert sink.out[3] == (0.25, "end")
 
 
+def test_a_timer_that_fires_late_does_not_slow_down_what_waits() -> None:
+    sink = Sink()
+    one = stage(sink, "bandwidth", rate=100)
+    for _ in range(10):
+        feed(sink, one, b"x" * 1_000)  # 0.01 s each
+    sink.loop.now += 0.095  # a busy machine: no timer could fire until now
+    sink.loop.run(0.006)
+    assert sum(len(what) for _, what in sink.out) == 10_000
+    feed(sink, one, b"x" * 1_000)
+    sink.loop.run(0.009)
+    assert len(sink.out) == 10  # but idle time is no credit
+    sink.loop.run(0.002)
+    assert len(sink.out) == 11
+
+
 def test_bandwidth_of_nothing_holds_the_end_too() -> None:
     sink = Sink()
     one = stage(sink, "bandwidth", rate=0)
