@@ -134,9 +134,10 @@ class Relay(Authorising):
 
     async def decide(self, request: PaymentRequest, parent: str) -> Answer:
         """The answer of the link behind, or a technical decline for the caller."""
-        end = await self.calls["authorise"].execute(request, parent)
+        end = await self.calls["authorise"].execute(self._anew(request), parent)
+        before = self._standing.get(request.reference, ())
         if end.standing:
-            self._standing[request.reference] = end.standing
+            self._standing[request.reference] = (*before, *end.standing)
         if end.is_stood_in or end.is_queued:
             return self._decide_alone(request, end)
         answer = end.reply.answer
@@ -150,10 +151,22 @@ class Relay(Authorising):
             return answer
         return self.decline(ISSUER_INOPERATIVE, request.reference)
 
+    def _anew(self, request: PaymentRequest) -> PaymentRequest:
+        """The request as it goes on: under another reference when the last one was reversed.
+
+        A reversal may still be on its way, and must not undo what is authorised after it.
+        """
+        before = self._standing.get(request.reference, ())
+        if not before or self.link.calls["authorise"].on_unknown != "reverse":
+            return request
+        reference = f"{request.reference}+{len(before) + 1}"
+        return msgspec.structs.replace(request, reference=reference, key=reference)
+
     def _decide_alone(self, request: PaymentRequest, end: CallEnd) -> Answer:
         """Approve in the issuer's place: stand in and advise, or store and forward."""
         sent = Sent(self.link.calls["authorise"].to, end.request)
-        self._standing[request.reference] = (*end.standing, sent)
+        before = self._standing.get(request.reference, ())
+        self._standing[request.reference] = (*before, sent)
         self._approved_at[request.reference] = sent
         self._alone[request.reference] = MovementKind.STORED
         if end.is_stood_in:

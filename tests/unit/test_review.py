@@ -204,7 +204,24 @@ E_COMMERCE = [
     "single_link gateway", "amplified_retries scheme", "single_link fraud",
     "single_link authentication", "single_link scheme", "single_link issuer",
 ]  # fmt: skip
+ONE_PATH = [
+    "single_provider cloudflare", "single_provider aws-us-east-1", "single_link edge",
+    "single_link gateway", "single_link processor-a", "single_link scheme", "single_link issuer",
+]  # fmt: skip
 EXPECTED = {
+    # its standby answers after the call has given up
+    "card-blocked-standby": [
+        *ONE_PATH[:5], "timeout_inversion processor-a.authorise", "single_link issuer",
+    ],
+    "card-eager-retries": [*ONE_PATH[:4], "amplified_retries scheme", *ONE_PATH[4:]],
+    "card-lifecycle": [*ONE_PATH[:4], "single_link authentication", *ONE_PATH[4:]],
+    "card-naive-webhooks": ONE_PATH,
+    "card-one-pool": ONE_PATH,
+    "card-pool-per-scheme": ONE_PATH,
+    "card-stand-in": ONE_PATH,
+    "card-void-breaker": [
+        *ONE_PATH[:4], "reversal_behind_breaker gateway.authorise", *ONE_PATH[4:],
+    ],
     "card-ecommerce": E_COMMERCE,
     # the same chain with the one mistake it is there to show
     "card-gives-up": [*E_COMMERCE[:5], "failover_on_unknown gateway.authorise", *E_COMMERCE[5:]],

@@ -7,8 +7,10 @@ import asyncio
 import pytest
 
 from harness.model.checks import check_chain
+from harness.model.fault import LostAnswer
 from harness.payments.cards import TEST_CARDS
 from harness.payments.outcome import HopResult
+from harness.services.fault import ActiveFault
 from tests.world import World, in_world, paid
 
 VISA, MASTERCARD = TEST_CARDS[0], TEST_CARDS[3]
@@ -223,6 +225,24 @@ def test_what_was_stored_and_is_declined_later_is_released_at_the_gateway() -> N
     assert result is HopResult.APPROVED  # accepted, and lost: the risk of storing
     assert world.book("gateway") == ["stored 1000", "voided 1000"]
     assert world.book("issuer") == []
+
+
+def test_what_is_tried_again_after_a_reversal_has_a_reference_the_reversal_cannot_undo() -> None:
+    again = ", retry: {attempts: 2, backoff: 300ms, jitter: none, on: [technical]}"
+    text = chain(authorise=again).replace("timeout: 1s}}", "timeout: 200ms, on_unknown: reverse}}")
+
+    async def work(world: World) -> HopResult:
+        fault = ActiveFault("f", LostAnswer(), frozenset({"scheme"}), None, "authorise")
+        world.host.faults.apply(fault)
+        asyncio.get_running_loop().call_later(0.35, world.host.faults.heal, "f")
+        reply = await world.pay()
+        await world.drain()
+        return reply.result
+
+    world, result = in_world(text, work)
+    assert result is HopResult.APPROVED
+    assert world.book("issuer") == ["authorised 1000", "voided 1000", "authorised 1000"]
+    assert world.broken() == {}
 
 
 @pytest.mark.parametrize(
