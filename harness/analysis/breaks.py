@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from harness.analysis.fallback_kinds import STANDBYS
+from harness.analysis.fallback_kinds import GOES_ON
 from harness.analysis.measured import Break, FaultRun
 from harness.analysis.phases import touched
 from harness.analysis.store import Story
@@ -29,17 +29,17 @@ def failed_ends(hops: Sequence[HopRecord], decisions: Sequence[Decision] = ()) -
     What a later try or a fallback made good is not a failure of the payment.
     """
     by_span = {hop.span: hop for hop in hops}
-    made_good = {
-        (hop.parent, hop.caller, hop.operation): hop.started_ns for hop in hops if hop.result.worked
-    }
-    stood_in = {
-        (one.link, one.operation) for one in decisions if one.kind in STANDBYS and not one.target
-    }
+    made_good: dict[tuple[str, str, str], int] = {}
+    for hop in hops:
+        if hop.result.worked:
+            call = (hop.parent, hop.caller, hop.operation)
+            made_good[call] = max(made_good.get(call, hop.started_ns), hop.started_ns)
+    went_on = {(one.link, one.operation) for one in decisions if one.kind in GOES_ON}
 
     def is_absorbed(hop: HopRecord) -> bool:
         good_ns = made_good.get((hop.parent, hop.caller, hop.operation))
         is_made_good = good_ns is not None and good_ns >= hop.started_ns
-        return is_made_good or (hop.caller, hop.operation) in stood_in
+        return is_made_good or (hop.caller, hop.operation) in went_on
 
     def above(hop: HopRecord) -> Iterable[HopRecord]:
         parent = by_span.get(hop.parent)

@@ -34,3 +34,4 @@ FALLBACKS: dict[DecisionKind, FallbackKind] = {
     DecisionKind.DECLINE: FallbackKind(stands_in=True),
 }
 STANDBYS = frozenset(kind for kind, facts in FALLBACKS.items() if facts.stands_in)
+GOES_ON = frozenset(kind for kind, facts in FALLBACKS.items() if facts.risk)  # without the call

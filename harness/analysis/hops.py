@@ -18,6 +18,7 @@ def hop_measures(
     totals: Iterable[Total], over_hops: Mapping[frozenset[Hop], int], broken: Iterable[Break]
 ) -> list[HopMeasure]:
     """`totals` of executions; `over_hops`: how many payments went over each set of hops."""
+    executions: dict[Hop, int] = defaultdict(int)
     latencies: dict[Hop, Histogram] = defaultdict(Histogram)
     failed: dict[Hop, int] = defaultdict(int)
     sent: dict[tuple[str, str], int] = defaultdict(int)  # by caller and operation: the call
@@ -26,9 +27,11 @@ def hop_measures(
         if is_warm_up:
             continue
         hop = (caller, operation, callee, route)
-        latencies[hop].merge(total.latencies_ns)
+        executions[hop] += total.n
         failed[hop] += 0 if HopResult(result).worked else total.n
-        sent[caller, operation] += 0 if result == HopResult.NOT_TRIED else total.n
+        if result != HopResult.NOT_TRIED:  # what was not sent took no time and amplifies nothing
+            latencies[hop].merge(total.latencies_ns)
+            sent[caller, operation] += total.n
     over: dict[Hop, int] = defaultdict(int)
     needed: dict[tuple[str, str], int] = defaultdict(int)
     for hops, n in over_hops.items():
@@ -40,12 +43,12 @@ def hop_measures(
     for one in broken:
         broke[one.caller, one.operation, one.callee] += one.payments
     measures = []
-    for hop, times in sorted(latencies.items()):
-        p50, p95, p99 = millis(times, 0.5, 0.95, 0.99)
+    for hop, n in sorted(executions.items()):
+        p50, p95, p99 = millis(latencies[hop], 0.5, 0.95, 0.99)
         payments_needed = needed[hop[:2]]
         measures.append(
             HopMeasure(
-                *hop, times.total, over[hop], failed[hop], broke[hop[:3]], p50, p95, p99,
+                *hop, n, over[hop], failed[hop], broke[hop[:3]], p50, p95, p99,
                 sent[hop[:2]] / payments_needed if payments_needed >= FEW_PAYMENTS else None,
             )
         )  # fmt: skip

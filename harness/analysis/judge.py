@@ -204,6 +204,8 @@ def _number(measure: str, limit: Limit, observed: float | None) -> ToleranceResu
 def _count(measure: str, most: int, observed: int) -> ToleranceResult:
     passed = observed <= most
     margin = f"{abs(most - observed)} {'to spare' if passed else 'too many'}"
+    if observed == most:
+        margin = ""
     return ToleranceResult(f"{measure}.all", measure, "all", f"<= {most}", observed, str(observed),
                            margin, passed)  # fmt: skip
 

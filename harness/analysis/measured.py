@@ -119,9 +119,9 @@ class HopMeasure(msgspec.Struct, frozen=True):
     operation: str
     callee: str
     route: int
-    executions: int
+    executions: int  # those that were kept back and never sent among them
     payments: int
-    failed: int  # executions that did not work, those not sent at all among them
+    failed: int  # executions that did not work
     broke: int  # payments whose break point this hop is
     p50_ms: float | None
     p95_ms: float | None

@@ -175,7 +175,11 @@ def test_a_call_that_was_not_sent_amplifies_nothing() -> None:
         name = run.pay(number, route=1)
         run.hop(name, "gateway", "authorise", "processor-a", number, number, "not_tried")
     # A was tried once, kept back once, B tried once: 2 executions a payment, not 3.
-    assert hop(run.analysed(), "gateway", "processor-b").amplification == 2.0
+    analysis = run.analysed()
+    assert hop(analysis, "gateway", "processor-b").amplification == 2.0
+    # 20 refused and 20 kept back; the latency is that of the 20 that were sent: 1 ns
+    found = hop(analysis, "gateway", "processor-a")
+    assert (found.executions, found.failed, found.p50_ms) == (40, 40, 1e-6)
 
 
 def test_drain_lasts_until_nothing_more_is_done_for_any_payment() -> None:
@@ -204,3 +208,28 @@ def test_the_share_of_payments_approved_without_authentication_is_a_risk() -> No
         "gateway.authenticate", "approved without authentication"
     )  # fmt: skip
     assert (risk.payments, risk.share, risk.amount) == (9, 0.25, 4_500)
+
+
+def test_a_flapping_fault_holds_from_its_first_on_to_its_last_off() -> None:
+    run = Recorded(ends_s=40)
+    for second in range(40):
+        run.pay(second + 0.5, took_ms=10)
+    for on_s in (10, 14, 18):  # on for two seconds, off for two
+        run.fault("flap", on_s, on_s + 2)
+    run.faults = run.faults[:1]  # one fault was declared
+    analysis = run.analysed()
+    assert (analysis.faults[0].applied_s, analysis.faults[0].healed_s) == (10, 20)
+    assert analysis.faults[0].switches == 6
+    assert phases(analysis)["flap"].offered == phases(analysis)["during"].offered == 10
+
+
+def test_a_fault_that_stayed_on_after_its_last_flap_is_not_healed() -> None:
+    run = Recorded(ends_s=40)
+    run.pay(30)
+    run.fault("flap", 10, 12)
+    run.fault("flap", 14, None)
+    run.faults = run.faults[:1]
+    analysis = run.analysed()
+    assert analysis.faults[0].healed_s is None
+    assert analysis.faults[0].errors == ["no answer"]
+    assert phases(analysis)["during"].offered == 1

@@ -62,6 +62,15 @@ def test_what_was_skipped_is_not_where_it_broke() -> None:
     assert point(hops) == "2"
 
 
+def test_a_decline_in_place_of_an_answer_makes_nothing_good() -> None:
+    decline = Decision("gateway", DecisionKind.DECLINE, 2, "p1", 1, "authorise", "", "timeout")
+    hops = [
+        hop("1", "", "technical", ended=9),
+        hop("2", "1", "timeout", call="gateway.authorise", ended=2),
+    ]
+    assert point(hops, decline) == "2"
+
+
 def test_a_failed_reversal_is_not_where_it_broke() -> None:
     hops = [
         hop("1", "", "technical", ended=3),
