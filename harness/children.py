@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from harness.payments.errors import UserError
 
 TERM_WITHIN_S = 2.0
 _POLL_S = 0.01
+_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
 @dataclass
@@ -34,7 +38,9 @@ class Child:
         code = self.process.poll()
         how = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         lines = self.log.read_text("utf-8", "replace").strip().splitlines()
-        said = f": {lines[-1][:200]}" if lines else ""
+        # A Go program says why first and where afterwards, in hundreds of lines.
+        why = next((line for line in lines if line.startswith(("panic:", "fatal error:"))), None)
+        said = f": {(why or lines[-1])[:200]}" if lines else ""
         return f"{self.name} died during the run ({how}){said}"
 
 
@@ -46,14 +52,19 @@ class Children:
     _children: list[Child] = field(default_factory=list)
 
     def start(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
-    ) -> Child:
-        """Start a child in a session of its own, so that Ctrl-C reaches the conductor only."""
+        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None,
+        *, is_foreign: bool = False,
+    ) -> Child:  # fmt: skip
+        """Start a child in a session of its own, so that Ctrl-C reaches the conductor only.
+
+        Our own programs end when their parent is gone. A foreign one is killed then, on Linux.
+        """
         log = self.folder / f"{name.replace(' ', '-')}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603
                 list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True, env={**os.environ, **(environment or {})},
+                preexec_fn=_dies_with_parent() if is_foreign else None,
             )  # fmt: skip
         child = Child(name, process, log)
         self._children.append(child)
@@ -92,3 +103,11 @@ class Children:
             except subprocess.TimeoutExpired:
                 child.process.kill()
                 child.process.wait()
+
+
+def _dies_with_parent() -> Callable[[], object] | None:
+    """What a child does before its program starts, so that the kernel kills it with its parent."""
+    if sys.platform != "linux":
+        return None
+    control = ctypes.CDLL(None).prctl  # found before the fork: afterwards little is allowed
+    return lambda: control(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)

@@ -118,6 +118,7 @@ def _started(choice: Choice, children: Children) -> Engine:
             "fault engine",
             [choice.program, "-host", "127.0.0.1", "-port", str(port), "-config", str(config)],
             {"LOG_LEVEL": "error"},
+            is_foreign=True,
         )
         url = f"http://127.0.0.1:{port}"
         if _first_names(url, child) == [mark]:

@@ -134,6 +134,35 @@ def test_switching_under_payments_and_clients_that_go_does_not_wedge(
     assert engine.control.names() == ["wedge"]
 
 
+@needs_proc
+@pytest.mark.real_toxiproxy
+def test_a_real_server_does_not_outlive_a_paychain_that_is_killed(
+    toxiproxy_server: str, tmp_path: Path
+) -> None:
+    command = [
+        sys.executable, "-m", "harness.cli", "up", "card-single-provider", "--json",
+        "--toxiproxy", toxiproxy_server,
+    ]  # fmt: skip
+    where = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=where) as up:
+        assert up.stdout is not None
+        assert json.loads(up.stdout.readline())["engine"]
+        family = children_of(up.pid)
+        assert any(toxiproxy_server in line for line in family)
+        up.kill()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family.values()))
+
+
+def test_a_server_that_dies_says_why_and_not_where(tmp_path: Path) -> None:
+    children = Children(tmp_path)
+    lines = "panic: runtime error: makeslice\n\ngoroutine 1 [running]:\n\tproxy.go:1 +0x1\n"
+    child = children.start("fault engine", ["sh", "-c", f"printf '{lines}'; exit 2"])
+    child.process.wait(10)
+    assert child.obituary() == (
+        "fault engine died during the run (exit code 2): panic: runtime error: makeslice"
+    )
+
+
 # -- an engine that is lost during a run ----------------------------------------------------------
 CHAIN = """\
 chain: shop
