@@ -215,7 +215,7 @@ class Money(msgspec.Struct, frozen=True):
 
     rules: list[MoneyRule]
     books: dict[str, dict[str, int]]  # link -> movement kind -> total minor units
-    wrong: int  # amount held or taken that no rule allows
+    wrong: int  # amount that no rule allows: of each payment the largest that any rule found
 
 
 class Second(msgspec.Struct, frozen=True, array_like=True):

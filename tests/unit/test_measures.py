@@ -7,6 +7,7 @@ from recorded import Recorded
 
 from harness.analysis.analyse import Analysis
 from harness.analysis.measured import HopMeasure, Phase
+from harness.payments.journal import Movement, MovementKind
 
 
 def phases(analysis: Analysis) -> dict[str, Phase]:
@@ -233,3 +234,21 @@ def test_a_fault_that_stayed_on_after_its_last_flap_is_not_healed() -> None:
     assert analysis.faults[0].healed_s is None
     assert analysis.faults[0].errors == ["no answer"]
     assert phases(analysis)["during"].offered == 1
+
+
+def test_money_is_wrong_once_however_many_rules_say_so() -> None:
+    run = Recorded()
+    # 7.00 are held for an order of 10.00 whose customer was not told: orphaned are 7.00, and booked
+    # is 3.00 too little; the larger counts. Another order of 20.00 is approved with no money.
+    name = run.pay(0, "unknown")
+    run.records += [
+        Movement(link, name, 1, MovementKind.AUTHORISED, 700, "EUR", f"{name}-0", 9, "issuer")
+        for link in ("processor-a", "issuer")
+    ]
+    run.pay(1, route=None, amount=2_000)
+    money = run.analysed().money
+    found = {one.rule: one.amount for one in money.rules if one.amount}
+    assert found == {
+        "no_orphaned_authorisation": 700, "amounts_equal": 300, "no_approval_without_money": 2_000
+    }  # fmt: skip
+    assert money.wrong == 700 + 2_000
