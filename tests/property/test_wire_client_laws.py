@@ -6,7 +6,7 @@ import asyncio
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from wire_memory import MemoryTransport, Watched, until
 from wire_requests import PIECES, chunked, names, split, values
@@ -244,6 +244,8 @@ class Story:
     st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5), st.integers(0, 6)), max_size=30),
     st.booleans(),
 )
+@example([("ask", 0, 0), ("ask briefly", 1, 6), ("ask", 2, 1), ("pass", 5, 4)], False)
+@example([("ask", 2, 3), ("reset", 1, 5), ("ask", 3, 5), ("reset", 1, 0), ("cancel", 5, 1)], False)
 def test_whatever_happens_each_request_gets_its_own_answer_or_an_error_and_no_slot_is_lost(
     steps: list[tuple[str, int, int]], is_patient: bool
 ) -> None:
