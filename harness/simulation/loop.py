@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import heapq
+import gc
 from asyncio import base_events, events
 from collections import deque
 from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.simulation.forbidden import only_virtual
 from harness.simulation.network import Network
 
 MOST_STEPS = 50_000_000  # callbacks in one simulation: far above any run, finite all the same
-MOST_STEPS_AT_ONE_MOMENT = 1_000_000  # callbacks without the clock moving: a livelock
+STOCK_STEPS = 250_000  # so many without the clock moving are a livelock
 MOST_TASKS_NAMED = 20  # in a report
 NEVER_NS = 1 << 62  # timers at or after this do not count as something to wait for
 
@@ -41,14 +42,25 @@ class Livelock(RuntimeError):
     """The program goes on and on: more steps than the limit allows."""
 
 
+class Event(Protocol):
+    """Something other than a callback that happens at a time, with asyncio's names of its state."""
+
+    _cancelled: bool
+    _scheduled: bool
+    _context: None
+
+    def happen(self) -> None:
+        """Happen now. It handles its own errors."""
+
+
 class _Handle(events.Handle):
     """A callback that is ready. Lighter than asyncio's: it asks nobody about debugging."""
 
     __slots__ = ()
 
     def __init__(
-        self, callback: Callable[..., object], args: tuple[Any, ...],
-        loop: asyncio.AbstractEventLoop, context: contextvars.Context | None,
+        self, callback: Callable[..., object], args: tuple[Any, ...], loop: VirtualLoop,
+        context: contextvars.Context | None,
     ) -> None:  # fmt: skip
         self._context = contextvars.copy_context() if context is None else context
         self._loop = loop
@@ -66,7 +78,7 @@ class _Timer(events.TimerHandle):
 
     def __init__(
         self, when: float, callback: Callable[..., object], args: tuple[Any, ...],
-        loop: asyncio.AbstractEventLoop, context: contextvars.Context | None,
+        loop: VirtualLoop, context: contextvars.Context | None,
     ) -> None:  # fmt: skip
         self._context = contextvars.copy_context() if context is None else context
         self._loop = loop
@@ -78,6 +90,14 @@ class _Timer(events.TimerHandle):
         self._when = when
         self._scheduled = True
 
+    def cancel(self) -> None:
+        """Let it not fire."""
+        if not self._cancelled:
+            self._cancelled = True
+            self._callback = self._args = None  # type: ignore[assignment]
+            if self._scheduled:
+                self._loop.forget_timer()
+
 
 @only_virtual
 class VirtualLoop(base_events.BaseEventLoop):
@@ -88,9 +108,10 @@ class VirtualLoop(base_events.BaseEventLoop):
     which asyncio promises.
     """
 
-    _ready: deque[Any]  # asyncio's own, as are the next two
+    _ready: deque[Any]  # asyncio's own, as are the next three
     _stopping: bool
     _asyncgens: Any
+    _task_factory: Any
 
     def __init__(
         self, *, seed: int = 0, choose: Choose | None = None, window_ns: int = 0,
@@ -98,16 +119,17 @@ class VirtualLoop(base_events.BaseEventLoop):
     ) -> None:  # fmt: skip
         super().__init__()
         self.now_ns = 0
-        self.steps = 0
+        self.steps = self._pause_at = 0
+        self._stock_ns = -1  # when stock was taken last
         self.unhandled: list[str] = []  # errors that reached nobody
         self.network = Network(self, seed)
         self._choose = choose
         self._window_ns = window_ns
         self._most_steps = most_steps
-        self._steps_before_moment = 0
         self._timers: list[tuple[int, int, Any]] = []
         self._number = 0
         self._cancelled_timers = 0
+        self.renew_budget()
         self.set_exception_handler(lambda _, context: self._note_unhandled(context))
 
     # -- time -----------------------------------------------------------------------------------
@@ -130,8 +152,26 @@ class VirtualLoop(base_events.BaseEventLoop):
     ) -> asyncio.TimerHandle:  # fmt: skip
         """Run a callback at a time; never before it, and ties in order of registration."""
         timer = _Timer(when, callback, args, self, context)
-        self.at_ns(_nanoseconds(when), timer)
+        # The first nanosecond at which `time() >= when`.
+        when_ns = round(when * 1e9) if when < NEVER_NS / 1e9 else NEVER_NS
+        if when_ns / 1e9 < when:
+            when_ns += 1
+        self._number += 1
+        heappush(self._timers, (when_ns, self._number, timer))
         return timer
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:  # fmt: skip
+        """Run a callback after a delay in seconds."""
+        return self.call_at(self.now_ns / 1e9 + delay, callback, *args, context=context)
+
+    def create_task(self, coro: Any, **keywords: Any) -> asyncio.Task[Any]:
+        """Run a coroutine."""
+        if self._task_factory is not None:
+            return super().create_task(coro, **keywords)
+        return asyncio.Task(coro, loop=self, **keywords)
 
     async def until(self, when_ns: int) -> None:
         """Sleep until exactly that moment."""
@@ -142,55 +182,53 @@ class VirtualLoop(base_events.BaseEventLoop):
         finally:
             timer.cancel()
 
-    def at_ns(self, when_ns: int, event: Any) -> None:
-        """Run an event's `_run` at a time, unless its `_cancelled` is set by then."""
+    def at_ns(self, when_ns: int, event: Event) -> None:
+        """Let an event happen at a time."""
         self._number += 1
-        heapq.heappush(self._timers, (when_ns, self._number, event))
+        heappush(self._timers, (when_ns, self._number, event))
 
-    def _timer_handle_cancelled(self, handle: Any) -> None:
-        if not handle._scheduled:
-            return
-        # Timers of calls that were answered in time are most of the heap: drop them in bulk.
+    def forget_timer(self) -> None:
+        """A timer was cancelled. They are most of the heap (calls answered in time): now and then
+        they are dropped in bulk."""
         self._cancelled_timers += 1
         if self._cancelled_timers > 256 and self._cancelled_timers * 2 > len(self._timers):
-            self._timers = [entry for entry in self._timers if not entry[2]._cancelled]
-            heapq.heapify(self._timers)
+            self._timers[:] = [entry for entry in self._timers if not entry[2]._cancelled]
+            heapify(self._timers)
             self._cancelled_timers = 0
 
     # -- running --------------------------------------------------------------------------------
     def _run_once(self) -> None:
-        ready = self._ready
-        if self._choose is None:
-            self._release_due()
-        if not ready:
+        """Rounds of the loop until it is stopped; asyncio calls this in a loop of its own."""
+        ready, timers, choose = self._ready, self._timers, self._choose
+        while True:
+            if choose is None:
+                while timers and timers[0][0] <= self.now_ns:
+                    self._release(heappop(timers)[2])
+            if not ready:
+                if self._stopping:
+                    return
+                self._jump()
+                continue
+            count = len(ready)
+            self.steps += count
+            if self.steps > self._pause_at:
+                self._take_stock()
+            for _ in range(count):
+                handle = ready.popleft()
+                if handle._cancelled:
+                    continue
+                if handle._context is None:
+                    handle.happen()
+                    continue
+                try:
+                    handle._context.run(handle._callback, *handle._args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:
+                    message = f"Exception in callback {handle!r}"
+                    self.call_exception_handler({"message": message, "exception": error})
             if self._stopping:
                 return
-            self._jump()
-        count = len(ready)
-        self.steps += count
-        if self.steps - self._steps_before_moment > MOST_STEPS_AT_ONE_MOMENT:
-            raise Livelock(
-                f"{MOST_STEPS_AT_ONE_MOMENT} steps at {self.time():g} s and the clock does not "
-                f"move; unfinished:\n{self._unfinished()}"
-            )
-        if self.steps > self._most_steps:
-            raise Livelock(
-                f"more than {self._most_steps} steps; at {self.time():g} s unfinished:\n"
-                f"{self._unfinished()}"
-            )
-        for _ in range(count):
-            handle = ready.popleft()
-            if not handle._cancelled:
-                handle._run()
-
-    def renew_budget(self) -> None:
-        """Count steps from zero again."""
-        self.steps = self._steps_before_moment = 0
-
-    def _release_due(self) -> None:
-        timers, now_ns = self._timers, self.now_ns
-        while timers and timers[0][0] <= now_ns:
-            self._release(heapq.heappop(timers)[2])
 
     def _release(self, event: Any) -> None:
         event._scheduled = False
@@ -200,10 +238,10 @@ class VirtualLoop(base_events.BaseEventLoop):
             self._ready.append(event)
 
     def _jump(self) -> None:
-        """Move the clock to the next timer and make what is due ready."""
+        """Move the clock to the next timer and make it ready."""
         timers = self._timers
         while timers and timers[0][2]._cancelled:
-            self._release(heapq.heappop(timers)[2])
+            self._release(heappop(timers)[2])
         if not timers or timers[0][0] >= NEVER_NS:
             raise Deadlock(
                 f"at {self.time():g} s nothing is ready and no timer is left; waiting:\n"
@@ -212,29 +250,50 @@ class VirtualLoop(base_events.BaseEventLoop):
         if self._choose is not None:
             self._jump_to_chosen(self._choose)
         else:
-            self._move_clock(timers[0][0])
-            self._release_due()
+            self.now_ns, _, event = heappop(timers)
+            event._scheduled = False
+            self._ready.append(event)
 
     def _jump_to_chosen(self, choose: Choose) -> None:
         timers = self._timers
         latest_ns = timers[0][0] + self._window_ns
         possible = []
         while timers and timers[0][0] <= latest_ns:
-            entry = heapq.heappop(timers)
+            entry = heappop(timers)
             if entry[2]._cancelled:
                 self._release(entry[2])
             else:
                 possible.append(entry)
         chosen = possible.pop(choose(len(possible)) if len(possible) > 1 else 0)
         for entry in possible:
-            heapq.heappush(timers, entry)
-        self._move_clock(chosen[0])
+            heappush(timers, entry)
+        self.now_ns = max(self.now_ns, chosen[0])
         self._release(chosen[2])
 
-    def _move_clock(self, when_ns: int) -> None:
-        if when_ns > self.now_ns:
-            self.now_ns = when_ns
-            self._steps_before_moment = self.steps
+    def _take_stock(self) -> None:
+        """Every so many steps: look for endless loops, and let go of cycles.
+
+        Memory is collected here and not when Python would, so that finalisers run at the same step
+        in every repetition.
+        """
+        if self.now_ns == self._stock_ns:
+            raise Livelock(
+                f"over {STOCK_STEPS:,} steps at {self.time():g} s and the clock does not move; "
+                f"unfinished:\n{self._unfinished()}"
+            )
+        if self.steps > self._most_steps:
+            raise Livelock(
+                f"more than {self._most_steps:,} steps; at {self.time():g} s unfinished:\n"
+                f"{self._unfinished()}"
+            )
+        gc.collect(1)
+        self._stock_ns = self.now_ns
+        self._pause_at = min(self.steps + STOCK_STEPS, self._most_steps)
+
+    def renew_budget(self) -> None:
+        """Count steps from zero again."""
+        self.steps, self._stock_ns = 0, -1
+        self._pause_at = min(STOCK_STEPS, self._most_steps)
 
     # -- what is left -----------------------------------------------------------------------------
     def _unfinished(self) -> str:
@@ -269,14 +328,6 @@ class VirtualLoop(base_events.BaseEventLoop):
     async def create_connection(self, *args: Any, **keywords: Any) -> Any:
         """Connect in memory."""
         return await self.network.connect(*args, **keywords)
-
-
-def _nanoseconds(when: float) -> int:
-    """The first nanosecond at which `time() >= when`."""
-    if when >= NEVER_NS / 1e9:
-        return NEVER_NS
-    when_ns = round(when * 1e9)
-    return when_ns if when_ns / 1e9 >= when else when_ns + 1
 
 
 def _natural(name: str) -> tuple[str, int]:

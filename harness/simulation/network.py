@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from harness.simulation.forbidden import forbidden
@@ -16,9 +18,9 @@ if TYPE_CHECKING:
 
 HOP_NS = 50_000  # one way over loopback, a process' own work on it included
 JITTER_NS = 20_000  # either way
+DELAYS = 251  # different ones
 FIRST_PORT, LAST_PORT = 49_152, 65_535
 _HERE = ("127.0.0.1", "localhost", "0.0.0.0", "", None)  # noqa: S104  (names, nothing is bound)
-_MIX_1, _MIX_2, _MASK = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, (1 << 64) - 1
 
 Factory = Callable[[], asyncio.BaseProtocol]
 Address = tuple[str, int]
@@ -28,13 +30,14 @@ class Network:
     """The ports of one simulated machine. Every address is 127.0.0.1."""
 
     def __init__(self, loop: VirtualLoop, seed: int) -> None:
-        self.hop_ns = HOP_NS
-        self.jitter_ns = JITTER_NS
         self._loop = loop
-        self._seed = seed
         self._listeners: dict[int, Listener] = {}
         self._ends: dict[End, None] = {}
-        self._connections = 0
+        chance = Random(seed)  # noqa: S311  (chance that repeats)
+        self._delays_ns = [
+            HOP_NS - JITTER_NS + int(chance.random() * (2 * JITTER_NS + 1)) for _ in range(DELAYS)
+        ]
+        self._directions = 0
         self._next_port = FIRST_PORT
 
     async def listen(
@@ -60,21 +63,20 @@ class Network:
         """As loop.create_connection. Raises ConnectionRefusedError where nobody listens."""
         _plain(sock, ssl)
         _local(host)
-        self._connections += 1
-        number = self._connections
-        await self._travel(number, 0)
+        forth, back = self._delays(), self._delays()
+        await asyncio.sleep(next(forth) / 1e9)
         listener = self._listeners.get(int(port))
         if listener is None or not listener.is_serving():
-            await self._travel(number, 1)
+            await asyncio.sleep(next(back) / 1e9)
             raise _error(errno.ECONNREFUSED, f"127.0.0.1:{port}")
         near, far = ("127.0.0.1", self._free_port()), listener.address
-        client = End(self._loop, self, number, near, far)
-        server = End(self._loop, self, -number, far, near)
+        client = End(self._loop, self, forth, near, far)
+        server = End(self._loop, self, back, far, near)
         client.peer, server.peer = server, client
         self._ends[client] = self._ends[server] = None
         listener.accept(server)
         try:
-            await self._travel(number, 1)
+            await asyncio.sleep(next(back) / 1e9)
             protocol = factory()
         except BaseException:  # the caller gave up: its socket is closed
             client.close_socket()
@@ -88,14 +90,11 @@ class Network:
             raise
         return client, protocol
 
-    def delay_ns(self, connection: int, item: int) -> int:
-        """How long one item takes from one end to the other: keyed, so that it repeats."""
-        mixed = (self._seed + connection * _MIX_1 + item * _MIX_2) & _MASK
-        mixed = ((mixed ^ (mixed >> 30)) * _MIX_2) & _MASK
-        return self.hop_ns + mixed % (2 * self.jitter_ns + 1) - self.jitter_ns
-
-    def _travel(self, connection: int, item: int) -> Any:
-        return asyncio.sleep(self.delay_ns(connection, -1 - item) / 1e9)
+    def _delays(self) -> Iterator[int]:
+        """How long the items of one direction take from end to end, one after the other."""
+        start = self._directions * 7 % DELAYS
+        self._directions += 1
+        return cycle(self._delays_ns[start:] + self._delays_ns[:start])
 
     def _free_port(self) -> int:
         for _ in range(LAST_PORT - FIRST_PORT + 1):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+import gc
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from harness.simulation.forbidden import ForbiddenInSimulation
@@ -37,7 +38,7 @@ def simulate(
     loop = VirtualLoop(
         seed=seed, choose=choose, window_ns=round(window_s * 1e9), most_steps=most_steps
     )
-    with guarded():
+    with guarded(), _collecting_by_steps():
         try:
             result = loop.run_until_complete(main(loop))
             loop.run_until_complete(asyncio.sleep(SETTLE_S))
@@ -49,6 +50,18 @@ def simulate(
     if left:
         raise Leaked("left behind:\n" + "\n".join(f"  {line}" for line in left))
     return result
+
+
+@contextmanager
+def _collecting_by_steps() -> Iterator[None]:
+    """Python collects no cycles by itself meanwhile: the loop does."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _close(loop: VirtualLoop) -> None:

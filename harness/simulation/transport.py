@@ -14,11 +14,12 @@ import os
 import socket
 import struct
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.simulation.loop import VirtualLoop
-    from harness.simulation.network import Address, Listener
+    from harness.simulation.network import Address, Listener, Network
 
 RECEIVE_BYTES = 262_144  # under way or unread; as much is read at once
 HIGH_WATER, LOW_WATER = 65_536, 16_384  # of the writer's own buffer
@@ -35,16 +36,6 @@ class _Mark:
 
 
 FIN, RST = _Mark("fin"), _Mark("rst")
-
-
-class Delays(Protocol):
-    """Where an end asks how long an item travels, and says that it is over."""
-
-    def delay_ns(self, connection: int, item: int) -> int:
-        """How long one item takes."""
-
-    def forget(self, end: End) -> None:
-        """The end is closed."""
 
 
 class FakeSocket:
@@ -82,12 +73,14 @@ class _Arrival:
 
     __slots__ = ("_end", "_scheduled")
     _cancelled = False
+    _context = None
 
     def __init__(self, end: End) -> None:
         self._end = end
         self._scheduled = True
 
-    def _run(self) -> None:
+    def happen(self) -> None:
+        """The item is there."""
         self._end.arrive()
 
 
@@ -97,8 +90,9 @@ class End(asyncio.Transport):
     peer: End
 
     def __init__(
-        self, loop: VirtualLoop, delays: Delays, number: int, near: Address, far: Address
-    ) -> None:
+        self, loop: VirtualLoop, network: Network, delays_ns: Iterator[int], near: Address,
+        far: Address,
+    ) -> None:  # fmt: skip
         super().__init__()
         self._extra: dict[str, Any] = {
             "sockname": near,
@@ -108,13 +102,12 @@ class End(asyncio.Transport):
         self.listener: Listener | None = None
         self.lingers_not = False
         self._loop = loop
-        self._delays = delays
-        self._number = number
+        self._network = network
+        self._delays_ns = delays_ns
         self._protocol: Any = None
         # outward
         self._arrival = _Arrival(self)
         self._under_way: deque[bytes | _Mark] = deque()
-        self._items = 0
         self._last_due_ns = 0
         self._unacknowledged = 0  # bytes under way or unread by the peer
         self._buffer: deque[bytes] = deque()
@@ -125,6 +118,7 @@ class End(asyncio.Transport):
         # inward
         self._unread: deque[bytes | _Mark] = deque()
         self._is_started = self._is_paused = self._has_ended = False
+        self._flows = False
         self._is_reset = False  # by the peer
         self._broken: OSError | None = None  # that, as the next write will notice it
         # its own end
@@ -170,16 +164,26 @@ class End(asyncio.Transport):
             self._send(data)
 
     def _send(self, item: bytes | _Mark) -> None:
-        self._items += 1
-        due_ns = self._loop.now_ns + self._delays.delay_ns(self._number, self._items)
+        due_ns = self._loop.now_ns + next(self._delays_ns)
         # A later item never overtakes an earlier one, however their delays fall.
-        self._last_due_ns = due_ns = max(due_ns, self._last_due_ns)
+        if due_ns < self._last_due_ns:
+            due_ns = self._last_due_ns
+        self._last_due_ns = due_ns
         self._under_way.append(item)
         self._loop.at_ns(due_ns, self._arrival)
 
     def arrive(self) -> None:
         """The oldest item under way reaches the peer."""
-        self.peer.receive(self._under_way.popleft())
+        item = self._under_way.popleft()
+        peer = self.peer
+        if not (peer._flows and type(item) is bytes):
+            peer.receive(item)
+            return
+        self.acknowledge(len(item))
+        try:
+            peer._protocol.data_received(item)
+        except Exception as error:
+            peer.fail(error)
 
     def _flush(self) -> None:
         """Send what the peer has room for."""
@@ -192,12 +196,6 @@ class End(asyncio.Transport):
             self._buffered -= len(data)
             self._unacknowledged += len(data)
             self._send(data)
-
-    def acknowledge(self, size: int) -> None:
-        """The peer has read bytes."""
-        self._unacknowledged -= size
-        if self._buffer:
-            self._loop.call_soon(self._write_on)
 
     def _write_on(self) -> None:
         if self._is_lost or not self._buffer:
@@ -269,16 +267,16 @@ class End(asyncio.Transport):
     def _reads(self) -> bool:
         return self._is_started and not (self._is_paused or self._is_closing or self._has_ended)
 
+    def _see_flow(self) -> None:
+        """Whether what comes can be delivered at once."""
+        self._flows = self._reads and not self._unread
+
     def receive(self, item: bytes | _Mark) -> None:
         """An item has come from the peer."""
         if self._has_closed_socket:
             if item is not FIN and item is not RST:
                 self._send(RST)
-        elif (
-            self._is_started
-            and not (self._is_paused or self._is_closing or self._has_ended)
-            and not self._unread
-        ):
+        elif self._flows:
             self._deliver(item)
         else:
             self._unread.append(item)
@@ -296,10 +294,10 @@ class End(asyncio.Transport):
     def _deliver(self, item: bytes | _Mark) -> None:
         try:
             if type(item) is bytes:
-                self.peer.acknowledge(len(item))
                 self._protocol.data_received(item)
             elif item is FIN:
                 self._has_ended = True
+                self._flows = False
                 if not self._protocol.eof_received():
                     self.close()
             else:
@@ -308,10 +306,14 @@ class End(asyncio.Transport):
                     ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
                 )
         except Exception as error:
-            self._loop.call_exception_handler(
-                {"message": "a protocol failed while it received", "exception": error}
-            )
-            self._force_close(error)
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Its protocol failed while it received."""
+        self._loop.call_exception_handler(
+            {"message": "a protocol failed while it received", "exception": error}
+        )
+        self._force_close(error)
 
     def _read_on(self) -> None:
         """Deliver what is unread, as much at once as a socket gives."""
@@ -319,7 +321,15 @@ class End(asyncio.Transport):
             item = self._unread.popleft()
             if type(item) is bytes:
                 item = self._joined(item)
+                self.peer.acknowledge(len(item))
             self._deliver(item)
+        self._see_flow()
+
+    def acknowledge(self, size: int) -> None:
+        """The peer has read bytes."""
+        self._unacknowledged -= size
+        if self._buffer:
+            self._loop.call_soon(self._write_on)
 
     def _joined(self, first: bytes) -> bytes:
         parts, size = [first], len(first)
@@ -336,7 +346,9 @@ class End(asyncio.Transport):
 
     def pause_reading(self) -> None:
         """Leave what comes unread."""
-        self._is_paused = self._is_paused or not self._is_closing
+        if not self._is_closing:
+            self._is_paused = True
+            self._flows = False
 
     def resume_reading(self) -> None:
         """Read on, from the next round of the loop."""
@@ -354,6 +366,7 @@ class End(asyncio.Transport):
         if self._is_closing:
             return
         self._is_closing = True
+        self._flows = False
         if not self._buffer:
             self._lose(None)
 
@@ -367,6 +380,7 @@ class End(asyncio.Transport):
         self._buffer.clear()
         self._buffered = 0
         self._is_closing = True
+        self._flows = False
         self._lose(error)
 
     def _lose(self, error: Exception | None) -> None:
@@ -384,13 +398,14 @@ class End(asyncio.Transport):
         if self._has_closed_socket:
             return
         self._has_closed_socket = self._is_closing = self._is_lost = True
+        self._flows = False
         if not self._is_reset:
             if self.lingers_not or any(type(item) is bytes for item in self._unread):
                 self._send(RST)
             else:
                 self._send_fin()
         self._unread.clear()
-        self._delays.forget(self)
+        self._network.forget(self)
         if self.listener is not None:
             self.listener.forget(self)
 

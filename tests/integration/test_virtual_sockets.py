@@ -12,7 +12,7 @@ import pytest
 
 from harness.simulation.simulate import simulate
 
-PATIENCE_S = 0.1  # real: long enough for loopback to do what it does
+PATIENCE_S = 0.2  # real: long enough for loopback to do what it does
 MEGABYTE = 1_000_000
 
 
@@ -57,7 +57,8 @@ Play = Callable[[Side, Side], Coroutine[Any, Any, None]]
 
 
 async def pause() -> None:
-    await asyncio.sleep(PATIENCE_S)
+    for _ in range(10):  # also when the machine stalls, the loop comes round ten times
+        await asyncio.sleep(PATIENCE_S / 10)
 
 
 async def staged(play: Play, *, server_stays: bool) -> dict[str, Any]:
@@ -89,11 +90,11 @@ async def close_after_writing(client: Side, server: Side) -> None:
 
 async def close_with_much_unsent(client: Side, server: Side) -> None:
     server.transport.pause_reading()
-    client.transport.write(b"x" * 20 * MEGABYTE)
+    client.transport.write(b"x" * 10 * MEGABYTE)
     client.transport.close()
     await pause()
     server.transport.resume_reading()
-    while len(server.received) < 20 * MEGABYTE:
+    while len(server.received) < 10 * MEGABYTE:
         await pause()
 
 
@@ -173,10 +174,10 @@ async def write_after_the_end_was_lost(client: Side, server: Side) -> None:
 
 async def backpressure(client: Side, server: Side) -> None:
     server.transport.pause_reading()
-    client.transport.write(b"x" * 20 * MEGABYTE)
+    client.transport.write(b"x" * 10 * MEGABYTE)
     await pause()
     server.transport.resume_reading()
-    while len(server.received) < 20 * MEGABYTE:
+    while len(server.received) < 10 * MEGABYTE:
         await pause()
 
 

@@ -127,7 +127,7 @@ def test_a_program_that_never_ends_hits_its_budget_of_steps() -> None:
         while True:
             await asyncio.sleep(1)
 
-    with pytest.raises(Livelock, match="more than 1000 steps"):
+    with pytest.raises(Livelock, match="more than 1,000 steps"):
         simulate(main, most_steps=1_000)
 
 
