@@ -54,27 +54,31 @@ class Event(Protocol):
 
 
 class _Handle(events.Handle):
-    """A callback that is ready. Lighter than asyncio's: it asks nobody about debugging."""
+    """A callback that is ready. Lighter than asyncio's: nothing is kept for debugging."""
 
     __slots__ = ()
+    _repr = _source_traceback = None
 
     def __init__(
-        self, callback: Callable[..., object], args: tuple[Any, ...], loop: VirtualLoop,
+        self, callback: Callable[..., object], args: tuple[Any, ...],
         context: contextvars.Context | None,
     ) -> None:  # fmt: skip
         self._context = contextvars.copy_context() if context is None else context
-        self._loop = loop
         self._callback = callback
         self._args = args
         self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
+
+    def cancel(self) -> None:
+        """Let it not run."""
+        self._cancelled = True
 
 
 class _Timer(events.TimerHandle):
     """A callback with a time."""
 
     __slots__ = ()
+    _repr = _source_traceback = None
+    _loop: VirtualLoop
 
     def __init__(
         self, when: float, callback: Callable[..., object], args: tuple[Any, ...],
@@ -85,8 +89,6 @@ class _Timer(events.TimerHandle):
         self._callback = callback
         self._args = args
         self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
         self._when = when
         self._scheduled = True
 
@@ -94,8 +96,8 @@ class _Timer(events.TimerHandle):
         """Let it not fire."""
         if not self._cancelled:
             self._cancelled = True
-            self._callback = self._args = None  # type: ignore[assignment]
             if self._scheduled:
+                self._callback = self._args = None  # type: ignore[assignment]
                 self._loop.forget_timer()
 
 
@@ -142,7 +144,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:  # fmt: skip
         """Run a callback after those that are ready."""
-        handle = _Handle(callback, args, self, context)
+        handle = _Handle(callback, args, context)
         self._ready.append(handle)
         return handle
 
@@ -199,35 +201,40 @@ class VirtualLoop(base_events.BaseEventLoop):
     # -- running --------------------------------------------------------------------------------
     def _run_once(self) -> None:
         """Rounds of the loop until it is stopped; asyncio calls this in a loop of its own."""
-        ready, timers, choose = self._ready, self._timers, self._choose
+        ready, timers = self._ready, self._timers
+        left = 0  # of this round
         while True:
-            if choose is None:
-                while timers and timers[0][0] <= self.now_ns:
-                    self._release(heappop(timers)[2])
-            if not ready:
+            if left:
+                left -= 1
+                handle = ready.popleft()
+            else:
+                if self._choose is None:
+                    while timers and timers[0][0] <= self.now_ns:
+                        self._release(heappop(timers)[2])
+                left = len(ready)
+                if left:
+                    self.steps += left
+                    if self.steps > self._pause_at:
+                        self._take_stock()
+                    continue
                 if self._stopping:
                     return
-                self._jump()
+                handle = self._jump()
+                if handle is None:
+                    continue
+            if handle._cancelled:
                 continue
-            count = len(ready)
-            self.steps += count
-            if self.steps > self._pause_at:
-                self._take_stock()
-            for _ in range(count):
-                handle = ready.popleft()
-                if handle._cancelled:
-                    continue
-                if handle._context is None:
-                    handle.happen()
-                    continue
-                try:
-                    handle._context.run(handle._callback, *handle._args)
-                except (SystemExit, KeyboardInterrupt):
-                    raise
-                except BaseException as error:
-                    message = f"Exception in callback {handle!r}"
-                    self.call_exception_handler({"message": message, "exception": error})
-            if self._stopping:
+            if handle._context is None:
+                handle.happen()
+                continue
+            try:
+                handle._context.run(handle._callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                message = f"Exception in callback {handle!r}"
+                self.call_exception_handler({"message": message, "exception": error})
+            if self._stopping and not left:
                 return
 
     def _release(self, event: Any) -> None:
@@ -237,8 +244,9 @@ class VirtualLoop(base_events.BaseEventLoop):
         else:
             self._ready.append(event)
 
-    def _jump(self) -> None:
-        """Move the clock to the next timer and make it ready."""
+    def _jump(self) -> Any:
+        """Move the clock to the next event and return it; None when it is among the ready ones,
+        because others are due with it."""
         timers = self._timers
         while timers and timers[0][2]._cancelled:
             self._release(heappop(timers)[2])
@@ -247,14 +255,19 @@ class VirtualLoop(base_events.BaseEventLoop):
                 f"at {self.time():g} s nothing is ready and no timer is left; waiting:\n"
                 f"{self._unfinished()}"
             )
+        self.steps += 1
+        if self.steps > self._pause_at:
+            self._take_stock()
         if self._choose is not None:
-            self._jump_to_chosen(self._choose)
-        else:
-            self.now_ns, _, event = heappop(timers)
-            event._scheduled = False
+            return self._chosen(self._choose)
+        self.now_ns, _, event = heappop(timers)
+        event._scheduled = False
+        if timers and timers[0][0] <= self.now_ns:
             self._ready.append(event)
+            return None
+        return event
 
-    def _jump_to_chosen(self, choose: Choose) -> None:
+    def _chosen(self, choose: Choose) -> Any:
         timers = self._timers
         latest_ns = timers[0][0] + self._window_ns
         possible = []
@@ -264,11 +277,12 @@ class VirtualLoop(base_events.BaseEventLoop):
                 self._release(entry[2])
             else:
                 possible.append(entry)
-        chosen = possible.pop(choose(len(possible)) if len(possible) > 1 else 0)
+        when_ns, _, event = possible.pop(choose(len(possible)) if len(possible) > 1 else 0)
         for entry in possible:
             heappush(timers, entry)
-        self.now_ns = max(self.now_ns, chosen[0])
-        self._release(chosen[2])
+        self.now_ns = max(self.now_ns, when_ns)
+        event._scheduled = False
+        return event
 
     def _take_stock(self) -> None:
         """Every so many steps: look for endless loops, and let go of cycles.
