@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.model.fallback import StandIn
-from harness.model.idempotency import Idempotency
+from harness.model.idempotency import Idempotency, IdempotencyModel
 from harness.model.lifecycle import (
     Authentications,
     Cancels,
@@ -21,7 +21,7 @@ from harness.model.lifecycle import (
 )
 from harness.model.policy import Call
 from harness.model.quantity import Duration, Share
-from harness.model.schema import Declared
+from harness.model.schema import Declared, Short
 
 Operation = Literal[
     "forward", "screen", "authenticate", "tokenise", "authorise", "capture", "void", "refund",
@@ -63,7 +63,7 @@ class Link(Declared):
     forwards_to: str | None = None
     calls: dict[Operation, Call] = {}
     declines: BusinessDeclines | None = None
-    idempotency: Idempotency = Idempotency()
+    idempotency: Annotated[Idempotency, Short(IdempotencyModel)] = Idempotency()
     isolate: bool = False
     # gateway: what the merchant does with an approval
     captures: Captures | None = None

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr
 from harness.model.problem import Problem
 from harness.model.quantity import Amount, Duration, Rate
 from harness.model.replay import read_replay
-from harness.model.schema import Declared
+from harness.model.schema import Declared, Short
 from harness.payments.errors import UserError
 
 HOURS = 24
@@ -95,7 +95,7 @@ def _rate_or_shape(value: Any) -> Any:
     return {"steps": [{"at": "0s", "rate": value}]}
 
 
-Arrivals = Annotated[Shape, BeforeValidator(_rate_or_shape)]
+Arrivals = Annotated[Shape, BeforeValidator(_rate_or_shape), Short(Rate)]
 
 
 class Load(Declared):

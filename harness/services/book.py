@@ -7,7 +7,7 @@ nothing held. Source: domain.md §1.4 (late answers, a reversal that overtakes i
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -40,7 +40,7 @@ class Entry:
     captured_minor: int = 0
     refunded_minor: int = 0
     is_final: bool = False  # the last capture was made: the rest is released
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event | None = None  # for a reversal that waits for what is in flight
 
     @property
     def rest_minor(self) -> int:
@@ -76,7 +76,8 @@ class Book:
             self.hold(entry, request, answer.decided_by, kind)
         else:
             entry.state = State.NOT_AUTHORISED
-        entry.settled.set()
+        if entry.settled is not None:
+            entry.settled.set()
 
     def hold(
         self, entry: Entry, request: PaymentRequest, decided_by: str,
@@ -126,6 +127,7 @@ class Book:
             return entry
         entry.reversed = True
         if entry.state is State.IN_FLIGHT:
+            entry.settled = entry.settled or asyncio.Event()
             await entry.settled.wait()
         if entry.state is State.AUTHORISED and entry.rest_minor > 0:
             entry.state = State.VOIDED

@@ -51,6 +51,8 @@ ROLES: dict[str, type[Role]] = {
     "issuer": Issuer,
 }
 HEALTH = "/health"
+LISTEN_TRIES = 50
+LISTEN_PAUSE_S = 0.1
 
 
 class Service:
@@ -109,7 +111,17 @@ class Service:
         """The process is back on its address; with `forgets` it knows nothing of before."""
         if forgets:
             self._begin()
-        self._background.start(self._server.start(*self._address))
+        self._background.start(self._listen_again())
+
+    async def _listen_again(self) -> None:
+        """On the same address, which another socket may hold for a moment."""
+        for _ in range(LISTEN_TRIES):
+            try:
+                await self._server.start(*self._address)
+            except OSError:
+                await asyncio.sleep(LISTEN_PAUSE_S)
+            else:
+                return
 
     @property
     def pending(self) -> int:

@@ -108,6 +108,17 @@ def test_who_does_not_retry_an_answer_puts_nothing_on_a_scheme_that_recovers(
     assert told(tmp_path, "card-ecommerce", "scheme-recovers").verdict == "pass"
 
 
+def test_keys_that_do_not_cover_errors_charge_twice_when_the_error_came_after_the_work(
+    tmp_path: Path,
+) -> None:
+    found = broken(told(tmp_path, "card-retries-anew", "errors-after-work"))
+    assert found["no_double_charge"] > 20
+
+
+def test_and_nobody_twice_where_the_unknown_is_reversed(tmp_path: Path) -> None:
+    assert broken(told(tmp_path, "card-ecommerce", "errors-after-work")) == {}
+
+
 def test_webhooks_that_are_not_told_apart_capture_twice_on_a_good_day(tmp_path: Path) -> None:
     found = broken(told(tmp_path, "card-naive-webhooks", "steady"))
     assert found["repeats_without_effect"] > 20

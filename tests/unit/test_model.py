@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from harness.matrix import standard_faults
+from harness.model.chain import Chain
+from harness.model.experiment import Experiment
 from harness.model.loading import FileMistakes, available, load_chain, load_experiment
+from harness.model.text import parse
 from harness.payments.errors import UserError
 
 STANDARD = {one.model.experiment for one in standard_faults()}  # they strike no link of their own
@@ -83,6 +87,18 @@ def test_every_shipped_experiment_fits_every_shipped_chain(chain: str, experimen
     loaded = load_chain(chain)
     ids = [one.id for one in load_experiment(experiment, loaded.model).model.faults]
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("kind", ["chain", "experiment"])
+def test_every_shipped_file_is_valid_by_the_schema_that_editors_get(kind: str) -> None:
+    model: type[Chain] | type[Experiment] = Chain if kind == "chain" else Experiment
+    validator = jsonschema.Draft202012Validator(model.model_json_schema())
+    for name, path in available(kind).items():
+        wrong = [
+            f"{name}: {error.message}"
+            for error in validator.iter_errors(parse(path.read_text()).value)
+        ]
+        assert wrong == []
 
 
 def test_a_written_share_is_exactly_that_share() -> None:

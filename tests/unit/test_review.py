@@ -218,6 +218,7 @@ EXPECTED = {
     "card-naive-webhooks": ONE_PATH,
     "card-one-pool": ONE_PATH,
     "card-pool-per-scheme": ONE_PATH,
+    "card-retries-anew": [*ONE_PATH[:4], "retry_without_key gateway.authorise", *ONE_PATH[4:]],
     "card-stand-in": ONE_PATH,
     "card-void-breaker": [
         *ONE_PATH[:4], "reversal_behind_breaker gateway.authorise", *ONE_PATH[4:],

@@ -20,7 +20,9 @@ def amounts_equal(payment: Reconciled) -> Finding | None:
         is_same = len(one.amounts) == 1 and not strange
         if one.is_partial and is_same and others[0][0] <= payment.amount_minor:
             continue
-        booked = ", ".join(written(*other) for other in others) or f"in {', '.join(strange)}"
+        booked = (
+            ", ".join(written(*other) for other in others) or f"in {', '.join(sorted(strange))}"
+        )
         off = max((abs(amount - payment.amount_minor) for amount, _ in others), default=0)
         text = f"{booked} booked for an order of {payment.money(payment.amount_minor)}"
         return Finding.of(payment, off, text)
