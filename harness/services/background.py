@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextvars import copy_context
 from typing import TypeVar
+
+from harness.services import deadline
 
 Result = TypeVar("Result")
 
@@ -20,9 +23,17 @@ class Background:
         """Tasks that are not done."""
         return len(self._tasks)
 
-    def start(self, work: Coroutine[object, object, Result]) -> asyncio.Task[Result]:
-        """Run `work` as a task of its own."""
-        task = asyncio.get_running_loop().create_task(work)
+    def start(
+        self, work: Coroutine[object, object, Result], *, keeps_deadline: bool = False
+    ) -> asyncio.Task[Result]:
+        """Run `work` as a task of its own.
+
+        It has no deadline, for nobody waits for it, unless it belongs to a request's own work.
+        """
+        surroundings = copy_context()
+        if not keeps_deadline:
+            surroundings.run(deadline.work_until, None)
+        task = asyncio.get_running_loop().create_task(work, context=surroundings)
         self._tasks[task] = None
         task.add_done_callback(self._ended)
         return task

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
 
 from harness.services.call_end import Tried
 
-Tries = TypeVar("Tries", bound="asyncio.Task[Tried]")
+Tries = asyncio.Task[Tried]
 
 
 async def race(first: Tries, second: Tries) -> tuple[Tries, Tries]:

@@ -100,14 +100,12 @@ class PolicyCall:
         """Try one target, and settle what stays unknown there."""
         tried = await self._tries(target, request, parent, self._declared.attempts)
         if tried.reply.result is _APPROVED:
-            return CallEnd(tried.reply, request, (tried.sent,))
+            return CallEnd(tried.reply, tried.request, (tried.sent,))
         return await self._settle(tried, parent)
 
-    async def _tries(
-        self, target: str, request: PaymentRequest, parent: str, attempts: int
-    ) -> Tried:
+    async def _tries(self, target: str, first: PaymentRequest, parent: str, attempts: int) -> Tried:
         """Send to one target until there is a final answer or no retry is left."""
-        route, declared = self._routes[target], self._declared
+        route, declared, request = self._routes[target], self._declared, first
         is_unknown = False
         number = 1
         while True:
@@ -126,11 +124,11 @@ class PolicyCall:
             ):
                 return Tried(target, request, reply, is_unknown)
             self._decisions.say(DecisionKind.RETRY, target, request, reply.result)
-            if reply.answer is not None and not is_unknown:
-                # An answer is final for its key: a repeat under it would bring the same again.
-                key = f"{request.reference}~{number}"
-                request = msgspec.structs.replace(request, key=key)
-            chance = self._context.draw("retry", request.reference, number)
+            if reply.answer is not None and not is_unknown and self._operation == "authorise":
+                # An answer is final for its key, and the reference may have been reversed below.
+                reference = f"{first.reference}~{number}"
+                request = msgspec.structs.replace(first, reference=reference, key=reference)
+            chance = self._context.draw("retry", first.reference, number)
             await asyncio.sleep(pause_s(retry, number, chance))
             number += 1
 
@@ -169,7 +167,9 @@ class PolicyCall:
         """The first final answer of two requests; the other one is undone."""
         declared, hedge = self._declared, self._declared.hedge
         assert hedge is not None
-        first = self._background.start(self._tries(declared.to, request, parent, declared.attempts))
+        first = self._background.start(
+            self._tries(declared.to, request, parent, declared.attempts), keeps_deadline=True
+        )
         await asyncio.wait([first], timeout=hedge.after)
         target = hedge.to or declared.to
         if first.done() or not self._may_send_again("hedge", target, request):
@@ -177,7 +177,7 @@ class PolicyCall:
         is_same = hedge.to is None
         again = request if is_same else next_attempt(self._operation, request, 1)
         self._decisions.say(DecisionKind.HEDGE, target, again)
-        second = self._background.start(self._tries(target, again, parent, 1))
+        second = self._background.start(self._tries(target, again, parent, 1), keeps_deadline=True)
         winner, loser = await race(first, second)
         won = winner.result()
         if won.worked:
@@ -185,7 +185,7 @@ class PolicyCall:
             end = await self._settle(won, parent)
             return end if is_same else msgspec.structs.replace(end, attempts=2)
         lost = loser.result()
-        if is_same:
+        if lost.sent == won.sent:  # one authorisation: settled once
             is_unknown = won.is_unknown or lost.is_unknown
             return await self._settle(msgspec.structs.replace(won, is_unknown=is_unknown), parent)
         return (await self._settle(won, parent)).followed_by(await self._settle(lost, parent))

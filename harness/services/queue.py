@@ -15,7 +15,6 @@ from harness.model.fallback import QueueLimits
 from harness.payments.journal import DecisionKind
 from harness.payments.money import to_minor
 from harness.payments.outcome import HopResult
-from harness.services import deadline
 from harness.services.background import Background
 from harness.services.channel import Reply
 from harness.services.context import Context
@@ -69,7 +68,6 @@ class Store:
         return delivered
 
     async def _deliver(self) -> None:
-        deadline.work_until(None)  # nobody waits for a stored request
         while self._stored:
             one = self._stored[0]
             reply = await self._until_answered(one)

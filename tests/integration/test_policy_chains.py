@@ -11,6 +11,8 @@ import yaml
 from harness.model.chain import Chain
 from harness.model.checks import check_chain, check_experiment
 from harness.model.experiment import Experiment
+from harness.model.loading import load_chain, load_experiment
+from harness.model.review import review
 from harness.payments.journal import (
     Decision,
     DecisionKind,
@@ -105,6 +107,25 @@ def test_a_deadline_passed_down_ends_work_that_nobody_waits_for() -> None:
                    if one.outcome is not Outcome.APPROVED)  # fmt: skip
 
 
+# -- retry --------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "fault", ["decline: {code: '91', share: 60%}", "lost_answer: {share: 60%}"]
+)
+def test_a_retry_after_a_technical_answer_can_be_approved_and_is_charged_once(fault: str) -> None:
+    """A scheme that gave up has reversed the first one: the retry must not carry its reference."""
+
+    def approvals(attempts: int) -> int:
+        retry = {"attempts": attempts, "backoff": "20ms", "on": ["technical"]}
+        records = played({"timeout": "1s", "retry": retry}, f"target: {{link: issuer}}, {fault}",
+                         deadline="10s")  # fmt: skip
+        standing = held(records)
+        assert all(standing[one] == 1 for one in approved(records))
+        assert sum(standing.values()) == len(approved(records))
+        return len(approved(records))
+
+    assert approvals(4) > approvals(1)
+
+
 # -- bulkhead -----------------------------------------------------------------------------------
 @pytest.mark.parametrize(("per", "others_suffer"), [("target", True), ("scheme", False)])
 def test_one_slow_scheme_takes_the_others_down_unless_each_has_its_room(
@@ -153,6 +174,17 @@ def test_reversals_behind_the_calls_breaker_leave_money_that_others_would_free(
     twice = [payment for payment, many in held(records).items() if many > 1]
     assert bool(twice) is is_shared
     assert bool(decided(records, DecisionKind.REVERSAL_ABANDONED)) is is_shared
+
+
+# -- review -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["card-ecommerce", "card-gives-up"])
+def test_what_the_review_says_of_failover_is_what_the_shipped_experiment_does(name: str) -> None:
+    loaded = load_chain(name)
+    is_said = any(one.kind == "failover_on_unknown" for one in review(loaded))
+    experiment = load_experiment("processor-lost-answers", loaded.model).model
+    records = play(loaded.model, experiment, seed=1).records
+    is_done = any(many > 1 for many in held(records).values())
+    assert is_said is is_done is (name == "card-gives-up")
 
 
 # -- store and forward --------------------------------------------------------------------------

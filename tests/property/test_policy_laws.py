@@ -34,7 +34,7 @@ from harness.services.bulkhead import Bulkhead
 from harness.services.policy import CallEnd
 from harness.services.retry import Budget
 
-quick = settings(max_examples=150, deadline=None)
+quick = settings(max_examples=80, deadline=None)
 BUSINESS = sorted(code for code, one in table().items() if one.kind == "business")
 seconds = st.integers(0, 40).map(lambda tenths: tenths / 10)
 acts = st.sampled_from(
@@ -297,7 +297,7 @@ hedges = st.sampled_from(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     policy=policies,
     hedge=st.none() | hedges,
@@ -322,7 +322,7 @@ def test_with_reversals_exactly_what_the_caller_was_told_stands(
         }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     policy=policies,
     hedge=st.none() | hedges,

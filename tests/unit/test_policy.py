@@ -74,13 +74,14 @@ def test_a_retry_without_budget_left_is_withheld_and_said_so() -> None:
     assert withheld[0].detail == "retry: the budget is spent"
 
 
-def test_a_retry_after_an_answer_has_a_new_key_and_after_none_the_same() -> None:
+def test_a_retry_after_an_answer_is_a_new_authorisation_and_after_none_the_same() -> None:
     a = Bank([declines("91"), LOSES_ANSWER, declines("91"), APPROVES])
     retry = {"attempts": 4, "on": ["technical", "timeout"]}
-    paid(World({"to": "a", "timeout": "1s", "retry": retry}, a=a))
-    # The second may have been approved unanswered: from then on the key must not change.
+    end = paid(World({"to": "a", "timeout": "1s", "retry": retry}, a=a))
+    # The second may have been approved unanswered: from then on it must stay the same.
+    assert [one.reference for _, one in a.sent] == ["p1-1", "p1-1~1", "p1-1~1"]
     assert [one.key for _, one in a.sent] == ["p1-1", "p1-1~1", "p1-1~1"]
-    assert {one.reference for _, one in a.sent} == {"p1-1"}
+    assert a.standing == {"p1-1~1"} == {one.request.reference for one in end.standing}
 
 
 def test_a_business_decline_is_final_unless_its_code_is_declared() -> None:
@@ -414,6 +415,34 @@ def test_a_call_that_does_not_pass_the_deadline_knows_nothing_of_it() -> None:
 
     assert in_virtual_time(run) is HopResult.APPROVED
     assert a.told_s == [None]
+
+
+def test_what_goes_on_behind_an_answer_has_no_deadline() -> None:
+    queue = {"queue": {"pause": "1s", "within": "10s"}}
+    a = Bank([REFUSES, REFUSES, REFUSES, REFUSES, APPROVES])
+    world = World({"to": "a", "passes_deadline": True, "fallback": [queue]}, a=a)
+
+    async def run() -> CallEnd:
+        deadline.work_until(world.context.now_ns() + 1_500_000_000)
+        end = await world.pay()
+        await world.drain()
+        return end
+
+    end = in_virtual_time(run)
+    assert end.later is not None
+    assert end.later.result().result is HopResult.APPROVED  # three seconds later
+
+
+def test_both_requests_of_a_hedge_keep_to_the_deadline() -> None:
+    a, b = Bank([DEAD]), Bank([DEAD])
+    world = World({**HEDGED, "passes_deadline": True}, a=a, b=b)
+
+    async def run() -> None:
+        deadline.work_until(world.context.now_ns() + 1_000_000_000)
+        await world.pay()
+
+    in_virtual_time(run)
+    assert [*a.told_s, *b.told_s] == pytest.approx([1.0, 0.7])  # the hedge went out at 300 ms
 
 
 @pytest.mark.parametrize(
