@@ -19,6 +19,9 @@ LINE = 14  # px of one line of labels
 BAND, LEAST = 16.0, 1.5
 
 
+Pair = tuple[str, str]  # caller and callee
+
+
 @dataclass(frozen=True)
 class Spot:
     """A link's box."""
@@ -85,33 +88,19 @@ def _box(drawing: Drawing, spot: Spot, name: str, role: str, reached: str) -> No
 
 
 def _bands(
-    drawing: Drawing, between: dict[tuple[str, str], Flow], layout: Layout,
-    spots: dict[str, Spot], step: float,
-) -> None:  # fmt: skip
-    most = max((flow.payments for flow in between.values()), default=1) or 1
-    sums: dict[tuple[str, int], int] = {}
-    for (caller, callee), flow in between.items():
-        for end in ((caller, 0), (callee, 1)):
-            sums[end] = sums.get(end, 0) + flow.payments
-    # No more than fits on the side of a box, so that bands lie beside one another there.
-    scale = min(BAND / most, (TALL - 8) / max([*sums.values(), 1]))
-    widths = {key: max(LEAST, flow.payments * scale) for key, flow in between.items()}
-    ends: dict[tuple[tuple[str, str], int], float] = {}
-    for name, spot in spots.items():
-        for side in (0, 1):
-            mine = [key for key in between if key[side] == name]
-            mine.sort(key=lambda key: layout.way(*key)[1 if side == 0 else -2][1])
-            y = spot.middle - sum(widths[key] for key in mine) / 2
-            for key in mine:
-                ends[key, side] = y + widths[key] / 2
-                y += widths[key]
-    for key, flow in sorted(between.items(), key=lambda item: -item[1].payments):
-        way = layout.way(*key)
-        x, y = EDGE + way[0][0] * step + BOX, ends[key, 0]
+    drawing: Drawing, between: dict[Pair, Flow], layout: Layout, spots: dict[str, Spot], step: float
+) -> None:
+    """The widest first, so that a narrow one that crosses it stays in sight."""
+    widths = _widths(between)
+    starts = _ends(widths, layout, spots, 0)
+    ends = _ends(widths, layout, spots, 1)
+    for pair, flow in sorted(between.items(), key=lambda item: -item[1].payments):
+        way = layout.way(*pair)
+        x, y = EDGE + way[0][0] * step + BOX, starts[pair]
         drawn = f"M{x:.0f} {y:.1f}"
-        for number, (column, middle) in enumerate(way[1:], start=1):
-            is_last = number == len(way) - 1
-            to_x, to_y = EDGE + column * step, ends[key, 1] if is_last else EDGE + middle
+        for column, middle in way[1:]:
+            is_last = column == way[-1][0]
+            to_x, to_y = EDGE + column * step, ends[pair] if is_last else EDGE + middle
             half = (x + to_x) / 2
             drawn += f"C{half:.0f} {y:.1f} {half:.0f} {to_y:.1f} {to_x:.0f} {to_y:.1f}"
             if not is_last:
@@ -119,10 +108,36 @@ def _bands(
             x, y = to_x + BOX, to_y
         said = f"{flow.operations or 'pay'}: {flow.payments:,} payments, {flow.executions:,} calls"
         drawing.path(
-            drawn, stroke="band" if flow.payments else "muted", width=widths[key],
+            drawn, stroke="band" if flow.payments else "muted", width=widths[pair],
             dash="9 4" if flow.is_fallback else "",
-            title=f"{key[0]} → {key[1]} {said}, {flow.failed:,} failed",
+            title=f"{pair[0]} → {pair[1]} {said}, {flow.failed:,} failed",
         )  # fmt: skip
+
+
+def _widths(between: dict[Pair, Flow]) -> dict[Pair, float]:
+    """By payments; no more than fits on the side of a box, where bands lie beside one another."""
+    most = max((flow.payments for flow in between.values()), default=1) or 1
+    sums: dict[tuple[str, int], int] = {}
+    for pair, flow in between.items():
+        for side, link in enumerate(pair):
+            sums[link, side] = sums.get((link, side), 0) + flow.payments
+    scale = min(BAND / most, (TALL - 8) / max([*sums.values(), 1]))
+    return {pair: max(LEAST, flow.payments * scale) for pair, flow in between.items()}
+
+
+def _ends(
+    widths: dict[Pair, float], layout: Layout, spots: dict[str, Spot], side: int
+) -> dict[Pair, float]:
+    """Where each band leaves its caller (side 0) or reaches its callee (side 1), in order."""
+    found: dict[Pair, float] = {}
+    for name, spot in spots.items():
+        mine = [pair for pair in widths if pair[side] == name]
+        mine.sort(key=lambda pair: layout.way(*pair)[-2 if side else 1][1])
+        y = spot.middle - sum(widths[pair] for pair in mine) / 2
+        for pair in mine:
+            found[pair] = y + widths[pair] / 2
+            y += widths[pair]
+    return found
 
 
 def _extents(

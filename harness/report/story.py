@@ -67,7 +67,7 @@ def _chosen(result: Result) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for rule in result.money.rules:
         for one in rule.payments[:PER_RULE]:
-            found.setdefault(one.payment, (rule.title, one.text))
+            found.setdefault(one.payment, (f"Broke the rule “{rule.title}”", one.text))
     for broken in result.breaks:
         for payment in broken.examples[:PER_BREAK]:
             where = f"{broken.caller} → {broken.callee}" if broken.callee else "no failed hop"
