@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from harness.cli import check, compare, engine, keygen, matrix, report, run, show, sign, up, verify
+from harness.cli import (
+    check,
+    compare,
+    engine,
+    init,
+    keygen,
+    matrix,
+    report,
+    run,
+    show,
+    sign,
+    up,
+    verify,
+)
 from harness.payments.errors import UserError
 
 USAGE = 2
@@ -20,6 +33,7 @@ app.command("run", help=run.run.__doc__)(run.run)
 app.command("check", help=check.check.__doc__)(check.check)
 app.command("up", help=up.up.__doc__)(up.up)
 app.command("report", help=report.report.__doc__)(report.report)
+app.command("init", help=init.init.__doc__)(init.init)
 app.command("compare", help=compare.compare.__doc__)(compare.compare)
 app.command("matrix", help=matrix.matrix.__doc__)(matrix.matrix)
 app.command("keygen", help=keygen.keygen.__doc__)(keygen.keygen)

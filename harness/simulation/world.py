@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from harness.faults.evidence import Evidence
 from harness.faults.injector import Injector
-from harness.faults.timeline import compile_timeline
+from harness.faults.timeline import Switch, compile_timeline
 from harness.load.arrivals import Arrival, arrivals
-from harness.load.customer import (
-    TARGET,
-    customer_span,
-    headers_of,
-    patience_s,
-    records_of,
-    request_of,
-)
+from harness.load.paying import pay_once
 from harness.load.plan import LoadPlan, load_plan
 from harness.load.schedule import count
 from harness.model.chain import Chain
 from harness.model.experiment import Experiment
-from harness.payments.journal import Record
-from harness.services.channel import Reply, classify, failure_of
+from harness.payments.journal import FaultSwitch, PaymentRecord, Record
 from harness.services.host import DRAIN_S, Host
-from harness.services.message import encode
 from harness.simulation.engine import VirtualEngine, VirtualLinkFaults
 from harness.simulation.loop import Choose, VirtualLoop
 from harness.simulation.simulate import simulate
 from harness.wire.client import HttpPool
-from harness.wire.http import WireError
 
 MOST_SCHEDULES_KEPT = 8  # a search plays one load again and again
 
@@ -61,10 +51,11 @@ def play(
     played = played if played is not None else Played()
     plan = load_plan(chain, experiment, seed)
     played.planned = count(plan)
-    schedule = _schedule(plan)  # drawn outside: names come from Faker's files
+    _schedule(plan)  # drawn outside: names come from Faker's files
 
     def main(loop: VirtualLoop) -> Coroutine[Any, Any, None]:
-        return _World(loop, chain, experiment, plan, played).run(schedule)
+        world = World(loop, chain, seed, played.records)
+        return _experiment(world, chain, experiment, plan, played)
 
     simulate(main, seed=seed, choose=choose, window_s=window_s)
     return played
@@ -75,90 +66,103 @@ def _schedule(plan: LoadPlan) -> tuple[Arrival, ...]:
     return tuple(arrivals(plan))
 
 
-class _World:
-    """One chain, its engine and its customers on one loop."""
+class World:
+    """One chain, its engine and its customers on one loop. Records go to `journal`."""
 
-    def __init__(
-        self, loop: VirtualLoop, chain: Chain, experiment: Experiment, plan: LoadPlan,
-        played: Played,
-    ) -> None:  # fmt: skip
+    def __init__(self, loop: VirtualLoop, chain: Chain, seed: int, journal: list[Record]) -> None:
         self._loop = loop
-        self._chain, self._experiment, self._plan = chain, experiment, plan
-        self._played = played
-        self._host = Host(
-            chain, list(chain.links), seed=plan.seed, now_ns=self._now_ns, journal=played.records
-        )
-        self._engine = VirtualEngine(plan.seed)
-        self._injector = Injector(
-            self._engine, [VirtualLinkFaults(self._host.faults)], self._now_ns
-        )
+        self._chain = chain
+        self._journal = journal
+        self._host = Host(chain, list(chain.links), seed=seed, now_ns=self.now_ns, journal=journal)
+        self._engine = VirtualEngine(seed)
+        self._pool: HttpPool | None = None  # the customers' connections
+        self.injector = Injector(self._engine, [VirtualLinkFaults(self._host.faults)], self.now_ns)
 
-    async def run(self, schedule: tuple[Arrival, ...]) -> None:
-        """Start, pay while faults come and go, drain, stop."""
-        pool = await self._start()
-        start_ns = self._now_ns()
-        self._played.start_s = start_ns / 1e9
-        faults = self._loop.create_task(self._switch_faults())
-        await self._pay(schedule, start_ns, pool)
-        await faults
-        pending = await self._host.drain(DRAIN_S)
-        if pending:
-            self._played.problems.append(f"{pending} requests or reversals were still on their way")
-        self._played.drained_s = self._loop.time()
-        self._played.fault_hits = self._injector.link_hits()
-        await pool.close()
-        self._played.records += Evidence(self._engine, epoch_ns=0).poll()
-        self._engine.stop()
-        await self._host.stop()
-        self._played.ended_s = self._loop.time()
-
-    async def _start(self) -> HttpPool:
+    async def start(self) -> None:
+        """Links and proxies listen, and know each other."""
         ports = await self._host.start()
         addresses = {
             hop.name: self._engine.create(hop.name, f"127.0.0.1:{ports[hop.callee]}")
             for hop in self._chain.hops()
         }
         self._host.connect(addresses)
-        return HttpPool(*addresses[self._chain.hops()[0].name])
+        self._pool = HttpPool(*addresses[self._chain.hops()[0].name])
 
-    async def _switch_faults(self) -> None:
-        start_s = self._experiment.moments(self._played.start_s)["faults_start_s"]
-        for switch in compile_timeline(self._chain, self._experiment):
-            at_ns = int((start_s + switch.at_s) * 1e9)
-            await self._loop.until(at_ns)
-            record = self._injector.switch(switch, at_ns)
-            self._played.records.append(record)
-            if record.error:
-                self._played.problems.append(
-                    f"fault {record.fault} was not {record.action}: {record.error}"
-                )
-
-    async def _pay(self, schedule: tuple[Arrival, ...], start_ns: int, pool: HttpPool) -> None:
+    async def pay(self, plan: LoadPlan, schedule: Sequence[Arrival]) -> list[PaymentRecord]:
+        """Let customers pay, each at its time from now, until all know or have given up."""
+        start_ns = self.now_ns()
+        paid: list[PaymentRecord] = []
         paying: dict[asyncio.Task[None], None] = {}
         for arrival in schedule:
             intended_ns = start_ns + int(arrival.at_s * 1e9)
             await self._loop.until(intended_ns)
-            task = self._loop.create_task(self._pay_once(arrival, intended_ns, pool))
+            task = self._loop.create_task(self._pay_once(plan, arrival, intended_ns, paid))
             paying[task] = None
             task.add_done_callback(paying.pop)
         if paying:
             await asyncio.wait(list(paying))
+        return sorted(paid, key=lambda one: one.intended_ns)
 
-    async def _pay_once(self, arrival: Arrival, intended_ns: int, pool: HttpPool) -> None:
-        request = request_of(self._plan, arrival)
-        started_ns = self._now_ns()
-        try:
-            response = await pool.request(
-                "POST", TARGET, encode(request),
-                headers=headers_of(request, customer_span(arrival)),
-                timeout_s=patience_s(self._plan, intended_ns, started_ns),
-            )  # fmt: skip
-            reply = classify(response)
-        except WireError as error:
-            reply = Reply(failure_of(error))
-        self._played.records.extend(
-            records_of(self._plan, arrival, intended_ns, started_ns, self._now_ns(), reply)
-        )
+    async def _pay_once(
+        self, plan: LoadPlan, arrival: Arrival, intended_ns: int, paid: list[PaymentRecord]
+    ) -> None:
+        assert self._pool is not None
+        hop, payment = await pay_once(plan, arrival, intended_ns, self._pool, self.now_ns)
+        self._journal.extend((hop, payment))
+        paid.append(payment)
 
-    def _now_ns(self) -> int:
+    def switch(self, switch: Switch, planned_ns: int) -> FaultSwitch:
+        """Put a fault on or take it off; what went wrong is in the record."""
+        record = self.injector.switch(switch, planned_ns)
+        self._journal.append(record)
+        return record
+
+    async def drain(self) -> int:
+        """Wait until every request and reversal is final; how many still are not."""
+        return await self._host.drain(DRAIN_S)
+
+    async def stop(self) -> None:
+        """Stop everything; what the engine saw is recorded last."""
+        if self._pool is not None:
+            await self._pool.close()
+        self._journal += Evidence(self._engine, epoch_ns=0).poll()
+        self._engine.stop()
+        await self._host.stop()
+
+    def now_ns(self) -> int:
+        """Virtual time."""
         return self._loop.now_ns
+
+
+async def _experiment(
+    world: World, chain: Chain, experiment: Experiment, plan: LoadPlan, played: Played
+) -> None:
+    """Start, pay while faults come and go, drain, stop."""
+    await world.start()
+    played.start_s = world.now_ns() / 1e9
+    faults = asyncio.get_running_loop().create_task(
+        _switch_faults(world, chain, experiment, played)
+    )
+    await world.pay(plan, _schedule(plan))
+    await faults
+    pending = await world.drain()
+    if pending:
+        played.problems.append(f"{pending} requests or reversals were still on their way")
+    played.drained_s = world.now_ns() / 1e9
+    played.fault_hits = world.injector.link_hits()
+    await world.stop()
+    played.ended_s = world.now_ns() / 1e9
+
+
+async def _switch_faults(
+    world: World, chain: Chain, experiment: Experiment, played: Played
+) -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    start_s = experiment.moments(played.start_s)["faults_start_s"]
+    for switch in compile_timeline(chain, experiment):
+        at_ns = int((start_s + switch.at_s) * 1e9)
+        await loop.until(at_ns)
+        record = world.switch(switch, at_ns)
+        if record.error:
+            played.problems.append(f"fault {record.fault} was not {record.action}: {record.error}")
