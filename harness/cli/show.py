@@ -78,12 +78,16 @@ def payment(
     try:
         store = RunStore.open(run / "run.db")
         recorded = store.story(name)
+        one_in = store.meta("kept_one_in", 1)
     except sqlite3.Error as error:
         raise UserError(f"no run.db can be read in {run}: {error}",
                         mend="name a run directory") from None  # fmt: skip
     told = tell(recorded)
     if told is None:
-        raise UserError(f"no payment '{name}' in {run}", mend="ids look like p0000042")
+        mend = "ids look like p0000042"
+        if one_in > 1:
+            mend = f"of payments with nothing to tell, this long run kept one in {one_in}"
+        raise UserError(f"no payment '{name}' in {run}", mend=mend)
     if json:
         print(msgspec.json.encode(told).decode())
     else:

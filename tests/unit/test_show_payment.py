@@ -70,3 +70,12 @@ def test_a_payment_or_a_run_that_is_not_there_is_a_users_mistake(tmp_path: Path)
         )
     with pytest.raises(UserError, match=r"no run\.db"):
         runner.invoke(app, ["show", "payment", str(tmp_path / "x"), "p9"], catch_exceptions=False)
+
+
+def test_a_payment_that_a_long_run_did_not_keep_is_told_apart_from_none(tmp_path: Path) -> None:
+    store = RunStore.create(tmp_path / "run.db")
+    store.set_meta("kept_one_in", 3)
+    store.close()
+    with pytest.raises(UserError, match="no payment 'p9'") as raised:
+        CliRunner().invoke(app, ["show", "payment", str(tmp_path), "p9"], catch_exceptions=False)
+    assert "kept one in 3" in str(raised.value.mend)
