@@ -8,6 +8,8 @@ from harness.toxics.stage import Held
 
 KB = 1000
 SLICE_S = 0.1  # a slow direction gets its bytes this often
+AHEAD_S = 0.05  # as much is held as goes in this time, so that a late timer never finds nothing
+MOST_AHEAD_BYTES = 8 * 1024 * 1024
 
 
 class Bandwidth(Held):
@@ -20,6 +22,10 @@ class Bandwidth(Held):
     @classmethod
     def wrong(cls, attributes: dict[str, int]) -> str | None:
         return "rate must not be negative" if attributes["rate"] < 0 else None
+
+    def most_held(self) -> int:
+        ahead = int(self.attribute("rate") * KB * AHEAD_S)
+        return max(self.HOLDS_BYTES, min(ahead, MOST_AHEAD_BYTES))
 
     def pieces(self, data: bytes, read_at: float) -> Iterable[tuple[float, bytes]]:
         self.hit(len(data))

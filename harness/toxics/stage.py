@@ -105,7 +105,7 @@ class Held(Stage):
     applies to those behind it; a removal lets go of all.
     """
 
-    HOLDS_BYTES: ClassVar[int] = 65_536  # the source is not read while more is held
+    HOLDS_BYTES: ClassVar[int] = 65_536  # enough for a stage that lets go quickly
     IS_SPREAD: ClassVar[bool] = False  # pieces go out in separate turns of the loop
 
     def __init__(
@@ -128,6 +128,10 @@ class Held(Stage):
     def end_due(self) -> float:
         """When the end goes on, if it is taken in hand now."""
         return 0.0
+
+    def most_held(self) -> int:
+        """Bytes: the source is not read while more is held."""
+        return self.HOLDS_BYTES
 
     def begins_at(self, free_at: float) -> float:
         """When work on the chunk in hand begins, if the one before was due to leave at `free_at`.
@@ -227,10 +231,11 @@ class Held(Stage):
 
     def _hold(self, size: int) -> None:
         self._held += size
-        if self._held > self.HOLDS_BYTES:
+        most = self.most_held()
+        if self._held > most:
             if not self._is_full:
                 self._is_full = True
                 self.direction.pause(self)
-        elif self._is_full and self._held <= self.HOLDS_BYTES // 2:
+        elif self._is_full and self._held <= most // 2:
             self._is_full = False
             self.direction.resume(self)
