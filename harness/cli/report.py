@@ -9,7 +9,13 @@ import typer
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="a run directory")],
+    run: Annotated[Path, typer.Argument(help="a run directory, or with --history their folder")],
+    history: Annotated[
+        bool, typer.Option("--history", help="all runs of a folder over time, and old evidence")
+    ] = False,
+    stale_after: Annotated[
+        int, typer.Option(min=1, help="with --history: days that evidence counts")
+    ] = 365,
     pdf: Annotated[
         bool, typer.Option("--pdf", help="also write report.pdf for compliance (extra: pdf)")
     ] = False,
@@ -27,6 +33,9 @@ def report(
 
     Example: paychain report reports/20261123T200000Z-card-ecommerce-steady
     """
+    if history:
+        _history(run, stale_after)
+        return
     from rich.console import Console
 
     from harness.model.loading import load_assurance
@@ -39,3 +48,16 @@ def report(
     show(result, Console())
     if pdf or told is not None:
         print(f"compliance document: {publish_pdf(run, result, told)}")
+
+
+def _history(folder: Path, stale_days: int) -> None:
+    from datetime import UTC, datetime
+
+    from harness.report.history import history, history_lines, render_history
+    from harness.report.html import stylesheet
+
+    lines = history(folder, datetime.now(UTC), stale_days)
+    (folder / "history.html").write_text(render_history(lines), "utf-8")
+    (folder / "report.css").write_text(stylesheet(), "utf-8")
+    print("\n".join(history_lines(lines)))
+    print(f"report: {folder / 'history.html'}")
