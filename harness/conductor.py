@@ -244,6 +244,9 @@ class _Run:
             with suppress(EngineError):
                 self._keep_evidence()
         self._stage.stop()
+        engine = self._stage.engine
+        if engine is not None and engine.child is None and engine.control.lost:
+            self.problems.append(f"proxies of this run may be left on {engine.control.url}")
         self._collect()
         for path, spool in self._spools.items():
             if spool.error:

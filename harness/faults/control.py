@@ -1,8 +1,8 @@
 """Typed control of a fault engine over toxiproxy-python.
 
-The client keeps its server in class attributes, has no time-outs, obeys proxy variables, never
-updates a toxic and takes a 5xx for an answer (toxiproxy.md §2). Here each engine has a copy of the
-client and a session of its own, every call a limit, and every failure is an EngineError.
+The client keeps its server in class attributes, has no time-outs, obeys proxy variables and takes a
+5xx for an answer (toxiproxy.md §2). Here each engine has a copy of the client and a session of its
+own, every call a limit, and every failure is an EngineError.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError
 from harness.toxics.registry import TOXICS, wrong_attributes
 
 CALL_S = 2.0  # no call may hold up the timeline of a run for longer: a healthy engine needs 2 ms
-MOST_ANSWER_BYTES = 16_000_000  # a page of events or the counters of 1,000 proxies: a few 100 kB
+MOST_ANSWER_BYTES = 16_000_000  # a page of events, or 1,000 proxies: a few 100 kB
 WEDGED = 503  # what a wedged server answers, as HTML and after 25 s
 
 
@@ -199,31 +199,13 @@ class EngineControl:
                 name=name, type=kind, stream=stream, toxicity=toxicity, attributes=attributes
             )
 
-    def update_toxic(
-        self, proxy: str, name: str, kind: str, toxicity: float, attributes: dict[str, int]
-    ) -> None:
-        """Change a toxic; `attributes` are all of them, because the checks are on the whole."""
-        _check_toxic(kind, toxicity, attributes)
-        body = {"toxicity": toxicity, "attributes": attributes}
-        self._session.request("PATCH", _path("proxies", proxy, "toxics", name), body)
-
     def remove_toxic(self, proxy: str, name: str) -> None:
         """Remove a toxic from a proxy."""
         self._session.delete(_path("proxies", proxy, "toxics", name))
 
-    def counters(self) -> dict[str, Any]:
-        """The embedded engine's counters per proxy; empty for an engine that has none."""
-        return self._extension("/counters") or {}
-
     def events(self, after: int) -> dict[str, Any] | None:
         """A page of the embedded engine's events after a number; None from one that keeps none."""
-        return self._extension(f"/events?after={after}")
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._session.close()
-
-    def _extension(self, path: str) -> dict[str, Any] | None:
+        path = f"/events?after={after}"
         try:
             with _typed(f"GET {path}"):
                 return dict(self._session.get(path).json())
@@ -231,6 +213,10 @@ class EngineControl:
             if error.status == 404:
                 return None
             raise
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._session.close()
 
     def _proxy(self, name: str) -> Any:
         if name not in self._proxies:

@@ -216,7 +216,8 @@ class Lost:
                 )
             family = children_of(self.run.pid)
             mark = "harness.toxics" if engine == "embedded" else engine
-            line, pid = next((line, pid) for line, pid in family.items() if mark in line)
+            # an engine that somebody else runs is no child of the run
+            line, pid = next(((line, pid) for line, pid in family.items() if mark in line), ("", 0))
             url = (
                 f"http://127.0.0.1:{line.split('-port ')[1].split()[0]}" if "-port " in line else ""
             )
@@ -304,6 +305,22 @@ def test_ctrl_c_is_heard_while_the_engine_stands_still(tmp_path: Path) -> None:
     assert lost.result["verdict"] == "inconclusive"
     assert "interrupted" in lost.result["reasons"][0]
     assert lost.left == []
+
+
+@needs_proc
+def test_an_engine_of_somebody_else_that_stands_still_ends_the_run_and_is_left_alone(
+    tmp_path: Path, children: Children
+) -> None:
+    running = start(None, children, seed=1)
+    assert running.child is not None
+    process = running.child.process
+    lost = Lost(tmp_path, running.control.url, lambda *_: process.send_signal(signal.SIGSTOP))
+    lost.is_the_harness_fault("the fault engine no longer answers: GET /proxies: no answer")
+    left = f"proxies of this run may be left on {running.control.url}"
+    assert left in lost.result["reasons"]
+    assert process.poll() is None
+    process.send_signal(signal.SIGCONT)
+    assert len(running.control.names()) == 5  # pay, two authorise, two void
 
 
 @needs_proc

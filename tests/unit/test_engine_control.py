@@ -32,16 +32,14 @@ CALLS: dict[str, Callable[[EngineControl], object]] = {
     "destroy": lambda control: control.destroy("a"),
     "enable": lambda control: control.enable("a", enabled=False),
     "add": lambda control: control.add_toxic("a", "t", "latency", "downstream", 1.0, {}),
-    "update": lambda control: control.update_toxic("a", "t", "latency", 1.0, {}),
     "remove": lambda control: control.remove_toxic("a", "t"),
-    "counters": lambda control: control.counters(),
     "events": lambda control: control.events(0),
 }
 ORDERS = {
     "version": "GET /version", "names": "GET /proxies", "create": "POST /proxies",
     "destroy": "DELETE /proxies/a", "enable": "POST /proxies/a", "add": "POST /proxies/a/toxics",
-    "update": "PATCH /proxies/a/toxics/t", "remove": "DELETE /proxies/a/toxics/t",
-    "counters": "GET /counters", "events": "GET /events?after=0",
+    "remove": "DELETE /proxies/a/toxics/t",
+    "events": "GET /events?after=0",
 }  # fmt: skip
 
 
@@ -64,7 +62,7 @@ def test_an_error_is_raised_with_its_status_whatever_the_call(
     assert caught.value.status == status
 
 
-@pytest.mark.parametrize("call", ["version", "names", "create", "counters", "events"])
+@pytest.mark.parametrize("call", ["version", "names", "create", "events"])
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b"1", b"\xff\xfe"])
 def test_an_answer_that_is_none_of_toxiproxys_is_an_engine_error(
     server: FakeServer, call: str, body: bytes
@@ -211,17 +209,7 @@ def test_what_kills_a_real_server_is_not_sent(
     with pytest.raises(EngineError, match=told) as caught:
         control.add_toxic("a", "t", kind, "downstream", toxicity, attributes)
     assert caught.value.status == 400
-    with pytest.raises(EngineError, match=told):
-        control.update_toxic("a", "t", kind, toxicity, attributes)
     assert server.asked == []
-
-
-def test_an_update_is_one_patch(server: FakeServer) -> None:
-    server.answers["PATCH /proxies/a/toxics/t"] = (200, b"{}")
-    EngineControl(server.url).update_toxic("a", "t", "latency", 0.5, {"latency": 9})
-    assert server.asked == [
-        ("PATCH /proxies/a/toxics/t", {"toxicity": 0.5, "attributes": {"latency": 9}})
-    ]
 
 
 def test_switching_a_toxic_is_one_call(server: FakeServer) -> None:
@@ -245,6 +233,5 @@ def test_switching_a_toxic_is_one_call(server: FakeServer) -> None:
 def test_a_server_without_our_extensions_has_none(server: FakeServer) -> None:
     server.answers["GET /version"] = (200, b'{"version": "2.12.0"}')
     control = EngineControl(server.url)
-    assert control.counters() == {}
     assert control.events(0) is None
     assert not control.is_ours()
