@@ -62,7 +62,7 @@ def money_lines(result: Result) -> list[str]:
 
 def _fallback(one: FallbackMeasure) -> str:
     to = f" to {one.to}" if one.to else ""
-    line = f"{one.call} {one.kind}{to}: used {count(one.activations, 'time')}"
+    line = f"{one.call} {one.kind.replace('_', ' ')}{to}: used {count(one.activations, 'time')}"
     line += f", {share(one.success)} succeeded" if one.success is not None else ""
     if one.kind != "retry":
         line += (

@@ -166,7 +166,7 @@ def _fallbacks(result: Result) -> Answer:
             "back to normal at once" if recovery == 0
             else f"back to normal: {moment(result.recovery, 'recovery_s')}"
         )  # fmt: skip
-    is_late = bool(result.faults) and result.recovery.recovery_s is None
+    is_late = bool(result.faults) and moment(result.recovery, "recovery_s") == "never"
     question = "How did the fallbacks perform?"
     if used is None:
         return Answer(question, "not used", back or "no fault was injected", "fallbacks", is_late)
