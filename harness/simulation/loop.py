@@ -101,6 +101,20 @@ class _Timer(events.TimerHandle):
                 self._loop.forget_timer()
 
 
+class _Task(asyncio.Task[Any]):
+    """A task whose hash is its number: sets of tasks, such as a task group's, are walked in the
+    same order in every process, and not by address."""
+
+    __slots__ = ("_number",)
+
+    def __init__(self, number: int, coroutine: Any, **keywords: Any) -> None:
+        self._number = number
+        super().__init__(coroutine, **keywords)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 @only_virtual
 class VirtualLoop(base_events.BaseEventLoop):
     """Runs callbacks in order of registration and timers in order of time.
@@ -130,6 +144,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._most_steps = most_steps
         self._timers: list[tuple[int, int, Any]] = []
         self._number = 0
+        self._tasks_made = 0
         self._cancelled_timers = 0
         self.renew_budget()
         self.set_exception_handler(lambda _, context: self._note_unhandled(context))
@@ -173,7 +188,8 @@ class VirtualLoop(base_events.BaseEventLoop):
         """Run a coroutine."""
         if self._task_factory is not None:
             return super().create_task(coro, **keywords)
-        return asyncio.Task(coro, loop=self, **keywords)
+        self._tasks_made += 1
+        return _Task(self._tasks_made, coro, loop=self, **keywords)
 
     async def until(self, when_ns: int) -> None:
         """Sleep until exactly that moment."""

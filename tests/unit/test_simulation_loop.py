@@ -246,3 +246,33 @@ def test_a_search_chooses_among_timers_within_the_window_and_never_makes_one_ear
 
     assert run([0]) == ["first 1", "second 1.1", "third 2"]
     assert run([1]) == ["second 1.1", "first 1.1", "third 2"]
+
+
+def test_a_task_group_gives_up_its_tasks_in_the_same_order_whatever_their_addresses() -> None:
+    async def main(_: VirtualLoop) -> list[int]:
+        cancelled: list[int] = []
+
+        async def wait(number: int) -> None:
+            try:
+                await asyncio.sleep(10)
+            finally:
+                cancelled.append(number)
+
+        async def fail() -> None:
+            await asyncio.sleep(1)
+            raise LookupError
+
+        with pytest.raises(ExceptionGroup):
+            async with asyncio.TaskGroup() as group:
+                for number in range(20):
+                    group.create_task(wait(number))
+                group.create_task(fail())
+        return cancelled
+
+    orders = []
+    for size in range(1, 6):
+        kept.append([bytearray(100) for _ in range(size * 1_000)])  # other addresses each time
+        orders.append(simulate(main))
+    kept.clear()
+    assert sorted(orders[0]) == list(range(20))
+    assert orders == [orders[0]] * 5

@@ -1,0 +1,128 @@
+"""One seed has one history: across processes, hash seeds, Python versions and other loops."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from shutil import which
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+VENVS = ROOT / "tests" / ".pythons"  # git-ignored: one environment per Python, made once
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+NEEDS = (
+    "faker", "httptools", "msgspec", "pydantic", "PyYAML", "requests", "toxiproxy-python",
+    "cryptography",
+)  # fmt: skip
+CHAIN = """\
+chain: shop
+entry: gateway
+deadline: 3s
+links:
+  gateway:
+    role: gateway
+    calls:
+      screen: {to: fraud, timeout: 300ms, fallback: [{skip: {up_to: 50.00}}]}
+      authorise:
+        to: processor-a
+        timeout: 600ms
+        retry: {attempts: 2, backoff: 50ms, on: [refused, reset]}
+        breaker: {failure_rate: 50%, window: 2s, minimum_calls: 10, open_for: 1s, probes: 2}
+        on_unknown: reverse
+        fallback: [{to: processor-b}]
+  fraud: {role: fraud}
+  processor-a: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms}}}
+  processor-b: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms}}}
+  issuer: {role: issuer, declines: {share: 5%}}
+"""
+EXPERIMENT = """\
+experiment: everything
+load: {arrivals: 40/s, warm_up: 500ms, before: 500ms, after: 1s}
+faults:
+  - {id: cut, at: 0s, for: 1s, target: {link: processor-a}, reset: {after: 1ms, share: 30%}}
+  - {id: slow, at: 1s, for: 1s, target: {link: issuer}, latency: {delay: 200ms, jitter: 150ms}}
+  - {id: lost, at: 2s, for: 1s, target: {link: processor-a}, lost_answer: {share: 50%}}
+  - {id: gone, at: 3s, for: 1s, target: {link: processor-b}, down: {}}
+  - {id: hole, at: 3s, for: 1s, target: {link: fraud}, blackhole: {}}
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("declared")
+    chain, experiment = folder / "shop.yaml", folder / "everything.yaml"
+    chain.write_text(CHAIN)
+    experiment.write_text(EXPERIMENT)
+    return chain, experiment
+
+
+def trace(
+    files: tuple[Path, Path], folder: Path, *, hash_seed: str, python: str = sys.executable,
+    seed: int = 7,
+) -> str:  # fmt: skip
+    """The digest of every record of one run in a process of its own."""
+    out = folder / "trace"
+    done = subprocess.run(
+        [python, "-m", "harness.simulation", *files, str(seed), out], cwd=folder,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+        timeout=100, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    data = out.read_bytes()
+    assert len(data) > 50_000  # 240 payments leave about 1,000 records
+    return sha256(data).hexdigest()
+
+
+def test_three_processes_with_three_hash_seeds_leave_the_same_bytes(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    traces = {trace(files, tmp_path, hash_seed=each) for each in ("0", "1", "777")}
+    assert len(traces) == 1
+    assert trace(files, tmp_path, hash_seed="0", seed=8) not in traces
+
+
+def python_of(version: str) -> str:
+    """An interpreter of this version that has what a simulation needs; skips without one."""
+    if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
+        return sys.executable
+    python = VENVS / version / "bin" / "python"
+    if not (VENVS / version / "ready").exists():
+        base = next(_installed(version), None)
+        if base is None:
+            pytest.skip(f"no Python {version} on this machine")
+        for command in (
+            [base, "-m", "venv", "--clear", VENVS / version],
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *NEEDS],
+        ):
+            done = subprocess.run(
+                [str(part) for part in command],
+                timeout=300, check=False, capture_output=True, text=True,
+            )  # fmt: skip
+            if done.returncode != 0:
+                pytest.skip(f"Python {version} cannot be set up: {done.stderr.strip()[-300:]}")
+        (VENVS / version / "ready").touch()
+    return str(python)
+
+
+def _installed(version: str) -> Iterator[str]:
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for found in (which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python"))):
+        if found is not None:
+            works = subprocess.run([str(found), "-c", ""], check=False, capture_output=True)
+            if works.returncode == 0:
+                yield str(found)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(700)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_supported_python_leaves_the_same_bytes(
+    version: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    here = trace(files, tmp_path, hash_seed="random")
+    assert trace(files, tmp_path, hash_seed="random", python=python_of(version)) == here
