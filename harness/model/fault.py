@@ -169,8 +169,8 @@ class Gray(LinkFaultKind):
 class Crash(Declared):
     """The link's process dies, and comes back when the fault is over.
 
-    What it was working on, its connections and its reversals under way are lost; `forgets` also
-    its books and idempotency keys, as without a database.
+    Its connections, the answers it was working on and its reversals under way are lost. Its books
+    it has on disk, with what it had sent on; with `forgets` they are lost too, and its keys.
     """
 
     forgets: bool = False

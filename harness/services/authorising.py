@@ -134,10 +134,13 @@ class Relay(Authorising):
 
     async def decide(self, request: PaymentRequest, parent: str) -> Answer:
         """The answer of the link behind, or a technical decline for the caller."""
-        end = await self.calls["authorise"].execute(self._anew(request), parent)
         before = self._standing.get(request.reference, ())
-        if end.standing:
-            self._standing[request.reference] = (*before, *end.standing)
+        onward = self._anew(request)
+        # Written down before it is sent: a link that dies meanwhile still knows what to reverse.
+        sent = Sent(self.link.calls["authorise"].to, onward)
+        self._standing[request.reference] = (*before, sent)
+        end = await self.calls["authorise"].execute(onward, parent)
+        self._standing[request.reference] = (*before, *end.standing)
         if end.is_stood_in or end.is_queued:
             return self._decide_alone(request, end)
         answer = end.reply.answer

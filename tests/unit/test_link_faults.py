@@ -181,6 +181,26 @@ def test_a_link_that_crashed_is_refused_and_comes_back_on_its_address() -> None:
 
 
 @pytest.mark.parametrize("forgets", [False, True])
+def test_a_link_that_died_amid_an_authorisation_knows_from_its_book_what_to_reverse(
+    forgets: bool,
+) -> None:
+    async def work(world: World) -> None:
+        slow = LINK_KINDS["slow_answer"].model_validate({"delay": "150ms"})
+        world.host.faults.apply(ActiveFault("s", slow, frozenset({"issuer"}), None, "authorise"))
+        paying = asyncio.create_task(world.pay())
+        await asyncio.sleep(0.06)
+        switch_on(world, "crash", forgets=forgets)
+        world.host.faults.heal("f")
+        await paying
+        await world.drain()
+
+    world, _ = in_world(CHAIN, work)
+    undone = [] if forgets else ["voided 1000"]
+    assert world.book("issuer") == ["authorised 1000", *undone]
+    assert set(world.broken()) == ({"no_orphaned_authorisation"} if forgets else set())
+
+
+@pytest.mark.parametrize("forgets", [False, True])
 def test_a_link_that_forgets_its_books_cannot_pass_a_capture_on(forgets: bool) -> None:
     text = CHAIN.replace("role: gateway\n", "role: gateway\n    captures: {after: 200ms}\n")
 
