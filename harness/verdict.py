@@ -14,6 +14,7 @@ from harness.model.chain import Chain
 from harness.model.experiment import Experiment
 from harness.model.fallback import STEPS, FailoverTo, Split
 from harness.model.loading import Loaded
+from harness.model.review import ReviewFinding, review
 from harness.order import Order
 from harness.report.result import (
     CallEdge,
@@ -75,15 +76,26 @@ def result_of(
         money=analysis.money,
         seconds=analysis.seconds,
         environment=_environment(),
+        review=_reviewed(order.chain),
         command=order.command,
         assurance=experiment.assurance.model_dump(mode="json", exclude_none=True),
     )
 
 
 def _place(experiment: Loaded[Experiment], measure: str, phase: str) -> str:
-    """`chaos/steady.yaml:6:3`, the line that sets a limit; seen from where the run was started."""
-    _, line, column = experiment.place("tolerances", measure, phase).rsplit(":", 2)
-    path = experiment.path
+    """`chaos/steady.yaml:6:3`, the line that sets a limit."""
+    return _shown(experiment.place("tolerances", measure, phase))
+
+
+def _reviewed(chain: Loaded[Chain]) -> list[ReviewFinding]:
+    """What the chain's declaration already says about how it will fail."""
+    return [msgspec.structs.replace(one, place=_shown(one.place)) for one in review(chain)]
+
+
+def _shown(place: str) -> str:
+    """A place as seen from where the run was started; a shipped file by its name alone."""
+    name, line, column = place.rsplit(":", 2)
+    path = Path(name)
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
     return f"{path.name if path.is_absolute() else path.as_posix()}:{line}:{column}"

@@ -123,8 +123,7 @@ def document(result: Result) -> dict[str, Any]:
         **_measured(result),
         "classification": _classified(classified),
         "review": [
-            [one.get("place", ""), one.get("text", ""), one.get("mend", "")]
-            for one in result.review
+            [one.place, one.what, one.mend] for one in result.review
         ],
         "remediation": [
             [one.get(key) for key in ("finding", "severity", "owner", "action", "due", "status")]

@@ -24,6 +24,7 @@ from harness.analysis.measured import (
     ToleranceResult,
     Verdict,
 )
+from harness.model.review import ReviewFinding
 from harness.payments.errors import UserError
 
 SCHEMA = "paychain/result/v1"
@@ -151,7 +152,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     recovery: Recovery
     money: Money
     seconds: list[Second]
-    review: list[dict[str, Any]] = []
+    review: list[ReviewFinding] = []  # what the declaration alone says
     environment: dict[str, str] = {}
     command: str = ""  # repeats the run
     assurance: dict[str, Any] = {}  # as declared: who tested what and why

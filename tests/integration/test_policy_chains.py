@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from harness.cli.main import app
 from harness.model.chain import Chain
 from harness.model.checks import check_chain, check_experiment
 from harness.model.experiment import Experiment
@@ -22,6 +25,7 @@ from harness.payments.journal import (
     Record,
 )
 from harness.payments.outcome import HopResult, Outcome
+from harness.report.result import read
 from harness.simulation.world import play
 
 CHAIN = """\
@@ -185,6 +189,21 @@ def test_what_the_review_says_of_failover_is_what_the_shipped_experiment_does(na
     records = play(loaded.model, experiment, seed=1).records
     is_done = any(many > 1 for many in held(records).values())
     assert is_said is is_done is (name == "card-gives-up")
+
+
+def test_the_result_of_a_run_holds_the_review_of_its_chain(tmp_path: Path) -> None:
+    words = ["run", "card-gives-up", "steady", "--virtual", "--json", "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    (folder,) = tmp_path.iterdir()
+    result = read(folder)
+    assert [one.what for one in result.review] == [
+        one.what for one in review(load_chain("card-gives-up"))
+    ]
+    first = result.review[0].place
+    assert first.endswith("card-gives-up.yaml:8:3")
+    assert not first.startswith("/")
+    assert first in (folder / "report.html").read_text()
 
 
 # -- store and forward --------------------------------------------------------------------------
