@@ -11,7 +11,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from harness.simulation.forbidden import forbidden
-from harness.simulation.transport import End, FakeSocket
+from harness.simulation.sockets import FakeSocket
+from harness.simulation.transport import End
 
 if TYPE_CHECKING:
     from harness.simulation.loop import VirtualLoop
