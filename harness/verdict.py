@@ -16,7 +16,6 @@ from harness.model.fallback import STEPS, FailoverTo, Split
 from harness.model.loading import Loaded
 from harness.model.review import ReviewFinding, review
 from harness.order import Order
-from harness.payments.codes import table_version
 from harness.report.result import (
     CallEdge,
     ChainFacts,
@@ -143,7 +142,6 @@ def _fallbacks(chain: Chain) -> list[DeclaredFallback]:
 def _environment() -> dict[str, str]:
     return {
         "paychain": version("paychain"),
-        "response codes": table_version(),
         "python": platform.python_version(),
         "locust": version("locust"),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",

@@ -16,13 +16,17 @@ from harness.report.outputs import publish
 from harness.report.result import EngineFacts
 from harness.simulation.determinism import digest, first_difference, replay
 from harness.simulation.simulate import FAILURES
-from harness.simulation.world import Played, play
+from harness.simulation.world import Played, interleaved, play
 from harness.toxics.api import VERSION
 from harness.verdict import result_of
 
 
-def run(order: Order, progress: Progress, *, check_determinism: bool = False) -> Finished:
+def run(
+    order: Order, progress: Progress, *, check_determinism: bool = False, interleaving: int = 0
+) -> Finished:
     """Run an experiment on a chain in virtual time and judge it.
+
+    `interleaving`: another order of events than the usual one (0), as an exploration found it.
 
     A failure of the simulation itself never raises: the verdict is inconclusive and says why.
     Raises FileMistakes when a fault asks for what no toxic can do.
@@ -39,7 +43,7 @@ def run(order: Order, progress: Progress, *, check_determinism: bool = False) ->
     was_interrupted = False
     begun_s = time.perf_counter()
     try:
-        play(chain, experiment, order.seed, played=played)
+        play(chain, experiment, order.seed, played=played, **interleaved(interleaving))
     except KeyboardInterrupt:
         was_interrupted = True
         played.problems.insert(0, "the run was interrupted")

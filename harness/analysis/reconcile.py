@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from harness.analysis.leaks import no_card_number_in_a_file
@@ -58,17 +58,19 @@ class Parties:
 Order = dict[str, tuple[int, int]]  # reference: n-th stand-in of its link, and of link and card
 
 
-def stand_in_order(store: RunStore, parties: Parties) -> Order:
-    """Which of a link's stand-ins each is, in the order they happened."""
+def stand_in_order(
+    movements: Iterable[Movement], payments: Iterable[PaymentRecord], parties: Parties
+) -> Order:
+    """Which of a link's stand-ins each is; `movements` in the order they happened."""
     if not parties.stand_in:
         return {}
     stood_in = [
         move
-        for move in store.rows(Movement, "at_ns")
+        for move in movements
         if move.kind is MovementKind.STOOD_IN and move.link in parties.stand_in
     ]
     paid_by = {move.payment for move in stood_in}
-    cards = {one.payment: one.card for one in store.rows(PaymentRecord) if one.payment in paid_by}
+    cards = {one.payment: one.card for one in payments if one.payment in paid_by}
     counts: Counter[tuple[str, ...]] = Counter()
     order: Order = {}
     for move in stood_in:
@@ -136,7 +138,7 @@ class _Tally:
 def money(store: RunStore, chain: Chain) -> Money:
     """All money rules judged over all payments, one at a time, and each link's totals."""
     parties = Parties.of(chain)
-    order = stand_in_order(store, parties)
+    order = stand_in_order(store.rows(Movement, "at_ns"), store.rows(PaymentRecord), parties)
     tallies: dict[str, _Tally] = {name: _Tally() for name in RULES}
     sound: set[str] = set()
     wrong = 0

@@ -65,11 +65,8 @@ class RunStore:
     """
 
     def __init__(self, connection: sqlite3.Connection, *, is_read_only: bool = False) -> None:
-        self._is_read_only = is_read_only
-        self._use(connection)
-
-    def _use(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self._is_read_only = is_read_only
         self._aggregates = Aggregates(connection)
         connection.execute("CREATE TEMP TABLE kept (payment PRIMARY KEY) WITHOUT ROWID")
 
@@ -79,7 +76,7 @@ class RunStore:
         connection = sqlite3.connect(path)
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode=WAL")
-        # A process that dies loses nothing by this; a power cut could, until the store is closed.
+        # A process that dies loses nothing by this; only a power cut could, and spools are at hand.
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KB}")
         connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
@@ -213,7 +210,7 @@ class RunStore:
         copy_kept(self._db, str(thin), by_payment, ["meta", *whole, *AGGREGATES])
         self.close()
         thin.replace(path)
-        self._use(sqlite3.connect(path))
+        self.__init__(sqlite3.connect(path))  # type: ignore[misc]
         self.index()
 
     def index(self) -> None:
@@ -245,7 +242,6 @@ class RunStore:
         """Leave one file."""
         self._aggregates.write()
         self._db.commit()
-        self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.execute("PRAGMA journal_mode=DELETE")
         self._db.close()

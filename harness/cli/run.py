@@ -29,6 +29,9 @@ def run(
     check_determinism: Annotated[
         bool, typer.Option("--check-determinism", help="with --virtual: run twice and compare")
     ] = False,
+    interleaving: Annotated[
+        int, typer.Option(min=0, help="with --virtual: another order of events, as explore found")
+    ] = 0,
     sign: Annotated[
         Path | None, typer.Option(help="sign the run with this private key, whatever its verdict")
     ] = None,
@@ -67,7 +70,9 @@ def run(
     from harness.report.result import FILE_NAME
     from harness.report.terminal import show
 
-    _check_options(virtual=virtual, check_determinism=check_determinism, toxiproxy=toxiproxy)
+    _check_options(
+        virtual=virtual, repeats=check_determinism or bool(interleaving), toxiproxy=toxiproxy
+    )
     loaded = load_chain(chain)
     wanted = load_experiment(experiment, loaded.model)
     command = f"paychain run {shlex.quote(chain)} {shlex.quote(experiment)} --seed {seed}"
@@ -75,13 +80,17 @@ def run(
         command += f" --toxiproxy {shlex.quote(toxiproxy)}"
     if virtual:
         command += " --virtual"
+    if interleaving:
+        command += f" --interleaving {interleaving}"
     if baseline is not None:
         check_baseline(baseline, chain=loaded.sha256, experiment=wanted.sha256, virtual=virtual)
     order = Order(loaded, wanted, out, seed, toxiproxy, command)
     signing = read_private_key(sign) if sign is not None else None
     progress = choose(quiet=quiet or json)
     if virtual:
-        finished = in_virtual_time.run(order, progress, check_determinism=check_determinism)
+        finished = in_virtual_time.run(
+            order, progress, check_determinism=check_determinism, interleaving=interleaving
+        )
     else:
         finished = conductor.run(order, progress)
     publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
@@ -107,7 +116,7 @@ def run(
     raise typer.Exit(0 if exit_zero and code == 1 else code)
 
 
-def _check_options(*, virtual: bool, check_determinism: bool, toxiproxy: str | None) -> None:
+def _check_options(*, virtual: bool, repeats: bool, toxiproxy: str | None) -> None:
     from harness.payments.errors import UserError
 
     if virtual and toxiproxy is not None:
@@ -115,5 +124,5 @@ def _check_options(*, virtual: bool, check_determinism: bool, toxiproxy: str | N
             "an external engine cannot run in virtual time",
             mend="leave --toxiproxy out: --virtual uses the embedded engine",
         )
-    if check_determinism and not virtual:
+    if repeats and not virtual:
         raise UserError("only virtual runs repeat exactly", mend="add --virtual")

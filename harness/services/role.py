@@ -21,6 +21,7 @@ from harness.services.followup import FollowUps
 from harness.services.message import Answer, PaymentRequest
 from harness.services.notifications import Notifier
 from harness.services.policy import PolicyCall
+from harness.services.reversal import Reversals
 from harness.wire.http import HttpResponse
 
 Work = Callable[[PaymentRequest, str], Awaitable[Answer | HttpResponse]]
@@ -35,6 +36,7 @@ class Role:
     link: Link
     context: Context
     calls: dict[str, PolicyCall]
+    reversals: Reversals
     follow_ups: FollowUps
     background: Background
     notifier: Notifier | None

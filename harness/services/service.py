@@ -95,7 +95,7 @@ class Service:
                 self._context, self._channels, self._background, self._link.notifies
             )
         self._role = ROLES[self._link.role](
-            self._chain, self.name, self._link, self._context, calls, follow_ups,
+            self._chain, self.name, self._link, self._context, calls, reversals, follow_ups,
             self._background, notifier,
         )  # fmt: skip
         self._operations = self._role.operations()

@@ -11,8 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from harness.simulation.forbidden import forbidden
-from harness.simulation.sockets import FakeSocket
-from harness.simulation.transport import End
+from harness.simulation.transport import End, FakeSocket
 
 if TYPE_CHECKING:
     from harness.simulation.loop import VirtualLoop

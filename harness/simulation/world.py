@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from random import Random
+from typing import Any, TypedDict
 
 from harness.faults.evidence import Evidence
 from harness.faults.injector import Injector
@@ -24,6 +25,7 @@ from harness.simulation.loop import Choose, VirtualLoop
 from harness.simulation.simulate import simulate
 from harness.wire.client import HttpPool
 
+WINDOW_S = 0.002  # what is due within it may happen in any order, where that is asked for
 MOST_SCHEDULES_KEPT = 8  # a search plays one load again and again
 
 
@@ -59,6 +61,20 @@ def play(
 
     simulate(main, seed=seed, choose=choose, window_s=window_s)
     return played
+
+
+class Interleaved(TypedDict):
+    """How `play` is told of an order of events."""
+
+    choose: Choose | None
+    window_s: float
+
+
+def interleaved(number: int) -> Interleaved:
+    """Another order of events that may happen next, for each number; 0 is the usual one."""
+    if not number:
+        return {"choose": None, "window_s": 0.0}
+    return {"choose": Random(number).randrange, "window_s": WINDOW_S}  # noqa: S311
 
 
 @lru_cache(maxsize=MOST_SCHEDULES_KEPT)

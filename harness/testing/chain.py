@@ -77,10 +77,9 @@ class Payments(list[PaymentRecord]):
 class ChainUnderTest:
     """A running chain. Time goes on while it pays, advances or drains."""
 
-    def __init__(self, chain: Chain, ground: Ground, seed: int) -> None:
+    def __init__(self, chain: Chain, ground: Ground) -> None:
         self.chain = chain
         self._ground = ground
-        self._seed = seed
         self._payments = self._faults = 0
 
     def pay(
@@ -210,7 +209,7 @@ def start_chain(spec: str, *, seed: int = 1, real: bool = False) -> Iterator[Cha
     ground: Ground = RealGround(loaded, seed) if real else VirtualGround(loaded.model, seed)
     try:
         ground.start()
-        yield ChainUnderTest(loaded.model, ground, seed)
+        yield ChainUnderTest(loaded.model, ground)
     finally:
         ground.stop()
 

@@ -70,8 +70,11 @@ def test_and_only_itself_with_a_pool_for_each(tmp_path: Path) -> None:
     assert result.verdict == "pass"
 
 
-def test_reversals_behind_the_breaker_of_their_calls_leave_money_held(tmp_path: Path) -> None:
-    found = broken(told(tmp_path, "card-void-breaker", "processor-lost-answers"))
+@BOTH
+def test_reversals_behind_the_breaker_of_their_calls_leave_money_held(
+    tmp_path: Path, run: Run
+) -> None:
+    found = broken(told(tmp_path, "card-void-breaker", "processor-lost-answers", run))
     assert found["no_orphaned_authorisation"] >= 3
     assert set(found) == {"no_orphaned_authorisation", "unknowns_resolved"}
 

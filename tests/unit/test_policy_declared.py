@@ -8,7 +8,6 @@ import pytest
 
 from harness.model.loading import FileMistakes, load_chain
 from harness.model.policy import Call
-from harness.services.plan import ServicesPlan
 
 CHAIN = """\
 chain: shop
@@ -123,10 +122,3 @@ def test_the_sends_of_a_call_are_counted_over_retries_routes_hedge_and_resend() 
         }
     )  # fmt: skip
     assert call.most_sends == 13  # three routes of 3 tries and a resend each, and the hedge
-
-
-def test_a_services_process_reads_a_chain_as_the_user_was_told_it_is_read(tmp_path: Path) -> None:
-    load(tmp_path, "retry: null\n        hedge: ~\n        reversal: {shares_breaker: false}")
-    text = (tmp_path / "shop.yaml").read_text()
-    plan = ServicesPlan(text, ["gateway"], 1, 0, "", "")
-    assert plan.chain() == load_chain(str(tmp_path / "shop.yaml")).model

@@ -1,0 +1,183 @@
+"""paychain explore: search for the smallest outage that costs money."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.explore.search import Order, Searched, Told
+    from harness.model.tolerance import Limit
+
+FOUND = 1
+INTERRUPTED = 130
+SHOW_S = 0.5
+
+
+def explore(
+    chain: Annotated[str, typer.Argument(help="name of a chain, or path of its file")],
+    budget: Annotated[
+        str, typer.Option(help="how long, such as 20s, or how many schedules, such as 5000")
+    ] = "20s",
+    rule: Annotated[
+        list[str] | None, typer.Option(help="a money rule by id; all without it")
+    ] = None,
+    success: Annotated[
+        str | None, typer.Option(help='also a technical success that must hold: ">= 90%"')
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="a fault kind; all without it")] = None,
+    payments: Annotated[int, typer.Option(min=1, max=1_000, help="in each schedule")] = 20,
+    interleavings: Annotated[
+        bool, typer.Option("--interleavings", help="also search the order of events: races")
+    ] = False,
+    actions: Annotated[
+        bool, typer.Option("--actions", help="search operators' actions: strike, heal, pay, settle")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="repeats the search")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="searches at once, each with its own seed")] = 1,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="replay what was found on real processes")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="where found experiments are written")] = Path(
+        "chaos/found"
+    ),
+) -> None:
+    """Search fault schedules in virtual time; exit 1 when a rule was broken.
+
+    Example: paychain explore card-gives-up --budget 20s --rule no_double_charge
+    """
+    from harness.explore.found import found_lines, searched_line, write_found
+    from harness.explore.jobs import search_with_jobs
+    from harness.explore.search import Order
+    from harness.model.loading import load_chain
+    from harness.payments.errors import UserError
+    from harness.payments.rules import RULES
+
+    loaded = load_chain(chain)
+    for name in rule or ():
+        if name not in RULES:
+            raise UserError(f"no money rule '{name}'", mend=f"there are: {', '.join(RULES)}")
+    seconds, most = _budget(budget)
+    order = Order(
+        loaded.model, seed=seed, budget_s=seconds, most=most, payments=payments,
+        rules=tuple(rule or ()), kinds=_kinds(kind), success=_limit(success),
+        interleavings=interleavings, database=out / ".examples",
+    )  # fmt: skip
+    if actions:
+        _explore_actions(order)
+        return
+    searched = search_with_jobs(order, jobs, _progress())
+    for one in searched.found.values():
+        print("\n".join(found_lines(one)))
+        path = write_found(one, order, out)
+        again = f" --interleaving {one.interleaving}" if one.interleaving else ""
+        print(f"    replay: paychain run {chain} {path} --seed {seed} --virtual{again}")
+        if confirm:
+            print(f"    real run: {_confirmed(chain, path, one.rule, seed)}")
+    print(("nothing found in " if not searched.found else "") + searched_line(searched))
+    if searched.was_interrupted:
+        raise typer.Exit(INTERRUPTED)
+    raise typer.Exit(FOUND if searched.found else 0)
+
+
+def _budget(text: str) -> tuple[float, int | None]:
+    from harness.model.quantity import duration_seconds
+    from harness.payments.errors import UserError
+
+    if text.isdigit():
+        return float("inf"), int(text)
+    try:
+        return duration_seconds(text), None
+    except ValueError as error:
+        raise UserError(
+            f"--budget: {error}", mend="or a number of schedules, such as 5000"
+        ) from None
+
+
+def _limit(text: str | None) -> Limit | None:
+    from pydantic import TypeAdapter, ValidationError
+
+    from harness.model.tolerance import ShareLimit
+    from harness.payments.errors import UserError
+
+    if text is None:
+        return None
+    try:
+        limit: Limit = TypeAdapter(ShareLimit).validate_python(text)
+    except ValidationError:
+        raise UserError(f"--success: '{text}' is not a limit", mend='write ">= 90%"') from None
+    return limit
+
+
+def _kinds(kinds: list[str] | None) -> tuple[str, ...]:
+    from harness.explore.schedules import KINDS
+    from harness.payments.errors import UserError
+
+    for name in kinds or ():
+        if name not in KINDS:
+            raise UserError(f"no fault kind '{name}' to explore", mend=f"one of {', '.join(KINDS)}")
+    return tuple(kinds or ())
+
+
+def _progress() -> Told:
+    """A line now and then, redrawn on a terminal."""
+    import sys
+    import time
+
+    shown = [0.0, 0.0]  # when last, and whether anything stands on the line
+
+    def told(searched: Searched) -> None:
+        now = time.monotonic()
+        if now - shown[0] < (SHOW_S if sys.stderr.isatty() else 5.0):
+            return
+        shown[0] = now
+        line = (
+            f"{searched.schedules:,} schedules, {searched.rate:,.0f} a minute, "
+            f"{len(searched.found)} found"
+        )
+        if searched.best:
+            line += f"; best so far: {searched.best}"
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{line[:110]}", end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    return told
+
+
+def _confirmed(chain: str, path: Path, rule: str, seed: int) -> str:
+    """Whether a found experiment breaks its rule on real processes, too."""
+    import tempfile
+
+    from harness import conductor
+    from harness.model.loading import load_chain, load_experiment
+    from harness.order import Order as RunOrder
+    from harness.progress import Silent
+
+    loaded = load_chain(chain)
+    with tempfile.TemporaryDirectory() as scratch:
+        wanted = load_experiment(str(path), loaded.model)
+        order = RunOrder(loaded, wanted, Path(scratch), seed, None, "")
+        result = conductor.run(order, Silent()).result
+    broken = {one.rule: one.findings for one in result.money.rules if one.findings}
+    if result.verdict == "inconclusive":
+        return f"inconclusive: {'; '.join(result.reasons)}"
+    if rule in broken:
+        return f"reproduced: {broken[rule]} payments"
+    if any(one.measure == rule and one.passed is False for one in result.tolerances):
+        return "reproduced"
+    return "did not reproduce" + (f"; broke {', '.join(broken)} instead" if broken else "")
+
+
+def _explore_actions(order: Order) -> None:
+    from harness.explore.actions import explore_actions
+
+    found = explore_actions(order)
+    if found is None:
+        print("no sequence of actions broke a rule")
+        return
+    print(f"✕ {found.text}")
+    print("\n".join(f"    {step}" for step in found.steps))
+    raise typer.Exit(FOUND)

@@ -1,0 +1,142 @@
+"""The second search: what operators do, step by step, and money rules after all is settled.
+
+A state machine pays, strikes, heals, restarts, lets time pass and settles; Hypothesis makes the
+shortest script that breaks a rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from harness.analysis.reconcile import Parties
+from harness.explore.judged import broken
+from harness.explore.schedules import SLOT_MS, Strike, Strikes, strikes_of
+from harness.explore.search import Order
+from harness.model.fault import Fault
+from harness.testing.chain import ChainUnderTest
+from harness.testing.ground import VirtualGround
+
+STEPS = 12  # in one script
+MOST_SCRIPTS = 500
+RESTART = "crash"
+
+
+@dataclass(frozen=True)
+class Script:
+    """The shortest script of actions that broke a rule."""
+
+    rule: str
+    text: str
+    steps: tuple[str, ...]
+
+
+class _Broke(AssertionError):
+    """A script broke a rule."""
+
+
+def explore_actions(order: Order) -> Script | None:
+    """Search scripts of actions; None when none of them broke a rule."""
+    best: list[Script] = []
+    machine = _machine(order, best)
+    scripts = min(order.most or MOST_SCRIPTS, MOST_SCRIPTS)
+    run = settings(
+        max_examples=scripts, stateful_step_count=STEPS, deadline=None, database=None,
+        phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False, print_blob=False,
+    )  # fmt: skip
+    try:
+        run_state_machine_as_test(seed(order.seed)(machine), settings=run)
+    except _Broke:
+        return best[-1]
+    return None
+
+
+def _machine(order: Order, best: list[Script]) -> type[RuleBasedStateMachine]:
+    chain = order.chain
+    parties = Parties.of(chain)
+    choices = [one for one in strikes_of(chain, order.kinds) if one.kind != RESTART]
+    links = list(chain.links)
+
+    class Operators(RuleBasedStateMachine):
+        """One script of actions on one chain."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._ground = VirtualGround(chain, order.seed)
+            self._ground.start()
+            self._chain = ChainUnderTest(chain, self._ground)
+            self._on: dict[int, tuple[Strike, Fault]] = {}
+            self._number = 0
+            self._steps: list[str] = []
+
+        @rule()
+        def pay(self) -> None:
+            self._steps.append("pay()")
+            self._chain.pay(1)
+
+        @rule(strike=st.sampled_from(choices), slots=st.integers(1, 40))
+        def strike(self, strike: Strike, slots: int) -> None:
+            self._steps.append(
+                f"strike({strike}{f', {slots * SLOT_MS} ms' * strike.has_magnitude})"
+            )
+            self._put_on(strike, slots)
+
+        @precondition(lambda self: self._on)
+        @rule(data=st.data())
+        def heal(self, data: Any) -> None:
+            number = data.draw(st.sampled_from(sorted(self._on)))
+            strike, fault = self._on.pop(number)
+            self._steps.append(f"heal({strike})")
+            self._ground.switch(fault, "heal")
+
+        @rule(link=st.sampled_from(links))
+        def restart(self, link: str) -> None:
+            self._steps.append(f"restart({link})")
+            strike = Strike(RESTART, ("link", link), has_magnitude=False)
+            self._put_on(strike, 1)
+            _, fault = self._on.pop(self._number)
+            self._ground.switch(fault, "heal")
+
+        @rule(slots=st.integers(1, 200))
+        def advance(self, slots: int) -> None:
+            self._steps.append(f"advance({slots * SLOT_MS} ms)")
+            self._ground.advance(slots * SLOT_MS / 1000)
+
+        @rule()
+        def settle(self) -> None:
+            self._steps.append("settle()")
+            self._settle()
+
+        def teardown(self) -> None:
+            try:
+                self._settle()
+                wanted = set(order.rules)
+                seen = [
+                    one for one in broken(self._ground.records(), parties, None)
+                    if not wanted or one.rule in wanted
+                ]  # fmt: skip
+            finally:
+                self._ground.stop()
+            if seen:
+                best.append(Script(seen[0].rule, seen[0].text, tuple(self._steps)))
+                raise _Broke(seen[0].rule)
+
+        def _put_on(self, strike: Strike, slots: int) -> None:
+            self._number += 1
+            declared = Strikes(strike, 0, SLOT_MS, slots * SLOT_MS).declared(self._number)
+            fault = Fault.model_validate(declared)
+            self._ground.switch(fault, "apply")
+            self._on[self._number] = (strike, fault)
+
+        def _settle(self) -> None:
+            for _, fault in self._on.values():
+                self._ground.switch(fault, "heal")
+            self._on.clear()
+            self._ground.drain()
+
+    return Operators

@@ -1,0 +1,68 @@
+"""From a small schedule to the smallest, and from there to its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harness.explore.schedules import Schedule, Strikes
+
+Still = Callable[[Schedule], bool]  # whether a schedule still breaks the rule
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From when on one fault of a schedule breaks the rule, in milliseconds.
+
+    A limit is exact to a millisecond where breaking is a matter of more or less; None where the
+    fault has no magnitude.
+    """
+
+    strike: str
+    lasts_from_ms: int
+    magnitude_from_ms: int | None
+
+    def __str__(self) -> str:
+        """`lost_answer on link processor-a, for 12 ms or longer`."""
+        size = ""
+        if self.magnitude_from_ms is not None:
+            size = f" from {self.magnitude_from_ms} ms on"
+        return f"{self.strike}{size}, for {self.lasts_from_ms} ms or longer"
+
+
+def without_needless(schedule: Schedule, still: Still) -> Schedule:
+    """One fault after the other is left out, as long as the rule still breaks."""
+    place = 0
+    while place < len(schedule):
+        shorter = schedule[:place] + schedule[place + 1 :]
+        if still(shorter):
+            schedule = shorter
+        else:
+            place += 1
+    return schedule
+
+
+def limits(schedule: Schedule, still: Still) -> Iterator[Limits]:
+    """Each fault's shortest duration and smallest magnitude, the others as they are."""
+    for place, one in enumerate(schedule):
+
+        def breaks(other: Strikes, place: int = place) -> bool:
+            return still((*schedule[:place], other, *schedule[place + 1 :]))
+
+        lasts = _lowest(one.lasts_ms, lambda ms: breaks(one.lasting(ms)))  # noqa: B023
+        size = None
+        if one.strike.has_magnitude:
+            size = _lowest(one.magnitude_ms, lambda ms: breaks(one.of_magnitude(ms)))  # noqa: B023
+        yield Limits(str(one.strike), lasts, size)
+
+
+def _lowest(known_ms: int, breaks: Callable[[int], bool]) -> int:
+    """The smallest value from 1 ms that breaks, by halving below one that does."""
+    low, high = 0, known_ms
+    while high - low > 1:
+        middle = (low + high) // 2
+        if breaks(middle):
+            high = middle
+        else:
+            low = middle
+    return high

@@ -1,0 +1,243 @@
+"""Search fault schedules for broken rules, and make each the smallest that still breaks its rule.
+
+Reads top to bottom: rounds of Hypothesis until the budget is spent, each for the rules that are
+still whole; then faults that are not needed go, and each limit is found by halving.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
+
+from harness.analysis.reconcile import Parties
+from harness.explore.judged import CONCLUSIVE, Broken, broken
+from harness.explore.minimise import Limits, limits, without_needless
+from harness.explore.schedules import Schedule, experiment_of, fault_schedules
+from harness.model.chain import Chain
+from harness.model.tolerance import Limit
+from harness.simulation.guard import guards_kept
+from harness.simulation.simulate import FAILURES
+from harness.simulation.world import Played, interleaved, play
+
+ROUND = 150  # schedules between two looks at the clock
+INTERLEAVINGS = 1 << 16
+PHASES = (Phase.reuse, Phase.generate, Phase.shrink)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is searched. `budget_s` or `most`: seconds or schedules, whichever comes first."""
+
+    chain: Chain
+    seed: int = 1  # of the payments, and of the search unless it has one of its own
+    seed_of_search: int = 0
+    budget_s: float = 20.0
+    most: int | None = None
+    payments: int = 20
+    rate: int = 10
+    rules: Sequence[str] = ()  # only these, if given
+    kinds: Sequence[str] = ()
+    success: Limit | None = None
+    interleavings: bool = False
+    database: Path | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The smallest schedule that was found to break a rule. `interleaving` 0: in order."""
+
+    rule: str
+    title: str
+    schedule: Schedule
+    interleaving: int
+    broken: Broken
+    limits: tuple[Limits, ...]
+    at_schedule: int  # how many had been tried when it was first broken
+
+
+@dataclass
+class Searched:
+    """What a search did. Kept as it goes on, so that Ctrl-C loses nothing."""
+
+    found: dict[str, Found] = field(default_factory=dict)
+    schedules: int = 0
+    virtual_s: float = 0.0
+    took_s: float = 0.0
+    was_interrupted: bool = False
+    best: str = ""  # the smallest of what is being made smaller
+
+    @property
+    def rate(self) -> float:
+        """Schedules a minute."""
+        return 60 * self.schedules / self.took_s if self.took_s else 0.0
+
+
+Told = Callable[[Searched], None]
+
+
+class _Spent(BaseException):
+    """The budget is spent in the middle of a round. No Exception: Hypothesis lets it pass."""
+
+
+class _Breaks(AssertionError):
+    """A schedule broke a rule: what Hypothesis makes smaller."""
+
+
+def search(order: Order, told: Told, clock: Callable[[], float] = time.perf_counter) -> Searched:
+    """Search until the budget is spent, or Ctrl-C; each broken rule with its smallest outage."""
+    searched = Searched()
+    begun_s = clock()
+    trial = _Trial(order, searched, lambda: clock() - begun_s, told)
+    try:
+        with guards_kept():
+            for number in _rounds(order, searched):
+                candidate = _round(order, trial, order.seed + order.seed_of_search + number)
+                if candidate is not None:
+                    _make_smaller(trial, candidate)
+    except KeyboardInterrupt:
+        searched.was_interrupted = True
+        if trial.smallest is not None:
+            schedule, interleaving, seen = trial.smallest
+            searched.found[seen.rule] = Found(
+                seen.rule, seen.title, schedule, interleaving, seen, (), trial.first_at
+            )
+    searched.took_s = clock() - begun_s
+    return searched
+
+
+def _rounds(order: Order, searched: Searched) -> Iterator[int]:
+    """Numbers of rounds while the budget lasts and a rule is left to break."""
+    number = 0
+    while searched.took_s < order.budget_s:
+        if order.most is not None and searched.schedules >= order.most:
+            return
+        if order.rules and not set(order.rules) - searched.found.keys():
+            return
+        yield number
+        number += 1
+
+
+class _Trial:
+    """Plays schedules, counts them, and remembers the smallest that broke what is looked for."""
+
+    def __init__(
+        self, order: Order, searched: Searched, passed_s: Callable[[], float], told: Told
+    ) -> None:
+        self.order = order
+        self.searched = searched
+        self.smallest: tuple[Schedule, int, Broken] | None = None
+        self.first_at = 0
+        self._parties = Parties.of(order.chain)
+        self._passed_s = passed_s
+        self._told = told
+
+    def breaks(self, schedule: Schedule, interleaving: int) -> list[Broken]:
+        """What a schedule breaks, of the rules that are looked for."""
+        order = self.order
+        experiment = experiment_of(schedule, payments=order.payments, rate=order.rate)
+        played = Played()
+        seen: list[Broken] = []
+        try:
+            play(order.chain, experiment, order.seed, played=played, **interleaved(interleaving))
+        except FAILURES as error:
+            name = type(error).__name__
+            seen.append(Broken(CONCLUSIVE, "Every run ends", "", f"{name}: {error}", 0, 0))
+        self._count(played)
+        if played.problems:
+            text = "; ".join(played.problems)
+            seen.append(Broken(CONCLUSIVE, "Every run ends", "", text, 0, 0))
+        seen += broken(played.records, self._parties, order.success)
+        wanted = set(order.rules)
+        return [
+            one for one in seen
+            if (not wanted or one.rule in wanted) and one.rule not in self.searched.found
+        ]  # fmt: skip
+
+    def is_broken(self, rule: str, schedule: Schedule, interleaving: int) -> Broken | None:
+        """How a schedule breaks one rule, None when it does not."""
+        return next((one for one in self.breaks(schedule, interleaving) if one.rule == rule), None)
+
+    def _count(self, played: Played) -> None:
+        searched = self.searched
+        searched.schedules += 1
+        searched.virtual_s += played.ended_s
+        searched.took_s = self._passed_s()
+        self._told(searched)
+
+
+def broken_by_schedule(order: Order, schedule: Schedule, interleaving: int = 0) -> list[Broken]:
+    """What one schedule breaks."""
+    return _Trial(order, Searched(), lambda: 0.0, lambda _: None).breaks(schedule, interleaving)
+
+
+def _round(order: Order, trial: _Trial, seed_: int) -> tuple[Schedule, int, Broken] | None:
+    """Some schedules; the smallest that breaks a rule, as Hypothesis shrank it."""
+    interleavings = st.integers(0, INTERLEAVINGS - 1) if order.interleavings else st.just(0)
+    wanted: list[str] = []  # the rule that is being made smaller: another one must not take over
+
+    @seed(seed_)
+    @settings(
+        max_examples=_share(order, trial.searched), deadline=None, database=_database(order),
+        phases=PHASES, suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
+    )  # fmt: skip
+    @given(fault_schedules(order.chain, kinds=order.kinds), interleavings)
+    def every_rule_is_kept(schedule: Schedule, interleaving: int) -> None:
+        if not wanted and trial.searched.took_s >= order.budget_s:
+            raise _Spent
+        seen = trial.breaks(schedule, interleaving)
+        if wanted:
+            seen = [one for one in seen if one.rule == wanted[0]]
+        if seen:
+            if not wanted:
+                wanted.append(seen[0].rule)
+                trial.first_at = trial.searched.schedules
+            trial.smallest = schedule, interleaving, seen[0]
+            trial.searched.best = f"{seen[0].title}: {told_short(schedule)}"
+            raise _Breaks(seen[0].rule)
+
+    trial.smallest = None
+    try:
+        every_rule_is_kept()
+    except _Breaks:
+        return trial.smallest
+    except _Spent:
+        return None
+    return None
+
+
+def _share(order: Order, searched: Searched) -> int:
+    if order.most is None:
+        return ROUND
+    return max(1, min(ROUND, order.most - searched.schedules))
+
+
+def _database(order: Order) -> ExampleDatabase | None:
+    return DirectoryBasedExampleDatabase(order.database) if order.database is not None else None
+
+
+def _make_smaller(trial: _Trial, candidate: tuple[Schedule, int, Broken]) -> None:
+    """Take needless faults away, find the limits of the rest, and note it down."""
+    schedule, interleaving, seen = candidate
+
+    def still(other: Schedule) -> bool:
+        return trial.is_broken(seen.rule, other, interleaving) is not None
+
+    schedule = without_needless(schedule, still)
+    measured = tuple(limits(schedule, still))
+    last = trial.is_broken(seen.rule, schedule, interleaving) or seen
+    trial.searched.found[seen.rule] = Found(
+        seen.rule, seen.title, schedule, interleaving, last, measured, trial.first_at
+    )
+    trial.smallest = None
+    trial.searched.best = ""
+
+
+def told_short(schedule: Schedule) -> str:
+    """`lost_answer on link processor-a at 0 ms for 50 ms, …`."""
+    return ", ".join(map(str, schedule)) or "no fault at all"

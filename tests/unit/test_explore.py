@@ -1,0 +1,180 @@
+"""The search for the smallest outage, and its smallest parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from harness.explore.actions import explore_actions
+from harness.explore.found import found_lines, slug, write_found
+from harness.explore.jobs import merged
+from harness.explore.minimise import limits, without_needless
+from harness.explore.schedules import Schedule, Strike, Strikes, experiment_of, strikes_of
+from harness.explore.search import Order, Searched, broken_by_schedule, search
+from harness.load.plan import load_plan
+from harness.load.schedule import count
+from harness.model.chain import Chain
+from harness.model.loading import load_experiment
+from harness.model.text import parse
+from harness.testing import broken_by, explore_chain, fault_schedules
+
+CHAIN = """\
+chain: shop
+entry: gateway
+deadline: 3s
+links:
+  gateway:
+    role: gateway
+    calls:
+      authorise:
+        to: processor-a
+        timeout: 600ms
+        on_unknown: ON_UNKNOWN
+        fallback: [{to: processor-b}]
+  processor-a: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms, on_unknown: reverse}}}
+  processor-b: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms, on_unknown: reverse}}}
+  issuer: {role: issuer}
+"""  # noqa: E501
+LOST = Strike("lost_answer", ("link", "processor-a"), has_magnitude=False)
+SLOW = Strike("slow_answer", ("link", "processor-a"), has_magnitude=True)
+
+
+def shop(on_unknown: str = "give_up") -> Chain:
+    return Chain.model_validate(parse(CHAIN.replace("ON_UNKNOWN", on_unknown)).value)
+
+
+# -- schedules ------------------------------------------------------------------------------------
+def test_the_traffic_is_the_same_whatever_the_faults() -> None:
+    chain = shop()
+    for schedule in ((), (Strikes(LOST, 1_500, 3_000, 50),), (Strikes(SLOW, 0, 50, 900),)):
+        experiment = experiment_of(schedule, payments=20, rate=10)
+        assert count(load_plan(chain, experiment, 1)) == 20
+
+
+def test_every_link_and_call_can_be_struck_and_simple_kinds_come_first() -> None:
+    found = strikes_of(shop())
+    assert found[0].kind == "down"
+    assert Strike("lost_answer", ("call", "gateway.authorise"), has_magnitude=False) in found
+    assert len(set(found)) == len(found)
+    assert {one.kind for one in strikes_of(shop(), ["down"])} == {"down"}
+
+
+@given(fault_schedules(shop()))
+@settings(max_examples=50, deadline=None)
+def test_every_schedule_is_an_experiment(schedule: Schedule) -> None:
+    experiment = experiment_of(schedule, payments=20, rate=10)
+    assert [one.kind for one in experiment.faults] == [one.strike.kind for one in schedule]
+
+
+# -- minimise -------------------------------------------------------------------------------------
+def test_faults_that_are_not_needed_go() -> None:
+    needed, other = Strikes(LOST, 0, 50, 50), Strikes(SLOW, 0, 50, 50)
+    assert without_needless((other, needed, other), lambda some: needed in some) == (needed,)
+    assert without_needless((other,), lambda _: True) == ()
+
+
+def test_limits_are_exact_to_a_millisecond() -> None:
+    # It breaks from 480 ms of delay on, when it lasts 120 ms or longer.
+    def breaks(schedule: Schedule) -> bool:
+        return schedule[0].magnitude_ms >= 480 and schedule[0].lasts_ms >= 120
+
+    (found,) = limits((Strikes(SLOW, 0, 600, 1_000),), breaks)
+    assert (found.lasts_from_ms, found.magnitude_from_ms) == (120, 480)
+    assert str(found) == ("slow_answer on link processor-a from 480 ms on, for 120 ms or longer")
+
+
+# -- search ---------------------------------------------------------------------------------------
+RULE = ("no_double_charge",)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_failover_without_reversal_is_found_and_shrunk_to_one_fault(seed: int) -> None:
+    order = Order(shop(), seed=seed, most=400, budget_s=60, payments=3, rules=RULE)
+    searched = search(order, lambda _: None)
+    found = searched.found["no_double_charge"]
+    assert len(found.schedule) == 1
+    assert found.schedule[0].strike.target[1] in (
+        "processor-a", "gateway.authorise", "issuer", "processor-a.authorise", "processor-b",
+    )  # fmt: skip
+    again = broken_by_schedule(order, found.schedule)
+    assert "no_double_charge" in {one.rule for one in again}
+    assert "held for an order of" in found_lines(found)[0]
+
+
+def test_with_a_reversal_nobody_is_charged_twice() -> None:
+    order = Order(shop("reverse"), most=60, budget_s=60, payments=3, rules=RULE)
+    searched = search(order, lambda _: None)
+    assert searched.found == {}
+    assert searched.schedules >= 60
+    assert searched.virtual_s > 0
+
+
+def test_the_same_seed_searches_the_same() -> None:
+    orders = [Order(shop(), most=40, budget_s=60, payments=2) for _ in range(2)]
+    first, second = (search(order, lambda _: None) for order in orders)
+    assert first.found == second.found
+    assert first.schedules == second.schedules
+
+
+def test_ctrl_c_keeps_what_was_found() -> None:
+    def told(searched: Searched) -> None:
+        if searched.best:
+            raise KeyboardInterrupt
+
+    searched = search(Order(shop(), most=400, budget_s=60, payments=3, rules=RULE), told)
+    assert searched.was_interrupted
+    assert "no_double_charge" in searched.found
+
+
+def test_a_spent_budget_ends_the_search_in_the_middle_of_a_round() -> None:
+    clock = iter(range(10_000))
+    searched = search(Order(shop("reverse"), budget_s=5, payments=1), lambda _: None,
+                      clock=lambda: float(next(clock)))  # fmt: skip
+    assert searched.schedules < 10
+
+
+def test_a_found_schedule_is_an_ordinary_experiment_file(tmp_path: Path) -> None:
+    chain = shop()
+    order = Order(chain, most=400, budget_s=60, payments=3, rules=RULE)
+    found = search(order, lambda _: None).found["no_double_charge"]
+    path = write_found(found, order, tmp_path)
+    assert path.name == "shop-no-double-charge.yaml"
+    loaded = load_experiment(str(path), chain).model
+    assert len(loaded.faults) == len(found.schedule)
+    assert loaded.experiment == slug("shop", "no_double_charge")
+    assert "# Breaks with " in path.read_text()
+
+
+def test_jobs_keep_the_smallest_of_each_rule() -> None:
+    order = Order(shop(), most=400, budget_s=60, payments=2, rules=RULE)
+    one = search(order, lambda _: None)
+    whole = merged([one, Searched(schedules=5, virtual_s=1.0, took_s=2.0)])
+    assert whole.found == one.found
+    assert whole.schedules == one.schedules + 5
+
+
+# -- in tests of users ----------------------------------------------------------------------------
+def test_exploration_fails_an_ordinary_test_with_the_smallest_outage(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(CHAIN.replace("ON_UNKNOWN", "give_up"))
+    with pytest.raises(AssertionError, match=r"no double charge: .* held for an order of"):
+        explore_chain(str(path), schedules=400, rules=RULE, payments=2)
+    path.write_text(CHAIN.replace("ON_UNKNOWN", "reverse"))
+    assert explore_chain(str(path), schedules=20, rules=RULE, payments=2).schedules >= 20
+
+
+@given(fault_schedules(shop("reverse"), kinds=["lost_answer"]))
+@settings(max_examples=8, deadline=None)
+def test_schedules_work_with_given(schedule: Schedule) -> None:
+    assert "no_double_charge" not in {one.rule for one in broken_by(shop("reverse"), schedule)}
+
+
+# -- operators' actions ---------------------------------------------------------------------------
+def test_a_script_of_actions_that_charges_twice_is_found() -> None:
+    order = Order(shop(), most=200, rules=RULE, kinds=("lost_answer",))
+    script = explore_actions(order)
+    assert script is not None
+    assert script.rule == "no_double_charge"
+    assert [step.partition("(")[0] for step in script.steps] == ["strike", "pay"]
