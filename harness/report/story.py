@@ -21,7 +21,16 @@ PER_RULE = 6
 PER_BREAK = 1
 MOMENTS = 80  # of one payment
 
-_ROUTINE = (DecisionKind.REVERSAL_ACKNOWLEDGED, DecisionKind.QUERY)
+_ROUTINE = (
+    DecisionKind.REVERSAL_ACKNOWLEDGED, DecisionKind.QUERY, DecisionKind.FOLLOW_UP_SENT,
+    DecisionKind.FOLLOW_UP_ACKNOWLEDGED, DecisionKind.NOTIFIED,
+)  # fmt: skip
+_FOLLOWED = {
+    DecisionKind.FOLLOW_UP_SENT: "sent",
+    DecisionKind.FOLLOW_UP_ACKNOWLEDGED: "acknowledged",
+    DecisionKind.FOLLOW_UP_REFUSED: "refused",
+    DecisionKind.FOLLOW_UP_ABANDONED: "given up",
+}
 _DECIDED = {
     DecisionKind.RETRY: "tried again",
     DecisionKind.FAILOVER: "failed over",
@@ -37,6 +46,10 @@ _DECIDED = {
     DecisionKind.REVERSAL_ABANDONED: "gave the reversal up",
     DecisionKind.BREAKER_REJECTED: "breaker was open, not sent",
     DecisionKind.ANSWER_UNDELIVERABLE: "answer could not be delivered",
+    DecisionKind.REAUTHENTICATE: "asked for a challenge after a soft decline",
+    DecisionKind.NOTIFIED: "took a notification",
+    DecisionKind.NOTIFICATION_REPEATED: "knew the notification already",
+    DecisionKind.NOTIFICATION_REFUSED: "refused a notification",
 }
 
 
@@ -121,6 +134,8 @@ def _decided(one: Decision) -> str:
     if one.kind is DecisionKind.FAULT_HIT:
         return f"fault {one.detail} acted here"
     said = _DECIDED.get(one.kind, one.kind.value.replace("_", " "))
+    if one.kind in _FOLLOWED:
+        said = f"{one.operation} {_FOLLOWED[one.kind]}"
     to = f" to {one.target}" if one.kind is DecisionKind.FAILOVER else ""
     if one.target and not to:
         to = f" ({one.target})"

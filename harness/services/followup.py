@@ -57,7 +57,7 @@ class FollowUps:
         self, operation: str, target: str, request: PaymentRequest,
         before: asyncio.Task[Reply] | None, of_try: OfTry | None,
     ) -> Reply:  # fmt: skip
-        name = f"{request.reference} {request.item}".rstrip()
+        name = f"{request.reference} {request.event or request.item}".rstrip()
         route = Route(self._context, self._channels, operation, target)
         route.say(DecisionKind.FOLLOW_UP_SENT, request, name)
         if before is not None:
@@ -86,5 +86,5 @@ class FollowUps:
 
     def _pause_s(self, request: PaymentRequest, tries: int) -> float:
         longest_s = min(self._declared.backoff * 2.0 ** (tries - 1), self._declared.longest)
-        chance = self._context.draw("follow-up", request.reference, request.item, tries)
+        chance = self._context.draw("follow-up", request.key, tries)
         return longest_s * (0.5 + chance / 2)

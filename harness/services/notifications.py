@@ -65,9 +65,7 @@ class Notifier:
     def tell(self, event: str, request: PaymentRequest) -> None:
         """Say what became of `request`, in the background."""
         key = f"{request.reference}-{request.item or 'payment'}-{event}"
-        told = msgspec.structs.replace(
-            request, key=key, event=event, at_ns=self._context.now_ns(), item=key
-        )
+        told = msgspec.structs.replace(request, key=key, event=event, at_ns=self._context.now_ns())
         self._background.start(self._deliver(told))
 
     async def _deliver(self, told: PaymentRequest) -> None:

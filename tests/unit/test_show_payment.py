@@ -37,6 +37,8 @@ def run_directory(folder: Path) -> Path:
             ),
             Decision("gateway", DecisionKind.REVERSAL_SENT, 711 * MS, "p1", 1, "void",
                      "processor", "p1-1"),
+            Decision("gateway", DecisionKind.FOLLOW_UP_SENT, 712 * MS, "p1", 1, "capture",
+                     "processor", "p1-1 c1"),
             Movement("issuer", "p1", 1, MovementKind.AUTHORISED, 1_050, "EUR", "p1-1", 500 * MS,
                      "issuer"),
         ]
@@ -58,6 +60,7 @@ def test_a_story_has_every_call_decision_movement_and_what_was_told_in_order(
         "10.0 ms ✗ processor gateway → processor authorise: timeout (600.0 ms)",
         "400.0 ms issuer authorised 10.50 EUR, p1-1",
         "611.0 ms ✗ gateway sent a reversal (processor): p1-1",
+        "612.0 ms gateway capture sent (processor): p1-1 c1",
         "800.0 ms ✗ customer told: declined 91",
     ]
 
