@@ -1,14 +1,18 @@
-# make demo: run the main job.  make test: everything that must pass.  Each sets itself up in .venv.
+# make demo: run the main job.  make test: lint, types, tests.  make slow: the slow tests.
+# Each sets itself up in .venv.
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test slow lint bench fidelity clean
 
 demo: .venv/ready
 	$(BIN)/paychain run card-ecommerce cloudflare-2025-11-18 --exit-zero
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
+
+slow: .venv/ready
+	$(BIN)/pytest -m slow -n 2 --dist worksteal
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -17,6 +21,9 @@ lint: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m bench
+
+fidelity: .venv/ready
+	$(BIN)/python -m bench fidelity
 
 .venv/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "paychain needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }

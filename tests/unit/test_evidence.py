@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.json_format import ParseDict
 from in_toto_attestation.v1.statement import Statement
@@ -279,8 +281,6 @@ def test_openssl_alone_checks_the_signature(run: Path, tmp_path: Path) -> None:
     kind = envelope["payloadType"]
     (tmp_path / "pae").write_bytes(f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload)
     (tmp_path / "sig").write_bytes(base64.b64decode(envelope["signatures"][0]["sig"]))
-    from cryptography.hazmat.primitives import serialization
-
     (tmp_path / "pub").write_bytes(
         PUBLIC.public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -290,6 +290,26 @@ def test_openssl_alone_checks_the_signature(run: Path, tmp_path: Path) -> None:
                "-sigfile", "sig"]  # fmt: skip
     done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
     assert "Verified Successfully" in done.stdout
+
+
+@needs_openssl
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs sha256sum")
+@pytest.mark.parametrize("tamper", [None, edit, edit_sums, change_the_payload])
+def test_the_documented_commands_check_a_run(
+    run: Path, tmp_path: Path, tamper: Callable[[Path], None] | None
+) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text("utf-8")
+    commands = document.partition("```sh\n")[2].partition("```")[0]
+    key = tmp_path / "key.pub"
+    encoding = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    key.write_bytes(PUBLIC.public_bytes(*encoding))
+    if tamper is not None:
+        tamper(run)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands], cwd=run, check=False, capture_output=True,
+        env={**os.environ, "KEY": str(key)},
+    )  # fmt: skip
+    assert (done.returncode == 0) is (tamper is None), done.stderr
 
 
 TSA = """\
