@@ -54,6 +54,7 @@ def run(
 
     Example: paychain run card-ecommerce processor-down --seed 7
     """
+    import msgspec
     from rich.console import Console
 
     from harness import conductor
@@ -66,7 +67,7 @@ def run(
     from harness.report.comparison import comparison_lines
     from harness.report.dsse import read_private_key
     from harness.report.evidence import sign_run
-    from harness.report.outputs import publish_for_tools
+    from harness.report.outputs import publish, publish_for_tools
     from harness.report.result import FILE_NAME
     from harness.report.terminal import show
 
@@ -93,10 +94,11 @@ def run(
         )
     else:
         finished = conductor.run(order, progress)
-    publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
     beside = None
     if baseline is not None and finished.result.verdict != "inconclusive":
         beside = compare_runs(baseline, finished.folder)
+        publish(msgspec.structs.replace(finished.result, comparison=beside), finished.folder)
+    publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
     if signing is not None:
         sign_run(finished.folder, signing)
     if json:

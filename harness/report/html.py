@@ -18,6 +18,7 @@ from markupsafe import Markup
 from harness.payments.money import written
 from harness.report import palette, wording
 from harness.report.chainmap import chain_map
+from harness.report.comparison import comparison_rows
 from harness.report.plot import timeline
 from harness.report.result import Result, Story
 from harness.report.storyline import storyline
@@ -62,6 +63,8 @@ def render(result: Result) -> str:
         kept=[one for one in result.money.rules if not one.findings],
         fallbacks=fallback_rows(result),
         faults=fault_rows(result),
+        compared=comparison_rows(result.comparison) if result.comparison else [],
+        worse=result.comparison.regressions if result.comparison else [],
         wide=wide,
         rows=rows,
     )

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from harness.analysis.compare import Comparison
 from harness.analysis.measured import (
     Break,
     FallbackMeasure,
@@ -155,6 +156,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     review: list[ReviewFinding] = []  # what the declaration alone says
     environment: dict[str, str] = {}
     command: str = ""  # repeats the run
+    comparison: Comparison | None = None  # with a baseline, when one was given
     assurance: dict[str, Any] = {}  # as declared: who tested what and why
     risks: list[Risk] = []  # approvals with something missing
     compression: float | None = None  # of a virtual run: its seconds in one second of real time

@@ -17,6 +17,7 @@ from harness.payments.errors import UserError
 from harness.payments.journal import HopRecord, PaymentRecord
 from harness.payments.outcome import HopResult, Outcome
 from harness.report.comparison import comparison_lines
+from harness.report.html import render
 from harness.report.outputs import STORE_NAME
 from harness.report.result import FILE_NAME, read, write
 
@@ -135,3 +136,14 @@ def test_runs_that_are_not_alike_are_not_compared(tmp_path: Path, what: str, sai
     if what == "chain":
         found = compare_runs(tmp_path / "a", tmp_path / "b", across_chains=True)
         assert "the chain file was changed between the runs" in found.notes
+
+
+def test_the_report_shows_the_comparison_what_became_worse_first(tmp_path: Path) -> None:
+    found = compared(tmp_path, lost=0.02, wrong=1)
+    page = render(msgspec.structs.replace(read(SAMPLE), comparison=found))
+    section = page.partition('id="comparison"')[2].partition("</section>")[0]
+    rows = section.split("<tr>")[2:]
+    assert "no double charge" in rows[0]
+    assert "regression" in rows[1]
+    assert "became worse" in section
+    assert 'id="comparison"' not in render(read(SAMPLE))
