@@ -2,43 +2,45 @@
 
 Requests/s and CPU per request on kept and on new connections and with 1 MB bodies, the accuracy of
 50 ms of latency, 1,000 idle connections, the time from a switch to the first affected byte, and
-memory while 1 GB passes a bandwidth toxic. Load and upstream share one loop of this process.
+memory while 1 GB passes a bandwidth toxic. The upstream is a process of its own; it and the load
+are bare sockets under epoll, so that they cost less than what they measure.
 """
 
 from __future__ import annotations
 
-import asyncio
+import http.client
+import json
+import multiprocessing
 import os
+import select
 import shutil
 import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import uvloop
-
-from harness.wire.client import HttpPool
-
-ROUNDS, ROUND_S, WARM_UP_S = 3, 2.0, 0.5
+ROUNDS, ROUND_S, WARM_UP_S = 5, 1.2, 0.2
 SMALL = b'{"id":"pay_0123456789","status":"approved","amount":1250,"currency":"EUR","pad":"%s"}' % (
     b"x" * 100
 )
 BIG = b"x" * 1_000_000
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-ANSWERS = {b"/s": HEAD % len(SMALL) + SMALL, b"/b": HEAD % len(BIG) + BIG}
+ASK = b"GET /%s HTTP/1.1\r\nhost: x\r\n\r\n"
+ANSWERS = {b"s": HEAD % len(SMALL) + SMALL, b"b": HEAD % len(BIG) + BIG}
+ANSWERS[b"c"] = ANSWERS[b"s"]  # after which the upstream closes
 LATENCY_MS = 50
 SWITCHES, SWITCH_MS = 100, 20
 IDLE = 1_000
 GIGABYTE, FAST_KB_S = 1_000_000_000, 100_000
 MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
 BUILT = Path(__file__).parents[1] / "tests" / ".toxiproxy" / "server"
-TICKS_S = os.sysconf("SC_CLK_TCK")
+LOOPBACK = "127.0.0.1"
 
 
 def real_server() -> str | None:
@@ -54,110 +56,105 @@ def real_server() -> str | None:
     return str(BUILT)
 
 
-@dataclass
 class Engine:
     """One engine's process, its API and its proxy before the upstream."""
 
-    name: str
-    process: subprocess.Popen[bytes]
-    api: HttpPool
-    port: int = 0
-
-    @classmethod
-    async def start(cls, name: str, command: list[str], upstream: int) -> Engine:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+    def __init__(self, name: str, command: list[str], upstream: int) -> None:
+        with socket.create_server((LOOPBACK, 0)) as probe:
             port = probe.getsockname()[1]
-        process = subprocess.Popen(
-            [*command, "-host", "127.0.0.1", "-port", str(port)], stdout=subprocess.DEVNULL,
+        self.name = name
+        self._process = subprocess.Popen(
+            [*command, "-host", LOOPBACK, "-port", str(port)], stdout=subprocess.DEVNULL,
             env={**os.environ, "LOG_LEVEL": "error"},
         )  # fmt: skip
-        engine = cls(name, process, HttpPool("127.0.0.1", port))
-        given = {"name": "p", "upstream": f"127.0.0.1:{upstream}", "listen": "127.0.0.1:0"}
-        for _ in range(200):
-            await asyncio.sleep(0.05)
+        self._api = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
+        until = time.monotonic() + 10
+        while True:
             try:
-                made = await engine.ask("POST", "/proxies", given)
+                self.port = self.proxy("p", upstream)
                 break
-            except Exception:
-                continue
-        engine.port = int(made["listen"].rpartition(":")[2])
-        return engine
+            except ConnectionRefusedError:
+                self._api.close()
+                if time.monotonic() > until:
+                    self.stop()
+                    raise
+                time.sleep(0.05)
 
-    async def ask(self, method: str, path: str, body: Any = None) -> Any:
-        sent = msgspec.json.encode(body) if body is not None else b""
-        answer = await self.api.request(method, path, sent, timeout_s=30)
-        assert answer.status < 300, answer
-        return msgspec.json.decode(answer.body) if answer.body else None
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        self._api.request(method, path, json.dumps(body) if body is not None else None)
+        answer = self._api.getresponse()
+        text = answer.read()
+        assert answer.status < 300, text
+        return json.loads(text) if text else None
 
-    async def add(self, kind: str, **attributes: int) -> None:
+    def proxy(self, name: str, upstream: int) -> int:
+        given = {"name": name, "upstream": f"{LOOPBACK}:{upstream}", "listen": f"{LOOPBACK}:0"}
+        return int(self.ask("POST", "/proxies", given)["listen"].rpartition(":")[2])
+
+    def add(self, kind: str, proxy: str = "p", **attributes: int) -> None:
         toxic = {"name": "t", "type": kind, "attributes": attributes}
-        await self.ask("POST", "/proxies/p/toxics", toxic)
+        self.ask("POST", f"/proxies/{proxy}/toxics", toxic)
 
-    async def remove(self) -> None:
-        await self.ask("DELETE", "/proxies/p/toxics/t")
+    def remove(self) -> None:
+        self.ask("DELETE", "/proxies/p/toxics/t")
 
     def cpu_s(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_S
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def resident_mb(self) -> float:
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
-    async def stop(self) -> None:
-        await self.api.close()
-        self.process.kill()
-        self.process.wait()
+    def stop(self) -> None:
+        self._api.close()
+        self._process.kill()
+        self._process.wait()
 
 
-class Upstream(asyncio.Protocol):
-    """Answers what it is asked for; it reads no more of a request than that."""
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        if data.startswith(b"GET "):
-            self._transport.write(ANSWERS[data[4:6]])
-            if data[6:7] == b"?":
-                self._transport.close()
-        else:
-            self._transport.write(data)
-
-
-class Load(asyncio.Protocol):
-    """One connection that asks again when its answer is whole."""
-
-    def __init__(self, load: Rounds, path: bytes) -> None:
-        self._load = load
-        self._ask = b"GET " + path + b" HTTP/1.1\r\nhost: x\r\n\r\n"
-        self._whole = len(ANSWERS[path])
-        self._left = 0
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        self.ask()
-
-    def ask(self) -> None:
-        self._left = self._whole
-        self._asked = time.perf_counter()
-        self.transport.write(self._ask)
-
-    def data_received(self, data: bytes) -> None:
-        self._left -= len(data)
-        if self._left == 0:
-            self._load.took_s.append(time.perf_counter() - self._asked)
-            if not self._load.is_over:
-                self.ask()
-
-
-@dataclass
-class Rounds:
-    """One round of load."""
-
-    took_s: list[float] = field(default_factory=list)
-    is_over: bool = False
+def serve(listener: socket.socket) -> None:
+    """The upstream: answers what it is asked for, sends back what is no request."""
+    listener.setblocking(False)
+    poll = select.epoll()
+    poll.register(listener, select.EPOLLIN)
+    peers: dict[int, socket.socket] = {}
+    unsent: dict[int, memoryview] = {}
+    while True:
+        for number, _ in poll.poll():
+            if number == listener.fileno():
+                try:
+                    peer, _ = listener.accept()
+                except BlockingIOError:
+                    continue
+                peer.setblocking(False)
+                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                peers[peer.fileno()] = peer
+                poll.register(peer, select.EPOLLIN)
+                continue
+            peer = peers[number]
+            kind = b""
+            try:
+                left = unsent.pop(number, None)
+                if left is None:
+                    data = peer.recv(65_536)
+                    if not data:
+                        peers.pop(number).close()
+                        continue
+                    kind = data[5:6]
+                    left = memoryview(ANSWERS[kind] if data.startswith(b"GET /") else data)
+                sent = peer.send(left)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                peers.pop(number).close()
+                continue
+            if sent < len(left):
+                unsent[number] = left[sent:]
+                poll.modify(number, select.EPOLLOUT)
+            elif kind == b"c":
+                peers.pop(number).close()
+            elif not kind:
+                poll.modify(number, select.EPOLLIN)
 
 
 @dataclass
@@ -169,184 +166,150 @@ class Figures:
     took_s: list[float] = field(default_factory=list)
 
 
-async def kept(engine: Engine, figures: Figures, path: bytes, connections: int) -> None:
-    """Requests on connections that are kept."""
-    load = Rounds()
-    loop = asyncio.get_running_loop()
-    transports = [
-        (await loop.create_connection(lambda: Load(load, path), "127.0.0.1", engine.port))[0]
-        for _ in range(connections)
-    ]
-    await measured(engine, figures, load)
-    for transport in transports:
-        transport.close()
+def load(engine: Engine, figures: Figures, kind: bytes, connections: int) -> None:
+    """One round: so many requests at a time; `c` takes a connection for each."""
+    asking, whole = ASK % kind, len(ANSWERS[kind])
+    poll = select.epoll()
+    clients: dict[int, socket.socket] = {}
+    begun: dict[int, float] = {}
+    left: dict[int, int] = {}
+    buffer = bytearray(262_144)
+
+    def connect() -> None:
+        client = socket.socket()
+        now = time.perf_counter()
+        client.connect((LOOPBACK, engine.port))
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        number = client.fileno()
+        clients[number] = client
+        client.send(asking)
+        begun[number], left[number] = now, whole
+        poll.register(number, select.EPOLLIN)
+
+    def one_turn() -> None:
+        for number, _ in poll.poll(1):
+            client = clients[number]
+            got = client.recv_into(buffer)
+            left[number] -= got
+            if left[number] and got:
+                continue
+            if got and kind == b"c":
+                continue  # the end is still to come
+            now = time.perf_counter()
+            took.append(now - begun[number])
+            if kind == b"c":
+                clients.pop(number).close()
+                connect()
+            else:
+                begun[number], left[number] = now, whole
+                client.send(asking)
+
+    took: list[float] = []
+    for _ in range(connections):
+        connect()
+    until = time.perf_counter() + WARM_UP_S
+    while time.perf_counter() < until:
+        one_turn()
+    took.clear()
+    started, cpu = time.perf_counter(), engine.cpu_s()
+    until = started + ROUND_S
+    while time.perf_counter() < until:
+        one_turn()
+    figures.per_second.append(len(took) / (time.perf_counter() - started))
+    figures.cpu_us.append((engine.cpu_s() - cpu) / max(1, len(took)) * 1e6)
+    figures.took_s += took
+    for client in clients.values():
+        client.close()
+    poll.close()
+    time.sleep(0.1)
 
 
-class Once(asyncio.Protocol):
-    """One connection for one request; the upstream closes it."""
-
-    def __init__(self, load: Rounds) -> None:
-        self._load = load
-        self._left = len(ANSWERS[b"/s"])
-        self._begun = time.perf_counter()
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: Any) -> None:
-        transport.write(b"GET /s? HTTP/1.1\r\nhost: x\r\n\r\n")
-
-    def data_received(self, data: bytes) -> None:
-        self._left -= len(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._left == 0:
-            self._load.took_s.append(time.perf_counter() - self._begun)
-        self.over.set_result(None)
-
-
-async def anew(engine: Engine, figures: Figures, connections: int) -> None:
-    """Each request on a connection of its own."""
-    load = Rounds()
-    loop = asyncio.get_running_loop()
-
-    async def client() -> None:
-        while not load.is_over:
-            _, once = await loop.create_connection(lambda: Once(load), "127.0.0.1", engine.port)
-            await once.over
-
-    clients = [asyncio.create_task(client()) for _ in range(connections)]
-    await measured(engine, figures, load)
-    await asyncio.gather(*clients)
-
-
-async def measured(engine: Engine, figures: Figures, load: Rounds) -> None:
-    await asyncio.sleep(WARM_UP_S)
-    load.took_s.clear()
-    begun, cpu = time.perf_counter(), engine.cpu_s()
-    await asyncio.sleep(ROUND_S)
-    requests, took = len(load.took_s), time.perf_counter() - begun
-    figures.per_second.append(requests / took)
-    figures.cpu_us.append((engine.cpu_s() - cpu) / max(1, requests) * 1e6)
-    figures.took_s += load.took_s
-    load.is_over = True
-    await asyncio.sleep(0.2)
-
-
-async def late(engine: Engine, figures: Figures) -> None:
+def late(engine: Engine, figures: Figures) -> None:
     """Round trips with 50 ms of latency on 64 connections."""
-    await engine.add("latency", latency=LATENCY_MS)
-    await kept(engine, figures, b"/s", 64)
-    await engine.remove()
+    engine.add("latency", latency=LATENCY_MS)
+    load(engine, figures, b"s", 64)
+    engine.remove()
 
 
-class Pings(asyncio.Protocol):
-    """Round trips without a pause; notes when each was sent and came back."""
-
-    def __init__(self) -> None:
-        self.trips: list[tuple[float, float]] = []
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        self._send()
-
-    def _send(self) -> None:
-        self._sent = time.perf_counter()
-        self.transport.write(b"ping")
-
-    def data_received(self, data: bytes) -> None:
-        self.trips.append((self._sent, time.perf_counter()))
-        self._send()
-
-
-async def switches(engine: Engine, took_s: list[float]) -> None:
+def switches(engine: Engine) -> list[float]:
     """From asking for a latency to the moment the first delayed byte met it."""
-    loop = asyncio.get_running_loop()
-    transport, pings = await loop.create_connection(Pings, "127.0.0.1", engine.port)
+    trips: list[tuple[float, float]] = []
+    is_over = threading.Event()
+
+    def ping() -> None:
+        with socket.create_connection((LOOPBACK, engine.port)) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while not is_over.is_set():
+                sent = time.perf_counter()
+                client.send(b"ping")
+                client.recv(16)
+                trips.append((sent, time.perf_counter()))
+
+    pinging = threading.Thread(target=ping)
+    pinging.start()
+    took_s = []
     for _ in range(SWITCHES):
-        await asyncio.sleep(0.01)
-        pings.trips.clear()
+        time.sleep(0.01)
+        trips.clear()
         asked = time.perf_counter()
-        await engine.add("latency", latency=SWITCH_MS)
+        engine.add("latency", latency=SWITCH_MS)
         struck: list[float] = []
         while not struck:
-            await asyncio.sleep(SWITCH_MS / 1000)
-            struck = [came for sent, came in pings.trips if came - sent >= SWITCH_MS / 1000 * 0.95]
+            time.sleep(SWITCH_MS / 1000)
+            struck = [came for sent, came in trips if came - sent >= SWITCH_MS / 1000 * 0.95]
         took_s.append(max(0.0, struck[0] - SWITCH_MS / 1000 - asked))
-        await engine.remove()
-    transport.close()
+        engine.remove()
+    is_over.set()
+    pinging.join()
+    return took_s
 
 
-async def idle(engine: Engine) -> dict[str, float]:
+def idle(engine: Engine) -> dict[str, float]:
     """What 1,000 connections cost that do nothing."""
-    loop = asyncio.get_running_loop()
     before = engine.resident_mb()
     begun = time.perf_counter()
-    transports = [
-        (await loop.create_connection(asyncio.Protocol, "127.0.0.1", engine.port))[0]
-        for _ in range(IDLE)
-    ]
+    clients = [socket.create_connection((LOOPBACK, engine.port)) for _ in range(IDLE)]
     opened = time.perf_counter() - begun
-    await asyncio.sleep(0.5)
+    time.sleep(0.5)
     memory, cpu = engine.resident_mb() - before, engine.cpu_s()
-    await asyncio.sleep(1)
+    time.sleep(1)
     cpu = engine.cpu_s() - cpu
     begun = time.perf_counter()
-    await engine.ask("GET", "/proxies")
+    engine.ask("GET", "/proxies")
     listed = time.perf_counter() - begun
-    for transport in transports:
-        transport.close()
-    await asyncio.sleep(0.5)
+    for client in clients:
+        client.close()
+    time.sleep(0.5)
     return {"opened in s": opened, "kB each": memory * 1000 / IDLE, "CPU % while idle": cpu * 100,
             "GET /proxies ms": listed * 1000}  # fmt: skip
 
 
-class Source(asyncio.Protocol):
-    """Sends a gigabyte as fast as it is taken."""
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-        self._left = GIGABYTE
-        self._may_write = True
-        self._more()
-
-    def _more(self) -> None:
-        while self._may_write and self._left:
-            self._transport.write(BIG)
-            self._left -= len(BIG)
-
-    def pause_writing(self) -> None:
-        self._may_write = False
-
-    def resume_writing(self) -> None:
-        self._may_write = True
-        self._more()
-
-
-async def gigabyte(engine: Engine) -> dict[str, float]:
+def gigabyte(engine: Engine) -> dict[str, float]:
     """The most memory an engine takes more while 1 GB passes 100 MB/s, pushed without a pause."""
-    loop = asyncio.get_running_loop()
-    received, over = 0, loop.create_future()
+    source = socket.create_server((LOOPBACK, 0))
+    port = engine.proxy("gb", source.getsockname()[1])
+    engine.add("bandwidth", "gb", rate=FAST_KB_S)
 
-    class Drain(asyncio.Protocol):
-        def data_received(self, data: bytes) -> None:
-            nonlocal received
-            received += len(data)
-            if received >= GIGABYTE:
-                over.set_result(None)
+    def push() -> None:
+        with source.accept()[0] as peer:
+            for _ in range(GIGABYTE // len(BIG)):
+                peer.sendall(BIG)
 
-    source = await loop.create_server(Source, "127.0.0.1", 0)
-    port = source.sockets[0].getsockname()[1]
-    given = {"name": "gb", "upstream": f"127.0.0.1:{port}", "listen": "127.0.0.1:0"}
-    listen = (await engine.ask("POST", "/proxies", given))["listen"]
-    toxic = {"name": "t", "type": "bandwidth", "attributes": {"rate": FAST_KB_S}}
-    await engine.ask("POST", "/proxies/gb/toxics", toxic)
+    pushing = threading.Thread(target=push)
+    pushing.start()
     before = highest = engine.resident_mb()
-    begun = time.perf_counter()
-    await loop.create_connection(Drain, "127.0.0.1", int(listen.rpartition(":")[2]))
-    while not over.done():
-        await asyncio.sleep(0.05)
-        highest = max(highest, engine.resident_mb())
+    begun = looked = time.perf_counter()
+    buffer = bytearray(1_000_000)
+    received = 0
+    with socket.create_connection((LOOPBACK, port)) as client:
+        while received < GIGABYTE:
+            received += client.recv_into(buffer)
+            if time.perf_counter() - looked > 0.05:
+                looked = time.perf_counter()
+                highest = max(highest, engine.resident_mb())
     took = time.perf_counter() - begun
-    await engine.ask("DELETE", "/proxies/gb")
+    pushing.join()
+    engine.ask("DELETE", "/proxies/gb")
     source.close()
     return {"s (10 wanted)": took, "MB more at most": highest - before}
 
@@ -355,71 +318,72 @@ def quantile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def row(name: str, cells: list[str]) -> None:
-    print(f"  {name:<34}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
-
-
-def compare(name: str, of_each: list[float], form: str, *, is_ratio: bool = True) -> None:
+def compare(name: str, of_each: list[float], form: str) -> None:
     cells = [format(value, form) for value in of_each]
-    if is_ratio and len(of_each) == 2 and of_each[1]:
+    if len(of_each) == 2 and of_each[1] > 0:
         cells.append(f"{of_each[0] / of_each[1]:.2f} x")
-    row(name, cells)
+    print(f"  {name:<34}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
 
 
-async def throughput(
-    engines: list[Engine], name: str, load: Callable[[Engine, Figures], Awaitable[None]]
-) -> None:
-    """Alternating rounds of one kind of load, and their rows."""
+def alternate(engines: list[Engine], work: Callable[[Engine, Figures], None]) -> list[Figures]:
+    """Rounds of one kind of load, the engines by turns."""
     figures = [Figures() for _ in engines]
     for _ in range(ROUNDS):
         for engine, found in zip(engines, figures, strict=True):
-            await load(engine, found)
-    compare(f"{name}, 1/s", [statistics.median(one.per_second) for one in figures], ",.0f")
-    compare("  engine CPU us each", [statistics.median(one.cpu_us) for one in figures], ".1f")
-    compare("  p99 ms", [quantile(one.took_s, 0.99) * 1000 for one in figures], ".2f")
+            work(engine, found)
+    return figures
 
 
-async def run() -> None:
-    loop = asyncio.get_running_loop()
-    upstream = await loop.create_server(Upstream, "127.0.0.1", 0, backlog=1024)
-    port = upstream.sockets[0].getsockname()[1]
-    engines = [await Engine.start("embedded", [sys.executable, "-m", "harness.toxics"], port)]
-    binary = real_server()
-    if binary is None:
-        print("  no real Toxiproxy server here and no Go to build one: the embedded engine alone")
-    else:
-        engines.append(await Engine.start("toxiproxy", [binary], port))
-    try:
-        row("medians of alternating rounds", [one.name for one in engines] + ["ratio"])
-        await throughput(engines, "kept connections (32)", lambda e, f: kept(e, f, b"/s", 32))
-        await throughput(engines, "a connection each (32)", lambda e, f: anew(e, f, 32))
-        await throughput(engines, "1 MB bodies (8)", lambda e, f: kept(e, f, b"/b", 8))
-        figures = [Figures() for _ in engines]
-        for _ in range(ROUNDS):
-            for engine, found in zip(engines, figures, strict=True):
-                await late(engine, found)
-        for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
-            errors = [quantile(one.took_s, share) * 1000 - LATENCY_MS for one in figures]
-            compare(f"latency of 50 ms: error {name}, ms", errors, ".2f")
-        waits: list[list[float]] = [[] for _ in engines]
-        for engine, took in zip(engines, waits, strict=True):
-            await switches(engine, took)
-        for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
-            compare(f"switch to first byte: {name}, ms",
-                    [quantile(one, share) * 1000 for one in waits], ".2f")  # fmt: skip
-        for name, work in (("1,000 idle", idle), ("1 GB at 100 MB/s", gigabyte)):
-            found = [await work(engine) for engine in engines]
-            for what in found[0]:
-                compare(f"{name}: {what}", [one[what] for one in found], ".2f")
-    finally:
-        for engine in engines:
-            await engine.stop()
-        upstream.close()
+def run(engines: list[Engine]) -> None:
+    """Every measurement, on all engines."""
+    for name, kind, connections in [("kept connections (32)", b"s", 32),
+                                    ("a connection each (32)", b"c", 32),
+                                    ("1 MB bodies (8)", b"b", 8)]:  # fmt: skip
+        figures = alternate(engines, lambda e, f, k=kind, c=connections: load(e, f, k, c))  # type: ignore[misc]
+        compare(f"{name}, 1/s", [statistics.median(one.per_second) for one in figures], ",.0f")
+        compare("  engine CPU us each", [statistics.median(one.cpu_us) for one in figures], ".1f")
+        compare("  p99 ms", [quantile(one.took_s, 0.99) * 1000 for one in figures], ".2f")
+    figures = alternate(engines, late)
+    waits = [switches(engine) for engine in engines]
+    for title, values in (
+        ("latency of 50 ms: error {}, ms",
+         [[took - LATENCY_MS / 1000 for took in one.took_s] for one in figures]),
+        ("switch to first byte: {}, ms", waits),
+    ):  # fmt: skip
+        for share, quantile_name in ((0.5, "p50"), (0.99, "p99"), (1.0, "max")):
+            compare(title.format(quantile_name),
+                    [quantile(one, share) * 1000 for one in values], ".2f")  # fmt: skip
+    for name, work in (("1,000 idle", idle), ("1 GB at 100 MB/s", gigabyte)):
+        found = [work(engine) for engine in engines]
+        for what in found[0]:
+            compare(f"{name}: {what}", [one[what] for one in found], ".2f")
 
 
 def main() -> None:
     """Run all of it."""
-    uvloop.run(run())
+    listener = socket.create_server((LOOPBACK, 0), backlog=1024)
+    upstream = multiprocessing.get_context("fork").Process(
+        target=serve, args=(listener,), daemon=True
+    )
+    upstream.start()
+    port = listener.getsockname()[1]
+    engines: list[Engine] = []
+    try:
+        engines.append(Engine("embedded", [sys.executable, "-m", "harness.toxics"], port))
+        binary = real_server()
+        if binary is None:
+            print("  no real Toxiproxy server and no Go to build one: the embedded engine alone")
+        else:
+            engines.append(Engine("toxiproxy", [binary], port))
+        print(f"  {os.cpu_count()} CPUs, load average {os.getloadavg()[0]:.1f} before it began;"
+              f" medians of {ROUNDS} alternating rounds: {' / '.join(e.name for e in engines)}",
+              flush=True)  # fmt: skip
+        run(engines)
+    finally:
+        for engine in engines:
+            engine.stop()
+        upstream.kill()
+        upstream.join()
 
 
 if __name__ == "__main__":
