@@ -56,6 +56,8 @@ class Exchange(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._waiter is None or self._waiter.done():
+            if not data.strip(b"\r\n"):
+                return  # the parser reads past empty lines behind an answer, too
             self.abort()  # an answer nobody asked for: nothing after it can be trusted
             return
         self._size += len(data)

@@ -54,7 +54,7 @@ def test_a_chain_that_is_up_takes_payments_and_toxics(running: dict[str, str]) -
 def test_the_locustfile_runs_under_plain_locust(running: dict[str, str], tmp_path: Path) -> None:
     command = [
         sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--host",
-        running["entry"], "-u", "4", "-r", "4", "-t", "2s", "--csv", str(tmp_path / "locust"),
+        running["entry"], "-u", "4", "-r", "4", "-t", "5s", "--csv", str(tmp_path / "locust"),
         "--only-summary",
     ]  # fmt: skip
     assert subprocess.run(command, timeout=30, check=False, capture_output=True).returncode == 0

@@ -104,6 +104,14 @@ def test_any_bytes_give_an_answer_or_a_wire_error(
         assert 200 <= outcome.status < 1_000
 
 
+@pytest.mark.parametrize("pieces", [[b"\r\n\r\n\r"], [b"\r\n\r\n", b"\r"]])
+def test_an_empty_line_behind_an_answer_is_read_past_however_it_comes(pieces: list[bytes]) -> None:
+    first, *rest = pieces
+    answer, was_usable = watched.run(exchange([b"HTTP/1.1 204 No Content" + first, *rest]))
+    assert isinstance(answer, HttpResponse)
+    assert was_usable
+
+
 @EXAMPLES
 @given(st.data(), st.binary(max_size=200) | mutated_answers(), st.integers(0, 3))
 def test_it_does_not_matter_how_an_answer_is_split(
