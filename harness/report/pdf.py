@@ -6,6 +6,7 @@ Conformance is enforced by typst, which refuses to write otherwise; no third par
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -17,10 +18,12 @@ from harness.payments.errors import UserError
 from harness.payments.money import written
 from harness.report.chainmap import chain_map
 from harness.report.classification import Classification, classify
+from harness.report.plot import timeline
 from harness.report.result import FILE_NAME, Result
 from harness.report.wording import MARKS, headline, millis, seconds, share
 
 MOST_ROWS = 40  # of one table: the document is for reading, run.db has them all
+_LABEL = re.compile(r'aria-label="([^"]*)"')
 _MARK = {True: "✓ held", False: "✕ broken", None: "– not judged"}
 
 
@@ -117,9 +120,7 @@ def document(result: Result) -> dict[str, Any]:
             [one.name, one.role, one.provider or "–", result.chain.providers.get(one.provider, "–")]
             for one in result.chain.links
         ],
-        "charts": [
-            {"svg": _print(chain_map(result)), "alt": "Chain, with the payments that broke"}
-        ],
+        "charts": _charts(result),
         **_measured(result),
         "classification": _classified(classified),
         "review": [
@@ -161,6 +162,12 @@ def document(result: Result) -> dict[str, Any]:
         ],
         "currency": currency,
     }  # fmt: skip
+
+
+def _charts(result: Result) -> list[dict[str, str]]:
+    """The time line's panels and the chain map, each with the words that stand for it."""
+    drawn = [*timeline(result)[0], chain_map(result)]
+    return [{"svg": _print(svg), "alt": _LABEL.findall(svg)[0]} for svg in drawn]
 
 
 def _scenario(result: Result) -> list[tuple[str, Any]]:
