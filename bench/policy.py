@@ -60,7 +60,7 @@ async def us_per_call(call: Callable[[], Awaitable[Any]]) -> float:
 
 
 def policy_call(declared: dict[str, Any], channel: Any) -> PolicyCall:
-    context = Context("a", 1, time.monotonic_ns, channel, "0001")
+    context = Context("a", 1, time.monotonic_ns, channel, "00010000")
     background = Background()
     model = Call.model_validate(declared)
     channels = {("authorise", target): channel for target in model.targets}

@@ -18,7 +18,6 @@ from harness.faults.ability import check_engine
 from harness.faults.control import EngineError
 from harness.faults.evidence import Evidence
 from harness.faults.injector import Injector
-from harness.faults.links import RemoteLinkFaults
 from harness.faults.timeline import Switch, compile_timeline
 from harness.load import LOCUSTFILE
 from harness.load.plan import LoadPlan, load_plan
@@ -120,9 +119,8 @@ class _Run:
         )
         self._stage.start()
         assert self._stage.engine is not None
-        links = [RemoteLinkFaults(url) for url in self._stage.controls]
         control = self._stage.engine.control
-        self._injector = Injector(control, links, self._now_ns)
+        self._injector = Injector(control, self._stage.link_faults, self._now_ns)
         self._evidence = Evidence(control, self._epoch_ns)
         self._start_load(self._stage.entry_url)
 

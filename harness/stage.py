@@ -11,6 +11,8 @@ import requests
 from harness.children import Child, Children
 from harness.faults import engine as engines
 from harness.faults.control import EngineError
+from harness.faults.links import LinkFaults, RemoteLinkFaults
+from harness.isolated import IsolatedLink, Life
 from harness.model.chain import Chain
 from harness.model.loading import Loaded
 from harness.payments.errors import UserError
@@ -29,10 +31,11 @@ class Stage:
     ) -> None:  # fmt: skip
         self.children = Children(folder)
         self.engine: engines.Engine | None = None
-        self.controls: list[str] = []  # control APIs of the services processes
         self.spools: list[Path] = []
         self.addresses: dict[str, tuple[str, int]] = {}  # near end of each hop
         self._chain, self._loaded = chain.model, chain
+        self._shared: list[str] = []  # control APIs of processes that live as long as the run
+        self._isolated: list[IsolatedLink] = []
         self._folder = folder
         self._seed, self._epoch_ns = seed, epoch_ns
         self._services = services
@@ -43,14 +46,18 @@ class Stage:
     def start(self) -> None:
         """Engine, mocks, proxies; all ready when this returns. Raises UserError, EngineError."""
         self.engine = engines.start(self._toxiproxy, self.children, self._seed)
-        readies = self._start_services()
-        ports = {name: port for ready in readies for name, port in ready.ports.items()}
+        ports = self._start_services()
         for hop in self._chain.hops():
             address = self.engine.control.create(hop.name, f"127.0.0.1:{ports[hop.callee]}")
             host, _, port = address.rpartition(":")
             self.addresses[hop.name] = (host, int(port))
-        for url in self.controls:
-            self._post(f"{url}/routes", self.addresses, CONTROL_S)
+        for url in self._controls:
+            self._connect(url)
+
+    @property
+    def link_faults(self) -> list[LinkFaults]:
+        """What switches the in-link faults of every services process."""
+        return [*map(RemoteLinkFaults, self._shared), *self._isolated]
 
     @property
     def entry_url(self) -> str:
@@ -74,7 +81,7 @@ class Stage:
         """Wait until every request and reversal is final; how many still are not."""
         return sum(
             int(self._post(f"{url}/drain", {"within_s": within_s}, within_s + CONTROL_S)["pending"])
-            for url in self.controls
+            for url in self._controls
         )
 
     def stop(self) -> None:
@@ -90,28 +97,57 @@ class Stage:
         self.children.stop()
         self._session.close()
 
-    def _start_services(self) -> list[Ready]:
-        """All links in one process, but each isolated link in one of its own."""
-        alone = [[name] for name, link in self._chain.links.items() if link.isolate]
+    @property
+    def _controls(self) -> list[str]:
+        """Control APIs of the services processes that live."""
+        isolated = [one.control for one in self._isolated]
+        return self._shared + [url for url in isolated if url is not None]
+
+    def _start_services(self) -> dict[str, int]:
+        """All links in one process, but each isolated link in one of its own; their ports."""
         together = [name for name, link in self._chain.links.items() if not link.isolate]
-        started: list[tuple[Child, Path]] = []
-        for links in [*([together] if together else []), *alone]:
-            name = "mock services" if links is together else f"link {links[0]}"
-            stem = name.replace(" ", "-")
-            ready = self._folder / f"{stem}.ready"
-            plan = ServicesPlan(
-                self._loaded.text, links, self._seed, self._epoch_ns, str(self.spool(stem)),
-                str(ready),
-            )  # fmt: skip
-            path = self._folder / f"{stem}.plan"
-            write_whole(path, plan)
-            started.append((self.children.start(name, [*self._services, str(path)]), ready))
-        readies = []
-        for child, ready in started:
-            self.children.wait_for(child, ready, READY_WITHIN_S)
-            readies.append(msgspec.json.decode(ready.read_bytes(), type=Ready))
-        self.controls = [f"http://127.0.0.1:{ready.control}" for ready in readies]
-        return readies
+        alone = [name for name, link in self._chain.links.items() if link.isolate]
+        shared = self._begin("mock services", together) if together else None
+        begun = [self._begin(f"link {name}", [name]) for name in alone]
+        ports: dict[str, int] = {}
+        if shared is not None:
+            life = self._ready(*shared)
+            self._shared.append(life.control)
+            ports |= life.ports
+        for name, one in zip(alone, begun, strict=True):
+            life = self._ready(*one)
+            self._isolated.append(IsolatedLink(name, life, self._reborn))
+            ports |= life.ports
+        return ports
+
+    def _reborn(self, link: str, number: int, ports: dict[str, int]) -> Life:
+        """The next life of an isolated link whose process was killed."""
+        life = self._ready(*self._begin(f"link {link} life {number}", [link], number, ports))
+        self._connect(life.control)
+        return life
+
+    def _begin(
+        self, name: str, links: list[str], life: int = 1, ports: dict[str, int] | None = None
+    ) -> tuple[Child, Path]:
+        """Start a services process; it is ready when its file is there."""
+        stem = name.replace(" ", "-")
+        ready = self._folder / f"{stem}.ready"
+        plan = ServicesPlan(
+            self._loaded.text, links, self._seed, self._epoch_ns, str(self.spool(stem)), str(ready),
+            life, ports or {},
+        )  # fmt: skip
+        path = self._folder / f"{stem}.plan"
+        write_whole(path, plan)
+        return self.children.start(name, [*self._services, str(path)]), ready
+
+    def _ready(self, child: Child, path: Path) -> Life:
+        self.children.wait_for(child, path, READY_WITHIN_S)
+        ready = msgspec.json.decode(path.read_bytes(), type=Ready)
+        return Life(child, f"http://127.0.0.1:{ready.control}", ready.ports)
+
+    def _connect(self, url: str) -> None:
+        """Tell a services process where the near end of each hop is."""
+        self._post(f"{url}/routes", self.addresses, CONTROL_S)
 
     def _post(self, url: str, body: Any, within_s: float) -> Any:
         try:

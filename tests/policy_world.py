@@ -152,7 +152,7 @@ class World:
         self.journal: list[Record] = []
         self.queried: list[float] = []
         self.is_query_dead = False
-        self.context = Context("gateway", seed, self._now_ns, self, "0001")
+        self.context = Context("gateway", seed, self._now_ns, self, "00010000")
         self.background = Background()
         channels: Any = {
             (name, target): FakeChannel(self, name, target)

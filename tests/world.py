@@ -38,14 +38,14 @@ class World:
         self.host = Host(
             self.chain, list(self.chain.links), seed=seed, now_ns=self.now_ns, journal=self.journal
         )
-        self._customer = Context(CUSTOMER, seed, self.now_ns, self.journal, "ffff")
+        self._customer = Context(CUSTOMER, seed, self.now_ns, self.journal, "ffff0000")
         self._ports: dict[str, int] = {}
 
     def now_ns(self) -> int:
         return int(asyncio.get_running_loop().time() * 1e9)
 
     async def __aenter__(self) -> World:
-        self._ports = await self.host.start(HOST)
+        self._ports = await self.host.start()
         hops = self.chain.hops()
         self.host.connect({hop.name: (HOST, self._ports[hop.callee]) for hop in hops})
         self._pool = HttpPool(HOST, self._ports[self.chain.entry])

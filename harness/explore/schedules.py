@@ -101,7 +101,11 @@ def strikes_of(chain: Chain, kinds: Sequence[str] = ()) -> list[Strike]:
         if kinds and kind not in kinds:
             continue
         has_magnitude = kind in WITH_MAGNITUDE
-        found += [Strike(kind, ("link", name), has_magnitude) for name in chain.links]
+        found += [
+            Strike(kind, ("link", name), has_magnitude)
+            for name, link in chain.links.items()
+            if kind != "crash" or not link.isolate  # that one would have to forget
+        ]
         if kind in _ON_CALLS:
             calls = [
                 f"{caller}.{operation}"

@@ -64,7 +64,7 @@ class Link(Declared):
     calls: dict[Operation, Call] = {}
     declines: BusinessDeclines | None = None
     idempotency: Annotated[Idempotency, Short(IdempotencyModel)] = Idempotency()
-    isolate: bool = False
+    isolate: bool = False  # a process of its own, which a crash kills
     # gateway: what the merchant does with an approval
     captures: Captures | None = None
     cancels: Cancels | None = None

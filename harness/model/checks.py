@@ -11,9 +11,11 @@ from harness.model.fault import (
     EVERY_LINK,
     PAYMENT_KINDS,
     WHOLE_LINK_KINDS,
+    Crash,
     Decline,
     Fault,
     FaultKind,
+    Target,
     WrongAnswer,
 )
 from harness.model.load import check_load
@@ -191,19 +193,29 @@ def _can_do(chain: Chain, fault: Fault, at: KeyPath) -> list[Problem]:
     if fault.kind in WHOLE_LINK_KINDS and (target.call or target.hop):
         what = f"{fault.kind} strikes a whole link, not one of its callers"
         return [Problem(at, what, "give link: or provider:")]
+    struck = _struck(chain, target)
+    if isinstance(fault.parameters, Crash) and not fault.parameters.forgets:
+        killed = [name for name in struck if chain.links[name].isolate]
+        inside = [step for shape in fault.shapes() for step in (shape, "fault")]
+        key: KeyPath = (*at[:-1], *inside, fault.kind)
+        what = "{} is isolated: a crash kills its process, which keeps no books on disk"
+        return [Problem(key, what.format(name), "write forgets: true") for name in killed[:1]]
     if fault.kind not in PAYMENT_KINDS:
         return []
-    if target.link is not None:
-        struck = [target.link]
-    elif target.call is not None:
-        caller, _, operation = target.call.partition(".")
-        struck = [chain.calls_of(caller)[operation].to]
-    elif target.hop is not None:
-        struck = [target.hop.partition("->")[2].strip()]
-    else:
-        struck = [name for name, one in chain.links.items() if one.provider == target.provider]
     edges = [name for name in struck if chain.links[name].role == "edge"]
     if not edges:
         return []
     what = f"{edges[0]} only forwards bytes: it cannot {fault.kind.replace('_', ' ')}"
     return [Problem(at, what, "give http_error, slow_answer, lost_answer or crash")]
+
+
+def _struck(chain: Chain, target: Target) -> list[str]:
+    """The links that a fault in the link acts in."""
+    if target.link is not None:
+        return [target.link]
+    if target.call is not None:
+        caller, _, operation = target.call.partition(".")
+        return [chain.calls_of(caller)[operation].to]
+    if target.hop is not None:
+        return [target.hop.partition("->")[2].strip()]
+    return [name for name, one in chain.links.items() if one.provider == target.provider]

@@ -171,6 +171,10 @@ class Crash(Declared):
 
     Its connections, the answers it was working on and its reversals under way are lost. Its books
     it has on disk, with what it had sent on; with `forgets` they are lost too, and its keys.
+
+    A link with `isolate: true` has a process of its own, which a real run kills (SIGKILL) and
+    starts anew on the same port. It keeps nothing on disk, so it needs `forgets`; what it had not
+    flushed of its journal, at most 0.1 s, is missing from the run's records as well.
     """
 
     forgets: bool = False

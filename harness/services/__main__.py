@@ -26,10 +26,10 @@ async def serve(plan_path: Path) -> None:
     journal.start()
     host = Host(
         plan.chain(), plan.links, seed=plan.seed, journal=journal,
-        now_ns=lambda: time.monotonic_ns() - plan.epoch_ns,
+        now_ns=lambda: time.monotonic_ns() - plan.epoch_ns, life=plan.life,
     )  # fmt: skip
     control = HttpServer(ControlApi(host).handle)
-    ready = Ready(await control.start("127.0.0.1"), await host.start())
+    ready = Ready(await control.start("127.0.0.1"), await host.start(plan.ports))
     write_whole(Path(plan.ready), ready)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -18,13 +18,13 @@ class Context:
     seed: int
     now_ns: Callable[[], int]
     journal: Journal
-    span_prefix: str  # distinguishes the spans of one link from all others: 4 hex digits
+    span_prefix: str  # of one life of one link, distinguishes its spans: 8 hex digits
     _spans: int = field(default=0, init=False)
 
     def new_span(self) -> str:
         """16 hex digits, unique in the run."""
         self._spans += 1
-        return f"{self.span_prefix}{self._spans:012x}"
+        return f"{self.span_prefix}{self._spans:08x}"
 
     def draw(self, *key: str | int) -> float:
         """A number in [0, 1) for this link and key."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from harness.model.chain import Chain
 from harness.payments.journal import Journal
@@ -26,20 +27,25 @@ class Host:
         seed: int,
         now_ns: Callable[[], int],
         journal: Journal,
+        life: int = 1,
     ) -> None:
         self.faults = InLinkFaults(seed)
         order = {name: number for number, name in enumerate(chain.links, start=1)}
         self.services = [
             Service(
-                chain, name, Context(name, seed, now_ns, journal, f"{order[name]:04x}"),
+                chain, name,
+                Context(name, seed, now_ns, journal, f"{order[name]:04x}{life - 1:04x}"),
                 self.faults,
             )
             for name in links
         ]  # fmt: skip
 
-    async def start(self, host: str = "127.0.0.1") -> dict[str, int]:
-        """Listen on free ports; returns each link's port."""
-        return {service.name: await service.start(host) for service in self.services}
+    async def start(self, ports: Mapping[str, int] = MappingProxyType({})) -> dict[str, int]:
+        """Listen on these ports, and on free ones where none is given; returns each link's port."""
+        return {
+            service.name: await service.start("127.0.0.1", ports.get(service.name, 0))
+            for service in self.services
+        }
 
     def connect(self, addresses: Mapping[str, tuple[str, int]]) -> None:
         """Give every hop that leaves these links its address.

@@ -19,6 +19,8 @@ class ServicesPlan(msgspec.Struct, frozen=True):
     epoch_ns: int
     spool: str
     ready: str  # file that gets the process' ports once it listens
+    life: int = 1  # how many processes these links have had, with this one
+    ports: dict[str, int] = {}  # to listen on; a link that is not named takes a free one
 
     def chain(self) -> Chain:
         """The chain, which the conductor has checked before."""

@@ -111,17 +111,7 @@ class Service:
         """The process is back on its address; with `forgets` it knows nothing of before."""
         if forgets:
             self._begin()
-        self._background.start(self._listen_again())
-
-    async def _listen_again(self) -> None:
-        """On the same address, which another socket may hold for a moment."""
-        for _ in range(LISTEN_TRIES):
-            try:
-                await self._server.start(*self._address)
-            except OSError:
-                await asyncio.sleep(LISTEN_PAUSE_S)
-            else:
-                return
+        self._background.start(self.start(*self._address))
 
     @property
     def pending(self) -> int:
@@ -129,9 +119,21 @@ class Service:
         return self.in_flight + self._background.pending
 
     async def start(self, host: str, port: int = 0) -> int:
-        """Listen; returns the port."""
-        self._address = (host, await self._server.start(host, port))
-        return self._address[1]
+        """Listen; returns the port. A given one may be held by another socket for a moment.
+
+        Raises OSError when it cannot be had.
+        """
+        tries = LISTEN_TRIES if port else 1
+        while True:
+            try:
+                self._address = (host, await self._server.start(host, port))
+            except OSError:
+                tries -= 1
+                if not tries:
+                    raise
+                await asyncio.sleep(LISTEN_PAUSE_S)
+            else:
+                return self._address[1]
 
     def connect(self, address_of: Callable[[str], tuple[str, int]]) -> None:
         """Learn where each hop's near end listens. Called once, before any payment."""

@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 
 from harness.analysis.store import SpoolReader
 from harness.faults.injector import Injector
-from harness.faults.links import RemoteLinkFaults
 from harness.faults.timeline import Action, Switch, place_of
 from harness.load.arrivals import Arrival
 from harness.load.paying import pay_once
@@ -141,8 +140,7 @@ class RealGround:
         """Everything is ready when this returns."""
         self._stage.start()
         assert self._stage.engine is not None
-        links = [RemoteLinkFaults(url) for url in self._stage.controls]
-        self._injector = Injector(self._stage.engine.control, links, self._now_ns)
+        self._injector = Injector(self._stage.engine.control, self._stage.link_faults, self._now_ns)
         host, _, port = self._stage.entry_url.removeprefix("http://").rpartition(":")
         self._address = host, int(port)
 

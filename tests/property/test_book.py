@@ -28,7 +28,7 @@ STEPS = st.one_of(
 def played(steps: list[tuple[str, int, bool]]) -> tuple[list[Movement], list[str]]:
     """The movements of an authorisation of 100 to which these steps happen, and their codes."""
     journal: list[Record] = []
-    context = Context("issuer", 1, lambda: 0, journal, "0001")
+    context = Context("issuer", 1, lambda: 0, journal, "00010000")
 
     async def play() -> list[str]:
         book = Book(context)
@@ -93,7 +93,7 @@ def test_a_reversal_leaves_nothing_held_whether_it_comes_before_amid_or_after(
     comes_first: bool, is_approved: bool
 ) -> None:
     journal: list[Record] = []
-    context = Context("issuer", 1, lambda: 0, journal, "0001")
+    context = Context("issuer", 1, lambda: 0, journal, "00010000")
 
     async def play() -> None:
         book = Book(context)

@@ -13,6 +13,7 @@ from harness.model.chain import Chain
 from harness.model.checks import check_experiment
 from harness.model.experiment import Experiment
 from harness.model.fault import LINK_KINDS, Fault, Struck
+from harness.model.problem import Problem
 from harness.payments.cards import TEST_CARDS
 from harness.payments.outcome import HopResult
 from harness.services.channel import Reply
@@ -320,3 +321,28 @@ def test_a_fault_that_its_target_cannot_have_is_refused(one: dict[str, Any], tol
     chain = Chain.model_validate({"chain": "shop", "entry": "edge", "links": links})
     (problem,) = check_experiment(experiment(one), chain)
     assert problem.what == told
+
+
+@pytest.mark.parametrize("target", [{"link": "issuer"}, {"provider": "bank"}])
+@pytest.mark.parametrize("shape", ["", "flapping"])
+def test_a_process_that_is_killed_keeps_no_books(target: dict[str, str], shape: str) -> None:
+    chain = Chain.model_validate(
+        {
+            "chain": "shop", "entry": "gateway", "providers": {"bank": {"kind": "bank"}},
+            "links": {
+                "gateway": {"role": "gateway", "calls": {"authorise": {"to": "issuer"}}},
+                "issuer": {"role": "issuer", "provider": "bank", "isolate": True},
+            },
+        }
+    )  # fmt: skip
+
+    def problems(**crash: Any) -> list[Problem]:
+        kind: dict[str, Any] = {"crash": crash}
+        shaped = {shape: {"period": "1s", "fault": kind}} if shape else kind
+        return check_experiment(experiment({"target": target} | shaped), chain)
+
+    (problem,) = problems()
+    assert problem.path == ("faults", 0, *([shape, "fault"] if shape else []), "crash")
+    assert problem.what.startswith("issuer is isolated: ")
+    assert problem.mend == "write forgets: true"
+    assert problems(forgets=True) == []
