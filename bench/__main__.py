@@ -1,7 +1,7 @@
 """`make bench` runs every bench; `python -m bench NAME ...` the named ones.
 
 A bench is a module of this package with a `main()` that prints what it measured. Its name is the
-module's.
+module's. Options after a single name are the bench's own: `python -m bench explore --seeds 3`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from itertools import takewhile
 
 import bench
 
+ONLY_BY_NAME = ("fidelity",)  # takes minutes, and writes a document
 
-def main(names: list[str]) -> int:
+
+def main(words: list[str]) -> int:
     """Run the benches one after the other."""
+    names = list(takewhile(lambda word: not word.startswith("-"), words))
+    options = words[len(names) :]
     known = sorted(
         module.name
         for module in pkgutil.iter_modules(bench.__path__)
@@ -24,9 +29,13 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no bench {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
-    for name in names or known:
+    if options and len(names) != 1:
+        print("options go to one bench", file=sys.stderr)
+        return 2
+    for name in names or [one for one in known if one not in ONLY_BY_NAME]:
         print(f"{name}:", flush=True)
-        importlib.import_module(f"bench.{name}").main()
+        bench_main = importlib.import_module(f"bench.{name}").main
+        bench_main(options) if options else bench_main()
     return 0
 
 
