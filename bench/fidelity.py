@@ -8,6 +8,8 @@ agreed and what did not to docs/fidelity.md. Ctrl-C writes what was compared unt
 from __future__ import annotations
 
 import argparse
+import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -46,7 +48,14 @@ PAIRS = [
     ("card-pool-per-scheme", "discover-2023-02-06"), ("card-single-provider", "processor-down"),
 ]  # fmt: skip
 # Why a pair differs, where it is known; shown only when it did differ.
-EXPLAINED: dict[tuple[str, str], str] = {}
+EXPLAINED = {
+    ("card-one-pool", "discover-2023-02-06"): (
+        "hung requests hold all eight places of the pool and give them back together after "
+        "2.5 s, in waves; who gets a place, and at which point of a wave the fault ends, turns on "
+        "milliseconds: virtual runs with other orders of events (--interleaving 1 to 3) gave 41.4 "
+        "to 42.8 % during and 92.1 to 97.5 % in recovery"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -66,10 +75,18 @@ class Compared:
 
     pair: Pair
     verdicts: tuple[str, str]  # real, virtual
-    differences: tuple[str, ...]
+    differences: tuple[str, ...]  # in words: verdict, rules, break points, success
     points: float  # of success, the largest difference of all phases
-    p50_ms: float  # the largest difference of all phases
-    phases: int  # that had payments enough to compare
+    medians: tuple[tuple[float, float], ...]  # each phase's p50 in ms: real, virtual
+
+    @property
+    def slower(self) -> list[tuple[float, float]]:
+        """The medians that differ by more than is allowed."""
+        return [
+            (real, virtual)
+            for real, virtual in self.medians
+            if abs(real - virtual) > max(P50_MS, P50_SHARE * real)
+        ]
 
 
 def pairs(*, everything: bool) -> list[Pair]:
@@ -104,10 +121,11 @@ def compare(pair: Pair, runs: Path) -> Compared:
         _result(pair, experiment, folder / name, *options)
         for name, options in (("real", ()), ("virtual", ("--virtual",)))
     )
-    successes, medians = zip(*_phases(real, virtual), strict=True)
+    phases = list(_same_phases(real, virtual))
     return Compared(
         pair, (str(real.verdict), str(virtual.verdict)), tuple(differences(real, virtual)),
-        max(map(abs, successes)), max(map(abs, medians)), len(successes),
+        max((abs(_points(*both)) for both in phases), default=0.0),
+        tuple((one.p50_ms or 0.0, other.p50_ms or 0.0) for one, other in phases),
     )  # fmt: skip
 
 
@@ -126,22 +144,18 @@ def _result(pair: Pair, experiment: str, out: Path, *options: str) -> Result:
 
 
 def differences(real: Result, virtual: Result) -> Iterator[str]:
-    """Each disagreement in words."""
+    """Each disagreement of the judgement in words."""
     if real.verdict != virtual.verdict:
         why = "; ".join((virtual if real.verdict == "pass" else real).reasons[:1])
         yield f"verdict: real {real.verdict}, virtual {virtual.verdict} ({why})"
     yield from _sets("money rules broken", _rules(real), _rules(virtual))
     yield from _sets("break points", _breaks(real), _breaks(virtual))
     for one, other in _same_phases(real, virtual):
-        success, median = _difference(one, other)
-        if abs(success) > POINTS:
+        if abs(_points(one, other)) > POINTS:
             yield (
                 f"success {one.name}: real {_share(one)}, virtual {_share(other)} "
                 f"(of {one.offered} and {other.offered} payments)"
             )
-        assert one.p50_ms is not None
-        if abs(median) > max(P50_MS, P50_SHARE * one.p50_ms):
-            yield f"p50 {one.name}: real {one.p50_ms:.1f} ms, virtual {other.p50_ms:.1f} ms"
 
 
 def _sets(what: str, real: set[str], virtual: set[str]) -> Iterator[str]:
@@ -168,18 +182,11 @@ def _same_phases(real: Result, virtual: Result) -> Iterator[tuple[Phase, Phase]]
             yield one, other
 
 
-def _phases(real: Result, virtual: Result) -> list[tuple[float, float]]:
-    return [_difference(one, other) for one, other in _same_phases(real, virtual)] or [(0.0, 0.0)]
-
-
-def _difference(real: Phase, virtual: Phase) -> tuple[float, float]:
-    """Points of success and milliseconds of the median; virtual less real."""
+def _points(real: Phase, virtual: Phase) -> float:
+    """Points of success, virtual less real."""
     assert real.technical_success is not None
     assert virtual.technical_success is not None
-    assert real.p50_ms is not None
-    assert virtual.p50_ms is not None
-    points = 100 * (virtual.technical_success - real.technical_success)
-    return points, virtual.p50_ms - real.p50_ms
+    return 100 * (virtual.technical_success - real.technical_success)
 
 
 def _share(phase: Phase) -> str:
@@ -190,21 +197,29 @@ def _share(phase: Phase) -> str:
 def document(wanted: Sequence[Pair], done: dict[Pair, Compared], failed: dict[Pair, str]) -> str:
     """docs/fidelity.md."""
     agreed = sum(not one.differences for one in done.values())
+    medians = [both for one in done.values() for both in one.medians]
+    longer = [real - virtual for real, virtual in medians]
+    slower = [both for one in done.values() for both in one.slower]
     lines = [
         "# Real runs beside virtual runs",
         "",
         f"Written by `make fidelity` on {datetime.now(UTC):%Y-%m-%d}: each pair was run once with "
-        f"real processes ({AT_ONCE} runs at a time) and once in virtual time, seed {SEED}.",
+        f"real processes ({AT_ONCE} runs at a time, on {os.cpu_count()} cores) and once in virtual "
+        f"time, seed {SEED}. Standard faults strike {STRUCK}.",
         "",
-        f"They agree when the verdict, the money rules that are broken and the break points are "
-        f"the same, and in each phase with payments enough success differs by at most "
-        f"{POINTS:g} points and the median latency by at most {P50_SHARE:.0%} or {P50_MS:g} ms.",
-        f"Standard faults strike {STRUCK}.",
-        "",
+        "A pair agrees when the verdict, the money rules that are broken and the break points "
+        f"(which link failed to reach which) are the same, and success differs by at most "
+        f"{POINTS:g} points in each phase with payments enough. "
         f"**{agreed} of {len(done)} pairs agree.**",
         "",
-        "| pair | verdict real / virtual | success, points | p50, ms | phases | |",
-        "|---|---|---:|---:|---:|---|",
+        f"The median latency is within {P50_SHARE:.0%} or {P50_MS:g} ms in "
+        f"{len(medians) - len(slower)} of {len(medians)} phases. Virtual less real it is "
+        f"{-statistics.median(longer):+.1f} ms in the median phase: in virtual time only what is "
+        f"declared takes time, in a real run every hop also costs the machine's, and more of it "
+        f"while the machine is busy with other work.",
+        "",
+        "| pair | verdict real / virtual | success, points apart | p50 in the limits | judgement |",
+        "|---|---|---:|---:|---|",
     ]
     lines += [_row(done[pair]) for pair in wanted if pair in done]
     differing = [done[pair] for pair in wanted if pair in done and done[pair].differences]
@@ -227,9 +242,10 @@ def document(wanted: Sequence[Pair], done: dict[Pair, Compared], failed: dict[Pa
 
 def _row(one: Compared) -> str:
     word = "differs" if one.differences else "agrees"
+    near = len(one.medians) - len(one.slower)
     return (
-        f"| {one.pair} | {' / '.join(one.verdicts)} | {one.points:.1f} | {one.p50_ms:.1f} "
-        f"| {one.phases} | {word} |"
+        f"| {one.pair} | {' / '.join(one.verdicts)} | {one.points:.1f} "
+        f"| {near} of {len(one.medians)} phases | {word} |"
     )
 
 
@@ -258,7 +274,7 @@ def main(options: Sequence[str] = ()) -> None:
                     failed[pair] = str(error)
                     print(f"  {pair}: {error}", flush=True)
                 else:
-                    said = "; ".join(done[pair].differences) or "agree"
+                    said = "; ".join(done[pair].differences) or "agrees"
                     print(f"  {len(done)}/{len(wanted)} {pair}: {said}", flush=True)
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)

@@ -9,10 +9,18 @@ from typing import Any
 from harness.analysis.reconcile import Parties, reconcile, stand_in_order
 from harness.analysis.store import Story
 from harness.model.tolerance import Limit
-from harness.payments.journal import Decision, HopRecord, Movement, PaymentRecord, Record
+from harness.payments.journal import (
+    Decision,
+    FaultSwitch,
+    HopRecord,
+    Movement,
+    PaymentRecord,
+    Record,
+)
 from harness.payments.rules import RULES, Finding
 
 SUCCESS = "technical_success"  # the declared tolerance, beside the money rules
+WORKS_AGAIN = "works_again"  # so long after the last fault is healed
 CONCLUSIVE = "run_ends"  # every request and reversal comes to an end
 
 
@@ -58,8 +66,14 @@ class Records:
             yield stories[name]
 
 
-def broken(records: Iterable[Record], parties: Parties, success: Limit | None) -> list[Broken]:
-    """Every rule that was broken, in the order of the rules."""
+def broken(
+    records: Iterable[Record], parties: Parties, success: Limit | None,
+    works_again_s: float | None = None,
+) -> list[Broken]:  # fmt: skip
+    """Every rule that was broken, in the order of the rules; then what else was asked for.
+
+    `works_again_s`: payments that begin so long after the last heal must not fail technically.
+    """
     kept = Records(records)
     order = stand_in_order(kept.rows(Movement, "at_ns"), kept.rows(PaymentRecord), parties)
     found: dict[str, list[Finding]] = {}
@@ -76,19 +90,39 @@ def broken(records: Iterable[Record], parties: Parties, success: Limit | None) -
                sum(one.amount_minor for one in some))
         for name, some in sorted(found.items(), key=lambda item: list(RULES).index(item[0]))
     ]  # fmt: skip
-    lost = _success_lost(list(kept.rows(PaymentRecord)), success)
-    return [*told, lost] if lost is not None else told
+    payments = list(kept.rows(PaymentRecord))
+    told += _success_lost(payments, success)
+    if works_again_s is not None:
+        switches = kept.rows(FaultSwitch)
+        told += _still_fails(payments, [one.effective_ns for one in switches], works_again_s)
+    return told
 
 
-def _success_lost(payments: list[PaymentRecord], limit: Limit | None) -> Broken | None:
+def _success_lost(payments: list[PaymentRecord], limit: Limit | None) -> Iterator[Broken]:
     failed = [one for one in payments if one.technical]
     if limit is None or not payments:
-        return None
+        return
     share = 1 - len(failed) / len(payments)
-    if limit.holds(share):
-        return None
+    if not limit.holds(share):
+        text = f"technical success {share:.1%} (required {limit.text})"
+        yield _failures(SUCCESS, "Technical success", text, failed)
+
+
+def _still_fails(
+    payments: list[PaymentRecord], switched_ns: list[int], within_s: float
+) -> Iterator[Broken]:
+    healed_ns = max(switched_ns, default=0)
+    late = [
+        one for one in payments if one.technical and one.intended_ns > healed_ns + within_s * 1e9
+    ]
+    if late:
+        after_s = (late[0].intended_ns - healed_ns) / 1e9
+        text = f"a payment failed {after_s:.1f} s after the last fault was healed"
+        yield _failures(WORKS_AGAIN, f"Works again within {within_s:g} s", text, late)
+
+
+def _failures(rule: str, title: str, text: str, failed: list[PaymentRecord]) -> Broken:
     return Broken(
-        SUCCESS, "Technical success", failed[0].payment if failed else "",
-        f"technical success {share:.1%} (required {limit.text})", len(failed),
+        rule, title, failed[0].payment if failed else "", text, len(failed),
         sum(one.amount_minor for one in failed),
     )  # fmt: skip

@@ -44,6 +44,7 @@ class Order:
     rules: Sequence[str] = ()  # only these, if given
     kinds: Sequence[str] = ()
     success: Limit | None = None
+    works_again_s: float | None = None  # after the last heal; not judged without it
     interleavings: bool = False
     database: Path | None = None
 
@@ -152,7 +153,7 @@ class _Trial:
         if played.problems:
             text = "; ".join(played.problems)
             seen.append(Broken(CONCLUSIVE, "Every run ends", "", text, 0, 0))
-        seen += broken(played.records, self._parties, order.success)
+        seen += broken(played.records, self._parties, order.success, order.works_again_s)
         wanted = set(order.rules)
         return [
             one for one in seen

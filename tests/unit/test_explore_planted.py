@@ -1,0 +1,18 @@
+"""The search finds bugs that were planted, and shrinks each to its known minimum."""
+
+from __future__ import annotations
+
+import pytest
+from planted_outages import PLANTED, Planted, look_for, order_for
+
+from harness.explore.search import broken_by_schedule
+
+
+@pytest.mark.parametrize("bug", PLANTED, ids=lambda bug: bug.name.replace(" ", "-"))
+def test_a_planted_bug_is_found_and_shrunk_to_its_minimum(bug: Planted) -> None:
+    found, searched = look_for(bug, seed=1)
+    assert found is not None, f"not found in {searched.schedules} schedules"
+    assert len(found.schedule) == bug.faults
+    if bug.swaps():  # without the bug the same outage does no harm
+        order = order_for(bug, seed=1, most=1)
+        assert bug.rule not in {one.rule for one in broken_by_schedule(order, found.schedule)}
