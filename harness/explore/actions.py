@@ -17,13 +17,15 @@ from harness.analysis.reconcile import Parties
 from harness.explore.judged import broken
 from harness.explore.schedules import SLOT_MS, Strike, Strikes, strikes_of
 from harness.explore.search import Order
+from harness.load.arrivals import Arrival
 from harness.model.fault import Fault
-from harness.testing.chain import ChainUnderTest
-from harness.testing.ground import VirtualGround
+from harness.payments.cards import TEST_CARDS
+from harness.simulation.ground import VirtualGround
 
 STEPS = 12  # in one script
 MOST_SCRIPTS = 500
 RESTART = "crash"
+AMOUNT_MINOR = 2_500
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def _machine(order: Order, best: list[Script]) -> type[RuleBasedStateMachine]:
             super().__init__()
             self._ground = VirtualGround(chain, order.seed)
             self._ground.start()
-            self._chain = ChainUnderTest(chain, self._ground)
+            self._paid = 0
             self._on: dict[int, tuple[Strike, Fault]] = {}
             self._number = 0
             self._steps: list[str] = []
@@ -77,7 +79,12 @@ def _machine(order: Order, best: list[Script]) -> type[RuleBasedStateMachine]:
         @rule()
         def pay(self) -> None:
             self._steps.append("pay()")
-            self._chain.pay(1)
+            self._paid += 1
+            card = TEST_CARDS[self._paid % len(TEST_CARDS)]
+            payment = f"p{self._paid:07d}"
+            self._ground.pay(
+                [Arrival(self._paid, 0.0, payment, AMOUNT_MINOR, card, "a script", warm_up=False)]
+            )
 
         @rule(strike=st.sampled_from(choices), slots=st.integers(1, 40))
         def strike(self, strike: Strike, slots: int) -> None:

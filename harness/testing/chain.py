@@ -42,7 +42,8 @@ from harness.payments.journal import (
 )
 from harness.payments.money import to_minor, written
 from harness.payments.outcome import Outcome
-from harness.testing.ground import Ground, RealGround, VirtualGround
+from harness.simulation.ground import VirtualGround
+from harness.testing.ground import Ground, RealGround
 
 _LONG = "1000h"  # a fault in a test lasts until its block ends
 

@@ -24,7 +24,14 @@ MAY_IMPORT = {
     "simulation": BASE | {"wire", "services", "toxics", "faults", "load"},
     "analysis": BASE,
     "report": BASE | {"analysis"},
+    "explore": BASE | {"simulation", "analysis", "load"},
+    "order": BASE | {"report"},
+    "verdict": BASE | {"analysis", "report", "order", "faults"},
+    "comparing": BASE | {"analysis", "report"},
+    "isolated": BASE | {"children", "faults", "services"},
+    "stage": BASE | {"children", "faults", "services", "isolated"},
 }
+NOBODY_IMPORTS = {"cli", "testing"}  # what people call, nothing of ours but themselves
 
 
 @pytest.mark.parametrize("package", sorted(MAY_IMPORT))
@@ -38,3 +45,13 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness."):
                 assert node.module is not None
                 assert node.module.split(".")[1] in allowed, f"{path}: {node.module}"
+
+
+def test_nothing_imports_the_command_or_what_users_tests_call() -> None:
+    for path in sorted(ROOT.rglob("*.py")):
+        room = path.relative_to(ROOT).parts[0]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness."):
+                assert node.module is not None
+                imported = node.module.split(".")[1]
+                assert imported not in NOBODY_IMPORTS - {room}, f"{path}: {node.module}"
