@@ -97,8 +97,8 @@ def fallback(result: Result, to: str) -> FallbackMeasure:
 
 @story("card-one-pool", "discover-2023-02-06")
 def test_one_hanging_scheme_takes_all_down_with_one_pool(result: Result) -> None:
-    # one of eight test cards is a discover card: more is lost than its eighth
-    assert success(result) < 0.65
+    # one of eight test cards is a discover card, yet most payments are lost
+    assert success(result) < 0.5
     assert broken(result) == {}
 
 
@@ -118,6 +118,12 @@ def test_reversals_behind_the_breaker_of_their_calls_leave_money_held(result: Re
 @story("card-single-provider", "processor-lost-answers")
 def test_and_none_with_reversals_of_their_own(result: Result) -> None:
     assert broken(result) == {}
+
+
+@story("card-gives-up", "processor-lost-answers")
+def test_a_failover_without_a_reversal_charges_twice_when_answers_are_lost(result: Result) -> None:
+    # half of 20 answers a second are lost for 8 s: some 80 payments
+    assert broken(result)["no_double_charge"] > 20
 
 
 @story("card-ecommerce", "late-answers")
