@@ -2,34 +2,97 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
 
 from harness.explore.search import Found, Order, Searched, Told, search
+from harness.payments.errors import UserError
 
 SEEDS_APART = 1_000_003  # rounds of one job never meet those of another
+TELL_S = 0.5  # between two words of a job on how far it is
+STOP = "stop"
+STOP_WITHIN_S = 5.0  # a job that was stopped ends with the schedule it plays
 
 
 def search_with_jobs(order: Order, jobs: int, told: Told) -> Searched:
-    """Search with so many processes. Progress is told for one; for several, of the first."""
+    """Search with so many processes. Progress is told of all of them together.
+
+    Ctrl-C stops them all; what each had found is kept. Raises UserError when one died.
+    """
     if jobs == 1:
         return search(order, told)
+    context = get_context("spawn")
+    parts: dict[Connection, Searched] = {}
+    running = []
+    for one in _shares(order, jobs):
+        ours, theirs = context.Pipe()
+        job = context.Process(target=_search, args=(one, theirs), daemon=True)
+        job.start()
+        theirs.close()
+        running.append(job)
+        parts[ours] = Searched()
+    try:
+        was_interrupted = _listen(parts, told)
+    finally:
+        for job in running:
+            job.join(STOP_WITHIN_S)
+            job.kill()
+    whole = merged(parts.values())
+    whole.was_interrupted = was_interrupted
+    return whole
+
+
+def _shares(order: Order, jobs: int) -> list[Order]:
+    """Each job's part of the budget, with a seed of its own; the first has the database."""
     most = None if order.most is None else -(-order.most // jobs)
-    others = [
+    return [
         replace(order, seed_of_search=order.seed_of_search + SEEDS_APART * number, most=most,
-                database=None)
-        for number in range(1, jobs)
+                database=order.database if number == 0 else None)
+        for number in range(jobs)
     ]  # fmt: skip
-    with ProcessPoolExecutor(jobs - 1, mp_context=get_context("spawn")) as pool:
-        running = [pool.submit(_search, one) for one in others]
-        first = search(replace(order, most=most), told)
-        return merged([first, *(one.result() for one in running)])
 
 
-def _search(order: Order) -> Searched:
-    return search(order, lambda _: None)
+def _listen(parts: dict[Connection, Searched], told: Told) -> bool:
+    """Keep the last word of each job until all are done; whether Ctrl-C stopped them."""
+    waiting = list(parts)
+    was_interrupted = False
+    while waiting:
+        try:
+            for one in wait(waiting):
+                assert isinstance(one, Connection)
+                parts[one], is_done = one.recv()
+                if is_done:
+                    waiting.remove(one)
+            told(merged(parts.values()))
+        except EOFError:
+            raise UserError("a job of the search died", mend="search with fewer jobs") from None
+        except KeyboardInterrupt:
+            if was_interrupted:
+                raise
+            was_interrupted = True
+            for one in waiting:
+                one.send(STOP)
+    return was_interrupted
+
+
+def _search(order: Order, conductor: Connection) -> None:
+    """One job: say how far it is now and then, and at last what it found."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; who conducts passes it on
+    said_s = time.monotonic()
+
+    def told(searched: Searched) -> None:
+        nonlocal said_s
+        if conductor.poll():
+            raise KeyboardInterrupt
+        if time.monotonic() - said_s >= TELL_S:
+            said_s = time.monotonic()
+            conductor.send((searched, False))
+
+    conductor.send((search(order, told), True))
 
 
 def merged(parts: Iterable[Searched]) -> Searched:
@@ -40,6 +103,7 @@ def merged(parts: Iterable[Searched]) -> Searched:
         whole.virtual_s += part.virtual_s
         whole.took_s = max(whole.took_s, part.took_s)
         whole.was_interrupted = whole.was_interrupted or part.was_interrupted
+        whole.best = whole.best or part.best
         for rule, found in part.found.items():
             known = whole.found.get(rule)
             if known is None or _size(found) < _size(known):

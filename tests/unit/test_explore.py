@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from harness.explore.actions import explore_actions
 from harness.explore.found import found_lines, slug, write_found
-from harness.explore.jobs import merged
+from harness.explore.jobs import merged, search_with_jobs
 from harness.explore.minimise import limits, without_needless
 from harness.explore.schedules import Schedule, Strike, Strikes, experiment_of, strikes_of
 from harness.explore.search import Order, Searched, broken_by_schedule, search
@@ -153,6 +153,24 @@ def test_jobs_keep_the_smallest_of_each_rule() -> None:
     whole = merged([one, Searched(schedules=5, virtual_s=1.0, took_s=2.0)])
     assert whole.found == one.found
     assert whole.schedules == one.schedules + 5
+
+
+def test_progress_is_told_of_all_jobs_together_and_ctrl_c_keeps_what_each_found() -> None:
+    order = Order(shop(), most=100_000, budget_s=60, payments=2, kinds=("lost_answer",))
+    heard: list[int] = []
+    interrupts = iter([KeyboardInterrupt])
+
+    def told(searched: Searched) -> None:
+        heard.append(searched.schedules)
+        if "no_double_charge" in searched.found:
+            for interrupt in interrupts:  # once
+                raise interrupt
+
+    searched = search_with_jobs(order, 2, told)
+    assert searched.was_interrupted
+    assert "no_double_charge" in searched.found
+    assert 0 < searched.schedules < 100_000
+    assert heard == sorted(heard)
 
 
 # -- in tests of users ----------------------------------------------------------------------------
