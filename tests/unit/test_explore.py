@@ -61,6 +61,13 @@ def test_every_link_and_call_can_be_struck_and_simple_kinds_come_first() -> None
     assert {one.kind for one in strikes_of(shop(), ["down"])} == {"down"}
 
 
+def test_no_search_lets_an_isolated_link_die_and_keep_its_books() -> None:
+    chain = shop()
+    chain.links["issuer"] = chain.links["issuer"].model_copy(update={"isolate": True})
+    struck = [one.target[1] for one in strikes_of(chain, ["crash"])]
+    assert struck == ["gateway", "processor-a", "processor-b"]
+
+
 @given(fault_schedules(shop()))
 @settings(max_examples=50, deadline=None)
 def test_every_schedule_is_an_experiment(schedule: Schedule) -> None:
