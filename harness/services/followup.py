@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from harness.model.policy import Reversal
+from harness.payments.codes import LATE_RESPONSE
 from harness.payments.journal import DecisionKind
 from harness.payments.outcome import HopResult
 from harness.services.background import Background
@@ -74,8 +75,8 @@ class FollowUps:
             pause_s = self._pause_s(request, tries)
             if reply.result is HopResult.APPROVED:
                 end = DecisionKind.FOLLOW_UP_ACKNOWLEDGED
-            elif reply.result is HopResult.DECLINED:
-                end = DecisionKind.FOLLOW_UP_REFUSED
+            elif reply.result is HopResult.DECLINED or reply.code == LATE_RESPONSE:
+                end = DecisionKind.FOLLOW_UP_REFUSED  # 68: it was undone before, and stays so
             elif self._context.now_ns() + int(pause_s * 1e9) > abandon_at_ns:
                 end = DecisionKind.FOLLOW_UP_ABANDONED
             else:

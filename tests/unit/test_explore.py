@@ -180,6 +180,31 @@ def test_progress_is_told_of_all_jobs_together_and_ctrl_c_keeps_what_each_found(
     assert heard == sorted(heard)
 
 
+STANDS_IN = """\
+chain: stands-in
+entry: gateway
+deadline: 3s
+links:
+  gateway:
+    role: gateway
+    cancels: {share: 100%, after: 300ms}
+    calls: {authorise: {to: scheme, timeout: 600ms, on_unknown: reverse}}
+  scheme:
+    role: scheme
+    calls:
+      authorise: {to: issuer, timeout: 300ms, on_unknown: reverse, fallback: [{stand_in: {up_to: 1000}}]}
+  issuer: {role: issuer}
+"""  # noqa: E501
+
+
+def test_an_advice_of_what_was_undone_meanwhile_comes_to_an_end() -> None:
+    chain = Chain.model_validate(parse(STANDS_IN).value)
+    declines = Strike("decline", ("link", "issuer"), has_magnitude=False)
+    order = Order(chain, payments=10, rules=("authorisations_settled", "run_ends"))
+    for lasts_ms in (200, 300, 400):
+        assert broken_by_schedule(order, (Strikes(declines, 0, lasts_ms, 50),)) == []
+
+
 # -- in tests of users ----------------------------------------------------------------------------
 def test_exploration_fails_an_ordinary_test_with_the_smallest_outage(tmp_path: Path) -> None:
     path = tmp_path / "shop.yaml"
