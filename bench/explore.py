@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 
@@ -46,8 +45,7 @@ def speed() -> None:
 
 def planted(seeds: int) -> None:
     """How surely each planted bug is found."""
-    sys.path.insert(0, "tests")
-    from planted_outages import PLANTED, look_for
+    from tests.planted_outages import PLANTED, look_for
 
     for bug in PLANTED:
         results = [look_for(bug, seed=seed)[0] for seed in range(1, seeds + 1)]

@@ -57,6 +57,7 @@ class InLinkFaults:
         self._seed = seed
         self._active: dict[str, ActiveFault] = {}
         self._links: dict[str, Crashable] = {}
+        self._forgetting: set[str] = set()  # links that are down and will know nothing
         self.hits: dict[str, int] = {}
 
     def watch_over(self, link: Crashable) -> None:
@@ -83,7 +84,18 @@ class InLinkFaults:
         fault.healed.set()
         if isinstance(fault.parameters, Crash):
             for link in self._struck(fault):
-                link.revive(forgets=fault.parameters.forgets)
+                if fault.parameters.forgets:
+                    self._forgetting.add(link.name)
+                if not self._is_down(link):
+                    link.revive(forgets=link.name in self._forgetting)
+                    self._forgetting.discard(link.name)
+
+    def _is_down(self, link: Crashable) -> bool:
+        """Whether another crash still holds it."""
+        return any(
+            isinstance(fault.parameters, Crash) and link.name in fault.links
+            for fault in self._active.values()
+        )
 
     def _struck(self, fault: ActiveFault) -> list[Crashable]:
         return [link for name, link in self._links.items() if name in fault.links]

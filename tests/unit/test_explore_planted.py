@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from planted_outages import PLANTED, Planted, look_for, order_for
 
 from harness.explore.search import broken_by_schedule
+from tests.planted_outages import PLANTED, Planted, look_for, order_for
 
 
 @pytest.mark.parametrize("bug", PLANTED, ids=lambda bug: bug.name.replace(" ", "-"))

@@ -17,7 +17,7 @@ from harness.model.problem import Problem
 from harness.payments.cards import TEST_CARDS
 from harness.payments.outcome import HopResult
 from harness.services.channel import Reply
-from harness.services.fault import ActiveFault
+from harness.services.fault import ActiveFault, InLinkFaults
 from tests.world import World, in_world
 
 VISA, MASTERCARD = TEST_CARDS[0], TEST_CARDS[3]
@@ -161,6 +161,33 @@ def test_what_is_gray_fails_while_its_health_check_is_well() -> None:
     world, (result, status) = in_world(CHAIN, work)
     assert (result, status) == (HopResult.TECHNICAL, 200)
     assert world.broken() == {}
+
+
+class _Link:
+    """Notes what is done to it."""
+
+    name = "issuer"
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def crash(self) -> None:
+        self.done.append("crash")
+
+    def revive(self, *, forgets: bool) -> None:
+        self.done.append("revive, forgetful" if forgets else "revive")
+
+
+def test_a_link_comes_back_when_the_last_of_its_crashes_is_over() -> None:
+    link, faults = _Link(), InLinkFaults(1)
+    faults.watch_over(link)
+    for name, forgets in (("first", True), ("second", False)):
+        parameters = LINK_KINDS["crash"].model_validate({"forgets": forgets})
+        faults.apply(ActiveFault(name, parameters, frozenset({"issuer"})))
+    faults.heal("first")
+    assert link.done == ["crash", "crash"]
+    faults.heal("second")
+    assert link.done == ["crash", "crash", "revive, forgetful"]
 
 
 async def _crash_between(world: World, *, forgets: bool) -> list[HopResult]:
