@@ -111,9 +111,9 @@ class RunStore:
         for record in records:
             rows[type(record)].append(record)
         for kind, some in rows.items():
-            # A record as plain values is [tag, field, field, …], so the first field is ?2.
-            marks = ", ".join(f"?{place}" for place, _ in enumerate(kind.__struct_fields__, 2))
-            plain = msgspec.to_builtins(some)
+            marks = ", ".join("?" * len(kind.__struct_fields__))
+            # A record as plain values is [tag, field, field, …].
+            plain = [row[1:] for row in msgspec.to_builtins(some)]
             if kind is FaultSwitch:
                 plain = [[json.dumps(v) if isinstance(v, list) else v for v in row]
                          for row in plain]  # fmt: skip
