@@ -27,6 +27,9 @@ def explore(
     success: Annotated[
         str | None, typer.Option(help='also a technical success that must hold: ">= 90%"')
     ] = None,
+    works_again: Annotated[
+        str | None, typer.Option(help="also that no payment fails so long after the last heal: 1s")
+    ] = None,
     kind: Annotated[list[str] | None, typer.Option(help="a fault kind; all without it")] = None,
     payments: Annotated[int, typer.Option(min=1, max=1_000, help="in each schedule")] = 20,
     interleavings: Annotated[
@@ -50,6 +53,7 @@ def explore(
     """
     from harness.explore.found import found_lines, searched_line, write_found
     from harness.explore.jobs import search_with_jobs
+    from harness.explore.judged import SUCCESS, WORKS_AGAIN
     from harness.explore.search import Order
     from harness.model.loading import load_chain
     from harness.payments.errors import UserError
@@ -60,9 +64,13 @@ def explore(
         if name not in RULES:
             raise UserError(f"no money rule '{name}'", mend=f"there are: {', '.join(RULES)}")
     seconds, most = _budget(budget)
+    rules = tuple(rule or ())
+    if rules:  # what is asked for beside them is looked for, too
+        rules += (SUCCESS,) * (success is not None) + (WORKS_AGAIN,) * (works_again is not None)
     order = Order(
         loaded.model, seed=seed, budget_s=seconds, most=most, payments=payments,
-        rules=tuple(rule or ()), kinds=_kinds(kind), success=_limit(success),
+        rules=rules, kinds=_kinds(kind), success=_limit(success),
+        works_again_s=_duration("--works-again", works_again) if works_again else None,
         interleavings=interleavings, database=out / ".examples",
     )  # fmt: skip
     if actions:
@@ -83,17 +91,19 @@ def explore(
 
 
 def _budget(text: str) -> tuple[float, int | None]:
+    if text.isdigit():
+        return float("inf"), int(text)
+    return _duration("--budget", text, mend="or a number of schedules, such as 5000"), None
+
+
+def _duration(option: str, text: str, *, mend: str = "") -> float:
     from harness.model.quantity import duration_seconds
     from harness.payments.errors import UserError
 
-    if text.isdigit():
-        return float("inf"), int(text)
     try:
-        return duration_seconds(text), None
+        return duration_seconds(text)
     except ValueError as error:
-        raise UserError(
-            f"--budget: {error}", mend="or a number of schedules, such as 5000"
-        ) from None
+        raise UserError(f"{option}: {error}", mend=mend) from None
 
 
 def _limit(text: str | None) -> Limit | None:

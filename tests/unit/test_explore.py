@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from typer.testing import CliRunner
 
+from harness.cli.main import app
 from harness.explore.actions import explore_actions
 from harness.explore.found import found_lines, slug, write_found
 from harness.explore.jobs import merged, search_with_jobs
@@ -219,6 +221,17 @@ def test_exploration_fails_an_ordinary_test_with_the_smallest_outage(tmp_path: P
 @settings(max_examples=8, deadline=None)
 def test_schedules_work_with_given(schedule: Schedule) -> None:
     assert "no_double_charge" not in {one.rule for one in broken_by(shop("reverse"), schedule)}
+
+
+def test_a_success_that_was_asked_for_is_looked_for_beside_a_rule(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(CHAIN.replace("ON_UNKNOWN", "reverse"))
+    done = CliRunner().invoke(app, [
+        "explore", str(path), "--rule", "no_double_charge", "--success", ">= 99%", "--budget", "60",
+        "--kind", "down", "--payments", "2", "--out", str(tmp_path / "found"),
+    ])  # fmt: skip
+    assert done.exit_code == 1
+    assert "technical success" in done.stdout
 
 
 # -- operators' actions ---------------------------------------------------------------------------
