@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from xml.etree.ElementTree import parse
 
+from harness.payments.cards import TEST_CARDS
+from harness.report.dsse import new_key
+
 CHAIN = """\
 chain: shop
 entry: gateway
@@ -70,6 +73,33 @@ def test_a_failover_carries_the_payments_and_every_output_is_written(tmp_path: P
     assert suite.get("failures") == "0"
     assert "<svg" in (run / "report.html").read_text()
     assert (run / "summary.md").read_text().startswith("## ✓")
+
+
+def test_no_file_of_a_run_holds_a_whole_card_number(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    new_key(key, tmp_path / "key.pub")
+    order = [
+        *command(tmp_path),
+        "--sign",
+        str(key),
+        "--ctrf",
+        "--prom",
+        str(tmp_path / "runs.prom"),
+    ]
+    assert subprocess.run(order, timeout=60, check=False).returncode == 0
+    (run,) = (tmp_path / "runs").iterdir()
+    subprocess.run(
+        [sys.executable, "-m", "harness.cli", "show", "payment", str(run), "p0000001"],
+        timeout=30, check=True, stdout=(tmp_path / "runs" / "shown.txt").open("wb"),
+    )  # fmt: skip
+    secret = key.read_text().splitlines()[1].encode()
+    files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for path in [*files, tmp_path / "runs.prom"]:
+        data = path.read_bytes()
+        assert secret not in data, path
+        for card in TEST_CARDS:
+            assert card.number.encode() not in data, path
 
 
 def test_lost_answers_charge_twice_without_a_reversal(tmp_path: Path) -> None:
