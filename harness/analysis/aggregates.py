@@ -86,7 +86,7 @@ class Aggregates:
         """Every total of one kind, in order of its seconds; one total may come in several parts."""
         table, columns = _KEYS[kind]
         for second, *alike, n, amount_minor, latencies in self._db.execute(
-            f"SELECT * FROM {table} ORDER BY second"  # noqa: S608
+            f"SELECT * FROM {table} ORDER BY second"
         ):
             assert len(alike) == len(columns)
             yield Total(second, tuple(alike), n, amount_minor, Histogram.unpacked(latencies))
@@ -98,7 +98,7 @@ class Aggregates:
             table, columns = _KEYS[kind]
             marks = ", ".join("?" * (1 + len(columns) + len(_VALUES)))
             self._db.executemany(
-                f"INSERT INTO {table} VALUES ({marks})",  # noqa: S608
+                f"INSERT INTO {table} VALUES ({marks})",
                 [
                     (*key, cell.n, cell.amount_minor, cell.latencies_ns.packed())
                     for key in over

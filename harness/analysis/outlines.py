@@ -81,7 +81,7 @@ def _outlines(store: RunStore, table: str) -> Iterator[tuple[Any, ...]]:
     """Payment, outline, and for tables with amounts the least and the largest."""
     amounts = ", MIN(amount_minor), MAX(amount_minor)" if table in ("txn", "movement") else ""
     return store.select(
-        f"SELECT payment, json_group_array(json_array({_PARTS[table]})){amounts} FROM {table} "  # noqa: S608
+        f"SELECT payment, json_group_array(json_array({_PARTS[table]})){amounts} FROM {table} "
         "WHERE payment != '' GROUP BY payment ORDER BY payment",
         (),
     )

@@ -54,13 +54,13 @@ def primary_cells(
 ) -> Iterator[Cell]:
     """Payments that a call served: over its primary (well), or over one of the fallbacks."""
     yield from store.select(
-        "SELECT ended_ns / ?, COUNT(*), COUNT(*) FROM hop WHERE caller = ? AND operation = ? "  # noqa: S608
+        "SELECT ended_ns / ?, COUNT(*), COUNT(*) FROM hop WHERE caller = ? AND operation = ? "
         f"AND route = 0 AND result IN ({_WORKED}) GROUP BY 1",
         (CELL_NS, link, operation),
     )
     marks, kinds = _listed(fallbacks)
     yield from store.select(
-        "SELECT at_ns / ?, COUNT(*), 0 FROM decision WHERE link = ? AND operation = ? "  # noqa: S608
+        "SELECT at_ns / ?, COUNT(*), 0 FROM decision WHERE link = ? AND operation = ? "
         f"AND payment != '' AND kind IN ({marks}) GROUP BY 1",
         (CELL_NS, link, operation, *kinds),
     )
@@ -75,7 +75,7 @@ def fallback_uses(store: RunStore, kinds: Iterable[str]) -> Iterator[FallbackUse
     store.index()
     marks, listed = _listed(kinds)
     for row in store.select(
-        "SELECT link, operation, kind, target, n, first_ns, intended_ns, ended_ns, technical, "  # noqa: S608
+        "SELECT link, operation, kind, target, n, first_ns, intended_ns, ended_ns, technical, "
         "amount_minor, CASE target WHEN '' THEN NOT technical ELSE EXISTS ("
         " SELECT 1 FROM hop WHERE hop.payment = used.payment AND hop.caller = used.link"
         " AND hop.operation = used.operation AND hop.callee = used.target"
@@ -95,7 +95,7 @@ def approved_by(store: RunStore, kinds: Iterable[str]) -> Iterator[tuple[str, st
     store.index()
     marks, listed = _listed(kinds)
     yield from store.select(
-        "SELECT link, operation, kind, COUNT(*), SUM(amount_minor) FROM ("  # noqa: S608
+        "SELECT link, operation, kind, COUNT(*), SUM(amount_minor) FROM ("
         f"SELECT DISTINCT payment, link, operation, kind FROM decision WHERE kind IN ({marks})"
         ") AS used CROSS JOIN txn ON txn.payment = used.payment "
         "WHERE NOT txn.warm_up AND txn.outcome = ? GROUP BY link, operation, kind",

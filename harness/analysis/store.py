@@ -117,7 +117,7 @@ class RunStore:
             if kind is FaultSwitch:
                 plain = [[json.dumps(v) if isinstance(v, list) else v for v in row]
                          for row in plain]  # fmt: skip
-            self._db.executemany(f"INSERT INTO {_TABLES[kind]} VALUES ({marks})", plain)  # noqa: S608
+            self._db.executemany(f"INSERT INTO {_TABLES[kind]} VALUES ({marks})", plain)
             self._aggregates.count(kind, some)
         if rows:
             self._db.commit()
@@ -132,7 +132,7 @@ class RunStore:
         """All records of one kind. `order` is a column of ours, never a user's text."""
         decode = msgspec.json.Decoder(kind, strict=False).decode
         for (text,) in self._db.execute(
-            f"SELECT {_as_json(kind)} FROM {_TABLES[kind]} ORDER BY {order}"  # noqa: S608
+            f"SELECT {_as_json(kind)} FROM {_TABLES[kind]} ORDER BY {order}"
         ):
             yield decode(text)
 
@@ -183,7 +183,7 @@ class RunStore:
         """A payment's records of one kind at a time; built as JSON by SQLite, which is faster."""
         decode = msgspec.json.Decoder(list[kind], strict=False).decode  # type: ignore[valid-type]
         for payment, text in self._db.execute(
-            f"SELECT payment, json_group_array({_as_json(kind)}) FROM {_TABLES[kind]} "  # noqa: S608
+            f"SELECT payment, json_group_array({_as_json(kind)}) FROM {_TABLES[kind]} "
             f"WHERE {which} GROUP BY payment ORDER BY payment",
             values,
         ):

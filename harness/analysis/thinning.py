@@ -27,7 +27,7 @@ def choose(db: sqlite3.Connection, seed: int, most_hops: int) -> int:
     worked = [result.value for result in HopResult if result.worked]
     kinds = [kind.value for kind in FALLBACKS]
     db.execute(
-        "INSERT OR IGNORE INTO kept "  # noqa: S608
+        "INSERT OR IGNORE INTO kept "
         "SELECT payment FROM txn WHERE technical UNION "
         f"SELECT payment FROM hop WHERE result NOT IN ({_marks(worked)}) UNION "
         f"SELECT payment FROM decision WHERE kind IN ({_marks(kinds)})",
@@ -52,7 +52,7 @@ def copy_kept(db: sqlite3.Connection, path: str, by_payment: list[str], whole: l
         where = ""
         if table in by_payment:
             where = "WHERE payment = '' OR payment IN (SELECT payment FROM kept)"
-        db.execute(f"INSERT INTO thin.{table} SELECT * FROM main.{table} {where}")  # noqa: S608
+        db.execute(f"INSERT INTO thin.{table} SELECT * FROM main.{table} {where}")
     db.commit()
     db.execute("DETACH thin")
 
