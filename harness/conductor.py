@@ -128,7 +128,7 @@ class _Run:
         self._plan = load_plan(
             self._chain, self._experiment, self._order.seed, epoch_ns=self._epoch_ns, url=url,
             spool=self._stage.spool("load"), ready=self._scratch / "load.ready",
-            go=self._scratch / "load.go",
+            go=self._scratch / "load.go", offered=self._scratch / "load.offered",
         )  # fmt: skip
         path = self._scratch / "load.plan"
         write_whole(path, self._plan)
@@ -254,8 +254,11 @@ class _Run:
 
     def judge(self, started: datetime) -> Result:
         """Everything measured and judged, from run.db."""
-        planned = count(self._plan) if self._plan is not None else 0
-        self._store.set_meta("planned", planned)
+        if self._plan is not None:
+            self._store.set_meta("planned", count(self._plan))
+            offered = Path(self._plan.offered)
+            if offered.exists():  # not when the load process died
+                self._store.set_meta("offered", int(offered.read_text()))
         self._store.set_meta("timeline", self._timeline())
         analysis = analyse(self._store, self._chain, self._experiment, problems=self.problems)
         self._store.thin(self._order.seed)

@@ -54,8 +54,8 @@ def result_of(
         ended_at=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=engine,
         load=LoadFacts(
-            analysis.offered / experiment.load_lasts,
-            analysis.offered,
+            analysis.planned / experiment.load_lasts,
+            analysis.planned,
             analysis.offered,
             analysis.recorded,
             analysis.lag_p99_ms,

@@ -61,6 +61,8 @@ def run(
     store.ingest(played.records)
     store.set_meta("drained_s", played.drained_s)
     store.set_meta("planned", played.planned)
+    if played.drained_s:  # every payment of the plan was started
+        store.set_meta("offered", played.planned)
     store.set_meta("fault_hits", played.fault_hits)
     analysis = analyse(store, chain, experiment, problems=played.problems)
     store.thin(order.seed)

@@ -61,7 +61,8 @@ class Analysis:
     recovery: Recovery
     money: Money
     seconds: list[Second]
-    offered: int
+    planned: int
+    offered: int  # as the load process says; what was recorded, when it could not say
     recorded: int
     lag_p99_ms: float | None
     lag_max_ms: float | None
@@ -102,7 +103,8 @@ def analyse(
     return Analysis(
         result, [*reasons, *notes(faults)], phases, faults, judged, broken, hops, used,
         risks(store, by_kind["all"].approved), recovery, books, seconds(store, times), planned,
-        punctuality.recorded, punctuality.p99_ms, punctuality.longest_ms,
+        int(store.meta("offered", punctuality.recorded)), punctuality.recorded,
+        punctuality.p99_ms, punctuality.longest_ms,
     )  # fmt: skip
 
 

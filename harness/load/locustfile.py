@@ -91,12 +91,15 @@ class Scheduled(FastHttpUser):
         """Start every arrival at its time, wait for the last answers, end the process."""
         start_ns = self._start_ns()
         payments = gevent.pool.Group()
+        offered = 0
         for arrival in arrivals(self.plan):
             intended_ns = start_ns + int(arrival.at_s * 1e9)
             wait_s = (self.plan.epoch_ns + intended_ns - time.monotonic_ns()) / 1e9
             if wait_s > 0:
                 gevent.sleep(wait_s)
             payments.spawn(self._pay, arrival, intended_ns)
+            offered += 1
+        Path(self.plan.offered).write_text(str(offered))
         payments.join(timeout=self.plan.deadline_s + 1)
         self.recorder.close()
         self.environment.runner.quit()

@@ -33,11 +33,12 @@ class LoadPlan(msgspec.Struct, frozen=True):
     spool: str
     ready: str  # file written once the load can start
     go: str  # file that appears with the start time when it may
+    offered: str  # file that gets the number of payments that were really started
 
 
 def load_plan(
     chain: Chain, experiment: Experiment, seed: int, *, epoch_ns: int = 0, url: str = "",
-    spool: Path = Path(), ready: Path = Path(), go: Path = Path(),
+    spool: Path = Path(), ready: Path = Path(), go: Path = Path(), offered: Path = Path(),
 ) -> LoadPlan:  # fmt: skip
     """The plan of an experiment's load; addresses and files only where a process needs them."""
     load, currency = experiment.load, chain.currency
@@ -49,5 +50,5 @@ def load_plan(
         to_minor(str(amounts.median) if amounts else _MEDIAN, currency),
         to_minor(str(amounts.least) if amounts else _LEAST, currency),
         to_minor(str(amounts.most) if amounts else _MOST, currency),
-        str(spool), str(ready), str(go),
+        str(spool), str(ready), str(go), str(offered),
     )  # fmt: skip

@@ -63,7 +63,8 @@ def test_a_failover_carries_the_payments_and_every_output_is_written(tmp_path: P
     assert done.returncode == 0
     result = finished(tmp_path)
     assert result["verdict"] == "pass"
-    assert result["load"]["planned"] == result["load"]["recorded"] == 240  # type: ignore[index]
+    load = result["load"]
+    assert load["planned"] == load["offered"] == load["recorded"] == 240  # type: ignore[index]
     assert not any(found(result).values())
     (fallback,) = result["fallbacks"]  # type: ignore[misc]
     assert fallback["to"] == "processor-b"
