@@ -60,7 +60,7 @@ class Records:
                 if story is None and record.payment:
                     story = stories[record.payment] = Story(record.payment, None, [], [], [])
                 if story is not None:
-                    story[place].append(record)  # type: ignore[union-attr]
+                    story[place].append(record)  # type: ignore[union-attr]  # places 2 to 4 are lists
         for name in sorted(stories):
             stories[name].hops.sort(key=lambda hop: hop.started_ns)
             yield stories[name]

@@ -44,16 +44,21 @@ def without_needless(schedule: Schedule, still: Still) -> Schedule:
 
 def limits(schedule: Schedule, still: Still) -> Iterator[Limits]:
     """Each fault's shortest duration and smallest magnitude, the others as they are."""
-    for place, one in enumerate(schedule):
+    for place in range(len(schedule)):
+        yield _limits_of(schedule, place, still)
 
-        def breaks(other: Strikes, place: int = place) -> bool:
-            return still((*schedule[:place], other, *schedule[place + 1 :]))
 
-        lasts = _lowest(one.lasts_ms, lambda ms: breaks(one.lasting(ms)))  # noqa: B023
-        size = None
-        if one.strike.has_magnitude:
-            size = _lowest(one.magnitude_ms, lambda ms: breaks(one.of_magnitude(ms)))  # noqa: B023
-        yield Limits(str(one.strike), lasts, size)
+def _limits_of(schedule: Schedule, place: int, still: Still) -> Limits:
+    one = schedule[place]
+
+    def breaks(other: Strikes) -> bool:
+        return still((*schedule[:place], other, *schedule[place + 1 :]))
+
+    size = None
+    lasts = _lowest(one.lasts_ms, lambda ms: breaks(one.lasting(ms)))
+    if one.strike.has_magnitude:
+        size = _lowest(one.magnitude_ms, lambda ms: breaks(one.of_magnitude(ms)))
+    return Limits(str(one.strike), lasts, size)
 
 
 def _lowest(known_ms: int, breaks: Callable[[int], bool]) -> int:
