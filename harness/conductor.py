@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from harness.faults.control import EngineError
 from harness.faults.evidence import Evidence
 from harness.faults.injector import Injector
 from harness.faults.timeline import Switch, compile_timeline
-from harness.load import LOCUSTFILE
+from harness.generator import Generator
 from harness.load.plan import LoadPlan, load_plan
 from harness.load.schedule import count
 from harness.order import Finished, Order, make_folder
@@ -28,18 +27,13 @@ from harness.progress import Counts, Progress
 from harness.report.outputs import publish
 from harness.report.result import EngineFacts, Result
 from harness.services.host import DRAIN_S
-from harness.services.plan import write_whole
-from harness.stage import READY_WITHIN_S, Stage
+from harness.stage import Stage
 from harness.verdict import result_of
 
 LOAD_LEAD_S = 0.3  # between the go and the first payment
 TICK_S = 0.02
 SHOW_S = 0.25
 WATCH_S = 1.0  # between two signs of life of the engine
-LOCUST = (
-    sys.executable, "-m", "locust", "--headless", "--users", "1", "--spawn-rate", "1",
-    "--exit-code-on-error", "0", "--loglevel", "ERROR", "--only-summary", "--reset-stats",
-)  # fmt: skip
 
 
 class Interrupted(Exception):
@@ -102,6 +96,7 @@ class _Run:
             order.chain, self._scratch, seed=order.seed, epoch_ns=self._epoch_ns,
             services=order.services, toxiproxy=order.toxiproxy,
         )  # fmt: skip
+        self._generator = Generator(self._stage.children, self._scratch, self._stage.spool("load"))
         self._plan: LoadPlan | None = None
         self._injector: Injector | None = None
         self._evidence: Evidence | None = None
@@ -122,38 +117,23 @@ class _Run:
         control = self._stage.engine.control
         self._injector = Injector(control, self._stage.link_faults, self._now_ns)
         self._evidence = Evidence(control, self._epoch_ns)
-        self._start_load(self._stage.entry_url)
-
-    def _start_load(self, url: str) -> None:
         self._plan = load_plan(
-            self._chain, self._experiment, self._order.seed, epoch_ns=self._epoch_ns, url=url,
-            spool=self._stage.spool("load"), ready=self._scratch / "load.ready",
-            go=self._scratch / "load.go", offered=self._scratch / "load.offered",
+            self._chain, self._experiment, self._order.seed, epoch_ns=self._epoch_ns,
+            url=self._stage.entry_url,
         )  # fmt: skip
-        path = self._scratch / "load.plan"
-        write_whole(path, self._plan)
-        child = self._stage.children.start(
-            "load process", [*LOCUST, "-f", str(LOCUSTFILE)], {"PAYCHAIN_LOAD_PLAN": str(path)}
-        )
-        self._load = child
-        self._stage.children.wait_for(child, Path(self._plan.ready), READY_WITHIN_S)
+        self._generator.start(self._plan)
 
     # -- drive ----------------------------------------------------------------------------------
     def drive(self) -> None:
         """Let the load run and switch the faults on time."""
-        assert self._plan is not None
         self._start_s = self._now_s() + LOAD_LEAD_S
         self._store.set_meta("timeline", self._timeline())
-        go = Path(self._plan.go)
-        scratch = go.with_suffix(".tmp")
-        scratch.write_text(str(int(self._start_s * 1e9)))
-        scratch.replace(go)
-        self._load.may_end = True
+        self._generator.go(int(self._start_s * 1e9))
         due = compile_timeline(self._chain, self._experiment)
         faults_s = self._timeline()["faults_start_s"]
         end_s = self._timeline()["load_end_s"] + self._chain.deadline + 2
         show_s = watch_s = 0.0
-        while self._load.process.poll() is None:
+        while not self._generator.is_over:
             now_s = self._now_s()
             while due and faults_s + due[0].at_s <= now_s:
                 self._switch(due.pop(0), faults_s)
@@ -170,8 +150,8 @@ class _Run:
                 return
             next_s = faults_s + due[0].at_s if due else now_s + TICK_S
             time.sleep(max(0.0, min(TICK_S, next_s - self._now_s())))
-        if self._load.process.returncode != 0 or self._now_s() < self._timeline()["load_end_s"]:
-            self.problems.append(self._load.obituary())
+        is_early = self._now_s() < self._timeline()["load_end_s"]
+        self.problems += self._generator.problems(is_early=is_early)
         for switch in due:
             self._switch(switch, faults_s)
 
@@ -256,9 +236,9 @@ class _Run:
         """Everything measured and judged, from run.db."""
         if self._plan is not None:
             self._store.set_meta("planned", count(self._plan))
-            offered = Path(self._plan.offered)
-            if offered.exists():  # not when the load process died
-                self._store.set_meta("offered", int(offered.read_text()))
+            offered = self._generator.offered()
+            if offered is not None:
+                self._store.set_meta("offered", offered)
         self._store.set_meta("timeline", self._timeline())
         analysis = analyse(self._store, self._chain, self._experiment, problems=self.problems)
         self._store.thin(self._order.seed)

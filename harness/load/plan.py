@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
 from harness.model.chain import Chain
@@ -30,17 +28,16 @@ class LoadPlan(msgspec.Struct, frozen=True):
     amount_median: int  # minor units
     amount_least: int
     amount_most: int
-    spool: str
-    ready: str  # file written once the load can start
-    go: str  # file that appears with the start time when it may
-    offered: str  # file that gets the number of payments that were really started
+    spool: str = ""
+    ready: str = ""  # file written once the load can start
+    go: str = ""  # file that appears with the start time when it may
+    offered: str = ""  # file that gets the number of payments that were really started
 
 
 def load_plan(
-    chain: Chain, experiment: Experiment, seed: int, *, epoch_ns: int = 0, url: str = "",
-    spool: Path = Path(), ready: Path = Path(), go: Path = Path(), offered: Path = Path(),
-) -> LoadPlan:  # fmt: skip
-    """The plan of an experiment's load; addresses and files only where a process needs them."""
+    chain: Chain, experiment: Experiment, seed: int, *, epoch_ns: int = 0, url: str = ""
+) -> LoadPlan:
+    """The plan of an experiment's load, for no process yet: it names no files."""
     load, currency = experiment.load, chain.currency
     amounts = load.amounts
     return LoadPlan(
@@ -50,5 +47,4 @@ def load_plan(
         to_minor(str(amounts.median) if amounts else _MEDIAN, currency),
         to_minor(str(amounts.least) if amounts else _LEAST, currency),
         to_minor(str(amounts.most) if amounts else _MOST, currency),
-        str(spool), str(ready), str(go), str(offered),
     )  # fmt: skip

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "comparing": BASE | {"analysis", "report"},
     "isolated": BASE | {"children", "faults", "services"},
     "stage": BASE | {"children", "faults", "services", "isolated"},
+    "generator": BASE | {"children", "load", "services", "stage"},
 }
 NOBODY_IMPORTS = {"cli", "testing"}  # what people call, nothing of ours but themselves
 
