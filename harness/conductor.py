@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+import msgspec
 import requests
 
 from harness.analysis.analyse import analyse
+from harness.analysis.measured import Stopped
 from harness.analysis.store import RunStore, SpoolReader
+from harness.analysis.watch import Watch, cut_short
 from harness.faults.ability import check_engine
 from harness.faults.control import EngineError
 from harness.faults.evidence import Evidence
@@ -23,6 +26,7 @@ from harness.load.plan import LoadPlan, load_plan
 from harness.load.schedule import count
 from harness.order import Finished, Order, make_folder
 from harness.payments.errors import UserError
+from harness.payments.journal import FaultSwitch
 from harness.progress import Counts, Progress
 from harness.report.outputs import publish
 from harness.report.result import EngineFacts, Result
@@ -104,6 +108,8 @@ class _Run:
         self._counts = Counts()
         self._faults_on: dict[str, None] = {}
         self._start_s: float | None = None
+        self._watch: Watch | None = None
+        self._stopped: Stopped | None = None
 
     # -- start ----------------------------------------------------------------------------------
     def start(self) -> None:
@@ -129,6 +135,7 @@ class _Run:
         self._start_s = self._now_s() + LOAD_LEAD_S
         self._store.set_meta("timeline", self._timeline())
         self._generator.go(int(self._start_s * 1e9))
+        self._watch = Watch(self._experiment.stop_when, self._chain, self._start_s)
         due = compile_timeline(self._chain, self._experiment)
         faults_s = self._timeline()["faults_start_s"]
         end_s = self._timeline()["load_end_s"] + self._chain.deadline + 2
@@ -145,6 +152,10 @@ class _Run:
                 show_s = now_s + SHOW_S
                 self._collect()
                 self._show(now_s)
+                if self._stopped is None and (met := self._watch.judge(now_s)) is not None:
+                    self._stop_early(met)
+                    due.clear()
+                    end_s = now_s + self._chain.deadline + 2
             if now_s > end_s:
                 self.problems.append("the load process did not end in time")
                 return
@@ -155,17 +166,28 @@ class _Run:
         for switch in due:
             self._switch(switch, faults_s)
 
+    def _stop_early(self, met: Stopped) -> None:
+        """From now on nobody begins to pay, and no fault is on."""
+        assert self._injector is not None
+        self._stopped = met
+        self._generator.stop_early()
+        for record in self._injector.heal_all(self._now_ns()):
+            self._keep(record)
+        self._progress.say(met.sentence)
+
     def _switch(self, switch: Switch, faults_s: float) -> None:
         assert self._injector is not None
-        record = self._injector.switch(switch, int((faults_s + switch.at_s) * 1e9))
+        self._keep(self._injector.switch(switch, int((faults_s + switch.at_s) * 1e9)))
+
+    def _keep(self, record: FaultSwitch) -> None:
         self._store.ingest([record])
         if record.error:
             self._stage.check()  # a process may be dead: that says more
             self.problems.append(f"fault {record.fault} was not {record.action}: {record.error}")
-        if switch.action == "apply":
-            self._faults_on[switch.fault.id] = None
+        if record.action == "applied":
+            self._faults_on[record.fault] = None
         else:
-            self._faults_on.pop(switch.fault.id, None)
+            self._faults_on.pop(record.fault, None)
 
     def _check_engine(self) -> None:
         """Its sign of life, and what it did since the last one."""
@@ -189,6 +211,8 @@ class _Run:
             while records := spool.read():
                 self._counts.add(records)
                 self._store.ingest(records)
+                if self._watch is not None:
+                    self._watch.add(records)
 
     def _show(self, now_s: float) -> None:
         times = self._timeline()
@@ -240,6 +264,7 @@ class _Run:
             if offered is not None:
                 self._store.set_meta("offered", offered)
         self._store.set_meta("timeline", self._timeline())
+        self._store.set_meta("stopped", msgspec.to_builtins(self._stopped))
         analysis = analyse(self._store, self._chain, self._experiment, problems=self.problems)
         self._store.thin(self._order.seed)
         self._store.close()
@@ -259,4 +284,4 @@ class _Run:
 
     def _timeline(self) -> dict[str, float]:
         start_s = self._start_s if self._start_s is not None else self._now_s()
-        return self._experiment.moments(start_s)
+        return cut_short(self._experiment.moments(start_s), self._stopped)

@@ -28,13 +28,14 @@ class Generator:
         self._spool = spool
         self._ready, self._go = folder / "load.ready", folder / "load.go"
         self._offered, self._plan = folder / "load.offered", folder / "load.plan"
+        self._stop = folder / "load.stop"
         self._child: Child | None = None
 
     def start(self, plan: LoadPlan) -> None:
         """Ready to go when this returns. Raises UserError."""
         plan = msgspec.structs.replace(
             plan, spool=str(self._spool), ready=str(self._ready), go=str(self._go),
-            offered=str(self._offered),
+            offered=str(self._offered), stop=str(self._stop),
         )  # fmt: skip
         write_whole(self._plan, plan)
         self._child = self._children.start(
@@ -49,6 +50,10 @@ class Generator:
         scratch.write_text(str(start_ns))
         scratch.replace(self._go)
         self._child.may_end = True
+
+    def stop_early(self) -> None:
+        """Nobody begins to pay any more; who is paying is still answered."""
+        self._stop.touch()
 
     @property
     def is_over(self) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness.analysis.analyse import Analysis
+from harness.analysis.measured import Stopped
 from harness.model.chain import Chain
 from harness.model.experiment import Experiment
 from harness.model.fallback import STEPS, FailoverTo, Split
@@ -46,6 +47,7 @@ def result_of(
             order.experiment.sha256,
             experiment.based_on,
             experiment.time_scale,
+            [one.text for one in experiment.stop_when],
         ),
         seed=order.seed,
         virtual=virtual,
@@ -75,6 +77,7 @@ def result_of(
         recovery=analysis.recovery,
         money=analysis.money,
         seconds=analysis.seconds,
+        stopped=_stopped(order.experiment, analysis.stopped),
         environment=_environment(),
         review=_reviewed(order.chain),
         command=order.command,
@@ -85,6 +88,15 @@ def result_of(
 def _place(experiment: Loaded[Experiment], measure: str, phase: str) -> str:
     """`chaos/steady.yaml:6:3`, the line that sets a limit."""
     return _shown(experiment.place("tolerances", measure, phase))
+
+
+def _stopped(experiment: Loaded[Experiment], stopped: Stopped | None) -> Stopped | None:
+    """Why a run was stopped, with the line that declares it."""
+    if stopped is None:
+        return None
+    conditions = [one.text for one in experiment.model.stop_when]
+    place = experiment.place("stop_when", conditions.index(stopped.condition))
+    return msgspec.structs.replace(stopped, place=_shown(place))
 
 
 def _reviewed(chain: Loaded[Chain]) -> list[ReviewFinding]:

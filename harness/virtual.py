@@ -6,8 +6,11 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from harness.analysis.analyse import analyse
 from harness.analysis.store import RunStore
+from harness.analysis.watch import cut_short
 from harness.faults.ability import refuse_unable
 from harness.order import Finished, Order, make_folder
 from harness.payments.errors import UserError
@@ -50,6 +53,8 @@ def run(
     except FAILURES as error:
         played.problems.append(f"the simulation failed: {type(error).__name__}: {error}")
     took_s = time.perf_counter() - begun_s
+    if played.stopped is not None:
+        progress.say(played.stopped.sentence)
     compression = played.ended_s / took_s if played.ended_s else None
     if compression is not None:
         progress.say(f"{played.ended_s:.1f} s passed in {took_s:.1f} s: x {compression:.0f}")
@@ -57,12 +62,13 @@ def run(
         _check(order, folder, played, progress)
     progress.close()
     store = RunStore.create(folder / "run.db")
-    store.set_meta("timeline", experiment.moments(played.start_s))
+    store.set_meta("timeline", cut_short(experiment.moments(played.start_s), played.stopped))
+    store.set_meta("stopped", msgspec.to_builtins(played.stopped))
     store.ingest(played.records)
     store.set_meta("drained_s", played.drained_s)
     store.set_meta("planned", played.planned)
-    if played.drained_s:  # every payment of the plan was started
-        store.set_meta("offered", played.planned)
+    if played.drained_s:
+        store.set_meta("offered", played.offered)
     store.set_meta("fault_hits", played.fault_hits)
     analysis = analyse(store, chain, experiment, problems=played.problems)
     store.thin(order.seed)

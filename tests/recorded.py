@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from harness.analysis.analyse import Analysis, analyse
+from harness.analysis.measured import Stopped
 from harness.analysis.store import RunStore
 from harness.model.chain import Chain
 from harness.model.experiment import Experiment
@@ -158,6 +161,10 @@ class Recorded:
         store.ingest(self.records)
         return store
 
-    def analysed(self, *problems: str, **tolerances: Any) -> Analysis:
+    def analysed(
+        self, *problems: str, stopped: Stopped | None = None, **tolerances: Any
+    ) -> Analysis:
         experiment = self.experiment(**tolerances)
-        return analyse(self.store(), CHAIN, experiment, problems=problems)
+        store = self.store()
+        store.set_meta("stopped", msgspec.to_builtins(stopped))
+        return analyse(store, CHAIN, experiment, problems=problems)

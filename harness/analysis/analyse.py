@@ -23,6 +23,7 @@ from harness.analysis.measured import (
     Recovery,
     Risk,
     Second,
+    Stopped,
     ToleranceResult,
     Verdict,
 )
@@ -66,6 +67,7 @@ class Analysis:
     recorded: int
     lag_p99_ms: float | None
     lag_max_ms: float | None
+    stopped: Stopped | None = None
 
 
 def analyse(
@@ -98,13 +100,19 @@ def analyse(
     books = money(store, chain)
     judged = tolerances(experiment, Observed(by_kind, recovery, used, hops, books, faults))
     planned = int(store.meta("planned", 0))
-    all_problems = [*problems, *harness_problems(planned, punctuality, faults, times)]
-    result, reasons = verdict(judged, books, list(dict.fromkeys(all_problems)), chain.currency)
+    offered = int(store.meta("offered", punctuality.recorded))
+    stopped = msgspec.convert(store.meta("stopped"), Stopped | None)
+    due, tried = planned, faults
+    if stopped is not None:  # the rest of the plan was not to be offered any more
+        due, tried = offered, [one for one in faults if one.switches]
+    all_problems = [*problems, *harness_problems(due, punctuality, tried, times)]
+    result, reasons = verdict(
+        judged, books, list(dict.fromkeys(all_problems)), chain.currency, stopped
+    )
     return Analysis(
         result, [*reasons, *notes(faults)], phases, faults, judged, broken, hops, used,
         risks(store, by_kind["all"].approved), recovery, books, seconds(store, times), planned,
-        int(store.meta("offered", punctuality.recorded)), punctuality.recorded,
-        punctuality.p99_ms, punctuality.longest_ms,
+        offered, punctuality.recorded, punctuality.p99_ms, punctuality.longest_ms, stopped,
     )  # fmt: skip
 
 

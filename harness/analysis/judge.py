@@ -15,6 +15,7 @@ from harness.analysis.measured import (
     Money,
     Phase,
     Recovery,
+    Stopped,
     ToleranceResult,
     Verdict,
 )
@@ -79,7 +80,10 @@ def tolerances(experiment: Experiment, seen: Observed) -> list[ToleranceResult]:
 def harness_problems(
     planned: int, punctuality: Punctuality, faults: Sequence[FaultRun], times: Times
 ) -> Iterator[str]:
-    """What makes a run inconclusive: it was not the experiment that was declared."""
+    """What makes a run inconclusive: it was not the experiment that was declared.
+
+    `planned`: payments that were to be offered; of a run that was stopped, until then.
+    """
     if planned != punctuality.recorded:
         yield f"{planned} payments were to be offered, {punctuality.recorded} have a record"
     lag_ms = punctuality.p99_ms
@@ -103,9 +107,15 @@ def notes(faults: Sequence[FaultRun]) -> list[str]:
 
 
 def verdict(
-    results: Sequence[ToleranceResult], money: Money, problems: Sequence[str], currency: str
-) -> tuple[Verdict, list[str]]:
-    """The verdict and its reasons, worst first. A fault of the harness is never the chain's."""
+    results: Sequence[ToleranceResult], money: Money, problems: Sequence[str], currency: str,
+    stopped: Stopped | None = None,
+) -> tuple[Verdict, list[str]]:  # fmt: skip
+    """The verdict and its reasons, worst first. A fault of the harness is never the chain's.
+
+    A run that was stopped never passes: it fails by what it broke until then, and otherwise
+    nobody knows what it would have broken.
+    """
+    why = [stopped.sentence] if stopped is not None else []
     broken = [
         f"{rule.title.lower()}: broken by {rule.findings} payment"
         f"{'s' if rule.findings > 1 else ''}, {written(rule.amount, currency)}"
@@ -123,11 +133,11 @@ def verdict(
         if one.passed is None
     ]
     if problems:
-        return Verdict.INCONCLUSIVE, [*problems, *broken, *failed]
+        return Verdict.INCONCLUSIVE, [*problems, *why, *broken, *failed]
     if broken or failed:
-        return Verdict.FAIL, [*broken, *failed, *unjudged]
-    if unjudged:
-        return Verdict.INCONCLUSIVE, unjudged
+        return Verdict.FAIL, [*why, *broken, *failed, *unjudged]
+    if why or unjudged:
+        return Verdict.INCONCLUSIVE, [*why, *unjudged]
     return Verdict.PASS, []
 
 

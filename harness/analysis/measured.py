@@ -13,8 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from harness.analysis.histogram import Histogram
-
-FEW_PAYMENTS = 20  # a window with fewer is shown as too small to say (design §5)
+from harness.model.tolerance import FEW_PAYMENTS as FEW_PAYMENTS
 
 
 def millis(latencies_ns: Histogram, *shares: float) -> list[float | None]:
@@ -208,6 +207,26 @@ class MoneyRule(msgspec.Struct, frozen=True):
     findings: int
     amount: int
     payments: list[MoneyFinding]  # at most the first 100
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """Why a run was stopped before its end: a condition that its experiment declares was met."""
+
+    at_s: float  # since the start of the load: then every fault was healed, and the load ended
+    condition: str  # as declared: "technical_success < 20% for 10s"
+    measure: str
+    lasted_s: float  # the window over which it was measured
+    observed: float
+    observed_text: str  # "4.0 %"
+    place: str = ""  # file:line:column of the condition, when known
+
+    @property
+    def sentence(self) -> str:
+        """What happened, in words."""
+        return (
+            f"stopped at {self.at_s:.1f} s: {self.measure.replace('_', ' ')} {self.observed_text} "
+            f"for {self.lasted_s:g} s (stop_when {self.condition})"
+        )
 
 
 class Money(msgspec.Struct, frozen=True):

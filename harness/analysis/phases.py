@@ -47,6 +47,20 @@ class Tally:
         self._latencies_ns.add(latency_ns)
         self._longest_ns = max(self._longest_ns, latency_ns)
 
+    def merge(self, other: Tally) -> None:
+        """Add what another one counted."""
+        self.offered += other.offered
+        self._succeeded += other._succeeded
+        self._approved += other._approved
+        self._declined += other._declined
+        self._unknown += other._unknown
+        self._amount += other._amount
+        self._at_risk += other._at_risk
+        self._amount_approved += other._amount_approved
+        self._amount_declined += other._amount_declined
+        self._latencies_ns.merge(other._latencies_ns)
+        self._longest_ns = max(self._longest_ns, other._longest_ns)
+
     def phase(self, name: str, kind: str, start_s: float, end_s: float) -> Phase:
         """The measures of what was counted."""
         p50, p95, p99 = millis(self._latencies_ns, 0.5, 0.95, 0.99)

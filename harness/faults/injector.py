@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from harness.faults.control import EngineError
@@ -38,6 +39,7 @@ class Injector:
         self._control = control
         self._services = services
         self._now_ns = now_ns
+        self._on: dict[str, Switch] = {}  # by fault: what was applied last and holds
         self._down: Counter[str] = Counter()  # how many faults hold a proxy down
 
     def switch(self, switch: Switch, planned_ns: int) -> FaultSwitch:
@@ -53,12 +55,23 @@ class Injector:
                 self._on_hops(switch)
         except EngineError as failure:
             error = str(failure)
+        if switch.action == "apply":
+            self._on[fault.id] = switch
+        elif not error:
+            self._on.pop(fault.id, None)
         return FaultSwitch(
             fault.id, "applied" if switch.action == "apply" else "healed", planned_ns,
             asked_ns if switch.action == "apply" else self._now_ns(),
             "link" if fault.acts_in_link else "hop",
             list(switch.place.links or switch.place.hops), error,
         )  # fmt: skip
+
+    def heal_all(self, planned_ns: int) -> list[FaultSwitch]:
+        """Take off every fault that is on, at once."""
+        return [
+            self.switch(replace(switch, action="heal"), planned_ns)
+            for switch in list(self._on.values())
+        ]
 
     def link_hits(self) -> dict[str, int]:
         """How many requests each in-link fault acted on so far; 0 for one that met none."""

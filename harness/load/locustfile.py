@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import gevent
+import gevent.event
 import gevent.pool
 import msgspec
 from locust import FastHttpUser, constant_throughput, events, task
@@ -38,6 +39,7 @@ from harness.wire.http import HttpResponse
 PLAN_VARIABLE = "PAYCHAIN_LOAD_PLAN"
 CONCURRENCY = 2_000  # connections of one load process
 PARENT_POLL_S = 0.25
+STOP_POLL_S = 0.05
 _NO_CONNECTION = ("ConnectionRefusedError", "gaierror")
 
 
@@ -91,14 +93,19 @@ class Scheduled(FastHttpUser):
         """Start every arrival at its time, wait for the last answers, end the process."""
         start_ns = self._start_ns()
         payments = gevent.pool.Group()
+        stop = gevent.event.Event()
+        watching = gevent.spawn(self._watch_for, stop)
         offered = 0
         for arrival in arrivals(self.plan):
             intended_ns = start_ns + int(arrival.at_s * 1e9)
             wait_s = (self.plan.epoch_ns + intended_ns - time.monotonic_ns()) / 1e9
             if wait_s > 0:
-                gevent.sleep(wait_s)
+                stop.wait(wait_s)
+            if stop.is_set():
+                break
             payments.spawn(self._pay, arrival, intended_ns)
             offered += 1
+        watching.kill()
         Path(self.plan.offered).write_text(str(offered))
         payments.join(timeout=self.plan.deadline_s + 1)
         self.recorder.close()
@@ -110,6 +117,11 @@ class Scheduled(FastHttpUser):
         while not go.exists():
             gevent.sleep(0.01)
         return int(go.read_text())
+
+    def _watch_for(self, stop: gevent.event.Event) -> None:
+        while not Path(self.plan.stop).is_file():
+            gevent.sleep(STOP_POLL_S)
+        stop.set()
 
     def _now_ns(self) -> int:
         return time.monotonic_ns() - self.plan.epoch_ns

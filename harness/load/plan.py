@@ -32,6 +32,7 @@ class LoadPlan(msgspec.Struct, frozen=True):
     ready: str = ""  # file written once the load can start
     go: str = ""  # file that appears with the start time when it may
     offered: str = ""  # file that gets the number of payments that were really started
+    stop: str = ""  # file that appears when no further payment may be started
 
 
 def load_plan(

@@ -20,6 +20,7 @@ from harness.model.fault import (
 )
 from harness.model.load import check_load
 from harness.model.problem import Problem, unknown
+from harness.model.stop import check_stop
 from harness.model.text import KeyPath
 from harness.payments.codes import table
 
@@ -130,6 +131,10 @@ def _unreached(chain: Chain) -> list[Problem]:
 def check_experiment(experiment: Experiment, chain: Chain | None) -> list[Problem]:
     """One kind and one target per fault, names that exist in the chain, unique ids."""
     problems = list(check_load(experiment.load, experiment.load_lasts))
+    if not problems:
+        lasts_s = experiment.load_lasts
+        rates = [rate for _, rate in experiment.load.corners(lasts_s)]
+        problems += check_stop(experiment.stop_when, lasts_s, max(rates, default=None))
     ids = Counter(fault.id for fault in experiment.faults if fault.id)
     for number, fault in enumerate(experiment.faults):
         at: KeyPath = ("faults", number)

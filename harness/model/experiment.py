@@ -11,6 +11,7 @@ from harness.model.chain import Name
 from harness.model.fault import Fault
 from harness.model.load import Load
 from harness.model.schema import Declared
+from harness.model.stop import StopWhen
 from harness.model.tolerance import Tolerances
 
 
@@ -24,6 +25,7 @@ class Experiment(Declared):
     load: Load
     faults: Annotated[list[Fault], Field(max_length=1_000)] = []
     tolerances: Tolerances = Tolerances()
+    stop_when: StopWhen = []
     assurance: Assurance = Assurance()
 
     @property

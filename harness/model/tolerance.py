@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from harness.model.quantity import duration_seconds, share_of_one
 from harness.model.schema import Declared
 
+FEW_PAYMENTS = 20  # a window with fewer is too small to say (design §5)
 _LIMIT = re.compile(r"(>=|<=|>|<)\s*(\S.*)")
 Comparison = Literal[">=", "<=", ">", "<"]
 PhaseName = Literal["before", "during", "recovery", "after", "all"]

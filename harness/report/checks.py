@@ -30,6 +30,7 @@ class Check:
 def checks(result: Result) -> list[Check]:
     """Every check: failed ones are for whoever renders them to sort."""
     return [
+        *_of_stop(result),
         *(_of_tolerance(one, result) for one in result.tolerances),
         *(_of_rule(one, result.chain.currency) for one in result.money.rules),
         Check(
@@ -38,6 +39,16 @@ def checks(result: Result) -> list[Check]:
             is_about_harness=True,
         ),
     ]  # fmt: skip
+
+
+def _of_stop(result: Result) -> list[Check]:
+    """Whether it ran to its end, where its experiment says when to stop."""
+    if not result.experiment.stop_when:
+        return []
+    name, title, stopped = "not_stopped", "Not stopped early", result.stopped
+    if stopped is None:
+        return [Check(name, title, True, "no condition of stop_when was met")]
+    return [Check(name, title, False, stopped.sentence, place=stopped.place, is_about_harness=True)]
 
 
 def plain(text: str) -> str:

@@ -22,6 +22,7 @@ from harness.analysis.measured import (
     Recovery,
     Risk,
     Second,
+    Stopped,
     ToleranceResult,
     Verdict,
 )
@@ -83,6 +84,7 @@ class ExperimentFacts(msgspec.Struct, frozen=True):
     sha256: str
     based_on: str
     time_scale: str
+    stop_when: list[str] = []  # conditions that would have stopped it early
 
 
 class EngineFacts(msgspec.Struct, frozen=True):
@@ -160,6 +162,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     assurance: dict[str, Any] = {}  # as declared: who tested what and why
     risks: list[Risk] = []  # approvals with something missing
     compression: float | None = None  # of a virtual run: its seconds in one second of real time
+    stopped: Stopped | None = None  # before its end, by a condition of the experiment
     stories: list[Story] = []  # of payments that broke or broke a money rule
 
 

@@ -107,6 +107,8 @@ def headline(result: Result) -> str:
             and one.measure not in ("double_charges", "orphaned_authorisations")
         ]
         said = said or list(result.reasons)
+        if result.stopped is not None and result.stopped.sentence not in said:
+            said.insert(0, result.stopped.sentence)
     more = len(said) - TOLD
     text = "; ".join(said[:TOLD]) + (f"; and {more} more" if more > 0 else "")
     return f"{text[:1].upper()}{text[1:]}."

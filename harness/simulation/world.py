@@ -9,6 +9,8 @@ from functools import lru_cache
 from random import Random
 from typing import Any, TypedDict
 
+from harness.analysis.measured import Stopped
+from harness.analysis.watch import SETTLED_S, Watch
 from harness.faults.evidence import Evidence
 from harness.faults.injector import Injector
 from harness.faults.timeline import Switch, compile_timeline
@@ -36,6 +38,8 @@ class Played:
     records: list[Record] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     planned: int = 0  # payments
+    offered: int = 0
+    stopped: Stopped | None = None
     start_s: float = 0.0  # of the load
     drained_s: float = 0.0
     ended_s: float = 0.0
@@ -92,6 +96,7 @@ class World:
         self._host = Host(chain, list(chain.links), seed=seed, now_ns=self.now_ns, journal=journal)
         self._engine = VirtualEngine(seed)
         self._pool: HttpPool | None = None  # the customers' connections
+        self._may_pay = True
         self.injector = Injector(self._engine, [VirtualLinkFaults(self._host.faults)], self.now_ns)
 
     async def start(self) -> None:
@@ -105,13 +110,18 @@ class World:
         self._pool = HttpPool(*addresses[self._chain.hops()[0].name])
 
     async def pay(self, plan: LoadPlan, schedule: Sequence[Arrival]) -> list[PaymentRecord]:
-        """Let customers pay, each at its time from now, until all know or have given up."""
+        """Let customers pay, each at its time from now, until all know or have given up.
+
+        Those whose time comes after `stop_early` do not pay.
+        """
         start_ns = self.now_ns()
         paid: list[PaymentRecord] = []
         paying: dict[asyncio.Task[None], None] = {}
         for arrival in schedule:
             intended_ns = start_ns + int(arrival.at_s * 1e9)
             await self._loop.until(intended_ns)
+            if not self._may_pay:
+                break
             task = self._loop.create_task(self._pay_once(plan, arrival, intended_ns, paid))
             paying[task] = None
             task.add_done_callback(paying.pop)
@@ -132,6 +142,11 @@ class World:
         record = self.injector.switch(switch, planned_ns)
         self._journal.append(record)
         return record
+
+    def stop_early(self) -> None:
+        """Heal every fault; from now on nobody begins to pay."""
+        self._may_pay = False
+        self._journal.extend(self.injector.heal_all(self.now_ns()))
 
     async def drain(self) -> int:
         """Wait until every request and reversal is final; how many still are not."""
@@ -159,8 +174,15 @@ async def _experiment(
     faults = asyncio.get_running_loop().create_task(
         _switch_faults(world, chain, experiment, played)
     )
-    await world.pay(plan, _schedule(plan))
-    await faults
+    watching = None
+    if experiment.stop_when:
+        watch = Watch(experiment.stop_when, chain, played.start_s)
+        watching = faults.get_loop().create_task(_watch(world, watch, faults, played))
+    played.offered = len(await world.pay(plan, _schedule(plan)))
+    if watching is not None:
+        watching.cancel()
+    if played.stopped is None:
+        await faults
     pending = await world.drain()
     if pending:
         played.problems.append(f"{pending} requests or reversals were still on their way")
@@ -168,6 +190,22 @@ async def _experiment(
     played.fault_hits = world.injector.link_hits()
     await world.stop()
     played.ended_s = world.now_ns() / 1e9
+
+
+async def _watch(world: World, watch: Watch, faults: asyncio.Task[None], played: Played) -> None:
+    """Look at what was recorded once a second; stop when a condition is met."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    at_ns = int((played.start_s + SETTLED_S) * 1e9)
+    seen = 0
+    while played.stopped is None:
+        at_ns += 1_000_000_000
+        await loop.until(at_ns)
+        watch.add(played.records[seen:])
+        seen = len(played.records)
+        played.stopped = watch.judge(at_ns / 1e9)
+    faults.cancel()
+    world.stop_early()
 
 
 async def _switch_faults(

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "progress": {"payments"},
     "faults": BASE | {"wire", "services", "toxics", "children"},
     "load": BASE | {"wire", "services"},
-    "simulation": BASE | {"wire", "services", "toxics", "faults", "load"},
+    "simulation": BASE | {"wire", "services", "toxics", "faults", "load", "analysis"},
     "analysis": BASE,
     "report": BASE | {"analysis"},
     "explore": BASE | {"simulation", "analysis", "load"},
