@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from harness.report.checks import Check, checks
+from harness.report.checks import Check, checks, plain
 from harness.report.result import Result
 
 FILE_NAME = "ctrf.json"
@@ -25,7 +25,7 @@ def ctrf_json(result: Result) -> str:
         "reportFormat": "CTRF",
         "specVersion": SPEC,
         "results": {
-            "tool": {"name": "paychain", "version": result.environment.get("paychain", "")},
+            "tool": {"name": "paychain", "version": plain(result.environment.get("paychain", ""))},
             "summary": {
                 "tests": len(tests), **counts,
                 "start": _millis(result.started_at), "stop": _millis(result.ended_at),
@@ -41,17 +41,17 @@ def _test(one: Check, result: Result) -> dict[str, Any]:
     if one.is_about_harness and one.passed is False:
         status = "other"  # an inconclusive run is no failure of the chain
     test: dict[str, Any] = {
-        "name": one.name,
+        "name": plain(one.name),
         "status": status,
         "duration": 0,
-        "suite": ["paychain", result.chain.name, result.experiment.name],
-        "message": f"{one.title}: {one.said}" if one.said else one.title,
+        "suite": ["paychain", plain(result.chain.name), plain(result.experiment.name)],
+        "message": plain(f"{one.title}: {one.said}" if one.said else one.title),
     }
     if one.evidence:
-        test["trace"] = f"{one.evidence}\nrepeat: {result.command}"
+        test["trace"] = plain(f"{one.evidence}\nrepeat: {result.command}")
     if one.place:
         path, line, _ = one.place.rsplit(":", 2)
-        test |= {"filePath": path, "line": int(line)}
+        test |= {"filePath": plain(path), "line": int(line)}
     return test
 
 

@@ -1,7 +1,8 @@
 """junit.xml for Jenkins, GitLab and others: one case per check, with stable names.
 
 GitLab counts only the first of two cases of one class and name, and shows the class as the suite;
-so the class names the chain and the experiment. Never one case per payment.
+so the class names the chain and the experiment. It shows an outcome's content, Jenkins its message:
+so what matters is in both. Never one case per payment.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from harness.report.checks import Check, checks, plain
 from harness.report.result import Result
+
+LONGEST_TEXT = 64 * 1024  # characters; GitLab's XML reader gives up on a text of 10 MB
 
 
 def junit_xml(result: Result) -> str:
@@ -45,19 +48,31 @@ def _case(suite: Element, classname: str, one: Check, command: str) -> None:
         suite, "testcase", classname=plain(classname), name=plain(one.name), time="0.000"
     )
     if one.passed is None:
-        say(case, "skipped", one.said, "")
+        say(case, "skipped", one.said)
     elif not one.passed:
         kind = "error" if one.is_about_harness else "failure"
-        lines = [one.title, one.said, one.evidence, one.place, f"repeat: {command}"]
-        say(case, kind, f"{one.title}: {one.said}", "\n".join(line for line in lines if line))
+        lines = (one.title, one.said, one.evidence, one.place, f"repeat: {command}")
+        say(case, kind, f"{one.title}: {one.said}", *lines)
     elif one.said:
-        SubElement(case, "system-out").text = plain(one.said)
+        add_output(case, one.said)
 
 
-def say(case: Element, kind: str, message: str, text: str) -> None:
-    """Give a case a failure, an error or a skip, without characters that XML cannot hold."""
-    found = SubElement(case, kind, message=plain(message), type=kind)
-    found.text = plain(text)
+def say(case: Element, kind: str, message: str, *lines: str) -> None:
+    """Give a case a failure, an error or a skip; its content is `lines`, or the message again."""
+    found = SubElement(case, kind, message=_held(message), type=kind)
+    found.text = "\n".join(_held(line) for line in lines if line) or _held(message)
+
+
+def add_output(case: Element, text: str) -> None:
+    """Give a case that passed something to say."""
+    SubElement(case, "system-out").text = _held(text)
+
+
+def _held(text: str) -> str:
+    """Text that XML can hold and its readers take."""
+    clean = plain(text)
+    over = len(clean) - LONGEST_TEXT
+    return clean if over <= 0 else f"{clean[:LONGEST_TEXT]}… ({over} more characters)"
 
 
 def _is_failure(one: Check) -> bool:

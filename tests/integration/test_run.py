@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from xml.etree.ElementTree import parse
 
+from ci_formats import ctrf_mistakes, junit_mistakes
+
 from harness.payments.cards import TEST_CARDS
 from harness.report.dsse import new_key
 
@@ -70,6 +72,7 @@ def test_a_failover_carries_the_payments_and_every_output_is_written(tmp_path: P
     assert fallback["to"] == "processor-b"
     assert fallback["success"] == 1.0
     (run,) = (tmp_path / "runs").iterdir()
+    assert junit_mistakes((run / "junit.xml").read_text("utf-8")) == []
     (suite,) = parse(run / "junit.xml").getroot()
     assert suite.get("failures") == "0"
     assert "<svg" in (run / "report.html").read_text()
@@ -93,6 +96,7 @@ def test_no_file_of_a_run_holds_a_whole_card_number(tmp_path: Path) -> None:
         [sys.executable, "-m", "harness.cli", "show", "payment", str(run), "p0000001"],
         timeout=30, check=True, stdout=(tmp_path / "runs" / "shown.txt").open("wb"),
     )  # fmt: skip
+    assert ctrf_mistakes((run / "ctrf.json").read_text("utf-8")) == []
     secret = key.read_text().splitlines()[1].encode()
     files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
     assert len(files) > 10

@@ -1,41 +1,15 @@
-"""junit.xml as Jenkins and GitLab take it (the attributes are those of Jenkins' schema)."""
+"""What junit.xml says of a run, where and under which names."""
 
 from __future__ import annotations
 
 from xml.etree.ElementTree import Element, fromstring
 
 import msgspec
-import pytest
-from report_results import DOUBLE, result
+from report_results import result
 
-from harness.analysis.measured import MoneyFinding, Verdict
+from harness.analysis.measured import Verdict
 from harness.report.junit import junit_xml
 from harness.report.result import Result
-
-# element: its children, its required attributes, its optional ones
-SHAPE = {
-    "testsuites": ({"testsuite"}, set(), {"name", "time", "tests", "failures", "errors"}),
-    "testsuite": (
-        {"properties", "testcase", "system-out", "system-err"},
-        {"name", "tests", "failures", "errors"}, {"skipped", "time", "timestamp", "hostname"},
-    ),
-    "properties": ({"property"}, set(), set()),
-    "property": (set(), {"name", "value"}, set()),
-    "testcase": ({"skipped", "error", "failure", "system-out", "system-err"}, {"name"},
-                 {"classname", "time"}),
-    "failure": (set(), set(), {"type", "message"}),
-    "error": (set(), set(), {"type", "message"}),
-    "skipped": (set(), set(), {"type", "message"}),
-    "system-out": (set(), set(), set()),
-}  # fmt: skip
-
-
-def assert_shape(element: Element) -> None:
-    children, needed, allowed = SHAPE[element.tag]
-    assert needed <= set(element.attrib) <= needed | allowed
-    for child in element:
-        assert child.tag in children, f"<{child.tag}> in <{element.tag}>"
-        assert_shape(child)
 
 
 def cases(of: Result) -> dict[str, Element]:
@@ -44,11 +18,8 @@ def cases(of: Result) -> dict[str, Element]:
     return {case.attrib["name"]: case for case in suite.findall("testcase")}
 
 
-def test_it_has_the_elements_and_attributes_that_ci_systems_read() -> None:
-    root = fromstring(junit_xml(result()))
-    assert root.tag == "testsuites"
-    assert_shape(root)
-    suite = root[0]
+def test_the_suite_counts_its_cases_and_says_how_long_the_run_took() -> None:
+    (suite,) = fromstring(junit_xml(result()))
     # three tolerances, two money rules and whether the run is conclusive
     counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped", "time")}
     assert counts == {
@@ -85,11 +56,3 @@ def test_what_could_not_be_judged_is_skipped_and_an_inconclusive_run_an_error() 
     error = broken["run_is_conclusive"].find("error")
     assert error is not None
     assert error.get("message") == "Run is conclusive: the engine died"
-
-
-@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x0b", "\ufffe", "\ud800", "<", "]]>", "&"])
-def test_no_text_makes_the_file_unreadable(character: str) -> None:
-    finding = MoneyFinding(f"p{character}1", 1, f"held {character} twice", [character])
-    rule = msgspec.structs.replace(DOUBLE, title=f"a{character}b", payments=[finding])
-    bad = result(money=msgspec.structs.replace(result().money, rules=[rule]), command=character)
-    assert_shape(fromstring(junit_xml(bad).encode()))

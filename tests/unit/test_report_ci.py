@@ -83,9 +83,8 @@ def test_a_sparkline_shows_the_worst_second_of_each_part() -> None:
     assert sparkline(result()) == SPARKS[7] * 10 + SPARKS[5] * 10 + SPARKS[7] * 10
 
 
-def test_the_ctrf_report_has_its_required_members_and_its_counts_add_up() -> None:
+def test_the_counts_of_the_ctrf_report_add_up() -> None:
     report: dict[str, Any] = json.loads(ctrf_json(result()))
-    assert (report["reportFormat"], report["specVersion"]) == ("CTRF", "0.1.0")
     results = report["results"]
     assert results["tool"]["name"] == "paychain"
     summary, tests = results["summary"], results["tests"]
@@ -93,12 +92,6 @@ def test_the_ctrf_report_has_its_required_members_and_its_counts_add_up() -> Non
     for status in ("passed", "failed", "pending", "skipped", "other"):
         assert summary[status] == sum(test["status"] == status for test in tests)
     assert summary["tests"] == len(tests) == 6
-    for test in tests:
-        assert {"name", "status", "duration"} <= set(test)
-        assert set(test) <= {
-            "name", "status", "duration", "suite", "message", "trace", "filePath", "line",
-        }  # fmt: skip
-        assert all(isinstance(part, str) for part in test["suite"])
     failed = next(test for test in tests if test["name"] == "technical_success.during")
     assert (failed["filePath"], failed["line"]) == ("chaos/mine.yaml", 7)
 
