@@ -77,6 +77,7 @@ class FaultRun(msgspec.Struct, frozen=True):
     hits: int | None  # connections or requests it acted on; None when the engine cannot say
     hits_unit: str  # "connections", "requests" or ""
     errors: list[str]
+    spans: list[tuple[float, float | None]] = []  # when it was on: several where it comes and goes
     recovery_s: float | None = None  # as in Recovery, from this fault's own heal
     absent: dict[str, str] = {}
 

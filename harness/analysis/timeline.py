@@ -18,6 +18,8 @@ from harness.model.fault import Fault
 from harness.payments.journal import Decision, FaultSwitch, PaymentRecord
 from harness.payments.outcome import Outcome
 
+CHANGE_S = 0.1  # a fault that is off for less was only changed, step by step
+
 
 @dataclass(frozen=True)
 class Times:
@@ -52,10 +54,25 @@ def fault_runs(store: RunStore, experiment: Experiment, times: Times) -> list[Fa
                 applied[0] if applied else None,
                 worked[-1].effective_ns / 1e9 if is_off else None, len(mine),
                 hits, "requests" if fault.acts_in_link else "connections",
-                [one.error for one in mine if one.error],
+                [one.error for one in mine if one.error], spans_of(worked),
             )
         )  # fmt: skip
     return runs
+
+
+def spans_of(switches: Sequence[FaultSwitch]) -> list[tuple[float, float | None]]:
+    """When a fault was on, in seconds; a change of its strength in between is no break."""
+    spans: list[tuple[float, float | None]] = []
+    for switch in switches:
+        at_s = switch.effective_ns / 1e9
+        if switch.action != "applied":
+            if spans and spans[-1][1] is None:
+                spans[-1] = (spans[-1][0], at_s)
+        elif spans and (until_s := spans[-1][1]) is not None and at_s - until_s < CHANGE_S:
+            spans[-1] = (spans[-1][0], None)
+        elif not spans or spans[-1][1] is not None:
+            spans.append((at_s, None))
+    return spans
 
 
 def in_words(fault: Fault) -> str:

@@ -58,13 +58,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Window:
-    """A fault that was on, in a lane of its own where windows or labels overlap."""
+    """A fault from its first second to its last, in a lane of its own where labels overlap."""
 
     name: str
     text: str
     start_s: float
     end_s: float
     lane: int
+    on: tuple[tuple[float, float], ...]  # when it really was on
 
 
 def start_of(result: Result) -> float:
@@ -115,7 +116,11 @@ def windows(result: Result) -> list[Window]:
         label_s = begin_s + (len(one.id) + 2) * whole_s / 130  # some 130 characters are as wide
         lane = next((i for i, at_s in enumerate(free) if at_s <= begin_s), len(free))
         free[lane : lane + 1] = [max(until_s, label_s)]
-        placed.append(Window(one.id, one.text, begin_s, until_s, lane))
+        on = tuple(
+            (from_s - start_s, until_s if to_s is None else to_s - start_s)
+            for from_s, to_s in one.spans or [(applied_s, one.healed_s)]
+        )
+        placed.append(Window(one.id, one.text, begin_s, until_s, lane, on))
     return placed
 
 

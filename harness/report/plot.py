@@ -23,7 +23,7 @@ def timeline(result: Result) -> tuple[list[str], dict[str, Any]]:
     data: dict[str, Any] = {"left": over.start, "right": over.end, "whole": over.high}
     wide = bucket_width(len(result.seconds), MOST_STOPS)
     data["wide"] = wide
-    data["faults"] = [[one.name, one.start_s, one.end_s] for one in shown]
+    data["faults"] = [[one.name, *span] for one in shown for span in one.on]
     data["panels"] = []
     every = panels(result)
     for panel in every:
@@ -64,8 +64,9 @@ def _strip(result: Result, shown: list[Window], over: Scale) -> str:
             strip.text(x + 5, 14, name, colour="muted", size=11)
     for one in shown:
         x, y = over(one.start_s), 24 + LANE * one.lane
-        strip.rect(x, y, max(over(one.end_s) - x, 2), LANE - 3, fill="warm-bg", stroke="warm",
-                   title=one.text)  # fmt: skip
+        for start_s, end_s in one.on:
+            strip.rect(over(start_s), y, over(end_s) - over(start_s), LANE - 3, fill="warm-bg")
+        strip.rect(x, y, max(over(one.end_s) - x, 2), LANE - 3, stroke="warm", title=one.text)
         strip.text(x + 6, y + 13, f"⚡ {one.name}", colour="warm", size=11)
     if not shown:
         strip.text(over.start, 38, "no fault took effect", colour="muted", size=11)
@@ -78,9 +79,9 @@ def _panel(panel: Panel, shown: list[Window], over: Scale, up: Scale, *, is_last
         name=panel.name,
     )  # fmt: skip
     for one in shown:
-        x = over(one.start_s)
-        drawing.rect(x, ABOVE, over(one.end_s) - x, HEIGHT, fill="warm-bg", group="window",
-                     title=one.text)  # fmt: skip
+        for start_s, end_s in one.on:
+            drawing.rect(over(start_s), ABOVE, over(end_s) - over(start_s), HEIGHT,
+                         fill="warm-bg", group="window", title=one.text)  # fmt: skip
     for one in shown:
         for at_s in (one.start_s, one.end_s):
             drawing.line(over(at_s), ABOVE, over(at_s), up.start, "warm", dash="2 3")

@@ -84,6 +84,17 @@ def test_faults_that_overlap_stand_in_lanes_of_their_own() -> None:
     ]  # fmt: skip
 
 
+def test_a_fault_that_comes_and_goes_is_shaded_only_while_it_is_on() -> None:
+    flapping = msgspec.structs.replace(
+        result().faults[0], applied_s=11.0, spans=[(11.0, 13.5), (16.0, 18.5), (19.0, None)]
+    )
+    (window,) = windows(result(faults=[flapping]))
+    # shown from the load's start at 1; the last is open until its heal at 21
+    assert window.on == ((10.0, 12.5), (15.0, 17.5), (18.0, 20.0))
+    _, data = timeline(result(faults=[flapping]))
+    assert [one[1:] for one in data["faults"]] == [[10.0, 12.5], [15.0, 17.5], [18.0, 20.0]]
+
+
 def test_a_limit_is_drawn_over_the_phase_that_it_judges() -> None:
     (line,) = panels(result(tolerances=[FAILED]))[0].lines
     # the phase during lasts from 11 to 21, and the axis starts with the load at 1
