@@ -10,7 +10,7 @@ from pathlib import Path
 
 from locust import FastHttpUser, events, task
 
-from harness.load.locustfile import pay
+from harness.load.locustfile import PayingUser
 from harness.load.recorder import Recorder
 from harness.model.chain import CUSTOMER, ENTRY_OPERATION
 from harness.payments.cards import TEST_CARDS
@@ -38,7 +38,7 @@ class Bare(FastHttpUser):
         self.client.post("/pay", data=BODY, name="pay")
 
 
-class Paying(FastHttpUser):
+class Paying(PayingUser):
     """A payment: encoded, sent, its outcome read; with `recorded` also journalled."""
 
     abstract = KIND == "bare"
@@ -49,7 +49,7 @@ class Paying(FastHttpUser):
         started = time.monotonic_ns()
         span = f"c{number:015x}"
         request = request_of(number)
-        reply = pay(self, request, span)
+        reply = self.pay(request, span, 60.0)
         if KIND != "recorded":
             return
         if not recorder:

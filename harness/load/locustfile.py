@@ -16,9 +16,12 @@ import gevent
 import gevent.event
 import gevent.pool
 import msgspec
-from locust import FastHttpUser, constant_throughput, events, task
+from locust import User, constant_throughput, events, task
+from locust.env import Environment
+from locust.exception import CatchResponseError, StopTest
 
 from harness.load.arrivals import Arrival, arrivals
+from harness.load.client import CustomerPool
 from harness.load.customer import (
     TARGET,
     customer_span,
@@ -31,60 +34,66 @@ from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
 from harness.model.chain import ENTRY_OPERATION
 from harness.payments.cards import TEST_CARDS
-from harness.payments.outcome import HopResult
-from harness.services.channel import Reply, classify
+from harness.payments.errors import UserError
+from harness.services.channel import Reply, classify, failure_of
 from harness.services.message import PaymentRequest, encode
-from harness.wire.http import HttpResponse
+from harness.wire.http import WireError
 
 PLAN_VARIABLE = "PAYCHAIN_LOAD_PLAN"
-CONCURRENCY = 2_000  # connections of one load process
+CONNECTIONS = 2_000  # of one load process
+PATIENCE_S = 60.0  # of a customer without a plan
 PARENT_POLL_S = 0.25
 STOP_POLL_S = 0.05
-_NO_CONNECTION = ("ConnectionRefusedError", "gaierror")
 
 
-def pay(user: FastHttpUser, request: PaymentRequest, span: str) -> Reply:
-    """Send one payment as the customer and read the outcome from the body."""
-    with user.client.post(
-        TARGET,
-        data=encode(request),
-        headers=headers_of(request, span),
-        name=ENTRY_OPERATION,
-        catch_response=True,
-    ) as response:
-        if response.status_code == 0:
-            reply = Reply(_failure(response.error))
-        else:
-            reply = classify(HttpResponse(response.status_code, response.content or b""))
-        if reply.result.worked:
-            response.success()
-        else:
-            response.failure(f"{reply.result} {reply.code}".strip())
-    return reply
+class PayingUser(User):
+    """A Locust user with the customers' client in place of Locust's."""
+
+    abstract = True
+    max_connections = 1
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        try:
+            self.pool = CustomerPool(self.host or "", max_connections=self.max_connections)
+        except UserError as error:
+            raise StopTest(str(error)) from error
+
+    def pay(self, request: PaymentRequest, span: str, patience_s: float) -> Reply:
+        """Send one payment and read the outcome from the body; Locust's statistics get it too."""
+        wall_s, began_s = time.time(), time.perf_counter()
+        length = 0
+        try:
+            response = self.pool.post(
+                TARGET, encode(request), headers=headers_of(request, span), timeout_s=patience_s
+            )
+            length = len(response.body)
+            reply = classify(response)
+        except WireError as error:
+            reply = Reply(failure_of(error))
+        failure = None if reply.result.worked else CatchResponseError(_named(reply))
+        self.environment.events.request.fire(
+            request_type="POST", name=ENTRY_OPERATION, response=None, response_length=length,
+            response_time=(time.perf_counter() - began_s) * 1e3, start_time=wall_s,
+            exception=failure, context={}, url=TARGET,
+        )  # fmt: skip
+        return reply
 
 
-def _failure(error: BaseException | None) -> HopResult:
-    names = {type(error).__name__, type(getattr(error, "__cause__", None)).__name__}
-    if names.intersection(_NO_CONNECTION):
-        return HopResult.REFUSED
-    if isinstance(error, TimeoutError) or any("timeout" in name.lower() for name in names):
-        return HopResult.TIMEOUT
-    return HopResult.RESET
+def _named(reply: Reply) -> str:
+    return f"{reply.result} {reply.code}".strip()
 
 
-class Scheduled(FastHttpUser):
+class Scheduled(PayingUser):
     """Walks the schedule of a run: exactly one of these per load process."""
 
     abstract = PLAN_VARIABLE not in os.environ
     fixed_count = 1
-    concurrency = CONCURRENCY
-    max_retries = 0
-    max_redirects = 0
+    max_connections = CONNECTIONS
 
-    def __init__(self, environment: object) -> None:
+    def __init__(self, environment: Environment) -> None:
         self.plan = msgspec.json.decode(Path(os.environ[PLAN_VARIABLE]).read_bytes(), type=LoadPlan)
         self.host = self.plan.url
-        self.connection_timeout = self.network_timeout = self.plan.deadline_s
         super().__init__(environment)
         self.recorder = Recorder(Path(self.plan.spool))
 
@@ -128,20 +137,20 @@ class Scheduled(FastHttpUser):
 
     def _pay(self, arrival: Arrival, intended_ns: int) -> None:
         started_ns = self._now_ns()
-        reply = Reply(HopResult.TIMEOUT)
-        with gevent.Timeout(patience_s(self.plan, intended_ns, started_ns), False):
-            reply = pay(self, request_of(self.plan, arrival), customer_span(arrival))
+        reply = self.pay(
+            request_of(self.plan, arrival), customer_span(arrival),
+            patience_s(self.plan, intended_ns, started_ns),
+        )  # fmt: skip
         ended_ns = self._now_ns()
         for record in records_of(self.plan, arrival, intended_ns, started_ns, ended_ns, reply):
             self.recorder.append(record)
 
 
-class Customer(FastHttpUser):
+class Customer(PayingUser):
     """Pays once a second under plain `locust -f`."""
 
     abstract = PLAN_VARIABLE in os.environ
     wait_time = constant_throughput(1)
-    max_retries = 0
 
     @task
     def buy(self) -> None:
@@ -150,7 +159,7 @@ class Customer(FastHttpUser):
         payment = f"adhoc-{os.getpid()}-{number}"
         card = TEST_CARDS[number % len(TEST_CARDS)]
         request = PaymentRequest(payment, 2_500, "EUR", card, "ad hoc", key=payment)
-        pay(self, request, f"c{number:015x}")
+        self.pay(request, f"c{number:015x}", PATIENCE_S)
 
 
 _numbers = count(1)

@@ -12,8 +12,7 @@ from harness.wire.http import (
     HttpResponse,
     Refused,
     WireError,
-    header_lines,
-    request_line,
+    request_head,
 )
 
 MOST_CONNECTIONS = 1_024
@@ -57,9 +56,8 @@ class HttpPool:
         Raises Refused, CallTimeout, Broken or Malformed for what went wrong on the way, and
         ValueError for a request that cannot be written.
         """
-        head = f"{request_line(method, target)}host: {self._host}:{self._port}\r\n"
-        head += f"content-length: {len(body)}\r\n{header_lines(headers or {})}\r\n"
-        data = head.encode("latin-1") + body
+        host = f"{self._host}:{self._port}"
+        data = request_head(method, target, host, len(body), headers or {}) + body
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         connection = await self._take(loop, deadline)

@@ -6,22 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import httptools
-
-from harness.wire.http import (
-    Broken,
-    CallTimeout,
-    HttpResponse,
-    Malformed,
-    WireError,
-    keep_header,
-)
-
-MOST_RESPONSE_BYTES = 4_194_304  # head, body, framing and everything informational before it
-
-
-class _Surplus(Exception):
-    """Bytes after the answer: the connection is out of step."""
+from harness.wire.answer import AnswerReader
+from harness.wire.http import Broken, CallTimeout, HttpResponse, Malformed, WireError
 
 
 class Exchange(asyncio.Protocol):
@@ -33,7 +19,7 @@ class Exchange(asyncio.Protocol):
         self._loop = loop
         self._on_lost = on_lost
         self._transport: Any = None
-        self._parser: Any = None
+        self._reader: AnswerReader | None = None
         self._waiter: asyncio.Future[HttpResponse] | None = None
         self.is_usable = self.is_lost = False
 
@@ -49,9 +35,11 @@ class Exchange(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.is_usable = False
-        if self._parser is not None and self._ends_with_connection:
-            self._complete()
-        self._fail(Broken("closed before the answer was whole", sent=True))
+        if self._reader is not None:
+            try:
+                self._complete(self._reader.end())
+            except Broken as error:
+                self._fail(error)
         return False
 
     def data_received(self, data: bytes) -> None:
@@ -60,15 +48,15 @@ class Exchange(asyncio.Protocol):
                 return  # the parser reads past empty lines behind an answer, too
             self.abort()  # an answer nobody asked for: nothing after it can be trusted
             return
-        self._size += len(data)
-        if self._size > MOST_RESPONSE_BYTES:
-            self._fail(Malformed(f"more than {MOST_RESPONSE_BYTES} bytes", sent=True))
-            return
+        assert self._reader is not None
         try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            answer = self._reader.feed(data)
+        except Malformed as error:
             self.is_usable = False
-            self._fail(Malformed(f"not an answer: {error}", sent=True))
+            self._fail(error)
+        else:
+            if answer is not None:
+                self._complete(answer)
 
     # -- one exchange -----------------------------------------------------------------------------
     async def exchange(self, data: bytes, *, is_head: bool, deadline: float) -> HttpResponse:
@@ -80,10 +68,7 @@ class Exchange(asyncio.Protocol):
             raise Broken("closed before the request was sent", sent=False)
         if self._loop.time() >= deadline:
             raise CallTimeout("no time left to send", sent=False)
-        self._parser = httptools.HttpResponseParser(self)
-        self._is_head = is_head
-        self._is_whole = self._ends_with_connection = False
-        self._size = 0
+        self._reader = AnswerReader(is_head=is_head)
         waiter: asyncio.Future[HttpResponse] = self._loop.create_future()
         self._waiter = waiter
         timer = self._loop.call_at(deadline, self._time_out)
@@ -97,58 +82,21 @@ class Exchange(asyncio.Protocol):
             raise
         finally:
             timer.cancel()
-            self._waiter = self._parser = None
+            self._waiter = self._reader = None
 
     def abort(self) -> None:
         """Drop the connection and what is still to be written."""
         self.is_usable = False
         self._transport.abort()
 
-    # -- what the parser calls --------------------------------------------------------------------
-    def on_message_begin(self) -> None:
-        if self._is_whole:
-            raise _Surplus("bytes after the answer")
-        self._headers: dict[str, str] = {}
-        self._body: list[bytes] = []
-        self._is_head_whole = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._is_head_whole:  # trailers are read past
-            keep_header(self._headers, name, value)
-
-    def on_headers_complete(self) -> None:
-        self._is_head_whole = True
-        if self._parser.get_status_code() < 200:
-            return  # informational: the answer is still to come
-        headers = self._headers
-        if "transfer-encoding" in headers:
-            is_framed = headers["transfer-encoding"].lower().endswith("chunked")
-        else:
-            is_framed = "content-length" in headers
-        self._ends_with_connection = not is_framed
-        if self._is_head:
-            self._complete()
-
-    def on_body(self, data: bytes) -> None:
-        if self._is_whole:
-            raise _Surplus("a body where none can be")
-        self._body.append(data)
-
-    def on_message_complete(self) -> None:
-        if not self._is_whole and self._parser.get_status_code() >= 200:
-            self._complete()
-
-    def _complete(self) -> None:
-        self._is_whole = True
+    def _complete(self, answer: HttpResponse) -> None:
+        assert self._reader is not None
         # An answer that overtakes its request leaves the rest of the request on the way.
         self.is_usable = (
-            self.is_usable
-            and self._parser.should_keep_alive()
-            and not self._transport.get_write_buffer_size()
+            self.is_usable and self._reader.can_stay and not self._transport.get_write_buffer_size()
         )
         if self._waiter is not None and not self._waiter.done():
-            status = self._parser.get_status_code()
-            self._waiter.set_result(HttpResponse(status, b"".join(self._body), self._headers))
+            self._waiter.set_result(answer)
 
     # -- what ends it early -----------------------------------------------------------------------
     def _time_out(self) -> None:

@@ -100,6 +100,14 @@ def request_line(method: str, target: str) -> str:
     return f"{line}\r\n"
 
 
+def request_head(
+    method: str, target: str, host: str, length: int, headers: Mapping[str, str]
+) -> bytes:
+    """Everything of a request before its body. Raises ValueError for what cannot be written."""
+    head = f"{request_line(method, target)}host: {host}\r\ncontent-length: {length}\r\n"
+    return f"{head}{header_lines(headers)}\r\n".encode("latin-1")
+
+
 def keep_header(headers: dict[str, str], name: bytes, value: bytes) -> None:
     """Add a received header; a repeated one becomes a list, as RFC 9110 §5.3 reads it."""
     key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 from wire_peer import ON_EACH_LOOP, Listener, Peer, Runner, run, until
 
+from harness.wire.answer import MOST_RESPONSE_BYTES
 from harness.wire.client import HttpPool
-from harness.wire.exchange import MOST_RESPONSE_BYTES
 from harness.wire.http import (
     Broken,
     CallTimeout,
