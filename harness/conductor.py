@@ -41,7 +41,7 @@ WATCH_S = 1.0  # between two signs of life of the engine
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM."""
+    """Ctrl-C, SIGTERM or a closed terminal."""
 
 
 def run(order: Order, progress: Progress) -> Finished:
@@ -50,11 +50,11 @@ def run(order: Order, progress: Progress) -> Finished:
     A failure of the harness itself never raises: the verdict is inconclusive and says why.
     Raises UserError when nothing could be started, with nothing left running.
     """
-    check_engine(order.toxiproxy, order.chain.model, order.experiment)
+    check_engine(order.toxiproxy, order.experiment)
     started = datetime.now(UTC)
     folder = make_folder(order, started)
     conduct = _Run(order, folder, progress)
-    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
+    before = {number: signal.signal(number, _interrupt) for number in _signals()}
     was_interrupted = False
     try:
         conduct.start()
@@ -66,7 +66,7 @@ def run(order: Order, progress: Progress) -> Finished:
     except (UserError, EngineError, requests.RequestException) as error:
         conduct.problems.append(str(error))
     finally:
-        for number in _SIGNALS:  # a second Ctrl-C must not leave anything running
+        for number in before:  # a second Ctrl-C must not leave anything running
             signal.signal(number, signal.SIG_IGN)
         conduct.stop()
         for number, handler in before.items():
@@ -76,7 +76,12 @@ def run(order: Order, progress: Progress) -> Finished:
     return Finished(folder, result, was_interrupted)
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+def _signals() -> list[signal.Signals]:
+    """What ends a run: also a terminal that is closed, unless the run is to outlive it (nohup)."""
+    found = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        found.append(signal.SIGHUP)
+    return found
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -248,7 +253,10 @@ class _Run:
         self._stage.stop()
         engine = self._stage.engine
         if engine is not None and engine.child is None and engine.control.lost:
-            self.problems.append(f"proxies of this run may be left on {engine.control.url}")
+            self.problems.append(
+                f"proxies of this run may be left on {engine.control.url}: paychain heal "
+                f"--toxiproxy {engine.control.url} removes them"
+            )
         self._collect()
         for path, spool in self._spools.items():
             if spool.error:

@@ -89,9 +89,9 @@ class Stage:
         if self.engine is not None and self.engine.child is not None and self.engine.control.lost:
             self.engine.child.process.kill()  # it would not hear a gentle word
         if self.engine is not None and self.engine.child is None:
-            for hop in self._chain.hops():
+            for hop in self.addresses:  # those that were made
                 try:
-                    self.engine.control.destroy(hop.name)
+                    self.engine.control.destroy(hop)
                 except EngineError:
                     continue
         self.children.stop()

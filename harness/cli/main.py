@@ -11,6 +11,7 @@ from harness.cli import (
     compare,
     engine,
     explore,
+    heal,
     init,
     keygen,
     matrix,
@@ -35,6 +36,7 @@ app.command("check", help=check.check.__doc__)(check.check)
 app.command("up", help=up.up.__doc__)(up.up)
 app.command("report", help=report.report.__doc__)(report.report)
 app.command("explore", help=explore.explore.__doc__)(explore.explore)
+app.command("heal", help=heal.heal.__doc__)(heal.heal)
 app.command("init", help=init.init.__doc__)(init.init)
 app.command("compare", help=compare.compare.__doc__)(compare.compare)
 app.command("matrix", help=matrix.matrix.__doc__)(matrix.matrix)

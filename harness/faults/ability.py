@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from harness.faults.choice import Kind, choose
 from harness.faults.toxic_order import Unfit, orders_for
-from harness.model.chain import Chain
 from harness.model.experiment import Experiment
 from harness.model.fault import Fault, Reset
 from harness.model.loading import FileMistakes, Loaded
 from harness.model.text import KeyPath, Mistake
-from harness.payments.errors import UserError
 from harness.toxics.registry import wrong_attributes
 
 EXTENSIONS = frozenset({"refuse", "blackhole"})  # toxics that only the embedded engine has
@@ -18,19 +16,12 @@ LONGEST_RESET_S = 1.0
 _EMBEDDED = "use the embedded engine (--toxiproxy embedded)"
 
 
-def check_engine(spec: str | None, chain: Chain, experiment: Loaded[Experiment]) -> None:
+def check_engine(spec: str | None, experiment: Loaded[Experiment]) -> None:
     """Whether the engine that is asked for can run an experiment, before anything starts.
 
     Raises UserError.
     """
-    choice = choose(spec)
-    refuse_unable(experiment, choice.kind)
-    taken = sorted({hop.name for hop in chain.hops()} & set(choice.proxies))
-    if taken:
-        raise UserError(
-            f"the server at {choice.url} already has a proxy '{taken[0]}' for this chain",
-            mend="another run is using it, or one was killed there: delete it, or use another",
-        )
+    refuse_unable(experiment, choose(spec).kind)
 
 
 def refuse_unable(experiment: Loaded[Experiment], kind: Kind) -> None:

@@ -135,10 +135,14 @@ def _copy(name: str) -> ModuleType:
 
 
 class EngineControl:
-    """The proxies and toxics of one engine. Every method raises EngineError when it fails."""
+    """The proxies and toxics of one engine. Every method raises EngineError when it fails.
 
-    def __init__(self, url: str, *, within_s: float = CALL_S) -> None:
+    `mark`: what the names of our proxies begin with on the engine, and nowhere else.
+    """
+
+    def __init__(self, url: str, *, within_s: float = CALL_S, mark: str = "") -> None:
         self.url = url.rstrip("/")
+        self._mark = mark
         self._session = _Session(self.url, within_s)
         self._server = _client(self._session)
         self._proxies: dict[str, Any] = {}  # the client's objects for the proxies we made
@@ -163,7 +167,10 @@ class EngineControl:
             return found
 
     def names(self) -> list[str]:
-        """Names of all proxies; also the engine's sign of life (a wedged one has a /version)."""
+        """Names of all proxies, as the engine has them.
+
+        Also the engine's sign of life: a wedged one has a /version.
+        """
         with _typed("GET /proxies"):
             return list(self._server.proxies())
 
@@ -171,14 +178,16 @@ class EngineControl:
         """Make a proxy on a free loopback port; returns its address."""
         _addressable(name)
         with _typed(f"create {name}"):
-            made = self._server.create(upstream=upstream, name=name, listen="127.0.0.1:0")
+            made = self._server.create(
+                upstream=upstream, name=self._mark + name, listen="127.0.0.1:0"
+            )
             self._proxies[name] = made
             return str(made.listen)
 
     def destroy(self, name: str) -> None:
         """Remove a proxy."""
         self._proxies.pop(name, None)
-        self._session.delete(_path("proxies", name))
+        self._session.delete(_path("proxies", self._mark + name))
 
     def enable(self, name: str, *, enabled: bool) -> None:
         """Start or stop a proxy."""
@@ -201,14 +210,17 @@ class EngineControl:
 
     def remove_toxic(self, proxy: str, name: str) -> None:
         """Remove a toxic from a proxy."""
-        self._session.delete(_path("proxies", proxy, "toxics", name))
+        self._session.delete(_path("proxies", self._mark + proxy, "toxics", name))
 
     def events(self, after: int) -> dict[str, Any] | None:
         """A page of the embedded engine's events after a number; None from one that keeps none."""
         path = f"/events?after={after}"
         try:
             with _typed(f"GET {path}"):
-                return dict(self._session.get(path).json())
+                page = dict(self._session.get(path).json())
+                for event in page["events"]:
+                    event["proxy"] = event["proxy"].removeprefix(self._mark)
+                return page
         except EngineError as error:
             if error.status == 404:
                 return None
@@ -222,7 +234,7 @@ class EngineControl:
         if name not in self._proxies:
             _addressable(name)
             with _typed(f"proxy {name}"):
-                found = self._server.get_proxy(name)
+                found = self._server.get_proxy(self._mark + name)
             if found is None:
                 raise EngineError(f"the engine has no proxy {name}", 404)
             self._proxies[name] = found

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from harness.children import Child, Children
 from harness.faults.choice import Choice, Kind, choose
 from harness.faults.control import EngineControl, EngineError
+from harness.faults.owner import run_mark
 from harness.payments.errors import UserError
 
 START_WITHIN_S = 10.0
@@ -69,7 +70,7 @@ def _embedded(children: Children, seed: int) -> Engine:
 
 
 def _attached(choice: Choice) -> Engine:
-    control = EngineControl(choice.url)
+    control = EngineControl(choice.url, mark=run_mark())
     _prove_it_relays(control)
     return Engine(choice.kind, control, choice.version, None)
 
@@ -77,7 +78,7 @@ def _attached(choice: Choice) -> Engine:
 def _prove_it_relays(control: EngineControl) -> None:
     """Send a word through it: a server in a container answers, but its proxies are elsewhere."""
     word = secrets.token_hex(8)
-    name = f"paychain-{word}"
+    name = f"probe-{word}"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(START_WITHIN_S)
         host, _, port = control.create(name, f"127.0.0.1:{listener.getsockname()[1]}").rpartition(

@@ -323,10 +323,12 @@ def test_an_engine_of_somebody_else_that_stands_still_ends_the_run_and_is_left_a
     lost = Lost(tmp_path, running.control.url, lambda *_: process.send_signal(signal.SIGSTOP))
     lost.is_the_harness_fault("the fault engine no longer answers: GET /proxies: no answer")
     left = f"proxies of this run may be left on {running.control.url}"
-    assert left in lost.result["reasons"]
+    heal = f"paychain heal --toxiproxy {running.control.url} removes them"
+    assert f"{left}: {heal}" in lost.result["reasons"]
     assert process.poll() is None
     process.send_signal(signal.SIGCONT)
     assert len(running.control.names()) == 5  # pay, two authorise, two void
+    assert all(name.startswith("paychain-") for name in running.control.names())
 
 
 @needs_proc

@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_toxiproxy import knows, serving
 
-from harness.faults.ability import check_engine, refuse_unable
+from harness.faults.ability import refuse_unable
 from harness.faults.choice import Kind
 from harness.faults.toxic_order import ToxicOrder, orders_for
 from harness.model.experiment import Experiment
-from harness.model.loading import FileMistakes, Loaded, load_chain, load_experiment
-from harness.payments.errors import UserError
+from harness.model.loading import FileMistakes, Loaded, load_experiment
 from harness.payments.journal import EngineEvent
 
 HEAD = "experiment: one\nload: {arrivals: 1/s, before: 1s, after: 1s}\nfaults:\n"
@@ -83,15 +81,6 @@ def test_a_quantity_is_refused_rather_than_rounded(
 ) -> None:
     (line,) = told(tmp_path, engine, kind)
     assert what in line
-
-
-def test_a_running_server_that_has_a_proxy_of_the_chain_is_not_used(tmp_path: Path) -> None:
-    chain = load_chain("card-ecommerce").model
-    with serving() as server:
-        server.answers["GET /version"] = (200, b'{"version": "2.12.0"}')
-        knows(server, chain.hops()[1].name)
-        with pytest.raises(UserError, match=f"already has a proxy '{chain.hops()[1].name}'"):
-            check_engine(server.url, chain, loaded(tmp_path, "down: {}"))
 
 
 def orders(folder: Path, kind: str) -> list[ToxicOrder]:
