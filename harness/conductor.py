@@ -16,6 +16,7 @@ from harness.analysis.analyse import analyse
 from harness.analysis.measured import Stopped
 from harness.analysis.store import RunStore, SpoolReader
 from harness.analysis.watch import Watch, cut_short
+from harness.crew import Crew
 from harness.faults.ability import check_engine
 from harness.faults.control import EngineError
 from harness.faults.evidence import Evidence
@@ -34,7 +35,6 @@ from harness.services.host import DRAIN_S
 from harness.stage import Stage
 from harness.verdict import result_of
 
-LOAD_LEAD_S = 0.3  # between the go and the first payment
 TICK_S = 0.02
 SHOW_S = 0.25
 WATCH_S = 1.0  # between two signs of life of the engine
@@ -105,7 +105,11 @@ class _Run:
             order.chain, self._scratch, seed=order.seed, epoch_ns=self._epoch_ns,
             services=order.services, toxiproxy=order.toxiproxy,
         )  # fmt: skip
-        self._generator = Generator(self._stage.children, self._scratch, self._stage.spool("load"))
+        self._generator = (
+            Crew(self._stage, self._scratch, order.spread, progress.say)
+            if order.spread is not None
+            else Generator(self._stage, self._scratch)
+        )
         self._plan: LoadPlan | None = None
         self._injector: Injector | None = None
         self._evidence: Evidence | None = None
@@ -137,19 +141,20 @@ class _Run:
     # -- drive ----------------------------------------------------------------------------------
     def drive(self) -> None:
         """Let the load run and switch the faults on time."""
-        self._start_s = self._now_s() + LOAD_LEAD_S
+        self._start_s = self._now_s() + self._generator.lead_s
         self._store.set_meta("timeline", self._timeline())
         self._generator.go(int(self._start_s * 1e9))
         self._watch = Watch(self._experiment.stop_when, self._chain, self._start_s)
         due = compile_timeline(self._chain, self._experiment)
         faults_s = self._timeline()["faults_start_s"]
-        end_s = self._timeline()["load_end_s"] + self._chain.deadline + 2
+        end_s = self._timeline()["load_end_s"] + self._chain.deadline + self._generator.last_s
         show_s = watch_s = 0.0
         while not self._generator.is_over:
             now_s = self._now_s()
             while due and faults_s + due[0].at_s <= now_s:
                 self._switch(due.pop(0), faults_s)
             self._stage.check()
+            self._generator.watch()
             if now_s >= watch_s:
                 watch_s = now_s + WATCH_S
                 self._check_engine()
@@ -160,12 +165,13 @@ class _Run:
                 if self._stopped is None and (met := self._watch.judge(now_s)) is not None:
                     self._stop_early(met)
                     due.clear()
-                    end_s = now_s + self._chain.deadline + 2
+                    end_s = now_s + self._chain.deadline + self._generator.last_s
             if now_s > end_s:
                 self.problems.append("the load process did not end in time")
                 return
             next_s = faults_s + due[0].at_s if due else now_s + TICK_S
             time.sleep(max(0.0, min(TICK_S, next_s - self._now_s())))
+        self._collect()
         is_early = self._now_s() < self._timeline()["load_end_s"]
         self.problems += self._generator.problems(is_early=is_early)
         for switch in due:
@@ -215,6 +221,7 @@ class _Run:
             spool = self._spools.setdefault(path, SpoolReader(path))
             while records := spool.read():
                 self._counts.add(records)
+                self._generator.count(path, records)
                 self._store.ingest(records)
                 if self._watch is not None:
                     self._watch.add(records)
@@ -230,6 +237,7 @@ class _Run:
         else:
             phase = "after"
         at_s = now_s - times["load_start_s"]
+        self._counts.aside = self._generator.line()
         self._progress.show(max(0.0, at_s), phase, list(self._faults_on), self._counts)
 
     # -- end ------------------------------------------------------------------------------------
@@ -278,7 +286,9 @@ class _Run:
         self._store.close()
         engine = self._stage.engine
         facts = EngineFacts(engine.name, engine.version) if engine else EngineFacts("none", "")
-        return result_of(self._order, self._folder, started, analysis, facts)
+        return result_of(
+            self._order, self._folder, started, analysis, facts, workers=self._generator.workers()
+        )
 
     # -- time -----------------------------------------------------------------------------------
     def _now_ns(self) -> int:

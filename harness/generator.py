@@ -2,58 +2,67 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from harness.children import Child, Children
-from harness.load import LOCUSTFILE
-from harness.load.plan import LoadPlan
+from harness.children import Child
+from harness.load.plan import LoadPlan, Offered
+from harness.load.processes import PLAN_FILE, alone
+from harness.payments.journal import Record
+from harness.report.result import WorkerFacts
 from harness.services.plan import write_whole
-from harness.stage import READY_WITHIN_S
-
-LOCUST = (
-    sys.executable, "-m", "locust", "--headless", "--users", "1", "--spawn-rate", "1",
-    "--exit-code-on-error", "0", "--loglevel", "ERROR", "--only-summary", "--reset-stats",
-    "-f", str(LOCUSTFILE),
-)  # fmt: skip
+from harness.stage import READY_WITHIN_S, Stage
 
 
 class Generator:
     """A Locust process. Files in `folder` are how it and the conductor talk."""
 
-    def __init__(self, children: Children, folder: Path, spool: Path) -> None:
-        self._children = children
-        self._spool = spool
-        self._ready, self._go = folder / "load.ready", folder / "load.go"
-        self._offered, self._plan = folder / "load.offered", folder / "load.plan"
-        self._stop = folder / "load.stop"
+    lead_s = 0.3  # between the go and the first payment
+    last_s = 2.0  # after the deadline of the last payment everything is recorded, or it hangs
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        self._stage, self._folder = stage, folder
+        self._plan: LoadPlan | None = None
         self._child: Child | None = None
 
     def start(self, plan: LoadPlan) -> None:
         """Ready to go when this returns. Raises UserError."""
-        plan = msgspec.structs.replace(
-            plan, spool=str(self._spool), ready=str(self._ready), go=str(self._go),
-            offered=str(self._offered), stop=str(self._stop),
-        )  # fmt: skip
-        write_whole(self._plan, plan)
-        self._child = self._children.start(
-            "load process", LOCUST, {"PAYCHAIN_LOAD_PLAN": str(self._plan)}
-        )
-        self._children.wait_for(self._child, self._ready, READY_WITHIN_S)
+        plan = self._plan = msgspec.structs.replace(plan, folder=str(self._folder))
+        assert self._stage.spool("load") == plan.spool
+        write_whole(self._folder / PLAN_FILE, plan)
+        children = self._stage.children
+        self._child = children.start("load process", *alone(self._folder))
+        children.wait_for(self._child, plan.ready, READY_WITHIN_S)
 
     def go(self, start_ns: int) -> None:
         """Let the load begin at a time since the run's epoch."""
+        assert self._plan is not None
         assert self._child is not None
-        scratch = self._go.with_suffix(".tmp")
+        scratch = self._plan.go.with_suffix(".tmp")
         scratch.write_text(str(start_ns))
-        scratch.replace(self._go)
+        scratch.replace(self._plan.go)
         self._child.may_end = True
 
     def stop_early(self) -> None:
         """Nobody begins to pay any more; who is paying is still answered."""
-        self._stop.touch()
+        assert self._plan is not None
+        self._plan.stop.touch()
+
+    def watch(self) -> None:
+        """Called again and again while the load goes on."""
+
+    def count(self, spool: Path, records: Iterable[Record]) -> None:
+        """Records have come from a spool of the run."""
+
+    def line(self) -> str:
+        """What there is to say of it while it goes on."""
+        return ""
+
+    def workers(self) -> list[WorkerFacts]:
+        """The processes that share the payments; none when there is one only."""
+        return []
 
     @property
     def is_over(self) -> bool:
@@ -68,5 +77,7 @@ class Generator:
         return []
 
     def offered(self) -> int | None:
-        """How many payments were really started; None when the generator died."""
-        return int(self._offered.read_text()) if self._offered.exists() else None
+        """How many payments were really started, as far as it is known."""
+        if self._plan is None or not self._plan.offered.exists():
+            return None
+        return msgspec.json.decode(self._plan.offered.read_bytes(), type=Offered).started

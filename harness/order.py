@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from harness.load.spread import Spread
 from harness.model.chain import Chain
 from harness.model.experiment import Experiment
 from harness.model.loading import Loaded
@@ -27,6 +28,7 @@ class Order:
     toxiproxy: str | None
     command: str
     services: tuple[str, ...] = SERVICES
+    spread: Spread | None = None  # the load over several processes
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Counts:
     def __init__(self) -> None:
         self.payments = self.succeeded = 0
         self.failed_hops: Counter[str] = Counter()
+        self.aside = ""  # what else there is to say
 
     def add(self, records: Iterable[Record]) -> None:
         """Count new records."""
@@ -48,7 +49,8 @@ class Counts:
         share = f"{100 * self.succeeded / self.payments:.1f} %"
         failed = ", ".join(f"{hop} {count}" for hop, count in self.failed_hops.most_common(2))
         more = f"; failed calls: {failed}" if failed else ""
-        return f"{self.payments:,} payments, {share} answered{more}"
+        aside = f"; {self.aside}" if self.aside else ""
+        return f"{self.payments:,} payments, {share} answered{more}{aside}"
 
 
 class Silent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,12 +27,13 @@ from harness.report.result import (
     LinkNode,
     LoadFacts,
     Result,
+    WorkerFacts,
 )
 
 
 def result_of(
     order: Order, folder: Path, started: datetime, analysis: Analysis, engine: EngineFacts,
-    *, virtual: bool = False, compression: float | None = None,
+    *, virtual: bool = False, compression: float | None = None, workers: Sequence[WorkerFacts] = (),
 ) -> Result:  # fmt: skip
     """Everything result.json says of a run that is over."""
     experiment = order.experiment.model
@@ -63,6 +65,7 @@ def result_of(
             analysis.lag_p99_ms,
             analysis.lag_max_ms,
             str(experiment.load),
+            list(workers),
         ),
         phases=analysis.phases,
         faults=analysis.faults,

@@ -32,6 +32,13 @@ def run(
     interleaving: Annotated[
         int, typer.Option(min=0, help="with --virtual: another order of events, as explore found")
     ] = 0,
+    workers: Annotated[
+        int, typer.Option(help="load processes that share the payments, on this machine")
+    ] = 1,
+    master: Annotated[
+        str | None,
+        typer.Option(help="wait at this HOST[:PORT] for workers that are started elsewhere"),
+    ] = None,
     sign: Annotated[
         Path | None, typer.Option(help="sign the run with this private key, whatever its verdict")
     ] = None,
@@ -60,8 +67,11 @@ def run(
     from harness import conductor
     from harness import virtual as in_virtual_time
     from harness.comparing import check_baseline, compare_runs
+    from harness.load.processes import TOKEN_VARIABLE
+    from harness.load.spread import spread_over
     from harness.model.loading import load_chain, load_experiment
     from harness.order import Order
+    from harness.payments.errors import UserError
     from harness.progress import choose
     from harness.report import github
     from harness.report.comparison import comparison_lines
@@ -74,6 +84,9 @@ def run(
     _check_options(
         virtual=virtual, repeats=check_determinism or bool(interleaving), toxiproxy=toxiproxy
     )
+    spread = spread_over(workers, master, os.environ.get(TOKEN_VARIABLE, ""))
+    if spread is not None and virtual:
+        raise UserError("virtual time needs no workers", mend="leave --workers and --master out")
     loaded = load_chain(chain)
     wanted = load_experiment(experiment, loaded.model)
     command = f"paychain run {shlex.quote(chain)} {shlex.quote(experiment)} --seed {seed}"
@@ -81,11 +94,15 @@ def run(
         command += f" --toxiproxy {shlex.quote(toxiproxy)}"
     if virtual:
         command += " --virtual"
+    if workers > 1:
+        command += f" --workers {workers}"
+    if master is not None:
+        command += f" --master {master}"
     if interleaving:
         command += f" --interleaving {interleaving}"
     if baseline is not None:
         check_baseline(baseline, chain=loaded.sha256, experiment=wanted.sha256, virtual=virtual)
-    order = Order(loaded, wanted, out, seed, toxiproxy, command)
+    order = Order(loaded, wanted, out, seed, toxiproxy, command, spread=spread)
     signing = read_private_key(sign) if sign is not None else None
     progress = choose(quiet=quiet or json)
     if virtual:

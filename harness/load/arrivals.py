@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import msgspec
 from faker import Faker
@@ -28,9 +29,9 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 def arrivals(plan: LoadPlan) -> Iterator[Arrival]:
-    """Every arrival of the plan in order."""
+    """Every arrival of the plan's share in order: the n-th belongs to share n modulo `shares`."""
     merchants = _merchants(plan.seed)
-    for number, at_s in enumerate(moments(plan)):
+    for number, at_s in islice(enumerate(moments(plan)), plan.share, None, plan.shares):
         amount = log_normal(
             draw(plan.seed, "amount", number), plan.amount_median, plan.amount_median * 8
         )

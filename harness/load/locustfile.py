@@ -30,20 +30,25 @@ from harness.load.customer import (
     records_of,
     request_of,
 )
-from harness.load.plan import LoadPlan
+from harness.load.distributed import take_part
+from harness.load.plan import LoadPlan, Offered
+from harness.load.processes import PLAN_VARIABLE, WORKER_VARIABLE
 from harness.load.recorder import Recorder
 from harness.model.chain import ENTRY_OPERATION
 from harness.payments.cards import TEST_CARDS
 from harness.payments.errors import UserError
 from harness.services.channel import Reply, classify, failure_of
 from harness.services.message import PaymentRequest, encode
+from harness.services.plan import write_whole
 from harness.wire.http import WireError
 
-PLAN_VARIABLE = "PAYCHAIN_LOAD_PLAN"
 CONNECTIONS = 2_000  # of one load process
 PATIENCE_S = 60.0  # of a customer without a plan
 PARENT_POLL_S = 0.25
 STOP_POLL_S = 0.05
+POLL_S = 0.01
+TELL_S = 0.5
+FOREVER_S = 1e6
 
 
 class PayingUser(User):
@@ -88,23 +93,32 @@ class Scheduled(PayingUser):
     """Walks the schedule of a run: exactly one of these per load process."""
 
     abstract = PLAN_VARIABLE not in os.environ
-    fixed_count = 1
     max_connections = CONNECTIONS
 
     def __init__(self, environment: Environment) -> None:
-        self.plan = msgspec.json.decode(Path(os.environ[PLAN_VARIABLE]).read_bytes(), type=LoadPlan)
+        plan = Path(os.environ[PLAN_VARIABLE])
+        while not plan.exists():  # a worker's comes from its master
+            gevent.sleep(POLL_S)
+        self.plan = msgspec.json.decode(plan.read_bytes(), type=LoadPlan)
         self.host = self.plan.url
         super().__init__(environment)
-        self.recorder = Recorder(Path(self.plan.spool))
+        self.started = 0
 
     @task
     def walk(self) -> None:
-        """Start every arrival at its time, wait for the last answers, end the process."""
+        """Once per process, and not ended when Locust counts its workers and users anew."""
+        if self.plan.ready.exists():
+            gevent.sleep(FOREVER_S)
+        self.plan.ready.touch()
+        gevent.spawn(self._walk).join()
+
+    def _walk(self) -> None:
+        """Start every arrival at its time, wait for the last answers, say that it is over."""
+        recorder = Recorder(self.plan.spool)
         start_ns = self._start_ns()
         payments = gevent.pool.Group()
         stop = gevent.event.Event()
-        watching = gevent.spawn(self._watch_for, stop)
-        offered = 0
+        aside = [gevent.spawn(self._watch_for, stop), gevent.spawn(self._tell_often)]
         for arrival in arrivals(self.plan):
             intended_ns = start_ns + int(arrival.at_s * 1e9)
             wait_s = (self.plan.epoch_ns + intended_ns - time.monotonic_ns()) / 1e9
@@ -112,30 +126,34 @@ class Scheduled(PayingUser):
                 stop.wait(wait_s)
             if stop.is_set():
                 break
-            payments.spawn(self._pay, arrival, intended_ns)
-            offered += 1
-        watching.kill()
-        Path(self.plan.offered).write_text(str(offered))
+            payments.spawn(self._pay, arrival, intended_ns, recorder)
+            self.started += 1
         payments.join(timeout=self.plan.deadline_s + 1)
-        self.recorder.close()
-        self.environment.runner.quit()
+        recorder.close()
+        gevent.killall(aside)
+        write_whole(self.plan.offered, Offered(self.started, is_over=True))
+        if WORKER_VARIABLE not in os.environ:  # a worker still has its records to deliver
+            self.environment.runner.quit()
 
     def _start_ns(self) -> int:
-        Path(self.plan.ready).touch()
-        go = Path(self.plan.go)
-        while not go.exists():
-            gevent.sleep(0.01)
-        return int(go.read_text())
+        while not self.plan.go.exists():
+            gevent.sleep(POLL_S)
+        return int(self.plan.go.read_text())
+
+    def _tell_often(self) -> None:
+        while True:
+            write_whole(self.plan.offered, Offered(self.started, is_over=False))
+            gevent.sleep(TELL_S)
 
     def _watch_for(self, stop: gevent.event.Event) -> None:
-        while not Path(self.plan.stop).is_file():
+        while not self.plan.stop.exists():
             gevent.sleep(STOP_POLL_S)
         stop.set()
 
     def _now_ns(self) -> int:
         return time.monotonic_ns() - self.plan.epoch_ns
 
-    def _pay(self, arrival: Arrival, intended_ns: int) -> None:
+    def _pay(self, arrival: Arrival, intended_ns: int, recorder: Recorder) -> None:
         started_ns = self._now_ns()
         reply = self.pay(
             request_of(self.plan, arrival), customer_span(arrival),
@@ -143,7 +161,7 @@ class Scheduled(PayingUser):
         )  # fmt: skip
         ended_ns = self._now_ns()
         for record in records_of(self.plan, arrival, intended_ns, started_ns, ended_ns, reply):
-            self.recorder.append(record)
+            recorder.append(record)
 
 
 class Customer(PayingUser):
@@ -178,3 +196,6 @@ def _leave_with_the_conductor(**_: object) -> None:
         os._exit(1)
 
     gevent.spawn(watch)
+
+
+take_part()

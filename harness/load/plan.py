@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from harness.model.chain import Chain
@@ -28,11 +30,41 @@ class LoadPlan(msgspec.Struct, frozen=True):
     amount_median: int  # minor units
     amount_least: int
     amount_most: int
-    spool: str = ""
-    ready: str = ""  # file written once the load can start
-    go: str = ""  # file that appears with the start time when it may
-    offered: str = ""  # file that gets the number of payments that were really started
-    stop: str = ""  # file that appears when no further payment may be started
+    share: int = 0  # which of `shares` workers this is
+    shares: int = 1
+    folder: str = ""  # where a load process and who started it leave each other files
+
+    @property
+    def spool(self) -> Path:
+        """Every record of the load process."""
+        return Path(self.folder, "load.spool")
+
+    @property
+    def ready(self) -> Path:
+        """Appears once the load can start."""
+        return Path(self.folder, "load.ready")
+
+    @property
+    def go(self) -> Path:
+        """Appears with the start time, since the epoch, when it may."""
+        return Path(self.folder, "load.go")
+
+    @property
+    def stop(self) -> Path:
+        """Appears when no further payment may be started."""
+        return Path(self.folder, "load.stop")
+
+    @property
+    def offered(self) -> Path:
+        """What the load process says of itself: Offered."""
+        return Path(self.folder, "load.offered")
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """What the load process says of itself, now and then and at its end."""
+
+    started: int  # payments that were really started
+    is_over: bool  # all of them have ended, and every record is written
 
 
 def load_plan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from math import log, sqrt
 
 from harness.load.plan import LoadPlan
@@ -47,5 +48,5 @@ def _gap(seed: int, number: int) -> float:
 
 
 def count(plan: LoadPlan) -> int:
-    """How many payments the plan offers."""
-    return sum(1 for _ in moments(plan))
+    """How many payments the plan's share offers."""
+    return sum(1 for _ in islice(moments(plan), plan.share, None, plan.shares))

@@ -94,6 +94,22 @@ class EngineFacts(msgspec.Struct, frozen=True):
     version: str
 
 
+class WorkerFacts(msgspec.Struct, frozen=True):
+    """One of several load processes, and its share of the payments."""
+
+    name: str
+    planned: int
+    started: int  # as it last said
+    recorded: int
+    missing: int  # planned, and without a record here
+    lag_p99_ms: float | None
+    lag_max_ms: float | None
+    clock_offset_ms: float | None  # its clock minus the master's; its records were moved by it
+    clock_within_ms: float | None  # how far the true offset can be from that
+    clock_drift_ms: float | None  # how far the offset had changed when last measured
+    lost: str = ""  # why it was given up
+
+
 class LoadFacts(msgspec.Struct, frozen=True):
     """What was to be offered, what was, and what has a record."""
 
@@ -104,6 +120,7 @@ class LoadFacts(msgspec.Struct, frozen=True):
     lag_p99_ms: float | None  # spawn behind schedule
     lag_max_ms: float | None
     arrivals: str = ""  # as declared, in words: "40/s, evenly spaced"
+    workers: list[WorkerFacts] = []  # none: one process made every payment
 
 
 class Moment(msgspec.Struct, frozen=True):

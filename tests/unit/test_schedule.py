@@ -112,7 +112,7 @@ corners = st.lists(st.integers(0, 40), min_size=2, max_size=6)
 def test_arrivals_are_in_order_and_inside_the_load(rates: list[int], is_random: bool) -> None:
     plan = LoadPlan(
         "", "edge", tuple((float(at), float(rate)) for at, rate in enumerate(rates)), is_random,
-        (), 0.0, float(len(rates) - 1), 1.0, 1, 0, "EUR", 1, 1, 1, "", "", "", "",
+        (), 0.0, float(len(rates) - 1), 1.0, 1, 0, "EUR", 1, 1, 1,
     )  # fmt: skip
     found = list(moments(plan))
     assert found == sorted(found)

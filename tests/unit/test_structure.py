@@ -25,12 +25,13 @@ MAY_IMPORT = {
     "analysis": BASE,
     "report": BASE | {"analysis"},
     "explore": BASE | {"simulation", "analysis", "load"},
-    "order": BASE | {"report"},
+    "order": BASE | {"report", "load"},
     "verdict": BASE | {"analysis", "report", "order", "faults"},
     "comparing": BASE | {"analysis", "report"},
     "isolated": BASE | {"children", "faults", "services"},
     "stage": BASE | {"children", "faults", "services", "isolated"},
-    "generator": BASE | {"children", "load", "services", "stage"},
+    "generator": BASE | {"children", "load", "services", "stage", "report"},
+    "crew": BASE | {"children", "load", "services", "stage", "report", "analysis", "generator"},
 }
 NOBODY_IMPORTS = {"cli", "testing"}  # what people call, nothing of ours but themselves
 
