@@ -156,6 +156,8 @@ class Call(Declared):
         routes = 1 + sum(isinstance(step, FailoverTo | Split) for step in self.fallback)
         resends = int(self.on_unknown == "resend")
         hedged = 0
-        if self.hedge is not None:  # at another link it is an attempt that may stay unknown too
-            hedged = 1 if self.hedge.to is None else 1 + resends
+        if self.hedge is not None:
+            # At another link, or beside a retry under a new key, it may stay unknown by itself.
+            may_be_resent = self.hedge.to is not None or self.attempts > 1
+            hedged = 1 + resends * may_be_resent
         return routes * (self.attempts + resends) + hedged

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from policy_world import (
     APPROVES,
@@ -329,6 +329,11 @@ def test_with_reversals_exactly_what_the_caller_was_told_stands(
     on_unknown=st.sampled_from(["reverse", "query", "resend", "give_up"]),
     banks=st.lists(st.lists(acts, min_size=1, max_size=4), min_size=4, max_size=4),
 )
+@example(  # two declines, then a late answer: hedge and last try have different keys, both unknown
+    policy={"retry": {"attempts": 3, "on": [], "codes": ["51"]}, "fallback": []},
+    hedge={"after": "300ms"}, on_unknown="resend",
+    banks=[[Act("51"), Act("51"), Act(answers_in=1.5)], [APPROVES], [APPROVES], [APPROVES]],
+)  # fmt: skip
 def test_a_call_never_sends_more_than_it_declares(
     policy: dict[str, Any], hedge: dict[str, Any] | None, on_unknown: str, banks: list[list[Act]]
 ) -> None:

@@ -70,7 +70,7 @@ def test_bytes_never_overtake_although_each_chunk_has_its_own_delay() -> None:
     assert virtually(play) == b"".join(number.to_bytes(2, "big") for number in range(2_000))
 
 
-def test_a_trip_takes_30_to_70_microseconds_and_a_seed_repeats_it() -> None:
+def test_a_trip_takes_50_to_350_microseconds_and_a_seed_repeats_it() -> None:
     def trips(seed: int) -> list[int]:
         async def main(loop: VirtualLoop) -> list[int]:
             arrivals: list[int] = []
@@ -95,7 +95,7 @@ def test_a_trip_takes_30_to_70_microseconds_and_a_seed_repeats_it() -> None:
         return simulate(main, seed=seed)
 
     first = trips(1)
-    assert all(30_000 <= each <= 70_000 for each in first)
+    assert all(50_000 <= each <= 350_000 for each in first)
     assert len(set(first)) > 25
     assert trips(1) == first != trips(2)
 
@@ -150,7 +150,8 @@ def test_a_caller_that_gives_up_while_connecting_leaves_nothing_open() -> None:
         server = Side()
         listener = await loop.create_server(lambda: server, "127.0.0.1", 8_080)
         connecting = asyncio.create_task(loop.create_connection(Side, "127.0.0.1", 8_080))
-        await asyncio.sleep(80e-6)  # the server has accepted, the answer is on its way
+        while not server.events:  # then it has accepted, and its answer is on its way
+            await asyncio.sleep(1e-6)
         connecting.cancel()
         await asyncio.sleep(1)
         listener.close()
