@@ -58,6 +58,10 @@ class Book:
         self._expires_after_s = expires_after_s
         self._entries: dict[str, Entry] = {}
 
+    def __len__(self) -> int:
+        """How many authorisations are in it: all there ever were."""
+        return len(self._entries)
+
     def begin(self, reference: str) -> Entry | None:
         """Open an entry before working; None when a reversal came first (then decline)."""
         known = self._entries.get(reference)

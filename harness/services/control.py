@@ -46,7 +46,7 @@ class ControlApi:
     async def _route(self, http: HttpRequest) -> HttpResponse:
         match http.method, http.target.strip("/").split("/"):
             case "GET", ["health"]:
-                return _json(200, {"pending": self._host.pending})
+                return _json(200, self._host.sizes())
             case "GET", ["faults"]:
                 return _json(200, self._host.faults.hits)
             case "POST", ["faults", fault_id]:

@@ -60,6 +60,12 @@ class Host:
         """Requests and reversals that are not final yet."""
         return sum(service.pending for service in self.services)
 
+    def sizes(self) -> dict[str, int]:
+        """What these links hold now: for whoever watches that nothing grows without end."""
+        keys, entries = zip(*(service.kept for service in self.services), strict=True)
+        tasks = len(asyncio.all_tasks())
+        return {"pending": self.pending, "tasks": tasks, "keys": sum(keys), "entries": sum(entries)}
+
     async def drain(self, within_s: float) -> int:
         """Wait until nothing is pending; returns what still is after `within_s`."""
         loop = asyncio.get_running_loop()

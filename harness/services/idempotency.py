@@ -94,6 +94,10 @@ class Repeats:
         self._now_s = now_s
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
 
+    def __len__(self) -> int:
+        """How many keys are known now."""
+        return len(self._known)
+
     async def once(self, operation: str, request: PaymentRequest, work: Work) -> Given:
         """The outcome of `work`, done as often as the model says for repeats of the key."""
         model = self._model

@@ -118,6 +118,11 @@ class Service:
         """Requests being worked on, and what goes on behind them: reversals, stored requests."""
         return self.in_flight + self._background.pending
 
+    @property
+    def kept(self) -> tuple[int, int]:
+        """How many idempotency keys are known and how many authorisations are in the book."""
+        return len(self._repeats), len(self._role.book)
+
     async def start(self, host: str, port: int = 0) -> int:
         """Listen; returns the port. A given one may be held by another socket for a moment.
 

@@ -143,6 +143,10 @@ class World:
         self._journal.append(record)
         return record
 
+    def sizes(self) -> dict[str, int]:
+        """What the links hold now."""
+        return self._host.sizes()
+
     def stop_early(self) -> None:
         """Heal every fault; from now on nobody begins to pay."""
         self._may_pay = False
