@@ -96,7 +96,7 @@ class Injector:
         if not orders:
             self._hold_down(switch)
             return
-        for hop in switch.place.hops:
+        for hop in _in_order(switch):
             for order in orders:
                 if switch.action == "heal":
                     self._control.remove_toxic(hop, order.name(fault.id))
@@ -107,7 +107,7 @@ class Injector:
                     )  # fmt: skip
 
     def _hold_down(self, switch: Switch) -> None:
-        for hop in switch.place.hops:
+        for hop in _in_order(switch):
             if switch.action == "apply":
                 self._down[hop] += 1
                 if self._down[hop] == 1:
@@ -116,3 +116,13 @@ class Injector:
                 self._down[hop] -= 1
                 if self._down[hop] == 0:
                     self._control.enable(hop, enabled=True)
+
+
+def _in_order(switch: Switch) -> tuple[str, ...]:
+    """The hops of a fault: what undoes comes after what it undoes, so it is struck before.
+
+    A real engine is told hop by hop, milliseconds apart. Struck in the other order, what a payment
+    lost to the fault could still be reversed through it.
+    """
+    hops = switch.place.hops
+    return hops[::-1] if switch.action == "apply" else hops

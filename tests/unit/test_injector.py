@@ -82,6 +82,15 @@ def test_a_toxic_comes_and_goes_under_its_faults_name() -> None:
     ]
 
 
+def test_what_undoes_is_struck_before_what_it_undoes_and_healed_after_it() -> None:
+    engine = Engine()
+    played(engine, {"id": "gone", "at": "0s", "for": "1s", "down": {}})
+    assert engine.asked == [
+        "disable gateway.void.issuer", f"disable {HOP}",
+        f"enable {HOP}", "enable gateway.void.issuer",
+    ]  # fmt: skip
+
+
 def test_two_faults_that_hold_a_hop_down_let_it_up_together() -> None:
     engine = Engine()
     played(
@@ -115,7 +124,7 @@ def test_an_engine_that_refuses_is_in_the_record_and_not_raised() -> None:
     records = played(
         Engine(fails="add"), {"id": "late", "at": "0s", "for": "1s", "latency": latency}
     )
-    assert records[0].startswith("late applied no add gateway.authorise.issuer late_downstream")
+    assert records[0].startswith("late applied no add gateway.void.issuer late_downstream")
 
 
 def test_a_quantity_that_no_toxic_has_is_in_the_record() -> None:
