@@ -56,6 +56,11 @@ def _check(baseline: Result, *, chain: str, experiment: str, virtual: bool) -> N
 def _alike(a: Result, b: Result, *, across_chains: bool) -> list[str]:
     """What differs and may; raises UserError for what may not."""
     notes = []
+    if (a.load.users > 0) != (b.load.users > 0):
+        raise UserError(
+            "one run had an open load and one a closed: their figures mean different things",
+            mend="compare runs of one load model",
+        )
     chain = b.chain.sha256
     if across_chains and a.chain.name == b.chain.name and a.chain.sha256 != chain:
         notes.append("the chain file was changed between the runs")

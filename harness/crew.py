@@ -160,7 +160,7 @@ class Crew(Generator):
 class _Tally:
     """What arrived of one share."""
 
-    def __init__(self, planned: int) -> None:
+    def __init__(self, planned: int | None) -> None:
         self._planned = planned
         self._recorded = 0
         self._lags_ns = Histogram()
@@ -178,10 +178,11 @@ class _Tally:
     def facts(self, state: WorkerState) -> WorkerFacts:
         """Together with what the master says of the worker."""
         (p99_ns,) = self._lags_ns.quantiles(0.99)
+        planned = state.started if self._planned is None else self._planned
         return WorkerFacts(
-            state.name, self._planned, state.started, self._recorded,
-            self._planned - self._recorded, _ms(p99_ns), _ms(self._longest_ns),
-            _ms(state.offset_ns), _ms(state.within_ns), _ms(state.drift_ns), state.lost,
+            state.name, planned, state.started, self._recorded, planned - self._recorded,
+            _ms(p99_ns), _ms(self._longest_ns), _ms(state.offset_ns), _ms(state.within_ns),
+            _ms(state.drift_ns), state.lost,
         )  # fmt: skip
 
 

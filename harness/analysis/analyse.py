@@ -62,7 +62,7 @@ class Analysis:
     recovery: Recovery
     money: Money
     seconds: list[Second]
-    planned: int
+    planned: int | None  # None: users set the pace
     offered: int  # as the load process says; what was recorded, when it could not say
     recorded: int
     lag_p99_ms: float | None
@@ -99,10 +99,10 @@ def analyse(
     used = fallbacks(store, faults, by_kind["before"], success, goal, times.load_end_s)
     books = money(store, chain)
     judged = tolerances(experiment, Observed(by_kind, recovery, used, hops, books, faults))
-    planned = int(store.meta("planned", 0))
+    planned: int | None = store.meta("planned", 0)
     offered = int(store.meta("offered", punctuality.recorded))
     stopped = msgspec.convert(store.meta("stopped"), Stopped | None)
-    due, tried = planned, faults
+    due, tried = offered if planned is None else planned, faults
     if stopped is not None:  # the rest of the plan was not to be offered any more
         due, tried = offered, [one for one in faults if one.switches]
     all_problems = [*problems, *harness_problems(due, punctuality, tried, times)]

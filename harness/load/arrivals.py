@@ -28,22 +28,35 @@ class Arrival(msgspec.Struct, frozen=True):
     warm_up: bool
 
 
-def arrivals(plan: LoadPlan) -> Iterator[Arrival]:
-    """Every arrival of the plan's share in order: the n-th belongs to share n modulo `shares`."""
-    merchants = _merchants(plan.seed)
-    for number, at_s in islice(enumerate(moments(plan)), plan.share, None, plan.shares):
+class Purchases:
+    """What is paid, to whom and with which card: drawn for each number, whenever it arrives."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._plan = plan
+        self._merchants = _merchants(plan.seed)
+
+    def arrival(self, number: int, at_s: float) -> Arrival:
+        """A payment that arrives so long after the start of the load."""
+        plan = self._plan
         amount = log_normal(
             draw(plan.seed, "amount", number), plan.amount_median, plan.amount_median * 8
         )
-        yield Arrival(
+        return Arrival(
             number,
             at_s,
             f"p{number:07d}",
             round(min(max(amount, plan.amount_least), plan.amount_most)),
             TEST_CARDS[int(draw(plan.seed, "card", number) * len(TEST_CARDS))],
-            merchants[int(draw(plan.seed, "merchant", number) * len(merchants))],
+            self._merchants[int(draw(plan.seed, "merchant", number) * len(self._merchants))],
             at_s < plan.warm_up_s,
         )
+
+
+def arrivals(plan: LoadPlan) -> Iterator[Arrival]:
+    """Every arrival of the plan's share in order: the n-th belongs to share n modulo `shares`."""
+    purchases = Purchases(plan)
+    for number, at_s in islice(enumerate(moments(plan)), plan.share, None, plan.shares):
+        yield purchases.arrival(number, at_s)
 
 
 def _merchants(seed: int) -> list[str]:

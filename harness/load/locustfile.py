@@ -1,7 +1,8 @@
 """Payments as Locust sends them.
 
 With PAYCHAIN_LOAD_PLAN set (a run of paychain) one user walks the seeded schedule and starts a
-greenlet per arrival, so that a slow chain cannot slow the arrivals down. Without it, under plain
+greenlet per arrival, so that a slow chain cannot slow the arrivals down; or, in a closed model, a
+greenlet per user of the plan. Without it, under plain
 `locust -f` against `paychain up`, every user pays again and again.
 """
 
@@ -13,14 +14,14 @@ from itertools import count
 from pathlib import Path
 
 import gevent
-import gevent.event
-import gevent.pool
 import msgspec
+from gevent.event import Event
+from gevent.pool import Group
 from locust import User, constant_throughput, events, task
 from locust.env import Environment
 from locust.exception import CatchResponseError, StopTest
 
-from harness.load.arrivals import Arrival, arrivals
+from harness.load.arrivals import Arrival, Purchases, arrivals
 from harness.load.client import CustomerPool
 from harness.load.customer import (
     TARGET,
@@ -34,6 +35,7 @@ from harness.load.distributed import take_part
 from harness.load.plan import LoadPlan, Offered
 from harness.load.processes import PLAN_VARIABLE, WORKER_VARIABLE
 from harness.load.recorder import Recorder
+from harness.load.users import turns
 from harness.model.chain import ENTRY_OPERATION
 from harness.payments.cards import TEST_CARDS
 from harness.payments.errors import UserError
@@ -102,6 +104,7 @@ class Scheduled(PayingUser):
         self.plan = msgspec.json.decode(plan.read_bytes(), type=LoadPlan)
         self.host = self.plan.url
         super().__init__(environment)
+        self.purchases = Purchases(self.plan)
         self.started = 0
 
     @task
@@ -113,27 +116,52 @@ class Scheduled(PayingUser):
         gevent.spawn(self._walk).join()
 
     def _walk(self) -> None:
-        """Start every arrival at its time, wait for the last answers, say that it is over."""
+        """Let the load pass, wait for the last answers, say that it is over."""
         recorder = Recorder(self.plan.spool)
         start_ns = self._start_ns()
-        payments = gevent.pool.Group()
-        stop = gevent.event.Event()
+        paying, stop = Group(), Event()
         aside = [gevent.spawn(self._watch_for, stop), gevent.spawn(self._tell_often)]
-        for arrival in arrivals(self.plan):
-            intended_ns = start_ns + int(arrival.at_s * 1e9)
-            wait_s = (self.plan.epoch_ns + intended_ns - time.monotonic_ns()) / 1e9
-            if wait_s > 0:
-                stop.wait(wait_s)
-            if stop.is_set():
-                break
-            payments.spawn(self._pay, arrival, intended_ns, recorder)
-            self.started += 1
-        payments.join(timeout=self.plan.deadline_s + 1)
+        if self.plan.users:
+            self._let_users_pay(start_ns, paying, stop, recorder)
+        else:
+            self._keep_schedule(start_ns, paying, stop, recorder)
+        paying.join(timeout=self.plan.deadline_s + 1)
         recorder.close()
         gevent.killall(aside)
         write_whole(self.plan.offered, Offered(self.started, is_over=True))
         if WORKER_VARIABLE not in os.environ:  # a worker still has its records to deliver
             self.environment.runner.quit()
+
+    def _keep_schedule(self, start_ns: int, paying: Group, stop: Event, recorder: Recorder) -> None:
+        """Start every arrival at its time, whatever became of the ones before."""
+        for arrival in arrivals(self.plan):
+            intended_ns = start_ns + int(arrival.at_s * 1e9)
+            wait_s = (intended_ns - self._now_ns()) / 1e9
+            if wait_s > 0:
+                stop.wait(wait_s)
+            else:
+                gevent.sleep(0)  # behind: the payments under way must not fall behind, too
+            if stop.is_set():
+                break
+            paying.spawn(self._pay, arrival, intended_ns, recorder)
+            self.started += 1
+
+    def _let_users_pay(self, start_ns: int, paying: Group, stop: Event, recorder: Recorder) -> None:
+        """Start every user of this share and wait for the end of the load."""
+        for user in range(self.plan.share, self.plan.users, self.plan.shares):
+            paying.spawn(self._use, user, start_ns, stop, recorder)
+        end_ns = start_ns + int(self.plan.lasts_s * 1e9)
+        stop.wait((end_ns - self._now_ns()) / 1e9)
+        stop.set()
+
+    def _use(self, user: int, start_ns: int, stop: Event, recorder: Recorder) -> None:
+        stop.wait((start_ns - self._now_ns()) / 1e9)
+        for number, pause_s in turns(self.plan, user):
+            if stop.wait(pause_s):
+                return
+            now_ns = self._now_ns()
+            self.started += 1
+            self._pay(self.purchases.arrival(number, (now_ns - start_ns) / 1e9), now_ns, recorder)
 
     def _start_ns(self) -> int:
         while not self.plan.go.exists():
@@ -145,7 +173,7 @@ class Scheduled(PayingUser):
             write_whole(self.plan.offered, Offered(self.started, is_over=False))
             gevent.sleep(TELL_S)
 
-    def _watch_for(self, stop: gevent.event.Event) -> None:
+    def _watch_for(self, stop: Event) -> None:
         while not self.plan.stop.exists():
             gevent.sleep(STOP_POLL_S)
         stop.set()
@@ -154,7 +182,7 @@ class Scheduled(PayingUser):
         return time.monotonic_ns() - self.plan.epoch_ns
 
     def _pay(self, arrival: Arrival, intended_ns: int, recorder: Recorder) -> None:
-        started_ns = self._now_ns()
+        started_ns = self._now_ns() if not self.plan.users else intended_ns
         reply = self.pay(
             request_of(self.plan, arrival), customer_span(arrival),
             patience_s(self.plan, intended_ns, started_ns),

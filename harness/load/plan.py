@@ -32,6 +32,9 @@ class LoadPlan(msgspec.Struct, frozen=True):
     amount_most: int
     share: int = 0  # which of `shares` workers this is
     shares: int = 1
+    users: int = 0  # of the closed model, instead of arrivals; 0 in the open one
+    think_median_s: float = 0.0
+    think_p99_s: float = 0.0
     folder: str = ""  # where a load process and who started it leave each other files
 
     @property
@@ -72,12 +75,15 @@ def load_plan(
 ) -> LoadPlan:
     """The plan of an experiment's load, for no process yet: it names no files."""
     load, currency = experiment.load, chain.currency
-    amounts = load.amounts
+    amounts, thinks = load.amounts, load.think_time
     return LoadPlan(
         url, chain.entry, load.corners(experiment.load_lasts), load.spacing == "poisson",
-        load.arrivals.times, load.warm_up, experiment.load_lasts, chain.deadline, seed, epoch_ns,
-        currency,
+        load.arrivals.times if load.arrivals else (), load.warm_up, experiment.load_lasts,
+        chain.deadline, seed, epoch_ns, currency,
         to_minor(str(amounts.median) if amounts else _MEDIAN, currency),
         to_minor(str(amounts.least) if amounts else _LEAST, currency),
         to_minor(str(amounts.most) if amounts else _MOST, currency),
+        users=load.users or 0,
+        think_median_s=thinks.median if thinks else 0.0,
+        think_p99_s=thinks.p99 if thinks else 0.0,
     )  # fmt: skip

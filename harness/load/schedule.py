@@ -47,6 +47,8 @@ def _gap(seed: int, number: int) -> float:
     return -log(1.0 - draw(seed, "gap", number))
 
 
-def count(plan: LoadPlan) -> int:
-    """How many payments the plan's share offers."""
+def count(plan: LoadPlan) -> int | None:
+    """How many payments the plan's share offers; None where users set the pace."""
+    if plan.users:
+        return None
     return sum(1 for _ in islice(moments(plan), plan.share, None, plan.shares))

@@ -1,4 +1,5 @@
-"""How payments arrive: at a rate that the chain cannot slow down (open model)."""
+"""How payments arrive: at a rate that the chain cannot slow down (open model), or, on request, from
+users who wait for each answer (closed model)."""
 
 from __future__ import annotations
 
@@ -15,11 +16,16 @@ from harness.model.schema import Declared, Short
 from harness.payments.errors import UserError
 
 HOURS = 24
+MOST_USERS = 1_000  # each has a connection of its own
 # Card payments over a day: few at night, a rise to noon, most in the early evening. Our choice.
 TYPICAL_DAY = (
     0.35, 0.22, 0.15, 0.12, 0.12, 0.18, 0.38, 0.70, 0.98, 1.15, 1.30, 1.45,
     1.55, 1.45, 1.40, 1.42, 1.50, 1.65, 1.75, 1.65, 1.45, 1.20, 0.90, 0.55,
 )  # fmt: skip
+_HIDES = (
+    "a slow chain slows its own load, so these figures hide the queue that customers who do not "
+    "wait for each other would meet (coordinated omission)"
+)
 Corner = tuple[float, float]  # seconds since the start of the load, payments per second
 
 
@@ -98,10 +104,35 @@ def _rate_or_shape(value: Any) -> Any:
 Arrivals = Annotated[Shape, BeforeValidator(_rate_or_shape), Short(Rate)]
 
 
-class Load(Declared):
-    """Payments arrive whatever the chain does. Warm-up, then `before`, the faults, `after`."""
+class ThinkTime(Declared):
+    """How long a user waits after an answer: log-normal through its median and 99th percentile."""
 
-    arrivals: Arrivals
+    median: Duration
+    p99: Duration
+
+    def __str__(self) -> str:
+        """In words."""
+        spread = f" (median, p99 {self.p99:g} s)" if self.p99 != self.median else ""
+        return f"{self.median:g} s think time{spread}"
+
+
+def _fixed_or_spread(value: Any) -> Any:
+    """A written duration is the same after every answer."""
+    return value if isinstance(value, dict | ThinkTime) else {"median": value, "p99": value}
+
+
+class Load(Declared):
+    """Payments arrive whatever the chain does. Warm-up, then `before`, the faults, `after`.
+
+    With `users` and `think_time` in place of `arrivals`, each user pays, waits for the answer,
+    thinks, and pays again: the chain sets the pace.
+    """
+
+    arrivals: Arrivals | None = None
+    users: Annotated[int, Field(ge=1, le=MOST_USERS)] | None = None
+    think_time: Annotated[ThinkTime, BeforeValidator(_fixed_or_spread), Short(Duration)] | None = (
+        None
+    )
     spacing: Literal["even", "poisson"] = "even"
     warm_up: Duration = 2.0
     before: Duration
@@ -111,7 +142,7 @@ class Load(Declared):
     def corners(self, lasts_s: float) -> tuple[Corner, ...]:
         """The rate over a load of this length: straight lines between these corners."""
         shape = self.arrivals
-        if shape.replay is not None:
+        if shape is None or shape.replay is not None:
             return ()
         if shape.ramp is not None:
             return ((0.0, shape.ramp.start), (lasts_s, shape.ramp.to))
@@ -125,16 +156,21 @@ class Load(Declared):
             for corner in ((step.at, step.rate), (end, step.rate))
         )
 
+    @property
+    def hides(self) -> str:
+        """What figures taken under this load do not show, "" when they show it all."""
+        return "" if self.arrivals is not None else _HIDES
+
     def __str__(self) -> str:
         """In words: `40/s, evenly spaced`."""
+        if self.arrivals is None:
+            return f"closed model: {self.users} users, {self.think_time}"
         if self.arrivals.replay is not None:
             return str(self.arrivals)
         spacing = {"even": "evenly spaced", "poisson": "at random (Poisson)"}
-        return f"{self._rate_in_words()}, {spacing[self.spacing]}"
-
-    def _rate_in_words(self) -> str:
         steps = self.arrivals.steps
-        return f"{steps[0].rate:g}/s" if steps and len(steps) == 1 else str(self.arrivals)
+        rate = f"{steps[0].rate:g}/s" if steps and len(steps) == 1 else str(self.arrivals)
+        return f"{rate}, {spacing[self.spacing]}"
 
 
 def _day(day: Day, lasts_s: float) -> tuple[Corner, ...]:
@@ -149,6 +185,9 @@ def _day(day: Day, lasts_s: float) -> tuple[Corner, ...]:
 def check_load(load: Load, lasts_s: float) -> Iterator[Problem]:
     """What must hold between the parts of a load."""
     shape = load.arrivals
+    if shape is None or load.users is not None or load.think_time is not None:
+        yield from _check_closed(load)
+        return
     given = [name for name, value in shape if value is not None]
     if len(given) != 1:
         what = f"arrivals have {len(given)} shapes" if given else "arrivals have no shape"
@@ -168,8 +207,33 @@ def check_load(load: Load, lasts_s: float) -> Iterator[Problem]:
         yield Problem(("load", "spacing"), "replayed arrivals have their own spacing", mend)
 
 
+def _check_closed(load: Load) -> Iterator[Problem]:
+    """What must hold of users, where there are any, and of a load that says nothing."""
+    if load.arrivals is not None:
+        name = "users" if load.users is not None else "think_time"
+        what = f"arrivals and {name}: payments come at a rate, or from users who wait for answers"
+        yield Problem(("load", name), what, f"remove {name}, or arrivals")
+        return
+    if load.users is None and load.think_time is None:
+        mend = "write arrivals: 40/s, or users: 50 and think_time: 1s"
+        yield Problem(("load",), "the load has no arrivals and no users", mend)
+        return
+    if load.users is None:
+        yield Problem(("load", "think_time"), "nobody thinks", "write users: 50 beside it")
+    if load.think_time is None:
+        yield Problem(("load", "users"), "users have no think time", "write think_time: 1s")
+    elif load.think_time.p99 < load.think_time.median:
+        what, mend = "p99 is below the median", "make it the longer one"
+        yield Problem(("load", "think_time", "p99"), what, mend)
+    if load.spacing != "even":
+        what = "users who wait for answers have no spacing"
+        yield Problem(("load", "spacing"), what, "leave spacing out")
+
+
 def read_recorded(load: Load, folder: Path, lasts_s: float) -> Iterator[Problem]:
     """Read the recorded arrivals of a load, when it has some."""
+    if load.arrivals is None:
+        return
     try:
         load.arrivals.read(folder)
     except UserError as error:

@@ -52,6 +52,7 @@ def render(result: Result) -> str:
         # "<" in data would end the element it stands in
         points=_ours(json.dumps(points, separators=(",", ":")).replace("<", "\\u003c")),
         headline=wording.headline(result),
+        closed_model=wording.closed_model(result),
         answers=wording.answers(result),
         mark=wording.MARKS[result.verdict],
         word=wording.WORDS[result.verdict],

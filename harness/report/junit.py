@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from harness.report.checks import Check, checks, plain
 from harness.report.result import Result
+from harness.report.wording import closed_model
 
 LONGEST_TEXT = 64 * 1024  # characters; GitLab's XML reader gives up on a text of 10 MB
 
@@ -34,6 +35,7 @@ def junit_xml(result: Result) -> str:
     for name, value in (
         ("seed", str(result.seed)), ("engine", f"{result.engine.name} {result.engine.version}"),
         ("chain", result.chain.sha256), ("experiment", result.experiment.sha256),
+        ("load", closed_model(result) or result.load.arrivals),
     ):  # fmt: skip
         SubElement(properties, "property", name=name, value=plain(value))
     for one in found:

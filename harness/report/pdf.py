@@ -20,7 +20,7 @@ from harness.report.chainmap import chain_map
 from harness.report.classification import Classification, classify
 from harness.report.plot import timeline
 from harness.report.result import FILE_NAME, Result
-from harness.report.wording import MARKS, headline, millis, seconds, share
+from harness.report.wording import MARKS, closed_model, headline, millis, seconds, share
 
 MOST_ROWS = 40  # of one table: the document is for reading, run.db has them all
 _LABEL = re.compile(r'aria-label="([^"]*)"')
@@ -191,8 +191,8 @@ def _environment(result: Result) -> list[tuple[str, Any]]:
         ("Started, ended", f"{result.started_at}, {result.ended_at}"),
         ("Clock", "virtual time" if result.virtual else "monotonic clock of one machine"),
         ("Fault engine", f"{result.engine.name} {result.engine.version}"),
-        ("Load", f"{result.load.arrivals}; {result.load.recorded} recorded of "
-                 f"{result.load.planned}"),
+        ("Load", f"{closed_model(result) or result.load.arrivals}; {result.load.recorded} "
+                 f"recorded of {result.load.planned or result.load.offered}"),
         ("Data", "synthetic payments, published test card numbers"),
         *sorted(result.environment.items()),
     ]  # fmt: skip

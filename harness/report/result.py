@@ -98,7 +98,7 @@ class WorkerFacts(msgspec.Struct, frozen=True):
     """One of several load processes, and its share of the payments."""
 
     name: str
-    planned: int
+    planned: int  # of users who set the pace: what they started
     started: int  # as it last said
     recorded: int
     missing: int  # planned, and without a record here
@@ -113,14 +113,16 @@ class WorkerFacts(msgspec.Struct, frozen=True):
 class LoadFacts(msgspec.Struct, frozen=True):
     """What was to be offered, what was, and what has a record."""
 
-    rate: float  # planned payments per second of load, on average
-    planned: int
+    rate: float  # payments per second of load, on average: planned, or offered by users
+    planned: int | None  # None: nobody knew, as users set the pace
     offered: int
     recorded: int
-    lag_p99_ms: float | None  # spawn behind schedule
+    lag_p99_ms: float | None  # spawn behind schedule; None: users have none
     lag_max_ms: float | None
     arrivals: str = ""  # as declared, in words: "40/s, evenly spaced"
     workers: list[WorkerFacts] = []  # none: one process made every payment
+    users: int = 0  # of a closed model; 0: payments arrived whatever the chain did
+    hides: str = ""  # what figures taken under this load do not show
 
 
 class Moment(msgspec.Struct, frozen=True):

@@ -6,7 +6,15 @@ from harness.report.checks import checks, plain
 from harness.report.lines import break_lines, fallback_lines, money_lines
 from harness.report.result import Result
 from harness.report.scale import bucket_width, extremes
-from harness.report.wording import JUDGED, MARKS, WORDS, headline, required, tolerance_name
+from harness.report.wording import (
+    JUDGED,
+    MARKS,
+    WORDS,
+    closed_model,
+    headline,
+    required,
+    tolerance_name,
+)
 
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_CHARACTERS = 80
@@ -20,6 +28,7 @@ def summary_md(result: Result) -> str:
     lines = [
         f"## {MARKS[result.verdict]} {title}: {WORDS[result.verdict].lower()}", "",
         _text(headline(result)), "",
+        *([_text(closed_model(result)), ""] if result.load.users else []),
         "| | tolerance | required | observed | margin |", "|-|-|-|-|-|",
     ]  # fmt: skip
     for one in sorted(result.tolerances, key=lambda one: _FAILED_FIRST[one.passed]):

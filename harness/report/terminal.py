@@ -15,6 +15,7 @@ from harness.report.wording import (
     MARKS,
     WORDS,
     answers,
+    closed_model,
     headline,
     required,
     tolerance_name,
@@ -45,6 +46,7 @@ def terminal_lines(result: Result) -> list[str]:
     title = f"{result.experiment.name} on {result.chain.name}"
     lines = [f"{MARKS[result.verdict]} {WORDS[result.verdict]}  {title}"]
     lines += _indented(headline(result), 2)
+    lines += _indented(closed_model(result), 2)
     lines += ["", f"1  {first.question} {first.figure}", *_tolerances(result)]
     lines += ["", f"2  {second.question} {second.figure}"]
     lines += [part for line in break_lines(result) for part in _indented(line, 3)]

@@ -90,6 +90,11 @@ def broken_rule(rule: MoneyRule, currency: str) -> str:
     return f"{told['payments']} broke the rule “{rule.title}”{amount}"
 
 
+def closed_model(result: Result) -> str:
+    """Which users paid and what that hides, "" when payments arrived whatever the chain did."""
+    return f"{result.load.arrivals}; {result.load.hides}" if result.load.users else ""
+
+
 def headline(result: Result) -> str:
     """Why the verdict is as it is, in one sentence."""
     if result.verdict is Verdict.PASS:

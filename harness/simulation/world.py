@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
@@ -14,10 +15,11 @@ from harness.analysis.watch import SETTLED_S, Watch
 from harness.faults.evidence import Evidence
 from harness.faults.injector import Injector
 from harness.faults.timeline import Switch, compile_timeline
-from harness.load.arrivals import Arrival, arrivals
+from harness.load.arrivals import Arrival, Purchases, arrivals
 from harness.load.paying import pay_once
 from harness.load.plan import LoadPlan, load_plan
 from harness.load.schedule import count
+from harness.load.users import turns
 from harness.model.chain import Chain
 from harness.model.experiment import Experiment
 from harness.payments.journal import FaultSwitch, PaymentRecord, Record
@@ -37,7 +39,7 @@ class Played:
 
     records: list[Record] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    planned: int = 0  # payments
+    planned: int | None = 0  # payments; None where users set the pace
     offered: int = 0
     stopped: Stopped | None = None
     start_s: float = 0.0  # of the load
@@ -58,6 +60,7 @@ def play(
     plan = load_plan(chain, experiment, seed)
     played.planned = count(plan)
     _schedule(plan)  # drawn outside: names come from Faker's files
+    _purchases(plan)
 
     def main(loop: VirtualLoop) -> Coroutine[Any, Any, None]:
         world = World(loop, chain, seed, played.records)
@@ -86,6 +89,11 @@ def _schedule(plan: LoadPlan) -> tuple[Arrival, ...]:
     return tuple(arrivals(plan))
 
 
+@lru_cache(maxsize=MOST_SCHEDULES_KEPT)
+def _purchases(plan: LoadPlan) -> Purchases:
+    return Purchases(plan)
+
+
 class World:
     """One chain, its engine and its customers on one loop. Records go to `journal`."""
 
@@ -96,7 +104,7 @@ class World:
         self._host = Host(chain, list(chain.links), seed=seed, now_ns=self.now_ns, journal=journal)
         self._engine = VirtualEngine(seed)
         self._pool: HttpPool | None = None  # the customers' connections
-        self._may_pay = True
+        self._stopped = asyncio.Event()
         self.injector = Injector(self._engine, [VirtualLinkFaults(self._host.faults)], self.now_ns)
 
     async def start(self) -> None:
@@ -120,7 +128,7 @@ class World:
         for arrival in schedule:
             intended_ns = start_ns + int(arrival.at_s * 1e9)
             await self._loop.until(intended_ns)
-            if not self._may_pay:
+            if self._stopped.is_set():
                 break
             task = self._loop.create_task(self._pay_once(plan, arrival, intended_ns, paid))
             paying[task] = None
@@ -128,6 +136,29 @@ class World:
         if paying:
             await asyncio.wait(list(paying))
         return sorted(paid, key=lambda one: one.intended_ns)
+
+    async def let_users_pay(self, plan: LoadPlan, purchases: Purchases) -> list[PaymentRecord]:
+        """Let each user pay, wait for the answer, think and pay again, until the load ends."""
+        paid: list[PaymentRecord] = []
+        start_ns = self.now_ns()
+        users = [self._use(plan, purchases, user, start_ns, paid) for user in range(plan.users)]
+        await asyncio.wait([self._loop.create_task(user) for user in users])
+        return sorted(paid, key=lambda one: one.intended_ns)
+
+    async def _use(
+        self, plan: LoadPlan, purchases: Purchases, user: int, start_ns: int,
+        paid: list[PaymentRecord],
+    ) -> None:  # fmt: skip
+        for number, pause_s in turns(plan, user):
+            at_s = (self.now_ns() - start_ns) / 1e9 + pause_s
+            if at_s >= plan.lasts_s or await self._is_stopped_within(pause_s):
+                return
+            await self._pay_once(plan, purchases.arrival(number, at_s), self.now_ns(), paid)
+
+    async def _is_stopped_within(self, pause_s: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), pause_s)
+        return self._stopped.is_set()
 
     async def _pay_once(
         self, plan: LoadPlan, arrival: Arrival, intended_ns: int, paid: list[PaymentRecord]
@@ -149,7 +180,7 @@ class World:
 
     def stop_early(self) -> None:
         """Heal every fault; from now on nobody begins to pay."""
-        self._may_pay = False
+        self._stopped.set()
         self._journal.extend(self.injector.heal_all(self.now_ns()))
 
     async def drain(self) -> int:
@@ -182,7 +213,10 @@ async def _experiment(
     if experiment.stop_when:
         watch = Watch(experiment.stop_when, chain, played.start_s)
         watching = faults.get_loop().create_task(_watch(world, watch, faults, played))
-    played.offered = len(await world.pay(plan, _schedule(plan)))
+    if plan.users:
+        played.offered = len(await world.let_users_pay(plan, _purchases(plan)))
+    else:
+        played.offered = len(await world.pay(plan, _schedule(plan)))
     if watching is not None:
         watching.cancel()
     if played.stopped is None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import parse
 
 from ci_formats import ctrf_mistakes, junit_mistakes
@@ -119,3 +120,20 @@ def test_lost_answers_cost_nobody_anything_with_a_reversal(tmp_path: Path) -> No
     result = finished(tmp_path)
     assert not any(found(result).values())
     assert result["money"]["books"]["issuer"]["voided"] > 0  # type: ignore[index]
+
+
+def test_users_who_wait_for_answers_set_the_pace_of_a_closed_model(tmp_path: Path) -> None:
+    order = command(tmp_path)
+    text = (tmp_path / "quick.yaml").read_text()
+    users = "users: 10, think_time: 200ms"
+    (tmp_path / "quick.yaml").write_text(text.replace("arrivals: 40/s", users))
+    done = subprocess.run([*order, "--workers", "2"], timeout=90, check=False)
+    assert done.returncode == 0
+    load: Any = finished(tmp_path)["load"]
+    assert load["arrivals"] == "closed model: 10 users, 0.2 s think time"
+    assert load["planned"] is load["lag_p99_ms"] is None
+    # 6 s of 10 users who think for 0.2 s each time: 300 payments at most, and not many fewer
+    assert 100 < load["offered"] == load["recorded"] <= 300
+    assert [one["started"] for one in load["workers"]] == [
+        one["recorded"] for one in load["workers"]
+    ]

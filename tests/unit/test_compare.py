@@ -116,6 +116,7 @@ def test_a_short_run_is_not_judged(tmp_path: Path) -> None:
         ("chain", "a different chain file"),
         ("virtual", "one run was real"),
         ("verdict", "is inconclusive"),
+        ("load", "one run had an open load and one a closed"),
     ],
 )
 def test_runs_that_are_not_alike_are_not_compared(tmp_path: Path, what: str, said: str) -> None:
@@ -125,6 +126,7 @@ def test_runs_that_are_not_alike_are_not_compared(tmp_path: Path, what: str, sai
         "chain": {"chain": msgspec.structs.replace(result.chain, sha256="x")},
         "virtual": {"virtual": not result.virtual},
         "verdict": {"verdict": "inconclusive"},
+        "load": {"load": msgspec.structs.replace(result.load, users=50)},
     }[what]
     for name, value in (("a", result), ("b", msgspec.structs.replace(result, **other))):
         (tmp_path / name).mkdir()
