@@ -25,6 +25,10 @@ from harness.faults.timeline import Switch, compile_timeline
 from harness.generator import Generator
 from harness.load.plan import LoadPlan, load_plan
 from harness.load.schedule import count
+from harness.load.spread import Spread
+from harness.model.chain import Chain
+from harness.model.loading import Loaded
+from harness.model.reach import is_allowed
 from harness.order import Finished, Order, make_folder
 from harness.payments.errors import UserError
 from harness.payments.journal import FaultSwitch
@@ -32,7 +36,7 @@ from harness.progress import Counts, Progress
 from harness.report.outputs import publish
 from harness.report.result import EngineFacts, Result
 from harness.services.host import DRAIN_S
-from harness.stage import Stage
+from harness.stage import LOOPBACK, Stage
 from harness.verdict import result_of
 
 TICK_S = 0.02
@@ -51,6 +55,8 @@ def run(order: Order, progress: Progress) -> Finished:
     Raises UserError when nothing could be started, with nothing left running.
     """
     check_engine(order.toxiproxy, order.experiment)
+    if order.spread is not None:
+        _check_entry(order.chain, order.spread)
     started = datetime.now(UTC)
     folder = make_folder(order, started)
     conduct = _Run(order, folder, progress)
@@ -74,6 +80,14 @@ def run(order: Order, progress: Progress) -> Finished:
         progress.close()
     result = publish(conduct.judge(started), folder)
     return Finished(folder, result, was_interrupted)
+
+
+def _check_entry(chain: Loaded[Chain], spread: Spread) -> None:
+    if not is_allowed(spread.entry_host, chain.model.allow):
+        raise UserError(
+            f"payments would come to {spread.entry_host}, outside loopback",
+            mend=f"allow it in {chain.path.name}: allow: [{spread.entry_host}]",
+        )
 
 
 def _signals() -> list[signal.Signals]:
@@ -104,6 +118,7 @@ class _Run:
         self._stage = Stage(
             order.chain, self._scratch, seed=order.seed, epoch_ns=self._epoch_ns,
             services=order.services, toxiproxy=order.toxiproxy,
+            entry_host=order.spread.entry_host if order.spread is not None else LOOPBACK,
         )  # fmt: skip
         self._generator = (
             Crew(self._stage, self._scratch, order.spread, progress.say)

@@ -134,6 +134,10 @@ class Crew(Generator):
             for state in self._states()
         ]
 
+    def offered(self) -> int | None:
+        """How many payments all of them together really started, as far as it is known."""
+        return sum(one.started for one in self.workers())
+
     def line(self) -> str:
         """How the workers are, in a few words: for somebody who watches."""
         return "workers " + " ".join(
@@ -178,9 +182,10 @@ class _Tally:
     def facts(self, state: WorkerState) -> WorkerFacts:
         """Together with what the master says of the worker."""
         (p99_ns,) = self._lags_ns.quantiles(0.99)
-        planned = state.started if self._planned is None else self._planned
+        started = max(state.started, self._recorded)
+        planned = started if self._planned is None else self._planned
         return WorkerFacts(
-            state.name, planned, state.started, self._recorded, planned - self._recorded,
+            state.name, planned, started, self._recorded, planned - self._recorded,
             _ms(p99_ns), _ms(self._longest_ns), _ms(state.offset_ns), _ms(state.within_ns),
             _ms(state.drift_ns), state.lost,
         )  # fmt: skip

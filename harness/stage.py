@@ -13,11 +13,12 @@ from harness.faults import engine as engines
 from harness.faults.control import EngineError
 from harness.faults.links import LinkFaults, RemoteLinkFaults
 from harness.isolated import IsolatedLink, Life
-from harness.model.chain import Chain
+from harness.model.chain import CUSTOMER, Chain
 from harness.model.loading import Loaded
 from harness.payments.errors import UserError
 from harness.services.plan import Ready, ServicesPlan, write_whole
 
+LOOPBACK = "127.0.0.1"
 READY_WITHIN_S = 20.0
 CONTROL_S = 5.0  # a services process answers its control API within this
 
@@ -27,7 +28,7 @@ class Stage:
 
     def __init__(
         self, chain: Loaded[Chain], folder: Path, *, seed: int, epoch_ns: int,
-        services: tuple[str, ...], toxiproxy: str | None,
+        services: tuple[str, ...], toxiproxy: str | None, entry_host: str = LOOPBACK,
     ) -> None:  # fmt: skip
         self.children = Children(folder)
         self.engine: engines.Engine | None = None
@@ -40,6 +41,7 @@ class Stage:
         self._seed, self._epoch_ns = seed, epoch_ns
         self._services = services
         self._toxiproxy = toxiproxy
+        self._entry_host = entry_host
         self._session = requests.Session()
         self._session.trust_env = False  # never through a corporate proxy
 
@@ -48,7 +50,9 @@ class Stage:
         self.engine = engines.start(self._toxiproxy, self.children, self._seed)
         ports = self._start_services()
         for hop in self._chain.hops():
-            address = self.engine.control.create(hop.name, f"127.0.0.1:{ports[hop.callee]}")
+            near = self._entry_host if hop.caller == CUSTOMER else LOOPBACK
+            upstream = f"{LOOPBACK}:{ports[hop.callee]}"
+            address = self.engine.control.create(hop.name, upstream, near)
             host, _, port = address.rpartition(":")
             self.addresses[hop.name] = (host, int(port))
         for url in self._controls:

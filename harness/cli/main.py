@@ -21,6 +21,7 @@ from harness.cli import (
     sign,
     up,
     verify,
+    worker,
 )
 from harness.payments.errors import UserError
 
@@ -43,6 +44,7 @@ app.command("matrix", help=matrix.matrix.__doc__)(matrix.matrix)
 app.command("keygen", help=keygen.keygen.__doc__)(keygen.keygen)
 app.command("sign", help=sign.sign.__doc__)(sign.sign)
 app.command("verify", help=verify.verify.__doc__)(verify.verify)
+app.command("worker", help=worker.worker.__doc__)(worker.worker)
 app.add_typer(show.app, name="show")
 app.add_typer(engine.app, name="engine")
 

@@ -174,12 +174,12 @@ class EngineControl:
         with _typed("GET /proxies"):
             return list(self._server.proxies())
 
-    def create(self, name: str, upstream: str) -> str:
-        """Make a proxy on a free loopback port; returns its address."""
+    def create(self, name: str, upstream: str, host: str = "127.0.0.1") -> str:
+        """Make a proxy on a free port, of loopback unless told otherwise; returns its address."""
         _addressable(name)
         with _typed(f"create {name}"):
             made = self._server.create(
-                upstream=upstream, name=self._mark + name, listen="127.0.0.1:0"
+                upstream=upstream, name=self._mark + name, listen=f"{host}:0"
             )
             self._proxies[name] = made
             return str(made.listen)

@@ -1,8 +1,7 @@
 """The master of a load over several workers: shares, clocks, the start, and everybody's records.
 
-To the conductor it is what a single load process is: it reads a plan, says when it is ready, waits
-for the go, and says how much was offered. Beside that it keeps one spool file per worker and a file
-that says how each of them is.
+To the conductor it is what a single load process is: it reads a plan, says when it is ready and
+waits for the go. Beside that it keeps one spool file per worker, and says how each of them is.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from harness.load.messages import (
     Beat,
     Go,
     Join,
+    Leave,
     Ping,
     Pong,
     Readiness,
@@ -30,7 +30,7 @@ from harness.load.messages import (
     Share,
     Stop,
 )
-from harness.load.plan import LoadPlan, Offered
+from harness.load.plan import LoadPlan
 from harness.load.roster import LOST_AFTER_S, Member, Roster
 from harness.load.seal import Seal
 from harness.services.plan import write_whole
@@ -56,6 +56,8 @@ class Master:
         listen(runner, Pong, self._pong)
         listen(runner, Beat, self._beat)
         listen(runner, Chunk, self._chunk)
+        listen(runner, Leave, self._leave)
+        runner.environment.events.quitting.add_listener(lambda **_: self._tell())
 
     def run(self) -> None:
         """Gather the workers, let them go, collect what they record, end Locust."""
@@ -76,8 +78,6 @@ class Master:
             self._tick()
             self._watch()
         self._tell()
-        started = sum(one.beat.started for one in self._roster.in_order)
-        write_whole(self._plan.offered, Offered(started, is_over=True))
         self._runner.quit()
 
     def _is_ready(self) -> bool:
@@ -118,6 +118,13 @@ class Master:
         member = self._heard(client)
         if member is not None:
             send(self._runner, member.inbox.take(message), client)
+
+    def _leave(self, client: str, _message: Leave) -> None:
+        member = self._roster.heard(client, time.monotonic())
+        if member is not None and self._roster.has_begun:
+            self._lose(member, "somebody ended it")
+        elif member is not None:
+            self._roster.drop(member)
 
     def _heard(self, client: str) -> Member | None:
         member = self._roster.heard(client, time.monotonic())

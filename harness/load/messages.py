@@ -63,6 +63,10 @@ class Beat(msgspec.Struct, frozen=True):
     size: int  # bytes of its spool file
 
 
+class Leave(msgspec.Struct, frozen=True):
+    """Somebody ends a worker that is not done."""
+
+
 class Stop(msgspec.Struct, frozen=True):
     """No more payments are to be started."""
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import gevent
+from gevent.lock import BoundedSemaphore
 
 from harness.payments.journal import Record, encode
 
@@ -19,6 +20,7 @@ class Recorder:
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._records: list[Record] = []
+        self._writing = BoundedSemaphore()
         self._flusher = gevent.spawn(self._flush_often)
 
     def append(self, record: Record) -> None:
@@ -29,13 +31,15 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand what is in memory to a native thread, in order."""
-        if self._records:
-            records, self._records = self._records, []
-            gevent.get_hub().threadpool.apply(self._write, (records,))
+        with self._writing:
+            if self._records:
+                records, self._records = self._records, []
+                gevent.get_hub().threadpool.apply(self._write, (records,))
 
     def close(self) -> None:
         """Flush and close."""
-        self._flusher.kill()
+        with self._writing:  # what the flusher has begun is still written
+            self._flusher.kill()
         self.flush()
         os.close(self._file)
 

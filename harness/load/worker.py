@@ -24,6 +24,7 @@ from harness.load.messages import (
     Beat,
     Go,
     Join,
+    Leave,
     Ping,
     Pong,
     Readiness,
@@ -53,7 +54,9 @@ class Worker:
         self._spool: int | None = None
         self._outbox = Outbox(self._read)
         self._size: int | None = None  # of the spool file, once it is final
-        runner.environment.process_exit_code = GAVE_UP  # until everything is delivered
+        self._is_done = False
+        runner.environment.process_exit_code = GAVE_UP  # until it is
+        runner.environment.events.quitting.add_listener(self._leave)
         for kind, take in (
             (Refused, self._refused), (Ping, self._ping), (Share, self._share), (Go, self._go),
             (Receipt, self._receipt), (Stop, self._stop),
@@ -72,10 +75,21 @@ class Worker:
             if now_s - self._heard_s < HEARD_S:
                 while (chunk := self._outbox.due(now_s)) is not None:
                     send(self._runner, chunk)
-            if self._plan is not None and self._outbox.acknowledged == self._size:
-                self._runner.environment.process_exit_code = 0
-                self._plan.spool.unlink(missing_ok=True)  # the master has all of it
+            if self._outbox.acknowledged == self._size and not self._is_done:
+                self._done()
             gevent.sleep(TICK_S)
+
+    def _done(self) -> None:
+        """The master has every record."""
+        assert self._plan is not None
+        self._is_done = True
+        self._runner.environment.process_exit_code = 0
+        self._plan.spool.unlink()
+        tell("is done: every record is with the master")
+
+    def _leave(self, **_: object) -> None:
+        if not self._is_done:
+            send(self._runner, Leave())
 
     # -- what the master says -------------------------------------------------------------------
     def _noting(self, take: Callable[[Any], None]) -> Callable[[str, Any], None]:

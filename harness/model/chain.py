@@ -21,6 +21,7 @@ from harness.model.lifecycle import (
 )
 from harness.model.policy import Call
 from harness.model.quantity import Duration, Share
+from harness.model.reach import Network
 from harness.model.schema import Declared, Short
 
 Operation = Literal[
@@ -105,6 +106,7 @@ class Chain(Declared):
     """A payment chain. `deadline` is how long the customer waits for a final answer.
 
     `passes_deadline`: every call tells its callee how much of it is left, unless it says otherwise.
+    `allow`: addresses outside loopback where it may be reached.
     """
 
     chain: Name
@@ -112,6 +114,7 @@ class Chain(Declared):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
     deadline: Duration = 10.0
     passes_deadline: bool = False
+    allow: list[Network] = []
     providers: dict[Name, Provider] = {}
     entry: str
     links: Annotated[dict[Name, Link], Field(min_length=1, max_length=100)]

@@ -99,7 +99,7 @@ class WorkerFacts(msgspec.Struct, frozen=True):
 
     name: str
     planned: int  # of users who set the pace: what they started
-    started: int  # as it last said
+    started: int  # as it last said, or as its records show
     recorded: int
     missing: int  # planned, and without a record here
     lag_p99_ms: float | None
