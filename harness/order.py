@@ -43,17 +43,28 @@ class Finished:
 def make_folder(order: Order, started: datetime) -> Path:
     """A new run directory with the files that are run. Raises UserError when it cannot be made."""
     name = f"{started:%Y%m%dT%H%M%SZ}-{order.chain.model.chain}-{order.experiment.model.experiment}"
+    folder = new_folder(order.out, name)
+    keep_inputs(folder, order.chain, order.experiment)
+    return folder
+
+
+def new_folder(out: Path, name: str) -> Path:
+    """A new directory of that name, or with a number. Raises UserError when it cannot be made."""
     for suffix in ("", *(f"-{number}" for number in range(2, 100))):
-        folder = order.out / (name + suffix)
+        folder = out / (name + suffix)
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue
         except OSError as error:
-            raise UserError(f"cannot write to {order.out}: {error.strerror}") from error
-        inputs = folder / "inputs"
-        inputs.mkdir()
-        for loaded in (order.chain, order.experiment):
-            (inputs / loaded.path.name).write_text(loaded.text, "utf-8")
+            raise UserError(f"cannot write to {out}: {error.strerror}") from error
         return folder
-    raise UserError(f"{order.out / name} and 98 others exist already")
+    raise UserError(f"{out / name} and 98 others exist already")
+
+
+def keep_inputs(folder: Path, chain: Loaded[Chain], experiment: Loaded[Experiment]) -> None:
+    """The files that are run, beside what came of them."""
+    inputs = folder / "inputs"
+    inputs.mkdir(exist_ok=True)
+    for loaded in (chain, experiment):
+        (inputs / loaded.path.name).write_text(loaded.text, "utf-8")

@@ -41,7 +41,7 @@ def result_of(
         run_id=folder.name,
         verdict=analysis.verdict,
         reasons=analysis.reasons,
-        chain=_chain_facts(order.chain),
+        chain=chain_facts(order.chain),
         experiment=ExperimentFacts(
             experiment.experiment,
             experiment.title,
@@ -119,7 +119,8 @@ def _shown(place: str) -> str:
     return f"{path.name if path.is_absolute() else path.as_posix()}:{line}:{column}"
 
 
-def _chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
+def chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
+    """The chain as reports draw it."""
     chain = loaded.model
     edges: list[CallEdge] = []
     for caller in chain.links:

@@ -14,6 +14,7 @@ from harness.cli import (
     heal,
     init,
     keygen,
+    load,
     matrix,
     report,
     run,
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command("run", help=run.run.__doc__)(run.run)
 app.command("check", help=check.check.__doc__)(check.check)
+app.command("load", help=load.load.__doc__)(load.load)
 app.command("up", help=up.up.__doc__)(up.up)
 app.command("report", help=report.report.__doc__)(report.report)
 app.command("explore", help=explore.explore.__doc__)(explore.explore)

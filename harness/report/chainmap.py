@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.report.drawing import CHARACTER, Drawing
-from harness.report.flows import CUSTOMER, Drop, Flow, broken, flows, reached, struck
+from harness.report.flows import CUSTOMER, Drop, Flow, Traffic, broken, flows, reached, struck
 from harness.report.layout import Layout, Room, lay_out
 from harness.report.palette import EXTENTS
-from harness.report.result import Result
 
 BOX, TALL = 128, 46
 WIDTH = 964  # of the page: columns share it while each keeps room for its labels
@@ -30,7 +29,7 @@ class Spot:
     middle: float
 
 
-def chain_map(result: Result) -> str:
+def chain_map(result: Traffic) -> str:
     """The whole map; wider than the page only when the chain is long."""
     between = flows(result)
     breaks = broken(result)
@@ -141,7 +140,7 @@ def _ends(
 
 
 def _extents(
-    drawing: Drawing, result: Result, layout: Layout, spots: dict[str, Spot],
+    drawing: Drawing, result: Traffic, layout: Layout, spots: dict[str, Spot],
     rooms: dict[str, Room],
 ) -> None:  # fmt: skip
     """Behind the links of one provider a common ground: one box where nobody else stands in it."""

@@ -2,13 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from harness.analysis.measured import Break, HopMeasure
 from harness.payments.journal import ASIDE
-from harness.report.result import Result
+from harness.report.result import ChainFacts
 
 CUSTOMER = "customer"
 DROPS = 3  # lines of breaks under one link
+
+
+class Striking(Protocol):
+    """A fault that acted."""
+
+    @property
+    def id(self) -> str:
+        """What it is called."""
+
+    @property
+    def target(self) -> str:
+        """As the file says it: `link processor-a`."""
+
+
+class Offered(Protocol):
+    """How many payments a stretch of time had."""
+
+    @property
+    def kind(self) -> str:
+        """`all` is the whole."""
+
+    @property
+    def offered(self) -> int:
+        """Payments."""
+
+
+class Traffic(Protocol):
+    """What a chain map is drawn from: a run's result, or what goes on right now."""
+
+    @property
+    def chain(self) -> ChainFacts:
+        """The links and the calls between them."""
+
+    @property
+    def hops(self) -> Sequence[HopMeasure]:
+        """What each hop carried."""
+
+    @property
+    def breaks(self) -> Sequence[Break]:
+        """Where payments broke."""
+
+    @property
+    def faults(self) -> Sequence[Striking]:
+        """What struck."""
+
+    @property
+    def phases(self) -> Sequence[Offered]:
+        """With one for the whole."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +82,7 @@ class Drop:
     is_all: bool  # there is only one way into the link
 
 
-def flows(result: Result) -> dict[tuple[str, str], Flow]:
+def flows(result: Traffic) -> dict[tuple[str, str], Flow]:
     """Every possible hop once, with what it carried."""
     found: dict[tuple[str, str], Flow] = {(CUSTOMER, result.chain.entry): Flow(0, 0, 0, "", False)}
     for edge in result.chain.edges:
@@ -52,7 +103,7 @@ def flows(result: Result) -> dict[tuple[str, str], Flow]:
     return found
 
 
-def broken(result: Result) -> dict[str, list[Drop]]:
+def broken(result: Traffic) -> dict[str, list[Drop]]:
     """What broke on the way into each link, by the calling link where there are several."""
     offered = next((one.offered for one in result.phases if one.kind == "all"), 0) or 1
     counted: dict[str, dict[str, int]] = {}
@@ -77,7 +128,7 @@ def broken(result: Result) -> dict[str, list[Drop]]:
     return found
 
 
-def struck(result: Result) -> dict[str, list[str]]:
+def struck(result: Traffic) -> dict[str, list[str]]:
     """Faults by the links they acted on."""
     found: dict[str, list[str]] = {}
     for fault in result.faults:
@@ -102,7 +153,7 @@ def struck(result: Result) -> dict[str, list[str]]:
     return found
 
 
-def reached(name: str, between: dict[tuple[str, str], Flow], result: Result) -> str:
+def reached(name: str, between: dict[tuple[str, str], Flow], result: Traffic) -> str:
     """`640 calls`, or `1,240 payments` for the customer."""
     if name == CUSTOMER:
         offered = next((one.offered for one in result.phases if one.kind == "all"), 0)

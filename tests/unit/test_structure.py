@@ -29,6 +29,8 @@ MAY_IMPORT = {
     "verdict": BASE | {"analysis", "report", "order", "faults"},
     "comparing": BASE | {"analysis", "report"},
     "isolated": BASE | {"children", "faults", "services"},
+    "board": BASE
+    | {"analysis", "report", "load", "faults", "services", "children", "stage", "order", "verdict"},
     "stage": BASE | {"children", "faults", "services", "isolated"},
     "generator": BASE | {"children", "load", "services", "stage", "report"},
     "crew": BASE | {"children", "load", "services", "stage", "report", "analysis", "generator"},
