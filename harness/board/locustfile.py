@@ -20,7 +20,7 @@ from harness.board.control import BEARER, Orders, Steering
 from harness.board.plan import PLAN_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE, BoardPlan
 from harness.board.take import prefix_of
 from harness.load import locustfile as load
-from harness.load.arrivals import arrival, merchants_of
+from harness.load.recorder import Recorder
 from harness.load.steered import Steered
 
 PACE_S = 0.02  # a change of the rate is noticed within this
@@ -44,7 +44,7 @@ class Load:
     def __init__(self, environment: Any, plan: BoardPlan, secret: str) -> None:
         self._environment = environment
         self._payer = load.Scheduled(environment)  # never one of the runner's users
-        self._merchants = merchants_of(self._payer.plan.seed)
+        self._recorder = Recorder(self._payer.plan.spool)
         self._take = 1
         self._schedule = Steered()
         self._start_ns: int | None = None
@@ -55,6 +55,10 @@ class Load:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["authorization"] = BEARER + secret
+
+    def ready(self) -> None:
+        """Let the session know."""
+        self._payer.plan.ready.touch()
 
     def pace(self) -> None:
         """Start every payment at its moment, at the rate of the moment."""
@@ -111,10 +115,10 @@ class Load:
                 gevent.spawn(runner.stop)
 
     def _pay(self, number: int, at_s: float, intended_ns: int) -> None:
-        one = arrival(self._payer.plan, self._merchants, number, at_s)
+        one = self._payer.purchases.arrival(number, at_s)
         one = msgspec.structs.replace(one, payment=prefix_of(self._take) + one.payment)
         self._waiting += 1
-        gevent.spawn(self._payer.pay, one, intended_ns).link(self._over)
+        gevent.spawn(self._payer.pay_for, one, intended_ns, self._recorder).link(self._over)
 
     def _over(self, _: Any) -> None:
         self._waiting -= 1
@@ -134,4 +138,4 @@ def _begin(environment: Any, web_ui: Any = None, **_: Any) -> None:
         install(web_ui, plan, secret, os.environ.get(TOKEN_VARIABLE, ""))
     gevent.spawn(begun.pace)
     gevent.spawn(begun.steer)
-    Path(begun._payer.plan.ready).touch()
+    begun.ready()

@@ -21,6 +21,8 @@ from harness.board.shown import page_of, state_of
 from harness.children import Child
 from harness.faults.control import EngineError
 from harness.load.plan import load_plan
+from harness.load.processes import PLAN_FILE
+from harness.load.processes import PLAN_VARIABLE as LOAD_VARIABLE
 from harness.model.chain import Chain
 from harness.model.experiment import Experiment
 from harness.model.loading import Loaded
@@ -165,18 +167,18 @@ def _start_load(session: Session, wish: Wish, port: int, secret: str) -> None:
     some = Experiment.model_validate(
         {"experiment": "by-hand", "load": {"arrivals": "1/s", "before": "0s", "after": "1s"}}
     )
-    ready = scratch / "load.ready"
     plan = msgspec.structs.replace(
         load_plan(
             session.chain, some, session.seed, epoch_ns=session.epoch_ns,
             url=session.stage.entry_url,
         ),
-        spool=str(session.stage.spool("load")), ready=str(ready), warm_up_s=0.0,
+        folder=str(scratch), warm_up_s=0.0,
     )  # fmt: skip
-    write_whole(scratch / "load.plan", plan)
+    assert session.stage.spool("load") == plan.spool
+    write_whole(scratch / PLAN_FILE, plan)
     write_whole(scratch / "board.plan", BoardPlan(session.control.url, wish.host))
     environment = {
-        "PAYCHAIN_LOAD_PLAN": str(scratch / "load.plan"),
+        LOAD_VARIABLE: str(scratch / PLAN_FILE),
         PLAN_VARIABLE: str(scratch / "board.plan"),
         SECRET_VARIABLE: secret, TOKEN_VARIABLE: wish.token,
     }  # fmt: skip
@@ -187,7 +189,7 @@ def _start_load(session: Session, wish: Wish, port: int, secret: str) -> None:
                  "--spawn-rate", rate]  # fmt: skip
     command = [*LOCUST, "--host", session.stage.entry_url, *looks]
     child = children.start("load process", command, environment)
-    children.wait_for(child, ready, READY_WITHIN_S)
+    children.wait_for(child, plan.ready, READY_WITHIN_S)
     if wish.is_web:
         _wait_for_page(child, wish.host, port)
 

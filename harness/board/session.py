@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
@@ -84,10 +85,10 @@ class Session:
         self._toxiproxy = toxiproxy
         self._epoch_ns = time.monotonic_ns()
         self.take = Take(1, chain, out, datetime.now(UTC), seed)
-        self._scratch = self.take.folder / "spool"
-        self._scratch.mkdir()
+        # Processes outlive takes, so what they write is in no take's folder.
+        self._temporary = tempfile.TemporaryDirectory(prefix="paychain-")
         self.stage = Stage(
-            chain, self._scratch, seed=seed, epoch_ns=self._epoch_ns, services=SERVICES,
+            chain, self.scratch, seed=seed, epoch_ns=self._epoch_ns, services=SERVICES,
             toxiproxy=toxiproxy,
         )  # fmt: skip
         self._spools: dict[Path, SpoolReader] = {}
@@ -109,7 +110,7 @@ class Session:
     @property
     def scratch(self) -> Path:
         """Where the processes write."""
-        return self._scratch
+        return Path(self._temporary.name)
 
     @property
     def epoch_ns(self) -> int:
@@ -139,9 +140,7 @@ class Session:
         elif not is_written:
             self.take.problems.insert(0, failure)
             self.saved.append(self._written(None, self.now_ns()))
-        for path, spool in self._spools.items():
-            if not spool.error:
-                path.unlink(missing_ok=True)  # all of it is in a run.db
+        self._temporary.cleanup()  # all records are in a run.db
 
     # -- one step -------------------------------------------------------------------------------
     def step(self) -> None:

@@ -27,7 +27,7 @@ def load(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 is any that is free")] = PORT,
     token: Annotated[
         str | None,
-        typer.Option(envvar="PAYCHAIN_TOKEN", help="who opens the board has to know it"),
+        typer.Option(envvar="PAYCHAIN_BOARD_TOKEN", help="who opens the board has to know it"),
     ] = None,
     no_web: Annotated[
         bool, typer.Option("--no-web", "--tui", help="the same switches by key, in this terminal")

@@ -143,7 +143,7 @@ class Scheduled(PayingUser):
                 gevent.sleep(0)  # behind: the payments under way must not fall behind, too
             if stop.is_set():
                 break
-            paying.spawn(self._pay, arrival, intended_ns, recorder)
+            paying.spawn(self.pay_for, arrival, intended_ns, recorder)
             self.started += 1
 
     def _let_users_pay(self, start_ns: int, paying: Group, stop: Event, recorder: Recorder) -> None:
@@ -161,7 +161,9 @@ class Scheduled(PayingUser):
                 return
             now_ns = self._now_ns()
             self.started += 1
-            self._pay(self.purchases.arrival(number, (now_ns - start_ns) / 1e9), now_ns, recorder)
+            self.pay_for(
+                self.purchases.arrival(number, (now_ns - start_ns) / 1e9), now_ns, recorder
+            )
 
     def _start_ns(self) -> int:
         while not self.plan.go.exists():
@@ -181,7 +183,8 @@ class Scheduled(PayingUser):
     def _now_ns(self) -> int:
         return time.monotonic_ns() - self.plan.epoch_ns
 
-    def _pay(self, arrival: Arrival, intended_ns: int, recorder: Recorder) -> None:
+    def pay_for(self, arrival: Arrival, intended_ns: int, recorder: Recorder) -> None:
+        """One payment from its intended start to its record."""
         started_ns = self._now_ns() if not self.plan.users else intended_ns
         reply = self.pay(
             request_of(self.plan, arrival), customer_span(arrival),

@@ -12,7 +12,7 @@ import pytest
 from harness.model.loading import load_chain, load_experiment
 from harness.payments.errors import UserError
 from harness.report.result import SCHEMA, json_schema, read
-from harness.verdict import _chain_facts, _place
+from harness.verdict import _place, chain_facts
 
 SAMPLE = Path(__file__).parents[2] / "reports" / "sample"
 
@@ -65,7 +65,7 @@ def test_a_limit_has_the_line_that_sets_it(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_every_declared_fallback_is_known_before_it_is_used() -> None:
-    facts = _chain_facts(load_chain("card-ecommerce"))
+    facts = chain_facts(load_chain("card-ecommerce"))
     assert [(one.call, one.kind, one.to) for one in facts.fallbacks] == [
         ("gateway.screen", "skip", ""),
         ("gateway.authenticate", "retry", "authentication"),
@@ -89,7 +89,7 @@ def test_a_split_counts_as_a_failover_to_each_of_its_links(tmp_path: Path) -> No
         )
         + "  issuer: {role: issuer}\n"
     )
-    facts = _chain_facts(load_chain(str(file)))
+    facts = chain_facts(load_chain(str(file)))
     assert [(one.kind, one.to) for one in facts.fallbacks] == [
         ("failover", "b"), ("failover", "c"), ("decline", ""),
     ]  # fmt: skip
