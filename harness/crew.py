@@ -187,7 +187,7 @@ class _Tally:
         return WorkerFacts(
             state.name, planned, started, self._recorded, planned - self._recorded,
             _ms(p99_ns), _ms(self._longest_ns), _ms(state.offset_ns), _ms(state.within_ns),
-            _ms(state.drift_ns), state.lost,
+            _ms(state.drift_ns), _ms(state.drift_within_ns), state.lost,
         )  # fmt: skip
 
 

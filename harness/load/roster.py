@@ -28,6 +28,7 @@ class WorkerState(msgspec.Struct, frozen=True):
     offset_ns: int | None  # its clock minus the master's, as its records were translated
     within_ns: int | None
     drift_ns: int | None  # how far that had changed when last measured
+    drift_within_ns: int | None
     delivered: bool  # every record it made has arrived
     lost: str = ""  # why and when it was given up
 
@@ -66,6 +67,7 @@ class Member:
             offset.ns if offset else None,
             offset.within_ns if offset else None,
             now.ns - offset.ns if offset and now else None,
+            now.within_ns + offset.within_ns if offset and now else None,
             self.is_delivered, self.lost,
         )  # fmt: skip
 

@@ -38,6 +38,7 @@ from harness.services.plan import write_whole
 
 TICK_S = 0.05
 BEAT_S = 0.25
+USER = "Scheduled"  # of the locustfile
 JOIN_S = 0.5
 HEARD_S = 2.0  # records are sent while the master was heard in this time; they wait otherwise
 GAVE_UP = 3  # exit code: this worker's part of the run is not complete
@@ -113,6 +114,8 @@ class Worker:
         self._plan = msgspec.structs.replace(sent, folder=str(self._plan_file.parent))
         write_whole(self._plan_file, self._plan)
         tell(f"has share {sent.share + 1} of {sent.shares}, payments go to {sent.url}")
+        # Its one user, wherever Locust's master would have its users: it counts strangers, too.
+        gevent.spawn(self._runner.start_worker, {USER: 1})
 
     def _go(self, message: Go) -> None:
         if self._plan is None:

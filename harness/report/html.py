@@ -23,6 +23,7 @@ from harness.report.plot import timeline
 from harness.report.result import Result, Story
 from harness.report.storyline import storyline
 from harness.report.tables import fallback_rows, fault_rows, seconds_rows
+from harness.report.workers import worker_lines
 
 STORY_CHARACTERS = 200_000  # of all stories: with it a page of any run stays under 500 kB
 ROW_CHARACTERS = 160  # of a moment in the table of a story
@@ -66,6 +67,7 @@ def render(result: Result) -> str:
         faults=fault_rows(result),
         compared=comparison_rows(result.comparison) if result.comparison else [],
         worse=result.comparison.regressions if result.comparison else [],
+        workers=worker_lines(result),
         wide=wide,
         rows=rows,
     )

@@ -21,6 +21,7 @@ from harness.report.classification import Classification, classify
 from harness.report.plot import timeline
 from harness.report.result import FILE_NAME, Result
 from harness.report.wording import MARKS, closed_model, headline, millis, seconds, share
+from harness.report.workers import worker_lines
 
 MOST_ROWS = 40  # of one table: the document is for reading, run.db has them all
 _LABEL = re.compile(r'aria-label="([^"]*)"')
@@ -189,13 +190,22 @@ def _environment(result: Result) -> list[tuple[str, Any]]:
     return [
         ("Environment", result.assurance.get("environment")),
         ("Started, ended", f"{result.started_at}, {result.ended_at}"),
-        ("Clock", "virtual time" if result.virtual else "monotonic clock of one machine"),
+        ("Clock", _clock(result)),
         ("Fault engine", f"{result.engine.name} {result.engine.version}"),
         ("Load", f"{closed_model(result) or result.load.arrivals}; {result.load.recorded} "
                  f"recorded of {result.load.planned or result.load.offered}"),
+        *((f"Worker {name}", line) for name, line in worker_lines(result)),
         ("Data", "synthetic payments, published test card numbers"),
         *sorted(result.environment.items()),
     ]  # fmt: skip
+
+
+def _clock(result: Result) -> str:
+    if result.virtual:
+        return "virtual time"
+    if result.load.workers:
+        return "monotonic clock of the master's machine; each worker's is aligned with it"
+    return "monotonic clock of one machine"
 
 
 def _measured(result: Result) -> dict[str, Any]:

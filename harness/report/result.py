@@ -107,6 +107,7 @@ class WorkerFacts(msgspec.Struct, frozen=True):
     clock_offset_ms: float | None  # its clock minus the master's; its records were moved by it
     clock_within_ms: float | None  # how far the true offset can be from that
     clock_drift_ms: float | None  # how far the offset had changed when last measured
+    clock_drift_within_ms: float | None  # a drift less than this may be none
     lost: str = ""  # why it was given up
 
 

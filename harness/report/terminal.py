@@ -20,6 +20,7 @@ from harness.report.wording import (
     required,
     tolerance_name,
 )
+from harness.report.workers import worker_lines
 
 WIDTH = 80
 _STYLES = {"✓": "green", "✕": "bold red", "–": "yellow", "⚠": "yellow"}
@@ -54,6 +55,10 @@ def terminal_lines(result: Result) -> list[str]:
     lines += [part for line in fallback_lines(result) for part in _indented(line, 3)]
     lines += ["", f"4  {fourth.question} {fourth.figure}"]
     lines += [part for line in money_lines(result) for part in _indented(line, 3)]
+    if result.load.workers:
+        lines += ["", "Load workers"]
+        for name, line in worker_lines(result):
+            lines += _indented(f"{name}: {line}", 3)
     return [plain(line) for line in [*lines, "", f"repeat: {result.command}"]]
 
 
