@@ -105,7 +105,6 @@ class Planted:
     swaps: Callable[[], list[Swap]] = _nothing
     payments: int = 5
     rate: int = 5
-    kinds: tuple[str, ...] = ()  # all; where two faults of certain kinds must meet, only those
 
 
 PLANTED = [
@@ -119,7 +118,7 @@ PLANTED = [
     Planted("capture after void race", "captures", "money_conserved", 1, _capture_races_void),
     Planted(
         "stand-in limit counted per process", "stand-in", "stand_in_within_limits", 2,
-        _limit_counted_by_the_process, payments=10, rate=2, kinds=("down", "crash"),
+        _limit_counted_by_the_process, payments=20, rate=5,
     ),
     Planted("duplicate webhook captured twice", "webhooks", "repeats_without_effect", 1),
     Planted("breaker that never closes", "breaker", WORKS_AGAIN, 1, _breaker_never_closes, 8, 2),
@@ -145,11 +144,11 @@ def order_for(bug: Planted, *, seed: int, most: int) -> Order:
     chain = load_chain(str(CHAINS / f"{bug.chain}.yaml")).model
     return Order(
         chain, seed=seed, budget_s=float("inf"), most=most, payments=bug.payments, rate=bug.rate,
-        rules=(bug.rule,), kinds=bug.kinds, works_again_s=1.0,
+        rules=(bug.rule,), works_again_s=1.0,
     )  # fmt: skip
 
 
-def look_for(bug: Planted, *, seed: int, most: int = 3_000) -> tuple[Found | None, Searched]:
+def look_for(bug: Planted, *, seed: int, most: int = 6_000) -> tuple[Found | None, Searched]:
     """Search with the bug planted; what was found of its rule."""
     with planted(bug):
         searched = search(order_for(bug, seed=seed, most=most), lambda _: None)

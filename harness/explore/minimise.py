@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from harness.explore.schedules import Schedule, Strikes
+from harness.explore.schedules import (
+    DURATIONS_MS,
+    LARGEST_MS,
+    Schedule,
+    Strike,
+    Strikes,
+)
 
 Still = Callable[[Schedule], bool]  # whether a schedule still breaks the rule
 
@@ -42,6 +48,47 @@ def without_needless(schedule: Schedule, still: Still) -> Schedule:
     return schedule
 
 
+def simpler(schedule: Schedule, strikes: Sequence[Strike], still: Still) -> Schedule:
+    """Each fault becomes the simplest kind for its target that still breaks the rule.
+
+    `strikes` stand from the simplest to the worst. A simpler kind may have to last longer.
+    """
+    for place in range(len(schedule)):
+        schedule = _simplest_at(place, schedule, strikes, still)
+    return schedule
+
+
+def _simplest_at(
+    place: int, schedule: Schedule, strikes: Sequence[Strike], still: Still
+) -> Schedule:
+    one = schedule[place]
+    for strike in strikes:
+        if strike == one.strike:
+            break
+        if strike.target != one.strike.target:
+            continue
+        other = replace(one, strike=strike)
+        longest = replace(other, start_ms=0, lasts_ms=DURATIONS_MS[-1], magnitude_ms=LARGEST_MS)
+        for tried in (other, longest):
+            found = _with(schedule, place, tried)
+            if still(found):
+                return _shortest_at(place, found, still)
+    return schedule
+
+
+def _shortest_at(place: int, schedule: Schedule, still: Still) -> Schedule:
+    """Of the durations that the search knows, the shortest that breaks the rule."""
+    for lasts_ms in DURATIONS_MS:
+        shorter = _with(schedule, place, schedule[place].lasting(lasts_ms))
+        if shorter == schedule or still(shorter):
+            return shorter
+    return schedule
+
+
+def _with(schedule: Schedule, place: int, one: Strikes) -> Schedule:
+    return (*schedule[:place], one, *schedule[place + 1 :])
+
+
 def limits(schedule: Schedule, still: Still) -> Iterator[Limits]:
     """Each fault's shortest duration and smallest magnitude, the others as they are."""
     for place in range(len(schedule)):
@@ -52,7 +99,7 @@ def _limits_of(schedule: Schedule, place: int, still: Still) -> Limits:
     one = schedule[place]
 
     def breaks(other: Strikes) -> bool:
-        return still((*schedule[:place], other, *schedule[place + 1 :]))
+        return still(_with(schedule, place, other))
 
     size = None
     lasts = _lowest(one.lasts_ms, lambda ms: breaks(one.lasting(ms)))

@@ -18,8 +18,10 @@ from harness.model.experiment import Experiment
 
 SLOT_MS = 50
 START_SLOTS = 40  # faults begin in the first two seconds
-DURATION_SLOTS = 60  # and last up to three
+# Short ones are as likely as long ones: many an outage is a short fault in the midst of a long one.
+DURATIONS_MS = (50, 100, 200, 300, 500, 1_000, 1_500, 2_000, 2_500, 3_000)
 MAGNITUDE_SLOTS = 40
+LARGEST_MS = MAGNITUDE_SLOTS * SLOT_MS
 MOST_FAULTS = 6
 AFTER_MS = 100  # of load after the last payment and the last heal
 Parameters = Callable[[int], dict[str, Any]]  # of a magnitude in milliseconds
@@ -120,18 +122,23 @@ def fault_schedules(
     chain: Chain, *, most: int = MOST_FAULTS, kinds: Sequence[str] = ()
 ) -> st.SearchStrategy[Schedule]:
     """A Hypothesis strategy of fault schedules for a chain, for use with `@given`."""
+    return schedules_of(strikes_of(chain, kinds), most=most)
+
+
+def schedules_of(strikes: Sequence[Strike], *, most: int) -> st.SearchStrategy[Schedule]:
+    """A strategy of schedules of some strikes, the simplest first."""
     one = st.builds(
         _from_slots,
-        st.sampled_from(strikes_of(chain, kinds)),
+        st.sampled_from(strikes),
         st.integers(0, START_SLOTS),
-        st.integers(1, DURATION_SLOTS),
+        st.sampled_from(DURATIONS_MS),
         st.integers(1, MAGNITUDE_SLOTS),
     )
     return st.lists(one, max_size=most).map(tuple)
 
 
-def _from_slots(strike: Strike, start: int, lasts: int, magnitude: int) -> Strikes:
-    return Strikes(strike, start * SLOT_MS, lasts * SLOT_MS, magnitude * SLOT_MS)
+def _from_slots(strike: Strike, start: int, lasts_ms: int, magnitude: int) -> Strikes:
+    return Strikes(strike, start * SLOT_MS, lasts_ms, magnitude * SLOT_MS)
 
 
 def experiment_of(

@@ -17,8 +17,14 @@ from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 
 from harness.analysis.reconcile import Parties
 from harness.explore.judged import CONCLUSIVE, Broken, broken
-from harness.explore.minimise import Limits, limits, without_needless
-from harness.explore.schedules import Schedule, experiment_of, fault_schedules
+from harness.explore.minimise import Limits, limits, simpler, without_needless
+from harness.explore.schedules import (
+    Schedule,
+    experiment_of,
+    fault_schedules,
+    schedules_of,
+    strikes_of,
+)
 from harness.model.chain import Chain
 from harness.model.tolerance import Limit
 from harness.simulation.guard import guards_kept
@@ -27,6 +33,7 @@ from harness.simulation.world import Played, interleaved, play
 
 ROUND = 150  # schedules between two looks at the clock
 INTERLEAVINGS = 1 << 16
+FEWER = 60  # schedules tried for one fault fewer
 PHASES = (Phase.reuse, Phase.generate, Phase.shrink)
 
 
@@ -80,6 +87,7 @@ class Searched:
 
 
 Told = Callable[[Searched], None]
+Candidate = tuple[Schedule, int, Broken]  # with its interleaving, and the rule that it breaks
 
 
 class _Spent(BaseException):
@@ -94,13 +102,14 @@ def search(order: Order, told: Told, clock: Callable[[], float] = time.perf_coun
     """Search until the budget is spent, or Ctrl-C; each broken rule with its smallest outage."""
     searched = Searched()
     begun_s = clock()
-    trial = _Trial(order, searched, lambda: clock() - begun_s, told)
+    trial = Trial(order, searched, lambda: clock() - begun_s, told)
     try:
         with guards_kept():
             for number in _rounds(order, searched):
-                candidate = _round(order, trial, order.seed + order.seed_of_search + number)
+                seed_ = order.seed + order.seed_of_search + number
+                candidate = _round(order, trial, seed_)
                 if candidate is not None:
-                    _make_smaller(trial, candidate)
+                    make_smaller(trial, candidate, seed_)
     except KeyboardInterrupt:
         searched.was_interrupted = True
         if trial.smallest is not None:
@@ -124,7 +133,7 @@ def _rounds(order: Order, searched: Searched) -> Iterator[int]:
         number += 1
 
 
-class _Trial:
+class Trial:
     """Plays schedules, counts them, and remembers the smallest that broke what is looked for."""
 
     def __init__(
@@ -132,7 +141,7 @@ class _Trial:
     ) -> None:
         self.order = order
         self.searched = searched
-        self.smallest: tuple[Schedule, int, Broken] | None = None
+        self.smallest: Candidate | None = None
         self.first_at = 0
         self._parties = Parties.of(order.chain)
         self._passed_s = passed_s
@@ -160,6 +169,11 @@ class _Trial:
             if (not wanted or one.rule in wanted) and one.rule not in self.searched.found
         ]  # fmt: skip
 
+    def hold(self, candidate: Candidate) -> None:
+        """The smallest so far of what is being made smaller: what Ctrl-C keeps."""
+        self.smallest = candidate
+        self.searched.best = f"{candidate[2].title}: {told_short(candidate[0])}"
+
     def is_broken(self, rule: str, schedule: Schedule, interleaving: int) -> Broken | None:
         """How a schedule breaks one rule, None when it does not."""
         return next((one for one in self.breaks(schedule, interleaving) if one.rule == rule), None)
@@ -174,32 +188,41 @@ class _Trial:
 
 def broken_by_schedule(order: Order, schedule: Schedule, interleaving: int = 0) -> list[Broken]:
     """What one schedule breaks."""
-    return _Trial(order, Searched(), lambda: 0.0, lambda _: None).breaks(schedule, interleaving)
+    return Trial(order, Searched(), lambda: 0.0, lambda _: None).breaks(schedule, interleaving)
 
 
-def _round(order: Order, trial: _Trial, seed_: int) -> tuple[Schedule, int, Broken] | None:
+def _round(order: Order, trial: Trial, seed_: int) -> Candidate | None:
     """Some schedules; the smallest that breaks a rule, as Hypothesis shrank it."""
     interleavings = st.integers(0, INTERLEAVINGS - 1) if order.interleavings else st.just(0)
-    wanted: list[str] = []  # the rule that is being made smaller: another one must not take over
+    schedules = fault_schedules(order.chain, kinds=order.kinds)
+    most = _share(order, trial.searched)
+    return _smallest(trial, st.tuples(schedules, interleavings), seed_, most, rule="")
+
+
+def _smallest(
+    trial: Trial, plays: st.SearchStrategy[tuple[Schedule, int]], seed_: int, most: int, rule: str
+) -> Candidate | None:
+    """The smallest of so many plays that breaks one rule; any rule without its name."""
+    order = trial.order
+    wanted = [rule] if rule else []  # being made smaller: another one must not take over
 
     @seed(seed_)
     @settings(
-        max_examples=_share(order, trial.searched), deadline=None, database=_database(order),
+        max_examples=most, deadline=None, database=None if rule else _database(order),
         phases=PHASES, suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
     )  # fmt: skip
-    @given(fault_schedules(order.chain, kinds=order.kinds), interleavings)
-    def every_rule_is_kept(schedule: Schedule, interleaving: int) -> None:
+    @given(plays)
+    def every_rule_is_kept(played: tuple[Schedule, int]) -> None:
         if not wanted and trial.searched.took_s >= order.budget_s:
             raise _Spent
-        seen = trial.breaks(schedule, interleaving)
+        seen = trial.breaks(*played)
         if wanted:
             seen = [one for one in seen if one.rule == wanted[0]]
         if seen:
             if not wanted:
                 wanted.append(seen[0].rule)
                 trial.first_at = trial.searched.schedules
-            trial.smallest = schedule, interleaving, seen[0]
-            trial.searched.best = f"{seen[0].title}: {told_short(schedule)}"
+            trial.hold((*played, seen[0]))
             raise _Breaks(seen[0].rule)
 
     trial.smallest = None
@@ -222,14 +245,25 @@ def _database(order: Order) -> ExampleDatabase | None:
     return DirectoryBasedExampleDatabase(order.database) if order.database is not None else None
 
 
-def _make_smaller(trial: _Trial, candidate: tuple[Schedule, int, Broken]) -> None:
-    """Take needless faults away, find the limits of the rest, and note it down."""
+def make_smaller(trial: Trial, candidate: Candidate, seed_: int) -> None:
+    """Fewer faults, simpler ones, and the limits of each; then note it down."""
     schedule, interleaving, seen = candidate
 
     def still(other: Schedule) -> bool:
         return trial.is_broken(seen.rule, other, interleaving) is not None
 
-    schedule = without_needless(schedule, still)
+    def hold(better: Schedule) -> Schedule:
+        trial.hold((better, interleaving, seen))
+        return better
+
+    schedule = hold(without_needless(schedule, still))
+    while len(schedule) > 1:
+        fewer = _with_fewer(trial, candidate, schedule, seed_)
+        if fewer is None:
+            break
+        schedule = hold(without_needless(fewer, still))
+    hold(schedule)
+    schedule = hold(simpler(schedule, strikes_of(trial.order.chain, trial.order.kinds), still))
     measured = tuple(limits(schedule, still))
     last = trial.is_broken(seen.rule, schedule, interleaving) or seen
     trial.searched.found[seen.rule] = Found(
@@ -237,6 +271,17 @@ def _make_smaller(trial: _Trial, candidate: tuple[Schedule, int, Broken]) -> Non
     )
     trial.smallest = None
     trial.searched.best = ""
+
+
+def _with_fewer(
+    trial: Trial, candidate: Candidate, schedule: Schedule, seed_: int
+) -> Schedule | None:
+    """The same strikes at other times, one fewer: two that add up may be one that lasts longer."""
+    _, interleaving, seen = candidate
+    strikes = list(dict.fromkeys(one.strike for one in schedule))
+    plays = st.tuples(schedules_of(strikes, most=len(schedule) - 1), st.just(interleaving))
+    found = _smallest(trial, plays, seed_, FEWER, seen.rule)
+    return found[0] if found is not None else None
 
 
 def told_short(schedule: Schedule) -> str:

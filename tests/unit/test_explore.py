@@ -12,14 +12,16 @@ from harness.cli.main import app
 from harness.explore.actions import explore_actions
 from harness.explore.found import found_lines, slug, write_found
 from harness.explore.jobs import merged, search_with_jobs
-from harness.explore.minimise import limits, without_needless
+from harness.explore.judged import SUCCESS
+from harness.explore.minimise import limits, simpler, without_needless
 from harness.explore.schedules import Schedule, Strike, Strikes, experiment_of, strikes_of
-from harness.explore.search import Order, Searched, broken_by_schedule, search
+from harness.explore.search import Order, Searched, Trial, broken_by_schedule, make_smaller, search
 from harness.load.plan import load_plan
 from harness.load.schedule import count
 from harness.model.chain import Chain
 from harness.model.loading import load_experiment
 from harness.model.text import parse
+from harness.model.tolerance import Limit
 from harness.testing import broken_by, explore_chain, fault_schedules
 
 CHAIN = """\
@@ -40,6 +42,7 @@ links:
   issuer: {role: issuer}
 """  # noqa: E501
 LOST = Strike("lost_answer", ("link", "processor-a"), has_magnitude=False)
+SLOW_ISSUER = Strike("slow_answer", ("link", "issuer"), has_magnitude=True)
 SLOW = Strike("slow_answer", ("link", "processor-a"), has_magnitude=True)
 
 
@@ -82,6 +85,32 @@ def test_faults_that_are_not_needed_go() -> None:
     needed, other = Strikes(LOST, 0, 50, 50), Strikes(SLOW, 0, 50, 50)
     assert without_needless((other, needed, other), lambda some: needed in some) == (needed,)
     assert without_needless((other,), lambda _: True) == ()
+
+
+def test_a_fault_becomes_the_simplest_kind_for_its_target_that_still_breaks() -> None:
+    strikes = strikes_of(shop(), ["down", "lost_answer", "slow_answer"])
+    down, lost, slow = (one for one in strikes if one.target == LOST.target)
+
+    def breaks(schedule: Schedule) -> bool:  # down never does, a lost answer from 300 ms on
+        one = schedule[0]
+        return one.strike == slow or (one.strike == lost and one.lasts_ms >= 300)
+
+    (found,) = simpler((Strikes(slow, 400, 50, 600),), strikes, breaks)
+    assert (found.strike, found.lasts_ms) == (lost, 300)
+    assert simpler((Strikes(down, 0, 50, 50),), strikes, breaks) == (Strikes(down, 0, 50, 50),)
+
+
+def test_two_faults_that_add_up_become_one_that_does_as_much_alone() -> None:
+    # 300 ms is the processors' timeout. Two delays of 200 ms add up to 400; neither breaks alone.
+    two = (Strikes(SLOW_ISSUER, 0, 500, 200), Strikes(SLOW_ISSUER, 0, 500, 200))
+    all_of_them = Limit(comparison=">=", bound=1.0, text=">= 100%")
+    order = Order(shop("reverse"), payments=2, success=all_of_them)
+    (broken,) = broken_by_schedule(order, two)
+    assert not broken_by_schedule(order, two[:1])
+    trial = Trial(order, Searched(), lambda: 0.0, lambda _: None)
+    make_smaller(trial, (two, 0, broken), 1)
+    (found,) = trial.searched.found[SUCCESS].schedule
+    assert found.magnitude_ms >= 300
 
 
 def test_limits_are_exact_to_a_millisecond() -> None:
