@@ -25,9 +25,9 @@ def headers_of(request: PaymentRequest, span: str) -> dict[str, str]:
     }
 
 
-def customer_span(arrival: Arrival) -> str:
-    """The span of the customer's own hop: no link's spans begin with a c."""
-    return f"c{arrival.number:015x}"
+def customer_span(arrival: Arrival, try_number: int = 1) -> str:
+    """The span of one of the customer's own hops: no link's spans begin with a c."""
+    return f"c{try_number - 1:03x}{arrival.number:012x}"
 
 
 def request_of(plan: LoadPlan, arrival: Arrival) -> PaymentRequest:
@@ -43,10 +43,35 @@ def patience_s(plan: LoadPlan, intended_ns: int, now_ns: int) -> float:
     return max(plan.deadline_s - (now_ns - intended_ns) / 1e9, 0.001)
 
 
-def records_of(
+def asks_again_ns(plan: LoadPlan, intended_ns: int, asked_ns: int, reply: Reply) -> int | None:
+    """When the customer's side asks again after this reply; None when it does not."""
+    is_answered = reply.result.worked or reply.result is HopResult.TECHNICAL
+    if plan.asks_again_s is None or is_answered:
+        return None
+    again_ns = asked_ns + int(plan.asks_again_s * 1e9)
+    return again_ns if again_ns < intended_ns + int(plan.deadline_s * 1e9) else None
+
+
+def try_s(plan: LoadPlan, intended_ns: int, now_ns: int) -> float:
+    """How long one try may take: until it is time to ask again, or patience ends."""
+    left_s = patience_s(plan, intended_ns, now_ns)
+    return left_s if plan.asks_again_s is None else min(left_s, plan.asks_again_s)
+
+
+def hop_of(
+    plan: LoadPlan, arrival: Arrival, try_number: int, started_ns: int, ended_ns: int, reply: Reply
+) -> HopRecord:
+    """One try of the customer."""
+    return HopRecord(
+        arrival.payment, 1, customer_span(arrival, try_number), "", CUSTOMER, ENTRY_OPERATION,
+        plan.entry, 0, try_number, started_ns, ended_ns, reply.result, reply.code,
+    )  # fmt: skip
+
+
+def payment_of(
     plan: LoadPlan, arrival: Arrival, intended_ns: int, started_ns: int, ended_ns: int, reply: Reply
-) -> tuple[HopRecord, PaymentRecord]:
-    """The customer's hop and the payment, once the customer knows or has given up."""
+) -> PaymentRecord:
+    """The payment, once the customer knows or has given up."""
     match reply.result:
         case HopResult.APPROVED:
             outcome, told = Outcome.APPROVED, "approved"
@@ -57,11 +82,7 @@ def records_of(
         case _:
             outcome, told = Outcome.UNKNOWN, "error"
     broken = reply.answer is None
-    hop = HopRecord(
-        arrival.payment, 1, customer_span(arrival), "", CUSTOMER, ENTRY_OPERATION, plan.entry, 0, 1,
-        started_ns, ended_ns, reply.result, reply.code,
-    )  # fmt: skip
-    payment = PaymentRecord(
+    return PaymentRecord(
         arrival.payment, intended_ns, started_ns, ended_ns, outcome, not reply.result.worked,
         "" if broken else reply.code, told, arrival.amount_minor, plan.currency,
         arrival.card.scheme, arrival.card.masked, arrival.merchant,
@@ -69,4 +90,3 @@ def records_of(
         reply.result if broken else None, arrival.warm_up,
         reply.answer.amount_minor if reply.answer and outcome is Outcome.APPROVED else 0,
     )  # fmt: skip
-    return hop, payment

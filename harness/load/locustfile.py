@@ -25,11 +25,13 @@ from harness.load.arrivals import Arrival, Purchases, arrivals
 from harness.load.client import CustomerPool
 from harness.load.customer import (
     TARGET,
+    asks_again_ns,
     customer_span,
     headers_of,
-    patience_s,
-    records_of,
+    hop_of,
+    payment_of,
     request_of,
+    try_s,
 )
 from harness.load.distributed import take_part
 from harness.load.plan import LoadPlan, Offered
@@ -185,14 +187,19 @@ class Scheduled(PayingUser):
 
     def pay_for(self, arrival: Arrival, intended_ns: int, recorder: Recorder) -> None:
         """One payment from its intended start to its record."""
-        started_ns = self._now_ns() if not self.plan.users else intended_ns
-        reply = self.pay(
-            request_of(self.plan, arrival), customer_span(arrival),
-            patience_s(self.plan, intended_ns, started_ns),
-        )  # fmt: skip
-        ended_ns = self._now_ns()
-        for record in records_of(self.plan, arrival, intended_ns, started_ns, ended_ns, reply):
-            recorder.append(record)
+        plan, request = self.plan, request_of(self.plan, arrival)
+        began_ns = asked_ns = self._now_ns() if not plan.users else intended_ns
+        for number in count(1):
+            reply = self.pay(
+                request, customer_span(arrival, number), try_s(plan, intended_ns, asked_ns)
+            )
+            recorder.append(hop_of(plan, arrival, number, asked_ns, self._now_ns(), reply))
+            again_ns = asks_again_ns(plan, intended_ns, asked_ns, reply)
+            if again_ns is None:
+                break
+            gevent.sleep(max(0.0, (again_ns - self._now_ns()) / 1e9))
+            asked_ns = self._now_ns()
+        recorder.append(payment_of(plan, arrival, intended_ns, began_ns, self._now_ns(), reply))
 
 
 class Customer(PayingUser):

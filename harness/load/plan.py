@@ -36,6 +36,7 @@ class LoadPlan(msgspec.Struct, frozen=True):
     think_median_s: float = 0.0
     think_p99_s: float = 0.0
     folder: str = ""  # where a load process and who started it leave each other files
+    asks_again_s: float | None = None  # the customer's side asks again after so long
 
     @property
     def spool(self) -> Path:
@@ -86,4 +87,5 @@ def load_plan(
         users=load.users or 0,
         think_median_s=thinks.median if thinks else 0.0,
         think_p99_s=thinks.p99 if thinks else 0.0,
+        asks_again_s=chain.asks_again,
     )  # fmt: skip

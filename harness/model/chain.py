@@ -66,6 +66,7 @@ class Link(Declared):
     declines: BusinessDeclines | None = None
     idempotency: Annotated[Idempotency, Short(IdempotencyModel)] = Idempotency()
     isolate: bool = False  # a process of its own, which a crash kills
+    outbox: Literal["memory", "disk"] = "memory"  # reversals, follow-ups: lost in a crash or kept
     # gateway: what the merchant does with an approval
     captures: Captures | None = None
     cancels: Cancels | None = None
@@ -107,6 +108,8 @@ class Chain(Declared):
 
     `passes_deadline`: every call tells its callee how much of it is left, unless it says otherwise.
     `allow`: addresses outside loopback where it may be reached.
+    `asks_again`: the customer's side asks again with the same key when so long passed without an
+    answer, until the deadline.
     """
 
     chain: Name
@@ -115,6 +118,7 @@ class Chain(Declared):
     deadline: Duration = 10.0
     passes_deadline: bool = False
     allow: list[Network] = []
+    asks_again: Duration | None = None
     providers: dict[Name, Provider] = {}
     entry: str
     links: Annotated[dict[Name, Link], Field(min_length=1, max_length=100)]

@@ -63,6 +63,9 @@ def check_chain(chain: Chain) -> list[Problem]:
             problems.append(Problem(at, f"a {link.role} needs a call '{needed}'", "add it"))
         if link.role == "edge" and link.forwards_to is None and "forward" not in link.calls:
             problems.append(Problem(at, "an edge forwards to nobody", "add forwards_to:"))
+        if link.isolate and link.outbox == "disk":
+            what = f"{name} is isolated: its process keeps nothing on disk"
+            problems.append(Problem((*at, "outbox"), what, "remove isolate: or outbox:"))
         problems += _roles(link, at)
         problems += _notifies(chain, link, (*at, "notifies"))
         for operation, call in link.calls.items():

@@ -29,6 +29,8 @@ def chain_lines(chain: Chain, findings: Sequence[ReviewFinding]) -> list[str]:
     single = {one.subject for one in findings if one.kind in _NOT_OF_A_LINK}
     title = f"{chain.chain}: {chain.title}" if chain.title else chain.chain
     told = ", passed on" if chain.passes_deadline else ""
+    if chain.asks_again is not None:
+        told += f", asks again every {seconds(chain.asks_again)}"
     lines = [title, f"{CUSTOMER}, waits {seconds(chain.deadline)}{told}"]
     lines += _below(chain, chain.entry, "pay", "", single, set(), is_last=True, policy="")
     if chain.providers:

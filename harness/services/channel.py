@@ -77,6 +77,8 @@ class Channel:
 
         `tells_deadline`: the callee learns that nobody waits longer than `timeout_s`.
         """
+        if not self._context.up.is_set():  # what is on disk goes on when the link is back
+            await self._context.up.wait()
         span = self._context.new_span()
         started_ns = self._context.now_ns()
         headers = {
@@ -117,6 +119,10 @@ class Channel:
                 self._context.now_ns(), reply.result, reply.code,
             )
         )  # fmt: skip
+
+    def drop(self) -> None:
+        """Lose the hop's connections: the caller died."""
+        self._pool.drop()
 
     async def close(self) -> None:
         """Close the hop's connections."""

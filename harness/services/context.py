@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.payments.chance import draw
 from harness.payments.journal import Decision, DecisionKind, Journal, Movement, MovementKind
 from harness.services.message import PaymentRequest
+
+
+def _up() -> asyncio.Event:
+    up = asyncio.Event()
+    up.set()
+    return up
 
 
 @dataclass(slots=True)
@@ -19,6 +26,7 @@ class Context:
     now_ns: Callable[[], int]
     journal: Journal
     span_prefix: str  # of one life of one link, distinguishes its spans: 8 hex digits
+    up: asyncio.Event = field(default_factory=_up)  # not set while the link lies dead
     _spans: int = field(default=0, init=False)
 
     def new_span(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 
 import msgspec
@@ -31,6 +32,7 @@ class Gateway(Role):
     _merchant: Merchant = field(init=False)
     _inbox: Inbox = field(init=False)
     _paying: dict[str, asyncio.Event] = field(default_factory=dict, init=False)
+    _times_paid: Counter[str] = field(default_factory=Counter, init=False)
     _approved: set[str] = field(default_factory=set, init=False)  # by the processor's reference
 
     def __post_init__(self) -> None:
@@ -55,8 +57,13 @@ class Gateway(Role):
 
     async def _pay(self, request: PaymentRequest, parent: str) -> Answer:
         paid = self._paying[request.payment] = asyncio.Event()
+        self._times_paid[request.payment] += 1
         try:
             return await self._conduct(request, parent)
+        except asyncio.CancelledError:
+            if not self.background.is_kept:  # what was begun is not reversed: the same once more
+                self._times_paid[request.payment] -= 1
+            raise
         finally:
             self._paying.pop(request.payment, None)
             paid.set()
@@ -140,6 +147,7 @@ class Gateway(Role):
 
     async def _authorise(self, request: PaymentRequest, parent: str, number: int) -> Answer:
         """The `number`-th round of authorising: each has a reference of its own."""
+        number += self._used_before(request)
         reference = f"{request.payment}-{number}"
         first = msgspec.structs.replace(
             request, reference=reference, key=reference, attempt=request.attempt + number - 1
@@ -157,6 +165,18 @@ class Gateway(Role):
         if end.is_unresolved:
             return Answer(Outcome.UNKNOWN, LATE_RESPONSE, self.name)
         return self.decline(answer.code if answer is not None else ISSUER_INOPERATIVE)
+
+    def _used_before(self, request: PaymentRequest) -> int:
+        """Numbers of attempts that the same payment may have used, when it is asked for again.
+
+        A first one that was cut short or declined may be reversed by now, or soon. Without
+        reversals the same reference is what keeps the customer from being charged twice.
+        """
+        call = self.link.calls["authorise"]
+        if call.on_unknown != "reverse":
+            return 0
+        rounds = 1 + self.link.reauthentications + len(call.fallback) + (call.hedge is not None)
+        return rounds * (self._times_paid[request.payment] - 1)
 
     def _decide_alone(self, end: CallEnd) -> Answer:
         """Approve although nobody behind answered: stand in and advise, or store and forward."""

@@ -55,6 +55,7 @@ class Merchant:
 
     async def _cancel(self, sent: Sent, reference: str, after_s: float) -> None:
         await asyncio.sleep(after_s)
+        await self._context.up.wait()
         await self._book.reverse(reference)
         self._void(sent)
 

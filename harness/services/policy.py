@@ -49,6 +49,7 @@ class PolicyCall:
         self._operation = operation
         self._declared = declared
         self._reversals = reversals
+        self._reverses_unknown = operation == "authorise" and declared.on_unknown == "reverse"
         self._background = background
         self._decisions = Decisions(context, operation)
         self._routes: dict[str, Route] = {}
@@ -108,29 +109,36 @@ class PolicyCall:
         route, declared, request = self._routes[target], self._declared, first
         is_unknown = False
         number = 1
-        while True:
-            reply = await route.send(request, parent, timeout_s=declared.timeout, try_number=number)
-            if reply.result is _APPROVED:
-                return Tried(target, request, reply, False)
-            is_unknown = is_unknown or reply.result.leaves_unknown
-            if self._operation == "authorise":
-                self._presentations.note(request, reply, self._context.now_ns())
-            retry = declared.retry
-            if (
-                retry is None
-                or number >= attempts
-                or not wants_retry(retry, reply)
-                or not self._may_send_again("retry", target, request)
-            ):
-                return Tried(target, request, reply, is_unknown)
-            self._decisions.say(DecisionKind.RETRY, target, request, reply.result)
-            if reply.answer is not None and not is_unknown and self._operation == "authorise":
-                # An answer is final for its key, and the reference may have been reversed below.
-                reference = f"{first.reference}~{number}"
-                request = msgspec.structs.replace(first, reference=reference, key=reference)
-            chance = self._context.draw("retry", first.reference, number)
-            await asyncio.sleep(pause_s(retry, number, chance))
-            number += 1
+        try:
+            while True:
+                reply = await route.send(
+                    request, parent, timeout_s=declared.timeout, try_number=number
+                )
+                if reply.result is _APPROVED:
+                    return Tried(target, request, reply, False)
+                is_unknown = is_unknown or reply.result.leaves_unknown
+                if self._operation == "authorise":
+                    self._presentations.note(request, reply, self._context.now_ns())
+                retry = declared.retry
+                if (
+                    retry is None
+                    or number >= attempts
+                    or not wants_retry(retry, reply)
+                    or not self._may_send_again("retry", target, request)
+                ):
+                    return Tried(target, request, reply, is_unknown)
+                self._decisions.say(DecisionKind.RETRY, target, request, reply.result)
+                if reply.answer is not None and not is_unknown and self._operation == "authorise":
+                    # An answer is final for its key; the reference may have been reversed below.
+                    reference = f"{first.reference}~{number}"
+                    request = msgspec.structs.replace(first, reference=reference, key=reference)
+                chance = self._context.draw("retry", first.reference, number)
+                await asyncio.sleep(pause_s(retry, number, chance))
+                number += 1
+        except asyncio.CancelledError:
+            if self._background.is_kept and self._reverses_unknown:  # the link dies meanwhile
+                self.void(Sent(target, request))
+            raise
 
     async def _settle(self, tried: Tried, parent: str) -> CallEnd:
         """The end of the tries at one target; an unknown outcome is dealt with as declared."""

@@ -68,12 +68,15 @@ class Store:
         return delivered
 
     async def _deliver(self) -> None:
-        while self._stored:
-            one = self._stored[0]
-            reply = await self._until_answered(one)
-            self._stored.popleft()
-            if not one.delivered.cancelled():
-                one.delivered.set_result(reply)
+        try:
+            while self._stored:
+                one = self._stored[0]
+                reply = await self._until_answered(one)
+                self._stored.popleft()
+                if not one.delivered.cancelled():
+                    one.delivered.set_result(reply)
+        finally:
+            self._stored.clear()  # a crash loses what was in memory only
 
     async def _until_answered(self, one: _Stored) -> Reply:
         parent = self._context.new_span()

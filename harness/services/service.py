@@ -65,7 +65,7 @@ class Service:
         self._link = chain.links[name]
         self._context = context
         self._faults = faults
-        self._background = Background()
+        self._background = self._new_background()
         self._channels: dict[tuple[str, str], Channel] = {}
         self._stuck: set[str] = set()  # references that are answered pending for now
         self._last: dict[str, Answer] = {}  # by operation: what was answered last
@@ -101,17 +101,26 @@ class Service:
         self._operations = self._role.operations()
         self._repeats = Repeats(self._link.idempotency, lambda: self._context.now_ns() / 1e9)
 
+    def _new_background(self) -> Background:
+        return Background(is_kept=self._link.outbox == "disk")
+
     def crash(self) -> None:
-        """The process dies: what it works on and what is on its way is lost."""
+        """The process dies: what it works on is lost, and what is on its way unless on disk."""
+        self._context.up.clear()
         self._server.kill()
-        self._background.cancel()
+        self._background.crash()
+        for channel in self._channels.values():
+            channel.drop()
         self._stuck.clear()
 
     def revive(self, *, forgets: bool) -> None:
         """The process is back on its address; with `forgets` it knows nothing of before."""
         if forgets:
+            self._background.cancel()
+            self._background = self._new_background()
             self._begin()
-        self._background.start(self.start(*self._address))
+        self._context.up.set()
+        self._background.start(self.start(*self._address), is_of_request=True)
 
     @property
     def pending(self) -> int:
@@ -205,7 +214,8 @@ class Service:
         if stuck_until is not None:
             self._stuck.add(request.reference)
             self._background.start(
-                self._work_later(stuck_until, operation, request, parent, struck)
+                self._work_later(stuck_until, operation, request, parent, struck),
+                is_of_request=True,
             )
             return answered(pending(self.name, request))
         await asyncio.sleep(struck.late_s())

@@ -164,8 +164,8 @@ class World:
         self, plan: LoadPlan, arrival: Arrival, intended_ns: int, paid: list[PaymentRecord]
     ) -> None:
         assert self._pool is not None
-        hop, payment = await pay_once(plan, arrival, intended_ns, self._pool, self.now_ns)
-        self._journal.extend((hop, payment))
+        hops, payment = await pay_once(plan, arrival, intended_ns, self._pool, self.now_ns)
+        self._journal.extend((*hops, payment))
         paid.append(payment)
 
     def switch(self, switch: Switch, planned_ns: int) -> FaultSwitch:

@@ -88,9 +88,9 @@ class RealGround:
         async def one(arrival: Arrival) -> PaymentRecord:
             intended_ns = start_ns + int(arrival.at_s * 1e9)
             await asyncio.sleep((intended_ns - self._now_ns()) / 1e9)
-            records = await pay_once(self._plan, arrival, intended_ns, pool, self._now_ns)
-            self._journal.extend(records)
-            return records[1]
+            hops, paid = await pay_once(self._plan, arrival, intended_ns, pool, self._now_ns)
+            self._journal.extend((*hops, paid))
+            return paid
 
         try:
             return list(await asyncio.gather(*map(one, arrivals)))

@@ -72,15 +72,19 @@ class HttpPool:
     async def close(self) -> None:
         """Close every connection; exchanges under way and requests that wait end as Broken."""
         self._is_closed = True
+        self.drop()
+        if self._slots:
+            self._empty = asyncio.get_running_loop().create_future()
+            await self._empty
+
+    def drop(self) -> None:
+        """Lose every connection: exchanges under way and requests that wait end as Broken."""
         for turn in self._turns:
             _fail(turn, Broken("the pool was closed", sent=False))
         for connecting in list(self._connecting):
             connecting.cancel()
         for connection in list(self._connections):
             connection.abort()
-        if self._slots:
-            self._empty = asyncio.get_running_loop().create_future()
-            await self._empty
 
     # -- one connection for one request -----------------------------------------------------------
     async def _take(self, loop: asyncio.AbstractEventLoop, deadline: float) -> Exchange:

@@ -224,6 +224,7 @@ EXPECTED = {
         *ONE_PATH[:4], "reversal_behind_breaker gateway.authorise", *ONE_PATH[4:],
     ],
     "card-ecommerce": E_COMMERCE,
+    "card-sound": [*E_COMMERCE[:3], "call_without_policy edge.forward", *E_COMMERCE[3:]],
     # the same chain with the one mistake it is there to show
     "card-gives-up": [*E_COMMERCE[:5], "failover_on_unknown gateway.authorise", *E_COMMERCE[5:]],
     "card-single-provider": [

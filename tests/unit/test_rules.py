@@ -92,6 +92,14 @@ def test_a_partial_approval_breaks_no_rule(movement: Make) -> None:
     assert broken(less, told_minor=600) == ["amounts_equal"]
 
 
+def test_a_partial_approval_that_nobody_heard_of_breaks_no_rule(movement: Make) -> None:
+    # The answer was lost and the approval reversed: only the issuer ever knew of the 6.00.
+    unheard = [movement("issuer", amount=600), movement("issuer", "voided", amount=600)]
+    assert broken(unheard, told_approved=False) == []
+    more = [movement("issuer", amount=1_600), movement("issuer", "voided", amount=1_600)]
+    assert broken(more, told_approved=False) == ["amounts_equal"]
+
+
 def test_a_dropped_journal_entry_is_a_disagreement_of_the_books(sound: list[Movement]) -> None:
     assert broken([move for move in sound if move.link != "scheme"]) == ["books_agree"]
 

@@ -10,6 +10,7 @@ def amounts_equal(payment: Reconciled) -> Finding | None:
     """A link booked another amount or currency than the customer agreed to.
 
     An issuer may approve less (code 10): then all links must have booked the same lesser amount.
+    Where nobody heard of its approval, only its book says so.
     """
     agreed = (payment.amount_minor, payment.currency)
     for one in payment.authorisations:
@@ -18,7 +19,8 @@ def amounts_equal(payment: Reconciled) -> Finding | None:
             continue
         others = sorted(one.amounts - {agreed})
         is_same = len(one.amounts) == 1 and not strange
-        if one.is_partial and is_same and others[0][0] <= payment.amount_minor:
+        is_issuers = one.is_partial or one.positions.keys() <= payment.issuers
+        if is_issuers and is_same and others[0][0] <= payment.amount_minor:
             continue
         booked = (
             ", ".join(written(*other) for other in others) or f"in {', '.join(sorted(strange))}"
