@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 
 import msgspec
@@ -14,6 +15,7 @@ from harness.payments.cards import TEST_CARDS, Card
 from harness.payments.chance import draw, log_normal
 
 MERCHANTS = 20
+SEEDS_KEPT = 8  # a search makes one seed's schedule again and again
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -59,7 +61,8 @@ def arrivals(plan: LoadPlan) -> Iterator[Arrival]:
         yield purchases.arrival(number, at_s)
 
 
-def _merchants(seed: int) -> list[str]:
+@lru_cache(maxsize=SEEDS_KEPT)
+def _merchants(seed: int) -> tuple[str, ...]:
     fake = Faker("en_GB")
     fake.seed_instance(seed)
-    return [fake.company() for _ in range(MERCHANTS)]
+    return tuple(fake.company() for _ in range(MERCHANTS))

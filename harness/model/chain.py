@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -151,12 +152,16 @@ class Chain(Declared):
         }
         return [operation for operation, is_done in does.items() if is_done]
 
-    def hops(self) -> list[Hop]:
+    def hops(self) -> tuple[Hop, ...]:
         """Every hop of the chain, the customer's own first, in declared order.
 
         Reversals and follow-ups take the path of the authorisation, and queries reach its first
         link: all have hops of their own.
         """
+        return self._hops
+
+    @cached_property  # a search asks for each schedule; a loaded chain never changes
+    def _hops(self) -> tuple[Hop, ...]:
         follow_ups = self.follow_ups()
         found = [Hop(caller=CUSTOMER, operation=ENTRY_OPERATION, callee=self.entry)]
         for caller in self.links:
@@ -173,4 +178,4 @@ class Chain(Declared):
             if notifies is not None:
                 found.append(Hop(caller=caller, operation="notify", callee=notifies.to))
         unique = {hop.name: hop for hop in found}
-        return list(unique.values())
+        return tuple(unique.values())

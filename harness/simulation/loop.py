@@ -191,6 +191,11 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._tasks_made += 1
         return _Task(self._tasks_made, coro, loop=self, **keywords)
 
+    def close(self) -> None:
+        """Nothing more runs; what was still to happen is let go of."""
+        super().close()
+        self._timers.clear()
+
     async def until(self, when_ns: int) -> None:
         """Sleep until exactly that moment."""
         waiter = self.create_future()

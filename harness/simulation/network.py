@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Iterator
-from itertools import cycle
+from collections.abc import Callable
+from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from harness.simulation.forbidden import forbidden
-from harness.simulation.transport import End, FakeSocket
+from harness.simulation.transport import Delays, End, FakeSocket
 
 if TYPE_CHECKING:
     from harness.simulation.loop import VirtualLoop
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 HOP_NS = 200_000
 JITTER_NS = 150_000  # either way: the real run's timers are late by anything up to 1 ms
 DELAYS = 251  # different ones
+SEEDS_KEPT = 8  # a search builds the network of one seed again and again
 FIRST_PORT, LAST_PORT = 49_152, 65_535
 _HERE = ("127.0.0.1", "localhost", "0.0.0.0", "", None)  # noqa: S104  (names, nothing is bound)
 
@@ -38,10 +39,7 @@ class Network:
         self._loop = loop
         self._listeners: dict[int, Listener] = {}
         self._ends: dict[End, None] = {}
-        chance = Random(seed)  # noqa: S311  (chance that repeats)
-        self._delays_ns = [
-            HOP_NS - JITTER_NS + int(chance.random() * (2 * JITTER_NS + 1)) for _ in range(DELAYS)
-        ]
+        self._delays_ns = _delays_ns(seed)
         self._directions = 0
         self._next_port = FIRST_PORT
 
@@ -68,38 +66,33 @@ class Network:
         """As loop.create_connection. Raises ConnectionRefusedError where nobody listens."""
         _plain(sock, ssl)
         _local(host)
-        forth, back = self._delays(), self._delays()
-        await asyncio.sleep(next(forth) / 1e9)
-        listener = self._listeners.get(int(port))
+        handshake = Handshake(self._loop, self, factory, int(port))
+        try:
+            await handshake.is_done
+        except BaseException:  # refused, or the caller gave up: its socket is closed
+            handshake.abandon()
+            raise
+        assert handshake.client is not None  # it is done
+        return handshake.client, handshake.client.get_protocol()
+
+    def direction(self) -> Delays:
+        """How long the items of one more direction take from end to end."""
+        start = self._directions * 7 % DELAYS
+        self._directions += 1
+        return Delays(self._delays_ns, start)
+
+    def meet(self, port: int, forth: Delays, back: Delays) -> End | None:
+        """A connection request has come to a port: the near end, None where nobody listens."""
+        listener = self._listeners.get(port)
         if listener is None or not listener.is_serving():
-            await asyncio.sleep(next(back) / 1e9)
-            raise _error(errno.ECONNREFUSED, f"127.0.0.1:{port}")
+            return None
         near, far = ("127.0.0.1", self._free_port()), listener.address
         client = End(self._loop, self, forth, near, far)
         server = End(self._loop, self, back, far, near)
         client.peer, server.peer = server, client
         self._ends[client] = self._ends[server] = None
         listener.accept(server)
-        try:
-            await asyncio.sleep(next(back) / 1e9)
-            protocol = factory()
-        except BaseException:  # the caller gave up: its socket is closed
-            client.close_socket()
-            raise
-        started = self._loop.create_future()
-        client.start(protocol, started)
-        try:
-            await started
-        except BaseException:
-            client.close()
-            raise
-        return client, protocol
-
-    def _delays(self) -> Iterator[int]:
-        """How long the items of one direction take from end to end, one after the other."""
-        start = self._directions * 7 % DELAYS
-        self._directions += 1
-        return cycle(self._delays_ns[start:] + self._delays_ns[:start])
+        return client
 
     def _free_port(self) -> int:
         for _ in range(LAST_PORT - FIRST_PORT + 1):
@@ -121,6 +114,61 @@ class Network:
         """What still stands: listeners and transports."""
         listeners = [f"listener 127.0.0.1:{port}" for port in self._listeners]
         return [*listeners, *(f"transport {end.described()}" for end in self._ends)]
+
+
+@lru_cache(maxsize=SEEDS_KEPT)
+def _delays_ns(seed: int) -> tuple[int, ...]:
+    chance = Random(seed)  # noqa: S311  (chance that repeats)
+    return tuple(
+        HOP_NS - JITTER_NS + int(chance.random() * (2 * JITTER_NS + 1)) for _ in range(DELAYS)
+    )
+
+
+class Handshake:
+    """The event that makes one connection: its request arrives, then the answer to it.
+
+    `is_done` is the future of the caller. `client`: the near end, once there is one.
+    """
+
+    __slots__ = (
+        "_back", "_cancelled", "_factory", "_forth", "_has_arrived", "_loop", "_network", "_port",
+        "_scheduled", "client", "is_done",
+    )  # fmt: skip
+    _context = None
+
+    def __init__(self, loop: VirtualLoop, network: Network, factory: Factory, port: int) -> None:
+        self._loop, self._network, self._factory, self._port = loop, network, factory, port
+        self._forth, self._back = network.direction(), network.direction()
+        self._has_arrived = self._cancelled = False
+        self.client: End | None = None
+        self.is_done: asyncio.Future[None] = loop.create_future()
+        self._travel(self._forth)
+
+    def _travel(self, delays: Delays) -> None:
+        self._scheduled = True
+        self._loop.at_ns(self._loop.now_ns + delays.next_ns(), self)
+
+    def happen(self) -> None:
+        """The request is there, or its answer is back."""
+        if not self._has_arrived:
+            self._has_arrived = True
+            self.client = self._network.meet(self._port, self._forth, self._back)
+            self._travel(self._back)
+        elif self.client is None:
+            self.is_done.set_exception(_error(errno.ECONNREFUSED, f"127.0.0.1:{self._port}"))
+        else:
+            try:
+                self.client.start(self._factory(), self.is_done)
+            except Exception as error:
+                self.is_done.set_exception(error)
+
+    def abandon(self) -> None:
+        """Nobody waits for it any more: its socket is closed."""
+        self._cancelled = True
+        if self._scheduled:
+            self._loop.forget_timer()
+        if self.client is not None:
+            self.client.give_up()
 
 
 class Listener(asyncio.AbstractServer):

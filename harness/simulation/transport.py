@@ -14,7 +14,6 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -84,26 +83,43 @@ class _Arrival:
         self._end.arrive()
 
 
+class Delays:
+    """How long the items of one direction take, one after the other, round and round."""
+
+    __slots__ = ("_at", "_ns")
+
+    def __init__(self, ns: tuple[int, ...], start: int) -> None:
+        self._ns = ns
+        self._at = start
+
+    def next_ns(self) -> int:
+        """Of the next item."""
+        at = self._at
+        self._at = at + 1 if at + 1 < len(self._ns) else 0
+        return self._ns[at]
+
+
 class End(asyncio.Transport):
     """One end. `peer` is the other; `listener` the one it was accepted by, if any."""
 
+    __slots__ = (
+        "_arrival", "_broken", "_buffer", "_buffered", "_delays", "_far", "_flows",
+        "_has_closed_socket", "_has_ended", "_has_paused_protocol", "_high", "_is_closing",
+        "_is_lost", "_is_paused", "_is_reset", "_is_started", "_last_due_ns", "_loop", "_low",
+        "_near", "_network", "_protocol", "_sent_fin", "_unacknowledged", "_under_way", "_unread",
+        "_wants_eof", "lingers_not", "listener", "peer",
+    )  # fmt: skip
     peer: End
 
     def __init__(
-        self, loop: VirtualLoop, network: Network, delays_ns: Iterator[int], near: Address,
-        far: Address,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self._extra: dict[str, Any] = {
-            "sockname": near,
-            "peername": far,
-            "socket": FakeSocket(near, self),
-        }
+        self, loop: VirtualLoop, network: Network, delays: Delays, near: Address, far: Address
+    ) -> None:
+        self._near, self._far = near, far
         self.listener: Listener | None = None
         self.lingers_not = False
         self._loop = loop
         self._network = network
-        self._delays_ns = delays_ns
+        self._delays = delays
         self._protocol: Any = None
         # outward
         self._arrival = _Arrival(self)
@@ -138,7 +154,7 @@ class End(asyncio.Transport):
 
     def described(self) -> str:
         """Its addresses and what it serves."""
-        (near, at), (far, to) = self._extra["sockname"], self._extra["peername"]
+        (near, at), (far, to) = self._near, self._far
         return f"{near}:{at} -> {far}:{to} ({type(self._protocol).__name__})"
 
     # -- outward --------------------------------------------------------------------------------
@@ -164,7 +180,7 @@ class End(asyncio.Transport):
             self._send(data)
 
     def _send(self, item: bytes | _Mark) -> None:
-        due_ns = self._loop.now_ns + next(self._delays_ns)
+        due_ns = self._loop.now_ns + self._delays.next_ns()
         # A later item never overtakes an earlier one, however their delays fall.
         if due_ns < self._last_due_ns:
             due_ns = self._last_due_ns
@@ -370,6 +386,13 @@ class End(asyncio.Transport):
         if not self._buffer:
             self._lose(None)
 
+    def give_up(self) -> None:
+        """Whoever asked for the connection does not want it any more."""
+        if self._protocol is None:
+            self.close_socket()
+        else:
+            self.close()
+
     def abort(self) -> None:
         """Close at once; what was not sent is dropped. A reset only with SO_LINGER set to zero."""
         self._force_close(None)
@@ -411,7 +434,15 @@ class End(asyncio.Transport):
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """The names `sockname` and `peername`, and the `socket`."""
-        return self._extra.get(name, default)
+        match name:
+            case "sockname":
+                return self._near
+            case "peername":
+                return self._far
+            case "socket":
+                return FakeSocket(self._near, self)
+            case _:
+                return default
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Let another protocol have the events."""

@@ -41,7 +41,7 @@ class HttpPool:
         self._slots = 0  # connections that stand, are being made, or are being closed
         self._connections: dict[Exchange, None] = {}
         self._idle: dict[Exchange, None] = {}
-        self._connecting: dict[asyncio.Task[Exchange], None] = {}
+        self._connecting: dict[asyncio.Timeout, None] = {}
         # Each gets a connection, or None: a slot to make one.
         self._turns: deque[asyncio.Future[Exchange | None]] = deque()
         self._is_closed = False
@@ -81,8 +81,9 @@ class HttpPool:
         """Lose every connection: exchanges under way and requests that wait end as Broken."""
         for turn in self._turns:
             _fail(turn, Broken("the pool was closed", sent=False))
-        for connecting in list(self._connecting):
-            connecting.cancel()
+        for limit in self._connecting:
+            if not limit.expired():
+                limit.reschedule(0.0)
         for connection in list(self._connections):
             connection.abort()
 
@@ -121,37 +122,32 @@ class HttpPool:
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, deadline: float) -> Exchange:
         """Make a connection in a slot that is already taken."""
-        connecting = loop.create_task(self._dial(loop))
-        self._connecting[connecting] = None
-        connecting.add_done_callback(self._dialled)
+        limit = asyncio.timeout_at(deadline)
+        self._connecting[limit] = None
+        is_made = False
         try:
-            await asyncio.wait({connecting}, timeout=max(0.0, deadline - loop.time()))
-        except asyncio.CancelledError:
-            if not connecting.cancel() and not connecting.exception():
-                self._pass_on(connecting.result())  # made, but its request is gone
-            raise
-        if connecting.cancel():
-            raise CallTimeout("no connection in time", sent=False)
-        try:
-            return connecting.result()
+            async with limit:
+                _, connection = await loop.create_connection(
+                    lambda: Exchange(loop, self._lost), self._host, self._port
+                )
+            is_made = not connection.is_lost
         except OSError as error:
-            raise Refused(str(error), sent=False) from error
-        except asyncio.CancelledError:
-            raise Broken("the pool was closed", sent=False) from None
-
-    async def _dial(self, loop: asyncio.AbstractEventLoop) -> Exchange:
-        _, connection = await loop.create_connection(
-            lambda: Exchange(loop, self._lost), self._host, self._port
-        )
-        if connection.is_lost:
-            raise ConnectionResetError("closed as soon as it was made")
+            if not limit.expired():
+                raise Refused(str(error), sent=False) from error
+            if self._is_closed:
+                raise Broken("the pool was closed", sent=False) from None
+            raise CallTimeout("no connection in time", sent=False) from None
+        finally:
+            del self._connecting[limit]
+            if not is_made:
+                self._free_slot()
+        if not is_made:
+            raise Refused("closed as soon as it was made", sent=False)
         self._connections[connection] = None  # from now on the slot is the connection's
+        if self._is_closed:  # in the very moment in which it was made
+            connection.abort()
+            raise Broken("the pool was closed", sent=False)
         return connection
-
-    def _dialled(self, connecting: asyncio.Task[Exchange]) -> None:
-        self._connecting.pop(connecting)
-        if connecting.cancelled() or connecting.exception() is not None:
-            self._free_slot()
 
     def _lost(self, connection: Exchange) -> None:
         self._idle.pop(connection, None)

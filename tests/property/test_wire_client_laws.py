@@ -252,6 +252,7 @@ class Story:
     st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5), st.integers(0, 6)), max_size=30),
     st.booleans(),
 )
+@example([("ask", 0, 2)], False)  # closed in the moment in which its connection is made
 @example([("ask", 0, 0), ("ask briefly", 1, 6), ("ask", 2, 1), ("pass", 5, 4)], False)
 @example([("ask", 2, 3), ("reset", 1, 5), ("ask", 3, 5), ("reset", 1, 0), ("cancel", 5, 1)], False)
 def test_whatever_happens_each_request_gets_its_own_answer_or_an_error_and_no_slot_is_lost(
