@@ -23,6 +23,8 @@ from harness.faults.evidence import Evidence
 from harness.faults.injector import Injector
 from harness.faults.timeline import Switch, compile_timeline
 from harness.generator import Generator
+from harness.hosts.remote import Remote
+from harness.load.clock import Offset
 from harness.load.plan import LoadPlan, load_plan
 from harness.load.schedule import count
 from harness.load.spread import Spread
@@ -34,7 +36,7 @@ from harness.payments.errors import UserError
 from harness.payments.journal import FaultSwitch
 from harness.progress import Counts, Progress
 from harness.report.outputs import publish
-from harness.report.result import EngineFacts, Result
+from harness.report.result import EngineFacts, HostFacts, Result
 from harness.services.host import DRAIN_S
 from harness.stage import LOOPBACK, Stage
 from harness.verdict import result_of
@@ -102,6 +104,16 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise Interrupted
 
 
+def _host(remote: Remote) -> HostFacts:
+    """What a result says of another machine that ran links."""
+    offset, last = remote.offset or Offset(0, 0), remote.drift
+    apart_ms = (last.ns - offset.ns) / 1e6 if last is not None else None
+    placed = remote.placed
+    return HostFacts(
+        remote.name, placed.address, placed.links, offset.ns / 1e6, offset.within_ns / 1e6, apart_ms
+    )
+
+
 class _Run:
     """The state of one run: its processes, its journal, what went wrong with the harness."""
 
@@ -143,6 +155,8 @@ class _Run:
             f"{self._whole_s():.0f} s of load"
         )
         self._stage.start()
+        for one in self._stage.remotes:
+            self._progress.say(one.line())
         assert self._stage.engine is not None
         control = self._stage.engine.control
         self._injector = Injector(control, self._stage.link_faults, self._now_ns)
@@ -274,6 +288,7 @@ class _Run:
             with suppress(EngineError):
                 self._keep_evidence()
         self._stage.stop()
+        self.problems += [one.problem for one in self._stage.remotes if one.problem]
         engine = self._stage.engine
         if engine is not None and engine.child is None and engine.control.lost:
             self.problems.append(
@@ -302,7 +317,13 @@ class _Run:
         engine = self._stage.engine
         facts = EngineFacts(engine.name, engine.version) if engine else EngineFacts("none", "")
         return result_of(
-            self._order, self._folder, started, analysis, facts, workers=self._generator.workers()
+            self._order,
+            self._folder,
+            started,
+            analysis,
+            facts,
+            workers=self._generator.workers(),
+            hosts=[_host(one) for one in self._stage.remotes],
         )
 
     # -- time -----------------------------------------------------------------------------------

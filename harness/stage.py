@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from harness.children import Child, Children
 from harness.faults import engine as engines
 from harness.faults.control import EngineError
 from harness.faults.links import LinkFaults, RemoteLinkFaults
+from harness.hosts.remote import Remote
 from harness.isolated import IsolatedLink, Life
+from harness.load.processes import TOKEN_VARIABLE
 from harness.model.chain import CUSTOMER, Chain
 from harness.model.loading import Loaded
 from harness.payments.errors import UserError
@@ -37,11 +40,13 @@ class Stage:
         self._chain, self._loaded = chain.model, chain
         self._shared: list[str] = []  # control APIs of processes that live as long as the run
         self._isolated: list[IsolatedLink] = []
+        self._remotes: dict[str, Remote] = {}  # by the names of their hosts
         self._folder = folder
         self._seed, self._epoch_ns = seed, epoch_ns
         self._services = services
         self._toxiproxy = toxiproxy
         self._entry_host = entry_host
+        self._token = os.environ.get(TOKEN_VARIABLE, "")  # links on other machines want a proof
         self._session = requests.Session()
         self._session.trust_env = False  # never through a corporate proxy
 
@@ -49,19 +54,31 @@ class Stage:
         """Engine, mocks, proxies; all ready when this returns. Raises UserError, EngineError."""
         self.engine = engines.start(self._toxiproxy, self.children, self._seed)
         ports = self._start_services()
+        for name, placed in self._chain.hosts.items():
+            remote = self._remotes[name] = Remote(name, placed, self._loaded, self._token)
+            remote.begin(self._seed, self._epoch_ns, self.spool(f"host-{name}"))
+            ports |= remote.ports
         for hop in self._chain.hops():
-            near = self._entry_host if hop.caller == CUSTOMER else LOOPBACK
-            upstream = f"{LOOPBACK}:{ports[hop.callee]}"
-            address = self.engine.control.create(hop.name, upstream, near)
+            far = self._remote_of(hop.callee)
+            upstream = f"{far.placed.address if far else LOOPBACK}:{ports[hop.callee]}"
+            address = self.engine.control.create(hop.name, upstream, self._near(hop.caller))
             host, _, port = address.rpartition(":")
             self.addresses[hop.name] = (host, int(port))
         for url in self._controls:
             self._connect(url)
+        for one in self._remotes.values():
+            one.order("/routes", self.addresses)
 
     @property
     def link_faults(self) -> list[LinkFaults]:
         """What switches the in-link faults of every services process."""
-        return [*map(RemoteLinkFaults, self._shared), *self._isolated]
+        elsewhere = [RemoteLinkFaults(one.url, one.sender()) for one in self._remotes.values()]
+        return [*map(RemoteLinkFaults, self._shared), *self._isolated, *elsewhere]
+
+    @property
+    def remotes(self) -> list[Remote]:
+        """The links of other machines."""
+        return list(self._remotes.values())
 
     @property
     def entry_url(self) -> str:
@@ -76,16 +93,22 @@ class Stage:
         return path
 
     def check(self) -> None:
-        """Raises UserError when one of the processes died."""
+        """Raises UserError when one of the processes died, or another machine is silent."""
         dead = self.children.dead()
         if dead:
             raise UserError(dead[0].obituary())
+        for remote in self._remotes.values():
+            if remote.problem:
+                raise UserError(remote.problem)
 
     def drain(self, within_s: float) -> int:
         """Wait until every request and reversal is final; how many still are not."""
-        return sum(
-            int(self._post(f"{url}/drain", {"within_s": within_s}, within_s + CONTROL_S)["pending"])
-            for url in self._controls
+        order, longest_s = {"within_s": within_s}, within_s + CONTROL_S
+        here = sum(
+            int(self._post(f"{url}/drain", order, longest_s)["pending"]) for url in self._controls
+        )
+        return here + sum(
+            int(one.order("/drain", order, longest_s)["pending"]) for one in self.remotes
         )
 
     def stop(self) -> None:
@@ -98,8 +121,21 @@ class Stage:
                     self.engine.control.destroy(hop)
                 except EngineError:
                     continue
+        for remote in self._remotes.values():
+            remote.end()
         self.children.stop()
         self._session.close()
+
+    def _remote_of(self, link: str) -> Remote | None:
+        host = self._chain.host_of(link)
+        return self._remotes[host] if host is not None else None
+
+    def _near(self, caller: str) -> str:
+        """Where a caller finds the near ends of its hops: the engine is always here."""
+        if caller == CUSTOMER:
+            return self._entry_host
+        remote = self._remote_of(caller)
+        return remote.near if remote is not None else LOOPBACK
 
     @property
     def _controls(self) -> list[str]:
@@ -109,7 +145,11 @@ class Stage:
 
     def _start_services(self) -> dict[str, int]:
         """All links in one process, but each isolated link in one of its own; their ports."""
-        together = [name for name, link in self._chain.links.items() if not link.isolate]
+        together = [
+            name
+            for name, link in self._chain.links.items()
+            if not link.isolate and self._chain.host_of(name) is None
+        ]
         alone = [name for name, link in self._chain.links.items() if link.isolate]
         shared = self._begin("mock services", together) if together else None
         begun = [self._begin(f"link {name}", [name]) for name in alone]

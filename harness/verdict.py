@@ -24,6 +24,7 @@ from harness.report.result import (
     DeclaredFallback,
     EngineFacts,
     ExperimentFacts,
+    HostFacts,
     LinkNode,
     LoadFacts,
     Result,
@@ -34,6 +35,7 @@ from harness.report.result import (
 def result_of(
     order: Order, folder: Path, started: datetime, analysis: Analysis, engine: EngineFacts,
     *, virtual: bool = False, compression: float | None = None, workers: Sequence[WorkerFacts] = (),
+    hosts: Sequence[HostFacts] = (),
 ) -> Result:  # fmt: skip
     """Everything result.json says of a run that is over."""
     experiment = order.experiment.model
@@ -83,6 +85,7 @@ def result_of(
         recovery=analysis.recovery,
         money=analysis.money,
         seconds=analysis.seconds,
+        hosts=list(hosts),
         stopped=_stopped(order.experiment, analysis.stopped),
         environment=_environment(),
         review=_reviewed(order.chain),

@@ -19,18 +19,25 @@ def up(
     toxiproxy: Annotated[
         str | None, typer.Option(help="embedded (the default), or URL, path or name of a server")
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="the links of this host (hosts: in the chain file), for runs elsewhere"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print the addresses as one line")] = False,
 ) -> None:
     """Start a chain and leave it running: pay it yourself, switch toxics on by hand.
 
     Example: paychain up card-ecommerce
     """
+    import os
     import signal
     import tempfile
     import threading
     import time
 
     from harness.faults.control import EngineError
+    from harness.hosts.serving import place_of, serve
+    from harness.load.processes import TOKEN_VARIABLE
     from harness.model.loading import load_chain
     from harness.order import SERVICES
     from harness.payments.errors import UserError
@@ -40,6 +47,15 @@ def up(
     asked_to_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked_to_stop.set())
+    if only is not None:
+        host, placed = place_of(loaded.model, only)
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        with tempfile.TemporaryDirectory(prefix="paychain-") as folder:
+            serve(
+                loaded, placed, token, Path(folder), asked_to_stop.wait,
+                lambda line: print(f"{host}: {line}", flush=True),
+            )  # fmt: skip
+        return
     with tempfile.TemporaryDirectory(prefix="paychain-") as folder:
         stage = Stage(
             loaded, Path(folder), seed=seed, epoch_ns=time.monotonic_ns(), services=SERVICES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import requests
+from requests.auth import AuthBase
 
 from harness.faults.control import EngineError
 from harness.faults.timeline import Place
@@ -27,11 +28,12 @@ class LinkFaults(Protocol):
 
 
 class RemoteLinkFaults:
-    """Those of another process. `url` is its control API."""
+    """Those of another process. `url` is its control API, `auth` what it asks a proof of."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, auth: AuthBase | None = None) -> None:
         self._url = url
         self._session = requests.Session()
+        self._session.auth = auth
         self._session.trust_env = False  # never through a corporate proxy
 
     def apply(self, fault: Fault, place: Place) -> None:

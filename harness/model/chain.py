@@ -20,6 +20,7 @@ from harness.model.lifecycle import (
     ServiceTime,
     SoftDeclines,
 )
+from harness.model.placement import Placed
 from harness.model.policy import Call
 from harness.model.quantity import Duration, Share
 from harness.model.reach import Network
@@ -108,9 +109,9 @@ class Chain(Declared):
     """A payment chain. `deadline` is how long the customer waits for a final answer.
 
     `passes_deadline`: every call tells its callee how much of it is left, unless it says otherwise.
-    `allow`: addresses outside loopback where it may be reached.
-    `asks_again`: the customer's side asks again with the same key when so long passed without an
-    answer, until the deadline.
+    `allow`: addresses outside loopback where it may be reached. `hosts`: other machines that run
+    some of the links. `asks_again`: the customer's side asks again with the same key when so long
+    passed without an answer, until the deadline.
     """
 
     chain: Name
@@ -120,6 +121,7 @@ class Chain(Declared):
     passes_deadline: bool = False
     allow: list[Network] = []
     asks_again: Duration | None = None
+    hosts: Annotated[dict[Name, Placed], Field(max_length=100)] = {}
     providers: dict[Name, Provider] = {}
     entry: str
     links: Annotated[dict[Name, Link], Field(min_length=1, max_length=100)]
@@ -140,6 +142,10 @@ class Chain(Declared):
                 for name, call in calls.items()
             }
         return calls
+
+    def host_of(self, link: str) -> str | None:
+        """The machine that a link is placed on; None where the run is."""
+        return next((name for name, one in self.hosts.items() if link in one.links), None)
 
     def follow_ups(self) -> list[str]:
         """Operations that follow authorisations in this chain: capture, refund, advise."""

@@ -19,6 +19,7 @@ from harness.model.fault import (
     WrongAnswer,
 )
 from harness.model.load import check_load
+from harness.model.placement import check_placed
 from harness.model.problem import Problem, unknown
 from harness.model.stop import check_stop
 from harness.model.text import KeyPath
@@ -70,6 +71,8 @@ def check_chain(chain: Chain) -> list[Problem]:
         problems += _notifies(chain, link, (*at, "notifies"))
         for operation, call in link.calls.items():
             problems += check_call(chain.links, operation, call, (*at, "calls", operation))
+    isolated = {name: link.isolate for name, link in chain.links.items()}
+    problems += check_placed(chain.hosts, isolated, chain.allow)
     return problems or [*_cycles(chain), *_unreached(chain)]
 
 

@@ -126,6 +126,17 @@ class LoadFacts(msgspec.Struct, frozen=True):
     hides: str = ""  # what figures taken under this load do not show
 
 
+class HostFacts(msgspec.Struct, frozen=True):
+    """A machine that ran some of the links. Its records are put on this machine's clock."""
+
+    name: str
+    address: str
+    links: list[str]
+    clock_offset_ms: float  # its clock minus this machine's, when the run began
+    clock_within_ms: float  # it may be off by so much
+    clock_drift_ms: float | None = None  # how far the clocks went apart until the end
+
+
 class Moment(msgspec.Struct, frozen=True):
     """One thing that happened to a payment, in the row of one link."""
 
@@ -182,6 +193,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     assurance: dict[str, Any] = {}  # as declared: who tested what and why
     risks: list[Risk] = []  # approvals with something missing
     compression: float | None = None  # of a virtual run: its seconds in one second of real time
+    hosts: list[HostFacts] = []  # other machines that ran links
     stopped: Stopped | None = None  # before its end, by a condition of the experiment
     stories: list[Story] = []  # of payments that broke or broke a money rule
 

@@ -40,10 +40,12 @@ class Host:
             for name in links
         ]  # fmt: skip
 
-    async def start(self, ports: Mapping[str, int] = MappingProxyType({})) -> dict[str, int]:
+    async def start(
+        self, ports: Mapping[str, int] = MappingProxyType({}), address: str = "127.0.0.1"
+    ) -> dict[str, int]:
         """Listen on these ports, and on free ones where none is given; returns each link's port."""
         return {
-            service.name: await service.start("127.0.0.1", ports.get(service.name, 0))
+            service.name: await service.start(address, ports.get(service.name, 0))
             for service in self.services
         }
 

@@ -23,8 +23,8 @@ class ServicesPlan(msgspec.Struct, frozen=True):
     ports: dict[str, int] = {}  # to listen on; a link that is not named takes a free one
 
     def chain(self) -> Chain:
-        """The chain, which the conductor has checked before."""
-        return Chain.model_validate(yaml.load(self.chain_text, Loader=yaml.BaseLoader))  # noqa: S506
+        """The chain of the plan."""
+        return chain_of(self.chain_text)
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -32,6 +32,11 @@ class Ready(msgspec.Struct, frozen=True):
 
     control: int
     ports: dict[str, int]
+
+
+def chain_of(text: str) -> Chain:
+    """The chain of a file's text, which was checked before."""
+    return Chain.model_validate(yaml.load(text, Loader=yaml.BaseLoader))  # noqa: S506
 
 
 def read_plan(path: Path) -> ServicesPlan:

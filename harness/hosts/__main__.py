@@ -1,0 +1,61 @@
+"""Links that wait for a run: `python -m harness.hosts PLAN.json`, with the token in PAYCHAIN_TOKEN.
+
+Ends with 0 after a run, so that whoever started it starts the next one with empty books.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from harness.hosts.waiting import Waiting, WaitingPlan
+from harness.load.processes import TOKEN_VARIABLE
+from harness.wire.server import HttpServer
+
+POLL_S = 0.25
+LAST_ANSWER_S = 1.0  # the order to end is answered within it
+
+
+async def wait_for_a_run(plan: WaitingPlan, tell_ready: Callable[[], None]) -> None:
+    """Wait for orders until told to end, forgotten, or the parent is gone."""
+    waiting = Waiting(
+        plan, os.environ.get(TOKEN_VARIABLE, ""), secrets.token_hex(16), time.monotonic_ns
+    )
+    server = HttpServer(waiting.handle)
+    await server.start(plan.address, plan.port)
+    tell_ready()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, waiting.over.set)
+    parent = os.getppid()
+    while os.getppid() == parent and not waiting.over.is_set() and not waiting.is_forgotten:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(waiting.over.wait(), POLL_S)
+    await waiting.stop()
+    await server.stop(LAST_ANSWER_S)
+
+
+def main() -> None:
+    """Start the loop: uvloop when it is installed."""
+    gc.freeze()
+    runner = asyncio.run
+    with suppress(ImportError):
+        import uvloop
+
+        runner = uvloop.run
+    plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=WaitingPlan)
+    runner(wait_for_a_run(plan, Path(plan.ready).touch))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""The control API of links that wait on another machine: for one run, then the process ends.
+
+`GET /hello` says who it is and what its clock says; everything else needs a proof (see proof.py):
+`POST /begin` starts the links, `GET /spool/N` gives what they recorded from byte N on,
+`POST /flush` says how much there is, `POST /end` ends the process; the rest is what any services
+process does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness.hosts.proof import Doorkeeper
+from harness.payments.journal import Journal
+from harness.services.control import ControlApi
+from harness.services.host import Host
+from harness.services.plan import chain_of
+from harness.services.spool import SpoolJournal
+from harness.wire.http import HttpRequest, HttpResponse
+
+PIECE_BYTES = 1_000_000  # of a spool in one answer
+LEASE_S = 30.0  # a conductor that is not heard for so long is gone
+
+
+class WaitingPlan(msgspec.Struct, frozen=True):
+    """What a waiting process is told. The token comes in its environment, not in a file."""
+
+    chain_text: str
+    links: list[str]
+    address: str
+    port: int
+    spool: str
+    ready: str  # file that appears once it waits
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """Who waits. Times are of its own monotonic clock."""
+
+    session: str  # of this process; proofs are for it alone
+    chain_sha256: str
+    links: list[str]
+    is_taken: bool
+    received_ns: int
+    answered_ns: int
+
+
+class Begin(msgspec.Struct, frozen=True):
+    """Body of POST /begin. `epoch_ns`: time zero of the run on the clock of the waiting machine."""
+
+    seed: int
+    epoch_ns: int
+
+
+class Waiting:
+    """The links of one plan, and who may give them orders. `clock`: monotonic nanoseconds."""
+
+    def __init__(
+        self, plan: WaitingPlan, token: str, session: str, clock: Callable[[], int]
+    ) -> None:
+        self.over = asyncio.Event()
+        self._plan, self._session, self._clock = plan, session, clock
+        self._door = Doorkeeper(token, session)
+        self._heard_ns = clock()
+        self._host: Host | None = None
+        self._control: ControlApi | None = None
+        self._spool = Path(plan.spool)
+        self._journal = SpoolJournal(self._spool)
+
+    @property
+    def is_forgotten(self) -> bool:
+        """A run has begun, and its conductor was not heard for too long."""
+        silent_s = (self._clock() - self._heard_ns) / 1e9
+        return self._host is not None and silent_s > LEASE_S
+
+    async def handle(self, http: HttpRequest) -> HttpResponse:
+        """Answer one request."""
+        received_ns = self._clock()
+        if (http.method, http.target) == ("GET", "/hello"):
+            return _json(200, self._hello(received_ns))
+        if not self._door.admits(http.method, http.target, http.headers, http.body):
+            return _json(403, {"error": "this order is not from who knows the token"})
+        self._heard_ns = received_ns
+        try:
+            return await self._route(http)
+        except (msgspec.MsgspecError, ValueError) as error:
+            return _json(400, {"error": str(error)})
+        except OSError as error:
+            return _json(500, {"error": f"cannot listen: {error.strerror}"})
+
+    def _hello(self, received_ns: int) -> Hello:
+        digest = hashlib.sha256(self._plan.chain_text.encode()).hexdigest()
+        is_taken = self._host is not None
+        return Hello(
+            self._session, digest, self._plan.links, is_taken, received_ns, self._clock()
+        )  # fmt: skip
+
+    async def _route(self, http: HttpRequest) -> HttpResponse:
+        match http.method, http.target.strip("/").split("/"):
+            case "POST", ["begin"]:
+                if self._host is not None:
+                    return _json(409, {"error": "another run is using it"})
+                return _json(200, await self._begin(msgspec.json.decode(http.body, type=Begin)))
+            case "GET", ["spool", offset]:
+                return HttpResponse(200, self._piece(int(offset)), {})
+            case "POST", ["flush"]:
+                self._journal.flush()
+                return _json(200, {"size": self._spool.stat().st_size})
+            case "POST", ["end"]:
+                self.over.set()
+                return _json(200, {})
+        if self._control is None:
+            return _json(409, {"error": "no run has begun"})
+        return await self._control.handle(http)
+
+    def _piece(self, offset: int) -> bytes:
+        with self._spool.open("rb") as file:
+            file.seek(offset)
+            return file.read(PIECE_BYTES)
+
+    async def _begin(self, begin: Begin) -> dict[str, int]:
+        """Start the links with empty books; their ports."""
+        journal: Journal = self._journal
+        self._host = Host(
+            chain_of(self._plan.chain_text), self._plan.links, seed=begin.seed, journal=journal,
+            now_ns=lambda: self._clock() - begin.epoch_ns,
+        )  # fmt: skip
+        self._control = ControlApi(self._host)
+        self._journal.start()
+        return await self._host.start(address=self._plan.address)
+
+    async def stop(self) -> None:
+        """Stop the links; what they recorded stays in the spool."""
+        if self._host is not None:
+            await self._host.stop()
+        self._journal.close()
+
+
+def _json(status: int, value: object) -> HttpResponse:
+    return HttpResponse(status, msgspec.json.encode(value), {"content-type": "application/json"})
