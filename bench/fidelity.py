@@ -1,25 +1,33 @@
 """Real runs beside virtual runs of the same chain and experiment: does virtual time tell the truth?
 
 `python -m bench fidelity` runs representative pairs, with `--all` every pair, and writes what
-agreed and what did not to docs/fidelity.md. Ctrl-C writes what was compared until then; with
-`--runs DIR` runs are kept there, and those that are there are not run again.
+agreed and what did not to docs/fidelity.md. Ctrl-C writes what was compared until then. With
+`--runs DIR` runs are kept there, and those that are there are not run again, but for
+
+- `--virtual-anew`: every virtual run,
+- `--again-differing`: the real runs that differ from the virtual one, alone on the machine,
+- `--again-slower`: those with a median outside the limits, too.
+
+A folder of a pair holds `real`, `again` (real runs made alone later; the last one counts),
+`virtual`, and where they differ other virtual runs: `order-1` to `order-8` with other orders of
+events, and when those do not show all that the real run does, `seed-2` to `seed-9`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.analysis.measured import Phase
+from bench._beside import Compared, Pair, compared
+from bench._fidelity_document import document
 from harness.matrix import standard_faults, strikes_every_link
 from harness.model.fault import EVERY_LINK
 from harness.model.loading import available, load_chain, load_experiment
@@ -30,7 +38,7 @@ DOCUMENT = Path("docs/fidelity.md")
 SEED = 1
 AT_ONCE = 3  # real runs mostly wait
 LONGEST_S = 240  # of one run
-POINTS, P50_SHARE, P50_MS = 2.0, 0.10, 2.0  # agreement: success, and the median latency
+OTHERS = range(1, 9)  # virtual runs with other orders of events, and as many with other seeds
 STRUCK = "processor-a"  # every chain has it: where a standard fault strikes
 
 PAIRS = [
@@ -49,44 +57,12 @@ PAIRS = [
 ]  # fmt: skip
 # Why a pair differs, where it is known; shown only when it did differ.
 EXPLAINED = {
-    ("card-one-pool", "discover-2023-02-06"): (
+    Pair("card-one-pool", "discover-2023-02-06"): (
         "hung requests hold all eight places of the pool and give them back together after "
         "2.5 s, in waves; who gets a place, and at which point of a wave the fault ends, turns on "
-        "milliseconds: virtual runs with other orders of events (--interleaving 1 to 3) gave 41.4 "
-        "to 42.8 % during and 92.1 to 97.5 % in recovery"
+        "milliseconds"
     ),
 }
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One chain and one experiment; a standard fault strikes STRUCK."""
-
-    chain: str
-    experiment: str
-
-    def __str__(self) -> str:
-        return f"{self.chain} × {self.experiment}"
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Two runs of a pair beside each other."""
-
-    pair: Pair
-    verdicts: tuple[str, str]  # real, virtual
-    differences: tuple[str, ...]  # in words: verdict, rules, break points, success
-    points: float  # of success, the largest difference of all phases
-    medians: tuple[tuple[float, float], ...]  # each phase's p50 in ms: real, virtual
-
-    @property
-    def slower(self) -> list[tuple[float, float]]:
-        """The medians that differ by more than is allowed."""
-        return [
-            (real, virtual)
-            for real, virtual in self.medians
-            if abs(real - virtual) > max(P50_MS, P50_SHARE * real)
-        ]
 
 
 def pairs(*, everything: bool) -> list[Pair]:
@@ -107,176 +83,144 @@ def pairs(*, everything: bool) -> list[Pair]:
     return found
 
 
-def compare(pair: Pair, runs: Path) -> Compared:
-    """Run both, and say where they differ. Raises UserError when a run has no result."""
-    folder = runs / f"{pair.chain}.{pair.experiment}"
-    folder.mkdir(parents=True, exist_ok=True)
-    experiment = pair.experiment
-    loaded = load_experiment(experiment)
-    if strikes_every_link(loaded.model):
-        path = folder / f"{experiment}.yaml"
-        path.write_text(loaded.text.replace(f'"{EVERY_LINK}"', STRUCK), "utf-8")
-        experiment = str(path)
-    real, virtual = (
-        _result(pair, experiment, folder / name, *options)
-        for name, options in (("real", ()), ("virtual", ("--virtual",)))
-    )
-    phases = list(_same_phases(real, virtual))
-    return Compared(
-        pair, (str(real.verdict), str(virtual.verdict)), tuple(differences(real, virtual)),
-        max((abs(_points(*both)) for both in phases), default=0.0),
-        tuple((one.p50_ms or 0.0, other.p50_ms or 0.0) for one, other in phases),
-    )  # fmt: skip
+@dataclass
+class Bench:
+    """Runs pairs and compares them, some at once; what was done so far is in `done`."""
 
+    runs: Path
+    at_once: int
+    done: dict[Pair, Compared] = field(default_factory=dict)
+    failed: dict[Pair, str] = field(default_factory=dict)
 
-def _result(pair: Pair, experiment: str, out: Path, *options: str) -> Result:
-    command = [
-        sys.executable, "-m", "harness.cli", "run", pair.chain, experiment, "--seed", str(SEED),
-        "--out", str(out), "--quiet", "--exit-zero", *options,
-    ]  # fmt: skip
-    if not list(out.glob(f"*/{FILE_NAME}")):
+    def each(self, wanted: Sequence[Pair], do: Callable[[Pair], Compared]) -> None:
+        """Do it with every pair, and tell how it went. Ctrl-C ends it early."""
+        pool = ThreadPoolExecutor(self.at_once)
+        running = {pool.submit(do, pair): pair for pair in wanted}
+        try:
+            for number, future in enumerate(as_completed(running), start=1):
+                pair = running[future]
+                try:
+                    self.done[pair] = future.result()
+                except (UserError, subprocess.TimeoutExpired) as error:
+                    self.failed[pair] = said = str(error)
+                else:
+                    found = self.done[pair].differences
+                    said = "; ".join(one.text for one in found) or "agrees"
+                print(f"  {number}/{len(wanted)} {pair}: {said}", flush=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def compare(self, pair: Pair) -> Compared:
+        """Compare what there is, and run what there is not. Raises UserError without a result."""
+        folder = self.runs / f"{pair.chain}.{pair.experiment}"
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _results(folder / "real"):
+            self._run(pair, folder / "real")
+        if not _results(folder / "virtual"):
+            self._run(pair, folder / "virtual", "--virtual")
+        reals = [*_results(folder / "real"), *_results(folder / "again")]
+        (virtual,) = _results(folder / "virtual")[-1:]
+        one = compared(pair, reals, virtual, [])
+        if one.differences:
+            orders = [self._other(folder, pair, "order", number) for number in OTHERS]
+            one = compared(pair, reals, virtual, orders)
+            if not one.is_chance:
+                seeds = [self._other(folder, pair, "seed", number + SEED) for number in OTHERS]
+                one = compared(pair, reals, virtual, [*orders, *seeds])
+        return one
+
+    def _other(self, folder: Path, pair: Pair, what: str, number: int) -> Result:
+        """A virtual run with another order of events, or with another seed."""
+        out = folder / f"{what}-{number}"
+        if not _folders(out):
+            option = {"order": "--interleaving", "seed": "--seed"}[what]
+            self._run(pair, out, "--virtual", option, str(number))
+        return _results(out)[-1]
+
+    def again(self, pair: Pair) -> Compared:
+        """One more real run."""
+        self._run(pair, self.runs / f"{pair.chain}.{pair.experiment}" / "again")
+        return self.compare(pair)
+
+    def forget_virtual(self, wanted: Sequence[Pair]) -> None:
+        """Let every virtual run be made anew."""
+        for pair in wanted:
+            folder = self.runs / f"{pair.chain}.{pair.experiment}"
+            for old in (folder / "virtual", *folder.glob("order-*"), *folder.glob("seed-*")):
+                shutil.rmtree(old, ignore_errors=True)
+
+    def _run(self, pair: Pair, out: Path, *options: str) -> None:
+        experiment = pair.experiment
+        loaded = load_experiment(experiment)
+        if strikes_every_link(loaded.model):
+            path = out.parent / f"{experiment}.yaml"
+            path.write_text(loaded.text.replace(f'"{EVERY_LINK}"', STRUCK), "utf-8")
+            experiment = str(path)
+        before = len(_folders(out))
+        command = [
+            sys.executable, "-m", "harness.cli", "run", pair.chain, experiment, "--seed", str(SEED),
+            "--out", str(out), "--quiet", "--exit-zero", *options,
+        ]  # fmt: skip
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=LONGEST_S, check=False
         )
-        if not list(out.glob(f"*/{FILE_NAME}")):
+        if len(_folders(out)) == before:
             raise UserError(f"no result: {done.stderr.strip() or done.stdout.strip()}")
-    return read(max(out.glob(f"*/{FILE_NAME}")).parent)
 
 
-def differences(real: Result, virtual: Result) -> Iterator[str]:
-    """Each disagreement of the judgement in words."""
-    if real.verdict != virtual.verdict:
-        why = "; ".join((virtual if real.verdict == "pass" else real).reasons[:1])
-        yield f"verdict: real {real.verdict}, virtual {virtual.verdict} ({why})"
-    yield from _sets("money rules broken", _rules(real), _rules(virtual))
-    yield from _sets("break points", _breaks(real), _breaks(virtual))
-    for one, other in _same_phases(real, virtual):
-        if abs(_points(one, other)) > POINTS:
-            yield (
-                f"success {one.name}: real {_share(one)}, virtual {_share(other)} "
-                f"(of {one.offered} and {other.offered} payments)"
-            )
+def _folders(out: Path) -> list[Path]:
+    """The runs in a folder, the oldest first: their names begin with the time."""
+    return sorted(path.parent for path in out.glob(f"*/{FILE_NAME}"))
 
 
-def _sets(what: str, real: set[str], virtual: set[str]) -> Iterator[str]:
-    for name, only in (("real", real - virtual), ("virtual", virtual - real)):
-        if only:
-            yield f"{what}, only {name}: {', '.join(sorted(only))}"
-
-
-def _rules(result: Result) -> set[str]:
-    return {one.rule for one in result.money.rules if one.findings}
-
-
-def _breaks(result: Result) -> set[str]:
-    return {f"{one.caller} → {one.callee}" for one in result.breaks}
-
-
-def _same_phases(real: Result, virtual: Result) -> Iterator[tuple[Phase, Phase]]:
-    others = {one.name: one for one in virtual.phases}
-    for one in real.phases:
-        other = others.get(one.name)
-        if other is None or None in (one.p50_ms, other.p50_ms):
-            continue  # too few payments to say
-        if None not in (one.technical_success, other.technical_success):
-            yield one, other
-
-
-def _points(real: Phase, virtual: Phase) -> float:
-    """Points of success, virtual less real."""
-    assert real.technical_success is not None
-    assert virtual.technical_success is not None
-    return 100 * (virtual.technical_success - real.technical_success)
-
-
-def _share(phase: Phase) -> str:
-    return f"{phase.technical_success:.1%}"
-
-
-# -- the document -----------------------------------------------------------------------------
-def document(wanted: Sequence[Pair], done: dict[Pair, Compared], failed: dict[Pair, str]) -> str:
-    """docs/fidelity.md."""
-    agreed = sum(not one.differences for one in done.values())
-    medians = [both for one in done.values() for both in one.medians]
-    longer = [real - virtual for real, virtual in medians]
-    slower = [both for one in done.values() for both in one.slower]
-    lines = [
-        "# Real runs beside virtual runs",
-        "",
-        f"Written by `make fidelity` on {datetime.now(UTC):%Y-%m-%d}: each pair was run once with "
-        f"real processes ({AT_ONCE} runs at a time, on {os.cpu_count()} cores) and once in virtual "
-        f"time, seed {SEED}. Standard faults strike {STRUCK}.",
-        "",
-        "A pair agrees when the verdict, the money rules that are broken and the break points "
-        f"(which link failed to reach which) are the same, and success differs by at most "
-        f"{POINTS:g} points in each phase with payments enough. "
-        f"**{agreed} of {len(done)} pairs agree.**",
-        "",
-        f"The median latency is within {P50_SHARE:.0%} or {P50_MS:g} ms in "
-        f"{len(medians) - len(slower)} of {len(medians)} phases. Virtual less real it is "
-        f"{-statistics.median(longer):+.1f} ms in the median phase: in virtual time only what is "
-        f"declared takes time, in a real run every hop also costs the machine's, and more of it "
-        f"while the machine is busy with other work.",
-        "",
-        "| pair | verdict real / virtual | success, points apart | p50 in the limits | judgement |",
-        "|---|---|---:|---:|---|",
-    ]
-    lines += [_row(done[pair]) for pair in wanted if pair in done]
-    differing = [done[pair] for pair in wanted if pair in done and done[pair].differences]
-    if differing:
-        lines += ["", "## Disagreements", ""]
-    for one in differing:
-        lines.append(f"- **{one.pair}**")
-        lines += [f"  - {difference}" for difference in one.differences]
-        why = EXPLAINED.get((one.pair.chain, one.pair.experiment), "not explained yet")
-        lines.append(f"  - Why: {why}")
-    missing = [pair for pair in wanted if pair not in done]
-    if missing:
-        lines += ["", "## Not compared", ""]
-        lines += [f"- {pair}: {failed.get(pair, 'not run')}" for pair in missing]
-    others = len(pairs(everything=True)) - len(wanted)
-    if others > 0:
-        lines += ["", f"{others} further pairs were not run: `python -m bench fidelity --all`."]
-    return "\n".join(lines) + "\n"
-
-
-def _row(one: Compared) -> str:
-    word = "differs" if one.differences else "agrees"
-    near = len(one.medians) - len(one.slower)
-    return (
-        f"| {one.pair} | {' / '.join(one.verdicts)} | {one.points:.1f} "
-        f"| {near} of {len(one.medians)} phases | {word} |"
-    )
+def _results(out: Path) -> list[Result]:
+    return [read(folder) for folder in _folders(out)]
 
 
 def main(options: Sequence[str] = ()) -> None:
     """Compare, print as it goes on, and write the document."""
     parser = argparse.ArgumentParser(prog="python -m bench fidelity")
     parser.add_argument("--all", action="store_true", help="every chain with every experiment")
+    parser.add_argument("--chain", action="append", help="with --all: only this one; repeatable")
     parser.add_argument("--out", type=Path, default=DOCUMENT)
     parser.add_argument("--runs", type=Path, help="keep runs here, and use those that are here")
+    parser.add_argument("--virtual-anew", action="store_true", help="virtual runs are made anew")
+    parser.add_argument("--again-differing", action="store_true",
+                        help="pairs that differ are really run again, one at a time")  # fmt: skip
+    parser.add_argument("--again-slower", action="store_true",
+                        help="so are those with a median outside the limits")  # fmt: skip
+    parser.add_argument("--at-once", type=int, default=AT_ONCE, help="runs at the same time")
+    parser.add_argument("--first-runs", metavar="TEXT",
+                        help="how the real runs in DIR were made, for the document")  # fmt: skip
     chosen = parser.parse_args(options)
-    wanted = pairs(everything=chosen.all)
-    done: dict[Pair, Compared] = {}
-    failed: dict[Pair, str] = {}
-    with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch,
-        ThreadPoolExecutor(AT_ONCE) as pool,
-    ):
-        runs = chosen.runs or Path(scratch)
-        running = {pool.submit(compare, pair, runs): pair for pair in wanted}
+    wanted = [
+        pair
+        for pair in pairs(everything=chosen.all)
+        if not chosen.chain or pair.chain in chosen.chain
+    ]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        bench = Bench(chosen.runs or Path(scratch), chosen.at_once)
+        if chosen.virtual_anew:
+            bench.forget_virtual(wanted)
         try:
-            for future in as_completed(running):
-                pair = running[future]
-                try:
-                    done[pair] = future.result()
-                except (UserError, subprocess.TimeoutExpired) as error:
-                    failed[pair] = str(error)
-                    print(f"  {pair}: {error}", flush=True)
-                else:
-                    said = "; ".join(done[pair].differences) or "agrees"
-                    print(f"  {len(done)}/{len(wanted)} {pair}: {said}", flush=True)
+            bench.each(wanted, bench.compare)
+            bench.at_once = 1
+            again = [
+                pair
+                for pair, one in bench.done.items()
+                if (chosen.again_differing and one.differences)
+                or (chosen.again_slower and one.slower)
+            ]
+            bench.each(again, bench.again)
         except KeyboardInterrupt:
-            pool.shutdown(cancel_futures=True)
-    chosen.out.write_text(document(wanted, done, failed), "utf-8")
+            print("  interrupted: written as far as it came")
+    first = chosen.first_runs or f"{chosen.at_once} at a time"
+    conditions = (
+        f"Each pair was run with real processes ({first}, on {os.cpu_count()} cores) and in "
+        f"virtual time, seed {SEED}. Standard faults strike {STRUCK}."
+    )
+    others = len(pairs(everything=True)) - len(wanted)
+    chosen.out.write_text(
+        document(wanted, bench.done, bench.failed, conditions, EXPLAINED, others), "utf-8"
+    )
     print(f"  written to {chosen.out}")

@@ -1,0 +1,132 @@
+"""A real run beside virtual runs of the same chain and experiment: where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.analysis.measured import Phase
+from harness.report.result import Result
+
+POINTS, P50_SHARE, P50_MS = 2.0, 0.10, 2.0  # agreement: success, and the median latency
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One chain and one experiment."""
+
+    chain: str
+    experiment: str
+
+    def __str__(self) -> str:
+        return f"{self.chain} × {self.experiment}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One disagreement in words, and how many other virtual runs are here as the real run was."""
+
+    text: str
+    as_real: int
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The runs of a pair beside each other. The last real run counts."""
+
+    pair: Pair
+    verdicts: tuple[str, str]  # real, virtual
+    differences: tuple[Difference, ...]
+    others: int  # virtual runs with other orders of events or seeds, made where something differs
+    medians: tuple[tuple[float, float], ...]  # each phase's p50 in ms: real, virtual
+    untouched: tuple[str, ...]  # faults that met no traffic, in both runs
+    real_runs: tuple[bool, ...]  # each real run: whether it agreed with the virtual one
+
+    @property
+    def slower(self) -> list[tuple[float, float]]:
+        """The medians that differ by more than is allowed."""
+        return [
+            (real, virtual)
+            for real, virtual in self.medians
+            if abs(real - virtual) > max(P50_MS, P50_SHARE * real)
+        ]
+
+    @property
+    def is_chance(self) -> bool:
+        """Whether other virtual runs show every difference the real run has."""
+        return bool(self.differences) and all(one.as_real for one in self.differences)
+
+
+def compared(
+    pair: Pair, real_runs: Sequence[Result], virtual: Result, others: Sequence[Result]
+) -> Compared:
+    """What the runs of a pair show, the last real run against the virtual ones."""
+    real = real_runs[-1]
+    found = differences(real, virtual)
+    theirs = [differences(real, other) for other in others]
+    return Compared(
+        pair,
+        (str(real.verdict), str(virtual.verdict)),
+        tuple(
+            Difference(text, sum(about not in other for other in theirs))
+            for about, text in found.items()
+        ),
+        len(others),
+        tuple((one.p50_ms or 0.0, other.p50_ms or 0.0) for one, other in _same(real, virtual)),
+        tuple(sorted(_untouched(real) & _untouched(virtual))),
+        tuple(not differences(one, virtual) for one in real_runs),
+    )
+
+
+def differences(real: Result, virtual: Result) -> dict[str, str]:
+    """Each disagreement of the judgement: what it is about, and in words."""
+    found = {}
+    if real.verdict != virtual.verdict:
+        why = "; ".join((virtual if real.verdict == "pass" else real).reasons[:1])
+        found["verdict"] = f"verdict: real {real.verdict}, virtual {virtual.verdict} ({why})"
+    for what, ours, theirs in (
+        ("money rule broken", _rules(real), _rules(virtual)),
+        ("break point", _breaks(real), _breaks(virtual)),
+    ):
+        for name in sorted(ours.keys() ^ theirs.keys()):
+            where, counts = ("real", ours) if name in ours else ("virtual", theirs)
+            found[f"{what} {name}"] = f"{what}, only {where}: {name} (payments: {counts[name]})"
+    for one, other in _same(real, virtual):
+        if abs(_share(one) - _share(other)) * 100 > POINTS:
+            found[f"success {one.name}"] = (
+                f"success {one.name}: real {_share(one):.1%}, virtual {_share(other):.1%} "
+                f"(of {one.offered} and {other.offered} payments)"
+            )
+    return found
+
+
+def _rules(result: Result) -> dict[str, int]:
+    return {one.rule: one.findings for one in result.money.rules if one.findings}
+
+
+def _breaks(result: Result) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in result.breaks:
+        name = f"{one.caller} → {one.callee}"
+        found[name] = found.get(name, 0) + one.payments
+    return found
+
+
+def _untouched(result: Result) -> set[str]:
+    return {one.id for one in result.faults if one.hits == 0}
+
+
+def _same(real: Result, virtual: Result) -> Iterator[tuple[Phase, Phase]]:
+    """The phases of both that have payments enough to say something."""
+    others = {one.name: one for one in virtual.phases}
+    for one in real.phases:
+        other = others.get(one.name)
+        if other is not None and None not in (
+            one.p50_ms, other.p50_ms, one.technical_success, other.technical_success,
+        ):  # fmt: skip
+            yield one, other
+
+
+def _share(phase: Phase) -> float:
+    assert phase.technical_success is not None
+    return phase.technical_success

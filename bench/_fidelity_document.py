@@ -1,0 +1,151 @@
+"""docs/fidelity.md: which pairs agree, as a matrix, and everything about those that do not."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bench._beside import P50_MS, P50_SHARE, POINTS, Compared, Pair
+
+AGREES, CHANCE, DIFFERS, UNTOUCHED, NOT_RUN = "✓", "≈", "✗", "○", "–"
+
+
+def document(
+    wanted: Sequence[Pair], done: dict[Pair, Compared], failed: dict[Pair, str],
+    conditions: str, explained: dict[Pair, str], others: int,
+) -> str:  # fmt: skip
+    """The whole page. `others` is how many pairs there are that were not wanted."""
+    marks = [_mark(one) for one in done.values()]
+    medians = [both for one in done.values() for both in one.medians]
+    near = len(medians) - sum(len(one.slower) for one in done.values())
+    lines = [
+        "# Real runs beside virtual runs",
+        "",
+        f"Written by `make fidelity` on {datetime.now(UTC):%Y-%m-%d}. {conditions}",
+        "",
+        "A pair of a chain and an experiment agrees when the verdict, the money rules that are "
+        "broken and the break points (which link failed to reach which) are the same, and success "
+        f"differs by at most {POINTS:g} points in each phase with payments enough. "
+        f"**{marks.count(AGREES) + marks.count(UNTOUCHED)} of {len(done)} pairs agree.** "
+        f"In {marks.count(CHANCE)} more the real run differs from the usual virtual run only in "
+        "what other virtual runs of the pair do as well: those where events that are due within "
+        "2 ms happen in another order (`--interleaving 1` to 8), or with other seeds (2 to 9). "
+        "There a money rule, a break point or a share hangs on few payments: those that are on "
+        "their way when a fault begins, or whose connection a share of faults happens to strike. "
+        f"{marks.count(DIFFERS)} differ otherwise.",
+        "",
+        f"The median latency is within {P50_SHARE:.0%} or {P50_MS:g} ms in {near} of "
+        f"{len(medians)} phases.",
+    ]
+    lines += ["", *_matrix(wanted, done), "", *_chains(done)]
+    lines += _details(wanted, done, explained)
+    lines += _again(wanted, done)
+    missing = [pair for pair in wanted if pair not in done]
+    if missing:
+        lines += ["", "## Not compared", ""]
+        lines += [f"- {pair}: {failed.get(pair, 'not run')}" for pair in missing]
+    if others > 0:
+        lines += ["", f"{others} further pairs were not run: `python -m bench fidelity --all`."]
+    return "\n".join(lines) + "\n"
+
+
+def _mark(one: Compared) -> str:
+    if one.differences:
+        return CHANCE if one.is_chance else DIFFERS
+    return UNTOUCHED if one.untouched else AGREES
+
+
+def _matrix(wanted: Sequence[Pair], done: dict[Pair, Compared]) -> list[str]:
+    chains = sorted({pair.chain for pair in wanted})
+    experiments = list(dict.fromkeys(pair.experiment for pair in wanted))
+    lines = [
+        f"{AGREES} agrees; {UNTOUCHED} agrees, but a fault met no traffic in either run; {CHANCE} "
+        f"differs as other virtual runs do; {DIFFERS} differs; {NOT_RUN} not compared; empty: "
+        "the experiment strikes what the chain does not have, or was not asked for. A number is "
+        "how many phases have a median outside the limits.",
+        "",
+        "| experiment | " + " | ".join(chain.removeprefix("card-") for chain in chains) + " |",
+        "|---|" + "---|" * len(chains),
+    ]
+    for experiment in experiments:
+        cells = [_cell(Pair(chain, experiment), wanted, done) for chain in chains]
+        lines.append(f"| {experiment} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _cell(pair: Pair, wanted: Sequence[Pair], done: dict[Pair, Compared]) -> str:
+    if pair not in done:
+        return NOT_RUN if pair in wanted else ""
+    outside = len(done[pair].slower)
+    return _mark(done[pair]) + (f" {outside}" if outside else "")
+
+
+def _chains(done: dict[Pair, Compared]) -> list[str]:
+    lines = [
+        "| chain | pairs | agree | as other virtual runs do | differ | medians in the limits "
+        "| virtual less real, median phase |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for chain in sorted({pair.chain for pair in done}):
+        these = [one for pair, one in done.items() if pair.chain == chain]
+        marks = [_mark(one) for one in these]
+        medians = [both for one in these for both in one.medians]
+        near = len(medians) - sum(len(one.slower) for one in these)
+        apart = statistics.median(virtual - real for real, virtual in medians)
+        lines.append(
+            f"| {chain} | {len(these)} | {marks.count(AGREES) + marks.count(UNTOUCHED)} "
+            f"| {marks.count(CHANCE)} | {marks.count(DIFFERS)} | {near} of {len(medians)} "
+            f"| {apart:+.1f} ms |"
+        )
+    return lines
+
+
+def _details(
+    wanted: Sequence[Pair], done: dict[Pair, Compared], explained: dict[Pair, str]
+) -> list[str]:
+    lines: list[str] = []
+    for mark, title in (
+        (DIFFERS, "Disagreements"),
+        (CHANCE, "What hangs on few payments"),
+    ):
+        these = [done[pair] for pair in wanted if pair in done and _mark(done[pair]) == mark]
+        if these:
+            lines += ["", f"## {title}", ""]
+        for one in these:
+            lines.append(f"- **{one.pair}**")
+            lines += [
+                f"  - {difference.text}; {difference.as_real} of {one.others} other virtual runs "
+                "are in this as the real one"
+                for difference in one.differences
+            ]
+            if one.pair in explained:
+                lines.append(f"  - {explained[one.pair]}")
+            elif mark == DIFFERS:
+                lines.append("  - not explained")
+    untouched = [done[pair] for pair in wanted if pair in done and done[pair].untouched]
+    if untouched:
+        lines += ["", "## Faults that met no traffic", ""]
+        lines.append(
+            "The fault was on, in both runs, and acted on nothing: agreement says nothing about "
+            "it. `refuse` turns new connections away, and links keep theirs."
+        )
+        lines.append("")
+        lines += [f"- {one.pair}: {', '.join(one.untouched)}" for one in untouched]
+    return lines
+
+
+def _again(wanted: Sequence[Pair], done: dict[Pair, Compared]) -> list[str]:
+    several = [done[pair] for pair in wanted if pair in done and len(done[pair].real_runs) > 1]
+    if not several:
+        return []
+    lines = [
+        "", "## Run again", "",
+        "These differed, or had a median outside the limits, when they were first run beside other "
+        "work on the same machine, and were run again alone. The last run counts; each real run, "
+        "in order, against the virtual run:", "",
+    ]  # fmt: skip
+    for one in several:
+        words = ["agrees" if agreed else "differs" for agreed in one.real_runs]
+        lines.append(f"- {one.pair}: {', then '.join(words)}")
+    return lines
