@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from harness.payments.journal import Movement, MovementKind
 
 BUILT = Path(__file__).parent / ".toxiproxy"
+settings.register_profile("paychain", deadline=None)  # a busy machine makes no law wrong
+settings.load_profile("paychain")
 MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
 
 
