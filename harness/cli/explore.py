@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.explore.search import Order, Searched, Told
+    from harness.explore.search import Found, Order, Searched, Told
     from harness.model.tolerance import Limit
 
 FOUND = 1
 INTERRUPTED = 130
 SHOW_S = 0.5
+STORY_LINES = 16
 
 
 def explore(
@@ -79,12 +80,15 @@ def explore(
     searched = search_with_jobs(order, jobs, _progress())
     for one in searched.found.values():
         print("\n".join(found_lines(one)))
+        _tell(one)
         path = write_found(one, order, out)
         again = f" --interleaving {one.interleaving}" if one.interleaving else ""
         print(f"    replay: paychain run {chain} {path} --seed {seed} --virtual{again}")
         if confirm:
             print(f"    real run: {_confirmed(chain, path, one.rule, seed)}")
-    print(("nothing found in " if not searched.found else "") + searched_line(searched))
+    print(("nothing found in " if not searched.found else "searched ") + searched_line(searched))
+    if searched.found and not confirm:
+        print("add --confirm to replay what is found on real processes")
     if searched.was_interrupted:
         raise typer.Exit(INTERRUPTED)
     raise typer.Exit(FOUND if searched.found else 0)
@@ -155,6 +159,25 @@ def _progress() -> Told:
             print(line, file=sys.stderr, flush=True)
 
     return told
+
+
+def _tell(found: Found) -> None:
+    """The story of a payment that shows it: what moved money or went wrong, and what was told."""
+    from harness.report.story import tell
+
+    story = tell(found.story) if found.story is not None else None
+    if story is None:
+        return
+    print(f"    the story of {story.payment}, {story.why}:")
+    moments = [
+        (one.until_ms if one.until_ms is not None else one.at_ms, f"{one.link}: {one.text}")
+        for one in story.moments
+        if one.is_bad or one.kind in ("money", "told")
+    ]
+    for at_ms, text in sorted(moments, key=lambda one: one[0])[:STORY_LINES]:
+        print(f"    {at_ms:9,.0f} ms  {text}")
+    if len(moments) > STORY_LINES:
+        print(f"    … and {len(moments) - STORY_LINES} more: paychain show payment RUN ID")
 
 
 def _confirmed(chain: str, path: Path, rule: str, seed: int) -> str:

@@ -27,7 +27,7 @@ def write_found(found: Found, order: Order, folder: Path) -> Path:
     if found.rule == SUCCESS and order.success is not None:
         declared["tolerances"] = {SUCCESS: order.success.text}
     lines = [
-        f"# Found by exploring {order.chain.chain}: {found.title.lower()} is broken.",
+        f"# Found by exploring {order.chain.chain}. Broken: {found.title}.",
         f"# {found.broken.text}",
         *(f"# Breaks with {one}." for one in found.limits),
         f"# Seed {order.seed}"
@@ -43,15 +43,19 @@ def write_found(found: Found, order: Order, folder: Path) -> Path:
 def found_lines(found: Found) -> list[str]:
     """One broken rule for a terminal."""
     lines = [f"✕ {found.title.lower()}: {found.broken.text}"]
+    if len(found.schedule) != 1 or not found.limits:
+        lines.append(f"    smallest outage: {told_short(found.schedule)}")
     lines += [f"    breaks with {one}" for one in found.limits]
-    if not found.limits:
-        lines.append(f"    breaks with {told_short(found.schedule)}")
+    if found.schedule and not found.limits:
+        lines.append("    its limits were not looked for: the search was interrupted")
     if found.interleaving:
         lines.append(
             f"    only when events happen in another order (interleaving {found.interleaving})"
         )
+    payments = found.broken.payments
     lines.append(
-        f"    first broken by schedule {found.at_schedule}, {found.broken.payments} payments"
+        f"    found with schedule {found.at_schedule:,}; the smallest outage strikes "
+        f"{payments} payment{'s' * (payments != 1)}"
     )
     return lines
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from harness.model.chain import Chain
+from harness.model.chain import Chain, Link
 from harness.model.experiment import Experiment
+from harness.model.fault import PAYMENT_KINDS
 
 SLOT_MS = 50
 START_SLOTS = 40  # faults begin in the first two seconds
@@ -106,7 +107,7 @@ def strikes_of(chain: Chain, kinds: Sequence[str] = ()) -> list[Strike]:
         found += [
             Strike(kind, ("link", name), has_magnitude)
             for name, link in chain.links.items()
-            if kind != "crash" or not link.isolate  # that one would have to forget
+            if _can_have(link, kind)
         ]
         if kind in _ON_CALLS:
             calls = [
@@ -116,6 +117,13 @@ def strikes_of(chain: Chain, kinds: Sequence[str] = ()) -> list[Strike]:
             ]
             found += [Strike(kind, ("call", name), has_magnitude) for name in calls]
     return found
+
+
+def _can_have(link: Link, kind: str) -> bool:
+    """Whether an experiment may give a link this kind, as `paychain check` sees it."""
+    if kind == "crash":
+        return not link.isolate  # that one would have to forget
+    return link.role != "edge" or kind not in PAYMENT_KINDS
 
 
 def fault_schedules(

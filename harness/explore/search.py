@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 
 from harness.analysis.reconcile import Parties
-from harness.explore.judged import CONCLUSIVE, Broken, broken
+from harness.analysis.store import Story
+from harness.explore.judged import CONCLUSIVE, Broken, Records, broken
 from harness.explore.minimise import Limits, limits, simpler, without_needless
 from harness.explore.schedules import (
     Schedule,
@@ -67,6 +68,7 @@ class Found:
     broken: Broken
     limits: tuple[Limits, ...]
     at_schedule: int  # how many had been tried when it was first broken
+    story: Story | None  # of the first payment that shows it
 
 
 @dataclass
@@ -113,10 +115,8 @@ def search(order: Order, told: Told, clock: Callable[[], float] = time.perf_coun
     except KeyboardInterrupt:
         searched.was_interrupted = True
         if trial.smallest is not None:
-            schedule, interleaving, seen = trial.smallest
-            searched.found[seen.rule] = Found(
-                seen.rule, seen.title, schedule, interleaving, seen, (), trial.first_at
-            )
+            trial.told = lambda _: None  # one more schedule, which nobody is told of
+            trial.note(trial.smallest)
     searched.took_s = clock() - begun_s
     return searched
 
@@ -143,9 +143,10 @@ class Trial:
         self.searched = searched
         self.smallest: Candidate | None = None
         self.first_at = 0
+        self._played = Played()  # the last schedule
         self._parties = Parties.of(order.chain)
         self._passed_s = passed_s
-        self._told = told
+        self.told = told
 
     def breaks(self, schedule: Schedule, interleaving: int) -> list[Broken]:
         """What a schedule breaks, of the rules that are looked for."""
@@ -164,10 +165,24 @@ class Trial:
             seen.append(Broken(CONCLUSIVE, "Every run ends", "", text, 0, 0))
         seen += broken(played.records, self._parties, order.success, order.works_again_s)
         wanted = set(order.rules)
+        self._played = played
         return [
             one for one in seen
             if (not wanted or one.rule in wanted) and one.rule not in self.searched.found
         ]  # fmt: skip
+
+    def note(self, candidate: Candidate, measured: Sequence[Limits] = ()) -> None:
+        """Write down what was found, with the story of a payment that shows it."""
+        schedule, interleaving, seen = candidate
+        last = self.is_broken(seen.rule, schedule, interleaving) or seen
+        stories = Records(self._played.records).stories()
+        story = next((one for one in stories if one.payment == last.payment), None)
+        self.searched.found[seen.rule] = Found(
+            seen.rule, seen.title, schedule, interleaving, last, tuple(measured), self.first_at,
+            story,
+        )  # fmt: skip
+        self.smallest = None
+        self.searched.best = ""
 
     def hold(self, candidate: Candidate) -> None:
         """The smallest so far of what is being made smaller: what Ctrl-C keeps."""
@@ -183,7 +198,7 @@ class Trial:
         searched.schedules += 1
         searched.virtual_s += played.ended_s
         searched.took_s = self._passed_s()
-        self._told(searched)
+        self.told(searched)
 
 
 def broken_by_schedule(order: Order, schedule: Schedule, interleaving: int = 0) -> list[Broken]:
@@ -264,13 +279,7 @@ def make_smaller(trial: Trial, candidate: Candidate, seed_: int) -> None:
         schedule = hold(without_needless(fewer, still))
     hold(schedule)
     schedule = hold(simpler(schedule, strikes_of(trial.order.chain, trial.order.kinds), still))
-    measured = tuple(limits(schedule, still))
-    last = trial.is_broken(seen.rule, schedule, interleaving) or seen
-    trial.searched.found[seen.rule] = Found(
-        seen.rule, seen.title, schedule, interleaving, last, measured, trial.first_at
-    )
-    trial.smallest = None
-    trial.searched.best = ""
+    trial.note((schedule, interleaving, seen), tuple(limits(schedule, still)))
 
 
 def _with_fewer(

@@ -19,7 +19,8 @@ from harness.explore.search import Order, Searched, Trial, broken_by_schedule, m
 from harness.load.plan import load_plan
 from harness.load.schedule import count
 from harness.model.chain import Chain
-from harness.model.loading import load_experiment
+from harness.model.checks import check_experiment
+from harness.model.loading import load_chain, load_experiment
 from harness.model.text import parse
 from harness.model.tolerance import Limit
 from harness.testing import broken_by, explore_chain, fault_schedules
@@ -71,6 +72,14 @@ def test_no_search_lets_an_isolated_link_die_and_keep_its_books() -> None:
     chain.links["issuer"] = chain.links["issuer"].model_copy(update={"isolate": True})
     struck = [one.target[1] for one in strikes_of(chain, ["crash"])]
     assert struck == ["gateway", "processor-a", "processor-b"]
+
+
+@pytest.mark.parametrize("name", ["card-ecommerce", "card-lifecycle"])
+def test_what_is_searched_is_what_an_experiment_may_do(name: str) -> None:
+    chain = load_chain(name).model
+    for strike in strikes_of(chain):
+        schedule = (Strikes(strike, 0, 50, 50),)
+        assert check_experiment(experiment_of(schedule, payments=2, rate=10), chain) == []
 
 
 @given(fault_schedules(shop()))
@@ -139,6 +148,8 @@ def test_failover_without_reversal_is_found_and_shrunk_to_one_fault(seed: int) -
     again = broken_by_schedule(order, found.schedule)
     assert "no_double_charge" in {one.rule for one in again}
     assert "held for an order of" in found_lines(found)[0]
+    assert found.story is not None
+    assert found.story.payment == found.broken.payment
 
 
 def test_with_a_reversal_nobody_is_charged_twice() -> None:
@@ -261,6 +272,8 @@ def test_a_success_that_was_asked_for_is_looked_for_beside_a_rule(tmp_path: Path
     ])  # fmt: skip
     assert done.exit_code == 1
     assert "technical success" in done.stdout
+    assert "the story of p000000" in done.stdout
+    assert "customer: told: " in done.stdout
 
 
 # -- operators' actions ---------------------------------------------------------------------------
