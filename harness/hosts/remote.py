@@ -15,6 +15,7 @@ from requests.auth import AuthBase
 from harness.hosts.proof import Sender
 from harness.hosts.waiting import Begin, Hello
 from harness.load.clock import ENOUGH, ClockMeasure, Exchange, Offset
+from harness.load.spread import check_token
 from harness.model.chain import Chain
 from harness.model.loading import Loaded
 from harness.model.placement import Placed
@@ -48,6 +49,7 @@ class Remote:
 
     def begin(self, seed: int, epoch_ns: int, spool: Path) -> None:
         """Its links listen when this returns. Raises UserError."""
+        check_token(self.placed.address, self._token)
         hello = self._await()
         chain, start = self._chain, f"paychain up {self._chain.path} --only {self.name}"
         if hello.chain_sha256 != chain.sha256:

@@ -63,7 +63,7 @@ def check_token(host: str, token: str) -> None:
     if not is_loopback(host) and not token:
         raise UserError(
             f"{host} is not on loopback: who can reach it could send payments and records",
-            mend="give master and workers the same PAYCHAIN_TOKEN, such as: openssl rand -hex 32",
+            mend="give both sides the same PAYCHAIN_TOKEN, such as: openssl rand -hex 32",
         )
     if token and len(token) < LEAST_TOKEN_LETTERS:
         raise UserError(
