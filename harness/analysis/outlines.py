@@ -1,7 +1,7 @@
 """Payments that went alike are judged once: a million payments have a few hundred outlines.
 
-An outline is all that the money rules look at, without what differs from payment to payment: ids,
-times and the amount. It is put together by SQLite, so that most stories are never read at all.
+An outline is the shapes of all its records: what the money rules look at, without what differs from
+payment to payment. It is put together by SQLite, so that most stories are never read at all.
 """
 
 from __future__ import annotations
@@ -13,13 +13,8 @@ from harness.analysis.store import RunStore, Story
 from harness.payments.journal import MovementKind
 from harness.payments.outcome import HopResult
 
-_PARTS = {
-    "txn": "technical, outcome, code, told, currency, scheme, decided_by, warm_up, "
-    "approved_minor = amount_minor, approved_minor = 0",
-    "hop": "attempt, caller, operation, callee, result, code",
-    "movement": "link, attempt, kind, currency, replace(reference, payment, ''), decided_by, item",
-    "decision": "link, kind, attempt, operation, target, replace(detail, payment, '')",
-}
+_TABLES = ("txn", "hop", "movement", "decision")
+_SHAPELESS = "?"
 _ACCEPTED_UNASKED = (MovementKind.STOOD_IN, MovementKind.STORED, MovementKind.ADVISED)
 _MOST = 100_000  # outlines remembered; beyond them each payment is judged by itself
 
@@ -30,7 +25,7 @@ def unlike(store: RunStore, sound: set[str]) -> Iterator[tuple[Story, str]]:
     The caller puts an outline there once its payment broke no rule and `is_plain`.
     """
     store.index()
-    sources = [_outlines(store, table) for table in _PARTS]
+    sources = [_outlines(store, table) for table in _TABLES]
     heads = [next(source, None) for source in sources]
     while waiting := [head[0] for head in heads if head is not None]:
         payment = min(waiting)
@@ -42,9 +37,9 @@ def unlike(store: RunStore, sound: set[str]) -> Iterator[tuple[Story, str]]:
                 amounts.update(head[2:])
                 heads[place] = next(sources[place], None)
         # Amounts that are all the same compare alike, whatever they are.
-        is_one_amount = len(amounts) == 1
-        if outline not in sound or not is_one_amount:
-            yield store.story(payment), outline if is_one_amount else ""
+        is_known_whole = len(amounts) == 1 and _SHAPELESS not in outline
+        if outline not in sound or not is_known_whole:
+            yield store.story(payment), outline if is_known_whole else ""
 
 
 def is_plain(story: Story) -> bool:
@@ -81,7 +76,7 @@ def _outlines(store: RunStore, table: str) -> Iterator[tuple[Any, ...]]:
     """Payment, outline, and for tables with amounts the least and the largest."""
     amounts = ", MIN(amount_minor), MAX(amount_minor)" if table in ("txn", "movement") else ""
     return store.select(
-        f"SELECT payment, json_group_array(json_array({_PARTS[table]})){amounts} FROM {table} "
+        f"SELECT payment, group_concat(COALESCE(shape, '{_SHAPELESS}')){amounts} FROM {table} "
         "WHERE payment != '' GROUP BY payment ORDER BY payment",
         (),
     )

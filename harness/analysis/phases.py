@@ -103,7 +103,6 @@ class Phases:
         if payment.warm_up:
             tallies["warm-up"].add(payment)
             return
-        tallies["all"].add(payment)
         is_under = False
         for fault, tally in zip(self._faults, self._by_fault, strict=True):
             if touched(fault, payment.intended_ns, payment.ended_ns):
@@ -124,6 +123,9 @@ class Phases:
     def measured(self) -> list[Phase]:
         """Every phase there was; those of the faults by their ids."""
         before_s, end_s = self._times.before_start_s, self._times.load_end_s
+        self._tallies["all"] = Tally()
+        for name in ("before", "during", "between", "recovery"):
+            self._tallies["all"].merge(self._tallies[name])
         spans = {
             "all": (before_s, end_s),
             "warm-up": (self._times.load_start_s, before_s),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from harness.analysis.course import CELL_NS
+from harness.analysis.shapes import hop_of
 from harness.analysis.store import RunStore
 from harness.payments.outcome import HopResult, Outcome
 
@@ -110,14 +111,18 @@ def payments_by_hop(
     and route. Most payments go over the same few sets of hops, so the answer is small."""
     store.index()
     found: dict[frozenset[tuple[str, str, str, int]], int] = defaultdict(int)
+    shapes = {
+        str(number): hop_of(parts)
+        for number, parts in store.select("SELECT number, parts FROM shape WHERE kind = 'hop'", ())
+    }
     for hops, n in store.select(
-        "SELECT hops, COUNT(*) FROM (SELECT GROUP_CONCAT(DISTINCT caller || ' ' || operation || "
-        "' ' || callee || ' ' || route) AS hops FROM hop WHERE started_ns >= ? GROUP BY payment) "
-        "GROUP BY hops",
+        "SELECT hops, COUNT(*) FROM (SELECT GROUP_CONCAT(COALESCE(shape, "
+        "json_array(caller, operation, callee, route)), '\n') AS hops FROM hop "
+        "WHERE started_ns >= ? GROUP BY payment) GROUP BY hops",
         (from_ns,),
     ):
-        keys = [hop.split(" ") for hop in hops.split(",")]
-        found[frozenset((caller, op, callee, int(r)) for caller, op, callee, r in keys)] += n
+        keys = hops.split("\n")
+        found[frozenset(shapes.get(hop) or hop_of(hop) for hop in keys)] += n
     return found
 
 

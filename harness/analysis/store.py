@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from harness.analysis.aggregates import AGGREGATES, Aggregates, Total
+from harness.analysis.shapes import SHAPED, TABLE, Shapes
 from harness.analysis.thinning import MOST_HOPS, choose, copy_kept
 from harness.payments.journal import (
     Decision,
@@ -34,10 +35,16 @@ _TABLES: dict[type[Any], str] = {
 }
 _STORY = {  # records that belong to one payment, and the order they are told in
     PaymentRecord: "payment",
-    HopRecord: "payment, started_ns",
+    HopRecord: "payment, started_ns, ended_ns",
     Movement: "payment",
     Decision: "payment",
 }
+_INDEXED = {  # with what whole runs are asked for: such a question reads the index alone
+    **_STORY,
+    PaymentRecord: "payment, shape, amount_minor",
+    HopRecord: "payment, started_ns, ended_ns, shape",
+}
+assert tuple(_STORY) == SHAPED
 Row = TypeVar("Row", PaymentRecord, HopRecord, Movement, Decision, FaultSwitch, EngineEvent)
 PAGE_BYTES = 16_384  # fewer, longer reads: a twelfth less time to judge a million payments
 CACHE_KB = 100_000  # of pages; indexes are sorted in as much
@@ -45,7 +52,7 @@ READ_BYTES = 1_000_000  # of a spool at once: some 8,000 records
 
 
 class Story(NamedTuple):
-    """All that is recorded of one payment: hops as they started, the rest as it was recorded."""
+    """All that is recorded of one payment: hops as they started and ended, the rest as recorded."""
 
     payment: str
     customer: PaymentRecord | None  # None: nothing is known of the customer's side
@@ -55,7 +62,7 @@ class Story(NamedTuple):
 
 
 class RunStore:
-    """One run's database. A column per field of a record; lists are JSON.
+    """One run's database. A column per field of a record, and one for its shape; lists are JSON.
 
     Two ways to read it in bounded memory, however long the run was: `rows` gives one kind of
     record at a time, and `stories` gives one payment at a time, with all its records::
@@ -68,6 +75,7 @@ class RunStore:
         self._db = connection
         self._is_read_only = is_read_only
         self._aggregates = Aggregates(connection)
+        self._shapes = Shapes(connection)
         connection.execute("CREATE TEMP TABLE kept (payment PRIMARY KEY) WITHOUT ROWID")
 
     @classmethod
@@ -81,10 +89,12 @@ class RunStore:
         connection.execute(f"PRAGMA cache_size=-{CACHE_KB}")
         connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
         for kind, table in _TABLES.items():
-            columns = ", ".join(kind.__struct_fields__)
+            shape = ("shape",) if kind in SHAPED else ()
+            columns = ", ".join((*shape, *kind.__struct_fields__))
             connection.execute(f"CREATE TABLE {table} ({columns})")
         store = cls(connection)
         store._aggregates.create()
+        store._shapes.create()
         connection.commit()
         return store
 
@@ -111,12 +121,14 @@ class RunStore:
         for record in records:
             rows[type(record)].append(record)
         for kind, some in rows.items():
-            marks = ", ".join("?" * len(kind.__struct_fields__))
-            # A record as plain values is [tag, field, field, …].
-            plain = [row[1:] for row in msgspec.to_builtins(some)]
-            if kind is FaultSwitch:
-                plain = [[json.dumps(v) if isinstance(v, list) else v for v in row]
+            plain = msgspec.to_builtins(some)  # a record as plain values is [tag, field, …]
+            if kind in SHAPED:
+                for row, shape in zip(plain, self._shapes.of(kind, some), strict=True):
+                    row[0] = shape
+            else:
+                plain = [[json.dumps(v) if isinstance(v, list) else v for v in row[1:]]
                          for row in plain]  # fmt: skip
+            marks = ", ".join("?" * len(plain[0]))
             self._db.executemany(f"INSERT INTO {_TABLES[kind]} VALUES ({marks})", plain)
             self._aggregates.count(kind, some)
         if rows:
@@ -207,7 +219,7 @@ class RunStore:
         thin = path.with_suffix(".thin")
         by_payment = [_TABLES[kind] for kind in _STORY]
         whole = [table for table in _TABLES.values() if table not in by_payment]
-        copy_kept(self._db, str(thin), by_payment, ["meta", *whole, *AGGREGATES])
+        copy_kept(self._db, str(thin), by_payment, ["meta", TABLE, *whole, *AGGREGATES])
         self.close()
         thin.replace(path)
         self.__init__(sqlite3.connect(path))  # type: ignore[misc]
@@ -217,7 +229,7 @@ class RunStore:
         """Make a payment's records quick to find; costs a pass over all, so after the drain."""
         if self._is_read_only:
             return  # its stories are sorted each time, unless it was indexed before
-        for kind, columns in _STORY.items():
+        for kind, columns in _INDEXED.items():
             table = _TABLES[kind]
             self._db.execute(f"CREATE INDEX IF NOT EXISTS {table}_payment ON {table} ({columns})")
         self._db.commit()
