@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FOUND = 1
 INTERRUPTED = 130
 SHOW_S = 0.5
-STORY_LINES = 16
+STORY_LINES = 24
 
 
 def explore(
@@ -165,15 +165,21 @@ def _tell(found: Found) -> None:
     """The story of a payment that shows it: what moved money or went wrong, and what was told."""
     from harness.report.story import tell
 
-    story = tell(found.story) if found.story is not None else None
-    if story is None:
+    if found.story is None or found.story.customer is None:
         return
+    began_ns = found.story.customer.intended_ns
+    story = tell(found.story)
+    assert story is not None  # its customer is known
     print(f"    the story of {story.payment}, {story.why}:")
     moments = [
         (one.until_ms if one.until_ms is not None else one.at_ms, f"{one.link}: {one.text}")
         for one in story.moments
         if one.is_bad or one.kind in ("money", "told")
     ]
+    for switch in found.switches:
+        strike = found.schedule[int(switch.fault.removeprefix("f")) - 1].strike
+        at_ms = (switch.effective_ns - began_ns) / 1e6
+        moments.append((at_ms, f"fault {switch.fault} {switch.action}: {strike}"))
     for at_ms, text in sorted(moments, key=lambda one: one[0])[:STORY_LINES]:
         print(f"    {at_ms:9,.0f} ms  {text}")
     if len(moments) > STORY_LINES:

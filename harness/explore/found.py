@@ -20,7 +20,7 @@ def write_found(found: Found, order: Order, folder: Path) -> Path:
     """Write the smallest schedule as an experiment file; a found one replaces its last version."""
     name = slug(order.chain.chain, found.rule)
     declared = declaration(
-        found.schedule, name=name, payments=order.payments, rate=order.rate,
+        found.sturdy or found.schedule, name=name, payments=order.payments, rate=order.rate,
         title=f"{found.title} broken by {len(found.schedule)} "
         f"fault{'' if len(found.schedule) == 1 else 's'}",
     )  # fmt: skip
@@ -30,6 +30,7 @@ def write_found(found: Found, order: Order, folder: Path) -> Path:
         f"# Found by exploring {order.chain.chain}. Broken: {found.title}.",
         f"# {found.broken.text}",
         *(f"# Breaks with {one}." for one in found.limits),
+        *(["# Here it has room, so that a real run meets it, too."] * bool(found.sturdy)),
         f"# Seed {order.seed}"
         + (f", interleaving {found.interleaving}" * bool(found.interleaving)),
     ]

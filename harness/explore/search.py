@@ -18,7 +18,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 from harness.analysis.reconcile import Parties
 from harness.analysis.store import Story
 from harness.explore.judged import CONCLUSIVE, Broken, Records, broken
-from harness.explore.minimise import Limits, limits, simpler, without_needless
+from harness.explore.minimise import Limits, limits, simpler, sturdier, without_needless
 from harness.explore.schedules import (
     Schedule,
     experiment_of,
@@ -28,6 +28,7 @@ from harness.explore.schedules import (
 )
 from harness.model.chain import Chain
 from harness.model.tolerance import Limit
+from harness.payments.journal import FaultSwitch
 from harness.simulation.guard import guards_kept
 from harness.simulation.simulate import FAILURES
 from harness.simulation.world import Played, interleaved, play
@@ -68,7 +69,9 @@ class Found:
     broken: Broken
     limits: tuple[Limits, ...]
     at_schedule: int  # how many had been tried when it was first broken
-    story: Story | None  # of the first payment that shows it
+    sturdy: Schedule = ()  # with room, for real runs; empty when that was not looked for
+    story: Story | None = None  # of the first payment that shows it
+    switches: tuple[FaultSwitch, ...] = ()  # of the faults in that story
 
 
 @dataclass
@@ -171,15 +174,17 @@ class Trial:
             if (not wanted or one.rule in wanted) and one.rule not in self.searched.found
         ]  # fmt: skip
 
-    def note(self, candidate: Candidate, measured: Sequence[Limits] = ()) -> None:
+    def note(
+        self, candidate: Candidate, measured: Sequence[Limits] = (), sturdy: Schedule = ()
+    ) -> None:
         """Write down what was found, with the story of a payment that shows it."""
         schedule, interleaving, seen = candidate
         last = self.is_broken(seen.rule, schedule, interleaving) or seen
-        stories = Records(self._played.records).stories()
-        story = next((one for one in stories if one.payment == last.payment), None)
+        kept = Records(self._played.records)
+        story = next((one for one in kept.stories() if one.payment == last.payment), None)
         self.searched.found[seen.rule] = Found(
             seen.rule, seen.title, schedule, interleaving, last, tuple(measured), self.first_at,
-            story,
+            sturdy, story, tuple(kept.rows(FaultSwitch)),
         )  # fmt: skip
         self.smallest = None
         self.searched.best = ""
@@ -279,7 +284,8 @@ def make_smaller(trial: Trial, candidate: Candidate, seed_: int) -> None:
         schedule = hold(without_needless(fewer, still))
     hold(schedule)
     schedule = hold(simpler(schedule, strikes_of(trial.order.chain, trial.order.kinds), still))
-    trial.note((schedule, interleaving, seen), tuple(limits(schedule, still)))
+    measured = tuple(limits(schedule, still))
+    trial.note((schedule, interleaving, seen), measured, sturdier(schedule, still))
 
 
 def _with_fewer(

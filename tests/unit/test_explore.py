@@ -13,7 +13,7 @@ from harness.explore.actions import explore_actions
 from harness.explore.found import found_lines, slug, write_found
 from harness.explore.jobs import merged, search_with_jobs
 from harness.explore.judged import SUCCESS
-from harness.explore.minimise import limits, simpler, without_needless
+from harness.explore.minimise import limits, simpler, sturdier, without_needless
 from harness.explore.schedules import Schedule, Strike, Strikes, experiment_of, strikes_of
 from harness.explore.search import Order, Searched, Trial, broken_by_schedule, make_smaller, search
 from harness.load.plan import load_plan
@@ -107,6 +107,16 @@ def test_a_fault_becomes_the_simplest_kind_for_its_target_that_still_breaks() ->
     (found,) = simpler((Strikes(slow, 400, 50, 600),), strikes, breaks)
     assert (found.strike, found.lasts_ms) == (lost, 300)
     assert simpler((Strikes(down, 0, 50, 50),), strikes, breaks) == (Strikes(down, 0, 50, 50),)
+
+
+def test_what_is_written_has_room_where_it_still_breaks() -> None:
+    def breaks(schedule: Schedule) -> bool:  # not when it lasts two seconds or longer
+        return schedule[0].magnitude_ms >= 480 and schedule[0].lasts_ms < 2_000
+
+    (found,) = sturdier((Strikes(SLOW, 0, 500, 500),), breaks)
+    assert (found.lasts_ms, found.magnitude_ms) == (1_500, 1_000)
+    (found,) = sturdier((Strikes(LOST, 0, 1_500, 500),), breaks)
+    assert (found.lasts_ms, found.magnitude_ms) == (1_800, 500)
 
 
 def test_two_faults_that_add_up_become_one_that_does_as_much_alone() -> None:
