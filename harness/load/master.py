@@ -37,6 +37,7 @@ from harness.services.plan import write_whole
 
 TICK_S = 0.05
 PING_S = 0.5  # between pings once the clock is measured
+QUIT_S = 0.3  # for the last words to leave this process
 TELL_S = 0.25  # between two words to the conductor
 COLLECT_S = 30.0  # after the last payment's deadline the last records are here, or missing
 
@@ -78,13 +79,24 @@ class Master:
             self._tick()
             self._watch()
         self._tell()
-        self._runner.quit()
+        self._end()
 
     def _is_ready(self) -> bool:
         members = self._roster.in_order
         return self._roster.is_full and all(
             one.beat.readiness >= Readiness.READY for one in members
         )
+
+    def _end(self) -> None:
+        """Send the workers home and end the process.
+
+        Not by Locust's own quit: it also begins one when its last worker goes, and two at once
+        wait for each other for good.
+        """
+        for client in self._roster.members:
+            self._runner.send_message("quit", None, client)
+        gevent.sleep(QUIT_S)
+        os._exit(0)
 
     # -- what workers say -----------------------------------------------------------------------
     def _join(self, client: str, message: Join) -> None:

@@ -69,6 +69,8 @@ class Worker:
         while True:
             now_s = time.monotonic()
             if now_s - self._heard_s > LOST_AFTER_S:
+                if self._is_done:
+                    os._exit(0)  # the word to go home was lost
                 give_up(f"the master was not heard for {LOST_AFTER_S:.0f} s")
             if now_s - self._asked_s > (BEAT_S if self._plan else JOIN_S):
                 self._asked_s = now_s
