@@ -28,6 +28,7 @@ AWAITED_S = 600.0  # workers elsewhere are there by then
 COLLECT_S = 45.0  # longer than the master itself waits for the last records
 LEAD_S = 1.0  # every worker has heard by then when the load begins
 POLL_S = 0.02
+MOST_NAMED = 4  # on the line that shows where a run is
 
 
 class Crew(Generator):
@@ -140,9 +141,11 @@ class Crew(Generator):
 
     def line(self) -> str:
         """How the workers are, in a few words: for somebody who watches."""
-        return "workers " + " ".join(
-            f"{one.recorded:,}{' LOST' if one.lost else ''}" for one in self.workers()
-        )
+        there = self.workers()
+        named = [f"{one.name} {one.recorded:,}" for one in there[:MOST_NAMED]]
+        more = [f"{len(there) - MOST_NAMED} more"] if len(there) > MOST_NAMED else []
+        lost = [f"LOST {one.name}" for one in there if one.lost]
+        return ", ".join([*named, *more, *lost])
 
     def _states(self) -> list[WorkerState]:
         assert self._plan is not None
