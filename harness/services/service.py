@@ -67,6 +67,7 @@ class Service:
         self._faults = faults
         self._background = self._new_background()
         self._channels: dict[tuple[str, str], Channel] = {}
+        self._behaves = Misbehaviour(name, [], 0.0)  # what no fault struck
         self._stuck: set[str] = set()  # references that are answered pending for now
         self._last: dict[str, Answer] = {}  # by operation: what was answered last
         self._address = ("", 0)
@@ -196,8 +197,9 @@ class Service:
             return answered(late)
         key = (operation, request.payment, request.attempt)
         faults = self._faults.striking(self._context, caller, operation, request)
-        chance = self._context.draw("slow", *key) if faults else 0.0
-        struck = Misbehaviour(self.name, faults, chance)
+        struck = self._behaves
+        if faults:
+            struck = Misbehaviour(self.name, faults, self._context.draw("slow", *key))
         await asyncio.sleep(
             log_normal(
                 self._context.draw("service", *key),

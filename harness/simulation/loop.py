@@ -168,6 +168,12 @@ class VirtualLoop(base_events.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:  # fmt: skip
         """Run a callback at a time; never before it, and ties in order of registration."""
+        return self._set_timer(when, callback, args, context)
+
+    def _set_timer(
+        self, when: float, callback: Callable[..., object], args: tuple[Any, ...],
+        context: contextvars.Context | None,
+    ) -> _Timer:  # fmt: skip
         timer = _Timer(when, callback, args, self, context)
         # The first nanosecond at which `time() >= when`.
         when_ns = round(when * 1e9) if when < NEVER_NS / 1e9 else NEVER_NS
@@ -182,7 +188,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:  # fmt: skip
         """Run a callback after a delay in seconds."""
-        return self.call_at(self.now_ns / 1e9 + delay, callback, *args, context=context)
+        return self._set_timer(self.now_ns / 1e9 + delay, callback, args, context)
 
     def create_task(self, coro: Any, **keywords: Any) -> asyncio.Task[Any]:
         """Run a coroutine."""

@@ -37,6 +37,7 @@ class HttpPool:
         max_waiting: int = MOST_WAITING,
     ) -> None:
         self._host, self._port = host, port
+        self._authority = f"{host}:{port}"
         self._most, self._most_waiting = max_connections, max_waiting
         self._slots = 0  # connections that stand, are being made, or are being closed
         self._connections: dict[Exchange, None] = {}
@@ -56,8 +57,7 @@ class HttpPool:
         Raises Refused, CallTimeout, Broken or Malformed for what went wrong on the way, and
         ValueError for a request that cannot be written.
         """
-        host = f"{self._host}:{self._port}"
-        data = request_head(method, target, host, len(body), headers or {}) + body
+        data = request_head(method, target, self._authority, len(body), headers or {}) + body
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         connection = await self._take(loop, deadline)

@@ -29,6 +29,7 @@ from harness.wire.http import (
     Undeliverable,
     header_lines,
 )
+from harness.wire.patience import Patience
 from harness.wire.requests import Rejected, RequestReader
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -73,7 +74,7 @@ class Connection(asyncio.Protocol):
         self._is_full = False  # of answers that the client does not take
         self._room: asyncio.Future[None] | None = None
         self._is_paused = False  # requests are not read
-        self._timer: asyncio.TimerHandle | None = None
+        self._patience = Patience(loop)
         self._timed = 0  # the request that the timer was started for
         self._answered: tuple[HttpRequest, HttpResponse, float] | None = None
 
@@ -91,7 +92,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = self._is_deaf = True
         self._owner.closed(self)
-        self._stop_waiting()
+        self._patience.end()
         self._queue.clear()
         self.resume_writing()
         if exc is not None and self._answered is not None:
@@ -253,13 +254,10 @@ class Connection(asyncio.Protocol):
             self._wait(self._limits.request_s, lambda: self._reject(408))
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
-        self._stop_waiting()
-        self._timer = self._loop.call_later(seconds, then)
+        self._patience.until(self._loop.time() + seconds, then)
 
     def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._patience.forget()
 
     def close_when_idle(self) -> None:
         """Close now, or after the answers that are owed."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.wire.answer import AnswerReader
 from harness.wire.http import Broken, CallTimeout, HttpResponse, Malformed, WireError
+from harness.wire.patience import Patience
 
 
 class Exchange(asyncio.Protocol):
@@ -21,6 +22,7 @@ class Exchange(asyncio.Protocol):
         self._transport: Any = None
         self._reader: AnswerReader | None = None
         self._waiter: asyncio.Future[HttpResponse] | None = None
+        self._patience = Patience(loop)
         self.is_usable = self.is_lost = False
 
     # -- what the transport calls -----------------------------------------------------------------
@@ -30,6 +32,7 @@ class Exchange(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_usable, self.is_lost = False, True
+        self._patience.end()
         self._fail(Broken(str(exc or "closed before the answer was whole"), sent=True))
         self._on_lost(self)
 
@@ -71,7 +74,7 @@ class Exchange(asyncio.Protocol):
         self._reader = AnswerReader(is_head=is_head)
         waiter: asyncio.Future[HttpResponse] = self._loop.create_future()
         self._waiter = waiter
-        timer = self._loop.call_at(deadline, self._time_out)
+        self._patience.until(deadline, self._time_out)
         self._transport.write(data)
         try:
             return await waiter
@@ -81,7 +84,7 @@ class Exchange(asyncio.Protocol):
                 waiter.exception()  # it may have failed while this task was being cancelled
             raise
         finally:
-            timer.cancel()
+            self._patience.forget()
             self._waiter = self._reader = None
 
     def abort(self) -> None:

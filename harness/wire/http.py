@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n\0]*")
+_HEADERS = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n\0]*\r\n)*")
 _REQUEST_LINE = re.compile(r"[A-Z]+ [!-~]+ HTTP/1\.1")
+LINES_KEPT, NAMES_KEPT = 256, 256  # first lines and header names that come again and again
 # Framing is the wire's own: a second length or a second end would let two readers disagree.
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 
@@ -83,15 +85,16 @@ def header_lines(headers: Mapping[str, str]) -> str:
 
     Raises ValueError for one that would end its line early or say where the message ends.
     """
-    lines = ""
-    for name, value in headers.items():
-        line = f"{name}: {value}"
-        if _HEADER.fullmatch(line) is None or name.lower() in _FRAMING:
-            raise ValueError(f"header {name!r} cannot be sent")
-        lines += f"{line}\r\n"
-    return lines
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    is_sound = _HEADERS.fullmatch(lines) is not None and _FRAMING.isdisjoint(map(str.lower, headers))
+    if is_sound and lines.count("\n") == len(headers):  # more: one of them holds a line of its own
+        return lines
+    if len(headers) == 1:
+        raise ValueError(f"header {next(iter(headers))!r} cannot be sent")
+    return "".join(header_lines({name: value}) for name, value in headers.items())
 
 
+@lru_cache(maxsize=LINES_KEPT)
 def request_line(method: str, target: str) -> str:
     """The first line of a request. Raises ValueError for a method or target that breaks it."""
     line = f"{method} {target} HTTP/1.1"
@@ -110,5 +113,10 @@ def request_head(
 
 def keep_header(headers: dict[str, str], name: bytes, value: bytes) -> None:
     """Add a received header; a repeated one becomes a list, as RFC 9110 §5.3 reads it."""
-    key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+    key, text = _received(name), value.decode("latin-1").strip(" \t")
     headers[key] = f"{headers[key]}, {text}" if key in headers else text
+
+
+@lru_cache(maxsize=NAMES_KEPT)
+def _received(name: bytes) -> str:
+    return name.decode("latin-1").lower()
