@@ -1,6 +1,7 @@
 """The search for the smallest outage: how fast it plays schedules, and whether it finds bugs.
 
-Speed is told per minute of processor time on one core, in alternating rounds over sound chains.
+Speed is told per minute of processor time on one core, in alternating rounds over sound chains;
+then per minute of the clock with one job and with as many as there are cores, in pairs.
 Each planted bug is searched with so many seeds: how many found it, how many shrunk it to its known
 minimum, and how many schedules that took.
 """
@@ -8,27 +9,38 @@ minimum, and how many schedules that took.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Sequence
 
+from bench.simulation import CHAIN, declared
+from harness.explore.jobs import search_with_jobs
 from harness.explore.search import Order, search
+from harness.model.chain import Chain
 from harness.model.loading import load_chain
 
 ROUNDS, SCHEDULES, PAYMENTS = 3, 150, 20
+JOB_SCHEDULES = 1_000  # of each job: a process of its own needs a second to begin
 CHAINS = ("card-stand-in", "card-ecommerce", "card-lifecycle")
+
+
+def order_of(chain: Chain, seed: int, most: int) -> Order:
+    """So many schedules of which none breaks what is looked for: nothing is shrunk."""
+    return Order(
+        chain, seed_of_search=seed, budget_s=float("inf"), most=most, payments=PAYMENTS,
+        rules=("no_card_number_in_a_file",),
+    )  # fmt: skip
 
 
 def speed() -> None:
     """Schedules a minute, payments a second, and virtual seconds in one second."""
-    chains = {name: load_chain(name).model for name in CHAINS}
-    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in CHAINS}
+    chains: dict[str, Chain] = {"five links": declared(Chain, CHAIN)}
+    chains |= {name: load_chain(name).model for name in CHAINS}
+    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in chains}
     for number in range(ROUNDS):
         for name, chain in chains.items():
-            order = Order(
-                chain, seed_of_search=number, budget_s=float("inf"), most=SCHEDULES,
-                payments=PAYMENTS, rules=("no_card_number_in_a_file",),  # nothing breaks: no shrink
-            )  # fmt: skip
+            order = order_of(chain, number, SCHEDULES)
             begun = time.process_time()
             searched = search(order, lambda _: None)
             took = time.process_time() - begun
@@ -41,6 +53,24 @@ def speed() -> None:
             f"  {name}: {60 * schedules:,.0f} schedules/min of {PAYMENTS} payments, "
             f"{PAYMENTS * schedules:,.0f} payments/s, x {compression:.0f}"
         )
+
+
+def cores(jobs: int) -> None:
+    """How much faster several jobs are than one."""
+    chain = declared(Chain, CHAIN)
+    rates: dict[int, list[float]] = {1: [], jobs: []}
+    for number in range(ROUNDS):
+        for many, measured in rates.items():
+            begun = time.perf_counter()
+            order = order_of(chain, number, JOB_SCHEDULES * many)
+            searched = search_with_jobs(order, many, lambda _: None)
+            measured.append(60 * searched.schedules / (time.perf_counter() - begun))
+    ratios = [several / one for one, several in zip(*rates.values(), strict=True)]
+    print(
+        f"  five links, by the clock: {statistics.median(rates[1]):,.0f} schedules/min with 1 job, "
+        f"{statistics.median(rates[jobs]):,.0f} with {jobs}: "
+        f"x {statistics.median(ratios):.2f}, median of the pairs"
+    )
 
 
 def planted(seeds: int, wanted: str) -> None:
@@ -68,9 +98,12 @@ def main(options: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench explore")
     parser.add_argument("--seeds", type=int, default=20, help="for each planted bug; 0: only speed")
     parser.add_argument("--bug", help="only planted bugs with this in their name, and no speed")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="1: no comparison")
     chosen = parser.parse_args(options)
     if chosen.bug is None:
         speed()
+        if chosen.jobs > 1:
+            cores(chosen.jobs)
     if chosen.seeds:
         planted(chosen.seeds, chosen.bug or "")
 

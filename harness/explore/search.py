@@ -30,7 +30,7 @@ from harness.model.chain import Chain
 from harness.model.tolerance import Limit
 from harness.payments.journal import FaultSwitch
 from harness.simulation.guard import guards_kept
-from harness.simulation.simulate import FAILURES
+from harness.simulation.simulate import FAILURES, memory_kept
 from harness.simulation.world import Played, interleaved, play
 
 ROUND = 150  # schedules between two looks at the clock
@@ -109,7 +109,7 @@ def search(order: Order, told: Told, clock: Callable[[], float] = time.perf_coun
     begun_s = clock()
     trial = Trial(order, searched, lambda: clock() - begun_s, told)
     try:
-        with guards_kept():
+        with guards_kept(), memory_kept():
             for number in _rounds(order, searched):
                 seed_ = order.seed + order.seed_of_search + number
                 candidate = _round(order, trial, seed_)

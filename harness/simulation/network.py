@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import cycle
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from harness.simulation.forbidden import forbidden
-from harness.simulation.transport import Delays, End, FakeSocket
+from harness.simulation.transport import End, FakeSocket
 
 if TYPE_CHECKING:
     from harness.simulation.loop import VirtualLoop
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 HOP_NS = 200_000
 JITTER_NS = 150_000  # either way: the real run's timers are late by anything up to 1 ms
 DELAYS = 251  # different ones
-SEEDS_KEPT = 8  # a search builds the network of one seed again and again
+DIRECTIONS_KEPT = 2 * DELAYS  # a search makes those of one seed again and again
 FIRST_PORT, LAST_PORT = 49_152, 65_535
 _HERE = ("127.0.0.1", "localhost", "0.0.0.0", "", None)  # noqa: S104  (names, nothing is bound)
 
@@ -39,7 +40,7 @@ class Network:
         self._loop = loop
         self._listeners: dict[int, Listener] = {}
         self._ends: dict[End, None] = {}
-        self._delays_ns = _delays_ns(seed)
+        self._seed = seed
         self._directions = 0
         self._next_port = FIRST_PORT
 
@@ -75,13 +76,13 @@ class Network:
         assert handshake.client is not None  # it is done
         return handshake.client, handshake.client.get_protocol()
 
-    def direction(self) -> Delays:
+    def direction(self) -> Iterator[int]:
         """How long the items of one more direction take from end to end."""
         start = self._directions * 7 % DELAYS
         self._directions += 1
-        return Delays(self._delays_ns, start)
+        return cycle(_delays_ns(self._seed, start))
 
-    def meet(self, port: int, forth: Delays, back: Delays) -> End | None:
+    def meet(self, port: int, forth: Iterator[int], back: Iterator[int]) -> End | None:
         """A connection request has come to a port: the near end, None where nobody listens."""
         listener = self._listeners.get(port)
         if listener is None or not listener.is_serving():
@@ -116,12 +117,12 @@ class Network:
         return [*listeners, *(f"transport {end.described()}" for end in self._ends)]
 
 
-@lru_cache(maxsize=SEEDS_KEPT)
-def _delays_ns(seed: int) -> tuple[int, ...]:
+@lru_cache(maxsize=DIRECTIONS_KEPT)
+def _delays_ns(seed: int, start: int) -> tuple[int, ...]:
+    """The delays of a seed, from one of them on round to the one before it."""
     chance = Random(seed)  # noqa: S311  (chance that repeats)
-    return tuple(
-        HOP_NS - JITTER_NS + int(chance.random() * (2 * JITTER_NS + 1)) for _ in range(DELAYS)
-    )
+    found = [HOP_NS - JITTER_NS + int(chance.random() * (2 * JITTER_NS + 1)) for _ in range(DELAYS)]
+    return (*found[start:], *found[:start])
 
 
 class Handshake:
@@ -144,9 +145,9 @@ class Handshake:
         self.is_done: asyncio.Future[None] = loop.create_future()
         self._travel(self._forth)
 
-    def _travel(self, delays: Delays) -> None:
+    def _travel(self, delays_ns: Iterator[int]) -> None:
         self._scheduled = True
-        self._loop.at_ns(self._loop.now_ns + delays.next_ns(), self)
+        self._loop.at_ns(self._loop.now_ns + next(delays_ns), self)
 
     def happen(self) -> None:
         """The request is there, or its answer is back."""

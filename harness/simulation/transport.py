@@ -14,6 +14,7 @@ import os
 import socket
 import struct
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -83,27 +84,11 @@ class _Arrival:
         self._end.arrive()
 
 
-class Delays:
-    """How long the items of one direction take, one after the other, round and round."""
-
-    __slots__ = ("_at", "_ns")
-
-    def __init__(self, ns: tuple[int, ...], start: int) -> None:
-        self._ns = ns
-        self._at = start
-
-    def next_ns(self) -> int:
-        """Of the next item."""
-        at = self._at
-        self._at = at + 1 if at + 1 < len(self._ns) else 0
-        return self._ns[at]
-
-
 class End(asyncio.Transport):
     """One end. `peer` is the other; `listener` the one it was accepted by, if any."""
 
     __slots__ = (
-        "_arrival", "_broken", "_buffer", "_buffered", "_delays", "_far", "_flows",
+        "_arrival", "_broken", "_buffer", "_buffered", "_delays_ns", "_far", "_flows",
         "_has_closed_socket", "_has_ended", "_has_paused_protocol", "_high", "_is_closing",
         "_is_lost", "_is_paused", "_is_reset", "_is_started", "_last_due_ns", "_loop", "_low",
         "_near", "_network", "_protocol", "_sent_fin", "_unacknowledged", "_under_way", "_unread",
@@ -112,14 +97,15 @@ class End(asyncio.Transport):
     peer: End
 
     def __init__(
-        self, loop: VirtualLoop, network: Network, delays: Delays, near: Address, far: Address
-    ) -> None:
+        self, loop: VirtualLoop, network: Network, delays_ns: Iterator[int], near: Address,
+        far: Address,
+    ) -> None:  # fmt: skip
         self._near, self._far = near, far
         self.listener: Listener | None = None
         self.lingers_not = False
         self._loop = loop
         self._network = network
-        self._delays = delays
+        self._delays_ns = delays_ns
         self._protocol: Any = None
         # outward
         self._arrival = _Arrival(self)
@@ -180,7 +166,7 @@ class End(asyncio.Transport):
             self._send(data)
 
     def _send(self, item: bytes | _Mark) -> None:
-        due_ns = self._loop.now_ns + self._delays.next_ns()
+        due_ns = self._loop.now_ns + next(self._delays_ns)
         # A later item never overtakes an earlier one, however their delays fall.
         if due_ns < self._last_due_ns:
             due_ns = self._last_due_ns

@@ -307,12 +307,14 @@ _HTML = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 )
 
+_STRINGS = json.JSONEncoder(ensure_ascii=False)
+
 
 def encode(value: Any) -> str:
     """A value as Go writes it: no spaces, HTML characters escaped; a float is a float32."""
     match value:
         case str():
-            return json.dumps(value, ensure_ascii=False).translate(_HTML)
+            return _STRINGS.encode(value).translate(_HTML)
         case bool() | None:
             return {True: "true", False: "false", None: "null"}[value]
         case int():

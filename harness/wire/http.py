@@ -86,7 +86,9 @@ def header_lines(headers: Mapping[str, str]) -> str:
     Raises ValueError for one that would end its line early or say where the message ends.
     """
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    is_sound = _HEADERS.fullmatch(lines) is not None and _FRAMING.isdisjoint(map(str.lower, headers))
+    is_sound = _HEADERS.fullmatch(lines) is not None and _FRAMING.isdisjoint(
+        map(str.lower, headers)
+    )
     if is_sound and lines.count("\n") == len(headers):  # more: one of them holds a line of its own
         return lines
     if len(headers) == 1:
