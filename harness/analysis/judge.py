@@ -84,8 +84,6 @@ def harness_problems(
 
     `planned`: payments that were to be offered; of a run that was stopped, until then.
     """
-    if planned != punctuality.recorded:
-        yield f"{planned} payments were to be offered, {punctuality.recorded} have a record"
     lag_ms = punctuality.p99_ms
     if lag_ms is not None and lag_ms > LAG_LIMIT_MS:
         lasts_s = times.load_end_s - times.load_start_s
@@ -94,6 +92,8 @@ def harness_problems(
             f"{LAG_LIMIT_MS:.0f} ms): {punctuality.rate_reached:.1f} payments/s were reached, "
             f"{planned / lasts_s:.1f} were to be offered"
         )
+    if planned != punctuality.recorded:
+        yield f"{planned} payments were to be offered, {punctuality.recorded} have a record"
     yield from (f"fault {one.id} never took effect" for one in faults if one.applied_s is None)
 
 

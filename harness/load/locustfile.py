@@ -50,6 +50,7 @@ CONNECTIONS = 2_000  # of one load process
 PATIENCE_S = 60.0  # of a customer without a plan
 PARENT_POLL_S = 0.25
 STOP_POLL_S = 0.05
+LATEST_S = 0.5  # after its time, for what is behind its schedule
 POLL_S = 0.01
 TELL_S = 0.5
 FOREVER_S = 1e6
@@ -127,7 +128,8 @@ class Scheduled(PayingUser):
             self._let_users_pay(start_ns, paying, stop, recorder)
         else:
             self._keep_schedule(start_ns, paying, stop, recorder)
-        paying.join(timeout=self.plan.deadline_s + 1)
+        patient_ns = int((self.plan.lasts_s + self.plan.deadline_s + LATEST_S) * 1e9)
+        paying.join(timeout=max(0.0, (start_ns + patient_ns - self._now_ns()) / 1e9))
         recorder.close()
         gevent.killall(aside)
         write_whole(self.plan.offered, Offered(self.started, is_over=True))
@@ -135,7 +137,11 @@ class Scheduled(PayingUser):
             self.environment.runner.quit()
 
     def _keep_schedule(self, start_ns: int, paying: Group, stop: Event, recorder: Recorder) -> None:
-        """Start every arrival at its time, whatever became of the ones before."""
+        """Start every arrival at its time, whatever became of the ones before.
+
+        A load that is too late at its end is over: what is still due is missing, and told as such.
+        """
+        last_ns = start_ns + int((self.plan.lasts_s + LATEST_S) * 1e9)
         for arrival in arrivals(self.plan):
             intended_ns = start_ns + int(arrival.at_s * 1e9)
             wait_s = (intended_ns - self._now_ns()) / 1e9
@@ -143,7 +149,7 @@ class Scheduled(PayingUser):
                 stop.wait(wait_s)
             else:
                 gevent.sleep(0)  # behind: the payments under way must not fall behind, too
-            if stop.is_set():
+            if stop.is_set() or self._now_ns() > last_ns:
                 break
             paying.spawn(self.pay_for, arrival, intended_ns, recorder)
             self.started += 1
