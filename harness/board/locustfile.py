@@ -78,8 +78,7 @@ class Load:
             if wait_s > PACE_S:
                 gevent.sleep(PACE_S)
                 continue
-            if wait_s > 0:
-                gevent.sleep(wait_s)
+            gevent.sleep(max(0.0, wait_s))  # behind, too: payments under way must go on
             self._pay(self._schedule.take(), next_s, intended_ns)
 
     def steer(self) -> None:

@@ -15,6 +15,7 @@ FOLDER = Path("chaos/recorded")
 FEW_BEFORE = 20  # payments: with fewer, a share before the faults is not judged
 MOST_STEPS = 1_000  # of the load in one file, as the model allows
 MOST_FAULTS = 1_000
+Step = tuple[float, float]  # from this second on, payments a second
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
@@ -31,7 +32,7 @@ class Switched:
 class Recording:
     """Everything that was done since the load began. Times are seconds since then."""
 
-    rates: list[tuple[float, float]] = field(default_factory=list)
+    rates: list[Step] = field(default_factory=list)
     faults: dict[str, Switched] = field(default_factory=dict)  # by id, in the order they came
 
     def on(self, fault_id: str, fault: dict[str, Any], at_s: float) -> None:
@@ -47,8 +48,8 @@ class Recording:
 
     @property
     def is_full(self) -> bool:
-        """It holds all that a file may."""
-        return len(self.rates) >= MOST_STEPS or len(self.faults) >= MOST_FAULTS
+        """It holds all the faults that a file may."""
+        return len(self.faults) >= MOST_FAULTS
 
     def end_s(self, now_s: float) -> float:
         """Where it ends: idle time after the last payment and the last heal is no part of it."""
@@ -66,7 +67,7 @@ def experiment_of(recording: Recording, now_s: float, *, name: str, title: str) 
     ons = sorted(recording.faults.values(), key=lambda one: one.from_s)
     first_s = min((one.from_s for one in ons), default=end_s)
     last_s = max((one.until_s or end_s for one in ons), default=end_s)
-    steps = [(at_s, rate) for at_s, rate in recording.rates if at_s < end_s]
+    steps = _few_enough([step for step in recording.rates if step[0] < end_s], end_s)
     faults = [
         one.fault | {"at": _s(one.from_s - first_s), "for": _s((one.until_s or end_s) - one.from_s)}
         for one in ons
@@ -118,9 +119,25 @@ def free_name(name: str, folder: Path) -> str:
     raise UserError(f"{folder} has {len(tried)} files of that name", mend="give another name")
 
 
-def _tolerances(
-    steps: list[tuple[float, float]], first_s: float, has_faults: bool
-) -> dict[str, Any]:
+def _few_enough(steps: list[Step], end_s: float) -> list[Step]:
+    """Neighbours are merged, at the rate that brings as many payments, until a file may hold all.
+
+    Only a slow ramp of Locust's own has so many steps, each a payment a second higher.
+    """
+    while len(steps) > MOST_STEPS:
+        ends = [*(at_s for at_s, _ in steps[1:]), end_s]
+        payments = [rate * (until - at_s) for (at_s, rate), until in zip(steps, ends, strict=True)]
+        steps = [
+            (
+                steps[one][0],
+                sum(payments[one : one + 2]) / (ends[min(one + 1, len(steps) - 1)] - steps[one][0]),
+            )
+            for one in range(0, len(steps), 2)
+        ]
+    return steps
+
+
+def _tolerances(steps: list[Step], first_s: float, has_faults: bool) -> dict[str, Any]:
     ends = [*(at_s for at_s, _ in steps[1:]), first_s]
     offered = sum(
         rate * max(0.0, min(end_s, first_s) - at_s)

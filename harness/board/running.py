@@ -116,9 +116,10 @@ def _look_and_run(session: Session, wish: Wish, port: int, say: Callable[[str], 
         signal.signal(number, over)
     if wish.is_web:
         session.control.page = msgspec.json.encode(page_of(session, wish.spec, wish.rate))
+        session.show = _Published(session, say)
+        session.show()  # there is a state for whoever comes
         for line in addresses(wish, port):
             say(line)
-        session.show = _Published(session, say)
         session.run()
     else:
         from harness.board.terminal import Terminal

@@ -134,12 +134,13 @@ class Session:
             failure = str(error)
         finally:
             self.stage.stop()
-        self._collect()
-        if not self.take.live.total.payments:
-            self.take.discard()
-        elif not is_written:
-            self.take.problems.insert(0, failure)
-            self.saved.append(self._written(None, self.now_ns()))
+        if not is_written:
+            self._collect()
+            if self.take.live.total.payments:
+                self.take.problems.insert(0, failure)
+                self.saved.append(self._written(None, self.now_ns()))
+            else:
+                self.take.discard()
         self._temporary.cleanup()  # all records are in a run.db
 
     # -- one step -------------------------------------------------------------------------------
@@ -219,7 +220,7 @@ class Session:
             if (held.target, held.name, held.kind) == (action.target, action.name, action.kind):
                 raise UserError(f"{held.fault.id} is on already", mend="heal it first")
         if self.take.recording.is_full:
-            raise UserError("this take is as long as a file may be", mend="save it")
+            raise UserError("a file holds no more faults than this take has", mend="save it")
         fault_id = f"{action.kind}-{self._switched + 1}"
         what = {"target": action.target, "name": action.name, "kind": action.kind}
         fault = fault_of(
@@ -260,8 +261,6 @@ class Session:
         whole = round(rate)
         if not 0 <= whole <= HIGHEST_RATE:
             raise UserError(f"a rate is between 0 and {HIGHEST_RATE} payments a second")
-        if whole and self.take.recording.is_full:
-            raise UserError("this take is as long as a file may be", mend="save it")
         self._order(whole)
         self.note(f"{whole} payments a second" if whole else "load stopped")
         return f"{whole} payments a second"
@@ -338,7 +337,8 @@ class Session:
             ended_ns, name=name or NAME, title=f"By hand on {self.chain.chain}",
             command=self._command, place=FOLDER if name else None,
             offered=steering.started if steering is not None else 0,
-            hits=self._hits(), engine=engine,
+            hits=self._hits(), dropped=self._evidence.dropped if self._evidence else 0,
+            engine=engine,
         )  # fmt: skip
         return Saved(file, result, self.take.folder, is_recorded=name is not None)
 

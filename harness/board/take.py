@@ -17,6 +17,7 @@ from harness.board.recorded import Recording, experiment_of, file_text
 from harness.model.chain import Chain
 from harness.model.loading import Loaded, load_experiment
 from harness.order import Order, keep_inputs, new_folder
+from harness.payments.errors import UserError
 from harness.payments.journal import EngineEvent, FaultSwitch, Record
 from harness.report.outputs import publish
 from harness.report.result import EngineFacts, Result
@@ -109,7 +110,7 @@ class Take:
 
     def finish(
         self, now_ns: int, *, name: str, title: str, command: Callable[[Path], str],
-        place: Path | None, offered: int, hits: dict[str, int], engine: EngineFacts,
+        place: Path | None, offered: int, hits: dict[str, int], dropped: int, engine: EngineFacts,
     ) -> tuple[Path, Result]:  # fmt: skip
         """Write the experiment and the report, as a run would. All is healed and drained.
 
@@ -119,18 +120,20 @@ class Take:
         declared = experiment_of(self.recording, self.at_s(now_ns), name=name, title=title)
         inputs = self.folder / "inputs"
         path = (place or inputs) / f"{name}.yaml"
-        path.parent.mkdir(parents=True, exist_ok=True)
         words = command(path)
-        path.write_text(
-            file_text(declared, chain=self._chain.model.chain, seed=self._seed, command=words),
-            "utf-8",
-        )
+        text = file_text(declared, chain=self._chain.model.chain, seed=self._seed, command=words)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror}") from error
         experiment = load_experiment(str(path), self._chain.model)
         keep_inputs(self.folder, self._chain, experiment)
         store, start_s = self._store, self.start_ns / 1e9
         for key, value in {
             "timeline": experiment.model.moments(start_s), "planned": offered, "offered": offered,
             "drained_s": now_ns / 1e9, "fault_hits": hits,
+            "engine_events_dropped": dropped,
         }.items():  # fmt: skip
             store.set_meta(key, value)
         order = Order(self._chain, experiment, self.folder.parent, self._seed, None, words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import sys
 import termios
@@ -16,13 +17,14 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.board.control import Action
-from harness.board.keys import ESCAPE, Keys, lines
+from harness.board.keys import Keys, lines
 from harness.board.session import Session
 from harness.board.shown import state_of
 from harness.payments.errors import UserError
 
 REDRAWN_S = 0.25
 READ_BYTES = 1_000
+_SEQUENCE = re.compile(r"\x1b[\[O][0-9;]*[A-Za-z~]")
 
 
 class Terminal:
@@ -75,6 +77,4 @@ def _pressed() -> Iterator[str]:
     if not select.select([sys.stdin], [], [], 0)[0]:
         return
     data = os.read(sys.stdin.fileno(), READ_BYTES).decode("utf-8", "replace")
-    if not data or (data[0] == ESCAPE and len(data) > 1):
-        return
-    yield from data.replace("\r", "\n")
+    yield from _SEQUENCE.sub("", data).replace("\r", "\n")

@@ -75,7 +75,10 @@ def _in_locusts_page(response: Response, guard: Guard) -> Response:
         f'<link rel="stylesheet" href="{PREFIX}/locust.css">'
         f'<script src="{PREFIX}/locust.js"></script></head>'
     )
-    link = f'<body><nav class="paychain"><a href="{PREFIX}/">paychain: the board</a></nav>'
+    link = (
+        f'<body><nav class="paychain"><a href="{PREFIX}/">paychain: the board</a> '
+        "One of Locust's users is one payment a second.</nav>"
+    )
     page = response.get_data(as_text=True).replace("</head>", ours, 1).replace("<body>", link, 1)
     response.set_data(page)
     response.headers["Cache-Control"] = "no-store"

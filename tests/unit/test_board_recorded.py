@@ -133,3 +133,16 @@ def test_a_name_is_made_of_what_was_typed_and_the_day(tmp_path: Path) -> None:
     assert file_name("", "2026-11-24") == "2026-11-24-by-hand"
     (tmp_path / "x.yaml").touch()
     assert free_name("x", tmp_path) == "x-2"
+
+
+def test_a_ramp_of_more_steps_than_a_file_holds_brings_as_many_payments(tmp_path: Path) -> None:
+    made = Recording(rates=[(float(at_s), float(at_s + 1)) for at_s in range(1_500)])
+    experiment = load_experiment(str(saved(made, 1_500.0, tmp_path))).model
+    corners = experiment.load.corners(experiment.load_lasts)
+    assert len(corners) == 2 * 750
+    # 1 + 2 + … + 1,500 payments
+    brought = sum(
+        (until - at_s) * rate
+        for (at_s, rate), (until, _) in zip(corners[::2], corners[1::2], strict=True)
+    )
+    assert brought == pytest.approx(1_500 * 1_501 / 2)
