@@ -126,14 +126,13 @@ def _few_enough(steps: list[Step], end_s: float) -> list[Step]:
     """
     while len(steps) > MOST_STEPS:
         ends = [*(at_s for at_s, _ in steps[1:]), end_s]
-        payments = [rate * (until - at_s) for (at_s, rate), until in zip(steps, ends, strict=True)]
-        steps = [
-            (
-                steps[one][0],
-                sum(payments[one : one + 2]) / (ends[min(one + 1, len(steps) - 1)] - steps[one][0]),
-            )
-            for one in range(0, len(steps), 2)
-        ]
+        merged = []
+        for one in range(0, len(steps), 2):
+            pair = list(zip(steps[one : one + 2], ends[one : one + 2], strict=True))
+            payments = sum(rate * (until_s - at_s) for (at_s, rate), until_s in pair)
+            start_s, until_s = pair[0][0][0], pair[-1][1]
+            merged.append((start_s, payments / (until_s - start_s)))
+        steps = merged
     return steps
 
 

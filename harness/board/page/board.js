@@ -64,7 +64,7 @@
 
   const count = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
   const millis = (value) => (value === null ? "–" : value >= 1000 ? `${(value / 1000).toFixed(2)} s` : `${value.toFixed(1)} ms`);
-  const values = (given) => Object.entries(given).map(([name, value]) => `${name} ${value}`).join(", ");
+  const values = (given) => Object.entries(given).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
 
   const render = (state) => {
     const phases = { ready: "not started", running: `${state.rate}/s`, stopped: "stopped", saving: "saving…" };
