@@ -98,7 +98,7 @@ def run(wish: Wish, say: Callable[[str], None]) -> tuple[list[Saved], str]:
     except (UserError, EngineError) as error:
         failure = str(error)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):  # nothing may be left running
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # nothing may be left
             signal.signal(number, signal.SIG_IGN)
         session.show = lambda: None
         session.end()
@@ -112,8 +112,9 @@ def _look_and_run(session: Session, wish: Wish, port: int, say: Callable[[str], 
     def over(*_: object) -> None:
         session.is_over = True
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, over)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # a closed terminal, but for nohup
+            signal.signal(number, over)
     if wish.is_web:
         session.control.page = msgspec.json.encode(page_of(session, wish.spec, wish.rate))
         session.show = _Published(session, say)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor
+
 
 class Steered:
     """When payments arrive: the moments that a plan with the same steps would give.
@@ -20,8 +22,14 @@ class Steered:
         return self.changes[-1][1] if self.changes else 0.0
 
     def change(self, at_s: float, rate: float) -> None:
-        """From here on payments arrive at this rate. A change within a millisecond replaces."""
-        at_s = round(at_s, 3)
+        """From here on payments arrive at this rate. A change within a millisecond replaces.
+
+        It is never after the moment of a payment that has not arrived: a load that has fallen
+        behind must not leave a schedule with payments in it that nobody made.
+        """
+        at_s, due_s = round(at_s, 3), self.next_s()
+        if due_s is not None and due_s < at_s:
+            at_s = floor(due_s * 1e3 + 1e-5) / 1e3
         if self.changes and at_s <= self.changes[-1][0]:
             at_s, _ = self.changes.pop()
         elif self.changes:

@@ -53,13 +53,30 @@ def test_a_steered_load_arrives_as_a_plan_with_the_same_steps(
         assert abs(one - other) < 1e-6
 
 
-@given(st.integers(0, 40), st.integers(0, 40))
-def test_a_change_and_its_return_within_a_millisecond_leave_no_trace(rate: int, other: int) -> None:
+@given(st.integers(1, 40), st.integers(0, 40), st.integers(0, 20), st.integers(0, 2_000))
+def test_what_nobody_paid_is_in_no_schedule(rate: int, other: int, made: int, late_ms: int) -> None:
     load = Steered()
     load.change(0.0, rate)
+    for _ in range(made):
+        load.take()
+    next_s = made / rate
+    load.change(next_s + late_ms / 1000, other)  # behind: the next ones were due and not made
+    if other == rate:
+        return
+    changed_s = load.changes[-1][0]
+    corners = [(0.0, float(rate)), (changed_s, float(rate))]
+    planned = sum(1 for _ in moments(plan(corners, changed_s))) if changed_s else 0
+    assert planned == made
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_a_change_and_its_return_within_a_millisecond_leave_no_trace(rate: int, other: int) -> None:
+    load, undisturbed = Steered(), Steered()
+    for one in (load, undisturbed):
+        one.change(0.0, rate)
+        for _ in range(rate):  # those of the first second
+            one.take()
     load.change(1.0, other)
     load.change(1.0004, rate)
     assert load.changes == [(0.0, rate)]
-    undisturbed = Steered()
-    undisturbed.change(0.0, rate)
     assert load.next_s() == undisturbed.next_s()
