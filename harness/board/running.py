@@ -36,6 +36,9 @@ LOCUST = (
     "--loglevel", "WARNING", "--only-summary",
 )  # fmt: skip
 PUBLISHED_S = 0.4
+_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 _POLL_S = 0.02
 
 
@@ -98,7 +101,7 @@ def run(wish: Wish, say: Callable[[str], None]) -> tuple[list[Saved], str]:
     except (UserError, EngineError) as error:
         failure = str(error)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # nothing may be left
+        for number in _SIGNALS:  # nothing may be left running
             signal.signal(number, signal.SIG_IGN)
         session.show = lambda: None
         session.end()
@@ -112,7 +115,7 @@ def _look_and_run(session: Session, wish: Wish, port: int, say: Callable[[str], 
     def over(*_: object) -> None:
         session.is_over = True
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # a closed terminal, but for nohup
             signal.signal(number, over)
     if wish.is_web:
