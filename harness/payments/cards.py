@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Card(msgspec.Struct, frozen=True):
+class Card(msgspec.Struct, frozen=True, gc=False):
     """A test card as it travels through the mock chain."""
 
     number: str

@@ -25,7 +25,7 @@ from harness.payments.journal import MovementKind
 from harness.payments.outcome import Outcome
 from harness.services.book import Entry, State
 from harness.services.call_end import CallEnd, Sent
-from harness.services.message import Answer, PaymentRequest
+from harness.services.message import Answer, PaymentRequest, as_approved
 from harness.services.role import Role, Work
 
 CHALLENGE = "challenge"
@@ -62,9 +62,7 @@ class Authorising(Role):
         """Write the answer into the book, as it was approved: another route has its reference."""
         booked, kind = request, MovementKind.AUTHORISED
         if answer.outcome is Outcome.APPROVED:
-            booked = msgspec.structs.replace(
-                request, reference=answer.reference, amount_minor=answer.amount_minor
-            )
+            booked = as_approved(request, answer)
             kind = self.decided_as(request)
         self.book.settle(entry, booked, answer, kind)
 

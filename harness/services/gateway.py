@@ -19,7 +19,7 @@ from harness.payments.outcome import HopResult, Outcome
 from harness.services.call_end import CallEnd, Sent
 from harness.services.channel import Reply
 from harness.services.merchant import Merchant
-from harness.services.message import Answer, PaymentRequest
+from harness.services.message import Answer, PaymentRequest, as_approved
 from harness.services.notifications import Inbox
 from harness.services.role import Role, Work
 
@@ -202,9 +202,7 @@ class Gateway(Role):
             await self.book.reverse(sent.request.reference)
 
     def _book(self, request: PaymentRequest, answer: Answer, kind: MovementKind) -> None:
-        booked = msgspec.structs.replace(
-            request, reference=answer.reference, amount_minor=answer.amount_minor
-        )
+        booked = as_approved(request, answer)
         entry = self.book.begin(booked.reference)
         assert entry is not None  # nobody reverses an authorisation of the gateway's own
         self.book.settle(entry, booked, answer, kind)

@@ -77,10 +77,11 @@ MODELS: dict[str, Model] = {
 class _Known:
     """What is known of one key."""
 
-    body: tuple[str | int, ...]
+    body: tuple[str | int, ...]  # () where nobody compares
     since_s: float
-    given: asyncio.Future[Given]
     executions: int = 1
+    given: Given | None = None  # None while the work goes on
+    awaited: asyncio.Future[Given] | None = None  # by repeats that came meanwhile
 
 
 class Repeats:
@@ -115,13 +116,13 @@ class Repeats:
             return await self._execute(key, request, work, known.executions + 1)
         if model.mismatch is not None and known.body != _body(request):
             return _refused(model.mismatch, "this idempotency key came with another body")
-        if not known.given.done():
+        if known.given is None:
             if model.in_flight is not None:
                 return _refused(model.in_flight, "a request with this idempotency key is in flight")
-            return await asyncio.shield(known.given)
-        given = known.given.result()
-        if model.stores(given):
-            return _replayed(given, model.replay_header)
+            known.awaited = known.awaited or asyncio.get_running_loop().create_future()
+            return await asyncio.shield(known.awaited)
+        if model.stores(known.given):
+            return _replayed(known.given, model.replay_header)
         again = 1 if model.continues else known.executions + 1
         return await self._execute(key, request, work, again)
 
@@ -129,8 +130,8 @@ class Repeats:
         self, key: tuple[str, str], request: PaymentRequest, work: Work, number: int
     ) -> Given:
         """Do the work. The second execution for a key is a payment of its own, as is the third."""
-        future: asyncio.Future[Given] = asyncio.get_running_loop().create_future()
-        known = _Known(_body(request), self._now_s(), future, number)
+        is_compared = self._model is not None and self._model.mismatch is not None
+        known = _Known(_body(request) if is_compared else (), self._now_s(), number)
         self._known[key] = known
         self._known.move_to_end(key)
         if number > 1:
@@ -140,11 +141,14 @@ class Repeats:
         except Exception as error:
             given = _refused(500, f"{type(error).__name__}: {error}")
         except BaseException:
-            future.cancel()
+            if known.awaited is not None:
+                known.awaited.cancel()
             if self._known.get(key) is known:
                 del self._known[key]
             raise
-        future.set_result(given)
+        known.given = given
+        if known.awaited is not None:
+            known.awaited.set_result(given)
         return given
 
     def _forget(self) -> None:
@@ -154,7 +158,7 @@ class Repeats:
         while self._known:
             key, oldest = next(iter(self._known.items()))
             is_over = oldest.since_s <= until_s or len(self._known) > KEYS_MOST
-            if not is_over or not oldest.given.done():
+            if not is_over or oldest.given is None:
                 return
             del self._known[key]
 

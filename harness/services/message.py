@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from sys import intern
+
 import msgspec
 
-from harness.payments.cards import Card
+from harness.payments.cards import TEST_CARDS, Card
 from harness.payments.outcome import Outcome
 
 
-class PaymentRequest(msgspec.Struct, omit_defaults=True):
+class PaymentRequest(msgspec.Struct, omit_defaults=True, gc=False):
     """One request for one operation. `reference` names the authorisation on every link it passes.
 
     `key` is the idempotency key: the same for every repeat of the same attempt.
@@ -35,7 +37,7 @@ class PaymentRequest(msgspec.Struct, omit_defaults=True):
     signature: str = ""
 
 
-class Answer(msgspec.Struct, omit_defaults=True):
+class Answer(msgspec.Struct, omit_defaults=True, gc=False):
     """A link's answer. An HTTP status alone says nothing about money: the outcome is here."""
 
     outcome: Outcome
@@ -47,8 +49,19 @@ class Answer(msgspec.Struct, omit_defaults=True):
     replayed: bool = False  # the stored answer to an earlier request with the same key
 
 
+def as_approved(request: PaymentRequest, answer: Answer) -> PaymentRequest:
+    """What was approved: maybe over another route, which has its reference, maybe for less."""
+    approved = (answer.reference, answer.amount_minor)
+    if approved == (request.reference, request.amount_minor):
+        return request
+    return msgspec.structs.replace(
+        request, reference=answer.reference, amount_minor=answer.amount_minor
+    )
+
+
 _encoder = msgspec.json.Encoder()
 _request_decoder = msgspec.json.Decoder(PaymentRequest)
+_cards = {card.number: card for card in TEST_CARDS}
 _answer_decoder = msgspec.json.Decoder(Answer)
 
 
@@ -58,13 +71,21 @@ def encode(message: PaymentRequest | Answer) -> bytes:
 
 
 def decode_request(body: bytes) -> PaymentRequest:
-    """Raises msgspec.ValidationError or DecodeError when it is not a request."""
-    return _request_decoder.decode(body)
+    """Raises msgspec.ValidationError or DecodeError when it is not a request.
+
+    What many requests have in common is kept once: links remember every authorisation.
+    """
+    request = _request_decoder.decode(body)
+    request.card = _cards.get(request.card.number, request.card)
+    request.currency, request.merchant = intern(request.currency), intern(request.merchant)
+    return request
 
 
 def decode_answer(body: bytes) -> Answer:
     """Raises msgspec.ValidationError or DecodeError when it is not an answer."""
-    return _answer_decoder.decode(body)
+    answer = _answer_decoder.decode(body)
+    answer.code, answer.decided_by = intern(answer.code), intern(answer.decided_by)
+    return answer
 
 
 TRACE_HEADER = "traceparent"
