@@ -123,7 +123,7 @@ def test_two_faults_that_add_up_become_one_that_does_as_much_alone() -> None:
     # 300 ms is the processors' timeout. Two delays of 200 ms add up to 400; neither breaks alone.
     two = (Strikes(SLOW_ISSUER, 0, 500, 200), Strikes(SLOW_ISSUER, 0, 500, 200))
     all_of_them = Limit(comparison=">=", bound=1.0, text=">= 100%")
-    order = Order(shop("reverse"), payments=2, success=all_of_them)
+    order = Order(shop("reverse"), payments=2, success=all_of_them, kinds=("slow_answer",))
     (broken,) = broken_by_schedule(order, two)
     assert not broken_by_schedule(order, two[:1])
     trial = Trial(order, Searched(), lambda: 0.0, lambda _: None)
