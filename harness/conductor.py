@@ -19,7 +19,6 @@ from harness.analysis.watch import Watch, cut_short
 from harness.crew import Crew
 from harness.faults.ability import check_engine
 from harness.faults.control import EngineError
-from harness.faults.evidence import Evidence
 from harness.faults.injector import Injector
 from harness.faults.timeline import Switch, compile_timeline
 from harness.generator import Generator
@@ -43,7 +42,7 @@ from harness.verdict import result_of
 
 TICK_S = 0.02
 SHOW_S = 0.25
-WATCH_S = 1.0  # between two signs of life of the engine
+WATCH_S = 1.0  # between two signs of life of an engine
 
 
 class Interrupted(Exception):
@@ -56,7 +55,7 @@ def run(order: Order, progress: Progress) -> Finished:
     A failure of the harness itself never raises: the verdict is inconclusive and says why.
     Raises UserError when nothing could be started, with nothing left running.
     """
-    check_engine(order.toxiproxy, order.experiment)
+    check_engine(order.toxiproxy, order.chain, order.experiment)
     if order.spread is not None:
         _check_entry(order.chain, order.spread)
     started = datetime.now(UTC)
@@ -104,14 +103,15 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise Interrupted
 
 
-def _host(remote: Remote) -> HostFacts:
-    """What a result says of another machine that ran links."""
+def _host(remote: Remote, hops: list[str]) -> HostFacts:
+    """What a result says of another machine that ran links, and the proxies of these hops."""
     offset, last = remote.offset or Offset(0, 0), remote.drift
     apart_ms = (last.ns - offset.ns) / 1e6 if last is not None else None
     placed = remote.placed
     return HostFacts(
-        remote.name, placed.address, placed.links, offset.ns / 1e6, offset.within_ns / 1e6, apart_ms
-    )
+        remote.name, placed.address, placed.links, offset.ns / 1e6, offset.within_ns / 1e6,
+        apart_ms, hops,
+    )  # fmt: skip
 
 
 class _Run:
@@ -139,7 +139,6 @@ class _Run:
         )
         self._plan: LoadPlan | None = None
         self._injector: Injector | None = None
-        self._evidence: Evidence | None = None
         self._spools: dict[Path, SpoolReader] = {}
         self._counts = Counts()
         self._faults_on: dict[str, None] = {}
@@ -157,10 +156,7 @@ class _Run:
         self._stage.start()
         for one in self._stage.remotes:
             self._progress.say(one.line())
-        assert self._stage.engine is not None
-        control = self._stage.engine.control
-        self._injector = Injector(control, self._stage.link_faults, self._now_ns)
-        self._evidence = Evidence(control, self._epoch_ns)
+        self._injector = Injector(self._stage.proxies, self._stage.link_faults, self._now_ns)
         self._plan = load_plan(
             self._chain, self._experiment, self._order.seed, epoch_ns=self._epoch_ns,
             url=self._stage.entry_url,
@@ -230,20 +226,19 @@ class _Run:
             self._faults_on.pop(record.fault, None)
 
     def _check_engine(self) -> None:
-        """Its sign of life, and what it did since the last one."""
-        assert self._stage.engine is not None
+        """Signs of life of the engines, and what they did since the last ones."""
         try:
-            self._stage.engine.control.names()
+            self._stage.proxies.check()
             self._keep_evidence()
         except EngineError as error:
             self._stage.check()
-            raise UserError(f"the fault engine no longer answers: {error}") from error
+            raise UserError(str(error)) from error
 
     def _keep_evidence(self) -> None:
-        assert self._evidence is not None
-        self._store.ingest(self._evidence.poll())
-        if self._evidence.dropped:
-            self._store.set_meta("engine_events_dropped", self._evidence.dropped)
+        proxies = self._stage.proxies
+        proxies.take_events(self._store.ingest)
+        if proxies.dropped:
+            self._store.set_meta("engine_events_dropped", proxies.dropped)
 
     def _collect(self) -> None:
         for path in self._stage.spools:
@@ -284,9 +279,8 @@ class _Run:
 
     def stop(self) -> None:
         """Stop every process, and every fault with them; keep every record."""
-        if self._evidence is not None:
-            with suppress(EngineError):
-                self._keep_evidence()
+        with suppress(EngineError):
+            self._keep_evidence()
         self._stage.stop()
         self.problems += [one.problem for one in self._stage.remotes if one.problem]
         engine = self._stage.engine
@@ -323,7 +317,9 @@ class _Run:
             analysis,
             facts,
             workers=self._generator.workers(),
-            hosts=[_host(one) for one in self._stage.remotes],
+            hosts=[
+                _host(one, self._stage.proxies.hops_on(one.name)) for one in self._stage.remotes
+            ],
         )
 
     # -- time -----------------------------------------------------------------------------------

@@ -11,8 +11,10 @@ import requests
 
 from harness.children import Child, Children
 from harness.faults import engine as engines
+from harness.faults.ability import refuse_mixed
 from harness.faults.control import EngineError
 from harness.faults.links import LinkFaults, RemoteLinkFaults
+from harness.faults.proxies import HERE, Proxies
 from harness.hosts.remote import Remote
 from harness.isolated import IsolatedLink, Life
 from harness.load.processes import TOKEN_VARIABLE
@@ -34,7 +36,8 @@ class Stage:
         services: tuple[str, ...], toxiproxy: str | None, entry_host: str = LOOPBACK,
     ) -> None:  # fmt: skip
         self.children = Children(folder)
-        self.engine: engines.Engine | None = None
+        self.engine: engines.Engine | None = None  # the run's own
+        self.proxies = Proxies()
         self.spools: list[Path] = []
         self.addresses: dict[str, tuple[str, int]] = {}  # near end of each hop
         self._chain, self._loaded = chain.model, chain
@@ -53,15 +56,22 @@ class Stage:
     def start(self) -> None:
         """Engine, mocks, proxies; all ready when this returns. Raises UserError, EngineError."""
         self.engine = engines.start(self._toxiproxy, self.children, self._seed)
+        refuse_mixed(self._loaded, self.engine.name)
+        self.proxies.add_engine(HERE, self.engine.control, self._epoch_ns)
         ports = self._start_services()
         for name, placed in self._chain.hosts.items():
             remote = self._remotes[name] = Remote(name, placed, self._loaded, self._token)
             remote.begin(self._seed, self._epoch_ns, self.spool(f"host-{name}"))
             ports |= remote.ports
+            if remote.engine is not None:
+                self.proxies.add_engine(name, remote.engine, remote.epoch_ns)
         for hop in self._chain.hops():
             far = self._remote_of(hop.callee)
             upstream = f"{far.placed.address if far else LOOPBACK}:{ports[hop.callee]}"
-            address = self.engine.control.create(hop.name, upstream, self._near(hop.caller))
+            if far is not None and far.engine is not None:
+                address = self.proxies.create(hop.name, upstream, far.placed.address, far.name)
+            else:
+                address = self.proxies.create(hop.name, upstream, self._near(hop.caller))
             host, _, port = address.rpartition(":")
             self.addresses[hop.name] = (host, int(port))
         for url in self._controls:
@@ -116,13 +126,14 @@ class Stage:
         if self.engine is not None and self.engine.child is not None and self.engine.control.lost:
             self.engine.child.process.kill()  # it would not hear a gentle word
         if self.engine is not None and self.engine.child is None:
-            for hop in self.addresses:  # those that were made
+            for hop in self.proxies.hops_on(HERE):
                 try:
                     self.engine.control.destroy(hop)
                 except EngineError:
                     continue
         for remote in self._remotes.values():
             remote.end()
+        self.proxies.close()
         self.children.stop()
         self._session.close()
 
@@ -131,7 +142,7 @@ class Stage:
         return self._remotes[host] if host is not None else None
 
     def _near(self, caller: str) -> str:
-        """Where a caller finds the near ends of its hops: the engine is always here."""
+        """Where a caller finds the near ends of its hops on the engine that is here."""
         if caller == CUSTOMER:
             return self._entry_host
         remote = self._remote_of(caller)

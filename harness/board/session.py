@@ -20,7 +20,6 @@ from harness.board.recorded import FOLDER, file_name, free_name
 from harness.board.switches import Place, declaration, fault_of, places_of
 from harness.board.take import NAME, Take
 from harness.faults.control import EngineError
-from harness.faults.evidence import Evidence
 from harness.faults.injector import Injector
 from harness.faults.timeline import Switch, place_of
 from harness.model.chain import Chain
@@ -93,7 +92,6 @@ class Session:
         )  # fmt: skip
         self._spools: dict[Path, SpoolReader] = {}
         self._injector: Injector | None = None
-        self._evidence: Evidence | None = None
         self._switched = 0  # faults so far: their ids
         self._collect_ns = self._watch_ns = 0
 
@@ -102,9 +100,7 @@ class Session:
         """The chain stands when this returns; the load process is the caller's to start."""
         self.stage.start()
         assert self.stage.engine is not None
-        control = self.stage.engine.control
-        self._injector = Injector(control, self.stage.link_faults, self.now_ns)
-        self._evidence = Evidence(control, self._epoch_ns)
+        self._injector = Injector(self.stage.proxies, self.stage.link_faults, self.now_ns)
         self.places = places_of(self.chain, self.stage.engine.name)
 
     @property
@@ -337,8 +333,7 @@ class Session:
             ended_ns, name=name or NAME, title=f"By hand on {self.chain.chain}",
             command=self._command, place=FOLDER if name else None,
             offered=steering.started if steering is not None else 0,
-            hits=self._hits(), dropped=self._evidence.dropped if self._evidence else 0,
-            engine=engine,
+            hits=self._hits(), dropped=self.stage.proxies.dropped, engine=engine,
         )  # fmt: skip
         return Saved(file, result, self.take.folder, is_recorded=name is not None)
 
@@ -381,16 +376,14 @@ class Session:
                 if spool.error and spool.error not in self.take.problems:
                     self.take.problems.append(spool.error)
             events: list[Record] = []
-            if self._evidence is not None:
-                with suppress(EngineError):
-                    events.extend(self._evidence.poll())
+            with suppress(EngineError):
+                self.stage.proxies.take_events(events.extend)
             self.take.add(events, now_ns)
         self.take.look(now_ns)
 
     def _check_engine(self) -> None:
-        assert self.stage.engine is not None
         try:
-            self.stage.engine.control.names()
+            self.stage.proxies.check()
         except EngineError as error:
             self.stage.check()
-            raise UserError(f"the fault engine no longer answers: {error}") from error
+            raise UserError(str(error)) from error

@@ -21,7 +21,7 @@ def up(
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option(help="the links of this host (hosts: in the chain file), for runs elsewhere"),
+        typer.Option(help="what runs on this host (hosts: in the chain file), for runs elsewhere"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="print the addresses as one line")] = False,
 ) -> None:

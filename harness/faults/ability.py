@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.faults.choice import Kind, choose
+from harness.faults.choice import EMBEDDED, Kind, choose
 from harness.faults.toxic_order import Unfit, orders_for
+from harness.model.chain import Chain
 from harness.model.experiment import Experiment
 from harness.model.fault import Fault, Reset
 from harness.model.loading import FileMistakes, Loaded
@@ -16,12 +17,34 @@ LONGEST_RESET_S = 1.0
 _EMBEDDED = "use the embedded engine (--toxiproxy embedded)"
 
 
-def check_engine(spec: str | None, experiment: Loaded[Experiment]) -> None:
+def check_engine(spec: str | None, chain: Loaded[Chain], experiment: Loaded[Experiment]) -> None:
     """Whether the engine that is asked for can run an experiment, before anything starts.
 
     Raises UserError.
     """
-    refuse_unable(experiment, choose(spec).kind)
+    kind = choose(spec).kind
+    refuse_mixed(chain, kind)
+    refuse_unable(experiment, kind)
+
+
+def refuse_mixed(chain: Loaded[Chain], kind: Kind) -> None:
+    """Raises FileMistakes when other machines have engines of another kind than the run's own.
+
+    A real Toxiproxy server does not say what it did: beside engines that do, its faults would count
+    as without effect.
+    """
+    if kind == EMBEDDED:
+        return
+    mistakes = [
+        Mistake(
+            *chain.document.place(("hosts", name, "engine")),
+            f"{name} would have an embedded fault engine beside a Toxiproxy server", _EMBEDDED,
+        )
+        for name, one in chain.model.hosts.items()
+        if one.engine
+    ]  # fmt: skip
+    if mistakes:
+        raise FileMistakes(str(chain.path), mistakes)
 
 
 def refuse_unable(experiment: Loaded[Experiment], kind: Kind) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+from requests.auth import AuthBase
 from toxiproxy.exceptions import ProxyExists
 from urllib3.exceptions import HTTPError
 
@@ -54,12 +55,13 @@ class _Session:
     does not wait for a wedged server once per hop.
     """
 
-    def __init__(self, url: str, within_s: float) -> None:
+    def __init__(self, url: str, within_s: float, auth: AuthBase | None) -> None:
         self.lost: EngineError | None = None
         self._url = url
         self._within_s = within_s
         self._turn = threading.Lock()
         self._session = requests.Session()
+        self._session.auth = auth
         self._session.trust_env = False  # never through a corporate proxy
 
     def request(self, method: str, path: str, json: Any = None) -> _Answer:
@@ -137,13 +139,16 @@ def _copy(name: str) -> ModuleType:
 class EngineControl:
     """The proxies and toxics of one engine. Every method raises EngineError when it fails.
 
-    `mark`: what the names of our proxies begin with on the engine, and nowhere else.
+    `mark`: what the names of our proxies begin with on the engine, and nowhere else. `auth`: what
+    the machine of the engine asks a proof of.
     """
 
-    def __init__(self, url: str, *, within_s: float = CALL_S, mark: str = "") -> None:
+    def __init__(
+        self, url: str, *, within_s: float = CALL_S, mark: str = "", auth: AuthBase | None = None
+    ) -> None:
         self.url = url.rstrip("/")
         self._mark = mark
-        self._session = _Session(self.url, within_s)
+        self._session = _Session(self.url, within_s, auth)
         self._server = _client(self._session)
         self._proxies: dict[str, Any] = {}  # the client's objects for the proxies we made
 

@@ -1,1 +1,1 @@
-"""Links on other machines: what runs there and waits for a run, and how a run reaches it."""
+"""Links and fault engines on other machines: what waits there for a run, and how it is reached."""

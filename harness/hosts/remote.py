@@ -1,4 +1,4 @@
-"""Links on another machine, as a run reaches them: begun, told, listened to, ended."""
+"""Another machine of a run, as the run reaches it: begun, told, listened to, ended."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import msgspec
 import requests
 from requests.auth import AuthBase
 
+from harness.faults.control import EngineControl
+from harness.faults.engine import START_WITHIN_S
+from harness.hosts.engine import PATH
 from harness.hosts.proof import Sender
 from harness.hosts.waiting import Begin, Hello
 from harness.load.clock import ENOUGH, ClockMeasure, Exchange, Offset
@@ -29,7 +32,7 @@ POLL_S = 0.25
 
 
 class Remote:
-    """The links of one machine. What they record is appended to a spool here as it comes."""
+    """Links and fault engine of one machine. What the links record comes to a spool here."""
 
     def __init__(self, name: str, placed: Placed, chain: Loaded[Chain], token: str) -> None:
         self.name, self.placed = name, placed
@@ -37,6 +40,8 @@ class Remote:
         self.ports: dict[str, int] = {}
         self.near = ""  # this machine's address, as that one reaches it
         self.offset: Offset | None = None  # their clock minus ours
+        self.epoch_ns = 0  # of the run, on their clock
+        self.engine: EngineControl | None = None  # theirs, for the hops into their links
         self.problem = ""  # why it was given up
         self._chain, self._token = chain, token
         self._session_name = ""
@@ -67,8 +72,12 @@ class Remote:
         assert self.offset is not None
         self._session_name, self._spool = hello.session, spool
         self._session = _session(self.sender())
-        order = Begin(seed, epoch_ns + self.offset.ns)
-        self.ports = self._ask("POST", "/begin", order).json()
+        self.epoch_ns = epoch_ns + self.offset.ns
+        within_s = CALL_S + START_WITHIN_S * self.placed.engine
+        order = Begin(seed, self.epoch_ns)
+        self.ports = self._ask("POST", "/begin", order, within_s=within_s).json()
+        if self.placed.engine:
+            self.engine = EngineControl(f"{self.url}{PATH}", auth=self.sender())
         spool.touch()
         self._collecting = threading.Thread(
             target=self._collect, args=(_session(self.sender()),), daemon=True
@@ -109,9 +118,11 @@ class Remote:
     def line(self) -> str:
         """What runs there and how far its clock is from ours, in words."""
         assert self.offset is not None
+        proxies = " and the proxies before them" if self.placed.engine else ""
         return (
-            f"{self.name} at {self.placed.address} runs {', '.join(self.placed.links)}; its clock "
-            f"is {self.offset.ns / 1e6:+.3f} ms from ours, within {self.offset.within_ns / 1e6:.3f}"
+            f"{self.name} at {self.placed.address} runs {', '.join(self.placed.links)}{proxies}; "
+            f"its clock is {self.offset.ns / 1e6:+.3f} ms from ours, "
+            f"within {self.offset.within_ns / 1e6:.3f}"
         )
 
     def _await(self) -> Hello:
@@ -197,7 +208,7 @@ class Remote:
                 mend="give both the same PAYCHAIN_TOKEN",
             )
         if answer.status_code != 200:
-            raise UserError(f"{method} {path}: {answer.text[:200]}")
+            raise UserError(f"{self.name}: {method} {path}: {answer.text[:200]}")
         return answer
 
 

@@ -50,8 +50,8 @@ def serve(
             number += 1
             stem = folder / f"run-{number}"
             plan = WaitingPlan(
-                chain.text, placed.links, placed.address, placed.port, str(stem) + ".spool",
-                str(stem) + ".ready",
+                chain.text, placed.links, placed.engine, placed.address, placed.port,
+                str(stem) + ".spool", str(stem) + ".ready",
             )  # fmt: skip
             path = stem.with_suffix(".plan")
             write_whole(path, plan)

@@ -1,9 +1,9 @@
 """The control API of links that wait on another machine: for one run, then the process ends.
 
 `GET /hello` says who it is and what its clock says; everything else needs a proof (see proof.py):
-`POST /begin` starts the links, `GET /spool/N` gives what they recorded from byte N on,
-`POST /flush` says how much there is, `POST /end` ends the process; the rest is what any services
-process does.
+`POST /begin` starts the links, and the machine's fault engine if it is to have one, `GET /spool/N`
+gives what they recorded from byte N on, `POST /flush` says how much there is, `POST /end` ends the
+process; what comes after `/engine` is for the engine, the rest is what any services process does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from pathlib import Path
 
 import msgspec
 
+from harness.hosts.engine import PATH, PlacedEngine
 from harness.hosts.proof import Doorkeeper
+from harness.payments.errors import UserError
 from harness.payments.journal import Journal
 from harness.services.control import ControlApi
 from harness.services.host import Host
@@ -32,6 +34,7 @@ class WaitingPlan(msgspec.Struct, frozen=True):
 
     chain_text: str
     links: list[str]
+    has_engine: bool
     address: str
     port: int
     spool: str
@@ -70,6 +73,7 @@ class Waiting:
         self._control: ControlApi | None = None
         self._spool = Path(plan.spool)
         self._journal = SpoolJournal(self._spool)
+        self._engine = PlacedEngine(self._spool.with_suffix(".engine")) if plan.has_engine else None
 
     @property
     def is_forgotten(self) -> bool:
@@ -91,6 +95,8 @@ class Waiting:
             return _json(400, {"error": str(error)})
         except OSError as error:
             return _json(500, {"error": f"cannot listen: {error.strerror}"})
+        except UserError as error:
+            return _json(500, {"error": str(error)})
 
     def _hello(self, received_ns: int) -> Hello:
         digest = hashlib.sha256(self._plan.chain_text.encode()).hexdigest()
@@ -115,6 +121,8 @@ class Waiting:
                 return _json(200, {})
         if self._control is None:
             return _json(409, {"error": "no run has begun"})
+        if self._engine is not None and http.target.startswith(f"{PATH}/"):
+            return await self._engine.handle(http)
         return await self._control.handle(http)
 
     def _piece(self, offset: int) -> bytes:
@@ -123,20 +131,24 @@ class Waiting:
             return file.read(PIECE_BYTES)
 
     async def _begin(self, begin: Begin) -> dict[str, int]:
-        """Start the links with empty books; their ports."""
+        """Start the engine, and the links with empty books; their ports."""
         journal: Journal = self._journal
         self._host = Host(
             chain_of(self._plan.chain_text), self._plan.links, seed=begin.seed, journal=journal,
             now_ns=lambda: self._clock() - begin.epoch_ns,
         )  # fmt: skip
+        if self._engine is not None:
+            await self._engine.start(begin.seed)
         self._control = ControlApi(self._host)
         self._journal.start()
         return await self._host.start(address=self._plan.address)
 
     async def stop(self) -> None:
-        """Stop the links; what they recorded stays in the spool."""
+        """Stop links and engine; what they recorded stays in the spool."""
         if self._host is not None:
             await self._host.stop()
+        if self._engine is not None:
+            await self._engine.stop()
         self._journal.close()
 
 

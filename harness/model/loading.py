@@ -177,6 +177,8 @@ def _sentence(detail: dict[str, Any], model: type[Declared]) -> tuple[str, str, 
             return f"unknown {_thing(detail)} '{detail['input']}'", mend, False
         case "string_pattern_mismatch":
             return f"'{detail['input']}' is not written as it should be", "see the schema", False
+        case "bool_parsing" | "bool_type":
+            return f"'{detail['input']}' is neither true nor false", f"write {key}: true", False
         case _:
             return f"{key}: {detail['msg']}", "", False
 

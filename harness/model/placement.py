@@ -26,7 +26,8 @@ def _address(value: Any) -> str:
 class Placed(Declared):
     """A machine that runs some of the links: `paychain up CHAIN --only NAME` there.
 
-    The links it does not name, the fault engine and the load are where `paychain run` is.
+    The links it does not name and the load are where `paychain run` is. So are the proxies, unless
+    `engine: true`: then those of the hops into its links are on a fault engine of its own.
     """
 
     address: Annotated[
@@ -37,6 +38,7 @@ class Placed(Declared):
     ]
     port: Annotated[int, Field(ge=1, le=65_535)] = DEFAULT_PORT
     links: Annotated[list[str], Field(min_length=1)]
+    engine: bool = False
 
 
 def check_placed(

@@ -19,6 +19,7 @@ from harness.payments.money import written
 from harness.report import palette, wording
 from harness.report.chainmap import chain_map
 from harness.report.comparison import comparison_rows
+from harness.report.hosts import host_lines
 from harness.report.plot import timeline
 from harness.report.result import Result, Story
 from harness.report.storyline import storyline
@@ -68,6 +69,7 @@ def render(result: Result) -> str:
         compared=comparison_rows(result.comparison) if result.comparison else [],
         worse=result.comparison.regressions if result.comparison else [],
         workers=worker_lines(result),
+        hosts=host_lines(result),
         wide=wide,
         rows=rows,
     )

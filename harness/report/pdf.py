@@ -18,6 +18,7 @@ from harness.payments.errors import UserError
 from harness.payments.money import written
 from harness.report.chainmap import chain_map
 from harness.report.classification import Classification, classify
+from harness.report.hosts import host_lines
 from harness.report.plot import timeline
 from harness.report.result import FILE_NAME, Result
 from harness.report.wording import MARKS, closed_model, headline, millis, seconds, share
@@ -195,6 +196,7 @@ def _environment(result: Result) -> list[tuple[str, Any]]:
         ("Load", f"{closed_model(result) or result.load.arrivals}; {result.load.recorded} "
                  f"recorded of {result.load.planned or result.load.offered}"),
         *((f"Worker {name}", line) for name, line in worker_lines(result)),
+        *((f"Machine {name}", line) for name, line in host_lines(result)),
         ("Data", "synthetic payments, published test card numbers"),
         *sorted(result.environment.items()),
     ]  # fmt: skip

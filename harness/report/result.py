@@ -135,6 +135,7 @@ class HostFacts(msgspec.Struct, frozen=True):
     clock_offset_ms: float  # its clock minus this machine's, when the run began
     clock_within_ms: float  # it may be off by so much
     clock_drift_ms: float | None = None  # how far the clocks went apart until the end
+    hops: list[str] = []  # whose proxies were on its fault engine; all others on this machine's
 
 
 class Moment(msgspec.Struct, frozen=True):

@@ -15,13 +15,14 @@ def _line(one: WorkerFacts) -> str:
     if one.lag_p99_ms is not None:
         parts.append(f"{one.lag_p99_ms:,.1f} ms late (p99)")
     if one.clock_offset_ms is not None and one.clock_within_ms is not None:
-        parts.append(f"clock {_signed(one.clock_offset_ms)} ± {one.clock_within_ms:,.2f} ms")
+        parts.append(f"clock {signed(one.clock_offset_ms)} ± {one.clock_within_ms:,.2f} ms")
     if abs(one.clock_drift_ms or 0.0) > (one.clock_drift_within_ms or 0.0):
-        parts.append(f"drift {_signed(one.clock_drift_ms or 0.0)} ms")
+        parts.append(f"drift {signed(one.clock_drift_ms or 0.0)} ms")
     if one.lost:
         parts.insert(0, f"lost ({one.lost})")
     return ", ".join(parts)
 
 
-def _signed(value_ms: float) -> str:
+def signed(value_ms: float) -> str:
+    """A difference of clocks, with a minus that is as wide as a plus."""
     return f"{value_ms:+,.2f}".replace("-", "−")

@@ -72,8 +72,7 @@ class RealGround:
     def start(self) -> None:
         """Everything is ready when this returns."""
         self._stage.start()
-        assert self._stage.engine is not None
-        self._injector = Injector(self._stage.engine.control, self._stage.link_faults, self._now_ns)
+        self._injector = Injector(self._stage.proxies, self._stage.link_faults, self._now_ns)
         host, _, port = self._stage.entry_url.removeprefix("http://").rpartition(":")
         self._address = host, int(port)
 

@@ -8,14 +8,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from processes import children_of, wait_until
 
+from harness.analysis.store import RunStore
+from harness.faults.control import EngineError
 from harness.faults.engine import free_port
+from harness.hosts.remote import Remote
+from harness.model.loading import load_chain
+from harness.payments.journal import EngineEvent
 
 CHAIN = """\
 chain: shop
@@ -28,7 +34,7 @@ links:
 """
 HOSTS = """\
 hosts:
-  m1: {address: 127.0.0.2, port: P1, links: [processor]}
+  m1: {address: 127.0.0.2, port: P1, links: [processor], engine: true}
   m2: {address: 127.0.0.3, port: P2, links: [issuer]}
 """
 EXPERIMENT = """\
@@ -37,7 +43,8 @@ load: {arrivals: 40/s, warm_up: 500ms, before: 1500ms, after: AFTER}
 faults:
   - {id: lost, at: 0s, for: 2s, target: {link: processor}, lost_answer: {share: 30%}}
   - {id: late, at: 1s, for: 1s, target: {hop: processor -> issuer}, latency: {delay: 50ms}}
-tolerances: {technical_success: {before: ">= 99%", during: ">= 95%"}, double_charges: 0}
+  - {id: shut, at: 1500ms, for: 500ms, target: {hop: gateway -> processor}, down: {}}
+tolerances: {technical_success: {before: ">= 99%", during: ">= 70%"}, double_charges: 0}
 """
 TOKEN = "a-token-of-this-test"
 needs_loopback = pytest.mark.skipif(
@@ -87,9 +94,18 @@ def run(chain: Path, experiment: Path, token: str = TOKEN) -> dict[str, Any]:
     return newest(chain)
 
 
+def newest_folder(chain: Path) -> Path:
+    return max((chain.parent / "runs" / chain.stem).iterdir(), key=lambda one: one.name)
+
+
 def newest(chain: Path) -> dict[str, Any]:
-    folder = max((chain.parent / "runs" / chain.stem).iterdir(), key=lambda one: one.name)
-    return dict(json.loads((folder / "result.json").read_text()))
+    return dict(json.loads((newest_folder(chain) / "result.json").read_text()))
+
+
+def engine_events(chain: Path) -> list[EngineEvent]:
+    """What all engines told of the newest run."""
+    with closing(RunStore.open(newest_folder(chain) / "run.db")) as store:
+        return list(store.rows(EngineEvent))
 
 
 def broken(result: dict[str, Any]) -> set[str]:
@@ -112,15 +128,33 @@ def test_links_elsewhere_give_the_verdict_of_links_here_run_after_run(tmp_path: 
             assert result["load"]["recorded"] == local["load"]["recorded"] == 220
             # every link's book came back over the network
             assert set(result["money"]["books"]) == {"gateway", "processor", "issuer"}
-            assert [one["hits"] is not None for one in result["faults"]] == [True, True]
-            assert result["faults"][0]["hits"] > 10
+            for one, other in zip(result["faults"], local["faults"], strict=True):
+                assert one["hits"] > 0
+                # a payment at each edge of a window, and a connection that was kept or not
+                assert abs(one["hits"] - other["hits"]) <= 6, one["id"]
+            # m1 has an engine, m2 has none: the hops into the issuer are on the run's machine
+            into = ["gateway.authorise.processor", "gateway.void.processor"]
+            assert [sorted(one["hops"]) for one in result["hosts"]] == [into, []]
             assert [one["links"] for one in result["hosts"]] == [["processor"], ["issuer"]]
             for host in result["hosts"]:
                 # One machine has one clock: the truth is 0, and must be within what is said.
                 assert abs(host["clock_offset_ms"]) <= host["clock_within_ms"]
+            told = engine_events(chain)
+            stopped = {one.proxy for one in told if one.kind == "proxy_disabled"}
+            assert stopped == set(into)  # by the engine of m1
+            assert {one.fault for one in told if one.kind == "toxic_hit"} == {"late"}
 
 
-def test_a_machine_that_is_lost_ends_the_run_inconclusive(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("harness.hosts", "m1 no longer answers"),
+        ("harness.toxics", "the fault engine of m1 no longer answers: GET /"),
+    ],
+)
+def test_a_machine_or_an_engine_that_is_lost_ends_the_run_inconclusive(
+    tmp_path: Path, what: str, reason: str
+) -> None:
     chain, experiment = files(tmp_path, after="60s")
     runs = tmp_path / "runs" / chain.stem
     with ExitStack() as both:
@@ -129,13 +163,60 @@ def test_a_machine_that_is_lost_ends_the_run_inconclusive(tmp_path: Path) -> Non
         environment = {**os.environ, "PAYCHAIN_TOKEN": TOKEN}
         with subprocess.Popen(command(chain, experiment), env=environment) as process:
             wait_until(lambda: any(one.stat().st_size for one in runs.glob("*/spool/host-m1.*")))
-            for pid in children_of(first.pid).values():
-                os.kill(pid, signal.SIGKILL)
+            os.kill(below(first.pid)[what], signal.SIGKILL)
             assert process.wait(timeout=40) == 3
+        assert what == "harness.hosts" or first.poll() is None
     result = newest(chain)
     assert result["verdict"] == "inconclusive"
-    assert "m1 no longer answers" in result["reasons"][0]
+    assert reason in result["reasons"][0]
     assert result["load"]["recorded"] > 0
+
+
+def below(pid: int) -> dict[str, int]:
+    """What an `up` has started: the waiting links, and under them their engine, by module."""
+    (waiting,) = children_of(pid).values()
+    (engine,) = children_of(waiting).values()
+    return {"harness.hosts": waiting, "harness.toxics": engine}
+
+
+def test_an_engine_elsewhere_is_on_loopback_there_and_reached_only_with_a_proof(
+    tmp_path: Path,
+) -> None:
+    loaded = load_chain(str(files(tmp_path)[0]))
+    placed = loaded.model.hosts["m1"]
+    with up(loaded.path, "m1") as process:
+        remote = Remote("m1", placed, loaded, TOKEN)
+        remote.begin(1, 0, tmp_path / "m1.spool")
+        control = remote.engine
+        assert control is not None
+        assert control.is_ours()
+        address = control.create("a.pay.b", "127.0.0.2:9", placed.address)
+        assert address.startswith("127.0.0.2:")
+        assert control.names() == ["a.pay.b"]
+        with pytest.raises(EngineError, match="proxy not found") as refused:
+            control.destroy("another")  # its own answer, handed on
+        assert refused.value.status == 404
+        assert requests.get(f"{remote.url}/engine/proxies", timeout=5).status_code == 403
+        engine = below(process.pid)["harness.toxics"]
+        # 0100007F and 0200007F are 127.0.0.1 and 127.0.0.2: the API, and the one proxy
+        assert sorted(listening(engine)) == ["0100007F", "0200007F"]
+        os.kill(engine, signal.SIGKILL)
+        with pytest.raises(EngineError, match="no answer") as lost:
+            control.names()
+        assert lost.value.status == 503
+        assert control.lost is not None
+        assert remote.end() == ""  # its links are well, and their books are here
+
+
+def listening(pid: int) -> list[str]:
+    """Addresses on which a process listens, as /proc writes them."""
+    sockets = {str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir()}
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [
+        row[1].partition(":")[0]
+        for row in rows
+        if row[3] == "0A" and f"socket:[{row[9]}]" in sockets
+    ]
 
 
 @pytest.mark.parametrize("fault", ["token", "chain"])

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.faults.ability import refuse_unable
+from harness.faults.ability import refuse_mixed, refuse_unable
 from harness.faults.choice import Kind
 from harness.faults.toxic_order import ToxicOrder, orders_for
 from harness.model.experiment import Experiment
-from harness.model.loading import FileMistakes, Loaded, load_experiment
+from harness.model.loading import FileMistakes, Loaded, load_chain, load_experiment
 from harness.payments.journal import EngineEvent
 
 HEAD = "experiment: one\nload: {arrivals: 1/s, before: 1s, after: 1s}\nfaults:\n"
@@ -114,3 +114,27 @@ def test_a_toxic_is_named_so_that_its_fault_is_found_again() -> None:
 def test_a_fault_id_that_no_url_holds_is_a_mistake(tmp_path: Path, name: str) -> None:
     with pytest.raises(FileMistakes):
         loaded(tmp_path, f"id: '{name}', down: {{}}")
+
+
+CHAIN = """\
+chain: shop
+entry: issuer
+hosts:
+  m1: {address: 127.0.0.2, links: [issuer], engine: ENGINE}
+links:
+  issuer: {role: issuer}
+"""
+
+
+def test_a_machines_own_engine_does_not_go_with_a_real_server(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(CHAIN.replace("ENGINE", "true"))
+    refuse_mixed(load_chain(str(path)), "embedded")
+    with pytest.raises(FileMistakes) as refused:
+        refuse_mixed(load_chain(str(path)), "toxiproxy")
+    assert refused.value.lines == [
+        f"{path}:4:45: m1 would have an embedded fault engine beside a Toxiproxy server; "
+        "use the embedded engine (--toxiproxy embedded)"
+    ]
+    path.write_text(CHAIN.replace("ENGINE", "false"))
+    refuse_mixed(load_chain(str(path)), "toxiproxy")

@@ -53,6 +53,8 @@ def chain_file(folder: Path, *hosts: str) -> Path:
         (["m1: {address: 127.0.0.2, links: [issuer]}",
           "m2: {address: 127.0.0.2, links: [gateway]}"],
          "5:17: m1 waits at 127.0.0.2:7480 already"),
+        (["m1: {address: 127.0.0.2, links: [issuer], engine: embedded}"],
+         "4:53: 'embedded' is neither true nor false"),
     ],
 )  # fmt: skip
 def test_a_placement_that_cannot_be_is_told_with_its_place(
@@ -132,7 +134,7 @@ def with_waiting(
 ) -> None:
     """`work` gets a way to ask, what it asks, and the clock."""
     text = chain_file(folder, "m1: {address: 127.0.0.2, links: [issuer]}").read_text()
-    plan = WaitingPlan(text, ["issuer"], "127.0.0.2", 0, str(folder / "spool"), "")
+    plan = WaitingPlan(text, ["issuer"], False, "127.0.0.2", 0, str(folder / "spool"), "")
     loop, clock, sender = asyncio.new_event_loop(), Clock(), Sender(TOKEN, SESSION)
 
     async def begin() -> Waiting:
@@ -162,6 +164,14 @@ def test_links_wait_for_one_run_and_tell_a_second_one_so(tmp_path: Path) -> None
         assert not waiting.over.is_set()
         ask("POST", "/end")
         assert waiting.over.is_set()
+
+    with_waiting(tmp_path, work)
+
+
+def test_a_machine_without_an_engine_has_none_to_give_orders_to(tmp_path: Path) -> None:
+    def work(ask: Callable[..., HttpResponse], waiting: Waiting, clock: Clock) -> None:
+        ask("POST", "/begin", b'{"seed": 1, "epoch_ns": 0}')
+        assert ask("GET", "/engine/version").status == 404
 
     with_waiting(tmp_path, work)
 

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "isolated": BASE | {"children", "faults", "services"},
     "board": BASE
     | {"analysis", "report", "load", "faults", "services", "children", "stage", "order", "verdict"},
-    "hosts": BASE | {"wire", "services", "load", "children"},
+    "hosts": BASE | {"wire", "services", "load", "children", "faults"},
     "stage": BASE | {"children", "faults", "services", "isolated", "load", "hosts"},
     "generator": BASE | {"children", "load", "services", "stage", "report"},
     "crew": BASE | {"children", "load", "services", "stage", "report", "analysis", "generator"},
