@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.parent import PARENT_VARIABLE
 from harness.payments.errors import UserError
 
 TERM_WITHIN_S = 2.0
@@ -63,7 +64,8 @@ class Children:
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603
                 list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, env={**os.environ, **(environment or {})},
+                start_new_session=True,
+                env={**os.environ, PARENT_VARIABLE: str(os.getpid()), **(environment or {})},
                 preexec_fn=_dies_with_parent() if is_foreign else None,
             )  # fmt: skip
         child = Child(name, process, log)

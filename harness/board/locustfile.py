@@ -22,6 +22,7 @@ from harness.board.take import prefix_of
 from harness.load import locustfile as load
 from harness.load.recorder import Recorder
 from harness.load.steered import Steered
+from harness.parent import Parent
 
 PACE_S = 0.02  # a change of the rate is noticed within this
 STEER_S = 0.1
@@ -83,9 +84,9 @@ class Load:
 
     def steer(self) -> None:
         """Say how it goes, and do what is ordered."""
-        parent = os.getppid()
+        parent = Parent()
         while True:
-            if os.getppid() != parent:
+            if parent.is_gone:
                 os._exit(1)  # it would go on for nobody
             try:
                 said = Steering(

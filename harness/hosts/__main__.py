@@ -20,6 +20,7 @@ import msgspec
 
 from harness.hosts.waiting import Waiting, WaitingPlan
 from harness.load.processes import TOKEN_VARIABLE
+from harness.parent import Parent
 from harness.wire.server import HttpServer
 
 POLL_S = 0.25
@@ -37,8 +38,8 @@ async def wait_for_a_run(plan: WaitingPlan, tell_ready: Callable[[], None]) -> N
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, waiting.over.set)
-    parent = os.getppid()
-    while os.getppid() == parent and not waiting.over.is_set() and not waiting.is_forgotten:
+    parent = Parent()
+    while not parent.is_gone and not waiting.over.is_set() and not waiting.is_forgotten:
         with suppress(TimeoutError):
             await asyncio.wait_for(waiting.over.wait(), POLL_S)
     await waiting.stop()

@@ -39,6 +39,7 @@ from harness.load.processes import PLAN_VARIABLE, WORKER_VARIABLE
 from harness.load.recorder import Recorder
 from harness.load.users import turns
 from harness.model.chain import ENTRY_OPERATION
+from harness.parent import Parent
 from harness.payments.cards import TEST_CARDS
 from harness.payments.errors import UserError
 from harness.services.channel import Reply, classify, failure_of
@@ -232,10 +233,10 @@ def _leave_with_the_conductor(**_: object) -> None:
     """A load process without its conductor would go on for nobody."""
     if PLAN_VARIABLE not in os.environ:
         return
-    parent = os.getppid()
+    parent = Parent()
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while not parent.is_gone:
             gevent.sleep(PARENT_POLL_S)
         os._exit(1)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import sys
 import time
 from pathlib import Path
 
+from harness.parent import Parent
 from harness.services.control import ControlApi
 from harness.services.host import Host
 from harness.services.plan import Ready, read_plan, write_whole
@@ -35,8 +35,8 @@ async def serve(plan_path: Path) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    parent = os.getppid()
-    while os.getppid() == parent and not stop.is_set():
+    parent = Parent()
+    while not parent.is_gone and not stop.is_set():
         try:
             await asyncio.wait_for(stop.wait(), PARENT_POLL_S)
         except TimeoutError:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import os
 import signal
 import sys
 import time
 from pathlib import Path
 
+from harness.parent import Parent
 from harness.toxics.api import VERSION, Api
 from harness.wire.http import HttpRequest
 from harness.wire.server import HttpServer
@@ -40,8 +40,8 @@ async def serve(options: argparse.Namespace, config: bytes | None) -> str | None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    parent = os.getppid()
-    while os.getppid() == parent and not stop.is_set():
+    parent = Parent()
+    while not parent.is_gone and not stop.is_set():
         try:
             await asyncio.wait_for(stop.wait(), PARENT_POLL_S)
         except TimeoutError:

@@ -23,8 +23,12 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("ci", "place", "steps"),
     [
-        ("github", ".github/workflows/paychain.yml",
-         lambda flow: [one["run"] for one in flow["jobs"]["resilience"]["steps"] if "run" in one]),
+        pytest.param(
+            "github", ".github/workflows/paychain.yml",
+            lambda flow: [
+                one["run"] for one in flow["jobs"]["resilience"]["steps"] if "run" in one
+            ], marks=pytest.mark.slow,
+        ),
         ("gitlab", ".gitlab-ci.yml", lambda flow: flow["paychain"]["script"]),
     ],
 )  # fmt: skip

@@ -11,16 +11,18 @@ import harness
 
 ROOT = Path(harness.__file__).parent
 BASE = {"payments", "model"}
+PARENT = {"parent"}  # whether the process above still lives
 MAY_IMPORT = {
     "payments": set(),
     "model": {"payments"},
     "wire": BASE,
-    "services": BASE | {"wire"},
-    "toxics": BASE | {"wire"},
-    "children": {"payments"},
+    "services": BASE | PARENT | {"wire"},
+    "toxics": BASE | PARENT | {"wire"},
+    "parent": set(),
+    "children": {"payments"} | PARENT,
     "progress": {"payments"},
     "faults": BASE | {"wire", "services", "toxics", "children"},
-    "load": BASE | {"wire", "services"},
+    "load": BASE | PARENT | {"wire", "services"},
     "simulation": BASE | {"wire", "services", "toxics", "faults", "load", "analysis"},
     "analysis": BASE,
     "report": BASE | {"analysis"},
@@ -30,8 +32,9 @@ MAY_IMPORT = {
     "comparing": BASE | {"analysis", "report"},
     "isolated": BASE | {"children", "faults", "services"},
     "board": BASE
+    | PARENT
     | {"analysis", "report", "load", "faults", "services", "children", "stage", "order", "verdict"},
-    "hosts": BASE | {"wire", "services", "load", "children", "faults"},
+    "hosts": BASE | PARENT | {"wire", "services", "load", "children", "faults"},
     "stage": BASE | {"children", "faults", "services", "isolated", "load", "hosts"},
     "generator": BASE | {"children", "load", "services", "stage", "report"},
     "crew": BASE | {"children", "load", "services", "stage", "report", "analysis", "generator"},
