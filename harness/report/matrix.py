@@ -99,6 +99,8 @@ def judge_cell(link: str, fault: str, result: Result, run: Path) -> Cell:
         state, text = "degraded", why
     else:
         state, text = "held", f"success {share(success)}"
+        if any(one.applied_s is not None and one.hits == 0 for one in result.faults):
+            text += "; the fault met no traffic"
     return Cell(link, fault, state, text, success, broke, amount, run.as_posix(), result.command)
 
 
@@ -157,7 +159,7 @@ def junit_xml(matrix: Matrix) -> str:
             case "degraded":
                 add_output(case, f"degraded: {cell.text}")
             case "held":
-                pass
+                add_output(case, cell.text)
     suite.attrib.update(
         tests=str(len(matrix.cells)), failures=str(counts["broke"] + counts["money wrong"]),
         skipped=str(counts["not run"]), errors="0",

@@ -62,6 +62,14 @@ def test_a_cell_is_called_by_the_worst_that_was_seen(result: Result, state: str)
     assert judge_cell("edge", "down", result, RUN).state == state
 
 
+def test_a_cell_whose_fault_met_no_traffic_says_so() -> None:
+    good = told(Verdict.PASS)
+    idle = msgspec.structs.replace(good, faults=[msgspec.structs.replace(good.faults[0], hits=0)])
+    assert judge_cell("edge", "down", good, RUN).text == "success 100.0 %"
+    cell = judge_cell("edge", "refuse", idle, RUN)
+    assert (cell.state, cell.text) == ("held", "success 100.0 %; the fault met no traffic")
+
+
 def matrix() -> Matrix:
     return Matrix(
         chain="shop", title="", seed=1, virtual=True, command="paychain matrix shop",
