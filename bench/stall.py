@@ -1,7 +1,8 @@
 """What a load generator sees of a server that stalls: the computed truth, our figures, those of
 Locust's usual closed users, and these corrected for coordinated omission.
 
-A server answers in 5 ms and stands still for 2 s in the middle of 20 s at 200 requests a second.
+A server answers in 100 ms, as card payments do, and stands still for 2 s in the middle of 20 s at
+200 requests a second.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from harness.wire.http import HttpRequest, HttpResponse
 from harness.wire.server import HttpServer
 
 RATE, LASTS_S = 200, 20.0
-ANSWER_S, STALL_AT_S, STALL_S = 0.005, 8.0, 2.0
+ANSWER_S, STALL_AT_S, STALL_S = 0.1, 8.0, 2.0
 USERS = 20  # closed: each would make RATE / USERS requests a second
 LEAD_NS = 300_000_000  # from the go to the first payment
 SPUN_S = 0.0015  # timers are good for a millisecond only: the rest is waited out awake

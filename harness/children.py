@@ -20,6 +20,14 @@ _POLL_S = 0.01
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
+def ending_signals() -> list[signal.Signals]:
+    """What ends a run: Ctrl-C, SIGTERM, a closed terminal unless it was started under nohup."""
+    found = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        found.append(signal.SIGHUP)
+    return found
+
+
 @dataclass
 class Child:
     """One process of ours and what it is called in a message."""

@@ -16,6 +16,7 @@ from harness.analysis.analyse import analyse
 from harness.analysis.measured import Stopped
 from harness.analysis.store import RunStore, SpoolReader
 from harness.analysis.watch import Watch, cut_short
+from harness.children import ending_signals
 from harness.crew import Crew
 from harness.faults.ability import check_engine
 from harness.faults.control import EngineError
@@ -61,7 +62,7 @@ def run(order: Order, progress: Progress) -> Finished:
     started = datetime.now(UTC)
     folder = make_folder(order, started)
     conduct = _Run(order, folder, progress)
-    before = {number: signal.signal(number, _interrupt) for number in _signals()}
+    before = {number: signal.signal(number, _interrupt) for number in ending_signals()}
     was_interrupted = False
     try:
         conduct.start()
@@ -89,14 +90,6 @@ def _check_entry(chain: Loaded[Chain], spread: Spread) -> None:
             f"payments would come to {spread.entry_host}, outside loopback",
             mend=f"allow it in {chain.path.name}: allow: [{spread.entry_host}]",
         )
-
-
-def _signals() -> list[signal.Signals]:
-    """What ends a run: also a terminal that is closed, unless the run is to outlive it (nohup)."""
-    found = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        found.append(signal.SIGHUP)
-    return found
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -18,7 +18,7 @@ from harness.board.guard import LEAST_TOKEN, is_loopback
 from harness.board.plan import PLAN_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE, BoardPlan
 from harness.board.session import HIGHEST_RATE, Saved, Session
 from harness.board.shown import page_of, state_of
-from harness.children import Child
+from harness.children import Child, ending_signals
 from harness.faults.control import EngineError
 from harness.load.plan import load_plan
 from harness.load.processes import PLAN_FILE
@@ -36,9 +36,6 @@ LOCUST = (
     "--loglevel", "WARNING", "--only-summary",
 )  # fmt: skip
 PUBLISHED_S = 0.4
-_SIGNALS = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
 _POLL_S = 0.02
 
 
@@ -101,7 +98,7 @@ def run(wish: Wish, say: Callable[[str], None]) -> tuple[list[Saved], str]:
     except (UserError, EngineError) as error:
         failure = str(error)
     finally:
-        for number in _SIGNALS:  # nothing may be left running
+        for number in ending_signals():  # nothing may be left running
             signal.signal(number, signal.SIG_IGN)
         session.show = lambda: None
         session.end()
@@ -115,9 +112,8 @@ def _look_and_run(session: Session, wish: Wish, port: int, say: Callable[[str], 
     def over(*_: object) -> None:
         session.is_over = True
 
-    for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # a closed terminal, but for nohup
-            signal.signal(number, over)
+    for number in ending_signals():
+        signal.signal(number, over)
     if wish.is_web:
         session.control.page = msgspec.json.encode(page_of(session, wish.spec, wish.rate))
         session.show = _Published(session, say)

@@ -78,7 +78,10 @@ def a_run(folder: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
         sys.executable, "-m", "harness.cli", "run", str(chain), str(experiment), "--out", str(out),
         "--toxiproxy", url,
     ]  # fmt: skip
-    with said.open("wb") as output, subprocess.Popen(command, stderr=output, stdout=output) as run:
+    with said.open("wb") as output, subprocess.Popen(
+        command, stderr=output, stdout=output,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whoever started us
+    ) as run:  # fmt: skip
         try:
             wait_until(lambda: list(out.glob("*/spool/load.go")) or run.poll() is not None)
             control = EngineControl(url)

@@ -10,13 +10,13 @@ from bench.stall import answered_s, corrected, exact, truth
 @pytest.mark.parametrize(
     ("arrived_s", "answered"),
     [
-        (0.0, 0.005),  # 5 ms of work
-        (7.995, 8.0),  # ready in the moment in which the server stops
-        (7.998, 10.003),  # 2 ms of work before it stops at 8 s, 3 ms after it goes on at 10 s
-        (8.0, 10.005),
-        (9.9, 10.005),
-        (10.0, 10.005),
-        (19.0, 19.005),
+        (0.0, 0.1),  # 100 ms of work
+        (7.9, 8.0),  # ready in the moment in which the server stops
+        (7.94, 10.04),  # 60 ms of work before it stops at 8 s, 40 ms after it goes on at 10 s
+        (8.0, 10.1),
+        (9.9, 10.1),
+        (10.0, 10.1),
+        (19.0, 19.1),
     ],
 )
 def test_a_server_that_stands_still_goes_on_with_its_work_afterwards(
@@ -27,11 +27,12 @@ def test_a_server_that_stands_still_goes_on_with_its_work_afterwards(
 
 def test_the_truth_is_computed_from_the_schedule() -> None:
     waits_ms = truth()
-    # 200/s for 20 s. Those of 8.000, 8.005, … 9.995 s wait until 10.005 s: 400 of 4,000. The
-    # longest 2,005 ms; above the nearest rank of p99, 3,960, are 40: 2,005 - 40 x 5 = 1,805 ms.
+    # 200/s for 20 s. Those of 7.905, 7.910, … 8.000 s wait 2,100 ms: 20. Those of 8.005 to 9.995 s
+    # wait until 10.1 s: 399, each 5 ms less than the one before. Above the nearest rank of p99,
+    # 3,960 of 4,000, are 40: those 20 and 20 more, so p99 is 2,100 - 21 x 5 = 1,995 ms.
     assert len(waits_ms) == 4_000
-    assert sum(wait_ms > 5.001 for wait_ms in waits_ms) == 400
-    assert exact(waits_ms) == pytest.approx((5, 1_805, 2_005))
+    assert sum(wait_ms > 100.001 for wait_ms in waits_ms) == 419
+    assert exact(waits_ms) == pytest.approx((100, 1_995, 2_100))
 
 
 def test_a_long_wait_is_filled_with_the_requests_that_it_kept_from_being_made() -> None:
