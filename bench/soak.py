@@ -174,7 +174,7 @@ LEVELS = ("fds", "threads", "tasks", "pending")
 LEVEL_SLACK = 10  # descriptors, tasks: a few connections more at one moment than at another
 SLACK = 1.3  # a line through samples of memory is no better than that
 # A link knows an authorisation until the end, and its key for 24 h or longer, as providers do.
-HELD_BYTES = 2_000
+HELD_BYTES = 1_500
 
 
 def is_level(name: str) -> bool:
