@@ -70,7 +70,7 @@ class Children:
         """
         log = self.folder / f"{name.replace(' ', '-')}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(  # noqa: S603  (words of ours, no shell)
                 list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True,
                 env={**os.environ, PARENT_VARIABLE: str(os.getpid()), **(environment or {})},

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
+from contextlib import suppress
 
 PARENT_VARIABLE = "PAYCHAIN_PARENT"
+POLL_S = 0.25
 
 
 class Parent:
@@ -17,3 +21,15 @@ class Parent:
     def is_gone(self) -> bool:
         """Somebody else has adopted us."""
         return os.getppid() != self._process
+
+
+async def until_stopped() -> None:
+    """Return when this process is told to stop, or when its parent is gone."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    parent = Parent()
+    while not parent.is_gone and not stop.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), POLL_S)

@@ -193,6 +193,7 @@ class RunStore:
 
     def _grouped(self, kind: type[Any], which: str, *values: str) -> Iterator[tuple[str, Any]]:
         """A payment's records of one kind at a time; built as JSON by SQLite, which is faster."""
+        # The kind is known only here: mypy takes no variable in a type.
         decode = msgspec.json.Decoder(list[kind], strict=False).decode  # type: ignore[valid-type]
         for payment, text in self._db.execute(
             f"SELECT payment, json_group_array({_as_json(kind)}) FROM {_TABLES[kind]} "
@@ -222,7 +223,7 @@ class RunStore:
         copy_kept(self._db, str(thin), by_payment, ["meta", TABLE, *whole, *AGGREGATES])
         self.close()
         thin.replace(path)
-        self.__init__(sqlite3.connect(path))  # type: ignore[misc]
+        self.__init__(sqlite3.connect(path))  # type: ignore[misc]  # opened anew
         self.index()
 
     def index(self) -> None:

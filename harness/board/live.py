@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.analysis.breaks import break_point
 from harness.analysis.histogram import Histogram
@@ -116,8 +117,8 @@ class Live:
     def forget(self, now_ns: int) -> None:
         """Let go of what is no longer shown."""
         last = now_ns // SECOND_NS - SHOWN_S - 1
-        kept: dict[int, object]
-        for kept in (self._seconds, self._hops, self._broke):  # type: ignore[assignment]
+        everything: tuple[dict[int, Any], ...] = (self._seconds, self._hops, self._broke)
+        for kept in everything:
             for second in [one for one in kept if one < last]:
                 del kept[second]
 

@@ -6,7 +6,7 @@ import msgspec
 
 PLAN_VARIABLE = "PAYCHAIN_BOARD_PLAN"
 SECRET_VARIABLE = "PAYCHAIN_BOARD_SECRET"  # noqa: S105  (of the control API; the name only)
-TOKEN_VARIABLE = "PAYCHAIN_BOARD_TOKEN"  # noqa: S105
+TOKEN_VARIABLE = "PAYCHAIN_BOARD_TOKEN"  # noqa: S105  (the name only)
 
 
 class BoardPlan(msgspec.Struct, frozen=True):

@@ -133,7 +133,8 @@ def _look_and_run(session: Session, wish: Wish, port: int, say: Callable[[str], 
 def addresses(wish: Wish, port: int) -> list[str]:
     """Where to look, and how to get in."""
     host = f"[{wish.host}]" if ":" in wish.host else wish.host
-    shown = host if wish.host not in ("0.0.0.0", "::") else socket.gethostname()  # noqa: S104
+    is_any = wish.host in ("0.0.0.0", "::")  # noqa: S104  (asked for, not bound to here)
+    shown = socket.gethostname() if is_any else host
     base = f"http://{shown}:{port}"
     key = f"?token={wish.token}" if wish.token else ""
     lines = [f"board   {base}/paychain/{key}", f"Locust  {base}/"]
@@ -196,7 +197,7 @@ def _start_load(session: Session, wish: Wish, port: int, secret: str) -> None:
 
 
 def _wait_for_page(child: Child, host: str, port: int) -> None:
-    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (read only)
     until = time.monotonic() + READY_WITHIN_S
     while True:
         try:

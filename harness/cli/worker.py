@@ -37,7 +37,7 @@ def worker(
         command = processes.worker(
             Path(folder), name or socket.gethostname(), host, port, token
         )  # fmt: skip
-        with subprocess.Popen(  # noqa: S603
+        with subprocess.Popen(  # noqa: S603  (words of ours, no shell)
             command.words, env={**os.environ, **command.environment}, start_new_session=True
         ) as process:
             for number in (signal.SIGINT, signal.SIGTERM):

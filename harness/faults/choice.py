@@ -111,7 +111,7 @@ def _program(spec: str, environment: Mapping[str, str]) -> Choice:
 def _version_of(program: str) -> str:
     """What a server says about itself; this also tells that it is one before it is started."""
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(  # noqa: S603  (words of ours, no shell)
             [program, "-version"], capture_output=True, timeout=SAY_VERSION_S, check=False,
             stdin=subprocess.DEVNULL, text=True, errors="replace",
         )  # fmt: skip

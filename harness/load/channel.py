@@ -16,7 +16,7 @@ from harness.load.seal import SENDER_BYTES, Seal, Side, Unsealed
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class Stranger(RPCReceiveError, RPCError):  # type: ignore[misc]
+class Stranger(RPCReceiveError, RPCError):  # type: ignore[misc]  # untyped bases
     """Both of Locust's kinds: the master drops such a message, and so does a worker."""
 
 

@@ -263,11 +263,11 @@ class Shape(Declared):
 
     def windows(self, lasts: float) -> Iterator[Window]:
         """When it is on, and at which part of its share."""
-        raise NotImplementedError
+        raise NotImplementedError  # each shape has its own
 
     def __str__(self) -> str:
         """In a few words."""
-        raise NotImplementedError
+        raise NotImplementedError  # each shape has its own
 
 
 class Flapping(Shape):

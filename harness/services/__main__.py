@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 import sys
 import time
 from pathlib import Path
 
-from harness.parent import Parent
+from harness.parent import until_stopped
 from harness.services.control import ControlApi
 from harness.services.host import Host
 from harness.services.plan import Ready, read_plan, write_whole
 from harness.services.spool import SpoolJournal
 from harness.wire.server import HttpServer
-
-PARENT_POLL_S = 0.25
 
 
 async def serve(plan_path: Path) -> None:
@@ -31,16 +28,7 @@ async def serve(plan_path: Path) -> None:
     control = HttpServer(ControlApi(host).handle)
     ready = Ready(await control.start("127.0.0.1"), await host.start(plan.ports))
     write_whole(Path(plan.ready), ready)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    parent = Parent()
-    while not parent.is_gone and not stop.is_set():
-        try:
-            await asyncio.wait_for(stop.wait(), PARENT_POLL_S)
-        except TimeoutError:
-            continue
+    await until_stopped()
     await host.stop()
     await control.stop(0.0)
     journal.close()

@@ -8,17 +8,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import signal
 import sys
 import time
 from pathlib import Path
 
-from harness.parent import Parent
+from harness.parent import until_stopped
 from harness.toxics.api import VERSION, Api
 from harness.wire.http import HttpRequest
 from harness.wire.server import HttpServer
-
-PARENT_POLL_S = 0.25
 
 
 async def serve(options: argparse.Namespace, config: bytes | None) -> str | None:
@@ -36,16 +33,7 @@ async def serve(options: argparse.Namespace, config: bytes | None) -> str | None
     gc.collect()
     gc.freeze()  # a collection then looks at connections, not at all that was imported
     _announce(f"http://{options.host}:{bound}", options.ready)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    parent = Parent()
-    while not parent.is_gone and not stop.is_set():
-        try:
-            await asyncio.wait_for(stop.wait(), PARENT_POLL_S)
-        except TimeoutError:
-            continue
+    await until_stopped()
     for proxy in api.proxies.values():
         proxy.stop()
     await server.stop(0.0)
