@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,8 +20,8 @@ T = TypeVar("T")
 class VirtualEngine:
     """The proxies and toxics of one simulation, over the API that the embedded engine serves."""
 
-    def __init__(self, seed: int) -> None:
-        self._api = Api(seed)
+    def __init__(self, seed: int, now_ns: Callable[[], int]) -> None:
+        self._api = Api(seed, now_ns)
 
     def create(self, name: str, upstream: str) -> tuple[str, int]:
         """Make a proxy; returns its address."""

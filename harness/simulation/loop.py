@@ -103,16 +103,18 @@ class _Timer(events.TimerHandle):
 
 class _Task(asyncio.Task[Any]):
     """A task whose hash is its number: sets of tasks, such as a task group's, are walked in the
-    same order in every process, and not by address."""
+    same order in every process, and not by address. It is numbered when its hash is first asked
+    for, which asyncio does as it makes the task."""
 
     __slots__ = ("_number",)
-
-    def __init__(self, number: int, coroutine: Any, **keywords: Any) -> None:
-        self._number = number
-        super().__init__(coroutine, **keywords)
+    _loop: VirtualLoop
 
     def __hash__(self) -> int:
-        return self._number
+        try:
+            return self._number
+        except AttributeError:
+            self._number: int = self._loop.number_task()
+            return self._number
 
 
 @only_virtual
@@ -194,8 +196,12 @@ class VirtualLoop(base_events.BaseEventLoop):
         """Run a coroutine."""
         if self._task_factory is not None:
             return super().create_task(coro, **keywords)
+        return _Task(coro, loop=self, **keywords)
+
+    def number_task(self) -> int:
+        """The number of one more task."""
         self._tasks_made += 1
-        return _Task(self._tasks_made, coro, loop=self, **keywords)
+        return self._tasks_made
 
     def close(self) -> None:
         """Nothing more runs; what was still to happen is let go of."""

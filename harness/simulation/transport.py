@@ -71,17 +71,13 @@ class FakeSocket:
 class _Arrival:
     """The event that brings the oldest item under way to the other end; never cancelled."""
 
-    __slots__ = ("_end", "_scheduled")
+    __slots__ = ("_scheduled", "happen")
     _cancelled = False
     _context = None
 
     def __init__(self, end: End) -> None:
-        self._end = end
+        self.happen = end.arrive
         self._scheduled = True
-
-    def happen(self) -> None:
-        """The item is there."""
-        self._end.arrive()
 
 
 class End(asyncio.Transport):

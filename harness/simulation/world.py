@@ -102,7 +102,7 @@ class World:
         self._chain = chain
         self._journal = journal
         self._host = Host(chain, list(chain.links), seed=seed, now_ns=self.now_ns, journal=journal)
-        self._engine = VirtualEngine(seed)
+        self._engine = VirtualEngine(seed, self.now_ns)
         self._pool: HttpPool | None = None  # the customers' connections
         self._stopped = asyncio.Event()
         self.injector = Injector(self._engine, [VirtualLinkFaults(self._host.faults)], self.now_ns)

@@ -12,10 +12,13 @@ import re
 import struct
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from math import inf
 from typing import Any, NoReturn
 
 MOST_NESTED = 10_000
+REPEATED_BYTES = 512  # bodies and texts up to this size come again and again, and are kept
+BODIES_KEPT, STRINGS_KEPT = 256, 1_024
 INT64 = (-(2**63), 2**63 - 1)
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
@@ -49,7 +52,13 @@ class Members(list[tuple[str, Any]]):
 
 
 def parse(body: bytes) -> Any:
-    """The first value of a body; what follows it is ignored. Raises Unreadable."""
+    """The first value of a body, to be read only; what follows it is ignored. Raises Unreadable."""
+    return _repeated(body) if len(body) <= REPEATED_BYTES else _Parser(body).value()
+
+
+@lru_cache(maxsize=BODIES_KEPT)
+def _repeated(body: bytes) -> Any:
+    """A run switches the same faults on and off, and a search does so thousands of times."""
     return _Parser(body).value()
 
 
@@ -314,7 +323,7 @@ def encode(value: Any) -> str:
     """A value as Go writes it: no spaces, HTML characters escaped; a float is a float32."""
     match value:
         case str():
-            return _STRINGS.encode(value).translate(_HTML)
+            return _string(value) if len(value) <= REPEATED_BYTES else _written(value)
         case bool() | None:
             return {True: "true", False: "false", None: "null"}[value]
         case int():
@@ -328,6 +337,13 @@ def encode(value: Any) -> str:
             return "[" + ",".join(map(encode, value)) + "]"
         case _:
             raise AssertionError(f"{value!r} has no JSON")
+
+
+def _written(text: str) -> str:
+    return _STRINGS.encode(text).translate(_HTML)
+
+
+_string = lru_cache(maxsize=STRINGS_KEPT)(_written)
 
 
 def _float32(value: float) -> str:

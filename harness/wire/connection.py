@@ -17,7 +17,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -32,6 +33,7 @@ from harness.wire.http import (
 from harness.wire.patience import Patience
 from harness.wire.requests import Rejected, RequestReader
 
+HEADS_KEPT = 256  # of answers: few differ in more than their body's size
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODYLESS = (204, 304)
@@ -51,8 +53,11 @@ class Owner(Protocol):
     def closed(self, connection: Connection) -> None:
         """The connection is gone."""
 
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a handler as a task that only the server can cancel."""
+    def answering(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        """A connection's only task, which nobody but the server cancels, has begun."""
+
+    def answered(self, connection: Connection) -> None:
+        """It has ended."""
 
 
 class Connection(asyncio.Protocol):
@@ -148,34 +153,38 @@ class Connection(asyncio.Protocol):
         if self._is_paused and len(self._queue) < self._limits.pipelined:
             self._is_paused = False
             self._transport.resume_reading()
-        self._owner.run(self._answer(request, keep_alive))
+        self._owner.answering(self, self._loop.create_task(self._answer(request, keep_alive)))
 
     async def _answer(self, request: HttpRequest, keep_alive: bool) -> None:
         try:
-            response = await self._owner.handler(request)
-            head = _head(response) if response is not None else b""
-        except Exception as error:
-            self._loop.call_exception_handler({"message": "a handler failed", "exception": error})
-            body = json.dumps({"error": f"{type(error).__name__}: {error}"}).encode()
-            response = HttpResponse(500, body, {"content-type": "application/json"})
-            head = _head(response)
-        if response is None:
-            self._fall_silent()
-            return
-        is_last = self._owner.is_draining and not self._queue and not self._reader.is_inside
-        keep_alive = keep_alive and not response.close and not is_last
-        head += b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
-        has_body = request.method != "HEAD" and response.status not in _BODYLESS
-        whole = head + response.body if has_body else head
-        if not await self._write(whole * response.copies):
-            self._report(request, response)
-            return
-        self._answered = (request, response, self._loop.time())
-        self._is_answering = False
-        if not keep_alive:
-            self._transport.close()
-        else:
-            self._go_on()
+            try:
+                response = await self._owner.handler(request)
+                head = _head(response) if response is not None else b""
+            except Exception as error:
+                about = {"message": "a handler failed", "exception": error}
+                self._loop.call_exception_handler(about)
+                body = json.dumps({"error": f"{type(error).__name__}: {error}"}).encode()
+                response = HttpResponse(500, body, {"content-type": "application/json"})
+                head = _head(response)
+            if response is None:
+                self._fall_silent()
+                return
+            is_last = self._owner.is_draining and not self._queue and not self._reader.is_inside
+            keep_alive = keep_alive and not response.close and not is_last
+            head += b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
+            has_body = request.method != "HEAD" and response.status not in _BODYLESS
+            whole = head + response.body if has_body else head
+            if not await self._write(whole * response.copies):
+                self._report(request, response)
+                return
+            self._answered = (request, response, self._loop.time())
+            self._is_answering = False
+            if not keep_alive:
+                self._transport.close()
+                return
+        finally:
+            self._owner.answered(self)
+        self._go_on()
 
     def _go_on(self) -> None:
         """What is owed next, or the wait for the client."""
@@ -272,7 +281,12 @@ class Connection(asyncio.Protocol):
 
 def _head(response: HttpResponse) -> bytes:
     """The head of an answer without its end: whether the connection stays is said last."""
-    reason = _REASONS.get(response.status, "Unknown")
-    length = "" if response.status in _BODYLESS else f"content-length: {len(response.body)}\r\n"
-    lines = f"HTTP/1.1 {response.status} {reason}\r\n{header_lines(response.headers)}{length}"
+    return _head_of(response.status, tuple(response.headers.items()), len(response.body))
+
+
+@lru_cache(maxsize=HEADS_KEPT)
+def _head_of(status: int, headers: tuple[tuple[str, str], ...], size: int) -> bytes:
+    reason = _REASONS.get(status, "Unknown")
+    length = "" if status in _BODYLESS else f"content-length: {size}\r\n"
+    lines = f"HTTP/1.1 {status} {reason}\r\n{header_lines(dict(headers))}{length}"
     return lines.encode("latin-1")

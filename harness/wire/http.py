@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-_HEADERS = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n\0]*\r\n)*")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _REQUEST_LINE = re.compile(r"[A-Z]+ [!-~]+ HTTP/1\.1")
 LINES_KEPT, NAMES_KEPT = 256, 256  # first lines and header names that come again and again
 # Framing is the wire's own: a second length or a second end would let two readers disagree.
@@ -85,15 +85,20 @@ def header_lines(headers: Mapping[str, str]) -> str:
 
     Raises ValueError for one that would end its line early or say where the message ends.
     """
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    is_sound = _HEADERS.fullmatch(lines) is not None and _FRAMING.isdisjoint(
-        map(str.lower, headers)
-    )
-    if is_sound and lines.count("\n") == len(headers):  # more: one of them holds a line of its own
-        return lines
-    if len(headers) == 1:
+    many = len(headers)
+    if all(map(_can_be_sent, headers)):
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        # More ends of lines than headers: one of them holds a line of its own.
+        if lines.count("\n") == lines.count("\r") == many and "\0" not in lines:
+            return lines
+    if many == 1:
         raise ValueError(f"header {next(iter(headers))!r} cannot be sent")
     return "".join(header_lines({name: value}) for name, value in headers.items())
+
+
+@lru_cache(maxsize=NAMES_KEPT)
+def _can_be_sent(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and name.lower() not in _FRAMING
 
 
 @lru_cache(maxsize=LINES_KEPT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from harness.wire.connection import Connection
@@ -28,7 +28,7 @@ class HttpServer:
         self.on_undeliverable = on_undeliverable
         self.is_draining = False
         self._connections: dict[Connection, None] = {}
-        self._tasks: dict[asyncio.Task[None], None] = {}
+        self._tasks: dict[Connection, asyncio.Task[None]] = {}
         self._server: Any = None
         self._quiet: asyncio.Future[None] | None = None
 
@@ -65,7 +65,9 @@ class HttpServer:
         self.is_draining = True
         if self._server is not None:
             self._server.close()
-        for task in list(self._tasks):
+        for connection, task in list(self._tasks.items()):
+            # One that has not begun will not say that it has ended.
+            task.add_done_callback(partial(self._killed, connection))
             task.cancel()
         for connection in list(self._connections):
             connection.abort()
@@ -100,13 +102,15 @@ class HttpServer:
         if not self.pending:
             self._fall_quiet()
 
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a handler as a task that only the server can cancel."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks[task] = None
-        task.add_done_callback(self._ended)
+    def answering(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        """A connection's only task, which nobody but the server cancels, has begun."""
+        self._tasks[connection] = task
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(task, None)
+    def answered(self, connection: Connection) -> None:
+        """It has ended."""
+        self._tasks.pop(connection, None)
         if not self.pending:
             self._fall_quiet()
+
+    def _killed(self, connection: Connection, _: asyncio.Task[None]) -> None:
+        self.answered(connection)
