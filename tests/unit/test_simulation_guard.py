@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import datetime as dates
 import logging
+import multiprocessing
 import os
 import random
 import secrets
+import signal
 import socket
+import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -30,13 +34,30 @@ ATTEMPTS: dict[str, Callable[[], Any]] = {
     "time.sleep": lambda: time.sleep(0),
     "datetime.datetime.now": lambda: dates.datetime.now(UTC),
     "datetime.datetime.today": lambda: datetime.today(),  # noqa: DTZ002  (imported by name)
+    "datetime.date.today": lambda: date.today(),  # noqa: DTZ011
+    "time.process_time": lambda: time.process_time(),
+    "time.clock_gettime": lambda: time.clock_gettime(time.CLOCK_MONOTONIC),
+    "time.localtime": lambda: time.localtime(),
+    "time.strftime": lambda: time.strftime("%H"),
+    "os.times": lambda: os.times(),
     "random.random": lambda: random.random(),
     "random.choice": lambda: random.choice([1]),
+    "random.gammavariate": lambda: random.gammavariate(1, 1),
+    "random.SystemRandom.random": lambda: random.SystemRandom().random(),
+    "random.SystemRandom.getrandbits": lambda: secrets.SystemRandom().randrange(9),
+    r"random.Random\(\) without a seed": lambda: random.Random(),
     "os.urandom": lambda: os.urandom(1),
+    "os.getrandom": lambda: os.getrandom(1),
     "uuid.uuid4": lambda: uuid.uuid4(),
     "secrets.token_hex": lambda: secrets.token_hex(),
     "threading.Thread.start": lambda: threading.Thread(target=int).start(),
+    "_thread.start_new_thread": lambda: _thread.start_new_thread(int, ()),
     "socket.socket": lambda: socket.socket(),
+    "socket.getaddrinfo": lambda: socket.getaddrinfo("127.0.0.1", 80),
+    "subprocess.Popen": lambda: subprocess.run(["true"], check=True),
+    "multiprocessing.Process.start": lambda: multiprocessing.Process(target=int).start(),
+    "os.system": lambda: os.system("true"),
+    "signal.alarm": lambda: signal.alarm(0),
 }
 
 
@@ -109,3 +130,14 @@ def test_a_date_made_before_is_still_a_date_inside() -> None:
         return isinstance(then, dates.datetime) and issubclass(type(then), dates.datetime)
 
     assert simulate(main)
+
+
+def test_times_that_are_given_and_seeds_that_are_given_go_on_inside() -> None:
+    async def main(_: object) -> tuple[object, ...]:
+        chance = random.Random(7)
+        chance.seed(a=8)
+        then = time.gmtime(0)
+        return chance.random(), time.strftime("%Y", then), date(2026, 1, 1), time.ctime(0)
+
+    found = simulate(main)
+    assert found == (random.Random(8).random(), "1970", date(2026, 1, 1), time.ctime(0))
