@@ -5,10 +5,35 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
+from harness.model.experiment import Experiment
+from harness.model.loading import load_chain
+from harness.simulation.loop import VirtualLoop
+from harness.simulation.world import play
+
 ROOT = Path(__file__).parents[2]
+
+
+LOAD = {"before": "1s", "after": "1s"}
+EXPERIMENT = {
+    "experiment": "everything",
+    "faults": [
+        {"at": "0s", "for": "1s", "target": {"link": "issuer"}, "latency": {"delay": "100ms"}},
+        {"at": "0s", "for": "1s", "target": {"link": "scheme"}, "lost_answer": {"share": "50%"}},
+    ],
+    "stop_when": ["technical_success < 1% for 1s"],
+}
+WHOLE_ROOMS = ("services", "wire", "toxics", "payments", "simulation", "model")
+IN_OTHER_ROOMS = (
+    "load/arrivals", "load/customer", "load/paying", "load/plan", "load/schedule", "load/users",
+    "faults/evidence", "faults/injector", "faults/timeline", "faults/toxic_order",
+    "analysis/histogram", "analysis/measured", "analysis/phases", "analysis/reconcile",
+    "analysis/watch",
+)  # fmt: skip
 
 
 def findings(path: str, text: str) -> str:
@@ -20,20 +45,54 @@ def findings(path: str, text: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("package", ["services", "wire", "toxics", "payments", "simulation"])
-@pytest.mark.parametrize(
-    "line",
-    [
-        "from time import monotonic", "import time; time.sleep(1)",
-        "import datetime; datetime.datetime.now()", "from datetime import datetime; datetime.now()",
-        "import random; random.random()", "from uuid import uuid4", "import threading",
-        "import secrets", "from os import urandom", "import subprocess", "import requests",
-    ],
-)  # fmt: skip
-def test_what_would_leave_virtual_time_is_banned_where_virtual_time_runs(
-    package: str, line: str
-) -> None:
-    assert "TID251" in findings(f"harness/{package}/new.py", f"{line}\n")
+BANNED = [
+    "from time import monotonic", "import time; time.sleep(1)", "import time; time.localtime()",
+    "import datetime; datetime.datetime.now()", "from datetime import datetime; datetime.now()",
+    "from datetime import date; date.today()", "import random; random.random()",
+    "import random; random.gammavariate(1, 1)", "import random; random.SystemRandom()",
+    "from uuid import uuid4", "import threading", "import _thread", "import secrets",
+    "from os import urandom", "import os; os.system('true')", "import subprocess",
+    "import requests", "import urllib.request", "import signal", "import select",
+    "import socket; socket.getaddrinfo('a', 1)", "from socket import create_connection",
+    "import asyncio; asyncio.to_thread(int)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", [*(f"{room}/new" for room in WHOLE_ROOMS), *IN_OTHER_ROOMS])
+def test_what_would_leave_virtual_time_is_banned_where_virtual_time_runs(place: str) -> None:
+    found = findings(f"harness/{place}.py", "\n".join(BANNED))
+    assert {line.split(":")[1] for line in found.splitlines() if "TID251" in line} == {
+        str(number) for number, _ in enumerate(BANNED, start=1)
+    }
+
+
+def test_every_module_that_runs_in_virtual_time_is_in_those_places() -> None:
+    """Played with a stop condition, a user's pace and faults of both places; by its frames."""
+    seen: set[str] = set()
+
+    def look(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            seen.add(frame.f_globals.get("__name__", ""))
+
+    class Watched(VirtualLoop):
+        def run_until_complete(self, work: Any) -> Any:
+            before = sys.getprofile()
+            sys.setprofile(look)
+            try:
+                return super().run_until_complete(work)
+            finally:
+                sys.setprofile(before)
+
+    chain = load_chain("card-lifecycle").model
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.simulation.simulate.VirtualLoop", Watched)
+        for load in ({"arrivals": "20/s"}, {"users": 5, "think_time": "100ms"}):
+            experiment = Experiment.model_validate({**EXPERIMENT, "load": {**LOAD, **load}})
+            play(chain, experiment, 1)
+    ours = {name.removeprefix("harness.") for name in seen if name.startswith("harness.")}
+    elsewhere = {name for name in ours if name.split(".")[0] not in WHOLE_ROOMS}
+    assert {"load.paying", "faults.injector", "analysis.watch"} <= elsewhere
+    assert {name.replace(".", "/") for name in elsewhere} <= set(IN_OTHER_ROOMS)
 
 
 def test_seeded_chance_is_allowed_there_and_everything_elsewhere() -> None:
