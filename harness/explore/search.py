@@ -7,8 +7,9 @@ still whole; then faults that are not needed go, and each limit is found by halv
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -226,11 +227,12 @@ def _smallest(
     order = trial.order
     wanted = [rule] if rule else []  # being made smaller: another one must not take over
 
-    @seed(seed_)
     @settings(
-        max_examples=most, deadline=None, database=None if rule else _database(order),
+        max_examples=most, deadline=None,
+        database=None if rule else _database(order, trial.searched.found),
         phases=PHASES, suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
     )  # fmt: skip
+    @seed(seed_)  # below the settings: it forgets the database of those that it is put upon
     @given(plays)
     def every_rule_is_kept(played: tuple[Schedule, int]) -> None:
         if not wanted and trial.searched.took_s >= order.budget_s:
@@ -261,8 +263,20 @@ def _share(order: Order, searched: Searched) -> int:
     return max(1, min(ROUND, order.most - searched.schedules))
 
 
-def _database(order: Order) -> ExampleDatabase | None:
-    return DirectoryBasedExampleDatabase(order.database) if order.database is not None else None
+def _database(order: Order, found: Iterable[str]) -> ExampleDatabase | None:
+    """What broke something when the same was looked for, to be tried first.
+
+    A folder for each question, and for what was found of it before: Hypothesis deletes examples
+    that break nothing, and those of another question seldom do.
+    """
+    if order.database is None:
+        return None
+    asked = (
+        order.chain.chain, order.payments, order.rate, sorted(order.rules), sorted(order.kinds),
+        order.interleavings, sorted(found),
+    )  # fmt: skip
+    name = blake2b(repr(asked).encode(), digest_size=8).hexdigest()
+    return DirectoryBasedExampleDatabase(order.database / name)
 
 
 def make_smaller(trial: Trial, candidate: Candidate, seed_: int) -> None:

@@ -177,6 +177,18 @@ def test_the_same_seed_searches_the_same() -> None:
     assert first.schedules == second.schedules
 
 
+def test_what_was_found_once_is_tried_first_the_next_time(tmp_path: Path) -> None:
+    def found_at(seed: int, *, kinds: tuple[str, ...] = ()) -> list[int]:
+        order = Order(shop(), seed_of_search=seed, most=60, budget_s=60, payments=2, kinds=kinds,
+                      database=tmp_path)  # fmt: skip
+        return [one.at_schedule for one in search(order, lambda _: None).found.values()]
+
+    assert found_at(100)[0] > 1
+    assert found_at(200)[0] == 1
+    assert found_at(300, kinds=("latency",)) == []  # another question: what is kept stays
+    assert found_at(400)[0] == 1
+
+
 def test_ctrl_c_keeps_what_was_found() -> None:
     def told(searched: Searched) -> None:
         if searched.best:
