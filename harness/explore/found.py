@@ -48,7 +48,7 @@ def found_lines(found: Found) -> list[str]:
         lines.append(f"    smallest outage: {told_short(found.schedule)}")
     lines += [f"    breaks with {one}" for one in found.limits]
     if found.schedule and not found.limits:
-        lines.append("    its limits were not looked for: the search was interrupted")
+        lines.append("    its limits were not looked for: the search ended before")
     if found.interleaving:
         lines.append(
             f"    only when events happen in another order (interleaving {found.interleaving})"

@@ -37,6 +37,8 @@ from harness.simulation.world import Played, interleaved, play
 ROUND = 150  # schedules between two looks at the clock
 INTERLEAVINGS = 1 << 16
 FEWER = 150  # schedules tried for one fault fewer
+ORDERS = 20  # of events, tried for a schedule without a fault that may not be needed
+SMALLER_S = 30.0  # what is found in the budget's last moment may be made smaller for so long
 PHASES = (Phase.reuse, Phase.generate, Phase.shrink)
 
 
@@ -100,6 +102,10 @@ class _Spent(BaseException):
     """The budget is spent in the middle of a round. No Exception: Hypothesis lets it pass."""
 
 
+class _Late(BaseException):
+    """The budget was spent long ago, and what was found is still being made smaller."""
+
+
 class _Breaks(AssertionError):
     """A schedule broke a rule: what Hypothesis makes smaller."""
 
@@ -116,10 +122,11 @@ def search(order: Order, told: Told, clock: Callable[[], float] = time.perf_coun
                 candidate = _round(order, trial, seed_)
                 if candidate is not None:
                     make_smaller(trial, candidate, seed_)
-    except KeyboardInterrupt:
-        searched.was_interrupted = True
+    except (KeyboardInterrupt, _Late) as end:
+        searched.was_interrupted = isinstance(end, KeyboardInterrupt)
         if trial.smallest is not None:
             trial.told = lambda _: None  # one more schedule, which nobody is told of
+            trial.until_s = float("inf")
             trial.note(trial.smallest)
     searched.took_s = clock() - begun_s
     return searched
@@ -151,6 +158,7 @@ class Trial:
         self._parties = Parties.of(order.chain)
         self._passed_s = passed_s
         self.told = told
+        self.until_s = order.budget_s + SMALLER_S
 
     def breaks(self, schedule: Schedule, interleaving: int) -> list[Broken]:
         """What a schedule breaks, of the rules that are looked for."""
@@ -205,6 +213,8 @@ class Trial:
         searched.virtual_s += played.ended_s
         searched.took_s = self._passed_s()
         self.told(searched)
+        if searched.took_s > self.until_s:
+            raise _Late
 
 
 def broken_by_schedule(order: Order, schedule: Schedule, interleaving: int = 0) -> list[Broken]:
@@ -286,27 +296,34 @@ def make_smaller(trial: Trial, candidate: Candidate, seed_: int) -> None:
     def still(other: Schedule) -> bool:
         return trial.is_broken(seen.rule, other, interleaving) is not None
 
+    def still_in_some_order(other: Schedule) -> bool:
+        nonlocal interleaving  # without a fault everything happens at another time
+        others = range(ORDERS) if trial.order.interleavings else ()
+        for number in dict.fromkeys((interleaving, *others)):
+            if trial.is_broken(seen.rule, other, number) is not None:
+                interleaving = number
+                return True
+        return False
+
     def hold(better: Schedule) -> Schedule:
         trial.hold((better, interleaving, seen))
         return better
 
-    schedule = hold(without_needless(schedule, still))
+    schedule = hold(without_needless(schedule, still_in_some_order))
     while len(schedule) > 1:
-        fewer = _with_fewer(trial, candidate, schedule, seed_)
+        fewer = _with_fewer(trial, (schedule, interleaving, seen), seed_)
         if fewer is None:
             break
-        schedule = hold(without_needless(fewer, still))
+        schedule = hold(without_needless(fewer, still_in_some_order))
     hold(schedule)
     schedule = hold(simpler(schedule, strikes_of(trial.order.chain, trial.order.kinds), still))
     measured = tuple(limits(schedule, still))
     trial.note((schedule, interleaving, seen), measured, sturdier(schedule, still))
 
 
-def _with_fewer(
-    trial: Trial, candidate: Candidate, schedule: Schedule, seed_: int
-) -> Schedule | None:
+def _with_fewer(trial: Trial, candidate: Candidate, seed_: int) -> Schedule | None:
     """One fault fewer at the same places: two that add up may be one that lasts longer."""
-    _, interleaving, seen = candidate
+    schedule, interleaving, seen = candidate
     places = {one.strike.target for one in schedule}
     known = strikes_of(trial.order.chain, trial.order.kinds)
     strikes = [one for one in known if one.target in places]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,8 @@ from harness.model.checks import check_experiment
 from harness.model.loading import load_chain, load_experiment
 from harness.model.text import parse
 from harness.model.tolerance import Limit
+from harness.services.call_end import Sent
+from harness.services.merchant import Merchant
 from harness.testing import broken_by, explore_chain, fault_schedules
 
 CHAIN = """\
@@ -204,6 +208,59 @@ def test_a_spent_budget_ends_the_search_in_the_middle_of_a_round() -> None:
     searched = search(Order(shop("reverse"), budget_s=5, payments=1), lambda _: None,
                       clock=lambda: float(next(clock)))  # fmt: skip
     assert searched.schedules < 10
+
+
+def test_what_is_found_last_is_made_smaller_for_half_a_minute_and_kept_as_it_is_then() -> None:
+    clock = iter(range(0, 100_000, 8))  # eight seconds a schedule
+    order = Order(shop(), budget_s=80, payments=2, rules=RULE, kinds=("lost_answer",))
+    searched = search(order, lambda _: None, clock=lambda: float(next(clock)))
+    assert not searched.was_interrupted
+    assert searched.took_s < 80 + 30 + 5 * 8
+    assert "its limits were not looked for" in "".join(found_lines(searched.found[RULE[0]]))
+
+
+def test_a_race_is_found_by_the_order_of_events_and_blamed_on_no_fault() -> None:
+    """A merchant who cancels whatever is not marked as shipped, 1 ms after it should have been."""
+    honest = Merchant.approved
+
+    def approved(self: Merchant, sent: Sent, reference: str) -> None:
+        shipped = asyncio.Event()
+
+        async def ship() -> None:
+            await asyncio.sleep(0.1)
+            shipped.set()
+
+        async def cancel() -> None:
+            await asyncio.sleep(0.101)
+            if not shipped.is_set():
+                await asyncio.sleep(0.097)  # it is being captured
+                await self._cancel(sent, reference, 0.0)
+
+        honest(self, sent, reference)
+        self._background.start(ship())
+        self._background.start(cancel())
+
+    chain = load_chain(str(Path(__file__).parents[1] / "planted" / "captures.yaml")).model
+    order = Order(chain, most=60, budget_s=60, payments=5, rate=5, kinds=("latency",),
+                  rules=("money_conserved",))  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Merchant, "approved", approved)
+        assert search(order, lambda _: None).found == {}
+        found = search(replace(order, interleavings=True), lambda _: None).found["money_conserved"]
+        assert found.interleaving > 0
+        assert found.schedule == ()
+        assert broken_by_schedule(order, (), found.interleaving)
+        # A fault that is not needed goes also where the same order is harmless without it.
+        order = replace(order, interleavings=True)
+        fault = (Strikes(Strike("latency", ("link", "issuer"), has_magnitude=True), 0, 300, 50),)
+        number, (broken, *_) = next(
+            (number, seen) for number in range(1, 20)
+            if (seen := broken_by_schedule(order, fault, number))
+            and not broken_by_schedule(order, (), number)
+        )  # fmt: skip
+        trial = Trial(order, Searched(), lambda: 0.0, lambda _: None)
+        make_smaller(trial, (fault, number, broken), 1)
+        assert trial.searched.found["money_conserved"].schedule == ()
 
 
 def test_a_found_schedule_is_an_ordinary_experiment_file(tmp_path: Path) -> None:
