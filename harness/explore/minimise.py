@@ -13,28 +13,40 @@ from harness.explore.schedules import (
     Strikes,
 )
 
+STEP_UP = 4  # so many times as much is tried next, where more may not break
 ROOMS_MS = (1_000, 300)  # how much longer a fault lasts where it may
 Still = Callable[[Schedule], bool]  # whether a schedule still breaks the rule
 
 
 @dataclass(frozen=True)
 class Limits:
-    """From when on one fault of a schedule breaks the rule, in milliseconds.
+    """Within what one fault of a schedule breaks the rule, in milliseconds.
 
-    A limit is exact to a millisecond where breaking is a matter of more or less; None where the
-    fault has no magnitude.
+    The magnitude's are those with the duration of the schedule, the duration's those with the
+    smallest magnitude: so the two lower ones hold together. An upper one is None where the longest
+    or largest that a search knows breaks it, too. They are found by halving: exact to a millisecond
+    where what breaks is one range.
     """
 
     strike: str
     lasts_from_ms: int
-    magnitude_from_ms: int | None
+    magnitude_from_ms: int | None  # None where the fault has no magnitude
+    lasts_to_ms: int | None = None
+    magnitude_to_ms: int | None = None
 
     def __str__(self) -> str:
         """`lost_answer on link processor-a, for 12 ms or longer`."""
-        size = ""
-        if self.magnitude_from_ms is not None:
-            size = f" from {self.magnitude_from_ms} ms on"
-        return f"{self.strike}{size}, for {self.lasts_from_ms} ms or longer"
+        lasts = _range(self.lasts_from_ms, self.lasts_to_ms, "or longer")
+        if self.magnitude_from_ms is None:
+            return f"{self.strike}, for {lasts}"
+        size = _range(self.magnitude_from_ms, self.magnitude_to_ms, "on")
+        return f"{self.strike} from {size}, for {lasts}"
+
+
+def _range(lowest_ms: int, highest_ms: int | None, or_more: str) -> str:
+    if highest_ms is None:
+        return f"{lowest_ms} ms {or_more}"
+    return f"{lowest_ms} to {highest_ms} ms" if highest_ms > lowest_ms else f"{lowest_ms} ms only"
 
 
 def without_needless(schedule: Schedule, still: Still) -> Schedule:
@@ -91,22 +103,25 @@ def _with(schedule: Schedule, place: int, one: Strikes) -> Schedule:
 
 
 def limits(schedule: Schedule, still: Still) -> Iterator[Limits]:
-    """Each fault's shortest duration and smallest magnitude, the others as they are."""
+    """Each fault's limits, the others as they are."""
     for place in range(len(schedule)):
         yield _limits_of(schedule, place, still)
 
 
 def _limits_of(schedule: Schedule, place: int, still: Still) -> Limits:
     one = schedule[place]
+    size = size_to = None
 
     def breaks(other: Strikes) -> bool:
         return still(_with(schedule, place, other))
 
-    size = None
-    lasts = _lowest(one.lasts_ms, lambda ms: breaks(one.lasting(ms)))
     if one.strike.has_magnitude:
         size = _lowest(one.magnitude_ms, lambda ms: breaks(one.of_magnitude(ms)))
-    return Limits(str(one.strike), lasts, size)
+        size_to = _highest(one.magnitude_ms, LARGEST_MS, lambda ms: breaks(one.of_magnitude(ms)))
+        one = one.of_magnitude(size)
+    lasts = _lowest(one.lasts_ms, lambda ms: breaks(one.lasting(ms)))
+    lasts_to = _highest(one.lasts_ms, DURATIONS_MS[-1], lambda ms: breaks(one.lasting(ms)))
+    return Limits(str(one.strike), lasts, size, lasts_to, size_to)
 
 
 def sturdier(schedule: Schedule, still: Still) -> Schedule:
@@ -127,11 +142,25 @@ def sturdier(schedule: Schedule, still: Still) -> Schedule:
 
 def _lowest(known_ms: int, breaks: Callable[[int], bool]) -> int:
     """The smallest value from 1 ms that breaks, by halving below one that does."""
-    low, high = 0, known_ms
+    return _last_before(0, known_ms, lambda ms: not breaks(ms)) + 1
+
+
+def _highest(known_ms: int, largest_ms: int, breaks: Callable[[int], bool]) -> int | None:
+    """The largest value up to which it breaks, from one that does; None when the largest does."""
+    while known_ms < largest_ms:
+        tried_ms = min(known_ms * STEP_UP, largest_ms)
+        if not breaks(tried_ms):
+            return _last_before(known_ms, tried_ms, breaks)
+        known_ms = tried_ms
+    return None
+
+
+def _last_before(low: int, high: int, is_so: Callable[[int], bool]) -> int:
+    """The last value of which it is so, by halving between one and one of which it is not."""
     while high - low > 1:
         middle = (low + high) // 2
-        if breaks(middle):
-            high = middle
-        else:
+        if is_so(middle):
             low = middle
-    return high
+        else:
+            high = middle
+    return low

@@ -146,6 +146,23 @@ def test_limits_are_exact_to_a_millisecond() -> None:
     assert str(found) == ("slow_answer on link processor-a from 480 ms on, for 120 ms or longer")
 
 
+def test_limits_hold_together_and_say_where_they_end() -> None:
+    # Delay and duration add up: it breaks while 1,000 <= delay + duration < 2,000. Lasting
+    # 600 ms it needs 400 ms of delay, up to 1,399; with 400 ms it lasts from 600 to 1,599 ms.
+    def breaks(schedule: Schedule) -> bool:
+        return 1_000 <= schedule[0].magnitude_ms + schedule[0].lasts_ms < 2_000
+
+    (found,) = limits((Strikes(SLOW, 0, 600, 1_000),), breaks)
+    assert (found.magnitude_from_ms, found.lasts_from_ms) == (400, 600)
+    assert (found.magnitude_to_ms, found.lasts_to_ms) == (1_399, 1_599)
+    assert str(found).endswith(" from 400 to 1399 ms, for 600 to 1599 ms")
+
+
+def test_a_limit_of_one_millisecond_is_said_to_be_one() -> None:
+    (found,) = limits((Strikes(LOST, 0, 50, 50),), lambda some: some[0].lasts_ms == 50)
+    assert str(found) == "lost_answer on link processor-a, for 50 ms only"
+
+
 # -- search ---------------------------------------------------------------------------------------
 RULE = ("no_double_charge",)
 
