@@ -22,7 +22,7 @@ from harness.model.lifecycle import (
 )
 from harness.model.placement import Placed
 from harness.model.policy import Call
-from harness.model.quantity import Duration, Share
+from harness.model.quantity import Duration, Share, Span
 from harness.model.reach import Network
 from harness.model.schema import Declared, Short
 
@@ -117,7 +117,7 @@ class Chain(Declared):
     chain: Name
     title: str = ""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
-    deadline: Duration = 10.0
+    deadline: Span = 10.0
     passes_deadline: bool = False
     allow: list[Network] = []
     asks_again: Duration | None = None

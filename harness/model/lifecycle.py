@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.model.quantity import Duration, Share
+from harness.model.quantity import Duration, Share, Span
 from harness.model.schema import Declared
 
 
@@ -28,7 +28,7 @@ class Notifications(Declared):
     delay: ServiceTime = ServiceTime.model_construct(median=0.05, p99=0.5)
     duplicates: Share = 0.0
     bad_signatures: Share = 0.0
-    timeout: Duration = 1.0
+    timeout: Span = 1.0
     backoff: Duration = 0.5
     longest: Duration = 5.0
     give_up_after: Duration = 60.0  # days in real life

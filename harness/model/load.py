@@ -194,6 +194,9 @@ def check_load(load: Load, lasts_s: float) -> Iterator[Problem]:
         mend = "write a rate such as 40/s, or exactly one of ramp, steps, daily, replay"
         yield Problem(("load", "arrivals"), what, mend)
         return
+    corners = load.corners(lasts_s)
+    if corners and not any(rate for _, rate in corners):
+        yield Problem(("load", "arrivals"), "no payment arrives", "write a rate such as 40/s")
     for number, step in enumerate(shape.steps or []):
         at = ("load", "arrivals", "steps", number, "at")
         if number == 0 and step.at != 0:

@@ -17,6 +17,7 @@ from harness.model.experiment import Experiment
 from harness.model.load import read_recorded
 from harness.model.problem import Problem
 from harness.model.schema import Declared
+from harness.model.sentence import sentence
 from harness.model.text import Document, KeyPath, Mistake, parse, read_text
 from harness.payments.errors import UserError
 
@@ -121,6 +122,7 @@ def _load(path: Path, model: type[Model], check: Any) -> Loaded[Model]:
     document = parse(text)
     if document.mistakes:
         raise FileMistakes(str(path), document.mistakes)
+    _refuse_the_other_kind(path, document, model)
     try:
         loaded = model.model_validate(document.value)
     except ValidationError as error:
@@ -139,15 +141,31 @@ def _load(path: Path, model: type[Model], check: Any) -> Loaded[Model]:
     return Loaded(loaded, path, text, document)
 
 
+def _refuse_the_other_kind(path: Path, document: Document, model: type[Declared]) -> None:
+    """A chain where an experiment is meant, or the other way round, is one mistake, not ten."""
+    kinds = [kind for kind in _FOLDERS if kind in model.model_fields]
+    others = [kind for kind in _FOLDERS if kind in document.value and kind not in kinds]
+    if kinds and others and kinds[0] not in document.value:
+        mend = f"give the {kinds[0]} here: the chain comes first, then the experiment"
+        raise UserError(f"{path} is of kind {others[0]}, not {kinds[0]}", mend=mend)
+
+
 def _mistakes(error: ValidationError, document: Document, model: type[Declared]) -> list[Mistake]:
     found: dict[KeyPath, Mistake] = {}
     for detail in error.errors(include_url=False):
         path = _path_in(document, detail["loc"])
-        what, mend, at_key = _sentence(dict(detail), model)
+        what, mend, at_key = sentence(dict(detail), model)
         place = path if at_key or (*path, "") not in document.places else (*path, "")
         # A union reports every branch it tried: the first one for a place says enough.
         found.setdefault(place, Mistake(*document.place(place), what, mend))
-    return list(found.values())
+    # … and where the branch that was meant has a mistake further down, that one says enough.
+    return [
+        mistake
+        for place, mistake in found.items()
+        if place[-1:] != ("",)
+        or not any(one != place and one[: len(place) - 1] == place[:-1] for one in found
+                   if len(one) >= len(place))
+    ]  # fmt: skip
 
 
 def _path_in(document: Document, location: tuple[Any, ...]) -> KeyPath:
@@ -157,47 +175,6 @@ def _path_in(document: Document, location: tuple[Any, ...]) -> KeyPath:
         if (*path, step) in document.places:
             path = (*path, step)
     return path
-
-
-def _sentence(detail: dict[str, Any], model: type[Declared]) -> tuple[str, str, bool]:
-    key = str(detail["loc"][-1]) if detail["loc"] else ""
-    match detail["type"]:
-        case "extra_forbidden":
-            close = get_close_matches(key, _keys(model), n=1, cutoff=0.6)
-            mend = f"did you mean '{close[0]}'?" if close else "remove it"
-            return f"unknown key '{key}'", mend, True
-        case "missing":
-            return f"'{key}' is missing", f"add {key}:", True
-        case "value_error":
-            what, _, mend = str(detail["ctx"]["error"]).partition("; ")
-            return what, mend, False
-        case "literal_error":
-            close = get_close_matches(str(detail["input"]), _words(detail), n=1)
-            mend = f"did you mean '{close[0]}'?" if close else f"one of {detail['ctx']['expected']}"
-            return f"unknown {_thing(detail)} '{detail['input']}'", mend, False
-        case "string_pattern_mismatch":
-            return f"'{detail['input']}' is not written as it should be", "see the schema", False
-        case "bool_parsing" | "bool_type":
-            return f"'{detail['input']}' is neither true nor false", f"write {key}: true", False
-        case _:
-            return f"{key}: {detail['msg']}", "", False
-
-
-def _thing(detail: dict[str, Any]) -> str:
-    names = [step for step in detail["loc"] if isinstance(step, str) and step != "[key]"]
-    return "operation" if "[key]" in detail["loc"] else (names[-1] if names else "value")
-
-
-def _words(detail: dict[str, Any]) -> list[str]:
-    return str(detail["ctx"]["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
-
-
-def _keys(model: type[Declared]) -> list[str]:
-    """Every key that any part of a file may have."""
-    keys: set[str] = set()
-    for definition in [model.model_json_schema(), *model.model_json_schema()["$defs"].values()]:
-        keys.update(definition.get("properties", {}))
-    return sorted(keys)
 
 
 def _with_ids(experiment: Experiment) -> Experiment:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from harness.model.fallback import FailoverTo, Fallback, Split
-from harness.model.quantity import Duration, Rate, Share
+from harness.model.quantity import Duration, Rate, Share, Span
 from harness.model.schema import Declared
 
 Failure = Literal["refused", "reset", "timeout", "http_error", "malformed", "technical"]
@@ -79,7 +79,7 @@ class Query(Declared):
 
     attempts: Annotated[int, Field(ge=1, le=20)] = 3
     pause: Duration = 0.25
-    timeout: Duration | None = None  # the call's own without it
+    timeout: Span | None = None  # the call's own without it
     breaker: Breaker | None = None
 
 
@@ -91,7 +91,7 @@ class Reversal(Declared):
     it is wrong, and declarable because it is common.
     """
 
-    timeout: Duration = 2.0
+    timeout: Span = 2.0
     backoff: Duration = 0.25
     longest: Duration = 2.0  # so that a healed link hears of its reversals soon
     give_up_after: Duration = 60.0
@@ -114,7 +114,7 @@ class Call(Declared):
     """
 
     to: str
-    timeout: Duration = 10.0
+    timeout: Span = 10.0
     passes_deadline: bool | None = None
     needs: Duration = 0.001
     retry: Retry | None = None

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|min|m|h)")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
@@ -14,12 +14,13 @@ _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|h)")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|MB)")
 _BYTE_UNITS = {"B": 1, "kB": 1_000, "MB": 1_000_000}
+_BARE = re.compile(r"\d+(?:\.\d+)?")
 _AMOUNT = re.compile(r"\d{1,12}(?:\.\d{1,3})?")
 
 
 def duration_seconds(value: Any) -> float:
     """Seconds of `300ms`, `2s`, `5min`, `1h`. Raises ValueError with how to write it."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if _BARE.fullmatch(str(value)):
         raise ValueError(f"'{value}' has no unit; write {value}s or {value}ms")
     match = _DURATION.fullmatch(str(value))
     if match is None:
@@ -29,7 +30,7 @@ def duration_seconds(value: Any) -> float:
 
 def rate_per_second(value: Any) -> float:
     """Events per second of `40/s`, `600/min`. Raises ValueError with how to write it."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if _BARE.fullmatch(str(value)):
         raise ValueError(f"'{value}' has no unit; write {value}/s")
     match = _RATE.fullmatch(str(value))
     if match is None:
@@ -39,7 +40,7 @@ def rate_per_second(value: Any) -> float:
 
 def share_of_one(value: Any) -> float:
     """0.5 of `50%`. Raises ValueError with how to write it."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if _BARE.fullmatch(str(value)):
         raise ValueError(f"'{value}' has no unit; write it in percent, such as 50%")
     match = _SHARE.fullmatch(str(value))
     if match is None:
@@ -52,7 +53,7 @@ def share_of_one(value: Any) -> float:
 
 def byte_count(value: Any) -> int:
     """Bytes of `100B`, `32kB`, `1MB` (powers of 1000, as Toxiproxy counts)."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if _BARE.fullmatch(str(value)):
         raise ValueError(f"'{value}' has no unit; write {value}B or {value}kB")
     match = _BYTES.fullmatch(str(value))
     if match is None:
@@ -83,6 +84,7 @@ def _written(pattern: re.Pattern[str], example: str) -> WithJsonSchema:
 
 
 Duration = Annotated[float, BeforeValidator(duration_seconds), _written(_DURATION, "300ms")]
+Span = Annotated[Duration, Field(gt=0)]  # a duration that cannot be nothing
 Rate = Annotated[float, BeforeValidator(rate_per_second), _written(_RATE, "40/s")]
 Share = Annotated[float, BeforeValidator(share_of_one), _written(_SHARE, "50%")]
 ByteCount = Annotated[int, BeforeValidator(byte_count), _written(_BYTES, "32kB")]

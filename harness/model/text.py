@@ -15,6 +15,7 @@ import yaml
 LARGEST_BYTES = 1_000_000
 DEEPEST = 30
 _INT = re.compile(r"-?\d{1,15}")
+_NEEDS_QUOTES = (">", "%", "@", "`", "|")  # text begins with these only in quotes
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KeyPath = tuple[str | int, ...]
 
@@ -89,7 +90,7 @@ def parse(text: str) -> Document:
         mark = error.problem_mark or error.context_mark
         at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         what = f"not YAML: {error.problem or error.context}"
-        document.mistakes.append(Mistake(*at, what))
+        document.mistakes.append(Mistake(*at, what, _mend(error, text)))
         return document
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -102,6 +103,25 @@ def parse(text: str) -> Document:
     else:
         document.value = _value(node, (), document)
     return document
+
+
+def _mend(error: yaml.MarkedYAMLError, text: str) -> str:
+    """What to do about text that is not YAML, by what stands where reading it failed."""
+    mark, opened = error.problem_mark, error.context_mark
+    said = f"{error.context} {error.problem}"
+    at = (
+        text.splitlines()[mark.line][mark.column :] if mark and mark.line < text.count("\n") else ""
+    )
+    if at[:1] in _NEEDS_QUOTES or "block scalar" in said:
+        return "put the value in quotes"
+    if opened and "flow" in said:
+        return f"close what line {opened.line + 1} opens, and put commas between"
+    if opened and "quoted scalar" in said:
+        return f"close the quotes of line {opened.line + 1}"
+    if opened and "block" in said:
+        return f"what belongs with line {opened.line + 1} begins in column {opened.column + 1}"
+    is_key = "mapping values" in said
+    return "keys of one thing begin in one column; text with a colon is in quotes" if is_key else ""
 
 
 def _value(node: yaml.Node, path: KeyPath, document: Document) -> Any:

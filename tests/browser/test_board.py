@@ -160,7 +160,7 @@ def test_a_value_that_cannot_be_is_told_and_nothing_is_switched(browser: Any, bo
     delay.clear()
     delay.send_keys("300")
     find(browser, f"{form} button").click()
-    wait_until(shows(browser, "#said", "is not a duration"))
+    wait_until(shows(browser, "#said", "has no unit"))
     assert board.state()["on"] == []
 
 

@@ -45,8 +45,8 @@ def plan_of(tmp_path: Path, load: str, seed: int = 1) -> LoadPlan:
         ("users: 5", "users have no think time; write think_time: 1s"),
         ("think_time: 1s", "nobody thinks; write users: 50 beside it"),
         ("users: 5, think_time: 2", "'2' has no unit; write 2s or 2ms"),
-        ("users: 0, think_time: 2s", "greater than or equal to 1"),
-        ("users: 1001, think_time: 2s", "less than or equal to 1000"),
+        ("users: 0, think_time: 2s", "out of range; at least 1"),
+        ("users: 1001, think_time: 2s", "out of range; at most 1000"),
         ("users: 5, think_time: {median: 2s, p99: 1s}", "p99 is below the median"),
         (
             "users: 5, think_time: 1s, spacing: poisson",

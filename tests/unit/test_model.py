@@ -39,6 +39,22 @@ def mistakes(tmp_path: Path, text: str) -> list[str]:
     return [line.removeprefix(f"{path}:") for line in caught.value.lines]
 
 
+STEADY = """\
+experiment: calm
+load: {arrivals: 20/s, before: 1s, after: 1s}
+tolerances:
+  technical_success: ">= 99.9%"
+"""
+
+
+def experiment_mistakes(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "calm.yaml"
+    path.write_text(text)
+    with pytest.raises(FileMistakes) as caught:
+        load_experiment(str(path))
+    return [line.removeprefix(f"{path}:") for line in caught.value.lines]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -51,9 +67,29 @@ def mistakes(tmp_path: Path, text: str) -> list[str]:
         ("entry: edge", "entry: processor", "nothing reaches link 'edge'"),
         ("entry: edge\n", "entry: edge\nentry: edge\n", "3:1: 'entry' is given twice; keep one"),
         ("  edge:", "\tedge:", "5:1: a tab in the indentation; indent with spaces"),
+        ("{kind: cloud}}", "{kind: cloud}",
+         "4:1: not YAML: did not find expected ',' or '}'; close what line 3 opens, and put"),
+        ("entry: edge", "entry: %edge", "2:8: not YAML: found character that cannot start any token"
+         "; put the value in quotes"),
+        ("entry: edge", "entry: 'edge", "; close the quotes of line 2"),
+        ("  processor: {", " processor: {", "what belongs with line 1 begins in column 1"),
+        ("    provider: cl", "     provider: cl", "keys of one thing begin in one column"),
+        ("entry: edge", "title: a: b", "; text with a colon is in quotes"),
+        ("entry: edge", "entry: [edge]", "2:8: 'entry' must be text; write entry: \"…\""),
+        ("entry: edge", "entry: 1", "2:8: entry: 1 is a number here; put it in quotes: \"1\""),
+        ("entry: edge", "currency: eur\nentry: edge", "three capital letters, such as EUR"),
+        ("{to: issuer, timeout: 2s}", "issuer",
+         "11:51: 'authorise' has keys of its own, not 'issuer'; one or more of: to, timeout"),
+        ("timeout: 3s", "timeout: 0s", "10:43: timeout: '0s' is out of range; more than 0"),
+        ("timeout: 3s", "attempts: 2", "10:34: 'attempts' does not belong here; it goes under "),
+        ("to: processor, ", "split: {a: 1}, ",
+         "'split' does not belong here; it goes under fallback"),
+        ("timeout: 3s", "fallback: {to: b}", "'fallback' must be a list; write fallback: […], or"),
+        ("timeout: 3s", "fallback: [{split: {issuer: 60%, processor: 40%}}]",
+         "10:62: '60%' is not a whole number; write one such as 3"),
         ("{kind: cloud}}", "&a {kind: cloud}}", "3:20: anchors and aliases are not allowed"),
     ],
-)
+)  # fmt: skip
 def test_a_mistake_is_told_with_its_place_and_its_mend(
     tmp_path: Path, old: str, new: str, told: str
 ) -> None:
@@ -65,6 +101,31 @@ def test_a_mistake_is_told_with_its_place_and_its_mend(
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     text = CHAIN.replace("timeout: 3s", "timeout: 3").replace("role: issuer", "role: isuer")
     assert len(mistakes(tmp_path, text)) == 2
+
+
+def test_a_mistake_below_one_of_two_forms_is_told_alone(tmp_path: Path) -> None:
+    text = STEADY.replace('">= 99.9%"', '{during: "95%"}')
+    assert experiment_mistakes(tmp_path, text) == [
+        "4:31: '95%' is not a limit; write one such as \">= 99.9%\""
+    ]
+
+
+def test_a_limit_without_a_unit_is_told_to_have_none(tmp_path: Path) -> None:
+    text = STEADY.replace('technical_success: ">= 99.9%"', 'recovery: "<= 3"')
+    assert experiment_mistakes(tmp_path, text) == ["4:13: '3' has no unit; write 3s or 3ms"]
+
+
+def test_a_load_of_no_payments_is_a_mistake(tmp_path: Path) -> None:
+    text = STEADY.replace("20/s", "0/s")
+    told = ["2:18: no payment arrives; write a rate such as 40/s"]
+    assert experiment_mistakes(tmp_path, text) == told
+
+
+def test_a_chain_given_as_an_experiment_is_one_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(CHAIN)
+    with pytest.raises(UserError, match="is of kind chain, not experiment; give the experiment"):
+        load_experiment(str(path))
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "chain: [", "chain: !!python/name:os.system x"])

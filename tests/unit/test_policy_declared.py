@@ -84,7 +84,7 @@ def test_every_fallback_can_be_declared(tmp_path: Path, step: str) -> None:
         ("hedge: {after: 1s, to: x}", "12:32: unknown link 'x'"),
         ("reversal: {shares_breaker: true}", "12:36: the call has no breaker to share"),
         ("reversal: {breaker: {}, shares_breaker: true}", "12:19: a reversal has two breakers"),
-        ("bulkhead: {size: 0}", "12:26: size: Input should be greater than or equal to 1"),
+        ("bulkhead: {size: 0}", "12:26: size: '0' is out of range; at least 1"),
     ],
 )
 def test_a_policy_that_cannot_work_is_told_with_its_place(
