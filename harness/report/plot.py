@@ -12,6 +12,7 @@ from harness.report.scale import Scale, bucket_width, extremes, round_up, thinne
 WIDTH, LEFT, RIGHT = 960, 56, 14
 HEIGHT, ABOVE, BELOW = 126, 28, 24
 LANE = 20
+ROW = 17  # of a legend that does not fit beside its title
 MOST_STOPS = 500  # of the crosshair
 
 
@@ -42,7 +43,8 @@ def timeline(result: Result) -> tuple[list[str], dict[str, Any]]:
 
 
 def _axis(panel: Panel) -> Scale:
-    base, top = ABOVE + HEIGHT, ABOVE
+    top = _above(panel)
+    base = top + HEIGHT
     if panel.name == "success":
         return Scale(panel.low, 100.0, base, top)
     most = max([*panel.known, *(one.bound for one in panel.lines if panel.known)], default=1.0)
@@ -75,16 +77,16 @@ def _strip(result: Result, shown: list[Window], over: Scale) -> str:
 
 def _panel(panel: Panel, shown: list[Window], over: Scale, up: Scale, *, is_last: bool) -> str:
     drawing = Drawing(
-        WIDTH, ABOVE + HEIGHT + (BELOW if is_last else 10), f"{panel.title}; {_said(panel)}",
+        WIDTH, up.start + (BELOW if is_last else 10), f"{panel.title}; {_said(panel)}",
         name=panel.name,
     )  # fmt: skip
     for one in shown:
         for start_s, end_s in one.on:
-            drawing.rect(over(start_s), ABOVE, over(end_s) - over(start_s), HEIGHT,
+            drawing.rect(over(start_s), up.end, over(end_s) - over(start_s), HEIGHT,
                          fill="warm-bg", group="window", title=one.text)  # fmt: skip
     for one in shown:
         for at_s in (one.start_s, one.end_s):
-            drawing.line(over(at_s), ABOVE, over(at_s), up.start, "warm", dash="2 3")
+            drawing.line(over(at_s), up.end, over(at_s), up.start, "warm", dash="2 3")
     for value in up.ticks(4):
         drawing.line(over.start, up(value), over.end, up(value), "rule")
         drawing.text(over.start - 8, up(value) + 4, f"{value:,.6g}", colour="muted", size=11,
@@ -101,7 +103,7 @@ def _panel(panel: Panel, shown: list[Window], over: Scale, up: Scale, *, is_last
     drawing.text(0, 14, panel.title, is_bold=True)
     if not panel.known or not max(panel.known):
         drawing.text(over.start + 10, up.start - 12, "none", colour="muted")
-    _legend(drawing, panel.series, len(panel.title) * CHARACTER * 1.15 + 24)
+    _legend(drawing, panel)
     return str(drawing)
 
 
@@ -116,16 +118,44 @@ def _limit(drawing: Drawing, limit: Line, over: Scale, up: Scale) -> None:
         drawing.text(end_x - 4, label_y, limit.text, size=11, anchor="end")
 
 
-def _legend(drawing: Drawing, series: list[Series], after: float) -> None:
-    """Right-aligned beside the title, where a title leaves room for it."""
-    if len(series) < 2 and (not series or series[0].name == "success"):
-        return
-    widths = [40 + len(one.name) * CHARACTER * 0.95 for one in series]
-    x = max(after, WIDTH - RIGHT - sum(widths))
-    for one, wide in zip(series, widths, strict=True):
-        drawing.line(x, 10, x + 22, 10, one.colour, width=2.5, dash=one.dash)
-        drawing.text(x + 27, 14, one.name, size=11)
-        x += wide
+def _above(panel: Panel) -> int:
+    """Where the plot begins: below the title, and below a legend that has no room beside it."""
+    rows = _legend_rows(panel)
+    return ABOVE if _is_beside(panel, rows) else ABOVE + ROW * len(rows)
+
+
+def _legend(drawing: Drawing, panel: Panel) -> None:
+    """Right-aligned beside the title where all of it fits there, else in rows below."""
+    rows = _legend_rows(panel)
+    y = 10 if _is_beside(panel, rows) else 10 + ROW
+    for row in rows:
+        x = max(0.0, WIDTH - RIGHT - sum(map(_wide, row)))
+        for one in row:
+            drawing.line(x, y, x + 22, y, one.colour, width=2.5, dash=one.dash)
+            drawing.text(x + 27, y + 4, one.name, size=11, room=WIDTH - RIGHT - x - 27)
+            x += _wide(one)
+        y += ROW
+
+
+def _legend_rows(panel: Panel) -> list[list[Series]]:
+    """As many in a row as fit; none where the title says what the only one is."""
+    if len(panel.series) < 2 and (not panel.series or panel.series[0].name == "success"):
+        return []
+    rows: list[list[Series]] = [[]]
+    for one in panel.series:
+        if rows[-1] and sum(map(_wide, [*rows[-1], one])) > WIDTH - RIGHT:
+            rows.append([])
+        rows[-1].append(one)
+    return rows
+
+
+def _is_beside(panel: Panel, rows: list[list[Series]]) -> bool:
+    room = WIDTH - RIGHT - (len(panel.title) * CHARACTER * 1.15 + 24)
+    return not rows or (len(rows) == 1 and sum(map(_wide, rows[0])) <= room)
+
+
+def _wide(one: Series) -> float:
+    return 40 + len(one.name) * CHARACTER * 0.95
 
 
 def _way(series: Series, over: Scale, up: Scale) -> str:

@@ -177,9 +177,13 @@ def _fallbacks(result: Result) -> Answer:
     question = "How did the fallbacks perform?"
     if used is None:
         return Answer(question, "not used", back or "no fault was injected", "fallbacks", is_late)
-    to = f" to {used.to}" if used.to else ""
-    said = f"{used.kind}{to}: {share(used.success)} succeeded"
-    return Answer(question, count(used.activations, "use"), f"{said}; {back}" if back else said,
+    total = sum(one.activations for one in result.fallbacks)
+    said = used.kind.replace("_", " ") + (f" to {used.to}" if used.to else "")
+    said += f" ({used.activations:,} of them)" if used.activations < total else ""
+    said += ": too few payments to say" if used.success is None else (
+        f": {share(used.success)} succeeded"
+    )  # fmt: skip
+    return Answer(question, count(total, "use"), f"{said}; {back}" if back else said,
                   "fallbacks", is_late)  # fmt: skip
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import msgspec
 import pytest
 from report_results import DOUBLE, FAILED, KEPT, result
 
-from harness.analysis.measured import Break, Recovery, Verdict
+from harness.analysis.measured import Break, FallbackMeasure, Recovery, Verdict
 from harness.report.flows import broken, struck
 from harness.report.panels import panels, windows
 from harness.report.plot import timeline
@@ -131,3 +133,37 @@ def test_a_link_with_several_callers_says_where_its_breaks_came_from() -> None:
 def test_a_fault_is_marked_on_the_links_it_acts_on(target: str, links: set[str]) -> None:
     fault = msgspec.structs.replace(result().faults[0], target=target)
     assert set(struck(result(faults=[fault]))) == links
+
+
+def used(kind: str, to: str, times: int, success: float | None) -> FallbackMeasure:
+    first = result().fallbacks[0]
+    return msgspec.structs.replace(first, kind=kind, to=to, activations=times, success=success)
+
+
+def test_the_first_screen_counts_every_use_that_is_listed_below_it() -> None:
+    # the list below has one line for each: 260 + 4 + 1 = 265
+    fallbacks = [used("failover", "b", 260, 1.0), used("retry", "a", 4, None),
+                 used("stand_in", "", 1, None)]  # fmt: skip
+    answer = answers(result(fallbacks=fallbacks))[2]
+    assert answer.figure == "265 uses"
+    assert answer.text.startswith("failover to b (260 of them): 100.0 % succeeded; ")
+
+
+def test_a_fallback_of_too_few_payments_is_not_said_to_have_succeeded() -> None:
+    answer = answers(result(fallbacks=[used("stand_in", "", 1, None)]))[2]
+    assert answer.text.startswith("stand in: too few payments to say; ")
+
+
+def test_a_legend_of_many_fallbacks_stays_within_the_drawing_and_above_its_plot() -> None:
+    names = [f"gateway.authorise failover processor-number-{i}" for i in range(6)]
+    busy = [msgspec.structs.replace(one, fallbacks=dict.fromkeys(names, 1))
+            for one in result().seconds]  # fmt: skip
+    svg = ElementTree.fromstring(timeline(result(seconds=busy))[0][-1])
+    marks = [one for one in svg.iter() if one.tag.endswith("text") and one.get("font-size") == "11"]
+    found = {(one.text or ""): one for one in marks}
+    legend = [found[name] for name in [*sorted(names[:5]), "1 others"]]
+    plot = min(float(one.get("y", "0")) for one in marks if one.get("text-anchor") == "end")
+    # 12 px text takes 7 px a character, 11 px less: nothing may reach past the drawing's 960
+    ends = [float(one.get("x", "0")) + len(one.text or "") * 7 * 0.95 for one in legend]
+    assert max(ends) <= 960
+    assert max(float(one.get("y", "0")) for one in legend) < plot
