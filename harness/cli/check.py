@@ -31,6 +31,7 @@ def check(
     from harness.model.review import review
     from harness.payments.errors import UserError
     from harness.report.chain_tree import finding_lines
+    from harness.report.wording import count
 
     if schema is not None:
         import json
@@ -57,12 +58,14 @@ def check(
                 loaded = load_experiment(name, chain)
                 refuse_unable(loaded, engine)
                 experiment = loaded.model
-                print(f"ok: {name}: {len(experiment.faults)} faults, "
-                      f"{experiment.load_lasts:g} s of load")  # fmt: skip
+                alone = "" if chain is not None else "; no chain before it to check it against"
+                print(f"ok: {name}: {count(len(experiment.faults), 'fault')}, "
+                      f"{experiment.load_lasts:g} s of load{alone}")  # fmt: skip
             else:
                 given = load_chain(name)
                 chain = given.model
-                print(f"ok: {name}: {len(chain.links)} links, {len(chain.hops())} hops")
+                hops = count(len(chain.hops()), "hop")
+                print(f"ok: {name}: {count(len(chain.links), 'link')}, {hops}")
                 print("\n".join(finding_lines(review(given))))
         except UserError as error:
             print(error, file=sys.stderr)

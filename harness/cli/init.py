@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from harness.payments.errors import UserError
+
 
 class Ci(StrEnum):
     """Whose workflow is written."""
@@ -46,10 +48,15 @@ def init(
         if path.exists():
             print(f"kept     {path}")
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
         text = resources.files(__package__).joinpath(f"starter/{source}").read_text("utf-8")
-        path.write_text(text, "utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        except OSError as error:
+            what = f"cannot write {path}: {error.strerror}"
+            raise UserError(what, mend="name another folder") from None
         print(f"written  {path}")
-    print("\nnext: paychain check chains/shop.yaml chaos/processor-outage.yaml")
-    print("      paychain run chains/shop.yaml chaos/processor-outage.yaml")
-    print("      pytest chaos tests")
+    there = [f"cd {folder}"] if folder != Path() else []
+    check = "paychain check chains/shop.yaml chaos/processor-outage.yaml"
+    paychain_run = "paychain run chains/shop.yaml chaos/processor-outage.yaml"
+    print("\nnext: " + "\n      ".join([*there, check, paychain_run, "pytest chaos tests"]))

@@ -95,15 +95,25 @@ def find(spec: str, kind: str) -> Path:
     """
     if "/" in spec or spec.endswith((".yaml", ".yml")):
         path = Path(spec)
+        if path.is_dir():
+            raise _folder(spec, kind)
         if not path.is_file():
             raise UserError(f"no such {kind} file: {spec}", mend="check the path")
         return path
     known = available(kind)
     if spec not in known:
+        if Path(spec).is_dir():
+            raise _folder(spec, kind)
+        if Path(f"{spec}.yaml").is_file():
+            raise UserError(f"no {kind} named '{spec}'", mend=f"did you mean '{spec}.yaml'?")
         close = get_close_matches(spec, known, n=1)
         mend = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(sorted(known))}"
         raise UserError(f"no {kind} named '{spec}'", mend=mend)
     return known[spec]
+
+
+def _folder(spec: str, kind: str) -> UserError:
+    return UserError(f"{spec} is a folder", mend=f"name one {kind} file in it")
 
 
 def available(kind: str) -> dict[str, Path]:

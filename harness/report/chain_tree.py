@@ -116,7 +116,8 @@ def _step_words(step: Fallback) -> str:
         case StandIn():
             return f"stand in up to {step.stand_in.up_to}"
         case Queue():
-            return f"store {step.queue.most} and deliver later"
+            up_to = f" up to {step.queue.up_to}" if step.queue.up_to is not None else ""
+            return f"store{up_to} and deliver later, {step.queue.most} at most"
         case DeclineWith():
             return f"decline {step.decline}"
 

@@ -142,6 +142,17 @@ def test_an_unknown_name_suggests_a_known_one() -> None:
         load_chain("card-ecomerce")
 
 
+def test_a_name_without_its_ending_suggests_the_file_beside_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.yaml").write_text(CHAIN)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"no chain named 'mine'; did you mean 'mine\.yaml'"):
+        load_chain("mine")
+    with pytest.raises(UserError, match="is a folder; name one chain file in it"):
+        load_chain(f"{tmp_path}/")
+
+
 @pytest.mark.parametrize("chain", sorted(available("chain")))
 @pytest.mark.parametrize("experiment", sorted(available("experiment").keys() - STANDARD))
 def test_every_shipped_experiment_fits_every_shipped_chain(chain: str, experiment: str) -> None:

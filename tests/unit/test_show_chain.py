@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 from typer.testing import CliRunner
 
 from harness.cli.main import app
+from harness.payments.errors import UserError
 
 
 def run(*words: str) -> str:
@@ -50,3 +52,27 @@ def test_check_tells_the_findings_with_their_places_and_is_no_failure() -> None:
     told = run("check", "chains/card-gives-up.yaml", "chaos/steady.yaml")
     assert "chains/card-gives-up.yaml:27:9: failover_on_unknown: gateway.authorise" in told
     assert "mend: declare on_unknown: reverse" in told
+
+
+def test_a_store_tells_its_limit_and_a_file_that_is_checked_alone_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(
+        "chain: shop\nentry: gateway\nlinks:\n"
+        "  gateway: {role: gateway, calls: {authorise: {to: processor, on_unknown: reverse, "
+        "fallback: [{queue: {up_to: 60.00, most: 5}}]}}}\n"
+        "  processor: {role: processor, calls: {authorise: {to: issuer}}}\n"
+        "  issuer: {role: issuer}\n"
+    )
+    assert "store up to 60.00 and deliver later, 5 at most" in run("show", str(path))
+    told = run("check", "chaos/steady.yaml", "chains/card-gives-up.yaml")
+    assert "of load; no chain before it to check it against" in told
+    assert "1 fault, " in run(
+        "check", "chains/card-gives-up.yaml", "chaos/outages/processor-down.yaml"
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_told_by_init(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("")
+    with pytest.raises(UserError, match=r"cannot write .*file/chains/shop\.yaml: Not a directory"):
+        CliRunner().invoke(app, ["init", str(path)], catch_exceptions=False)
