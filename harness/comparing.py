@@ -44,7 +44,7 @@ def _check(baseline: Result, *, chain: str, experiment: str, virtual: bool) -> N
     if baseline.chain.sha256 != chain:
         raise UserError(
             f"{baseline.run_id} had a different chain file ({baseline.chain.name})",
-            mend="give --across-chains when the chain's policies are what you compare",
+            mend="when the chain's policies are what you compare: paychain compare --across-chains",
         )
     if baseline.virtual != virtual:
         raise UserError("one run was real and one virtual", mend="compare runs of one kind")

@@ -78,6 +78,7 @@ def run(
     from harness.report.dsse import read_private_key
     from harness.report.evidence import sign_run
     from harness.report.outputs import publish, publish_for_tools
+    from harness.report.prometheus import refuse_unwritable
     from harness.report.result import FILE_NAME
     from harness.report.terminal import show
 
@@ -104,6 +105,8 @@ def run(
         check_baseline(baseline, chain=loaded.sha256, experiment=wanted.sha256, virtual=virtual)
     order = Order(loaded, wanted, out, seed, toxiproxy, command, spread=spread)
     signing = read_private_key(sign) if sign is not None else None
+    if prom is not None:
+        refuse_unwritable(prom)
     progress = choose(quiet=quiet or json)
     if virtual:
         finished = in_virtual_time.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,13 @@ from harness.report.checks import checks
 from harness.report.result import Result
 
 Sample = tuple[dict[str, str], float | None]
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Tell before a run what would be told after it. Raises UserError."""
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        why = "it is a folder" if path.is_dir() else f"no writable folder {path.parent}"
+        raise UserError(f"cannot write {path}: {why}", mend="name a file in a folder that exists")
 
 
 def write_prometheus(result: Result, path: Path) -> None:

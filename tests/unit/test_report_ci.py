@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 from report_results import FAILED, result
+from typer.testing import CliRunner
 
 from harness.analysis.measured import Verdict
+from harness.cli.main import app
 from harness.payments.errors import UserError
 from harness.report.ctrf import ctrf_json
 from harness.report.github import LARGEST_SUMMARY, tell, workflow_commands
@@ -140,3 +142,11 @@ def test_gauges_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(UserError, match="cannot write"):
         write_prometheus(result(), tmp_path / "no" / "such.prom")
+
+
+def test_a_place_for_gauges_that_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:
+    place = str(tmp_path / "no" / "such.prom")
+    words = ["run", "card-ecommerce", "steady", "--virtual", "--out", str(tmp_path / "runs")]
+    with pytest.raises(UserError, match="cannot write .*: no writable folder"):
+        CliRunner().invoke(app, [*words, "--prom", place], catch_exceptions=False)
+    assert not (tmp_path / "runs").exists()

@@ -67,7 +67,7 @@ def test_a_store_tells_its_limit_and_a_file_that_is_checked_alone_says_so(tmp_pa
     told = run("check", "chaos/steady.yaml", "chains/card-gives-up.yaml")
     assert "of load; no chain before it to check it against" in told
     assert "1 fault, " in run(
-        "check", "chains/card-gives-up.yaml", "chaos/outages/processor-down.yaml"
+        "check", "chains/card-gives-up.yaml", "chaos/faults/processor-down.yaml"
     )
 
 
