@@ -11,7 +11,8 @@ import typer
 def check(
     files: Annotated[list[str] | None, typer.Argument(help="chains and experiments")] = None,
     schema: Annotated[
-        str | None, typer.Option(help="print the JSON Schema of: chain | experiment | result")
+        str | None,
+        typer.Option(help="print the JSON Schema of: chain | experiment | result | assurance"),
     ] = None,
     toxiproxy: Annotated[
         str | None, typer.Option(help="the engine that is to do the faults, as for paychain run")
@@ -25,6 +26,7 @@ def check(
     """
     from harness.faults.ability import refuse_unable
     from harness.faults.choice import choose
+    from harness.model.assurance import Assurance
     from harness.model.chain import Chain
     from harness.model.experiment import Experiment
     from harness.model.loading import load_chain, load_experiment
@@ -42,9 +44,10 @@ def check(
             "chain": Chain.model_json_schema,
             "experiment": Experiment.model_json_schema,
             "result": json_schema,
+            "assurance": Assurance.model_json_schema,
         }
         if schema not in schemas:
-            raise UserError(f"no schema '{schema}'", mend="chain, experiment or result")
+            raise UserError(f"no schema '{schema}'", mend=f"there are: {', '.join(schemas)}")
         print(json.dumps(schemas[schema](), indent=2))
         return
     if not files:

@@ -113,3 +113,10 @@ def test_hostile_text_is_only_text(tmp_path: Path) -> None:
     hostile = '#panic("x") ] } \\ $ @nobody <label> `'
     result = msgspec.structs.replace(read(run), reasons=[hostile], assurance={"entity": hostile})
     assert write_pdf(run, result).stat().st_size > 10_000
+
+
+def test_the_assurance_file_of_the_documentation_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text("utf-8")
+    path = tmp_path / "assurance.yaml"
+    path.write_text(page.split("```yaml\n")[1].split("```")[0], "utf-8")
+    assert load_assurance(path).model.people.approved_by == "…"

@@ -147,6 +147,6 @@ def test_gauges_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_place_for_gauges_that_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:
     place = str(tmp_path / "no" / "such.prom")
     words = ["run", "card-ecommerce", "steady", "--virtual", "--out", str(tmp_path / "runs")]
-    with pytest.raises(UserError, match="cannot write .*: no writable folder"):
+    with pytest.raises(UserError, match=r"cannot write .*: no writable folder"):
         CliRunner().invoke(app, [*words, "--prom", place], catch_exceptions=False)
     assert not (tmp_path / "runs").exists()
