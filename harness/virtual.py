@@ -59,7 +59,7 @@ def run(
     if compression is not None:
         progress.say(f"{played.ended_s:.1f} s passed in {took_s:.1f} s: x {compression:.0f}")
     if check_determinism and not played.problems:
-        _check(order, folder, played, progress)
+        _check(order, folder, played, progress, interleaving)
     progress.close()
     store = RunStore.create(folder / "run.db")
     store.set_meta("timeline", cut_short(experiment.moments(played.start_s), played.stopped))
@@ -80,12 +80,17 @@ def run(
     return Finished(folder, publish(result, folder), was_interrupted)
 
 
-def _check(order: Order, folder: Path, played: Played, progress: Progress) -> None:
+def _check(
+    order: Order, folder: Path, played: Played, progress: Progress, interleaving: int
+) -> None:
     """Play once more in another process and compare every record."""
     inputs = folder / "inputs"
     try:
         again = replay(
-            inputs / order.chain.path.name, inputs / order.experiment.path.name, order.seed
+            inputs / order.chain.path.name,
+            inputs / order.experiment.path.name,
+            order.seed,
+            interleaving,
         )
     except UserError as error:
         played.problems.append(str(error))
