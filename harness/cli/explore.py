@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,7 @@ def explore(
         str, typer.Option(help="how long, such as 20s, or how many schedules, such as 5000")
     ] = "20s",
     rule: Annotated[
-        list[str] | None, typer.Option(help="a money rule by id; all without it")
+        list[str] | None, typer.Option(help="a money rule by id, or run_ends; all without it")
     ] = None,
     success: Annotated[
         str | None, typer.Option(help='also a technical success that must hold: ">= 90%"')
@@ -57,33 +58,36 @@ def explore(
     from harness.explore.judged import SUCCESS, WORKS_AGAIN
     from harness.explore.search import Order
     from harness.model.loading import load_chain
-    from harness.payments.errors import UserError
-    from harness.payments.rules import RULES
 
     loaded = load_chain(chain)
-    for name in rule or ():
-        if name not in RULES:
-            raise UserError(f"no money rule '{name}'", mend=f"there are: {', '.join(RULES)}")
     seconds, most = _budget(budget)
     rules = tuple(rule or ())
     if rules:  # what is asked for beside them is looked for, too
         rules += (SUCCESS,) * (success is not None) + (WORKS_AGAIN,) * (works_again is not None)
     order = Order(
         loaded.model, seed=seed, budget_s=seconds, most=most, payments=payments,
-        rules=rules, kinds=_kinds(kind), success=_limit(success),
+        rules=rules, kinds=tuple(kind or ()), success=_limit(success),
         works_again_s=_duration("--works-again", works_again) if works_again else None,
         interleavings=interleavings, database=out / ".examples",
     )  # fmt: skip
     if actions:
+        _refuse_with_actions(
+            jobs=jobs > 1,
+            confirm=confirm,
+            interleavings=interleavings,
+            success=success is not None,
+            works_again=works_again is not None,
+        )
         _explore_actions(order)
         return
     searched = search_with_jobs(order, jobs, _progress())
-    for one in searched.found.values():
+    written = [(one, write_found(one, order, out)) for one in searched.found.values()]
+    for one, path in written:
         print("\n".join(found_lines(one)))
         _tell(one)
-        path = write_found(one, order, out)
         again = f" --interleaving {one.interleaving}" if one.interleaving else ""
-        print(f"    replay: paychain run {chain} {path} --seed {seed} --virtual{again}")
+        words = shlex.join(["paychain", "run", chain, str(path), "--seed", str(seed)])
+        print(f"    replay: {words} --virtual{again}")
         if confirm:
             print(f"    real run: {_confirmed(chain, path, one.rule, seed)}")
     print(("nothing found in " if not searched.found else "searched ") + searched_line(searched))
@@ -123,16 +127,6 @@ def _limit(text: str | None) -> Limit | None:
     except ValidationError:
         raise UserError(f"--success: '{text}' is not a limit", mend='write ">= 90%"') from None
     return limit
-
-
-def _kinds(kinds: list[str] | None) -> tuple[str, ...]:
-    from harness.explore.schedules import KINDS
-    from harness.payments.errors import UserError
-
-    for name in kinds or ():
-        if name not in KINDS:
-            raise UserError(f"no fault kind '{name}' to explore", mend=f"one of {', '.join(KINDS)}")
-    return tuple(kinds or ())
 
 
 def _progress() -> Told:
@@ -210,13 +204,29 @@ def _confirmed(chain: str, path: Path, rule: str, seed: int) -> str:
     return "did not reproduce" + (f"; broke {', '.join(broken)} instead" if broken else "")
 
 
+def _refuse_with_actions(**given: bool) -> None:
+    from harness.payments.errors import UserError
+
+    options = [f"--{name.replace('_', '-')}" for name, is_given in given.items() if is_given]
+    if options:
+        raise UserError(
+            f"--actions does not go with {', '.join(options)}", mend="search without one of them"
+        )
+
+
 def _explore_actions(order: Order) -> None:
     from harness.explore.actions import explore_actions
+    from harness.payments.rules import RULES
 
-    found = explore_actions(order)
-    if found is None:
-        print("no sequence of actions broke a rule")
-        return
-    print(f"✕ {found.text}")
-    print("\n".join(f"    {step}" for step in found.steps))
-    raise typer.Exit(FOUND)
+    acted = explore_actions(order)
+    found = acted.found
+    if found is not None:
+        print(f"✕ {RULES[found.rule][0].lower()}: {found.text}")
+        print("\n".join(f"    {step}" for step in found.steps))
+    print(
+        f"{'searched' if found is not None else 'no sequence of actions broke a rule in'} "
+        f"{acted.scripts:,} scripts, in {acted.took_s:.1f} s"
+    )
+    if acted.was_interrupted:
+        raise typer.Exit(INTERRUPTED)
+    raise typer.Exit(FOUND if found is not None else 0)

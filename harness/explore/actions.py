@@ -6,6 +6,8 @@ shortest script that breaks a rule.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +18,14 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from harness.analysis.reconcile import Parties
 from harness.explore.judged import broken
 from harness.explore.schedules import SLOT_MS, Strike, Strikes, strikes_of
-from harness.explore.search import Order
+from harness.explore.search import SMALLER_S, Order, Spent
 from harness.load.arrivals import Arrival
 from harness.model.fault import Fault
 from harness.payments.cards import TEST_CARDS
 from harness.simulation.ground import VirtualGround
 
 STEPS = 12  # in one script
-MOST_SCRIPTS = 500
+MOST_SCRIPTS = 100_000
 RESTART = "crash"
 AMOUNT_MINOR = 2_500
 
@@ -37,14 +39,32 @@ class Script:
     steps: tuple[str, ...]
 
 
+@dataclass
+class Acted:
+    """What a search of scripts did; Ctrl-C keeps the shortest that it had found."""
+
+    found: Script | None = None
+    scripts: int = 0
+    took_s: float = 0.0
+    was_interrupted: bool = False
+
+
 class _Broke(AssertionError):
     """A script broke a rule."""
 
 
-def explore_actions(order: Order) -> Script | None:
-    """Search scripts of actions; None when none of them broke a rule."""
-    best: list[Script] = []
-    machine = _machine(order, best)
+def explore_actions(order: Order, clock: Callable[[], float] = time.perf_counter) -> Acted:
+    """Search scripts of actions until one breaks a rule or the budget is spent."""
+    acted = Acted()
+    begun_s = clock()
+
+    def begin() -> None:
+        acted.took_s = clock() - begun_s
+        if acted.took_s >= order.budget_s + (SMALLER_S if acted.found is not None else 0):
+            raise Spent
+        acted.scripts += 1
+
+    machine = _machine(order, acted, begin)
     scripts = min(order.most or MOST_SCRIPTS, MOST_SCRIPTS)
     run = settings(
         max_examples=scripts, stateful_step_count=STEPS, deadline=None, database=None,
@@ -53,12 +73,15 @@ def explore_actions(order: Order) -> Script | None:
     )  # fmt: skip
     try:
         run_state_machine_as_test(seed(order.seed)(machine), settings=run)
-    except _Broke:
-        return best[-1]
-    return None
+    except (_Broke, Spent):
+        pass
+    except KeyboardInterrupt:
+        acted.was_interrupted = True
+    acted.took_s = clock() - begun_s
+    return acted
 
 
-def _machine(order: Order, best: list[Script]) -> type[RuleBasedStateMachine]:
+def _machine(order: Order, acted: Acted, begin: Callable[[], None]) -> type[RuleBasedStateMachine]:
     chain = order.chain
     parties = Parties.of(chain)
     choices = [one for one in strikes_of(chain, order.kinds) if one.kind != RESTART]
@@ -69,6 +92,7 @@ def _machine(order: Order, best: list[Script]) -> type[RuleBasedStateMachine]:
 
         def __init__(self) -> None:
             super().__init__()
+            begin()
             self._ground = VirtualGround(chain, order.seed)
             self._ground.start()
             self._paid = 0
@@ -130,7 +154,7 @@ def _machine(order: Order, best: list[Script]) -> type[RuleBasedStateMachine]:
             finally:
                 self._ground.stop()
             if seen:
-                best.append(Script(seen[0].rule, seen[0].text, tuple(self._steps)))
+                acted.found = Script(seen[0].rule, seen[0].text, tuple(self._steps))
                 raise _Broke(seen[0].rule)
 
         def _put_on(self, strike: Strike, slots: int) -> None:

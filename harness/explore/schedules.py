@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from harness.model.chain import Chain, Link
 from harness.model.experiment import Experiment
 from harness.model.fault import PAYMENT_KINDS
+from harness.payments.errors import UserError
 
 SLOT_MS = 50
 START_SLOTS = 40  # faults begin in the first two seconds
@@ -98,7 +99,13 @@ Schedule = tuple[Strikes, ...]
 
 
 def strikes_of(chain: Chain, kinds: Sequence[str] = ()) -> list[Strike]:
-    """Everything that can be done to a chain, the simplest first; only some kinds if given."""
+    """Everything that can be done to a chain, the simplest first; only some kinds if given.
+
+    Raises UserError for a kind that there is not, and when nothing is left to do.
+    """
+    for name in kinds:
+        if name not in KINDS:
+            raise UserError(f"no fault kind '{name}' to explore", mend=f"one of {', '.join(KINDS)}")
     found = []
     for kind in _ON_LINKS:
         if kinds and kind not in kinds:
@@ -116,6 +123,8 @@ def strikes_of(chain: Chain, kinds: Sequence[str] = ()) -> list[Strike]:
                 for operation in link.calls
             ]
             found += [Strike(kind, ("call", name), has_magnitude) for name in calls]
+    if not found:
+        raise UserError(f"no link of {chain.chain} can have {', '.join(kinds)}")
     return found
 
 

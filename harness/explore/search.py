@@ -18,7 +18,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 
 from harness.analysis.reconcile import Parties
 from harness.analysis.store import Story
-from harness.explore.judged import CONCLUSIVE, Broken, Records, broken
+from harness.explore.judged import CONCLUSIVE, SUCCESS, WORKS_AGAIN, Broken, Records, broken
 from harness.explore.minimise import Limits, limits, simpler, sturdier, without_needless
 from harness.explore.schedules import (
     Schedule,
@@ -29,7 +29,9 @@ from harness.explore.schedules import (
 )
 from harness.model.chain import Chain
 from harness.model.tolerance import Limit
+from harness.payments.errors import UserError
 from harness.payments.journal import FaultSwitch
+from harness.payments.rules import RULES
 from harness.simulation.guard import guards_kept
 from harness.simulation.simulate import FAILURES, memory_kept
 from harness.simulation.world import Played, interleaved, play
@@ -44,7 +46,11 @@ PHASES = (Phase.reuse, Phase.generate, Phase.shrink)
 
 @dataclass(frozen=True)
 class Order:
-    """What is searched. `budget_s` or `most`: seconds or schedules, whichever comes first."""
+    """What is searched. `budget_s` or `most`: seconds or schedules, whichever comes first.
+
+    Raises UserError for a rule or a kind of fault that there is not, and for no budget: a search
+    that cannot find anything would look like a chain that is sound.
+    """
 
     chain: Chain
     seed: int = 1  # of the payments, and of the search unless it has one of its own
@@ -59,6 +65,17 @@ class Order:
     works_again_s: float | None = None  # after the last heal; not judged without it
     interleavings: bool = False
     database: Path | None = None
+
+    def __post_init__(self) -> None:
+        known = [*RULES, CONCLUSIVE]
+        known += [SUCCESS] * (self.success is not None)
+        known += [WORKS_AGAIN] * (self.works_again_s is not None)
+        for name in self.rules:
+            if name not in known:
+                raise UserError(f"no rule '{name}' to break", mend=f"there are: {', '.join(known)}")
+        strikes_of(self.chain, self.kinds)
+        if self.budget_s <= 0 or (self.most is not None and self.most < 1):
+            raise UserError("nothing would be searched", mend="give a budget above 0")
 
 
 @dataclass(frozen=True)
@@ -98,11 +115,11 @@ Told = Callable[[Searched], None]
 Candidate = tuple[Schedule, int, Broken]  # with its interleaving, and the rule that it breaks
 
 
-class _Spent(BaseException):
-    """The budget is spent in the middle of a round. No Exception: Hypothesis lets it pass."""
+class Spent(KeyboardInterrupt):
+    """The budget is spent in the middle of a round. Hypothesis lets it pass as it does Ctrl-C."""
 
 
-class _Late(BaseException):
+class _Late(KeyboardInterrupt):
     """The budget was spent long ago, and what was found is still being made smaller."""
 
 
@@ -122,8 +139,8 @@ def search(order: Order, told: Told, clock: Callable[[], float] = time.perf_coun
                 candidate = _round(order, trial, seed_)
                 if candidate is not None:
                     make_smaller(trial, candidate, seed_)
-    except (KeyboardInterrupt, _Late) as end:
-        searched.was_interrupted = isinstance(end, KeyboardInterrupt)
+    except KeyboardInterrupt as end:
+        searched.was_interrupted = not isinstance(end, _Late)
         if trial.smallest is not None:
             trial.told = lambda _: None  # one more schedule, which nobody is told of
             trial.until_s = float("inf")
@@ -246,7 +263,7 @@ def _smallest(
     @given(plays)
     def every_rule_is_kept(played: tuple[Schedule, int]) -> None:
         if not wanted and trial.searched.took_s >= order.budget_s:
-            raise _Spent
+            raise Spent
         seen = trial.breaks(*played)
         if wanted:
             seen = [one for one in seen if one.rule == wanted[0]]
@@ -262,7 +279,7 @@ def _smallest(
         every_rule_is_kept()
     except _Breaks:
         return trial.smallest
-    except _Spent:
+    except Spent:
         return None
     return None
 

@@ -21,14 +21,17 @@ def explore_chain(
 ) -> Searched:  # fmt: skip
     """Search so many fault schedules of a chain by name or path.
 
-    Raises AssertionError with the smallest outage of each money rule that broke.
+    Raises AssertionError with the smallest outage of each money rule that broke, and UserError for
+    a rule that there is not.
     """
+    __tracebackhide__ = True  # what was found is to be read, not this function
     chain = load_chain(spec).model
     order = Order(chain, seed=seed, budget_s=float("inf"), most=schedules, rules=tuple(rules),
                   payments=payments)  # fmt: skip
     searched = search(order, lambda _: None)
     told = [line for one in searched.found.values() for line in found_lines(one)]
-    assert not searched.found, "\n".join([*told, searched_line(searched)])
+    if searched.found:
+        raise AssertionError("\n".join([*told, searched_line(searched)]))
     return searched
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from harness.model.checks import check_experiment
 from harness.model.loading import load_chain, load_experiment
 from harness.model.text import parse
 from harness.model.tolerance import Limit
+from harness.payments.errors import UserError
 from harness.services.call_end import Sent
 from harness.services.merchant import Merchant
 from harness.testing import broken_by, explore_chain, fault_schedules
@@ -375,7 +377,74 @@ def test_a_success_that_was_asked_for_is_looked_for_beside_a_rule(tmp_path: Path
 # -- operators' actions ---------------------------------------------------------------------------
 def test_a_script_of_actions_that_charges_twice_is_found() -> None:
     order = Order(shop(), most=200, rules=RULE, kinds=("lost_answer",))
-    script = explore_actions(order)
+    acted = explore_actions(order)
+    script = acted.found
     assert script is not None
+    assert acted.scripts > 1
     assert script.rule == "no_double_charge"
     assert [step.partition("(")[0] for step in script.steps] == ["strike", "pay"]
+
+
+def test_a_search_of_actions_ends_with_its_budget_of_time() -> None:
+    clock = iter(range(1_000))  # a second a script
+    order = Order(shop("reverse"), budget_s=5, rules=RULE, kinds=("latency",))
+    acted = explore_actions(order, clock=lambda: float(next(clock)))
+    assert (acted.found, acted.scripts, acted.was_interrupted) == (None, 4, False)
+
+
+def test_ctrl_c_keeps_the_shortest_script_so_far() -> None:
+    order = Order(shop(), most=200, rules=RULE, kinds=("lost_answer",))
+    until_found = explore_actions(order).scripts
+    begun: list[float] = []
+
+    def clock() -> float:
+        begun.append(0.0)
+        if len(begun) == until_found - 1:  # while it is made smaller
+            raise KeyboardInterrupt
+        return 0.0
+
+    acted = explore_actions(order, clock=clock)
+    assert acted.was_interrupted
+    assert acted.found is not None
+
+
+# -- what cannot be searched ----------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"rules": ("no_double_charg",)}, "no rule 'no_double_charg'"),
+        ({"rules": (SUCCESS,)}, "no rule 'technical_success'"),
+        ({"kinds": ("lost_answr",)}, "no fault kind 'lost_answr'"),
+        ({"most": 0}, "nothing would be searched"),
+        ({"budget_s": 0.0}, "nothing would be searched"),
+    ],
+)
+def test_a_search_that_can_find_nothing_is_refused(asked: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        Order(shop(), **asked)  # type: ignore[arg-type]
+
+
+def test_a_mistyped_name_does_not_let_a_users_test_pass(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(CHAIN.replace("ON_UNKNOWN", "give_up"))
+    with pytest.raises(UserError, match="no rule 'no_double_charg'"):
+        explore_chain(str(path), rules=["no_double_charg"])
+    with pytest.raises(UserError, match="no fault kind 'lost_answr'"):
+        fault_schedules(str(path), kinds=["lost_answr"])
+    with pytest.raises(UserError, match="nothing would be searched"):
+        explore_chain(str(path), schedules=0)
+
+
+def test_what_actions_cannot_do_is_refused_and_a_replay_can_be_pasted(tmp_path: Path) -> None:
+    path = tmp_path / "my chain.yaml"
+    path.write_text(CHAIN.replace("ON_UNKNOWN", "give_up"))
+    words = ["explore", str(path), "--budget", "200", "--kind", "lost_answer", "--payments", "2"]
+    refused = CliRunner().invoke(app, [*words, "--actions", "--confirm", "--success", ">= 90%"])
+    assert isinstance(refused.exception, UserError)
+    assert "does not go with --confirm, --success" in str(refused.exception)
+    found = CliRunner().invoke(app, [*words, "--rule", RULE[0], "--out", str(tmp_path / "a b")])
+    (replay,) = [line for line in found.stdout.splitlines() if "replay: " in line]
+    command = shlex.split(replay.partition("replay: ")[2])
+    assert command[:3] == ["paychain", "run", str(path)]
+    again = CliRunner().invoke(app, [*command[1:], "--out", str(tmp_path / "runs"), "--quiet"])
+    assert again.exit_code == 1  # the rule is broken
