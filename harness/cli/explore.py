@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,7 +83,9 @@ def explore(
         )
         _explore_actions(order)
         return
-    searched = search_with_jobs(order, jobs, _progress())
+    show = _progress()
+    with _heard_between() as look:
+        searched = search_with_jobs(order, jobs, lambda so_far: (show(so_far), look())[-1])
     written = [(one, write_found(one, order, out)) for one in searched.found.values()]
     for one, path in written:
         print("\n".join(found_lines(one)))
@@ -96,6 +101,29 @@ def explore(
     if searched.was_interrupted:
         raise typer.Exit(INTERRUPTED)
     raise typer.Exit(FOUND if searched.found else 0)
+
+
+@contextmanager
+def _heard_between() -> Iterator[Callable[[], None]]:
+    """Ctrl-C raises where the yielded function is called, between two schedules, and not in the
+    midst of Hypothesis, which may lose it or what was found. A second one raises at once."""
+    waiting: list[int] = []
+
+    def hear(number: int, _: object) -> None:
+        if waiting:
+            raise KeyboardInterrupt
+        waiting.append(number)
+
+    def look() -> None:
+        if waiting:
+            waiting.clear()
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield look
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _budget(text: str) -> tuple[float, int | None]:
@@ -218,7 +246,8 @@ def _explore_actions(order: Order) -> None:
     from harness.explore.actions import explore_actions
     from harness.payments.rules import RULES
 
-    acted = explore_actions(order)
+    with _heard_between() as look:
+        acted = explore_actions(order, look)
     found = acted.found
     if found is not None:
         print(f"✕ {RULES[found.rule][0].lower()}: {found.text}")

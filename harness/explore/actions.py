@@ -13,6 +13,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from harness.analysis.reconcile import Parties
@@ -53,15 +54,28 @@ class _Broke(AssertionError):
     """A script broke a rule."""
 
 
-def explore_actions(order: Order, clock: Callable[[], float] = time.perf_counter) -> Acted:
-    """Search scripts of actions until one breaks a rule or the budget is spent."""
+def explore_actions(
+    order: Order, told: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Acted:  # fmt: skip
+    """Search scripts of actions until one breaks a rule or the budget is spent.
+
+    `told` is called before each script; it raises KeyboardInterrupt to end the search.
+    """
     acted = Acted()
     begun_s = clock()
+    is_cut_short = False
 
     def begin() -> None:
+        nonlocal is_cut_short
         acted.took_s = clock() - begun_s
-        if acted.took_s >= order.budget_s + (SMALLER_S if acted.found is not None else 0):
-            raise Spent
+        try:
+            told()
+            if acted.took_s >= order.budget_s + (SMALLER_S if acted.found is not None else 0):
+                raise Spent
+        except KeyboardInterrupt:
+            is_cut_short = True
+            raise
         acted.scripts += 1
 
     machine = _machine(order, acted, begin)
@@ -73,10 +87,13 @@ def explore_actions(order: Order, clock: Callable[[], float] = time.perf_counter
     )  # fmt: skip
     try:
         run_state_machine_as_test(seed(order.seed)(machine), settings=run)
-    except (_Broke, Spent):
+    except _Broke:
         pass
-    except KeyboardInterrupt:
-        acted.was_interrupted = True
+    except KeyboardInterrupt as end:
+        acted.was_interrupted = not isinstance(end, Spent)
+    except Flaky:
+        if not is_cut_short:  # Hypothesis' last look at what it found
+            raise
     acted.took_s = clock() - begun_s
     return acted
 

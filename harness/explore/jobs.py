@@ -28,13 +28,19 @@ def search_with_jobs(order: Order, jobs: int, told: Told) -> Searched:
     context = get_context("spawn")
     parts: dict[Connection, Searched] = {}
     running = []
-    for one in _shares(order, jobs):
-        ours, theirs = context.Pipe()
-        job = context.Process(target=_search, args=(one, theirs), daemon=True)
-        job.start()
-        theirs.close()
-        running.append(job)
-        parts[ours] = Searched()
+    # Ctrl-C goes to all processes; who conducts passes it on. Jobs are born deaf to it: while they
+    # import they could not yet choose to be.
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        for one in _shares(order, jobs):
+            ours, theirs = context.Pipe()
+            job = context.Process(target=_search, args=(one, theirs), daemon=True)
+            job.start()
+            theirs.close()
+            running.append(job)
+            parts[ours] = Searched()
+    finally:
+        signal.signal(signal.SIGINT, heard)
     try:
         was_interrupted = _listen(parts, told)
     finally:
@@ -81,7 +87,6 @@ def _listen(parts: dict[Connection, Searched], told: Told) -> bool:
 
 def _search(order: Order, conductor: Connection) -> None:
     """One job: say how far it is now and then, and at last what it found."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; who conducts passes it on
     said_s = time.monotonic()
 
     def told(searched: Searched) -> None:

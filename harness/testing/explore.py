@@ -30,6 +30,8 @@ def explore_chain(
                   payments=payments)  # fmt: skip
     searched = search(order, lambda _: None)
     told = [line for one in searched.found.values() for line in found_lines(one)]
+    if searched.was_interrupted:
+        raise KeyboardInterrupt
     if searched.found:
         raise AssertionError("\n".join([*told, searched_line(searched)]))
     return searched

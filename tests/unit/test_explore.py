@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
+import signal
 from dataclasses import replace
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -320,6 +324,21 @@ def test_progress_is_told_of_all_jobs_together_and_ctrl_c_keeps_what_each_found(
     assert heard == sorted(heard)
 
 
+def test_jobs_do_not_die_of_ctrl_c_while_they_start() -> None:
+    order = Order(shop(), most=40, budget_s=60, payments=2, kinds=("lost_answer",))
+    start = SpawnProcess.start
+
+    def start_and_press(self: SpawnProcess) -> None:
+        start(self)
+        assert self.pid is not None
+        os.kill(self.pid, signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SpawnProcess, "start", start_and_press)
+        assert search_with_jobs(order, 2, lambda _: None).schedules >= 40
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 STANDS_IN = """\
 chain: stands-in
 entry: gateway
@@ -374,6 +393,16 @@ def test_a_success_that_was_asked_for_is_looked_for_beside_a_rule(tmp_path: Path
     assert "customer: told: " in done.stdout
 
 
+def test_ctrl_c_in_a_users_test_is_no_passed_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(CHAIN.replace("ON_UNKNOWN", "reverse"))
+    monkeypatch.setattr("harness.explore.search.play", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        explore_chain(str(path), schedules=20)
+
+
 # -- operators' actions ---------------------------------------------------------------------------
 def test_a_script_of_actions_that_charges_twice_is_found() -> None:
     order = Order(shop(), most=200, rules=RULE, kinds=("lost_answer",))
@@ -392,20 +421,14 @@ def test_a_search_of_actions_ends_with_its_budget_of_time() -> None:
     assert (acted.found, acted.scripts, acted.was_interrupted) == (None, 4, False)
 
 
-def test_ctrl_c_keeps_the_shortest_script_so_far() -> None:
+def test_ctrl_c_keeps_the_shortest_script_so_far_also_in_the_last_replay() -> None:
     order = Order(shop(), most=200, rules=RULE, kinds=("lost_answer",))
-    until_found = explore_actions(order).scripts
-    begun: list[float] = []
-
-    def clock() -> float:
-        begun.append(0.0)
-        if len(begun) == until_found - 1:  # while it is made smaller
-            raise KeyboardInterrupt
-        return 0.0
-
-    acted = explore_actions(order, clock=clock)
-    assert acted.was_interrupted
-    assert acted.found is not None
+    scripts = explore_actions(order).scripts
+    for last in (scripts - 3, scripts - 2, scripts - 1):
+        told = Mock(side_effect=[None] * last + [KeyboardInterrupt])
+        acted = explore_actions(order, told)
+        assert acted.scripts == last
+        assert acted.found is not None
 
 
 # -- what cannot be searched ----------------------------------------------------------------------
