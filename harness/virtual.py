@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 
@@ -46,7 +52,8 @@ def run(
     was_interrupted = False
     begun_s = time.perf_counter()
     try:
-        play(chain, experiment, order.seed, played=played, **interleaved(interleaving))
+        with _interruptible():
+            play(chain, experiment, order.seed, played=played, **interleaved(interleaving))
     except KeyboardInterrupt:
         was_interrupted = True
         played.problems.insert(0, "the run was interrupted")
@@ -78,6 +85,39 @@ def run(
         compression=compression,
     )  # fmt: skip
     return Finished(folder, publish(result, folder), was_interrupted)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends the loop between two of its callbacks. Raised wherever the program happens to
+    be, it is lost where C calls Python: in the HTTP parser's callbacks and in weak references'."""
+    before = signal.getsignal(signal.SIGINT)
+    is_ours = before is signal.default_int_handler and (
+        threading.current_thread() is threading.main_thread()
+    )
+    heard: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        heard.append(number)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise KeyboardInterrupt from None
+        if len(heard) > 1:  # it does not come to its next callback
+            raise KeyboardInterrupt
+        loop.call_soon(_raise)
+
+    if is_ours:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGINT, before)
+
+
+def _raise() -> None:
+    raise KeyboardInterrupt
 
 
 def _check(

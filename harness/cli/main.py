@@ -26,7 +26,7 @@ from harness.cli import (
 )
 from harness.payments.errors import UserError
 
-USAGE = 2
+USAGE, INTERRUPTED = 2, 130
 app = typer.Typer(
     name="paychain",
     help="Run a declared payment chain under load and faults; see where payments break.",
@@ -58,3 +58,5 @@ def main() -> None:
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(USAGE)
+    except KeyboardInterrupt:  # before the command itself was there to tell what it leaves
+        sys.exit(INTERRUPTED)

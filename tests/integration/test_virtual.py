@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from harness.cli.main import app, main
+from harness.wire.answer import AnswerReader
 
 CHAIN = """\
 chain: shop
@@ -157,3 +162,33 @@ def test_options_that_do_not_fit_virtual_time_are_refused(options: list[str], mi
     )  # fmt: skip
     assert done.returncode == 2
     assert mistake in done.stderr
+
+
+def test_ctrl_c_within_a_callback_of_the_http_parser_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The parser makes an error of its own of whatever its callbacks raise."""
+    whole = AnswerReader.on_message_complete
+    calls = iter(range(1_000_000))
+
+    def struck(reader: AnswerReader) -> None:
+        if next(calls) == 500:
+            signal.raise_signal(signal.SIGINT)
+        whole(reader)
+
+    monkeypatch.setattr(AnswerReader, "on_message_complete", struck)
+    words = ["run", "card-ecommerce", "steady", "--virtual", "--quiet", "--out", str(tmp_path)]
+    before = signal.getsignal(signal.SIGINT)
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 130, result.output
+    assert next(calls) < 1_000  # all of it has tens of thousands
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_before_a_command_began_leaves_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.cli.main.app", lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(SystemExit, match="130"):
+        main()
+    assert capsys.readouterr().err == ""
