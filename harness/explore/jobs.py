@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 
 from harness.explore.search import Found, Order, Searched, Told, search
@@ -29,8 +29,9 @@ def search_with_jobs(order: Order, jobs: int, told: Told) -> Searched:
     parts: dict[Connection, Searched] = {}
     running = []
     # Ctrl-C goes to all processes; who conducts passes it on. Jobs are born deaf to it: while they
-    # import they could not yet choose to be.
-    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # import they could not yet choose to be. Here it waits until all are born.
+    resource_tracker.ensure_running()  # whose start would let Ctrl-C through again
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         for one in _shares(order, jobs):
             ours, theirs = context.Pipe()
@@ -40,7 +41,7 @@ def search_with_jobs(order: Order, jobs: int, told: Told) -> Searched:
             running.append(job)
             parts[ours] = Searched()
     finally:
-        signal.signal(signal.SIGINT, heard)
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
     try:
         was_interrupted = _listen(parts, told)
     finally:

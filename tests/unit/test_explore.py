@@ -324,19 +324,32 @@ def test_progress_is_told_of_all_jobs_together_and_ctrl_c_keeps_what_each_found(
     assert heard == sorted(heard)
 
 
-def test_jobs_do_not_die_of_ctrl_c_while_they_start() -> None:
-    order = Order(shop(), most=40, budget_s=60, payments=2, kinds=("lost_answer",))
+def test_ctrl_c_while_jobs_start_kills_none_and_is_heard_afterwards() -> None:
+    order = Order(shop(), most=100_000, budget_s=60, payments=2, kinds=("lost_answer",))
     start = SpawnProcess.start
 
     def start_and_press(self: SpawnProcess) -> None:
         start(self)
         assert self.pid is not None
         os.kill(self.pid, signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SpawnProcess, "start", start_and_press)
-        assert search_with_jobs(order, 2, lambda _: None).schedules >= 40
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+
+    def told(searched: Searched) -> None:
+        if heard and searched.schedules:
+            heard.clear()
+            raise KeyboardInterrupt
+
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(SpawnProcess, "start", start_and_press)
+            searched = search_with_jobs(order, 2, told)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert searched.was_interrupted
+    assert 0 < searched.schedules < 100_000
 
 
 STANDS_IN = """\
