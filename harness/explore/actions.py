@@ -1,7 +1,7 @@
 """The second search: what operators do, step by step, and money rules after all is settled.
 
-A state machine pays, strikes, heals, restarts, lets time pass and settles; Hypothesis makes the
-shortest script that breaks a rule.
+A state machine pays, strikes, heals, restarts, refunds, lets time pass and settles; Hypothesis
+makes the shortest script that breaks a rule.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ def _machine(order: Order, acted: Acted, begin: Callable[[], None]) -> type[Rule
     parties = Parties.of(chain)
     choices = [one for one in strikes_of(chain, order.kinds) if one.kind != RESTART]
     links = list(chain.links)
+    is_refunding = any(link.refunds is not None for link in chain.links.values())
 
     class Operators(RuleBasedStateMachine):
         """One script of actions on one chain."""
@@ -122,7 +123,7 @@ def _machine(order: Order, acted: Acted, begin: Callable[[], None]) -> type[Rule
             self._steps.append("pay()")
             self._paid += 1
             card = TEST_CARDS[self._paid % len(TEST_CARDS)]
-            payment = f"p{self._paid:07d}"
+            payment = _named(self._paid)
             self._ground.pay(
                 [Arrival(self._paid, 0.0, payment, AMOUNT_MINOR, card, "a script", warm_up=False)]
             )
@@ -141,6 +142,13 @@ def _machine(order: Order, acted: Acted, begin: Callable[[], None]) -> type[Rule
             strike, fault = self._on.pop(number)
             self._steps.append(f"heal({strike})")
             self._ground.switch(fault, "heal")
+
+        @precondition(lambda self: self._paid and is_refunding)
+        @rule(data=st.data())
+        def refund(self, data: Any) -> None:
+            payment = _named(data.draw(st.integers(1, self._paid)))
+            self._steps.append(f"refund({payment})")
+            self._ground.give_back(payment)
 
         @rule(link=st.sampled_from(links))
         def restart(self, link: str) -> None:
@@ -188,3 +196,8 @@ def _machine(order: Order, acted: Acted, begin: Callable[[], None]) -> type[Rule
             self._ground.drain()
 
     return Operators
+
+
+def _named(number: int) -> str:
+    """The id of the script's n-th payment."""
+    return f"p{number:07d}"

@@ -55,6 +55,10 @@ class Gateway(Role):
         """Takes payments, from an edge or straight from the customer, and notifications."""
         return {"pay": self._pay, "forward": self._pay, "notify": self._inbox.take}
 
+    def give_back(self, payment: str) -> None:
+        """The merchant refunds a payment by hand."""
+        self._merchant.give_back(payment)
+
     async def _pay(self, request: PaymentRequest, parent: str) -> Answer:
         paid = self._paying[request.payment] = asyncio.Event()
         self._times_paid[request.payment] += 1

@@ -62,6 +62,11 @@ class Host:
         """Requests and reversals that are not final yet."""
         return sum(service.pending for service in self.services)
 
+    def give_back(self, payment: str) -> None:
+        """The merchants refund a payment by hand."""
+        for service in self.services:
+            service.give_back(payment)
+
     def sizes(self) -> dict[str, int]:
         """What these links hold now: for whoever watches that nothing grows without end."""
         keys, entries = zip(*(service.kept for service in self.services), strict=True)

@@ -18,6 +18,8 @@ from harness.services.message import PaymentRequest
 
 Follow = Callable[[str, Sent, PaymentRequest], asyncio.Task[Reply]]
 
+BY_HAND = "r2"  # the refund that somebody decides, beside the declared one
+
 
 class Merchant:
     """The merchants of one gateway: they decide by the gateway's declared shares."""
@@ -33,6 +35,7 @@ class Merchant:
         self._follow = follow
         self._void = void
         self._awaiting: dict[str, tuple[Sent, str]] = {}  # by the processor's reference
+        self._fulfilled: dict[str, tuple[Sent, str]] = {}  # by payment: what may be given back
 
     def approved(self, sent: Sent, reference: str) -> None:
         """`sent` was approved; the gateway's book has it under `reference`."""
@@ -53,6 +56,23 @@ class Merchant:
         self._background.start(self._fulfil(*self._awaiting[reference]))
         return True
 
+    def give_back(self, payment: str) -> None:
+        """Somebody decides to refund what was captured of a payment and not refunded yet, once.
+
+        Nothing happens where a chain declares no refunds: no hop would carry them.
+        """
+        if payment in self._fulfilled:
+            self._background.start(self._give_back(*self._fulfilled[payment]))
+
+    async def _give_back(self, sent: Sent, reference: str) -> None:
+        await self._context.up.wait()
+        entry = self._book.entry(reference)
+        assert entry is not None  # it was approved
+        assert entry.request is not None
+        if entry.captured_minor > entry.refunded_minor:
+            back = entry.captured_minor - entry.refunded_minor
+            await self._refund(sent, entry.request, back, BY_HAND)
+
     async def _cancel(self, sent: Sent, reference: str, after_s: float) -> None:
         await asyncio.sleep(after_s)
         await self._context.up.wait()
@@ -62,6 +82,8 @@ class Merchant:
     async def _fulfil(self, sent: Sent, reference: str) -> None:
         """Capture in parts, each after the one before; then maybe refund."""
         captures, refunds = self._link.captures, self._link.refunds
+        if refunds is not None:
+            self._fulfilled[sent.request.payment] = (sent, reference)
         entry = self._book.entry(reference)
         assert captures is not None  # or nothing is fulfilled
         assert entry is not None  # it was approved
@@ -82,8 +104,10 @@ class Merchant:
         if refunds is None or not taken or not self._drawn("refunds", payment, refunds.share):
             return
         await asyncio.sleep(refunds.after)
-        back = max(1, int(taken * refunds.of))
-        asked = msgspec.structs.replace(booked, amount_minor=back, item="r1")
+        await self._refund(sent, booked, max(1, int(taken * refunds.of)), "r1")
+
+    async def _refund(self, sent: Sent, booked: PaymentRequest, minor: int, item: str) -> None:
+        asked = msgspec.structs.replace(booked, amount_minor=minor, item=item)
         reply = await self._follow("refund", sent, asked)
         if reply.result is HopResult.APPROVED:
             self._book.refund(asked)

@@ -50,6 +50,9 @@ class Role:
         """What the link can be asked to do."""
         raise NotImplementedError
 
+    def give_back(self, payment: str) -> None:
+        """A merchant refunds a payment by hand; nothing where no merchant is."""
+
     def declines(self, request: PaymentRequest) -> str | None:
         """The business code this link declines the payment with, None when it does not."""
         declared = self.link.declines

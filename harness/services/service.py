@@ -123,6 +123,10 @@ class Service:
         self._context.up.set()
         self._background.start(self.start(*self._address), is_of_request=True)
 
+    def give_back(self, payment: str) -> None:
+        """A merchant of this link refunds a payment by hand."""
+        self._role.give_back(payment)
+
     @property
     def pending(self) -> int:
         """Requests being worked on, and what goes on behind them: reversals, stored requests."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from harness.payments.errors import UserError
 from harness.payments.journal import PaymentRecord, Record
 from harness.simulation.guard import guarded
 from harness.simulation.loop import VirtualLoop
+from harness.simulation.simulate import Unhandled
 from harness.simulation.world import World
 
 T = TypeVar("T")
@@ -62,6 +64,14 @@ class VirtualGround:
 
         self._run(switch())
 
+    def give_back(self, payment: str) -> None:
+        """The merchant refunds a payment by hand."""
+
+        async def give_back() -> None:
+            self._world.give_back(payment)
+
+        self._run(give_back())
+
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self._run(asyncio.sleep(seconds))
@@ -75,10 +85,14 @@ class VirtualGround:
         return list(self._journal)
 
     def stop(self) -> None:
-        """Stop the chain and the loop."""
+        """Stop the chain and the loop. Raises Unhandled when a task's error reached nobody."""
         if not self._loop.is_closed():
-            self._run(self._world.stop())
+            with guarded():
+                self._loop.run_until_complete(self._world.stop())
             self._loop.close()
+            gc.collect(1)  # a task tells of its error when it goes
+            if self._loop.unhandled:
+                raise Unhandled("; ".join(self._loop.unhandled))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         with guarded():

@@ -174,6 +174,10 @@ class World:
         self._journal.append(record)
         return record
 
+    def give_back(self, payment: str) -> None:
+        """The merchant refunds a payment by hand."""
+        self._host.give_back(payment)
+
     def sizes(self) -> dict[str, int]:
         """What the links hold now."""
         return self._host.sizes()

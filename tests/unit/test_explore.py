@@ -15,14 +15,16 @@ import pytest
 from hypothesis import given, settings
 from typer.testing import CliRunner
 
+from harness.analysis.reconcile import Parties
 from harness.cli.main import app
 from harness.explore.actions import explore_actions
 from harness.explore.found import found_lines, slug, write_found
 from harness.explore.jobs import merged, search_with_jobs
-from harness.explore.judged import SUCCESS
+from harness.explore.judged import SUCCESS, broken
 from harness.explore.minimise import limits, simpler, sturdier, without_needless
 from harness.explore.schedules import Schedule, Strike, Strikes, experiment_of, strikes_of
 from harness.explore.search import Order, Searched, Trial, broken_by_schedule, make_smaller, search
+from harness.load.arrivals import Arrival
 from harness.load.plan import load_plan
 from harness.load.schedule import count
 from harness.model.chain import Chain
@@ -30,9 +32,16 @@ from harness.model.checks import check_experiment
 from harness.model.loading import load_chain, load_experiment
 from harness.model.text import parse
 from harness.model.tolerance import Limit
+from harness.payments.cards import TEST_CARDS
+from harness.payments.codes import APPROVED
 from harness.payments.errors import UserError
+from harness.payments.journal import Movement
+from harness.services.book import Book
 from harness.services.call_end import Sent
 from harness.services.merchant import Merchant
+from harness.services.message import PaymentRequest
+from harness.simulation.ground import VirtualGround
+from harness.simulation.simulate import Unhandled
 from harness.testing import broken_by, explore_chain, fault_schedules
 
 CHAIN = """\
@@ -425,6 +434,70 @@ def test_a_script_of_actions_that_charges_twice_is_found() -> None:
     assert acted.scripts > 1
     assert script.rule == "no_double_charge"
     assert [step.partition("(")[0] for step in script.steps] == ["strike", "pay"]
+
+
+def refunding() -> Chain:
+    text = (Path(__file__).parents[1] / "planted" / "captures.yaml").read_text("utf-8")
+    return Chain.model_validate(
+        parse(text.replace("role: gateway", "role: gateway\n    refunds: {share: 1%}")).value
+    )
+
+
+def test_an_error_that_reaches_nobody_fails_a_users_test() -> None:
+    ground = VirtualGround(refunding(), 1)
+    ground.start()
+    paid = Arrival(1, 0.0, "p0000001", 2_500, TEST_CARDS[0], "a test", warm_up=False)
+
+    honest = Book.capture
+
+    def capture(self: Book, asked: PaymentRequest) -> str:
+        if self._context.link == "gateway":  # in a task; in a handler it would be a 500
+            raise ZeroDivisionError(f"planted: {asked.payment}")
+        return honest(self, asked)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Book, "capture", capture)
+        ground.pay([paid])
+        ground.drain()
+        with pytest.raises(Unhandled, match="planted: p0000001"):
+            ground.stop()
+
+
+def test_a_refund_by_hand_gives_back_what_was_captured_once() -> None:
+    chain = refunding()
+    ground = VirtualGround(chain, 1)
+    ground.start()
+    paid = Arrival(1, 0.0, "p0000001", 2_500, TEST_CARDS[0], "a test", warm_up=False)
+    ground.pay([paid])
+    ground.give_back("p0000001")  # nothing is captured yet
+    ground.drain()
+    for _ in range(2):
+        ground.give_back("p0000001")
+    ground.drain()
+    moved = [one for one in ground.records() if isinstance(one, Movement)]
+    ground.stop()
+    refunded = {one.link: one.amount_minor for one in moved if one.kind == "refunded"}
+    assert refunded == dict.fromkeys(chain.links, 2_500)
+    assert len([one for one in moved if one.kind == "refunded"]) == len(chain.links)
+    assert broken(ground.records(), Parties.of(chain), None) == []
+
+
+def test_a_script_refunds_where_something_is_captured() -> None:
+    """The bug: an issuer refunds, and keeps no book of it."""
+    chain = refunding()
+    order = Order(chain, most=200, kinds=("lost_answer",), rules=("money_conserved",))
+    honest = Book.refund
+
+    def forget(self: Book, asked: PaymentRequest) -> str:
+        return APPROVED if self._context.link == "issuer" else honest(self, asked)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Book, "refund", forget)
+        script = explore_actions(order).found
+    assert script is not None
+    pay, wait, refund = (step.partition("(")[0] for step in script.steps)
+    assert (pay, refund) == ("pay", "refund")
+    assert wait in ("advance", "settle")  # both let it be captured
 
 
 def test_a_search_of_actions_ends_with_its_budget_of_time() -> None:
