@@ -21,6 +21,7 @@ def hop_measures(
     executions: dict[Hop, int] = defaultdict(int)
     latencies: dict[Hop, Histogram] = defaultdict(Histogram)
     failed: dict[Hop, int] = defaultdict(int)
+    kept_back: dict[Hop, int] = defaultdict(int)
     sent: dict[tuple[str, str], int] = defaultdict(int)  # by caller and operation: the call
     for total in totals:
         is_warm_up, caller, operation, callee, route, result = total.alike
@@ -32,6 +33,8 @@ def hop_measures(
         if result != HopResult.NOT_TRIED:  # what was not sent took no time and amplifies nothing
             latencies[hop].merge(total.latencies_ns)
             sent[caller, operation] += total.n
+        else:
+            kept_back[hop] += total.n
     over: dict[Hop, int] = defaultdict(int)
     needed: dict[tuple[str, str], int] = defaultdict(int)
     for hops, n in over_hops.items():
@@ -50,6 +53,7 @@ def hop_measures(
             HopMeasure(
                 *hop, n, over[hop], failed[hop], broke[hop[:3]], p50, p95, p99,
                 sent[hop[:2]] / payments_needed if payments_needed >= FEW_PAYMENTS else None,
+                kept_back[hop],
             )
         )  # fmt: skip
     return measures

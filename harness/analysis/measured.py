@@ -128,6 +128,17 @@ class HopMeasure(msgspec.Struct, frozen=True):
     p99_ms: float | None
     # of its call: executions sent, over all targets and tries / payments that needed the call
     amplification: float | None
+    kept_back: int = 0  # of the executions those that a policy did not let go out
+
+    @property
+    def sent(self) -> int:
+        """Executions that went out."""
+        return self.executions - self.kept_back
+
+    @property
+    def failed_sent(self) -> int:
+        """Of those, how many did not work."""
+        return self.failed - self.kept_back
 
 
 class FaultResponse(msgspec.Struct, frozen=True):

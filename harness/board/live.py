@@ -12,7 +12,7 @@ from harness.analysis.histogram import Histogram
 from harness.analysis.measured import Break, HopMeasure
 from harness.analysis.store import Story
 from harness.payments.journal import HopRecord, PaymentRecord, Record
-from harness.payments.outcome import Outcome
+from harness.payments.outcome import HopResult, Outcome
 from harness.report.result import ChainFacts
 
 SHOWN_S = 60  # of the course that is drawn
@@ -40,6 +40,7 @@ class Carried:
     executions: int = 0
     first_tries: int = 0
     failed: int = 0
+    kept_back: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Live:
                 carried.executions += 1
                 carried.first_tries += record.try_number == 1
                 carried.failed += not record.result.worked
+                carried.kept_back += record.result is HopResult.NOT_TRIED
         return failed
 
     def broken(self, story: Story) -> None:
@@ -148,6 +150,7 @@ class Live:
                 carried.executions += one.executions
                 carried.first_tries += one.first_tries
                 carried.failed += one.failed
+                carried.kept_back += one.kept_back
             broke.update(self._broke.get(second, {}))
         by_hop: Counter[tuple[str, str, str]] = Counter()
         for key, number in broke.items():
@@ -157,7 +160,7 @@ class Live:
             [
                 HopMeasure(
                     *hop, one.executions, one.first_tries, one.failed, by_hop[hop[:3]], None, None,
-                    None, None,
+                    None, None, one.kept_back,
                 )
                 for hop, one in sorted(hops.items())
             ],

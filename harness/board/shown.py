@@ -120,8 +120,8 @@ def _hops(session: Session, measures: Any) -> list[Hop]:
         found.setdefault(f"{caller} → {callee or '?'}", [0, 0, 0, 0])[3] += number
     for one in measures:
         mine = found.setdefault(f"{one.caller} → {one.callee}", [0, 0, 0, 0])
-        mine[0] += one.executions
-        mine[1] += one.failed
+        mine[0] += one.sent
+        mine[1] += one.failed_sent
         mine[2] = max(mine[2], one.broke)
     ordered = sorted(found.items(), key=lambda item: (-item[1][2], -item[1][1], -item[1][3]))
     return [Hop(name, *numbers) for name, numbers in ordered[:LISTED]]

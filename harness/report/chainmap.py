@@ -105,7 +105,9 @@ def _bands(
             if not is_last:
                 drawn += f"H{to_x + BOX:.0f}"
             x, y = to_x + BOX, to_y
-        said = f"{flow.operations or 'pay'}: {flow.payments:,} payments, {flow.executions:,} calls"
+        said = f"{flow.operations or 'pay'}: {flow.payments:,} payments, {flow.sent:,} calls"
+        if flow.kept_back:
+            said += f" and {flow.kept_back:,} kept back"
         drawing.path(
             drawn, stroke="band" if flow.payments else "muted", width=widths[pair],
             dash="9 4" if flow.is_fallback else "",

@@ -67,8 +67,9 @@ class Flow:
     """What went from one link to another."""
 
     payments: int
-    executions: int
-    failed: int
+    sent: int  # executions that went out
+    kept_back: int
+    failed: int  # of those that went out
     operations: str
     is_fallback: bool
 
@@ -84,21 +85,23 @@ class Drop:
 
 def flows(result: Traffic) -> dict[tuple[str, str], Flow]:
     """Every possible hop once, with what it carried."""
-    found: dict[tuple[str, str], Flow] = {(CUSTOMER, result.chain.entry): Flow(0, 0, 0, "", False)}
+    found: dict[tuple[str, str], Flow] = {
+        (CUSTOMER, result.chain.entry): Flow(0, 0, 0, 0, "", False)
+    }
     for edge in result.chain.edges:
         key = edge.caller, edge.callee
         known = found.get(key)
         operations = f"{known.operations}, {edge.operation}" if known else edge.operation
         is_fallback = edge.route > 0 and (known is None or known.is_fallback)
-        found[key] = Flow(0, 0, 0, operations, is_fallback)
+        found[key] = Flow(0, 0, 0, 0, operations, is_fallback)
     for hop in result.hops:
         key = hop.caller, hop.callee
         if hop.operation in ASIDE or key not in found:
             continue
         one = found[key]
         found[key] = Flow(
-            max(one.payments, hop.payments), one.executions + hop.executions,
-            one.failed + hop.failed, one.operations, one.is_fallback,
+            max(one.payments, hop.payments), one.sent + hop.sent, one.kept_back + hop.kept_back,
+            one.failed + hop.failed_sent, one.operations, one.is_fallback,
         )  # fmt: skip
     return found
 
@@ -158,5 +161,5 @@ def reached(name: str, between: dict[tuple[str, str], Flow], result: Traffic) ->
     if name == CUSTOMER:
         offered = next((one.offered for one in result.phases if one.kind == "all"), 0)
         return f"{offered:,} payments"
-    calls = sum(flow.executions for (_, callee), flow in between.items() if callee == name)
+    calls = sum(flow.sent for (_, callee), flow in between.items() if callee == name)
     return f"{calls:,} calls" if calls else "not reached"

@@ -181,6 +181,7 @@ def test_a_call_that_was_not_sent_amplifies_nothing() -> None:
     # 20 refused and 20 kept back; the latency is that of the 20 that were sent: 1 ns
     found = hop(analysis, "gateway", "processor-a")
     assert (found.executions, found.failed, found.p50_ms) == (40, 40, 1e-6)
+    assert (found.sent, found.kept_back, found.failed_sent) == (20, 20, 20)
 
 
 def test_drain_lasts_until_nothing_more_is_done_for_any_payment() -> None:

@@ -9,6 +9,7 @@ import pytest
 from report_results import DOUBLE, FAILED, KEPT, result
 
 from harness.analysis.measured import Break, FallbackMeasure, Recovery, Verdict
+from harness.report.chainmap import chain_map
 from harness.report.flows import broken, struck
 from harness.report.panels import panels, windows
 from harness.report.plot import timeline
@@ -167,3 +168,12 @@ def test_a_legend_of_many_fallbacks_stays_within_the_drawing_and_above_its_plot(
     ends = [float(one.get("x", "0")) + len(one.text or "") * 7 * 0.95 for one in legend]
     assert max(ends) <= 960
     assert max(float(one.get("y", "0")) for one in legend) < plot
+
+
+def test_the_map_tells_calls_that_were_sent_from_those_that_were_kept_back() -> None:
+    one = result()
+    kept_back = msgspec.structs.replace(one.hops[1], executions=1300, failed=215, kept_back=158)
+    drawn = chain_map(msgspec.structs.replace(one, hops=[one.hops[0], kept_back]))
+    # 1,300 − 158 were sent; of 215 that did not work 158 were never sent
+    assert "1,142 calls and 158 kept back, 57 failed" in drawn
+    assert "1,142 calls</text>" in drawn
