@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -18,7 +19,7 @@ from harness.services.message import PaymentRequest
 
 Follow = Callable[[str, Sent, PaymentRequest], asyncio.Task[Reply]]
 
-BY_HAND = "r2"  # the refund that somebody decides, beside the declared one
+FIRST_BY_HAND = 2  # number of a refund that somebody decides: the declared one is r1
 
 
 class Merchant:
@@ -36,6 +37,7 @@ class Merchant:
         self._void = void
         self._awaiting: dict[str, tuple[Sent, str]] = {}  # by the processor's reference
         self._fulfilled: dict[str, tuple[Sent, str]] = {}  # by payment: what may be given back
+        self._by_hand: Counter[str] = Counter()  # refunds that were decided so, by payment
 
     def approved(self, sent: Sent, reference: str) -> None:
         """`sent` was approved; the gateway's book has it under `reference`."""
@@ -57,21 +59,23 @@ class Merchant:
         return True
 
     def give_back(self, payment: str) -> None:
-        """Somebody decides to refund what was captured of a payment and not refunded yet, once.
+        """Somebody decides to refund what was captured of a payment and not refunded yet.
 
         Nothing happens where a chain declares no refunds: no hop would carry them.
         """
         if payment in self._fulfilled:
-            self._background.start(self._give_back(*self._fulfilled[payment]))
+            number = FIRST_BY_HAND + self._by_hand[payment]
+            self._by_hand[payment] += 1
+            self._background.start(self._give_back(*self._fulfilled[payment], f"r{number}"))
 
-    async def _give_back(self, sent: Sent, reference: str) -> None:
+    async def _give_back(self, sent: Sent, reference: str, item: str) -> None:
         await self._context.up.wait()
         entry = self._book.entry(reference)
         assert entry is not None  # it was approved
         assert entry.request is not None
         if entry.captured_minor > entry.refunded_minor:
             back = entry.captured_minor - entry.refunded_minor
-            await self._refund(sent, entry.request, back, BY_HAND)
+            await self._refund(sent, entry.request, back, item)
 
     async def _cancel(self, sent: Sent, reference: str, after_s: float) -> None:
         await asyncio.sleep(after_s)

@@ -482,6 +482,24 @@ def test_a_refund_by_hand_gives_back_what_was_captured_once() -> None:
     assert broken(ground.records(), Parties.of(chain), None) == []
 
 
+def test_refunds_by_hand_between_two_captures_are_two() -> None:
+    chain = load_chain("card-sound").model  # captures after 400 ms in two parts
+    ground = VirtualGround(chain, 1)
+    ground.start()
+    paid = Arrival(1, 0.0, "p0000002", 2_500, TEST_CARDS[0], "a test", warm_up=False)
+    ground.pay([paid])
+    ground.advance(0.5)  # the first part: 90 % of 25.00 in halves
+    ground.give_back("p0000002")
+    ground.drain()
+    ground.give_back("p0000002")
+    ground.drain()
+    moved = [one for one in ground.records() if isinstance(one, Movement)]
+    ground.stop()
+    refunds = [one.amount_minor for one in moved if (one.link, one.kind) == ("issuer", "refunded")]
+    assert refunds == [1_125, 1_125]
+    assert broken(ground.records(), Parties.of(chain), None) == []
+
+
 def test_a_script_refunds_where_something_is_captured() -> None:
     """The bug: an issuer refunds, and keeps no book of it."""
     chain = refunding()
