@@ -63,7 +63,9 @@ def found_lines(found: Found) -> list[str]:
 
 def searched_line(searched: Searched) -> str:
     """`1,240 schedules, 1.3 virtual hours, in 20.1 s (3,700 a minute)`."""
+    hours, many = searched.virtual_s / 3600, searched.schedules
+    passed = f"{hours:.1f} virtual hours" if hours >= 0.1 else f"{60 * hours:.1f} virtual minutes"
     return (
-        f"{searched.schedules:,} schedules, {searched.virtual_s / 3600:.1f} virtual hours, "
+        f"{many:,} schedule{'s' * (many != 1)}, {passed}, "
         f"in {searched.took_s:.1f} s ({searched.rate:,.0f} a minute)"
     )
