@@ -525,6 +525,7 @@ def test_a_search_of_actions_ends_with_its_budget_of_time() -> None:
     assert (acted.found, acted.scripts, acted.was_interrupted) == (None, 4, False)
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_shortest_script_so_far_also_in_the_last_replay() -> None:
     order = Order(shop(), most=200, rules=RULE, kinds=("lost_answer",))
     scripts = explore_actions(order).scripts
