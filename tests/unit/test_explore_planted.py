@@ -10,14 +10,13 @@ from harness.explore.search import broken_by_schedule
 from tests.planted_outages import PLANTED, Planted, look_for, order_for
 
 
-def _one_search(bug: Planted) -> Any:
+def searched_for(bug: Planted) -> Any:
     """Two faults that must meet take as long to find as all the others together."""
-    return pytest.param(
-        bug, id=bug.name.replace(" ", "-"), marks=[pytest.mark.slow] * (bug.faults > 1)
-    )
+    marks = [pytest.mark.slow] if bug.faults > 1 else []
+    return pytest.param(bug, id=bug.name.replace(" ", "-"), marks=marks)
 
 
-@pytest.mark.parametrize("bug", map(_one_search, PLANTED))
+@pytest.mark.parametrize("bug", [searched_for(bug) for bug in PLANTED])
 def test_a_planted_bug_is_found_and_shrunk_to_its_minimum(bug: Planted) -> None:
     found, searched = look_for(bug, seed=1)
     assert found is not None, f"not found in {searched.schedules} schedules"
