@@ -14,8 +14,12 @@ AGREES, CHANCE, DIFFERS, UNTOUCHED, NOT_RUN = "✓", "≈", "✗", "○", "–"
 def document(
     wanted: Sequence[Pair], done: dict[Pair, Compared], failed: dict[Pair, str],
     conditions: str, explained: dict[Pair, str], others: int,
+    medians_explained: dict[str, str] | None = None,
 ) -> str:  # fmt: skip
-    """The whole page. `others` is how many pairs there are that were not wanted."""
+    """The whole page. `others` is how many pairs there are that were not wanted.
+
+    `medians_explained`: by experiment, why medians of it differ.
+    """
     marks = [_mark(one) for one in done.values()]
     medians = [both for one in done.values() for both in one.medians]
     near = len(medians) - sum(len(one.slower) for one in done.values())
@@ -40,6 +44,7 @@ def document(
     ]
     lines += ["", *_matrix(wanted, done), "", *_chains(done)]
     lines += _details(wanted, done, explained)
+    lines += _medians(wanted, done, medians_explained or {})
     lines += _again(wanted, done)
     missing = [pair for pair in wanted if pair not in done]
     if missing:
@@ -132,6 +137,22 @@ def _details(
         )
         lines.append("")
         lines += [f"- {one.pair}: {', '.join(one.untouched)}" for one in untouched]
+    return lines
+
+
+def _medians(
+    wanted: Sequence[Pair], done: dict[Pair, Compared], explained: dict[str, str]
+) -> list[str]:
+    these = [done[pair] for pair in wanted if pair in done and done[pair].slower]
+    if not these:
+        return []
+    lines = ["", "## Medians outside the limits", ""]
+    for name in dict.fromkeys(one.pair.experiment for one in these):
+        lines.append(f"- **{name}**: {explained.get(name, 'not explained')}")
+        for one in these:
+            if one.pair.experiment == name:
+                pairs = [f"{real:.1f} and {virtual:.1f} ms" for real, virtual in one.slower]
+                lines.append(f"  - {one.pair.chain}: real and virtual {', '.join(pairs)}")
     return lines
 
 

@@ -73,7 +73,13 @@ def test_a_median_may_differ_by_two_milliseconds_or_a_tenth() -> None:
     assert beside(with_p50(10.0), with_p50(12.0)).slower == []
     assert len(beside(with_p50(10.0), with_p50(12.1)).slower) == 4  # each of the four phases
     assert beside(with_p50(100.0), with_p50(110.0)).slower == []
-    assert len(beside(with_p50(100.0), with_p50(110.1)).slower) == 4
+    far = beside(with_p50(100.0), with_p50(110.1))
+    assert len(far.slower) == 4
+    assert "- **mine**: not explained\n  - card-shop: real and virtual 100.0 and 110.1 ms" in page(
+        far
+    )
+    told = document([PAIR], {PAIR: far}, {}, "Made here.", {}, 0, {"mine": "for a reason"})
+    assert "- **mine**: for a reason" in told
 
 
 def test_a_fault_that_met_no_traffic_is_told_apart_from_agreement() -> None:
