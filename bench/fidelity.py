@@ -75,6 +75,9 @@ MEDIANS_EXPLAINED = {
         "most payments fail at once here, so 10 % is less than the 2 to 3 ms by which a real "
         "process is slower"
     ),
+    "cloudflare-2025-11-18": (
+        "the phase is the warm-up of two seconds: 80 payments, the first that these processes carry"
+    ),
     "http-500": "as with gray: payments fail at once, and a real process is 2.2 ms slower",
 }
 
