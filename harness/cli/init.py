@@ -57,6 +57,6 @@ def init(
             raise UserError(what, mend="name another folder") from None
         print(f"written  {path}")
     there = [f"cd {folder}"] if folder != Path() else []
-    check = "paychain check chains/shop.yaml chaos/processor-outage.yaml"
-    paychain_run = "paychain run chains/shop.yaml chaos/processor-outage.yaml"
-    print("\nnext: " + "\n      ".join([*there, check, paychain_run, "pytest chaos tests"]))
+    files = "chains/shop.yaml chaos/processor-outage.yaml"
+    commands = [*there, f"paychain check {files}", f"paychain run {files}", "pytest chaos tests"]
+    print("\nnext: " + "\n      ".join(commands))

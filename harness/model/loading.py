@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -169,13 +170,15 @@ def _mistakes(error: ValidationError, document: Document, model: type[Declared])
         # A union reports every branch it tried: the first one for a place says enough.
         found.setdefault(place, Mistake(*document.place(place), what, mend))
     # … and where the branch that was meant has a mistake further down, that one says enough.
-    return [
-        mistake
-        for place, mistake in found.items()
-        if place[-1:] != ("",)
-        or not any(one != place and one[: len(place) - 1] == place[:-1] for one in found
-                   if len(one) >= len(place))
-    ]  # fmt: skip
+    return [mistake for place, mistake in found.items() if not _is_told_within(place, found)]
+
+
+def _is_told_within(place: KeyPath, found: Iterable[KeyPath]) -> bool:
+    """Whether a mistake about a whole has another one inside it."""
+    whole = place[:-1]
+    return place[-1:] == ("",) and any(
+        one != place and len(one) > len(whole) and one[: len(whole)] == whole for one in found
+    )
 
 
 def _path_in(document: Document, location: tuple[Any, ...]) -> KeyPath:

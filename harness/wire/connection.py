@@ -161,10 +161,7 @@ class Connection(asyncio.Protocol):
                 response = await self._owner.handler(request)
                 head = _head(response) if response is not None else b""
             except Exception as error:
-                about = {"message": "a handler failed", "exception": error}
-                self._loop.call_exception_handler(about)
-                body = json.dumps({"error": f"{type(error).__name__}: {error}"}).encode()
-                response = HttpResponse(500, body, {"content-type": "application/json"})
+                response = self._failed(error)
                 head = _head(response)
             if response is None:
                 self._fall_silent()
@@ -185,6 +182,11 @@ class Connection(asyncio.Protocol):
         finally:
             self._owner.answered(self)
         self._go_on()
+
+    def _failed(self, error: Exception) -> HttpResponse:
+        self._loop.call_exception_handler({"message": "a handler failed", "exception": error})
+        body = json.dumps({"error": f"{type(error).__name__}: {error}"}).encode()
+        return HttpResponse(500, body, {"content-type": "application/json"})
 
     def _go_on(self) -> None:
         """What is owed next, or the wait for the client."""
