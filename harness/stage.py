@@ -189,7 +189,7 @@ class Stage:
         ready = self._folder / f"{stem}.ready"
         plan = ServicesPlan(
             self._loaded.text, links, self._seed, self._epoch_ns, str(self.spool(stem)), str(ready),
-            life, ports or {},
+            name, life, ports or {},
         )  # fmt: skip
         path = self._folder / f"{stem}.plan"
         write_whole(path, plan)

@@ -86,6 +86,7 @@ def result_of(
         money=analysis.money,
         seconds=analysis.seconds,
         hosts=list(hosts),
+        stood_still=analysis.stood_still,
         stopped=_stopped(order.experiment, analysis.stopped),
         environment=_environment(),
         review=_reviewed(order.chain),

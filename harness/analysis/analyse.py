@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -23,6 +23,7 @@ from harness.analysis.measured import (
     Recovery,
     Risk,
     Second,
+    StoodStill,
     Stopped,
     ToleranceResult,
     Verdict,
@@ -35,6 +36,7 @@ from harness.analysis.questions import (
     success_cells,
 )
 from harness.analysis.reconcile import money
+from harness.analysis.standstills import standstills, too_busy
 from harness.analysis.store import RunStore
 from harness.analysis.timeline import Times, fault_runs, seconds
 from harness.model.chain import Chain
@@ -68,6 +70,7 @@ class Analysis:
     lag_p99_ms: float | None
     lag_max_ms: float | None
     stopped: Stopped | None = None
+    stood_still: list[StoodStill] = field(default_factory=list)
 
 
 def analyse(
@@ -105,7 +108,12 @@ def analyse(
     due, tried = offered if planned is None else planned, faults
     if stopped is not None:  # the rest of the plan was not to be offered any more
         due, tried = offered, [one for one in faults if one.switches]
-    all_problems = [*problems, *harness_problems(due, punctuality, tried, times)]
+    still = standstills(store, times.load_start_s, store.meta("drained_s", times.load_end_s))
+    all_problems = [
+        *problems,
+        *harness_problems(due, punctuality, tried, times),
+        *too_busy(still, times.load_start_s),
+    ]
     result, reasons = verdict(
         judged, books, list(dict.fromkeys(all_problems)), chain.currency, stopped
     )
@@ -113,6 +121,7 @@ def analyse(
         result, [*reasons, *notes(faults)], phases, faults, judged, broken, hops, used,
         risks(store, by_kind["all"].approved), recovery, books, seconds(store, times), planned,
         offered, punctuality.recorded, punctuality.p99_ms, punctuality.longest_ms, stopped,
+        still,
     )  # fmt: skip
 
 

@@ -82,6 +82,17 @@ class FaultRun(msgspec.Struct, frozen=True):
     absent: dict[str, str] = {}
 
 
+class StoodStill(msgspec.Struct, frozen=True):
+    """A process of the run's own that did not get the processor, or was busy with one thing."""
+
+    process: str
+    times: int  # of 50 ms or more
+    total_ms: float
+    longest_ms: float
+    longest_at_s: float
+    timeouts: int  # calls that timed out while it stood still for half of their wait or longer
+
+
 class ToleranceResult(msgspec.Struct, frozen=True):
     """One judged limit."""
 

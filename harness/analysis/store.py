@@ -22,6 +22,7 @@ from harness.payments.journal import (
     Movement,
     PaymentRecord,
     Record,
+    Standstill,
     decode,
 )
 
@@ -32,6 +33,7 @@ _TABLES: dict[type[Any], str] = {
     Decision: "decision",
     FaultSwitch: "switch",
     EngineEvent: "engine_event",
+    Standstill: "standstill",
 }
 _STORY = {  # records that belong to one payment, and the order they are told in
     PaymentRecord: "payment",
@@ -45,7 +47,9 @@ _INDEXED = {  # with what whole runs are asked for: such a question reads the in
     HopRecord: "payment, started_ns, ended_ns, shape",
 }
 assert tuple(_STORY) == SHAPED
-Row = TypeVar("Row", PaymentRecord, HopRecord, Movement, Decision, FaultSwitch, EngineEvent)
+Row = TypeVar(
+    "Row", PaymentRecord, HopRecord, Movement, Decision, FaultSwitch, EngineEvent, Standstill
+)
 PAGE_BYTES = 16_384  # fewer, longer reads: a twelfth less time to judge a million payments
 CACHE_KB = 100_000  # of pages; indexes are sorted in as much
 READ_BYTES = 1_000_000  # of a spool at once: some 8,000 records
@@ -153,6 +157,12 @@ class RunStore:
         yield from self._db.execute(
             "SELECT caller || '.' || operation || '.' || callee, ended_ns FROM hop "
             "WHERE result = 'refused'"
+        )
+
+    def timed_out(self) -> Iterator[tuple[str, int, int]]:
+        """Every attempt that got no answer in time: its caller, when it began and when it ended."""
+        yield from self._db.execute(
+            "SELECT caller, started_ns, ended_ns FROM hop WHERE result = 'timeout'"
         )
 
     def stories(self) -> Iterator[Story]:

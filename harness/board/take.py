@@ -18,7 +18,7 @@ from harness.model.chain import Chain
 from harness.model.loading import Loaded, load_experiment
 from harness.order import Order, keep_inputs, new_folder
 from harness.payments.errors import UserError
-from harness.payments.journal import EngineEvent, FaultSwitch, Record
+from harness.payments.journal import EngineEvent, FaultSwitch, Record, Standstill
 from harness.report.outputs import publish
 from harness.report.result import EngineFacts, Result
 from harness.verdict import result_of
@@ -150,7 +150,7 @@ class Take:
 
 
 def _belongs(record: Record, prefix: str) -> bool:
-    if isinstance(record, FaultSwitch | EngineEvent) or not record.payment:
+    if isinstance(record, FaultSwitch | EngineEvent | Standstill) or not record.payment:
         return True
     number = record.payment.removeprefix(prefix)
     return record.payment.startswith(prefix) and number.startswith("p")

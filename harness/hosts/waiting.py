@@ -22,7 +22,7 @@ from harness.payments.journal import Journal
 from harness.services.control import ControlApi
 from harness.services.host import Host
 from harness.services.plan import chain_of
-from harness.services.spool import SpoolJournal
+from harness.services.spool import SpoolJournal, keep_pulse
 from harness.wire.http import HttpRequest, HttpResponse
 
 PIECE_BYTES = 1_000_000  # of a spool in one answer
@@ -133,14 +133,19 @@ class Waiting:
     async def _begin(self, begin: Begin) -> dict[str, int]:
         """Start the engine, and the links with empty books; their ports."""
         journal: Journal = self._journal
+
+        def now_ns() -> int:
+            return self._clock() - begin.epoch_ns
+
         self._host = Host(
             chain_of(self._plan.chain_text), self._plan.links, seed=begin.seed, journal=journal,
-            now_ns=lambda: self._clock() - begin.epoch_ns,
+            now_ns=now_ns,
         )  # fmt: skip
         if self._engine is not None:
             await self._engine.start(begin.seed)
         self._control = ControlApi(self._host)
         self._journal.start()
+        keep_pulse(f"links {', '.join(self._plan.links)}", journal, now_ns)
         return await self._host.start(address=self._plan.address)
 
     async def stop(self) -> None:

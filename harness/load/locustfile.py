@@ -42,6 +42,8 @@ from harness.model.chain import ENTRY_OPERATION
 from harness.parent import Parent
 from harness.payments.cards import TEST_CARDS
 from harness.payments.errors import UserError
+from harness.payments.journal import Standstill
+from harness.pulse import EVERY_S, Pulse
 from harness.services.channel import Reply, classify, failure_of
 from harness.services.message import PaymentRequest, encode
 from harness.services.plan import write_whole
@@ -124,7 +126,11 @@ class Scheduled(PayingUser):
         recorder = Recorder(self.plan.spool)
         start_ns = self._start_ns()
         paying, stop = Group(), Event()
-        aside = [gevent.spawn(self._watch_for, stop), gevent.spawn(self._tell_often)]
+        aside = [
+            gevent.spawn(self._watch_for, stop),
+            gevent.spawn(self._tell_often),
+            gevent.spawn(self._keep_pulse, recorder),
+        ]
         if self.plan.users:
             self._let_users_pay(start_ns, paying, stop, recorder)
         else:
@@ -183,6 +189,17 @@ class Scheduled(PayingUser):
         while True:
             write_whole(self.plan.offered, Offered(self.started, is_over=False))
             gevent.sleep(TELL_S)
+
+    def _keep_pulse(self, recorder: Recorder) -> None:
+        process = os.environ.get(WORKER_VARIABLE, "load process")
+
+        def told(from_ns: int, until_ns: int) -> None:
+            recorder.append(Standstill(process, from_ns, until_ns, pays=True))
+
+        pulse = Pulse(self._now_ns, told)
+        while True:
+            gevent.sleep(EVERY_S)
+            pulse.beat()
 
     def _watch_for(self, stop: Event) -> None:
         while not self.plan.stop.exists():

@@ -78,12 +78,13 @@ class Worker:
             if now_s - self._heard_s < HEARD_S:
                 while (chunk := self._outbox.due(now_s)) is not None:
                     send(self._runner, chunk)
-            if self._outbox.acknowledged == self._size and not self._is_done:
-                self._done()
+            self._look_if_done()
             gevent.sleep(TICK_S)
 
-    def _done(self) -> None:
-        """The master has every record."""
+    def _look_if_done(self) -> None:
+        """Has the master every record?"""
+        if self._is_done or self._outbox.acknowledged != self._size:
+            return
         assert self._plan is not None
         self._is_done = True
         self._runner.environment.process_exit_code = 0
@@ -135,6 +136,7 @@ class Worker:
 
     def _receipt(self, message: Receipt) -> None:
         self._outbox.acknowledge(message, time.monotonic())
+        self._look_if_done()  # now: the word to go home may be the next message
 
     # -- what the load process wrote ------------------------------------------------------------
     def _beat(self) -> Beat:

@@ -183,7 +183,16 @@ class EngineEvent(msgspec.Struct, frozen=True, tag="engine_event", array_like=Tr
         return (self.toxic or "").rpartition("_")[0]
 
 
-Record = PaymentRecord | HopRecord | Movement | Decision | FaultSwitch | EngineEvent
+class Standstill(msgspec.Struct, frozen=True, tag="standstill", array_like=True, gc=False):
+    """A process of the run's own did nothing at all: the machine's doing, not the chain's."""
+
+    process: str
+    from_ns: int
+    until_ns: int
+    pays: bool = False  # the customers' side
+
+
+Record = PaymentRecord | HopRecord | Movement | Decision | FaultSwitch | EngineEvent | Standstill
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Record)

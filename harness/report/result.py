@@ -22,6 +22,7 @@ from harness.analysis.measured import (
     Recovery,
     Risk,
     Second,
+    StoodStill,
     Stopped,
     ToleranceResult,
     Verdict,
@@ -196,6 +197,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     compression: float | None = None  # of a virtual run: its seconds in one second of real time
     hosts: list[HostFacts] = []  # other machines that ran links
     stopped: Stopped | None = None  # before its end, by a condition of the experiment
+    stood_still: list[StoodStill] = []  # processes of the run's own that did, the worst first
     stories: list[Story] = []  # of payments that broke or broke a money rule
 
 

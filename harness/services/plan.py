@@ -19,6 +19,7 @@ class ServicesPlan(msgspec.Struct, frozen=True):
     epoch_ns: int
     spool: str
     ready: str  # file that gets the process' ports once it listens
+    name: str = "mock services"  # as a reader knows the process
     life: int = 1  # how many processes these links have had, with this one
     ports: dict[str, int] = {}  # to listen on; a link that is not named takes a free one
 

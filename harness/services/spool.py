@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from harness.payments.journal import Record, encode
+from harness.payments.journal import Journal, Record, Standstill, encode
+from harness.pulse import Pulse
 
 FLUSH_S = 0.1
 
@@ -43,3 +45,12 @@ class SpoolJournal:
             self._timer.cancel()
         self.flush()
         os.close(self._file)
+
+
+def keep_pulse(process: str, journal: Journal, now_ns: Callable[[], int]) -> None:
+    """Record from now on whenever this process stood still. `now_ns`: since the run's epoch."""
+
+    def told(from_ns: int, until_ns: int) -> None:
+        journal.append(Standstill(process, from_ns, until_ns))
+
+    Pulse(now_ns, told).keep()

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from harness.parent import until_stopped
+from harness.pulse import Pulse
 from harness.toxics.api import VERSION, Api
 from harness.wire.http import HttpRequest
 from harness.wire.server import HttpServer
@@ -32,6 +33,7 @@ async def serve(options: argparse.Namespace, config: bytes | None) -> str | None
         return f"cannot listen on {options.host}:{options.port}: {error.strerror}"
     gc.collect()
     gc.freeze()  # a collection then looks at connections, not at all that was imported
+    Pulse(time.monotonic_ns, api.events.stood_still).keep()
     _announce(f"http://{options.host}:{bound}", options.ready)
     await until_stopped()
     for proxy in api.proxies.values():

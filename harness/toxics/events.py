@@ -13,6 +13,7 @@ MOST_TOLD = 5_000  # events in one answer: the engine must not stand still to wr
 Kind = Literal[
     "proxy_created", "proxy_enabled", "proxy_disabled", "proxy_deleted",
     "toxic_added", "toxic_updated", "toxic_removed", "reset",
+    "stood_still",
     "connected", "refused", "dial_failed", "toxic_hit", "closed",
 ]  # fmt: skip
 _FIELDS = ("seq", "at_ns", "kind", "proxy", "connection", "toxic", "detail")
@@ -33,6 +34,10 @@ class EventLog:
         """Note one event, now."""
         self.last += 1
         self._kept.append((self.last, self._now_ns(), kind, proxy, connection, toxic, detail))
+
+    def stood_still(self, from_ns: int, until_ns: int) -> None:
+        """Note that the engine did nothing at all until now; the detail is for how long."""
+        self.add("stood_still", "", detail=f"{(until_ns - from_ns) / 1e6:.1f} ms")
 
     def after(self, seq: int) -> dict[str, Any]:
         """Events that came after number `seq`, and `next`, the number to ask after then.

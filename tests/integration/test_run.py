@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import parse
 
+import pytest
 from ci_formats import ctrf_mistakes, junit_mistakes
+from processes import children_of, wait_until
 
 from harness.payments.cards import TEST_CARDS
 from harness.report.dsse import new_key
@@ -120,6 +125,35 @@ def test_lost_answers_cost_nobody_anything_with_a_reversal(tmp_path: Path) -> No
     result = finished(tmp_path)
     assert not any(found(result).values())
     assert result["money"]["books"]["issuer"]["voided"] > 0  # type: ignore[index]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes through /proc")
+@pytest.mark.parametrize(
+    ("mark", "name"), [("harness.services", "mock services"), ("harness.toxics", "fault engine")]
+)
+def test_what_breaks_while_the_machine_stands_still_is_no_fault_of_the_chain(
+    tmp_path: Path, mark: str, name: str
+) -> None:
+    order = command(tmp_path)
+    chain = tmp_path / "shop.yaml"  # several calls at any time wait for the issuer
+    slow = "issuer: {role: issuer, answers_in: {median: 150ms, p99: 200ms}}"
+    chain.write_text(chain.read_text().replace("issuer: {role: issuer}", slow))
+    with subprocess.Popen(order) as run:
+        wait_until(lambda: list((tmp_path / "runs").glob("*/spool/load.go")))
+        (pid,) = [pid for line, pid in children_of(run.pid).items() if mark in line]
+        time.sleep(1)  # payments are under way
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.8)  # no call waits for longer than 600 ms
+        os.kill(pid, signal.SIGCONT)
+        assert run.wait(60) == 3
+    result = finished(tmp_path)
+    assert result["verdict"] == "inconclusive"
+    reason = result["reasons"][0]  # type: ignore[index]
+    assert reason.startswith("too busy a machine: ")
+    assert f"timed out while {name} stood still" in reason
+    worst = result["stood_still"][0]  # type: ignore[index]
+    assert worst["process"] == name
+    assert worst["longest_ms"] >= 700
 
 
 def test_users_who_wait_for_answers_set_the_pace_of_a_closed_model(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from harness.order import Order
 from harness.progress import Silent
 from harness.report.result import Result, read
 
+TRIES = 3
 AT_ONCE = 3  # real runs: they mostly wait, and two processors carry so many
 Story = tuple[str, str]  # a chain and an experiment
 
@@ -40,6 +41,15 @@ def in_virtual_time(told: Story, folder: Path) -> Result:
 
 
 def for_real(told: Story, folder: Path) -> Result:
+    """A busy machine is asked again: it says itself that the run says nothing."""
+    for number in range(TRIES):
+        result = real_run(told, folder / str(number))
+        if result.verdict != "inconclusive":
+            break
+    return result
+
+
+def real_run(told: Story, folder: Path) -> Result:
     command = [sys.executable, "-m", "harness.cli", "run", *told, "--out", str(folder)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=180)
     assert done.returncode in (0, 1, 3), done.stdout + done.stderr
@@ -105,7 +115,7 @@ def test_one_hanging_scheme_takes_all_down_with_one_pool(result: Result) -> None
 @story("card-pool-per-scheme", "discover-2023-02-06")
 def test_and_only_itself_with_a_pool_for_each(result: Result) -> None:
     assert 0.80 <= success(result) <= 0.93  # seven of eight
-    assert result.verdict == "pass"
+    assert result.verdict == "pass", result.reasons
 
 
 @story("card-void-breaker", "processor-lost-answers")
@@ -128,7 +138,7 @@ def test_a_failover_without_a_reversal_charges_twice_when_answers_are_lost(resul
 
 @story("card-ecommerce", "late-answers")
 def test_a_request_that_comes_after_its_reversal_charges_nobody(result: Result) -> None:
-    assert result.verdict == "pass"
+    assert result.verdict == "pass", result.reasons
     assert fallback(result, "processor-b").activations > 20
     assert broken(result) == {}
 
@@ -150,7 +160,7 @@ def test_retries_without_a_budget_multiply_and_no_money_goes_wrong(result: Resul
 def test_who_does_not_retry_an_answer_puts_nothing_on_a_scheme_that_recovers(
     result: Result,
 ) -> None:
-    assert result.verdict == "pass"
+    assert result.verdict == "pass", result.reasons
 
 
 @story("card-retries-anew", "errors-after-work")

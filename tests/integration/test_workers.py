@@ -205,6 +205,58 @@ def test_a_worker_that_somebody_ends_is_lost_at_once(tmp_path: Path) -> None:
     assert result["reasons"][0].startswith("ended was lost (somebody ended it): of its ")
 
 
+# A process of its own: Locust's worker modules patch the sockets of the one that imports them.
+FAREWELL = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+import msgspec
+from harness.load.chunks import Receipt
+from harness.load.messages import Share, name_of
+from harness.load.plan import LoadPlan, Offered
+from harness.load.worker import Worker
+
+folder = Path(sys.argv[1])
+heard = {}
+environment = SimpleNamespace(
+    process_exit_code=None,
+    events=SimpleNamespace(quitting=SimpleNamespace(add_listener=lambda _: None)),
+)
+runner = SimpleNamespace(
+    environment=environment,
+    send_message=lambda *_: None,
+    start_worker=lambda _: None,
+    register_message=lambda name, take: heard.__setitem__(name, take),
+)
+worker = Worker(runner, "far", folder / "plan")
+
+def come(message):
+    data = msgspec.to_builtins(message, builtin_types=(bytes,))
+    heard[name_of(type(message))](environment, SimpleNamespace(node_id="far", data=data))
+
+plan = LoadPlan(
+    "", "edge", ((0.0, 1.0), (1.0, 1.0)), False, (), 0.5, 1.0, 1.0, 7, 0, "EUR", 4000, 100, 90000
+)
+come(Share(msgspec.json.encode(plan)))
+(folder / "load.spool").write_bytes(b"records")
+(folder / "load.offered").write_bytes(msgspec.json.encode(Offered(1, is_over=True)))
+worker._beat()
+come(Receipt(6))
+print(environment.process_exit_code)
+come(Receipt(7))
+print(environment.process_exit_code)
+"""
+
+
+def test_the_last_receipt_makes_a_worker_done_before_any_other_word(tmp_path: Path) -> None:
+    # the word to go home may come next, before the worker looks again by itself
+    done = subprocess.run(
+        [sys.executable, "-c", FAREWELL, str(tmp_path)],
+        capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+    assert done.stdout.split() == ["3", "0"]
+
+
 class Cable:
     """A connection to a master that the test can cut and mend: a forwarder in a thread."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from recorded import Recorded
+from recorded import Recorded, ns
 
 from harness.analysis.measured import ToleranceResult, Verdict
 from harness.model.tolerance import Tolerances
-from harness.payments.journal import EngineEvent
+from harness.payments.journal import EngineEvent, Standstill
 
 # 40 s of ten payments a second; A is down from 10 s to 20 s. Until 11 s nothing is answered, then
 # B serves until 22 s. 100 ms over A, 160 ms over B, 1 s of drain.
@@ -171,6 +171,85 @@ def test_a_load_that_is_late_now_and_then_is_measured_from_the_intended_start() 
     analysis = run.analysed(technical_success=">= 99%")
     assert analysis.verdict is Verdict.PASS
     assert (analysis.lag_p99_ms, analysis.lag_max_ms) == (0, 1_000)
+
+
+STILL = (4.0, 4.5)  # seconds in which a process did nothing at all
+
+
+def still(*, pays: bool = False) -> Recorded:
+    """All is well, but that a process stood still."""
+    run = Recorded(ends_s=20)
+    for number in range(200):
+        run.pay(number / 10)
+    run.records.append(Standstill("mock services", ns(STILL[0]), ns(STILL[1]), pays))
+    return run
+
+
+def test_a_call_that_timed_out_while_a_process_stood_still_is_inconclusive() -> None:
+    run = still()
+    run.hop("p00041", "gateway", "authorise", "processor-a", ns(3.9), ns(4.8), "timeout")
+    analysis = run.analysed(technical_success=">= 99%")
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert analysis.reasons == [
+        "too busy a machine: 1 call timed out while mock services stood still for half of the wait "
+        "or longer (up to 500 ms, 4.0 s into the load)"
+    ]
+    (one,) = analysis.stood_still
+    assert (one.times, one.total_ms, one.longest_ms, one.timeouts) == (1, 500, 500, 1)
+
+
+@pytest.mark.parametrize(
+    ("caller", "result", "from_s", "until_s"),
+    [
+        ("gateway", "timeout", 3.9, 5.0),  # 500 of 1,100 ms: the rest was enough for an answer
+        ("gateway", "timeout", 4.4, 5.0),
+        ("gateway", "timeout", 9.0, 9.5),
+        ("gateway", "refused", 4.1, 4.5),
+        ("customer", "timeout", 4.0, 4.6),  # a customer waits on the other side
+    ],
+)
+def test_and_harms_nothing_otherwise(
+    caller: str, result: str, from_s: float, until_s: float
+) -> None:
+    run = still()
+    run.hop("p00041", caller, "authorise", "processor-a", ns(from_s), ns(until_s), result)
+    analysis = run.analysed(technical_success=">= 99%")
+    assert analysis.verdict is not Verdict.INCONCLUSIVE
+    assert analysis.stood_still[0].timeouts == 0
+
+
+def test_the_customers_side_spoils_what_customers_wait_for() -> None:
+    run = still(pays=True)
+    run.hop("p00041", "gateway", "authorise", "processor-a", ns(4), ns(4.5), "timeout")
+    assert run.analysed().verdict is not Verdict.INCONCLUSIVE
+    run.hop("p00041", "customer", "pay", "gateway", ns(4), ns(4.5), "timeout")
+    assert run.analysed().verdict is Verdict.INCONCLUSIVE
+
+
+def test_pieces_of_one_wait_count_together() -> None:
+    run = still()
+    run.records += [Standstill("mock services", ns(5 + at), ns(5.06 + at)) for at in (0, 0.1, 0.2)]
+    run.hop("p00041", "gateway", "authorise", "processor-a", ns(5), ns(5.36), "timeout")
+    assert run.analysed().stood_still[0].timeouts == 1
+    run.hop("p00042", "gateway", "authorise", "processor-a", ns(5), ns(5.37), "timeout")
+    assert run.analysed().stood_still[0].timeouts == 1
+
+
+def test_a_standstill_of_the_engine_is_in_its_events() -> None:
+    run = Recorded(ends_s=20)
+    run.pay(7)
+    run.records.append(EngineEvent(1, ns(7.8), "stood_still", "", None, None, "800.0 ms"))
+    run.hop("p00001", "gateway", "authorise", "processor-a", ns(7), ns(8), "timeout")
+    (reason,) = run.analysed().reasons
+    assert "timed out while fault engine stood still" in reason
+    assert reason.endswith("(up to 800 ms, 7.0 s into the load)")
+
+
+def test_what_stood_still_before_the_load_or_after_the_drain_is_nothing() -> None:
+    run = Recorded(ends_s=20)
+    run.pay(7)
+    run.records += [Standstill("mock services", ns(on), ns(on + 2)) for on in (-3, 25)]
+    assert run.analysed().stood_still == []
 
 
 @pytest.mark.parametrize("planned", [399, 401])

@@ -12,17 +12,19 @@ import harness
 ROOT = Path(harness.__file__).parent
 BASE = {"payments", "model"}
 PARENT = {"parent"}  # whether the process above still lives
+PULSE = {"pulse"}  # whether this process keeps up
 MAY_IMPORT = {
     "payments": set(),
     "model": {"payments"},
     "wire": BASE,
-    "services": BASE | PARENT | {"wire"},
-    "toxics": BASE | PARENT | {"wire"},
+    "services": BASE | PARENT | PULSE | {"wire"},
+    "toxics": BASE | PARENT | PULSE | {"wire"},
     "parent": set(),
+    "pulse": set(),
     "children": {"payments"} | PARENT,
     "progress": {"payments"},
     "faults": BASE | {"wire", "services", "toxics", "children"},
-    "load": BASE | PARENT | {"wire", "services"},
+    "load": BASE | PARENT | PULSE | {"wire", "services"},
     "simulation": BASE | {"wire", "services", "toxics", "faults", "load", "analysis"},
     "analysis": BASE,
     "report": BASE | {"analysis"},
