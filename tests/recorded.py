@@ -68,6 +68,7 @@ class Recorded:
     records: list[Record] = field(default_factory=list)
     faults: list[tuple[str, float, float | None]] = field(default_factory=list)
     payments: int = 0
+    is_drained: bool = True
 
     def pay(
         self, at_s: float, end: str = "approved", *, took_ms: float = 100, amount: int = 1_000,
@@ -157,6 +158,8 @@ class Recorded:
             "faults_start_s": min((on for _, on, _ in self.faults), default=self.ends_s),
             "load_end_s": self.ends_s,
         })  # fmt: skip
+        if self.is_drained:
+            store.set_meta("drained_s", self.ends_s)
         store.set_meta("planned", self.payments if self.planned is None else self.planned)
         store.ingest(self.records)
         return store

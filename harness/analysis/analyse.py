@@ -100,7 +100,7 @@ def analyse(
     hops = hop_measures(store.totals(HopRecord), over, broken)
     goal = _goal(experiment, by_kind["before"])
     used = fallbacks(store, faults, by_kind["before"], success, goal, times.load_end_s)
-    books = money(store, chain)
+    books = money(store, chain, is_final=bool(store.meta("drained_s")))
     judged = tolerances(experiment, Observed(by_kind, recovery, used, hops, books, faults))
     planned: int | None = store.meta("planned", 0)
     offered = int(store.meta("offered", punctuality.recorded))

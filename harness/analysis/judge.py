@@ -69,11 +69,15 @@ def tolerances(experiment: Experiment, seen: Observed) -> list[ToleranceResult]:
             if one.amplification is not None and one.operation not in ASIDE
         ]
         found.append(_number("amplification", declared.amplification, max(known, default=None)))
-    counted = {one.rule: one.findings for one in seen.money.rules}
+    rules = {one.rule: one for one in seen.money.rules}
     for measure, rule in _COUNTS.items():
         most = getattr(declared, measure)
-        if most is not None:
-            found.append(_count(measure, most, counted[rule]))
+        if most is None:
+            continue
+        if rules[rule].is_judged:
+            found.append(_count(measure, most, rules[rule].findings))
+        else:
+            found.append(_unjudged(measure, "all", f"<= {most}", "not all was final"))
     return found
 
 

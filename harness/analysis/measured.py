@@ -230,6 +230,12 @@ class MoneyRule(msgspec.Struct, frozen=True):
     findings: int
     amount: int
     payments: list[MoneyFinding]  # at most the first 100
+    is_judged: bool = True  # not before all is final, where what comes later can mend it
+
+    @property
+    def passed(self) -> bool | None:
+        """None: could not be judged."""
+        return not self.findings if self.is_judged else None
 
 
 class Stopped(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from harness.payments.codes import PARTIAL_APPROVAL
 from harness.payments.journal import Movement, MovementKind, PaymentRecord
 from harness.payments.money import to_minor
 from harness.payments.outcome import HopResult, Outcome
-from harness.payments.rules import RULES, Finding, Reconciled, StoodIn, authorisations
+from harness.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled, StoodIn, authorisations
 from harness.payments.rules.evidence import (
     presentations,
     unauthenticated,
@@ -135,11 +135,15 @@ class _Tally:
             )
 
 
-def money(store: RunStore, chain: Chain) -> Money:
-    """All money rules judged over all payments, one at a time, and each link's totals."""
+def money(store: RunStore, chain: Chain, *, is_final: bool = True) -> Money:
+    """All money rules judged over all payments, one at a time, and each link's totals.
+
+    `is_final`: the run was drained. Otherwise rules about what is left in the end are not judged.
+    """
     parties = Parties.of(chain)
     order = stand_in_order(store.rows(Movement, "at_ns"), store.rows(PaymentRecord), parties)
     tallies: dict[str, _Tally] = {name: _Tally() for name in RULES}
+    judged = {name: rule for name, (_, rule) in RULES.items() if is_final or name in AT_ANY_TIME}
     sound: set[str] = set()
     wrong = 0
     for story, outline in unlike(store, sound):
@@ -147,7 +151,7 @@ def money(store: RunStore, chain: Chain) -> Money:
         if payment is None:
             store.keep(story.payment)
             continue
-        findings = [(name, found) for name, (_, rule) in RULES.items() if (found := rule(payment))]
+        findings = [(name, found) for name, rule in judged.items() if (found := rule(payment))]
         for name, finding in findings:
             tallies[name].add(finding)
             store.keep(finding.payment)
@@ -156,7 +160,14 @@ def money(store: RunStore, chain: Chain) -> Money:
         if not findings and is_plain(story):
             remember(sound, outline)
     rules = [
-        MoneyRule(name, title, tallies[name].count, tallies[name].amount, tallies[name].listed)
+        MoneyRule(
+            name,
+            title,
+            tallies[name].count,
+            tallies[name].amount,
+            tallies[name].listed,
+            name in judged,
+        )
         for name, (title, _) in RULES.items()
     ]
     if store.folder is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.analysis.measured import MoneyRule, ToleranceResult, Verdict
 from harness.payments.money import written
 from harness.report.result import Result
-from harness.report.wording import count, required, tolerance_name
+from harness.report.wording import NOT_FINAL, count, required, tolerance_name
 
 FIRST = 3  # offending payments that are named
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -69,6 +69,8 @@ def _of_tolerance(one: ToleranceResult, result: Result) -> Check:
 
 
 def _of_rule(rule: MoneyRule, currency: str) -> Check:
+    if not rule.is_judged:
+        return Check(rule.rule, rule.title, None, f"not judged: {NOT_FINAL}")
     if not rule.findings:
         return Check(rule.rule, rule.title, True, "no payment broke it")
     evidence = "\n".join(

@@ -135,7 +135,7 @@ def _run_facts(folder: Path, result: Result) -> dict[str, Any]:
         "engine": f"{result.engine.name} {result.engine.version}".strip(),
         "environment": result.environment, "command": result.command,
         "checks": {one.id: one.passed for one in result.tolerances}
-        | {rule.rule: rule.findings == 0 for rule in result.money.rules},
+        | {rule.rule: rule.passed for rule in result.money.rules},
         "previous": previous,
     }  # fmt: skip
 
@@ -143,11 +143,12 @@ def _run_facts(folder: Path, result: Result) -> dict[str, Any]:
 def _test_facts(result: Result, tested: list[dict[str, Any]]) -> dict[str, Any]:
     passed = [one.id for one in result.tolerances if one.passed]
     failed = [one.id for one in result.tolerances if one.passed is False]
+    warned = [one.id for one in result.tolerances if one.passed is None]
     for rule in result.money.rules:
-        (failed if rule.findings else passed).append(rule.rule)
+        {True: passed, False: failed, None: warned}[rule.passed].append(rule.rule)
     return {
         "result": _RESULTS[result.verdict], "configuration": tested, "passedTests": passed,
-        "warnedTests": [one.id for one in result.tolerances if one.passed is None],
+        "warnedTests": warned,
         "failedTests": failed,
     }  # fmt: skip
 

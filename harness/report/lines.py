@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.analysis.measured import FallbackMeasure
 from harness.payments.money import written
 from harness.report.result import Result
-from harness.report.wording import count, moment, share
+from harness.report.wording import NOT_FINAL, count, moment, share
 
 LISTED = 5
 
@@ -54,9 +54,12 @@ def money_lines(result: Result) -> list[str]:
         amount = written(rule.amount, result.chain.currency)
         lines.append(f"✕ {rule.title}: {count(rule.findings, 'payment')}, {amount}")
         lines += [f"  {one.payment}: {one.text}" for one in rule.payments[:2]]
-    kept = len(result.money.rules) - len(broken)
+    kept = sum(rule.passed is True for rule in result.money.rules)
     others = "other " if broken else ""
     lines.append(f"✓ {count(kept, f'{others}money rule')} kept")
+    open_ = sum(rule.passed is None for rule in result.money.rules)
+    if open_:
+        lines.append(f"– {count(open_, 'money rule')} not judged: {NOT_FINAL}")
     return lines
 
 

@@ -252,7 +252,7 @@ def _measured(result: Result) -> dict[str, Any]:
         ],
         "money": [
             [one.title, f"{one.findings:,}", written(one.amount, currency),
-             _MARK[one.findings == 0]]
+             _MARK[one.passed]]
             for one in result.money.rules
         ],
         "findings_of_money": [

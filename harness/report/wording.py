@@ -14,6 +14,7 @@ MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.INCONCLUSIVE: "–"}
 WORDS = {Verdict.PASS: "PASSED", Verdict.FAIL: "FAILED", Verdict.INCONCLUSIVE: "INCONCLUSIVE"}
 JUDGED = {True: ("✓", "held"), False: ("✕", "broke"), None: ("–", "not judged")}
 TOLD = 3  # reasons in the headline
+NOT_FINAL = "the run ended before the last answer and reversal had come in"
 
 _PHASES = {
     "before": " before the faults", "during": " during the faults",
@@ -190,9 +191,14 @@ def _fallbacks(result: Result) -> Answer:
 def _money(result: Result) -> Answer:
     broken = [one for one in result.money.rules if one.findings]
     question = "Did any money go wrong?"
+    kept = sum(one.passed is True for one in result.money.rules)
+    told = f"{count(kept, 'money rule')} kept by {count(result.load.recorded, 'payment')}"
+    if not broken and kept < len(result.money.rules):
+        open_ = len(result.money.rules) - kept
+        return Answer(question, "not known", f"{told}; {open_} not judged: {NOT_FINAL}", "money",
+                      False)  # fmt: skip
     if not broken:
-        return Answer(question, "no", f"{count(len(result.money.rules), 'money rule')} kept by "
-                      f"{count(result.load.recorded, 'payment')}", "money", False)  # fmt: skip
+        return Answer(question, "no", told, "money", False)
     wrong = written(result.money.wrong, result.chain.currency)
     titles = ", ".join(one.title.lower() for one in broken[:TOLD])
     return Answer(question, wrong, f"broken: {titles}", "money", True)

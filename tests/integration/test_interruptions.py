@@ -102,6 +102,11 @@ def test_a_run_that_is_cut_short_is_inconclusive_and_leaves_nothing(
     assert result["verdict"] == "inconclusive"
     assert (victim or "interrupted") in result["reasons"][0]
     assert (folder / "report.html").exists()
+    rules = {rule["rule"]: rule for rule in result["money"]["rules"]}
+    assert rules["repeats_without_effect"]["is_judged"]
+    if not victim:  # what was under way might have been
+        assert not rules["unknowns_resolved"]["is_judged"]
+        assert rules["unknowns_resolved"]["findings"] == 0
     if stage != "start-up":
         assert result["load"]["recorded"] > 0
     assert [pid for pid in family.values() if Path(f"/proc/{pid}").exists()] == []

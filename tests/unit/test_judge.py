@@ -9,7 +9,8 @@ from recorded import Recorded, ns
 
 from harness.analysis.measured import ToleranceResult, Verdict
 from harness.model.tolerance import Tolerances
-from harness.payments.journal import EngineEvent, Standstill
+from harness.payments.journal import EngineEvent, Movement, MovementKind, Standstill
+from harness.payments.rules import AT_ANY_TIME, RULES
 
 # 40 s of ten payments a second; A is down from 10 s to 20 s. Until 11 s nothing is answered, then
 # B serves until 22 s. 100 ms over A, 160 ms over B, 1 s of drain.
@@ -259,6 +260,43 @@ def test_records_that_are_missing_or_too_many_are_inconclusive(planned: int) -> 
     analysis = run.analysed(technical_success=">= 50%")
     assert analysis.verdict is Verdict.INCONCLUSIVE
     assert f"{planned} payments were to be offered, 400 have a record" in analysis.reasons
+
+
+def test_what_a_run_that_was_cut_short_would_have_mended_is_not_judged() -> None:
+    run = outage()
+    charged = run.pay(30)  # twice, and its reversal may have been on its way
+    run.records.append(
+        Movement("processor-b", charged, 2, MovementKind.AUTHORISED, 1_000, "EUR", "again", 1, "")
+    )
+    run.records.append(
+        Movement("issuer", charged, 2, MovementKind.AUTHORISED, 1_000, "EUR", "again", 1, "issuer")
+    )
+    drained = run.analysed(double_charges=0)
+    assert drained.verdict is Verdict.FAIL
+    run.is_drained = False
+    cut = run.analysed("the run was interrupted", double_charges=0)
+    assert cut.reasons == ["the run was interrupted"]
+    assert cut.money.wrong == 0
+    (limit,) = cut.tolerances
+    assert (limit.passed, limit.observed_text) == (None, "not all was final")
+    unjudged = {one.rule for one in cut.money.rules if one.passed is None}
+    assert unjudged == set(RULES) - AT_ANY_TIME
+    assert all(one.passed for one in cut.money.rules if one.rule in AT_ANY_TIME)
+
+
+def test_what_nothing_can_mend_is_judged_all_the_same() -> None:
+    run = outage()
+    paid = run.pay(30)
+    for number in range(2):  # one capture, booked twice
+        run.records.append(
+            Movement("issuer", paid, 1, MovementKind.CAPTURED, 1_000, "EUR", f"{paid}-0",
+                     number, "issuer", "c1")
+        )  # fmt: skip
+    run.is_drained = False
+    cut = run.analysed("the run was interrupted")
+    broken = {one.rule for one in cut.money.rules if one.findings}
+    assert broken
+    assert broken <= AT_ANY_TIME
 
 
 def test_a_problem_of_the_harness_is_never_blamed_on_the_chain() -> None:

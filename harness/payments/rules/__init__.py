@@ -56,7 +56,14 @@ RULES: dict[str, tuple[str, Rule]] = {
     "stand_in_advised": ("Stand-in advised", conduct.stand_in_advised),
 }
 
+# What nothing that comes later can mend. Every other rule is about what is left when all is done.
+AT_ANY_TIME = frozenset({
+    "amounts_equal", "captured_within_authorised", "refunded_within_captured",
+    "repeats_without_effect", "retry_limits_kept",
+    "no_authorisation_after_failed_authentication", "stand_in_within_limits",
+})  # fmt: skip
+
 __all__ = [
-    "RULES", "Authorisation", "Finding", "Position", "Reconciled", "Rule", "StoodIn",
+    "AT_ANY_TIME", "RULES", "Authorisation", "Finding", "Position", "Reconciled", "Rule", "StoodIn",
     "authorisations",
 ]  # fmt: skip
