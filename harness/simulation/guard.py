@@ -3,12 +3,14 @@ start threads, open sockets, start other processes or ask for signals."""
 
 from __future__ import annotations
 
+import _socket
 import _thread
 import datetime
 import multiprocessing.process
 import os
 import random
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -29,7 +31,8 @@ _THREADS = "a thread runs in real time; use tasks"
 _SOCKETS = "use the loop's create_server and create_connection"
 _PROCESSES = "another process runs in real time"
 _SIGNALS = "signals come at no virtual time"
-_ALWAYS = (_THREADS, _SOCKETS, _PROCESSES, _SIGNALS)
+_WAITS = "it waits in real time, and nobody else runs; use asyncio's own"
+_ALWAYS = (_THREADS, _SOCKETS, _PROCESSES, _SIGNALS, _WAITS)
 # What measures or names things for itself and changes nothing in the simulation.
 _MAY_ASK = ("asyncio.", "logging", "hypothesis.", "threading", "tempfile", "_pytest.", "pluggy.")
 
@@ -57,7 +60,11 @@ _GUARDED: list[tuple[Any, str, tuple[str, ...], str]] = [
     (uuid, "uuid", ("uuid1", "uuid4", "uuid6", "uuid7", "uuid8"), _CHANCE),
     (threading.Thread, "threading.Thread", ("start",), _THREADS),
     (_thread, "_thread", ("start_new_thread",), _THREADS),
+    # Under an Event, a queue and a pool's results, where they would have to wait.
+    (threading.Condition, "threading.Condition", ("wait",), _WAITS),
     (socket.socket, "socket.socket", ("__init__",), _SOCKETS),
+    (_socket, "_socket", ("socket",), _SOCKETS),
+    (select, "select", ("select", "poll", "epoll", "kqueue"), _SOCKETS),
     (
         socket, "socket",
         ("getaddrinfo", "getnameinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"),

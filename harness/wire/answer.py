@@ -6,7 +6,7 @@ from typing import Any
 
 import httptools
 
-from harness.wire.http import Broken, HttpResponse, Malformed, keep_header
+from harness.wire.http import Broken, HttpResponse, Malformed, keep_header, raised_in
 
 MOST_RESPONSE_BYTES = 4_194_304  # head, body, framing and everything informational before it
 
@@ -34,6 +34,7 @@ class AnswerReader:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            raised_in(error)
             self.can_stay = False
             if self._answer is None:
                 raise Malformed(f"not an answer: {error}", sent=True) from error

@@ -118,6 +118,17 @@ def request_head(
     return f"{head}{header_lines(headers)}\r\n".encode("latin-1")
 
 
+def raised_in(error: Exception) -> BaseException | None:
+    """What one of our callbacks raised, of an error of the parser; None when it found one itself.
+
+    Raises what is no Exception, such as a Ctrl-C that came while a callback ran.
+    """
+    cause = error.__context__
+    if cause is not None and not isinstance(cause, Exception):
+        raise cause
+    return cause
+
+
 def keep_header(headers: dict[str, str], name: bytes, value: bytes) -> None:
     """Add a received header; a repeated one becomes a list, as RFC 9110 §5.3 reads it."""
     key, text = _received(name), value.decode("latin-1").strip(" \t")

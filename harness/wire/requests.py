@@ -7,7 +7,7 @@ from typing import Any
 
 import httptools
 
-from harness.wire.http import HttpRequest, Limits, keep_header
+from harness.wire.http import HttpRequest, Limits, keep_header, raised_in
 
 
 class Rejected(Exception):
@@ -36,7 +36,7 @@ class RequestReader:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            cause = error.__context__
+            cause = raised_in(error)
             raise cause if isinstance(cause, Rejected) else Rejected(400) from None
         if self._stalled > self._limits.header_bytes:
             raise Rejected(431)
