@@ -42,14 +42,14 @@ def matrix(
 
     from harness.matrix import MatrixOrder, run_matrix, standard_faults
     from harness.model.loading import load_chain
-    from harness.payments.errors import UserError
+    from harness.payments.errors import UserError, meant
     from harness.report.matrix import MARKS, Cell, terminal_lines
 
     loaded = load_chain(chain)
     links = link or list(loaded.model.links)
     for name in links:
         if name not in loaded.model.links:
-            raise UserError(f"no link '{name}' in {chain}", mend=", ".join(loaded.model.links))
+            raise UserError(f"no link '{name}' in {chain}", mend=meant(name, loaded.model.links))
     faults = standard_faults(fault or ())
     if not faults:
         raise UserError("there are no standard faults", mend='a fault with target {link: "*"}')

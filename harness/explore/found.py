@@ -54,11 +54,10 @@ def found_lines(found: Found) -> list[str]:
             f"    only when events happen in another order (interleaving {found.interleaving})"
         )
     payments = found.broken.payments
-    lines.append(
-        f"    found with schedule {found.at_schedule:,}; the smallest outage strikes "
-        f"{payments} payment{'s' * (payments != 1)}"
-    )
-    return lines
+    line = f"    found with schedule {found.at_schedule:,}"
+    if payments:  # of a run that does not end, nobody's payment is wrong
+        line += f"; the smallest outage strikes {payments} payment{'s' * (payments != 1)}"
+    return [*lines, line]
 
 
 def searched_line(searched: Searched) -> str:

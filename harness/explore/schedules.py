@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from harness.model.chain import Chain, Link
 from harness.model.experiment import Experiment
 from harness.model.fault import PAYMENT_KINDS
-from harness.payments.errors import UserError
+from harness.payments.errors import UserError, meant
 
 SLOT_MS = 50
 START_SLOTS = 40  # faults begin in the first two seconds
@@ -105,7 +105,7 @@ def strikes_of(chain: Chain, kinds: Sequence[str] = ()) -> list[Strike]:
     """
     for name in kinds:
         if name not in KINDS:
-            raise UserError(f"no fault kind '{name}' to explore", mend=f"one of {', '.join(KINDS)}")
+            raise UserError(f"no fault kind '{name}' to explore", mend=meant(name, KINDS))
     found = []
     for kind in _ON_LINKS:
         if kinds and kind not in kinds:

@@ -29,7 +29,7 @@ from harness.explore.schedules import (
 )
 from harness.model.chain import Chain
 from harness.model.tolerance import Limit
-from harness.payments.errors import UserError
+from harness.payments.errors import UserError, meant
 from harness.payments.journal import FaultSwitch
 from harness.payments.rules import RULES
 from harness.simulation.guard import guards_kept
@@ -72,7 +72,7 @@ class Order:
         known += [WORKS_AGAIN] * (self.works_again_s is not None)
         for name in self.rules:
             if name not in known:
-                raise UserError(f"no rule '{name}' to break", mend=f"there are: {', '.join(known)}")
+                raise UserError(f"no rule '{name}' to break", mend=meant(name, known))
         strikes_of(self.chain, self.kinds)
         if self.budget_s <= 0 or (self.most is not None and self.most < 1):
             raise UserError("nothing would be searched", mend="give a budget above 0")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
@@ -10,6 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from harness.model.cards import Cards
 from harness.model.quantity import Amount, Duration
 from harness.model.schema import Declared
+from harness.payments.errors import meant
 
 MOST_TARGETS = 20
 Weight = Annotated[int, Field(ge=1, le=1_000)]
@@ -104,9 +104,7 @@ def _one_step(value: Any) -> Any:
         raise ValueError(f"two steps in one: {', '.join(kinds)}; give each its own")
     if not kinds:
         name = next(iter(value), "")
-        close = get_close_matches(str(name), STEPS, n=1)
-        mend = f"did you mean '{close[0]}'?" if close else f"one of {', '.join(STEPS)}"
-        raise ValueError(f"unknown fallback '{name}'; {mend}")
+        raise ValueError(f"unknown fallback '{name}'; {meant(str(name), STEPS)}")
     return value
 
 

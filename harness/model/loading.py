@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -20,11 +19,12 @@ from harness.model.problem import Problem
 from harness.model.schema import Declared
 from harness.model.sentence import sentence
 from harness.model.text import Document, KeyPath, Mistake, parse, read_text
-from harness.payments.errors import UserError
+from harness.payments.errors import UserError, meant
 
 Model = TypeVar("Model", bound=Declared)
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SHIPPED = (_PACKAGE.parent, _PACKAGE / "shipped")
+SUFFIXES = (".yaml", ".yml")
 _FOLDERS = {"chain": "chains", "experiment": "chaos"}
 
 
@@ -94,7 +94,7 @@ def find(spec: str, kind: str) -> Path:
 
     Raises UserError when there is none.
     """
-    if "/" in spec or spec.endswith((".yaml", ".yml")):
+    if "/" in spec or spec.endswith(SUFFIXES):
         path = Path(spec)
         if path.is_dir():
             raise _folder(spec, kind)
@@ -107,9 +107,7 @@ def find(spec: str, kind: str) -> Path:
             raise _folder(spec, kind)
         if Path(f"{spec}.yaml").is_file():
             raise UserError(f"no {kind} named '{spec}'", mend=f"did you mean '{spec}.yaml'?")
-        close = get_close_matches(spec, known, n=1)
-        mend = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(sorted(known))}"
-        raise UserError(f"no {kind} named '{spec}'", mend=mend)
+        raise UserError(f"no {kind} named '{spec}'", mend=meant(spec, sorted(known)))
     return known[spec]
 
 
@@ -121,8 +119,9 @@ def available(kind: str) -> dict[str, Path]:
     """Names and files of the user's and the shipped chains or experiments."""
     found: dict[str, Path] = {}
     for root in (Path(), *_SHIPPED):
-        for path in sorted((root / _FOLDERS[kind]).rglob("*.yaml")):
-            found.setdefault(path.stem, path)
+        for path in sorted((root / _FOLDERS[kind]).rglob("*.y*ml")):
+            if path.suffix in SUFFIXES:
+                found.setdefault(path.stem, path)
     return found
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from harness.model.text import KeyPath
+from harness.payments.errors import meant
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,4 @@ class Problem:
 
 def unknown(path: KeyPath, thing: str, name: str, known: Iterable[str]) -> Problem:
     """A name that nothing has, with the name that was probably meant."""
-    names = list(known)
-    close = get_close_matches(name, names, n=1)
-    mend = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(names[:12])}"
-    return Problem(path, f"unknown {thing} '{name}'", mend)
+    return Problem(path, f"unknown {thing} '{name}'", meant(name, known))

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from harness.model.schema import Declared
+from harness.payments.errors import meant
 
 _MOST_KEYS = 8  # of one thing that are named
 _BOUNDS = {
@@ -32,9 +33,7 @@ def sentence(detail: dict[str, Any], model: type[Declared]) -> tuple[str, str, b
             what, _, mend = str(context["error"]).partition("; ")
             return what, mend, False
         case "literal_error":
-            close = get_close_matches(str(given), _words(detail), n=1)
-            mend = f"did you mean '{close[0]}'?" if close else f"one of {context['expected']}"
-            return f"unknown {_thing(detail)} '{given}'", mend, False
+            return f"unknown {_thing(detail)} '{given}'", meant(str(given), _words(detail)), False
         case "string_pattern_mismatch":
             return f"'{given}' is not written as it should be", _WRITTEN.get(key, _NAME), False
         case "bool_parsing" | "bool_type":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -13,6 +12,7 @@ from harness.model.problem import Problem
 from harness.model.quantity import duration_seconds, share_of_one
 from harness.model.schema import Declared, Short
 from harness.model.tolerance import FEW_PAYMENTS, Limit
+from harness.payments.errors import meant
 
 Watched = Literal[
     "technical_success", "approval_rate", "unknown", "latency_p50", "latency_p95", "latency_p99",
@@ -58,8 +58,7 @@ def _condition(value: Any) -> StopCondition:
         raise ValueError(f"'{text}' is not a condition; write one such as \"{EXAMPLE}\"")
     measure, comparison, bound, lasts = match.groups()
     if measure not in MEASURES:
-        close = get_close_matches(measure, MEASURES, n=1)
-        mend = f"did you mean '{close[0]}'?" if close else f"one of {', '.join(MEASURES)}"
+        mend = meant(measure, MEASURES)
         raise ValueError(f"'{measure}' cannot be watched while a run goes on; {mend}")
     seconds = duration_seconds(lasts)
     if not SHORTEST_S <= seconds <= LONGEST_S or seconds != int(seconds):

@@ -89,7 +89,7 @@ def judge_cell(link: str, fault: str, result: Result, run: Path) -> Cell:
     if result.verdict is Verdict.INCONCLUSIVE:
         state, text = "not run", "; ".join(result.reasons)
     elif wrong:
-        amount = sum(rule.amount for rule in wrong)
+        amount = result.money.wrong  # once, however many rules say so
         money = written(amount, result.chain.currency)
         rules = ", ".join(rule.title.lower() for rule in wrong)
         state, text = "money wrong", f"{rules}: {money}"

@@ -540,9 +540,9 @@ def test_ctrl_c_keeps_the_shortest_script_so_far_also_in_the_last_replay() -> No
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"rules": ("no_double_charg",)}, "no rule 'no_double_charg'"),
+        ({"rules": ("no_double_charg",)}, "did you mean 'no_double_charge'"),
         ({"rules": (SUCCESS,)}, "no rule 'technical_success'"),
-        ({"kinds": ("lost_answr",)}, "no fault kind 'lost_answr'"),
+        ({"kinds": ("lost_answr",)}, "did you mean 'lost_answer'"),
         ({"most": 0}, "nothing would be searched"),
         ({"budget_s": 0.0}, "nothing would be searched"),
     ],

@@ -41,7 +41,7 @@ def told(verdict: Verdict, *, success: float = 1.0, p95: float = 100.0, wrong: i
     rule = MoneyRule("no_double_charge", "No double charge", wrong, wrong * 1_000, [])
     return msgspec.structs.replace(
         result, verdict=verdict, phases=phases, reasons=["it fell"],
-        money=msgspec.structs.replace(result.money, rules=[rule]),
+        money=msgspec.structs.replace(result.money, rules=[rule], wrong=wrong * 900),
     )  # fmt: skip
 
 
@@ -60,6 +60,10 @@ def told(verdict: Verdict, *, success: float = 1.0, p95: float = 100.0, wrong: i
 )
 def test_a_cell_is_called_by_the_worst_that_was_seen(result: Result, state: str) -> None:
     assert judge_cell("edge", "down", result, RUN).state == state
+
+
+def test_money_is_wrong_once_however_many_rules_say_so() -> None:
+    assert judge_cell("edge", "down", told(Verdict.FAIL, wrong=2), RUN).amount == 1_800
 
 
 def test_a_cell_whose_fault_met_no_traffic_says_so() -> None:

@@ -153,6 +153,19 @@ def test_a_name_without_its_ending_suggests_the_file_beside_one(
         load_chain(f"{tmp_path}/")
 
 
+def test_a_users_file_is_found_by_its_name_whichever_way_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("one.yaml", "two.yml", "three.yam"):
+        path = tmp_path / "chains" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("chain: mine\n")
+    found = available("chain")
+    assert {"one", "two"} <= set(found)
+    assert "three" not in found
+
+
 @pytest.mark.parametrize("chain", sorted(available("chain")))
 @pytest.mark.parametrize("experiment", sorted(available("experiment").keys() - STANDARD))
 def test_every_shipped_experiment_fits_every_shipped_chain(chain: str, experiment: str) -> None:

@@ -52,7 +52,7 @@ def test_one_condition_or_several_are_read(tmp_path: Path) -> None:
     ("when", "place", "what"),
     [
         ("technical_sucess < 20% for 10s", "3:12", "did you mean 'technical_success'?"),
-        ("recovery > 10s for 5s", "3:12", "cannot be watched while a run goes on; one of techn"),
+        ("recovery > 10s for 5s", "3:12", "cannot be watched while a run goes on; there are: t"),
         ("technical_success < 20%", "3:12", "is not a condition; write one such as"),
         ("technical_success < 20 for 10s", "3:12", "'20' has no unit; write it in percent"),
         ("latency_p99 > 2 for 10s", "3:12", "'2' has no unit; write 2s"),
