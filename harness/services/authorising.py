@@ -160,7 +160,7 @@ class Relay(Authorising):
         before = self._standing.get(request.reference, ())
         if not before or self.link.calls["authorise"].on_unknown != "reverse":
             return request
-        reference = f"{request.reference}+{len(before) + 1}"
+        reference = f"{request.reference}+{self.context.mark}{len(before) + 1}"
         return msgspec.structs.replace(request, reference=reference, key=reference)
 
     def _decide_alone(self, request: PaymentRequest, end: CallEnd) -> Answer:

@@ -64,11 +64,14 @@ class CallEnd(msgspec.Struct, frozen=True):
         )
 
 
-def next_attempt(operation: str, request: PaymentRequest, number: int) -> PaymentRequest:
-    """The request as a new attempt: a new authorisation, which no key of the first covers."""
+def next_attempt(operation: str, request: PaymentRequest, number: int, mark: str) -> PaymentRequest:
+    """The request as a new attempt: a new authorisation, which no key of the first covers.
+
+    `mark`: of the link that makes it.
+    """
     if operation != "authorise":
         return request
-    reference = f"{request.reference}.{number}"
+    reference = f"{request.reference}.{mark}{number}"
     return msgspec.structs.replace(
         request, attempt=request.attempt + number, reference=reference, key=reference
     )

@@ -27,6 +27,7 @@ class Context:
     journal: Journal
     span_prefix: str  # of one life of one link, distinguishes its spans: 8 hex digits
     up: asyncio.Event = field(default_factory=_up)  # not set while the link lies dead
+    mark: str = ""  # stands in references that the link makes of those it was given
     _spans: int = field(default=0, init=False)
 
     def new_span(self) -> str:

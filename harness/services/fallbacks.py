@@ -22,6 +22,7 @@ from harness.payments.money import to_minor
 from harness.payments.outcome import HopResult, Outcome
 from harness.services.call_end import CallEnd, next_attempt
 from harness.services.channel import Reply
+from harness.services.context import Context
 from harness.services.decisions import Decisions
 from harness.services.message import Answer, PaymentRequest
 from harness.services.queue import Store
@@ -32,10 +33,10 @@ class Fallbacks:
     """The local steps of one call, with what is used of their limits."""
 
     def __init__(
-        self, link: str, operation: str, declared: Call, currency: str, decisions: Decisions,
+        self, context: Context, operation: str, declared: Call, currency: str, decisions: Decisions,
         stores: dict[int, Store],
     ) -> None:  # fmt: skip
-        self._link = link
+        self._context = context
         self._operation = operation
         self._target = declared.to
         self._currency = currency
@@ -69,7 +70,9 @@ class Fallbacks:
                 return self._queue(self._stores[number], end, request)
             case DeclineWith():
                 self._decisions.say(DecisionKind.DECLINE, "", request, why)
-                return msgspec.structs.replace(end, reply=declined(self._link, step.decline))
+                return msgspec.structs.replace(
+                    end, reply=declined(self._context.link, step.decline)
+                )
             case _:
                 assert_never(step)
 
@@ -83,7 +86,7 @@ class Fallbacks:
         if self._decisions.withheld("stand_in", count.refuse(request), request):
             return None
         count.stood_in(request)
-        again = next_attempt(self._operation, request, end.attempts)
+        again = next_attempt(self._operation, request, end.attempts, self._context.mark)
         self._decisions.say(DecisionKind.STAND_IN, "", again, end.reply.result)
         return msgspec.structs.replace(
             end, request=again, attempts=end.attempts + 1, is_stood_in=True
@@ -92,7 +95,7 @@ class Fallbacks:
     def _queue(self, store: Store, end: CallEnd, request: PaymentRequest) -> CallEnd | None:
         if self._decisions.withheld("queue", store.refuse(request), request):
             return None
-        again = next_attempt(self._operation, request, end.attempts)
+        again = next_attempt(self._operation, request, end.attempts, self._context.mark)
         self._decisions.say(DecisionKind.QUEUE, self._target, again, end.reply.result)
         return msgspec.structs.replace(
             end, request=again, attempts=end.attempts + 1, is_queued=True, later=store.put(again)

@@ -16,6 +16,12 @@ DRAIN_S = 15.0  # for reversals and answers still on their way when the load has
 _POLL_S = 0.02
 
 
+def _mark(chain: Chain, link: str) -> str:
+    """What tells a link's new attempts and repeats from those that another one on the path makes
+    of the same reference: its name. The gateway's need none, it makes the first reference."""
+    return "" if chain.links[link].role == "gateway" else f"{link}."
+
+
 class Host:
     """Starts, connects, drains and stops a set of links."""
 
@@ -34,7 +40,8 @@ class Host:
         self.services = [
             Service(
                 chain, name,
-                Context(name, seed, now_ns, journal, f"{order[name]:04x}{life - 1:04x}"),
+                Context(name, seed, now_ns, journal, f"{order[name]:04x}{life - 1:04x}",
+                        mark=_mark(chain, name)),
                 self.faults,
             )
             for name in links

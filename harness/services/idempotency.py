@@ -85,14 +85,15 @@ class _Known:
 
 
 class Repeats:
-    """The repeated requests of one link. `now_s` is the link's clock."""
+    """The repeated requests of one link. `now_s` is the link's clock, `mark` its own."""
 
-    def __init__(self, declared: Idempotency, now_s: Callable[[], float]) -> None:
+    def __init__(self, declared: Idempotency, now_s: Callable[[], float], mark: str = "") -> None:
         model = MODELS.get(declared.model)  # None: every request is new work
         if model is not None and declared.window is not None:
             model = replace(model, window_s=declared.window)
         self._model = model
         self._now_s = now_s
+        self._mark = mark
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
 
     def __len__(self) -> int:
@@ -135,7 +136,7 @@ class Repeats:
         self._known[key] = known
         self._known.move_to_end(key)
         if number > 1:
-            request = _anew(request, number)
+            request = _anew(request, f"{self._mark}{number}")
         try:
             given = await work(request)
         except Exception as error:
@@ -163,7 +164,7 @@ class Repeats:
             del self._known[key]
 
 
-def _anew(request: PaymentRequest, number: int) -> PaymentRequest:
+def _anew(request: PaymentRequest, number: str) -> PaymentRequest:
     """The request as the n-th of its own: another capture or refund, or another authorisation."""
     key = f"{request.key}~{number}"
     if request.item:

@@ -73,9 +73,7 @@ class PolicyCall:
             )
             for number, step in enumerate(declared.fallback) if isinstance(step, Queue)
         }  # fmt: skip
-        self._fallbacks = Fallbacks(
-            context.link, operation, declared, currency, self._decisions, stores
-        )
+        self._fallbacks = Fallbacks(context, operation, declared, currency, self._decisions, stores)
 
     async def execute(self, request: PaymentRequest, parent: str) -> CallEnd:
         """Reach a final answer by the declared policy, or say how it failed."""
@@ -130,7 +128,7 @@ class PolicyCall:
                 self._decisions.say(DecisionKind.RETRY, target, request, reply.result)
                 if reply.answer is not None and not is_unknown and self._operation == "authorise":
                     # An answer is final for its key; the reference may have been reversed below.
-                    reference = f"{first.reference}~{number}"
+                    reference = f"{first.reference}~{self._context.mark}{number}"
                     request = msgspec.structs.replace(first, reference=reference, key=reference)
                 chance = self._context.draw("retry", first.reference, number)
                 await asyncio.sleep(pause_s(retry, number, chance))
@@ -183,7 +181,9 @@ class PolicyCall:
         if first.done() or not self._may_send_again("hedge", target, request):
             return await self._settle(await first, parent)
         is_same = hedge.to is None
-        again = request if is_same else next_attempt(self._operation, request, 1)
+        again = (
+            request if is_same else next_attempt(self._operation, request, 1, self._context.mark)
+        )
         self._decisions.say(DecisionKind.HEDGE, target, again)
         second = self._background.start(self._tries(target, again, parent, 1), keeps_deadline=True)
         winner, loser = await race(first, second)
@@ -233,7 +233,7 @@ class PolicyCall:
             return end
         if self._budget is not None:
             self._budget.called()
-        again = next_attempt(self._operation, request, end.attempts)
+        again = next_attempt(self._operation, request, end.attempts, self._context.mark)
         self._decisions.say(DecisionKind.FAILOVER, target, again, end.reply.result)
         return end.followed_by(await self._at(target, again, parent))
 

@@ -100,7 +100,9 @@ class Service:
             self._background, notifier,
         )  # fmt: skip
         self._operations = self._role.operations()
-        self._repeats = Repeats(self._link.idempotency, lambda: self._context.now_ns() / 1e9)
+        self._repeats = Repeats(
+            self._link.idempotency, lambda: self._context.now_ns() / 1e9, self._context.mark
+        )
 
     def _new_background(self) -> Background:
         return Background(is_kept=self._link.outbox == "disk")

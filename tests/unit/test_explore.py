@@ -198,6 +198,18 @@ def test_failover_without_reversal_is_found_and_shrunk_to_one_fault(seed: int) -
     assert found.story.payment == found.broken.payment
 
 
+def test_two_links_that_try_anew_do_not_take_each_others_reference() -> None:
+    """The processor stands in, its answer is lost, and the gateway fails over. Both make a new
+    attempt of the same reference; undoing the first must not undo the second at the issuer."""
+    text = CHAIN.replace("ON_UNKNOWN", "reverse")
+    stands_in = "on_unknown: reverse, fallback: [{stand_in: {up_to: 9000.00}}]}}}"
+    text = text.replace("on_unknown: reverse}}}", stands_in, 1)
+    chain = Chain.model_validate(parse(text).value)
+    issuer_down = Strike("down", ("link", "issuer"), has_magnitude=False)
+    schedule = (Strikes(LOST, 0, 50, 50), Strikes(issuer_down, 0, 400, 50))
+    assert broken_by_schedule(Order(chain, payments=2), schedule) == []
+
+
 def test_with_a_reversal_nobody_is_charged_twice() -> None:
     order = Order(shop("reverse"), most=60, budget_s=60, payments=3, rules=RULE)
     searched = search(order, lambda _: None)
