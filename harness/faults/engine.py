@@ -6,12 +6,12 @@ toxic is switched while more than two chunks of 32 KiB wait behind a client that
 payment message is one chunk. Measured against 2.12.0 with 16 clients that give up and disconnect:
 messages of 600 B to 30 kB, all seven toxics, 0 of 900 switches wedged or took over 25 ms; bodies of
 100 kB, stalls of 5 s; bodies of 1 MB, wedged by the first switch. On an overloaded machine (four
-busy loops beside it, two cores) a client may go within the switch itself: there `slicer`, which sends a
-message in many pieces, wedged at 6 of 146 switches, the other six toxics at 0 of 508. Stopping the
-proxy around each switch helps with such bodies, but it cuts payments that the fault would not, and
-with `bandwidth` it stalls small messages for 5 s. `down` needs no toxic: the proxy is stopped. What
-is left is the watchdog's: an engine that does not list its proxies in time is lost, and the run is
-inconclusive.
+busy loops beside it, two cores) a client may go within the switch itself: there `slicer`, which
+sends a message in many pieces, wedged at 6 of 146 switches, the other six toxics at 0 of 508.
+Stopping the proxy around each switch helps with such bodies, but it cuts payments that the fault
+would not, and with `bandwidth` it stalls small messages for 5 s. `down` needs no toxic: the proxy
+is stopped. What is left is the watchdog's: an engine that does not list its proxies in time is
+lost, and the run is inconclusive.
 """
 
 from __future__ import annotations
