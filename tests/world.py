@@ -21,6 +21,7 @@ from harness.services.channel import Channel, Reply
 from harness.services.context import Context
 from harness.services.host import Host
 from harness.services.message import PaymentRequest
+from harness.simulation.simulate import simulate
 from harness.wire.client import HttpPool
 
 Done = TypeVar("Done")
@@ -118,13 +119,13 @@ class World:
 def in_world(
     text: str, work: Callable[[World], Coroutine[Any, Any, Done]], seed: int = 1
 ) -> tuple[World, Done]:
-    """Run `work` in a world of its own; the world's records stay."""
+    """Run `work` in a world of its own, in virtual time; the world's records stay."""
 
     async def run() -> tuple[World, Done]:
         async with World(text, seed) as world:
             return world, await work(world)
 
-    return asyncio.run(run())
+    return simulate(lambda _: run())
 
 
 def paid(text: str, *, amount: int = 1_000, card: Card = TEST_CARDS[0]) -> tuple[World, Reply]:
