@@ -94,7 +94,7 @@ def explore(
         words = shlex.join(["paychain", "run", chain, str(path), "--seed", str(seed)])
         print(f"    replay: {words} --virtual{again}")
         if confirm:
-            print(f"    real run: {_confirmed(chain, path, one.rule, seed)}")
+            print(f"    real run: {_confirmed(chain, path, one.rule, order)}")
     print(("nothing found in " if not searched.found else "searched ") + searched_line(searched))
     if searched.found and not confirm:
         print("add --confirm to replay what is found on real processes")
@@ -208,11 +208,13 @@ def _tell(found: Found) -> None:
         print(f"    … and {len(moments) - STORY_LINES} more: paychain show payment RUN ID")
 
 
-def _confirmed(chain: str, path: Path, rule: str, seed: int) -> str:
+def _confirmed(chain: str, path: Path, rule: str, explored: Order) -> str:
     """Whether a found experiment breaks its rule on real processes, too."""
     import tempfile
 
     from harness import conductor
+    from harness.analysis.store import RunStore
+    from harness.explore.judged import WORKS_AGAIN, failed_late
     from harness.model.loading import load_chain, load_experiment
     from harness.order import Order as RunOrder
     from harness.progress import Silent
@@ -220,13 +222,19 @@ def _confirmed(chain: str, path: Path, rule: str, seed: int) -> str:
     loaded = load_chain(chain)
     with tempfile.TemporaryDirectory() as scratch:
         wanted = load_experiment(str(path), loaded.model)
-        order = RunOrder(loaded, wanted, Path(scratch), seed, None, "")
-        result = conductor.run(order, Silent()).result
+        order = RunOrder(loaded, wanted, Path(scratch), explored.seed, None, "")
+        finished = conductor.run(order, Silent())
+        store = RunStore.open(finished.folder / "run.db")
+        late = list(failed_late(store, explored.works_again_s))
+        store.close()
+    result = finished.result
     broken = {one.rule: one.findings for one in result.money.rules if one.findings}
     if result.verdict == "inconclusive":
         return f"inconclusive: {'; '.join(result.reasons)}"
     if rule in broken:
-        return f"reproduced: {broken[rule]} payments"
+        return f"reproduced: {broken[rule]} payment{'s' * (broken[rule] != 1)}"
+    if rule == WORKS_AGAIN and late:
+        return f"reproduced: {late[0].payments} payment{'s' * (late[0].payments != 1)}"
     if any(one.measure == rule and one.passed is False for one in result.tolerances):
         return "reproduced"
     return "did not reproduce" + (f"; broke {', '.join(broken)} instead" if broken else "")

@@ -17,12 +17,13 @@ from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from harness.analysis.reconcile import Parties
-from harness.explore.judged import broken
+from harness.explore.judged import CONCLUSIVE, broken
 from harness.explore.schedules import SLOT_MS, Strike, Strikes, strikes_of
 from harness.explore.search import SMALLER_S, Order, Spent
 from harness.load.arrivals import Arrival
 from harness.model.fault import Fault
 from harness.payments.cards import TEST_CARDS
+from harness.payments.errors import UserError
 from harness.simulation.ground import VirtualGround
 
 STEPS = 12  # in one script
@@ -58,10 +59,12 @@ def explore_actions(
     order: Order, told: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Acted:  # fmt: skip
-    """Search scripts of actions until one breaks a rule or the budget is spent.
+    """Search scripts of actions until one breaks a money rule or the budget is spent.
 
     `told` is called before each script; it raises KeyboardInterrupt to end the search.
     """
+    if CONCLUSIVE in order.rules:
+        raise UserError(f"scripts are judged by money rules, not by {CONCLUSIVE}")
     acted = Acted()
     begun_s = clock()
     is_cut_short = False
@@ -128,7 +131,10 @@ def _machine(order: Order, acted: Acted, begin: Callable[[], None]) -> type[Rule
                 [Arrival(self._paid, 0.0, payment, AMOUNT_MINOR, card, "a script", warm_up=False)]
             )
 
-        @rule(strike=st.sampled_from(choices), slots=st.integers(1, 40))
+        @precondition(lambda _: bool(choices))  # a crash alone is what `restart` does
+        @rule(
+            strike=st.sampled_from(choices) if choices else st.nothing(), slots=st.integers(1, 40)
+        )
         def strike(self, strike: Strike, slots: int) -> None:
             self._steps.append(
                 f"strike({strike}{f', {slots * SLOT_MS} ms' * strike.has_magnitude})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -43,7 +44,7 @@ def search_with_jobs(order: Order, jobs: int, told: Told) -> Searched:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, heard)
     try:
-        was_interrupted = _listen(parts, told)
+        was_interrupted = _listen(parts, told, set(order.rules))
     finally:
         for job in running:
             job.join(STOP_WITHIN_S)
@@ -63,9 +64,13 @@ def _shares(order: Order, jobs: int) -> list[Order]:
     ]  # fmt: skip
 
 
-def _listen(parts: dict[Connection, Searched], told: Told) -> bool:
-    """Keep the last word of each job until all are done; whether Ctrl-C stopped them."""
+def _listen(parts: dict[Connection, Searched], told: Told, wanted: set[str]) -> bool:
+    """Keep the last word of each job until all are done; whether Ctrl-C stopped them.
+
+    `wanted`: the rules that are looked for; once each is found by some job, the others stop.
+    """
     waiting = list(parts)
+    is_over = False
     was_interrupted = False
     while waiting:
         try:
@@ -74,16 +79,26 @@ def _listen(parts: dict[Connection, Searched], told: Told) -> bool:
                 parts[one], is_done = one.recv()
                 if is_done:
                     waiting.remove(one)
-            told(merged(parts.values()))
+            whole = merged(parts.values())
+            told(whole)
+            if wanted and not is_over and not wanted - whole.found.keys():
+                is_over = True
+                _stop(waiting)
         except EOFError:
             raise UserError("a job of the search died", mend="search with fewer jobs") from None
         except KeyboardInterrupt:
             if was_interrupted:
                 raise
             was_interrupted = True
-            for one in waiting:
-                one.send(STOP)
+            _stop(waiting)
     return was_interrupted
+
+
+def _stop(jobs: Iterable[Connection]) -> None:
+    """Each ends with the schedule it plays; what it has found is still to come."""
+    for job in jobs:
+        with suppress(ConnectionError):  # it has ended by itself, and said so
+            job.send(STOP)
 
 
 def _search(order: Order, conductor: Connection) -> None:
@@ -102,7 +117,8 @@ def _search(order: Order, conductor: Connection) -> None:
 
 
 def merged(parts: Iterable[Searched]) -> Searched:
-    """All parts as one: of each rule the finding with the fewest faults, then the shortest."""
+    """All parts as one: of each rule the finding with the fewest faults, then one whose limits
+    are known, then the shortest."""
     whole = Searched()
     for part in parts:
         whole.schedules += part.schedules
@@ -117,6 +133,6 @@ def merged(parts: Iterable[Searched]) -> Searched:
     return whole
 
 
-def _size(found: Found) -> tuple[int, int, str]:
+def _size(found: Found) -> tuple[int, bool, int, str]:
     lasts = sum(one.lasts_ms for one in found.schedule)
-    return len(found.schedule), lasts, str(found.schedule)
+    return len(found.schedule), not found.limits, lasts, str(found.schedule)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from harness.analysis.reconcile import Parties, reconcile, stand_in_order
-from harness.analysis.store import Story
+from harness.analysis.store import Row, Story
 from harness.model.tolerance import Limit
 from harness.payments.journal import (
     Decision,
@@ -34,6 +34,13 @@ class Broken:
     text: str
     payments: int  # how many broke it
     amount_minor: int
+
+
+class Kept(Protocol):
+    """What a run recorded: in memory here, a store's file after a real run."""
+
+    def rows(self, kind: type[Row]) -> Iterator[Row]:
+        """All records of one kind."""
 
 
 class Records:
@@ -92,9 +99,7 @@ def broken(
     ]  # fmt: skip
     payments = list(kept.rows(PaymentRecord))
     told += _success_lost(payments, success)
-    if works_again_s is not None:
-        switches = kept.rows(FaultSwitch)
-        told += _still_fails(payments, [one.effective_ns for one in switches], works_again_s)
+    told += failed_late(kept, works_again_s)
     return told
 
 
@@ -108,13 +113,15 @@ def _success_lost(payments: list[PaymentRecord], limit: Limit | None) -> Iterato
         yield _failures(SUCCESS, "Technical success", text, failed)
 
 
-def _still_fails(
-    payments: list[PaymentRecord], switched_ns: list[int], within_s: float
-) -> Iterator[Broken]:
-    healed_ns = max(switched_ns, default=0)
+def failed_late(kept: Kept, within_s: float | None) -> Iterator[Broken]:
+    """Payments that began so long after the last heal and failed all the same."""
+    if within_s is None:
+        return
+    healed_ns = max((one.effective_ns for one in kept.rows(FaultSwitch)), default=0)
     late = [
-        one for one in payments if one.technical and one.intended_ns > healed_ns + within_s * 1e9
-    ]
+        one for one in kept.rows(PaymentRecord)
+        if one.technical and one.intended_ns > healed_ns + within_s * 1e9
+    ]  # fmt: skip
     if late:
         after_s = (late[0].intended_ns - healed_ns) / 1e9
         text = f"a payment failed {after_s:.1f} s after the last fault was healed"

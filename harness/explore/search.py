@@ -74,6 +74,14 @@ class Order:
             if name not in known:
                 raise UserError(f"no rule '{name}' to break", mend=meant(name, known))
         strikes_of(self.chain, self.kinds)
+        lasts_s = self.payments / self.rate
+        is_judged = not self.rules or WORKS_AGAIN in self.rules
+        if is_judged and self.works_again_s is not None and self.works_again_s >= lasts_s:
+            raise UserError(
+                f"nobody pays {self.works_again_s:g} s after the last heal: "
+                f"the load lasts {lasts_s:g} s",
+                mend="ask for less, or for more payments",
+            )
         if self.budget_s <= 0 or (self.most is not None and self.most < 1):
             raise UserError("nothing would be searched", mend="give a budget above 0")
 
@@ -300,7 +308,8 @@ def _database(order: Order, found: Iterable[str]) -> ExampleDatabase | None:
         return None
     asked = (
         order.chain.chain, order.payments, order.rate, sorted(order.rules), sorted(order.kinds),
-        order.interleavings, sorted(found),
+        order.interleavings, sorted(found), order.success and order.success.text,
+        order.works_again_s,
     )  # fmt: skip
     name = blake2b(repr(asked).encode(), digest_size=8).hexdigest()
     return DirectoryBasedExampleDatabase(order.database / name)

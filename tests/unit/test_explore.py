@@ -7,8 +7,10 @@ import os
 import shlex
 import signal
 from dataclasses import replace
+from multiprocessing import Pipe
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from threading import Thread
 from unittest.mock import Mock
 
 import pytest
@@ -19,7 +21,7 @@ from harness.analysis.reconcile import Parties
 from harness.cli.main import app
 from harness.explore.actions import explore_actions
 from harness.explore.found import found_lines, slug, write_found
-from harness.explore.jobs import merged, search_with_jobs
+from harness.explore.jobs import STOP, _listen, merged, search_with_jobs
 from harness.explore.judged import SUCCESS, broken
 from harness.explore.minimise import limits, simpler, sturdier, without_needless
 from harness.explore.schedules import Schedule, Strike, Strikes, experiment_of, strikes_of
@@ -237,6 +239,18 @@ def test_what_was_found_once_is_tried_first_the_next_time(tmp_path: Path) -> Non
     assert found_at(400)[0] == 1
 
 
+def test_what_broke_only_what_else_was_asked_for_is_not_forgotten_by_another_search(
+    tmp_path: Path,
+) -> None:
+    """Hypothesis deletes examples that break nothing: those of another question seldom do."""
+    all_of_them = Limit(comparison=">=", bound=1.0, text=">= 100%")
+    plain = Order(shop("reverse"), most=30, payments=4, kinds=("down",), database=tmp_path)
+    asked = replace(plain, most=100, success=all_of_them)
+    assert search(asked, lambda _: None).found[SUCCESS].at_schedule > 1
+    assert not search(plain, lambda _: None).found
+    assert search(asked, lambda _: None).found[SUCCESS].at_schedule == 1
+
+
 def test_ctrl_c_keeps_what_was_found() -> None:
     def told(searched: Searched) -> None:
         if searched.best:
@@ -343,6 +357,32 @@ def test_progress_is_told_of_all_jobs_together_and_ctrl_c_keeps_what_each_found(
     assert "no_double_charge" in searched.found
     assert 0 < searched.schedules < 100_000
     assert heard == sorted(heard)
+
+
+def test_a_job_that_found_all_that_is_looked_for_ends_the_others() -> None:
+    """One of the jobs finds nothing by itself: its budget is far beyond the test's patience."""
+    ours, theirs = Pipe()
+    slow, slows = Pipe()
+    found = search(Order(shop(), most=60, rules=RULE, kinds=("lost_answer",)), lambda _: None)
+    assert set(found.found) == set(RULE)
+    theirs.send((found, True))
+    answer = Thread(
+        target=lambda: slows.send((Searched(schedules=int(slows.recv() == STOP)), True))
+    )
+    answer.start()
+    parts = {ours: Searched(), slow: Searched()}
+    assert not _listen(parts, lambda _: None, set(RULE))
+    answer.join()
+    assert parts[slow].schedules == 1
+
+
+def test_a_finding_whose_limits_are_known_counts_more_than_one_cut_short() -> None:
+    (known,) = search(
+        Order(shop(), most=60, rules=RULE, kinds=("lost_answer",)), lambda _: None
+    ).found.values()
+    shorter = replace(known, limits=(), schedule=tuple(one.lasting(1) for one in known.schedule))
+    whole = merged([Searched(found={known.rule: known}), Searched(found={known.rule: shorter})])
+    assert whole.found[known.rule] is known
 
 
 def test_ctrl_c_while_jobs_start_kills_none_and_is_heard_afterwards() -> None:
@@ -537,6 +577,13 @@ def test_a_search_of_actions_ends_with_its_budget_of_time() -> None:
     assert (acted.found, acted.scripts, acted.was_interrupted) == (None, 4, False)
 
 
+def test_scripts_restart_where_a_crash_is_the_only_kind_and_are_judged_by_money_rules() -> None:
+    acted = explore_actions(Order(shop("reverse"), most=3, rules=RULE, kinds=("crash",)))
+    assert acted.scripts >= 3
+    with pytest.raises(UserError, match="not by run_ends"):
+        explore_actions(Order(shop("reverse"), most=3, rules=("run_ends",)))
+
+
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_shortest_script_so_far_also_in_the_last_replay() -> None:
     order = Order(shop(), most=200, rules=RULE, kinds=("lost_answer",))
@@ -557,6 +604,8 @@ def test_ctrl_c_keeps_the_shortest_script_so_far_also_in_the_last_replay() -> No
         ({"kinds": ("lost_answr",)}, "did you mean 'lost_answer'"),
         ({"most": 0}, "nothing would be searched"),
         ({"budget_s": 0.0}, "nothing would be searched"),
+        # 20 payments at 10/s: nobody pays two seconds after anything was healed
+        ({"works_again_s": 2.0}, "nobody pays 2 s after the last heal: the load lasts 2 s"),
     ],
 )
 def test_a_search_that_can_find_nothing_is_refused(asked: dict[str, object], said: str) -> None:
