@@ -160,6 +160,9 @@ class Scheduled(PayingUser):
                 break
             paying.spawn(self.pay_for, arrival, intended_ns, recorder)
             self.started += 1
+        # A load may end in silence; who goes before its end is taken for dead.
+        end_ns = start_ns + int(self.plan.lasts_s * 1e9)
+        stop.wait(max(0.0, (end_ns - self._now_ns()) / 1e9))
 
     def _let_users_pay(self, start_ns: int, paying: Group, stop: Event, recorder: Recorder) -> None:
         """Start every user of this share and wait for the end of the load."""

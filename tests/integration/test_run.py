@@ -156,6 +156,19 @@ def test_what_breaks_while_the_machine_stands_still_is_no_fault_of_the_chain(
     assert worst["longest_ms"] >= 700
 
 
+def test_a_load_that_ends_in_silence_is_over_when_it_said(tmp_path: Path) -> None:
+    """Every payment is answered long before the end of the load: nothing died."""
+    order = command(tmp_path)
+    text = (tmp_path / "quick.yaml").read_text()
+    silent = "arrivals: {steps: [{at: 0s, rate: 40/s}, {at: 2s, rate: 0/s}]}"
+    (tmp_path / "quick.yaml").write_text(text.replace("arrivals: 40/s", silent))
+    subprocess.run(order, timeout=90, check=False)
+    said: Any = finished(tmp_path)["reasons"]
+    assert not [one for one in said if "died" in one]
+    load: Any = finished(tmp_path)["load"]
+    assert load["offered"] == load["recorded"] == 80  # 40/s for two of the six seconds
+
+
 def test_users_who_wait_for_answers_set_the_pace_of_a_closed_model(tmp_path: Path) -> None:
     order = command(tmp_path)
     text = (tmp_path / "quick.yaml").read_text()
