@@ -90,7 +90,7 @@ class StoodStill(msgspec.Struct, frozen=True):
     total_ms: float
     longest_ms: float
     longest_at_s: float
-    timeouts: int  # calls that timed out while it stood still for half of their wait or longer
+    spoilt: int  # calls that failed meanwhile or right after, as far as it may be the reason
 
 
 class ToleranceResult(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from harness.payments.journal import (
     Standstill,
     decode,
 )
+from harness.payments.outcome import HopResult
 
 _TABLES: dict[type[Any], str] = {
     PaymentRecord: "txn",
@@ -159,10 +160,11 @@ class RunStore:
             "WHERE result = 'refused'"
         )
 
-    def timed_out(self) -> Iterator[tuple[str, int, int]]:
-        """Every attempt that got no answer in time: its caller, when it began and when it ended."""
+    def failed_calls(self) -> Iterator[tuple[str, int, int, str]]:
+        """Every attempt that did not work: its caller, when it began and ended, its result."""
+        worked = ", ".join(f"'{one.value}'" for one in HopResult if one.worked)
         yield from self._db.execute(
-            "SELECT caller, started_ns, ended_ns FROM hop WHERE result = 'timeout'"
+            f"SELECT caller, started_ns, ended_ns, result FROM hop WHERE result NOT IN ({worked})"
         )
 
     def stories(self) -> Iterator[Story]:
