@@ -15,7 +15,7 @@ from harness.payments.errors import UserError
 
 SEEDS_APART = 1_000_003  # rounds of one job never meet those of another
 TELL_S = 0.5  # between two words of a job on how far it is
-STOP = "stop"
+STOP, HEARD = "stop", "heard"  # what is said to a job
 STOP_WITHIN_S = 5.0  # a job that was stopped ends with the schedule it plays
 
 
@@ -79,12 +79,13 @@ def _listen(parts: dict[Connection, Searched], told: Told, wanted: set[str]) -> 
                 parts[one], is_done = one.recv()
                 if is_done:
                     waiting.remove(one)
+                    one.send(HEARD)
             whole = merged(parts.values())
             told(whole)
             if wanted and not is_over and not wanted - whole.found.keys():
                 is_over = True
                 _stop(waiting)
-        except EOFError:
+        except (EOFError, ConnectionError):
             raise UserError("a job of the search died", mend="search with fewer jobs") from None
         except KeyboardInterrupt:
             if was_interrupted:
@@ -97,7 +98,7 @@ def _listen(parts: dict[Connection, Searched], told: Told, wanted: set[str]) -> 
 def _stop(jobs: Iterable[Connection]) -> None:
     """Each ends with the schedule it plays; what it has found is still to come."""
     for job in jobs:
-        with suppress(ConnectionError):  # it has ended by itself, and said so
+        with suppress(ConnectionError):  # it died: that shows when it is listened to
             job.send(STOP)
 
 
@@ -114,6 +115,10 @@ def _search(order: Order, conductor: Connection) -> None:
             conductor.send((searched, False))
 
     conductor.send((search(order, told), True))
+    with suppress(EOFError, OSError):  # the conductor has ended
+        # A process that goes with words unheard takes its own last ones with it.
+        while conductor.recv() != HEARD:
+            pass
 
 
 def merged(parts: Iterable[Searched]) -> Searched:

@@ -21,7 +21,7 @@ from harness.analysis.reconcile import Parties
 from harness.cli.main import app
 from harness.explore.actions import explore_actions
 from harness.explore.found import found_lines, slug, write_found
-from harness.explore.jobs import STOP, _listen, merged, search_with_jobs
+from harness.explore.jobs import HEARD, STOP, _listen, _search, merged, search_with_jobs
 from harness.explore.judged import SUCCESS, broken
 from harness.explore.minimise import limits, simpler, sturdier, without_needless
 from harness.explore.schedules import Schedule, Strike, Strikes, experiment_of, strikes_of
@@ -383,6 +383,21 @@ def test_a_finding_whose_limits_are_known_counts_more_than_one_cut_short() -> No
     shorter = replace(known, limits=(), schedule=tuple(one.lasting(1) for one in known.schedule))
     whole = merged([Searched(found={known.rule: known}), Searched(found={known.rule: shorter})])
     assert whole.found[known.rule] is known
+
+
+def test_a_job_goes_only_when_its_last_word_was_heard() -> None:
+    ours, theirs = Pipe()
+    job = Thread(target=_search, args=(Order(shop(), most=1), theirs), daemon=True)
+    job.start()
+    is_done = False
+    while not is_done:
+        _, is_done = ours.recv()
+    ours.send(STOP)  # crosses its last word: whoever closes upon it may lose what was said
+    job.join(0.2)
+    assert job.is_alive()
+    ours.send(HEARD)
+    job.join(10)
+    assert not job.is_alive()
 
 
 def test_ctrl_c_while_jobs_start_kills_none_and_is_heard_afterwards() -> None:
