@@ -273,7 +273,10 @@ def real(lasts_s: int = REAL_S, rate: int = RATE, folder: Path | None = None) ->
         finally:
             run.kill()
     result = json.loads(next(folder.glob("runs/*/result.json")).read_text())
-    assert code == {"pass": 0, "fail": 1}.get(result["verdict"]), result["reasons"]
+    # What grows is the same on a machine that stood still for a while.
+    others = [one for one in result["reasons"] if "too busy a machine" not in one]
+    expected = {"pass": 0, "fail": 1, "inconclusive": 3 if others != result["reasons"] else None}
+    assert code == expected[result["verdict"]], result["reasons"]
     recorded = course.growth("spool disk")
     return Soaked("real", course, statistics.mean(recorded), lasts_s)
 

@@ -38,7 +38,7 @@ def standstills(store: RunStore, from_s: float, until_s: float) -> list[StoodSti
 
 
 def too_busy(found: Sequence[StoodStill], from_s: float) -> list[str]:
-    """What makes a run inconclusive. `from_s`: when the load began."""
+    """What makes a run that failed inconclusive. `from_s`: when the load began."""
     return [
         f"too busy a machine: {one.spoilt} call{'s' * (one.spoilt > 1)} failed while {one.process} "
         f"stood still or right after (up to {one.longest_ms:.0f} ms, "
