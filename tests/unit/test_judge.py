@@ -183,9 +183,20 @@ def still(*spans: tuple[float, float], pays: bool = False) -> Recorded:
     return run
 
 
+def test_money_that_went_wrong_while_the_machine_stood_still_is_wrong() -> None:
+    run = still((4, 4.3))
+    run.hop("p00042", "gateway", "authorise", "processor-a", ns(4), ns(4.1), "refused")
+    again = Movement("issuer", "p00050", 2, MovementKind.AUTHORISED, 1_000, "EUR", "x", 1, "issuer")
+    run.records.append(again)
+    analysis = run.analysed(technical_success=">= 100%")
+    assert analysis.verdict is Verdict.FAIL
+    assert analysis.stood_still[0].spoilt == 1
+
+
 def spoilt(run: Recorded, caller: str, result: str, from_s: float, until_s: float) -> int:
     """How many calls are, when there is this one."""
-    run.hop("p00041", caller, "authorise", "processor-a", ns(from_s), ns(until_s), result)
+    # of an operation that leaves no money unknown, which would be wrong in any case
+    run.hop("p00041", caller, "screen", "fraud", ns(from_s), ns(until_s), result)
     analysis = run.analysed(technical_success=">= 100%")
     (one,) = analysis.stood_still
     assert analysis.verdict is (Verdict.INCONCLUSIVE if one.spoilt else Verdict.FAIL)
