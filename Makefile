@@ -1,18 +1,26 @@
-# make demo: run the main job.  make test: lint, types, tests.  make slow: the slow tests.
+# make demo: run the main job.  make test: lint, types, tests.  make slow: the slow tests, laws in full.
+# make demo-own: the double charge of a small shop, found; the sound shop passes.
 # Each sets itself up in .venv.
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo test slow lint bench fidelity clean
+OWN    := examples/shop-python
+
+.PHONY: demo demo-own test slow lint bench fidelity clean
 
 demo: .venv/ready
 	$(BIN)/paychain run card-ecommerce cloudflare-2025-11-18 --exit-zero
 
+demo-own: .venv/ready
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/paychain run $(OWN)/chain-naive.yaml $(OWN)/chaos/answers-lost.yaml --exit-zero
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/paychain run $(OWN)/chain-sound.yaml $(OWN)/chaos/answers-lost.yaml
+
 test: lint
-	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
+	$(BIN)/pytest -m "not slow" -n 3 --dist worksteal  # some of them wait
 
 slow: .venv/ready
-	$(BIN)/pytest -m slow -n 2 --dist worksteal
+	$(BIN)/pytest -m slow -n 4 --dist worksteal  # most of them wait
+	PAYCHAIN_THOROUGH=1 $(BIN)/pytest tests/property -n 2 --dist worksteal
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from itertools import takewhile
 
 import bench
 
-ONLY_BY_NAME = ("fidelity",)  # takes minutes, and writes a document
+ONLY_BY_NAME = ("fidelity", "oracle")  # take minutes, and write files
 
 
 def main(words: list[str]) -> int:
@@ -32,7 +32,7 @@ def main(words: list[str]) -> int:
     if options and len(names) != 1:
         print("options go to one bench", file=sys.stderr)
         return 2
-    for name in names or [one for one in known if one not in ONLY_BY_NAME]:
+    for name in names or [each for each in known if each not in ONLY_BY_NAME]:
         print(f"{name}:", flush=True)
         bench_main = importlib.import_module(f"bench.{name}").main
         bench_main(options) if options else bench_main()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.analysis.measured import Phase
-from harness.report.result import Result
+from paychain.analysis.measures.measures import Phase
+from paychain.report.result import Result
 
 POINTS, P50_SHARE, P50_MS = 2.0, 0.10, 2.0  # agreement: success, and the median latency
 
@@ -54,7 +54,7 @@ class Compared:
     @property
     def is_chance(self) -> bool:
         """Whether other virtual runs show every difference the real run has."""
-        return bool(self.differences) and all(one.as_real for one in self.differences)
+        return bool(self.differences) and all(difference.as_real for difference in self.differences)
 
 
 def compared(
@@ -72,9 +72,9 @@ def compared(
             for about, text in found.items()
         ),
         len(others),
-        tuple((one.p50_ms or 0.0, other.p50_ms or 0.0) for one, other in _same(real, virtual)),
+        tuple((each.p50_ms or 0.0, other.p50_ms or 0.0) for each, other in _same(real, virtual)),
         tuple(sorted(_untouched(real) & _untouched(virtual))),
-        tuple(not differences(one, virtual) for one in real_runs),
+        tuple(not differences(run, virtual) for run in real_runs),
     )
 
 
@@ -91,40 +91,43 @@ def differences(real: Result, virtual: Result) -> dict[str, str]:
         for name in sorted(ours.keys() ^ theirs.keys()):
             where, counts = ("real", ours) if name in ours else ("virtual", theirs)
             found[f"{what} {name}"] = f"{what}, only {where}: {name} (payments: {counts[name]})"
-    for one, other in _same(real, virtual):
-        if abs(_share(one) - _share(other)) * 100 > POINTS:
-            found[f"success {one.name}"] = (
-                f"success {one.name}: real {_share(one):.1%}, virtual {_share(other):.1%} "
-                f"(of {one.offered} and {other.offered} payments)"
+    for each, other in _same(real, virtual):
+        if abs(_share(each) - _share(other)) * 100 > POINTS:
+            found[f"success {each.name}"] = (
+                f"success {each.name}: real {_share(each):.1%}, virtual {_share(other):.1%} "
+                f"(of {each.offered} and {other.offered} payments)"
             )
     return found
 
 
 def _rules(result: Result) -> dict[str, int]:
-    return {one.rule: one.findings for one in result.money.rules if one.findings}
+    return {rule.rule: rule.findings for rule in result.money.rules if rule.findings}
 
 
 def _breaks(result: Result) -> dict[str, int]:
     found: dict[str, int] = {}
-    for one in result.breaks:
-        name = f"{one.caller} → {one.callee}"
-        found[name] = found.get(name, 0) + one.payments
+    for place in result.breaks:
+        name = f"{place.caller} → {place.callee}"
+        found[name] = found.get(name, 0) + place.payments
     return found
 
 
 def _untouched(result: Result) -> set[str]:
-    return {one.id for one in result.faults if one.hits == 0}
+    return {fault.id for fault in result.faults if fault.hits == 0}
 
 
 def _same(real: Result, virtual: Result) -> Iterator[tuple[Phase, Phase]]:
     """The phases of both that have payments enough to say something."""
-    others = {one.name: one for one in virtual.phases}
-    for one in real.phases:
-        other = others.get(one.name)
+    others = {phase.name: phase for phase in virtual.phases}
+    for phase in real.phases:
+        other = others.get(phase.name)
         if other is not None and None not in (
-            one.p50_ms, other.p50_ms, one.technical_success, other.technical_success,
-        ):  # fmt: skip
-            yield one, other
+            phase.p50_ms,
+            other.p50_ms,
+            phase.technical_success,
+            other.technical_success,
+        ):
+            yield phase, other
 
 
 def _share(phase: Phase) -> float:

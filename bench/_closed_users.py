@@ -31,5 +31,5 @@ def keep(response_time: float, exception: object, **_: object) -> None:
 def tell(environment: object, **_: object) -> None:
     total = environment.stats.total  # type: ignore[attr-defined]
     summary = [total.get_response_time_percentile(share) for share in (0.5, 0.99)]
-    said = {"waits_ms": waits_ms, "summary_ms": [*summary, total.max_response_time]}
-    Path(os.environ["BENCH_OUT"]).write_text(json.dumps(said))
+    figures = {"waits_ms": waits_ms, "summary_ms": [*summary, total.max_response_time]}
+    Path(os.environ["BENCH_OUT"]).write_text(json.dumps(figures))

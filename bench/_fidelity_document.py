@@ -12,31 +12,36 @@ AGREES, CHANCE, DIFFERS, UNTOUCHED, NOT_RUN = "✓", "≈", "✗", "○", "–"
 
 
 def document(
-    wanted: Sequence[Pair], done: dict[Pair, Compared], failed: dict[Pair, str],
-    conditions: str, explained: dict[Pair, str], others: int,
+    wanted: Sequence[Pair],
+    done: dict[Pair, Compared],
+    failed: dict[Pair, str],
+    conditions: str,
+    explained: dict[Pair, str],
+    others: int,
     medians_explained: dict[str, str] | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """The whole page. `others` is how many pairs there are that were not wanted.
 
     `medians_explained`: by experiment, why medians of it differ.
     """
-    marks = [_mark(one) for one in done.values()]
-    medians = [both for one in done.values() for both in one.medians]
-    near = len(medians) - sum(len(one.slower) for one in done.values())
+    marks = [_mark(each) for each in done.values()]
+    medians = [both for each in done.values() for both in each.medians]
+    near = len(medians) - sum(len(each.slower) for each in done.values())
     lines = [
-        "# Real runs beside virtual runs",
+        "# Real runs compared with virtual runs",
         "",
         f"Written by `make fidelity` on {datetime.now(UTC):%Y-%m-%d}. {conditions}",
         "",
         "A pair of a chain and an experiment agrees when the verdict, the money rules that are "
         "broken and the break points (which link failed to reach which) are the same, and success "
-        f"differs by at most {POINTS:g} points in each phase with payments enough. "
+        f"differs by at most {POINTS:g} points in each phase with enough payments. "
         f"**{marks.count(AGREES) + marks.count(UNTOUCHED)} of {len(done)} pairs agree.** "
-        f"In {marks.count(CHANCE)} more the real run differs from the usual virtual run only in "
-        "what other virtual runs of the pair do as well: those where events that are due within "
-        "2 ms happen in another order (`--interleaving 1` to 8), or with other seeds (2 to 9). "
-        "There a money rule, a break point or a share hangs on few payments: those that are on "
-        "their way when a fault begins, or whose connection a share of faults happens to strike. "
+        f"In {marks.count(CHANCE)} more, the real run differs from the usual virtual run only in "
+        "ways in which other virtual runs of the pair differ as well: runs in which events that "
+        "are due within 2 ms happen in another order (`--interleaving 1` to 8), or with other "
+        "seeds (2 to 9). There a money rule, a break point or a share depends on few payments: "
+        "those in flight when a fault begins, or those on a connection that a share of a fault "
+        "happens to select. "
         f"{marks.count(DIFFERS)} differ otherwise.",
         "",
         f"The median latency is within {P50_SHARE:.0%} or {P50_MS:g} ms in {near} of "
@@ -55,20 +60,20 @@ def document(
     return "\n".join(lines) + "\n"
 
 
-def _mark(one: Compared) -> str:
-    if one.differences:
-        return CHANCE if one.is_chance else DIFFERS
-    return UNTOUCHED if one.untouched else AGREES
+def _mark(pair: Compared) -> str:
+    if pair.differences:
+        return CHANCE if pair.is_chance else DIFFERS
+    return UNTOUCHED if pair.untouched else AGREES
 
 
 def _matrix(wanted: Sequence[Pair], done: dict[Pair, Compared]) -> list[str]:
     chains = sorted({pair.chain for pair in wanted})
     experiments = list(dict.fromkeys(pair.experiment for pair in wanted))
     lines = [
-        f"{AGREES} agrees; {UNTOUCHED} agrees, but a fault met no traffic in either run; {CHANCE} "
-        f"differs as other virtual runs do; {DIFFERS} differs; {NOT_RUN} not compared; empty: "
-        "the experiment strikes what the chain does not have, or was not asked for. A number is "
-        "how many phases have a median outside the limits.",
+        f"{AGREES} agrees; {UNTOUCHED} agrees, but a fault affected no traffic in either run; "
+        f"{CHANCE} differs as other virtual runs do; {DIFFERS} differs; {NOT_RUN} not compared; "
+        "empty: the experiment targets a link that the chain does not have, or the pair was not "
+        "selected. A number counts the phases with a median outside the limits.",
         "",
         "| experiment | " + " | ".join(chain.removeprefix("card-") for chain in chains) + " |",
         "|---|" + "---|" * len(chains),
@@ -89,14 +94,14 @@ def _cell(pair: Pair, wanted: Sequence[Pair], done: dict[Pair, Compared]) -> str
 def _chains(done: dict[Pair, Compared]) -> list[str]:
     lines = [
         "| chain | pairs | agree | as other virtual runs do | differ | medians in the limits "
-        "| virtual less real, median phase |",
+        "| virtual minus real, median phase |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for chain in sorted({pair.chain for pair in done}):
-        these = [one for pair, one in done.items() if pair.chain == chain]
-        marks = [_mark(one) for one in these]
-        medians = [both for one in these for both in one.medians]
-        near = len(medians) - sum(len(one.slower) for one in these)
+        these = [each for pair, each in done.items() if pair.chain == chain]
+        marks = [_mark(each) for each in these]
+        medians = [both for each in these for both in each.medians]
+        near = len(medians) - sum(len(each.slower) for each in these)
         apart = statistics.median(virtual - real for real, virtual in medians)
         lines.append(
             f"| {chain} | {len(these)} | {marks.count(AGREES) + marks.count(UNTOUCHED)} "
@@ -112,31 +117,31 @@ def _details(
     lines: list[str] = []
     for mark, title in (
         (DIFFERS, "Disagreements"),
-        (CHANCE, "What hangs on few payments"),
+        (CHANCE, "Differences that depend on few payments"),
     ):
         these = [done[pair] for pair in wanted if pair in done and _mark(done[pair]) == mark]
         if these:
             lines += ["", f"## {title}", ""]
-        for one in these:
-            lines.append(f"- **{one.pair}**")
+        for each in these:
+            lines.append(f"- **{each.pair}**")
             lines += [
-                f"  - {difference.text}; {difference.as_real} of {one.others} other virtual runs "
-                "are in this as the real one"
-                for difference in one.differences
+                f"  - {difference.text}; {difference.as_real} of {each.others} other virtual runs "
+                "match the real one"
+                for difference in each.differences
             ]
-            if one.pair in explained:
-                lines.append(f"  - {explained[one.pair]}")
+            if each.pair in explained:
+                lines.append(f"  - {explained[each.pair]}")
             elif mark == DIFFERS:
                 lines.append("  - not explained")
     untouched = [done[pair] for pair in wanted if pair in done and done[pair].untouched]
     if untouched:
-        lines += ["", "## Faults that met no traffic", ""]
+        lines += ["", "## Faults that affected no traffic", ""]
         lines.append(
-            "The fault was on, in both runs, and acted on nothing: agreement says nothing about "
-            "it. `refuse` turns new connections away, and links keep theirs."
+            "In both runs the fault was active and affected nothing: agreement says nothing "
+            "about it. `refuse` rejects new connections, and links keep theirs open."
         )
         lines.append("")
-        lines += [f"- {one.pair}: {', '.join(one.untouched)}" for one in untouched]
+        lines += [f"- {each.pair}: {', '.join(each.untouched)}" for each in untouched]
     return lines
 
 
@@ -147,12 +152,12 @@ def _medians(
     if not these:
         return []
     lines = ["", "## Medians outside the limits", ""]
-    for name in dict.fromkeys(one.pair.experiment for one in these):
+    for name in dict.fromkeys(each.pair.experiment for each in these):
         lines.append(f"- **{name}**: {explained.get(name, 'not explained')}")
-        for one in these:
-            if one.pair.experiment == name:
-                pairs = [f"{real:.1f} and {virtual:.1f} ms" for real, virtual in one.slower]
-                lines.append(f"  - {one.pair.chain}: real and virtual {', '.join(pairs)}")
+        for each in these:
+            if each.pair.experiment == name:
+                pairs = [f"{real:.1f} and {virtual:.1f} ms" for real, virtual in each.slower]
+                lines.append(f"  - {each.pair.chain}: real and virtual {', '.join(pairs)}")
     return lines
 
 
@@ -161,12 +166,15 @@ def _again(wanted: Sequence[Pair], done: dict[Pair, Compared]) -> list[str]:
     if not several:
         return []
     lines = [
-        "", "## Run again", "",
-        "These differed, or had a median outside the limits, when they were first run beside other "
-        "work on the same machine, and were run again alone. The last run counts; each real run, "
-        "in order, against the virtual run:", "",
-    ]  # fmt: skip
-    for one in several:
-        words = ["agrees" if agreed else "differs" for agreed in one.real_runs]
-        lines.append(f"- {one.pair}: {', then '.join(words)}")
+        "",
+        "## Run again",
+        "",
+        "These pairs differed, or had a median outside the limits, when they first ran next to "
+        "other work on the same machine. They were run again alone, and the last run counts. Each "
+        "real run, in order, compared with the virtual run:",
+        "",
+    ]
+    for each in several:
+        words = ["agrees" if agreed else "differs" for agreed in each.real_runs]
+        lines.append(f"- {each.pair}: {', then '.join(words)}")
     return lines

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from locust import FastHttpUser, events, task
 
-from harness.load.locustfile import PayingUser
-from harness.load.recorder import Recorder
-from harness.model.chain import CUSTOMER, ENTRY_OPERATION
-from harness.payments.cards import TEST_CARDS
-from harness.payments.journal import HopRecord, PaymentRecord
-from harness.payments.outcome import Outcome
-from harness.services.message import PaymentRequest, encode
+from paychain.load.locust.locustfile import PayingUser
+from paychain.load.locust.recorder import Recorder
+from paychain.model.chain import CUSTOMER, ENTRY_OPERATION
+from paychain.payments.cards import TEST_CARDS
+from paychain.payments.journal import HopRecord, PaymentRecord
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.native import encode
+from paychain.protocol.message import PaymentRequest
 
 KIND, OUT = os.environ["BENCH_KIND"], Path(os.environ["BENCH_OUT"])
 numbers = count(1)
@@ -56,14 +57,42 @@ class Paying(PayingUser):
             recorder.append(Recorder(OUT.with_suffix(".spool")))
         ended = time.monotonic_ns()
         recorder[0].append(
-            HopRecord(request.payment, 1, span, "", CUSTOMER, ENTRY_OPERATION, "gateway", 0, 1,
-                      started, ended, reply.result, reply.code)
-        )  # fmt: skip
+            HopRecord(
+                payment=request.payment,
+                attempt=1,
+                span=span,
+                parent="",
+                caller=CUSTOMER,
+                operation=ENTRY_OPERATION,
+                callee="gateway",
+                route=0,
+                try_number=1,
+                started_ns=started,
+                ended_ns=ended,
+                result=reply.result,
+                code=reply.code,
+            )
+        )
         recorder[0].append(
-            PaymentRecord(request.payment, started, started, ended, Outcome.APPROVED, False,
-                          reply.code, "approved", 2_500, "EUR", "visa", "424242******4242",
-                          "bench", "issuer", None, False)
-        )  # fmt: skip
+            PaymentRecord(
+                payment=request.payment,
+                intended_ns=started,
+                started_ns=started,
+                ended_ns=ended,
+                outcome=Outcome.APPROVED,
+                technical=False,
+                code=reply.code,
+                shown="approved",
+                amount_minor=2_500,
+                currency="EUR",
+                scheme="visa",
+                instrument="424242******4242",
+                merchant="bench",
+                decided_by="issuer",
+                error=None,
+                warm_up=False,
+            )
+        )
 
 
 begun_cpu_s = [0.0]
@@ -81,5 +110,9 @@ def tell(environment: object, **_: object) -> None:
     total = environment.stats.total  # type: ignore[attr-defined]
     span_s = total.last_request_timestamp - total.start_time
     cpu_us = (time.process_time() - begun_cpu_s[0]) * 1e6 / total.num_requests
-    said = {"rate": total.num_requests / span_s, "cpu_us": cpu_us, "failures": total.num_failures}
-    OUT.write_text(json.dumps(said))
+    figures = {
+        "rate": total.num_requests / span_s,
+        "cpu_us": cpu_us,
+        "failures": total.num_failures,
+    }
+    OUT.write_text(json.dumps(figures))

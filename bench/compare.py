@@ -1,72 +1,115 @@
-"""How often `paychain compare` cries wolf, and how often it finds what is there: 40 pairs of
-virtual runs with different seeds, alike (A/A), and with a point of success lost and 10 % slower."""
+"""How often `paychain compare` raises a false alarm, and how often it finds what is there.
+
+Synthetic runs of one phase and one hop (six measures): equal ones (A/A), and worse ones (A/B).
+`--pairs N` sets how many of each, `--only TEXT` selects by name.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
-import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass, replace
+from random import Random
 
-from harness import virtual
-from harness.comparing import compare_runs
-from harness.model.loading import load_chain, load_experiment
-from harness.order import Order
-from harness.progress import Silent
+from paychain.analysis.compare import compare_series
+from tests.support.synthetic_runs import Conditions, draw
 
-PAIRS = 40
-EXPERIMENT = """\
-experiment: long
-load: {arrivals: 50/s, warm_up: 2s, before: 120s, after: 120s}
-"""
-CHAIN = """\
-chain: shop
-entry: gateway
-links:
-  gateway:
-    role: gateway
-    answers_in: {median: MEDIANms, p99: P99ms}
-    calls: {authorise: {to: issuer, timeout: 3s}}
-  issuer: {role: issuer, answers_in: {median: MEDIANms, p99: P99ms}DECLINES}
-"""
-KINDS = {  # median, p99, declines: log-normal times scale as a whole
-    "alike": (30, 120, ""),
-    "worse": (33, 132, ', declines: {share: 1%, code: "91"}'),
-}
+PAIRS = 200
 
 
-def run(folder: Path, kind: str, seed: int) -> Path:
-    median, p99, declines = KINDS[kind]
-    place = folder / f"{kind}-{seed}"
-    place.mkdir(parents=True)
-    text = CHAIN.replace("MEDIAN", str(median)).replace("P99", str(p99))
-    (place / "shop.yaml").write_text(text.replace("DECLINES", declines))
-    (place / "long.yaml").write_text(EXPERIMENT)
-    chain = load_chain(str(place / "shop.yaml"))
-    experiment = load_experiment(str(place / "long.yaml"), chain.model)
-    return virtual.run(Order(chain, experiment, place, seed, None, ""), Silent()).folder
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One kind of comparison. `baselines`: how many runs the candidate is compared with."""
+
+    name: str
+    conditions: Conditions
+    lost: float = 0.0
+    slower: float = 1.0
+    baselines: int = 1
 
 
-def pair(folder: Path, number: int) -> dict[str, list[str]]:
-    """What one pair of each kind was found to be."""
-    baseline = run(folder, "alike", 2 * number + 1)
-    found = {}
-    for kind in KINDS:
-        other = run(folder, kind, 2 * number + 2)
-        compared = compare_runs(baseline, other, across_chains=True)
-        found[kind] = [one.measure for one in compared.measures if one.finding == "regression"]
+def cases() -> list[Case]:
+    """Every case that docs/measures.md reports."""
+    plain = Conditions()
+    swings = {
+        "independent": plain,
+        "AR .9, 10 % swing": replace(plain, correlation=0.9, latency_swing=0.1, failure_swing=0.3),
+        "AR .95, 20 % swing": replace(
+            plain, correlation=0.95, latency_swing=0.2, failure_swing=0.5
+        ),
+        "AR .95, 5 % swing": replace(
+            plain, correlation=0.95, latency_swing=0.05, failure_swing=0.5
+        ),
+    }
+    found = [
+        Case(name=f"equal, {name}, {seconds} s", conditions=replace(swing, seconds=seconds))
+        for seconds in (16, 60, 240)
+        for name, swing in swings.items()
+    ]
+    apart = replace(plain, apart=0.05)
+    found += [
+        Case(name=f"equal, runs 5 % apart, {number} baselines", conditions=apart, baselines=number)
+        for number in (1, 3, 5)
+    ]
+    changes = {
+        "-0.5 points": {"lost": 0.005},
+        "-1 point": {"lost": 0.01},
+        "-2 points": {"lost": 0.02},
+        "+5 % latency": {"slower": 1.05},
+        "+10 % latency": {"slower": 1.1},
+    }
+    found += [
+        Case(name=f"{name}, {seconds} s", conditions=replace(plain, seconds=seconds), **change)
+        for seconds in (60, 240)
+        for name, change in changes.items()
+    ]
+    found += [
+        Case(
+            name=f"{name}, 240 s, 5 baselines",
+            conditions=replace(plain, seconds=240),
+            baselines=5,
+            **changes[name],
+        )
+        for name in ("-1 point", "-2 points", "+10 % latency")
+    ]
+    found += [
+        Case(
+            name=f"100 % to 0 %, {seconds} s", conditions=replace(plain, seconds=seconds), lost=1.0
+        )
+        for seconds in (3, 12)
+    ]
     return found
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(pair, [Path(scratch)] * PAIRS, range(PAIRS)))
-    alarms = sum(bool(one["alike"]) for one in found)
-    lost = sum("technical success" in one["worse"] for one in found)
-    slower = sum("p99" in one["worse"] for one in found)
-    print(f"alike: {alarms} false alarms in {PAIRS} pairs")
-    print(f"a point of success lost: found in {lost} of {PAIRS}")
-    print(f"p99 10 % slower: found in {slower} of {PAIRS}")
+def judge(case: Case, number: int) -> set[str]:
+    """The measures that one comparison of a case reports as worse."""
+    chance = Random(f"{case.name} {number}")
+    baselines = [draw(case.conditions, chance) for _ in range(case.baselines)]
+    candidate = draw(case.conditions, chance, lost=case.lost, slower=case.slower)
+    return {
+        measure.measure
+        for measure in compare_series(baselines, candidate)
+        if measure.finding == "regression"
+    }
+
+
+def main(words: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pairs", type=int, default=PAIRS)
+    parser.add_argument("--only", default="")
+    options = parser.parse_args(words)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for case in cases():
+            if options.only not in case.name:
+                continue
+            found = list(pool.map(judge, [case] * options.pairs, range(options.pairs), chunksize=4))
+            share = 100 / options.pairs
+            line = f"{case.name:42s} any {share * sum(map(bool, found)):5.1f} %"
+            for measure in ("technical success", "failed", "p50", "p99"):
+                line += f"  {measure} {share * sum(measure in each for each in found):5.1f} %"
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

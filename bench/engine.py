@@ -17,13 +17,15 @@ import shutil
 import socket
 import statistics
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from paychain.processes.children import python_module
+from paychain.processes.loopback import LOOPBACK, free_port
 
 ROUNDS, ROUND_S, WARM_UP_S = 5, 1.2, 0.2
 SMALL = b'{"id":"pay_0123456789","status":"approved","amount":1250,"currency":"EUR","pad":"%s"}' % (
@@ -40,7 +42,7 @@ IDLE = 1_000
 GIGABYTE, FAST_KB_S = 1_000_000_000, 100_000
 MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
 BUILT = Path(__file__).parents[1] / "tests" / ".toxiproxy" / "server"
-LOOPBACK = "127.0.0.1"
+API_S = 30  # a real server may take long under load
 
 
 def real_server() -> str | None:
@@ -60,30 +62,34 @@ class Engine:
     """One engine's process, its API and its proxy before the upstream."""
 
     def __init__(self, name: str, command: list[str], upstream: int) -> None:
-        with socket.create_server((LOOPBACK, 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         self.name = name
         self._process = subprocess.Popen(
-            [*command, "-host", LOOPBACK, "-port", str(port)], stdout=subprocess.DEVNULL,
+            [*command, "-host", LOOPBACK, "-port", str(port)],
+            stdout=subprocess.DEVNULL,
             env={**os.environ, "LOG_LEVEL": "error"},
-        )  # fmt: skip
-        self._api = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
+        )
+        self._api_port = port
         until = time.monotonic() + 10
         while True:
             try:
                 self.port = self.proxy("p", upstream)
                 break
             except ConnectionRefusedError:
-                self._api.close()
                 if time.monotonic() > until:
                     self.stop()
                     raise
                 time.sleep(0.05)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        self._api.request(method, path, json.dumps(body) if body is not None else None)
-        answer = self._api.getresponse()
-        text = answer.read()
+        """One call of the API, on a connection of its own: an engine closes idle connections."""
+        api = http.client.HTTPConnection(LOOPBACK, self._api_port, timeout=API_S)
+        try:
+            api.request(method, path, json.dumps(body) if body is not None else None)
+            answer = api.getresponse()
+            text = answer.read()
+        finally:
+            api.close()
         assert answer.status < 300, text
         return json.loads(text) if text else None
 
@@ -107,7 +113,6 @@ class Engine:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def stop(self) -> None:
-        self._api.close()
         self._process.kill()
         self._process.wait()
 
@@ -186,7 +191,7 @@ def load(engine: Engine, figures: Figures, kind: bytes, connections: int) -> Non
         begun[number], left[number] = now, whole
         poll.register(number, select.EPOLLIN)
 
-    def one_turn() -> None:
+    def turn() -> None:
         for number, _ in poll.poll(1):
             client = clients[number]
             got = client.recv_into(buffer)
@@ -209,12 +214,12 @@ def load(engine: Engine, figures: Figures, kind: bytes, connections: int) -> Non
         connect()
     until = time.perf_counter() + WARM_UP_S
     while time.perf_counter() < until:
-        one_turn()
+        turn()
     took.clear()
     started, cpu = time.perf_counter(), engine.cpu_s()
     until = started + ROUND_S
     while time.perf_counter() < until:
-        one_turn()
+        turn()
     figures.per_second.append(len(took) / (time.perf_counter() - started))
     figures.cpu_us.append((engine.cpu_s() - cpu) / max(1, len(took)) * 1e6)
     figures.took_s += took
@@ -253,11 +258,11 @@ def switches(engine: Engine) -> list[float]:
         trips.clear()
         asked = time.perf_counter()
         engine.add("latency", latency=SWITCH_MS)
-        struck: list[float] = []
-        while not struck:
+        affected: list[float] = []
+        while not affected:
             time.sleep(SWITCH_MS / 1000)
-            struck = [came for sent, came in trips if came - sent >= SWITCH_MS / 1000 * 0.95]
-        took_s.append(max(0.0, struck[0] - SWITCH_MS / 1000 - asked))
+            affected = [came for sent, came in trips if came - sent >= SWITCH_MS / 1000 * 0.95]
+        took_s.append(max(0.0, affected[0] - SWITCH_MS / 1000 - asked))
         engine.remove()
     is_over.set()
     pinging.join()
@@ -280,8 +285,12 @@ def idle(engine: Engine) -> dict[str, float]:
     for client in clients:
         client.close()
     time.sleep(0.5)
-    return {"opened in s": opened, "kB each": memory * 1000 / IDLE, "CPU % while idle": cpu * 100,
-            "GET /proxies ms": listed * 1000}  # fmt: skip
+    return {
+        "opened in s": opened,
+        "kB each": memory * 1000 / IDLE,
+        "CPU % while idle": cpu * 100,
+        "GET /proxies ms": listed * 1000,
+    }
 
 
 def gigabyte(engine: Engine) -> dict[str, float]:
@@ -336,27 +345,34 @@ def alternate(engines: list[Engine], work: Callable[[Engine, Figures], None]) ->
 
 def run(engines: list[Engine]) -> None:
     """Every measurement, on all engines."""
-    for name, kind, connections in [("kept connections (32)", b"s", 32),
-                                    ("a connection each (32)", b"c", 32),
-                                    ("1 MB bodies (8)", b"b", 8)]:  # fmt: skip
+    for name, kind, connections in [
+        ("kept connections (32)", b"s", 32),
+        ("a connection each (32)", b"c", 32),
+        ("1 MB bodies (8)", b"b", 8),
+    ]:
         figures = alternate(engines, lambda e, f, k=kind, c=connections: load(e, f, k, c))  # type: ignore[misc]
-        compare(f"{name}, 1/s", [statistics.median(one.per_second) for one in figures], ",.0f")
-        compare("  engine CPU us each", [statistics.median(one.cpu_us) for one in figures], ".1f")
-        compare("  p99 ms", [quantile(one.took_s, 0.99) * 1000 for one in figures], ".2f")
+        compare(f"{name}, 1/s", [statistics.median(each.per_second) for each in figures], ",.0f")
+        compare("  engine CPU us each", [statistics.median(each.cpu_us) for each in figures], ".1f")
+        compare("  p99 ms", [quantile(each.took_s, 0.99) * 1000 for each in figures], ".2f")
     figures = alternate(engines, late)
     waits = [switches(engine) for engine in engines]
     for title, values in (
-        ("latency of 50 ms: error {}, ms",
-         [[took - LATENCY_MS / 1000 for took in one.took_s] for one in figures]),
+        (
+            "latency of 50 ms: error {}, ms",
+            [[took - LATENCY_MS / 1000 for took in each.took_s] for each in figures],
+        ),
         ("switch to first byte: {}, ms", waits),
-    ):  # fmt: skip
+    ):
         for share, quantile_name in ((0.5, "p50"), (0.99, "p99"), (1.0, "max")):
-            compare(title.format(quantile_name),
-                    [quantile(one, share) * 1000 for one in values], ".2f")  # fmt: skip
+            compare(
+                title.format(quantile_name),
+                [quantile(each, share) * 1000 for each in values],
+                ".2f",
+            )
     for name, work in (("1,000 idle", idle), ("1 GB at 100 MB/s", gigabyte)):
         found = [work(engine) for engine in engines]
         for what in found[0]:
-            compare(f"{name}: {what}", [one[what] for one in found], ".2f")
+            compare(f"{name}: {what}", [of_engine[what] for of_engine in found], ".2f")
 
 
 def main() -> None:
@@ -369,15 +385,17 @@ def main() -> None:
     port = listener.getsockname()[1]
     engines: list[Engine] = []
     try:
-        engines.append(Engine("embedded", [sys.executable, "-m", "harness.toxics"], port))
+        engines.append(Engine("embedded", python_module("paychain.toxics"), port))
         binary = real_server()
         if binary is None:
             print("  no real Toxiproxy server and no Go to build one: the embedded engine alone")
         else:
             engines.append(Engine("toxiproxy", [binary], port))
-        print(f"  {os.cpu_count()} CPUs, load average {os.getloadavg()[0]:.1f} before it began;"
-              f" medians of {ROUNDS} alternating rounds: {' / '.join(e.name for e in engines)}",
-              flush=True)  # fmt: skip
+        print(
+            f"  {os.cpu_count()} CPUs, load average {os.getloadavg()[0]:.1f} before it began;"
+            f" medians of {ROUNDS} alternating rounds: {' / '.join(e.name for e in engines)}",
+            flush=True,
+        )
         run(engines)
     finally:
         for engine in engines:

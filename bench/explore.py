@@ -1,6 +1,6 @@
 """The search for the smallest outage: how fast it plays schedules, and whether it finds bugs.
 
-Speed is told per minute of processor time on one core, in alternating rounds over sound chains;
+Speed is given per minute of processor time on one core, in alternating rounds over sound chains;
 then per minute of the clock with one job and with as many as there are cores, in pairs.
 Each planted bug is searched with so many seeds: how many found it, how many shrunk it to its known
 minimum, and how many schedules that took.
@@ -15,22 +15,27 @@ import time
 from collections.abc import Sequence
 
 from bench.simulation import CHAIN, declared
-from harness.explore.jobs import search_with_jobs
-from harness.explore.search import Order, search
-from harness.model.chain import Chain
-from harness.model.loading import load_chain
+from paychain.explore.jobs import search_with_jobs
+from paychain.explore.search import search
+from paychain.explore.spec import SearchSpec
+from paychain.model.chain import Chain
+from paychain.model.loading import load_chain
 
 ROUNDS, SCHEDULES, PAYMENTS = 3, 150, 20
 JOB_SCHEDULES = 1_000  # of each job: a process of its own needs a second to begin
 CHAINS = ("card-stand-in", "card-ecommerce", "card-lifecycle")
 
 
-def order_of(chain: Chain, seed: int, most: int) -> Order:
+def order_of(chain: Chain, seed: int, most: int) -> SearchSpec:
     """So many schedules of which none breaks what is looked for: nothing is shrunk."""
-    return Order(
-        chain, seed_of_search=seed, budget_s=float("inf"), most=most, payments=PAYMENTS,
+    return SearchSpec(
+        chain,
+        seed_of_search=seed,
+        budget_s=float("inf"),
+        max_schedules=most,
+        payments=PAYMENTS,
         rules=("run_ends",),
-    )  # fmt: skip
+    )
 
 
 def speed() -> None:
@@ -65,7 +70,7 @@ def cores(jobs: int) -> None:
             order = order_of(chain, number, JOB_SCHEDULES * many)
             searched = search_with_jobs(order, many, lambda _: None)
             measured.append(60 * searched.schedules / (time.perf_counter() - begun))
-    ratios = [several / one for one, several in zip(*rates.values(), strict=True)]
+    ratios = [several / each for each, several in zip(*rates.values(), strict=True)]
     print(
         f"  five links, by the clock: {statistics.median(rates[1]):,.0f} schedules/min with 1 job, "
         f"{statistics.median(rates[jobs]):,.0f} with {jobs}: "
@@ -75,15 +80,15 @@ def cores(jobs: int) -> None:
 
 def planted(seeds: int, wanted: str) -> None:
     """How surely each planted bug is found."""
-    from tests.planted_outages import PLANTED, look_for
+    from tests.support.planted_outages import PLANTED, look_for
 
     for bug in PLANTED:
         if wanted not in bug.name:
             continue
         results = [look_for(bug, seed=seed)[0] for seed in range(1, seeds + 1)]
-        found = [one for one in results if one is not None]
-        least = sum(len(one.schedule) == bug.faults for one in found)
-        needed = [one.at_schedule for one in found]
+        found = [result for result in results if result is not None]
+        least = sum(len(each.schedule) == bug.faults for each in found)
+        needed = [each.at_schedule for each in found]
         median = f", after {statistics.median(needed):.0f} schedules" if needed else ""
         most = f" (at most {max(needed)})" if needed else ""
         print(

@@ -28,33 +28,49 @@ from pathlib import Path
 
 from bench._beside import Compared, Pair, compared
 from bench._fidelity_document import document
-from harness.matrix import standard_faults, strikes_every_link
-from harness.model.fault import EVERY_LINK
-from harness.model.loading import available, load_chain, load_experiment
-from harness.payments.errors import UserError
-from harness.report.result import FILE_NAME, Result, read
+from paychain.faults.target import EVERY_LINK
+from paychain.model.loading import available, load_chain, load_experiment
+from paychain.payments.errors import UserError
+from paychain.report.result import FILE_NAME, Result, read
+from paychain.runs.matrix import is_standard_fault, standard_faults
 
 DOCUMENT = Path("docs/fidelity.md")
 SEED = 1
 AT_ONCE = 3  # real runs mostly wait
-LONGEST_S = 240  # of one run
+MAX_S = 240  # of one run
 OTHERS = range(1, 9)  # virtual runs with other orders of events, and as many with other seeds
-STRUCK = "processor-a"  # every chain has it: where a standard fault strikes
+AFFECTED = "processor-a"  # every chain has it: where a standard fault is injected
 
 PAIRS = [
-    *(("card-ecommerce", name) for name in (
-        "steady", "processor-lost-answers", "processor-down", "aws-us-east-1-2025-10-20",
-        "cloudflare-2025-11-18", "captures-lost", "errors-after-work", "issuer-away",
-        "late-answers",
-    )),
-    ("card-gives-up", "processor-lost-answers"), ("card-gives-up", "late-answers"),
-    ("card-lifecycle", "captures-lost"), ("card-lifecycle", "issuer-away"),
-    ("card-stand-in", "issuer-away"), ("card-stand-in", "stale-stand-in-limits"),
-    ("card-eager-retries", "scheme-recovers"), ("card-retries-anew", "errors-after-work"),
-    ("card-naive-webhooks", "steady"), ("card-void-breaker", "processor-lost-answers"),
-    ("card-blocked-standby", "visa-europe-2018-06-01"), ("card-one-pool", "discover-2023-02-06"),
-    ("card-pool-per-scheme", "discover-2023-02-06"), ("card-single-provider", "processor-down"),
-]  # fmt: skip
+    *(
+        ("card-ecommerce", name)
+        for name in (
+            "steady",
+            "processor-lost-answers",
+            "processor-down",
+            "aws-us-east-1-2025-10-20",
+            "cloudflare-2025-11-18",
+            "captures-lost",
+            "errors-after-work",
+            "issuer-away",
+            "late-answers",
+        )
+    ),
+    ("card-gives-up", "processor-lost-answers"),
+    ("card-gives-up", "late-answers"),
+    ("card-lifecycle", "captures-lost"),
+    ("card-lifecycle", "issuer-away"),
+    ("card-stand-in", "issuer-away"),
+    ("card-stand-in", "stale-stand-in-limits"),
+    ("card-eager-retries", "scheme-recovers"),
+    ("card-retries-anew", "errors-after-work"),
+    ("card-naive-webhooks", "steady"),
+    ("card-void-breaker", "processor-lost-answers"),
+    ("card-blocked-standby", "visa-europe-2018-06-01"),
+    ("card-one-pool", "discover-2023-02-06"),
+    ("card-pool-per-scheme", "discover-2023-02-06"),
+    ("card-single-provider", "processor-down"),
+]
 # Why a pair differs, where it is known; shown only when it did differ.
 EXPLAINED = {
     Pair("card-one-pool", "discover-2023-02-06"): (
@@ -84,9 +100,9 @@ MEDIANS_EXPLAINED = {
 
 def pairs(*, everything: bool) -> list[Pair]:
     """The representative pairs and each standard fault once, or all there are."""
-    faults = [one.model.experiment for one in standard_faults()]
+    faults = [fault.model.experiment for fault in standard_faults()]
     if not everything:
-        return [Pair(*one) for one in PAIRS] + [Pair("card-ecommerce", one) for one in faults]
+        return [Pair(*pair) for pair in PAIRS] + [Pair("card-ecommerce", fault) for fault in faults]
     found = []
     for chain in sorted(available("chain")):
         model = load_chain(chain).model
@@ -95,7 +111,7 @@ def pairs(*, everything: bool) -> list[Pair]:
                 try:
                     load_experiment(name, model)
                 except UserError:
-                    continue  # it strikes what this chain does not have
+                    continue  # its target is not in this chain
             found.append(Pair(chain, name))
     return found
 
@@ -119,13 +135,13 @@ class Bench:
                 try:
                     self.done[pair] = future.result()
                 except subprocess.TimeoutExpired as error:  # its text has paths of this machine
-                    self.failed[pair] = said = f"cut off after {error.timeout:g} s"
+                    self.failed[pair] = outcome = f"cut off after {error.timeout:g} s"
                 except UserError as error:
-                    self.failed[pair] = said = str(error)
+                    self.failed[pair] = outcome = str(error)
                 else:
                     found = self.done[pair].differences
-                    said = "; ".join(one.text for one in found) or "agrees"
-                print(f"  {number}/{len(wanted)} {pair}: {said}", flush=True)
+                    outcome = "; ".join(each.text for each in found) or "agrees"
+                print(f"  {number}/{len(wanted)} {pair}: {outcome}", flush=True)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -139,14 +155,14 @@ class Bench:
             self._run(pair, folder / "virtual", "--virtual")
         reals = [*_results(folder / "real"), *_results(folder / "again")]
         (virtual,) = _results(folder / "virtual")[-1:]
-        one = compared(pair, reals, virtual, [])
-        if one.differences:
+        found = compared(pair, reals, virtual, [])
+        if found.differences:
             orders = [self._other(folder, pair, "order", number) for number in OTHERS]
-            one = compared(pair, reals, virtual, orders)
-            if not one.is_chance:
+            found = compared(pair, reals, virtual, orders)
+            if not found.is_chance:
                 seeds = [self._other(folder, pair, "seed", number + SEED) for number in OTHERS]
-                one = compared(pair, reals, virtual, [*orders, *seeds])
-        return one
+                found = compared(pair, reals, virtual, [*orders, *seeds])
+        return found
 
     def _other(self, folder: Path, pair: Pair, what: str, number: int) -> Result:
         """A virtual run with another order of events, or with another seed."""
@@ -171,18 +187,27 @@ class Bench:
     def _run(self, pair: Pair, out: Path, *options: str) -> None:
         experiment = pair.experiment
         loaded = load_experiment(experiment)
-        if strikes_every_link(loaded.model):
+        if is_standard_fault(loaded.model):
             path = out.parent / f"{experiment}.yaml"
-            path.write_text(loaded.text.replace(f'"{EVERY_LINK}"', STRUCK), "utf-8")
+            path.write_text(loaded.text.replace(f'"{EVERY_LINK}"', AFFECTED), "utf-8")
             experiment = str(path)
         before = len(_folders(out))
         command = [
-            sys.executable, "-m", "harness.cli", "run", pair.chain, experiment, "--seed", str(SEED),
-            "--out", str(out), "--quiet", "--exit-zero", *options,
-        ]  # fmt: skip
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=LONGEST_S, check=False
-        )
+            sys.executable,
+            "-m",
+            "paychain.cli",
+            "run",
+            pair.chain,
+            experiment,
+            "--seed",
+            str(SEED),
+            "--out",
+            str(out),
+            "--quiet",
+            "--exit-zero",
+            *options,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=MAX_S, check=False)
         if len(_folders(out)) == before:
             raise UserError(f"no result: {done.stderr.strip() or done.stdout.strip()}")
 
@@ -204,13 +229,18 @@ def main(options: Sequence[str] = ()) -> None:
     parser.add_argument("--out", type=Path, default=DOCUMENT)
     parser.add_argument("--runs", type=Path, help="keep runs here, and use those that are here")
     parser.add_argument("--virtual-anew", action="store_true", help="virtual runs are made anew")
-    parser.add_argument("--again-differing", action="store_true",
-                        help="pairs that differ are really run again, one at a time")  # fmt: skip
-    parser.add_argument("--again-slower", action="store_true",
-                        help="so are those with a median outside the limits")  # fmt: skip
+    parser.add_argument(
+        "--again-differing",
+        action="store_true",
+        help="pairs that differ are really run again, one at a time",
+    )
+    parser.add_argument(
+        "--again-slower", action="store_true", help="so are those with a median outside the limits"
+    )
     parser.add_argument("--at-once", type=int, default=AT_ONCE, help="runs at the same time")
-    parser.add_argument("--first-runs", metavar="TEXT",
-                        help="how the real runs in DIR were made, for the document")  # fmt: skip
+    parser.add_argument(
+        "--first-runs", metavar="TEXT", help="how the real runs in DIR were made, for the document"
+    )
     chosen = parser.parse_args(options)
     wanted = [
         pair
@@ -226,9 +256,9 @@ def main(options: Sequence[str] = ()) -> None:
             bench.at_once = 1
             again = [
                 pair
-                for pair, one in bench.done.items()
-                if (chosen.again_differing and one.differences)
-                or (chosen.again_slower and one.slower)
+                for pair, each in bench.done.items()
+                if (chosen.again_differing and each.differences)
+                or (chosen.again_slower and each.slower)
             ]
             bench.each(again, bench.again)
         except KeyboardInterrupt:
@@ -236,7 +266,7 @@ def main(options: Sequence[str] = ()) -> None:
     first = chosen.first_runs or f"{chosen.at_once} at a time"
     conditions = (
         f"Each pair was run with real processes ({first}, on {os.cpu_count()} cores) and in "
-        f"virtual time, seed {SEED}. Standard faults strike {STRUCK}."
+        f"virtual time, seed {SEED}. Standard faults are injected into {AFFECTED}."
     )
     others = len(pairs(everything=True)) - len(wanted)
     chosen.out.write_text(

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import uvloop
 
-from harness.payments.outcome import Outcome
-from harness.services.message import Answer, encode
-from harness.wire.http import HttpRequest, HttpResponse
-from harness.wire.server import HttpServer
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.native import encode
+from paychain.protocol.message import Answer
+from paychain.wire.http import HttpRequest, HttpResponse
+from paychain.wire.server import HttpServer
 
 KINDS = ("bare", "paying", "recorded")
 ROUNDS, SECONDS, USERS = 5, 5, 40
@@ -38,15 +39,33 @@ async def serve() -> None:
 def measured(kind: str, port: int, out: Path) -> tuple[float, float]:
     """Requests per second of one Locust run, and its CPU time per request in microseconds."""
     subprocess.run(
-        [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "-u", str(USERS),
-         "-r", str(USERS), "-t", f"{SECONDS}s", "--host", f"http://127.0.0.1:{port}",
-         "--loglevel", "ERROR", "--only-summary"],
+        [
+            sys.executable,
+            "-m",
+            "locust",
+            "-f",
+            str(LOCUSTFILE),
+            "--headless",
+            "-u",
+            str(USERS),
+            "-r",
+            str(USERS),
+            "-t",
+            f"{SECONDS}s",
+            "--host",
+            f"http://127.0.0.1:{port}",
+            "--loglevel",
+            "ERROR",
+            "--only-summary",
+        ],
         env={**os.environ, "BENCH_KIND": kind, "BENCH_OUT": str(out)},
-        check=True, timeout=60, capture_output=True,
-    )  # fmt: skip
-    said = json.loads(out.read_text())
-    assert said["failures"] == 0
-    return float(said["rate"]), float(said["cpu_us"])
+        check=True,
+        timeout=60,
+        capture_output=True,
+    )
+    figures = json.loads(out.read_text())
+    assert figures["failures"] == 0
+    return float(figures["rate"]), float(figures["cpu_us"])
 
 
 def main() -> None:
@@ -68,7 +87,7 @@ def main() -> None:
         rates, cpu = zip(*found[kind], strict=True)
         against = [
             statistics.median(
-                one / other for (one, _), (other, _) in zip(found[kind], found[base], strict=True)
+                each / other for (each, _), (other, _) in zip(found[kind], found[base], strict=True)
             )
             for base in ("bare", "paying")
         ]

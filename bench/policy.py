@@ -8,34 +8,41 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from harness.model.policy import Call
-from harness.payments.cards import TEST_CARDS
-from harness.payments.codes import APPROVED
-from harness.payments.journal import Record
-from harness.payments.outcome import HopResult, Outcome
-from harness.services.background import Background
-from harness.services.channel import Reply
-from harness.services.context import Context
-from harness.services.message import Answer, PaymentRequest
-from harness.services.policy import PolicyCall
-from harness.services.reversal import Reversals
+from paychain.model.policy import Call
+from paychain.payments.cards import TEST_CARDS
+from paychain.payments.codes import APPROVED
+from paychain.payments.journal import Record
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.protocol.reply import Reply
+from paychain.services.context import Context
+from paychain.services.policies.policy import PolicyCall
+from paychain.services.policies.reversal import Reversals
+from paychain.services.state.background import Background
 
-ROUNDS, CALLS, MOST_US = 40, 5_000, 3.0
+ROUNDS, CALLS, MAX_US = 40, 5_000, 3.0
 APPROVES = Reply(HopResult.APPROVED, APPROVED, Answer(Outcome.APPROVED, APPROVED))
 DECLARED: dict[str, dict[str, Any]] = {
     "timeout only": {"to": "b"},
     "retry, breaker, reversal, failover (as shipped)": {
-        "to": "b", "timeout": "2500ms", "on_unknown": "reverse", "fallback": [{"to": "c"}],
+        "to": "b",
+        "timeout": "2500ms",
+        "on_unknown": "reverse",
+        "fallback": [{"to": "c"}],
         "retry": {"attempts": 2, "on": ["refused", "reset"]},
         "breaker": {"failure_rate": "50%", "window": "10s"},
     },
     "the same with budget, bulkhead, slow calls and deadline": {
-        "to": "b", "timeout": "2500ms", "on_unknown": "reverse", "fallback": [{"to": "c"}],
+        "to": "b",
+        "timeout": "2500ms",
+        "on_unknown": "reverse",
+        "fallback": [{"to": "c"}],
         "retry": {"attempts": 2, "budget": {"share": "10%"}},
         "breaker": {"failure_rate": "50%", "window": "10s", "slow_after": "1s"},
-        "bulkhead": {"size": 100, "queue": 10, "per": "scheme"}, "passes_deadline": True,
+        "bulkhead": {"size": 100, "queue": 10, "per": "scheme"},
+        "propagate_deadline": True,
     },
-}  # fmt: skip
+}
 REQUEST = PaymentRequest("p1", 1_000, "EUR", TEST_CARDS[0], "m1", reference="p1-1", key="p1-1")
 
 
@@ -43,9 +50,15 @@ class NoOp:
     """A channel and a journal that do nothing."""
 
     async def send(
-        self, request: PaymentRequest, parent: str, *, timeout_s: float, route: int = 0,
-        try_number: int = 1, tells_deadline: bool = False,
-    ) -> Reply:  # fmt: skip
+        self,
+        request: PaymentRequest,
+        parent: str,
+        *,
+        timeout_s: float,
+        route: int = 0,
+        try_number: int = 1,
+        propagate_deadline: bool = False,
+    ) -> Reply:
         return APPROVES
 
     def append(self, record: Record) -> None:
@@ -60,12 +73,20 @@ async def us_per_call(call: Callable[[], Awaitable[Any]]) -> float:
 
 
 def policy_call(declared: dict[str, Any], channel: Any) -> PolicyCall:
-    context = Context("a", 1, time.monotonic_ns, channel, "00010000")
+    context = Context(
+        link="a", seed=1, now_ns=time.monotonic_ns, journal=channel, span_prefix="00010000"
+    )
     background = Background()
     model = Call.model_validate(declared)
     channels = {("authorise", target): channel for target in model.targets}
     return PolicyCall(
-        context, "authorise", model, "EUR", channels, Reversals(context, background), background
+        context,
+        "authorise",
+        model,
+        currency="EUR",
+        channels=channels,
+        reversals=Reversals(context, background),
+        background=background,
     )
 
 
@@ -83,6 +104,6 @@ async def measure() -> dict[str, tuple[float, float]]:
 
 
 def main() -> None:
-    print(f"per successful call, over the bare send of a no-op channel (at most {MOST_US:g} µs):")
+    print(f"per successful call, over the bare send of a no-op channel (at most {MAX_US:g} µs):")
     for name, (median, least) in asyncio.run(measure()).items():
         print(f"  {median:.2f} µs (least {least:.2f}): {name}")

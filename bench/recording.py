@@ -11,14 +11,15 @@ from pathlib import Path
 
 import uvloop
 
-from harness.model.loading import load_chain
-from harness.payments.cards import TEST_CARDS
-from harness.payments.journal import Journal, Record
-from harness.services.host import Host
-from harness.services.message import PaymentRequest, encode
-from harness.services.spool import SpoolJournal
-from harness.toxics.proxy import Proxy
-from harness.wire.client import HttpPool
+from paychain.model.loading import load_chain
+from paychain.payments.cards import TEST_CARDS
+from paychain.payments.journal import Journal, Record
+from paychain.processes.spool import SpoolJournal
+from paychain.protocol.dialects.native import encode
+from paychain.protocol.message import PaymentRequest
+from paychain.services.host import Host
+from paychain.toxics.proxy import Proxy
+from paychain.wire.client import HttpPool
 
 ROUNDS, PAYMENTS, CLIENTS = 5, 1_500, 32
 
@@ -41,9 +42,12 @@ async def payments_per_second(journal: Journal) -> float:
     chain = chain.model_copy(update={"links": quick})
     started = time.monotonic_ns()
     host = Host(
-        chain, list(chain.links), seed=1, journal=journal,
+        chain,
+        list(chain.links),
+        seed=1,
+        journal=journal,
         now_ns=lambda: time.monotonic_ns() - started,
-    )  # fmt: skip
+    )
     ports = await host.start()
     proxies, addresses = [], {}
     for hop in chain.hops():
@@ -89,5 +93,7 @@ def main() -> None:
             with_it.append(uvloop.run(recorded(Path(folder), number)))
     bare, full = statistics.median(without), statistics.median(with_it)
     ratios = [b / a for a, b in zip(without, with_it, strict=True)]
-    print(f"without recording {bare:,.0f} payments/s, with {full:,.0f}, "
-          f"median of the pairs' ratios {statistics.median(ratios):.3f}")  # fmt: skip
+    print(
+        f"without recording {bare:,.0f} payments/s, with {full:,.0f}, "
+        f"median of the pairs' ratios {statistics.median(ratios):.3f}"
+    )

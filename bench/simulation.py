@@ -12,17 +12,17 @@ from typing import Any
 
 import yaml
 
-from harness.load.customer import TARGET, headers_of
-from harness.model.chain import Chain
-from harness.model.experiment import Experiment
-from harness.payments.cards import TEST_CARDS
-from harness.payments.journal import Record
-from harness.services.host import Host
-from harness.services.message import PaymentRequest, encode
-from harness.simulation.simulate import simulate
-from harness.simulation.world import play
-from harness.toxics.proxy import Proxy
-from harness.wire.client import HttpPool
+from paychain.environment.play import play
+from paychain.load.traffic.customer import http_of
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.payments.cards import TEST_CARDS
+from paychain.payments.journal import Record
+from paychain.protocol.message import PaymentRequest
+from paychain.services.host import Host
+from paychain.simulation.simulate import simulate
+from paychain.toxics.proxy import Proxy
+from paychain.wire.client import HttpPool
 
 ROUNDS, PAYMENTS, RATE = 5, 2_000, 200
 CHAIN = """
@@ -74,10 +74,10 @@ async def carry(chain: Chain) -> float:
     async def pay(number: int) -> None:
         payment = f"p{number}"
         request = PaymentRequest(payment, 1_000, "EUR", TEST_CARDS[0], key=payment)
+        http = http_of("paychain", request, f"c{number:015x}")
         answer = await pool.request(
-            "POST", TARGET, encode(request), headers=headers_of(request, f"c{number:015x}"),
-            timeout_s=10,
-        )  # fmt: skip
+            http.method, http.target, http.body, headers=http.headers, timeout_s=10
+        )
         assert b'"approved"' in answer.body
 
     begun = loop.time()
@@ -130,9 +130,10 @@ def main() -> None:
         if other is not None:
             theirs.append(rate_of(lambda: other(chain)))
     for name, rates in (
-        ("a whole virtual run", runs), ("the chain, our loop", ours),
+        ("a whole virtual run", runs),
+        ("the chain, our loop", ours),
         ("the chain, async-solipsism", theirs),
-    ):  # fmt: skip
+    ):
         if rates:
             payments, compression = (
                 statistics.median(column) for column in zip(*rates, strict=True)
@@ -140,7 +141,7 @@ def main() -> None:
             best = max(rate for rate, _ in rates)
             print(f"  {name}: {payments:,.0f} payments/s (best {best:,.0f}), x {compression:.0f}")
     if theirs:
-        ratios = [one[0] / two[0] for one, two in zip(ours, theirs, strict=True)]
+        ratios = [each[0] / two[0] for each, two in zip(ours, theirs, strict=True)]
         print(f"  ours to async-solipsism, median of the pairs: {statistics.median(ratios):.2f}")
 
 

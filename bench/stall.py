@@ -1,7 +1,7 @@
 """What a load generator sees of a server that stalls: the computed truth, our figures, those of
 Locust's usual closed users, and these corrected for coordinated omission.
 
-A server answers in 100 ms, as card payments do, and stands still for 2 s in the middle of 20 s at
+A server answers in 100 ms, as card payments do, and stalls for 2 s in the middle of 20 s at
 200 requests a second.
 """
 
@@ -20,16 +20,17 @@ from math import ceil
 from pathlib import Path
 from urllib.request import urlopen
 
-from harness.analysis.histogram import Histogram
-from harness.analysis.store import SpoolReader
-from harness.load.plan import LoadPlan
-from harness.load.processes import PLAN_FILE, alone
-from harness.payments.journal import PaymentRecord
-from harness.payments.outcome import Outcome
-from harness.services.message import Answer, decode_request, encode
-from harness.services.plan import write_whole
-from harness.wire.http import HttpRequest, HttpResponse
-from harness.wire.server import HttpServer
+from paychain.analysis.measures.histogram import Histogram
+from paychain.analysis.store.spool import SpoolReader
+from paychain.load.locust.processes import PLAN_FILE, alone
+from paychain.load.traffic.plan import AmountPlan, EntryPlan, LoadPlan
+from paychain.payments.journal import PaymentRecord
+from paychain.payments.outcome import Outcome
+from paychain.processes.files import write_atomically
+from paychain.protocol.dialects.native import decode_request, encode
+from paychain.protocol.message import Answer
+from paychain.wire.http import HttpRequest, HttpResponse
+from paychain.wire.server import HttpServer
 
 RATE, LASTS_S = 200, 20.0
 ANSWER_S, STALL_AT_S, STALL_S = 0.1, 8.0, 2.0
@@ -42,7 +43,7 @@ Figures = tuple[float, float, float]  # p50, p99, max in milliseconds
 
 
 def answered_s(arrived_s: float) -> float:
-    """When the server has worked ANSWER_S on a request that came at `arrived_s`: it stands still
+    """When the server has worked ANSWER_S on a request that came at `arrived_s`: it stalls
     from STALL_AT_S for STALL_S."""
     done_s = arrived_s + ANSWER_S
     if done_s <= STALL_AT_S or arrived_s >= STALL_AT_S + STALL_S:
@@ -120,43 +121,52 @@ def ours(url: str) -> tuple[list[PaymentRecord], list[float]]:
     epoch_ns = time.monotonic_ns()
     with tempfile.TemporaryDirectory() as folder:
         plan = LoadPlan(
-            url, "gateway", ((0.0, RATE), (LASTS_S, RATE)), is_random=False, times=(),
-            warm_up_s=0.0, lasts_s=LASTS_S, deadline_s=10.0, seed=1, epoch_ns=epoch_ns,
-            currency="EUR", amount_median=4_000, amount_least=100, amount_most=90_000,
+            entries=(EntryPlan(link="gateway", url=url),),
+            corners=((0.0, RATE), (LASTS_S, RATE)),
+            is_random=False,
+            times=(),
+            warm_up_s=0.0,
+            lasts_s=LASTS_S,
+            deadline_s=10.0,
+            seed=1,
+            epoch_ns=epoch_ns,
+            currency="EUR",
+            amounts=AmountPlan(median=4_000, least=100, most=90_000),
             folder=folder,
-        )  # fmt: skip
-        write_whole(Path(folder) / PLAN_FILE, plan)
-        words, environment = alone(Path(folder))
+        )
+        write_atomically(Path(folder) / PLAN_FILE, plan)
+        command = alone(Path(folder))
         with subprocess.Popen(
-            words, env={**os.environ, **environment}, stderr=subprocess.DEVNULL
-        ) as it:
+            command.words,
+            env={**os.environ, **command.environment},
+            cwd=command.folder,
+            stderr=subprocess.DEVNULL,
+        ) as load:
             while not plan.ready.exists():
-                assert it.poll() is None
+                assert load.poll() is None
                 time.sleep(0.02)
-            scratch = plan.go.with_suffix(".tmp")
-            scratch.write_text(str(time.monotonic_ns() - epoch_ns + LEAD_NS))
-            scratch.replace(plan.go)
-            assert it.wait(LASTS_S + 60) == 0
+            write_atomically(plan.go, str(time.monotonic_ns() - epoch_ns + LEAD_NS))
+            assert load.wait(LASTS_S + 60) == 0
         reader, paid = SpoolReader(plan.spool), []
         while records := reader.read():
-            paid += [one for one in records if isinstance(one, PaymentRecord)]
+            paid += [record for record in records if isinstance(record, PaymentRecord)]
     assert len(paid) == RATE * LASTS_S
-    assert not any(one.technical for one in paid)
+    assert not any(payment.technical for payment in paid)
     with urlopen(url) as response:
         answered_ns = json.load(response)
-    waits_ns = [answered_ns[one.payment] - epoch_ns - one.intended_ns for one in paid]
+    waits_ns = [answered_ns[payment.payment] - epoch_ns - payment.intended_ns for payment in paid]
     return paid, [wait_ns / 1e6 for wait_ns in waits_ns]
 
 
 def recorded(paid: Sequence[PaymentRecord]) -> Figures:
     """Our figures, as the analysis takes them."""
     waits = Histogram()
-    for one in paid:
-        waits.add(one.ended_ns - one.intended_ns)
+    for payment in paid:
+        waits.add(payment.ended_ns - payment.intended_ns)
     p50, p99 = waits.quantiles(0.5, 0.99)
     assert p50 is not None
     assert p99 is not None
-    longest_ns = max(one.ended_ns - one.intended_ns for one in paid)
+    longest_ns = max(payment.ended_ns - payment.intended_ns for payment in paid)
     return p50 / 1e6, p99 / 1e6, longest_ns / 1e6
 
 
@@ -165,12 +175,30 @@ def closed_users(url: str) -> tuple[list[float], Figures]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "seen.json"
         subprocess.run(
-            [sys.executable, "-m", "locust", "-f", str(CLOSED_USERS), "--headless",
-             "-u", str(USERS), "-r", "1000", "-t", f"{LASTS_S:.0f}s", "--host", url,
-             "--loglevel", "ERROR", "--only-summary"],
+            [
+                sys.executable,
+                "-m",
+                "locust",
+                "-f",
+                str(CLOSED_USERS),
+                "--headless",
+                "-u",
+                str(USERS),
+                "-r",
+                "1000",
+                "-t",
+                f"{LASTS_S:.0f}s",
+                "--host",
+                url,
+                "--loglevel",
+                "ERROR",
+                "--only-summary",
+            ],
             env={**os.environ, "BENCH_OUT": str(out), "BENCH_RATE": str(RATE / USERS)},
-            check=True, timeout=LASTS_S + 60, capture_output=True,
-        )  # fmt: skip
+            check=True,
+            timeout=LASTS_S + 60,
+            capture_output=True,
+        )
         seen = json.loads(out.read_text())
     return seen["waits_ms"], tuple(seen["summary_ms"])
 
@@ -192,10 +220,10 @@ def main() -> None:
     ]
     print(f"{'':<36}{'requests':>9}{'p50 ms':>11}{'p99 ms':>11}{'max ms':>11}   off the truth")
     for name, number, figures in rows:
-        cells = "".join(f"{one:>11,.2f}" for one in figures)
+        cells = "".join(f"{figure:>11,.2f}" for figure in figures)
         off = "  ".join(
-            f"{100 * (one / other - 1):+.1f} %"
-            for one, other in zip(figures, rows[0][2], strict=True)
+            f"{100 * (each / other - 1):+.1f} %"
+            for each, other in zip(figures, rows[0][2], strict=True)
         )
         print(f"{name:<36}{number:>9,}{cells}   {off}")
     print(

@@ -14,16 +14,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.analysis.analyse import analyse
-from harness.analysis.store import RunStore, SpoolReader
-from harness.model.loading import load_chain, load_experiment
-from harness.order import Order
-from harness.payments.chance import draw
-from harness.payments.journal import (
+from paychain.analysis.analyse import analyse
+from paychain.analysis.store.facts import RunFacts
+from paychain.analysis.store.spool import SpoolReader
+from paychain.analysis.store.store import RunStore
+from paychain.model.experiment import Times
+from paychain.model.loading import load_chain, load_experiment
+from paychain.payments.chance import draw
+from paychain.payments.journal import (
     Decision,
     DecisionKind,
     FaultSwitch,
@@ -34,10 +36,10 @@ from harness.payments.journal import (
     Record,
     encode,
 )
-from harness.payments.outcome import HopResult, Outcome
-from harness.report.outputs import publish
-from harness.report.result import EngineFacts
-from harness.verdict import result_of
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.report.outputs import publish
+from paychain.runs.result import result_of
+from paychain.runs.spec import RunSpec
 
 PAYMENTS = int(os.environ.get("PAYCHAIN_BENCH_PAYMENTS", "1000000"))
 RATE = 1_000  # payments per second of the run that is made up
@@ -77,24 +79,52 @@ def records_of(number: int, whole_s: float) -> tuple[list[Record], list[Record]]
     outcome = Outcome.UNKNOWN if is_lost else Outcome.APPROVED
     card = "424242…4242"
     customer = PaymentRecord(
-        name, start, start + 1_000, start + took, outcome, is_lost, "" if is_lost else "00",
-        "error" if is_lost else "approved", 4_000, "EUR", "visa", card, "shop",
-        "" if is_lost else "issuer", HopResult.TIMEOUT if is_lost else None, start < 1e9,
-        0 if is_lost else 4_000,
-    )  # fmt: skip
+        payment=name,
+        intended_ns=start,
+        started_ns=start + 1_000,
+        ended_ns=start + took,
+        outcome=outcome,
+        technical=is_lost,
+        code="" if is_lost else "00",
+        shown="error" if is_lost else "approved",
+        amount_minor=4_000,
+        currency="EUR",
+        scheme="visa",
+        instrument=card,
+        merchant="shop",
+        decided_by="" if is_lost else "issuer",
+        error=HopResult.TIMEOUT if is_lost else None,
+        warm_up=start < 1e9,
+        approved_minor=0 if is_lost else 4_000,
+    )
     spans = [f"{number:012x}{place:04x}" for place in range(6)]
     processor = "processor-b" if is_down else "processor-a"
-    path = [("customer", "pay", "gateway"), ("gateway", "authorise", processor),
-            (processor, "authorise", "scheme"), ("scheme", "authorise", "issuer")]  # fmt: skip
+    path = [
+        ("customer", "pay", "gateway"),
+        ("gateway", "authorise", processor),
+        (processor, "authorise", "scheme"),
+        ("scheme", "authorise", "issuer"),
+    ]
 
     def hop(
         place: int, call: tuple[str, str, str], result: HopResult, *, parent: str, attempt: int = 1
     ) -> HopRecord:
+        caller, operation, callee = call
         return HopRecord(
-            name, attempt, spans[place], parent, *call, int(place == 1 and is_down), 1,
-            start + place * 100_000, start + took - place * 100_000, result,
-            "00" if result is HopResult.APPROVED else "",
-        )  # fmt: skip
+            payment=name,
+            attempt=attempt,
+            span=spans[place],
+            parent=parent,
+            caller=caller,
+            operation=operation,
+            callee=callee,
+            route=int(place == 1 and is_down),
+            try_number=1,
+            started_ns=start + place * 100_000,
+            ended_ns=start + took - place * 100_000,
+            result=result,
+            code="00" if result is HopResult.APPROVED else "",
+        )
 
     attempt = 2 if is_down else 1
     links: list[Record] = [
@@ -102,13 +132,34 @@ def records_of(number: int, whole_s: float) -> tuple[list[Record], list[Record]]
     ]
     if is_down:
         links.append(
-            HopRecord(name, 1, f"{number:012x}ffff", spans[0], "gateway", "authorise",
-                      "processor-a", 0, 1, start, start + 100, HopResult.REFUSED, "")
-        )  # fmt: skip
+            HopRecord(
+                payment=name,
+                attempt=1,
+                span=f"{number:012x}ffff",
+                parent=spans[0],
+                caller="gateway",
+                operation="authorise",
+                callee="processor-a",
+                route=0,
+                try_number=1,
+                started_ns=start,
+                ended_ns=start + 100,
+                result=HopResult.REFUSED,
+                code="",
+            )
+        )
         links.append(
-            Decision("gateway", DecisionKind.FAILOVER, start + 100, name, 2, "authorise",
-                     "processor-b", "refused")
-        )  # fmt: skip
+            Decision(
+                link="gateway",
+                kind=DecisionKind.FAILOVER,
+                at_ns=start + 100,
+                payment=name,
+                attempt=2,
+                operation="authorise",
+                target="processor-b",
+                detail="refused",
+            )
+        )
     for place in (3, 2, 1):
         how = HopResult.REFUSED if is_lost and place == 1 else result
         if not is_lost or place == 1:
@@ -116,9 +167,20 @@ def records_of(number: int, whole_s: float) -> tuple[list[Record], list[Record]]
     if not is_lost:
         for link in ("issuer", "scheme", processor, "gateway"):
             links.append(
-                Movement(link, name, attempt, MovementKind.AUTHORISED, 4_000, "EUR",
-                         f"{name}.{attempt}", start + took - 1, "issuer")
-            )  # fmt: skip
+                Movement(
+                    link=link,
+                    payment=name,
+                    attempt=attempt,
+                    kind=MovementKind.AUTHORISED,
+                    amount_minor=4_000,
+                    currency="EUR",
+                    reference=f"{name}.{attempt}",
+                    at_ns=start + took - 1,
+                    decided_by="issuer",
+                    merchant="shop",
+                    instrument=card,
+                )
+            )
     return [hop(0, path[0], result, parent=""), customer], links
 
 
@@ -148,27 +210,43 @@ def write_spools(folder: str, payments: int) -> None:
     ):
         for first in range(0, payments, BATCH):
             made = [records_of(n, whole_s) for n in range(first, min(first + BATCH, payments))]
-            load.write(encode([record for one, _ in made for record in one]))
-            links.write(encode([record for _, one in made for record in one]))
+            load.write(encode([record for each, _ in made for record in each]))
+            links.write(encode([record for _, each in made for record in each]))
 
 
 def switches(whole_s: float) -> Iterator[FaultSwitch]:
     for action, share in zip(("applied", "healed"), FAULT_S, strict=True):
         at_ns = int(share * whole_s * 1e9)
-        yield FaultSwitch("down-1", action, at_ns, at_ns, "hop", ["gateway.authorise"], "")
+        yield FaultSwitch(
+            fault="down-1",
+            action=action,
+            planned_ns=at_ns,
+            effective_ns=at_ns,
+            place="hop",
+            targets=["gateway.authorise"],
+            error="",
+        )
 
 
-def order_in(folder: Path, whole_s: float) -> Order:
+def order_in(folder: Path, whole_s: float) -> RunSpec:
     chain, experiment = folder / "shop.yaml", folder / "million.yaml"
     chain.write_text(CHAIN)
-    spans = (FAULT_S[0] * whole_s - 1, (FAULT_S[1] - FAULT_S[0]) * whole_s,
-             (1 - FAULT_S[1]) * whole_s)  # fmt: skip
+    spans = (
+        FAULT_S[0] * whole_s - 1,
+        (FAULT_S[1] - FAULT_S[0]) * whole_s,
+        (1 - FAULT_S[1]) * whole_s,
+    )
     text = EXPERIMENT.replace("RATE", str(RATE))
     for word, seconds in zip(("BEFORE", "FOR", "AFTER"), spans, strict=True):
         text = text.replace(word, f"{seconds:g}")
     experiment.write_text(text)
     loaded = load_chain(str(chain))
-    return Order(loaded, load_experiment(str(experiment), loaded.model), folder, 1, None, "bench")
+    return RunSpec(
+        chain=loaded,
+        experiment=load_experiment(str(experiment), loaded.model),
+        out=folder,
+        command="bench",
+    )
 
 
 def main() -> None:
@@ -184,11 +262,23 @@ def main() -> None:
         run = folder / "run"
         run.mkdir()
         store = RunStore.create(run / "run.db")
-        store.set_meta("timeline", {
-            "load_start_s": 0.0, "before_start_s": 1.0, "faults_start_s": FAULT_S[0] * whole_s,
-            "load_end_s": whole_s,
-        })  # fmt: skip
-        store.set_meta("planned", PAYMENTS)
+        times = Times(
+            load_start_s=0.0,
+            before_start_s=1.0,
+            faults_start_s=FAULT_S[0] * whole_s,
+            load_end_s=whole_s,
+        )
+        began_at = datetime(2026, 1, 1, tzinfo=UTC)
+        facts = RunFacts(
+            times=times,
+            seed=order.seed,
+            planned=PAYMENTS,
+            offered=PAYMENTS,
+            drained_s=whole_s + 1,
+            started_at=began_at.isoformat(),
+            ended_at=(began_at + timedelta(seconds=whole_s)).isoformat(),
+        )
+        store.begin(times)
         store.ingest(list(switches(whole_s)))
         spools = [SpoolReader(folder / "load.spool"), SpoolReader(folder / "links.spool")]
         begun, rows = moment(), 0
@@ -198,29 +288,37 @@ def main() -> None:
                 rows += len(records)
         stored = moment()
         took = stored - begun
-        print(f"stored while the load lasts: {rows:,} records in {took}, "
-              f"{took.cpu_s / rows * 1e6:.1f} µs of CPU each", flush=True)  # fmt: skip
-        analysis = analyse(store, order.chain.model, order.experiment.model, problems=[])
+        print(
+            f"stored while the load lasts: {rows:,} records in {took}, "
+            f"{took.cpu_s / rows * 1e6:.1f} µs of CPU each",
+            flush=True,
+        )
+        analysis = analyse(store, order.chain.model, order.experiment.model, facts)
         judged = moment()
         whole_mb = (run / "run.db").stat().st_size / 1e6
-        store.thin(order.seed)
-        store.close()
+        store.close_thinned(order.seed)
         thinned = moment()
-        result = result_of(order, run, datetime.now(UTC), analysis, EngineFacts("none", ""))
+        result = result_of(order.inputs, facts, analysis, run.name)
         publish(result, run)
         done = moment()
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
             1e6 if sys.platform == "darwin" else 1e3
         )
         kept = sqlite3.connect(run / "run.db").execute("SELECT COUNT(*) FROM hop").fetchone()[0]
-        print(f"verdict {result.verdict}, {result.load.recorded:,} payments, "
-              f"{sum(one.payments for one in result.breaks):,} broke, "
-              f"{sum(rule.findings for rule in result.money.rules)} money findings")  # fmt: skip
-        print(f"after the drain {done - stored}: reconciled and judged {judged - stored}, "
-              f"thinned out {thinned - judged}, reported {done - thinned}")  # fmt: skip
+        print(
+            f"verdict {result.verdict}, {result.load.recorded:,} payments, "
+            f"{sum(place.payments for place in result.breaks):,} broke, "
+            f"{sum(rule.findings for rule in result.money.rules)} money findings"
+        )
+        print(
+            f"after the drain {done - stored}: reconciled and judged {judged - stored}, "
+            f"thinned out {thinned - judged}, reported {done - thinned}"
+        )
         thin_mb = (run / "run.db").stat().st_size / 1e6
-        print(f"run.db {whole_mb:,.0f} MB, thinned out to {kept:,} hops and {thin_mb:,.0f} MB; "
-              f"peak memory {peak_mb:,.0f} MB")  # fmt: skip
+        print(
+            f"run.db {whole_mb:,.0f} MB, thinned out to {kept:,} hops and {thin_mb:,.0f} MB; "
+            f"peak memory {peak_mb:,.0f} MB"
+        )
 
 
 if __name__ == "__main__":

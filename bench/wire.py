@@ -7,9 +7,9 @@ import asyncio
 import statistics
 import time
 
-from harness.wire.client import HttpPool
-from harness.wire.http import HttpRequest, HttpResponse
-from harness.wire.server import HttpServer
+from paychain.wire.client import HttpPool
+from paychain.wire.http import HttpRequest, HttpResponse
+from paychain.wire.server import HttpServer
 
 ROUNDS, REQUESTS, WARM_UP, CLIENTS = 5, 8_000, 500, 32
 BODY = b"x" * 250
@@ -56,6 +56,8 @@ def main() -> None:
         stock.append(asyncio.run(requests_per_second()))
         fast.append(uvloop.run(requests_per_second()))
     ratios = [b / a for a, b in zip(stock, fast, strict=True)]
-    print(f"asyncio {statistics.median(stock):,.0f} requests/s, uvloop "
-          f"{statistics.median(fast):,.0f}, median of the pairs' ratios "
-          f"{statistics.median(ratios):.2f}")  # fmt: skip
+    print(
+        f"asyncio {statistics.median(stock):,.0f} requests/s, uvloop "
+        f"{statistics.median(fast):,.0f}, median of the pairs' ratios "
+        f"{statistics.median(ratios):.2f}"
+    )

@@ -1,34 +1,67 @@
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from harness.payments.journal import Movement, MovementKind
+from paychain.payments.journal import Movement, MovementKind
+from tests.support.laws import examples
+from tests.support.paths import FETCHED
 
-BUILT = Path(__file__).parent / ".toxiproxy"
-settings.register_profile("paychain", deadline=None)  # a busy machine makes no law wrong
+settings.register_profile("paychain", examples(100))  # no deadline: busy machines break no law
 settings.load_profile("paychain")
+# Tests start hundreds of processes of this package: none should have to compile all of it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each worker begins with its part of the longest tests: none may begin when all else is done.
+
+    A worker of xdist begins with the n-th part of all tests, in order.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    longest = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    items[:] = [
+        item
+        for worker in range(workers)
+        for item in (
+            *longest[worker::workers],
+            *others[worker * len(others) // workers : (worker + 1) * len(others) // workers],
+        )
+    ]
+
+
+def pytest_collection_finish() -> None:
+    """Keep modules and thousands of collected tests out of the collections that tests make."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
 def toxiproxy_server() -> str:
     """The path of a real server, built once; skips where it cannot be."""
-    binary = BUILT / "server"
+    binary = FETCHED / "server"
     if not binary.exists():
         go = shutil.which("go")
         if go is None:
             pytest.skip("no real Toxiproxy server: Go is not installed")
         done = subprocess.run(
-            [go, "install", MODULE], env={**os.environ, "GOBIN": str(BUILT)}, timeout=600,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [go, "install", MODULE],
+            env={**os.environ, "GOBIN": str(FETCHED)},
+            timeout=600,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode != 0:
             pytest.skip(f"no real Toxiproxy server: go install failed: {done.stderr[-300:]}")
     return str(binary)
@@ -36,7 +69,7 @@ def toxiproxy_server() -> str:
 
 @pytest.fixture
 def movement() -> Callable[..., Movement]:
-    """A movement of 10.00 EUR, authorised by the issuer unless told otherwise."""
+    """A movement of 10.00 EUR, authorised by the issuer by default."""
 
     def make(
         link: str,
@@ -49,7 +82,16 @@ def movement() -> Callable[..., Movement]:
         currency: str = "EUR",
     ) -> Movement:
         return Movement(
-            link, "p1", 1, MovementKind(kind), amount, currency, reference, 0, decided_by, item
+            link=link,
+            payment="p1",
+            attempt=1,
+            kind=MovementKind(kind),
+            amount_minor=amount,
+            currency=currency,
+            reference=reference,
+            at_ns=0,
+            decided_by=decided_by,
+            item=item,
         )
 
     return make

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import start
 
-from harness.report.html import render, stylesheet
-from harness.report.result import read
-
-SAMPLE = Path(__file__).parents[2] / "reports" / "sample"
+from paychain.report.html.page import render, stylesheet
+from paychain.report.result import read
+from tests.support.chromium import start
+from tests.support.paths import SAMPLE
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
-from boards import Board, environment, running
-from processes import wait_until
+
+from tests.support.boards import Board
+from tests.support.boards import board as started
+from tests.support.cli import paychain
+from tests.support.runs import result_in, result_of
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -23,8 +23,8 @@ SWITCH = "form[data-target=provider][data-name=acme][data-kind=down] button"
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    with running(tmp_path_factory.mktemp("board")) as one:
-        yield one
+    with started(tmp_path_factory.mktemp("board")) as board:
+        yield board
 
 
 def find(browser: Any, selector: str) -> Any:
@@ -50,7 +50,7 @@ def test_a_load_is_started_broken_healed_saved_and_replayed(browser: Any, board:
 
     browser.get(f"{board.url}/?tab=paychain")
     # On an overloaded machine Locust's own page has stayed empty until it was loaded again.
-    wait_until(lambda: framed(browser) or browser.refresh(), within_s=60)
+    wait_until(lambda: framed(browser) or browser.refresh(), "the tab", 60)
     browser.switch_to.frame(find(browser, "iframe.paychain"))
     wait_until(shows(browser, "#f-rate", "20/s"))
     browser.switch_to.default_content()
@@ -66,7 +66,7 @@ def test_a_load_is_started_broken_healed_saved_and_replayed(browser: Any, board:
     wait_until(shows(browser, "#on", "down on provider acme"))
     wait_until(shows(browser, "#map", "broke ("))
     wait_until(lambda: board.state()["all_broke"] > 20)
-    assert "acted on this link" in text_of(browser, "#map")
+    assert "affected by" in text_of(browser, "#map")
 
     find(browser, "#on button").click()
     wait_until(lambda: switch.get_attribute("aria-checked") == "false")
@@ -75,7 +75,7 @@ def test_a_load_is_started_broken_healed_saved_and_replayed(browser: Any, board:
 
     find(browser, "#name").send_keys("acme-gone")
     find(browser, "#save button").click()
-    wait_until(lambda: browser.find_elements("css selector", "#saved li"), within_s=60)
+    wait_until(lambda: browser.find_elements("css selector", "#saved li"), "the saved run", 60)
     (file,) = (board.folder / "chaos/recorded").glob("*-acme-gone.yaml")
     assert browser.get_log("browser") == []
     find(browser, "#saved a").click()
@@ -85,45 +85,38 @@ def test_a_load_is_started_broken_healed_saved_and_replayed(browser: Any, board:
     browser.close()
     browser.switch_to.window(browser.window_handles[0])
 
-    (taken,) = [json.loads(path.read_text()) for path in board.folder.glob("reports/*/result.json")]
+    (written,) = (board.folder / "reports").glob("*/result.json")  # the next one has begun
+    recorded = result_in(written.parent)
     again = replayed(board, file)
-    assert again["faults"][0]["text"] == taken["faults"][0]["text"]
-    for one in ("applied_s", "healed_s"):
-        assert moment(again, one) == pytest.approx(moment(taken, one), abs=1.0)
-    assert mostly(again) == mostly(taken) == ("gateway", "processor")
-    assert again["verdict"] == taken["verdict"] == "fail"  # nothing stands in for acme
-    assert payments(again) == pytest.approx(payments(taken), abs=30)
-    assert again["load"]["planned"] == pytest.approx(taken["load"]["planned"], abs=20)
+    assert again["faults"][0]["text"] == recorded["faults"][0]["text"]
+    for name in ("applied_s", "healed_s"):
+        assert moment(again, name) == pytest.approx(moment(recorded, name), abs=1.0)
+    assert mostly(again) == mostly(recorded) == ("gateway", "processor")
+    assert again["verdict"] == recorded["verdict"] == "fail"  # nothing stands in for acme
+    assert payments(again) == pytest.approx(payments(recorded), abs=30)
+    assert again["load"]["planned"] == pytest.approx(recorded["load"]["planned"], abs=20)
 
 
 def framed(browser: Any) -> bool:
     """Whether the tab shows the board within a few seconds."""
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        if find(browser, "iframe.paychain").is_displayed():
-            return True
-        time.sleep(0.05)
-    return False
+    try:
+        wait_until(lambda: find(browser, "iframe.paychain").is_displayed(), "the tab", 10)
+    except AssertionError:
+        return False
+    return True
 
 
 def replayed(board: Board, file: Path) -> dict[str, Any]:
     """The result of running what was saved."""
-    command = [
-        sys.executable, "-m", "harness.cli", "run", "corner-shop.yaml",
-        str(file.relative_to(board.folder)), "--out", "again", "--quiet",
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=board.folder, env=environment(), timeout=110, check=False, capture_output=True
-    )
-    assert done.returncode == 1, done.stderr
-    (path,) = board.folder.glob("again/*/result.json")
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
+    saved = str(file.relative_to(board.folder))
+    done = paychain(board.folder, "run", "corner-shop.yaml", saved, "--out", "again", "--quiet")
+    assert done.exit_code == 1, done.stderr
+    return result_of(board.folder, "again")
 
 
 def moment(result: dict[str, Any], name: str) -> float:
     """Seconds since the load began."""
-    start_s = next(one["start_s"] for one in result["phases"] if one["kind"] == "all")
+    start_s = next(phase["start_s"] for phase in result["phases"] if phase["kind"] == "all")
     found: float = result["faults"][0][name] - start_s
     return found
 
@@ -136,7 +129,7 @@ def mostly(result: dict[str, Any]) -> tuple[str, str]:
 
 
 def payments(result: dict[str, Any]) -> int:
-    return sum(one["payments"] for one in result["breaks"])
+    return sum(place["payments"] for place in result["breaks"])
 
 
 def test_the_board_is_used_with_keys_alone(browser: Any, board: Board) -> None:
@@ -151,16 +144,17 @@ def test_the_board_is_used_with_keys_alone(browser: Any, board: Board) -> None:
     wait_until(lambda: switch.get_attribute("aria-checked") == "false")
 
 
-def test_a_value_that_cannot_be_is_told_and_nothing_is_switched(browser: Any, board: Board) -> None:
+def test_a_wrong_value_is_reported_and_nothing_is_switched(browser: Any, board: Board) -> None:
     browser.get(f"{board.url}/paychain/")
     form = "form[data-name=processor][data-kind=latency]"
-    browser.execute_script("document.querySelector(arguments[0]).closest('details').open = true",
-                           form)  # fmt: skip
+    browser.execute_script(
+        "document.querySelector(arguments[0]).closest('details').open = true", form
+    )
     delay = find(browser, f"{form} input[name=delay]")
     delay.clear()
     delay.send_keys("300")
     find(browser, f"{form} button").click()
-    wait_until(shows(browser, "#said", "has no unit"))
+    wait_until(shows(browser, "#message", "has no unit"))
     assert board.state()["on"] == []
 
 
@@ -195,6 +189,6 @@ def test_axe_finds_no_violation(browser: Any, board: Board, scheme: str, width: 
         found = browser.execute_async_script("axe.run(document).then(arguments[0])")
     finally:
         board.do(do="heal_all")
-    said = [(one["id"], one["help"], one["nodes"][0]["html"]) for one in found["violations"]]
-    assert said == []
+    violations = [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]]
+    assert violations == []
     assert len(found["passes"]) > 20  # it did look

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import start
 
-from harness.report.palette import DARK, LIGHT
+from paychain.report.drawings.palette import DARK, LIGHT
+from tests.support.chromium import start
 
 pytestmark = pytest.mark.browser
 
@@ -138,6 +138,21 @@ def test_a_phone_scrolls_plots_and_tables_but_never_the_page(browser: Any, page:
     assert int(browser.find_element("class name", "verdict").size["width"]) <= 390
 
 
+def test_a_phone_shows_every_tolerance_whole(browser: Any, page: Path) -> None:
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    browser.get(page.as_uri())
+    rows = browser.find_elements("css selector", "#tolerances ~ .scroll tbody tr")
+    assert rows
+    for row in rows:
+        observed, margin = row.find_elements("css selector", "td.line")[1:]
+        for cell, name in ((observed, "Observed"), (margin, "Margin")):
+            assert cell.is_displayed()
+            assert cell.rect["x"] + cell.rect["width"] <= 390
+            shown = "return getComputedStyle(arguments[0], '::before').content"
+            assert browser.execute_script(shown, cell) == f'"{name}"'
+
+
 def test_a_dark_scheme_changes_the_page_and_its_plots(browser: Any, page: Path) -> None:
     dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
@@ -169,8 +184,8 @@ def test_axe_finds_no_violation(browser: Any, page: Path, scheme: str, width: in
     found = browser.execute_async_script(
         "axe.run(document, arguments[0]).then(arguments[1])", options
     )
-    said = [(one["id"], one["help"], one["nodes"][0]["html"]) for one in found["violations"]]
-    assert said == []
+    violations = [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]]
+    assert violations == []
     assert len(found["passes"]) > 20  # it did look
 
 

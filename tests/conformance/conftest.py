@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from subject import Subject, Upstream, embedded, real
+
+from tests.support.engine_subject import Subject, Upstream, embedded, real
 
 
 def _subject(kind: str, request: pytest.FixtureRequest) -> Subject:

@@ -29,7 +29,7 @@ DEVIATIONS = (
     Deviation(
         "a_connection_s_fate_is_drawn_once",
         "toxicity is drawn again for live connections at each update and neighbouring switch",
-        "a connection is struck by a toxic or not, for as long as both stand",
+        "a connection is affected by a toxic or not, for as long as both stand",
         "a run must repeat, and a share of connections must stay that share",
     ),
     Deviation(
@@ -65,7 +65,7 @@ DEVIATIONS = (
     Deviation(
         "a_spared_connection_outlives_the_removal_of_a_timeout",
         "removal ends every connection, even those toxicity spared",
-        "ends those it struck",
+        "ends those it affected",
         "nothing was dropped from the others",
     ),
     Deviation(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from subject import Subject, Upstream
+
+from tests.support.engine_subject import Subject, Upstream
 
 PLAIN = "text/plain; charset=utf-8"
 JSON = "application/json"
@@ -98,10 +99,14 @@ def test_every_answer_of_a_known_path_has_a_request_id_of_its_own(engine: Subjec
     ids = {
         engine.ask(method, path).headers["x-toxiproxy-request-id"]
         for method, path in [
-            ("GET", "/version"), ("GET", "/proxies"), ("GET", "/proxies/none"), ("POST", "/reset"),
-            ("POST", "/populate"), ("DELETE", "/proxies/none"),
+            ("GET", "/version"),
+            ("GET", "/proxies"),
+            ("GET", "/proxies/none"),
+            ("POST", "/reset"),
+            ("POST", "/populate"),
+            ("DELETE", "/proxies/none"),
         ]
-    }  # fmt: skip
+    }
     assert len(ids) == 6
 
 
@@ -132,9 +137,7 @@ def test_a_proxy_is_created_shown_listed_and_deleted(engine: Subject, upstream: 
 
 def test_proxies_are_listed_by_name(engine: Subject, upstream: Upstream) -> None:
     for name in ("b", "a", "é", "B"):
-        engine.must(
-            201, "POST", "/proxies", {"name": name, "upstream": "u:1", "enabled": False}
-        )  # fmt: skip
+        engine.must(201, "POST", "/proxies", {"name": name, "upstream": "u:1", "enabled": False})
     assert list(engine.ask("GET", "/proxies").json) == ["B", "a", "b", "é"]
     for name in ("a", "b", "B", "%C3%A9"):
         engine.must(204, "DELETE", f"/proxies/{name}")
@@ -166,7 +169,7 @@ def test_a_name_is_taken_once(engine: Subject) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "told"),
+    ("method", "path", "body", "message"),
     [
         ("GET", "/proxies/none", None, "proxy not found"),
         ("PATCH", "/proxies/none", b"not json", "proxy not found"),
@@ -181,17 +184,17 @@ def test_a_name_is_taken_once(engine: Subject) -> None:
         ("DELETE", "/proxies/one/toxics/none", None, "toxic not found"),
     ],
 )
-def test_what_is_not_there_is_told_before_the_body_is_read(
-    engine: Subject, method: str, path: str, body: bytes | None, told: str
+def test_what_is_not_there_is_reported_before_the_body_is_read(
+    engine: Subject, method: str, path: str, body: bytes | None, message: str
 ) -> None:
     engine.must(201, "POST", "/proxies", {"name": "one", "upstream": "u:1", "enabled": False})
     answer = engine.ask(method, path, body)
     assert (answer.status, answer.headers["content-type"]) == (404, PLAIN)
-    assert answer.body == f'{{"error":"{told}","status":404}}\n'.encode()
+    assert answer.body == f'{{"error":"{message}","status":404}}\n'.encode()
 
 
 @pytest.mark.parametrize(
-    ("listen", "told"),
+    ("listen", "message"),
     [
         ("x", "listen tcp: address x: missing port in address"),
         ("[::1]", "listen tcp: address [::1]: missing port in address"),
@@ -207,11 +210,11 @@ def test_what_is_not_there_is_told_before_the_body_is_read(
     ],
 )
 def test_an_address_that_cannot_be_had_is_a_server_error(
-    engine: Subject, listen: str, told: str
+    engine: Subject, listen: str, message: str
 ) -> None:
     answer = engine.ask("POST", "/proxies", {"name": "e", "upstream": "u:1", "listen": listen})
     assert (answer.status, answer.headers["content-type"]) == (500, PLAIN)
-    assert answer.json == {"error": told, "status": 500}
+    assert answer.json == {"error": message, "status": 500}
     assert engine.ask("GET", "/proxies").json == {}
 
 
@@ -219,8 +222,8 @@ def test_a_port_is_taken_once_and_freed_by_deletion(engine: Subject, upstream: U
     first = engine.proxy(upstream.address)
     given = {"name": "two", "upstream": upstream.address, "listen": f"localhost:{first.port}"}
     answer = engine.ask("POST", "/proxies", given)
-    told = f"listen tcp 127.0.0.1:{first.port}: bind: address already in use"
-    assert (answer.status, answer.json["error"]) == (500, told)
+    message = f"listen tcp 127.0.0.1:{first.port}: bind: address already in use"
+    assert (answer.status, answer.json["error"]) == (500, message)
     engine.must(204, "DELETE", f"/proxies/{first.name}")
     engine.must(201, "POST", "/proxies", given)
 
@@ -260,13 +263,20 @@ def test_upstream_toxics_are_listed_first_each_in_the_order_of_their_adding(
     engine: Subject, upstream: Upstream
 ) -> None:
     proxy = engine.proxy(upstream.address)
-    for name, stream in [("a", "downstream"), ("b", "upstream"), ("c", "downstream"),
-                         ("d", "UPSTREAM")]:  # fmt: skip
+    for name, stream in [
+        ("a", "downstream"),
+        ("b", "upstream"),
+        ("c", "downstream"),
+        ("d", "UPSTREAM"),
+    ]:
         engine.toxic(proxy, "noop", stream, name=name)
     listed = engine.ask("GET", f"/proxies/{proxy.name}/toxics").json
     assert [(toxic["name"], toxic["stream"]) for toxic in listed] == [
-        ("b", "upstream"), ("d", "UPSTREAM"), ("a", "downstream"), ("c", "downstream"),
-    ]  # fmt: skip
+        ("b", "upstream"),
+        ("d", "UPSTREAM"),
+        ("a", "downstream"),
+        ("c", "downstream"),
+    ]
 
 
 def test_a_toxic_name_is_taken_once_for_both_directions(
@@ -289,24 +299,28 @@ def test_the_default_name_has_the_stream_as_it_was_written(
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ({}, "invalid toxic type"),
         ({"type": "Latency"}, "invalid toxic type"),
         ({"type": "magic", "name": "t"}, "invalid toxic type"),
-        ({"type": "magic", "stream": "sideways"},
-         "stream was invalid, can be either upstream or downstream"),
-        ({"type": "noop", "stream": ""},
-         "stream was invalid, can be either upstream or downstream"),
+        (
+            {"type": "magic", "stream": "sideways"},
+            "stream was invalid, can be either upstream or downstream",
+        ),
+        (
+            {"type": "noop", "stream": ""},
+            "stream was invalid, can be either upstream or downstream",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_toxic_is_refused_in_this_order(
-    engine: Subject, upstream: Upstream, body: dict[str, str], told: str
+    engine: Subject, upstream: Upstream, body: dict[str, str], message: str
 ) -> None:
     proxy = engine.proxy(upstream.address)
     engine.toxic(proxy, "noop", name="t")
     answer = engine.ask("POST", f"/proxies/{proxy.name}/toxics", body)
-    assert (answer.status, answer.json) == (400, {"error": told, "status": 400})
+    assert (answer.status, answer.json) == (400, {"error": message, "status": 400})
 
 
 @pytest.mark.parametrize("method", ["PATCH", "POST"])
@@ -315,8 +329,13 @@ def test_a_toxic_is_updated_in_its_attributes_and_toxicity_only(
 ) -> None:
     proxy = engine.proxy(upstream.address)
     path = engine.toxic(proxy, "latency", "upstream", latency=10, jitter=3)
-    given = {"name": "x", "type": "noop", "stream": "downstream", "toxicity": 0.25,
-             "attributes": {"latency": 20}}  # fmt: skip
+    given = {
+        "name": "x",
+        "type": "noop",
+        "stream": "downstream",
+        "toxicity": 0.25,
+        "attributes": {"latency": 20},
+    }
     answer = engine.ask(method, path, given)
     assert answer.body == (
         b'{"attributes":{"latency":20,"jitter":3},"name":"toxic","type":"latency",'
@@ -328,10 +347,17 @@ def test_a_toxic_is_updated_in_its_attributes_and_toxicity_only(
 @pytest.mark.parametrize(
     ("given", "shown"),
     [
-        ("0.2", "0.2"), ("0.123456789", "0.12345679"), ("1", "1"), ("1.0", "1"), ("0", "0"),
-        ("1e-7", "1e-7"), ("0.00002", "0.00002"), ("1e-50", "0"), ("null", "1"),
+        ("0.2", "0.2"),
+        ("0.123456789", "0.12345679"),
+        ("1", "1"),
+        ("1.0", "1"),
+        ("0", "0"),
+        ("1e-7", "1e-7"),
+        ("0.00002", "0.00002"),
+        ("1e-50", "0"),
+        ("null", "1"),
     ],
-)  # fmt: skip
+)
 def test_toxicity_is_shown_as_the_shortest_float32(
     engine: Subject, upstream: Upstream, given: str, shown: str
 ) -> None:

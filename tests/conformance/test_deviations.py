@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 import pytest
 from deviations import DEVIATIONS
-from subject import Subject, Upstream, connect, end_of, receive, wait_until
 from test_toxic_effects import TICK_S, crossing
+
+from tests.support.engine_subject import Subject, Upstream, connect, end_of, receive
+from tests.support.waiting import let_pass, wait_until
 
 Starter = Callable[..., Subject]
 
@@ -20,20 +22,20 @@ Starter = Callable[..., Subject]
 def test_every_deviation_has_a_test_and_every_test_a_deviation() -> None:
     here = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
     here.remove("every_deviation_has_a_test_and_every_test_a_deviation")
-    assert here == {one.name for one in DEVIATIONS}
+    assert here == {deviation.name for deviation in DEVIATIONS}
 
 
 def pattern(engine: Subject, upstream: Upstream) -> str:
-    """Which of 40 connections a toxic with toxicity 0.5 strikes."""
+    """Which of 40 connections a toxic with toxicity 0.5 affects."""
     proxy = engine.proxy(upstream.address, name="same")
     engine.toxic(proxy, "limit_data", "upstream", toxicity=0.5, bytes=0)
-    struck = ""
+    affected = ""
     for _ in range(40):
         pair = upstream.pair(proxy)
         pair.client.sendall(b"x")
-        struck += "." if receive(pair.server, 1) else "x"
+        affected += "." if receive(pair.server, 1) else "x"
         pair.close()
-    return struck
+    return affected
 
 
 def test_a_seed_repeats_the_choice_of_connections(
@@ -51,30 +53,33 @@ def test_a_connection_s_fate_is_drawn_once(engine: Subject, upstream: Upstream) 
     proxy = engine.proxy(upstream.address)
     path = engine.toxic(proxy, "latency", toxicity=0.5, latency=60)
     pair = upstream.pair(proxy)
-    struck = 0
+    affected = 0
     for _ in range(20):
-        struck += crossing(pair, "downstream") >= 0.06 - TICK_S
+        affected += crossing(pair, "downstream") >= 0.06 - TICK_S
         engine.must(200, "PATCH", path, {})
     if engine.is_real:
-        assert 0 < struck < 20  # once in 2^19 runs it is always the same
+        assert 0 < affected < 20  # once in 2^19 runs it is always the same
     else:
-        assert struck == 20 or struck <= 5  # a busy machine may be late a few times
+        assert affected == 20 or affected <= 5  # a busy machine may be late a few times
 
 
 def test_attributes_that_cannot_work_are_refused(start_engine: Starter, upstream: Upstream) -> None:
-    for kind, attributes, told in [
+    for kind, attributes, message in [
         ("bandwidth", {"rate": -1}, "rate must not be negative"),
         ("latency", {"jitter": 2**62}, "jitter must be within ±2^53 ms"),
         ("slicer", {}, "average_size must be at least 1"),
-        ("slicer", {"average_size": 5, "size_variation": 5},
-         "size_variation must be at least 0 and less than average_size"),
-    ]:  # fmt: skip
+        (
+            "slicer",
+            {"average_size": 5, "size_variation": 5},
+            "size_variation must be at least 0 and less than average_size",
+        ),
+    ]:
         engine = start_engine()
         proxy = engine.proxy(upstream.address)
         given = {"type": kind, "attributes": attributes}
         answer = engine.ask("POST", f"/proxies/{proxy.name}/toxics", given)
         if not engine.is_real:
-            assert (answer.status, answer.json) == (400, {"error": told, "status": 400})
+            assert (answer.status, answer.json) == (400, {"error": message, "status": 400})
             continue
         assert answer.status == 200
         if kind != "slicer":  # that takes seconds and a gigabyte of stack
@@ -91,16 +96,18 @@ def test_toxicity_is_a_share(engine: Subject, upstream: Upstream, toxicity: floa
     if engine.is_real:
         assert (answer.status, answer.json["toxicity"]) == (200, toxicity)
     else:
-        told = {"error": "toxicity must be between 0 and 1", "status": 400}
-        assert (answer.status, answer.json) == (400, told)
+        message = {"error": "toxicity must be between 0 and 1", "status": 400}
+        assert (answer.status, answer.json) == (400, message)
         assert engine.ask("GET", path).json["toxicity"] == 0.5
 
 
 def test_a_refused_change_changes_nothing(engine: Subject, upstream: Upstream) -> None:
     proxy = engine.proxy(upstream.address)
     path = engine.toxic(proxy, "latency", latency=5)
-    for body in (b'{"attributes":{"latency":77,"jitter":"x"}}',
-                 b'{"attributes":{"latency":77},"toxicity":"x"}'):  # fmt: skip
+    for body in (
+        b'{"attributes":{"latency":77,"jitter":"x"}}',
+        b'{"attributes":{"latency":77},"toxicity":"x"}',
+    ):
         assert engine.ask("PATCH", path, body).status == 400
         latency = engine.ask("GET", path).json["attributes"]["latency"]
         assert latency == (77 if engine.is_real else 5)
@@ -149,7 +156,7 @@ def test_removing_a_reset_answers_at_once(engine: Subject, upstream: Upstream) -
     path = engine.toxic(proxy, "reset_peer", timeout=2_000)
     pair = upstream.pair(proxy)
     pair.server.sendall(b"x")
-    time.sleep(0.2)
+    let_pass(0.2)  # no answer of either engine shows that the toxic has the bytes
     started = time.monotonic()
     engine.must(204, "DELETE", path)
     assert (time.monotonic() - started >= 1.5) is engine.is_real
@@ -162,7 +169,7 @@ def test_a_neighbour_is_not_disturbed(engine: Subject, upstream: Upstream) -> No
     pair = upstream.pair(proxy)
     started = time.monotonic()
     pair.server.sendall(b"x")
-    time.sleep(0.1)
+    let_pass(0.1)  # of the latency: a neighbour that disturbs begins it anew
     path = engine.toxic(proxy, "noop", name="neighbour")
     if not engine.is_real:
         engine.must(204, "DELETE", path)
@@ -176,7 +183,7 @@ def test_latencies_in_series_do_not_shrink(engine: Subject, upstream: Upstream) 
     engine.toxic(proxy, "latency", name="two", latency=400)
     pair = upstream.pair(proxy)
     pair.server.sendall(b"a")
-    time.sleep(0.2)
+    let_pass(0.2)  # b is so much later than a
     started = time.monotonic()
     pair.server.sendall(b"b")
     receive(pair.client, 2)
@@ -191,7 +198,7 @@ def test_a_half_closed_connection_can_answer(engine: Subject, upstream: Upstream
     pair.client.sendall(b"request")
     pair.client.shutdown(socket.SHUT_WR)
     assert receive(pair.server, 100) == b"request"
-    time.sleep(0.1)
+    let_pass(0.1)  # for the end to reach the other direction, which nobody can see
     try:
         pair.server.sendall(b"late answer")
     except OSError:
@@ -207,7 +214,7 @@ def test_a_reset_by_a_peer_is_passed_on(engine: Subject, upstream: Upstream, str
     engine.toxic(proxy, "latency", stream, latency=150)
     sender, receiver = upstream.pair(proxy).ends(stream)
     sender.sendall(b"first")
-    time.sleep(0.05)
+    let_pass(0.05)  # the toxic holds it now, for 150 ms
     sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sender.close()
     assert receive(receiver, 5) == b"first"  # what was on its way still arrives
@@ -225,7 +232,7 @@ def test_dialling_blocks_nobody(start_engine: Starter) -> None:
     engine = start_engine()
     proxy = engine.proxy(deaf.address)
     clients = [connect(proxy.port) for _ in range(3)]
-    time.sleep(0.1)
+    let_pass(0.1)  # the engine dials; nobody answers it, so nobody sees it
     try:
         answer = engine.ask("PATCH", f"/proxies/{proxy.name}", {"enabled": False}, within_s=2)
         assert not engine.is_real
@@ -233,8 +240,8 @@ def test_dialling_blocks_nobody(start_engine: Starter) -> None:
         assert [end_of(client) for client in clients] == ["fin"] * 3
     except TimeoutError:
         assert engine.is_real
-    for one in (*fillers, *clients, deaf):
-        one.close()
+    for each in (*fillers, *clients, deaf):
+        each.close()
 
 
 def test_a_reset_of_the_engine_goes_on_after_a_failure(engine: Subject, upstream: Upstream) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 import toxiproxy.server
-from subject import Subject, Upstream, connect, end_of, receive
 from toxiproxy import Toxiproxy
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 
-HERE = Path(__file__).parent
+from tests.support.engine_subject import Subject, Upstream, connect, end_of, receive
+from tests.support.paths import FETCHED
+
 NODE_CLIENT = "toxiproxy-node-client@4.1.0"
-HERE = Path(__file__).parents[1] / ".toxiproxy"  # what is fetched once, out of git
 
 
 @pytest.fixture
@@ -64,11 +64,13 @@ def test_toxiproxy_python_works_unchanged(python_client: Toxiproxy, upstream: Up
 
     assert server.reset()
     assert proxy.toxics() == {}
-    made = server.populate([
-        {"name": "python", "upstream": upstream.address, "listen": proxy.listen},
-        {"name": "second", "upstream": upstream.address, "listen": "127.0.0.1:0"},
-    ])  # fmt: skip
-    assert [one.name for one in made] == ["second"]
+    made = server.populate(
+        [
+            {"name": "python", "upstream": upstream.address, "listen": proxy.listen},
+            {"name": "second", "upstream": upstream.address, "listen": "127.0.0.1:0"},
+        ]
+    )
+    assert [each.name for each in made] == ["second"]
     assert set(server.proxies()) == {"python", "second"}
     assert server.destroy(made[0])
     server.destroy_all()
@@ -78,7 +80,7 @@ def test_toxiproxy_python_works_unchanged(python_client: Toxiproxy, upstream: Up
 @pytest.fixture(scope="session")
 def node_client() -> Path:
     """The folder with toxiproxy-node-client, installed once; skips where it cannot be."""
-    folder = HERE / "node"
+    folder = FETCHED / "node"
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("no toxiproxy-node-client: Node is not installed")
@@ -86,8 +88,11 @@ def node_client() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
             [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", NODE_CLIENT],
-            capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
         if done.returncode != 0:
             pytest.skip(f"no toxiproxy-node-client: npm install failed: {done.stderr[-300:]}")
     return folder / "node_modules"
@@ -119,9 +124,16 @@ def test_toxiproxy_node_client_works_unchanged(
     engine: Subject, echo: str, node_client: Path
 ) -> None:
     done = subprocess.run(
-        ["node", str(Path(__file__).with_name("node_client.cjs")),
-         f"http://127.0.0.1:{engine.port}", echo],
-        env={**os.environ, "NODE_PATH": str(node_client)}, capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
+        [
+            "node",
+            str(Path(__file__).with_name("node_client.cjs")),
+            f"http://127.0.0.1:{engine.port}",
+            echo,
+        ],
+        env={**os.environ, "NODE_PATH": str(node_client)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (0, "all of it works\n"), done.stderr

@@ -6,7 +6,8 @@ import socket
 from typing import Any
 
 import pytest
-from subject import Subject, Upstream, connect, end_of, free_port, receive
+
+from tests.support.engine_subject import Subject, Upstream, connect, end_of, free_port, receive
 
 
 def entry(upstream: Upstream, name: str, **fields: Any) -> dict[str, Any]:
@@ -88,9 +89,11 @@ def test_an_update_without_a_difference_keeps_connections(
     proxy = engine.proxy(upstream.address)
     pair = upstream.pair(proxy)
     for given in (
-        {}, {"listen": f"127.0.0.1:{proxy.port}"}, {"listen": f"localhost:{proxy.port}"},
+        {},
+        {"listen": f"127.0.0.1:{proxy.port}"},
+        {"listen": f"localhost:{proxy.port}"},
         {"upstream": upstream.address, "enabled": True, "name": "other"},
-    ):  # fmt: skip
+    ):
         shown = engine.must(200, "PATCH", f"/proxies/{proxy.name}", given)
         assert shown["name"] == proxy.name
     pair.client.sendall(b"x")
@@ -128,8 +131,8 @@ def test_an_update_that_cannot_listen_leaves_the_proxy_disabled_with_the_new_add
     taken = f"127.0.0.1:{other.port}"
     path = f"/proxies/{proxy.name}"
     answer = engine.ask("PATCH", path, {"listen": taken})
-    told = f"listen tcp {taken}: bind: address already in use"
-    assert (answer.status, answer.json) == (500, {"error": told, "status": 500})
+    expected = f"listen tcp {taken}: bind: address already in use"
+    assert (answer.status, answer.json) == (500, {"error": expected, "status": 500})
     shown = engine.ask("GET", path).json
     assert (shown["enabled"], shown["listen"]) == (False, taken)
     engine.must(204, "DELETE", f"/proxies/{other.name}")
@@ -141,10 +144,12 @@ def test_an_update_to_what_is_no_address_changes_nothing(
 ) -> None:
     proxy = engine.proxy(upstream.address)
     before = engine.ask("GET", f"/proxies/{proxy.name}").body
-    for listen, told in [("x", "address x: missing port in address"),
-                         ("127.0.0.1:99999", "address 99999: invalid port")]:  # fmt: skip
+    for listen, expected in [
+        ("x", "address x: missing port in address"),
+        ("127.0.0.1:99999", "address 99999: invalid port"),
+    ]:
         answer = engine.ask("PATCH", f"/proxies/{proxy.name}", {"listen": listen, "upstream": "q"})
-        assert (answer.status, answer.json) == (500, {"error": told, "status": 500})
+        assert (answer.status, answer.json) == (500, {"error": expected, "status": 500})
     assert engine.ask("GET", f"/proxies/{proxy.name}").body == before
 
 
@@ -154,17 +159,24 @@ def test_an_update_may_empty_the_upstream(engine: Subject, upstream: Upstream) -
 
 
 def test_a_population_is_created_in_order(engine: Subject, upstream: Upstream) -> None:
-    answer = engine.ask("POST", "/populate", [
-        entry(upstream, "b"), entry(upstream, "a", enabled=False),
-        entry(upstream, "c", enabled=None, toxics=[{"type": "latency"}]),
-    ])  # fmt: skip
+    answer = engine.ask(
+        "POST",
+        "/populate",
+        [
+            entry(upstream, "b"),
+            entry(upstream, "a", enabled=False),
+            entry(upstream, "c", enabled=None, toxics=[{"type": "latency"}]),
+        ],
+    )
     assert (answer.status, answer.headers["content-type"]) == (201, "application/json")
     assert answer.body.startswith(b'{"proxies":[{"name":"b",')
     assert not answer.body.endswith(b"\n")
     made = answer.json["proxies"]
-    assert [(one["name"], one["enabled"], one["toxics"]) for one in made] == [
-        ("b", True, []), ("a", False, []), ("c", True, []),
-    ]  # fmt: skip
+    assert [(each["name"], each["enabled"], each["toxics"]) for each in made] == [
+        ("b", True, []),
+        ("a", False, []),
+        ("c", True, []),
+    ]
     assert made[1]["listen"] == "127.0.0.1:0"
 
 
@@ -175,7 +187,7 @@ def test_an_empty_population_is_null(engine: Subject, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("second", "told"),
+    ("second", "expected"),
     [
         ({"name": "", "upstream": "u"}, "missing required field: name at proxy 2"),
         ({"name": "x"}, "missing required field: upstream at proxy 2"),
@@ -183,23 +195,29 @@ def test_an_empty_population_is_null(engine: Subject, body: bytes) -> None:
     ],
 )
 def test_a_population_with_a_gap_creates_nothing(
-    engine: Subject, upstream: Upstream, second: Any, told: str
+    engine: Subject, upstream: Upstream, second: Any, expected: str
 ) -> None:
     answer = engine.ask("POST", "/populate", [entry(upstream, "a"), second])
     assert answer.status == 400
-    assert answer.json == {"error": told, "status": 400, "proxies": None}
+    assert answer.json == {"error": expected, "status": 400, "proxies": None}
     assert engine.ask("GET", "/proxies").json == {}
 
 
 def test_a_population_stops_at_the_first_that_cannot_listen(
     engine: Subject, upstream: Upstream
 ) -> None:
-    answer = engine.ask("POST", "/populate", [
-        entry(upstream, "a"), entry(upstream, "b", listen="bad"), entry(upstream, "c"),
-    ])  # fmt: skip
+    answer = engine.ask(
+        "POST",
+        "/populate",
+        [
+            entry(upstream, "a"),
+            entry(upstream, "b", listen="bad"),
+            entry(upstream, "c"),
+        ],
+    )
     assert (answer.status, answer.headers["content-type"]) == (500, "application/json")
     assert answer.json["error"] == "listen tcp: address bad: missing port in address"
-    assert [one["name"] for one in answer.json["proxies"]] == ["a"]
+    assert [proxy["name"] for proxy in answer.json["proxies"]] == ["a"]
     assert list(engine.ask("GET", "/proxies").json) == ["a"]
 
 
@@ -236,9 +254,9 @@ def test_a_population_replaces_what_differs(engine: Subject, upstream: Upstream)
 
 def test_a_population_with_a_free_port_always_differs(engine: Subject, upstream: Upstream) -> None:
     engine.proxy(upstream.address, name="a")
-    one = engine.must(201, "POST", "/populate", [entry(upstream, "a")])["proxies"][0]["listen"]
-    two = engine.must(201, "POST", "/populate", [entry(upstream, "a")])["proxies"][0]["listen"]
-    assert one != two
+    first = engine.must(201, "POST", "/populate", [entry(upstream, "a")])["proxies"][0]["listen"]
+    second = engine.must(201, "POST", "/populate", [entry(upstream, "a")])["proxies"][0]["listen"]
+    assert first != second
 
 
 def test_a_replacement_that_cannot_listen_leaves_the_old_one_stopped(
@@ -252,7 +270,7 @@ def test_a_replacement_that_cannot_listen_leaves_the_old_one_stopped(
     assert engine.ask("GET", "/proxies/a").json["enabled"] is False
 
 
-def test_a_replacement_of_what_is_no_address_is_told_without_listen(
+def test_a_replacement_of_what_is_no_address_is_refused_without_listening(
     engine: Subject, upstream: Upstream
 ) -> None:
     engine.proxy(upstream.address, name="a")
@@ -263,17 +281,17 @@ def test_a_replacement_of_what_is_no_address_is_told_without_listen(
 
 
 def test_a_reset_enables_all_and_removes_every_toxic(engine: Subject, upstream: Upstream) -> None:
-    one, two = engine.proxy(upstream.address), engine.proxy(upstream.address, enabled=False)
-    engine.toxic(one, "latency", "upstream", latency=5_000)
-    engine.toxic(one, "latency", name="more", latency=5_000)
-    pair = upstream.pair(one)
+    slow, stopped = engine.proxy(upstream.address), engine.proxy(upstream.address, enabled=False)
+    engine.toxic(slow, "latency", "upstream", latency=5_000)
+    engine.toxic(slow, "latency", name="more", latency=5_000)
+    pair = upstream.pair(slow)
     answer = engine.ask("POST", "/reset", b"not looked at")
     assert (answer.status, answer.body) == (204, b"")
     shown = engine.ask("GET", "/proxies").json
     assert [(p["enabled"], p["toxics"]) for p in shown.values()] == [(True, []), (True, [])]
     pair.client.sendall(b"x")
     assert receive(pair.server, 1) == b"x"
-    assert shown[two.name]["listen"] != "127.0.0.1:0"
+    assert shown[stopped.name]["listen"] != "127.0.0.1:0"
 
 
 def test_a_reset_ends_the_connections_of_a_timeout(engine: Subject, upstream: Upstream) -> None:
@@ -284,11 +302,11 @@ def test_a_reset_ends_the_connections_of_a_timeout(engine: Subject, upstream: Up
     assert (end_of(pair.client), end_of(pair.server)) == ("fin", "fin")
 
 
-def test_a_reset_tells_of_a_proxy_that_cannot_start(engine: Subject, upstream: Upstream) -> None:
+def test_a_reset_reports_a_proxy_that_cannot_start(engine: Subject, upstream: Upstream) -> None:
     engine.must(201, "POST", "/proxies", entry(upstream, "a", listen="bad", enabled=False))
     answer = engine.ask("POST", "/reset")
-    told = "listen tcp: address bad: missing port in address"
-    assert (answer.status, answer.json) == (500, {"error": told, "status": 500})
+    expected = "listen tcp: address bad: missing port in address"
+    assert (answer.status, answer.json) == (500, {"error": expected, "status": 500})
 
 
 def test_ipv6_addresses_are_taken_and_shown_in_brackets(

@@ -8,7 +8,17 @@ from __future__ import annotations
 import time
 
 import pytest
-from subject import Pair, Subject, Upstream, connect, end_of, is_silent, receive
+
+from tests.support.engine_subject import (
+    Pair,
+    Subject,
+    Upstream,
+    connect,
+    end_of,
+    is_silent,
+    receive,
+)
+from tests.support.waiting import let_pass
 
 TICK_S = 0.005
 LATE_S = 0.4
@@ -88,7 +98,7 @@ def test_latency_is_a_pipeline_and_keeps_order(
     started = time.monotonic()
     for number in range(40):
         sender.sendall(bytes([number]))
-        time.sleep(0.005)
+        let_pass(0.005)  # so that each is a chunk of its own
     assert receive(receiver, 40) == bytes(range(40))
     takes(started, 0.2 + 0.2 - 0.05, 0.6)  # 40 chunks in 0.2 s, not 40 times 0.2 s
 
@@ -195,7 +205,7 @@ def test_a_timeout_counts_from_the_last_chunk(engine: Subject, upstream: Upstrea
     engine.toxic(proxy, "timeout", "upstream", timeout=300)
     pair = upstream.pair(proxy)
     for _ in range(6):
-        time.sleep(0.1)
+        let_pass(0.1)  # a third of the timeout, again and again
         started = time.monotonic()
         pair.client.sendall(b"lost")
     assert end_of(pair.server) == "fin"
@@ -358,11 +368,11 @@ def test_toxicity_is_the_share_of_connections(
 ) -> None:
     proxy = engine.proxy(upstream.address)
     engine.toxic(proxy, "limit_data", "upstream", toxicity=toxicity, bytes=0)
-    struck = 0
+    affected = 0
     for _ in range(100):
         pair = upstream.pair(proxy)
         pair.client.sendall(b"x")
-        struck += receive(pair.server, 1) == b""
+        affected += receive(pair.server, 1) == b""
         pair.close()
     # 100 draws: outside 25..75 at a half comes once in a million runs
-    assert struck == 100 * toxicity or (toxicity == 0.5 and 25 <= struck <= 75)
+    assert affected == 100 * toxicity or (toxicity == 0.5 and 25 <= affected <= 75)

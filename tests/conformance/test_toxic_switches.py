@@ -6,8 +6,10 @@ import threading
 import time
 
 import pytest
-from subject import Subject, Upstream, end_of, is_silent, receive
 from test_toxic_effects import LATE_S, TICK_S, both_directions, crossing, takes
+
+from tests.support.engine_subject import Subject, Upstream, end_of, is_silent, receive
+from tests.support.waiting import let_pass
 
 
 @both_directions
@@ -30,7 +32,7 @@ def test_an_update_lets_go_of_the_chunk_in_hand(engine: Subject, upstream: Upstr
     path = engine.toxic(proxy, "latency", latency=60_000)
     pair = upstream.pair(proxy)
     pair.server.sendall(b"first")
-    time.sleep(0.1)  # so that they are two chunks
+    let_pass(0.1)  # so that they are two chunks
     pair.server.sendall(b"second")
     assert is_silent(pair.client, 0.1)
     started = time.monotonic()
@@ -50,7 +52,7 @@ def test_a_removal_lets_go_of_all_that_is_held_in_order(
     sender, receiver = upstream.pair(proxy).ends(stream)
     for number in range(5):
         sender.sendall(bytes([number]) * 100)
-        time.sleep(0.01)
+        let_pass(0.01)  # so that each is a chunk of its own
     assert is_silent(receiver, 0.1)
     engine.must(204, "DELETE", path)
     sender.sendall(b"more")
@@ -161,7 +163,7 @@ def test_disabling_loses_what_is_held(engine: Subject, upstream: Upstream) -> No
     engine.toxic(proxy, "latency", latency=60_000)
     pair = upstream.pair(proxy)
     pair.server.sendall(b"held")
-    time.sleep(0.1)
+    let_pass(0.1)  # the toxic holds it now; neither engine shows that
     engine.must(200, "PATCH", f"/proxies/{proxy.name}", {"enabled": False})
     assert receive(pair.client, 10) == b""
     engine.must(200, "PATCH", f"/proxies/{proxy.name}", {"enabled": True})
@@ -197,8 +199,11 @@ def test_no_byte_is_lost_or_moved_by_switches(
     engine: Subject, upstream: Upstream, kind: str
 ) -> None:
     """Upstream's own test, for every toxic that keeps its bytes: both ends stay, so it is safe."""
-    attributes = {"latency": {"latency": 5, "jitter": 5}, "bandwidth": {"rate": 10_000},
-                  "slicer": {"average_size": 16, "size_variation": 8}}  # fmt: skip
+    attributes = {
+        "latency": {"latency": 5, "jitter": 5},
+        "bandwidth": {"rate": 10_000},
+        "slicer": {"average_size": 16, "size_variation": 8},
+    }
     proxy = engine.proxy(upstream.address)
     pair = upstream.pair(proxy)
     messages = b"".join(number.to_bytes(2, "big") for number in range(30_000))
@@ -207,7 +212,7 @@ def test_no_byte_is_lost_or_moved_by_switches(
     def send() -> None:
         for start in range(0, len(messages), 60):
             pair.server.sendall(messages[start : start + 60])
-            time.sleep(0.0005)
+            let_pass(0.0005)  # a stream that lasts while toxics come and go
         is_over.set()
 
     sending = threading.Thread(target=send)

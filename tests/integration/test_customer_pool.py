@@ -12,11 +12,13 @@ from threading import Thread
 import gevent
 import pytest
 
-from harness.load.client import CustomerPool
-from harness.payments.errors import UserError
-from harness.payments.outcome import HopResult
-from harness.services.channel import classify, failure_of
-from harness.wire.http import CallTimeout, HttpResponse, Malformed, WireError
+from paychain.load.locust.client import CustomerPool
+from paychain.payments.errors import UserError
+from paychain.payments.outcome import HopResult
+from paychain.protocol.dialects import DIALECTS
+from paychain.protocol.reply import failure_of
+from paychain.wire.http import CallTimeout, HttpResponse, Malformed, WireError
+from tests.support.waiting import let_pass
 
 BODY = b'{"outcome":"approved","code":"00"}'
 APPROVAL = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
@@ -78,12 +80,12 @@ def peer(*answers: bytes | None) -> Iterator[Peer]:
 
 
 def pay(pool: CustomerPool, timeout_s: float = 20.0) -> HttpResponse:
-    return pool.post("/authorise", b"{}", headers={"x": "y"}, timeout_s=timeout_s)
+    return pool.request("POST", "/authorise", b"{}", headers={"x": "y"}, timeout_s=timeout_s)
 
 
 def result(pool: CustomerPool, timeout_s: float = 20.0) -> HopResult:
     try:
-        return classify(pay(pool, timeout_s)).result
+        return DIALECTS["paychain"].classify(pay(pool, timeout_s)).result
     except WireError as error:
         return failure_of(error)
 
@@ -151,7 +153,7 @@ def test_a_connection_is_kept_and_replaced_once_its_peer_has_ended_it() -> None:
     it = Peer(twice, once)
     pool = CustomerPool(it.url, max_connections=1)
     assert pay(pool).body == pay(pool).body == BODY
-    while not pool._idle[0].has_news():  # the end is on its way
+    while not pool._idle[0].is_readable():  # the end is on its way
         gevent.sleep(0.005)
     assert pay(pool).body == BODY
     assert len(it.requests) == 3
@@ -162,7 +164,7 @@ def test_a_connection_is_kept_and_replaced_once_its_peer_has_ended_it() -> None:
 def test_a_payment_waits_for_a_connection_within_its_patience() -> None:
     def slow(connection: socket.socket) -> None:
         it.read(connection)
-        time.sleep(0.3)
+        let_pass(0.3)  # a slow answer, longer than the impatient one waits
         connection.sendall(APPROVAL)
         it.read(connection)
         connection.sendall(APPROVAL)
@@ -179,7 +181,7 @@ def test_a_payment_waits_for_a_connection_within_its_patience() -> None:
     it.close()
 
 
-def test_what_cannot_be_an_address_is_said_at_once() -> None:
+def test_what_cannot_be_an_address_is_refused_at_once() -> None:
     for url in ("", "https://127.0.0.1:1", "127.0.0.1:80"):
         with pytest.raises(UserError, match="http://"):
             CustomerPool(url, max_connections=1)

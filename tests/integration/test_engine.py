@@ -6,33 +6,29 @@ import json
 import os
 import signal
 import socket
-import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-from fake_toxiproxy import proxy, serving
-from processes import children_of, wait_until
 from typer.testing import CliRunner
-from wedging import TOXICS, impatient_clients
 
-from harness.analysis.store import RunStore
-from harness.children import Children
-from harness.cli.main import app
-from harness.faults import engine as engines
-from harness.faults.control import EngineControl
-from harness.faults.engine import Engine, free_port, start
-from harness.payments.errors import UserError
-from harness.payments.journal import EngineEvent, PaymentRecord
-
-needs_proc = pytest.mark.skipif(
-    not Path("/proc").is_dir(), reason="finds child processes through /proc"
-)
+from paychain.analysis.store.store import RunStore
+from paychain.cli.main import app
+from paychain.engine import engine as engines
+from paychain.engine.control import EngineControl
+from paychain.engine.engine import Engine, start
+from paychain.payments.errors import UserError
+from paychain.payments.journal import EngineEvent, PaymentRecord
+from paychain.processes.children import Children
+from paychain.processes.loopback import free_port
+from tests.support.chains import corner_shop, experiment
+from tests.support.cli import invoked, paychain, running
+from tests.support.fake_toxiproxy import proxy, serving
+from tests.support.processes import alive, children_of, needs_proc
+from tests.support.runs import declare, is_recorded, payments_are_under_way, result_of, run_in
+from tests.support.waiting import wait_until
+from tests.support.wedging import TOXICS, impatient_clients
 
 
 @pytest.fixture
@@ -43,7 +39,7 @@ def children(tmp_path: Path) -> Iterator[Children]:
 
 
 def echoes(engine: Engine) -> bool:
-    """Whether bytes get through a proxy of the engine and back."""
+    """Whether bytes pass a proxy of the engine and come back."""
     with socket.create_server(("127.0.0.1", 0)) as far:
         name = "echo"
         address = engine.control.create(name, f"127.0.0.1:{far.getsockname()[1]}")
@@ -92,13 +88,13 @@ def _servers(program: str) -> set[int]:
 
 
 @pytest.mark.real_toxiproxy
-def test_a_port_that_is_always_taken_is_told(
+def test_a_port_that_is_always_taken_is_a_users_mistake(
     toxiproxy_server: str, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     foreign = start(toxiproxy_server, children, seed=1)
     taken = int(foreign.control.url.rpartition(":")[2])
     monkeypatch.setattr(engines, "free_port", lambda: taken)
-    with pytest.raises(UserError, match="took every port"):
+    with pytest.raises(UserError, match="took every free port"):
         start(toxiproxy_server, children, seed=1)
     assert children.dead() == []
 
@@ -130,7 +126,7 @@ def test_a_server_whose_proxies_are_elsewhere_is_refused(children: Children) -> 
 def test_switching_under_payments_and_clients_that_go_does_not_wedge(
     toxiproxy_server: str, children: Children
 ) -> None:
-    """The placement of toxics on a real server: see harness/faults/engine.py.
+    """The placement of toxics on a real server: see harness/paychain/engine/engine.py.
 
     On an overloaded machine a server may wedge all the same, now and then: not three in a row.
     """
@@ -154,18 +150,14 @@ def test_switching_under_payments_and_clients_that_go_does_not_wedge(
 def test_a_real_server_does_not_outlive_a_paychain_that_is_killed(
     toxiproxy_server: str, tmp_path: Path
 ) -> None:
-    command = [
-        sys.executable, "-m", "harness.cli", "up", "card-single-provider", "--json",
-        "--toxiproxy", toxiproxy_server,
-    ]  # fmt: skip
-    where = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=where) as up:
-        assert up.stdout is not None
-        assert json.loads(up.stdout.readline())["engine"]
+    words = ["up", "card-single-provider", "--json", "--toxiproxy", toxiproxy_server]
+    with running(tmp_path, *words, variables={"TMPDIR": str(tmp_path)}) as up:
+        up.wait_for("}\n")
+        assert json.loads(up.output.splitlines()[0])["engine"]
         family = children_of(up.pid)
         assert any(toxiproxy_server in line for line in family)
-        up.kill()
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family.values()))
+        up.process.kill()
+    wait_until(lambda: alive(family.values()) == [], "the end of its children")
 
 
 def test_a_server_that_dies_says_why_and_not_where(tmp_path: Path) -> None:
@@ -173,88 +165,62 @@ def test_a_server_that_dies_says_why_and_not_where(tmp_path: Path) -> None:
     lines = "panic: runtime error: makeslice\n\ngoroutine 1 [running]:\n\tproxy.go:1 +0x1\n"
     child = children.start("fault engine", ["sh", "-c", f"printf '{lines}'; exit 2"])
     child.process.wait(10)
-    assert child.obituary() == (
-        "fault engine died during the run (exit code 2): panic: runtime error: makeslice"
+    assert child.exit_report() == (
+        "fault engine ended unexpectedly (exit code 2): panic: runtime error: makeslice"
     )
 
 
-# -- an engine that is lost during a run ----------------------------------------------------------
-CHAIN = """\
-chain: shop
-entry: gateway
-deadline: 2s
-links:
-  gateway: {role: gateway, calls: {authorise: {to: processor, timeout: 1500ms}}}
-  processor: {role: processor, calls: {authorise: {to: issuer, timeout: 1s}}}
-  issuer: {role: issuer}
-"""
-EXPERIMENT = """\
-experiment: long
-load: {arrivals: 20/s, warm_up: 200ms, before: 1s, after: 60s}
-faults:
-  - {id: late, at: 0s, for: 60s, target: {link: issuer}, latency: {delay: 20ms}}
-tolerances: {technical_success: ">= 99.9%"}
-"""
+CHAIN = corner_shop(timeout="1500ms", processor_timeout="1s")
 
 
-def is_recorded(out: Path, query: str) -> bool:
-    """Whether the run that goes on has a row for a query."""
-    for path in out.glob("*/run.db"):
-        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(path)) as db:
-            return db.execute(query).fetchone() is not None
-    return False
+def long(*, after: str = "60s", fault: str = "latency: {delay: 20ms}") -> str:
+    return experiment(
+        f"{{id: late, at: 0s, for: {after}, target: {{link: issuer}}, {fault}}}",
+        name="long",
+        arrivals="20/s",
+        warm_up="200ms",
+        before="1s",
+        after=after,
+        tolerances='{technical_success: ">= 99.9%"}',
+    )
 
 
 class Lost:
     """A run whose engine was lost: what it left and how long it took to end."""
 
-    def __init__(
-        self, folder: Path, engine: str, lose: Callable[[int, str], object]
-    ) -> None:  # fmt: skip
-        chain, experiment, out = folder / "shop.yaml", folder / "long.yaml", folder / "runs"
-        chain.write_text(CHAIN)
-        experiment.write_text(EXPERIMENT)
-        command = [
-            sys.executable, "-m", "harness.cli", "run", str(chain), str(experiment),
-            "--out", str(out), "--quiet", "--toxiproxy", engine,
-        ]  # fmt: skip
-        self.said = folder / "said.txt"
-        with (
-            self.said.open("wb") as output,
-            subprocess.Popen(command, stdout=output, stderr=output) as self.run,
-        ):
-            wait_until(lambda: is_recorded(out, "SELECT 1 FROM switch"))
-            wait_until(lambda: is_recorded(out, "SELECT 1 FROM txn LIMIT 1 OFFSET 20"))
+    def __init__(self, folder: Path, engine: str, lose: Callable[[int, str], object]) -> None:
+        declare(folder, shop=CHAIN, long=long())
+        words = ["run", "shop.yaml", "long.yaml", "--out", "runs", "--quiet"]
+        with running(folder, *words, "--toxiproxy", engine) as run:
+            wait_until(lambda: is_recorded(folder, "SELECT 1 FROM switch"), "the fault")
+            payments_are_under_way(folder)
             if engine == "embedded":
-                wait_until(
-                    lambda: is_recorded(out, "SELECT 1 FROM engine_event WHERE kind = 'toxic_hit'")
-                )
-            family = children_of(self.run.pid)
-            mark = "harness.toxics" if engine == "embedded" else engine
+                hit = "SELECT 1 FROM engine_event WHERE kind = 'toxic_hit'"
+                wait_until(lambda: is_recorded(folder, hit), "a hit")
+            family = children_of(run.pid)
+            mark = "paychain.toxics" if engine == "embedded" else engine
             # an engine that somebody else runs is no child of the run
             line, pid = next(((line, pid) for line, pid in family.items() if mark in line), ("", 0))
-            url = (
-                f"http://127.0.0.1:{line.split('-port ')[1].split()[0]}" if "-port " in line else ""
-            )
-            lose(pid, url)
+            port = line.partition("-port ")[2].partition(" ")[0]
+            lose(pid, f"http://127.0.0.1:{port}")
             lost_at = time.monotonic()
-            self.code = self.run.wait(timeout=40)
+            self.code = run.exit_code()
             self.took_s = time.monotonic() - lost_at
-        (self.folder,) = out.iterdir()
-        self.result: dict[str, Any] = json.loads((self.folder / "result.json").read_text())
-        self.left = [pid for pid in family.values() if Path(f"/proc/{pid}").exists()]
+            self.output = run.output
+        self.folder, self.result = run_in(folder), result_of(folder)
+        self.left = alive(family.values())
 
-    def is_the_harness_fault(self, told: str) -> None:
+    def is_the_harness_fault(self, reason: str) -> None:
         """Inconclusive, never the chain's fault; what was measured is there; nothing is left."""
-        assert self.code == 3, self.said.read_text()
+        assert self.code == 3, self.output
         assert self.result["verdict"] == "inconclusive"
-        assert any(told in reason for reason in self.result["reasons"]), self.result["reasons"]
+        assert any(reason in each for each in self.result["reasons"]), self.result["reasons"]
         assert "engine" in self.result["reasons"][0]
         assert self.left == []
         store = RunStore.open(self.folder / "run.db")
         payments = list(store.rows(PaymentRecord))
         assert len(payments) == self.result["load"]["recorded"] > 10
-        assert any(not one.technical for one in payments)
+        assert any(not payment.technical for payment in payments)
 
 
 def kill(pid: int, _url: str) -> None:
@@ -272,17 +238,19 @@ def wedge(_pid: int, url: str) -> None:
         assert failure is not None, "the server did not wedge"
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.real_toxiproxy
 def test_a_real_server_that_is_killed_is_no_fault_of_the_chain(
     toxiproxy_server: str, tmp_path: Path
 ) -> None:
     lost = Lost(tmp_path, toxiproxy_server, kill)
-    lost.is_the_harness_fault("fault engine died during the run (killed by signal 9)")
+    lost.is_the_harness_fault("fault engine ended unexpectedly (killed by signal 9)")
     assert lost.took_s < 10
 
 
 @needs_proc
+@pytest.mark.slow
 @pytest.mark.real_toxiproxy
 def test_a_real_server_that_wedges_is_no_fault_of_the_chain(
     toxiproxy_server: str, tmp_path: Path
@@ -292,8 +260,9 @@ def test_a_real_server_that_wedges_is_no_fault_of_the_chain(
 
 
 @needs_proc
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["embedded", "toxiproxy"])
-def test_an_engine_that_stands_still_ends_the_run_soon(
+def test_an_engine_that_stalls_ends_the_run_soon(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     engine = kind if kind == "embedded" else request.getfixturevalue("toxiproxy_server")
@@ -308,7 +277,8 @@ def test_an_engine_that_stands_still_ends_the_run_soon(
 
 
 @needs_proc
-def test_ctrl_c_is_heard_while_the_engine_stands_still(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_ctrl_c_is_heard_while_the_engine_stalls(tmp_path: Path) -> None:
     def freeze_and_interrupt(pid: int, _url: str) -> None:
         os.kill(pid, signal.SIGSTOP)
         parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
@@ -323,66 +293,55 @@ def test_ctrl_c_is_heard_while_the_engine_stands_still(tmp_path: Path) -> None:
 
 
 @needs_proc
-def test_an_engine_of_somebody_else_that_stands_still_ends_the_run_and_is_left_alone(
+@pytest.mark.slow
+def test_an_engine_of_somebody_else_that_stalls_ends_the_run_and_is_left_alone(
     tmp_path: Path, children: Children
 ) -> None:
-    running = start(None, children, seed=1)
-    assert running.child is not None
-    process = running.child.process
-    lost = Lost(tmp_path, running.control.url, lambda *_: process.send_signal(signal.SIGSTOP))
+    engine = start(None, children, seed=1)
+    assert engine.child is not None
+    process = engine.child.process
+    lost = Lost(tmp_path, engine.control.url, lambda *_: process.send_signal(signal.SIGSTOP))
     lost.is_the_harness_fault("the fault engine no longer answers: GET /proxies: no answer")
-    left = f"proxies of this run may be left on {running.control.url}"
-    heal = f"paychain heal --toxiproxy {running.control.url} removes them"
+    left = f"proxies of this run may be left on {engine.control.url}"
+    heal = f"paychain heal --toxiproxy {engine.control.url} removes them"
     assert f"{left}: {heal}" in lost.result["reasons"]
     assert process.poll() is None
     process.send_signal(signal.SIGCONT)
-    assert len(running.control.names()) == 5  # pay, two authorise, two void
-    assert all(name.startswith("paychain-") for name in running.control.names())
+    assert len(engine.control.names()) == 5  # pay, two authorise, two void
+    assert all(name.startswith("paychain-") for name in engine.control.names())
 
 
 @needs_proc
+@pytest.mark.slow
 def test_an_engine_that_somebody_else_runs_is_left_clean(
     tmp_path: Path, children: Children
 ) -> None:
-    running = start(None, children, seed=1)
-    running.control.create("theirs", "127.0.0.1:9")
-    chain, experiment = tmp_path / "shop.yaml", tmp_path / "short.yaml"
-    chain.write_text(CHAIN)
-    experiment.write_text(EXPERIMENT.replace("60s", "500ms"))
-    command = [
-        sys.executable, "-m", "harness.cli", "run", str(chain), str(experiment), "--out",
-        str(tmp_path / "runs"), "--quiet", "--toxiproxy", running.control.url,
-    ]  # fmt: skip
-    assert subprocess.run(command, timeout=60, check=False).returncode == 0
-    assert running.control.names() == ["theirs"]
+    engine = start(None, children, seed=1)
+    engine.control.create("theirs", "127.0.0.1:9")
+    declare(tmp_path, shop=CHAIN, short=long(after="500ms"))
+    words = ["run", "shop.yaml", "short.yaml", "--out", "runs", "--quiet"]
+    assert paychain(tmp_path, *words, "--toxiproxy", engine.control.url).exit_code == 0
+    assert engine.control.names() == ["theirs"]
 
 
 def test_a_fault_the_engine_cannot_do_stops_the_run_before_it_starts(tmp_path: Path) -> None:
     with serving() as server:
         server.answers["GET /version"] = (200, b'{"version": "2.12.0"}')
-        chain, experiment = tmp_path / "shop.yaml", tmp_path / "one.yaml"
-        chain.write_text(CHAIN)
-        experiment.write_text(EXPERIMENT.replace("latency: {delay: 20ms}", "refuse: {}"))
-        done = subprocess.run(
-            [
-                sys.executable, "-m", "harness.cli", "run", str(chain), str(experiment),
-                "--out", str(tmp_path / "runs"), "--toxiproxy", server.url,
-            ],
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == 2
-        assert f"{experiment}:4:58: a real Toxiproxy server cannot do refuse" in done.stderr
+        declare(tmp_path, shop=CHAIN, refused=long(fault="refuse: {}"))
+        words = ["run", "shop.yaml", "refused.yaml", "--out", "runs"]
+        done = invoked(tmp_path, *words, "--toxiproxy", server.url)
+        assert done.exit_code == 2
+        assert "refused.yaml:4:58: Toxiproxy does not support 'refuse'" in done.stderr
         assert not (tmp_path / "runs").exists()
-        assert [order for order, _ in server.asked if not order.startswith("GET")] == []
+        assert [request for request, _ in server.asked if not request.startswith("GET")] == []
 
 
-# -- paychain engine ------------------------------------------------------------------------------
 def test_the_command_says_which_engine_and_why() -> None:
     done = CliRunner().invoke(app, ["engine"], env={"TOXIPROXY_URL": ""})
     assert done.exit_code == 0
     assert "engine    embedded" in done.stdout
     assert "neither --toxiproxy nor TOXIPROXY_URL is given" in done.stdout
-    assert "starts and answers" in done.stdout
+    assert "works; started in" in done.stdout
 
 
 @pytest.mark.real_toxiproxy
@@ -390,7 +349,7 @@ def test_the_command_starts_a_real_server_and_says_what_it_lacks(toxiproxy_serve
     done = CliRunner().invoke(app, ["engine", "--toxiproxy", toxiproxy_server])
     assert done.exit_code == 0
     assert f"because   --toxiproxy {toxiproxy_server}" in done.stdout
-    assert "it lacks  refuse" in done.stdout
+    assert "lacks     refuse" in done.stdout
 
 
 def test_the_command_looks_at_an_engine_that_runs(children: Children) -> None:
@@ -399,4 +358,4 @@ def test_the_command_looks_at_an_engine_that_runs(children: Children) -> None:
     done = CliRunner().invoke(app, ["engine"], env={"TOXIPROXY_URL": url})
     assert done.exit_code == 0
     assert f"because   TOXIPROXY_URL={url}" in done.stdout
-    assert "answers and relays; proxies of others: 1" in done.stdout
+    assert "works; proxies of other users: 1" in done.stdout

@@ -5,46 +5,37 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import Result
-from fake_toxiproxy import proxy, serving
-from processes import children_of, wait_until
 from typer.testing import CliRunner
 
-from harness.children import Children
-from harness.cli.main import app
-from harness.faults.control import EngineControl
-from harness.faults.engine import Engine, start
-from harness.faults.owner import State, owned, run_mark
+from paychain.cli.main import app
+from paychain.engine.control import EngineControl
+from paychain.engine.engine import Engine, start
+from paychain.engine.owner import State, owned, run_mark
+from paychain.processes.children import Children
+from tests.support.chains import corner_shop, experiment
+from tests.support.cli import Running, running
+from tests.support.fake_toxiproxy import proxy, serving
+from tests.support.processes import child_of, needs_proc
+from tests.support.runs import declare, load_began
+from tests.support.waiting import wait_until
 
-CHAIN = """\
-chain: shop
-entry: gateway
-deadline: 2s
-links:
-  gateway: {role: gateway, calls: {authorise: {to: processor, timeout: 1s}}}
-  processor: {role: processor, calls: {authorise: {to: issuer, timeout: 500ms}}}
-  issuer: {role: issuer}
-"""
-EXPERIMENT = """\
-experiment: long
-load: {arrivals: 20/s, warm_up: 200ms, before: 1s, after: 1s}
-faults:
-  - {at: 0s, for: 60s, target: {hop: gateway -> processor}, latency: {delay: 20ms}}
-  - {at: 0s, for: 60s, target: {hop: processor -> issuer}, down: {}}
-"""
+EXPERIMENT = experiment(
+    "{at: 0s, for: 60s, target: {hop: gateway -> processor}, latency: {delay: 20ms}}",
+    "{at: 0s, for: 60s, target: {hop: processor -> issuer}, down: {}}",
+    arrivals="20/s",
+    warm_up="200ms",
+    before="1s",
+    after="1s",
+)
 HOPS = 5  # pay, two authorise, two void
 # Somebody's own proxy has the name that a hop of the chain has.
 FOREIGN = "gateway.authorise.processor"
-needs_proc = pytest.mark.skipif(
-    not Path("/proc").is_dir(), reason="finds child processes through /proc"
-)
 
 
 @pytest.fixture
@@ -55,47 +46,39 @@ def children(tmp_path: Path) -> Iterator[Children]:
 
 
 @pytest.fixture(
-    params=["embedded", pytest.param("toxiproxy", marks=pytest.mark.real_toxiproxy)],
+    params=[
+        "embedded",
+        pytest.param("toxiproxy", marks=[pytest.mark.real_toxiproxy, pytest.mark.slow]),
+    ],
 )
 def engine(request: pytest.FixtureRequest, children: Children) -> Engine:
     """An engine that is not the run's own, with a proxy of somebody else."""
     is_real = request.param == "toxiproxy"
-    running = start(
+    started = start(
         request.getfixturevalue("toxiproxy_server") if is_real else None, children, seed=1
     )
-    running.control.create(FOREIGN, "127.0.0.1:9")
-    return running
+    started.control.create(FOREIGN, "127.0.0.1:9")
+    return started
 
 
 @contextmanager
-def a_run(folder: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A run in the middle of its faults; it is killed at the end if it still goes on."""
-    chain, experiment, out = folder / "shop.yaml", folder / "long.yaml", folder / "runs"
-    chain.write_text(CHAIN)
-    experiment.write_text(EXPERIMENT)
-    said = folder / "said.txt"
-    command = [
-        sys.executable, "-m", "harness.cli", "run", str(chain), str(experiment), "--out", str(out),
-        "--toxiproxy", url,
-    ]  # fmt: skip
-    with said.open("wb") as output, subprocess.Popen(
-        command, stderr=output, stdout=output,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whoever started us
-    ) as run:  # fmt: skip
-        try:
-            wait_until(lambda: list(out.glob("*/spool/load.go")) or run.poll() is not None)
-            control = EngineControl(url)
-            wait_until(lambda: toxics(control) or run.poll() is not None)
-            assert run.poll() is None, said.read_text()
-            yield run
-        finally:
-            run.kill()
+def amid_its_faults(folder: Path, url: str) -> Iterator[Running]:
+    """A run that has put its faults on the engine at `url`."""
+    declare(folder, shop=corner_shop(), long=EXPERIMENT)
+    words = ["run", "shop.yaml", "long.yaml", "--out", "runs", "--toxiproxy", url]
+    with running(folder, *words) as run:
+        over = run.process.poll
+        wait_until(lambda: load_began(folder) or over() is not None, "the load")
+        control = EngineControl(url)
+        wait_until(lambda: toxics(control) or over() is not None, "a toxic")
+        assert over() is None, run.output
+        yield run
 
 
 def toxics(control: EngineControl) -> list[str]:
     """Names of all toxics on the engine."""
     found = control._session.get("/proxies").json()
-    return [toxic["name"] for one in found.values() for toxic in one["toxics"]]
+    return [toxic["name"] for each in found.values() for toxic in each["toxics"]]
 
 
 def heal(url: str, *options: str) -> Result:
@@ -103,18 +86,16 @@ def heal(url: str, *options: str) -> Result:
 
 
 @needs_proc
-def test_what_a_killed_run_left_is_removed_and_nothing_else(
-    tmp_path: Path, engine: Engine
-) -> None:  # fmt: skip
+def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path, engine: Engine) -> None:
     url = engine.control.url
-    with a_run(tmp_path, url) as run:
+    with amid_its_faults(tmp_path, url) as run:
         assert len(engine.control.names()) == HOPS + 1
         alive = heal(url)  # its process lives: it is no crashed run
         assert alive.exit_code == 0
-        assert f"goes on (process {run.pid})" in alive.stdout
+        assert f"is running (process {run.pid})" in alive.stdout
         assert len(engine.control.names()) == HOPS + 1
         os.kill(run.pid, signal.SIGKILL)
-        run.wait(timeout=10)
+        run.exit_code()
     left = engine.control.names()
     assert len(left) == HOPS + 1
     dry = heal(url, "--dry-run")
@@ -123,52 +104,61 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(
     done = heal(url)
     assert done.exit_code == 0
     assert done.stdout.count("  removed ") == HOPS
-    assert f"removed: {HOPS}; of runs that may go on: 0; of others: 1" in done.stdout
+    assert f"removed: {HOPS}; of runs that may still be running: 0; of others: 1" in done.stdout
     assert engine.control.names() == [FOREIGN]
     again = heal(url)
     assert (again.exit_code, again.stdout.count("  removed ")) == (0, 0)
 
 
 @needs_proc
-@pytest.mark.parametrize("end", ["SIGINT", "SIGTERM", "SIGHUP", "mock services", "load process"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "SIGTERM",
+        *(
+            pytest.param(end, marks=pytest.mark.slow)
+            for end in ("SIGINT", "SIGHUP", "mock services", "load process")
+        ),
+    ],
+)
 def test_a_run_that_ends_early_heals_everything_itself(
     tmp_path: Path, children: Children, end: str
 ) -> None:
-    running = start(None, children, seed=1)
-    running.control.create(FOREIGN, "127.0.0.1:9")
-    with a_run(tmp_path, running.control.url) as run:
+    engine = start(None, children, seed=1)
+    engine.control.create(FOREIGN, "127.0.0.1:9")
+    with amid_its_faults(tmp_path, engine.control.url) as run:
         if end.startswith("SIG"):
-            run.send_signal(signal.Signals[end])
+            run.send(signal.Signals[end])
         else:
-            word = {"mock services": "harness.services", "load process": "locust"}[end]
-            (victim,) = [pid for line, pid in children_of(run.pid).items() if word in line]
+            word = {"mock services": "paychain.services", "load process": "locust"}[end]
+            victim = child_of(run.pid, word)
+            assert victim is not None
             os.kill(victim, signal.SIGKILL)
-        assert run.wait(timeout=30) == (130 if end.startswith("SIG") else 3)
-    assert running.control.names() == [FOREIGN]
+        assert run.exit_code() == (130 if end.startswith("SIG") else 3)
+    assert engine.control.names() == [FOREIGN]
 
 
 def test_a_run_of_elsewhere_is_left_unless_it_is_named(children: Children) -> None:
-    running = start(None, children, seed=1)
+    engine = start(None, children, seed=1)
     elsewhere = "paychain-00000000-1-1"
-    running.control.create(f"{elsewhere}.gateway.authorise.issuer", "127.0.0.1:9")
-    url = running.control.url
+    engine.control.create(f"{elsewhere}.gateway.authorise.issuer", "127.0.0.1:9")
+    url = engine.control.url
     left = heal(url)
     assert left.exit_code == 0
-    assert f"{elsewhere} ran elsewhere; if it is over: --run {elsewhere}" in left.stdout
-    assert len(running.control.names()) == 1
+    assert f"{elsewhere} ran elsewhere; if it ended: --run {elsewhere}" in left.stdout
+    assert len(engine.control.names()) == 1
     wrong = heal(url, "--run", "paychain-00000000-1-2")
     assert wrong.exit_code != 0
     assert "no proxy of a run 'paychain-00000000-1-2'" in str(wrong.exception)
     assert heal(url, "--run", elsewhere).exit_code == 0
-    assert running.control.names() == []
+    assert engine.control.names() == []
 
 
 def test_an_engine_that_ends_with_its_run_needs_no_healing() -> None:
     done = CliRunner().invoke(app, ["heal"], env={"TOXIPROXY_URL": ""})
-    assert "an engine that a run starts ends with it" in str(done.exception)
+    assert "an engine that a run starts ends with that run" in str(done.exception)
 
 
-# -- a server that answers oddly -------------------------------------------------------------------
 def gone(number: int = 4_194_304) -> str:
     """The mark of a process that cannot be: Linux numbers them below that."""
     place = run_mark().split("-")[1]
@@ -176,14 +166,14 @@ def gone(number: int = 4_194_304) -> str:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "said"),
+    ("status", "code", "line"),
     [
         (204, 0, "  removed  gateway.authorise.issuer"),
         (404, 0, "  removed  gateway.authorise.issuer"),  # somebody else was quicker
-        (500, 3, "  not done gateway.authorise.issuer: DELETE"),
+        (500, 3, "  failed   gateway.authorise.issuer: DELETE"),
     ],
 )
-def test_a_removal_is_told_as_it_went(status: int, code: int, said: str) -> None:
+def test_the_outcome_of_each_removal_is_printed(status: int, code: int, line: str) -> None:
     name = f"{gone()}.gateway.authorise.issuer"
     with serving() as server:
         server.answers["GET /version"] = (200, b'{"version": "2.12.0"}')
@@ -191,7 +181,7 @@ def test_a_removal_is_told_as_it_went(status: int, code: int, said: str) -> None
         server.answers[f"DELETE /proxies/{name}"] = (status, b"")
         done = heal(server.url)
     assert done.exit_code == code, done.stdout
-    assert said in done.stdout
+    assert line in done.stdout
 
 
 @pytest.mark.parametrize("body", [b"<html>busy</html>", b"[1, 2]", b'{"a": 1}'])
@@ -202,17 +192,23 @@ def test_a_server_that_answers_something_else_is_not_touched(body: bytes) -> Non
         done = heal(server.url)
         assert done.exit_code != 0
         assert "no Toxiproxy server answers" in str(done.exception)
-        assert [order for order, _ in server.asked if not order.startswith("GET")] == []
+        assert [request for request, _ in server.asked if not request.startswith("GET")] == []
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "gateway.authorise.issuer", "paychain", "paychain-gateway.authorise", "paychain-1-2.3",
-        "xpaychain-00000000-1-1.pay", "paychain-0000000g-1-1.pay", "paychain-00000000-1-1",
-        "paychain-00000000-1-1-pay", "paychain-00000000-99999999999-1.pay",
+        "gateway.authorise.issuer",
+        "paychain",
+        "paychain-gateway.authorise",
+        "paychain-1-2.3",
+        "xpaychain-00000000-1-1.pay",
+        "paychain-0000000g-1-1.pay",
+        "paychain-00000000-1-1",
+        "paychain-00000000-1-1-pay",
+        "paychain-00000000-99999999999-1.pay",
     ],
-)  # fmt: skip
+)
 def test_a_name_that_only_looks_like_ours_is_somebody_elses(name: str) -> None:
     assert owned(name) is None
 

@@ -5,41 +5,37 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from processes import children_of, wait_until
 
-# Customers give up after 0.8 s while the issuer still works for 2 s: the drain lasts that long.
-CHAIN = """\
-chain: slow-shop
-entry: gateway
-deadline: 800ms
-links:
-  gateway: {role: gateway, calls: {authorise: {to: processor, timeout: 4s}}}
-  processor: {role: processor, calls: {authorise: {to: issuer, timeout: 3500ms}}}
-  issuer: {role: issuer, answers_in: {median: 2s, p99: 2100ms}}
-"""
-EXPERIMENT = """\
-experiment: brief
-load: {arrivals: 20/s, warm_up: 200ms, before: 1s, after: 1s}
-faults: [{id: late, at: 0s, for: 1s, target: {hop: gateway -> processor}, latency: {delay: 5ms}}]
-"""
+from tests.support.chains import corner_shop, experiment
+from tests.support.cli import running
+from tests.support.processes import alive, child_of, children_of, needs_proc
+from tests.support.runs import declare, payments_are_under_way, run_in
+from tests.support.waiting import wait_until
+
+# Customers give up after 0.8 s while the issuer still works for 3 s: the drain lasts that long.
+CHAIN = corner_shop(
+    deadline="800ms",
+    timeout="5s",
+    processor_timeout="4500ms",
+    issuer={"answers_in": {"median": "3s", "p99": "3100ms"}},
+)
+EXPERIMENT = experiment(
+    "{id: late, at: 0s, for: 1s, target: {hop: gateway -> processor}, latency: {delay: 5ms}}",
+    arrivals="20/s",
+    warm_up="200ms",
+    before="1s",
+    after="1s",
+)
 PROCESSES = {
-    "fault engine": "harness.toxics",
-    "mock services": "harness.services",
+    "fault engine": "paychain.toxics",
+    "mock services": "paychain.services",
     "load process": "locust",
 }
-pytestmark = pytest.mark.skipif(
-    not Path("/proc").is_dir(), reason="finds child processes through /proc"
-)
-
-
-def child(run: subprocess.Popen[bytes], name: str) -> int | None:
-    return next((p for line, p in children_of(run.pid).items() if PROCESSES[name] in line), None)
+pytestmark = needs_proc
 
 
 def ports_open(address: str) -> bool:
@@ -52,52 +48,46 @@ def ports_open(address: str) -> bool:
 @pytest.mark.parametrize(
     ("stage", "victim"),
     [
-        ("start-up", ""),
-        ("start-up", "fault engine"),
-        ("start-up", "mock services"),
-        ("start-up", "load process"),
+        pytest.param("start-up", "", marks=pytest.mark.slow),
+        pytest.param("start-up", "fault engine", marks=pytest.mark.slow),
+        pytest.param("start-up", "mock services", marks=pytest.mark.slow),
+        pytest.param("start-up", "load process", marks=pytest.mark.slow),
         ("load", ""),
-        ("load", "fault engine"),
-        ("load", "mock services"),
-        ("load", "load process"),
-        ("drain", ""),
-        ("drain", "fault engine"),
-        ("drain", "mock services"),
+        pytest.param("load", "fault engine", marks=pytest.mark.slow),
+        pytest.param("load", "mock services", marks=pytest.mark.slow),
+        pytest.param("load", "load process", marks=pytest.mark.slow),
+        pytest.param("drain", "", marks=pytest.mark.slow),
+        pytest.param("drain", "fault engine", marks=pytest.mark.slow),
+        pytest.param("drain", "mock services", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_that_is_cut_short_is_inconclusive_and_leaves_nothing(
     tmp_path: Path, stage: str, victim: str
 ) -> None:
-    chain, experiment, out = tmp_path / "shop.yaml", tmp_path / "brief.yaml", tmp_path / "runs"
-    chain.write_text(CHAIN)
-    experiment.write_text(EXPERIMENT)
-    said = tmp_path / "said.txt"
-    command = [
-        sys.executable, "-m", "harness.cli", "run", str(chain), str(experiment), "--out", str(out),
-    ]  # fmt: skip
-    with said.open("wb") as output, subprocess.Popen(command, stderr=output, stdout=output) as run:
+    declare(tmp_path, shop=CHAIN, brief=EXPERIMENT)
+    with running(tmp_path, "run", "shop.yaml", "brief.yaml", "--out", "runs") as run:
         match stage:
             case "start-up":
-                wait_until(lambda: child(run, victim or "mock services"))
+                mark = PROCESSES[victim or "mock services"]
+                wait_until(lambda: child_of(run.pid, mark), f"the process {mark}")
             case "load":
-                wait_until(lambda: list(out.glob("*/spool/load.go")))
-                time.sleep(1.2)  # some payments are under way
+                payments_are_under_way(tmp_path, at_least=3)
             case "drain":
-                wait_until(lambda: "draining" in said.read_text())
+                run.wait_for("draining")
         family = children_of(run.pid)
         if victim:
-            pid = child(run, victim)
+            pid = child_of(run.pid, PROCESSES[victim])
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
         else:
-            run.send_signal(signal.SIGINT)
+            run.send(signal.SIGINT)
         cut_at = time.monotonic()
-        code = run.wait(timeout=30)
+        code = run.exit_code()
         took_s = time.monotonic() - cut_at
-    assert code == (3 if victim else 130), said.read_text()
+    assert code == (3 if victim else 130), run.output
     # 5 s for stopping; what is on top is the rendering of the report on a busy machine.
-    assert took_s < 10
-    (folder,) = out.iterdir()
+    assert took_s < 30
+    folder = run_in(tmp_path)
     result = json.loads((folder / "result.json").read_text())
     assert result["verdict"] == "inconclusive"
     assert (victim or "interrupted") in result["reasons"][0]
@@ -109,7 +99,7 @@ def test_a_run_that_is_cut_short_is_inconclusive_and_leaves_nothing(
         assert rules["unknowns_resolved"]["findings"] == 0
     if stage != "start-up":
         assert result["load"]["recorded"] > 0
-    assert [pid for pid in family.values() if Path(f"/proc/{pid}").exists()] == []
+    assert alive(family.values()) == []
     for ready in (folder / "spool").glob("*.ready"):
         text = ready.read_text()
         if text.startswith("http"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import pty
 import re
@@ -17,10 +16,13 @@ from pathlib import Path
 
 import pytest
 import requests
-from boards import Board, command, environment, running
-from processes import children_of, wait_until
 
-from harness.board.guard import HEADER
+from paychain.board.guard import HEADER
+from tests.support.boards import CHAIN, LOAD, Board, board
+from tests.support.cli import PAYCHAIN, environment, invoked, paychain
+from tests.support.processes import alive, children_of
+from tests.support.runs import declare, result_in
+from tests.support.waiting import wait_until
 
 
 def post(board: Board, path: str, headers: dict[str, str]) -> int:
@@ -30,54 +32,57 @@ def post(board: Board, path: str, headers: dict[str, str]) -> int:
 
 @pytest.mark.slow
 def test_locusts_own_calls_are_guarded_and_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
-    with running(tmp_path, "--rate", "10/s") as board:
-        ours, key = {"Origin": board.url}, board.key()
+    with board(tmp_path, "--rate", "10/s") as running:
+        ours, key = {"Origin": running.url}, running.key()
         refused = [
-            ours, {HEADER: key, "Origin": "http://evil.example"},
-            {HEADER: key, "Host": "evil.example"}, {HEADER: "a guess", **ours}, {},
-        ]  # fmt: skip
+            ours,
+            {HEADER: key, "Origin": "http://evil.example"},
+            {HEADER: key, "Host": "evil.example"},
+            {HEADER: "a guess", **ours},
+            {},
+        ]
         for headers in refused:
             for path in ("/swarm", "/stop", "/stats/reset", "/user", "/paychain/do"):
-                assert post(board, path, headers) == 403, (path, headers)
-        assert board.state()["phase"] == "ready"
-        foreign = requests.get(f"{board.url}/stats/requests", timeout=20)
+                assert post(running, path, headers) == 403, (path, headers)
+        assert running.state()["phase"] == "ready"
+        foreign = requests.get(f"{running.url}/stats/requests", timeout=20)
         assert "access-control-allow-origin" not in foreign.headers
 
-        assert post(board, "/swarm", {HEADER: key, **ours}) == 200
-        wait_until(lambda: board.state()["rate"] == 5)
-        wait_until(lambda: board.state()["all_payments"] > 10)
-        stats = requests.get(f"{board.url}/stats/requests", timeout=20).json()
+        assert post(running, "/swarm", {HEADER: key, **ours}) == 200
+        wait_until(lambda: running.state()["rate"] == 5)
+        wait_until(lambda: running.state()["all_payments"] > 10)
+        stats = requests.get(f"{running.url}/stats/requests", timeout=20).json()
         assert stats["stats"][0]["name"] == "pay"
-        assert board.do(do="switch", target="link", name="issuer", kind="down").ok
-        twice = board.do(do="switch", target="link", name="issuer", kind="down")
-        assert (twice.status_code, "on already" in twice.text) == (409, True)
-        processes = children_of(board.process.pid)
+        assert running.do(do="switch", target="link", name="issuer", kind="down").ok
+        twice = running.do(do="switch", target="link", name="issuer", kind="down")
+        assert (twice.status_code, "already active" in twice.text) == (409, True)
+        processes = children_of(running.process.pid)
         assert len(processes) == 3  # engine, links, Locust
-    for pid in processes.values():
-        assert not Path(f"/proc/{pid}").exists()
+    assert alive(processes.values()) == []
     (folder,) = (tmp_path / "reports").iterdir()
-    result = json.loads((folder / "result.json").read_text())
+    result = result_in(folder)
     assert result["load"]["planned"] == result["load"]["recorded"] > 10
     assert result["faults"][0]["healed_s"] is not None
     assert (folder / "report.html").exists()
-    sums = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=folder, capture_output=True,
-                          check=False)  # fmt: skip
+    sums = subprocess.run(
+        ["sha256sum", "-c", "SHA256SUMS"], cwd=folder, capture_output=True, check=False
+    )
     assert sums.returncode == 0, sums.stdout
     assert not (tmp_path / "chaos").exists()  # nobody saved
 
 
 def test_nothing_is_left_when_nothing_was_done(tmp_path: Path) -> None:
-    with running(tmp_path) as board:
-        assert board.state()["phase"] == "ready"
+    with board(tmp_path) as running:
+        assert running.state()["phase"] == "ready"
     assert list((tmp_path / "reports").iterdir()) == []
 
 
 @pytest.mark.slow
 def test_beyond_loopback_a_token_opens_the_board(tmp_path: Path) -> None:
     token = "a-token-of-some-length"
-    with running(tmp_path, "--host", "0.0.0.0", "--token", token) as board:
-        url = re.sub(r"//[^:]+:", "//127.0.0.1:", board.url)
-        assert token in (tmp_path / "said.txt").read_text()
+    with board(tmp_path, "--host", "0.0.0.0", "--token", token) as running:
+        url = re.sub(r"//[^:]+:", "//127.0.0.1:", running.url)
+        assert token in running.process.output
         assert requests.get(f"{url}/", timeout=20).status_code == 403
         assert requests.get(f"{url}/stats/requests", timeout=20).status_code == 403
         session = requests.Session()
@@ -131,23 +136,24 @@ class Screen:
 
 @pytest.mark.slow
 def test_the_same_switches_by_key_on_a_real_terminal(tmp_path: Path) -> None:
-    screen = Screen(command(tmp_path, "--no-web", "--rate", "20/s"), tmp_path)
-    screen.wait_for("number of a place")
+    declare(tmp_path, **{"corner-shop": CHAIN})
+    screen = Screen([*PAYCHAIN, *LOAD, "--no-web", "--rate", "20/s"], tmp_path)
+    screen.wait_for("number: link or provider")
     screen.press(" ")
     screen.wait_for(r"load 20/s")
     screen.press("+")
     screen.wait_for(r"load 25/s")
     screen.wait_for(r"success 100\.0 % of \d\d+ payments")
     screen.press("1")  # provider acme
-    screen.wait_for("provider acme: number switches a fault")
+    screen.wait_for("provider acme   number: switch a fault")
     screen.press("1\n")  # down: there are 21 numbers
-    screen.wait_for("on: down on acme")
-    screen.wait_for(r"broke: gateway → processor [1-9]")
+    screen.wait_for("active faults: down on acme")
+    screen.wait_for(r"payments broke at: gateway → processor [1-9]")
     screen.press("h")
     screen.wait_for("healed down on provider acme")
     screen.press("\x1b")
     screen.press("s")
-    screen.wait_for("take 2")
+    screen.wait_for("run 2")
     screen.press("q")
     assert screen.exit_code() == 0
     (file,) = (tmp_path / "chaos/recorded").glob("*-by-hand.yaml")
@@ -157,26 +163,26 @@ def test_the_same_switches_by_key_on_a_real_terminal(tmp_path: Path) -> None:
 
 
 def test_keys_need_a_terminal(tmp_path: Path) -> None:
-    done = subprocess.run(
-        command(tmp_path, "--no-web"), cwd=tmp_path, env=environment(), stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "no terminal" in done.stderr
+    declare(tmp_path, **{"corner-shop": CHAIN})
+    done = paychain(tmp_path, *LOAD, "--no-web")
+    assert done.exit_code == 2
+    assert "needs a terminal" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
-    [(["--rate", "0/s"], "whole payments"), (["--rate", "2.5/s"], "whole payments"),
-     (["--rate", "20"], "no unit|not a rate"), (["--token", "short"], "fewer than 16")],
-)  # fmt: skip
-def test_a_mistake_is_told_before_anything_starts(
-    tmp_path: Path, words: list[str], said: str
+    ("words", "mistake"),
+    [
+        (["--rate", "0/s"], "not an integer between"),
+        (["--rate", "2.5/s"], "not an integer between"),
+        (["--rate", "20"], "no unit|not a rate"),
+        (["--token", "short"], "fewer than 16"),
+    ],
+)
+def test_a_mistake_is_reported_before_anything_starts(
+    tmp_path: Path, words: list[str], mistake: str
 ) -> None:
-    done = subprocess.run(
-        command(tmp_path, *words), cwd=tmp_path, env=environment(), capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert re.search(said, done.stderr), done.stderr
+    declare(tmp_path, **{"corner-shop": CHAIN})
+    done = invoked(tmp_path, *LOAD, *words)
+    assert done.exit_code == 2
+    assert re.search(mistake, done.stderr), done.stderr
     assert not (tmp_path / "reports").exists()

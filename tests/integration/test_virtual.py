@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,65 +14,49 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli.main import app, main
-from harness.wire.answer import AnswerReader
-
-CHAIN = """\
-chain: shop
-entry: gateway
-deadline: 3s
-links:
-  gateway:
-    role: gateway
-    calls:
-      authorise:
-        to: processor-a
-        timeout: 600ms
-        on_unknown: ON_UNKNOWN
-        fallback: [{to: processor-b}]
-  processor-a: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms}}}
-  processor-b: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms}}}
-  issuer: {role: issuer, declines: {share: 5%}}
-"""
-EXPERIMENT = """\
-experiment: quick
-load: {arrivals: 40/s, warm_up: 500ms, before: 1500ms, after: 2s}
-faults:
-  - {id: hurt, at: 0s, for: 2s, target: {link: processor-a}, FAULT}
-tolerances:
-  technical_success: {before: ">= 99.9%", during: ">= 95%"}
-"""
-
+from paychain.cli.main import app, main
+from paychain.wire.answer import AnswerReader
+from tests.support.chains import experiment, shop
+from tests.support.cli import invoked, paychain
+from tests.support.paths import SOURCES
+from tests.support.runs import broken_rules, declare, run_in
 
 SLOW = "latency: {delay: 50ms}"
 # A link's time to answer that hangs on the order of a set, as a careless change would have it.
 DEPENDS_ON_THE_HASH_SEED = """\
-import harness.payments.chance as chance
+import paychain.payments.chance as chance
 honest = chance.draw
 chance.draw = lambda seed, *key: (honest(seed, *key) + hash("planted") % 97 / 1e6) % 1
 """
 
 
-def run(folder: Path, *options: str, fault: str, on_unknown: str = "reverse") -> dict[str, Any]:
-    """The result of one run of the chain, by the command line."""
-    chain, experiment = folder / "shop.yaml", folder / "quick.yaml"
-    chain.write_text(CHAIN.replace("ON_UNKNOWN", on_unknown))
-    experiment.write_text(EXPERIMENT.replace("FAULT", fault))
-    done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "run", str(chain), str(experiment),
-         "--out", str(folder / "runs"), "--json", *options],
-        timeout=90, check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode in (0, 1, 3), done.stderr
-    return dict(json.loads(done.stdout))
-
-
-def broken_rules(result: dict[str, Any]) -> set[str]:
-    return {rule["rule"] for rule in result["money"]["rules"] if rule["findings"]}
+def run(
+    folder: Path,
+    *options: str,
+    fault: str,
+    on_unknown: str = "reverse",
+    variables: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """The result of one run of a shop with two seconds of a fault of processor-a."""
+    hurt = f"{{id: hurt, at: 0s, for: 2s, target: {{link: processor-a}}, {fault}}}"
+    declare(
+        folder,
+        shop=shop(on_unknown=on_unknown, issuer={"declines": {"share": "5%"}}),
+        quick=experiment(
+            hurt, tolerances='{technical_success: {before: ">= 99.9%", during: ">= 95%"}}'
+        ),
+    )
+    words = ["run", "shop.yaml", "quick.yaml", "--out", "runs", "--json", *options]
+    if variables is None and "--virtual" in options:
+        done = invoked(folder, *words)
+    else:
+        done = paychain(folder, *words, variables=variables)
+    assert done.exit_code in (0, 1, 3), done.stderr
+    return dict(done.json)
 
 
 def broken_at(result: dict[str, Any]) -> set[tuple[str, str]]:
-    return {(one["caller"], one["callee"]) for one in result["breaks"]}
+    return {(place["caller"], place["callee"]) for place in result["breaks"]}
 
 
 FAULTS = {
@@ -89,12 +70,12 @@ FAULTS = {
 def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The results of real runs, which wait at the same time."""
 
-    def one(name: str) -> dict[str, Any]:
+    def real_run(name: str) -> dict[str, Any]:
         fault, on_unknown = FAULTS[name]
         return run(tmp_path_factory.mktemp("real"), fault=fault, on_unknown=on_unknown)
 
     with ThreadPoolExecutor(len(FAULTS)) as pool:
-        return dict(zip(FAULTS, pool.map(one, FAULTS), strict=True))
+        return dict(zip(FAULTS, pool.map(real_run, FAULTS), strict=True))
 
 
 @pytest.mark.slow
@@ -123,7 +104,7 @@ def test_a_virtual_run_says_so_writes_every_output_and_repeats(tmp_path: Path) -
     assert result["load"]["lag_max_ms"] == 0
     assert result["command"].endswith("--virtual")
     assert not result["reasons"]
-    (folder,) = (tmp_path / "runs").iterdir()
+    folder = run_in(tmp_path)
     for name in ("report.html", "junit.xml", "summary.md", "run.db"):
         assert (folder / name).stat().st_size > 0
     with sqlite3.connect(folder / "run.db") as store:
@@ -139,13 +120,11 @@ def test_a_run_that_does_not_repeat_is_inconclusive_and_shows_the_first_differen
     tmp_path: Path,
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(DEPENDS_ON_THE_HASH_SEED)
-    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", path)
-        patch.setenv("PYTHONHASHSEED", "1")
-        result = run(tmp_path, "--virtual", "--check-determinism", fault=SLOW)
+    path = f"{tmp_path}{os.pathsep}{SOURCES}"
+    careless = {"PYTHONPATH": path, "PYTHONHASHSEED": "1"}
+    result = run(tmp_path, "--virtual", "--check-determinism", fault=SLOW, variables=careless)
     assert result["verdict"] == "inconclusive"
-    (reason,) = [one for one in result["reasons"] if "two runs of one seed differ" in one]
+    (reason,) = [reason for reason in result["reasons"] if "two runs of one seed differ" in reason]
     assert re.search(r"record 1 differs: Movement\(link='issuer', .* and then .*at_ns=\d", reason)
 
 
@@ -153,15 +132,14 @@ def test_a_run_that_does_not_repeat_is_inconclusive_and_shows_the_first_differen
     ("options", "mistake"),
     [
         (["--virtual", "--toxiproxy", "http://127.0.0.1:1"], "cannot run in virtual time"),
-        (["--check-determinism"], "only virtual runs repeat exactly"),
+        (["--check-determinism"], "only virtual runs are deterministic"),
     ],
 )
-def test_options_that_do_not_fit_virtual_time_are_refused(options: list[str], mistake: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "run", "card-ecommerce", "steady", *options],
-        timeout=60, check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 2
+def test_options_that_do_not_fit_virtual_time_are_refused(
+    tmp_path: Path, options: list[str], mistake: str
+) -> None:
+    done = invoked(tmp_path, "run", "card-ecommerce", "steady", *options)
+    assert done.exit_code == 2
     assert mistake in done.stderr
 
 
@@ -181,12 +159,12 @@ def test_ctrl_c_within_a_callback_of_the_http_parser_ends_the_run(
     whole = AnswerReader.on_message_complete
     calls = iter(range(1_000_000))
 
-    def struck(reader: AnswerReader) -> None:
+    def interrupted(reader: AnswerReader) -> None:
         if next(calls) == 500:
             signal.raise_signal(signal.SIGINT)
         whole(reader)
 
-    monkeypatch.setattr(AnswerReader, "on_message_complete", struck)
+    monkeypatch.setattr(AnswerReader, "on_message_complete", interrupted)
     words = ["run", "card-ecommerce", "steady", "--virtual", "--quiet", "--out", str(tmp_path)]
     before = signal.getsignal(signal.SIGINT)
     result = CliRunner().invoke(app, words)
@@ -199,7 +177,7 @@ def test_ctrl_c_within_a_callback_of_the_http_parser_ends_the_run(
 def test_ctrl_c_before_a_command_began_leaves_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("harness.cli.main.app", lambda: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr("paychain.cli.main.app", lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(SystemExit, match="130"):
         main()
     assert capsys.readouterr().err == ""

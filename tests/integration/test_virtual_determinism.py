@@ -12,36 +12,41 @@ from shutil import which
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.chains import shop
+from tests.support.paths import ROOT, SOURCES
+from tests.support.runs import declare
+
 VENVS = ROOT / "tests" / ".pythons"  # git-ignored: one environment per Python, made once
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 NEEDS = (
-    "faker", "httptools", "msgspec", "pydantic", "PyYAML", "requests", "toxiproxy-python",
+    "faker",
+    "httptools",
+    "msgspec",
+    "pydantic",
+    "PyYAML",
+    "requests",
+    "toxiproxy-python",
     "cryptography",
-)  # fmt: skip
-CHAIN = """\
-chain: shop
-entry: gateway
-deadline: 3s
-links:
-  gateway:
-    role: gateway
-    calls:
-      screen: {to: fraud, timeout: 300ms, fallback: [{skip: {up_to: 50.00}}]}
-      authorise:
-        to: processor-a
-        timeout: 600ms
-        retry: {attempts: 2, backoff: 50ms, on: [refused, reset]}
-        breaker: {failure_rate: 50%, window: 2s, minimum_calls: 10, open_for: 1s, probes: 2}
-        on_unknown: reverse
-        fallback: [{to: processor-b}]
-  fraud: {role: fraud}
-  processor-a: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms}}}
-  processor-b: {role: processor, calls: {authorise: {to: issuer, timeout: 300ms}}}
-  issuer: {role: issuer, declines: {share: 5%}}
-"""
+)
+SCREEN = {"to": "fraud", "timeout": "300ms", "fallback": [{"skip": {"up_to": "50.00"}}]}
+CHAIN = shop(
+    gateway={"calls": {"screen": SCREEN}},
+    authorise={
+        "retry": {"attempts": 2, "backoff": "50ms", "on": ["refused", "reset"]},
+        "breaker": {
+            "failure_rate": "50%",
+            "window": "2s",
+            "minimum_calls": 10,
+            "open_for": "1s",
+            "probes": 2,
+        },
+    },
+    issuer={"declines": {"share": "5%"}},
+    links={"fraud": {"role": "fraud"}},
+)
 EXPERIMENT = """\
 experiment: everything
+tolerances: {}
 load: {arrivals: 40/s, warm_up: 500ms, before: 500ms, after: 1s}
 faults:
   - {id: cut, at: 0s, for: 1s, target: {link: processor-a}, reset: {after: 1ms, share: 30%}}
@@ -55,23 +60,29 @@ faults:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("declared")
-    chain, experiment = folder / "shop.yaml", folder / "everything.yaml"
-    chain.write_text(CHAIN)
-    experiment.write_text(EXPERIMENT)
-    return chain, experiment
+    declare(folder, shop=CHAIN, everything=EXPERIMENT)
+    return folder / "shop.yaml", folder / "everything.yaml"
 
 
 def trace(
-    files: tuple[Path, Path], folder: Path, *, hash_seed: str, python: str = sys.executable,
+    files: tuple[Path, Path],
+    folder: Path,
+    *,
+    hash_seed: str,
+    python: str = sys.executable,
     seed: int = 7,
-) -> str:  # fmt: skip
+) -> str:
     """The digest of every record of one run in a process of its own."""
     out = folder / "trace"
     done = subprocess.run(
-        [python, "-m", "harness.simulation", *files, str(seed), out], cwd=folder,
-        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
-        timeout=100, check=False, capture_output=True, text=True,
-    )  # fmt: skip
+        [python, "-m", "paychain.environment.trace", *files, str(seed), out],
+        cwd=folder,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(SOURCES)},
+        timeout=100,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     data = out.read_bytes()
     assert len(data) > 50_000  # 240 payments leave about 1,000 records
@@ -101,8 +112,11 @@ def python_of(version: str) -> str:
         ):
             done = subprocess.run(
                 [str(part) for part in command],
-                timeout=300, check=False, capture_output=True, text=True,
-            )  # fmt: skip
+                timeout=300,
+                check=False,
+                capture_output=True,
+                text=True,
+            )
             if done.returncode != 0:
                 pytest.skip(f"Python {version} cannot be set up: {done.stderr.strip()[-300:]}")
         (VENVS / version / "ready").touch()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.simulate import simulate
+from paychain.simulation.simulate import simulate
 
 Trace = list[str]
 

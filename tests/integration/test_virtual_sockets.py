@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.simulate import simulate
+from paychain.simulation.simulate import simulate
 
 PATIENCE_S = 0.2  # real: long enough for loopback to do what it does
 MEGABYTE = 1_000_000
@@ -77,9 +77,11 @@ async def staged(play: Play, *, server_stays: bool) -> dict[str, Any]:
     server.close()
     await server.wait_closed()
     return {
-        "client": client_side.events, "server": server_side.events,
-        "client bytes": len(client_side.received), "server bytes": len(server_side.received),
-    }  # fmt: skip
+        "client": client_side.events,
+        "server": server_side.events,
+        "client bytes": len(client_side.received),
+        "server bytes": len(server_side.received),
+    }
 
 
 async def close_after_writing(client: Side, server: Side) -> None:
@@ -190,12 +192,21 @@ async def both_write_and_close_at_once(client: Side, server: Side) -> None:
 
 
 PLAYS = [
-    close_after_writing, close_with_much_unsent, half_close_and_answer, half_close_and_no_answer,
-    abort_is_a_close, abort_with_unread_bytes_is_a_reset, reset, reset_after_bytes,
-    reset_of_a_side_that_does_not_read, reset_that_waits_until_reading_goes_on,
-    write_to_a_closed_side, write_after_the_end_was_lost, backpressure,
+    close_after_writing,
+    close_with_much_unsent,
+    half_close_and_answer,
+    half_close_and_no_answer,
+    abort_is_a_close,
+    abort_with_unread_bytes_is_a_reset,
+    reset,
+    reset_after_bytes,
+    reset_of_a_side_that_does_not_read,
+    reset_that_waits_until_reading_goes_on,
+    write_to_a_closed_side,
+    write_after_the_end_was_lost,
+    backpressure,
     both_write_and_close_at_once,
-]  # fmt: skip
+]
 
 
 KINDS = [(play, stays) for play in PLAYS for stays in (False, True)]
@@ -211,9 +222,11 @@ def real() -> list[dict[str, Any]]:
     return asyncio.run(all_plays())
 
 
-@pytest.mark.parametrize("number", range(len(KINDS)), ids=[
-    f"{play.__name__}-{'stays' if stays else 'closes'}-on-eof" for play, stays in KINDS
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "number",
+    range(len(KINDS)),
+    ids=[f"{play.__name__}-{'stays' if stays else 'closes'}-on-eof" for play, stays in KINDS],
+)
 def test_both_ends_see_what_they_see_over_real_sockets(
     real: list[dict[str, Any]], number: int
 ) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from wire_peer import ON_EACH_LOOP, Listener, Peer, Runner, run, until
 
-from harness.wire.answer import MOST_RESPONSE_BYTES
-from harness.wire.client import HttpPool
-from harness.wire.http import (
+from paychain.payments.outcome import HopResult
+from paychain.protocol.reply import failure_of
+from paychain.wire.answer import MAX_RESPONSE_BYTES
+from paychain.wire.client import HttpPool
+from paychain.wire.http import (
     Broken,
     CallTimeout,
     HttpRequest,
@@ -23,7 +25,8 @@ from harness.wire.http import (
     Refused,
     WireError,
 )
-from harness.wire.server import HttpServer
+from paychain.wire.server import HttpServer
+from tests.support.wire_peer import ON_EACH_LOOP, Listener, Peer, Runner, run, until
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
 
@@ -43,9 +46,11 @@ async def to_echo(
 ) -> AsyncIterator[tuple[HttpPool, HttpServer]]:
     server = HttpServer(echo, limits=limits)
     pool = HttpPool(
-        "127.0.0.1", await server.start("127.0.0.1"),
-        max_connections=max_connections, max_waiting=max_waiting,
-    )  # fmt: skip
+        "127.0.0.1",
+        await server.start("127.0.0.1"),
+        max_connections=max_connections,
+        max_waiting=max_waiting,
+    )
     try:
         yield pool, server
     finally:
@@ -139,6 +144,41 @@ def test_a_request_waits_for_a_connection_only_until_its_deadline(runner: Runner
             peer.close()
 
     run(runner, scenario())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse what does not fit")
+@ON_EACH_LOOP
+def test_a_connection_that_takes_too_long_is_a_request_that_was_not_sent(runner: Runner) -> None:
+    async def scenario() -> None:
+        # A full backlog: the system drops further connection requests, as a dead host does.
+        with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            for filler in (first, second):
+                filler.setblocking(False)
+                filler.connect_ex(full.getsockname())
+            pool = HttpPool(*full.getsockname())
+            begun = asyncio.get_running_loop().time()
+            with pytest.raises(Refused) as caught:
+                await pool.request("POST", "/", b"", timeout_s=30.0, connect_timeout_s=0.1)
+            assert asyncio.get_running_loop().time() - begun < 10
+            assert failure_of(caught.value) is HopResult.REFUSED
+            await pool.close()
+
+    run(runner, scenario())
+
+
+@ON_EACH_LOOP
+def test_an_answer_may_take_longer_than_a_connection(runner: Runner) -> None:
+    async def scenario() -> bytes:
+        async with to_echo() as (pool, _):
+            # It is answered after 100 ms.
+            answer = await pool.request(
+                "POST", "/", b"slow", timeout_s=10.0, connect_timeout_s=0.09
+            )
+            return answer.body
+
+    assert run(runner, scenario()) == b"slow"
 
 
 @ON_EACH_LOOP
@@ -343,10 +383,13 @@ ANSWERS = {  # what comes, the body, whether the connection may be used again
     "plain": (OK, b"hi", True),
     "chunked": (
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n",
-        b"hi", True,
+        b"hi",
+        True,
     ),
     "after two informational ones": (
-        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nlink: x\r\n\r\n" + OK, b"hi", True,
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nlink: x\r\n\r\n" + OK,
+        b"hi",
+        True,
     ),
     "without content": (b"HTTP/1.1 204 No Content\r\n\r\n", b"", True),
     "closing": (CLOSED + b"content-length: 2\r\n\r\nhi", b"hi", False),
@@ -355,7 +398,7 @@ ANSWERS = {  # what comes, the body, whether the connection may be used again
     "with a second one behind it": (OK + OK, b"hi", False),
     "with part of a second one behind it": (OK + b"HT", b"hi", False),
     "with garbage behind it": (OK + b"\x00\x01", b"hi", False),
-}  # fmt: skip
+}
 
 
 @ON_EACH_LOOP
@@ -428,9 +471,9 @@ def test_an_answer_that_overtakes_its_request_costs_the_connection(runner: Runne
         b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nx: " + b"y" * (MOST_RESPONSE_BYTES + 1),
-        b"HTTP/1.1 200 OK\r\n\r\n" + b"y" * (MOST_RESPONSE_BYTES + 1),
-        b"HTTP/1.1 100 Continue\r\n\r\n" * (MOST_RESPONSE_BYTES // 25 + 1),
+        b"HTTP/1.1 200 OK\r\nx: " + b"y" * (MAX_RESPONSE_BYTES + 1),
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"y" * (MAX_RESPONSE_BYTES + 1),
+        b"HTTP/1.1 100 Continue\r\n\r\n" * (MAX_RESPONSE_BYTES // 25 + 1),
     ],
 )
 def test_what_is_no_answer_is_malformed(runner: Runner, data: bytes) -> None:

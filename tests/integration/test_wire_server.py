@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from wire_peer import ON_EACH_LOOP, Peer, Runner, run, until
 
-from harness.wire.http import Handler, HttpRequest, HttpResponse, Limits
-from harness.wire.server import HttpServer
+from paychain.wire.http import Handler, HttpRequest, HttpResponse, Limits
+from paychain.wire.server import HttpServer
+from tests.support.wire_peer import ON_EACH_LOOP, Peer, Runner, run, until
 
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nhost: a\r\n"
@@ -23,7 +23,7 @@ async def echo(request: HttpRequest) -> HttpResponse:
 
 
 class Work:
-    """A handler that ends when it is told to, and the answers that did not arrive."""
+    """A handler that ends when the test lets it, and the answers that did not arrive."""
 
     def __init__(self, answer: HttpResponse | None = None) -> None:
         self.answer = answer or HttpResponse(200, b"done")
@@ -82,32 +82,44 @@ PROBES = {
     "a length of 70 digits": (POST + b"content-length: " + b"9" * 70 + b"\r\n\r\n", [400]),
     "a length of 10 GB": (POST + b"content-length: 9999999999\r\n\r\n", [413]),
     "length and chunks": (
-        POST + b"content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", [400],
+        POST + b"content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        [400],
     ),
     "chunks and length": (
-        POST + b"transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n", [400],
+        POST + b"transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n",
+        [400],
     ),
     "chunks hidden by a second coding": (
-        POST + b"transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n", [400],
+        POST + b"transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        [400],
     ),
     "an unknown coding": (POST + b"transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", [501]),
     "chunks in HTTP/1.0": (
-        b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", [400],
+        b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        [400],
     ),
     "no host": (b"GET / HTTP/1.1\r\n\r\n", [400]),
     "two hosts": (b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", [400]),
     "a header of 256 KB": (
-        b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"y" * 262_144 + b"\r\n\r\n", [431],
+        b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"y" * 262_144 + b"\r\n\r\n",
+        [431],
     ),
     "a header of 256 KB that does not end": (
-        b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"y" * 262_144, [431],
+        b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"y" * 262_144,
+        [431],
     ),
     "a target of 256 KB": (b"GET /" + b"y" * 262_144, [431]),
     "10,000 headers": (GET[:-2] + b"x: y\r\n" * 10_000 + b"\r\n", [200]),
     "20,000 headers": (GET[:-2] + b"x: y\r\n" * 20_000 + b"\r\n", [431]),
     "a body of 20 MB": (POST + b"content-length: 20000000\r\n\r\n" + b"x" * 20_000_000, [413]),
-    "chunks of 20 MB": (CHUNKED + b"10000\r\n" + b"x" * 65_536 + b"\r\n" * 1 + (
-        b"10000\r\n" + b"x" * 65_536 + b"\r\n") * 304, [413]),
+    "chunks of 20 MB": (
+        CHUNKED
+        + b"10000\r\n"
+        + b"x" * 65_536
+        + b"\r\n" * 1
+        + (b"10000\r\n" + b"x" * 65_536 + b"\r\n") * 304,
+        [413],
+    ),
     "a chunk extension of 256 KB": (CHUNKED + b"1;" + b"x" * 262_144, [431]),
     "chunks": (CHUNKED + b"2\r\nhi\r\n3;ext=1\r\nyou\r\n0\r\n\r\n", [200]),
     "chunks with a trailer": (CHUNKED + b"2\r\nhi\r\n0\r\nhost: other\r\n\r\n" + GET, [200, 200]),
@@ -126,7 +138,7 @@ PROBES = {
     "a space before the colon": (GET[:-2] + b"x : a\r\n\r\n", [400]),
     "bare line feeds": (b"GET / HTTP/1.1\nhost: a\n\n", [400]),
     "no path": (b"GET HTTP/1.1\r\nhost: a\r\n\r\n", [400]),
-}  # fmt: skip
+}
 
 
 @ON_EACH_LOOP
@@ -245,7 +257,7 @@ EXPECTING = POST + b"content-length: 2\r\nexpect: 100-continue\r\n\r\n"
 
 
 @ON_EACH_LOOP
-def test_a_client_that_waits_is_told_to_go_on(runner: Runner) -> None:
+def test_a_client_that_expects_100_continue_gets_it(runner: Runner) -> None:
     async def scenario() -> bytes:
         async with serving(echo) as (_, port):
             peer = await Peer.to(port, EXPECTING)
@@ -259,7 +271,7 @@ def test_a_client_that_waits_is_told_to_go_on(runner: Runner) -> None:
 
 
 @ON_EACH_LOOP
-def test_going_on_is_said_after_the_answers_that_are_owed_before_it(runner: Runner) -> None:
+def test_100_continue_comes_after_the_answers_that_are_owed_before_it(runner: Runner) -> None:
     async def scenario() -> bytes:
         async with working() as (work, _, port):
             peer = await Peer.to(port, POST + b"content-length: 1\r\n\r\n1" + EXPECTING)
@@ -285,7 +297,7 @@ def test_going_on_is_said_after_the_answers_that_are_owed_before_it(runner: Runn
         (b"POST / HTTP/1.0\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\nhi", [200]),
     ],
 )
-def test_going_on_is_not_said_where_it_means_nothing(
+def test_100_continue_is_not_sent_where_it_means_nothing(
     runner: Runner, data: bytes, expected: list[int]
 ) -> None:
     async def scenario() -> bytes:
@@ -400,8 +412,8 @@ def test_the_next_answer_waits_until_the_one_before_is_taken(runner: Runner) -> 
     async def scenario() -> tuple[int, bytes]:
         async with working(big, Limits()) as (work, _, port):
             work.may_end.set()
-            one = POST + b"content-length: 1\r\n\r\n1"
-            peer = await Peer.to(port, one * 2, receive_bytes=65_536)
+            request = POST + b"content-length: 1\r\n\r\n1"
+            peer = await Peer.to(port, request * 2, receive_bytes=65_536)
             await asyncio.sleep(0.2)
             begun = len(work.begun)
             peer.end()
@@ -424,8 +436,8 @@ def test_an_answer_that_never_leaves_holds_the_connection_until_its_client_ends(
 
     async def scenario() -> None:
         async with serving(silent, Limits(idle_s=0.5)) as (server, port):
-            one = POST + b"content-length: 1\r\n\r\n1"
-            ended, early, patient = [await Peer.to(port, one * 2) for _ in range(3)]
+            request = POST + b"content-length: 1\r\n\r\n1"
+            ended, early, patient = [await Peer.to(port, request * 2) for _ in range(3)]
             early.end()  # perhaps before the handler is through
             await until(lambda: len(begun) == 3)
             assert await early.rest() == b""
@@ -530,9 +542,9 @@ def test_no_more_connections_than_allowed_are_served(runner: Runner) -> None:
 def test_requests_are_read_ahead_only_so_far(runner: Runner) -> None:
     async def scenario() -> bytes:
         async with working(None, Limits(pipelined=4)) as (work, server, port):
-            one = POST + b"content-length: 60000\r\n\r\n" + b"x" * 60_000
+            request = POST + b"content-length: 60000\r\n\r\n" + b"x" * 60_000
             peer = await Peer.to(port)
-            sending = asyncio.create_task(peer.send(one * 400))  # 24 MB: more than any buffer
+            sending = asyncio.create_task(peer.send(request * 400))  # 24 MB: more than any buffer
             await asyncio.sleep(0.3)
             (connection,) = server._connections
             assert not sending.done()

@@ -1,68 +1,70 @@
-"""A load over several worker processes, here and elsewhere: whole, or said what is missing."""
+"""A load over several worker processes, here and elsewhere: whole, or what is missing is named."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import wait_until
+
+from tests.support.chains import corner_shop, experiment
+from tests.support.cli import PAYCHAIN, Running, environment, invoked, python, running
+from tests.support.processes import needs_proc
+from tests.support.runs import declare, payments_are_under_way, result_in, run_in
+from tests.support.waiting import WITHIN_S, let_pass, wait_until
 
 # Declines are drawn per payment from the seed: who sends it must make no difference.
-CHAIN = """\
-chain: shop
-entry: gateway
-deadline: 8s
-links:
-  gateway: {role: gateway, calls: {authorise: {to: processor, timeout: 7s}}}
-  processor: {role: processor, calls: {authorise: {to: issuer, timeout: 6s}}}
-  issuer: {role: issuer, declines: {share: 20%}}
-"""
-EXPERIMENT = """\
-experiment: steady
-load: {arrivals: 40/s, spacing: poisson, warm_up: 500ms, before: LASTS, after: 500ms}
-tolerances: {technical_success: ">= 99%"}
-"""
-TOKEN = "a token of a test, long enough"
-CLI = (sys.executable, "-m", "harness.cli")
-pytestmark = pytest.mark.skipif(
-    not Path("/proc").is_dir(), reason="finds child processes through /proc"
+CHAIN = corner_shop(
+    deadline="8s", timeout="7s", processor_timeout="6s", issuer={"declines": {"share": "20%"}}
 )
+TOKEN = "a token of a test, long enough"
+pytestmark = needs_proc
+
+
+def steady(lasts: str = "2s") -> str:
+    return experiment(
+        name="steady",
+        arrivals="40/s, spacing: poisson",
+        before=lasts,
+        after="500ms",
+        tolerances='{technical_success: ">= 99%"}',
+    )
 
 
 class Run:
-    """One `paychain run` with what it said and what it left."""
+    """A `paychain run` that goes on, and what it left when it ended."""
 
-    def __init__(self, folder: Path, *options: str, lasts: str = "2s", chain: str = CHAIN) -> None:
-        folder.mkdir()
-        (folder / "shop.yaml").write_text(chain)
-        (folder / "steady.yaml").write_text(EXPERIMENT.replace("LASTS", lasts))
-        self.out, self.said = folder / "runs", folder / "said.txt"
-        with self.said.open("wb") as output:
-            self.process = subprocess.Popen(
-                [*CLI, "run", str(folder / "shop.yaml"), str(folder / "steady.yaml"),
-                 "--out", str(self.out), *options],
-                stdout=output, stderr=output, env={**os.environ, "PAYCHAIN_TOKEN": TOKEN},
-            )  # fmt: skip
+    def __init__(self, folder: Path, process: Running) -> None:
+        self._folder, self._process = folder, process
+        self.out = folder / "runs"
+
+    @property
+    def output(self) -> str:
+        return self._process.output
 
     def begins(self) -> None:
-        wait_until(lambda: list(self.out.glob("*/spool/load.go")))
+        """Wait until payments of both workers are recorded."""
+
+        def both_pay() -> bool:
+            spools = list(self.out.glob("*/spool/load-?.spool"))
+            return len(spools) == 2 and all(spool.stat().st_size for spool in spools)
+
+        wait_until(both_pay, "payments of both workers")
+        payments_are_under_way(self._folder, at_least=40)
 
     def address(self) -> str:
-        wait_until(lambda: "--master" in self.said.read_text())
-        return self.said.read_text().partition("--master ")[2].split()[0]
+        self._process.wait_for("--master")
+        return self.output.partition("--master ")[2].split()[0]
 
     def worker(self, name: str) -> int:
         """Its process id."""
@@ -71,37 +73,51 @@ class Run:
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == self.process.pid and called in (process / "environ").read_bytes():
+                if parent == self._process.pid and called in (process / "environ").read_bytes():
                     pids.append(int(process.name))
         (pid,) = pids
         return pid
 
     def ends(self, within_s: float = 60) -> dict[str, Any]:
-        self.code = self.process.wait(within_s)
-        (self.folder,) = self.out.iterdir()
-        return dict(json.loads((self.folder / "result.json").read_text()))
+        self.code = self._process.exit_code(within_s)
+        self.folder = run_in(self._folder)
+        return result_in(self.folder)
 
     def payments(self) -> list[tuple[Any, ...]]:
         """Everything of a payment that has no clock in it."""
         with sqlite3.connect(self.folder / "run.db") as db:
             return db.execute(
-                "SELECT payment, outcome, code, amount_minor, scheme, card, merchant, warm_up "
-                "FROM txn ORDER BY payment"
+                "SELECT payment, outcome, code, amount_minor, scheme, instrument, merchant, "
+                "warm_up FROM txn ORDER BY payment"
             ).fetchall()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """Starts runs of the shop, each in a folder of its own."""
+    with ExitStack() as going:
+
+        def start(name: str, *options: str, lasts: str = "2s", chain: str = CHAIN) -> Run:
+            folder = tmp_path / name
+            folder.mkdir()
+            declare(folder, shop=chain, steady=steady(lasts))
+            words = ["run", "shop.yaml", "steady.yaml", "--out", "runs", *options]
+            known = {"PAYCHAIN_TOKEN": TOKEN}
+            return Run(folder, going.enter_context(running(folder, *words, variables=known)))
+
+        yield start
 
 
 @contextmanager
 def worker(
-    address: str, *, token: str = TOKEN, name: str = "far"
+    folder: Path, address: str, *, token: str = TOKEN, name: str = "far"
 ) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(
-        [*CLI, "worker", "--master", address, "--name", name],
-        env={**os.environ, "PAYCHAIN_TOKEN": token},
+    words = ["worker", "--master", address, "--name", name]
+    known = {"PAYCHAIN_TOKEN": token}
+    with running(
+        folder, *words, log=f"worker-{len(list(folder.glob('worker-*')))}.txt", variables=known
     ) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
+        yield process.process
 
 
 def verdict(result: dict[str, Any]) -> str:
@@ -112,40 +128,43 @@ def verdict(result: dict[str, Any]) -> str:
 
 
 def facts(result: dict[str, Any], *names: str) -> list[tuple[Any, ...]]:
-    return sorted(tuple(one[name] for name in names) for one in result["load"]["workers"])
+    return sorted(tuple(each[name] for name in names) for each in result["load"]["workers"])
 
 
 @pytest.mark.slow
-def test_one_two_and_four_workers_make_the_same_payments(tmp_path: Path) -> None:
+def test_one_two_and_four_workers_make_the_same_payments(run: Callable[..., Run]) -> None:
     results, payments = [], []
     for workers in (1, 2, 4):
-        run = Run(tmp_path / str(workers), "--workers", str(workers))
-        results.append(run.ends())
-        payments.append(run.payments())
-        assert verdict(results[-1]) == "pass", run.said.read_text()
+        going = run(str(workers), "--workers", str(workers))
+        results.append(going.ends())
+        payments.append(going.payments())
+        assert verdict(results[-1]) == "pass", going.output
     assert payments[0] == payments[1] == payments[2]
-    loads = [[one["load"][name] for name in ("planned", "offered", "recorded")] for one in results]
+    counts = ("planned", "offered", "recorded")
+    loads = [[result["load"][name] for name in counts] for result in results]
     assert loads[0] == loads[1] == loads[2]
     assert loads[0][0] == loads[0][1] == loads[0][2] == len(payments[0])
-    assert [len(one["load"]["workers"]) for one in results] == [0, 2, 4]
-    for one in results:
-        for share in one["load"]["workers"]:
+    assert [len(result["load"]["workers"]) for result in results] == [0, 2, 4]
+    for result in results:
+        for share in result["load"]["workers"]:
             assert share["planned"] == share["started"] == share["recorded"]
             assert share["missing"] == 0
             # one machine has one clock: the true offset is 0
-            assert abs(share["clock_offset_ms"]) <= share["clock_within_ms"]
+            assert abs(share["clock_offset_ms"]) <= share["clock_uncertainty_ms"]
 
 
-def test_a_killed_worker_is_named_with_what_is_missing_of_its_share(tmp_path: Path) -> None:
-    run = Run(tmp_path / "killed", "--workers", "2", lasts="20s")
-    run.begins()
-    time.sleep(2)  # some payments are under way
-    os.kill(run.worker("worker-2"), signal.SIGKILL)
+@pytest.mark.slow
+def test_a_killed_worker_is_named_with_what_is_missing_of_its_share(
+    run: Callable[..., Run],
+) -> None:
+    going = run("killed", "--workers", "2", lasts="90s")
+    going.begins()
+    os.kill(going.worker("worker-2"), signal.SIGKILL)
     killed_s = time.monotonic()
-    result = run.ends()
-    assert time.monotonic() - killed_s < 15  # of the 20 s: everything stops
-    assert run.code == 3
-    (lost,) = [one for one in result["load"]["workers"] if one["lost"]]
+    result = going.ends()
+    assert time.monotonic() - killed_s < 60  # of the 90 s: everything stops
+    assert going.code == 3
+    (lost,) = [each for each in result["load"]["workers"] if each["lost"]]
     assert lost["name"] == "worker-2"
     assert 0 < lost["recorded"] <= lost["started"] < lost["planned"]
     assert lost["missing"] == lost["planned"] - lost["recorded"]
@@ -154,55 +173,64 @@ def test_a_killed_worker_is_named_with_what_is_missing_of_its_share(tmp_path: Pa
         f"{lost['started']} were started, {lost['recorded']} have a record, "
         f"{lost['missing']} are missing"
     )
-    (kept,) = [one for one in result["load"]["workers"] if not one["lost"]]
+    (kept,) = [each for each in result["load"]["workers"] if not each["lost"]]
     assert kept["recorded"] == kept["started"] > 0  # what it started is all there
-    assert len(run.payments()) == kept["recorded"] + lost["recorded"]
+    assert len(going.payments()) == kept["recorded"] + lost["recorded"]
 
 
 @pytest.mark.slow
-def test_a_frozen_worker_is_lost_after_ten_seconds_of_silence(tmp_path: Path) -> None:
-    run = Run(tmp_path / "frozen", "--workers", "2", lasts="60s")
-    run.begins()
-    time.sleep(2)
-    frozen = run.worker("worker-1")
+def test_a_frozen_worker_is_lost_after_ten_seconds_of_silence(run: Callable[..., Run]) -> None:
+    going = run("frozen", "--workers", "2", lasts="60s")
+    going.begins()
+    frozen = going.worker("worker-1")
     os.kill(frozen, signal.SIGSTOP)
-    result = run.ends()
-    assert run.code == 3
-    assert result["reasons"][0].startswith("worker-1 was lost (not heard for 10 s): of its ")
+    result = going.ends()
+    assert going.code == 3
+    assert result["reasons"][0].startswith("worker-1 was lost (silent for 10 s): of its ")
     assert not Path(f"/proc/{frozen}").exists()
 
 
-def test_workers_that_were_started_elsewhere_need_nothing_but_the_address(tmp_path: Path) -> None:
-    run = Run(tmp_path / "here", "--workers", "2", "--master", "127.0.0.2:0")
-    address = run.address()
+@pytest.mark.slow
+def test_workers_that_were_started_elsewhere_need_nothing_but_the_address(
+    run: Callable[..., Run], tmp_path: Path
+) -> None:
+    going = run("here", "--workers", "2", "--master", "127.0.0.2:0")
+    address = going.address()
     assert address.startswith("127.0.0.2:")
     with (
-        worker(address, token="another token, also long") as stranger,
-        worker(address) as one,
-        worker(address) as two,
-        worker(address) as three,
+        worker(tmp_path, address, token="another token, also long") as stranger,
+        worker(tmp_path, address) as first,
+        worker(tmp_path, address) as second,
+        worker(tmp_path, address) as third,
     ):
-        result = run.ends()
-        codes = sorted(each.wait(15) for each in (one, two, three))
+        result = going.ends()
+        codes = sorted(process.wait(WITHIN_S) for process in (first, second, third))
         assert stranger.poll() is None  # it is not let in, and never counted
     assert codes == [0, 0, 3]  # there were two shares: the third was sent away
-    assert verdict(result) == "pass", run.said.read_text()
+    assert verdict(result) == "pass", going.output
     assert facts(result, "name", "missing") == [("far", 0), ("far-2", 0)]
     load = result["load"]
     assert load["planned"] == load["offered"] == load["recorded"]
 
 
-def test_a_worker_that_somebody_ends_is_lost_at_once(tmp_path: Path) -> None:
-    run = Run(tmp_path / "here", "--workers", "2", "--master", "127.0.0.1:0", lasts="20s")
-    address = run.address()
-    with worker(address, name="ended") as ended, worker(address, name="whole") as whole:
-        run.begins()
-        time.sleep(2)
+@pytest.mark.slow
+def test_a_worker_that_somebody_ends_is_lost_at_once(
+    run: Callable[..., Run], tmp_path: Path
+) -> None:
+    going = run("here", "--workers", "2", "--master", "127.0.0.1:0", lasts="90s")
+    address = going.address()
+    with (
+        worker(tmp_path, address, name="ended") as ended,
+        worker(tmp_path, address, name="whole") as whole,
+    ):
+        going.begins()
         ended.send_signal(signal.SIGINT)
-        result = run.ends(15)
-        assert [ended.wait(10), whole.wait(10)] == [3, 0]
-    assert run.code == 3
-    assert result["reasons"][0].startswith("ended was lost (somebody ended it): of its ")
+        result = going.ends()  # of the 90 s: everything stops
+        assert [ended.wait(WITHIN_S), whole.wait(WITHIN_S)] == [3, 0]
+    assert going.code == 3
+    assert result["reasons"][0].startswith(
+        "ended was lost (it was terminated by a signal): of its "
+    )
 
 
 # A process of its own: Locust's worker modules patch the sockets of the one that imports them.
@@ -211,10 +239,10 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 import msgspec
-from harness.load.chunks import Receipt
-from harness.load.messages import Share, name_of
-from harness.load.plan import LoadPlan, Offered
-from harness.load.worker import Worker
+from paychain.load.distributed.chunks import Receipt
+from paychain.load.distributed.messages import Share, name_of
+from paychain.load.traffic.plan import AmountPlan, EntryPlan, LoadPlan, Offered
+from paychain.load.distributed.worker import Worker
 
 folder = Path(sys.argv[1])
 heard = {}
@@ -235,12 +263,14 @@ def come(message):
     heard[name_of(type(message))](environment, SimpleNamespace(node_id="far", data=data))
 
 plan = LoadPlan(
-    "", "edge", ((0.0, 1.0), (1.0, 1.0)), False, (), 0.5, 1.0, 1.0, 7, 0, "EUR", 4000, 100, 90000
+    entries=(EntryPlan(link="edge"),), corners=((0.0, 1.0), (1.0, 1.0)), is_random=False, times=(),
+    warm_up_s=0.5, lasts_s=1.0, deadline_s=1.0, seed=7, epoch_ns=0, currency="EUR",
+    amounts=AmountPlan(median=4000, least=100, most=90000),
 )
 come(Share(msgspec.json.encode(plan)))
 (folder / "load.spool").write_bytes(b"records")
 (folder / "load.offered").write_bytes(msgspec.json.encode(Offered(1, is_over=True)))
-worker._beat()
+worker._heartbeat()
 come(Receipt(6))
 print(environment.process_exit_code)
 come(Receipt(7))
@@ -248,17 +278,14 @@ print(environment.process_exit_code)
 """
 
 
-def test_the_last_receipt_makes_a_worker_done_before_any_other_word(tmp_path: Path) -> None:
-    # the word to go home may come next, before the worker looks again by itself
-    done = subprocess.run(
-        [sys.executable, "-c", FAREWELL, str(tmp_path)],
-        capture_output=True, text=True, check=True, timeout=30,
-    )  # fmt: skip
-    assert done.stdout.split() == ["3", "0"]
+def test_the_last_receipt_makes_a_worker_done_before_any_other_message(tmp_path: Path) -> None:
+    # Locust's order to quit may come next, before the worker looks again by itself.
+    done = python(tmp_path, "-c", FAREWELL, str(tmp_path))
+    assert done.stdout.split() == ["3", "0"], done.stderr
 
 
 class Cable:
-    """A connection to a master that the test can cut and mend: a forwarder in a thread."""
+    """A connection to a master that the test can cut and restore: a forwarder in a thread."""
 
     def __init__(self, address: str) -> None:
         host, _, port = address.partition(":")
@@ -269,7 +296,7 @@ class Cable:
         started = threading.Event()
         self._thread = threading.Thread(target=self._serve, args=(started,), daemon=True)
         self._thread.start()
-        assert started.wait(5)
+        assert started.wait(WITHIN_S)
 
     def _serve(self, started: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
@@ -301,7 +328,7 @@ class Cable:
 
         self._loop.call_soon_threadsafe(abort)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self._is_cut = False
 
     def close(self) -> None:
@@ -310,31 +337,35 @@ class Cable:
 
 
 @pytest.mark.slow
-def test_after_a_broken_connection_every_record_arrives_once(tmp_path: Path) -> None:
-    run = Run(tmp_path / "here", "--workers", "2", "--master", "127.0.0.1:0", lasts="9s")
-    address = run.address()
+def test_after_a_broken_connection_every_record_arrives_once(
+    run: Callable[..., Run], tmp_path: Path
+) -> None:
+    going = run("here", "--workers", "2", "--master", "127.0.0.1:0", lasts="9s")
+    address = going.address()
     cable = Cable(address)
     try:
-        with worker(cable.address, name="cut") as cut, worker(address, name="whole") as whole:
-            run.begins()
-            time.sleep(2)
+        with (
+            worker(tmp_path, cable.address, name="cut") as cut,
+            worker(tmp_path, address, name="whole") as whole,
+        ):
+            going.begins()
             cable.cut()
-            time.sleep(5)  # Locust itself counts a worker as missing after 3 s
+            let_pass(5)  # Locust itself counts a worker as missing after 3 s
             (spool,) = [
                 path
-                for path in run.out.glob("*/spool/load-?.spool")
+                for path in going.out.glob("*/spool/load-?.spool")
                 if path.stat().st_mtime < time.time() - 3
             ]  # nothing came from the one that is cut off
             size = spool.stat().st_size
-            cable.mend()
-            result = run.ends()
-            assert [cut.wait(10), whole.wait(10)] == [0, 0]
+            cable.restore()
+            result = going.ends()
+            assert [cut.wait(WITHIN_S), whole.wait(WITHIN_S)] == [0, 0]
     finally:
         cable.close()
     assert size > 0
-    assert verdict(result) == "pass", run.said.read_text()
+    assert verdict(result) == "pass", going.output
     assert facts(result, "name", "missing", "lost") == [("cut", 0, ""), ("whole", 0, "")]
-    payments = [row[0] for row in run.payments()]
+    payments = [row[0] for row in going.payments()]
     assert len(payments) == len(set(payments)) == result["load"]["planned"]
 
 
@@ -374,46 +405,37 @@ def namespaces() -> Iterator[list[str]]:
 
 @pytest.mark.slow
 def test_workers_in_network_namespaces_of_their_own_make_the_same_payments(
-    tmp_path: Path, namespaces: list[str]
+    run: Callable[..., Run], namespaces: list[str]
 ) -> None:
-    alone = Run(tmp_path / "alone", "--virtual")  # by the same code in one process
+    alone = run("alone", "--virtual")  # by the same code in one process
     expected = alone.ends()
-    run = Run(
-        tmp_path / "apart", "--workers", "2", "--master", "10.97.1.1:0",
-        chain=CHAIN + "allow: [10.97.0.0/16]\n",
-    )  # fmt: skip
-    address = run.address()
+    allowed = CHAIN + "allow: [10.97.0.0/16]\n"
+    going = run("apart", "--workers", "2", "--master", "10.97.1.1:0", chain=allowed)
+    address = going.address()
     workers = [
         subprocess.Popen(
-            [IP, "netns", "exec", name, *CLI, "worker", "--master", address, "--name", name],
-            env={**os.environ, "PAYCHAIN_TOKEN": TOKEN},
+            [IP, "netns", "exec", name, *PAYCHAIN, "worker", "--master", address, "--name", name],
+            env=environment(PAYCHAIN_TOKEN=TOKEN),
         )
         for name in namespaces
     ]
-    result = run.ends()
-    assert [one.wait(10) for one in workers] == [0, 0]
-    assert verdict(result) == verdict(expected) == "pass", run.said.read_text()
-    assert run.payments() == alone.payments()
-    for one in result["load"]["workers"]:
-        assert abs(one["clock_offset_ms"]) <= one["clock_within_ms"]  # one kernel, one clock
+    result = going.ends()
+    assert [process.wait(WITHIN_S) for process in workers] == [0, 0]
+    assert verdict(result) == verdict(expected) == "pass", going.output
+    assert going.payments() == alone.payments()
+    for each in result["load"]["workers"]:
+        assert abs(each["clock_offset_ms"]) <= each["clock_uncertainty_ms"]  # one kernel, one clock
 
 
 def test_a_master_outside_loopback_needs_a_token_and_a_chain_that_allows_it(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "shop.yaml").write_text(CHAIN)
-    (tmp_path / "steady.yaml").write_text(EXPERIMENT.replace("LASTS", "2s"))
-    words = [
-        *CLI, "run", str(tmp_path / "shop.yaml"), str(tmp_path / "steady.yaml"),
-        "--workers", "2", "--master", "192.0.2.7",
-    ]  # fmt: skip
-    said = [
-        subprocess.run(
-            words, env={**os.environ, "PAYCHAIN_TOKEN": token}, check=False, capture_output=True,
-            text=True, timeout=60,
-        )
-        for token in ("", TOKEN)
-    ]  # fmt: skip
-    assert [one.returncode for one in said] == [2, 2]
-    assert "192.0.2.7 is not on loopback" in said[0].stderr
-    assert "allow it in shop.yaml: allow: [192.0.2.7]" in said[1].stderr
+    declare(tmp_path, shop=CHAIN, steady=steady())
+    words = ["run", "shop.yaml", "steady.yaml", "--workers", "2", "--master", "192.0.2.7"]
+    monkeypatch.setenv("PAYCHAIN_TOKEN", "")
+    without = invoked(tmp_path, *words)
+    monkeypatch.setenv("PAYCHAIN_TOKEN", TOKEN)
+    with_token = invoked(tmp_path, *words)
+    assert (without.exit_code, with_token.exit_code) == (2, 2)
+    assert "192.0.2.7 is not on loopback" in without.stderr
+    assert "allow it in shop.yaml: allow: [192.0.2.7]" in with_token.stderr

@@ -8,13 +8,13 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.payments.cards import TEST_CARDS
-from harness.payments.codes import APPROVED
-from harness.payments.journal import Movement, MovementKind, Record
-from harness.payments.outcome import Outcome
-from harness.services.book import Book
-from harness.services.context import Context
-from harness.services.message import Answer, PaymentRequest
+from paychain.payments.cards import TEST_CARDS
+from paychain.payments.codes import APPROVED
+from paychain.payments.journal import Movement, MovementKind, Record
+from paychain.payments.outcome import Outcome
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.services.context import Context
+from paychain.services.state.book import Book
 
 HELD = 100
 ASKED = PaymentRequest("p1", HELD, "EUR", TEST_CARDS[0], reference="r")
@@ -28,7 +28,9 @@ STEPS = st.one_of(
 def played(steps: list[tuple[str, int, bool]]) -> tuple[list[Movement], list[str]]:
     """The movements of an authorisation of 100 to which these steps happen, and their codes."""
     journal: list[Record] = []
-    context = Context("issuer", 1, lambda: 0, journal, "00010000")
+    context = Context(
+        link="issuer", seed=1, now_ns=lambda: 0, journal=journal, span_prefix="00010000"
+    )
 
     async def play() -> list[str]:
         book = Book(context)
@@ -50,11 +52,11 @@ def played(steps: list[tuple[str, int, bool]]) -> tuple[list[Movement], list[str
         return codes
 
     codes = asyncio.run(play())
-    return [one for one in journal if isinstance(one, Movement)], codes
+    return [record for record in journal if isinstance(record, Movement)], codes
 
 
 def total(movements: list[Movement], kind: MovementKind) -> int:
-    return sum(one.amount_minor for one in movements if one.kind is kind)
+    return sum(movement.amount_minor for movement in movements if movement.kind is kind)
 
 
 @given(st.lists(STEPS, max_size=8))
@@ -74,7 +76,7 @@ def test_every_approved_step_is_booked_once_and_no_refused_one_is(
     steps: list[tuple[str, int, bool]],
 ) -> None:
     movements, codes = played(steps)
-    items = [one.item for one in movements if one.item]
+    items = [movement.item for movement in movements if movement.item]
     assert len(items) == len(set(items)) == codes.count(APPROVED)
 
 
@@ -83,7 +85,7 @@ def test_nothing_is_captured_after_a_reversal_or_a_final_capture(
     steps: list[tuple[str, int, bool]],
 ) -> None:
     movements, _ = played(steps)
-    kinds = [one.kind for one in movements]
+    kinds = [movement.kind for movement in movements]
     if MovementKind.VOIDED in kinds:
         assert MovementKind.CAPTURED not in kinds[kinds.index(MovementKind.VOIDED) :]
 
@@ -93,7 +95,9 @@ def test_a_reversal_leaves_nothing_held_whether_it_comes_before_amid_or_after(
     comes_first: bool, is_approved: bool
 ) -> None:
     journal: list[Record] = []
-    context = Context("issuer", 1, lambda: 0, journal, "00010000")
+    context = Context(
+        link="issuer", seed=1, now_ns=lambda: 0, journal=journal, span_prefix="00010000"
+    )
 
     async def play() -> None:
         book = Book(context)
@@ -110,4 +114,4 @@ def test_a_reversal_leaves_nothing_held_whether_it_comes_before_amid_or_after(
         await reversing
 
     asyncio.run(play())
-    assert sum(one.kind.sign for one in journal if isinstance(one, Movement)) == 0
+    assert sum(record.kind.sign for record in journal if isinstance(record, Movement)) == 0

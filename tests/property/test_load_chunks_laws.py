@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from harness.load.chunks import (
+from paychain.load.distributed.chunks import (
     CHUNK_BYTES,
     RESEND_S,
     WINDOW_BYTES,
@@ -15,6 +15,7 @@ from harness.load.chunks import (
     Outbox,
     Receipt,
 )
+from tests.support.laws import examples
 
 
 class Channel(RuleBasedStateMachine):
@@ -44,15 +45,15 @@ class Channel(RuleBasedStateMachine):
         if self.chunks:
             at = data.draw(st.integers(0, len(self.chunks) - 1))
             chunk = self.chunks[at] if keeps else self.chunks.pop(at)
-            self.receipts.append(self.inbox.take(chunk))
+            self.receipts.append(self.inbox.receive(chunk))
 
     @rule(data=st.data())
     def spoil(self, data: st.DataObject) -> None:
         if self.chunks:
             at = data.draw(st.integers(0, len(self.chunks) - 1))
             chunk = self.chunks.pop(at)
-            spoilt = bytes([chunk.data[0] ^ 1]) + chunk.data[1:]
-            self.receipts.append(self.inbox.take(Chunk(chunk.offset, spoilt, chunk.checksum)))
+            affected = bytes([chunk.data[0] ^ 1]) + chunk.data[1:]
+            self.receipts.append(self.inbox.receive(Chunk(chunk.offset, affected, chunk.checksum)))
 
     @rule(data=st.data(), keeps=st.booleans())
     def acknowledge(self, data: st.DataObject, keeps: bool) -> None:
@@ -82,14 +83,14 @@ class Channel(RuleBasedStateMachine):
             self.now_s += RESEND_S + 0.1
             self.send()
             for chunk in self.chunks:
-                self.outbox.acknowledge(self.inbox.take(chunk), self.now_s)
+                self.outbox.acknowledge(self.inbox.receive(chunk), self.now_s)
             self.chunks.clear()
         assert self.copy == self.file
         assert self.outbox.acknowledged == len(self.file)
 
 
 TestChannel = Channel.TestCase
-TestChannel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestChannel.settings = examples(60, stateful_step_count=40)
 
 
 @given(st.integers(1, 40))
@@ -103,7 +104,7 @@ def test_no_more_than_the_window_is_on_the_way(chunks: int) -> None:
     assert outbox.due(0.1) is not None
 
 
-def test_a_gap_is_gone_back_to_once_however_often_it_is_told() -> None:
+def test_a_gap_is_resent_once_however_often_it_is_reported() -> None:
     outbox = Outbox(lambda offset, most: b"x" * min(most, 10 * CHUNK_BYTES - offset))
     while outbox.due(0.0) is not None:
         pass

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from harness.model.loading import FileMistakes, available, load_chain, load_experiment
+from paychain.model.loading import FileMistakes, available, load_chain, load_experiment
+from tests.support.laws import examples
 
 PLACED = re.compile(r".+:\d+:\d+: .+")
 CHAINS = [path.read_text() for path in available("chain").values()]
@@ -36,11 +37,9 @@ def mutated(draw: st.DrawFn, texts: list[str]) -> str:
     return "\n".join(lines)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=mutated(CHAINS))
-def test_a_mutated_chain_loads_or_tells_where_it_is_wrong(tmp_path: Path, text: str) -> None:
+def test_a_mutated_chain_loads_or_reports_where_it_is_wrong(tmp_path: Path, text: str) -> None:
     path = tmp_path / "chain.yaml"
     path.write_text(text, "utf-8", errors="surrogatepass")
     try:
@@ -50,11 +49,9 @@ def test_a_mutated_chain_loads_or_tells_where_it_is_wrong(tmp_path: Path, text: 
         assert all(PLACED.match(line) for line in caught.lines)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=mutated(EXPERIMENTS))
-def test_a_mutated_experiment_loads_or_tells_where_it_is_wrong(tmp_path: Path, text: str) -> None:
+def test_a_mutated_experiment_loads_or_reports_where_it_is_wrong(tmp_path: Path, text: str) -> None:
     path = tmp_path / "experiment.yaml"
     path.write_text(text, "utf-8", errors="surrogatepass")
     try:

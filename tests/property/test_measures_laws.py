@@ -6,14 +6,14 @@ import random
 from dataclasses import replace
 from math import ceil
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from recorded import Recorded
 
-from harness.analysis.analyse import Analysis
-from harness.analysis.course import Course
-from harness.analysis.histogram import Histogram
-from harness.payments.journal import FaultSwitch
+from paychain.analysis.measures.histogram import Histogram
+from paychain.analysis.measures.success_series import SuccessSeries
+from paychain.payments.journal import FaultSwitch
+from tests.support.laws import examples
+from tests.support.recorded import Analysed, Recorded
 
 LATENCIES = st.lists(st.integers(0, 10**12), max_size=200)
 SHARES = st.floats(0.001, 1.0)
@@ -41,9 +41,9 @@ def test_a_merged_histogram_is_that_of_all_values_and_survives_being_stored(
         parts.append(Histogram())
         for value in values:
             parts[-1].add(value)
-    one, other, whole = parts
-    one.merge(Histogram.unpacked(other.packed()))
-    assert (one.counts, one.total) == (whole.counts, whole.total)
+    first, other, whole = parts
+    first.merge(Histogram.unpacked(other.packed()))
+    assert (first.counts, first.total) == (whole.counts, whole.total)
 
 
 @given(LATENCIES, st.lists(SHARES, min_size=2, max_size=5))
@@ -51,19 +51,20 @@ def test_quantiles_ascend(values: list[int], shares: list[float]) -> None:
     histogram = Histogram()
     for value in values:
         histogram.add(value)
-    found = [one for one in histogram.quantiles(*sorted(shares)) if one is not None]
+    found = [quantile for quantile in histogram.quantiles(*sorted(shares)) if quantile is not None]
     assert found == sorted(found)
     assert len(found) == (len(shares) if values else 0)
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 2_999), st.booleans()), max_size=300),
-    st.floats(0, 15), st.sampled_from([0.5, 0.9, 0.99]),
-)  # fmt: skip
+    st.floats(0, 15),
+    st.sampled_from([0.5, 0.9, 0.99]),
+)
 def test_a_steady_stretch_is_one_and_none_before_it_is(
     events: list[tuple[int, bool]], from_s: float, goal: float
 ) -> None:
-    course = Course([(cell, 1, int(good)) for cell, good in events], 30)
+    course = SuccessSeries([(cell, 1, int(good)) for cell, good in events], 30)
     found = course.steady_after(from_s, 30, goal, 5)
     first = ceil(from_s * 100)
 
@@ -73,7 +74,9 @@ def test_a_steady_stretch_is_one_and_none_before_it_is(
             [good for cell, good in mine if at <= cell < at + 100]
             for at in range(start, start + 500, 100)
         ]
-        return len(mine) >= 20 and all(sum(one) >= goal * len(one) - 1e-9 for one in seconds)
+        return len(mine) >= 20 and all(
+            sum(second) >= goal * len(second) - 1e-9 for second in seconds
+        )
 
     until = round(first + found * 100) if not isinstance(found, str) else 3_000 - 500 + 1
     assert not any(is_steady(start) for start in range(first, until, 10))
@@ -89,13 +92,15 @@ PAYMENTS = st.lists(
         st.integers(1, 100_000),  # minor units
         st.sampled_from([None, 0, 1]),
     ),
-    min_size=20, max_size=120,
-)  # fmt: skip
+    min_size=20,
+    max_size=120,
+)
 FAULTS = st.lists(st.tuples(st.integers(5, 25), st.integers(1, 14)), max_size=3)
 
 
-def recorded(payments: list[tuple[int, str, int, int, int | None]],
-             faults: list[tuple[int, int]]) -> Recorded:  # fmt: skip
+def recorded(
+    payments: list[tuple[int, str, int, int, int | None]], faults: list[tuple[int, int]]
+) -> Recorded:
     run = Recorded(ends_s=40, warm_up_s=2)
     for at, end, took_ms, amount, route in payments:
         run.pay(at / 10, end, took_ms=took_ms, amount=amount, route=route)
@@ -104,29 +109,30 @@ def recorded(payments: list[tuple[int, str, int, int, int | None]],
     return run
 
 
-def analysed(run: Recorded) -> Analysis:
+def analysed(run: Recorded) -> Analysed:
     return run.analysed(technical_success={"during": ">= 95%"}, recovery="<= 5s")
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(PAYMENTS, FAULTS, st.randoms(use_true_random=False))
 def test_measures_do_not_depend_on_the_order_of_the_records(
-    payments: list[tuple[int, str, int, int, int | None]], faults: list[tuple[int, int]],
+    payments: list[tuple[int, str, int, int, int | None]],
+    faults: list[tuple[int, int]],
     shuffle: random.Random,
-) -> None:  # fmt: skip
+) -> None:
     run = recorded(payments, faults)
     expected = analysed(run)
     # Switches keep their order: what a fault did is a matter of order.
-    switches = [one for one in run.records if isinstance(one, FaultSwitch)]
-    others = [one for one in run.records if not isinstance(one, FaultSwitch)]
+    switches = [record for record in run.records if isinstance(record, FaultSwitch)]
+    others = [record for record in run.records if not isinstance(record, FaultSwitch)]
     shuffle.shuffle(others)
     run.records = [*others, *switches]
     found = analysed(run)
 
-    def numbers(analysis: Analysis) -> list[object]:
+    def numbers(analysis: Analysed) -> list[object]:
         rules = [
-            (one.rule, one.findings, one.amount, [each.payment for each in one.payments])
-            for one in analysis.money.rules
+            (rule.rule, rule.findings, rule.amount, [each.payment for each in rule.payments])
+            for rule in analysis.money.rules
         ]
         return [rules, analysis.money.books]
 
@@ -134,28 +140,37 @@ def test_measures_do_not_depend_on_the_order_of_the_records(
     assert replace(found, money=expected.money) == expected
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(PAYMENTS, FAULTS)
 def test_counts_and_amounts_add_up_over_phases_hops_and_seconds(
     payments: list[tuple[int, str, int, int, int | None]], faults: list[tuple[int, int]]
 ) -> None:
     analysis = analysed(recorded(payments, faults))
-    phases = {one.kind: one for one in analysis.phases if one.kind != "fault"}
+    phases = {phase.kind: phase for phase in analysis.phases if phase.kind != "fault"}
     whole = phases["all"]
     parts = [phases[name] for name in ("before", "during", "between", "recovery") if name in phases]
-    for name in ("offered", "approved", "declined", "technical", "unknown", "amount_offered",
-                 "amount_at_risk", "amount_approved", "amount_declined"):  # fmt: skip
-        assert getattr(whole, name) == sum(getattr(one, name) for one in parts)
+    for name in (
+        "offered",
+        "approved",
+        "declined",
+        "technical",
+        "unknown",
+        "amount_offered",
+        "amount_at_risk",
+        "amount_approved",
+        "amount_declined",
+    ):
+        assert getattr(whole, name) == sum(getattr(part, name) for part in parts)
     assert whole.offered + phases["warm_up"].offered == len(payments)
     assert whole.offered == whole.approved + whole.declined + whole.technical + whole.unknown
     assert (
         whole.amount_offered == whole.amount_approved + whole.amount_declined + whole.amount_at_risk
     )
-    assert sum(one.payments for one in analysis.breaks) == whole.technical + whole.unknown
-    assert sum(one.amount for one in analysis.breaks) == whole.amount_at_risk
-    assert sum(one.offered for one in analysis.seconds) == len(payments)
-    for one in analysis.seconds:
-        assert one.offered == one.approved + one.declined + one.broke
+    assert sum(place.payments for place in analysis.breaks) == whole.technical + whole.unknown
+    assert sum(place.amount for place in analysis.breaks) == whole.amount_at_risk
+    assert sum(second.offered for second in analysis.seconds) == len(payments)
+    for second in analysis.seconds:
+        assert second.offered == second.approved + second.declined + second.broke
     for fallback in analysis.fallbacks:
         assert fallback.succeeded <= fallback.payments <= fallback.activations
         assert fallback.amount_saved + fallback.amount_lost <= whole.amount_offered
@@ -163,7 +178,7 @@ def test_counts_and_amounts_add_up_over_phases_hops_and_seconds(
             assert response.succeeded <= response.payments <= fallback.payments
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(PAYMENTS, st.integers(1, 30))
 def test_payments_outside_a_fault_change_nothing_about_it(
     payments: list[tuple[int, str, int, int, int | None]], more: int
@@ -175,13 +190,13 @@ def test_payments_outside_a_fault_change_nothing_about_it(
         run.pay(25 + number / 10, "unknown", took_ms=10)
     after = analysed(run)
 
-    def of_the_fault(analysis: Analysis) -> list[object]:
-        phases = [one for one in analysis.phases if one.kind in ("during", "fault")]
-        breaks = [one for one in analysis.breaks if one.faults]
+    def of_the_fault(analysis: Analysed) -> list[object]:
+        phases = [phase for phase in analysis.phases if phase.kind in ("during", "fault")]
+        breaks = [place for place in analysis.breaks if place.faults]
         counts = [
-            (one.to, answer.activations, answer.payments, answer.succeeded, answer.detection_s)
-            for one in analysis.fallbacks
-            for answer in one.responses
+            (fallback.to, answer.activations, answer.payments, answer.succeeded, answer.detection_s)
+            for fallback in analysis.fallbacks
+            for answer in fallback.responses
         ]
         return [phases, breaks, counts]
 

@@ -6,9 +6,22 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
-from policy_world import (
+
+from paychain.model.policy import Breaker as DeclaredBreaker
+from paychain.model.policy import Budget as DeclaredBudget
+from paychain.model.policy import Bulkhead as DeclaredBulkhead
+from paychain.payments.cards import Card
+from paychain.payments.codes import lookup, table
+from paychain.payments.journal import DecisionKind
+from paychain.payments.outcome import HopResult
+from paychain.services.policies.breaker import Breaker, State
+from paychain.services.policies.bulkhead import Bulkhead
+from paychain.services.policies.policy import CallEnd
+from paychain.services.policies.retry import Budget
+from tests.support.laws import examples
+from tests.support.policy_call import (
     APPROVES,
     DEAD,
     LOSES_ANSWER,
@@ -17,34 +30,31 @@ from policy_world import (
     VISA,
     Act,
     Bank,
-    World,
+    Gateway,
     declines,
     in_virtual_time,
 )
 
-from harness.model.policy import Breaker as DeclaredBreaker
-from harness.model.policy import Budget as DeclaredBudget
-from harness.model.policy import Bulkhead as DeclaredBulkhead
-from harness.payments.cards import Card
-from harness.payments.codes import lookup, table
-from harness.payments.journal import DecisionKind
-from harness.payments.outcome import HopResult
-from harness.services.breaker import Breaker, State
-from harness.services.bulkhead import Bulkhead
-from harness.services.policy import CallEnd
-from harness.services.retry import Budget
-
-quick = settings(max_examples=80, deadline=None)
-BUSINESS = sorted(code for code, one in table().items() if one.kind == "business")
+quick = examples(80)
+BUSINESS = sorted(code for code, each in table().items() if each.kind == "business")
 seconds = st.integers(0, 40).map(lambda tenths: tenths / 10)
 acts = st.sampled_from(
     [
-        APPROVES, REFUSES, LOSES_ANSWER, DEAD, declines("51"), declines("91"), declines("41"),
-        Act(answers_in=0.5), Act(answers_in=1.5), Act(result=HopResult.RESET),
-        Act(commits=False, result=HopResult.RESET), Act(result=HopResult.HTTP_ERROR),
+        APPROVES,
+        REFUSES,
+        LOSES_ANSWER,
+        DEAD,
+        declines("51"),
+        declines("91"),
+        declines("41"),
+        Act(answers_in=0.5),
+        Act(answers_in=1.5),
+        Act(result=HopResult.RESET),
+        Act(commits=False, result=HopResult.RESET),
+        Act(result=HopResult.HTTP_ERROR),
         Act(answers_in=0.7, result=HopResult.MALFORMED),
     ]
-)  # fmt: skip
+)
 retries = st.fixed_dictionaries(
     {
         "attempts": st.integers(1, 4),
@@ -77,18 +87,18 @@ breakers = st.builds(
 @given(codes=st.lists(st.sampled_from([*BUSINESS, "00"]), min_size=1, max_size=40))
 def test_a_breaker_never_opens_on_business_declines(codes: list[str]) -> None:
     breaker = {"consecutive": 1, "failure_rate": "1%", "minimum_calls": 1}
-    world = World({"to": "a", "breaker": breaker}, a=Bank([declines(code) for code in codes]))
+    gateway = Gateway({"to": "a", "breaker": breaker}, a=Bank([declines(code) for code in codes]))
 
     async def run() -> None:
         for number in range(len(codes)):
-            await world.pay(f"p{number}")
+            await gateway.pay(f"p{number}")
 
     in_virtual_time(run)
-    assert len(world.banks["a"].sent) == len(codes)
-    assert not world.decided(DecisionKind.BREAKER_OPENED)
+    assert len(gateway.banks["a"].sent) == len(codes)
+    assert not gateway.decided(DecisionKind.BREAKER_OPENED)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     declared=breakers,
     steps=st.lists(
@@ -151,7 +161,7 @@ def test_half_open_admits_at_most_its_probes_whatever_comes_back_late(
 def test_retries_never_exceed_their_share_of_the_calls(
     share: int, saved: int, spends: list[bool]
 ) -> None:
-    budget = Budget(DeclaredBudget.model_construct(share=share / 100, saved=saved))
+    budget = Budget(DeclaredBudget.model_construct(share=share / 100, burst=saved))
     calls = retried = 0
     for spend in spends:
         if spend:
@@ -177,25 +187,26 @@ def test_a_call_sends_no_more_than_its_retry_budget_allows(
     share: str, retry: dict[str, Any], behaviour: list[Act], hedge: dict[str, Any]
 ) -> None:
     declared = {"to": "a", "timeout": "1s", **hedge, "retry": {**retry, "budget": {"share": share}}}
-    world = World(declared, a=Bank(behaviour), b=Bank(behaviour[::-1]))
+    gateway = Gateway(declared, a=Bank(behaviour), b=Bank(behaviour[::-1]))
 
     async def run() -> None:
         for number in range(20):
-            await world.pay(f"p{number}")
-        await world.drain()
+            await gateway.pay(f"p{number}")
+        await gateway.drain()
 
     in_virtual_time(run)
-    assert (world.sends - 20) * 100 <= int(share[:-1]) * 20
+    assert (gateway.sends - 20) * 100 <= int(share[:-1]) * 20
 
 
 @quick
 @given(
     card=st.sampled_from([VISA, MASTERCARD]),
-    codes=st.lists(st.sampled_from(["91", "96", "05", "51", "19", "41", "54"]), min_size=1,
-                   max_size=12),
+    codes=st.lists(
+        st.sampled_from(["91", "96", "05", "51", "19", "41", "54"]), min_size=1, max_size=12
+    ),
     executions=st.integers(1, 4),
     attempts=st.integers(1, 10),
-)  # fmt: skip
+)
 def test_a_card_is_never_presented_more_often_than_its_scheme_allows(
     card: Card, codes: list[str], executions: int, attempts: int
 ) -> None:
@@ -206,26 +217,30 @@ def test_a_card_is_never_presented_more_often_than_its_scheme_allows(
         pass
 
     acts_of = [declines(code) for code in codes]
-    world = World(
+    gateway = Gateway(
         {"to": "a", "retry": retry, "fallback": [{"to": "b"}]},
-        a=Noting(acts_of), b=Noting(acts_of[::-1]),
-    )  # fmt: skip
+        a=Noting(acts_of),
+        b=Noting(acts_of[::-1]),
+    )
 
     async def run() -> None:
         for attempt in range(executions):
-            await world.pay(card=card, attempt=1 + 10 * attempt)
+            await gateway.pay(card=card, attempt=1 + 10 * attempt)
 
     in_virtual_time(run)
     presented = sorted(
-        (at, name, number) for name, bank in world.banks.items()
+        (at, name, number)
+        for name, bank in gateway.banks.items()
         for number, (at, _) in enumerate(bank.sent)
-    )  # fmt: skip
+    )
     for _, name, number in presented:
-        # Before each presentation, by the rules of domain.md §1.6 counted by hand:
+        # Before each presentation, by the rules of docs/domain.md §1.6 counted by hand:
         if card.scheme == "visa":
             categories = [(lookup(code, "visa") or table()["05"]).visa for code in seen]
             assert 1 not in categories  # never after a category 1 code
-            assert sum(one in (2, 3, 4) for one in categories) <= 15  # 15 reattempts in 30 days
+            assert (
+                sum(category in (2, 3, 4) for category in categories) <= 15
+            )  # 15 reattempts in 30 days
         else:
             assert len(seen) < 10  # 10 declines a day
         these = codes if name == "a" else codes[::-1]
@@ -280,10 +295,10 @@ def test_a_bulkhead_never_admits_more_than_its_size_and_forgets_no_place(
 
 
 # -- money --------------------------------------------------------------------------------------
-def settled(world: World, card: Card = VISA) -> CallEnd:
+def settled(gateway: Gateway, card: Card = VISA) -> CallEnd:
     async def run() -> CallEnd:
-        end = await world.pay(card=card)
-        await world.drain()
+        end = await gateway.pay(card=card)
+        await gateway.drain()
         return end
 
     return in_virtual_time(run)
@@ -297,32 +312,34 @@ hedges = st.sampled_from(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@examples(250)
 @given(
     policy=policies,
     hedge=st.none() | hedges,
     banks=st.lists(st.lists(acts, min_size=1, max_size=4), min_size=4, max_size=4),
     voids=st.lists(st.sampled_from([DEAD, REFUSES, Act(never_answers=True)]), max_size=3),
 )
-def test_with_reversals_exactly_what_the_caller_was_told_stands(
+def test_with_reversals_exactly_what_was_reported_to_the_caller_stands(
     policy: dict[str, Any], hedge: dict[str, Any] | None, banks: list[list[Act]], voids: list[Act]
 ) -> None:
     """No hedge, retry or failover leaves two authorisations, or one that nobody knows of."""
-    world = World(
+    gateway = Gateway(
         {"to": "a", "timeout": "1s", "on_unknown": "reverse", "hedge": hedge, **policy},
-        **{name: Bank(some, void_acts=[*voids, APPROVES])
-           for name, some in zip("abcd", banks, strict=True)},
-    )  # fmt: skip
-    end = settled(world)
-    told = 1 if end.reply.result is HopResult.APPROVED else 0
-    assert world.standing == told
-    if told:
+        **{
+            name: Bank(some, void_acts=[*voids, APPROVES])
+            for name, some in zip("abcd", banks, strict=True)
+        },
+    )
+    end = settled(gateway)
+    approvals = 1 if end.reply.result is HopResult.APPROVED else 0
+    assert gateway.standing == approvals
+    if approvals:
         assert end.request.reference in {
-            one for bank in world.banks.values() for one in bank.standing
+            each for bank in gateway.banks.values() for each in bank.standing
         }
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     policy=policies,
     hedge=st.none() | hedges,
@@ -331,18 +348,19 @@ def test_with_reversals_exactly_what_the_caller_was_told_stands(
 )
 @example(  # two declines, then a late answer: hedge and last try have different keys, both unknown
     policy={"retry": {"attempts": 3, "on": [], "codes": ["51"]}, "fallback": []},
-    hedge={"after": "300ms"}, on_unknown="resend",
+    hedge={"after": "300ms"},
+    on_unknown="resend",
     banks=[[Act("51"), Act("51"), Act(answers_in=1.5)], [APPROVES], [APPROVES], [APPROVES]],
-)  # fmt: skip
+)
 def test_a_call_never_sends_more_than_it_declares(
     policy: dict[str, Any], hedge: dict[str, Any] | None, on_unknown: str, banks: list[list[Act]]
 ) -> None:
-    world = World(
+    gateway = Gateway(
         {"to": "a", "timeout": "1s", "on_unknown": on_unknown, "hedge": hedge, **policy},
         **{name: Bank(some) for name, some in zip("abcd", banks, strict=True)},
     )
-    settled(world)
-    assert world.sends <= world.declared.most_sends
+    settled(gateway)
+    assert gateway.sends <= gateway.declared.most_sends
 
 
 @quick
@@ -357,17 +375,17 @@ def test_a_reversal_is_acknowledged_once_its_target_is_up_again(
 ) -> None:
     reversal = {"give_up_after": "60s", "breaker": breaker}
     bank = Bank([LOSES_ANSWER], void_acts=[act])
-    world = World(
+    gateway = Gateway(
         {"to": "a", "timeout": "1s", "on_unknown": "reverse", "reversal": reversal}, a=bank
     )
 
     async def run() -> None:
         asyncio.get_running_loop().call_later(down_s, bank.void_acts.clear)
-        await asyncio.gather(*(world.pay(f"p{number}") for number in range(payments)))
-        await world.drain()
+        await asyncio.gather(*(gateway.pay(f"p{number}") for number in range(payments)))
+        await gateway.drain()
 
     in_virtual_time(run)
-    assert len(world.decided(DecisionKind.REVERSAL_ACKNOWLEDGED)) == payments
+    assert len(gateway.decided(DecisionKind.REVERSAL_ACKNOWLEDGED)) == payments
     assert not bank.standing
 
 
@@ -375,23 +393,26 @@ def test_a_reversal_is_acknowledged_once_its_target_is_up_again(
 @quick
 @given(
     limits=st.fixed_dictionaries(
-        {"up_to": st.sampled_from(["5.00", "20.00"]), "per_card": st.none() | st.integers(1, 3),
-         "most": st.none() | st.integers(1, 5)}
+        {
+            "up_to": st.sampled_from(["5.00", "20.00"]),
+            "per_card": st.none() | st.integers(1, 3),
+            "most": st.none() | st.integers(1, 5),
+        }
     ),
     payments=st.lists(
         st.tuples(st.integers(1, 3_000), st.sampled_from([VISA, MASTERCARD])), max_size=20
     ),
-)  # fmt: skip
+)
 def test_stand_in_never_leaves_its_limits(
     limits: dict[str, Any], payments: list[tuple[int, Card]]
 ) -> None:
-    world = World({"to": "a", "fallback": [{"stand_in": limits}]}, a=Bank([REFUSES]))
+    gateway = Gateway({"to": "a", "fallback": [{"stand_in": limits}]}, a=Bank([REFUSES]))
 
     async def run() -> list[tuple[int, Card]]:
         return [
             (amount, card)
             for number, (amount, card) in enumerate(payments)
-            if (await world.pay(f"p{number}", amount, card)).is_stood_in
+            if (await gateway.pay(f"p{number}", amount, card)).is_stood_in
         ]
 
     stood_in = in_virtual_time(run)
@@ -408,21 +429,21 @@ def test_stand_in_never_leaves_its_limits(
     behaviour=st.lists(acts, min_size=1, max_size=12),
     arrivals=st.lists(seconds, min_size=1, max_size=8),
 )
-def test_a_store_is_bounded_delivers_in_time_and_leaves_nothing_unsaid(
+def test_a_store_is_bounded_delivers_in_time_and_records_everything(
     most: int, within_s: int, behaviour: list[Act], arrivals: list[float]
 ) -> None:
     queue = {"queue": {"most": most, "within": f"{within_s}s", "pause": "500ms"}}
     bank = Bank([*behaviour, declines("51")])
     declared = {"to": "a", "timeout": "1s", "on_unknown": "reverse", "fallback": [queue]}
-    world = World(declared, a=bank)
+    gateway = Gateway(declared, a=bank)
     accepted_s: dict[str, float] = {}
 
     async def pay(number: int, at: float) -> CallEnd:
         await asyncio.sleep(at)
-        end = await world.pay(f"p{number}")
+        end = await gateway.pay(f"p{number}")
         if end.is_queued:
             accepted_s[end.request.reference] = asyncio.get_running_loop().time()
-        waiting = sum(one.later is not None and not one.later.done() for one in ends)
+        waiting = sum(each.later is not None and not each.later.done() for each in ends)
         assert waiting <= most
         ends.append(end)
         return end
@@ -431,15 +452,15 @@ def test_a_store_is_bounded_delivers_in_time_and_leaves_nothing_unsaid(
 
     async def run() -> None:
         await asyncio.gather(*(pay(number, at) for number, at in enumerate(arrivals)))
-        await world.drain()
+        await gateway.drain()
 
     in_virtual_time(run)
     delivered = sum(
-        one.later is not None and one.later.result().result is HopResult.APPROVED for one in ends
+        each.later is not None and each.later.result().result is HopResult.APPROVED for each in ends
     )
-    approved = sum(one.reply.result is HopResult.APPROVED for one in ends)
-    assert world.standing == delivered + approved
-    assert all(one.later is None or one.later.done() for one in ends)
+    approved = sum(each.reply.result is HopResult.APPROVED for each in ends)
+    assert gateway.standing == delivered + approved
+    assert all(each.later is None or each.later.done() for each in ends)
     for at, request in bank.sent:
         if request.reference in accepted_s:
             assert at <= accepted_s[request.reference] + within_s
@@ -452,22 +473,22 @@ def test_a_store_is_bounded_delivers_in_time_and_leaves_nothing_unsaid(
     policy=policies,
     banks=st.lists(st.lists(acts, min_size=1, max_size=4), min_size=4, max_size=4),
 )
-def test_nobody_is_waited_for_past_the_deadline(
+def test_no_call_waits_past_the_deadline(
     left_s: float, policy: dict[str, Any], banks: list[list[Act]]
 ) -> None:
-    from harness.services import deadline
+    from paychain.services.policies import deadline
 
-    world = World(
-        {"to": "a", "timeout": "1s", "passes_deadline": True, **policy},
+    gateway = Gateway(
+        {"to": "a", "timeout": "1s", "propagate_deadline": True, **policy},
         **{name: Bank(some) for name, some in zip("abcd", banks, strict=True)},
     )
 
     async def run() -> None:
-        deadline.work_until(world.context.now_ns() + int(left_s * 1e9))
-        await world.pay()
+        deadline.work_until(gateway.context.now_ns() + int(left_s * 1e9))
+        await gateway.pay()
 
     in_virtual_time(run)
-    for bank in world.banks.values():
-        for (at, _), told_s in zip(bank.sent, bank.told_s, strict=True):
-            assert told_s is not None
-            assert at + told_s <= left_s + 1e-6
+    for bank in gateway.banks.values():
+        for (at, _), deadlines_s in zip(bank.sent, bank.deadlines_s, strict=True):
+            assert deadlines_s is not None
+            assert at + deadlines_s <= left_s + 1e-6

@@ -9,42 +9,84 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.payments.journal import Movement, MovementKind
-from harness.payments.rules import RULES, Reconciled, authorisations
+from paychain.payments.journal import Movement, MovementKind
+from paychain.payments.rules import RULES, Reconciled, authorisations
+from paychain.payments.rules.follow_ups import FollowUp
 
 LINKS = ("gateway", "processor", "scheme", "issuer")
 KINDS = MovementKind
 
+CANCELLED = FollowUp(
+    link="gateway",
+    operation="void",
+    target="processor",
+    attempt=1,
+    name="p-9",
+    amount_minor=0,
+    end="done",
+    is_due=True,
+)
+
 
 @dataclass(frozen=True)
 class Life:
-    """A payment's movements, and what the customer was told."""
+    """A payment's movements, and what the customer learned."""
 
     amount: int
     movements: tuple[Movement, ...]
-    told_approved: bool
-    told_minor: int
+    shown_approved: bool
+    shown_minor: int
     is_partial: bool
     last: str  # reference of the attempt that was approved, "" when none was
 
+    @property
+    def is_cancelled(self) -> bool:
+        return any(
+            move.kind is KINDS.VOIDED and move.reference == self.last for move in self.movements
+        )
+
     def broken(self) -> set[str]:
         found = authorisations(self.movements)
-        for one in found:
-            one.path = frozenset(LINKS) if one.reference == self.last else frozenset()
-            one.is_partial = self.is_partial
+        for each in found:
+            each.path = frozenset(LINKS) if each.reference == self.last else frozenset()
+            each.is_partial = self.is_partial
         payment = Reconciled(
-            "p", self.amount, "EUR", self.told_approved, found, frozenset({"issuer"}),
-            frozenset({"gateway"}), self.told_minor,
-        )  # fmt: skip
-        return {name for name, (_, rule) in RULES.items() if rule(payment) is not None}
+            payment="p",
+            amount_minor=self.amount,
+            currency="EUR",
+            shown_approved=self.shown_approved,
+            authorisations=found,
+            settling=frozenset({"issuer"}),
+            merchants=frozenset({"gateway"}),
+            accepts_partial=True,
+            follow_ups=[CANCELLED] if self.is_cancelled else [],
+            shown_minor=self.shown_minor,
+        )
+        return {name for name, rule in RULES.items() if rule(payment) is not None}
 
 
 def booked(
-    kind: MovementKind, reference: str, amount: int, *, links: tuple[str, ...] = LINKS,
-    item: str = "", decided_by: str = "issuer",
-) -> list[Movement]:  # fmt: skip
+    kind: MovementKind,
+    reference: str,
+    amount: int,
+    *,
+    links: tuple[str, ...] = LINKS,
+    item: str = "",
+    decided_by: str = "issuer",
+) -> list[Movement]:
     return [
-        Movement(link, "p", 1, kind, amount, "EUR", reference, 0, decided_by, item)
+        Movement(
+            link=link,
+            payment="p",
+            attempt=1,
+            kind=kind,
+            amount_minor=amount,
+            currency="EUR",
+            reference=reference,
+            at_ns=0,
+            decided_by=decided_by,
+            item=item,
+        )
         for link in links
     ]
 
@@ -87,11 +129,14 @@ def lives(draw: st.DrawFn) -> Life:
 def held_lives() -> st.SearchStrategy[Life]:
     """Lives in which the customer's money is held or taken at the end, on every link."""
     return lives().filter(
-        lambda life: life.last != ""
-        and not any(move.kind is KINDS.VOIDED and move.reference == life.last
-                    for move in life.movements)
-        and sum(_net(move) for move in life.movements) > 0
-    )  # fmt: skip
+        lambda life: (
+            life.last != ""
+            and not any(
+                move.kind is KINDS.VOIDED and move.reference == life.last for move in life.movements
+            )
+            and sum(_net(move) for move in life.movements) > 0
+        )
+    )
 
 
 def _net(move: Movement) -> int:
@@ -117,16 +162,18 @@ def plus(life: Life, more: list[Movement]) -> Life:
 
 def held_minor(life: Life) -> int:
     return next(
-        move.amount_minor for move in life.movements
+        move.amount_minor
+        for move in life.movements
         if move.reference == life.last and move.kind.sign > 0
-    )  # fmt: skip
+    )
 
 
 def total(life: Life, kind: MovementKind) -> int:
     return sum(
-        move.amount_minor for move in life.movements
+        move.amount_minor
+        for move in life.movements
         if move.kind is kind and move.link == "gateway" and move.reference == life.last
-    )  # fmt: skip
+    )
 
 
 def charge_again(life: Life) -> Life:
@@ -135,18 +182,15 @@ def charge_again(life: Life) -> Life:
 
 
 def tell_nobody(life: Life) -> Life:
-    return replace(life, told_approved=False, told_minor=0)
+    return replace(life, shown_approved=False, shown_minor=0)
 
 
 def tell_more(life: Life) -> Life:
-    return replace(life, told_minor=life.told_minor + 1)
+    return replace(life, shown_minor=life.shown_minor + 1)
 
 
 def lose_scheme(life: Life) -> Life:
-    kept = (
-        move for move in life.movements
-        if (move.link, move.reference) != ("scheme", life.last)
-    )  # fmt: skip
+    kept = (move for move in life.movements if (move.link, move.reference) != ("scheme", life.last))
     return replace(life, movements=tuple(kept))
 
 
@@ -200,9 +244,9 @@ def test_money_the_customer_knows_nothing_of_is_orphaned(life: Life) -> None:
     plant(tell_nobody, "no_orphaned_authorisation", life)
 
 
-@given(lives().filter(lambda life: life.told_approved))
-def test_another_amount_told_is_found(life: Life) -> None:
-    plant(tell_more, "customer_told_the_amount", life)
+@given(lives().filter(lambda life: life.shown_approved))
+def test_another_amount_reported_is_found(life: Life) -> None:
+    plant(tell_more, "customer_saw_the_amount", life)
 
 
 @given(held_lives().filter(lambda life: all(m.kind is not KINDS.STOOD_IN for m in life.movements)))
@@ -210,7 +254,7 @@ def test_a_lost_book_disagrees(life: Life) -> None:
     plant(lose_scheme, "books_agree", life)
 
 
-@given(lives().filter(lambda life: life.told_approved))
+@given(lives().filter(lambda life: life.shown_approved))
 def test_another_amount_booked_is_found(life: Life) -> None:
     plant(book_a_cent_more, "amounts_equal", life)
 
@@ -225,7 +269,7 @@ def test_a_capture_in_one_book_only_is_not_conserved(life: Life) -> None:
     plant(capture_in_one_book, "money_conserved", life)
 
 
-@given(lives().filter(lambda life: life.told_approved))
+@given(lives().filter(lambda life: life.shown_approved))
 def test_more_refunded_than_captured_is_found(life: Life) -> None:
     plant(refund_too_much, "refunded_within_captured", life)
 

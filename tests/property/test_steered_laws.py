@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.plan import LoadPlan
-from harness.load.schedule import moments
-from harness.load.steered import Steered
+from paychain.load.traffic.plan import AmountPlan, EntryPlan, LoadPlan
+from paychain.load.traffic.schedule import moments
+from paychain.load.traffic.steered import Steered
 
 CHANGES = st.lists(
     st.tuples(st.integers(1, 3_000), st.integers(0, 40)), min_size=1, max_size=8
@@ -16,8 +16,18 @@ CHANGES = st.lists(
 
 def plan(corners: list[tuple[float, float]], lasts_s: float) -> LoadPlan:
     return LoadPlan(
-        "", "gateway", tuple(corners), False, (), 0.0, lasts_s, 10.0, 1, 0, "EUR", 1, 1, 1
-    )  # fmt: skip
+        entries=(EntryPlan(link="gateway"),),
+        corners=tuple(corners),
+        is_random=False,
+        times=(),
+        warm_up_s=0.0,
+        lasts_s=lasts_s,
+        deadline_s=10.0,
+        seed=1,
+        epoch_ns=0,
+        currency="EUR",
+        amounts=AmountPlan(median=1, least=1, most=1),
+    )
 
 
 def steered(steps: list[tuple[float, float]], end_s: float) -> list[float]:
@@ -46,11 +56,11 @@ def test_a_steered_load_arrives_as_a_plan_with_the_same_steps(
         for (at_s, rate), until_s in zip(steps, ends, strict=True)
         for corner in ((at_s, rate), (until_s, rate))
     ]
-    expected = list(moments(plan(corners, end_s)))
+    expected = [moment.at_s for moment in moments(plan(corners, end_s))]
     found = steered(steps, end_s)
     assert abs(len(found) - len(expected)) <= 1  # one may lie on the end itself
-    for one, other in zip(found, expected, strict=False):
-        assert abs(one - other) < 1e-6
+    for each, other in zip(found, expected, strict=False):
+        assert abs(each - other) < 1e-6
 
 
 @given(st.integers(1, 40), st.integers(0, 40), st.integers(0, 20), st.integers(0, 2_000))
@@ -72,10 +82,10 @@ def test_what_nobody_paid_is_in_no_schedule(rate: int, other: int, made: int, la
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_a_change_and_its_return_within_a_millisecond_leave_no_trace(rate: int, other: int) -> None:
     load, undisturbed = Steered(), Steered()
-    for one in (load, undisturbed):
-        one.change(0.0, rate)
+    for each in (load, undisturbed):
+        each.change(0.0, rate)
         for _ in range(rate):  # those of the first second
-            one.take()
+            each.take()
     load.change(1.0, other)
     load.change(1.0004, rate)
     assert load.changes == [(0.0, rate)]

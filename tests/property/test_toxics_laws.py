@@ -7,24 +7,24 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from stages import Sink, feed, stage
 
-from harness.toxics.address import BadAddress, split
-from harness.toxics.gojson import Members, Number, Unreadable, encode, parse
-from harness.toxics.requests import ApiError, new_proxies_in, new_toxic_in, proxy_in
-from harness.toxics.stage import ON_TIME_S
-from harness.toxics.toxic import Toxic
+from paychain.toxics.address import BadAddress, split
+from paychain.toxics.api_requests import ApiError, new_proxies_in, new_toxic_in, proxy_in
+from paychain.toxics.buffered import ON_TIME_S
+from paychain.toxics.gojson import Members, Number, Unreadable, encode, parse
+from paychain.toxics.toxic import Toxic
+from tests.support.toxic_stages import Sink, feed, stage_of
 
 chunks = st.lists(st.binary(min_size=1, max_size=5_000), min_size=1, max_size=8)
 gaps = st.lists(st.floats(0, 0.5), min_size=8, max_size=8)
 
 
-def played(sink: Sink, one: Any, data: list[bytes], pauses: list[float]) -> bytes:
+def played(sink: Sink, stage: Any, data: list[bytes], pauses: list[float]) -> bytes:
     """Feed chunks with pauses between, then the end; what came out, as one."""
     for chunk, pause in zip(data, pauses, strict=False):
-        feed(sink, one, chunk)
+        feed(sink, stage, chunk)
         sink.loop.run(pause)
-    one.end()
+    stage.end()
     sink.loop.run(1_000)
     assert sink.out[-1][1] == "end"
     return b"".join(what for _, what in sink.out if isinstance(what, bytes))
@@ -35,8 +35,8 @@ def test_latency_keeps_every_byte_in_order_and_within_its_bounds(
     data: list[bytes], pauses: list[float], latency: int, jitter: int, seed: int
 ) -> None:
     sink = Sink()
-    one = stage(sink, "latency", seed, latency=latency, jitter=jitter)
-    assert played(sink, one, data, pauses) == b"".join(data)
+    stage = stage_of(sink, "latency", seed, latency=latency, jitter=jitter)
+    assert played(sink, stage, data, pauses) == b"".join(data)
     read_at = 0.0
     for (at, _), pause in zip(sink.out[:-1], pauses, strict=False):
         late = at - read_at
@@ -52,7 +52,7 @@ def test_bandwidth_is_never_exceeded_and_wastes_nothing(
     data: list[bytes], pauses: list[float], rate: int
 ) -> None:
     sink = Sink()
-    assert played(sink, stage(sink, "bandwidth", rate=rate), data, pauses) == b"".join(data)
+    assert played(sink, stage_of(sink, "bandwidth", rate=rate), data, pauses) == b"".join(data)
     begun, sent = 0.0, 0
     fed = list(zip(data, pauses, strict=False))
     # Byte n may go when n bytes' worth of time has passed since the stage last had nothing.
@@ -75,27 +75,29 @@ def test_bandwidth_is_never_exceeded_and_wastes_nothing(
 
 
 @given(
-    st.binary(min_size=1, max_size=40_000), st.integers(1, 2_000), st.data(),
+    st.binary(min_size=1, max_size=40_000),
+    st.integers(1, 2_000),
+    st.data(),
     st.integers(0, 2**32),
-)  # fmt: skip
+)
 def test_slices_are_the_chunk_and_none_is_larger_than_average_and_variation(
     data: bytes, average: int, choice: st.DataObject, seed: int
 ) -> None:
     average = max(average, len(data) // 500)  # not so many slices that the test crawls
     variation = choice.draw(st.integers(0, average - 1))
     sink = Sink()
-    one = stage(sink, "slicer", seed, average_size=average, size_variation=variation)
-    assert played(sink, one, [data], [0.0]) == data
+    stage = stage_of(sink, "slicer", seed, average_size=average, size_variation=variation)
+    assert played(sink, stage, [data], [0.0]) == data
     assert all(1 <= len(what) <= average + variation for _, what in sink.out[:-1])
 
 
 @given(chunks, st.integers(-10, 30_000))
 def test_limit_data_passes_no_more_than_its_bytes(data: list[bytes], limit: int) -> None:
     sink = Sink()
-    one = stage(sink, "limit_data", bytes=limit)
+    stage = stage_of(sink, "limit_data", bytes=limit)
     whole = b"".join(data)
     for chunk in data:
-        feed(sink, one, chunk)
+        feed(sink, stage, chunk)
         if sink.out and sink.out[-1][1] == "close: limit_data":
             break
     passed = b"".join(what for _, what in sink.out if isinstance(what, bytes))
@@ -114,9 +116,9 @@ def plain(value: Any) -> Any:
     """A parsed value as Python's json would have it."""
     match value:
         case Members():
-            return {key: plain(one) for key, one in value}
+            return {key: plain(each) for key, each in value}
         case list():
-            return [plain(one) for one in value]
+            return [plain(each) for each in value]
         case Number():
             return json.loads(value.text)
         case _:
@@ -150,8 +152,14 @@ def test_no_body_is_read_otherwise_than_by_python_or_breaks(given: bytes | str) 
 
 @given(st.binary(max_size=80) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_no_body_makes_more_of_a_request_than_an_error(body: bytes) -> None:
-    toxic = Toxic("t", "latency", "downstream", 1.0, {"latency": 1, "jitter": 0})
-    for read in (proxy_in, new_proxies_in, lambda one: new_toxic_in(one, [toxic.name])):
+    toxic = Toxic(
+        name="t",
+        type="latency",
+        stream="downstream",
+        toxicity=1.0,
+        attributes={"latency": 1, "jitter": 0},
+    )
+    for read in (proxy_in, new_proxies_in, lambda each: new_toxic_in(each, [toxic.name])):
         try:
             read(body)
         except ApiError as error:

@@ -6,12 +6,13 @@ import re
 
 import h11
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from wire_requests import mutated, requests
 
-from harness.wire.http import HttpRequest, Limits, keep_header
-from harness.wire.requests import Rejected, RequestReader
+from paychain.wire.http import HttpRequest, Limits, keep_header
+from paychain.wire.requests import Rejected, RequestReader
+from tests.support.laws import examples
+from tests.support.wire_requests import mutated, requests
 
 Read = tuple[str, str, dict[str, str], bytes]
 # What is left when the bytes are used up.
@@ -72,7 +73,7 @@ def theirs(data: bytes) -> tuple[list[Read], str]:
         data = connection.trailing_data[0]
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.lists(requests(), min_size=1, max_size=4))
 def test_valid_requests_are_read_alike(parts: list[bytes]) -> None:
     data = b"".join(parts)
@@ -82,7 +83,7 @@ def test_valid_requests_are_read_alike(parts: list[bytes]) -> None:
     assert left in (WHOLE, LAST)
 
 
-@settings(max_examples=250, deadline=None)
+@examples(250)
 @given(mutated())
 def test_what_h11_rejects_is_rejected_and_what_both_accept_is_read_alike(data: bytes) -> None:
     read, left = ours(data)
@@ -115,7 +116,7 @@ STRICTER = {
     "a version that HTTP/1.1 does not know": b"GET / HTTP/1.2\r\nhost: a\r\n\r\n",
     "a bare line feed as the end of a line": b"GET / HTTP/1.1\nhost: a\n\n",
     "a folded header: deprecated since RFC 7230": b"GET" + HEAD + b"x: a\r\n b\r\n\r\n",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("reason", STRICTER)

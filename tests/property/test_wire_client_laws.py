@@ -6,16 +6,17 @@ import asyncio
 import re
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
-from wire_memory import MemoryTransport, Watched, until
-from wire_requests import PIECES, chunked, names, split, values
 
-from harness.wire.client import HttpPool
-from harness.wire.exchange import Exchange
-from harness.wire.http import Broken, CallTimeout, HttpResponse, WireError
+from paychain.wire.client import HttpPool
+from paychain.wire.exchange import Exchange
+from paychain.wire.http import Broken, CallTimeout, HttpResponse, WireError
+from tests.support.laws import examples
+from tests.support.wire_memory import MemoryTransport, Watched, until
+from tests.support.wire_requests import PIECES, chunked, names, split, values
 
-EXAMPLES = settings(max_examples=150, deadline=None)
+EXAMPLES = examples(150)
 watched = Watched()
 
 
@@ -70,9 +71,9 @@ async def exchange(
         connection.data_received(piece)
         for _ in range(turns):
             await asyncio.sleep(0)
-    was_usable = (connection.is_usable and asking.done()) or (connection._waiter is not None and (
-        connection._waiter.done() and connection.is_usable
-    ))  # fmt: skip
+    was_usable = (connection.is_usable and asking.done()) or (
+        connection._waiter is not None and (connection._waiter.done() and connection.is_usable)
+    )
     if end == "reset":
         transport.reset()
     elif end == "silence":
@@ -274,7 +275,7 @@ def test_whatever_happens_each_request_gets_its_own_answer_or_an_error_and_no_sl
         await until(lambda: all(task.done() for task in story.asked))
         story.check()
         assert all(transport.is_closed for transport in story.made)
-        assert not story.pool._slots
+        assert not story.pool._slots_taken
         assert not story.pool._connections
         assert not story.pool._idle
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from wire_memory import CONTINUE, Watched, serve
-from wire_requests import mutated, split
 
-from harness.wire.http import HttpRequest
+from paychain.wire.http import HttpRequest
+from tests.support.laws import examples
+from tests.support.wire_memory import CONTINUE, Watched, serve
+from tests.support.wire_requests import mutated, split
 
-EXAMPLES = settings(max_examples=100, deadline=None)
+EXAMPLES = examples(100)
 watched = Watched()
 anything = st.binary(max_size=200) | mutated()
 AN_ANSWER = re.compile(

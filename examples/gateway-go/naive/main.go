@@ -1,0 +1,119 @@
+// A gateway as tutorials write it. It works, until a provider's answer is late or lost.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stripe/stripe-go/v85"
+	"github.com/stripe/stripe-go/v85/paymentintent"
+)
+
+type Order struct {
+	Order    string `json:"order"`
+	Amount   int64  `json:"amount"`
+	Currency string `json:"currency"`
+	Card     string `json:"card"`
+}
+
+type Paid struct {
+	State   string `json:"state"`
+	Code    string `json:"code,omitempty"`
+	Charged int64  `json:"charged"`
+	PaidAt  string `json:"paid_at,omitempty"`
+}
+
+var orders sync.Map
+
+func at(base string) paymentintent.Client {
+	backend := stripe.GetBackendWithConfig(stripe.APIBackend, &stripe.BackendConfig{
+		URL:               stripe.String(base),
+		HTTPClient:        &http.Client{Timeout: 2 * time.Second},
+		MaxNetworkRetries: stripe.Int64(0),
+	})
+	return paymentintent.Client{B: backend, Key: "sk_test_gateway"}
+}
+
+func pay(client paymentintent.Client, order Order) (*stripe.PaymentIntent, error) {
+	params := &stripe.PaymentIntentParams{
+		Amount:        stripe.Int64(order.Amount),
+		Currency:      stripe.String(strings.ToLower(order.Currency)),
+		PaymentMethod: stripe.String(order.Card),
+		Confirm:       stripe.Bool(true),
+		AutomaticPaymentMethods: &stripe.PaymentIntentAutomaticPaymentMethodsParams{
+			Enabled:        stripe.Bool(true),
+			AllowRedirects: stripe.String("never"),
+		},
+	}
+	params.AddMetadata("order", order.Order)
+	return client.New(params)
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("content-type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func main() {
+	primary, backup := at(os.Getenv("STRIPE_API_BASE")), at(os.Getenv("BACKUP_API_BASE"))
+
+	http.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, map[string]string{"status": "up"})
+	})
+
+	http.HandleFunc("POST /orders", func(w http.ResponseWriter, r *http.Request) {
+		var order Order
+		if err := json.NewDecoder(r.Body).Decode(&order); err != nil {
+			answer(w, 400, Paid{State: "bad request"})
+			return
+		}
+		intent, err := pay(primary, order)
+		var failed *stripe.Error
+		if err != nil && !(errors.As(err, &failed) && failed.Type == stripe.ErrorTypeCard) {
+			intent, err = pay(backup, order) // the first account is down: the sale must not be lost
+		}
+		if err != nil {
+			code := "error"
+			if errors.As(err, &failed) {
+				code = string(failed.Code)
+			}
+			refused := Paid{State: "refused", Code: code}
+			orders.Store(order.Order, refused)
+			answer(w, 402, refused)
+			return
+		}
+		paid := Paid{State: "paid", Charged: intent.AmountReceived, PaidAt: intent.ID}
+		orders.Store(order.Order, paid)
+		answer(w, 200, paid)
+	})
+
+	http.HandleFunc("GET /orders/{order}", func(w http.ResponseWriter, r *http.Request) {
+		if order, ok := orders.Load(r.PathValue("order")); ok {
+			answer(w, 200, order)
+			return
+		}
+		answer(w, 404, Paid{State: "unknown"})
+	})
+
+	http.HandleFunc("POST /webhooks/{account}", func(w http.ResponseWriter, r *http.Request) {
+		var event stripe.Event
+		if err := json.NewDecoder(r.Body).Decode(&event); err != nil {
+			answer(w, 400, Paid{State: "bad request"})
+			return
+		}
+		var intent stripe.PaymentIntent
+		if event.Type == "payment_intent.succeeded" && json.Unmarshal(event.Data.Raw, &intent) == nil {
+			paid := Paid{State: "paid", Charged: intent.AmountReceived, PaidAt: intent.ID}
+			orders.Store(intent.Metadata["order"], paid)
+		}
+		answer(w, 200, map[string]bool{"received": true})
+	})
+
+	panic(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
+}

@@ -1,0 +1,277 @@
+// The same gateway, made so that no customer is ever charged twice.
+//
+//   - One key for one order and account: a repeat is recognised.
+//   - Money is held first and captured once; a second hold is always cancelled.
+//   - What an account did not answer is unknown, written down before it is asked, and cancelled later.
+//   - Webhooks are proved, known by their ids, and only ever finish what the gateway has begun.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/stripe/stripe-go/v85"
+	"github.com/stripe/stripe-go/v85/paymentintent"
+	"github.com/stripe/stripe-go/v85/webhook"
+)
+
+const sweepEvery = 500 * time.Millisecond
+
+type account struct {
+	name   string
+	client paymentintent.Client
+	secret string
+}
+
+type gateway struct {
+	accounts []account
+	journal  *Journal
+	busy     sync.Map // one thing at a time for each order
+}
+
+func at(name, base, secret string) account {
+	backend := stripe.GetBackendWithConfig(stripe.APIBackend, &stripe.BackendConfig{
+		URL:               stripe.String(base),
+		HTTPClient:        &http.Client{Timeout: 2 * time.Second},
+		MaxNetworkRetries: stripe.Int64(0), // repeats are ours to decide
+	})
+	return account{name, paymentintent.Client{B: backend, Key: "sk_test_gateway"}, secret}
+}
+
+// meaning says what an error proves: declined, not executed, or nothing at all.
+func meaning(err error) string {
+	var failed *stripe.Error
+	switch {
+	case errors.As(err, &failed) && failed.Type == stripe.ErrorTypeCard:
+		return "declined"
+	case errors.As(err, &failed) && failed.HTTPStatusCode >= 400 && failed.HTTPStatusCode < 500 &&
+		failed.HTTPStatusCode != http.StatusConflict:
+		return "not executed"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "not executed"
+	}
+	return "unknown"
+}
+
+// prepare makes an intent that holds nothing yet: whatever follows, its id is known.
+func (g *gateway) prepare(a account, order Held) (*stripe.PaymentIntent, error) {
+	params := &stripe.PaymentIntentParams{
+		Amount:        stripe.Int64(order.Amount),
+		Currency:      stripe.String(strings.ToLower(order.Currency)),
+		PaymentMethod: stripe.String(order.Card),
+		CaptureMethod: stripe.String("manual"),
+		AutomaticPaymentMethods: &stripe.PaymentIntentAutomaticPaymentMethodsParams{
+			Enabled:        stripe.Bool(true),
+			AllowRedirects: stripe.String("never"),
+		},
+	}
+	params.AddMetadata("order", order.ID)
+	params.SetIdempotencyKey(order.ID + "-create")
+	return a.client.New(params)
+}
+
+func (g *gateway) authorise(order Held) {
+	for _, a := range g.accounts {
+		intent, err := g.prepare(a, order)
+		if err != nil {
+			continue // an intent that was never confirmed takes no money
+		}
+		g.attempt(order.ID, a.name, "asked", intent.ID) // a crash must not forget it
+		params := &stripe.PaymentIntentConfirmParams{}
+		params.SetIdempotencyKey(order.ID + "-confirm")
+		if _, err = a.client.Confirm(intent.ID, params); err == nil {
+			g.attempt(order.ID, a.name, "held", intent.ID)
+			g.journal.Change(order.ID, func(h *Held) { h.CaptureAt, h.Reference = a.name, intent.ID })
+			return
+		}
+		g.attempt(order.ID, a.name, meaning(err), intent.ID)
+		if meaning(err) == "declined" {
+			var failed *stripe.Error
+			errors.As(err, &failed)
+			g.refuse(order.ID, string(failed.Code))
+			return
+		}
+	}
+	g.refuse(order.ID, "try_later")
+}
+
+func (g *gateway) attempt(id, name, state, reference string) {
+	g.journal.Change(id, func(h *Held) { h.Attempts[name] = Attempt{state, reference} })
+}
+
+func (g *gateway) refuse(id, code string) {
+	g.journal.Change(id, func(h *Held) { h.State, h.Code = "refused", code })
+}
+
+func (g *gateway) finish(id string, intent *stripe.PaymentIntent) {
+	g.journal.Change(id, func(h *Held) {
+		if h.State == "pending" {
+			h.State, h.Charged, h.PaidAt = "paid", intent.AmountReceived, intent.ID
+		}
+	})
+}
+
+func (g *gateway) capture(order Held) {
+	if order.State != "pending" || order.CaptureAt == "" {
+		return
+	}
+	client := g.named(order.CaptureAt).client
+	// A stored error is repeated for its key, so the intent itself is asked first.
+	intent, err := client.Get(order.Reference, nil)
+	if err == nil && intent.Status != stripe.PaymentIntentStatusSucceeded {
+		params := &stripe.PaymentIntentCaptureParams{AmountToCapture: stripe.Int64(order.Amount)}
+		intent, err = client.Capture(order.Reference, params)
+	}
+	if err == nil {
+		g.finish(order.ID, intent) // an error is unknown: the sweep asks again
+	}
+}
+
+// resolve cancels what may be held: whether it was is not asked.
+func (g *gateway) resolve(order Held, name, reference string) {
+	client := g.named(name).client
+	intent, err := client.Get(reference, nil)
+	if err == nil && intent.Status != stripe.PaymentIntentStatusCanceled {
+		_, err = client.Cancel(reference, nil)
+	}
+	if err == nil {
+		g.attempt(order.ID, name, "cancelled", reference)
+	}
+}
+
+func (g *gateway) named(name string) account {
+	for _, a := range g.accounts {
+		if a.name == name {
+			return a
+		}
+	}
+	panic("no account " + name)
+}
+
+func (g *gateway) alone(key string, work func()) {
+	if _, busy := g.busy.LoadOrStore(key, true); busy {
+		return
+	}
+	defer g.busy.Delete(key)
+	work()
+}
+
+func (g *gateway) sweep() {
+	for range time.Tick(sweepEvery) {
+		for _, order := range g.journal.Open() {
+			for name, attempt := range order.Attempts {
+				if attempt.State == "unknown" {
+					go g.alone(order.ID+" "+name, func() { g.resolve(order, name, attempt.Reference) })
+				}
+			}
+			go g.alone(order.ID+" capture", func() { g.capture(order) })
+		}
+	}
+}
+
+// recover is called after a crash: what was asked and not answered is unknown.
+func (g *gateway) recover() {
+	for _, order := range g.journal.Open() {
+		for name, attempt := range order.Attempts {
+			if attempt.State == "asked" {
+				g.attempt(order.ID, name, "unknown", attempt.Reference)
+			}
+		}
+		if order.State == "pending" && order.CaptureAt == "" {
+			g.refuse(order.ID, "try_later") // its customer is gone
+		}
+	}
+}
+
+func (g *gateway) show(w http.ResponseWriter, id string) {
+	order, known := g.journal.Order(id)
+	if !known {
+		answer(w, 404, map[string]string{"state": "unknown"})
+		return
+	}
+	status, known := map[string]int{"paid": 200, "refused": 402}[order.State]
+	if !known {
+		status = 202
+	}
+	answer(w, status, map[string]any{
+		"state": order.State, "code": order.Code, "charged": order.Charged, "paid_at": order.PaidAt,
+	})
+}
+
+func (g *gateway) takeWebhook(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	secret := g.named(r.PathValue("account")).secret
+	options := webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true}
+	event, err := webhook.ConstructEventWithOptions(
+		body, r.Header.Get("Stripe-Signature"), secret, options)
+	if err != nil {
+		answer(w, 400, map[string]string{"error": "signature"})
+		return
+	}
+	var intent stripe.PaymentIntent
+	if g.journal.IsNewEvent(event.ID) && event.Type == "payment_intent.succeeded" &&
+		json.Unmarshal(event.Data.Raw, &intent) == nil {
+		id := intent.Metadata["order"]
+		if order, known := g.journal.Order(id); known && order.Reference == intent.ID {
+			g.finish(id, &intent)
+		}
+	}
+	answer(w, 200, map[string]bool{"received": true})
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("content-type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func main() {
+	path := os.Getenv("GATEWAY_JOURNAL")
+	if path == "" {
+		path = "gateway.journal"
+	}
+	journal, err := openJournal(path)
+	if err != nil {
+		panic(err)
+	}
+	g := &gateway{journal: journal, accounts: []account{
+		at("stripe", os.Getenv("STRIPE_API_BASE"), os.Getenv("STRIPE_SECRET")),
+		at("backup", os.Getenv("BACKUP_API_BASE"), os.Getenv("BACKUP_SECRET")),
+	}}
+	g.recover()
+	go g.sweep()
+
+	http.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, map[string]string{"status": "up"})
+	})
+	http.HandleFunc("POST /orders", func(w http.ResponseWriter, r *http.Request) {
+		var asked struct {
+			Order, Currency, Card string
+			Amount                int64
+		}
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+			answer(w, 400, map[string]string{"error": err.Error()})
+			return
+		}
+		order := Held{ID: asked.Order, Amount: asked.Amount, Currency: asked.Currency,
+			Card: asked.Card, State: "pending"}
+		if g.journal.Begin(order) {
+			g.authorise(order)
+			held, _ := g.journal.Order(order.ID)
+			g.alone(order.ID+" capture", func() { g.capture(held) })
+		}
+		g.show(w, order.ID)
+	})
+	http.HandleFunc("GET /orders/{order}", func(w http.ResponseWriter, r *http.Request) {
+		g.show(w, r.PathValue("order"))
+	})
+	http.HandleFunc("POST /webhooks/{account}", g.takeWebhook)
+	panic(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
+}

@@ -1,0 +1,177 @@
+// The same shop, made so that no customer is ever charged twice.
+//
+// - One key for one order and account: a repeat is recognised.
+// - Money is held first and captured once; a second hold is always cancelled.
+// - What an account did not answer is unknown, written down before it is asked, and cancelled later.
+// - Webhooks are proved, known by their ids, and only ever finish what the shop has begun.
+const express = require("express");
+const Stripe = require("stripe");
+const { Journal } = require("./journal");
+
+const SWEEP_MS = 500;
+const at = (base) => {
+  const { hostname, port } = new URL(base);
+  const options = { host: hostname, port, protocol: "http", timeout: 2000, maxNetworkRetries: 0 };
+  return new Stripe("sk_test_shop", options);
+};
+const accounts = {
+  stripe: { client: at(process.env.STRIPE_API_BASE), secret: process.env.STRIPE_SECRET },
+  backup: { client: at(process.env.BACKUP_API_BASE), secret: process.env.BACKUP_SECRET },
+};
+const journal = new Journal(process.env.SHOP_DB ?? "shop.journal");
+const sweeping = new Set();
+
+// What an error proves: declined, not executed, or nothing at all.
+const meaning = (error) => {
+  if (error.type === "StripeCardError") return "declined";
+  if (["StripeRateLimitError", "StripeInvalidRequestError"].includes(error.type))
+    return "not executed";
+  return error.detail?.code === "ECONNREFUSED" ? "not executed" : "unknown";
+};
+
+// An intent that holds nothing yet: whatever follows, its id is known.
+const prepare = (name, order) =>
+  accounts[name].client.paymentIntents.create(
+    {
+      amount: order.amount,
+      currency: order.currency.toLowerCase(),
+      payment_method: order.card,
+      capture_method: "manual",
+      automatic_payment_methods: { enabled: true, allow_redirects: "never" },
+      metadata: { order: order.id },
+    },
+    { idempotencyKey: `${order.id}-create` },
+  );
+
+async function authorise(id) {
+  for (const name of Object.keys(accounts)) {
+    const { paymentIntents } = accounts[name].client;
+    let intent;
+    try {
+      intent = await prepare(name, journal.orders.get(id));
+    } catch {
+      continue; // an intent that was never confirmed takes no money
+    }
+    journal.attempt(id, name, "asked", intent.id); // a crash must not forget it
+    try {
+      await paymentIntents.confirm(intent.id, {}, { idempotencyKey: `${id}-confirm` });
+      journal.attempt(id, name, "held", intent.id);
+      journal.change(id, { captureAt: name, reference: intent.id });
+      return;
+    } catch (error) {
+      journal.attempt(id, name, meaning(error), intent.id);
+      if (meaning(error) === "declined") {
+        journal.change(id, { state: "refused", code: error.code });
+        return;
+      }
+    }
+  }
+  journal.change(id, { state: "refused", code: "try_later" });
+}
+
+async function capture(id) {
+  const { state, captureAt, reference, amount } = journal.orders.get(id);
+  if (state !== "pending" || !captureAt) return;
+  const { paymentIntents } = accounts[captureAt].client;
+  try {
+    // A stored error is repeated for its key, so the intent itself is asked first.
+    let intent = await paymentIntents.retrieve(reference);
+    if (intent.status !== "succeeded")
+      intent = await paymentIntents.capture(reference, { amount_to_capture: amount });
+    finish(id, intent);
+  } catch {
+    // Unknown: the sweep asks again.
+  }
+}
+
+function finish(id, intent) {
+  if (journal.orders.get(id).state !== "pending") return;
+  journal.change(id, { state: "paid", charged: intent.amount_received, paid_at: intent.id });
+}
+
+// Cancel what may be held: whether it was is not asked.
+async function resolve(id, name, reference) {
+  const { paymentIntents } = accounts[name].client;
+  try {
+    const intent = await paymentIntents.retrieve(reference);
+    if (intent.status !== "canceled") await paymentIntents.cancel(reference);
+  } catch {
+    return;
+  }
+  journal.attempt(id, name, "cancelled");
+}
+
+// One thing at a time for each order.
+async function alone(key, work) {
+  if (sweeping.has(key)) return;
+  sweeping.add(key);
+  try {
+    await work();
+  } finally {
+    sweeping.delete(key);
+  }
+}
+
+function sweep() {
+  for (const [id, order] of journal.orders) {
+    for (const [name, attempt] of Object.entries(order.attempts))
+      if (attempt.state === "unknown") 
+        alone(`${id} ${name}`, () => resolve(id, name, attempt.reference));
+    if (order.state === "pending" && order.captureAt) alone(`${id} capture`, () => capture(id));
+  }
+}
+
+// After a crash: what was asked and not answered is unknown; its customers are gone.
+for (const [id, order] of journal.orders) {
+  for (const [name, attempt] of Object.entries(order.attempts))
+    if (attempt.state === "asked") journal.attempt(id, name, "unknown", attempt.reference);
+  if (order.state === "pending" && !order.captureAt)
+    journal.change(id, { state: "refused", code: "try_later" });
+}
+setInterval(sweep, SWEEP_MS);
+
+const app = express();
+app.get("/health", (_, response) => response.json({ status: "up" }));
+
+const show = (id, response) => {
+  const order = journal.orders.get(id);
+  if (!order) return response.status(404).json({ state: "unknown" });
+  const { state, code, charged, paid_at } = order;
+  response
+    .status({ paid: 200, refused: 402 }[state] ?? 202)
+    .json({ state, code, charged, paid_at });
+};
+
+app.post("/orders", express.json(), async ({ body }, response) => {
+  const { order: id, amount, currency, card } = body;
+  if (!journal.orders.has(id)) {
+    journal.change(id, { state: "pending", amount, currency, card });
+    await authorise(id);
+    await alone(`${id} capture`, () => capture(id));
+  }
+  show(id, response);
+});
+
+app.get("/orders/:order", ({ params }, response) => show(params.order, response));
+
+app.post("/webhooks/:account", express.raw({ type: "*/*" }), (request, response) => {
+  const { client, secret } = accounts[request.params.account];
+  let event;
+  try {
+    event = client.webhooks.constructEvent(
+      request.body,
+      request.headers["stripe-signature"],
+      secret,
+    );
+  } catch {
+    return response.status(400).json({ error: "signature" });
+  }
+  if (journal.isNewEvent(event.id) && event.type === "payment_intent.succeeded") {
+    const intent = event.data.object;
+    const id = intent.metadata.order;
+    if (journal.orders.get(id)?.reference === intent.id) finish(id, intent);
+  }
+  response.json({ received: true });
+});
+
+app.listen(process.env.PORT, "127.0.0.1");

@@ -1,0 +1,156 @@
+"""The same shop, made so that no customer is ever charged twice.
+
+- One key for one order and provider: a repeat is recognised.
+- Money is held first and captured once; a second hold is always cancelled.
+- What a provider did not answer is unknown, written down before it is asked, and cancelled later.
+- Webhooks are proved, known by their ids, and only ever finish what the shop has begun.
+"""
+
+import json
+import os
+import threading
+import time
+from contextlib import asynccontextmanager
+
+import Adyen
+import stripe
+from fastapi import FastAPI, HTTPException, Request, Response
+from pydantic import BaseModel
+from sound.providers import Adyens, Declined, NotExecuted, Stripes, Unknown
+from sound.store import Store
+
+PROVIDERS = {provider.name: provider for provider in (Stripes(), Adyens())}
+SWEEP_S = 0.5
+capturing: set[str] = set()  # one request at a time for each order
+store = Store(os.environ.get("SHOP_DB", "shop.db"))
+
+
+class Order(BaseModel):
+    order: str
+    amount: int  # cents
+    currency: str
+    card: str
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI):
+    store.recover()
+    threading.Thread(target=sweep_for_ever, daemon=True).start()
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/health")
+def health():
+    return {"status": "up"}
+
+
+@app.post("/orders")
+def pay(order: Order, response: Response):
+    if store.begin(order.order, order.amount, order.currency, order.card):
+        authorise(order.order)
+        capture_due(order.order)
+    return shown(order.order, response)
+
+
+@app.get("/orders/{order}")
+def show(order: str, response: Response):
+    return shown(order, response)
+
+
+def authorise(order: str) -> None:
+    """Hold the amount at the first provider that answers."""
+    asked = store.order(order)
+    for name, provider in PROVIDERS.items():
+        try:
+            reference = provider.prepare(asked)
+            store.attempt(order, name, "asked", reference)  # a crash must not forget it
+            reference = provider.authorise(asked, reference) or reference
+        except Declined as declined:
+            store.attempt(order, name, "declined")
+            store.finish(order, "refused", code=declined.code)
+            return
+        except NotExecuted:
+            store.attempt(order, name, "not executed")
+        except Unknown:
+            store.attempt(order, name, "unknown", reference)
+        else:
+            store.attempt(order, name, "held", reference)
+            store.capture_from(order, name, reference)
+            return
+    store.finish(order, "refused", code="try_later")
+
+
+def capture_due(order: str) -> None:
+    """Take what is held for an order, once; what stays unknown is repeated by the sweep."""
+    row = store.order(order)
+    if row["state"] != "pending" or not row["capture_at"] or order in capturing:
+        return
+    capturing.add(order)
+    try:
+        PROVIDERS[row["capture_at"]].capture(row, row["capture_reference"])
+    except (Unknown, NotExecuted):
+        return
+    finally:
+        capturing.discard(order)
+    store.finish(order, "paid", charged=row["amount"], paid_at=row["capture_reference"])
+
+
+def sweep_for_ever() -> None:
+    while True:
+        time.sleep(SWEEP_S)
+        for order, name, reference in store.unresolved():
+            resolve(order, name, reference)
+        for order in store.captures_due():
+            capture_due(order)
+
+
+def resolve(order: str, name: str, reference: str) -> None:
+    """Cancel what may be held: whether it was is not asked."""
+    try:
+        PROVIDERS[name].cancel(store.order(order), reference)
+    except (Unknown, NotExecuted):
+        return
+    store.attempt(order, name, "cancelled")
+
+
+def shown(order: str, response: Response):
+    row = store.order(order)
+    if row is None:
+        raise HTTPException(404)
+    state = row["state"]
+    response.status_code = {"paid": 200, "refused": 402}.get(state, 202)
+    if state == "paid":
+        return {"state": "paid", "charged": row["charged"], "paid_at": row["paid_at"]}
+    return {"state": state, "code": row["code"] or ""}
+
+
+@app.post("/webhooks/stripe")
+async def stripe_webhook(request: Request):
+    body, signature = await request.body(), request.headers.get("stripe-signature", "")
+    try:
+        event = stripe.Webhook.construct_event(body, signature, os.environ["STRIPE_SECRET"])
+    except (ValueError, stripe.SignatureVerificationError):
+        raise HTTPException(400) from None
+    if store.is_new_event(event.id) and event.type == "payment_intent.succeeded":
+        intent = event.data.object
+        store.captured(intent.id, intent.amount_received)
+    return {"received": True}
+
+
+@app.post("/webhooks/adyen")
+async def adyen_webhook(request: Request):
+    for each in json.loads(await request.body())["notificationItems"]:
+        item = each["NotificationRequestItem"]
+        if not Adyen.util.is_valid_hmac_notification(item, os.environ["ADYEN_HMAC_KEY"]):
+            raise HTTPException(401)
+        number = f"{item['pspReference']} {item['eventCode']} {item['success']}"
+        if not store.is_new_event(number):
+            continue
+        if item["eventCode"] == "CAPTURE" and item["success"] == "true":
+            store.captured(item["originalReference"], item["amount"]["value"])
+        elif item["eventCode"] in ("CAPTURE", "CAPTURE_FAILED"):
+            store.capture_failed(item["originalReference"])
+    return "[accepted]"

@@ -1,0 +1,149 @@
+"""Two payment providers behind one interface that tells *no* from *not known*."""
+
+import os
+
+import Adyen
+import requests
+import stripe
+from Adyen.exceptions import AdyenAPIResponseError, AdyenError
+
+TIMEOUT_S = 2
+
+
+class Declined(Exception):
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class NotExecuted(Exception):
+    """The provider has done nothing: another one may be asked."""
+
+
+class Unknown(Exception):
+    """The provider may have done it."""
+
+
+def was_refused(error: BaseException | None) -> bool:
+    """Whether no connection was made at all: then nothing can have been done."""
+    while error is not None:
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            return True
+        if "NewConnectionError" in repr(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+class Stripes:
+    name = "stripe"
+
+    def __init__(self) -> None:
+        client = stripe.StripeClient(
+            "sk_test_shop",
+            base_addresses={"api": os.environ["STRIPE_API_BASE"]},
+            http_client=stripe.RequestsClient(timeout=TIMEOUT_S),
+            max_network_retries=0,  # repeats are ours to decide
+        )
+        self._intents = client.v1.payment_intents
+
+    def prepare(self, order) -> str:
+        """An intent that holds nothing yet: whatever follows, its id is known."""
+        params = {
+            "amount": order["amount"],
+            "currency": order["currency"].lower(),
+            "payment_method": order["card"],
+            "capture_method": "manual",
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            "metadata": {"order": order["id"]},
+        }
+        options = {"idempotency_key": f"{order['id']}-create"}
+        try:
+            return self._asked(self._intents.create, params, options).id
+        except Unknown as error:
+            raise NotExecuted from error  # an intent that was never confirmed takes no money
+
+    def authorise(self, order, reference: str) -> None:
+        options = {"idempotency_key": f"{order['id']}-confirm"}
+        self._asked(self._intents.confirm, reference, {}, options)
+
+    def capture(self, order, reference: str) -> None:
+        # A stored error is repeated for its key, so the intent itself is asked first.
+        if self._asked(self._intents.retrieve, reference).status != "succeeded":
+            self._asked(self._intents.capture, reference, {"amount_to_capture": order["amount"]})
+
+    def cancel(self, _order, reference: str) -> None:
+        """Whatever became of it: an intent that is cancelled holds nothing."""
+        if self._asked(self._intents.retrieve, reference).status != "canceled":
+            self._asked(self._intents.cancel, reference)
+
+    def _asked(self, do, *arguments):
+        try:
+            return do(*arguments)
+        except stripe.CardError as error:
+            raise Declined(error.code or "card_declined") from error
+        except (stripe.RateLimitError, stripe.InvalidRequestError) as error:
+            raise NotExecuted from error
+        except stripe.APIConnectionError as error:
+            raise (NotExecuted if was_refused(error) else Unknown) from error
+        except stripe.StripeError as error:
+            raise Unknown from error
+
+
+class Adyens:
+    name = "adyen"
+
+    def __init__(self) -> None:
+        self._adyen = Adyen.Adyen(xapikey="test", platform="test", http_timeout=TIMEOUT_S)
+        for api in (self._adyen.checkout.payments_api, self._adyen.checkout.modifications_api):
+            api.baseUrl = os.environ["ADYEN_BASE"]
+
+    def prepare(self, order) -> str:
+        return order["id"]  # Adyen cancels by the merchant's own reference
+
+    def authorise(self, order, reference: str) -> str:
+        request = {
+            "merchantAccount": "ShopEU",
+            "amount": {"value": order["amount"], "currency": order["currency"]},
+            "reference": reference,
+            "paymentMethod": {"type": "scheme", "encryptedCardNumber": order["card"]},
+            "returnUrl": "https://shop.example/return",
+            "additionalData": {"manualCapture": "true"},
+        }
+        payments = self._adyen.checkout.payments_api.payments
+        answer = self._asked(payments, request, idempotency_key=f"{order['id']}-authorise")
+        if answer["resultCode"] == "Authorised":
+            return answer["pspReference"]
+        if answer["resultCode"] in ("Error", "Pending", "Received"):
+            raise Unknown
+        raise Declined(answer.get("refusalReasonCode", "refused"))
+
+    def capture(self, order, reference: str) -> None:
+        request = {
+            "merchantAccount": "ShopEU",
+            "amount": {"value": order["amount"], "currency": order["currency"]},
+            "reference": order["id"],
+        }
+        capture = self._adyen.checkout.modifications_api.capture_authorised_payment
+        self._asked(capture, request, reference, idempotency_key=f"{order['id']}-capture")
+
+    def cancel(self, order, _reference: str) -> None:
+        request = {
+            "merchantAccount": "ShopEU",
+            "paymentReference": order["id"],
+            "reference": f"{order['id']}-cancel",
+        }
+        cancel = self._adyen.checkout.modifications_api.cancel_authorised_payment
+        self._asked(cancel, request)
+
+    def _asked(self, do, *arguments, **options):
+        try:
+            return do(*arguments, **options).message
+        except AdyenAPIResponseError as error:
+            if error.status_code in (400, 401, 403, 422):
+                raise NotExecuted from error
+            raise Unknown from error
+        except requests.exceptions.RequestException as error:
+            raise (NotExecuted if was_refused(error) else Unknown) from error
+        except (AdyenError, ValueError) as error:
+            raise Unknown from error

@@ -1,0 +1,86 @@
+"""What the shop must not forget, in SQLite: orders, what was asked of whom, events it has seen."""
+
+import sqlite3
+import threading
+
+TABLES = """
+create table if not exists orders (id text primary key, amount int, currency text, card text,
+  state text default 'pending', code text default '', charged int default 0,
+  paid_at text default '', capture_at text default '', capture_reference text default '');
+create table if not exists attempts (id text, provider text, state text, reference text default '',
+  primary key (id, provider));
+create table if not exists events (id text primary key);
+"""
+
+
+class Store:
+    def __init__(self, path: str) -> None:
+        self._db = sqlite3.connect(path, check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
+        self._db.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + TABLES)
+        self._lock = threading.Lock()
+
+    def _do(self, text: str, *values) -> int:
+        with self._lock, self._db:
+            return self._db.execute(text, values).rowcount
+
+    def _all(self, text: str, *values) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(text, values).fetchall()
+
+    def begin(self, order: str, amount: int, currency: str, card: str) -> bool:
+        """Whether this is the first request to pay the order."""
+        values = (order, amount, currency, card)
+        text = "insert or ignore into orders (id, amount, currency, card) values (?, ?, ?, ?)"
+        return self._do(text, *values) == 1
+
+    def order(self, order: str) -> sqlite3.Row | None:
+        return next(iter(self._all("select * from orders where id = ?", order)), None)
+
+    def attempt(self, order: str, provider: str, state: str, reference: str = "") -> None:
+        text = "insert or replace into attempts values (?, ?, ?, ?)"
+        self._do(text, order, provider, state, reference)
+
+    def unresolved(self) -> list[tuple[str, str, str]]:
+        rows = self._all("select * from attempts where state = 'unknown'")
+        return [(row["id"], row["provider"], row["reference"]) for row in rows]
+
+    def capture_from(self, order: str, provider: str, reference: str) -> None:
+        text = "update orders set capture_at = ?, capture_reference = ? where id = ?"
+        self._do(text, provider, reference, order)
+
+    def captures_due(self) -> list[str]:
+        text = "select id from orders where state = 'pending' and capture_at != ''"
+        return [row["id"] for row in self._all(text)]
+
+    def captured(self, reference: str, amount: int) -> None:
+        """A webhook knows of a capture whose answer was lost."""
+        text = (
+            "update orders set state = 'paid', charged = ?, paid_at = capture_reference "
+            "where capture_reference = ? and state = 'pending'"
+        )
+        self._do(text, amount, reference)
+
+    def capture_failed(self, reference: str) -> None:
+        text = "update orders set state = 'refused', code = 'capture_failed' where paid_at = ?"
+        self._do(text, reference)
+
+    def finish(
+        self, order: str, state: str, *, code: str = "", charged: int = 0, paid_at: str = ""
+    ):
+        text = (
+            "update orders set state = ?, code = ?, charged = ?, paid_at = ? "
+            "where id = ? and state = 'pending'"
+        )
+        self._do(text, state, code, charged, paid_at, order)
+
+    def is_new_event(self, number: str) -> bool:
+        return self._do("insert or ignore into events values (?)", number) == 1
+
+    def recover(self) -> None:
+        """After a crash: what was asked and not answered is unknown; its customers are gone."""
+        self._do("update attempts set state = 'unknown' where state = 'asked'")
+        self._do(
+            "update orders set state = 'refused', code = 'try_later' "
+            "where state = 'pending' and capture_at = ''"
+        )

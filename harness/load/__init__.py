@@ -1,5 +1,0 @@
-"""Locust as the load engine: seeded arrivals, payments, and the customer's side of the record."""
-
-from pathlib import Path
-
-LOCUSTFILE = Path(__file__).with_name("locustfile.py")

@@ -1,0 +1,114 @@
+"""From run.db to a verdict: measure a run, then judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paychain.analysis.judge import (
+    Observed,
+    excused,
+    harness_problems,
+    notes,
+    tolerances,
+    untried,
+    verdict,
+)
+from paychain.analysis.measures.at_best import at_best
+from paychain.analysis.measures.fallbacks import fallbacks
+from paychain.analysis.measures.hops import hops
+from paychain.analysis.measures.measure import MeasuredRun
+from paychain.analysis.measures.measures import FaultRun, Money, ToleranceResult, Verdict
+from paychain.analysis.measures.money import money
+from paychain.analysis.measures.own_services import (
+    own_services,
+    unattributed_money,
+    unattributed_problems,
+)
+from paychain.analysis.measures.payments import payments, phases
+from paychain.analysis.measures.punctuality import Punctuality
+from paychain.analysis.measures.recovery import faults, recovery
+from paychain.analysis.measures.registry import MEASURES
+from paychain.analysis.measures.stalls import busy, stalled, stalls
+from paychain.analysis.store.facts import RunFacts
+from paychain.analysis.store.store import RunStore
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """Everything that was measured and judged of a run."""
+
+    verdict: Verdict
+    reasons: list[str]  # plain sentences, worst first
+    tolerances: list[ToleranceResult]
+    offered: int  # as the load process reports; what was recorded, when it could not report
+    punctuality: Punctuality
+    measured: Mapping[str, Any]  # what each of MEASURES found, by its name
+
+
+def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFacts) -> Analysis:
+    """Measure and judge a run whose records are all in the store."""
+    run = MeasuredRun(store, chain, experiment, facts)
+    measured = {measure.name: run[measure] for measure in MEASURES}
+    _, punctuality = run[payments]
+    books = run[money]
+    judged = tolerances(experiment, _observed(run, books))
+    offered = facts.offered if facts.offered is not None else punctuality.recorded
+    problems = _problems(facts, offered, punctuality, run[faults])
+    problems += unattributed_problems(run[own_services])
+    problems += unattributed_money(run[own_services], books)
+    questions = list(untried(run[faults]))
+    # A chain that passes did so under worse conditions than declared, and money has to be right
+    # however slow the machine is. Only another broken limit may be the busy machine's.
+    if run[stalls] and any(limit.passed is False for limit in judged):
+        best = tolerances(experiment, _observed(at_best(run), books, run[stalled].total_s))
+        excusing = excused(judged, best)
+        if excusing != judged:
+            judged = excusing
+            questions = [*busy(run[stalls], facts.times.load_start_s), *questions]
+    result, reasons = verdict(
+        judged,
+        books,
+        problems,
+        chain.currency,
+        facts.stopped,
+        open_questions=questions,
+        failures=[line for service in facts.services for line in service.sentences],
+    )
+    return Analysis(
+        verdict=result,
+        reasons=[*reasons, *notes(run[faults])],
+        tolerances=judged,
+        offered=offered,
+        punctuality=punctuality,
+        measured=measured,
+    )
+
+
+def _observed(run: MeasuredRun, books: Money, spared_s: float = 0.0) -> Observed:
+    """What the tolerances are judged by. `spared_s`: by how much times are shorter at best."""
+    drained_s, end_s = run.facts.drained_s, run.times.load_end_s
+    return Observed(
+        phases={phase.kind: phase for phase in run[phases] if phase.kind != "fault"},
+        recovery=run[recovery],
+        fallbacks=run[fallbacks],
+        hops=run[hops],
+        money=books,
+        waited_s=drained_s - end_s - spared_s if drained_s is not None else None,
+        spared_s=spared_s,
+    )
+
+
+def _problems(
+    facts: RunFacts, offered: int, punctuality: Punctuality, faults: Sequence[FaultRun]
+) -> list[str]:
+    """What makes the run inconclusive, each problem once."""
+    due = offered if facts.planned is None else facts.planned
+    # The rest of a plan was not to be offered any more after a stop, or to a service that ended.
+    if facts.stopped is not None or any(service.failures for service in facts.services):
+        due = offered
+    found = harness_problems(due, punctuality, faults, facts.times)
+    return list(dict.fromkeys([*facts.problems, *found]))

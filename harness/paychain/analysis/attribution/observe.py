@@ -1,0 +1,28 @@
+"""The records of own services: their hops and decisions, once everything else is in the store."""
+
+from __future__ import annotations
+
+from paychain.analysis.attribution.decisions import own_decisions
+from paychain.analysis.attribution.hops import Spans, own_hops
+from paychain.analysis.attribution.keys import repeated_without_key, reused_keys
+from paychain.analysis.attribution.observed import by_payment, join
+from paychain.analysis.attribution.refused import refused_hops
+from paychain.analysis.store.store import RunStore
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.model.own_services import own_callers
+
+
+def add_own_hops(store: RunStore, chain: Chain, experiment: Experiment) -> None:
+    """Make the hops of own services of what was observed. Once, after the last record."""
+    if not own_callers(chain):
+        return
+    store.index()
+    spans = Spans()
+    join(store)
+    own_hops(store, chain, spans)
+    refused_hops(store, chain, experiment, spans)
+    own_decisions(store, chain)
+    store.ingest(reused_keys(store))
+    for payment, requests in by_payment(store):
+        store.ingest(repeated_without_key(payment, requests))

@@ -1,0 +1,1 @@
+"""What a run is measured by: phases, hops, breaks, fallbacks, latency."""

@@ -1,0 +1,62 @@
+"""Which failed calls a fault of the experiment explains: it made them fail on any machine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from paychain.analysis.measures.windows import Window, windows_of_any
+from paychain.analysis.store.calls import FailedCall
+from paychain.analysis.store.store import RunStore
+from paychain.faults.kind import HopFaultKind, OutageKind
+from paychain.model.experiment import Experiment
+from paychain.payments.journal import DecisionKind
+
+
+class Explanations:
+    """What the faults of a run explain. Nothing is read before it is asked for."""
+
+    def __init__(self, store: RunStore, experiment: Experiment) -> None:
+        self._store, self._experiment = store, experiment
+        # When a fault acted on requests, by payment, link and operation.
+        self._met: dict[tuple[str, str, str], list[int]] | None = None
+        # When nothing came through: by the name of a hop that was cut, or of a link that was down.
+        self._cut: dict[str, list[Window]] = {}
+
+    def has(self, call: FailedCall) -> bool:
+        """Whether a fault explains that the call failed."""
+        if self._met is None:
+            self._met = self._requests()
+            self._cut = self._outages()
+        # Another request of the payment explains nothing: a fault may act on the first one only.
+        hits = self._met.get((call.payment, call.callee, call.operation), ())
+        if any(call.began_ns <= at_ns <= call.ended_ns for at_ns in hits):
+            return True
+        return any(
+            call.began_ns <= until and call.ended_ns >= since
+            for place in (".".join(call.route), call.callee)
+            for since, until in self._cut.get(place, ())
+        )
+
+    def _requests(self) -> dict[tuple[str, str, str], list[int]]:
+        """When an in-link fault made requests fail."""
+        failing = {fault.id for fault in self._experiment.faults if fault.parameters.fails_calls}
+        met: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+        if failing:
+            for hit in self._store.decisions(DecisionKind.FAULT_HIT):
+                if hit.detail in failing:
+                    met[hit.payment, hit.link, hit.operation].append(hit.at_ns)
+        return dict(met)
+
+    def _outages(self) -> dict[str, list[Window]]:
+        """When each hop was cut, and when the process of each link was gone."""
+        cutting = {
+            fault.id
+            for fault in self._experiment.faults
+            if isinstance(fault.parameters, OutageKind)
+            or (
+                isinstance(fault.parameters, HopFaultKind)
+                and fault.parameters.fails_calls
+                and fault.parameters.share == 1
+            )
+        }
+        return windows_of_any(self._store, cutting)

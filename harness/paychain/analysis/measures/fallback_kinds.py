@@ -1,0 +1,36 @@
+"""Which decisions are fallbacks, derived from the steps a chain may declare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paychain.model.fallbacks import STEPS
+from paychain.payments.journal import DecisionKind
+
+_LACKING = {
+    "screen": "fraud screening",
+    "authenticate": "authentication",
+    "tokenise": "tokenisation",
+}
+
+
+@dataclass(frozen=True)
+class FallbackKind:
+    """What the measures have to know of a kind of fallback."""
+
+    stands_in: bool  # it takes the primary's place, so that there is a way back to the primary
+    risk: str = ""  # what an approval by it lacks; {lacking} is what the call would have given
+
+    def risk_of(self, operation: str) -> str:
+        """The risk in words: `approved without authentication`."""
+        return self.risk.format(lacking=_LACKING.get(operation, operation))
+
+
+# Sending again is the call's own policy; every other fallback is a step that a chain declares.
+FALLBACKS: dict[DecisionKind, FallbackKind] = {
+    DecisionKind.RETRY: FallbackKind(stands_in=False),
+    DecisionKind.HEDGE: FallbackKind(stands_in=False),
+    **{step.decision: FallbackKind(stands_in=True, risk=step.risk) for step in STEPS.values()},
+}
+STANDBYS = frozenset(kind for kind, facts in FALLBACKS.items() if facts.stands_in)
+GOES_ON = frozenset(kind for kind, facts in FALLBACKS.items() if facts.risk)  # without the call

@@ -1,0 +1,245 @@
+"""How the fallbacks performed: used, useful, how late, and at what cost.
+
+What each number means is defined in docs/measures.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from paychain.analysis.measures.fallback_kinds import FALLBACKS, STANDBYS
+from paychain.analysis.measures.histogram import Histogram
+from paychain.analysis.measures.measure import MeasuredRun, measure
+from paychain.analysis.measures.measures import (
+    MIN_PAYMENTS,
+    FallbackMeasure,
+    FaultResponse,
+    FaultRun,
+    Phase,
+    millis,
+)
+from paychain.analysis.measures.payments import phases
+from paychain.analysis.measures.phases import touched
+from paychain.analysis.measures.recovery import POINT, faults, quiet_until, success
+from paychain.analysis.measures.success_series import (
+    NEVER,
+    TOO_FEW,
+    Moment,
+    SuccessSeries,
+    longest,
+    numbers_and_reasons,
+)
+from paychain.analysis.store.queries import FallbackUse, fallback_uses, primary_cells
+from paychain.model.experiment import Experiment
+from paychain.model.tolerance import Limit
+from paychain.payments.journal import DecisionKind
+
+STEADY_S = 5  # seconds in a row that count as failed over or back
+BACK_SHARE = 0.9  # of a call's payments over the primary again: failed back
+NO_FAULT = "no fault was on"
+IN_USE = "already in use"
+
+
+class _Fallback(NamedTuple):
+    """One fallback of one call."""
+
+    link: str
+    operation: str
+    kind: str
+    target: str
+
+
+@dataclass(kw_only=True)
+class _Response:
+    """What one fallback did about one fault so far."""
+
+    activations: int = 0
+    payments: int = 0
+    succeeded: int = 0
+    first_served_s: float | None = None
+    used_just_before: bool = False
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    """The uses of one fallback so far. Amounts are minor units."""
+
+    responses: list[_Response]
+    activations: int = 0
+    payments: int = 0
+    succeeded: int = 0
+    amount_saved: int = 0
+    amount_lost: int = 0
+    first_use_s: float = float("inf")
+    latencies_ns: Histogram = field(default_factory=Histogram)
+
+    def add(self, use: FallbackUse, faults: Sequence[FaultRun]) -> None:
+        """Count one payment that used the fallback."""
+        used_s = use.first_ns / 1e9
+        self.activations += use.activations
+        self.payments += 1
+        self.first_use_s = min(self.first_use_s, used_s)
+        self.latencies_ns.add(use.ended_ns - use.intended_ns)
+        self.succeeded += use.is_served
+        # Served is about the fallback's own call, lost about the whole payment: a payment that was
+        # served and failed later anyway is lost.
+        if use.is_technical:
+            self.amount_lost += use.amount_minor
+        elif use.is_served:
+            self.amount_saved += use.amount_minor
+        for fault, response in zip(faults, self.responses, strict=True):
+            self._respond(use, fault, response)
+
+    def _respond(self, use: FallbackUse, fault: FaultRun, response: _Response) -> None:
+        """Count the use for a fault, if the payment was in flight while the fault held."""
+        on_s, used_s, ended_s = fault.applied_s, use.first_ns / 1e9, use.ended_ns / 1e9
+        if on_s is None:
+            return
+        # A fallback that was in use before the fault did not detect it.
+        if on_s - STEADY_S <= used_s < on_s:
+            response.used_just_before = True
+        if used_s < on_s or not touched(fault, use.intended_ns, use.ended_ns):
+            return
+        response.activations += use.activations
+        response.payments += 1
+        response.succeeded += use.is_served
+        if use.is_served and ended_s < (response.first_served_s or float("inf")):
+            response.first_served_s = ended_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Against:
+    """What every fallback of a run is measured against."""
+
+    faults: Sequence[FaultRun]
+    before: Phase  # its latencies are the baseline
+    success: SuccessSeries  # technical success over the run
+    goal: Moment  # the success (of 1) that counts as failed over, or why there is none
+    end_s: float  # of the load
+
+
+@measure("fallbacks")
+def fallbacks(run: MeasuredRun) -> list[FallbackMeasure]:
+    """Every fallback that was used, in the order of link, operation, kind and target."""
+    (before,) = (phase for phase in run[phases] if phase.kind == "before")
+    against = _Against(
+        faults=run[faults],
+        before=before,
+        success=run[success],
+        goal=_goal(run.experiment, before),
+        end_s=run.times.load_end_s,
+    )
+    tallies: dict[_Fallback, _Tally] = {}
+    for use in fallback_uses(run.store, FALLBACKS):
+        fallback = _Fallback(use.link, use.operation, use.kind, use.target)
+        if fallback not in tallies:
+            tallies[fallback] = _Tally(responses=[_Response() for _ in against.faults])
+        tallies[fallback].add(use, against.faults)
+    calls = {
+        (fallback.link, fallback.operation) for fallback in tallies if fallback.kind in STANDBYS
+    }
+    primaries = {
+        call: SuccessSeries(primary_cells(run.store, *call, STANDBYS), against.end_s)
+        for call in calls
+    }
+    return [
+        _measure(fallback, tally, against, primaries) for fallback, tally in sorted(tallies.items())
+    ]
+
+
+def _goal(experiment: Experiment, before: Phase) -> Moment:
+    """The success at which a fallback counts as having taken over: tolerated, or near normal."""
+    declared = experiment.tolerances.technical_success
+    limit = declared if isinstance(declared, Limit) or declared is None else declared.during
+    if limit is not None:
+        return limit.bound
+    return before.technical_success - POINT if before.technical_success is not None else TOO_FEW
+
+
+def _measure(
+    fallback: _Fallback,
+    tally: _Tally,
+    against: _Against,
+    primaries: Mapping[tuple[str, str], SuccessSeries],
+) -> FallbackMeasure:
+    facts = FALLBACKS[DecisionKind(fallback.kind)]
+    # A retry or a hedge does not take the primary's place, so there is nothing to fail back from.
+    primary = primaries.get((fallback.link, fallback.operation)) if facts.stands_in else None
+    responses, moments = [], []
+    for fault, response in zip(against.faults, tally.responses, strict=True):
+        if not response.payments:
+            continue
+        times = _times(fault, response, against, primary)
+        moments.append(times)
+        numbers, reasons = numbers_and_reasons(**times)
+        responses.append(
+            FaultResponse(
+                fault=fault.id,
+                activations=response.activations,
+                payments=response.payments,
+                succeeded=response.succeeded,
+                **numbers,
+                absent=reasons,
+            )
+        )
+    names = ["detection_s", "failover_s", "failback_s"] if facts.stands_in else ["detection_s"]
+    worst = {
+        name: longest(times[name] for times in moments if name in times) if moments else NO_FAULT
+        for name in names
+    }
+    numbers, reasons = numbers_and_reasons(**worst)
+    p50_ms, p95_ms = millis(tally.latencies_ns, 0.5, 0.95)
+    is_measurable = tally.payments >= MIN_PAYMENTS
+    assert tally.succeeded <= tally.payments <= tally.activations
+    return FallbackMeasure(
+        call=f"{fallback.link}.{fallback.operation}",
+        kind=fallback.kind,
+        to=fallback.target,
+        activations=tally.activations,
+        succeeded=tally.succeeded,
+        success=tally.succeeded / tally.payments if is_measurable else None,
+        amount_saved=tally.amount_saved,
+        amount_lost=tally.amount_lost,
+        added_p50_ms=_added(p50_ms, against.before.p50_ms),
+        added_p95_ms=_added(p95_ms, against.before.p95_ms),
+        detection_s=numbers["detection_s"],
+        failover_s=numbers.get("failover_s"),
+        failback_s=numbers.get("failback_s"),
+        first_use_s=tally.first_use_s,
+        payments=tally.payments,
+        risk=facts.risk_of(fallback.operation),
+        responses=responses,
+        absent=reasons,
+    )
+
+
+def _times(
+    fault: FaultRun, response: _Response, against: _Against, primary: SuccessSeries | None
+) -> dict[str, Moment]:
+    """Detection of one fault and, where the fallback stands in, failover and fail-back."""
+    on_s = fault.applied_s
+    assert on_s is not None  # no payment was in flight under a fault that never took effect
+    detection: Moment = NEVER
+    if response.used_just_before:
+        detection = IN_USE
+    elif response.first_served_s is not None:
+        detection = response.first_served_s - on_s
+    if primary is None:
+        return {"detection_s": detection}
+    off_s = fault.healed_s if fault.healed_s is not None else against.end_s
+    failover = against.goal
+    if not isinstance(against.goal, str):
+        failover = against.success.steady_after(on_s, off_s, against.goal, STEADY_S)
+    # Fail-back is only seen until the next fault begins: that one may need the fallback again.
+    failback: Moment = quiet_until(fault, against.faults, against.end_s)
+    if not isinstance(failback, str):
+        failback = primary.steady_after(off_s, failback, BACK_SHARE, STEADY_S)
+    return {"detection_s": detection, "failover_s": failover, "failback_s": failback}
+
+
+def _added(observed_ms: float | None, baseline_ms: float | None) -> float | None:
+    if observed_ms is None or baseline_ms is None:
+        return None
+    return observed_ms - baseline_ms

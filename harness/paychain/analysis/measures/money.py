@@ -1,0 +1,27 @@
+"""The money of a run: money rules, what each link's book adds up to, and what was completed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from paychain.analysis.measures.measure import MeasuredRun, measure
+from paychain.analysis.measures.measures import MIN_PAYMENTS, Money
+from paychain.analysis.measures.payments import phases
+from paychain.analysis.money import reconcile
+from paychain.analysis.money.vendor_names import with_vendor_names
+
+
+@measure("money")
+def money(run: MeasuredRun) -> Money:
+    """All money rules judged; those about what is left in the end only after the drain."""
+    found = reconcile.money(
+        run.store, run.chain, is_final=run.is_drained, pending=run.facts.pending
+    )
+    if run.chain.own_services():
+        found = msgspec.structs.replace(found, rules=with_vendor_names(run.store, found.rules))
+    (approved,) = (phase.approved for phase in run[phases] if phase.kind == "all")
+    completed = at_least = None
+    if found.uncompleted is not None and approved >= MIN_PAYMENTS:
+        completed = 1 - found.uncompleted / approved
+        at_least = max(0.0, completed - found.undecided / approved)
+    return msgspec.structs.replace(found, completed=completed, completed_at_least=at_least)

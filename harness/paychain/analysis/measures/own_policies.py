@@ -1,0 +1,243 @@
+"""An own service's policy, as claimed and as observed: timeouts, tries, failover, unknowns."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+import msgspec
+
+from paychain.analysis.attribution.hops import operation_of, result_of
+from paychain.analysis.attribution.observed import ObservedRequest
+from paychain.declaration.quantity import count, seconds_text
+from paychain.model.chain import Chain
+from paychain.model.policy import Call, Retry
+
+SAMPLES = 10_000  # waits and pauses that are kept for a median
+SAME_WAIT = 0.05  # waits that differ by less than this share are one timeout
+CLAIM_MARGIN_S = 0.05  # a claim holds within this, or within SAME_WAIT
+# What may follow an unknown outcome, by the operation that the service asks for next.
+_FOLLOWS = {"void": "void", "refund": "refund", "query": "query", "authorise": "repeat"}
+_CLAIMED = {"reverse": ("void", "refund"), "query": ("query",), "resend": ("repeat",)}
+NOTHING = "nothing"
+UNSEEN = "not seen: there is the links' view alone"
+
+
+class PolicyLine(msgspec.Struct, kw_only=True, frozen=True):
+    """One part of a service's policy: as claimed, and as observed."""
+
+    call: str  # "shop-api.authorise"
+    what: str  # "timeout", "tries at one link", "back-off", "failover", "unknown outcome"
+    claimed: str  # "" when nothing is claimed
+    observed: str
+    holds: bool | None  # None: nothing is claimed, or nothing could be observed
+
+
+@dataclass
+class ObservedPolicy:
+    """What one service's call showed of its policy so far."""
+
+    sees_caller: bool = False  # the engine read some of it: waits and lost requests are known
+    waits_s: list[float] = field(default_factory=list)
+    most_tries: int = 0
+    pauses_s: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
+    after: Counter[str] = field(default_factory=Counter)  # results that were tried again
+    failed: Counter[str] = field(default_factory=Counter)  # results of requests that failed
+    repeated: Counter[str] = field(default_factory=Counter)  # unknown ones, repeated by their key
+    orders: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    follows: Counter[str] = field(default_factory=Counter)
+
+
+def watch(policies: Mapping[str, ObservedPolicy], requests: Sequence[ObservedRequest]) -> None:
+    """What the requests of one payment show of the policies of the services that made them."""
+    by_caller: dict[str, list[ObservedRequest]] = defaultdict(list)
+    for request in requests:
+        by_caller[request.caller].append(request)
+    for caller, of_caller in by_caller.items():
+        policy = policies[caller]
+        # A provider may be asked in steps, of which only the last one moves money.
+        order = tuple(dict.fromkeys(each.callee for each in of_caller if each.method != "GET"))
+        if len(order) > 1:
+            policy.orders[order] += 1
+        for request in of_caller:
+            exchange = request.exchange
+            policy.sees_caller = policy.sees_caller or exchange is not None
+            if exchange is not None and exchange.ended_by == "client":
+                _keep(policy.waits_s, (exchange.ended_ns - exchange.started_ns) / 1e9)
+        _watch_tries(policy, of_caller)
+
+
+def _watch_tries(policy: ObservedPolicy, requests: Sequence[ObservedRequest]) -> None:
+    """What one service's requests for a payment show of how it tries to authorise it."""
+    tries: Counter[str] = Counter()
+    last: dict[str, ObservedRequest] = {}
+    for request in requests:
+        if operation_of(request) != "authorise":
+            continue
+        result, _ = result_of(request)
+        policy.failed[result.value] += not result.worked
+        link = request.callee
+        tries[link] += 1
+        policy.most_tries = max(policy.most_tries, tries[link])
+        before = last.get(link)
+        if before is not None:
+            policy.after[result_of(before)[0].value] += 1
+            pause_s = (request.started_ns - before.ended_ns) / 1e9
+            _keep(policy.pauses_s[tries[link] - 1], pause_s)
+        last[link] = request
+        if result.leaves_unknown:
+            following = _following(request, requests)
+            policy.follows[following] += 1
+            policy.repeated[result.value] += following == "repeat"
+
+
+def _following(unknown: ObservedRequest, requests: Sequence[ObservedRequest]) -> str:
+    """What the service did about an unknown outcome first, at the same link."""
+    for request in requests:
+        if request.started_ns < unknown.ended_ns or request.callee != unknown.callee:
+            continue
+        operation = operation_of(request)
+        if operation == "authorise" and (not request.key or request.key != unknown.key):
+            continue  # another attempt does nothing about this one
+        if operation != "authorise" and _is_of_another_attempt(unknown, request):
+            continue  # after a retry under a new key, a void releases one of the two alone
+        if operation in _FOLLOWS:
+            return _FOLLOWS[operation]
+    return NOTHING
+
+
+def _is_of_another_attempt(unknown: ObservedRequest, request: ObservedRequest) -> bool:
+    of, at = unknown.received, request.received
+    return of is not None and at is not None and of.attempt != at.attempt
+
+
+def _keep(samples: list[float], value: float) -> None:
+    if len(samples) < SAMPLES:
+        samples.append(value)
+
+
+def policy_lines(chain: Chain, service: str, seen: ObservedPolicy) -> list[PolicyLine]:
+    """Each part of a service's policy, claimed beside observed."""
+    calls = chain.calls_of(service)
+    if not calls:
+        return []
+    # A service has one way of calling: all of its requests are seen together.
+    operation, call = next(iter(calls.items()))
+    return [
+        PolicyLine(
+            call=f"{service}.{operation}",
+            what=what,
+            claimed=claimed,
+            observed=observed,
+            holds=holds,
+        )
+        for what, (claimed, observed, holds) in (
+            ("timeout", _timeout(call, seen)),
+            ("tries at one link", _tries(call, seen)),
+            ("back-off", _pauses(call, seen)),
+            ("failover", _failover(call, seen)),
+            ("unknown outcome", _unknown(call, seen)),
+        )
+    ]
+
+
+_Line = tuple[str, str, bool | None]
+"""Claimed, observed, whether the claim holds."""
+
+
+def usual_wait_s(waits_s: Sequence[float]) -> tuple[float, int] | None:
+    """The most frequent wait, and how many waits are about as long; None without any."""
+    if not waits_s:
+        return None
+    ordered = sorted(waits_s)
+    best, first = (0, 0), 0
+    for last, wait_s in enumerate(ordered):
+        while wait_s > ordered[first] * (1 + SAME_WAIT) + 1e-9:
+            first += 1
+        if last - first + 1 > best[1] - best[0]:
+            best = (first, last + 1)
+    alike = ordered[best[0] : best[1]]
+    return median(alike), len(alike)
+
+
+def _timeout(call: Call, seen: ObservedPolicy) -> _Line:
+    claimed_s = call.claims.timeout if call.claims is not None else None
+    claimed = seconds_text(claimed_s) if claimed_s is not None else ""
+    if not seen.sees_caller:
+        return claimed, UNSEEN, None
+    usual = usual_wait_s(seen.waits_s)
+    if usual is None:
+        return claimed, "it never left before an answer", None
+    wait_s, alike = usual
+    observed = f"{seconds_text(wait_s)} ({alike:,} of {count(len(seen.waits_s), 'wait')})"
+    if claimed_s is None:
+        return "", observed, None
+    margin_s = max(CLAIM_MARGIN_S, SAME_WAIT * claimed_s)
+    return claimed, observed, abs(wait_s - claimed_s) <= margin_s
+
+
+def _tries(call: Call, seen: ObservedPolicy) -> _Line:
+    retry = call.claims.retry if call.claims is not None else None
+    claimed = _times(retry.attempts) if retry is not None else ""
+    if not seen.failed.total():
+        return claimed, "no failed request was seen", None
+    observed = _times(seen.most_tries)
+    if seen.after:
+        listed = ", ".join(f"{result} ({n:,})" for result, n in seen.after.most_common(4))
+        observed += f"; again after {listed}"
+    if retry is None or (seen.most_tries == 1 and not _was_tested(retry, seen)):
+        return claimed, observed, None
+    return claimed, observed, seen.most_tries == retry.attempts
+
+
+def _was_tested(retry: Retry, seen: ObservedPolicy) -> bool:
+    """Whether anything failed after which the claim says that it is tried again."""
+    # A decline counts as no failure here, so that claimed codes may have come up unnoticed.
+    return bool(retry.codes) or any(seen.failed[failure] for failure in retry.on)
+
+
+def _times(tries: int) -> str:
+    return f"{tries} {'try' if tries == 1 else 'tries'}"
+
+
+def _pauses(call: Call, seen: ObservedPolicy) -> _Line:
+    retry = call.claims.retry if call.claims is not None else None
+    # A default of the mocks is nothing that the service's authors claimed.
+    is_claimed = retry is not None and "backoff" in retry.model_fields_set
+    claimed = seconds_text(retry.backoff) if retry is not None and is_claimed else ""
+    if not seen.pauses_s:
+        return claimed, "no repeat was seen", None
+    pauses = [seconds_text(median(seen.pauses_s[number])) for number in sorted(seen.pauses_s)[:4]]
+    return claimed, f"{', then '.join(pauses)} (median)", None
+
+
+def _failover(call: Call, seen: ObservedPolicy) -> _Line:
+    claimed = " → ".join(call.routes) if len(call.routes) > 1 else ""
+    if not seen.orders:
+        return claimed, "no payment went to a second link", None
+    (order, n), *_ = seen.orders.most_common(1)
+    observed = f"{' → '.join(order)} ({count(n, 'payment')})"
+    if not claimed:
+        return "", observed, None
+    declared = [target for target in call.routes if target in order]
+    return claimed, observed, list(order) == declared
+
+
+def _unknown(call: Call, seen: ObservedPolicy) -> _Line:
+    on_unknown = call.claims.on_unknown if call.claims is not None else None
+    claimed = on_unknown.replace("_", " ") if on_unknown is not None else ""
+    if not seen.sees_caller:
+        return claimed, UNSEEN, None
+    if not seen.follows:
+        return claimed, "no outcome was unknown", None
+    observed = ", ".join(f"{what} ({n:,})" for what, n in seen.follows.most_common())
+    if on_unknown is None:
+        return "", observed, None
+    right = set(_CLAIMED.get(on_unknown, (NOTHING,)))
+    retry = call.claims.retry if call.claims is not None else None
+    # A claimed retry comes before what ends an unknown outcome.
+    if retry is not None and all(result in retry.on for result in +seen.repeated):
+        right.add("repeat")
+    return claimed, observed, set(seen.follows) <= right

@@ -1,0 +1,48 @@
+"""Payments that were approved with something missing: without authentication, say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from paychain.analysis.measures.fallback_kinds import FALLBACKS
+from paychain.analysis.measures.measure import MeasuredRun, measure
+from paychain.analysis.measures.measures import Risk
+from paychain.analysis.measures.payments import phases
+from paychain.analysis.store.queries import approved_by
+from paychain.payments.journal import DecisionKind
+
+# What no fallback does, and an approval after it lacks something all the same.
+_OTHERS = {
+    DecisionKind.AUTHENTICATION_LOST: FALLBACKS[DecisionKind.SKIP].risk_of("authenticate"),
+    DecisionKind.REPEATED_WITHOUT_KEY: "approved after a repeat without an idempotency key",
+}
+
+
+@measure("risks")
+def risks(run: MeasuredRun) -> list[Risk]:
+    """Approvals by fallbacks that go on without a call; one that lacks two things counts in both.
+
+    So do approvals of a link where the authentication was not valid, and those for which an own
+    service sent a request again that its provider could not know for a repeat. Warm-up excluded.
+    """
+    (approved,) = (phase.approved for phase in run[phases] if phase.kind == "all")
+    found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    risky = [kind for kind, facts in FALLBACKS.items() if facts.risk]
+    risky += _OTHERS
+    for link, operation, kind, payments, amount in approved_by(run.store, risky):
+        facts = FALLBACKS.get(DecisionKind(kind))
+        other = _OTHERS.get(DecisionKind(kind), "")
+        text = facts.risk_of(operation) if facts is not None else other
+        cell = found[f"{link}.{operation}", text]
+        cell[0] += payments
+        cell[1] += amount
+    return [
+        Risk(
+            text=text,
+            call=call,
+            payments=payments,
+            amount=amount,
+            share=payments / approved if approved else None,
+        )
+        for (call, text), (payments, amount) in sorted(found.items())
+    ]

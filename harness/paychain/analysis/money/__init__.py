@@ -1,0 +1,1 @@
+"""Every payment beside every link's book."""

@@ -1,0 +1,48 @@
+"""Payments that went alike are judged once: see `store.fingerprints` for what that means.
+
+stories_to_judge ──► story, fingerprint ──► rules ──► no finding and `is_plain` ──► sound
+      ▲                                                                               │
+      └──────────────── skips payments whose fingerprint is known to be sound ◄───────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paychain.analysis.money.orders import Orders
+from paychain.analysis.store.store import RunStore, Story
+from paychain.payments.rules import RULES
+
+_BEYOND = tuple(rule.beyond for rule in RULES.values() if rule.beyond is not None)
+
+
+def stories_to_judge(
+    store: RunStore, sound: set[str], orders: Orders
+) -> Iterator[tuple[Story, str]]:
+    """Stories with their fingerprints, without those whose fingerprint is in `sound`.
+
+    Payments of an order of several are judged each: those of one order together. `sound` may grow
+    between two stories. A fingerprint is "" where it does not say everything: then
+    the payment is judged by itself.
+    """
+    known = store.fingerprints()
+    together = orders.payments(store)
+    for payment, fingerprint in known.payments():
+        text = fingerprint.text
+        if text in sound and payment not in together:
+            continue
+        says_all = fingerprint.says_all and payment not in together
+        yield store.story(payment), text if says_all else ""
+    # Rules are about what a customer paid or about what nobody did, never about both: the order of
+    # a rule's findings is that of the payments.
+    for payment in known.strangers():
+        yield store.story(payment), ""
+
+
+def is_plain(story: Story) -> bool:
+    """Whether the fingerprint says all that any money rule may ask of this payment.
+
+    It does not when the customer's side is unknown, or when a rule says that it looks beyond the
+    payment's own records here: at times, or at other payments.
+    """
+    return story.customer is not None and not any(beyond(story) for beyond in _BEYOND)

@@ -1,0 +1,71 @@
+"""Card numbers in the files of a run: there must be none, also not in the log of an own service.
+
+Source: PCI DSS 3.4.1; docs/domain.md §2.5 (I13).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from paychain.analysis.measures.measures import MoneyFinding, MoneyRule
+from paychain.declaration.quantity import count
+from paychain.payments.cards import TEST_CARDS, WRITTEN, Card
+
+RULE = "no_card_number_in_a_file"
+READ_BYTES = 250_000  # of a file at once: they stay in the processor's cache for all cards
+LOG = ".log"  # what a person reads, and where a number may be written in groups of digits
+_LONGEST = max(len(card.number) for card in TEST_CARDS)
+_IN_LOGS = {card: re.compile(written.pattern.encode()) for card, written in WRITTEN.items()}
+_ANY_IN_LOGS = re.compile(b"|".join(pattern.pattern for pattern in _IN_LOGS.values()))
+
+
+def no_card_number_in_a_file(folder: Path) -> MoneyRule:
+    """No file of a run holds the whole number of a card that the run may use.
+
+    Every file below `folder` is searched; a finding names the file, without an amount, and in a log
+    the first line.
+    """
+    found = [
+        MoneyFinding("", 0, f"{path.relative_to(folder)}{text}", [])
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        for text in (_in_log(path) if path.suffix == LOG else _in_file(path))
+    ]
+    return MoneyRule(
+        rule=RULE, title="No card number in any file", findings=len(found), amount=0, payments=found
+    )
+
+
+def _in_log(path: Path) -> Iterator[str]:
+    """Of each card found the first line that has it: `:12 holds the number of 424242…4242`."""
+    first: dict[Card, int] = {}
+    lines: dict[Card, int] = {}
+    number = 1
+    with path.open("rb") as file:
+        while line := file.readline(READ_BYTES):
+            if _ANY_IN_LOGS.search(line):
+                for card, pattern in _IN_LOGS.items():
+                    if pattern.search(line):
+                        first.setdefault(card, number)
+                        lines[card] = lines.get(card, 0) + 1
+            number += line.endswith(b"\n")
+    for card, number in first.items():
+        more = lines[card] - 1
+        others = f", and so {'does' if more == 1 else 'do'} {count(more, 'other line')}"
+        yield f":{number} holds the number of {card.masked}{others if more else ''}"
+
+
+def _in_file(path: Path) -> Iterator[str]:
+    seen: set[str] = set()
+    tail = b""
+    with path.open("rb") as file:
+        while data := file.read(READ_BYTES):
+            data = tail + data
+            for card in TEST_CARDS:
+                if card.number not in seen and card.number.encode() in data:
+                    seen.add(card.number)
+                    yield f" holds the number of {card.masked}"
+            # A number may lie across two reads: the end of one is searched with the next.
+            tail = data[-_LONGEST:]

@@ -1,0 +1,130 @@
+"""Which links of a chain play which part for its money, and how far they may go by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from paychain.model.book_limits import overcapture
+from paychain.model.chain import Chain
+from paychain.model.fallbacks.queue import Queue
+from paychain.model.fallbacks.stand_in import StandIn, StandInLimits
+from paychain.model.fallbacks.step import GoOn
+from paychain.model.policy import Call
+from paychain.model.roles import ROLES, RoleFacts
+from paychain.payments.journal import DecisionKind
+from paychain.payments.money import to_minor
+from paychain.payments.rules.rule import Needs
+
+QUEUE_GRACE_S = 1.0  # a queue's last try may begin just before its time is over
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackLimit:
+    """How far one fallback may go.
+
+    `up_to_minor` None: any amount. `within_s`: how long a queue may keep a payment, its last try
+    included.
+    """
+
+    up_to_minor: int | None
+    within_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parties:
+    """Which links of a chain play which part for its money.
+
+    `settling`: their book says whether money exists. `merchants` keep a merchant's book,
+    `creditors` pay merchants: the links that merchants authorise at. `presented_to`: who counts as
+    the scheme that an instrument is presented to. `limits` are by link, operation and decision,
+    `overcapture` by link: see `model.book_limits`. `tenders`: calls that authorise a payment in
+    parts, by the merchant's link. `without_book`: own services keep no book of ours.
+    `has`: what some rules need. `has_accounts`: merchants are booked by the names of their accounts
+    at a provider.
+    """
+
+    settling: frozenset[str]
+    merchants: frozenset[str]
+    creditors: frozenset[str]
+    accept_partial: frozenset[str]
+    presented_to: frozenset[str]
+    stand_in: dict[str, StandInLimits]  # by the link that may stand in
+    limits: dict[tuple[str, str, DecisionKind], FallbackLimit]
+    overcapture: dict[str, float]
+    tenders: dict[str, Call]
+    currency: str
+    without_book: frozenset[str] = frozenset()
+    has: frozenset[Needs] = frozenset({""})
+    has_accounts: bool = False
+
+    @classmethod
+    def of(cls, chain: Chain) -> Parties:
+        """By the roles of the links; without a scheme, instruments are presented to the issuer."""
+
+        def links_that(is_meant: Callable[[RoleFacts], bool]) -> frozenset[str]:
+            return frozenset(
+                name for name, link in chain.links.items() if is_meant(ROLES[link.role])
+            )
+
+        settling = links_that(lambda role: role.settles)
+        merchants = links_that(lambda role: role.party == "merchant")
+        calls = {name: chain.links[name].calls.get("authorise") for name in merchants}
+        return cls(
+            settling=settling,
+            merchants=merchants,
+            creditors=frozenset(
+                target for call in calls.values() if call is not None for target in call.targets
+            ),
+            accept_partial=frozenset(
+                name for name, link in chain.links.items() if link.accepts_partial
+            ),
+            presented_to=links_that(lambda role: role.party == "scheme") or settling,
+            stand_in={
+                name: step.stand_in
+                for name, link in chain.links.items()
+                for call in link.calls.values()
+                for step in call.fallback
+                if isinstance(step, StandIn)
+            },
+            limits=_limits(chain),
+            overcapture={name: overcapture(chain, name) or 0.0 for name in chain.links},
+            tenders={name: call for name, call in calls.items() if call and call.tenders},
+            currency=chain.currency,
+            without_book=frozenset(chain.own_services()),
+            has=_what_there_is(chain),
+            has_accounts=any(link.dialect.is_vendors for link in chain.links.values()),
+        )
+
+
+def _what_there_is(chain: Chain) -> frozenset[Needs]:
+    """What the chain has of that which some rules are about."""
+    found: set[Needs] = {""}
+    if chain.own_services():
+        found.add("own service")
+    if any(link.books is not None for link in chain.links.values()):
+        found.add("books")
+    return frozenset(found)
+
+
+def _limits(chain: Chain) -> dict[tuple[str, str, DecisionKind], FallbackLimit]:
+    """The limits of every skip, exempt and queue; of several alike the widest."""
+    found: dict[tuple[str, str, DecisionKind], FallbackLimit] = {}
+    for name, link in chain.links.items():
+        for operation, call in link.calls.items():
+            for step in call.fallback:
+                if not isinstance(step, GoOn | Queue):
+                    continue
+                up_to = step.largest
+                minor = to_minor(str(up_to), chain.currency) if up_to.is_finite() else None
+                within_s = None
+                if isinstance(step, Queue):
+                    within_s = step.queue.within + call.timeout + QUEUE_GRACE_S
+                key = (name, operation, step.decision)
+                known = found.get(key)
+                if known is not None and (
+                    known.up_to_minor is None or (minor is not None and minor < known.up_to_minor)
+                ):
+                    continue
+                found[key] = FallbackLimit(minor, within_s)
+    return found

@@ -1,0 +1,1 @@
+"""run.db: what a run recorded, and quick questions to it."""

@@ -1,0 +1,259 @@
+"""Queries that SQLite answers faster than Python could by reading the rows one by one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from paychain.analysis.measures.success_series import CELL_NS
+from paychain.analysis.store.calls import WORKED
+from paychain.analysis.store.fingerprints import Fingerprint
+from paychain.analysis.store.shapes import hop_of, is_of_warm_up
+from paychain.analysis.store.store import RunStore
+from paychain.payments.journal import DecisionKind
+from paychain.payments.outcome import HopResult, Outcome
+
+# Hops and decisions that count: not those of payments of the warm-up, whenever they happened.
+_MEASURED = "payment NOT IN (SELECT payment FROM txn WHERE warm_up)"
+
+_Hop = tuple[str, str, str, int]  # caller, operation, callee and route
+Cell = tuple[int, int, int]
+"""One hundredth of a second: its number since the epoch, events in it, how many succeeded."""
+
+
+class FallbackUse(NamedTuple):
+    """One payment that used one fallback, how often, and how it ended. Amounts are minor units.
+
+    `first_ns`: its first use. `is_served`: the fallback's own call worked.
+    """
+
+    link: str
+    operation: str
+    kind: str
+    target: str
+    activations: int
+    first_ns: int
+    intended_ns: int
+    ended_ns: int
+    is_technical: bool
+    amount_minor: int
+    is_served: bool
+
+
+class WarmUpHop(NamedTuple):
+    """A hop of a payment that was made during warm-up; `result` is a HopResult."""
+
+    caller: str
+    operation: str
+    callee: str
+    route: int
+    result: str
+    took_ns: int
+
+
+class PaidRow(NamedTuple):
+    """What measures ask of each payment: the columns of its `PaymentRecord` with these names."""
+
+    intended_ns: int
+    started_ns: int
+    ended_ns: int
+    outcome: str
+    technical: bool
+    amount_minor: int
+    warm_up: bool
+
+
+def paid(store: RunStore) -> Iterator[PaidRow]:
+    """Every payment as it was recorded, without what only its story needs."""
+    columns = ", ".join(PaidRow._fields)
+    yield from map(PaidRow._make, store.select(f"SELECT {columns} FROM txn", ()))
+
+
+def success_cells(store: RunStore) -> Iterator[Cell]:
+    """Payments by their intended start; succeeded: finally answered to the customer."""
+    yield from store.select(
+        "SELECT intended_ns / ?, COUNT(*), SUM(NOT technical) FROM txn GROUP BY 1", (CELL_NS,)
+    )
+
+
+def success_before(store: RunStore, first_ns: int) -> tuple[int, int]:
+    """Payments that were over before the first fault, warm-up excluded, and how many succeeded."""
+    ((offered, succeeded),) = store.select(
+        "SELECT COUNT(*), COALESCE(SUM(NOT technical), 0) FROM txn "
+        "WHERE NOT warm_up AND intended_ns < ? AND ended_ns <= ?",
+        (first_ns, first_ns),
+    )
+    return offered, succeeded
+
+
+def primary_cells(
+    store: RunStore, link: str, operation: str, fallbacks: Iterable[str]
+) -> Iterator[Cell]:
+    """Uses of a call that were served: succeeded are those over the primary, not a fallback."""
+    yield from store.select(
+        "SELECT ended_ns / ?, COUNT(*), COUNT(*) FROM hop WHERE caller = ? AND operation = ? "
+        f"AND route = 0 AND result IN ({WORKED}) GROUP BY 1",
+        (CELL_NS, link, operation),
+    )
+    marks, kinds = _listed(fallbacks)
+    yield from store.select(
+        "SELECT at_ns / ?, COUNT(*), 0 FROM decision WHERE link = ? AND operation = ? "
+        f"AND payment != '' AND kind IN ({marks}) GROUP BY 1",
+        (CELL_NS, link, operation, *kinds),
+    )
+
+
+def fallback_uses(store: RunStore, kinds: Iterable[str]) -> Iterator[FallbackUse]:
+    """Every payment with every fallback of `kinds` it used, warm-up excluded.
+
+    Served: a hop to the fallback's target worked that began after the decision, and the target got
+    the payment with its authentication; a fallback without a target served the payment when the
+    customer was finally answered.
+    """
+    store.index()
+    marks, listed = _listed(kinds)
+    yield from map(
+        FallbackUse._make,
+        store.select(
+            "SELECT link, operation, kind, target, n, first_ns, intended_ns, ended_ns, technical, "
+            "amount_minor, CASE target WHEN '' THEN NOT technical ELSE EXISTS ("
+            " SELECT 1 FROM hop WHERE hop.payment = used.payment AND hop.caller = used.link"
+            " AND hop.operation = used.operation AND hop.callee = used.target"
+            f" AND hop.started_ns >= used.first_ns AND hop.result IN ({WORKED})) AND NOT EXISTS ("
+            " SELECT 1 FROM decision AS lost WHERE lost.payment = used.payment"
+            f" AND lost.kind = '{DecisionKind.AUTHENTICATION_LOST}' AND lost.link = used.link"
+            " AND lost.operation = used.operation AND lost.target = used.target) END "
+            "FROM (SELECT payment, link, operation, kind, target, COUNT(*) AS n,"
+            f" MIN(at_ns) AS first_ns FROM decision WHERE payment != '' AND kind IN ({marks})"
+            " GROUP BY payment, link, operation, kind, target) AS used "
+            "CROSS JOIN txn ON txn.payment = used.payment WHERE NOT txn.warm_up",
+            listed,
+        ),
+    )
+
+
+def approved_by(store: RunStore, kinds: Iterable[str]) -> Iterator[tuple[str, str, str, int, int]]:
+    """Link, operation and kind of fallback, with approved payments that used it and their amount.
+
+    A payment counts once for each fallback it used. Amounts are minor units.
+    """
+    store.index()
+    marks, listed = _listed(kinds)
+    yield from store.select(
+        "SELECT link, operation, kind, COUNT(*), SUM(amount_minor) FROM ("
+        f"SELECT DISTINCT payment, link, operation, kind FROM decision WHERE kind IN ({marks})"
+        ") AS used CROSS JOIN txn ON txn.payment = used.payment "
+        "WHERE NOT txn.warm_up AND txn.outcome = ? GROUP BY link, operation, kind",
+        (*listed, Outcome.APPROVED.value),
+    )
+
+
+def payments_by_hop(
+    store: RunStore,
+) -> dict[frozenset[_Hop], int]:
+    """How many payments took which set of hops, warm-up excluded.
+
+    A hop is caller, operation, callee and route. Most payments take the same few sets of hops, so
+    the answer is small.
+    """
+    known = store.fingerprints()
+    hop_shapes: dict[str, _Hop] = {}
+    warm_up: set[str] = set()
+    for number, kind, parts in store.select("SELECT number, kind, parts FROM shape", ()):
+        if kind == "hop":
+            hop_shapes[str(number)] = hop_of(parts)
+        elif kind == "txn" and is_of_warm_up(parts):
+            warm_up.add(str(number))
+    found: dict[frozenset[_Hop], int] = defaultdict(int)
+    unsaid: set[Fingerprint] = set()
+    for fingerprint, payments in known.counts():
+        customer, hops = fingerprint.shapes("txn"), fingerprint.shapes("hop")
+        if customer is None or hops is None:
+            unsaid.add(fingerprint)
+        elif hops and not warm_up.intersection(customer):
+            found[frozenset(hop_shapes[hop] for hop in hops)] += payments
+    # Few payments are of no customer, or beyond the limits on shapes: their hops are read.
+    rest = known.strangers()
+    if unsaid:
+        rest += [payment for payment, fingerprint in known.payments() if fingerprint in unsaid]
+    for payment in rest:
+        rows = store.select(
+            "SELECT DISTINCT caller, operation, callee, route FROM hop "
+            f"WHERE payment = ? AND {_MEASURED}",
+            (payment,),
+        )
+        if taken := frozenset(map(tuple, rows)):
+            found[taken] += 1
+    return found
+
+
+def late_warm_up_hops(store: RunStore, from_ns: int) -> Iterator[WarmUpHop]:
+    """Hops of warm-up payments that started when the warm-up was over: their captures, say.
+
+    The totals per second count these, since a hop alone does not say whose it is.
+    """
+    store.index()
+    yield from map(
+        WarmUpHop._make,
+        store.select(
+            "SELECT caller, operation, callee, route, result, hop.ended_ns - hop.started_ns "
+            "FROM (SELECT DISTINCT payment FROM txn WHERE warm_up) AS paid "
+            "CROSS JOIN hop ON hop.payment = paid.payment WHERE hop.started_ns >= ?",
+            (from_ns,),
+        ),
+    )
+
+
+def decided(store: RunStore, kinds: Iterable[DecisionKind]) -> dict[str, int]:
+    """How many decisions of each of these kinds there were, warm-up excluded."""
+    store.index()
+    marks, listed = _listed(kinds)
+    return dict(
+        store.select(
+            f"SELECT kind, COUNT(*) FROM decision WHERE kind IN ({marks}) AND {_MEASURED} "
+            "GROUP BY kind",
+            listed,
+        )
+    )
+
+
+def calls_of(store: RunStore, payment: str) -> Iterator[tuple[tuple[str, str], int]]:
+    """The calls of a payment: caller and operation, and how many executions were sent."""
+    for caller, operation, sent in store.select(
+        "SELECT caller, operation, SUM(result != ?) FROM hop WHERE payment = ? GROUP BY 1, 2",
+        (HopResult.NOT_TRIED.value, payment),
+    ):
+        yield (caller, operation), sent
+
+
+def breaker_events(store: RunStore) -> Iterator[tuple[tuple[str, str, str], str, int]]:
+    """Every change of a breaker in order: its link, operation and target, what, and when (ns)."""
+    kinds = (
+        DecisionKind.BREAKER_OPENED,
+        DecisionKind.BREAKER_HALF_OPEN,
+        DecisionKind.BREAKER_CLOSED,
+    )
+    marks, listed = _listed(kinds)
+    for link, operation, target, kind, at_ns in store.select(
+        "SELECT link, operation, target, kind, at_ns FROM decision "
+        f"WHERE kind IN ({marks}) ORDER BY at_ns",
+        listed,
+    ):
+        yield (link, operation, target), kind, at_ns
+
+
+def last_event_ns(store: RunStore) -> int | None:
+    """When the last payment was final: answered, and nothing more booked or decided for it."""
+    ((last,),) = store.select(
+        "SELECT MAX(last) FROM (SELECT MAX(ended_ns) AS last FROM txn UNION ALL "
+        "SELECT MAX(at_ns) FROM movement UNION ALL "
+        "SELECT MAX(at_ns) FROM decision WHERE payment != '')",
+        (),
+    )
+    return int(last) if last is not None else None
+
+
+def _listed(kinds: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+    values = tuple(str(kind) for kind in kinds)
+    return ", ".join("?" * len(values)), values

@@ -1,0 +1,5 @@
+"""`python -m paychain.cli`: the same as the paychain command."""
+
+from paychain.cli.main import main
+
+main()

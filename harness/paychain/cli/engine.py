@@ -1,0 +1,77 @@
+"""paychain engine: show the fault engine that a run would use; install a Toxiproxy server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paychain.cli.options import Toxiproxy
+
+app = typer.Typer(
+    help="Show which fault engine a run would use and why; install a Toxiproxy server."
+)
+
+
+@app.callback(invoke_without_command=True)
+def show(
+    context: typer.Context,
+    toxiproxy: Toxiproxy = None,
+) -> None:
+    """Show which fault engine a run would use and why; start it to check that it works.
+
+    Example: paychain engine --toxiproxy toxiproxy-server
+    """
+    if context.invoked_subcommand is not None:
+        return
+    import tempfile
+    import time
+
+    from paychain.engine.choice import choose
+    from paychain.engine.engine import start
+    from paychain.processes.children import Children
+
+    choice = choose(toxiproxy)
+    print(f"engine    {choice.kind}")
+    print(f"because   {choice.why}")
+    print(f"where     {choice.url or choice.program or 'a new process for each run'}")
+    with tempfile.TemporaryDirectory(prefix="paychain-") as folder:
+        children = Children(Path(folder))
+        began = time.monotonic()
+        try:
+            engine = start(toxiproxy, children, seed=1)
+            engine.control.names()
+            took_ms = (time.monotonic() - began) * 1000
+        finally:
+            children.stop()
+    print(f"version   {choice.version or engine.version}")
+    if choice.url:
+        print(f"state     works; proxies of other users: {len(choice.proxies)}")
+    else:
+        print(f"state     works; started in {took_ms:.0f} ms")
+    if choice.kind == "toxiproxy":
+        print("lacks     refuse, blackhole for new connections, shares that follow the seed,")
+        print("          the number of requests that each fault affected")
+
+
+@app.command("install")
+def install(
+    version: Annotated[str, typer.Option(help="Toxiproxy version")] = "2.12.0",
+    mirror: Annotated[
+        str, typer.Option(help="URL that serves v2.12.0/toxiproxy-server-OS-ARCH; default: GitHub")
+    ] = "",
+    into: Annotated[
+        Path | None, typer.Option(help="target folder; default: ~/.local/share/paychain")
+    ] = None,
+) -> None:
+    """Download a toxiproxy-server release, verify its SHA-256 and make it executable.
+
+    Example: paychain engine install --into .venv/bin
+    """
+    from paychain.engine.choice import PROGRAM, installed
+    from paychain.engine.install import GITHUB, fetch, release, this_platform
+
+    place = fetch(release(version), this_platform(), mirror or GITHUB, into or installed())
+    print(f"{place} is toxiproxy {version}")
+    print(f"use it with --toxiproxy {place if into else PROGRAM}")

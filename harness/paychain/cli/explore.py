@@ -1,0 +1,259 @@
+"""paychain explore: search for the smallest outage that costs money."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paychain.cli.exit_codes import ExitCode
+from paychain.cli.options import ChainName
+
+if TYPE_CHECKING:
+    from paychain.explore.result import SearchResult
+    from paychain.explore.spec import SearchSpec
+    from paychain.model.tolerance import Limit
+
+
+def explore(
+    chain: ChainName,
+    budget: Annotated[
+        str, typer.Option(help="how long to search, e.g. 20s, or how many schedules, e.g. 5000")
+    ] = "20s",
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(help="money rule id, or run_ends; repeatable; default: all"),
+    ] = None,
+    success: Annotated[
+        str | None, typer.Option(help='also require a technical success, e.g. ">= 90%"')
+    ] = None,
+    works_again: Annotated[
+        str | None,
+        typer.Option(help="also require that no payment fails this long after the last heal"),
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="fault kind to inject; repeatable; default: all")
+    ] = None,
+    payments: Annotated[int, typer.Option(min=1, max=1_000, help="payments per schedule")] = 20,
+    interleavings: Annotated[
+        bool, typer.Option("--interleavings", help="also search the order of events, for races")
+    ] = False,
+    actions: Annotated[
+        bool,
+        typer.Option(
+            "--actions", help="search scripts of operator actions: inject, heal, pay, settle"
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option(help="random seed; the same seed repeats the search")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="processes, each with its own seed")] = 1,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="replay each finding on real processes")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="folder for the experiments that are found")] = Path(
+        "chaos/found"
+    ),
+) -> None:
+    """Search for the smallest outage that breaks a money rule; exit 1 when one is found.
+
+    Schedules of faults run in virtual time; what breaks a rule is reduced to its smallest form.
+
+    Example: paychain explore card-gives-up --budget 20s --rule no_double_charge
+    """
+    from paychain.explore.checks import SUCCESS, WORKS_AGAIN
+    from paychain.explore.spec import SearchSpec
+    from paychain.model.loading import load_chain
+
+    loaded = load_chain(chain)
+    seconds, max_schedules = _budget(budget)
+    rules = tuple(rule or ())
+    if rules:  # what --success and --works-again ask for is searched beside them
+        rules += (SUCCESS,) * (success is not None) + (WORKS_AGAIN,) * (works_again is not None)
+    spec = SearchSpec(
+        loaded.model,
+        seed=seed,
+        budget_s=seconds,
+        max_schedules=max_schedules,
+        payments=payments,
+        rules=rules,
+        kinds=tuple(kind or ()),
+        success=_limit(success),
+        works_again_s=_duration("--works-again", works_again) if works_again else None,
+        interleavings=interleavings,
+        database=out / ".examples",
+    )
+    if actions:
+        _refuse_with_actions(
+            jobs=jobs > 1,
+            confirm=confirm,
+            interleavings=interleavings,
+            success=success is not None,
+            works_again=works_again is not None,
+        )
+        _explore_actions(spec)
+    else:
+        _explore_schedules(spec, chain, jobs=jobs, out=out, confirm=confirm)
+
+
+def _explore_schedules(
+    spec: SearchSpec, chain: str, *, jobs: int, out: Path, confirm: bool
+) -> None:
+    from paychain.cli.explore_output import Progress, nothing_found_lines, print_timeline
+    from paychain.explore.findings import outage_lines, searched_line, write_outage
+    from paychain.explore.jobs import search_with_jobs
+    from paychain.runs.spec import run_command
+
+    show = Progress()
+    with _ctrl_c_between_schedules() as check_ctrl_c:
+
+        def on_progress(result: SearchResult) -> None:
+            show(result)
+            check_ctrl_c()
+
+        try:
+            result = search_with_jobs(spec, jobs, on_progress)
+        finally:
+            show.clear()
+    # All files first: what was found is kept even if a replay is interrupted.
+    written = [(outage, write_outage(outage, spec, out)) for outage in result.found.values()]
+    for outage, path in written:
+        print("\n".join(outage_lines(outage)))
+        print_timeline(outage)
+        command = run_command(
+            chain, str(path), seed=spec.seed, virtual=True, interleaving=outage.interleaving
+        )
+        print(f"    reproduce: {command}")
+        if confirm:
+            print(f"    real run: {_confirm(chain, path, outage.rule, spec)}")
+    print(("searched " if result.found else "nothing found in ") + searched_line(result))
+    if not result.found:
+        print("\n".join(nothing_found_lines(result)))
+    elif not confirm:
+        print("add --confirm to replay the findings on real processes")
+    if result.was_interrupted:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    raise typer.Exit(ExitCode.FAIL if result.found else ExitCode.PASS)
+
+
+@contextmanager
+def _ctrl_c_between_schedules() -> Iterator[Callable[[], None]]:
+    """Let Ctrl-C raise only where the yielded function is called: between two schedules.
+
+    In the middle of Hypothesis it could be swallowed, or lose what was found. A second Ctrl-C
+    raises at once.
+    """
+    pending: list[int] = []
+
+    def on_signal(number: int, _: object) -> None:
+        if pending:
+            raise KeyboardInterrupt
+        pending.append(number)
+
+    def check() -> None:
+        if pending:
+            pending.clear()
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _budget(text: str) -> tuple[float, int | None]:
+    if text.isdigit():
+        return float("inf"), int(text)
+    return _duration("--budget", text, hint="or a number of schedules, e.g. 5000"), None
+
+
+def _duration(option: str, text: str, *, hint: str = "") -> float:
+    from paychain.declaration.quantity import duration_seconds
+    from paychain.payments.errors import UserError
+
+    try:
+        return duration_seconds(text)
+    except ValueError as error:
+        raise UserError(f"{option}: {error}", hint=hint) from None
+
+
+def _limit(text: str | None) -> Limit | None:
+    from pydantic import TypeAdapter, ValidationError
+
+    from paychain.model.tolerance import ShareLimit
+    from paychain.payments.errors import UserError
+
+    if text is None:
+        return None
+    try:
+        limit: Limit = TypeAdapter(ShareLimit).validate_python(text)
+    except ValidationError:
+        raise UserError(f"--success: '{text}' is not a limit", hint='write ">= 90%"') from None
+    return limit
+
+
+def _confirm(chain: str, path: Path, rule: str, explored: SearchSpec) -> str:
+    """Run a found experiment on real processes; report whether it breaks its rule there too."""
+    import tempfile
+
+    from paychain.analysis.store.store import RunStore
+    from paychain.declaration.quantity import count
+    from paychain.explore.checks import WORKS_AGAIN, failed_late
+    from paychain.model.loading import load_chain, load_experiment
+    from paychain.runs.chains import chain_of
+    from paychain.runs.run import run
+    from paychain.runs.spec import RunSpec
+
+    loaded = load_chain(chain)
+    with tempfile.TemporaryDirectory() as scratch:
+        wanted = load_experiment(str(path), loaded.model)
+        spec = RunSpec(chain=loaded, experiment=wanted, out=Path(scratch), seed=explored.seed)
+        finished = run(spec, chain_of(spec))
+        store = RunStore.open(finished.folder / "run.db")
+        late = list(failed_late(store, explored.works_again_s))
+        store.close()
+    result = finished.result
+    broken = {checked.rule: checked.findings for checked in result.money.rules if checked.findings}
+    # Four cases: the run proves nothing; the money rule broke; a payment failed after the heal; the
+    # required success was missed. Otherwise the real run disagrees with the search.
+    if result.verdict == "inconclusive":
+        return f"inconclusive: {'; '.join(result.reasons)}"
+    if rule in broken:
+        return f"reproduced: {count(broken[rule], 'payment')}"
+    if rule == WORKS_AGAIN and late:
+        return f"reproduced: {count(late[0].payments, 'payment')}"
+    if any(judged.measure == rule and judged.passed is False for judged in result.tolerances):
+        return "reproduced"
+    return "not reproduced" + (f"; broke {', '.join(broken)} instead" if broken else "")
+
+
+def _refuse_with_actions(**given: bool) -> None:
+    from paychain.payments.errors import UserError
+
+    options = [f"--{name.replace('_', '-')}" for name, is_given in given.items() if is_given]
+    if options:
+        raise UserError(
+            f"--actions cannot be combined with {', '.join(options)}", hint="omit one of them"
+        )
+
+
+def _explore_actions(spec: SearchSpec) -> None:
+    from paychain.explore.actions import explore_actions
+    from paychain.payments.rules import RULES
+
+    with _ctrl_c_between_schedules() as check_ctrl_c:
+        acted = explore_actions(spec, check_ctrl_c)
+    found = acted.found
+    if found is not None:
+        print(f"✕ {RULES[found.rule].title.lower()}: {found.text}")
+        print("\n".join(f"    {step}" for step in found.steps))
+    print(
+        f"{'searched' if found is not None else 'no sequence of actions broke a rule in'} "
+        f"{acted.scripts:,} scripts, in {acted.took_s:.1f} s"
+    )
+    if acted.was_interrupted:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    raise typer.Exit(ExitCode.FAIL if found is not None else ExitCode.PASS)

@@ -1,0 +1,138 @@
+"""paychain init: a chain, experiments, a test and a CI workflow to start from."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paychain.payments.errors import UserError, meant
+
+
+class Ci(StrEnum):
+    """CI systems that a workflow can be written for."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Starter:
+    """What is written: files in starter/ by where they go, a workflow by CI system.
+
+    `next_steps`: what to do with it, `{chain}` and `{experiment}` filled in.
+    """
+
+    files: dict[str, str]
+    workflows: dict[Ci, str]
+    chain: str
+    experiment: str
+    next_steps: tuple[str, ...]
+
+
+_WORKFLOW = {Ci.GITHUB: ".github/workflows/paychain.yml", Ci.GITLAB: ".gitlab-ci.yml"}
+_MOCKS = _Starter(
+    files={
+        "chains/shop.yaml": "shop.yaml",
+        "chaos/processor-outage.yaml": "processor-outage.yaml",
+        "tests/test_payments.py": "test_payments.py",
+    },
+    workflows={Ci.GITHUB: "github.yaml", Ci.GITLAB: "gitlab.yaml"},
+    chain="chains/shop.yaml",
+    experiment="chaos/processor-outage.yaml",
+    next_steps=(
+        "paychain check {chain} {experiment}",
+        "paychain run {chain} {experiment}",
+        "pytest chaos tests",
+    ),
+)
+_OWN = _Starter(
+    files={
+        "chains/own-service.yaml": "own-service.yaml",
+        "chaos/answers-lost.yaml": "own-answers-lost.yaml",
+        "chaos/provider-down.yaml": "own-provider-down.yaml",
+    },
+    workflows={Ci.GITHUB: "own-github.yaml", Ci.GITLAB: "own-gitlab.yaml"},
+    chain="chains/own-service.yaml",
+    experiment="chaos/answers-lost.yaml",
+    next_steps=(
+        "edit {chain} where it is marked with <-: how your service is reached and paid",
+        "paychain check {chain} {experiment}",
+        "paychain run {chain} {experiment}",
+    ),
+)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="folder of your repository")] = Path(),
+    ci: Annotated[Ci, typer.Option(help="CI system to write a workflow for")] = Ci.GITHUB,
+    service: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND", help='what starts your own service in that folder: "npm start"'
+        ),
+    ] = None,
+    dialect: Annotated[
+        str, typer.Option(help="with --service: whose API the service calls")
+    ] = "stripe",
+) -> None:
+    """Write a chain, experiments and a CI workflow to start from; existing files are kept.
+
+    With --service your own service stands in the chain, before a mock of its payment provider.
+
+    Example: paychain init my-repository --service "npm start" --dialect adyen
+    """
+    values = {}
+    starter = _MOCKS
+    if service is not None:
+        starter, values = _OWN, _values(service, dialect)
+    files = dict(starter.files)
+    if ci in starter.workflows:
+        files[_WORKFLOW[ci]] = starter.workflows[ci]
+    for target, source in files.items():
+        _write(folder / target, source, values)
+    steps = [f"cd {folder}"] if folder != Path() else []
+    steps += [
+        step.format(chain=starter.chain, experiment=starter.experiment)
+        for step in starter.next_steps
+    ]
+    print("\nnext: " + "\n      ".join(steps))
+
+
+def _values(service: str, dialect: str) -> dict[str, str]:
+    """What stands in the places of a starter file."""
+    from paychain.protocol.dialects.vendors import VENDORS
+
+    if dialect not in VENDORS:
+        raise UserError(f"unknown dialect '{dialect}'", hint=meant(dialect, VENDORS))
+    try:
+        words = shlex.split(service)
+    except ValueError as error:
+        raise UserError(f"--service cannot be read: {error}") from None
+    if not words:
+        raise UserError("--service names no command", hint='--service "npm start"')
+    # JSON is YAML: no quote or brace of the command is lost.
+    return {"@COMMAND@": json.dumps(words, ensure_ascii=False), "@DIALECT@": dialect}
+
+
+def _write(path: Path, source: str, values: dict[str, str]) -> None:
+    if path.exists():
+        print(f"kept     {path}")
+        return
+    text = resources.files(__package__).joinpath(f"starter/{source}").read_text("utf-8")
+    for place, value in values.items():
+        text = text.replace(place, value)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        what = f"cannot write {path}: {error.strerror}"
+        raise UserError(what, hint="name another folder") from None
+    print(f"written  {path}")

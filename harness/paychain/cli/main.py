@@ -1,0 +1,66 @@
+"""The paychain command."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from paychain.cli import (
+    check,
+    compare,
+    engine,
+    explore,
+    heal,
+    init,
+    keygen,
+    load,
+    matrix,
+    probe,
+    report,
+    run,
+    show,
+    sign,
+    up,
+    verify,
+    worker,
+)
+from paychain.cli.exit_codes import SUMMARY, ExitCode
+from paychain.payments.errors import UserError
+
+app = typer.Typer(
+    name="paychain",
+    help="Run a declared payment chain under load and faults; see where payments break.",
+    epilog=SUMMARY,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("run", help=run.run.__doc__)(run.run)
+app.command("check", help=check.check.__doc__)(check.check)
+app.command("load", help=load.load.__doc__)(load.load)
+app.command("up", help=up.up.__doc__)(up.up)
+app.command("report", help=report.report.__doc__)(report.report)
+app.command("explore", help=explore.explore.__doc__)(explore.explore)
+app.command("heal", help=heal.heal.__doc__)(heal.heal)
+app.command("init", help=init.init.__doc__)(init.init)
+app.command("compare", help=compare.compare.__doc__)(compare.compare)
+app.command("matrix", help=matrix.matrix.__doc__)(matrix.matrix)
+app.command("probe", help=probe.probe.__doc__)(probe.probe)
+app.command("keygen", help=keygen.keygen.__doc__)(keygen.keygen)
+app.command("sign", help=sign.sign.__doc__)(sign.sign)
+app.command("verify", help=verify.verify.__doc__)(verify.verify)
+app.command("worker", help=worker.worker.__doc__)(worker.worker)
+app.add_typer(show.app, name="show")
+app.add_typer(engine.app, name="engine")
+
+
+def main() -> None:
+    """Run the command; a user's mistake is printed without a traceback."""
+    try:
+        app()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(ExitCode.USAGE)
+    except KeyboardInterrupt:
+        # before a command could handle it
+        sys.exit(ExitCode.INTERRUPTED)

@@ -1,0 +1,131 @@
+"""paychain matrix: every link × every standard fault, as one report."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paychain.cli.exit_codes import ExitCode
+from paychain.cli.options import ChainName, Map, Seed
+
+if TYPE_CHECKING:
+    from paychain.model.chain import Chain
+    from paychain.report.html.matrix import Cell
+
+
+def matrix(
+    chain: ChainName,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="standard fault, by name or path; repeatable; default: all"),
+    ] = None,
+    link: Annotated[
+        list[str] | None, typer.Option(help="link to test; repeatable; default: all")
+    ] = None,
+    map_: Map = None,
+    real: Annotated[
+        bool, typer.Option("--real", help="run on real processes, one cell at a time")
+    ] = False,
+    resume: Annotated[
+        Path | None, typer.Option(help="folder of an interrupted matrix to continue")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for the matrix")] = Path("reports"),
+    seed: Seed = 1,
+    jobs: Annotated[int, typer.Option(min=0, help="cells at once; 0: one per core")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print only the counts")] = False,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="exit 0 even if a cell broke")
+    ] = False,
+) -> None:
+    """Inject every standard fault into every link, and report what held.
+
+    Example: paychain matrix card-ecommerce --fault down --fault lost-answer
+    """
+    from paychain.model.loading import load_chain
+    from paychain.model.renaming import read_names
+    from paychain.payments.errors import UserError
+    from paychain.report.html.matrix import MARKS, terminal_lines
+    from paychain.runs.matrix import MatrixSpec, run_matrix, standard_faults
+
+    loaded = load_chain(chain)
+    links = link or list(loaded.model.links)
+    _refuse_unknown_links(chain, loaded.model, links)
+    faults = standard_faults(fault or ())
+    if not faults:
+        raise UserError(
+            "there are no standard faults",
+            hint='create an experiment with target {link: "*"}',
+        )
+    folder = resume or out / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{loaded.model.chain}-matrix"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def on_cell(cell: Cell, done: int, total: int) -> None:
+        if not quiet:
+            mark = f"{MARKS[cell.state]} {cell.state}"
+            print(f"{done:>4}/{total}  {mark:<13} {cell.link} × {cell.fault}", file=sys.stderr)
+
+    spec = MatrixSpec(
+        chain_name=chain,
+        chain=loaded,
+        faults=faults,
+        links=links,
+        folder=folder,
+        seed=seed,
+        jobs=jobs or os.cpu_count() or 1,
+        is_real=real,
+        names=read_names(map_ or ()),
+        command=_command(
+            chain,
+            seed=seed,
+            is_real=real,
+            faults=fault or (),
+            links=link or (),
+            names=map_ or (),
+        ),
+    )
+    finished = run_matrix(spec, on_cell)
+    lines = terminal_lines(finished)
+    if quiet:
+        lines = [line for line in lines if " held " in line][:1]
+    print("\n".join(lines))
+    print(f"report: {folder / 'matrix.html'}")
+    if finished.interrupted:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    raise typer.Exit(ExitCode.PASS if exit_zero or finished.is_sound else ExitCode.FAIL)
+
+
+def _refuse_unknown_links(chain_name: str, chain: Chain, links: Sequence[str]) -> None:
+    from paychain.payments.errors import UserError, meant
+
+    for name in links:
+        if name not in chain.links:
+            raise UserError(f"no link '{name}' in {chain_name}", hint=meant(name, chain.links))
+
+
+def _command(
+    chain: str,
+    *,
+    seed: int,
+    is_real: bool,
+    faults: Sequence[str],
+    links: Sequence[str],
+    names: Sequence[str],
+) -> str:
+    """The command that makes this matrix again."""
+    words = ["paychain", "matrix", chain, "--seed", str(seed)]
+    if is_real:
+        words.append("--real")
+    for name in faults:
+        words += ["--fault", name]
+    for name in links:
+        words += ["--link", name]
+    for name in names:
+        words += ["--map", name]
+    return shlex.join(words)

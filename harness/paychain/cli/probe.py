@@ -1,0 +1,117 @@
+"""paychain probe: check a webhook handler with signed requests, without any YAML."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paychain.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from paychain.probe.run import Probed
+
+MARKS = {True: "ok  ", False: "FAIL", None: "n/a "}
+
+
+class ProbeFormat(StrEnum):
+    """How what was found is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def probe(
+    url: Annotated[str, typer.Argument(metavar="URL", help="where the handler listens")],
+    dialect: Annotated[str, typer.Option(help="whose webhooks it handles, such as stripe")],
+    secret: Annotated[
+        str,
+        typer.Option(
+            envvar="PAYCHAIN_WEBHOOK_SECRET",
+            help="what the handler verifies signatures with, such as whsec_…",
+        ),
+    ],
+    order: Annotated[
+        str, typer.Option(help="the merchant reference that the events are about")
+    ] = "paychain-probe",
+    amount: Annotated[str, typer.Option(help="of the order, in decimal")] = "92.30",
+    currency: Annotated[str, typer.Option(help="of the order")] = "EUR",
+    count: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="prints how often the handler acted, such as a count of rows; shows repeats",
+        ),
+    ] = None,
+    timeout: Annotated[str, typer.Option(help="how long an answer may take")] = "10s",
+    format: Annotated[ProbeFormat, typer.Option("--format", help="how to print it")] = (
+        ProbeFormat.TEXT
+    ),
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="also write JUnit XML")] = None,
+) -> None:
+    """Send a webhook handler what its provider will send it one day, and what nobody should.
+
+    Valid, repeated, out of order, forged, old, changed, huge and slow events. Exit code 1: the
+    handler got one of them wrong; 3: nothing answers at the URL.
+
+    Example: paychain probe http://127.0.0.1:8000/webhooks/stripe --dialect stripe --secret whsec_x
+    """
+    from urllib.parse import urlsplit
+
+    from paychain.declaration.quantity import duration_seconds
+    from paychain.payments.errors import UserError, meant
+    from paychain.payments.money import to_minor
+    from paychain.probe.report import as_json, junit_xml
+    from paychain.probe.run import counted_by
+    from paychain.probe.run import probe as run_probes
+    from paychain.probe.sender import Sender
+    from paychain.probe.webhooks import Webhooks
+    from paychain.processes.files import write_atomically
+    from paychain.protocol.dialects.vendors import VENDORS
+    from paychain.protocol.vendor import is_verified_by_api
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UserError(f"'{url}' is no address", hint="http://127.0.0.1:8000/webhooks/stripe")
+    if dialect not in VENDORS:
+        raise UserError(f"unknown dialect '{dialect}'", hint=meant(dialect, VENDORS))
+    if is_verified_by_api(VENDORS[dialect]):
+        raise UserError(
+            f"a receiver has the API of {dialect} verify its webhooks, and none is here",
+            hint=f"let the service receive them in a chain: dialect: {dialect}",
+        )
+    try:
+        amount_minor = to_minor(amount, currency)
+        sender = Sender(url=url, timeout_s=duration_seconds(timeout))
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    webhooks = Webhooks(dialect, secret, order=order, amount_minor=amount_minor, currency=currency)
+    first = sender.send(webhooks.event("captured", "hello"))
+    if not first.status:
+        print(f"nothing answers at {url}: {first.error}")
+        raise typer.Exit(ExitCode.INCONCLUSIVE)
+    is_text = format is ProbeFormat.TEXT
+    probed = run_probes(
+        sender,
+        webhooks,
+        counted_by(count) if count is not None else None,
+        _print if is_text else lambda _probed: None,
+    )
+    if not is_text:
+        print(as_json(dialect, url, probed))
+    if junit is not None:
+        write_atomically(junit, junit_xml(dialect, probed))
+    failed = sum(each.passed is False for each in probed)
+    if is_text:
+        print(f"{len(probed)} probes, {failed} failed" if failed else f"{len(probed)} probes: pass")
+    if failed:
+        raise typer.Exit(ExitCode.FAIL)
+
+
+def _print(probed: Probed) -> None:
+    print(f"{MARKS[probed.passed]}  {probed.name}: {probed.observed}")
+    if probed.passed is False:
+        print(f"        expected: {probed.expects}")
+        print(f"        remedy: {probed.remedy}")

@@ -1,0 +1,65 @@
+"""paychain report: render the outputs of a run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paychain.cli.options import Ctrf, Prometheus, RunOrHistory
+
+
+def report(
+    run: RunOrHistory,
+    history: Annotated[
+        bool, typer.Option("--history", help="report all runs of a folder over time")
+    ] = False,
+    stale_after: Annotated[
+        int, typer.Option(min=1, help="with --history: days until evidence is out of date")
+    ] = 365,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="also write report.pdf for compliance (extra: pdf)")
+    ] = False,
+    assurance: Annotated[
+        Path | None, typer.Option(help="file with who tested what and why, for the PDF")
+    ] = None,
+    ctrf: Ctrf = False,
+    prom: Prometheus = None,
+) -> None:
+    """Render a run's report, JUnit file and summary again from its result.json.
+
+    Example: paychain report reports/20261123T200000Z-card-ecommerce-steady
+    """
+    if history:
+        _history(run, stale_after, prom)
+        return
+    from rich.console import Console
+
+    from paychain.model.loading import load_assurance
+    from paychain.report.outputs import publish_for_tools, publish_pdf, render_again
+    from paychain.report.text.terminal import show
+
+    # The file is checked before anything is rendered: a mistake in it leaves the run as it is.
+    declared = load_assurance(assurance).model if assurance is not None else None
+    result = render_again(run)
+    publish_for_tools(result, run, ctrf=ctrf, prometheus=prom)
+    show(result, Console())
+    if pdf or declared is not None:
+        print(f"compliance document: {publish_pdf(run, result, declared)}")
+
+
+def _history(folder: Path, stale_days: int, prom: Path | None) -> None:
+    from datetime import UTC, datetime
+
+    from paychain.report.ci.prometheus import write_prometheus
+    from paychain.report.html.history import history, history_lines, render_history
+    from paychain.report.html.page import stylesheet
+
+    lines = history(folder, datetime.now(UTC), stale_days)
+    (folder / "history.html").write_text(render_history(lines), "utf-8")
+    (folder / "report.css").write_text(stylesheet(), "utf-8")
+    if prom is not None:
+        write_prometheus(prom, *(entry.result for line in lines for entry in line.entries))
+    print("\n".join(history_lines(lines)))
+    print(f"report: {folder / 'history.html'}")

@@ -1,0 +1,206 @@
+"""paychain run: one experiment on one chain, from start to verdict."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paychain.cli.exit_codes import ExitCode
+from paychain.cli.options import (
+    ChainName,
+    Ctrf,
+    ExperimentName,
+    Map,
+    Out,
+    Prometheus,
+    Seed,
+    Toxiproxy,
+)
+
+if TYPE_CHECKING:
+    from paychain.analysis.comparison import Comparison
+    from paychain.report.result import Result
+    from paychain.runs.spec import Finished
+
+
+def run(
+    chain: ChainName,
+    experiment: ExperimentName,
+    out: Out = Path("reports"),
+    seed: Seed = 1,
+    map_: Map = None,
+    toxiproxy: Toxiproxy = None,
+    virtual: Annotated[
+        bool,
+        typer.Option("--virtual", help="run in virtual time: same code, no waiting, no processes"),
+    ] = False,
+    check_determinism: Annotated[
+        bool, typer.Option("--check-determinism", help="with --virtual: run twice and compare")
+    ] = False,
+    interleaving: Annotated[
+        int, typer.Option(min=0, help="with --virtual: the order of events that explore reported")
+    ] = 0,
+    workers: Annotated[
+        int, typer.Option(help="load processes on this machine, which share the payments")
+    ] = 1,
+    master: Annotated[
+        str | None,
+        typer.Option(help="HOST[:PORT] at which to wait for workers on other machines"),
+    ] = None,
+    sign: Annotated[
+        Path | None,
+        typer.Option(help="private key file to sign the run with, whatever its verdict"),
+    ] = None,
+    ctrf: Ctrf = False,
+    prom: Prometheus = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="run to compare with; exit 4 if anything became worse")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print result.json")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print only the verdict")] = False,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="exit 0 even if a tolerance or money rule failed")
+    ] = False,
+) -> None:
+    """Run an experiment on a chain and judge it.
+
+    Example: paychain run card-ecommerce processor-down --seed 7
+
+    An outage of a provider that the chain calls otherwise:
+    paychain run shop.yaml aws-us-east-1-2025-10-20 --map aws-us-east-1=my-cloud
+    """
+    from paychain.load.distributed.spread import spread_over
+    from paychain.model.loading import load_chain, load_experiment
+    from paychain.model.renaming import read_names
+    from paychain.processes.tokens import TOKEN_VARIABLE
+    from paychain.report.ci.prometheus import refuse_unwritable
+    from paychain.report.evidence.dsse import read_private_key
+    from paychain.report.evidence.files import sign_run
+    from paychain.report.outputs import publish_for_tools
+    from paychain.runs import run as runs
+    from paychain.runs.chains import chain_of
+    from paychain.runs.comparison import check_baseline
+    from paychain.runs.progress import choose
+    from paychain.runs.spec import RunSpec, run_command
+
+    # Before the run: everything that can be wrong with its options and files.
+    _refuse_conflicts(
+        virtual=virtual,
+        repeats=check_determinism or bool(interleaving),
+        has_workers=workers > 1 or master is not None,
+        toxiproxy=toxiproxy,
+    )
+    spread = spread_over(workers, master, os.environ.get(TOKEN_VARIABLE, ""))
+    names = read_names(map_ or ())
+    loaded = load_chain(chain)
+    declared = load_experiment(experiment, loaded.model, names)
+    if baseline is not None:
+        check_baseline(baseline, experiment=declared.sha256, virtual=virtual)
+    signing_key = read_private_key(sign) if sign is not None else None
+    if prom is not None:
+        refuse_unwritable(prom)
+    spec = RunSpec(
+        chain=loaded,
+        experiment=declared,
+        out=out,
+        seed=seed,
+        command=run_command(
+            chain,
+            experiment,
+            seed=seed,
+            toxiproxy=toxiproxy,
+            virtual=virtual,
+            workers=workers,
+            master=master,
+            interleaving=interleaving,
+            names=names,
+        ),
+        toxiproxy=toxiproxy,
+        spread=spread,
+        virtual=virtual,
+        interleaving=interleaving,
+        check_determinism=check_determinism,
+    )
+
+    finished = runs.run(spec, chain_of(spec), choose(quiet=quiet or json))
+
+    # After it: whatever the verdict, every output that was asked for is written.
+    comparison = _compare(finished, baseline) if baseline is not None else None
+    publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
+    if signing_key is not None:
+        sign_run(finished.folder, signing_key)
+    _print(finished, comparison, as_json=json, is_quiet=quiet)
+    _report_to_ci(finished.result)
+    raise typer.Exit(_exit_code(finished, comparison, exit_zero=exit_zero))
+
+
+def _refuse_conflicts(
+    *, virtual: bool, repeats: bool, has_workers: bool, toxiproxy: str | None
+) -> None:
+    from paychain.payments.errors import UserError
+
+    if virtual and toxiproxy is not None:
+        raise UserError(
+            "an external engine cannot run in virtual time",
+            hint="omit --toxiproxy: --virtual uses the embedded engine",
+        )
+    if virtual and has_workers:
+        raise UserError("virtual time uses no workers", hint="omit --workers and --master")
+    if repeats and not virtual:
+        raise UserError("only virtual runs are deterministic", hint="add --virtual")
+
+
+def _compare(finished: Finished, baseline: Path) -> Comparison | None:
+    """Compare the run with its baseline and add that to its report. None: it proves nothing."""
+    import msgspec
+
+    from paychain.report.outputs import publish
+    from paychain.runs.comparison import compare_runs
+
+    if finished.result.verdict == "inconclusive":
+        return None
+    comparison = compare_runs([baseline], finished.folder, across_chains=True)
+    publish(msgspec.structs.replace(finished.result, comparison=comparison), finished.folder)
+    return comparison
+
+
+def _print(
+    finished: Finished, comparison: Comparison | None, *, as_json: bool, is_quiet: bool
+) -> None:
+    from rich.console import Console
+
+    from paychain.report.result import FILE_NAME
+    from paychain.report.text.comparison import comparison_lines
+    from paychain.report.text.terminal import show
+
+    if as_json:
+        print((finished.folder / FILE_NAME).read_text("utf-8"), end="")
+        return
+    show(finished.result, Console(), is_quiet=is_quiet)
+    if comparison is not None:
+        print("\n".join(comparison_lines(comparison)))
+    print(f"report: {finished.folder / 'report.html'}")
+
+
+def _report_to_ci(result: Result) -> None:
+    """Print GitHub's workflow commands; it reads them on stderr too, and stdout may be JSON."""
+    from paychain.report.ci import github
+
+    for line in github.report(result, os.environ):
+        print(line, file=sys.stderr)
+
+
+def _exit_code(finished: Finished, comparison: Comparison | None, *, exit_zero: bool) -> ExitCode:
+    # An interruption comes before the verdict: the run is not the one that was asked for.
+    if finished.was_interrupted:
+        return ExitCode.INTERRUPTED
+    code = ExitCode.of_verdict(finished.result.verdict)
+    if code is ExitCode.FAIL and exit_zero:
+        return ExitCode.PASS
+    if code is ExitCode.PASS and comparison is not None and comparison.regressions:
+        return ExitCode.REGRESSION
+    return code

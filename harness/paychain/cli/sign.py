@@ -1,0 +1,44 @@
+"""paychain sign: evidence that a run's files are as they were when it ended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paychain.cli.options import RunFolder
+
+KEY_VARIABLE = "PAYCHAIN_SIGNING_KEY"
+
+
+def sign(
+    run: RunFolder,
+    key: Annotated[
+        Path | None,
+        typer.Option(help=f"private key file (PEM); default: the key in {KEY_VARIABLE}"),
+    ] = None,
+    timestamp_url: Annotated[
+        str | None, typer.Option(help="URL of an RFC 3161 time-stamping service (extra: timestamp)")
+    ] = None,
+) -> None:
+    """Sign a run, whatever its verdict, as the next run in the history of its folder.
+
+    Example: paychain sign reports/20261123T200000Z-card-ecommerce-steady --key resilience.key
+    """
+    from paychain.payments.errors import UserError
+    from paychain.report.evidence.dsse import private_key, read_private_key
+    from paychain.report.evidence.files import sign_run
+
+    if key is not None:
+        signing = read_private_key(key)
+    elif os.environ.get(KEY_VARIABLE):
+        signing = private_key(os.environ[KEY_VARIABLE].encode(), KEY_VARIABLE)
+    else:
+        raise UserError("no signing key", hint=f"use --key FILE or set {KEY_VARIABLE}")
+    print(f"signed: {sign_run(run, signing)}")
+    if timestamp_url is not None:
+        from paychain.report.evidence.timestamp import stamp
+
+        print(f"stamped: {stamp(run, timestamp_url)}")

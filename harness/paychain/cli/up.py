@@ -1,0 +1,145 @@
+"""paychain up: a chain's mock services and proxies without load, until Ctrl-C."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paychain.cli.options import ChainName, Seed, Toxiproxy
+
+if TYPE_CHECKING:
+    from paychain.environment.real import RealChain
+    from paychain.model.chain import Chain
+
+WATCH_S = 0.25  # between two checks that all processes are alive
+
+
+def up(
+    chain: ChainName,
+    seed: Seed = 1,
+    toxiproxy: Toxiproxy = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="start only the links of this host, as hosts: in the chain file assigns them"
+        ),
+    ] = None,
+    env: Annotated[
+        bool,
+        typer.Option(
+            "--env",
+            help="do not start own services; print the variables that each one needs, so that you "
+            "can start it by hand",
+        ),
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="print the addresses as one line of JSON")
+    ] = False,
+) -> None:
+    """Start a chain without load until Ctrl-C: send payments and add toxics yourself.
+
+    Example: paychain up card-ecommerce
+
+    An own service in a debugger: paychain up shop.yaml --env > shop.env, then source shop.env
+    """
+    import os
+    import signal
+    import tempfile
+    import threading
+
+    from paychain.engine.errors import EngineError
+    from paychain.environment.real import RealChain
+    from paychain.environment.remote.serving import place_of, serve
+    from paychain.model.loading import load_chain
+    from paychain.payments.errors import UserError
+    from paychain.processes.tokens import TOKEN_VARIABLE
+
+    loaded = load_chain(chain)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if only is not None:
+        host, placed = place_of(loaded.model, only)
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        with tempfile.TemporaryDirectory(prefix="paychain-") as folder:
+            serve(
+                loaded,
+                placed,
+                token,
+                Path(folder),
+                stop.wait,
+                lambda line: print(f"{host}: {line}", flush=True),
+            )
+        return
+    with tempfile.TemporaryDirectory(prefix="paychain-") as folder:
+        own = loaded.model.own_services()
+        # One with url: may be started later, with what is shown here.
+        by_hand = [name for name, service in own.items() if env or not service.is_started]
+        running = RealChain(loaded, Path(folder), seed=seed, toxiproxy=toxiproxy, by_hand=by_hand)
+        try:
+            running.start()
+            if env and not json:
+                _show_variables(running, loaded.model)
+            else:
+                _show(running, Path(folder), as_json=json)
+            while not stop.wait(WATCH_S):
+                running.check()
+                if running.broken_service:
+                    raise UserError(running.own.failure_words)
+        except EngineError as error:
+            raise UserError(f"the fault engine failed: {error}") from error
+        finally:
+            running.stop()
+
+
+def _show(running: RealChain, folder: Path, *, as_json: bool) -> None:
+    import json
+    import shlex
+
+    from paychain.load import LOCUSTFILE
+    from paychain.load.locust.processes import locust
+
+    assert running.engine is not None
+    hops = {name: f"{host}:{port}" for name, (host, port) in running.addresses.items()}
+    api, urls = running.engine.control.url, running.entry_urls
+    if as_json:
+        shown: dict[str, object] = {"entries": urls, "engine": api, "hops": hops}
+        variables = running.own.variables(running.addresses)
+        print(json.dumps(shown | ({"env": variables} if variables else {})), flush=True)
+        return
+    width = max(map(len, hops))
+    for entry, url in urls.items():
+        print(f"customers pay at     POST {url}/pay" + (f"  ({entry})" if len(urls) > 1 else ""))
+    print(f"fault engine         {running.engine.name}, Toxiproxy API at {api}")
+    print("hops")
+    for name, address in hops.items():
+        print(f"  {name:<{width}}  {address}")
+    command = shlex.join(locust(LOCUSTFILE, "--host", next(iter(urls.values()))))
+    # Locust imports from its working directory first: that must not be the user's.
+    print(f"load                 (cd {shlex.quote(str(folder))} && {command})")
+    print("Ctrl-C stops everything", flush=True)
+
+
+def _show_variables(running: RealChain, chain: Chain) -> None:
+    """What each own service needs, as lines that a shell can source; everything else as comments.
+
+    Raises UserError for a chain without an own service.
+    """
+    import shlex
+
+    from paychain.payments.errors import UserError
+
+    if not chain.own_services():
+        raise UserError(
+            f"{chain.chain} has no own service to start by hand",
+            hint="omit --env, or add service: to a link",
+        )
+    for entry, url in running.entry_urls.items():
+        print(f"# customers pay {entry} at {url}")
+    for name, variables in running.own.variables(running.addresses).items():
+        print(f"# {name}")
+        for variable, value in variables.items():
+            print(f"export {variable}={shlex.quote(value)}")
+    print("# Ctrl-C stops the chain", flush=True)

@@ -1,0 +1,1 @@
+"""What declarations are made of: YAML with places, quantities, the base of all models."""

@@ -1,0 +1,148 @@
+"""Written quantities: durations, rates, shares, amounts. A bare number is a mistake.
+
+Every reader raises ValueError with a message `what; hint`. Two writers give the text of a measured
+time and of a count, the same in every output.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:us|ms|s|min|m|h|d)\s*)+")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|min|m|h|d)")
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|h)")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|MB)")
+_BYTE_UNITS = {"B": 1, "kB": 1_000, "MB": 1_000_000}
+MAX_PART = 10  # wholes: more is a slip of the pen
+_BARE = re.compile(r"\d+(?:\.\d+)?")
+_AMOUNT = re.compile(r"\d{1,12}(?:\.\d{1,4})?")
+_LARGE = re.compile(r"\d{13,}(?:\.\d+)?")
+_WITH_COMMA = re.compile(r"\d+(?:\.\d{3})*,\d{1,3}|\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+MAX_AMOUNT = 999_999_999_999  # in whole units: what a report can still show in one cell
+
+
+def duration_seconds(value: Any) -> float:
+    """Seconds for `300ms`, `2s`, `1m30s`, `1h`, `2d`."""
+    if _BARE.fullmatch(str(value)):
+        raise ValueError(f"'{value}' has no unit; write {value}s or {value}ms")
+    if _DURATION.fullmatch(str(value)) is None:
+        raise ValueError(f"'{value}' is not a duration; write one such as 300ms, 2s or 1m30s")
+    parts = [(float(number), _SECONDS[unit]) for number, unit in _DURATION_PART.findall(str(value))]
+    units = [unit_s for _, unit_s in parts]
+    if units != sorted(set(units), reverse=True):
+        raise ValueError(f"'{value}' is not a duration; write larger units first, such as 1m30s")
+    return sum(number * unit_s for number, unit_s in parts)
+
+
+def rate_per_second(value: Any) -> float:
+    """Events per second for `40/s`, `600/min`."""
+    if _BARE.fullmatch(str(value)):
+        raise ValueError(f"'{value}' has no unit; write {value}/s")
+    match = _RATE.fullmatch(str(value))
+    if match is None:
+        raise ValueError(f"'{value}' is not a rate; write one such as 40/s or 600/min")
+    return float(match[1]) / _SECONDS[match[2]]
+
+
+def share_of_one(value: Any) -> float:
+    """0.5 for `50%`."""
+    if _BARE.fullmatch(str(value)):
+        raise ValueError(f"'{value}' has no unit; write it in percent, such as 50%")
+    match = _SHARE.fullmatch(str(value))
+    if match is None:
+        raise ValueError(f"'{value}' is not a share; write it in percent, such as 50%")
+    # In decimal, because 1.1 / 100 is not 0.011 in floating point.
+    share = float(Decimal(match[1]) / 100)
+    if share > 1:
+        raise ValueError(f"'{value}' is more than 100%")
+    return share
+
+
+def part_of_whole(value: Any) -> float:
+    """1.15 for `115%`: a share that may be more than the whole, up to ten times it."""
+    match = _SHARE.fullmatch(str(value))
+    if match is None or _BARE.fullmatch(str(value)):
+        return share_of_one(value)
+    part = float(Decimal(match[1]) / 100)
+    if part > MAX_PART:
+        raise ValueError(f"'{value}' is more than {MAX_PART * 100}%")
+    return part
+
+
+def byte_count(value: Any) -> int:
+    """Bytes for `100B`, `32kB`, `1MB` (powers of 1000, as Toxiproxy counts)."""
+    if _BARE.fullmatch(str(value)):
+        raise ValueError(f"'{value}' has no unit; write {value}B or {value}kB")
+    match = _BYTES.fullmatch(str(value))
+    if match is None:
+        raise ValueError(f"'{value}' is not a size; write one such as 100B, 32kB or 1MB")
+    return int(float(match[1]) * _BYTE_UNITS[match[2]])
+
+
+def byte_rate(value: Any) -> int:
+    """Bytes per second for `100kB/s`."""
+    text = str(value)
+    if not text.endswith("/s"):
+        raise ValueError(f"'{value}' is not a bandwidth; write one such as 100kB/s")
+    return byte_count(text.removesuffix("/s"))
+
+
+def amount(value: Any) -> Decimal:
+    """A decimal amount in the chain's currency, such as `50.00`."""
+    text = str(value)
+    if _LARGE.fullmatch(text):
+        raise ValueError(f"'{value}' is too large; write at most {MAX_AMOUNT}")
+    if _WITH_COMMA.fullmatch(text):
+        hint = "write a decimal point and no separators, such as 1250.00"
+        raise ValueError(f"'{value}' has a comma; {hint}")
+    if isinstance(value, bool) or _AMOUNT.fullmatch(text) is None:
+        raise ValueError(f"'{value}' is not an amount; write one such as 50.00")
+    return Decimal(text)
+
+
+def seconds_text(seconds: float, *, digits: int | None = None) -> str:
+    """`6.2 s`, `480 ms`, `0 s`: a measured time; with `digits`, a declared one: `2.25 s`."""
+    # A duration of zero has no natural unit.
+    if seconds == 0:
+        return "0 s"
+    is_long = abs(seconds) >= 1
+    value, unit = (seconds, "s") if is_long else (seconds * 1000, "ms")
+    if digits is not None:
+        return f"{value:.{digits}g} {unit}"
+    return f"{value:.{1 if is_long else 0}f} {unit}"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 payment`, `1,240 payments`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _written(pattern: re.Pattern[str], example: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {"type": "string", "pattern": f"^{pattern.pattern}$", "examples": [example]}
+    )
+
+
+Duration = Annotated[float, BeforeValidator(duration_seconds), _written(_DURATION, "300ms")]
+Span = Annotated[Duration, Field(gt=0)]  # a duration longer than 0
+Rate = Annotated[float, BeforeValidator(rate_per_second), _written(_RATE, "40/s")]
+Part = Annotated[float, BeforeValidator(part_of_whole), _written(_SHARE, "115%")]
+Share = Annotated[float, BeforeValidator(share_of_one), _written(_SHARE, "50%")]
+ByteCount = Annotated[int, BeforeValidator(byte_count), _written(_BYTES, "32kB")]
+ByteRate = Annotated[
+    int,
+    BeforeValidator(byte_rate),
+    WithJsonSchema({"type": "string", "pattern": f"^{_BYTES.pattern}/s$", "examples": ["100kB/s"]}),
+]
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(amount),
+    PlainSerializer(str),
+    WithJsonSchema({"type": ["number", "string"], "examples": [50.0]}),
+]

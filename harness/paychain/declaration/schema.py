@@ -1,0 +1,50 @@
+"""What all declared models have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+
+class Declared(BaseModel):
+    """Base of every part of a user's file: unknown keys are mistakes, a loaded model is frozen.
+
+    Text may be written as a number: `code: 51`.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=False, coerce_numbers_to_str=True
+    )
+
+
+@dataclass(frozen=True)
+class Short:
+    """Adds to the JSON Schema that a value may also be written in a short form, as `kind`."""
+
+    kind: Any
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The schema of either form."""
+        return {"anyOf": [TypeAdapter(self.kind).json_schema(), handler(core)]}
+
+
+def several(value: Any) -> Any:
+    """A single item may be written without a list."""
+    return value if isinstance(value, list | tuple) else [value]
+
+
+class OneOrSeveral:
+    """Adds to the JSON Schema of a list that a single item may stand without a list."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The schema of an item, or of a list of them."""
+        schema = handler(core)
+        return {"anyOf": [schema["items"], schema]}

@@ -1,0 +1,116 @@
+"""The proxies of every hop, each on one engine: the run's own, or that of another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from paychain.engine.control import EngineControl, Observed
+from paychain.engine.errors import EngineError
+from paychain.engine.events import EngineEvents
+from paychain.faults.toxic_spec import ToxicSpec
+from paychain.payments.journal import EngineEvent
+
+HERE = ""  # the run's own engine; another engine has the name of its machine
+
+
+class Proxies:
+    """Hops by name, on any engine. An EngineError names the engine that failed."""
+
+    def __init__(self) -> None:
+        self._engines: dict[str, EngineControl] = {}
+        self._events: dict[str, EngineEvents] = {}
+        self._on: dict[str, str] = {}  # by hop
+
+    def add_engine(self, engine: str, control: EngineControl, epoch_ns: int) -> None:
+        """Use an engine. `epoch_ns`: the run's epoch on the engine's clock."""
+        self._engines[engine] = control
+        self._events[engine] = EngineEvents(control, epoch_ns)
+
+    def create(
+        self,
+        hop: str,
+        upstream: str,
+        host: str,
+        on: str = HERE,
+        *,
+        port: int = 0,
+        observed: Observed | None = None,
+    ) -> str:
+        """Make the proxy of a hop on `host`, with port 0 on a free port; returns its address.
+
+        `observed`: the requests over it are read.
+        """
+        with _of(on):
+            address = self._engines[on].create(hop, upstream, host, port=port, observed=observed)
+        self._on[hop] = on
+        return address
+
+    def enable(self, name: str, *, enabled: bool) -> None:
+        """Start or stop a proxy."""
+        with self._engine_of(name) as engine:
+            engine.enable(name, enabled=enabled)
+
+    def add_toxic(self, proxy: str, name: str, toxic: ToxicSpec, toxicity: float) -> None:
+        """Add a toxic to a proxy."""
+        with self._engine_of(proxy) as engine:
+            engine.add_toxic(proxy, name, toxic, toxicity)
+
+    def remove_toxic(self, proxy: str, name: str) -> None:
+        """Remove a toxic from a proxy."""
+        with self._engine_of(proxy) as engine:
+            engine.remove_toxic(proxy, name)
+
+    def hops_on(self, engine: str) -> list[str]:
+        """The hops whose proxies are on an engine."""
+        return [hop for hop, on in self._on.items() if on == engine]
+
+    def check(self) -> None:
+        """Raises EngineError when an engine no longer answers."""
+        for name, control in self._engines.items():
+            with _of(name, " no longer answers"):
+                control.names()
+
+    def take_events(self, keep: Callable[[list[EngineEvent]], None]) -> None:
+        """Hand over the engines' events since the last call, engine by engine.
+
+        Raises EngineError when an engine does not answer, but after all others: an engine reports
+        each event only once.
+        """
+        failure: EngineError | None = None
+        for name, engine in self._events.items():
+            try:
+                with _of(name, " no longer answers"):
+                    events = engine.poll()
+            except EngineError as error:
+                failure = failure or error
+            else:
+                keep(events)
+        if failure is not None:
+            raise failure
+
+    @property
+    def dropped(self) -> int:
+        """Events that an engine's log dropped before they were fetched."""
+        return sum(events.dropped for events in self._events.values())
+
+    def close(self) -> None:
+        """Close the connections."""
+        for control in self._engines.values():
+            control.close()
+
+    @contextmanager
+    def _engine_of(self, hop: str) -> Iterator[EngineControl]:
+        on = self._on[hop]
+        with _of(on):
+            yield self._engines[on]
+
+
+@contextmanager
+def _of(engine: str, what: str = "") -> Iterator[None]:
+    """Name the engine in an EngineError."""
+    try:
+        yield
+    except EngineError as error:
+        who = "the fault engine" if engine == HERE else f"the fault engine of {engine}"
+        raise EngineError(f"{who}{what}: {error}", error.status) from error

@@ -1,0 +1,1 @@
+"""A running chain: real processes, virtual time, other machines."""

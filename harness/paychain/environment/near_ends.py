@@ -1,0 +1,78 @@
+"""Where each hop begins: a proxy on the run's own engine, or on that of another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from paychain.engine.control import Observed
+from paychain.engine.errors import EngineError
+from paychain.engine.proxies import Proxies
+from paychain.environment.own.process import NotStarted
+from paychain.environment.own.services import OwnServices
+from paychain.environment.remote.remote import Remote
+from paychain.model.chain import CUSTOMER, Chain, Hop
+from paychain.model.own_services import is_mock, observed_hops
+from paychain.processes.loopback import LOOPBACK
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearEnds:
+    """Opens the near ends of a chain's hops. `remotes` are its other machines, by name."""
+
+    chain: Chain
+    proxies: Proxies
+    remotes: Mapping[str, Remote]
+    own: OwnServices
+    entry_host: str  # where customers reach the entries
+    id_prefix: str  # of the payments that observed requests may name
+
+    def open(self, links: Mapping[str, Address]) -> dict[str, Address]:
+        """Make the proxy of every hop in front of these `links`; its address, by hop."""
+        observed = {hop.name for hop in observed_hops(self.chain)}
+        opened: dict[str, Address] = {}
+        for hop in self.chain.hops():
+            host, port = links[hop.callee]
+            far = self._remote_of(hop.callee)
+            upstream = f"{far.placed.address if far else host}:{port}"
+            # On a machine with an engine the proxy stands before its links: the call crosses the
+            # network once, then meets the fault. Otherwise the proxy is on the run's own engine,
+            # at the address by which the caller reaches this machine.
+            if far is not None and far.engine is not None:
+                address = self.proxies.create(hop.name, upstream, far.placed.address, far.name)
+            else:
+                address = self._create_here(hop, upstream, is_observed=hop.name in observed)
+            near_host, _, near_port = address.rpartition(":")
+            opened[hop.name] = (near_host, int(near_port))
+        return opened
+
+    def _create_here(self, hop: Hop, upstream: str, *, is_observed: bool) -> str:
+        """The proxy of a hop on the run's own engine; returns its address."""
+        observed = None
+        if is_observed:
+            observed = Observed(self.id_prefix, is_blind=not is_mock(self.chain, hop.callee))
+        port = self.own.fixed_port(hop)
+        try:
+            return self.proxies.create(
+                hop.name, upstream, self._host_for(hop.caller), port=port, observed=observed
+            )
+        except EngineError as error:
+            if not port:
+                raise
+            raise NotStarted(
+                f"port {port}, where {hop.caller} is to reach {hop.callee}, cannot be had",
+                hint=f"choose another one under ports: ({error})",
+            ) from error
+
+    def _host_for(self, caller: str) -> str:
+        """Where a caller finds the near ends of its hops on the engine that is here."""
+        if caller == CUSTOMER:
+            return self.entry_host
+        remote = self._remote_of(caller)
+        return remote.near if remote is not None else LOOPBACK
+
+    def _remote_of(self, link: str) -> Remote | None:
+        host = self.chain.host_of(link)
+        return self.remotes[host] if host is not None else None

@@ -1,0 +1,1 @@
+"""Own services: the users' processes in a running chain."""

@@ -1,0 +1,123 @@
+"""Reads the books of own services once nothing is in progress any more."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from paychain.load.traffic.books import (
+    BooksTemplate,
+    Entry,
+    OrderPaid,
+    entry_of,
+    look,
+    noted,
+    printed_entries,
+)
+from paychain.model.chain import Chain
+from paychain.model.paid_at import books_at
+from paychain.payments.journal import Decision
+from paychain.wire.client import HttpPool
+from paychain.wire.http import WireError
+
+AT_ONCE = 16  # looks into the books of one service
+LOOK_S = 10.0  # one of them
+COMMAND_S = 120.0  # a query over all orders of a run
+RUN = "{run}"  # in a command: what the ids of the run's payments begin with
+MAX_OUTPUT = 200_000_000  # bytes that a command may print: a million orders
+
+
+class BooksRead:
+    """What the books of all own services say, and what was wrong with reading them."""
+
+    def __init__(self, chain: Chain, home: Path, id_prefix: str, now_ns: Callable[[], int]) -> None:
+        """`home`: the folder of the chain's file."""
+        self.entries: list[Decision] = []
+        self.problems: list[str] = []
+        self._chain, self._home, self._now_ns = chain, home, now_ns
+        self._id_prefix = id_prefix
+
+    def read(self, orders: Sequence[OrderPaid], at: Mapping[str, tuple[str, int]]) -> None:
+        """Read every book. `at`: where each service listens."""
+        for link in self._chain.links:
+            template = books_at(self._chain, link)
+            if template is None:
+                continue
+            if template.steps:
+                found = asyncio.run(_asked(template, orders, at[link]))
+            else:
+                found = self._printed(link, template, orders)
+            self._note(link, orders, found)
+
+    def _note(self, link: str, orders: Sequence[OrderPaid], found: Sequence[Entry]) -> None:
+        at_ns = self._now_ns()
+        unread: Counter[str] = Counter()
+        for order, entry in zip(orders, found, strict=True):
+            if entry.problem:
+                unread[entry.problem] += 1
+            else:
+                self.entries.append(noted(link, order, entry, at_ns))
+        if unread:
+            why = "; ".join(problem for problem, _ in unread.most_common(2))
+            self.problems.append(
+                f"the books of {link} could not be read for {unread.total():,} of "
+                f"{len(orders):,} payments: {why}"
+            )
+
+    def _printed(
+        self, link: str, template: BooksTemplate, orders: Sequence[OrderPaid]
+    ) -> list[Entry]:
+        declared = self._chain.links[link]
+        books, service = declared.books, declared.service
+        assert books is not None
+        assert books.command is not None
+        words = [word.replace(RUN, self._id_prefix) for word in books.command]
+        try:
+            done = subprocess.run(  # noqa: S603  (the user's own command, as the chain declares it)
+                words,
+                cwd=self._home / (service.cwd if service is not None else "."),
+                env={**os.environ, "PAYCHAIN_RUN": self._id_prefix},
+                capture_output=True,
+                timeout=COMMAND_S,
+                check=False,
+            )
+            if done.returncode:
+                problem = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [""]
+                raise ValueError(f"exit code {done.returncode}: {problem[0][:200]}")
+            if len(done.stdout) > MAX_OUTPUT:
+                raise ValueError(f"it printed more than {MAX_OUTPUT:,} bytes")
+            printed = printed_entries(done.stdout.decode(errors="replace"), books.order)
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            return [Entry(False, problem=f"{words[0]}: {error}")] * len(orders)
+        found = []
+        for order in orders:
+            answer = printed.get(order.payment) or printed.get(order.order)
+            found.append(Entry(False) if answer is None else entry_of(template, order, answer))
+        return found
+
+
+async def _asked(
+    template: BooksTemplate, orders: Sequence[OrderPaid], at: tuple[str, int]
+) -> list[Entry]:
+    """The entries of all orders, some at a time."""
+    pool, turn = HttpPool(*at), asyncio.Semaphore(AT_ONCE)
+
+    async def entry(order: OrderPaid) -> Entry:
+        http = look(template, order)
+        async with turn:
+            try:
+                response = await pool.request(
+                    http.method, http.target, http.body, headers=http.headers, timeout_s=LOOK_S
+                )
+            except WireError as error:
+                return Entry(False, problem=str(error) or type(error).__name__)
+        return entry_of(template, order, response)
+
+    try:
+        return await asyncio.gather(*map(entry, orders))
+    finally:
+        await pool.close()

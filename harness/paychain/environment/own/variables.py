@@ -1,0 +1,91 @@
+"""What an own service learns when it starts: where to listen and where its hops begin. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+
+from paychain.model.chain import Chain
+from paychain.model.placeholders import FOLDER, SECRET, Placeholder, fill
+from paychain.services.state.webhooks import webhook_secret
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where one service listens, and the near end of its hop to each link that it calls."""
+
+    own: Address
+    folder: str  # of its own, empty when it starts
+    near: Mapping[str, Address]  # by link
+    secrets: Mapping[str, str] = field(default_factory=dict)  # of webhooks, by the link that sends
+    secure: Set[str] = frozenset()  # links whose near end speaks TLS
+    trust: Mapping[str, str] = field(default_factory=dict)  # variables of TLS and of a proxy
+
+    def value_of(self, placeholder: Placeholder) -> str:
+        """What stands in a placeholder's place, in a chain that was checked."""
+        if placeholder.kind == SECRET:
+            assert placeholder.link is not None
+            return self.secrets[placeholder.link]
+        if placeholder.kind == FOLDER:
+            return self.folder
+        host, port = self.own if placeholder.link is None else self.near[placeholder.link]
+        match placeholder.kind:
+            case "host":
+                return host
+            case "port":
+                return str(port)
+            case _:
+                assert placeholder.link is not None  # {url} is no placeholder
+                return self.url_of(placeholder.link)
+
+    def url_of(self, link: str) -> str:
+        """The near end of the hop to a link."""
+        host, port = self.near[link]
+        return f"http{'s' if link in self.secure else ''}://{host}:{port}"
+
+    def filled(self, text: str) -> str:
+        """A text with the value of each placeholder in its place."""
+        return fill(text, self.value_of)
+
+
+def near_ends(chain: Chain, link: str, of_hops: Mapping[str, Address]) -> dict[str, Address]:
+    """The near end of a service's hop to each link that it calls. `of_hops`: by hop."""
+    return {hop.callee: of_hops[hop.name] for hop in chain.hops() if hop.caller == link}
+
+
+def webhook_secrets(chain: Chain, link: str, seed: int) -> dict[str, str]:
+    """What the links that send webhooks to a service sign them with, by sender."""
+    return {
+        sender: webhook_secret(chain, sender, seed)
+        for sender, declared in chain.links.items()
+        if declared.webhooks is not None and declared.webhooks.to == link
+    }
+
+
+def variables(chain: Chain, link: str, addresses: Addresses) -> dict[str, str]:
+    """The variables that a service gets beside those of our own environment.
+
+    `PAYCHAIN_URL_<LINK>`, `PAYCHAIN_URL_<CALL>_<LINK>` and `PAYCHAIN_WEBHOOK_SECRET_<LINK>` are
+    there without being asked for, so that a wrapper script can map them. What the chain's file
+    declares under `env` comes last.
+    """
+    service = chain.links[link].service
+    assert service is not None
+    host, port = addresses.own
+    found = {"PORT": str(port), "HOST": host}
+    for operation, call in chain.calls_of(link).items():
+        for target in call.targets:
+            url = addresses.url_of(target)
+            found[f"PAYCHAIN_URL_{_upper(target)}"] = url
+            found[f"PAYCHAIN_URL_{_upper(operation)}_{_upper(target)}"] = url
+    for sender, secret in addresses.secrets.items():
+        found[f"PAYCHAIN_WEBHOOK_SECRET_{_upper(sender)}"] = secret
+    found |= addresses.trust
+    return found | {name: addresses.filled(value) for name, value in service.env.items()}
+
+
+def _upper(name: str) -> str:
+    """`PROCESSOR_A` for `processor-a`."""
+    return name.upper().replace("-", "_")

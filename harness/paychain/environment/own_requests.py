@@ -1,0 +1,125 @@
+"""What was observed of own services, on its way from the spools into run.db."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from paychain.load.traffic.arrivals import Arrival, Purchases, arrivals
+from paychain.load.traffic.books import OrderPaid
+from paychain.load.traffic.plan import LoadPlan
+from paychain.model.chain import Chain
+from paychain.model.own_services import observed_hops
+from paychain.payments.attribution import UNIQUE_AMOUNTS, CardAmounts, Expected
+from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.journal import HopRecord, PaymentRecord, Record
+from paychain.payments.outcome import Outcome
+from paychain.services.attribution import payment_of_hints
+
+AHEAD_NS = 10_000_000_000  # payments are expected so long before they begin
+MAX_EXPECTED = 5_000  # made known at once
+
+
+class OwnRequests:
+    """Completes the records of own services' requests."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.orders: list[OrderPaid] = []  # of every payment so far, where somebody has books
+        # By payment and link ("": the customer): since when something about it is unknown.
+        self._open: dict[tuple[str, str], int] = {}
+        self._has_books = any(link.books is not None for link in chain.links.values())
+        self._card_amounts = CardAmounts()
+        self._coming: Iterator[Expected] = iter(())
+        self._next: Expected | None = None
+        self._hops = {(hop.caller, hop.callee) for hop in observed_hops(chain)}
+
+    def begin(self, plan: LoadPlan, start_ns: int) -> None:
+        """The payments of a load begin at that moment of the run."""
+        self._coming = _expected(plan, start_ns)
+
+    def expect(self, now_ns: int) -> list[Expected]:
+        """The payments of the next seconds, each once: links have to expect them, too."""
+        until_ns = now_ns + AHEAD_NS
+        found: list[Expected] = []
+        while len(found) < MAX_EXPECTED:
+            following = self._next if self._next is not None else next(self._coming, None)
+            self._next = following
+            if following is None or following.at_ns > until_ns:
+                break
+            found.append(following)
+            self._next = None
+        self._card_amounts.expect(found)
+        return found
+
+    def completed(self, records: Sequence[Record]) -> list[Record]:
+        """The records, with the payments of requests that no link has seen, as far as they show.
+
+        A link also records its own view of each hop; the run makes the hops of both views.
+        """
+        for record in records:
+            self._note(record)
+        return [self._completed(record) for record in records if not self._is_one_sided(record)]
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Something is unknown, to a service or to a customer, that a service may still settle."""
+        return bool(self._open)
+
+    def _note(self, record: Record) -> None:
+        if isinstance(record, PaymentRecord):
+            if self._has_books:
+                self.orders.append(_order(record))
+            if record.outcome is Outcome.UNKNOWN:
+                self._open[record.payment, ""] = record.ended_ns
+        elif isinstance(record, Exchange):
+            if record.payment and not record.status:
+                callee = record.hop.rpartition(".")[2]
+                self._open[record.payment, callee] = record.ended_ns
+        elif isinstance(record, ReceivedRequest):
+            call = (record.payment, record.link)
+            if record.operation == "authorise" and record.result.leaves_unknown:
+                self._open[call] = record.ended_ns
+            # What came to the link before the service gave up settles nothing.
+            elif record.result.worked and record.started_ns > self._open.get(call, math.inf):
+                del self._open[call]
+
+    def _is_one_sided(self, record: Record) -> bool:
+        return isinstance(record, HopRecord) and (record.caller, record.callee) in self._hops
+
+    def _completed(self, record: Record) -> Record:
+        if not isinstance(record, Exchange) or record.payment or not record.hints:
+            return record
+        payment, by = payment_of_hints(record.hints, self._card_amounts, record.started_ns)
+        return msgspec.structs.replace(record, payment=payment, by=by)
+
+
+def _order(payment: PaymentRecord) -> OrderPaid:
+    return OrderPaid(
+        payment.payment,
+        payment.order or payment.payment,
+        payment.order_minor or payment.amount_minor,
+        payment.currency,
+        payment.merchant,
+    )
+
+
+def _expected(plan: LoadPlan, start_ns: int) -> Iterator[Expected]:
+    """Every payment of a load, as its customers make them, whichever process they are in."""
+    coming: Iterator[Arrival]
+    whole = msgspec.structs.replace(plan, share=0, shares=1)
+    if plan.users:
+        # Nobody knows when a user pays: as many as can be told apart are expected at once.
+        purchases = Purchases(whole)
+        coming = (purchases.arrival(number, 0.0) for number in range(UNIQUE_AMOUNTS))
+    else:
+        coming = arrivals(whole)
+    for arrival in coming:
+        yield Expected(
+            arrival.payment,
+            arrival.number,
+            arrival.instrument.masked,
+            arrival.amount_minor,
+            start_ns + int(arrival.at_s * 1e9),
+        )

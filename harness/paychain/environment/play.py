@@ -1,0 +1,72 @@
+"""An experiment in virtual time, from start to stop, in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypedDict
+
+from paychain.environment.conductor import Conducted, Observer, conduct
+from paychain.environment.virtual import VirtualChain
+from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.schedule import count
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.payments.journal import Record
+from paychain.simulation.loop import Choose
+from paychain.simulation.simulate import collecting_by_steps
+
+WINDOW_S = 0.002  # what is due within it may happen in any order, where that is asked for
+
+
+@dataclass(kw_only=True)
+class Played(Conducted):
+    """What one experiment left behind in virtual time, whole or as far as it came."""
+
+    records: list[Record] = field(default_factory=list)
+    ended_s: float = 0.0  # virtual seconds that it took
+    offered: int | None = None  # payments that were started; None: the load did not end
+
+
+class Interleaved(TypedDict):
+    """How `play` is asked for an order of events."""
+
+    choose: Choose | None
+    window_s: float
+
+
+def interleaved(number: int) -> Interleaved:
+    """Another order of events that may happen next, for each number; 0 is the usual one."""
+    if not number:
+        return {"choose": None, "window_s": 0.0}
+    return {"choose": Random(number).randrange, "window_s": WINDOW_S}  # noqa: S311  (seeded)
+
+
+def play(
+    chain: Chain,
+    experiment: Experiment,
+    seed: int,
+    *,
+    played: Played | None = None,
+    choose: Choose | None = None,
+    window_s: float = 0.0,
+) -> Played:
+    """Run an experiment on a chain in virtual time.
+
+    `played` is filled as the run goes on. Raises the simulation's FAILURES: bugs, never an outcome.
+    """
+    played = played if played is not None else Played()
+    plan = load_plan(chain, experiment, seed)
+    played.planned = count(plan)
+    with collecting_by_steps():
+        running = VirtualChain(
+            chain, seed, journal=played.records, choose=choose, window_s=window_s
+        )
+        try:
+            running.start()
+            conduct(running, chain, experiment, plan, played, Observer())
+        finally:
+            running.stop()
+    played.ended_s = running.now_ns() / 1e9
+    played.offered = running.report().offered
+    return played

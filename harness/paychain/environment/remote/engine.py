@@ -1,0 +1,55 @@
+"""The fault engine of a waiting machine.
+
+Its API listens on loopback there and needs no proof. So a run sends its calls with a proof to the
+waiting process, which forwards them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from paychain.engine import engine as engines
+from paychain.engine.ability import EMBEDDED
+from paychain.engine.control import CALL_S, WEDGED
+from paychain.processes.children import Children
+from paychain.wire.client import HttpPool
+from paychain.wire.http import HttpRequest, HttpResponse, WireError, json_response
+
+PATH = "/engine"  # of the control API; the rest of a path is the engine's
+
+
+class PlacedEngine:
+    """An embedded engine in a process of its own, for one run. `folder` takes its output."""
+
+    def __init__(self, folder: Path) -> None:
+        self._children = Children(folder)
+        self._pool: HttpPool | None = None
+
+    async def start(self, seed: int) -> None:
+        """It is ready when this returns. Raises UserError."""
+        self._children.folder.mkdir(exist_ok=True)
+        engine = await asyncio.to_thread(engines.start, EMBEDDED, self._children, seed)
+        engine.control.close()
+        where = urlsplit(engine.control.url)
+        assert where.hostname is not None
+        assert where.port is not None
+        self._pool = HttpPool(where.hostname, where.port)
+
+    async def handle(self, http: HttpRequest) -> HttpResponse:
+        """The engine's answer to a request; 503 when there is none."""
+        assert self._pool is not None
+        target = http.target.removeprefix(PATH)
+        try:
+            answer = await self._pool.request(http.method, target, http.body, timeout_s=CALL_S)
+        except WireError as error:
+            reason = {"error": f"no answer ({type(error).__name__})"}
+            return json_response(WEDGED, reason)
+        return HttpResponse(answer.status, answer.body, {"content-type": "application/json"})
+
+    async def stop(self) -> None:
+        """End its process, and with it every fault."""
+        if self._pool is not None:
+            await self._pool.close()
+        self._children.stop()

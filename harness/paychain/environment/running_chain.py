@@ -1,0 +1,133 @@
+"""What a running chain is to everybody who uses one: runs, the board, tests and explorations.
+
+    start ─> switch · pay or begin_load · advance · collect … ─> drain ─> stop
+
+`RealChain` runs it as processes on sockets, `VirtualChain` on one loop in virtual time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from paychain.analysis.store.facts import (
+    NO_ENGINE,
+    EngineFacts,
+    HostFacts,
+    ServiceFacts,
+    WorkerFacts,
+)
+from paychain.engine.timeline import Switch
+from paychain.load.traffic.arrivals import Arrival
+from paychain.load.traffic.plan import LoadPlan
+from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainReport:
+    """What a chain knows of itself, once it is stopped, that is not a record."""
+
+    engine: EngineFacts = NO_ENGINE
+    engine_events_dropped: int = 0
+    offered: int | None = None  # payments that its load started; None: nobody could say
+    workers: list[WorkerFacts] = field(default_factory=list)
+    hosts: list[HostFacts] = field(default_factory=list)
+    services: list[ServiceFacts] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)  # of the harness, in plain sentences
+
+
+class RunningChain(Protocol):
+    """A chain with its links, its fault engine and its customers.
+
+    Times are nanoseconds on the chain's own clock, which every record is on. Every method may
+    raise UserError or EngineError when a part of the chain died.
+    """
+
+    is_virtual: bool  # its time is the loop's, not the machine's
+    look_every_s: float  # how often what was recorded is worth a look while a load goes on
+    id_prefix: str  # what the ids of its payments begin with
+
+    def now_ns(self) -> int:
+        """The chain's clock."""
+
+    def start(self) -> None:
+        """Links and proxies listen when this returns."""
+
+    def switch(self, switch: Switch, planned_ns: int) -> FaultSwitch:
+        """Apply or heal a fault now. What went wrong is in the record, which `collect` gives, too.
+
+        `planned_ns`: when it was to happen.
+        """
+
+    def heal_all(self) -> list[FaultSwitch]:
+        """Heal every fault that is on."""
+
+    def fault_hits(self) -> dict[str, int]:
+        """How many requests each in-link fault acted on so far."""
+
+    def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
+        """Let customers pay, each at its time from now; wait until all know or have given up."""
+
+    def begin_load(self, plan: LoadPlan) -> int:
+        """Let a whole load begin; when it starts. It goes on while time passes."""
+
+    def stop_load(self) -> None:
+        """From now on no customer starts to pay; who is paying still gets an answer."""
+
+    @property
+    def is_load_over(self) -> bool:
+        """Every payment of the load was started and has ended, or the load died."""
+
+    def load_problems(self) -> list[str]:
+        """What was wrong with a load that is over, and collected."""
+
+    def load_line(self) -> str:
+        """A few words about the load while it goes on; "" when there is nothing to add."""
+
+    @property
+    def broken_service(self) -> str:
+        """The name of an own service that ended for good, so that the load makes no sense.
+
+        "" when all go on.
+        """
+
+    def advance(self, until_ns: int | None = None) -> None:
+        """Let time pass: until then, or until the load is over when that comes first.
+
+        It may return earlier, so that the caller can look around.
+        """
+
+    def collect(self, *, all_flushed: bool = False) -> Iterator[list[Record]]:
+        """What was recorded since the last call.
+
+        `all_flushed`: wait for records that are still on their way from the links.
+        """
+
+    def drain(self) -> list[str]:
+        """Wait until every request and reversal is final, as long as is declared for that.
+
+        Of each that still is not, the payment it is for. In virtual time, where waiting is free,
+        it is waited for the end of all.
+        """
+
+    def stop(self) -> None:
+        """Leave nothing running, whatever happened before. Records can still be collected."""
+
+    def report(self) -> ChainReport:
+        """What the chain knows of itself, after `stop` and a last `collect`."""
+
+    def interrupt(self, error: BaseException) -> None:
+        """Raise an error out of whatever the chain is doing. Called by a signal handler."""
+
+
+def still_pending(pending: Sequence[str]) -> str:
+    """What is wrong when a drain ended before everything was final."""
+    return f"{len(pending)} requests or reversals were still in progress after the drain"
+
+
+def pass_time(chain: RunningChain, seconds: float) -> None:
+    """Let time pass on a chain."""
+    until_ns = chain.now_ns() + int(seconds * 1e9)
+    while chain.now_ns() < until_ns:
+        chain.advance(until_ns)

@@ -1,0 +1,153 @@
+"""The mock links that run on this machine: in one process, isolated links each in their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import requests
+
+from paychain.engine.injector import LinkFaults
+from paychain.engine.links import RemoteLinkFaults
+from paychain.environment.isolated import IsolatedLink, ServiceProcess
+from paychain.model.chain import Chain
+from paychain.model.loading import Loaded
+from paychain.payments.attribution import Expected
+from paychain.payments.errors import UserError
+from paychain.processes.children import Child, Children
+from paychain.processes.files import write_atomically
+from paychain.processes.loopback import LOOPBACK
+from paychain.processes.sessions import direct_session
+from paychain.services.plan import Ready, ServicesPlan
+
+CONTROL_S = 5.0  # a services process answers its control API within this
+Addresses = dict[str, tuple[str, int]]  # of the near end of each hop
+
+
+class ServiceProcesses:
+    """The services processes of a chain. `command` starts one; `new_spool` makes its spool file."""
+
+    def __init__(
+        self,
+        chain: Loaded[Chain],
+        children: Children,
+        new_spool: Callable[[str], Path],
+        *,
+        command: tuple[str, ...],
+        seed: int,
+        epoch_ns: int,
+        id_prefix: str,
+    ) -> None:
+        self._loaded, self._chain = chain, chain.model
+        self._children, self._folder, self._new_spool = children, children.folder, new_spool
+        self._command = command
+        self._seed, self._epoch_ns, self._id_prefix = seed, epoch_ns, id_prefix
+        self._addresses: Addresses = {}
+        self._shared: list[str] = []  # control APIs of processes that live as long as the run
+        self._isolated: list[IsolatedLink] = []
+        self._session = direct_session()
+
+    def start(self) -> dict[str, int]:
+        """Start them all; the ports on which the links listen. Raises UserError."""
+        together = [
+            name
+            for name, link in self._chain.links.items()
+            if not link.isolate and link.service is None and self._chain.host_of(name) is None
+        ]
+        alone = [name for name, link in self._chain.links.items() if link.isolate]
+        shared = self._begin("mock services", together) if together else None
+        begun = [self._begin(f"link {name}", [name]) for name in alone]
+        ports: dict[str, int] = {}
+        if shared is not None:
+            process = self._ready(*shared)
+            self._shared.append(process.control)
+            ports |= process.ports
+        for name, started in zip(alone, begun, strict=True):
+            process = self._ready(*started)
+            self._isolated.append(IsolatedLink(name, process, self._restart))
+            ports |= process.ports
+        return ports
+
+    def connect(self, addresses: Addresses) -> None:
+        """Send every process where the near end of each hop is."""
+        self._addresses = addresses
+        for url in self._controls:
+            self._connect(url)
+
+    def expect(self, payments: Sequence[Expected]) -> None:
+        """Let every process know payments of the load before they begin."""
+        if payments:
+            for url in self._controls:
+                self._post(f"{url}/expected", payments, CONTROL_S)
+
+    @property
+    def link_faults(self) -> list[LinkFaults]:
+        """What switches the in-link faults of every process."""
+        return [*map(RemoteLinkFaults, self._shared), *self._isolated]
+
+    def drain(self, within_s: float) -> list[str]:
+        """Wait until every request and reversal is final; the payments of those that are not."""
+        answers = [
+            self._post(f"{url}/drain", {"within_s": within_s}, within_s + CONTROL_S)
+            for url in self._controls
+        ]
+        return [payment for answer in answers for payment in answer["pending"]]
+
+    def close(self) -> None:
+        """Close the connections to the control APIs."""
+        self._session.close()
+
+    @property
+    def _controls(self) -> list[str]:
+        """Control APIs of the processes that live."""
+        isolated = [link.control for link in self._isolated]
+        return self._shared + [url for url in isolated if url is not None]
+
+    def _restart(self, link: str, number: int, ports: dict[str, int]) -> ServiceProcess:
+        """Start the next process of an isolated link whose process was killed."""
+        process = self._ready(*self._begin(f"link {link} life {number}", [link], number, ports))
+        self._connect(process.control)
+        return process
+
+    def _begin(
+        self, name: str, links: list[str], life: int = 1, ports: dict[str, int] | None = None
+    ) -> tuple[Child, Path]:
+        """Start a services process; it is ready when its file is there."""
+        stem = name.replace(" ", "-")
+        ready = self._folder / f"{stem}.ready"
+        plan = ServicesPlan(
+            chain_text=self._loaded.text,
+            links=links,
+            seed=self._seed,
+            epoch_ns=self._epoch_ns,
+            id_prefix=self._id_prefix,
+            spool=str(self._new_spool(stem)),
+            ready=str(ready),
+            name=name,
+            life=life,
+            ports=ports or {},
+        )
+        path = self._folder / f"{stem}.plan"
+        write_atomically(path, plan)
+        return self._children.start(name, [*self._command, str(path)]), ready
+
+    def _ready(self, child: Child, path: Path) -> ServiceProcess:
+        self._children.wait_for(child, path)
+        ready = msgspec.json.decode(path.read_bytes(), type=Ready)
+        return ServiceProcess(child, f"http://{LOOPBACK}:{ready.control}", ready.ports)
+
+    def _connect(self, url: str) -> None:
+        self._post(f"{url}/routes", self._addresses, CONTROL_S)
+
+    def _post(self, url: str, body: Any, within_s: float) -> Any:
+        try:
+            response = self._session.post(url, json=body, timeout=within_s)
+            response.raise_for_status()
+        except requests.RequestException as error:
+            dead = self._children.dead()  # a dead process says more
+            if dead:
+                raise UserError(dead[0].exit_report()) from error
+            raise UserError(f"the mock services do not answer ({type(error).__name__})") from error
+        return response.json()

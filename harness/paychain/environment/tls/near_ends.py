@@ -1,0 +1,192 @@
+"""TLS near ends and a forward proxy, in front of the plain near ends of hops.
+
+    service ══ TLS ══▶ TLS near end ── plain ──▶ near end of the hop ─▶ …
+    service ─ CONNECT api.stripe.com:443 ─▶ proxy, then the same
+
+A TLS near end connects to the plain one before the handshake, so that a hop that is down is felt as
+a broken connection. Faults act behind it, on the plaintext: they never delay a handshake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from socket import SO_LINGER, SOL_SOCKET, create_server, socket
+
+from paychain.environment.tls.authority import Authority
+from paychain.processes.loopback import LOOPBACK
+from paychain.toxics.endpoint import LINGER_ZERO
+
+HANDSHAKE_S = 10.0
+CLOSING_S = 1.0  # for what was written last, and TLS's close_notify
+_BACKLOG = 1_024  # connections the system may hold before they are accepted
+CHUNK_BYTES = 65_536
+MAX_HEAD_BYTES = 8_192  # of a CONNECT request
+_Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_Enter = Callable[[socket], Awaitable[None]]
+
+
+class TlsNearEnds:
+    """All near ends of a run that speak TLS."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
+        self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
+        self._listening: list[asyncio.Task[None]] = []
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def open(self, upstream: str) -> int:
+        """TLS in front of a plain near end (host:port); the port that it listens on."""
+
+        async def enter(near: socket) -> None:
+            await self._secure(near, upstream, (LOOPBACK, "localhost"))
+
+        return await self._listen(enter)
+
+    async def open_proxy(self, hosts: Mapping[str, str]) -> int:
+        """A forward proxy for host names that stand for plain near ends; its port."""
+
+        async def enter(near: socket) -> None:
+            loop = asyncio.get_running_loop()
+            host = await asyncio.wait_for(_connect_target(near), HANDSHAKE_S)
+            upstream = _upstream_of(host, hosts)
+            if upstream is None:
+                await loop.sock_sendall(near, _refusal(host))
+                return
+            await loop.sock_sendall(near, b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await self._secure(near, upstream, (host,))
+
+        return await self._listen(enter)
+
+    async def close(self) -> None:
+        """Stop listening, end every connection."""
+        tasks = [*self._listening, *self._open]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _listen(self, enter: _Enter) -> int:
+        # Sockets, not streams: a stream reads the client's hello before TLS can.
+        listener = create_server((LOOPBACK, 0), backlog=_BACKLOG)
+        listener.setblocking(False)
+        self._listening.append(asyncio.create_task(self._accept(listener, enter)))
+        return int(listener.getsockname()[1])
+
+    async def _accept(self, listener: socket, enter: _Enter) -> None:
+        with listener:
+            while True:
+                near, _ = await asyncio.get_running_loop().sock_accept(listener)
+                near.setblocking(False)
+                task = asyncio.create_task(self._enter(near, enter))
+                self._open.add(task)
+                task.add_done_callback(self._open.discard)
+
+    async def _enter(self, near: socket, enter: _Enter) -> None:
+        with near, suppress(OSError, ssl.SSLError, TimeoutError, ValueError):
+            await enter(near)
+
+    async def _secure(self, near: socket, upstream: str, names: tuple[str, ...]) -> None:
+        host, _, port = upstream.rpartition(":")
+        try:
+            far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            near.setsockopt(SOL_SOCKET, SO_LINGER, LINGER_ZERO)
+            return
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        handed_over = socket(fileno=near.detach())  # the transport closes it
+        try:
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol,
+                handed_over,
+                ssl=self._context(names),
+                ssl_handshake_timeout=HANDSHAKE_S,
+            )
+            writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+            try:
+                await _splice((reader, writer), (far_reader, far_writer))
+            finally:
+                transport.abort()
+        finally:
+            far_writer.transport.abort()
+
+    def _context(self, names: tuple[str, ...]) -> ssl.SSLContext:
+        if names not in self._contexts:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.set_alpn_protocols(["http/1.1"])  # what our links speak
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "near-end.pem")  # ssl reads keys from files only
+                path.touch(mode=0o600)
+                path.write_text(self._authority.sign(names), "ascii")
+                context.load_cert_chain(path)
+            self._contexts[names] = context
+        return self._contexts[names]
+
+
+async def _splice(near: _Ends, far: _Ends) -> None:
+    """Pass bytes both ways until either side has ended; a reset on one side is one on the other."""
+    ways = [
+        asyncio.ensure_future(_pass(near[0], far[1])),
+        asyncio.ensure_future(_pass(far[0], near[1])),
+    ]
+    # TLS knows no half-closed connection: when the far side ends, so does the near one.
+    _, pending = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    if ways[0] in pending:
+        was_reset = isinstance(ways[1].exception(), OSError)
+        ways[0].cancel()
+        if was_reset:
+            _reset(near[1])
+    else:
+        # The service has ended its side: what it asked may still be answered to nobody.
+        ways[1].cancel()
+    await asyncio.gather(*ways, return_exceptions=True)
+    with suppress(OSError, ssl.SSLError, TimeoutError):
+        near[1].close()
+        await asyncio.wait_for(near[1].wait_closed(), CLOSING_S)
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(CHUNK_BYTES):
+        writer.write(data)
+        await writer.drain()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection with a reset, as the kernel of a host that is gone does."""
+    connection = writer.get_extra_info("socket")
+    if connection is not None:
+        with suppress(OSError):
+            connection.setsockopt(SOL_SOCKET, SO_LINGER, LINGER_ZERO)
+    writer.transport.abort()
+
+
+async def _connect_target(near: socket) -> str:
+    """The host of a CONNECT request. Raises ValueError for anything else."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):  # the client says nothing more before it is answered
+        data = await asyncio.get_running_loop().sock_recv(near, MAX_HEAD_BYTES)
+        head += data
+        if not data or len(head) > MAX_HEAD_BYTES:
+            raise ValueError("no CONNECT request")
+    method, _, rest = head.decode("latin-1").partition(" ")
+    if method != "CONNECT":
+        raise ValueError(f"the forward proxy takes CONNECT, not {method}")
+    return rest.partition(" ")[0].rpartition(":")[0].lower()
+
+
+def _upstream_of(host: str, hosts: Mapping[str, str]) -> str | None:
+    """The near end that stands for a host: by its name, or by a pattern such as `*.adyen.com`."""
+    if host in hosts:
+        return hosts[host]
+    _, _, domain = host.partition(".")
+    return hosts.get(f"*.{domain}")
+
+
+def _refusal(host: str) -> bytes:
+    body = f"no link of this chain stands for {host}\n".encode()
+    return b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)

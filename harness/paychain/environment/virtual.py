@@ -1,0 +1,286 @@
+"""A chain in virtual time: the links, proxies and policies of a real run on one loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from paychain.analysis.store.facts import EngineFacts
+from paychain.engine.events import EngineEvents
+from paychain.engine.injector import Injector
+from paychain.engine.timeline import Switch
+from paychain.environment.run_prefix import PLAIN_PREFIX
+from paychain.environment.running_chain import ChainReport
+from paychain.environment.virtual_engine import VirtualEngine, VirtualLinkFaults
+from paychain.load.traffic.arrivals import Arrival, Purchases, arrivals
+from paychain.load.traffic.paying import Customers
+from paychain.load.traffic.plan import LoadPlan, customers_plan
+from paychain.model.chain import Chain
+from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
+from paychain.processes.loopback import LOOPBACK
+from paychain.services.host import Host
+from paychain.simulation.guard import guarded, guards_installed
+from paychain.simulation.loop import Choose, VirtualLoop
+from paychain.simulation.simulate import (
+    SETTLE_S,
+    Leaked,
+    Unhandled,
+    close_loop,
+    collecting_by_steps,
+)
+from paychain.toxics.api import VERSION
+
+T = TypeVar("T")
+MAX_SCHEDULES_KEPT = 8  # a search plays one load again and again
+# What goes on longer after the load never ends: webhooks are sent for three days, holds last seven.
+MAX_DRAIN_S = 14 * 86_400.0
+
+
+class VirtualChain:
+    """One chain, its engine and its customers on one loop. Time stands still between two calls.
+
+    `choose` and `window_s` let things that are due within the window happen in another order.
+    """
+
+    is_virtual = True
+    id_prefix = PLAIN_PREFIX
+    look_every_s = 1.0  # the windows of stop conditions are whole seconds
+
+    def __init__(
+        self,
+        chain: Chain,
+        seed: int,
+        *,
+        journal: list[Record] | None = None,
+        choose: Choose | None = None,
+        window_s: float = 0.0,
+    ) -> None:
+        self.journal: list[Record] = journal if journal is not None else []
+        self._chain = chain
+        self._seed = seed
+        self._loop = VirtualLoop(seed=seed, choose=choose, window_ns=round(window_s * 1e9))
+        self._host = Host(
+            chain, list(chain.links), seed=seed, now_ns=self.now_ns, journal=self.journal
+        )
+        self._engine = VirtualEngine(seed, self.now_ns)
+        self._injector = Injector(self._engine, [VirtualLinkFaults(self._host.faults)], self.now_ns)
+        self._customers: Customers | None = None
+        self._load: asyncio.Task[list[PaymentRecord]] | None = None
+        self._collected = 0  # records of the journal
+        self._is_sound = True  # no error has come out of the loop
+        self._guards = ExitStack()  # in their places from start to stop: that takes milliseconds
+
+    def now_ns(self) -> int:
+        """Virtual nanoseconds since the chain was made."""
+        return self._loop.now_ns
+
+    async def until(self, when_ns: int) -> None:
+        """Sleep until exactly that moment."""
+        await self._loop.until(when_ns)
+
+    def start(self) -> None:
+        """Links and proxies listen, and know each other."""
+        self._guards.enter_context(guards_installed())
+        self._run(self._start())
+
+    async def _start(self) -> None:
+        ports = await self._host.start()
+        addresses = {
+            hop.name: self._engine.create(hop.name, f"{LOOPBACK}:{ports[hop.callee]}")
+            for hop in self._chain.hops()
+        }
+        self._host.connect(addresses)
+        entries = {hop.callee: addresses[hop.name] for hop in self._chain.entry_hops()}
+        self._customers = Customers(entries, self, self.journal)
+
+    # -- faults ---------------------------------------------------------------------------------
+    def switch(self, switch: Switch, planned_ns: int) -> FaultSwitch:
+        """Apply or heal a fault now."""
+        record = self._between_rounds(lambda: self._injector.switch(switch, planned_ns))
+        self.journal.append(record)
+        return record
+
+    def heal_all(self) -> list[FaultSwitch]:
+        """Heal every fault that is on."""
+        records = self._between_rounds(lambda: self._injector.heal_all(self.now_ns()))
+        self.journal.extend(records)
+        return records
+
+    def fault_hits(self) -> dict[str, int]:
+        """How many requests each in-link fault acted on so far."""
+        return self._injector.link_hits()
+
+    # -- payments -------------------------------------------------------------------------------
+    def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
+        """Let customers pay, each at its time from now."""
+        assert self._customers is not None
+        plan = customers_plan(self._chain, self._seed)
+        return self._run(self._customers.keep_schedule(plan, arrivals))
+
+    def refund(self, payment: str) -> None:
+        """The merchant refunds a payment by hand."""
+        self._between_rounds(lambda: self._host.refund(payment))
+
+    def begin_load(self, plan: LoadPlan) -> int:
+        """Let a load begin now."""
+        assert self._customers is not None
+        purchases = _purchases(plan)  # drawn outside the loop: names come from Faker's files
+        paying = (
+            self._customers.use(plan, purchases)
+            if plan.users
+            else self._customers.keep_schedule(plan, _schedule(plan))
+        )
+        self._load = self._loop.create_task(paying)
+        self._load.add_done_callback(self._end_advance)
+        return self.now_ns()
+
+    def _end_advance(self, _: object) -> None:
+        self._loop.stop()
+
+    def stop_load(self) -> None:
+        """From now on no customer starts to pay."""
+        assert self._customers is not None
+        self._between_rounds(self._customers.stop)
+
+    @property
+    def is_load_over(self) -> bool:
+        """Every payment of the load has ended."""
+        return self._load is not None and self._load.done()
+
+    def load_problems(self) -> list[str]:
+        """Nothing goes wrong with customers on the loop; a bug of theirs is raised."""
+        return []
+
+    def load_line(self) -> str:
+        """Nothing is to be added."""
+        return ""
+
+    # -- time and records -----------------------------------------------------------------------
+    @property
+    def broken_service(self) -> str:
+        """There is none in virtual time."""
+        return ""
+
+    def advance(self, until_ns: int | None = None) -> None:
+        """Let time pass until exactly then, or until the load is over when that comes first."""
+        # Nothing on the loop would stop it.
+        if until_ns is None and self.is_load_over:
+            return
+        timer = None
+        if until_ns is not None:
+            timer = self._loop.call_at(until_ns / 1e9, self._loop.stop)
+        with self._running():
+            self._loop.run_forever()
+        if timer is not None:
+            timer.cancel()
+        if self._load is not None and self._load.done():
+            self._load.result()  # raises what went wrong
+
+    def collect(self, *, all_flushed: bool = False) -> Iterator[list[Record]]:  # noqa: ARG002  (all is flushed)
+        """What was recorded since the last call; nothing is ever on its way."""
+        records = self.journal[self._collected :]
+        self._collected = len(self.journal)
+        if records:
+            yield records
+
+    def sizes(self) -> dict[str, int]:
+        """What the links hold now."""
+        return self._between_rounds(self._host.sizes)
+
+    # -- end ------------------------------------------------------------------------------------
+    def drain(self) -> list[str]:
+        """Wait until every request and reversal is final; the payments of those that never are."""
+        return self._run(self._host.drain(MAX_DRAIN_S))
+
+    def stop(self) -> None:
+        """Stop everything; what the engine saw is recorded last.
+
+        Raises Unhandled when an error reached nobody, and Leaked when something still runs. After
+        an error came out of the loop it is only closed.
+        """
+        if self._loop.is_closed():
+            return
+        if self._load is not None:
+            self._load.remove_done_callback(self._end_advance)  # nobody advances any more
+        left: list[str] = []
+        try:
+            # After an error tasks hang half-way: awaiting them could raise or never return.
+            if self._is_sound:
+                self._run(self._stop())
+                self._run(asyncio.sleep(SETTLE_S))
+                left = self._loop.leaks()
+        finally:
+            with guarded():
+                close_loop(self._loop)
+            self._guards.close()
+        if self._is_sound and self._loop.unhandled:
+            raise Unhandled("; ".join(self._loop.unhandled))
+        if left:
+            raise Leaked("left behind:\n" + "\n".join(f"  {line}" for line in left))
+
+    async def _stop(self) -> None:
+        if self._customers is not None:
+            await self._customers.close()
+        self.journal += EngineEvents(self._engine, epoch_ns=0).poll()
+        self._engine.stop()
+        await self._host.stop()
+
+    def report(self) -> ChainReport:
+        """What the chain knows of itself."""
+        load = self._load
+        is_whole = load is not None and load.done() and not load.cancelled() and self._is_sound
+        return ChainReport(
+            engine=EngineFacts("embedded", VERSION),
+            offered=len(load.result()) if load is not None and is_whole else None,
+        )
+
+    def interrupt(self, error: BaseException) -> None:
+        """Raise an error between two callbacks of the loop.
+
+        Raised anywhere else, it is lost where C calls Python: in the HTTP parser's callbacks and
+        in those of weak references.
+        """
+        if not self._loop.is_running():
+            raise error
+        self._loop.call_soon(_raise, error)
+
+    # -- the loop -------------------------------------------------------------------------------
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        with self._running():
+            return self._loop.run_until_complete(work)
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """The loop runs inside: guarded, and with its own garbage collection."""
+        try:
+            with guarded(), collecting_by_steps():
+                yield
+        except BaseException:
+            self._is_sound = False
+            raise
+
+    def _between_rounds(self, work: Callable[[], T]) -> T:
+        """Do something on the loop at exactly this moment: before anything else can happen."""
+        with guarded():
+            asyncio._set_running_loop(self._loop)
+            try:
+                return work()
+            finally:
+                asyncio._set_running_loop(None)
+
+
+@lru_cache(maxsize=MAX_SCHEDULES_KEPT)
+def _schedule(plan: LoadPlan) -> tuple[Arrival, ...]:
+    return tuple(arrivals(plan))
+
+
+@lru_cache(maxsize=MAX_SCHEDULES_KEPT)
+def _purchases(plan: LoadPlan) -> Purchases:
+    return Purchases(plan)
+
+
+def _raise(error: BaseException) -> None:
+    raise error

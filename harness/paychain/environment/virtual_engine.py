@@ -1,0 +1,106 @@
+"""The embedded fault engine and the in-link faults, driven within the simulation's own loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+
+from paychain.engine.errors import EngineError
+from paychain.faults.fault import Fault
+from paychain.faults.kind import LinkFaultKind
+from paychain.faults.toxic_spec import ToxicSpec
+from paychain.model.places import Place
+from paychain.services.in_link_faults import ActiveFault, InLinkFaults
+from paychain.toxics.api import Api
+from paychain.wire.http import HttpRequest
+
+T = TypeVar("T")
+
+
+class VirtualEngine:
+    """The proxies and toxics of one simulation, over the API that the embedded engine serves."""
+
+    def __init__(self, seed: int, now_ns: Callable[[], int]) -> None:
+        self._api = Api(seed, now_ns)
+
+    def create(self, name: str, upstream: str) -> tuple[str, int]:
+        """Make a proxy; returns its address."""
+        made = self._request("POST", "/proxies", {"name": name, "upstream": upstream})
+        host, _, port = str(made["listen"]).rpartition(":")
+        return host, int(port)
+
+    def enable(self, name: str, *, enabled: bool) -> None:
+        """Start or stop a proxy."""
+        self._request("POST", f"/proxies/{name}", {"enabled": enabled})
+
+    def add_toxic(self, proxy: str, name: str, toxic: ToxicSpec, toxicity: float) -> None:
+        """Add a toxic to a proxy."""
+        body = {
+            "name": name,
+            "type": toxic.kind,
+            "stream": toxic.stream,
+            "toxicity": toxicity,
+            "attributes": toxic.attributes,
+        }
+        self._request("POST", f"/proxies/{proxy}/toxics", body)
+
+    def remove_toxic(self, proxy: str, name: str) -> None:
+        """Remove a toxic from a proxy."""
+        self._request("DELETE", f"/proxies/{proxy}/toxics/{name}")
+
+    def events(self, after: int) -> dict[str, Any]:
+        """A page of the engine's events after a number."""
+        return self._api.events.after(after)
+
+    def stop(self) -> None:
+        """Stop every proxy."""
+        for proxy in self._api.proxies.values():
+            proxy.stop()
+
+    def _request(self, method: str, path: str, body: Any = None) -> Any:
+        data = b"" if body is None else msgspec.json.encode(body)
+        response = _at_once(self._api.handle(HttpRequest(method, path, body=data)))
+        if response.status >= 400:
+            reason = response.body.decode(errors="replace").strip()
+            raise EngineError(f"{method} {path}: {reason}", response.status)
+        return msgspec.json.decode(response.body) if response.body else None
+
+
+class VirtualLinkFaults:
+    """The in-link faults of links in the same loop."""
+
+    def __init__(self, faults: InLinkFaults) -> None:
+        self._faults = faults
+
+    def apply(self, fault: Fault, place: Place) -> None:
+        """Switch a fault on."""
+        parameters = fault.parameters
+        assert isinstance(parameters, LinkFaultKind), f"{fault.kind} does not act in a link"
+        self._faults.apply(
+            ActiveFault(
+                id=fault.id,
+                parameters=parameters,
+                spots=place.spots,
+            )
+        )
+
+    def heal(self, fault_id: str) -> None:
+        """Switch a fault off."""
+        self._faults.heal(fault_id)
+
+    def hits(self) -> dict[str, int]:
+        """How many requests each fault acted on."""
+        return dict(self._faults.hits)
+
+
+def _at_once(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits: in memory, listening takes no time."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    work.close()
+    raise AssertionError("the engine's API waited for something")

@@ -1,0 +1,152 @@
+"""What one played schedule broke: every money rule, and the success that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from paychain.analysis.money.orders import Orders, orders_of
+from paychain.analysis.money.parties import Parties
+from paychain.analysis.money.reconcile import reconcile, stand_in_order
+from paychain.analysis.store.store import Row, Story
+from paychain.model.tolerance import Limit
+from paychain.payments.journal import (
+    Decision,
+    FaultSwitch,
+    HopRecord,
+    Movement,
+    MovementKind,
+    PaymentRecord,
+    Record,
+)
+from paychain.payments.rules import RULES, Finding
+
+SUCCESS = "technical_success"  # the declared tolerance, beside the money rules
+WORKS_AGAIN = "works_again"  # so long after the last fault is healed
+CONCLUSIVE = "run_ends"  # every request and reversal comes to an end
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One rule that a schedule broke, with the first payment that shows it."""
+
+    rule: str
+    title: str
+    payment: str
+    text: str
+    payments: int  # how many broke it
+    amount_minor: int
+
+
+class Kept(Protocol):
+    """What a run recorded: in memory here, a store's file after a real run."""
+
+    def rows(self, kind: type[Row]) -> Iterator[Row]:
+        """All records of one kind."""
+
+
+class Records:
+    """A played run's records, asked as a store is."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._by_kind: dict[type[Any], list[Any]] = {}
+        for record in records:
+            self._by_kind.setdefault(type(record), []).append(record)
+
+    def rows(self, kind: type[Any]) -> Iterator[Any]:
+        """All records of one kind, in the order in which they came."""
+        return iter(self._by_kind.get(kind, []))
+
+    def movements(self, kind: MovementKind) -> Iterator[Movement]:
+        """All movements of one kind, in the order they happened."""
+        found = (movement for movement in self.rows(Movement) if movement.kind is kind)
+        return iter(sorted(found, key=lambda movement: movement.at_ns))
+
+    def stories(self) -> Iterator[Story]:
+        """Every payment with its records, in the order of their ids."""
+        stories: dict[str, Story] = {}
+        for payment in self.rows(PaymentRecord):
+            stories[payment.payment] = Story(payment.payment, payment, [], [], [])
+        for place, kind in ((2, HopRecord), (3, Movement), (4, Decision)):
+            for record in self.rows(kind):
+                story = stories.get(record.payment)
+                if story is None and record.payment:
+                    story = stories[record.payment] = Story(record.payment, None, [], [], [])
+                if story is not None:
+                    story[place].append(record)  # type: ignore[union-attr]  # places 2 to 4 are lists
+        for name in sorted(stories):
+            stories[name].hops.sort(key=lambda hop: hop.started_ns)
+            yield stories[name]
+
+
+def broken(
+    records: Iterable[Record],
+    parties: Parties,
+    success: Limit | None,
+    works_again_s: float | None = None,
+) -> list[Broken]:
+    """Every rule that was broken, in the order of the rules; then what else was asked for.
+
+    `works_again_s`: payments that begin so long after the last heal must not fail technically.
+    """
+    kept = Records(records)
+    order = stand_in_order(kept.movements(MovementKind.STOOD_IN), kept.rows(PaymentRecord), parties)
+    orders = Orders(orders_of(kept.rows(PaymentRecord)))
+    found: dict[str, list[Finding]] = {}
+    for story in kept.stories():
+        for _, breaches in orders.judge(reconcile(story, parties, order)):
+            for name, finding in breaches.items():
+                found.setdefault(name, []).append(finding)
+    broke = [
+        Broken(
+            name,
+            RULES[name].title,
+            some[0].payment,
+            some[0].text,
+            len(some),
+            sum(finding.amount_minor for finding in some),
+        )
+        for name, some in sorted(found.items(), key=lambda item: list(RULES).index(item[0]))
+    ]
+    payments = list(kept.rows(PaymentRecord))
+    broke += _success_lost(payments, success)
+    broke += failed_late(kept, works_again_s)
+    return broke
+
+
+def _success_lost(payments: list[PaymentRecord], limit: Limit | None) -> Iterator[Broken]:
+    failed = [payment for payment in payments if payment.technical]
+    if limit is None or not payments:
+        return
+    share = 1 - len(failed) / len(payments)
+    if not limit.holds(share):
+        text = f"technical success {share:.1%} (required {limit.text})"
+        yield _failures(SUCCESS, "Technical success", text, failed)
+
+
+def failed_late(kept: Kept, within_s: float | None) -> Iterator[Broken]:
+    """Payments that began so long after the last heal and failed all the same."""
+    if within_s is None:
+        return
+    healed_ns = max((switch.effective_ns for switch in kept.rows(FaultSwitch)), default=0)
+    late = [
+        payment
+        for payment in kept.rows(PaymentRecord)
+        if payment.technical and payment.intended_ns > healed_ns + within_s * 1e9
+    ]
+    if late:
+        after_s = (late[0].intended_ns - healed_ns) / 1e9
+        text = f"a payment failed {after_s:.1f} s after the last fault was healed"
+        yield _failures(WORKS_AGAIN, f"Works again within {within_s:g} s", text, late)
+
+
+def _failures(rule: str, title: str, text: str, failed: list[PaymentRecord]) -> Broken:
+    return Broken(
+        rule,
+        title,
+        failed[0].payment if failed else "",
+        text,
+        len(failed),
+        sum(payment.amount_minor for payment in failed),
+    )

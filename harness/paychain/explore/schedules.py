@@ -1,0 +1,187 @@
+"""Fault schedules as Hypothesis draws them: at most four draws a fault, times on a coarse grid.
+
+The shrinker takes a list's element away in one step only when it costs five choices or fewer, the
+"one more?" included (`node_program` in Hypothesis' internal/conjecture/shrinker.py). So a fault is
+a choice of what and where, a start, a duration and a magnitude, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from paychain.faults.fault import Fault
+from paychain.faults.kind import Search
+from paychain.faults.kinds import KINDS
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.model.fault_checks import check_fault
+from paychain.payments.errors import UserError, meant
+
+SLOT_MS = 50
+START_SLOTS = 40  # faults begin in the first two seconds
+# Short ones are as likely as long ones: many outages are a short fault during a long one.
+DURATIONS_MS = (50, 100, 200, 300, 500, 1_000, 1_500, 2_000, 2_500, 3_000)
+MAGNITUDE_SLOTS = 40
+MAX_MAGNITUDE_MS = MAGNITUDE_SLOTS * SLOT_MS
+MAX_FAULTS = 6  # of one schedule
+AFTER_MS = 100  # of load after the last payment and the last heal
+# The kinds that a search injects, simplest first: the shrinker prefers what comes first.
+SEARCHED: dict[str, Search] = dict(
+    sorted(
+        ((name, search) for name, kind in KINDS.items() if (search := kind.facts.search)),
+        key=lambda item: item[1].rank,
+    )
+)
+
+
+@dataclass(frozen=True)
+class FaultChoice:
+    """What a search may inject where: one kind of fault and one target."""
+
+    kind: str
+    target: tuple[str, str]  # ("link", "processor-a"), ("call", "gateway.authorise")
+    has_magnitude: bool
+
+    def __str__(self) -> str:
+        """`lost_answer on link processor-a`."""
+        return f"{self.kind} on {self.target[0]} {self.target[1]}"
+
+
+@dataclass(frozen=True)
+class ScheduledFault:
+    """One fault of a schedule. Times in milliseconds; `start_ms` counts from the first payment."""
+
+    choice: FaultChoice
+    start_ms: int
+    duration_ms: int
+    magnitude_ms: int  # no effect where the kind has no magnitude
+
+    def declare(self, number: int) -> dict[str, Any]:
+        """Its declaration, as an experiment file has it."""
+        where, name = self.choice.target
+        return {
+            "id": f"f{number}",
+            "at": f"{self.start_ms}ms",
+            "for": f"{self.duration_ms}ms",
+            "target": {where: name},
+            self.choice.kind: SEARCHED[self.choice.kind].parameters(self.magnitude_ms),
+        }
+
+    def with_duration(self, ms: int) -> ScheduledFault:
+        """The same for so many milliseconds."""
+        return replace(self, duration_ms=ms)
+
+    def with_magnitude(self, ms: int) -> ScheduledFault:
+        """The same with another magnitude, in milliseconds."""
+        return replace(self, magnitude_ms=ms)
+
+    def __str__(self) -> str:
+        """`lost_answer on link processor-a at 0 ms for 50 ms`."""
+        magnitude = f" of {self.magnitude_ms} ms" if self.choice.has_magnitude else ""
+        return f"{self.choice}{magnitude} at {self.start_ms} ms for {self.duration_ms} ms"
+
+
+Schedule = tuple[ScheduledFault, ...]
+
+
+def kind_rank(kind: str) -> int:
+    """Where a kind stands among those that a search knows: 0 is the simplest."""
+    return list(SEARCHED).index(kind)
+
+
+def in_words(schedule: Schedule) -> str:
+    """`lost_answer on link processor-a at 0 ms for 50 ms, …`."""
+    return ", ".join(map(str, schedule)) or "no fault at all"
+
+
+def fault_choices(chain: Chain, kinds: Sequence[str] = ()) -> list[FaultChoice]:
+    """Every fault that can be injected into a chain, the simplest first; only some kinds if given.
+
+    Raises UserError for a kind that is never searched, and when no link can have any of the kinds.
+    """
+    for name in kinds:
+        if name not in SEARCHED:
+            raise UserError(f"no fault kind '{name}' to explore", hint=meant(name, SEARCHED))
+    calls = [f"{caller}.{name}" for caller, link in chain.links.items() for name in link.calls]
+    choices = []
+    for kind, search in SEARCHED.items():
+        if kinds and kind not in kinds:
+            continue
+        targets = [("link", name) for name in chain.links]
+        targets += [("call", name) for name in calls if search.on_calls]
+        choices += [
+            choice
+            for target in targets
+            if _is_possible(chain, choice := FaultChoice(kind, target, bool(search.magnitude)))
+        ]
+    if not choices:
+        raise UserError(f"no link of {chain.chain} can have {', '.join(kinds)}")
+    return choices
+
+
+def _is_possible(chain: Chain, choice: FaultChoice) -> bool:
+    """Whether an experiment may have this fault, as `paychain check` sees it."""
+    declared = ScheduledFault(choice, 0, SLOT_MS, SLOT_MS).declare(1)
+    return not check_fault(Fault.model_validate(declared), chain, ())
+
+
+def fault_schedules(
+    chain: Chain, *, max_faults: int = MAX_FAULTS, kinds: Sequence[str] = ()
+) -> st.SearchStrategy[Schedule]:
+    """A Hypothesis strategy of fault schedules for a chain, for use with `@given`."""
+    return schedules_of(fault_choices(chain, kinds), max_faults=max_faults)
+
+
+def schedules_of(choices: Sequence[FaultChoice], *, max_faults: int) -> st.SearchStrategy[Schedule]:
+    """A strategy of schedules of some faults, the simplest kinds first."""
+    fault = st.builds(
+        _from_slots,
+        st.sampled_from(choices),
+        st.integers(0, START_SLOTS),
+        st.sampled_from(DURATIONS_MS),
+        st.integers(1, MAGNITUDE_SLOTS),
+    )
+    return st.lists(fault, max_size=max_faults).map(tuple)
+
+
+def _from_slots(
+    choice: FaultChoice, start: int, duration_ms: int, magnitude: int
+) -> ScheduledFault:
+    return ScheduledFault(choice, start * SLOT_MS, duration_ms, magnitude * SLOT_MS)
+
+
+def experiment_of(
+    schedule: Schedule, *, name: str = "explored", payments: int, rate: int
+) -> Experiment:
+    """The experiment of a schedule: so many payments at `rate` per second, and its faults."""
+    return Experiment.model_validate(declaration(schedule, name=name, payments=payments, rate=rate))
+
+
+def declaration(
+    schedule: Schedule, *, name: str, payments: int, rate: int, title: str = ""
+) -> dict[str, Any]:
+    """The experiment's declaration, as a file has it. The traffic does not depend on the faults."""
+    paying_ms = payments * 1000 // rate
+    last_ms = max((fault.start_ms + fault.duration_ms for fault in schedule), default=0)
+    after_ms = max(last_ms, paying_ms) + AFTER_MS - last_ms
+    return {
+        "experiment": name,
+        **({"title": title} if title else {}),
+        "load": {
+            "arrivals": {
+                "steps": [
+                    {"at": "0s", "rate": f"{rate}/s"},
+                    {"at": f"{paying_ms}ms", "rate": "0/s"},
+                ]
+            },
+            "warm_up": "0s",
+            "before": "0s",
+            "after": f"{after_ms}ms",
+        },
+        "faults": [fault.declare(number) for number, fault in enumerate(schedule, 1)],
+        "tolerances": {},  # what was found broke a money rule, unless a tolerance is searched for
+    }

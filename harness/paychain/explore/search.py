@@ -1,0 +1,229 @@
+"""Search fault schedules for broken rules, and minimise each to the smallest that breaks its rule.
+
+    rounds of Hypothesis ──> a schedule that breaks a rule, shrunk
+        │                        └──> minimise ──> record the outage; the rule is not searched again
+        └── until the budget is spent or every rule is found
+
+Reads top to bottom. How a candidate gets smaller, and why that ends, is in minimise.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
+
+from paychain.explore.draws import draws_by_seed_alone
+from paychain.explore.minimise import (
+    add_margin,
+    find_limits,
+    remove_unneeded_faults,
+    simplify_kinds,
+    size,
+)
+from paychain.explore.result import OnProgress, SearchResult
+from paychain.explore.schedules import (
+    Schedule,
+    fault_choices,
+    fault_schedules,
+    schedules_of,
+)
+from paychain.explore.spec import SearchSpec
+from paychain.explore.starts import with_best_starts
+from paychain.explore.trial import BudgetSpent, Candidate, MinimiseTimeSpent, Trial
+from paychain.simulation.guard import guards_installed
+from paychain.simulation.simulate import frozen_memory
+
+ROUND_SCHEDULES = 150  # between two looks at the clock
+INTERLEAVINGS = 1 << 16  # orders of events that a search can draw
+FEWER_SCHEDULES = 150  # tried for one fault fewer
+ORDERS_TRIED = 20  # of events, for a schedule without a fault that may not be needed
+PHASES = (Phase.reuse, Phase.generate, Phase.shrink)
+
+
+class _Breaks(AssertionError):
+    """A schedule broke a rule: the failure that Hypothesis shrinks."""
+
+
+def search(
+    spec: SearchSpec,
+    on_progress: OnProgress,
+    clock: Callable[[], float] = time.perf_counter,
+) -> SearchResult:
+    """Search until the budget is spent, or Ctrl-C; return each broken rule's smallest outage.
+
+    `on_progress` is called after each schedule. `clock` gives seconds.
+    """
+    result = SearchResult()
+    begun_s = clock()
+    trial = Trial(spec, result, lambda: clock() - begun_s, on_progress)
+    try:
+        with guards_installed(), frozen_memory(), draws_by_seed_alone():
+            for number in _rounds(spec, result):
+                # Rounds of one search, and jobs of one command (SEEDS_APART), never share a seed.
+                seed_ = spec.seed + spec.seed_of_search + number
+                candidate = _round(spec, trial, seed_)
+                if candidate is not None:
+                    minimise(trial, candidate, seed_)
+    except KeyboardInterrupt as end:
+        # Ctrl-C, or no time left to minimise: what was found so far is recorded as it is, which
+        # plays one more schedule that must be neither reported nor interrupted.
+        result.was_interrupted = not isinstance(end, MinimiseTimeSpent)
+        if trial.smallest is not None:
+            trial.on_progress = lambda _: None
+            trial.until_s = float("inf")
+            trial.record(trial.smallest)
+    result.took_s = clock() - begun_s
+    return result
+
+
+def _rounds(spec: SearchSpec, result: SearchResult) -> Iterator[int]:
+    """Numbers of rounds while the budget lasts and a rule is left to break."""
+    number = 0
+    while not _is_spent(spec, result):
+        if spec.rules and not set(spec.rules) - result.found.keys():
+            return
+        yield number
+        number += 1
+
+
+def _is_spent(spec: SearchSpec, result: SearchResult) -> bool:
+    if spec.max_schedules is not None and result.schedules >= spec.max_schedules:
+        return True
+    return result.took_s >= spec.budget_s
+
+
+# -- one round ------------------------------------------------------------------------------------
+def _round(spec: SearchSpec, trial: Trial, seed_: int) -> Candidate | None:
+    """Play some schedules; the smallest that breaks a rule, as Hypothesis shrank it."""
+    interleavings = st.integers(0, INTERLEAVINGS - 1) if spec.interleavings else st.just(0)
+    schedules = fault_schedules(spec.chain, kinds=spec.kinds)
+    # Always as many: what Hypothesis draws depends on how many examples it may draw.
+    return _find(trial, st.tuples(schedules, interleavings), seed_, ROUND_SCHEDULES, rule="")
+
+
+def _find(
+    trial: Trial,
+    plays: st.SearchStrategy[tuple[Schedule, int]],
+    seed_: int,
+    max_examples: int,
+    rule: str,
+) -> Candidate | None:
+    """The smallest of so many plays that breaks one rule; any rule when its name is empty.
+
+    The first rule that breaks is the one that is shrunk: another must not replace it half way.
+    """
+    spec = trial.spec
+    wanted = [rule] if rule else []
+
+    @settings(
+        max_examples=max_examples,
+        deadline=None,
+        database=None if rule else _database(spec, trial.result.found),
+        phases=PHASES,
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    @seed(seed_)  # below the settings, which would otherwise drop the database
+    @given(plays)
+    def no_rule_breaks(play: tuple[Schedule, int]) -> None:
+        # A round that found nothing yet ends with the budget; one that shrinks has MINIMISE_S more.
+        if not wanted and _is_spent(spec, trial.result):
+            raise BudgetSpent
+        seen = trial.breaks(*play)
+        if wanted:
+            seen = [breach for breach in seen if breach.rule == wanted[0]]
+        if seen:
+            if not wanted:
+                wanted.append(seen[0].rule)
+                trial.first_at = trial.result.schedules
+            trial.keep(Candidate(*play, seen[0]))
+            raise _Breaks(seen[0].rule)
+
+    trial.smallest = None
+    try:
+        no_rule_breaks()
+    except _Breaks:
+        return trial.smallest
+    except BudgetSpent:
+        return None
+    return None
+
+
+def _database(spec: SearchSpec, found: Iterable[str]) -> ExampleDatabase | None:
+    """The examples that broke something in an equal search before, to be tried first.
+
+    Each question, and what was found of it before, has a folder of its own: Hypothesis deletes
+    examples that break nothing, and those of another question seldom do.
+    """
+    if spec.database is None:
+        return None
+    question = (
+        spec.chain.chain,
+        spec.payments,
+        spec.rate,
+        sorted(spec.rules),
+        sorted(spec.kinds),
+        spec.interleavings,
+        sorted(found),
+        spec.success and spec.success.text,
+        spec.works_again_s,
+    )
+    name = blake2b(repr(question).encode(), digest_size=8).hexdigest()
+    return DirectoryBasedExampleDatabase(spec.database / name)
+
+
+# -- from a candidate to the smallest outage ------------------------------------------------------
+def minimise(trial: Trial, candidate: Candidate, seed_: int) -> None:
+    """Look for fewer faults, simpler ones and the limits of each; then record the outage."""
+    rule = candidate.broken.rule
+    schedule, interleaving = candidate.schedule, candidate.interleaving
+
+    def still_breaks(other: Schedule) -> bool:
+        return trial.breach_of(rule, other, interleaving) is not None
+
+    def still_breaks_in_some_order(other: Schedule) -> bool:
+        # Without a fault everything happens at another time: a race may need another order.
+        nonlocal interleaving
+        others = range(ORDERS_TRIED) if trial.spec.interleavings else ()
+        for number in dict.fromkeys((interleaving, *others)):
+            if trial.breach_of(rule, other, number) is not None:
+                interleaving = number
+                return True
+        return False
+
+    def keep(smaller: Schedule) -> Schedule:
+        assert smaller == schedule or size(smaller) < size(schedule)
+        trial.keep(Candidate(smaller, interleaving, candidate.broken))
+        return smaller
+
+    schedule = keep(remove_unneeded_faults(schedule, still_breaks_in_some_order))
+    while len(schedule) > 1:
+        fewer = _with_fewer_faults(
+            trial, Candidate(schedule, interleaving, candidate.broken), seed_
+        )
+        if fewer is None:
+            break
+        schedule = keep(remove_unneeded_faults(fewer, still_breaks_in_some_order))
+    keep(schedule)  # `_with_fewer_faults` may have kept another, or none
+    choices = fault_choices(trial.spec.chain, trial.spec.kinds)
+    schedule = keep(simplify_kinds(schedule, choices, still_breaks))
+    schedule = keep(with_best_starts(schedule, trial.starts_of(rule, interleaving), still_breaks))
+    limits = tuple(find_limits(schedule, still_breaks, trial.spec.paying_ms))
+    with_margin = add_margin(schedule, still_breaks)
+    trial.record(Candidate(schedule, interleaving, candidate.broken), limits, with_margin)
+
+
+def _with_fewer_faults(trial: Trial, candidate: Candidate, seed_: int) -> Schedule | None:
+    """A schedule with one fault fewer on the same targets: two delays may be one longer delay."""
+    targets = {fault.choice.target for fault in candidate.schedule}
+    known = fault_choices(trial.spec.chain, trial.spec.kinds)
+    choices = [choice for choice in known if choice.target in targets]
+    schedules = schedules_of(choices, max_faults=len(candidate.schedule) - 1)
+    plays = st.tuples(schedules, st.just(candidate.interleaving))
+    found = _find(trial, plays, seed_, FEWER_SCHEDULES, candidate.broken.rule)
+    return found.schedule if found is not None else None

@@ -1,0 +1,160 @@
+"""Playing schedules: what each breaks, and the record of what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from paychain.analysis.money.parties import Parties
+from paychain.environment.play import Played, interleaved, play
+from paychain.explore.checks import CONCLUSIVE, Broken, Records, broken
+from paychain.explore.minimise import Limits
+from paychain.explore.result import OnProgress, Outage, SearchResult
+from paychain.explore.schedules import Schedule, experiment_of, in_words
+from paychain.explore.spec import SearchSpec
+from paychain.explore.starts import starts_from
+from paychain.payments.journal import FaultSwitch, PaymentRecord
+from paychain.simulation.simulate import FAILURES
+
+MINIMISE_S = 30.0  # what is found in the budget's last moment may be minimised for so long
+
+
+class BudgetSpent(KeyboardInterrupt):
+    """The budget ran out in the middle of a round. Hypothesis lets it pass as it does Ctrl-C."""
+
+
+class MinimiseTimeSpent(KeyboardInterrupt):
+    """The budget ran out MINIMISE_S ago, and what was found is still being minimised."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A schedule that breaks a rule, with the interleaving in which it does."""
+
+    schedule: Schedule
+    interleaving: int
+    broken: Broken
+
+
+class Trial:
+    """Plays schedules, counts them, and keeps the smallest candidate.
+
+    `passed_s`: seconds since the search began. `on_progress` is called after each schedule; it may
+    raise KeyboardInterrupt to end the search.
+    """
+
+    def __init__(
+        self,
+        spec: SearchSpec,
+        result: SearchResult,
+        passed_s: Callable[[], float],
+        on_progress: OnProgress,
+    ) -> None:
+        self.spec = spec
+        self.result = result
+        self.smallest: Candidate | None = None
+        self.first_at = 0  # schedules played when the candidate's rule first broke
+        self.on_progress = on_progress
+        self.until_s = spec.budget_s + MINIMISE_S
+        self._last_played = Played()
+        self._parties = Parties.of(spec.chain)
+        self._passed_s = passed_s
+
+    def breaks(self, schedule: Schedule, interleaving: int) -> list[Broken]:
+        """What a schedule breaks, of the rules that are looked for and not found yet."""
+        spec = self.spec
+        experiment = experiment_of(schedule, payments=spec.payments, rate=spec.rate)
+        played = Played()
+        seen: list[Broken] = []
+        try:
+            play(spec.chain, experiment, spec.seed, played=played, **interleaved(interleaving))
+        except FAILURES as error:
+            seen.append(_does_not_end(f"{type(error).__name__}: {error}"))
+        self._count(played)
+        if played.problems:
+            seen.append(_does_not_end("; ".join(played.problems)))
+        seen += broken(played.records, self._parties, spec.success, spec.works_again_s)
+        self._last_played = played
+        wanted = set(spec.rules)
+        return [
+            breach
+            for breach in seen
+            if (not wanted or breach.rule in wanted) and breach.rule not in self.result.found
+        ]
+
+    def breach_of(self, rule: str, schedule: Schedule, interleaving: int) -> Broken | None:
+        """How a schedule breaks one rule, None when it does not."""
+        seen = self.breaks(schedule, interleaving)
+        return next((breach for breach in seen if breach.rule == rule), None)
+
+    def starts_of(self, rule: str, interleaving: int) -> Callable[[Schedule, int], Iterator[int]]:
+        """The starts worth trying for a fault of a schedule that breaks a rule."""
+
+        def starts_ms(schedule: Schedule, place: int) -> Iterator[int]:
+            seen = self.breach_of(rule, schedule, interleaving)
+            return starts_from(
+                self._last_played.records,
+                schedule,
+                place,
+                payment=seen.payment if seen is not None else "",
+                paying_ms=self.spec.paying_ms,
+            )
+
+        return starts_ms
+
+    def keep(self, candidate: Candidate) -> None:
+        """Keep the smallest candidate so far: what Ctrl-C leaves."""
+        self.smallest = candidate
+        self.result.best = f"{candidate.broken.title}: {in_words(candidate.schedule)}"
+
+    def record(
+        self, candidate: Candidate, limits: Sequence[Limits] = (), with_margin: Schedule = ()
+    ) -> None:
+        """Record the smallest outage of a rule, with the stories of an order that shows it.
+
+        The schedule is played once more: the last one played may have been another.
+        """
+        rule = candidate.broken.rule
+        last = self.breach_of(rule, candidate.schedule, candidate.interleaving) or candidate.broken
+        records = Records(self._last_played.records)
+        order = order_of(records, last.payment)
+        self.result.found[rule] = Outage(
+            rule=rule,
+            title=candidate.broken.title,
+            schedule=candidate.schedule,
+            interleaving=candidate.interleaving,
+            broken=last,
+            limits=tuple(limits),
+            at_schedule=self.first_at,
+            with_margin=with_margin,
+            stories=tuple(story for story in records.stories() if story.payment in order),
+            switches=tuple(records.rows(FaultSwitch)),
+        )
+        self.smallest = None
+        self.result.best = ""
+
+    def _count(self, played: Played) -> None:
+        result = self.result
+        result.schedules += 1
+        result.virtual_s += played.ended_s
+        result.took_s = self._passed_s()
+        self.on_progress(result)
+        if result.took_s > self.until_s:
+            raise MinimiseTimeSpent
+
+
+def _does_not_end(text: str) -> Broken:
+    return Broken(CONCLUSIVE, "Every run ends", "", text, 0, 0)
+
+
+def broken_by_schedule(spec: SearchSpec, schedule: Schedule, interleaving: int = 0) -> list[Broken]:
+    """What one schedule breaks."""
+    trial = Trial(spec, SearchResult(), lambda: 0.0, lambda _: None)
+    return trial.breaks(schedule, interleaving)
+
+
+def order_of(records: Records, payment: str) -> set[str]:
+    """The payments of the order that a payment is for, itself included."""
+    orders = {paid.payment: paid.order for paid in records.rows(PaymentRecord) if paid.order}
+    order = orders.get(payment)
+    return {payment, *(other for other, theirs in orders.items() if theirs == order)}

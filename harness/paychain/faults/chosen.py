@@ -1,0 +1,35 @@
+"""The fault kinds as keys of an experiment file: one field a kind, exactly one of them given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import create_model
+
+from paychain.declaration.schema import Declared
+from paychain.faults.kind import FaultKind
+from paychain.faults.kinds import KINDS
+
+if TYPE_CHECKING:
+    KindFields = Declared
+else:
+    # Pydantic makes the fields from the registry, so that a new kind is known without a field here.
+    KindFields = create_model(
+        "KindFields",
+        __base__=Declared,
+        **{name: (kind | None, None) for name, kind in KINDS.items()},
+    )
+
+
+class Kinds(KindFields):
+    """Exactly one fault kind with its parameters."""
+
+    def chosen(self) -> list[str]:
+        """Names of the kinds that are given."""
+        return [name for name in KINDS if getattr(self, name) is not None]
+
+    def parameters_of(self, kind: str) -> FaultKind:
+        """The parameters of a kind that is given."""
+        parameters = getattr(self, kind)
+        assert isinstance(parameters, FaultKind), f"{kind} is not given"
+        return parameters

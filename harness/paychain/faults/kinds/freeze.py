@@ -1,0 +1,24 @@
+"""`freeze`: the link's process is stopped and goes on later, as in a long GC pause."""
+
+from __future__ import annotations
+
+from paychain.faults.kind import Facts, FreezeKind, Limitation, LinkTraits
+
+
+class Freeze(FreezeKind):
+    """The link's process does nothing, and goes on where it stopped when the fault is over.
+
+    Connections stay open and new ones are accepted by the kernel, but nothing is read or answered:
+    a pause of a garbage collector, or a virtual machine that is moved. Timers that ran out
+    meanwhile expire at once afterwards. It is for own services, whose whole process group gets
+    SIGSTOP and then SIGCONT, and for links with `isolate: true`.
+    """
+
+    facts = Facts(meaning="its process stops for a while", switch=({},), search=None)
+
+    def limitation(self, name: str, link: LinkTraits) -> Limitation | None:
+        """Other links share one process, which would stop for all of them."""
+        if link.isolate or link.service is not None:
+            return super().limitation(name, link)
+        what = f"{name} shares its process with other links, which freeze would stop as well"
+        return what, "write isolate: true on the link"

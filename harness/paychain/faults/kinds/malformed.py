@@ -1,0 +1,23 @@
+"""`malformed`: the link sends a malformed answer."""
+
+from __future__ import annotations
+
+import msgspec
+
+from paychain.faults.kind import Facts, RequestFaultKind, Search
+from paychain.protocol.message import Delivery, Error, ErrorKind
+
+
+class Malformed(RequestFaultKind):
+    """The link does the work and sends bytes that are not an answer."""
+
+    facts = Facts(
+        meaning="sends a malformed answer",
+        switch=({"share": "50%"},),
+        search=Search(rank=12),
+    )
+    fails_calls = True
+
+    def delivery(self, delivery: Delivery) -> Delivery:
+        """Bytes that no caller can read."""
+        return msgspec.structs.replace(delivery, given=Error(ErrorKind.GARBLED))

@@ -1,0 +1,25 @@
+"""Where a fault is injected, as an experiment names it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from paychain.declaration.schema import Declared
+
+EVERY_LINK = "*"  # target of a standard fault: the matrix puts each link's name in
+
+
+class Target(Declared):
+    """What a fault applies to: exactly one of these. `role`: every link of that role."""
+
+    link: str | None = None
+    role: Annotated[str | None, Field(description="Every link of this role.")] = None
+    call: str | None = None  # gateway.authorise
+    hop: str | None = None  # gateway -> processor-a
+    provider: str | None = None
+
+    def __str__(self) -> str:
+        """As the file writes it: `link processor-a`."""
+        return next(f"{key} {value}" for key, value in self if value is not None)

@@ -1,0 +1,1 @@
+"""One load over several machines: a master, its workers, their records."""

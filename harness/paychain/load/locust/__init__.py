@@ -1,0 +1,1 @@
+"""Payments as Locust sends them, and the process that does it."""

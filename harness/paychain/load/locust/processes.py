@@ -1,0 +1,73 @@
+"""How a Locust process of ours is started: alone, as a master, or as one of its workers.
+
+Locust puts its working directory first on sys.path, even under -P. So each process is
+started in the run's own folder, and every path it gets is absolute.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from paychain.load import LOCUSTFILE
+from paychain.processes.children import python_module
+from paychain.processes.tokens import TOKEN_VARIABLE
+
+PLAN_VARIABLE = "PAYCHAIN_LOAD_PLAN"  # file of the plan; a worker's comes from its master
+MASTER_VARIABLE = "PAYCHAIN_LOAD_MASTER"
+WORKER_VARIABLE = "PAYCHAIN_LOAD_WORKER"  # the worker's name
+PLAN_FILE = "load.plan"
+
+
+class Command(NamedTuple):
+    """What to run, what to add to its environment, and the folder to run it in."""
+
+    words: list[str]
+    environment: dict[str, str]
+    folder: Path
+
+
+def locust(locustfile: Path, *options: str) -> list[str]:
+    """The command that runs Locust on a locustfile of ours."""
+    return python_module("locust", "-f", str(locustfile), *options)
+
+
+def alone(folder: Path) -> Command:
+    """One process that makes every payment itself."""
+    return _command(folder, [*_headless(), "--users", "1"], {})
+
+
+def master(folder: Path, host: str, port: int, workers: int, token: str) -> Command:
+    """One that makes no payment and keeps what its workers record. Port 0 picks a free port."""
+    options = ["--users", str(workers), "--expect-workers", str(workers), "--master"]
+    address = ["--master-bind-host", host, "--master-bind-port", str(port)]
+    return _command(
+        folder,
+        [*_headless(), *options, *address],
+        {MASTER_VARIABLE: "1", TOKEN_VARIABLE: token},
+    )
+
+
+def worker(folder: Path, name: str, host: str, port: int, token: str) -> Command:
+    """One that makes its share of the payments for a master."""
+    address = ["--worker", "--master-host", host, "--master-port", str(port)]
+    return _command(
+        folder,
+        [*_quiet(), *address],
+        {WORKER_VARIABLE: name, TOKEN_VARIABLE: token},
+    )
+
+
+def _command(folder: Path, words: list[str], environment: dict[str, str]) -> Command:
+    place = folder.absolute()
+    return Command(words, {PLAN_VARIABLE: str(place / PLAN_FILE), **environment}, place)
+
+
+def _headless() -> list[str]:
+    start = ["--headless", "--spawn-rate", "100"]
+    end = ["--exit-code-on-error", "0", "--only-summary", "--reset-stats"]
+    return [*_quiet(), *start, *end]
+
+
+def _quiet() -> list[str]:
+    return locust(LOCUSTFILE, "--loglevel", "ERROR")

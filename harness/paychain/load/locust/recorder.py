@@ -1,0 +1,52 @@
+"""The customer's side of the record, flushed to a spool by a native thread, not by the hub."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from paychain.payments.journal import Record, encode
+
+BATCH = 1_000  # records in memory at most
+FLUSH_S = 0.2  # a record is in the spool after this
+
+
+class Recorder:
+    """Collects records of the load process."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._records: list[Record] = []
+        self._writing = BoundedSemaphore()
+        self._flusher = gevent.spawn(self._flush_often)
+
+    def append(self, record: Record) -> None:
+        """Take one record."""
+        self._records.append(record)
+        if len(self._records) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand what is in memory to a native thread, in order."""
+        with self._writing:
+            if self._records:
+                records, self._records = self._records, []
+                gevent.get_hub().threadpool.apply(self._write, (records,))
+
+    def close(self) -> None:
+        """Flush and close."""
+        with self._writing:  # the flusher is not killed within a write
+            self._flusher.kill()
+        self.flush()
+        os.close(self._file)
+
+    def _write(self, records: list[Record]) -> None:
+        os.write(self._file, encode(records))
+
+    def _flush_often(self) -> None:
+        while True:
+            gevent.sleep(FLUSH_S)
+            self.flush()

@@ -1,0 +1,186 @@
+"""When payments arrive and what they are: a seeded schedule, the same for every run of a seed."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from itertools import accumulate, islice
+
+import msgspec
+from faker import Faker
+
+from paychain.load.traffic.plan import LoadPlan, MerchantPlan
+from paychain.load.traffic.schedule import moments, second_s
+from paychain.load.traffic.unique_amounts import Drawn, UniqueAmounts
+from paychain.payments.cards import TEST_CARDS, Card
+from paychain.payments.chance import draw, log_normal
+from paychain.payments.instrument import Instrument
+
+MERCHANTS = 20
+SECOND_PAYER = 128  # above any number of payments that one customer makes for one order
+_FURTHER = re.compile(r"r\d{1,3}$")  # after a number of seven digits
+SEEDS_KEPT = 8  # a search makes one seed's schedule again and again
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """One payment to be made. `at_s` counts from the start of the load.
+
+    `order` is what it pays for, of `order_minor` in all; "" and 0: the payment alone is the order.
+    """
+
+    number: int
+    at_s: float
+    payment: str
+    amount_minor: int
+    instrument: Instrument
+    merchant: str
+    warm_up: bool
+    entry: int = 0  # number of the entry in the plan
+    order: str = ""
+    key: str = ""  # "": its own
+    nth: int = 1  # payment of its order; the second payer's begin after SECOND_PAYER
+    order_minor: int = 0
+
+
+class Purchases:
+    """What is paid, to whom and with what: drawn for each number, whenever it arrives."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._plan = plan
+        self._merchants = plan.merchants or _invented(plan.seed)
+        self._until = list(accumulate(merchant.share for merchant in self._merchants))
+        self._unique = UniqueAmounts(self._drawn) if plan.unique_amounts else None
+
+    def arrival(self, number: int, at_s: float, entry: int | None = None) -> Arrival:
+        """A payment that arrives so long after the start of the load.
+
+        Without an entry it is drawn: each takes its equal part.
+        """
+        plan = self._plan
+        merchant = self._merchant(number)
+        payment = f"{plan.id_prefix}{number:07d}"
+        return Arrival(
+            number=number,
+            at_s=at_s,
+            payment=payment,
+            amount_minor=self._amount_minor(number, merchant)
+            if self._unique is None
+            else self._unique.of(number),
+            instrument=self._card(number),
+            merchant=(
+                plan.recorded_merchants[number] if plan.recorded_merchants else merchant.name
+            ),
+            warm_up=at_s < plan.warm_up_s,
+            entry=self._entry(number) if entry is None else entry,
+            order=payment if plan.has_orders else "",
+        )
+
+    def _entry(self, number: int) -> int:
+        count = len(self._plan.entries)
+        return int(draw(self._plan.seed, "entry", number) * count) if count > 1 else 0
+
+    def _merchant(self, number: int) -> MerchantPlan:
+        nth = bisect_right(self._until, draw(self._plan.seed, "merchant", number))
+        return self._merchants[min(nth, len(self._merchants) - 1)]  # shares are 1 but for rounding
+
+    def _drawn(self, number: int) -> Drawn:
+        """A payment's amount as it is drawn, and how far it may be moved."""
+        merchant = self._merchant(number)
+        amount_minor = self._amount_minor(number, merchant)
+        if self._plan.recorded_amounts:
+            return Drawn(amount_minor, amount_minor, amount_minor)
+        amounts = merchant.amounts or self._plan.amounts
+        return Drawn(amount_minor, amounts.least, amounts.most)
+
+    def _amount_minor(self, number: int, merchant: MerchantPlan) -> int:
+        plan = self._plan
+        if plan.recorded_amounts:
+            return plan.recorded_amounts[number]
+        amounts = merchant.amounts or plan.amounts
+        amount = log_normal(draw(plan.seed, "amount", number), amounts.median, amounts.median * 8)
+        return round(min(max(amount, amounts.least), amounts.most))
+
+    def _card(self, number: int) -> Card:
+        plan = self._plan
+        uniform = draw(plan.seed, "card", number)
+        cards: Sequence[Card] = TEST_CARDS
+        if plan.recorded_schemes:
+            cards = _cards_of(plan.recorded_schemes[number])
+        elif plan.schemes:
+            cards, uniform = _of_schemes(plan.schemes, uniform)
+        return cards[int(uniform * len(cards))]
+
+
+def again(arrival: Arrival) -> Arrival:
+    """The next payment of a customer who orders again, with a key of its own: `p0000012r2`."""
+    first = _FURTHER.sub("", arrival.payment)  # a run's prefix may have an r, too
+    nth = arrival.nth + 1
+    return msgspec.structs.replace(
+        arrival, payment=f"{first}r{nth % SECOND_PAYER}", key="", nth=nth
+    )
+
+
+def _second(arrival: Arrival, at_s: float, *, same_key: bool) -> Arrival:
+    """The payment of whoever pays the same order, too: `p0000012b`."""
+    return msgspec.structs.replace(
+        arrival,
+        at_s=at_s,
+        payment=f"{arrival.payment}b",
+        key=arrival.payment if same_key else "",
+        nth=arrival.nth + SECOND_PAYER,
+    )
+
+
+def arrivals(plan: LoadPlan) -> Iterator[Arrival]:
+    """Every arrival of the plan's share in the order of their times.
+
+    The n-th order belongs to share n modulo `shares`; so do all of its payments.
+    """
+    waiting: deque[Arrival] = deque()  # second payments, each one gap after its first
+    for arrival in _first_payments(plan):
+        while waiting and waiting[0].at_s <= arrival.at_s:
+            yield waiting.popleft()
+        yield arrival
+        again_s = second_s(plan, arrival.number, arrival.at_s)
+        if again_s is not None:
+            waiting.append(_second(arrival, again_s, same_key=plan.twice_same_key))
+    yield from waiting
+
+
+def _first_payments(plan: LoadPlan) -> Iterator[Arrival]:
+    purchases = Purchases(plan)
+    for number, moment in islice(enumerate(moments(plan)), plan.share, None, plan.shares):
+        yield purchases.arrival(number, moment.at_s, moment.entry)
+
+
+@lru_cache(maxsize=SEEDS_KEPT)
+def _invented(seed: int) -> tuple[MerchantPlan, ...]:
+    fake = _faker()
+    fake.seed_instance(seed)
+    return tuple(MerchantPlan(name=fake.company(), share=1 / MERCHANTS) for _ in range(MERCHANTS))
+
+
+@cache
+def _faker() -> Faker:
+    """The source of names: it reads files, which takes longer than a short run."""
+    return Faker("en_GB")
+
+
+@cache
+def _cards_of(scheme: str) -> tuple[Card, ...]:
+    return tuple(card for card in TEST_CARDS if card.scheme == scheme)
+
+
+def _of_schemes(
+    schemes: Sequence[tuple[str, float]], uniform: float
+) -> tuple[tuple[Card, ...], float]:
+    """The cards of the scheme that a number in [0, 1) falls to, and a number in [0, 1) for them."""
+    passed = 0.0
+    for scheme, share in schemes:
+        if uniform < passed + share:
+            return _cards_of(scheme), (uniform - passed) / share
+        passed += share
+    return _cards_of(schemes[-1][0]), 0.0  # shares add up to 1 but for rounding

@@ -1,0 +1,209 @@
+"""A try to pay an own service by its template: steps, redirects, cookies, polls.
+
+step 1 ─▶ … ─▶ last step ─▶ approved · declined · rejected            final
+                   │ pending
+                   ▼
+                  look, every so often, until it is final or the customer leaves
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from urllib.parse import urlsplit
+
+from paychain.load.traffic.exchange import Got, Send, Step, Try
+from paychain.payments.outcome import HopResult
+from paychain.protocol.pays.outcomes import (
+    json_of,
+    pending,
+    quoted,
+    read,
+    unexpected,
+)
+from paychain.protocol.pays.requests import Given, Unfilled, Values, path_of, written
+from paychain.protocol.pays.template import Pattern, PaysTemplate, RequestTemplate
+from paychain.protocol.reply import Reply, failure_of
+from paychain.wire.http import HttpRequest, HttpResponse, WireError
+
+MAX_REDIRECTS = 5  # of one step: more is a loop
+MAX_EXAMPLES = 3  # of answers that nothing describes: they differ by their payments only
+MAX_KINDS = 20  # different messages that are kept of one load process
+REDIRECTS = frozenset({301, 302, 303})  # followed by a GET (RFC 9110 §15.4)
+REPEATS = frozenset({307, 308})  # followed by the same request
+_NEXT_COOKIE = re.compile(r",\s*(?=[^;,\s=]+=)")
+
+
+class Doubts:
+    """What is wrong with how customers are declared to pay, as their answers show.
+
+    It is the user's declaration that is at fault, not the chain: such a run is inconclusive.
+    """
+
+    def __init__(self) -> None:
+        self.understood = 0  # answers that a pattern describes
+        self._wrong: Counter[str] = Counter()
+        self._unexpected: Counter[str] = Counter()
+
+    def note(self, text: str) -> None:
+        """The declaration does not fit an answer, or an adapter failed."""
+        _count(self._wrong, text)
+
+    def note_unexpected(self, text: str) -> None:
+        """No pattern describes an answer: in doubt only when none describes any."""
+        _count(self._unexpected, text)
+
+    def problems(self) -> list[str]:
+        """What there is to report, the most frequent first."""
+        found = self._wrong.most_common()
+        if not self.understood:
+            found += self._unexpected.most_common(MAX_EXAMPLES)
+        return [f"{text} ({count:,} times)" if count > 1 else text for text, count in found]
+
+
+def _count(counter: Counter[str], text: str) -> None:
+    if text in counter or len(counter) < MAX_KINDS:
+        counter[text] += 1
+
+
+class ByTemplate:
+    """One try. `doubts` gets what does not fit between the template and the answers."""
+
+    def __init__(self, template: PaysTemplate, attempt: Try, doubts: Doubts) -> None:
+        self._template, self._doubts = template, doubts
+        self._values = Values(template, attempt.request, attempt.number)
+        self._attempt = attempt
+        self._answers: list[Given] = []
+        self._cookies: dict[str, str] = {}
+        self._number = 0  # of the step
+        self._redirects = 0
+        self._pending: Pattern | None = None  # what the customer waits for
+        self._last: Reply | None = None  # of a payment that is not final
+        self._tried_ns = self._waits_ns = 0  # when the try, and when the customer's patience end
+        self._sent: HttpRequest | None = None
+
+    def start(self, now_ns: int) -> Step:
+        """The first step."""
+        attempt = self._attempt
+        self._tried_ns = now_ns + int(attempt.timeout_s * 1e9)
+        self._waits_ns = max(self._tried_ns, now_ns + int(attempt.patience_s * 1e9))
+        if attempt.is_look:
+            return self._look(now_ns)
+        return self._request(self._template.steps[0], now_ns)
+
+    def _look(self, now_ns: int) -> Step:
+        """A customer who comes back looks once, and waits for what is still in progress."""
+        template = self._template
+        assert template.look is not None, "a chain whose customers come back says where they look"
+        self._number = len(template.steps) - 1
+        self._tried_ns = self._waits_ns
+        self._pending = Pattern(
+            outcome="pending", look=template.look, every_s=template.look_every_s
+        )
+        return self._request(template.look, now_ns)
+
+    def receive(self, got: Got, now_ns: int) -> Step:
+        """The next step, the next look, or what became of the payment."""
+        if isinstance(got, WireError):
+            failed = Reply(failure_of(got))
+            return failed if self._pending is None else self._look_later(failed, now_ns)
+        self._keep_cookies(got)
+        is_last = self._number == len(self._template.steps) - 1
+        reading = read(self._template, got, self._values, is_last=is_last)
+        if reading.problem:
+            self._doubts.note(f"{self._template.place}: {reading.problem}")
+        if reading.pattern is not None:
+            self._doubts.understood += 1
+            if reading.reply is not None:
+                return reading.reply
+            return self._wait(reading.pattern, got, now_ns)
+        redirect = self._redirect(got, now_ns)
+        if redirect is not None:
+            return redirect
+        # A step before the last one goes on with any answer but an error.
+        if not is_last and got.status < 400:
+            self._answers.append(_given(got))
+            self._number += 1
+            self._redirects = 0
+            return self._request(self._template.steps[self._number], now_ns)
+        reply = unexpected(got)
+        if self._pending is not None:
+            return self._look_later(reply, now_ns)
+        # What a service that fails answers is no mistake of the declaration.
+        if got.status < 500:
+            what = f"an answer is neither approved nor declined nor pending: {quoted(got)}"
+            self._doubts.note_unexpected(f"{self._template.place}: {what}")
+        return reply
+
+    # -- pending --------------------------------------------------------------------------------
+    def _wait(self, pattern: Pattern, response: HttpResponse, now_ns: int) -> Step:
+        """Look again after a pause. The first pending answer has the fields of the look's path."""
+        if self._pending is None:
+            self._pending = pattern
+            self._answers.append(_given(response))
+        return self._look_later(pending(self._template), now_ns)
+
+    def _look_later(self, last: Reply, now_ns: int) -> Step:
+        """Look again, or leave with what the last look showed."""
+        assert self._pending is not None
+        look, at_ns = self._pending.look, now_ns + int(self._pending.every_s * 1e9)
+        if look is None or at_ns >= self._waits_ns:
+            return last
+        self._redirects = 0
+        return self._request(look, at_ns)
+
+    # -- requests -------------------------------------------------------------------------------
+    def _request(self, request: RequestTemplate, at_ns: int) -> Step:
+        try:
+            http = written(request, self._values, self._attempt.span, self._answers)
+        except Unfilled as error:
+            self._doubts.note_unexpected(f"{self._template.place}: {error}")
+            return Reply(HopResult.MALFORMED)
+        return self._send(http, at_ns)
+
+    def _send(self, http: HttpRequest, at_ns: int) -> Send:
+        if self._cookies:
+            own = http.headers.get("cookie", "")
+            kept = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+            http.headers["cookie"] = f"{own}; {kept}" if own else kept
+        self._sent = http
+        # A service that has accepted the payment is waited for as long as patience lasts.
+        until_ns = self._tried_ns if self._pending is None else self._waits_ns
+        return Send(http, at_ns, max((until_ns - at_ns) / 1e9, 0.001))
+
+    def _redirect(self, response: HttpResponse, now_ns: int) -> Step | None:
+        """Follow the service to another page of its own; None for what leads nowhere."""
+        is_redirect = response.status in REDIRECTS | REPEATS
+        location = response.headers.get("location", "")
+        host = urlsplit(self._attempt.entry.url).netloc
+        target = path_of(location, host) if location else ""
+        if not is_redirect or not target or self._redirects >= MAX_REDIRECTS:
+            return None
+        assert self._sent is not None
+        self._redirects += 1
+        headers = {
+            name: value
+            for name, value in self._sent.headers.items()
+            if name not in ("cookie", "content-type") or response.status in REPEATS
+        }
+        headers.pop("cookie", None)
+        if response.status in REPEATS:
+            again = HttpRequest(self._sent.method, target, headers, self._sent.body)
+        else:
+            again = HttpRequest("GET", target, headers)
+        return self._send(again, now_ns)
+
+    def _keep_cookies(self, response: HttpResponse) -> None:
+        """The session's cookies: a checkout of several steps knows its customer by them.
+
+        Several Set-Cookie headers are read as one list; their dates have commas, too.
+        """
+        for cookie in _NEXT_COOKIE.split(response.headers.get("set-cookie", "")):
+            name, has_value, value = cookie.partition(";")[0].partition("=")
+            if has_value:
+                self._cookies[name.strip()] = value.strip()
+
+
+def _given(response: HttpResponse) -> Given:
+    location = response.headers.get("location", "")
+    return Given(json_of(response), path_of(location) if location else "")

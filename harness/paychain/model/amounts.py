@@ -1,0 +1,48 @@
+"""Every declared amount is one of the chain's currency: it has no more digits than that has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel
+
+from paychain.declaration.problem import Problem, unknown
+from paychain.declaration.text import KeyPath
+from paychain.payments.money import currencies, to_minor
+
+
+def check_currency(currency: str, at: KeyPath) -> Iterator[Problem]:
+    """An unknown currency."""
+    if currency not in currencies():
+        yield unknown(at, "currency", currency, sorted(currencies()))
+
+
+def check_amounts(declared: Any, currency: str, at: KeyPath = ()) -> Iterator[Problem]:
+    """Each amount anywhere in what is declared that the currency cannot write.
+
+    Nothing is said where the currency is unknown: that is a mistake of its own.
+    """
+    if currency not in currencies():
+        return
+    match declared:
+        case Decimal() if declared.is_finite():
+            try:
+                to_minor(str(declared), currency)
+            except ValueError as error:
+                digits = currencies()[currency]
+                hint = f"write {declared:.{digits}f}"
+                yield Problem(at, str(error), hint)
+        case BaseModel():
+            for name, field in type(declared).model_fields.items():
+                key = (*at, field.alias or name)
+                yield from check_amounts(getattr(declared, name), currency, key)
+        case dict():
+            for key, value in declared.items():
+                yield from check_amounts(value, currency, (*at, key))
+        case list() | tuple():
+            for number, value in enumerate(declared):
+                yield from check_amounts(value, currency, (*at, number))
+        case _:
+            pass

@@ -1,0 +1,367 @@
+"""A declared topology: links, the calls between them, the providers they depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from paychain.declaration.quantity import Duration, Share, Span
+from paychain.declaration.schema import Declared, Short, several
+from paychain.model.books import Books
+from paychain.model.codes import Code, OwnCode
+from paychain.model.dialects import Spoken
+from paychain.model.duplicates import Duplicates
+from paychain.model.fallbacks.stand_in import StandIn
+from paychain.model.finding_kinds import Kind
+from paychain.model.idempotency import Idempotency, IdempotencyModel
+from paychain.model.lifecycle import (
+    Authentications,
+    Cancels,
+    Capacity,
+    Captures,
+    Challenge,
+    Disputes,
+    PartialApprovals,
+    Refunds,
+    ServiceTime,
+    SoftDeclines,
+    Webhooks,
+)
+from paychain.model.pays import Pays
+from paychain.model.placement import Placed
+from paychain.model.policy import Call
+from paychain.model.reach import Network
+from paychain.model.roles import ROLES
+from paychain.model.service import OwnService, Receives
+
+Operation = Literal[
+    "forward",
+    "screen",
+    "authenticate",
+    "tokenise",
+    "authorise",
+    "capture",
+    "void",
+    "refund",
+    "query",
+    "notify",
+    "advise",
+]
+if TYPE_CHECKING:
+    Role = str
+else:
+    Role = Literal[tuple(ROLES)]  # as pydantic takes it; mypy wants the names written out
+ProviderKind = Literal["edge", "cloud", "carrier", "processor", "scheme", "bank"]
+CUSTOMER = "customer"  # the caller of the entry hop
+ENTRY_OPERATION = "pay"
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+class Provider(Declared):
+    """Who runs or carries links; links with the same provider fail together."""
+
+    kind: ProviderKind
+    title: str = ""
+
+    @property
+    def carries(self) -> bool:
+        """Whether it carries traffic to its links (edge, carrier) rather than hosting them."""
+        return self.kind in ("edge", "carrier")
+
+
+class BusinessDeclines(Declared):
+    """The share of payments a link declines for business reasons, drawn per payment."""
+
+    share: Share
+    code: str = "51"
+
+
+class Link(Declared):
+    """One service of the chain."""
+
+    role: Role
+    provider: str | None = None
+    title: str = ""
+    capacity: Annotated[
+        Capacity | None, Field(description="Without it, a link works on any number at once.")
+    ] = None
+    answers_in: ServiceTime = ServiceTime.model_construct(median=0.002, p99=0.01)
+    service: Annotated[
+        OwnService | None,
+        Field(description="The user's own process in this link's place; without it, a mock."),
+    ] = None
+    receives: Annotated[
+        Receives | None, Field(description="Where an own service takes webhooks.")
+    ] = None
+    tls: Annotated[
+        bool,
+        Field(
+            description="Own services reach the mock by https, with a certificate authority made "
+            "for the run; faults act on the plaintext behind."
+        ),
+    ] = False
+    pays: Annotated[
+        Pays | None, Field(description="How customers pay it: an own service in any form.")
+    ] = None
+    books: Annotated[
+        Books | None, Field(description="The service's own view of its orders, after the run.")
+    ] = None
+    forwards_to: str | None = None
+    calls: dict[Operation, Call] = {}
+    declines: BusinessDeclines | None = None
+    dialect: Spoken = Spoken()  # how it speaks on the wire, and how its callers ask it
+    idempotency: Annotated[Idempotency, Short(IdempotencyModel)] = Idempotency()
+    isolate: bool = False  # runs in a process of its own, which a crash kills
+    outbox: Literal["memory", "disk"] = "memory"  # reversals, follow-ups: lost in a crash or kept
+    # gateway: what the merchant does with an approval
+    captures: Captures | None = None
+    cancels: Cancels | None = None
+    refunds: Refunds | None = None
+    accepts_partial: bool = False
+    reauthentications: Annotated[int, Field(ge=0, le=5)] = 1  # after soft declines
+    deduplicates: bool = True  # a webhook that comes again has no effect
+    # processor
+    webhooks: Webhooks | None = None
+    # processor, scheme, issuer: how long an authorisation is held
+    expires_after: Duration | None = None
+    checks_refunds: Annotated[
+        bool | None,
+        Field(
+            description="Whether the link compares a refund with what was captured and not "
+            "refunded before; without it, as the links in front of it do, which is to compare."
+        ),
+    ] = None
+    overcapture: Annotated[
+        Share | None,
+        Field(
+            description="How much more than the authorised amount may be captured; without it, as "
+            "much as the other links on the way declare."
+        ),
+    ] = None
+    # gateway, processor, scheme: a mistake that is common, so it can be declared and tested
+    exponent: Annotated[
+        int | None,
+        Field(ge=0, le=4, description="Decimals that the link wrongly takes every currency for."),
+    ] = None
+    # processor, issuer: beside idempotency keys
+    duplicates: Duplicates | None = None
+    # issuer
+    disputes: Annotated[
+        Disputes | None,
+        Field(description="Cardholders dispute captured payments, and the issuer charges back."),
+    ] = None
+    partial_approvals: PartialApprovals | None = None
+    soft_declines: SoftDeclines | None = None
+    # authentication
+    outcomes: Authentications | None = None
+    valid_for: Annotated[
+        list[str],
+        Field(
+            max_length=20,
+            description="The links that accept its authentications; without it every link does. "
+            "At another one a payment counts as not authenticated.",
+        ),
+    ] = []
+    challenge: Challenge = Challenge()
+
+
+class Hop(Declared):
+    """One (caller, operation, callee) of a chain; the fault engine has a proxy for each."""
+
+    caller: str
+    operation: str
+    callee: str
+
+    @property
+    def name(self) -> str:
+        """The proxy's name: URL-safe and readable."""
+        return f"{self.caller}.{self.operation}.{self.callee}"
+
+    def __str__(self) -> str:
+        """As an experiment names it: `gateway -> processor-a (authorise)`."""
+        return f"{self.caller} -> {self.callee} ({self.operation})"
+
+
+class CustomerRetry(Declared):
+    """The customer tries again `after` so long without an answer, until the deadline.
+
+    With the `same` idempotency key the same payment is sent again. With a `new` one it is another
+    payment of the same order, which is also made after a technical failure: the shop said "failed",
+    and the customer orders again.
+    """
+
+    after: Duration
+    key: Literal["same", "new"] = "same"
+
+
+class CustomerLeaves(Declared):
+    """Some customers leave without an answer, and may come back to look what became of it.
+
+    Who leaves closes the connection. Who comes back looks where the entry's `pays` says, and waits
+    there as long as the chain's deadline for a payment that is still in progress.
+    """
+
+    share: Share
+    after: Span
+    returns_after: Span | None = None
+
+
+class Customer(Declared):
+    """What customers do without an answer: wait, send the payment again, or leave."""
+
+    retry: CustomerRetry | None = None
+    leaves: CustomerLeaves | None = None
+
+
+class Accepted(Declared):
+    """A finding of the review that somebody has decided to live with, and why."""
+
+    finding: Kind
+    at: Annotated[str, Field(min_length=1, max_length=200)]
+    because: Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+class Chain(Declared):
+    """A payment chain. `deadline` is how long the customer waits for a final answer.
+
+    `propagate_deadline`: every call passes on how much of it is left, unless the call says
+    otherwise.
+    `settles_within`: how long after the load a real run waits until nothing is in progress any
+    more: no reversal, capture or webhook. Payments that still are get no final judgement.
+    `allow`: addresses outside loopback where it may be reached. `hosts`: other machines that run
+    some of the links. `customer`: what customers do when no answer comes. `entry`: the link, or
+    the links, that customers pay at. `accepts`: findings of the review that are not to be removed.
+    """
+
+    chain: Name
+    title: str = ""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    deadline: Span = 10.0
+    propagate_deadline: bool = False
+    settles_within: Span = 15.0
+    allow: list[Network] = []
+    customer: Customer = Customer()
+    codes: Annotated[
+        dict[Code, OwnCode],
+        Field(max_length=1_000, description="Response codes of its acquirers, and what they mean."),
+    ] = {}
+    hosts: Annotated[dict[Name, Placed], Field(max_length=100)] = {}
+    providers: dict[Name, Provider] = {}
+    accepts: Annotated[list[Accepted], Field(max_length=500)] = []
+    entries: Annotated[
+        tuple[str, ...],
+        Field(alias="entry", min_length=1, max_length=20),
+        BeforeValidator(several),
+        Short(str),
+    ]
+    links: Annotated[dict[Name, Link], Field(min_length=1, max_length=100)]
+
+    def entry_hops(self) -> tuple[Hop, ...]:
+        """The customers' hop to each entry."""
+        return tuple(
+            Hop(caller=CUSTOMER, operation=ENTRY_OPERATION, callee=entry) for entry in self.entries
+        )
+
+    def calls_of(self, link: str) -> dict[str, Call]:
+        """The calls of a link by operation; `forwards_to` is the call `forward`."""
+        declared = self.links[link]
+        calls: dict[str, Call] = {str(name): call for name, call in declared.calls.items()}
+        if declared.forwards_to is not None:
+            calls["forward"] = Call.model_validate(
+                {"to": declared.forwards_to, "timeout": f"{self.deadline}s"}
+            )
+        if self.propagate_deadline:
+            calls = {
+                name: call
+                if call.propagate_deadline is not None
+                else call.model_copy(update={"propagate_deadline": True})
+                for name, call in calls.items()
+            }
+        return calls
+
+    def callees_of(self, link: str) -> list[str]:
+        """The links that a link may call, each once, as its calls name them."""
+        calls = self.calls_of(link).values()
+        return list(dict.fromkeys(target for call in calls for target in call.targets))
+
+    def host_of(self, link: str) -> str | None:
+        """The machine that a link is placed on; None: the machine of the run."""
+        return next((name for name, host in self.hosts.items() if link in host.links), None)
+
+    def own_services(self) -> dict[str, OwnService]:
+        """The links that are the user's processes, by name."""
+        return {name: link.service for name, link in self.links.items() if link.service is not None}
+
+    @cached_property
+    def reversed_by_callers(self) -> frozenset[str]:
+        """The links at which a link in front may reverse a whole payment."""
+        return frozenset(
+            target
+            for link in self.links.values()
+            for operation, call in link.calls.items()
+            if operation == "forward" and call.on_unknown == "reverse"
+            for target in call.targets
+            if target in self.links
+        )
+
+    def follow_ups(self) -> list[str]:
+        """Operations that follow authorisations in this chain: capture, refund, advise."""
+        links = self.links.values()
+        steps = [step for link in links for call in link.calls.values() for step in call.fallback]
+        # An own service, or whoever calls a vendor's API, captures and refunds whenever it likes.
+        is_asked = any(link.service is not None or link.dialect.is_vendors for link in links)
+        does = {
+            "capture": is_asked or any(link.captures is not None for link in links),
+            # A forwarded payment that is reversed after its capture is refunded.
+            "refund": is_asked
+            or any(link.refunds is not None for link in links)
+            or any(self.links[name].captures is not None for name in self.reversed_by_callers),
+            "advise": any(isinstance(step, StandIn) for step in steps),
+        }
+        return [operation for operation, is_done in does.items() if is_done]
+
+    def hops(self) -> tuple[Hop, ...]:
+        """Every hop of the chain, the customer's own first, in declared order.
+
+        Reversals and follow-ups take the path of the authorisation, and queries reach its first
+        link: all have hops of their own. An own service has one hop to each link that it calls,
+        since it knows one address of each: whatever it asks goes there.
+        """
+        return self._hops
+
+    @cached_property  # a search asks for each schedule; a loaded chain never changes
+    def _hops(self) -> tuple[Hop, ...]:
+        found = list(self.entry_hops())
+        for caller, link in self.links.items():
+            found += self._own_hops(caller) if link.service is not None else self._calls(caller)
+            if link.webhooks is not None:
+                found.append(Hop(caller=caller, operation="notify", callee=link.webhooks.to))
+        unique = {hop.name: hop for hop in found}
+        return tuple(unique.values())
+
+    def _calls(self, caller: str) -> Iterator[Hop]:
+        """The hops of a mock: one for each operation and callee."""
+        follow_ups = self.follow_ups()
+        for operation, call in self.calls_of(caller).items():
+            for callee in call.targets:
+                yield Hop(caller=caller, operation=operation, callee=callee)
+                if operation == "forward" and call.on_unknown == "reverse":
+                    yield Hop(caller=caller, operation="void", callee=callee)
+                if operation != "authorise":
+                    continue
+                for later in ("void", *follow_ups):
+                    yield Hop(caller=caller, operation=later, callee=callee)
+                if call.on_unknown == "query":
+                    yield Hop(caller=caller, operation="query", callee=callee)
+
+    def _own_hops(self, caller: str) -> Iterator[Hop]:
+        """The hops of an own service: one for each callee, named by the first call to it."""
+        known: set[str] = set()
+        for operation, call in self.calls_of(caller).items():
+            for callee in call.targets:
+                if callee not in known:
+                    yield Hop(caller=caller, operation=operation, callee=callee)
+                known.add(callee)

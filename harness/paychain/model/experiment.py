@@ -1,0 +1,69 @@
+"""Load, faults on a timeline, tolerances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import Field
+
+from paychain.declaration.quantity import Span
+from paychain.declaration.schema import Declared
+from paychain.faults.fault import Fault
+from paychain.model.assurance import Assurance
+from paychain.model.chain import Name
+from paychain.model.load import Load
+from paychain.model.stop import StopWhen
+from paychain.model.tolerance import Tolerances
+
+MAX_FAULTS = 1_000  # of one experiment, each window of a recurring one counted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """When the stages of a run begin, in seconds on its clock."""
+
+    load_start_s: float
+    before_start_s: float  # the end of the warm-up
+    faults_start_s: float
+    load_end_s: float
+
+    def cut_short(self, at_s: float) -> Times:
+        """The same, for a load that was ended `at_s` seconds after its start."""
+        return replace(self, load_end_s=self.load_start_s + at_s)
+
+
+class Experiment(Declared):
+    """One experiment. `time_scale` says how an outage's clock was compressed; it is only stated."""
+
+    experiment: Name
+    title: str = ""
+    based_on: str = ""
+    time_scale: Annotated[str, Field(pattern=r"^1(/[1-9]\d{0,6})?$")] = "1"
+    load: Load
+    # how long the chain may take after the load to come to rest; the chain says it without this
+    settles_within: Span | None = None
+    faults: Annotated[list[Fault], Field(max_length=MAX_FAULTS)] = []
+    tolerances: Tolerances = Tolerances()
+    stop_when: StopWhen = []
+    assurance: Assurance = Assurance()
+
+    @property
+    def faults_last(self) -> float:
+        """Seconds from the first moment of the fault timeline until the last heal."""
+        return max((fault.ends for fault in self.faults), default=0.0)
+
+    @property
+    def load_lasts(self) -> float:
+        """Seconds of load, warm-up included."""
+        return self.load.warm_up + self.load.before + self.faults_last + self.load.after
+
+    def times(self, start_s: float) -> Times:
+        """When its stages begin, for a load that starts at `start_s`."""
+        before_s = start_s + self.load.warm_up
+        return Times(
+            load_start_s=start_s,
+            before_start_s=before_s,
+            faults_start_s=before_s + self.load.before,
+            load_end_s=start_s + self.load_lasts,
+        )

@@ -1,0 +1,27 @@
+"""`exempt`: the payment goes on without authentication."""
+
+from __future__ import annotations
+
+from paychain.model.fallbacks.step import GoOn, Limit
+from paychain.payments.journal import DecisionKind
+
+
+class Exempt(GoOn):
+    """Go on without authentication and say so (an exemption, a regulatory risk)."""
+
+    decision = DecisionKind.EXEMPT
+    operations = frozenset({"authenticate"})
+    risk = "approved without {lacking}"
+    marks = "is_exempt"
+
+    exempt: Limit
+
+    @property
+    def limit(self) -> Limit:
+        """Up to which amount."""
+        return self.exempt
+
+    @property
+    def words(self) -> str:
+        """`exempt up to 50.00`."""
+        return f"exempt up to {self.exempt.up_to}"

@@ -1,0 +1,235 @@
+"""Every kind of review finding: what it costs when it happens, why, and who saw it happen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+# What a weakness costs: money that is charged twice or never arrives, money that is held for a
+# payment that failed, payments that fail.
+Cost = Literal["money", "orphaned", "availability"]
+Kind = Literal[
+    "failover_on_unknown",
+    "retry_without_key",
+    "queue_without_key",
+    "customer_retry_without_key",
+    "no_idempotency",
+    "webhook_not_deduplicated",
+    "captured_twice",
+    "refunds_unchecked",
+    "capture_beyond_limit",
+    "captured_before_delivery",
+    "wrong_decimals",
+    "hold_expires_early",
+    "memory_outbox",
+    "webhook_given_up_early",
+    "unlimited_fallback",
+    "rest_not_released",
+    "tenders_not_compensated",
+    "reversal_behind_breaker",
+    "reversal_given_up_early",
+    "unknown_left_open",
+    "query_not_offered",
+    "timeout_inversion",
+    "deadline_too_short",
+    "breaker_cannot_open",
+    "fault_without_traffic",
+    "hedge_too_early",
+    "amplified_retries",
+    "retries_without_budget",
+    "call_without_policy",
+    "authentication_not_portable",
+    "shared_provider",
+    "single_link",
+    "single_provider",
+]
+
+
+@dataclass(frozen=True)
+class KindFacts:
+    """What is known of a kind: its cost, why it matters in one sentence, the source of that."""
+
+    costs: Cost
+    why: str
+    source: str
+
+
+# What costs most stands first: findings are shown in this order.
+KINDS: dict[Kind, KindFacts] = {
+    "failover_on_unknown": KindFacts(
+        "money",
+        "The first target may have charged the card, and an idempotency key is valid at one "
+        "provider only, so the customer can be charged twice.",
+        "shown by: paychain run card-gives-up processor-lost-answers",
+    ),
+    "retry_without_key": KindFacts(
+        "money",
+        "Repeating a request that was executed but not answered moves the money again.",
+        "Stripe and Checkout.com, idempotent requests: a result that was not stored is repeated",
+    ),
+    "queue_without_key": KindFacts(
+        "money",
+        "A stored request is sent until it is answered; each one that was executed without an "
+        "answer moves the money again.",
+        "Stripe and Checkout.com, idempotent requests: a result that was not stored is repeated",
+    ),
+    "customer_retry_without_key": KindFacts(
+        "money",
+        "The customer's second request is a new payment to a gateway that cannot recognise it.",
+        "IETF draft-ietf-httpapi-idempotency-key-header §2: POST is not idempotent by itself",
+    ),
+    "no_idempotency": KindFacts(
+        "money",
+        "HTTP libraries and proxies send a request again after a reset, although nobody declared "
+        "a retry; the link executes it twice.",
+        "RFC 9110 §9.2.2: automatic retries of methods that are not idempotent",
+    ),
+    "webhook_not_deduplicated": KindFacts(
+        "money",
+        "Webhooks are delivered at least once, so each duplicate captures the payment again.",
+        "Stripe, webhooks: endpoints may occasionally receive the same event more than once",
+    ),
+    "captured_twice": KindFacts(
+        "money",
+        "Return page and webhook arrive within milliseconds, and no link recognises the second "
+        "capture as a repeat of the first.",
+        "docs/follow-ups.md: return page and webhook both capture",
+    ),
+    "refunds_unchecked": KindFacts(
+        "money",
+        "Two refunds at the same moment, or one that is sent again, return more than was taken.",
+        "docs/domain.md §2.5 (I4): refunds are at most the captures",
+    ),
+    "capture_beyond_limit": KindFacts(
+        "money",
+        "A capture beyond what a link permits is refused, so that nothing is collected.",
+        "docs/follow-ups.md: more than was authorised",
+    ),
+    "captured_before_delivery": KindFacts(
+        "money",
+        "A capture that arrives before the stored authorisation is refused: the payment is never "
+        "collected.",
+        "docs/domain.md §1.3: store-and-forward, declined on upload",
+    ),
+    "wrong_decimals": KindFacts(
+        "money",
+        "Every amount is wrong by a power of ten, and each link believes its own.",
+        "Stripe, zero-decimal currencies (docs.stripe.com/currencies#zero-decimal)",
+    ),
+    "hold_expires_early": KindFacts(
+        "money",
+        "What is captured after its hold has expired is refused, or taken without a guarantee.",
+        "docs/domain.md §1.1: an authorisation is valid for a limited time",
+    ),
+    "memory_outbox": KindFacts(
+        "money",
+        "A crash loses what is due but not delivered yet, so approved payments are never "
+        "collected.",
+        "transactional outbox (microservices.io/patterns/data/transactional-outbox.html)",
+    ),
+    "webhook_given_up_early": KindFacts(
+        "money",
+        "Nothing else starts the capture: a webhook that is given up is money never collected.",
+        "Stripe, webhooks: delivery is attempted for up to three days",
+    ),
+    "unlimited_fallback": KindFacts(
+        "money",
+        "Whoever approves in place of the issuer pays for what the issuer would have declined.",
+        "docs/domain.md §1.7: stand-in is never an automatic approval",
+    ),
+    "rest_not_released": KindFacts(
+        "orphaned",
+        "What is not captured stays on the cardholder's account until the hold expires.",
+        "docs/follow-ups.md: the rest after the last capture",
+    ),
+    "tenders_not_compensated": KindFacts(
+        "orphaned",
+        "The customer's gift card is taken for an order that was never paid.",
+        "docs/follow-ups.md: several tenders",
+    ),
+    "reversal_behind_breaker": KindFacts(
+        "orphaned",
+        "Unanswered charges open the breaker, which then rejects the reversals that would undo "
+        "them.",
+        "found by fault search: two lost answers are enough",
+    ),
+    "reversal_given_up_early": KindFacts(
+        "orphaned",
+        "A reversal that is given up before the link is back leaves the cardholder's money held.",
+        "docs/domain.md §1.4: a reversal is repeated until it is acknowledged",
+    ),
+    "unknown_left_open": KindFacts(
+        "orphaned",
+        "A timeout is not a failure: the authorisation may be held although the payment failed.",
+        "jPOS message flow: no answer to 0100 is followed by a reversal, not by a failure",
+    ),
+    "query_not_offered": KindFacts(
+        "orphaned",
+        "A query that the provider does not offer clears nothing up: the authorisation may be held "
+        "although the payment failed.",
+        "CheckoutService-v72.json of Adyen/adyen-openapi: no operation reads a payment",
+    ),
+    "timeout_inversion": KindFacts(
+        "orphaned",
+        "A caller that gives up first does not learn that the payment was approved after all.",
+        "jPOS message flow: no answer to 0100 is followed by a reversal, not by a failure",
+    ),
+    "deadline_too_short": KindFacts(
+        "orphaned",
+        "The customer gives up while the chain is still working, and may pay again.",
+        "Visa Europe 2018-06-01: cardholders' repeats about doubled the failures counted",
+    ),
+    "breaker_cannot_open": KindFacts(
+        "availability",
+        "Every call goes to the dead target first: the breaker never has enough calls to judge.",
+        "resilience4j, CircuitBreaker: minimumNumberOfCalls before a rate is calculated",
+    ),
+    "fault_without_traffic": KindFacts(
+        "availability",
+        "A fault that affects no request proves nothing about the chain.",
+        "docs/measures.md: a fault that touched nothing is not a pass",
+    ),
+    "hedge_too_early": KindFacts(
+        "availability",
+        "More than half of all calls are sent twice, on a day when nothing is wrong.",
+        "Dean, Barroso: The Tail at Scale, CACM 56(2): hedge after the 95th percentile",
+    ),
+    "amplified_retries": KindFacts(
+        "availability",
+        "Retries of several links multiply, and the storm hits a link that has just recovered.",
+        "Infura 2020-11-11: the retry storm came after the fix; UPI 2025-04-12: status checks",
+    ),
+    "retries_without_budget": KindFacts(
+        "availability",
+        "Refused and late requests are sent again, so that a link at its capacity gets more of "
+        "them, and stays overloaded when the cause is gone.",
+        "Google, Site Reliability Engineering, ch. 21 (sre.google/sre-book/handling-overload): "
+        "a retry budget of 10 %",
+    ),
+    "call_without_policy": KindFacts(
+        "availability",
+        "Every failure of the callee, however short, becomes a failed payment.",
+        "DORA, Regulation (EU) 2022/2554, Art. 11(5): redundancy of interdependent services",
+    ),
+    "authentication_not_portable": KindFacts(
+        "availability",
+        "Elsewhere the payment counts as not authenticated: it is declined softly, or approved at "
+        "the merchant's risk.",
+        "docs/follow-ups.md: an authentication that is valid at one processor only",
+    ),
+    "shared_provider": KindFacts(
+        "availability",
+        "The fallback fails together with the target that it replaces.",
+        "Worldline Italy 2024-11-28: one carrier's cut took down both routes; DORA Art. 29(1)",
+    ),
+    "single_link": KindFacts(
+        "availability",
+        "While this link is down no payment succeeds, whatever the other links do.",
+        "DORA, Regulation (EU) 2022/2554, Art. 10(1): material single points of failure",
+    ),
+    "single_provider": KindFacts(
+        "availability",
+        "All links of a provider fail together, and no payment can avoid them.",
+        "AWS 2025-10-20 (aws.amazon.com/message/101925); DORA Art. 10(1)",
+    ),
+}

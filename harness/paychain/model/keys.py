@@ -1,0 +1,113 @@
+"""Which keys a file may have at a place, and what an unknown key probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from paychain.declaration.schema import Declared
+from paychain.declaration.text import KeyPath
+from paychain.faults.kinds import KINDS
+
+MAX_LISTED = 10  # keys that a hint lists in full
+Schema = dict[str, Any]
+# What people write who know other tools, where that key exists.
+_OTHER_WORDS = {
+    "duration": "for",
+    "lasts": "for",
+    "length": "for",
+    "start": "at",
+    "begin": "at",
+    "every": "flapping",
+    "outage": "down",
+    "maintenance": "down",
+    "partition": "blackhole",
+    "circuit_breaker": "breaker",
+    "retries": "retry",
+    "url": "to",
+    "cmd": "command",
+}
+
+
+def no_key(key: str, inside: KeyPath, model: type[Declared]) -> tuple[str, str]:
+    """What is wrong with a key that may not stand there, and a hint. `inside`: where it stands."""
+    schema = model.model_json_schema()
+    allowed = list(dict.fromkeys(_keys_at(schema, inside)))
+    what = f"unknown key '{key}'"
+    # `median: 12,50` within braces: YAML reads the digits behind the comma as a key.
+    if key.isdecimal():
+        return f"'{key}' is read as a key: a comma separates keys here", "write a decimal point"
+    is_fault = set(KINDS) <= set(allowed)
+    if is_fault:
+        what = f"unknown fault '{key}'"
+    other = _OTHER_WORDS.get(key)
+    close = get_close_matches(key, allowed, n=1, cutoff=0.6)
+    if other in allowed or close:
+        intended = other if other in allowed else close[0]
+        if intended not in KINDS:
+            what = f"unknown key '{key}'"
+        return what, f"did you mean '{intended}'?"
+    if is_fault:
+        return what, f"the faults are: {', '.join(sorted(KINDS))}"
+    homes = [name for name, owned in properties(model) if key in owned]
+    if homes and len(allowed) > MAX_LISTED:
+        return f"'{key}' does not belong here", f"move it {_under(homes, model)}"
+    if not allowed:
+        return what, "remove it"
+    more = ", …" if len(allowed) > MAX_LISTED else ""
+    return what, f"the keys here are: {', '.join(allowed[:MAX_LISTED])}{more}"
+
+
+def properties(model: type[Declared]) -> Iterator[tuple[str, Schema]]:
+    """Every part of a file by the name of its model ("" for the whole), with its keys."""
+    schema = model.model_json_schema()
+    for name, part in [("", schema), *schema["$defs"].items()]:
+        yield name, part.get("properties", {})
+
+
+def _keys_at(schema: Schema, path: KeyPath) -> Iterator[str]:
+    """The keys that a file may have under a key path."""
+    parts = [schema]
+    for step in path:
+        parts = [inner for part in _choices(parts, schema) for inner in _inside(part, step)]
+    for part in _choices(parts, schema):
+        yield from part.get("properties", {})
+
+
+def _inside(part: Schema, step: str | int) -> Iterator[Schema]:
+    """The schemas of what one part has under a key or an index."""
+    if isinstance(step, int):
+        yield part.get("items", {})
+    elif step in part.get("properties", {}):
+        yield part["properties"][step]
+    elif isinstance(part.get("additionalProperties"), dict):
+        yield part["additionalProperties"]
+    yield from part.get("patternProperties", {}).values()
+
+
+def _choices(parts: list[Schema], schema: Schema) -> list[Schema]:
+    """The parts with references followed and every branch of a choice on its own."""
+    found: list[Schema] = []
+    waiting = list(parts)
+    while waiting:
+        part = waiting.pop(0)
+        if "$ref" in part:
+            waiting.append(schema["$defs"][part["$ref"].rsplit("/", 1)[-1]])
+        for choice in ("anyOf", "oneOf", "allOf"):
+            waiting += part.get(choice, [])
+        found.append(part)
+    return found
+
+
+def _under(homes: list[str], model: type[Declared]) -> str:
+    """`under calls or query`: the keys whose values may have the misplaced key."""
+    parents: dict[str, None] = {}
+    for home in homes:
+        if not home:
+            return "to the top of the file"
+        for _, owned in properties(model):
+            parents.update(
+                dict.fromkeys(key for key, schema in owned.items() if f"/{home}'" in str(schema))
+            )
+    return f"under {' or '.join(list(parents)[:3])}" if parents else "elsewhere"

@@ -1,0 +1,257 @@
+"""From a name or a file to a checked model; every mistake of a file at once, with its place.
+
+find → read_text → parse (YAML with places) → pydantic → check → Loaded
+          any of them: FileMistakes, one line `file:line:column: what; hint` each
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from paychain.declaration.problem import Problem
+from paychain.declaration.schema import Declared
+from paychain.declaration.text import Document, KeyPath, Mistake, parse, read_text
+from paychain.model.adapters import check_adapters
+from paychain.model.assurance import Assurance
+from paychain.model.chain import Chain
+from paychain.model.checks import check_chain, check_experiment, check_links
+from paychain.model.experiment import Experiment
+from paychain.model.judgeable import check_judgeable
+from paychain.model.load import read_recorded
+from paychain.model.partial import path_in, without_mistakes
+from paychain.model.renaming import Names, renamed, used_of
+from paychain.model.sentence import sentence
+from paychain.payments.errors import UserError, meant
+
+Model = TypeVar("Model", bound=Declared)
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SHIPPED = (_PACKAGE.parents[1], _PACKAGE / "shipped")  # in a checkout, and installed
+SUFFIXES = (".yaml", ".yml")
+NO_NAMES: Names = MappingProxyType({})
+_FOLDERS = {"chain": "chains", "experiment": "chaos"}
+
+
+class FileMistakes(UserError):
+    """All mistakes of one file, each as `file:line:column: what; hint`."""
+
+    def __init__(self, path: str, mistakes: list[Mistake]) -> None:
+        self.path = path
+        self.mistakes = sorted(set(mistakes))
+        self.lines = [
+            f"{path}:{mistake.line}:{mistake.column}: {mistake.what}"
+            + (f"; {mistake.hint}" if mistake.hint else "")
+            for mistake in self.mistakes
+        ]
+        count = f"{len(self.lines)} mistake{'s' if len(self.lines) > 1 else ''}"
+        super().__init__("\n".join([*self.lines, f"{count}; nothing was run"]))
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[Model]):
+    """A checked model with the file it was read from."""
+
+    model: Model
+    path: Path
+    text: str
+    document: Document
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the file's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def place(self, *keys: str | int) -> str:
+        """`file:line:column` of the nearest known part of a key path."""
+        line, column = self.document.place(keys)
+        return f"{self.path}:{line}:{column}"
+
+
+def load_chain(spec: str) -> Loaded[Chain]:
+    """A chain by name or path. Raises FileMistakes for its mistakes, UserError without a file."""
+    path = find(spec, "chain")
+
+    def check(chain: Chain) -> list[Problem]:
+        return check_chain(chain) or list(check_adapters(chain, path.parent))
+
+    return _load(path, Chain, check, check_links)
+
+
+def load_experiment(
+    spec: str,
+    chain: Chain | None = None,
+    names: Names = NO_NAMES,
+    *,
+    shares_names: bool = False,
+    needs_tolerances: bool = False,
+) -> Loaded[Experiment]:
+    """An experiment by name or path, checked against a chain when one is given.
+
+    `names`: what the chain calls the providers and links that the experiment names; `shares_names`:
+    some of them may be for other experiments; `needs_tolerances`: an experiment that does not say
+    by what it is judged is a mistake. Raises FileMistakes for its mistakes, UserError
+    without a file or for a name it does not use.
+    """
+    path = find(spec, "experiment")
+
+    def with_names(experiment: Experiment) -> Experiment:
+        used = used_of(names, experiment) if shares_names else names
+        return renamed(experiment, used, chain)
+
+    def check(experiment: Experiment) -> list[Problem]:
+        experiment = with_names(experiment)
+        found = check_experiment(experiment, chain)
+        if not found:
+            currency = chain.currency if chain is not None else None
+            lasts_s = experiment.load_lasts
+            found = list(read_recorded(experiment.load, path.parent, lasts_s, currency))
+            found = found or list(check_judgeable(experiment))
+        return [*_no_tolerances(experiment), *found] if needs_tolerances else found
+
+    loaded = _load(path, Experiment, check)
+    model = _with_ids(with_names(loaded.model))
+    return Loaded(model, loaded.path, loaded.text, loaded.document)
+
+
+def _no_tolerances(experiment: Experiment) -> list[Problem]:
+    """To be judged by the money rules alone is a decision, so a file that is kept says it."""
+    if "tolerances" in experiment.model_fields_set:
+        return []
+    hint = "add tolerances:, or tolerances: {} to judge by the money rules alone"
+    return [Problem((), "the experiment has no tolerances", hint)]
+
+
+def load_assurance(path: Path) -> Loaded[Assurance]:
+    """An assurance file. Raises FileMistakes for its mistakes, UserError without a file."""
+    if not path.is_file():
+        raise UserError(f"no such assurance file: {path}", hint="check the path")
+    return _load(path, Assurance, lambda _: [])
+
+
+def find(spec: str, kind: str) -> Path:
+    """The file of a name or path: the user's own files come before the shipped ones.
+
+    Raises UserError when there is none.
+    """
+    # What has a slash or an ending is a path, anything else is a name.
+    if "/" in spec or spec.endswith(SUFFIXES):
+        path = Path(spec)
+        if path.is_dir():
+            raise _folder(spec, kind)
+        if not path.is_file():
+            raise UserError(f"no such {kind} file: {spec}", hint="check the path")
+        return path
+    known = available(kind)
+    if spec not in known:
+        if Path(spec).is_dir():
+            raise _folder(spec, kind)
+        if Path(f"{spec}.yaml").is_file():
+            raise UserError(f"no {kind} named '{spec}'", hint=f"did you mean '{spec}.yaml'?")
+        raise UserError(f"no {kind} named '{spec}'", hint=meant(spec, sorted(known)))
+    return known[spec]
+
+
+def _folder(spec: str, kind: str) -> UserError:
+    return UserError(f"{spec} is a folder", hint=f"name one {kind} file in it")
+
+
+def available(kind: str) -> dict[str, Path]:
+    """Names and files of the user's and the shipped chains or experiments."""
+    found: dict[str, Path] = {}
+    for root in (Path(), *_SHIPPED):
+        for path in sorted((root / _FOLDERS[kind]).rglob("*.y*ml")):
+            if path.suffix in SUFFIXES:
+                found.setdefault(path.stem, path)
+    return found
+
+
+def _load(
+    path: Path,
+    model: type[Model],
+    check: Callable[[Any], list[Problem]],
+    check_parts: Callable[[Any], list[Problem]] | None = None,
+) -> Loaded[Model]:
+    """A checked model of a file.
+
+    `check_parts`: what of `check` can be said of a file that has other mistakes; all without it.
+    """
+    text, unreadable = read_text(path)
+    if unreadable is not None:
+        raise FileMistakes(str(path), [unreadable])
+    document = parse(text)
+    if document.mistakes:
+        raise FileMistakes(str(path), document.mistakes)
+    _refuse_the_other_kind(path, document, model)
+    try:
+        loaded = model.model_validate(document.value)
+    except ValidationError as error:
+        mistakes = _mistakes(error, document, model)
+        rest, cut = without_mistakes(document, model, error)
+        problems = (check_parts or check)(rest) if rest is not None else []
+        # What was cut out is missing on purpose: only what still stands there is judged.
+        mistakes += _as_mistakes(document, [item for item in problems if not cut.explains(item)])
+        raise FileMistakes(str(path), mistakes) from None
+    problems = check(loaded)
+    if problems:
+        raise FileMistakes(str(path), _as_mistakes(document, problems))
+    return Loaded(loaded, path, text, document)
+
+
+def _as_mistakes(document: Document, problems: Iterable[Problem]) -> list[Mistake]:
+    return [
+        Mistake(*_place_of_value(document, problem.path), problem.what, problem.hint)
+        for problem in problems
+    ]
+
+
+def _place_of_value(document: Document, path: KeyPath) -> tuple[int, int]:
+    """Line and column of the value at a path, or of the nearest known part of the path."""
+    return document.place((*path, "") if (*path, "") in document.places else path)
+
+
+def _refuse_the_other_kind(path: Path, document: Document, model: type[Declared]) -> None:
+    """A chain where an experiment is meant, or the other way round, is one mistake, not ten."""
+    kinds = [kind for kind in _FOLDERS if kind in model.model_fields]
+    others = [kind for kind in _FOLDERS if kind in document.value and kind not in kinds]
+    if kinds and others and kinds[0] not in document.value:
+        hint = f"give the {kinds[0]} here: the chain comes first, then the experiment"
+        raise UserError(f"{path} is a file of kind {others[0]}, not {kinds[0]}", hint=hint)
+
+
+def _mistakes(error: ValidationError, document: Document, model: type[Declared]) -> list[Mistake]:
+    found: dict[KeyPath, Mistake] = {}
+    for detail in error.errors(include_url=False):
+        path = path_in(document, detail["loc"])
+        what, hint, at_key = sentence(dict(detail), model, path)
+        place = path if at_key or (*path, "") not in document.places else (*path, "")
+        # A union reports every branch it tried: the first report for a place is enough. Each
+        # missing key is a mistake of its own.
+        distinct = (*place, str(detail["loc"][-1])) if detail["type"] == "missing" else place
+        found.setdefault(distinct, Mistake(*document.place(place), what, hint))
+    # Where the intended branch has a mistake further down, that mistake explains this one.
+    return [mistake for place, mistake in found.items() if not _is_explained(place, found)]
+
+
+def _is_explained(place: KeyPath, found: Iterable[KeyPath]) -> bool:
+    """Whether a mistake about a value has another mistake inside that value."""
+    whole = place[:-1]
+    return place[-1:] == ("",) and any(
+        other != place and len(other) > len(whole) and other[: len(whole)] == whole
+        for other in found
+    )
+
+
+def _with_ids(experiment: Experiment) -> Experiment:
+    """Every fault has an id, and each time that a recurring one comes is a fault of its own."""
+    faults = [
+        each
+        for number, fault in enumerate(experiment.faults)
+        for each in fault.as_number(number).occurrences()
+    ]
+    return experiment.model_copy(update={"faults": faults})

@@ -1,0 +1,39 @@
+"""Which hops of a chain lead out of the user's own services, and what they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paychain.model.chain import Chain, Hop
+
+_ALL = ("authorise", "capture", "void", "refund", "query")
+
+
+def is_mock(chain: Chain, link: str) -> bool:
+    """Whether a link is ours: it notes what own services ask of it."""
+    return link not in chain.own_services()
+
+
+def own_callers(chain: Chain) -> list[str]:
+    """The links that are no mocks. Only they call a link in the words of its vendor."""
+    return list(dict.fromkeys(hop.caller for hop in observed_hops(chain)))
+
+
+def observed_hops(chain: Chain) -> list[Hop]:
+    """The hops out of own services: nobody but the fault engine sees how they went for them."""
+    own = chain.own_services()
+    return [
+        hop
+        for hop in chain.hops()
+        if hop.caller in own
+        or (hop.callee in chain.links and chain.links[hop.callee].dialect.is_vendors)
+    ]
+
+
+def calls_over(chain: Chain, hop: str) -> Iterator[str]:
+    """The names of the calls that go over a hop: an own service has one hop for all it asks."""
+    caller, _, callee = hop.split(".")
+    yield hop
+    if caller in chain.own_services():
+        for operation in _ALL:
+            yield Hop(caller=caller, operation=operation, callee=callee).name

@@ -1,0 +1,103 @@
+"""What is left of a file without its mistakes, so that the rest of it can be checked as well."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from paychain.declaration.problem import Problem
+from paychain.declaration.schema import Declared
+from paychain.declaration.text import Document, KeyPath
+
+Model = TypeVar("Model", bound=Declared)
+MAX_CUTS = 5  # a cut may leave something required missing, which is cut in turn
+# Times that a file has to give and that nothing but other times depends on.
+_PLACEHOLDERS = {"before": "1s", "after": "1s", "at": "0s", "for": "1s"}
+_DEPENDS_ON = {"deadline": ("customer",), "load": ("load", "stop_when"), "faults": ("stop_when",)}
+
+
+@dataclass
+class Cut:
+    """What was taken out of a file, or put in for something missing."""
+
+    paths: list[KeyPath] = field(default_factory=list)
+
+    def explains(self, problem: Problem) -> bool:
+        """Whether a problem may be there only because of the cuts."""
+        for path in self.paths:
+            # What is inside of it, and what is said of everything around it.
+            depth = min(len(path), len(problem.path))
+            if depth and problem.path[:depth] == path[:depth]:
+                return True
+            if problem.path[:1] and problem.path[0] in _DEPENDS_ON.get(str(path[0]), ()):
+                return True
+            # Without its service, a link looks like a mock that declares what no mock has.
+            is_service = path[:1] == ("links",) and path[2:] == ("service",)
+            if is_service and problem.path[:2] == path[:2]:
+                return True
+            # A link or provider that was cut out is unknown to those who name it.
+            if len(path) == 2 and f"'{path[1]}'" in problem.what:
+                return True
+        return False
+
+
+def without_mistakes(
+    document: Document, model: type[Model], error: ValidationError
+) -> tuple[Model | None, Cut]:
+    """The model of a file without what is wrong in it; None when too little would be left."""
+    value, cut = deepcopy(document.value), Cut()
+    for _ in range(MAX_CUTS):
+        for detail in error.errors(include_url=False):
+            path = path_in(document, detail["loc"])
+            key = str(detail["loc"][-1])
+            if detail["type"] == "missing" and key in _PLACEHOLDERS:
+                inside = _at(value, path)
+                if isinstance(inside, dict):
+                    inside[key] = _PLACEHOLDERS[key]
+                    cut.paths.append((*path, key))
+            elif not _remove(value, path, cut):
+                return None, cut
+        try:
+            return model.model_validate(value), cut
+        except ValidationError as further:
+            error = further
+    return None, cut
+
+
+def path_in(document: Document, location: tuple[Any, ...]) -> KeyPath:
+    """The part of pydantic's location that is in the file, without names of union branches."""
+    path: KeyPath = ()
+    for step in location:
+        if (*path, step) in document.places:
+            path = (*path, step)
+    return path
+
+
+def _remove(value: Any, path: KeyPath, cut: Cut) -> bool:
+    """Take out a key, or what is around it when it is gone already. False: nothing can go.
+
+    Items of lists stay, because the places of the others count them.
+    """
+    while path:
+        inside = _at(value, path[:-1])
+        if isinstance(inside, dict) and path[-1] in inside:
+            del inside[path[-1]]
+            cut.paths.append(path)
+            return True
+        # Two reports of the same value: the first one took it out.
+        if any(path[: len(gone)] == gone for gone in cut.paths) and path in cut.paths:
+            return True
+        path = path[:-1]
+    return False
+
+
+def _at(value: Any, path: KeyPath) -> Any:
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value

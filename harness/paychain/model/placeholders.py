@@ -1,0 +1,60 @@
+"""Placeholders in an own service's command and variables: `{port}`, `{url:processor-a}`.
+
+    {host} {port}                       where the service itself listens
+    {folder}                            an empty folder of its own, removed after the run
+    {url:LINK} {host:LINK} {port:LINK}  the near end of its hop to a link; also CALL/LINK
+    {secret:LINK}                       what a link signs the webhooks with that it sends here
+
+`{{port}}` is the text `{port}`. Whatever else has braces, such as JSON or `${HOME}`, stays as it
+is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+FOLDER, SECRET = "folder", "secret"
+OF_LINKS = ("url", "host", "port", SECRET)
+OWN = ("host", "port", FOLDER)  # without a link: the service's own
+KINDS = tuple(dict.fromkeys([*OF_LINKS, *OWN]))
+_PLACEHOLDER = re.compile(
+    r"(?P<literal>\{\{[a-z_]+(?::[^{}]*)?\}\})|(?<!\$)\{(?P<kind>[a-z_]+)(?::(?P<link>[^{}\"\s]*))?\}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """One placeholder: its kind, and the link that it is for; None: the service itself."""
+
+    kind: str
+    call: str | None  # as written before the slash
+    link: str | None
+
+    def __str__(self) -> str:
+        """As a file writes it: `{url:authorise/processor-a}`."""
+        of = "" if self.link is None else f":{self.call + '/' if self.call else ''}{self.link}"
+        return f"{{{self.kind}{of}}}"
+
+
+def placeholders_in(text: str) -> Iterator[Placeholder]:
+    """Every placeholder of a text, known or not, in order."""
+    for match in _PLACEHOLDER.finditer(text):
+        if match["literal"] is None:
+            yield _of(match)
+
+
+def fill(text: str, value_of: Callable[[Placeholder], str]) -> str:
+    """The text with the value of each placeholder in its place."""
+    return _PLACEHOLDER.sub(
+        lambda match: match["literal"][1:-1] if match["literal"] else value_of(_of(match)), text
+    )
+
+
+def _of(match: re.Match[str]) -> Placeholder:
+    named = match["link"]
+    if named is None:
+        return Placeholder(match["kind"], None, None)
+    call, slash, link = named.rpartition("/")
+    return Placeholder(match["kind"], call if slash else None, link)

@@ -1,0 +1,149 @@
+"""Static review: how a chain will fail, as far as its declaration and an experiment's show.
+
+A new kind of finding is a function `Chain → Iterator[Found]` and a line in `_OF_CHAIN` (or
+`Chain, Experiment → …` and a line with its kind in `_OF_BOTH`), and its cost, reason and source in
+`model.finding_kinds.KINDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.model.finding_kinds import KINDS, Kind
+from paychain.model.loading import Loaded
+from paychain.model.review import (
+    experiments,
+    follow_ups,
+    keys,
+    money,
+    overload,
+    providers,
+    reversals,
+    times,
+    webhooks,
+)
+from paychain.model.review.claims import as_claimed, of_own_services
+from paychain.model.review.finding import Found, ReviewFinding, name_of
+from paychain.model.review.remedy import Change, Remedy
+
+__all__ = ["ReviewFinding", "remedy_in", "review", "stale_accepts"]
+_OF_CHAIN = (
+    keys.failover_on_unknown,
+    keys.retry_without_key,
+    keys.queue_without_key,
+    keys.customer_retry_without_key,
+    keys.no_idempotency,
+    webhooks.webhook_not_deduplicated,
+    follow_ups.captured_twice,
+    follow_ups.refunds_unchecked,
+    follow_ups.capture_beyond_limit,
+    webhooks.webhook_given_up_early,
+    money.captured_before_delivery,
+    money.wrong_decimals,
+    money.hold_expires_early,
+    money.memory_outbox,
+    money.unlimited_fallback,
+    follow_ups.rest_not_released,
+    follow_ups.tenders_not_compensated,
+    reversals.reversal_behind_breaker,
+    reversals.reversal_given_up_early,
+    reversals.unknown_left_open,
+    reversals.query_not_offered,
+    times.timeout_inversions,
+    times.deadline_too_short,
+    times.hedge_too_early,
+    times.amplified_retries,
+    overload.retries_without_budget,
+    times.call_without_policy,
+    follow_ups.authentication_not_portable,
+    providers.shared_providers,
+    providers.single_links,
+    providers.single_providers,
+)
+# What only an experiment shows, by its kind.
+_OF_BOTH: dict[Kind, Callable[[Chain, Experiment], Iterator[Found]]] = {
+    "customer_retry_without_key": experiments.paid_twice_without_key,
+    "breaker_cannot_open": experiments.breaker_cannot_open,
+    "reversal_given_up_early": experiments.reversal_given_up_in_fault,
+    "fault_without_traffic": experiments.fault_without_traffic,
+}
+
+
+def review(
+    loaded: Loaded[Chain], experiment: Loaded[Experiment] | None = None
+) -> list[ReviewFinding]:
+    """Every finding of a checked chain: what costs most first, each kind in the file's order.
+
+    With an experiment, also what the two show together.
+    """
+    chain = as_claimed(loaded.model)
+    raw = [finding for examine in _OF_CHAIN for finding in examine(chain)]
+    if experiment is not None:
+        both = (chain, experiment.model)
+        raw += [finding for examine in _OF_BOTH.values() for finding in examine(*both)]
+    found = [kept for finding in raw if (kept := of_own_services(loaded.model, finding))]
+    findings = [_placed(loaded, experiment, finding) for finding in found]
+    return [finding for _, _, _, finding in sorted(findings, key=lambda placed: placed[:3])]
+
+
+def remedy_in(loaded: Loaded[Chain] | Loaded[Experiment], change: Change) -> Remedy:
+    """A change with its place in a file."""
+    return Remedy(
+        file=str(loaded.path),
+        line=loaded.document.place(change.path)[0],
+        key=change.key,
+        value=change.written,
+        action=change.action,
+    )
+
+
+def stale_accepts(chain: Chain, findings: Sequence[ReviewFinding]) -> list[int]:
+    """The numbers of the chain's `accepts` that no finding needs any more.
+
+    What only an experiment can show is never stale.
+    """
+    found = {(finding.kind, finding.at) for finding in findings}
+    return [
+        number
+        for number, item in enumerate(chain.accepts)
+        if item.finding not in _OF_BOTH and (item.finding, item.at) not in found
+    ]
+
+
+def _placed(
+    loaded: Loaded[Chain], experiment: Loaded[Experiment] | None, finding: Found
+) -> tuple[int, int, tuple[int, int], ReviewFinding]:
+    """A finding with its places, after what it is sorted by: its kind, its file, its line."""
+    facts = KINDS[finding.kind]
+    is_in_chain = finding.file == "chain"
+    file = loaded if is_in_chain or experiment is None else experiment
+    accepted = (
+        item.because
+        for item in loaded.model.accepts
+        if (item.finding, item.at) == (finding.kind, name_of(finding.subject))
+    )
+    # A remedy is in the chain even where the experiment shows the weakness, unless the experiment
+    # itself is what has to change.
+    remedied = file if finding.remedy.path[:1] in (("load",), ("faults",)) else loaded
+    remedy = msgspec.structs.replace(
+        remedy_in(remedied, finding.remedy), at=name_of(finding.subject), cause=finding.kind
+    )
+    placed = ReviewFinding(
+        kind=finding.kind,
+        place=file.place(*finding.path),
+        subject=finding.subject,
+        what=finding.what,
+        why=facts.why,
+        source=facts.source,
+        hint=finding.hint,
+        costs=facts.costs,
+        remedy=remedy,
+        accepted=next(accepted, ""),
+        unavoidable=finding.unavoidable,
+    )
+    place = file.document.place(finding.path)
+    return list(KINDS).index(finding.kind), int(not is_in_chain), place, placed

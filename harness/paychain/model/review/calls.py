@@ -1,0 +1,79 @@
+"""The calls of a chain as the review reads them: who asks whom, and where it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from paychain.declaration.text import KeyPath
+from paychain.model.chain import Chain
+from paychain.model.policy import Call
+from paychain.model.roles import ROLES
+
+
+@dataclass(frozen=True)
+class DeclaredCall:
+    """A call that a link declares under `calls`."""
+
+    link: str
+    operation: str
+    call: Call
+
+    @property
+    def subject(self) -> str:
+        """`gateway.authorise`."""
+        return f"{self.link}.{self.operation}"
+
+    @property
+    def path(self) -> KeyPath:
+        """Its key path in the chain's file."""
+        return ("links", self.link, "calls", self.operation)
+
+    def at(self, *keys: str | int) -> KeyPath:
+        """The key path of one of its settings."""
+        return (*self.path, *keys)
+
+
+def declared_calls(chain: Chain) -> Iterator[DeclaredCall]:
+    """Every call under `calls`, in declared order; `forwards_to` has no settings."""
+    for name, link in chain.links.items():
+        for operation, call in link.calls.items():
+            yield DeclaredCall(name, operation, call)
+
+
+def paying_links(chain: Chain) -> list[str]:
+    """The links that read the customer's request: the first behind those that only forward."""
+    found: list[str] = []
+    waiting = [*chain.entries]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        if not reads_payments(chain, name):
+            waiting += [to for call in chain.calls_of(name).values() for to in call.targets]
+        else:
+            found.append(name)
+    return found
+
+
+def reads_payments(chain: Chain, link: str) -> bool:
+    """Whether a link knows a payment when it comes again: one that only forwards does not.
+
+    Unless it reverses what it forwards, for which it has to read it.
+    """
+    facts = ROLES[chain.links[link].role]
+    return not facts.only_forwards or any(
+        call.reverses(operation) for operation, call in chain.links[link].calls.items()
+    )
+
+
+def authorising_path(chain: Chain, link: str) -> list[str]:
+    """The links that may hold money for an authorisation of `link`, itself first."""
+    found = [link]
+    for name in found:
+        call = chain.calls_of(name).get("authorise")
+        if call is not None:
+            found += [target for target in call.targets if target not in found]
+    return found

@@ -1,0 +1,92 @@
+"""Own services in a review: their code is not known, only what they claim.
+
+The review reads an ordinary chain: each own service stands in it as a link whose calls do what is
+claimed, and otherwise what no finding can be made of. What is then found in settings that are
+nobody's claim is dropped, and what is found in a claim gets its place under `claims`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from paychain.declaration.text import KeyPath
+from paychain.model.chain import Chain, Link
+from paychain.model.policy import Call, Claims
+from paychain.model.review.calls import paying_links
+from paychain.model.review.finding import Found, name_of
+from paychain.model.review.remedy import Change
+from paychain.model.service import OwnService
+
+_DEPTH = 4  # keys of the path of a call: links, NAME, calls, OPERATION
+# Where a claim is missing: no wait, and every outcome cleared up. Neither leads to a finding.
+_SILENT: dict[str, object] = {
+    "timeout": 0.0,
+    "on_unknown": "reverse",
+    "propagate_deadline": False,  # a deadline is passed on in our own dialect only
+}
+
+
+def as_claimed(chain: Chain) -> Chain:
+    """The chain with what its own services claim in the place of policies."""
+    if not chain.own_services():
+        return chain
+    links = {
+        name: link if link.service is None else _claiming(link)
+        for name, link in chain.links.items()
+    }
+    claimed = chain.model_copy(update={"links": links})
+    claimed.__dict__.pop("_hops", None)  # a copy takes over what was computed of the original
+    return claimed
+
+
+def _claiming(link: Link) -> Link:
+    calls = {
+        operation: call.model_copy(update={**_SILENT, **_given(call), "claims": None})
+        for operation, call in link.calls.items()
+    }
+    return link.model_copy(update={"service": None, "calls": calls})
+
+
+def _given(call: Call) -> dict[str, object]:
+    return call.claims.given if call.claims is not None else {}
+
+
+def of_own_services(chain: Chain, found: Found) -> Found | None:
+    """A finding of the chain as claimed, for the chain as declared; None when it says nothing."""
+    own = chain.own_services()
+    if not own:
+        return found
+    if found.subject == "the customer" and set(paying_links(chain)) <= own.keys():
+        # Whether a second payment of an order is recognised is what the run is to show.
+        return None if found.kind == "customer_retry_without_key" else found
+    if name_of(found.subject) in own and found.kind == "customer_retry_without_key":
+        return None
+    path, remedied = _declared(chain, found.path), _declared(chain, found.remedy.path)
+    if path is None or remedied is None or _is_of_a_mock(own, found):
+        return None
+    if path == found.path and remedied == found.remedy.path:
+        return found
+    remedy = Change(remedied, found.remedy.value, found.remedy.action)
+    hint = f"change its code, and then its claim: {found.hint}"
+    return replace(found, path=path, remedy=remedy, hint=hint)
+
+
+def _is_of_a_mock(own: Mapping[str, OwnService], found: Found) -> bool:
+    """Whether it is about a policy that only a mock could have."""
+    is_own = found.path[:1] == ("links",) and len(found.path) > 1 and found.path[1] in own
+    return is_own and found.kind == "call_without_policy"
+
+
+def _declared(chain: Chain, path: KeyPath) -> KeyPath | None:
+    """Where the file has what this path is about; None when it is nobody's claim."""
+    if path[:1] != ("links",) or len(path) <= 2 or path[1] not in chain.own_services():
+        return path
+    if path[2] != "calls":
+        return None  # how a mock would behave
+    if len(path) <= _DEPTH or path[_DEPTH] not in Claims.model_fields:
+        return path
+    call = chain.calls_of(str(path[1])).get(str(path[3]))
+    if call is None or path[_DEPTH] not in _given(call):
+        return None
+    return (*path[:_DEPTH], "claims", *path[_DEPTH:])

@@ -1,0 +1,188 @@
+"""Findings that only an experiment and its chain show together."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from paychain.declaration.quantity import seconds_text
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.model.places import place_of
+from paychain.model.review.calls import declared_calls, paying_links
+from paychain.model.review.finding import Found
+from paychain.model.review.remedy import Change
+from paychain.model.review.reversals import (
+    MIN_PERSISTENCE_S,
+    give_up_after,
+    is_reversed,
+)
+from paychain.model.review.times import requests_per_payment
+
+_MARGIN = 2.0  # a breaker should open in half of its window, a reversal outlast a fault twice
+
+
+def paid_twice_without_key(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+    """Orders that the load pays twice, at a link that does not recognise the second payment."""
+    twice = experiment.load.twice
+    if twice is None or twice.share == 0:
+        return
+    for name in paying_links(chain):
+        link = chain.links[name]
+        key, remedy = "an idempotency key of its own", Change(("load", "twice", "key"), "same")
+        if twice.key == "new" and _refuses_duplicates(chain, name, twice.gap):
+            continue
+        if twice.key == "same":
+            window = link.idempotency.window
+            if link.idempotency.model != "none" and (window is None or window > twice.gap):
+                continue
+            key, remedy = "the same key", Change(("links", name, "idempotency"), "keyed")
+        yield Found(
+            kind="customer_retry_without_key",
+            path=("load", "twice"),
+            subject=f"link {name}",
+            what=f"{twice.share:.3g} of the orders are paid a second time under {key}, and {name} "
+            "executes that payment as well",
+            hint="one key for each order, recognised where it is paid; or a duplicate window "
+            "(duplicates:) where it is authorised",
+            remedy=remedy,
+            file="experiment",
+        )
+
+
+def _refuses_duplicates(chain: Chain, link: str, gap_s: float) -> bool:
+    """Whether every link that a gateway may authorise at refuses the second payment of an order."""
+    call = chain.calls_of(link).get("authorise")
+    targets = call.targets if call is not None else []
+    windows = [chain.links[target].duplicates for target in targets]
+    return bool(windows) and all(window is not None and window.within > gap_s for window in windows)
+
+
+def breaker_cannot_open(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+    """Breakers whose window never has the calls that they need to judge.
+
+    Judged at the fastest declared rate, with as many requests of each payment as policies allow.
+    """
+    requests = requests_per_payment(chain)
+    for declared in declared_calls(chain):
+        breaker = declared.call.breaker
+        if breaker is None or breaker.consecutive is not None:
+            continue
+        payments = most_payments(experiment, breaker.window)
+        each = max((requests.get(target, 1) for target in declared.call.targets), default=1)
+        if payments is None or payments * each >= breaker.minimum_calls:
+            continue
+        window = breaker.window
+        needs, has = breaker.minimum_calls / window, payments * each / window
+        key = declared.at("breaker", "minimum_calls")
+        yield Found(
+            kind="breaker_cannot_open",
+            path=declared.at("breaker"),
+            subject=declared.subject,
+            what=f"the breaker of {declared.subject} cannot open: {breaker.minimum_calls} calls "
+            f"in {window:g} s need {needs:.3g}/s, there is {has:.3g}/s",
+            hint="lower minimum_calls, lengthen the window, or set consecutive",
+            remedy=Change(key, max(1, int(payments * each / _MARGIN))),
+        )
+
+
+def most_payments(experiment: Experiment, window_s: float) -> float | None:
+    """The most payments that any window of this length can have; None when nothing limits them."""
+    load = experiment.load
+    if load.users is not None and load.think_time is not None:
+        think_s = load.think_time.median
+        return None if think_s == 0 else load.users * (1 + window_s / think_s)
+    if load.arrivals is not None and load.arrivals.replay is not None:
+        times = load.arrivals.times
+        return max(
+            (bisect_left(times, at + window_s) - number for number, at in enumerate(times)),
+            default=0,
+        )
+    rate = load.highest_rate(experiment.load_lasts)
+    # An order that is paid twice, or again under a new key, is more than one payment.
+    return None if rate is None or load.twice is not None else rate * window_s
+
+
+def reversal_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+    """Reversals that are given up while the fault that made them necessary is still on."""
+    for declared in declared_calls(chain):
+        reversal = declared.call.reversal
+        if not is_reversed(declared) or reversal.give_up_after < MIN_PERSISTENCE_S:
+            continue
+        longest_s = 0.0
+        for fault in experiment.faults:
+            place = place_of(chain, fault)
+            callees = {hop.callee for hop in chain.hops() if hop.name in place.hops}
+            if callees.union(place.links).intersection(declared.call.targets):
+                longest_s = max(longest_s, fault.lasts)
+        if longest_s <= reversal.give_up_after:
+            continue
+        yield Found(
+            kind="reversal_given_up_early",
+            path=declared.at("reversal"),
+            subject=declared.subject,
+            what=f"{declared.subject} gives up its reversals after "
+            f"{seconds_text(reversal.give_up_after, digits=4)}, and a fault behind it lasts "
+            f"{seconds_text(longest_s, digits=4)}",
+            hint="repeat reversals for longer than an outage lasts",
+            remedy=give_up_after(declared, _MARGIN * longest_s),
+        )
+
+
+def fault_without_traffic(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+    """A fault on a standby only, in an experiment where nothing makes payments go there."""
+    first = _first_choices(chain)
+    places = [place_of(chain, fault) for fault in experiment.faults]
+    hops = {hop.name: hop for hop in chain.hops()}
+    reached = [
+        any(name in first for name in place.links)
+        or any(
+            hops[name].callee in first and hops[name].caller in {*first, "customer"}
+            for name in place.hops
+        )
+        for place in places
+    ]
+    # Any fault on the usual way may send payments to a standby.
+    if any(reached):
+        return
+    for fault in experiment.faults:
+        yield Found(
+            kind="fault_without_traffic",
+            path=("faults", fault.number),
+            subject=f"fault {fault.id or fault.kind}",
+            what=f"{fault.kind} on {fault.where} meets no traffic: payments go there only when "
+            "something else fails, and nothing does",
+            hint="also inject a fault into what it stands by for",
+            remedy=Change(("faults", fault.number, "target", "link"), _stood_in_for(chain, first)),
+            file="experiment",
+        )
+
+
+def _first_choices(chain: Chain) -> set[str]:
+    """The links that payments reach while nothing fails."""
+    found, waiting = set[str](), [*chain.entries]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        waiting += [
+            target
+            for call in chain.calls_of(name).values()
+            for target in call.targets
+            if call.is_first(target)
+        ]
+        waiting += [
+            call.hedge.to
+            for call in chain.calls_of(name).values()
+            if call.hedge is not None and call.hedge.to is not None
+        ]
+    return found
+
+
+def _stood_in_for(chain: Chain, first: set[str]) -> str:
+    """The first link that has a standby."""
+    for declared in declared_calls(chain):
+        if set(declared.call.routes) - first:
+            return declared.call.to
+    return chain.entries[0]

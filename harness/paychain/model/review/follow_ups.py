@@ -1,0 +1,129 @@
+"""Findings about what follows an approval: captures, refunds, tenders, proofs that do not travel.
+
+Source: docs/follow-ups.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paychain.model.book_limits import overcapture
+from paychain.model.chain import Chain
+from paychain.model.review.calls import paying_links
+from paychain.model.review.finding import Found
+from paychain.model.review.remedy import Change
+
+
+def captured_twice(chain: Chain) -> Iterator[Found]:
+    """Gateways whose two triggers capture under keys of their own."""
+    for name, link in chain.links.items():
+        captures = link.captures
+        if captures is None or captures.key == "same":
+            continue
+        yield Found(
+            kind="captured_twice",
+            path=("links", name, "captures", "key"),
+            subject=f"link {name}",
+            what=f"{name} captures on the answer and on the webhook, each under a key of its own",
+            hint="remove key: new, so that the second capture is recognised as a repeat",
+            remedy=Change(("links", name, "captures", "key"), action="remove"),
+        )
+
+
+def capture_beyond_limit(chain: Chain) -> Iterator[Found]:
+    """Gateways that capture more than a link behind them lets through."""
+    for name, link in chain.links.items():
+        if link.captures is None or link.captures.of <= 1 or name not in paying_links(chain):
+            continue
+        limits = {target: overcapture(chain, target) or 0.0 for target in _behind(chain, name)}
+        tightest = min(limits, key=lambda target: limits[target], default=None)
+        if tightest is None or link.captures.of <= 1 + limits[tightest] + 1e-9:
+            continue
+        limit = f"{100 * (1 + limits[tightest]):g}%"
+        yield Found(
+            kind="capture_beyond_limit",
+            path=("links", name, "captures", "of"),
+            subject=f"link {name}",
+            what=f"{name} captures {100 * link.captures.of:g} % of what was authorised, and "
+            f"{tightest} permits {limit.removesuffix('%')} %",
+            hint="capture less, or declare overcapture: on the links that permit it",
+            remedy=Change(("links", name, "captures", "of"), limit),
+        )
+
+
+def refunds_unchecked(chain: Chain) -> Iterator[Found]:
+    """Links that do not compare a refund with what was captured."""
+    for name, link in chain.links.items():
+        if link.checks_refunds is False:
+            yield Found(
+                kind="refunds_unchecked",
+                path=("links", name, "checks_refunds"),
+                subject=f"link {name}",
+                what=f"{name} refunds whatever is asked, however much it refunded before",
+                hint="remove checks_refunds: false",
+                remedy=Change(("links", name, "checks_refunds"), action="remove"),
+            )
+
+
+def rest_not_released(chain: Chain) -> Iterator[Found]:
+    """Gateways that capture a part and never release the rest."""
+    for name, link in chain.links.items():
+        captures = link.captures
+        if captures is None or captures.final or captures.of >= 1:
+            continue
+        yield Found(
+            kind="rest_not_released",
+            path=("links", name, "captures", "final"),
+            subject=f"link {name}",
+            what=f"{name} captures {100 * captures.of:g} % and never releases the rest of the hold",
+            hint="remove final: false",
+            remedy=Change(("links", name, "captures", "final"), action="remove"),
+        )
+
+
+def tenders_not_compensated(chain: Chain) -> Iterator[Found]:
+    """Payments by several means of which the first ones stay taken when a later one fails."""
+    for name, link in chain.links.items():
+        for operation, call in link.calls.items():
+            if not call.shared_tenders or call.compensates:
+                continue
+            taken = ", ".join(target for target, _ in call.shared_tenders)
+            at = ("links", name, "calls", operation)
+            yield Found(
+                kind="tenders_not_compensated",
+                path=(*at, "tenders"),
+                subject=f"{name}.{operation}",
+                what=f"what {taken} authorised stays held when a later tender fails",
+                hint="declare compensates: true",
+                remedy=Change((*at, "compensates"), True),
+            )
+
+
+def authentication_not_portable(chain: Chain) -> Iterator[Found]:
+    """Fallbacks that get a payment without the authentication that was made for it."""
+    for name, link in chain.links.items():
+        authorise, authenticate = link.calls.get("authorise"), link.calls.get("authenticate")
+        if authorise is None or authenticate is None:
+            continue
+        for proof in authenticate.targets:
+            valid_for = chain.links[proof].valid_for
+            lost = [target for target in authorise.alternatives if target not in valid_for]
+            if not valid_for or not lost:
+                continue
+            yield Found(
+                kind="authentication_not_portable",
+                path=("links", proof, "valid_for"),
+                subject=f"link {proof}",
+                what=f"{name} may authorise at {', '.join(lost)}, where the authentications of "
+                f"{proof} are not valid",
+                hint="use an authentication that is valid at every processor",
+                remedy=Change(("links", proof, "valid_for"), action="remove"),
+            )
+
+
+def _behind(chain: Chain, name: str) -> Iterator[str]:
+    """Every link on the way of an authorisation from here."""
+    call = chain.links[name].calls.get("authorise")
+    for target in call.targets if call is not None else []:
+        yield target
+        yield from _behind(chain, target)

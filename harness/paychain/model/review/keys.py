@@ -1,0 +1,254 @@
+"""Findings about requests that may be executed twice: repeats that no idempotency key protects.
+
+Source: docs/domain.md §2.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paychain.declaration.quantity import seconds_text
+from paychain.declaration.text import KeyPath
+from paychain.model.chain import Chain, Link
+from paychain.model.fallbacks.queue import Queue
+from paychain.model.fallbacks.step import AnswerInstead, Failover
+from paychain.model.operations import MOVES_MONEY
+from paychain.model.review.calls import (
+    DeclaredCall,
+    declared_calls,
+    paying_links,
+    reads_payments,
+)
+from paychain.model.review.finding import Found, accept
+from paychain.model.review.remedy import Change
+from paychain.model.roles import ROLES
+
+# Failures after which a link executes an executed key again.
+_WORKS_AGAIN_AFTER = {
+    "none": frozenset({"reset", "timeout", "http_error", "malformed"}),
+    "checkout": frozenset({"http_error"}),
+}
+_FORWARDS_MONEY = MOVES_MONEY | {"forward"}  # a forwarded request is a whole payment
+
+
+def failover_on_unknown(chain: Chain) -> Iterator[Found]:
+    """Payments that go on elsewhere while the first target may still hold money."""
+    for declared in declared_calls(chain):
+        if declared.operation == "authorise":
+            yield from _authorisation_goes_on(declared)
+        elif declared.operation == "forward":
+            yield from _forward_goes_on(chain, declared)
+
+
+def _authorisation_goes_on(declared: DeclaredCall) -> Iterator[Found]:
+    call, where = declared.call, declared.subject
+    goes_on = [step for step in call.fallback if not isinstance(step, AnswerInstead)]
+    # A preferred link that fails is followed by the call's own target.
+    if not (goes_on or call.prefer) or call.on_unknown == "reverse":
+        return
+    is_declared = "on_unknown" in call.model_fields_set
+    when = "an unknown outcome"
+    if call.on_unknown in ("query", "resend"):
+        when = f"a {call.on_unknown} without an answer"
+    yield Found(
+        kind="failover_on_unknown",
+        path=declared.at("on_unknown" if is_declared else "fallback" if goes_on else "prefer"),
+        subject=where,
+        what=f"{where} falls back after {when} without reversing the first authorisation",
+        hint="declare on_unknown: reverse",
+        remedy=Change(declared.at("on_unknown"), "reverse"),
+    )
+
+
+def _forward_goes_on(chain: Chain, declared: DeclaredCall) -> Iterator[Found]:
+    """Another gateway knows nothing of what the first one may have taken."""
+    call, where = declared.call, declared.subject
+    if call.on_unknown == "reverse":
+        return
+    others = [name for step in call.fallback if isinstance(step, Failover) for name in step.targets]
+    key = "fallback"
+    if not others and call.prefer:
+        others, key = call.preferred, "prefer"
+    if not others and call.hedge is not None and call.hedge.to is not None:
+        others, key = [call.hedge.to], "hedge"
+    if not others:
+        return
+    # A gateway recognises what the first one sent only under a shared key and at the same
+    # processor: another processor knows nothing of the first one's authorisation.
+    routes = {tuple(_routes(chain, name)) for name in (call.to, *others)}
+    if call.shares_keys and len(routes) == 1:
+        return
+    if len(routes) == 1:
+        remedy = Change(declared.at("shares_keys"), True)
+    elif all(_can_reverse(chain.links[name]) for name in call.targets):
+        remedy = Change(declared.at("on_unknown"), "reverse")
+    elif all(_is_called_elsewhere(chain, name, declared) for name in others):
+        remedy = Change(declared.at(key), action="remove")
+    else:
+        # Without the call nothing reaches the other links, which would be a mistake in the file.
+        remedy = accept("failover_on_unknown", where)
+    yield Found(
+        kind="failover_on_unknown",
+        path=declared.at(key),
+        subject=where,
+        what=f"{where} sends a payment that {call.to} has not answered to {', '.join(others)}, "
+        f"and nobody reverses what {call.to} may have authorised",
+        hint="declare on_unknown: reverse, or, where gateways of the same processors really share "
+        "their keys, say so (shares_keys: true)",
+        remedy=remedy,
+    )
+
+
+def _can_reverse(link: Link) -> bool:
+    """Whether a payment that was forwarded to a link can be reversed there."""
+    return not ROLES[link.role].only_forwards and link.service is None
+
+
+def _routes(chain: Chain, gateway: str) -> list[str]:
+    """The links that a gateway sends authorisations to, in their order."""
+    call = chain.calls_of(gateway).get("authorise")
+    return call.routes if call is not None else [gateway]
+
+
+def _is_called_elsewhere(chain: Chain, target: str, declared: DeclaredCall) -> bool:
+    """Whether a link is a target of any other call."""
+    return any(
+        target in call.targets and (name, operation) != (declared.link, declared.operation)
+        for name in chain.links
+        for operation, call in chain.calls_of(name).items()
+    )
+
+
+def retry_without_key(chain: Chain) -> Iterator[Found]:
+    """Retries of money movements at links that would execute them again."""
+    for declared in declared_calls(chain):
+        call = declared.call
+        if declared.operation not in _FORWARDS_MONEY:
+            continue
+        tries: set[str] = set()
+        if call.retry is not None and call.attempts > 1:
+            tries = set(call.retry.on)
+        for target in call.targets:
+            link = chain.links[target]
+            model = link.idempotency.model
+            repeats: list[str] = sorted(tries & _WORKS_AGAIN_AFTER.get(model, frozenset()))
+            key, how = "retry", _why_again(link)
+            # Resending repeats whatever is unknown; a link that stores a 5xx is safe then.
+            if not repeats and call.on_unknown == "resend" and model == "none":
+                repeats, key = ["an unknown outcome"], "on_unknown"
+            if not repeats and "timeout" in tries and _forgets_within(link, call.timeout):
+                repeats, how = ["timeout"], _forgets(link)
+            if not repeats:
+                continue
+            yield Found(
+                kind="retry_without_key",
+                path=declared.at(key),
+                subject=declared.subject,
+                what=f"{declared.subject} repeats its request after {', '.join(repeats)}, "
+                f"and {target} {how}",
+                hint="use idempotency keys, or retry on refused only and set on_unknown: reverse",
+                remedy=_keyed(target),
+            )
+
+
+def queue_without_key(chain: Chain) -> Iterator[Found]:
+    """Stored requests that are delivered again to a link that would execute them again."""
+    for declared in declared_calls(chain):
+        call, target = declared.call, declared.call.to
+        link = chain.links[target]
+        for number, step in enumerate(call.fallback):
+            if not isinstance(step, Queue) or declared.operation not in _FORWARDS_MONEY:
+                continue
+            how = _why_again(link) if link.idempotency.model in _WORKS_AGAIN_AFTER else ""
+            if not how and _forgets_within(link, step.queue.within):
+                how = _forgets(link)
+            if how:
+                yield Found(
+                    kind="queue_without_key",
+                    path=declared.at("fallback", number),
+                    subject=declared.subject,
+                    what=f"{declared.subject} delivers stored requests until they are answered, "
+                    f"and {target} {how}",
+                    hint="give the link that executes them idempotency keys",
+                    remedy=_keyed(target),
+                )
+
+
+def customer_retry_without_key(chain: Chain) -> Iterator[Found]:
+    """Customers who send a payment again to a link that would execute it again."""
+    retry = chain.customer.retry
+    if retry is None:
+        return
+    if retry.key == "new":
+        yield Found(
+            kind="customer_retry_without_key",
+            path=("customer", "retry", "key"),
+            subject="the customer",
+            what="customers order again under a new key, and nobody knows that the first payment "
+            "of the order may have been taken",
+            hint="one key for each order, however often the customer tries",
+            remedy=Change(("customer", "retry", "key"), "same"),
+        )
+        return
+    for name in paying_links(chain):
+        link = chain.links[name]
+        how = _why_again(link) if link.idempotency.model in _WORKS_AGAIN_AFTER else ""
+        if not how and _forgets_within(link, retry.after):
+            how = _forgets(link)
+        if how:
+            yield Found(
+                kind="customer_retry_without_key",
+                path=("customer", "retry"),
+                subject=f"link {name}",
+                what=f"customers send a payment again after {seconds_text(retry.after, digits=4)} "
+                f"without an answer, and {name} {how}",
+                hint="recognise the customer's idempotency key, or do not let customers retry",
+                remedy=_keyed(name),
+            )
+
+
+def no_idempotency(chain: Chain) -> Iterator[Found]:
+    """Links that move money and would not survive a request that the network sends twice."""
+    asked = {
+        target
+        for name in chain.links
+        for operation, call in chain.calls_of(name).items()
+        if operation in _FORWARDS_MONEY
+        for target in call.targets
+    } | set(chain.entries)
+    for name, link in chain.links.items():
+        # Links that only forward and those that nobody asks for money have nothing to lose.
+        has_nothing_to_lose = ROLES[link.role].only_forwards and not reads_payments(chain, name)
+        if link.idempotency.model != "none" or name not in asked or has_nothing_to_lose:
+            continue
+        yield Found(
+            kind="no_idempotency",
+            path=("links", name, "idempotency"),
+            subject=f"link {name}",
+            what=f"{name} executes a request again that reaches it twice: it has no idempotency "
+            "keys",
+            hint="recognise repeated requests by a key",
+            remedy=_keyed(name),
+        )
+
+
+def _why_again(link: Link) -> str:
+    model = link.idempotency.model
+    return "has no idempotency keys" if model == "none" else f"({model}) does not store 5xx"
+
+
+def _forgets_within(link: Link, seconds: float) -> bool:
+    """Whether a key is forgotten before a repeat after so many seconds."""
+    window = link.idempotency.window
+    return window is not None and window <= seconds
+
+
+def _forgets(link: Link) -> str:
+    window = link.idempotency.window
+    assert window is not None  # it was found too short
+    return f"forgets a key after {seconds_text(window, digits=4)}"
+
+
+def _keyed(link: str) -> Change:
+    path: KeyPath = ("links", link, "idempotency")
+    return Change(path, "keyed")

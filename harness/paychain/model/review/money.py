@@ -1,0 +1,171 @@
+"""Findings about money that was approved and is never collected, or that nobody guarantees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paychain.declaration.quantity import seconds_text
+from paychain.model.chain import Chain, Link
+from paychain.model.fallbacks.queue import Queue
+from paychain.model.fallbacks.stand_in import StandIn
+from paychain.model.review.calls import authorising_path, declared_calls
+from paychain.model.review.finding import Found
+from paychain.model.review.remedy import Change, duration_text
+from paychain.payments.money import exponent
+
+# Stand-in approvals since a link's start, above which a limit on their number limits nothing: more
+# than a busy shop takes in the hours that an outage lasts.
+MAX_STAND_IN = 10_000
+_HOLD = "7d"  # the usual validity of a card authorisation
+_GRACE_S = 1.0  # beyond the last try of a delivery
+_STAND_IN = 100
+_QUEUED = 50.0
+
+
+def hold_expires_early(chain: Chain) -> Iterator[Found]:
+    """Links whose hold is over before the last part of a capture reaches them."""
+    found: set[str] = set()
+    for name, gateway in chain.links.items():
+        if gateway.captures is None:
+            continue
+        path = authorising_path(chain, name)
+        last_s = _last_capture_s(chain, gateway, path)
+        for holder in path:
+            expires_s = chain.links[holder].expires_after
+            if expires_s is None or expires_s > last_s or holder in found:
+                continue
+            found.add(holder)
+            key = ("links", holder, "expires_after")
+            yield Found(
+                kind="hold_expires_early",
+                path=key,
+                subject=f"link {holder}",
+                what=f"{holder} holds an authorisation for {_s(expires_s)}, and {name} captures "
+                f"until {_s(last_s)} after it",
+                hint="hold for longer, or capture sooner",
+                remedy=Change(key, _HOLD),
+            )
+
+
+def _last_capture_s(chain: Chain, gateway: Link, path: list[str]) -> float:
+    """Seconds after a hold until the last part of its capture arrives, on a slow day.
+
+    The answer travels to the gateway and the capture back: every link at its 99th percentile.
+    """
+    captures = gateway.captures
+    assert captures is not None
+    webhooks = [link.webhooks for link in chain.links.values() if link.webhooks is not None]
+    waits = [sent.delay.p99 for sent in webhooks] if captures.on == "webhook" else []
+    travel_s = sum(chain.links[name].answers_in.p99 for name in path)
+    return captures.after * captures.parts + max(waits, default=0.0) + travel_s
+
+
+def captured_before_delivery(chain: Chain) -> Iterator[Found]:
+    """Captures that are due while a link behind the gateway may still store the authorisation.
+
+    A gateway that stores a payment itself captures it after its delivery.
+    """
+    for name, gateway in chain.links.items():
+        if gateway.captures is None:
+            continue
+        behind = set(authorising_path(chain, name)) - {name}
+        stored_s = {
+            declared.link: step.queue.within + declared.call.timeout
+            for declared in declared_calls(chain)
+            for step in declared.call.fallback
+            if declared.link in behind and isinstance(step, Queue)
+        }
+        longest = max(stored_s, key=lambda link: stored_s[link], default=None)
+        if longest is None or gateway.captures.after > stored_s[longest]:
+            continue
+        key = ("links", name, "captures", "after")
+        is_declared = "after" in gateway.captures.model_fields_set
+        yield Found(
+            kind="captured_before_delivery",
+            path=key if is_declared else key[:-1],
+            subject=f"link {name}",
+            what=f"{name} captures {_s(gateway.captures.after)} after an approval, and {longest} "
+            f"may deliver what it has stored until {_s(stored_s[longest])} after it",
+            hint="capture later, or store for a shorter time",
+            remedy=Change(key, duration_text(stored_s[longest] + _GRACE_S)),
+        )
+
+
+def wrong_decimals(chain: Chain) -> Iterator[Found]:
+    """Links that take the currency for one with another number of decimals."""
+    for name, link in chain.links.items():
+        if link.exponent is None:
+            continue
+        key = ("links", name, "exponent")
+        yield Found(
+            kind="wrong_decimals",
+            path=key,
+            subject=f"link {name}",
+            what=f"{name} takes {chain.currency} for a currency with {link.exponent} decimals, it "
+            f"has {exponent(chain.currency)}",
+            hint="remove exponent: the link then scales amounts by the currency's own decimals",
+            remedy=Change(key, action="remove"),
+        )
+
+
+def memory_outbox(chain: Chain) -> Iterator[Found]:
+    """Links that have something due in memory only, so that a crash loses it."""
+    later = [operation for operation in chain.follow_ups() if operation != "advise"]
+    for name, link in chain.links.items():
+        if link.outbox == "disk":
+            continue
+        due = []
+        call = chain.calls_of(name).get("authorise")
+        steps = call.fallback if call is not None else []
+        if call is not None and later:
+            due.append(" and ".join(f"{operation}s" for operation in later))
+        due += ["stored requests"] * any(isinstance(step, Queue) for step in steps)
+        due += ["advices of stand-in"] * any(isinstance(step, StandIn) for step in steps)
+        if not due:
+            continue
+        isolated = " (an isolated link keeps nothing on disk)" if link.isolate else ""
+        key = ("links", name, "outbox")
+        yield Found(
+            kind="memory_outbox",
+            path=key,
+            subject=f"link {name}",
+            what=f"{name} keeps {', '.join(due)} in memory until they are delivered{isolated}",
+            hint="declare outbox: disk",
+            remedy=Change(("links", name, "isolate"), action="remove")
+            if link.isolate
+            else Change(key, "disk"),
+        )
+
+
+def unlimited_fallback(chain: Chain) -> Iterator[Found]:
+    """Stand-in and store-and-forward without a limit that would ever be reached."""
+    for declared in declared_calls(chain):
+        for number, step in enumerate(declared.call.fallback):
+            path = declared.at("fallback", number)
+            where = declared.subject
+            if isinstance(step, StandIn):
+                limits = step.stand_in
+                if limits.per_card is not None or (limits.most or MAX_STAND_IN + 1) <= MAX_STAND_IN:
+                    continue
+                count = "any number of" if limits.most is None else f"{limits.most:,}"
+                what = f"{where} approves {count} payments by itself while {declared.call.to} fails"
+                key, value = ("stand_in", "most"), str(_STAND_IN)
+                remedy = Change((*path, *key), int(value))
+            elif isinstance(step, Queue) and step.queue.up_to is None:
+                what = f"{where} accepts payments of any amount before {declared.call.to} has "
+                what += "decided them"
+                remedy = Change((*path, "queue", "up_to"), _QUEUED)
+            else:
+                continue
+            yield Found(
+                kind="unlimited_fallback",
+                path=path,
+                subject=where,
+                what=what,
+                hint="limit the amount and the number of what may be approved without the issuer",
+                remedy=remedy,
+            )
+
+
+def _s(seconds: float) -> str:
+    return seconds_text(seconds, digits=4)

@@ -1,0 +1,60 @@
+"""Findings about links that carry only so much: what keeps them overloaded.
+
+Shown by: paychain run card-overload overload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paychain.model.chain import Chain
+from paychain.model.review.calls import DeclaredCall, declared_calls
+from paychain.model.review.finding import Found
+from paychain.model.review.paths import calls_in_payment
+from paychain.model.review.remedy import Change
+
+# How a link at its capacity fails its caller: it refuses (503), or answers too late. The links in
+# front of it pass that on as a technical decline, or are late themselves.
+_REFUSED = frozenset({"rejected", "http_error", "timeout"})
+_PASSED_ON = frozenset({"technical", "timeout"})
+_BUDGET = {"share": "10%"}
+
+
+def retries_without_budget(chain: Chain) -> Iterator[Found]:
+    """Retries that grow with the failures of a link that can be overloaded."""
+    for declared in declared_calls(chain):
+        retry = declared.call.retry
+        if retry is None or retry.attempts == 1 or retry.budget is not None:
+            continue
+        limited = _overloaded(chain, declared)
+        if limited is None:
+            continue
+        capacity = chain.links[limited].capacity
+        assert capacity is not None  # it is limited
+        yield Found(
+            kind="retries_without_budget",
+            path=declared.at("retry"),
+            subject=declared.subject,
+            what=f"{declared.subject} makes up to {retry.attempts} tries however many fail, and "
+            f"{limited} carries {capacity.concurrency} requests at a time",
+            hint="give the retry a budget",
+            remedy=Change(declared.at("retry", "budget"), _BUDGET),
+        )
+
+
+def _overloaded(chain: Chain, declared: DeclaredCall) -> str | None:
+    """The nearest link with a capacity whose overload the call tries again; None without one."""
+    retry = declared.call.retry
+    assert retry is not None  # it tries again
+    waiting = [(target, _REFUSED) for target in declared.call.targets]
+    seen: set[str] = set()
+    while waiting:
+        name, failures = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        if chain.links[name].capacity is not None and failures.intersection(retry.on):
+            return name
+        behind = calls_in_payment(chain, name).values()
+        waiting += [(target, _PASSED_ON) for call in behind for target in call.targets]
+    return None

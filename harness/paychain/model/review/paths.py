@@ -1,0 +1,69 @@
+"""The calls of a link while the customer waits, and how long they can take."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from paychain.model.chain import Chain
+from paychain.model.fallbacks.step import Failover
+from paychain.model.policy import Call
+
+WHILE_WAITING = ("forward", "screen", "authenticate", "tokenise", "authorise")
+
+
+def calls_in_payment(chain: Chain, link: str) -> dict[str, Call]:
+    """The calls a link makes one after the other while the customer waits."""
+    calls = chain.calls_of(link)
+    return {operation: calls[operation] for operation in WHILE_WAITING if operation in calls}
+
+
+def longest_work_s(chain: Chain, link: str, *, has_deadline: bool = False) -> float:
+    """Seconds until a link answers when everything behind it hangs.
+
+    `has_deadline`: it knows its caller's deadline, so calls that propagate it end in time.
+    """
+    return chain.links[link].answers_in.p99 + sum(
+        longest_call_s(chain, operation, call)
+        for operation, call in calls_in_payment(chain, link).items()
+        if not (has_deadline and call.propagate_deadline)
+    )
+
+
+def longest_call_s(chain: Chain, operation: str, call: Call) -> float:
+    """Seconds a call takes when every try of it times out.
+
+    A link that only forwards waits as long as the link behind it works.
+    """
+    if operation == "forward":
+        works_s = max(longest_work_s(chain, target) for target in (call.to, *call.preferred))
+        # Without a time-out of its own it waits as long as the customer does: nothing is cut short.
+        return works_s if call.timeout >= chain.deadline else min(call.timeout, works_s)
+    routes = 1 + sum(isinstance(step, Failover) for step in call.fallback) + bool(call.prefer)
+    wait_s = call.bulkhead.wait if call.bulkhead is not None and call.bulkhead.queue else 0.0
+    try_s = call.timeout + wait_s
+    route_s = try_s
+    retry = call.retry
+    if retry is not None:
+        pauses_s = sum(
+            min(retry.backoff * 2.0**number, retry.max_backoff)
+            for number in range(retry.attempts - 1)
+        )
+        if "timeout" in retry.on:
+            route_s = try_s * retry.attempts + pauses_s
+        # Without a connection in time it is tried again; the last try may wait for its answer.
+        elif "refused" in retry.on and call.connect_timeout is not None:
+            route_s += (call.connect_timeout + wait_s) * (retry.attempts - 1) + pauses_s
+    if operation == "authorise" and call.on_unknown == "resend":
+        route_s += try_s
+    elif operation == "authorise" and call.on_unknown == "query":
+        route_s += call.query.longest_s(call.timeout)
+    hedged_s = call.hedge.after if call.hedge is not None else 0.0
+    return (routes + len(call.shared_tenders)) * route_s + hedged_s
+
+
+def typical_work_s(chain: Chain, link: str, at: Literal["median", "p99"]) -> float:
+    """Seconds until a link answers while nothing fails, every link at this percentile."""
+    own = chain.links[link].answers_in
+    return (own.median if at == "median" else own.p99) + sum(
+        typical_work_s(chain, call.to, at) for call in calls_in_payment(chain, link).values()
+    )

@@ -1,0 +1,139 @@
+"""Findings about dependence: what no payment can avoid, and fallbacks that fail together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from paychain.model.chain import Chain
+from paychain.model.fallbacks.step import ANY_AMOUNT, NO_AMOUNT, Failover, LocalStep, Step
+from paychain.model.policy import Call
+from paychain.model.review.finding import Found, accept
+from paychain.model.review.paths import calls_in_payment
+from paychain.model.roles import ROLES
+
+ANY, NONE = ANY_AMOUNT, NO_AMOUNT
+
+
+def largest_payment(chain: Chain, gone: frozenset[str], link: str | None = None) -> Decimal:
+    """The largest amount that a link can still process when these links are down.
+
+    In the chain's currency; ANY when it processes every payment, NONE when it processes none.
+    Without a link: for the customers of whichever entry can do least.
+    """
+    if link is None:
+        return min(largest_payment(chain, gone, entry) for entry in chain.entries)
+    if link in gone:
+        return NONE
+    calls = calls_in_payment(chain, link).values()
+    return min((_through(chain, gone, call) for call in calls), default=ANY)
+
+
+def _through(chain: Chain, gone: frozenset[str], call: Call) -> Decimal:
+    first = largest_payment(chain, gone, call.to)
+    largest = max((first, *(_by_step(chain, gone, step) for step in call.fallback)))
+    # A payment needs each of its tenders.
+    tenders = (largest_payment(chain, gone, name) for name, _ in call.shared_tenders)
+    return min((largest, *tenders))
+
+
+def _by_step(chain: Chain, gone: frozenset[str], step: Step) -> Decimal:
+    if isinstance(step, Failover):
+        return max(largest_payment(chain, gone, target) for target in step.targets)
+    assert isinstance(step, LocalStep)  # there are steps to other links, and local ones
+    return step.largest
+
+
+def links_of(chain: Chain, provider: str) -> frozenset[str]:
+    """The links that fail together with a provider."""
+    return frozenset(name for name, link in chain.links.items() if link.provider == provider)
+
+
+def single_links(chain: Chain) -> Iterator[Found]:
+    """Links without which no payment, or none above some amount, succeeds."""
+    for link in chain.links:
+        gone = frozenset({link})
+        largest = largest_payment(chain, gone)
+        if largest < ANY:
+            yield Found(
+                kind="single_link",
+                path=("links", link),
+                subject=f"link {link}",
+                what=f"without {link} {_nothing_over(largest, chain)}{_where(chain, gone)} "
+                "succeeds",
+                hint="add a fallback that does not need it to its callers, or accept the risk",
+                remedy=accept("single_link", f"link {link}"),
+                unavoidable=_is_unavoidable(chain, link),
+            )
+
+
+def single_providers(chain: Chain) -> Iterator[Found]:
+    """Providers without which no payment, or none above some amount, succeeds."""
+    for provider in chain.providers:
+        links = links_of(chain, provider)
+        largest = largest_payment(chain, links)
+        if largest < ANY:
+            yield Found(
+                kind="single_provider",
+                path=("providers", provider),
+                subject=f"provider {provider}",
+                what=f"without {provider} ({', '.join(sorted(links))}) "
+                f"{_nothing_over(largest, chain)}{_where(chain, links)} succeeds",
+                hint="add a fallback at another provider, or accept the risk",
+                remedy=accept("single_provider", f"provider {provider}"),
+                unavoidable=all(_is_unavoidable(chain, link) for link in links),
+            )
+
+
+def _is_unavoidable(chain: Chain, link: str) -> bool:
+    """Whether every chain has this single point: customers enter somewhere, a card has one bank."""
+    return link in chain.entries or ROLES[chain.links[link].role].settles
+
+
+def shared_providers(chain: Chain) -> Iterator[Found]:
+    """Fallback targets that need a provider that the declared target needs as well."""
+    for link, declared in chain.links.items():
+        for operation, call in declared.calls.items():
+            first = _needed(chain, call.to)
+            for other in call.alternatives[1:]:
+                for provider in sorted(first & _needed(chain, other)):
+                    where = f"{link}.{operation}"
+                    yield Found(
+                        kind="shared_provider",
+                        path=("links", link, "calls", operation, "fallback"),
+                        subject=where,
+                        what=f"{where}: {call.to} and its fallback {other} both need {provider}"
+                        + _through_links(chain, provider, call.to, other),
+                        hint=f"choose a fallback that does not need {provider}",
+                        remedy=accept("shared_provider", where),
+                    )
+
+
+def _where(chain: Chain, gone: frozenset[str]) -> str:
+    """At which entries customers can pay least, where they can pay more at others."""
+    largest = {entry: largest_payment(chain, gone, entry) for entry in chain.entries}
+    least = min(largest.values())
+    entries = [entry for entry, amount in largest.items() if amount == least]
+    return f" at {', '.join(entries)}" if len(entries) < len(largest) else ""
+
+
+def _needed(chain: Chain, link: str) -> set[str]:
+    """The providers without which a link processes no payment."""
+    return {
+        provider
+        for provider in chain.providers
+        if largest_payment(chain, links_of(chain, provider), link) == NONE
+    }
+
+
+def _through_links(chain: Chain, provider: str, *targets: str) -> str:
+    """Through which link the provider is needed, where it is not the targets' own provider."""
+    links = links_of(chain, provider)
+    behind = sorted(links - set(targets))
+    if all(target in links for target in targets) or not behind:
+        return ""
+    return f" (through {', '.join(behind)})"
+
+
+def _nothing_over(largest: Decimal, chain: Chain) -> str:
+    return "no payment" if largest == NONE else f"no payment over {largest} {chain.currency}"

@@ -1,0 +1,86 @@
+"""What to change in a file, and where, so that a finding goes away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from paychain.declaration.text import KeyPath
+
+Action = Literal["set", "remove", "add"]
+_WIDTH = 10_000  # of a YAML line: a remedy is always one line
+
+
+class Remedy(msgspec.Struct, kw_only=True, frozen=True):
+    """One change of a declaration: set a key to a value, remove it, or add an item to a list.
+
+    `at` is the call, link or provider with the weakness, `cause` the kind of review finding that
+    names it, if any, and `of` the money rule or the measure that a run found broken.
+    """
+
+    file: str
+    line: int  # of the key, or of what the key belongs under
+    key: str  # links.gateway.calls.authorise.on_unknown
+    value: str  # as YAML in one line; "" for a key that is removed
+    action: Action = "set"
+    of: str = ""
+    at: str = ""
+    cause: str = ""
+
+    def __str__(self) -> str:
+        """`chains/shop.yaml:27: set links.gateway.calls.authorise.on_unknown: reverse`."""
+        if self.action == "remove":
+            return f"{self.file}:{self.line}: remove {self.key}"
+        if self.action == "add":
+            return f"{self.file}:{self.line}: add to {self.key}: {self.value}"
+        # Nothing enforces a claim: to change it alone would only hide what the code does.
+        code = "change the service's code, then " if ".claims." in self.key else ""
+        return f"{self.file}:{self.line}: {code}set {self.key}: {self.value}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A remedy whose place is still a key path. `value` is plain data, as YAML gives it."""
+
+    path: KeyPath
+    value: Any = None
+    action: Action = "set"
+
+    @property
+    def key(self) -> str:
+        """The path as people write it: `links.gateway.calls.authorise.on_unknown`."""
+        return dotted(self.path)
+
+    @property
+    def written(self) -> str:
+        """The value as YAML in one line; "" for a key that is removed."""
+        return "" if self.action == "remove" else as_flow(self.value)
+
+
+def dotted(path: KeyPath) -> str:
+    """`links.gateway.calls.authorise.fallback[0].to`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def as_flow(value: Any) -> str:
+    """Plain data as YAML in one line: `{attempts: 2, on: [refused]}`."""
+    text = yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, width=_WIDTH, allow_unicode=True
+    )
+    # YAML 1.1 reads `on` as true, and so PyYAML quotes it; our files are read as YAML 1.2.
+    return text.removesuffix("\n").removesuffix("\n...").replace("'on': ", "on: ")
+
+
+def duration_text(seconds: float) -> str:
+    """A duration that is at least so long, as a file writes it: `1100ms`, `12s`."""
+    # Rounded up: to 10 ms below a second, to 100 ms below 10 s, to whole seconds above.
+    milliseconds = round(seconds * 1000, 3)
+    step = 10 if seconds < 1 else 100 if seconds < 10 else 1000
+    whole = int(-(-milliseconds // step) * step)
+    return f"{whole // 1000}s" if whole % 1000 == 0 and whole else f"{whole}ms"

@@ -1,0 +1,136 @@
+"""Findings about unknown outcomes: who clears them up, for how long, and what stops it.
+
+Source: docs/domain.md §1.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paychain.declaration.quantity import seconds_text
+from paychain.model.chain import Chain
+from paychain.model.fallbacks.step import AnswerInstead
+from paychain.model.review.calls import DeclaredCall, declared_calls
+from paychain.model.review.finding import Found
+from paychain.model.review.remedy import Change, duration_text
+from paychain.protocol.dialects.vendors import WITHOUT_QUERY
+
+# What is due is sent for at least so long: a process restarts, a standby takes over and DNS names
+# change within half a minute.
+MIN_PERSISTENCE_S = 30.0
+_ENOUGH_S = 60.0
+
+
+def reversal_behind_breaker(chain: Chain) -> Iterator[Found]:
+    """Reversals that may be rejected by the breaker of the calls they undo."""
+    for declared in declared_calls(chain):
+        if declared.call.reversal.shares_breaker:
+            path = declared.at("reversal", "shares_breaker")
+            yield Found(
+                kind="reversal_behind_breaker",
+                path=path,
+                subject=declared.subject,
+                what=f"the reversals of {declared.subject} share the breaker of its authorisations",
+                hint="remove shares_breaker, or give the reversals their own breaker",
+                remedy=Change(path, action="remove"),
+            )
+
+
+def reversal_given_up_early(chain: Chain) -> Iterator[Found]:
+    """Reversals that are given up while a link restarts, or before their breaker lets them pass."""
+    for declared in declared_calls(chain):
+        reversal, breaker = declared.call.reversal, declared.call.reversal.breaker
+        if not is_reversed(declared):
+            continue
+        if reversal.shares_breaker:
+            breaker = declared.call.breaker
+        open_s = breaker.open_for if breaker is not None else 0.0
+        given_up = seconds_text(reversal.give_up_after, digits=4)
+        if reversal.give_up_after < MIN_PERSISTENCE_S:
+            what = f"{declared.subject} gives up its reversals after {given_up}"
+        elif reversal.give_up_after <= open_s:
+            what = (
+                f"{declared.subject} gives up its reversals after {given_up}, and its breaker "
+                f"stays open for {seconds_text(open_s, digits=4)}"
+            )
+        else:
+            continue
+        yield Found(
+            kind="reversal_given_up_early",
+            path=declared.at("reversal"),
+            subject=declared.subject,
+            what=what,
+            hint="repeat reversals for longer than an outage lasts",
+            remedy=give_up_after(declared, max(_ENOUGH_S, 2 * open_s)),
+        )
+
+
+def unknown_left_open(chain: Chain) -> Iterator[Found]:
+    """Authorisations that nobody reverses, queries or resends when their outcome is unknown.
+
+    A link whose callers all reverse needs no reversals of its own: it passes theirs on. Where a
+    caller leaves the outcome as it is, too, that caller is the one to change.
+    """
+    covered = _cleared_by_callers(chain)
+    for declared in declared_calls(chain):
+        call = declared.call
+        is_left = declared.operation == "authorise" and call.on_unknown == "give_up"
+        if not is_left or declared.link in covered:
+            continue
+        # That a fallback goes on as well costs more, and is a finding of its own.
+        if call.prefer or any(not isinstance(step, AnswerInstead) for step in call.fallback):
+            continue
+        is_declared = "on_unknown" in call.model_fields_set
+        yield Found(
+            kind="unknown_left_open",
+            path=declared.at("on_unknown") if is_declared else declared.path,
+            subject=declared.subject,
+            what=f"{declared.subject} leaves an unknown outcome as it is"
+            + ("" if is_declared else ": on_unknown is give_up by default"),
+            hint="declare on_unknown: reverse",
+            remedy=Change(declared.at("on_unknown"), "reverse"),
+        )
+
+
+def query_not_offered(chain: Chain) -> Iterator[Found]:
+    """Unknown outcomes that are to be queried at a provider whose API has no query."""
+    for declared in declared_calls(chain):
+        if declared.operation != "authorise" or declared.call.on_unknown != "query":
+            continue
+        for target in declared.call.targets:
+            dialect = chain.links[target].dialect.name
+            if dialect not in WITHOUT_QUERY:
+                continue
+            yield Found(
+                kind="query_not_offered",
+                path=declared.at("on_unknown"),
+                subject=declared.subject,
+                what=f"{declared.subject} queries unknown outcomes at {target}, and the API of "
+                f"{dialect} has no query",
+                hint="cancel by your own reference, or send the request again under the same key",
+                remedy=Change(declared.at("on_unknown"), "reverse"),
+            )
+
+
+def _cleared_by_callers(chain: Chain) -> set[str]:
+    """The links whose callers for an authorisation reverse it, or are the ones to change."""
+    policies: dict[str, set[str]] = {}
+    for declared in declared_calls(chain):
+        if declared.operation == "authorise":
+            for target in declared.call.targets:
+                policies.setdefault(target, set()).add(declared.call.on_unknown)
+    return {name for name, how in policies.items() if how <= {"reverse", "give_up"}}
+
+
+def is_reversed(declared: DeclaredCall) -> bool:
+    """Whether a call sends reversals that could be given up."""
+    call = declared.call
+    return call.reverses(declared.operation) or (
+        declared.operation == "authorise"
+        and (call.on_unknown != "give_up" or "reversal" in call.model_fields_set)
+    )
+
+
+def give_up_after(declared: DeclaredCall, seconds: float) -> Change:
+    """The remedy: reverse for so long."""
+    return Change(declared.at("reversal", "give_up_after"), duration_text(seconds))

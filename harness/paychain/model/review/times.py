@@ -1,0 +1,268 @@
+"""Findings about time: who gives up first, who waits in vain, how retries multiply.
+
+Source: docs/domain.md §1.7 (budget rule) and §0.8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paychain.declaration.quantity import seconds_text
+from paychain.declaration.text import KeyPath
+from paychain.model.chain import Chain
+from paychain.model.fallbacks.split import Split
+from paychain.model.policy import Budget, Call
+from paychain.model.review.calls import declared_calls
+from paychain.model.review.finding import Found, accept
+from paychain.model.review.paths import (
+    calls_in_payment,
+    longest_call_s,
+    longest_work_s,
+    typical_work_s,
+)
+from paychain.model.review.remedy import Change, duration_text
+
+MAX_REQUESTS = 3  # of one payment at one link: the usual retries of a single link
+
+
+def timeout_inversions(chain: Chain) -> Iterator[Found]:
+    """Calls that time out before their callee does."""
+    for link in chain.links:
+        for operation, call in calls_in_payment(chain, link).items():
+            works_s = {
+                target: longest_work_s(chain, target, has_deadline=bool(call.propagate_deadline))
+                for target in call.targets
+            }
+            target = max(works_s, key=lambda name: works_s[name])
+            if call.timeout >= works_s[target]:
+                continue
+            where, needs = f"{link}.{operation}", _s(works_s[target])
+            yield Found(
+                kind="timeout_inversion",
+                path=_key(chain, link, operation, "timeout"),
+                subject=where,
+                what=f"{where} waits {_s(call.timeout)}, but {target} may take {needs} before it "
+                "gives up",
+                hint=f"set it above {needs}, shorten the timeouts of {target}, or set "
+                "propagate_deadline: true",
+                remedy=_enough_time(chain, link, operation, works_s[target]),
+            )
+
+
+def _enough_time(chain: Chain, link: str, operation: str, needs_s: float) -> Change:
+    """A timeout that is long enough; `forwards_to` waits as long as the customer does."""
+    if operation in chain.links[link].calls:
+        return Change(_key(chain, link, operation, "timeout"), duration_text(needs_s))
+    return Change(("deadline",), duration_text(needs_s))
+
+
+def deadline_too_short(chain: Chain) -> Iterator[Found]:
+    """A customer who gives up before the chain has tried everything it declares."""
+    needs_s = max(
+        longest_work_s(chain, entry, has_deadline=chain.propagate_deadline)
+        for entry in chain.entries
+    )
+    if needs_s <= chain.deadline:
+        return
+    longest = max(
+        (longest_call_s(chain, operation, call), f"{link}.{operation}")
+        for link in chain.links
+        for operation, call in calls_in_payment(chain, link).items()
+        if operation != "forward"
+    )
+    yield Found(
+        kind="deadline_too_short",
+        path=("deadline",),
+        subject="the customer",
+        what=f"the customer waits {_s(chain.deadline)}, but the timeouts on the way add up to "
+        f"{_s(needs_s)}; the longest is {longest[1]} with {_s(longest[0])}",
+        hint="shorten them, or set propagate_deadline: true so that no link works past it",
+        remedy=_in_time(chain, needs_s),
+    )
+
+
+def _in_time(chain: Chain, needs_s: float) -> Change:
+    """The deadline passed on, where that is enough; an own service does not know of it."""
+    passing = chain.model_copy(update={"propagate_deadline": True})
+    works_s = (longest_work_s(passing, entry, has_deadline=True) for entry in chain.entries)
+    if max(works_s) <= chain.deadline:
+        return Change(("propagate_deadline",), True)
+    return Change(("deadline",), duration_text(needs_s))
+
+
+def hedge_too_early(chain: Chain) -> Iterator[Found]:
+    """Hedges that are sent before half of all calls have their answer."""
+    for declared in declared_calls(chain):
+        call, hedge = declared.call, declared.call.hedge
+        if hedge is None:
+            continue
+        usual_s = typical_work_s(chain, call.to, "median")
+        if hedge.after > usual_s:
+            continue
+        late_s = typical_work_s(chain, call.to, "p99")
+        fits = usual_s < late_s < call.timeout
+        yield Found(
+            kind="hedge_too_early",
+            path=declared.at("hedge", "after"),
+            subject=declared.subject,
+            what=f"{declared.subject} sends its hedge after {_s(hedge.after)}, and "
+            f"{call.to} usually needs {_s(usual_s)}",
+            hint="hedge after the 95th percentile of the callee",
+            remedy=Change(declared.at("hedge", "after"), duration_text(late_s))
+            if fits
+            else Change(declared.at("hedge"), action="remove"),
+        )
+
+
+def amplified_retries(chain: Chain) -> Iterator[Found]:
+    """The link at which one payment may become the most requests, above MAX_REQUESTS.
+
+    Retries under a budget count as one try: the budget bounds them.
+    """
+    # A payment comes in at one entry: what several of them send does not add up.
+    requests: dict[str, int] = {}
+    senders: dict[str, list[_Sender]] = {}
+    for entry in chain.entries:
+        for link, (count, above) in _requests(chain, entry).items():
+            if count > requests.get(link, 0):
+                requests[link], senders[link] = count, above
+    end = max(requests, key=lambda link: requests[link])  # the nearest of equals
+    if requests[end] <= MAX_REQUESTS:
+        return
+    most = [f"{link}.{operation} sends up to {sends}" for link, operation, sends in senders[end]]
+    link, operation, _ = senders[end][0]
+    yield Found(
+        kind="amplified_retries",
+        path=_key(chain, link, operation),
+        subject=f"link {end}",
+        what=f"one payment can become {requests[end]} requests at {end}: {', '.join(most)}",
+        hint="retry at one link of the path only, and give that retry a budget",
+        remedy=_fewer_requests(chain, end, senders[end]),
+    )
+
+
+def requests_per_payment(chain: Chain) -> dict[str, int]:
+    """The most requests of one payment at each link, for every link that a payment reaches."""
+    most: dict[str, int] = {}
+    for entry in chain.entries:
+        for link, (number, _) in _requests(chain, entry).items():
+            most[link] = max(number, most.get(link, 0))
+    return most
+
+
+def _fewer_requests(chain: Chain, end: str, senders: list[_Sender]) -> Change:
+    """A budget for the retry that multiplies most, where a budget alone is enough."""
+    for link, operation, _ in sorted(senders, key=lambda sender: -sender[2]):
+        call = chain.calls_of(link)[operation]
+        if call.retry is None or call.retry.budget is not None:
+            continue
+        budget = {"share": "10%"}
+        retry = call.retry.model_copy(update={"budget": Budget.model_validate(budget)})
+        limited = call.model_copy(update={"retry": retry})
+        calls = {
+            name: limited if name == operation else other
+            for name, other in chain.links[link].calls.items()
+        }
+        changed = chain.links[link].model_copy(update={"calls": calls})
+        fewer = chain.model_copy(update={"links": {**chain.links, link: changed}})
+        if max(requests_per_payment(fewer).values()) <= MAX_REQUESTS:
+            return Change(_key(chain, link, operation, "retry", "budget"), budget)
+    return accept("amplified_retries", f"link {end}")
+
+
+def call_without_policy(chain: Chain) -> Iterator[Found]:
+    """Calls that declare a timeout and nothing else.
+
+    An authorisation has a finding of its own for that, and a forward has nothing better to do.
+    """
+    for declared in declared_calls(chain):
+        call = declared.call
+        if (
+            declared.operation in ("authorise", "forward")
+            or call.retry is not None
+            or call.breaker is not None
+            or call.bulkhead is not None
+            or call.hedge is not None
+            or call.fallback
+        ):
+            continue
+        yield Found(
+            kind="call_without_policy",
+            path=declared.path,
+            subject=declared.subject,
+            what=f"{declared.subject} has a timeout only, no retry, breaker or fallback",
+            hint="declare what happens when it fails: a retry, or a fallback such as skip or "
+            "decline",
+            remedy=Change(declared.at("retry"), {"attempts": 2, "on": ["refused"]}),
+        )
+
+
+_Sender = tuple[str, str, int]  # link, operation, most requests of one execution
+
+
+def _requests(chain: Chain, entry: str) -> dict[str, tuple[int, list[_Sender]]]:
+    """The most requests of one payment at each link, and the calls that multiply them."""
+    requests = {entry: 1}
+    senders: dict[str, list[_Sender]] = {entry: []}
+    for link in _callers_first(chain, entry):
+        # Reached only as another choice of a split, which is counted at its first choice.
+        if link not in requests:
+            continue
+        for operation, call in calls_in_payment(chain, link).items():
+            choices = _one_of_each_split(call)
+            most = sum(_sends(call, target) for target in choices)
+            for target in choices:
+                arriving = requests[link] * _sends(call, target)
+                requests[target] = requests.get(target, 0) + arriving
+                above = [*senders[link], *([(link, operation, most)] if most > 1 else [])]
+                known = senders.setdefault(target, [])
+                known += [sender for sender in above if sender not in known]
+    return {link: (count, senders[link]) for link, count in requests.items()}
+
+
+def _sends(call: Call, target: str) -> int:
+    """The most requests that one execution of a call sends to one of its targets."""
+    has_budget = call.retry is not None and call.retry.budget is not None
+    resends = int(call.on_unknown == "resend")
+    is_hedge = call.hedge is not None and (call.hedge.to or call.to) == target
+    if call.hedge is not None and call.hedge.to == target and target not in call.routes:
+        return 1 + resends
+    return (1 if has_budget else call.attempts) + resends + is_hedge
+
+
+def _one_of_each_split(call: Call) -> list[str]:
+    """The targets that one execution may all reach: of each split, its first link."""
+    others = {
+        target
+        for step in call.fallback
+        if isinstance(step, Split)
+        for target in list(step.split)[1:]
+    }
+    return [target for target in call.targets if target not in others]
+
+
+def _callers_first(chain: Chain, entry: str) -> list[str]:
+    """The links from an entry on, in an order in which every caller comes before its callees."""
+    ordered: list[str] = []
+
+    def visit(link: str) -> None:
+        if link in ordered:
+            return
+        for call in reversed(calls_in_payment(chain, link).values()):
+            for target in reversed(call.targets):
+                visit(target)
+        ordered.append(link)
+
+    visit(entry)
+    return ordered[::-1]
+
+
+def _key(chain: Chain, link: str, operation: str, *keys: str) -> KeyPath:
+    """The key path of a call or of one of its keys; `forwards_to` has no keys."""
+    if operation not in chain.links[link].calls:
+        return ("links", link, "forwards_to")
+    return ("links", link, "calls", operation, *keys)
+
+
+def _s(seconds: float) -> str:
+    return seconds_text(seconds, digits=4)

@@ -1,0 +1,63 @@
+"""Findings about webhooks: events that come twice, and events that never come.
+
+Source: docs/domain.md §2.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paychain.declaration.quantity import seconds_text
+from paychain.model.chain import Chain
+from paychain.model.review.finding import Found
+from paychain.model.review.remedy import Change
+from paychain.model.review.reversals import MIN_PERSISTENCE_S
+
+_PERSISTENT = "60s"
+
+
+def webhook_not_deduplicated(chain: Chain) -> Iterator[Found]:
+    """Gateways that act on each delivery of a webhook."""
+    senders = _senders(chain)
+    for name, link in chain.links.items():
+        if link.deduplicates or name not in senders:
+            continue
+        captures = link.captures is not None and link.captures.on == "webhook"
+        act = "captures again" if captures else "acts again"
+        yield Found(
+            kind="webhook_not_deduplicated",
+            path=("links", name, "deduplicates"),
+            subject=f"link {name}",
+            what=f"{name} {act} when a webhook of {', '.join(senders[name])} comes a second time",
+            hint="remove deduplicates: false",
+            remedy=Change(("links", name, "deduplicates"), action="remove"),
+        )
+
+
+def webhook_given_up_early(chain: Chain) -> Iterator[Found]:
+    """Webhooks that start captures and are given up while a receiver restarts."""
+    for name, link in chain.links.items():
+        sent = link.webhooks
+        if sent is None or sent.give_up_after >= MIN_PERSISTENCE_S:
+            continue
+        captures = chain.links[sent.to].captures
+        if captures is None or captures.on != "webhook":
+            continue
+        yield Found(
+            kind="webhook_given_up_early",
+            path=("links", name, "webhooks", "give_up_after"),
+            subject=f"link {name}",
+            what=f"{name} gives up a webhook after {seconds_text(sent.give_up_after, digits=4)}, "
+            f"and {sent.to} captures on webhooks only",
+            hint="send webhooks for longer than an outage lasts",
+            remedy=Change(("links", name, "webhooks", "give_up_after"), _PERSISTENT),
+        )
+
+
+def _senders(chain: Chain) -> dict[str, list[str]]:
+    """The links that receive webhooks, and who sends them."""
+    found: dict[str, list[str]] = {}
+    for name, link in chain.links.items():
+        if link.webhooks is not None:
+            found.setdefault(link.webhooks.to, []).append(name)
+    return found

@@ -1,0 +1,96 @@
+"""What pydantic found wrong in a file, as a sentence and a hint."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from paychain.declaration.schema import Declared
+from paychain.declaration.text import KeyPath
+from paychain.model.keys import no_key, properties
+from paychain.payments.errors import meant
+
+_MAX_KEYS = 8  # keys named in one hint
+_BOUNDS = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "more than"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "less than"),
+}
+_WRITTEN = {"currency": "three capital letters, such as EUR", "time_scale": "1, or such as 1/10"}
+_NAME = "small letters, digits and hyphens, at most 63"
+MAX_NAME = 63
+
+
+def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tuple[str, str, bool]:
+    """What is wrong, a hint, and whether the key is wrong rather than its value.
+
+    `detail` is one entry of pydantic's `ValidationError.errors()`, `path` its place in the file.
+    """
+    key = next((step for step in reversed(detail["loc"]) if isinstance(step, str)), "")
+    given, context = detail["input"], detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden":
+            return *no_key(str(detail["loc"][-1]), path[:-1], model), True
+        case "missing":
+            return f"'{key}' is missing", f"add {key}:", True
+        case "value_error":
+            what, _, hint = str(context["error"]).partition("; ")
+            return what, hint, False
+        case "literal_error":
+            return f"unknown {_thing(detail)} '{given}'", meant(str(given), _words(detail)), False
+        case "string_pattern_mismatch":
+            return f"{key}: '{given}' has the wrong form", _well_formed(key, str(given)), False
+        case "bool_parsing" | "bool_type":
+            return f"'{given}' is neither true nor false", f"write {key}: true", False
+        case "int_parsing" | "int_type" | "int_from_float":
+            return f"'{given}' is not a whole number", "write one such as 3", False
+        case "float_parsing" | "float_type":
+            return f"'{given}' is not a number", "write one such as 1.5", False
+        case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
+            bound, words = _BOUNDS[detail["type"]]
+            return f"{key}: '{given}' is out of range", f"write {words} {context[bound]:g}", False
+        case "string_type":
+            return f"'{key}' must be text", f'write {key}: "…"', False
+        case "list_type":
+            return f"'{key}' must be a list", f"write {key}: […] or lines that begin with -", False
+        case "dict_type" | "model_type" | "model_attributes_type":
+            value = "nothing" if given is None else f"'{given}'"
+            return f"'{key}' must be a mapping, not {value}", _its_keys(detail, model), False
+        case "too_short" | "too_long":
+            is_short = detail["type"] == "too_short"
+            wanted = context["min_length" if is_short else "max_length"]
+            words = "at least" if is_short else "at most"
+            actual = context["actual_length"]
+            what = f"'{key}' has {actual} item{'' if actual == 1 else 's'}"
+            return what, f"give it {words} {wanted}", False
+        case _:
+            return f"{key}: {detail['msg']}", "", False
+
+
+def _well_formed(key: str, given: str) -> str:
+    """How to write a value whose form is wrong; a name as it could be."""
+    if key == "time_scale" and given.isdecimal() and int(given) > 1:
+        return f"write 1/{given}: the run takes that part of the outage's time"
+    if key in _WRITTEN:
+        return f"write {_WRITTEN[key]}"
+    name = re.sub(r"[^a-z0-9]+", "-", given.lower()).strip("-")[:MAX_NAME].strip("-")
+    return f"write {_NAME}: {name or 'cloud-a'}"
+
+
+def _its_keys(detail: dict[str, Any], model: type[Declared]) -> str:
+    """The keys that a mapping may have, where its kind is known."""
+    home = detail.get("ctx", {}).get("class_name", "")
+    owned = next((list(keys) for name, keys in properties(model) if name == home), [])
+    more = ", …" if len(owned) > _MAX_KEYS else ""
+    listed = f"its keys are: {', '.join(owned[:_MAX_KEYS])}{more}"
+    return listed if owned else "write key: value lines"
+
+
+def _thing(detail: dict[str, Any]) -> str:
+    names = [step for step in detail["loc"] if isinstance(step, str) and step != "[key]"]
+    return "operation" if "[key]" in detail["loc"] else (names[-1] if names else "value")
+
+
+def _words(detail: dict[str, Any]) -> list[str]:
+    return str(detail["ctx"]["expected"]).replace(" or ", ", ").replace("'", "").split(", ")

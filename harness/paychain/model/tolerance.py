@@ -1,0 +1,138 @@
+"""Limits that are judged: what an experiment requires of the chain."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from paychain.declaration.quantity import duration_seconds, share_of_one
+from paychain.declaration.schema import Declared
+
+MIN_PAYMENTS = 20  # a window with fewer is too small to judge (docs/measures.md)
+_LIMIT = re.compile(r"(>=|<=|>|<)\s*(\S.*)")
+Comparison = Literal[">=", "<=", ">", "<"]
+
+
+class Limit(Declared):
+    """A comparison with a bound: a share of 1, seconds or a plain number, by the measure."""
+
+    comparison: Comparison
+    bound: float
+    text: str
+
+    def holds(self, observed: float) -> bool:
+        """Whether an observed value is within the limit."""
+        match self.comparison:
+            case ">=":
+                return observed >= self.bound
+            case "<=":
+                return observed <= self.bound
+            case ">":
+                return observed > self.bound
+            case "<":
+                return observed < self.bound
+
+
+def _limit(parse: Any, example: str) -> Any:
+    """Reads a limit on the side of the example: a success is a minimum, a time a maximum."""
+
+    def read(value: Any) -> Limit:
+        match = _LIMIT.fullmatch(str(value).strip())
+        if match is None:
+            raise ValueError(f"'{value}' is not a limit; write one such as \"{example}\"")
+        if match[1][0] != example[0]:
+            side = "at least" if example[0] == ">" else "at most"
+            what = f"'{value}' has the wrong sign: the better the chain, the sooner it fails"
+            raise ValueError(f'{what}; say {side}: "{example[0]}= {match[2]}"')
+        return Limit(comparison=match[1], bound=parse(match[2]), text=str(value).strip())
+
+    return BeforeValidator(read)
+
+
+def _schema(example: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {"type": "string", "pattern": f"^{_LIMIT.pattern}$", "examples": [example]}
+    )
+
+
+def _number(text: str) -> float:
+    """`1.3`, a number of requests for each payment. Raises ValueError with `what; hint`."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    share = text.removesuffix("%").strip()
+    if text.endswith("%") and share.replace(".", "", 1).isdecimal():
+        raise ValueError(
+            f"'{text}' is a share; write requests for each payment: {float(share) / 100:g}"
+        )
+    raise ValueError(f"'{text}' is not a number; write one such as 1.3")
+
+
+_COUNT = re.compile(r"<=\s*(\d{1,9})")
+
+
+def _count(value: Any) -> Any:
+    """`0`, or written as a limit: `<= 0`. Raises ValueError with `what; hint`."""
+    match = _COUNT.fullmatch(str(value).strip())
+    if match is not None:
+        return int(match[1])
+    if isinstance(value, bool) or not str(value).strip().isdecimal():
+        raise ValueError(f"'{value}' is not a number of payments; write 0, or \"<= 0\"")
+    return int(str(value).strip())
+
+
+Count = Annotated[
+    int,
+    BeforeValidator(_count),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": f"^{_COUNT.pattern}$", "examples": ["<= 0"]},
+            ]
+        }
+    ),
+]
+ShareLimit = Annotated[Limit, _limit(share_of_one, ">= 99.9%"), _schema(">= 99.9%")]
+TimeLimit = Annotated[Limit, _limit(duration_seconds, "<= 10s"), _schema("<= 10s")]
+NumberLimit = Annotated[Limit, _limit(_number, "<= 1.3"), _schema("<= 1.3")]
+
+
+class ShareByPhase(Declared):
+    """A share's limits per phase."""
+
+    before: ShareLimit | None = None
+    during: ShareLimit | None = None
+    recovery: ShareLimit | None = None
+    after: ShareLimit | None = None
+
+
+class TimeByPhase(Declared):
+    """A time's limits per phase."""
+
+    before: TimeLimit | None = None
+    during: TimeLimit | None = None
+    recovery: TimeLimit | None = None
+    after: TimeLimit | None = None
+
+
+class Tolerances(Declared):
+    """What is judged. A limit without a phase applies to the whole run, warm-up excluded."""
+
+    technical_success: ShareLimit | ShareByPhase | None = None
+    approval_rate: ShareLimit | ShareByPhase | None = None
+    latency_p50: TimeLimit | TimeByPhase | None = None
+    latency_p95: TimeLimit | TimeByPhase | None = None
+    latency_p99: TimeLimit | TimeByPhase | None = None
+    detection: TimeLimit | None = None
+    failover: TimeLimit | None = None
+    failback: TimeLimit | None = None
+    recovery: TimeLimit | None = None
+    drain: TimeLimit | None = None
+    amplification: NumberLimit | None = None
+    completed: ShareLimit | None = None
+    double_charges: Count | None = None
+    orphaned_authorisations: Count | None = None

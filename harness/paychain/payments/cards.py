@@ -1,0 +1,61 @@
+"""Test cards: only numbers that a scheme or processor publishes for testing.
+
+Generated numbers are never used: they are Luhn-valid inside real issuer ranges and may belong to a
+real cardholder (PCI DSS 6.5.5). Source: docs/domain.md §2.1 and §4.5.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+
+class Card(msgspec.Struct, frozen=True, gc=False):
+    """A test card as it travels through the mock chain."""
+
+    number: str
+    scheme: str
+
+    @property
+    def group(self) -> str:
+        """Under whose rules the card is: its scheme."""
+        return self.scheme
+
+    @property
+    def identity(self) -> str:
+        """What is charged: the whole number."""
+        return self.number
+
+    @property
+    def masked(self) -> str:
+        """First six and last four digits: all that may reach a file (PCI DSS 3.4.1)."""
+        return f"{self.number[:6]}…{self.number[-4:]}"
+
+
+# Published test numbers (processors' public testing pages).
+TEST_CARDS: tuple[Card, ...] = (
+    Card("4242424242424242", "visa"),
+    Card("4000056655665556", "visa"),
+    Card("4111111111111111", "visa"),
+    Card("5555555555554444", "mastercard"),
+    Card("5200828282828210", "mastercard"),
+    Card("2223003122003222", "mastercard"),
+    Card("378282246310005", "amex"),
+    Card("6011111111111117", "discover"),
+)
+
+SCHEMES = tuple(sorted({card.scheme for card in TEST_CARDS}))
+
+
+# The number of each card as people write it, too: in groups, with spaces or hyphens.
+WRITTEN = {
+    card: re.compile(r"(?<!\d)" + "[ -]?".join(card.number) + r"(?!\d)") for card in TEST_CARDS
+}
+
+
+def masked(text: str) -> str:
+    """A text in which every number of a test card is masked."""
+    for card, written in WRITTEN.items():
+        text = written.sub(card.masked, text)
+    return text

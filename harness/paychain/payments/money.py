@@ -1,0 +1,89 @@
+"""Amounts of money: decimal where people write them, integer minor units everywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import cache
+from importlib import resources
+from itertools import pairwise
+
+import msgspec
+import yaml
+
+USUAL_DIGITS = 2
+
+
+class _Table(msgspec.Struct, forbid_unknown_fields=True):
+    version: str
+    digits: dict[int, str]
+
+
+@cache
+def currencies() -> dict[str, int]:
+    """Every currency in use, with its digits after the decimal point.
+
+    Source: ISO 4217, list one; see data/currencies.yaml.
+    """
+    text = resources.files(__package__).joinpath("data/currencies.yaml").read_text("utf-8")
+    table = msgspec.convert(yaml.safe_load(text), _Table)
+    return {code: digits for digits, codes in table.digits.items() for code in codes.split()}
+
+
+def exponent(currency: str) -> int:
+    """Digits after the decimal point of a currency.
+
+    An unknown one is a mistake in a declaration; what a file of results says is shown all the same.
+    """
+    return currencies().get(currency, USUAL_DIGITS)
+
+
+def to_minor(amount: str, currency: str) -> int:
+    """Minor units of a written amount such as `10.00`.
+
+    Raises ValueError when it is not a number or has more digits than the currency.
+    """
+    try:
+        value = Decimal(amount)
+    except InvalidOperation:
+        raise ValueError(f"'{amount}' is not an amount") from None
+    if not value.is_finite():
+        raise ValueError(f"'{amount}' is not an amount")
+    digits = exponent(currency)
+    scaled = value.scaleb(digits)
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"'{amount}' has more digits than {currency} has")
+    return int(scaled)
+
+
+def share_of(amount_minor: int, share: float) -> int:
+    """A declared share of an amount in minor units, half up: 5 of 9 for `50%`.
+
+    In decimal, because `115%` of 10000 is 11499.999… in floating point.
+    """
+    exact = amount_minor * Decimal(repr(share))
+    return int(exact.to_integral_value(rounding=ROUND_HALF_UP))
+
+
+def parts_of(amount_minor: int, shares: Sequence[float]) -> list[int]:
+    """An amount in declared shares, and what is left of it as the last part.
+
+    The sums of the first shares are rounded, not each share, so that parts never are more than the
+    whole. The shares together are at most 1.
+    """
+    ends = [0]
+    total = Decimal(0)
+    for share in shares:
+        total += Decimal(repr(share))
+        ends.append(share_of(amount_minor, float(total)))
+    ends.append(amount_minor)
+    parts = [end - start for start, end in pairwise(ends)]
+    assert sum(parts) == amount_minor
+    assert min(parts) >= 0
+    return parts
+
+
+def written(amount_minor: int, currency: str) -> str:
+    """`8,212.40 EUR` for 821240 minor units."""
+    digits = exponent(currency)
+    return f"{Decimal(amount_minor).scaleb(-digits):,.{digits}f} {currency}"

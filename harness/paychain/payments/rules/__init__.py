@@ -1,0 +1,65 @@
+"""Money rules: what must hold for every payment when all is done. Each is small and pure.
+
+A new rule is a function like `conduct.stand_in_advised` and a line here. It takes one reconciled
+payment and gives a finding or None. Source: docs/domain.md §2.5 (I1 to I13).
+"""
+
+from __future__ import annotations
+
+from paychain.payments.rules import amounts, books, charges, conduct, own_services
+from paychain.payments.rules.authorisation import Authorisation, authorisations
+from paychain.payments.rules.position import Position
+from paychain.payments.rules.reconciled import (
+    Finding,
+    Reconciled,
+    StoodIn,
+    of_order,
+)
+from paychain.payments.rules.rule import Rule
+
+# In the order in which reports list them.
+ALL_RULES = (
+    charges.no_double_charge,
+    charges.no_orphaned_authorisation,
+    charges.no_phantom_movement,
+    charges.no_approval_without_money,
+    charges.customer_saw_the_amount,
+    amounts.amounts_equal,
+    amounts.captured_within_authorised,
+    amounts.refunded_within_captured,
+    amounts.released_what_is_held,
+    amounts.money_conserved,
+    books.books_agree,
+    books.booked_once,
+    books.parties_kept,
+    books.repeats_without_effect,
+    conduct.unknowns_resolved,
+    conduct.authorisations_settled,
+    conduct.completed,
+    conduct.retry_limits_kept,
+    conduct.no_authorisation_after_failed_authentication,
+    conduct.stand_in_within_limits,
+    conduct.stand_in_advised,
+    conduct.fallbacks_within_limits,
+    own_services.paid_orders_have_money,
+    own_services.money_has_its_order,
+    own_services.paid_orders_have_the_amount,
+    own_services.no_order_lost_with_its_webhook,
+    own_services.no_forged_webhook_acted_on,
+    own_services.one_key_for_one_payment,
+)
+RULES: dict[str, Rule] = {rule.name: rule for rule in ALL_RULES}
+AT_ANY_TIME = frozenset(rule.name for rule in ALL_RULES if rule.judged == "at_any_time")
+
+__all__ = [
+    "AT_ANY_TIME",
+    "RULES",
+    "Authorisation",
+    "Finding",
+    "Position",
+    "Reconciled",
+    "Rule",
+    "StoodIn",
+    "authorisations",
+    "of_order",
+]

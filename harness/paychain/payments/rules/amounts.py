@@ -1,0 +1,179 @@
+"""How much: authorised, released, captured, refunded, and that no money is made or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from paychain.payments.money import share_of, written
+from paychain.payments.rules.authorisation import Authorisation
+from paychain.payments.rules.position import Position
+from paychain.payments.rules.reconciled import Finding, Reconciled
+from paychain.payments.rules.rule import money_rule
+
+
+@money_rule("Amounts and currencies equal", judged="at_any_time", beyond=None)
+def amounts_equal(payment: Reconciled) -> Finding | None:
+    """Every link books the amount and the currency that the customer agreed to.
+
+    A payment of several tenders is agreed to in parts. An issuer may approve less (code 10) when
+    the merchant accepts that: then all links book that lesser amount. The amount of a finding is
+    the largest difference.
+    Source: docs/domain.md §2.5 (I9).
+    """
+    for entry in payment.authorisations:
+        part_minor = payment.part_minor(entry)
+        agreed = (part_minor, payment.currency)
+        foreign = entry.currencies - {payment.currency}
+        if entry.amounts <= {agreed} and not foreign:
+            continue
+        others = sorted(entry.amounts - {agreed})
+        if not foreign and _is_partial_approval(payment, entry):
+            continue
+        booked = (
+            ", ".join(written(*other) for other in others) or f"in {', '.join(sorted(foreign))}"
+        )
+        difference = max((abs(amount - part_minor) for amount, _ in others), default=0)
+        of_what = "a tender" if payment.tenders else "an order"
+        text = f"{booked} booked for {of_what} of {payment.money(part_minor)}"
+        factor = _power_of_ten([amount for amount, _ in others], part_minor)
+        if factor is not None:
+            text += f", {factor} times as much: an amount with the wrong number of decimals"
+        return Finding.of(payment, difference, text)
+    return None
+
+
+def _power_of_ten(amounts: list[int], agreed_minor: int) -> str | None:
+    """`100` or `0.1`: by which power of ten all amounts are wrong; None when it is by none."""
+    for shift in (1, 2, 3, -1, -2, -3):
+        # What a link divides, it rounds: half a minor unit either way.
+        low, high = 2 * agreed_minor * 10**shift - 1, 2 * agreed_minor * 10**shift + 1
+        if amounts and agreed_minor and all(low <= 2 * amount <= high for amount in amounts):
+            return f"{10**shift:g}"
+    return None
+
+
+def _is_partial_approval(payment: Reconciled, entry: Authorisation) -> bool:
+    """Whether all links booked the same lesser amount, as an issuer may approve it."""
+    if len(entry.amounts) != 1 or not payment.accepts_partial:
+        return False
+    ((amount_minor, _),) = entry.amounts
+    # When the answer with code 10 was lost, no caller knows: only the issuer's own book says so.
+    is_issuers = entry.is_partial or entry.positions.keys() <= payment.settling
+    return is_issuers and amount_minor <= payment.amount_minor
+
+
+@money_rule("Captured at most what is held", judged="at_any_time", beyond=None)
+def captured_within_authorised(payment: Reconciled) -> Finding | None:
+    """A link captures at most what it holds at that moment, or what it may capture beyond it.
+
+    Nothing is held any more after a release or after the hold has expired. A link that declares
+    `overcapture` may capture that much more than was authorised.
+    Source: docs/domain.md §1.7 (no over-capture) and §2.5 (I9).
+    """
+    for entry, link, position in _positions(payment):
+        permitted = share_of(position.authorised_minor, payment.overcapture.get(link, 0.0))
+        # Beyond a hold that was released nothing is permitted, however little was captured of it.
+        beyond = max(0, position.captured_minor - position.authorised_minor)
+        if over := position.over_captured_minor - min(permitted, beyond):
+            took = payment.money(position.captured_minor)
+            held = payment.money(max(0, position.captured_minor - over))
+            text = f"{link} captured {took} of {held} held under {entry.reference}"
+            return Finding.of(payment, over, text)
+    return None
+
+
+@money_rule("Refunded at most what was captured", judged="at_any_time", beyond=None)
+def refunded_within_captured(payment: Reconciled) -> Finding | None:
+    """A link refunds at most what it has captured by then, together with what it charged back.
+
+    A refund and a charge-back of the same payment give the money back twice.
+    Source: docs/domain.md §2.5 (I4).
+    """
+    for entry, link, position in _positions(payment):
+        if over := position.over_refunded_minor:
+            refunded, charged_back = position.refunded_minor, position.charged_back_minor
+            gave = f"refunded {payment.money(refunded)}"
+            if charged_back:
+                gave += f" and charged back {payment.money(charged_back)}"
+            took = payment.money(max(0, refunded + charged_back - over))
+            text = f"{link} {gave} of {took} captured under {entry.reference}"
+            return Finding.of(payment, over, text)
+    return None
+
+
+@money_rule("Released what is held", judged="at_the_end", beyond=None)
+def released_what_is_held(payment: Reconciled) -> Finding | None:
+    """A release (a reversal, an expiry, the rest after the last capture) frees all that is held.
+
+    It frees no more, so that held is never below nothing, and no less. What stays of a hold that
+    was only released in part is not reported again where it is a double charge or an orphan.
+    Source: docs/domain.md §1.9 and §2.5 (I2).
+    """
+    for entry, link, position in _positions(payment):
+        over = position.over_released_minor
+        # Where more was captured than held, or a repeat was booked again, the rest of the hold is
+        # short by as much.
+        if over and not (position.over_captured_minor or position.recaptured_minor):
+            text = f"{link} released {payment.money(over)} more than it held"
+            return Finding.of(payment, over, f"{text} under {entry.reference}")
+        # A link that booked a hold twice, or another amount than the others, releases what the
+        # others believe it to hold: that is found already.
+        is_comparable = position.holds == 1 and len(entry.amounts) == 1
+        left = position.unreleased_minor if is_comparable else 0
+        if left and not payment.is_misheld:
+            text = f"{link} still held {payment.money(left)} after its release"
+            return Finding.of(payment, left, f"{text} of {entry.reference}")
+    return None
+
+
+@money_rule("Cardholder's debit is the merchant's credit", judged="at_the_end", beyond=None)
+def money_conserved(payment: Reconciled) -> Finding | None:
+    """What the cardholder pays is what the merchant gets.
+
+    Captures less refunds are equal on every link that knows the authorisation; and all that the
+    merchant is credited for the payment, by every link that pays merchants, is what the cardholder
+    is debited. The amount of a finding is the difference. Source: docs/domain.md §2.5 (I12).
+    """
+    for entry in payment.authorisations:
+        net = {link: position.net_minor for link, position in entry.positions.items()}
+        if len(set(net.values())) > 1:
+            difference = max(net.values()) - min(net.values())
+            listed = ", ".join(f"{link} {payment.money(net[link])}" for link in sorted(net))
+            return Finding.of(payment, difference, f"{entry.reference} was captured as {listed}")
+    decided = [
+        entry
+        for entry in payment.authorisations
+        if entry.positions.keys() & payment.settling or not _is_found_otherwise(payment, entry)
+    ]
+    credited = _net_at(decided, payment.creditors)
+    debited = _net_at(decided, payment.settling)
+    # Two gateways that share keys may both capture what the issuer debits once.
+    if payment.creditors and credited != debited:
+        text = f"the merchant got {payment.money(credited)}, the cardholder paid"
+        return Finding.of(payment, abs(credited - debited), f"{text} {payment.money(debited)}")
+    return None
+
+
+def _is_found_otherwise(payment: Reconciled, entry: Authorisation) -> bool:
+    """Whether another rule names the approval that no issuer has: the customer counts on it.
+
+    Of a payment that is not its order's only one, the order may have money all the same.
+    """
+    lacks_money = payment.lacks_money and not payment.is_part
+    return lacks_money or any(position.stood_in for position in entry.positions.values())
+
+
+def _net_at(entries: Iterable[Authorisation], links: frozenset[str]) -> int:
+    """Captured less refunded at these links, over all these authorisations."""
+    return sum(
+        position.net_minor
+        for entry in entries
+        for link, position in entry.positions.items()
+        if link in links
+    )
+
+
+def _positions(payment: Reconciled) -> Iterator[tuple[Authorisation, str, Position]]:
+    for entry in payment.authorisations:
+        for link, position in entry.positions.items():
+            yield entry, link, position

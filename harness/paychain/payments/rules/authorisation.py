@@ -1,0 +1,99 @@
+"""One authorisation on all links: what every book says under one reference, and where its money is.
+
+Its money is where it settles: in the book of a settling link (the issuer's), or with the link that
+stood in until the advice arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from paychain.payments.journal import Leg, Movement
+from paychain.payments.rules.position import Position
+
+
+@dataclass(slots=True, kw_only=True)
+class Authorisation:
+    """One authorisation on all links.
+
+    `positions` are by link, `amounts` are held amounts (minor units, currency), `currencies` those
+    of any movement, `parties` its merchants and instruments as the books name them. `path`: links
+    whose books must have it once it is approved. `is_partial`: approved for less than was asked
+    (code 10). `stood_in_by` are links that approved it in the place of the one that should decide.
+    """
+
+    reference: str
+    attempt: int
+    decided_by: str
+    leg: Leg = "in"
+    positions: dict[str, Position] = field(default_factory=dict)
+    amounts: set[tuple[int, str]] = field(default_factory=set)
+    currencies: set[str] = field(default_factory=set)
+    parties: set[tuple[str, str]] = field(default_factory=set)
+    path: frozenset[str] = frozenset()
+    is_partial: bool = False
+
+    def money(self, settling: frozenset[str]) -> Position | None:
+        """The position that says where the money is; None when nobody who may ever held it.
+
+        A settling link's book counts before that of a link that stood in: once the advice arrived,
+        both hold the same money. What was stored is nobody's money until it is delivered.
+        """
+        for link in settling:
+            if link in self.positions:
+                return self.positions[link]
+        decider = self.positions.get(self.decided_by)
+        return decider if decider is not None and decider.stood_in else None
+
+    def charged(self, settling: frozenset[str]) -> Position | None:
+        """The position that says what the customer is out of; None while no card holds a cent.
+
+        A stand-in is a promise of the link that stood in: before its advice arrives where money
+        settles, it holds nobody's money. Source: docs/domain.md §1.7.
+        """
+        position = self.money(settling)
+        is_promise = settling and not settling & self.positions.keys()
+        return None if is_promise else position
+
+    @property
+    def is_sound(self) -> bool:
+        """All books booked one amount, and each keeps the laws by itself."""
+        return len(self.amounts) <= 1 and all(
+            position.is_sound for position in self.positions.values()
+        )
+
+
+Renamed = Mapping[tuple[str, str], str]
+"""By reference and the link that decided under it: the reference that its money settles under."""
+
+
+def authorisations(
+    movements: Iterable[Movement], renamed: Renamed | None = None
+) -> list[Authorisation]:
+    """The authorisations that a payment's movements speak of, in the order they first appear.
+
+    `renamed`: what was stored under one reference and delivered under another is one authorisation.
+    """
+    found: dict[str, Authorisation] = {}
+    for movement in movements:
+        reference = movement.reference
+        if renamed:
+            reference = renamed.get((reference, movement.decided_by), reference)
+        entry = found.get(reference)
+        if entry is None:
+            entry = found[reference] = Authorisation(
+                reference=reference,
+                attempt=movement.attempt,
+                decided_by=movement.decided_by,
+                leg=movement.leg,
+            )
+        position = entry.positions.get(movement.link)
+        if position is None:
+            position = entry.positions[movement.link] = Position()
+        entry.currencies.add(movement.currency)
+        entry.parties.add((movement.merchant, movement.instrument))
+        if movement.kind.sign > 0:
+            entry.amounts.add((movement.amount_minor, movement.currency))
+        position.book(movement)
+    return list(found.values())

@@ -1,0 +1,107 @@
+"""Whose money is held, and does the customer know: double charges, orphans, empty approvals."""
+
+from __future__ import annotations
+
+from paychain.payments.attribution import UNKNOWN
+from paychain.payments.rules.position import PART
+from paychain.payments.rules.reconciled import Finding, Reconciled
+from paychain.payments.rules.rule import money_rule
+
+
+@money_rule("No double charge", judged="at_the_end", beyond=None, per="order")
+def no_double_charge(payment: Reconciled) -> Finding | None:
+    """The customer's money is held or taken at most once for one order, over all links together.
+
+    Held is what was authorised and neither released nor captured, taken what was captured and not
+    refunded, at the links where money settles. The amount of a finding is what is held or taken
+    beyond the order. Source: docs/domain.md §2.5 (I1).
+    """
+    if not payment.is_double_charged:
+        return None
+    held = payment.exposure_minor
+    text = f"{payment.money(held)} held for an order of {payment.money(payment.agreed_minor)}"
+    if payment.payments:
+        text += f", paid as {', '.join(payment.payments)}"
+    return Finding.of(payment, held - payment.agreed_minor, text)
+
+
+@money_rule("No orphaned authorisation", judged="at_the_end", beyond=None, per="order")
+def no_orphaned_authorisation(payment: Reconciled) -> Finding | None:
+    """Money is held only for an order that the customer knows to be approved.
+
+    Nor does anything stay held once all of an order was captured: the last capture releases the
+    rest, or the hold expires. Money that is held more than once is a double charge, whatever the
+    customer was shown. Source: docs/domain.md §2.5 (I2, I6).
+    """
+    if payment.is_orphaned:
+        held = payment.exposure_minor
+        text = f"{payment.money(held)} held, but never confirmed to the customer"
+        return Finding.of(payment, held, text)
+    rest = payment.remainder_minor
+    if not rest or payment.is_double_charged:
+        return None
+    return Finding.of(payment, rest, f"{payment.money(rest)} still held after the last capture")
+
+
+@money_rule("No approval without money", judged="at_the_end", beyond=None, per="order")
+def no_approval_without_money(payment: Reconciled) -> Finding | None:
+    """Behind every order that the customer saw approved is money where it settles.
+
+    It is held or taken, or was: refunded, expired, or released because the merchant cancelled. What
+    a link only stored to have it decided later is no money: the delivery decides. Of a payment by
+    several means, each needs its own.
+    Source: docs/domain.md §1.3 and §2.5 (I6).
+    """
+    missing = payment.missing_minor
+    if not missing:
+        return None
+    text = f"{payment.money(missing)} approved with no money behind it"
+    return Finding.of(payment, missing, text)
+
+
+@money_rule("The customer sees the amount that is held", judged="at_the_end", beyond=None)
+def customer_saw_the_amount(payment: Reconciled) -> Finding | None:
+    """The amount that the customer was shown as approved is in the merchant's book.
+
+    Source: docs/domain.md §2.5 (I6, I9).
+    """
+    if not payment.shown_approved or not payment.shown_minor:
+        return None
+    # The customer is shown the sum of all tenders of one attempt.
+    sums: dict[tuple[str, str], int] = {}
+    for entry in payment.authorisations:
+        for link, position in entry.positions.items():
+            if link in payment.merchants and position.first_minor:
+                attempt = (link, entry.reference.partition(PART)[0])
+                sums[attempt] = sums.get(attempt, 0) + position.first_minor
+    booked = list(sums.values())
+    # Without a merchant's book there is nothing to compare with.
+    if not booked or payment.shown_minor in booked:
+        return None
+    shown, held = payment.money(payment.shown_minor), payment.money(booked[-1])
+    difference = abs(payment.shown_minor - booked[-1])
+    text = f"{held} authorised, but the customer saw {shown}"
+    return Finding.of(payment, difference, text)
+
+
+@money_rule("No money moves without a customer", judged="at_the_end", beyond=None, of_unknown=True)
+def no_phantom_movement(payment: Reconciled) -> Finding | None:
+    """Every movement belongs to a payment that a customer made.
+
+    Money for a request of an own service that shows no payment belongs to one that is not known:
+    such requests are counted apart (docs/own-services.md).
+    The amount of a finding is what is held or taken for the payment that nobody made, or was.
+    Source: docs/domain.md §2.5 (I2: no authorisation is without an owner).
+    """
+    if payment.payment.startswith(UNKNOWN):
+        return None
+    amounts = [
+        max(position.exposure_minor, position.authorised_minor, position.captured_minor)
+        for entry in payment.authorisations
+        for position in entry.positions.values()
+    ]
+    if not amounts:
+        return None
+    where = sorted({link for entry in payment.authorisations for link in entry.positions})
+    text = f"{payment.money(max(amounts))} booked at {', '.join(where)} for nobody's payment"
+    return Finding.of(payment, max(amounts), text)

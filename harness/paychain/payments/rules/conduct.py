@@ -1,0 +1,247 @@
+"""How links treat money they do not know of, may not ask for, or decided about alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from paychain.payments.retry_limits import Presentation, forbids_reattempt
+from paychain.payments.rules.beyond import (
+    accepted_without_the_issuer,
+    authentication_failed,
+    limited_fallback_used,
+    presented_again_after_a_decline,
+)
+from paychain.payments.rules.follow_ups import FollowUp
+from paychain.payments.rules.reconciled import Finding, Reconciled, StoodIn
+from paychain.payments.rules.rule import money_rule
+
+_TAKES = ("capture", "refund")
+
+
+@money_rule("Unknown outcomes resolved", judged="at_the_end", beyond=None)
+def unknowns_resolved(payment: Reconciled) -> Finding | None:
+    """Every unknown outcome is resolved: a reversal acknowledged, or a query or repeat answered.
+
+    A finding has no amount: other rules count the money that depends on it.
+    Source: docs/domain.md §1.4 and §2.5 (I3).
+    """
+    if not payment.unresolved:
+        return None
+    return Finding.of(payment, 0, f"never resolved: {', '.join(payment.unresolved)}")
+
+
+@money_rule("Captures, refunds and advices completed", judged="at_the_end", beyond=None)
+def authorisations_settled(payment: Reconciled) -> Finding | None:
+    """Everything that must follow an approval is done or refused in the end.
+
+    A capture, refund, cancel or webhook is due once the payment is approved and the merchant wants
+    it, an advice once a link has stood in: whether it was ever sent or not. Nothing is due any more
+    of a forwarded payment that its caller reversed. Of webhooks, the one
+    that reports an approval must arrive, unless its attempt was undone.
+    Source: docs/domain.md §2.5 (I2).
+    """
+    open_ends = [
+        follow_up
+        for follow_up in payment.follow_ups
+        if follow_up.end not in ("done", "refused", "cancelled") and _is_owed(payment, follow_up)
+    ]
+    if not open_ends:
+        return None
+    text = f"never completed: {', '.join(map(str, open_ends))}"
+    return Finding.of(payment, _amount_minor(payment, open_ends), text)
+
+
+@money_rule("Approved payments completed", judged="at_the_end", beyond=None)
+def completed(payment: Reconciled) -> Finding | None:
+    """A capture or refund of an approved payment is not refused.
+
+    The customer was promised it: a refused capture leaves the merchant without the money (the hold
+    may have expired), a refused refund the customer. Refusing more than may be returned is right.
+    An advice may be refused: what was reversed before it arrived needs none.
+    Source: docs/domain.md §1.7 and §2.5 (I2, I4).
+    """
+    refused = [
+        follow_up
+        for follow_up in payment.follow_ups
+        if follow_up.end == "refused"
+        and follow_up.operation in _TAKES
+        and not _is_beyond_captured(payment, follow_up)
+        and not _is_done_all_the_same(payment, follow_up)
+    ]
+    if not refused or not payment.shown_approved:
+        return None
+    text = f"approved, but {', '.join(map(str, refused))}"
+    return Finding.of(payment, _amount_minor(payment, refused), text)
+
+
+def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
+    """Whether a refund was of more than is left of what was captured, there or where it settles."""
+    if follow_up.operation != "refund":
+        return False
+    # Only the merchant writes down how much is due; what other links pass on has the same item.
+    due = (other.amount_minor for other in payment.follow_ups if other.item == follow_up.item)
+    amount_minor = follow_up.amount_minor or max(due)
+    for entry in payment.authorisations:
+        if not follow_up.is_of(entry.reference):
+            continue
+        # Where the money settles, the cardholder may have it back by a dispute.
+        for link in (follow_up.target, *payment.settling):
+            position = entry.positions.get(link)
+            if position is None or not position.captured_minor:
+                continue
+            if position.net_minor - position.charged_back_minor < amount_minor:
+                return True
+    return False
+
+
+def _is_owed(payment: Reconciled, follow_up: FollowUp) -> bool:
+    """Whether somebody waits for it.
+
+    Of the webhooks, that is the one by which a merchant learns of a payment that stands. Those that
+    confirm what the merchant asked for itself tell it nothing new.
+    """
+    if follow_up.operation != "notify":
+        return True
+    return (
+        payment.shown_approved
+        and follow_up.is_due
+        and follow_up.name.endswith(" authorised")
+        and any(
+            entry.attempt == follow_up.attempt and position.standing_minor > 0
+            for entry in payment.authorisations
+            for position in entry.positions.values()
+        )
+    )
+
+
+def _is_done_all_the_same(payment: Reconciled, follow_up: FollowUp) -> bool:
+    """Refused because the other side has booked the same money before.
+
+    Its answer was lost, or an error, and the caller's book is behind; or a repeat that was booked
+    again has used up the hold. Other rules look at either.
+    """
+    for entry in payment.authorisations:
+        position = entry.positions.get(follow_up.target)
+        if position is None or not follow_up.is_of(entry.reference):
+            continue
+        booked = position.captured if follow_up.operation == "capture" else position.refunded
+        if follow_up.item in booked or position.rebooked_minor:
+            return True
+    return False
+
+
+def _amount_minor(payment: Reconciled, follow_ups: Sequence[FollowUp]) -> int:
+    """What the follow-ups were about: each item once, however many links it failed at."""
+    # Only the merchant writes down how much is due; what other links pass on has the same item.
+    due = {
+        (follow_up.operation, follow_up.item): follow_up.amount_minor
+        for follow_up in payment.follow_ups
+        if follow_up.amount_minor
+    }
+    items = {(follow_up.operation, follow_up.item) for follow_up in follow_ups}
+    moved: Counter[str] = Counter()
+    for operation, item in items:
+        if operation in _TAKES:
+            moved[operation] += due.get((operation, item), payment.amount_minor)
+    # A webhook or an advice is about the money that may be captured for it; a refund gives back
+    # what was captured.
+    return max(moved.values(), default=0) or max(due.values(), default=payment.amount_minor)
+
+
+@money_rule(
+    "Schemes' retry limits kept", judged="at_any_time", beyond=presented_again_after_a_decline
+)
+def retry_limits_kept(payment: Reconciled) -> Finding | None:
+    """A declined card is presented again only while its scheme allows it.
+
+    Source: docs/domain.md §1.6 and §2.5 (I8).
+    """
+    declined: list[Presentation] = []
+    for presentation, was_declined in payment.presentations:
+        # The first presentation, and any after an approval only, is never a reattempt.
+        if declined:
+            limit = forbids_reattempt(
+                payment.scheme,
+                declined,
+                now_ns=presentation.at_ns,
+                merchant=presentation.merchant,
+                amount_minor=presentation.amount_minor,
+            )
+            if limit is not None:
+                text = f"presented again after {len(declined)} declines, last {declined[-1].code}"
+                return Finding.of(payment, 0, f"{text}: against {limit.id}")
+        if was_declined:
+            declined.append(presentation)
+    return None
+
+
+@money_rule(
+    "No authorisation after a failed authentication",
+    judged="at_any_time",
+    beyond=authentication_failed,
+)
+def no_authorisation_after_failed_authentication(payment: Reconciled) -> Finding | None:
+    """A payment whose cardholder failed authentication is not sent on for authorisation.
+
+    Source: docs/domain.md §1.2 and §2.5 (I10).
+    """
+    if not payment.unauthenticated:
+        return None
+    text = f"authorised after a failed authentication: {', '.join(payment.unauthenticated)}"
+    return Finding.of(payment, payment.amount_minor, text)
+
+
+@money_rule("Stand-in inside its limits", judged="at_any_time", beyond=accepted_without_the_issuer)
+def stand_in_within_limits(payment: Reconciled) -> Finding | None:
+    """A link stands in only within its limits: amount, number, and number for one card.
+
+    Source: docs/domain.md §1.7 and §2.5 (I11).
+    """
+    for approval in payment.stood_in:
+        if excess := _excess(payment, approval):
+            text = f"{approval.link} stood in {excess}"
+            return Finding.of(payment, approval.amount_minor, text)
+    return None
+
+
+def _excess(payment: Reconciled, approval: StoodIn) -> str:
+    """Which limit a stand-in approval exceeds, in words; "" when it keeps all of them."""
+    amount = payment.money(approval.amount_minor)
+    if approval.amount_minor > approval.up_to_minor:
+        return f"for {amount}, over its limit of {payment.money(approval.up_to_minor)}"
+    if approval.most is not None and approval.nth > approval.most:
+        return f"{approval.nth} times, its limit is {approval.most}"
+    if approval.per_card is not None and approval.nth_of_card > approval.per_card:
+        return f"{approval.nth_of_card} times for one card, its limit is {approval.per_card}"
+    return ""
+
+
+@money_rule("Fallbacks inside their limits", judged="at_any_time", beyond=limited_fallback_used)
+def fallbacks_within_limits(payment: Reconciled) -> Finding | None:
+    """A payment goes on without a call, or is stored, only within the declared limits.
+
+    These are `up_to` of skip, exempt and queue, and how long a queue may keep a payment (`within`).
+    Source: docs/domain.md §1.2 and §1.3.
+    """
+    if not payment.beyond_limits:
+        return None
+    return Finding.of(payment, payment.amount_minor, ", ".join(payment.beyond_limits))
+
+
+@money_rule("Stand-in advised", judged="at_the_end", beyond=None)
+def stand_in_advised(payment: Reconciled) -> Finding | None:
+    """The issuer learns of every stand-in approval that still holds money.
+
+    Source: docs/domain.md §1.7 and §2.5 (I11).
+    """
+    for entry in payment.authorisations:
+        # A hold that was released before its advice arrived needs no advice.
+        stands = any(
+            position.stood_in and position.exposure_minor > 0
+            for position in entry.positions.values()
+        )
+        if stands and not entry.positions.keys() & payment.settling:
+            text = f"{entry.reference} was approved by {entry.decided_by} and never advised"
+            return Finding.of(payment, payment.amount_minor, text)
+    return None

@@ -1,0 +1,115 @@
+"""The books of the merchant's own service against the money, and how it uses keys and webhooks."""
+
+from __future__ import annotations
+
+from paychain.payments.rules.beyond import another_amount_in_the_merchants_book
+from paychain.payments.rules.reconciled import Finding, Reconciled
+from paychain.payments.rules.rule import money_rule
+
+
+@money_rule(
+    "Paid orders have their money", judged="at_the_end", beyond=None, per="order", needs="books"
+)
+def paid_orders_have_money(payment: Reconciled) -> Finding | None:
+    """Behind every order that the merchant's books have as paid is money where it settles.
+
+    It is held or taken, or was and was given back. What the customer was shown as approved without
+    money is a finding already. Source: docs/own-services.md.
+    """
+    book = payment.book
+    if book is None or not book.is_paid or payment.has_had_money or payment.lacks_money:
+        return None
+    amount_minor = book.amount_minor or payment.agreed_minor
+    text = f"{book.link} has the order as paid, with no money behind it"
+    return Finding.of(payment, amount_minor, text)
+
+
+@money_rule(
+    "Money has its paid order", judged="at_the_end", beyond=None, per="order", needs="books"
+)
+def money_has_its_order(payment: Reconciled) -> Finding | None:
+    """Money is held or taken only for orders that the merchant's books have as paid.
+
+    What the customer does not know of either, or what a webhook should have told the merchant, is a
+    finding of its own. Source: docs/own-services.md.
+    """
+    book = payment.book
+    if book is None or book.is_paid or payment.is_orphaned or payment.lost_webhooks:
+        return None
+    held_minor = payment.exposure_minor
+    if not held_minor or payment.is_cancelled:
+        return None
+    text = f"{payment.money(held_minor)} held, and {book.link} does not have the order as paid"
+    return Finding.of(payment, held_minor, text)
+
+
+@money_rule(
+    "Paid orders have the right amount",
+    judged="at_the_end",
+    beyond=another_amount_in_the_merchants_book,
+    per="order",
+    needs="books",
+)
+def paid_orders_have_the_amount(payment: Reconciled) -> Finding | None:
+    """The amount that the merchant's books have as charged is what is held or was taken.
+
+    Source: docs/own-services.md.
+    """
+    book = payment.book
+    if book is None or not book.is_paid or not book.amount_minor or payment.is_double_charged:
+        return None
+    taken_minor = payment.taken_minor
+    if not taken_minor or taken_minor == book.amount_minor:
+        return None
+    booked, taken = payment.money(book.amount_minor), payment.money(taken_minor)
+    text = f"{book.link} has {booked} as charged, {taken} were taken"
+    return Finding.of(payment, abs(book.amount_minor - taken_minor), text)
+
+
+@money_rule(
+    "No order is lost with its webhook",
+    judged="at_the_end",
+    beyond=None,
+    per="order",
+    needs="books",
+)
+def no_order_lost_with_its_webhook(payment: Reconciled) -> Finding | None:
+    """An order whose money is held is completed although its webhook never arrived.
+
+    A webhook may be lost for good: a merchant who waits for nothing else loses the order.
+    Source: docs/own-services.md.
+    """
+    book = payment.book
+    if book is None or book.is_paid or not payment.lost_webhooks or not payment.exposure_minor:
+        return None
+    held = payment.money(payment.exposure_minor)
+    lost = ", ".join(payment.lost_webhooks)
+    text = f"{held} held, and {book.link} never completed the order: its webhook was lost ({lost})"
+    return Finding.of(payment, payment.exposure_minor, text)
+
+
+@money_rule("No forged webhook acted on", judged="at_the_end", beyond=None, needs="books")
+def no_forged_webhook_acted_on(payment: Reconciled) -> Finding | None:
+    """A webhook whose signature is wrong changes no order.
+
+    An order that is paid, and of which nothing but such webhooks can have told the merchant, was
+    paid by them: anybody could have sent them. Source: docs/own-services.md.
+    """
+    book = payment.book
+    if book is None or not book.is_paid or not payment.unsigned_webhooks:
+        return None
+    sent = ", ".join(payment.unsigned_webhooks)
+    text = f"{book.link} took the order for paid after a webhook with a wrong signature: {sent}"
+    return Finding.of(payment, book.amount_minor or payment.agreed_minor, text)
+
+
+@money_rule("One key for one payment", judged="at_any_time", beyond=None, needs="own service")
+def one_key_for_one_payment(payment: Reconciled) -> Finding | None:
+    """An idempotency key belongs to one payment.
+
+    A provider answers another payment under it with the first one's answer, or refuses it.
+    Source: docs/domain.md §2.3 and docs/own-services.md.
+    """
+    if not payment.reused_keys:
+        return None
+    return Finding.of(payment, payment.amount_minor, "; ".join(payment.reused_keys))

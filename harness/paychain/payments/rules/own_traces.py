@@ -1,0 +1,80 @@
+"""What a payment's records show of the user's own services: their books, keys and webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from paychain.payments.journal import Decision, DecisionKind, HopRecord
+from paychain.payments.outcome import HopResult
+from paychain.payments.rules.reconciled import MerchantsBook
+
+SIGNED_NS = 250_000_000  # a webhook leaves so soon after it was signed, on a busy machine, too
+_NOTIFY = "notify"
+_TRY = " try "
+
+
+def merchants_book(decisions: Sequence[Decision]) -> MerchantsBook | None:
+    """The order's entry in the books of an own service; None where none was read."""
+    for decision in decisions:
+        if decision.kind in (DecisionKind.BOOKED_PAID, DecisionKind.BOOKED_UNPAID):
+            is_paid = decision.kind is DecisionKind.BOOKED_PAID
+            return MerchantsBook(
+                link=decision.link, is_paid=is_paid, amount_minor=decision.amount_minor
+            )
+    return None
+
+
+def reused_keys(decisions: Sequence[Decision]) -> Iterator[str]:
+    """Keys of other payments that were sent for this one, in words."""
+    for decision in decisions:
+        if decision.kind is DecisionKind.KEY_REUSED:
+            yield (
+                f"{decision.link} sent {decision.operation} to {decision.target} under the key of "
+                f"{decision.detail}"
+            )
+
+
+def unsigned_webhooks(hops: Sequence[HopRecord], decisions: Sequence[Decision]) -> Iterator[str]:
+    """Webhooks with a wrong signature that alone can have told the service the outcome.
+
+    Nothing else did: every webhook that it accepted was one of them, and no request of the service
+    was answered as approved.
+    """
+    forged = [decision for decision in decisions if decision.kind is DecisionKind.WEBHOOK_FORGED]
+    if not forged:
+        return
+    own = {decision.target for decision in forged}
+    worked = [hop for hop in hops if hop.result is HopResult.APPROVED]
+    if any(hop.caller in own and hop.operation != _NOTIFY for hop in worked):
+        return
+    accepted = [hop for hop in worked if hop.operation == _NOTIFY and hop.callee in own]
+    if not accepted or not all(any(_sent(each, hop) for each in forged) for hop in accepted):
+        return
+    for decision in forged:
+        yield f"{decision.link} to {decision.target} ({decision.detail.partition(_TRY)[0]})"
+
+
+def _sent(forged: Decision, hop: HopRecord) -> bool:
+    """Whether a hop carried the webhook that was signed wrongly a moment before."""
+    return (
+        (forged.link, forged.target, forged.attempt) == (hop.caller, hop.callee, hop.attempt)
+        and forged.detail.endswith(f"{_TRY}{hop.try_number}")
+        and 0 <= hop.started_ns - forged.at_ns <= SIGNED_NS
+    )
+
+
+def lost_webhooks(decisions: Sequence[Decision], own: Collection[str]) -> Iterator[str]:
+    """Webhooks about an approval that no own service has accepted in the end, in words."""
+    due: dict[tuple[str, str], Decision] = {}
+    done: set[tuple[str, str]] = set()
+    for decision in decisions:
+        if decision.operation != _NOTIFY or decision.target not in own:
+            continue
+        name = decision.detail.partition(" after ")[0]
+        if decision.kind is DecisionKind.FOLLOW_UP_DUE:
+            due[decision.link, name] = decision
+        elif decision.kind is DecisionKind.FOLLOW_UP_ACKNOWLEDGED:
+            done.add((decision.link, name))
+    for key, decision in due.items():
+        if key not in done:
+            yield f"{decision.link} to {decision.target} ({key[1]})"

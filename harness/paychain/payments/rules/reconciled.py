@@ -1,0 +1,321 @@
+"""One payment beside all books: what the customer wanted and saw, and what every link holds.
+
+An authorisation is what all movements with one reference say: see `authorisation`.
+
+    order ─┬─ payment p1 ─┬─ authorisation p1-1 ── position at gateway, processor-a, scheme, issuer
+           │              └─ authorisation p1-2 ── position at gateway, processor-b, scheme, issuer
+           └─ payment p2 ─── …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from paychain.payments.money import written
+from paychain.payments.retry_limits import Presentation
+from paychain.payments.rules.authorisation import Authorisation
+from paychain.payments.rules.follow_ups import FollowUp
+from paychain.payments.rules.position import PART, Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoodIn:
+    """One stand-in approval with the limits of its link. Amounts are minor units.
+
+    It was the `nth` of the link, and the `nth_of_card` of the link for that card, both from 1.
+    `most` and `per_card` are the limits on these numbers; None means no limit.
+    """
+
+    link: str
+    reference: str
+    amount_minor: int
+    nth: int
+    nth_of_card: int
+    up_to_minor: int
+    most: int | None
+    per_card: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MerchantsBook:
+    """An order in the books of the merchant's own service.
+
+    `amount_minor` is what it says was charged, 0 when it does not say.
+    """
+
+    link: str
+    is_paid: bool
+    amount_minor: int = 0
+
+
+@dataclass(kw_only=True)
+class Reconciled:
+    """One payment, or all payments of one order: what the customer wanted and saw, and the books.
+
+    Amounts are minor units. `shown_minor` is the amount that the customer was shown as approved, 0
+    when none was. `settling`: links whose book says whether money exists. `merchants`: links that
+    keep a merchant's book; `creditors`: links that pay merchants. `is_known`: there is a customer
+    who made the payment; without one, nothing is known of what was wanted. `overcapture`: how much
+    more than it holds a link may capture, as a share of the hold. `tenders`: the part
+    of a payment by several means that each gateway asks each link for; empty when one takes all.
+
+    The rest is evidence beside the books (see `traces`): presentations of the instrument with
+    whether each was declined, calls that stayed unknown, authorisations after a failed
+    authentication, what had to follow, stand-in approvals, fallbacks taken beyond a limit.
+    """
+
+    payment: str
+    amount_minor: int
+    currency: str
+    shown_approved: bool
+    authorisations: Sequence[Authorisation]
+    settling: frozenset[str] = frozenset()
+    merchants: frozenset[str] = frozenset()
+    creditors: frozenset[str] = frozenset()
+    is_known: bool = True
+    order: str = ""
+    order_minor: int = 0  # of the whole order; 0: this payment's amount
+    payments: Sequence[str] = ()  # of an order with several, in the order of their ids
+    is_part: bool = False  # its order has other payments, too
+    shown_minor: int = 0
+    overcapture: Mapping[str, float] = field(default_factory=dict)
+    tenders: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    scheme: str = ""
+    merchant: str = ""
+    instrument: str = ""
+    accepts_partial: bool = False
+    presentations: Sequence[tuple[Presentation, bool]] = ()
+    unresolved: Sequence[str] = ()
+    unauthenticated: Sequence[str] = ()
+    follow_ups: Sequence[FollowUp] = ()
+    stood_in: Sequence[StoodIn] = ()
+    beyond_limits: Sequence[str] = ()
+    book: MerchantsBook | None = None
+    reused_keys: Sequence[str] = ()
+    unsigned_webhooks: Sequence[str] = ()
+    lost_webhooks: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Hold what every rule may rely on."""
+        assert self.amount_minor >= 0
+        assert self.shown_approved or not self.shown_minor  # only an approval shows an amount
+
+    def part_minor(self, entry: Authorisation) -> int:
+        """What one authorisation should be about: all of the payment, or its tender.
+
+        Where only a link further behind has booked it, no book says which tender it was: any will
+        do. Another gateway may have authorised all of it at the same link.
+        """
+        if PART not in entry.reference:
+            return self.amount_minor
+        askers = {gateway for gateway, _ in self.tenders if gateway in entry.positions}
+        parts = [
+            minor
+            for (gateway, target), minor in self.tenders.items()
+            if target in entry.positions and (gateway in askers or not askers)
+        ]
+        booked = {minor for minor, _ in entry.amounts}
+        fitting = (minor for minor in (parts or self.tenders.values()) if minor in booked)
+        return next(fitting, parts[0] if parts else self.amount_minor)
+
+    @property
+    def bookkeepers(self) -> frozenset[str]:
+        """The merchants' links that have booked anything of this payment."""
+        booked = {link for entry in self.authorisations for link in entry.positions}
+        return self.merchants & booked
+
+    @cached_property
+    def charges(self) -> list[tuple[Authorisation, Position]]:
+        """The authorisations that hold or took the customer's money, with where it is."""
+        return [
+            (entry, position)
+            for entry in self.authorisations
+            if entry.leg == "in"
+            and (position := entry.charged(self.settling)) is not None
+            and position.exposure_minor > 0
+        ]
+
+    @cached_property
+    def exposure_minor(self) -> int:
+        """How much of the customer's money is held or taken, over all links together."""
+        return sum(position.exposure_minor for _, position in self.charges)
+
+    @property
+    def agreed_minor(self) -> int:
+        """What the customer agreed to: less than was asked once a partial approval was shown."""
+        shown_minor = self.shown_minor
+        return shown_minor if 0 < shown_minor < self.amount_minor else self.amount_minor
+
+    @cached_property
+    def is_double_charged(self) -> bool:
+        """More than one hold together takes more than the customer agreed to.
+
+        What a capture took beyond its own hold (a tip) is no second charge.
+        """
+        times = sum(
+            2 if position.holds > 1 and position.exposure_minor > position.first_minor else 1
+            for _, position in self.charges
+        )
+        beyond_minor = sum(
+            max(0, position.captured_minor - position.authorised_minor)
+            for _, position in self.charges
+        )
+        return times > 1 and self.exposure_minor - beyond_minor > self.agreed_minor
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Money is held, and the customer knows of no approval, nor does the merchant's book."""
+        is_known = self.shown_approved or (self.book is not None and self.book.is_paid)
+        return not is_known and self.exposure_minor > 0 and not self.is_double_charged
+
+    @property
+    def remainder_minor(self) -> int:
+        """What stays held of an approved payment although everything was captured of it.
+
+        The last capture should have released it. A capture that is not done is a finding of its
+        own: then more may be captured. Nor is it here what a release left behind.
+        """
+        captures = [
+            entry
+            for entry in self.follow_ups
+            if entry.operation == "capture" and entry.end != "cancelled"
+        ]
+        # Without captures that were written down nobody knows whether another one is to come.
+        is_over = captures and all(entry.end == "done" for entry in captures)
+        if not self.shown_approved or not is_over:
+            return 0
+        return sum(
+            max(0, position.held_minor - position.unreleased_minor)
+            for entry in self.authorisations
+            if (position := entry.money(self.settling)) is not None and position.captured_minor
+        )
+
+    @property
+    def lacks_money(self) -> bool:
+        """The customer knows of an approval, and no money is or was where it settles.
+
+        Money that was refunded or expired was there. Nobody needs any once the merchant cancelled,
+        whether what was stored had been delivered by then or not.
+        """
+        if not self.shown_approved or self.is_cancelled:
+            return False
+        return not self.has_had_money
+
+    @property
+    def has_had_money(self) -> bool:
+        """Money is held or taken for it, or was, wherever it went since."""
+        return any(position.was_there for position in self._moneys())
+
+    @property
+    def taken_minor(self) -> int:
+        """What is held or was taken, before anything was given back."""
+        returned_minor = sum(
+            position.refunded_minor + position.charged_back_minor for position in self._moneys()
+        )
+        return self.exposure_minor + returned_minor
+
+    @property
+    def missing_minor(self) -> int:
+        """What the customer was shown, and no money is or was behind; 0 when all of it has some.
+
+        Of a payment by several means one may have money and another none.
+        """
+        if not self.shown_approved or self.is_cancelled:
+            return 0
+        if self.lacks_money:
+            return self.agreed_minor
+        if not self.tenders:
+            return 0
+        behind_minor = sum(
+            position.authorised_minor for position in self._moneys() if position.was_there
+        )
+        return max(0, self.shown_minor - behind_minor)
+
+    def _moneys(self) -> Iterator[Position]:
+        """Where the money of each authorisation is."""
+        for entry in self.authorisations:
+            position = entry.money(self.settling)
+            if position is not None:
+                yield position
+
+    @property
+    def is_cancelled(self) -> bool:
+        """The merchant wanted the approved payment undone."""
+        return any(follow_up.operation == "void" for follow_up in self.follow_ups)
+
+    @property
+    def is_misheld(self) -> bool:
+        """Money is held twice, or of a customer who knows nothing, or is missing.
+
+        That is a finding of its own. What the books say of each other is then no second one.
+        """
+        return self.is_double_charged or self.is_orphaned or self.lacks_money
+
+    def money(self, amount_minor: int) -> str:
+        """An amount in the payment's currency, such as `92.30 EUR`."""
+        return written(amount_minor, self.currency)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One payment that broke a money rule.
+
+    `amount_minor` is the money that is wrong, `references` every authorisation that a link holds.
+    """
+
+    payment: str
+    amount_minor: int
+    text: str
+    references: tuple[str, ...]
+
+    @classmethod
+    def of(cls, payment: Reconciled, amount_minor: int, text: str) -> Finding:
+        """A finding with every authorisation that any link still holds."""
+        references = tuple(
+            f"{entry.reference} at {', '.join(holding)}"
+            for entry in payment.authorisations
+            if (
+                holding := sorted(
+                    link
+                    for link, position in entry.positions.items()
+                    if position.exposure_minor > 0
+                )
+            )
+        )
+        return cls(payment.payment, amount_minor, text, references)
+
+
+def of_order(payments: Sequence[Reconciled]) -> Reconciled:
+    """All payments of one order as one: the customer wanted to pay for it once.
+
+    The rules about whose money is held judge it. Its name is that of the last payment that holds
+    money: the one that was too much.
+    """
+    assert payments
+    first = payments[0]
+    last = next((payment for payment in reversed(payments) if payment.charges), payments[-1])
+    amount_minor = max(payment.order_minor or payment.amount_minor for payment in payments)
+    # Parts of an order may be approved one by one; no more than all of it was agreed to.
+    shown_minor = min(amount_minor, sum(payment.shown_minor for payment in payments))
+    return Reconciled(
+        payment=last.payment,
+        amount_minor=amount_minor,
+        currency=first.currency,
+        shown_approved=any(payment.shown_approved for payment in payments),
+        authorisations=[entry for payment in payments for entry in payment.authorisations],
+        settling=first.settling,
+        merchants=first.merchants,
+        order=first.order,
+        payments=[payment.payment for payment in payments],
+        shown_minor=shown_minor,
+        follow_ups=[follow_up for payment in payments for follow_up in payment.follow_ups],
+        book=_of_books([payment.book for payment in payments if payment.book is not None]),
+        lost_webhooks=[lost for payment in payments for lost in payment.lost_webhooks],
+    )
+
+
+def _of_books(books: Sequence[MerchantsBook]) -> MerchantsBook | None:
+    """The entry of an order: one that is paid, where the merchant has one for each payment."""
+    return max(books, key=lambda book: (book.is_paid, book.amount_minor), default=None)

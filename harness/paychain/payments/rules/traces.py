@@ -1,0 +1,176 @@
+"""What a payment's calls and decisions show beside its movements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from paychain.payments.journal import (
+    DELIVERED_AS,
+    Decision,
+    DecisionKind,
+    HopRecord,
+    Movement,
+    MovementKind,
+    PaymentRecord,
+)
+from paychain.payments.outcome import HopResult, Proof
+from paychain.payments.retry_limits import Presentation
+from paychain.payments.rules.authorisation import Authorisation
+
+_REVERSAL_ENDS = (DecisionKind.REVERSAL_ACKNOWLEDGED, DecisionKind.REVERSAL_ABANDONED)
+
+
+def approved_by(entry: Authorisation, approvals: Sequence[HopRecord]) -> Iterator[HopRecord]:
+    """The calls by which an authorisation came to be known as approved, from its decider up.
+
+    `approvals`: the payment's calls that were answered as approved. Numbers of attempts alone do
+    not tell authorisations apart: a gateway's hedge and a processor's failover are both a second
+    attempt.
+    """
+    of_decider = [hop for hop in approvals if hop.callee == entry.decided_by]
+    climbing = [hop for hop in of_decider if hop.attempt == entry.attempt]
+    decider = entry.positions.get(entry.decided_by)
+    # A link that approved alone did so under a later number than it was asked under.
+    if not climbing and decider is not None and (decider.stood_in or decider.is_stored):
+        earlier = [hop for hop in of_decider if hop.attempt < entry.attempt]
+        climbing = [max(earlier, key=lambda hop: hop.attempt)] if earlier else []
+    climbing = _bookers_first(entry, climbing)
+    while climbing:
+        hop = climbing.pop()
+        yield hop
+        # A link may have asked under a later number than it was asked under, never an earlier one.
+        above = [
+            asked
+            for asked in approvals
+            if asked.callee == hop.caller and asked.attempt <= hop.attempt
+        ]
+        if above:
+            above = _bookers_first(entry, above)
+            climbing.append(max(above, key=lambda asked: asked.attempt))
+
+
+def _bookers_first(entry: Authorisation, hops: Sequence[HopRecord]) -> list[HopRecord]:
+    """Of calls to one link those by links that have booked the authorisation, if any has.
+
+    Two links may have asked it under one number for authorisations of their own.
+    """
+    by_bookers = {hop.callee for hop in hops if hop.caller in entry.positions}
+    return [hop for hop in hops if hop.caller in entry.positions or hop.callee not in by_bookers]
+
+
+def presentations(
+    customer: PaymentRecord, hops: Sequence[HopRecord], presented_to: frozenset[str]
+) -> list[tuple[Presentation, bool]]:
+    """Every time the card was presented to its scheme, in order, and whether it was declined.
+
+    `presented_to` are the links that count as the scheme. A call that was never sent is none.
+    """
+    found = [
+        (
+            Presentation(hop.code, hop.ended_ns, customer.merchant, customer.amount_minor),
+            hop.result in (HopResult.DECLINED, HopResult.TECHNICAL),
+        )
+        for hop in hops
+        if hop.operation == "authorise"
+        and hop.callee in presented_to
+        and hop.result.proves is not Proof.NOT_EXECUTED
+    ]
+    return sorted(found, key=lambda entry: entry[0].at_ns) if len(found) > 1 else found
+
+
+def unresolved(hops: Sequence[HopRecord], decisions: Sequence[Decision]) -> Iterator[str]:
+    """Authorisations whose outcome a caller neither learnt nor undid, each in words.
+
+    Source: docs/domain.md §1.4.
+    """
+    unknown = [hop for hop in hops if hop.operation == "authorise" and hop.result.leaves_unknown]
+    if not unknown:
+        return
+    reversals = {
+        (decision.link, decision.target, decision.attempt, decision.kind)
+        for decision in decisions
+        if decision.kind in _REVERSAL_ENDS
+    }
+    by_webhook = {
+        (decision.link, decision.attempt)
+        for decision in decisions
+        if decision.kind is DecisionKind.WEBHOOK_ACCEPTED
+    }
+    # There are four ways to resolve an unknown outcome.
+    for hop in unknown:
+        # 1. The caller's own reversal was acknowledged.
+        own = (hop.caller, hop.callee, hop.attempt, DecisionKind.REVERSAL_ACKNOWLEDGED)
+        if own in reversals:
+            continue
+        # 2. A webhook brought the outcome.
+        if (hop.caller, hop.attempt) in by_webhook:
+            continue
+        # 3. A link further up reversed the whole attempt, and no reversal of it was abandoned.
+        ends = {kind for _, _, attempt, kind in reversals if attempt == hop.attempt}
+        if ends == {DecisionKind.REVERSAL_ACKNOWLEDGED}:
+            continue
+        # 4. A query or a repeat of the same attempt was answered later.
+        if any(_answers(other, hop) for other in hops):
+            continue
+        yield f"{hop.caller} → {hop.callee}, attempt {hop.attempt} ({hop.result})"
+
+
+def _answers(other: HopRecord, unknown: HopRecord) -> bool:
+    """Whether a hop brought a later, final answer to the same attempt from the same link."""
+    return (
+        other.operation in ("authorise", "query")
+        and (other.caller, other.callee, other.attempt)
+        == (unknown.caller, unknown.callee, unknown.attempt)
+        and other.started_ns >= unknown.started_ns
+        and other.result.worked
+    )
+
+
+def unauthenticated(hops: Sequence[HopRecord]) -> Iterator[str]:
+    """Authorisations that a caller sent although its last authentication had failed, in words.
+
+    Source: docs/domain.md §1.2.
+    """
+    checks = [hop for hop in hops if hop.operation == "authenticate"]
+    if not any(hop.result is HopResult.DECLINED for hop in checks):
+        return
+    for sent in hops:
+        if sent.operation != "authorise" or sent.result is HopResult.NOT_TRIED:
+            continue
+        # A later authentication may have passed (a challenge after a soft decline): the last
+        # answer before the authorisation decides.
+        before = [
+            check
+            for check in checks
+            if check.caller == sent.caller and check.ended_ns <= sent.started_ns
+        ]
+        last = max(before, key=lambda check: check.ended_ns, default=None)
+        if last is not None and last.result is HopResult.DECLINED:
+            yield f"{sent.caller} → {sent.callee}, attempt {sent.attempt}"
+
+
+def renamed(
+    decisions: Sequence[Decision], movements: Sequence[Movement]
+) -> dict[tuple[str, str], str]:
+    """What was stored under one reference and delivered under another: see `Renamed`.
+
+    The link that stored it, and those in front of it, have booked it under the first. A target that
+    had to reverse earlier deliveries authorised it under a reference of its own.
+    """
+    # By link and stored reference. Their attempts do not tell them apart: a relay books what it
+    # stored as the attempt that it was asked for, and delivers it as a later one of its own.
+    delivered = {
+        (decision.link, before.partition(" ")[2]): after
+        for decision in decisions
+        if decision.kind is DecisionKind.QUEUE_DELIVERED
+        for before, is_other, after in (decision.detail.partition(DELIVERED_AS),)
+        if is_other
+    }
+    if not delivered:
+        return {}
+    return {
+        (movement.reference, movement.link): reference
+        for movement in movements
+        if movement.kind is MovementKind.STORED
+        and (reference := delivered.get((movement.link, movement.reference)))
+    }

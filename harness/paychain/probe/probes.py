@@ -1,0 +1,183 @@
+"""What is sent to a webhook handler, and what a right handler answers.
+
+Sources: https://docs.stripe.com/webhooks (retries, signatures, tolerance, order of events) and
+https://docs.adyen.com/development-resources/webhooks (acknowledgement, HMAC, duplicates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Event
+from time import sleep
+from typing import NamedTuple
+
+from paychain.probe.sender import Answered, Sender
+from paychain.probe.webhooks import Webhooks
+from paychain.wire.http import HttpRequest
+
+QUICK_S = 5.0  # providers wait 10 s (Adyen) or more; work belongs behind the acknowledgement
+OLD_S = 3_600  # an hour: any tolerance is over (Stripe's libraries: five minutes)
+HUGE_BYTES = 5_000_000
+SLOW_S = 3.0
+ACCEPTED_S = 0.1  # a handler has begun with a request by then
+Count = Callable[[], int]
+
+
+class Outcome(NamedTuple):
+    """`passed`: None when the probe does not apply to the provider."""
+
+    passed: bool | None
+    observed: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One thing that is tried. `expects`: what a right handler does, in words."""
+
+    name: str
+    expects: str
+    run: Callable[[Sender, Webhooks, Count | None], Outcome]
+
+
+def _acknowledged(answer: Answered, remedy: str) -> Outcome:
+    return Outcome(answer.is_success, str(answer), "" if answer.is_success else remedy)
+
+
+def _refused(answer: Answered, remedy: str) -> Outcome:
+    if answer.is_refusal:
+        return Outcome(True, str(answer))
+    if answer.is_success:
+        return Outcome(False, f"{answer}: it was accepted", remedy)
+    return Outcome(False, str(answer), "answer 400 or 401, and leave the event alone")
+
+
+def _valid(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+    answer = sender.send(webhooks.event("captured", "valid"))
+    if answer.is_success and answer.took_s > QUICK_S:
+        return Outcome(
+            False,
+            f"{answer} after {answer.took_s:.1f} s",
+            "acknowledge first and work afterwards: the provider sends it again otherwise",
+        )
+    return _acknowledged(answer, "check the secret and the path that the handler uses")
+
+
+def _twice(sender: Sender, webhooks: Webhooks, count: Count | None) -> Outcome:
+    request = webhooks.event("captured", "twice")
+    first = sender.send(request)
+    before = count() if count is not None else None
+    again = sender.send(webhooks.event("captured", "twice"))
+    if not (first.is_success and again.is_success):
+        return _acknowledged(
+            again if first.is_success else first,
+            "acknowledge a repeated event like the first one: it is not sent in error",
+        )
+    if count is None or before is None:
+        return Outcome(True, f"{first}, then {again}; --count shows whether it acted twice")
+    after = count()
+    if after != before:
+        return Outcome(
+            False,
+            f"{first}, then {again}; the count went from {before} to {after}",
+            "remember the ids of events, and act once on each",
+        )
+    return Outcome(True, f"{first}, then {again}; the count stayed at {after}")
+
+
+def _disordered(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+    answers = [
+        sender.send(webhooks.event(kind, "disordered"))
+        for kind in webhooks.kinds_of("refunded", "captured", "authorised")
+    ]
+    if not answers:
+        return Outcome(None, "the provider reports no payment step by step")
+    failed = [answer for answer in answers if not answer.is_success]
+    return _acknowledged(
+        failed[0] if failed else answers[-1],
+        "events come in any order: keep what is not expected yet, and acknowledge it",
+    )
+
+
+def _unknown(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+    return _acknowledged(
+        sender.send(webhooks.event("captured", "nobody-knows-this-order")),
+        "acknowledge what is about no order of yours: other systems share the account",
+    )
+
+
+def _forged(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+    answer = sender.send(webhooks.event("captured", "forged", secret=webhooks.other_secret))
+    return _refused(answer, "verify the signature before anything else is done with the event")
+
+
+def _unsigned(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+    answer = sender.send(webhooks.unsigned("captured", "unsigned"))
+    return _refused(answer, "an event without a signature is nobody's: refuse it")
+
+
+def _changed(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+    answer = sender.send(webhooks.changed("captured", "changed"))
+    return _refused(answer, "verify the signature over the raw body, as it was received")
+
+
+def _old(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+    if not webhooks.is_dated:
+        return Outcome(None, "the provider's signature has no time")
+    answer = sender.send(webhooks.event("captured", "old", age_s=OLD_S))
+    return _refused(answer, "refuse signatures that are older than five minutes: a replay")
+
+
+def _huge(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+    request = webhooks.event("captured", "huge", secret=webhooks.other_secret)
+    huge = HttpRequest(
+        request.method, request.target, request.headers, request.body + b" " * HUGE_BYTES
+    )
+    answer = sender.send(huge)
+    after = sender.send(webhooks.event("captured", "after-huge"))
+    if answer.is_success:
+        return Outcome(False, f"{answer}: it was accepted", "verify the signature first")
+    if not after.is_success:
+        return Outcome(
+            False, f"{answer}; afterwards {after}", "bound the size of a body (413) and go on"
+        )
+    if answer.status >= 500:
+        return Outcome(False, str(answer), "answer 413 or 400 to a body that is too large")
+    return Outcome(True, f"{answer}; afterwards {after}")
+
+
+def _slow(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+    """While one body dribbles in, another event has to be served."""
+    with ThreadPoolExecutor(1) as pool:
+        request = webhooks.event("captured", "slow")
+        begun = Event()
+        slow = pool.submit(lambda: sender.send(request, over_s=SLOW_S, on_begun=begun.set))
+        begun.wait(sender.timeout_s)
+        sleep(ACCEPTED_S)
+        meanwhile = sender.send(webhooks.event("captured", "meanwhile"))
+        answer = slow.result()
+    if not meanwhile.is_success or meanwhile.took_s > (SLOW_S - ACCEPTED_S) / 2:
+        return Outcome(
+            False,
+            f"another event meanwhile: {meanwhile} after {meanwhile.took_s:.1f} s",
+            "serve more than one request at a time; a slow client must not hold up the others",
+        )
+    if answer.status in (0, 408) or answer.is_success:
+        return Outcome(True, f"{answer}; another event meanwhile: {meanwhile}")
+    return Outcome(False, str(answer), "a slow body is a whole one in the end: serve it")
+
+
+PROBES = (
+    Probe(name="valid", expects="2xx within 5 s", run=_valid),
+    Probe(name="twice", expects="2xx both times, acted on once", run=_twice),
+    Probe(name="out of order", expects="2xx for each", run=_disordered),
+    Probe(name="unknown order", expects="2xx", run=_unknown),
+    Probe(name="wrong signature", expects="4xx", run=_forged),
+    Probe(name="no signature", expects="4xx", run=_unsigned),
+    Probe(name="body changed after signing", expects="4xx", run=_changed),
+    Probe(name="old timestamp", expects="4xx", run=_old),
+    Probe(name="huge body", expects="4xx, and the next event works", run=_huge),
+    Probe(name="slow body", expects="other events are served meanwhile", run=_slow),
+)

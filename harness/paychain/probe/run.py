@@ -1,0 +1,75 @@
+"""Every probe, one after the other, and what they found."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from paychain.payments.errors import UserError
+from paychain.probe.probes import PROBES, Count
+from paychain.probe.sender import Sender
+from paychain.probe.webhooks import Webhooks
+
+COUNT_WITHIN_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probed:
+    """What one probe found. `passed`: None when it does not apply."""
+
+    name: str
+    expects: str
+    observed: str
+    passed: bool | None
+    remedy: str
+    took_s: float
+
+
+def probe(
+    sender: Sender,
+    webhooks: Webhooks,
+    count: Count | None = None,
+    on_probed: Callable[[Probed], None] = lambda _probed: None,
+) -> list[Probed]:
+    """Try everything. Raises UserError when `count` does."""
+    found = []
+    for each in PROBES:
+        began = monotonic()
+        outcome = each.run(sender, webhooks, count)
+        probed = Probed(
+            name=each.name,
+            expects=each.expects,
+            observed=outcome.observed,
+            passed=outcome.passed,
+            remedy=outcome.remedy,
+            took_s=monotonic() - began,
+        )
+        on_probed(probed)
+        found.append(probed)
+    return found
+
+
+def counted_by(command: str) -> Count:
+    """The number that a command prints: how often the handler acted.
+
+    The result raises UserError when the command fails or prints no number.
+    """
+    words = shlex.split(command)
+
+    def count() -> int:
+        try:
+            done = subprocess.run(  # noqa: S603  (the user's own command)
+                words, capture_output=True, text=True, timeout=COUNT_WITHIN_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise UserError(f"--count cannot be run: {error}") from error
+        # `grep -c` prints 0 and ends with 1 when it found nothing: a number is a number.
+        if not done.stdout.strip().isdigit():
+            printed = (done.stdout + done.stderr).strip()[-200:]
+            raise UserError(f"--count has to print a number, it printed: {printed or 'nothing'}")
+        return int(done.stdout)
+
+    return count

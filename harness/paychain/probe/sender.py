@@ -1,0 +1,114 @@
+"""One HTTP exchange with a webhook handler, as a provider sends it and as nobody should."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
+
+from paychain.wire.http import HttpRequest
+
+SLOW_CHUNKS = 20  # a slow body is sent in so many pieces
+MAX_BODY_BYTES = 65_536  # of an answer: more is not read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """How the handler answered. `status`: 0 when it did not; `error` says how it failed then."""
+
+    status: int
+    body: str
+    took_s: float
+    error: str = ""
+
+    @property
+    def is_success(self) -> bool:
+        """Any 2xx acknowledges a webhook."""
+        return 200 <= self.status < 300
+
+    @property
+    def is_refusal(self) -> bool:
+        """The handler says that the request is at fault."""
+        return 400 <= self.status < 500
+
+    def __str__(self) -> str:
+        return str(self.status) if self.status else self.error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """Sends to one URL. `timeout_s`: how long an answer may take."""
+
+    url: str
+    timeout_s: float
+
+    @property
+    def path(self) -> str:
+        """The target of a request, query included."""
+        parts = urlsplit(self.url)
+        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    def send(
+        self,
+        request: HttpRequest,
+        *,
+        over_s: float = 0.0,
+        on_begun: Callable[[], None] = lambda: None,
+    ) -> Answered:
+        """Send a request; its body takes `over_s` seconds to arrive, and `on_begun` says when."""
+        began = time.monotonic()
+        try:
+            with closing(self._connection()) as connection:
+                connection.putrequest(request.method, self.path, skip_accept_encoding=True)
+                for name, value in request.headers.items():
+                    connection.putheader(name, value)
+                connection.putheader("content-length", str(len(request.body)))
+                connection.endheaders()
+                on_begun()
+                self._send_body(connection, request.body, over_s)
+                response = connection.getresponse()
+                body = response.read(MAX_BODY_BYTES).decode("utf-8", "replace")
+                return Answered(status=response.status, body=body, took_s=time.monotonic() - began)
+        except (OSError, HTTPException) as error:
+            took_s = time.monotonic() - began
+            return Answered(status=0, body="", took_s=took_s, error=_words(error, self.timeout_s))
+
+    def _connection(self) -> HTTPConnection:
+        parts = urlsplit(self.url)
+        assert parts.hostname is not None  # the command has looked
+        if parts.scheme == "https":
+            return HTTPSConnection(parts.hostname, parts.port, timeout=self.timeout_s)
+        return HTTPConnection(parts.hostname, parts.port, timeout=self.timeout_s)
+
+    @staticmethod
+    def _send_body(connection: HTTPConnection, body: bytes, over_s: float) -> None:
+        if not over_s:
+            # A handler may answer and close before it has read all of a huge body.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.send(body)
+            return
+        size = max(1, -(-len(body) // SLOW_CHUNKS))
+        for start in range(0, len(body), size):
+            connection.send(body[start : start + size])
+            time.sleep(over_s / SLOW_CHUNKS)
+
+
+def _words(error: Exception, timeout_s: float) -> str:
+    match error:
+        case ssl.SSLError():
+            return f"TLS failed: {error.reason}"
+        case socket.gaierror():
+            return "the host is not known"
+        case TimeoutError():
+            return f"no answer within {timeout_s:g} s"
+        case ConnectionRefusedError():
+            return "connection refused"
+        case ConnectionError():
+            return "connection closed without an answer"
+        case _:
+            return f"no HTTP answer ({type(error).__name__})"

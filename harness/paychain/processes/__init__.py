@@ -1,0 +1,1 @@
+"""What every process of a run shares: children, their parent, stalls, files."""

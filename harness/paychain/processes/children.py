@@ -1,0 +1,180 @@
+"""The processes of a run: started, watched, and stopped in reverse order whatever happens."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from paychain.payments.errors import UserError
+from paychain.processes.parent import PARENT_VARIABLE
+
+READY_WITHIN_S = 20.0  # a process of a run is ready by then, on a busy machine, too
+TERM_WITHIN_S = 2.0  # a child that does not end within this after SIGTERM is killed
+MAX_LINE_CHARACTERS = 200  # of a child's output in a message
+_POLL_S = 0.01
+_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
+_PYTHON_PATH = "PYTHONPATH"
+
+
+def python_module(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of this environment in a Python child of ours.
+
+    With -P it does not import from its working directory, which is the user's: a `requests.py`
+    or a `locust/` there must not take the place of what we depend on.
+    """
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def python_file(path: Path) -> list[str]:
+    """The command that runs a file of ours that needs the standard library only: it starts fast."""
+    return [sys.executable, "-I", "-S", str(path)]
+
+
+def child_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of a Python child that is started in another folder than this process.
+
+    The entries of PYTHONPATH stay what they are for this process: relative ones become absolute. An
+    empty entry means the working directory, from which no child of ours imports: it is dropped.
+    """
+    found = dict(environment)
+    if _PYTHON_PATH in found:
+        entries = [entry for entry in found[_PYTHON_PATH].split(os.pathsep) if entry]
+        found[_PYTHON_PATH] = os.pathsep.join(str(Path(entry).absolute()) for entry in entries)
+    return found
+
+
+def ending_signals() -> list[signal.Signals]:
+    """What ends a run: Ctrl-C, SIGTERM, a closed terminal unless it was started under nohup."""
+    found = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        found.append(signal.SIGHUP)
+    return found
+
+
+@dataclass
+class Child:
+    """One process of ours and what it is called in a message."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    may_end: bool = False  # it has done its work: ending is no failure
+
+    @property
+    def has_died(self) -> bool:
+        """It ended although it was still needed."""
+        return not self.may_end and self.process.poll() is not None
+
+    @property
+    def how_it_ended(self) -> str:
+        """`exit code 2`, `killed by signal 9`: for a process that has ended."""
+        code = self.process.poll()
+        return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+    def exit_report(self) -> str:
+        """That it ended and how, with the last line it wrote."""
+        lines = self.log.read_text("utf-8", "replace").strip().splitlines()
+        # A Go program prints the reason first and then hundreds of lines of stack traces.
+        reason = next((line for line in lines if line.startswith(("panic:", "fatal error:"))), None)
+        shown = f": {(reason or lines[-1])[:MAX_LINE_CHARACTERS]}" if lines else ""
+        return f"{self.name} ended unexpectedly ({self.how_it_ended}){shown}"
+
+
+@dataclass
+class Children:
+    """All processes of a run, in the order they were started."""
+
+    folder: Path  # where each child's output goes
+    _children: list[Child] = field(default_factory=list)
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        *,
+        is_foreign: bool = False,
+    ) -> Child:
+        """Start a child in a session of its own, so that Ctrl-C reaches the conductor only.
+
+        `environment` is added to ours; `folder` is the child's working directory, ours by default.
+        Our own programs end when their parent is gone. A foreign one is killed then, on Linux.
+        """
+        log = self.folder / f"{name.replace(' ', '-')}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603  (our own command, no shell)
+                list(command),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env={
+                    **(os.environ if is_foreign else child_environment()),
+                    PARENT_VARIABLE: str(os.getpid()),
+                    **(environment or {}),
+                },
+                preexec_fn=_dies_with_parent() if is_foreign else None,
+            )
+        child = Child(name, process, log)
+        self._children.append(child)
+        return child
+
+    def dead(self) -> list[Child]:
+        """Children that ended although they were still needed."""
+        return [child for child in self._children if child.has_died]
+
+    def wait_for(self, child: Child, path: Path, within_s: float = READY_WITHIN_S) -> None:
+        """Wait until a child has written `path`. Raises UserError when it dies or is too late."""
+        until = time.monotonic() + within_s
+        while not path.exists():
+            if child.process.poll() is not None:
+                raise UserError(child.exit_report(), hint=f"its output is in {child.log}")
+            if time.monotonic() > until:
+                raise UserError(f"{child.name} was not ready within {within_s:g} s")
+            time.sleep(_POLL_S)
+
+    def kill(self, child: Child) -> None:
+        """Kill a child that is of no use and forget it."""
+        child.process.kill()
+        child.process.wait()
+        self._children.remove(child)
+
+    @property
+    def number(self) -> int:
+        """How many were started and not forgotten."""
+        return len(self._children)
+
+    def stop(self, beyond: int = 0) -> None:
+        """Stop all, last started first; kill what does not end by itself.
+
+        `beyond`: leave the first so many as they are.
+        """
+        leaving = self._children[beyond:][::-1]
+        for child in leaving:
+            child.may_end = True
+            if child.process.poll() is None:
+                child.process.terminate()
+        until = time.monotonic() + TERM_WITHIN_S
+        for child in leaving:
+            try:
+                child.process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+
+
+def _dies_with_parent() -> Callable[[], object] | None:
+    """What a child does before its program starts, so that the kernel kills it with its parent."""
+    if sys.platform != "linux":
+        return None
+    control = ctypes.CDLL(None).prctl  # found before the fork: afterwards little is allowed
+    return lambda: control(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)

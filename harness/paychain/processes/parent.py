@@ -1,0 +1,38 @@
+"""The process that started this one: when it is gone, this one ends, too."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+
+PARENT_VARIABLE = "PAYCHAIN_PARENT"
+POLL_S = 0.25  # an orphan lives no longer than this
+
+
+class Parent:
+    """The process that started this one, also when it ended before we could look.
+
+    A process whose parent ends is adopted: its parent's number changes.
+    """
+
+    def __init__(self) -> None:
+        self._process = int(os.environ.get(PARENT_VARIABLE) or os.getppid())
+
+    @property
+    def is_gone(self) -> bool:
+        """It has ended, and another process has adopted us."""
+        return os.getppid() != self._process
+
+
+async def until_stopped() -> None:
+    """Return when this process gets SIGTERM or SIGINT, or when its parent is gone."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    parent = Parent()
+    while not parent.is_gone and not stop.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), POLL_S)

@@ -1,0 +1,116 @@
+"""How a process proves that it knows a secret which both sides were given.
+
+Over a network every message carries a proof (HMAC-SHA256, RFC 2104) over whom it is for, who sent
+it, its number and the message itself:
+
+    MessageMac ── sender, number, MAC, message ──> Authenticator
+
+A proof is of no use a second time, for a changed message, or for another receiver. Nothing is
+hidden: whoever can listen on the network can read the messages. On loopback, where no other machine
+can listen, the secret itself is sent (RFC 6750) and compared.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+
+TOKEN_VARIABLE = "PAYCHAIN_TOKEN"  # what the machines of a run are given  # noqa: S105
+MIN_TOKEN_CHARACTERS = 16  # of a token that a person chose; a shorter one can be guessed
+MAX_SENDERS = 1_000  # of one receiver: a run has a handful, and each costs memory
+SENDER_BYTES = 8
+NUMBER_BYTES = 8
+MAC_BYTES = 32  # of SHA-256
+PROOF_BYTES = SENDER_BYTES + NUMBER_BYTES + MAC_BYTES
+MISSING = "missing or wrong token"
+_BEARER = "Bearer "
+
+
+class Unauthenticated(ValueError):
+    """A message whose sender did not prove that it knows the token, or a repeated one."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What goes with a message. `sender` is random for each MessageMac, `number` only goes up."""
+
+    sender: bytes
+    number: int
+    mac: bytes
+
+    def encode(self) -> bytes:
+        """PROOF_BYTES bytes."""
+        return self.sender + self.number.to_bytes(NUMBER_BYTES, "big") + self.mac
+
+    @classmethod
+    def decode(cls, data: bytes) -> Proof:
+        """Raises Unauthenticated when this cannot be a proof."""
+        if len(data) != PROOF_BYTES:
+            raise Unauthenticated(MISSING)
+        sender, rest = data[:SENDER_BYTES], data[SENDER_BYTES:]
+        return cls(sender, int.from_bytes(rest[:NUMBER_BYTES], "big"), rest[NUMBER_BYTES:])
+
+
+class MessageMac:
+    """Proves the messages of one sender to one receiver."""
+
+    def __init__(self, token: str, receiver: str) -> None:
+        self._key, self._receiver = token.encode(), receiver
+        self._sender = os.urandom(SENDER_BYTES)
+        self._number = 0
+
+    def prove(self, message: bytes) -> Proof:
+        """The proof of the next message."""
+        self._number += 1
+        mac = _mac(self._key, self._receiver, self._sender, self._number, message)
+        return Proof(self._sender, self._number, mac)
+
+
+class Authenticator:
+    """Accepts each message once, from senders who know the token and mean this receiver."""
+
+    def __init__(self, token: str, receiver: str) -> None:
+        self._key, self._receiver = token.encode(), receiver
+        self._last: dict[bytes, int] = {}  # number of each sender's last message
+
+    def check(self, proof: Proof, message: bytes) -> None:
+        """Raises Unauthenticated."""
+        right = _mac(self._key, self._receiver, proof.sender, proof.number, message)
+        if not hmac.compare_digest(right, proof.mac):
+            raise Unauthenticated(MISSING)
+        # Only after the MAC: nobody without the token may fill the memory of senders.
+        if proof.number <= self._last.get(proof.sender, 0):
+            raise Unauthenticated("a repeated message")
+        if proof.sender not in self._last and len(self._last) >= MAX_SENDERS:
+            raise Unauthenticated("too many senders")
+        self._last[proof.sender] = proof.number
+
+
+def _mac(key: bytes, receiver: str, sender: bytes, number: int, message: bytes) -> bytes:
+    # Each part before the message has a fixed length or says its length: no two different messages
+    # are the same bytes here.
+    name = receiver.encode()
+    head = len(name).to_bytes(2, "big") + name + sender + number.to_bytes(NUMBER_BYTES, "big")
+    return hmac.digest(key, head + message, "sha256")
+
+
+def new_token() -> str:
+    """A token that cannot be guessed, as text for URLs and headers."""
+    return secrets.token_urlsafe(32)
+
+
+def is_token(given: str, wanted: str) -> bool:
+    """Whether the given token is the wanted one, in constant time; never when that is empty."""
+    return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def bearer(token: str) -> str:
+    """The authorization header that sends a token."""
+    return _BEARER + token
+
+
+def is_bearer(header: str, token: str) -> bool:
+    """Whether an authorization header sends the token."""
+    return header.startswith(_BEARER) and is_token(header.removeprefix(_BEARER), token)

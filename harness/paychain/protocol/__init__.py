@@ -1,0 +1,1 @@
+"""Messages between links, and how they look on the wire."""

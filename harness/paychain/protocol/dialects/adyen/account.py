@@ -1,0 +1,85 @@
+"""A merchant account at Adyen: its settings, and what it knows of its payments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec.structs import replace
+
+from paychain.protocol.dialects.adyen import bodies
+from paychain.protocol.dialects.adyen.errors import Invalid
+from paychain.protocol.dialects.adyen.registry import Modification, Registry
+from paychain.protocol.message import PaymentRequest
+from paychain.protocol.vendor import Backend, VendorCall
+from paychain.wire.http import HttpRequest
+
+KEY = "idempotency-key"
+MANUAL, IMMEDIATE = "manual", "immediate"
+SINGLE, MULTIPLE = "single", "multiple"
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """The merchant account of one link.
+
+    `merchant`: its name, "" for any. `capture`: whether Adyen captures by itself. With
+    `partial_captures` of `single` the first capture releases the rest.
+    """
+
+    backend: Backend
+    merchant: str
+    capture: str
+    partial_captures: str
+    registry: Registry = field(default_factory=Registry)
+    _ignored: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:
+        """The account that a chain declares."""
+        return cls(
+            backend=backend,
+            merchant=settings.get("merchant", ""),
+            capture=settings.get("capture", IMMEDIATE),
+            partial_captures=settings.get("partial_captures", MULTIPLE),
+        )
+
+    def key(self, http: HttpRequest) -> str:
+        """The idempotency key of a request, "" when it has none."""
+        return http.headers.get(KEY, "")
+
+    def repeated(self, http: HttpRequest) -> Modification | None:
+        """The modification that a request asks for again under its key; None for a new one."""
+        key = self.key(http) if self.backend.knows_keys else ""
+        return self.registry.repeated(http.target, key)
+
+    def captures_at_once(self, body: dict[str, Any], additional: dict[str, Any]) -> bool:
+        """Whether an authorisation is captured by Adyen at once. Raises Invalid.
+
+        A capture that is delayed by hours comes after any run: nothing captures it here.
+        """
+        wants_manual = bodies.is_true(additional.get("manualCapture"))
+        if wants_manual is not None:
+            return not wants_manual
+        delay = body.get("captureDelayHours")
+        if delay is None:
+            return self.capture == IMMEDIATE
+        if not isinstance(delay, int) or isinstance(delay, bool) or delay < 0:
+            raise Invalid("wrong_type", fields="captureDelayHours")
+        return delay == 0
+
+    def note_ignored(self, call: VendorCall, body: dict[str, Any], used: frozenset[str]) -> None:
+        """Report what this mock takes no notice of, each once: a service sends it every time."""
+        for name in body:
+            if name not in used and name not in self._ignored:
+                self._ignored.add(name)
+                call.ignored(name)
+
+    async def execute_nothing(
+        self, call: VendorCall, request: PaymentRequest, *, is_keyed: bool = False
+    ) -> None:
+        """What a request comes to that moves no money: faults and capacity apply to it, too."""
+        await call.execute(
+            "query", replace(request, is_sale=False, declined_as=""), is_keyed=is_keyed
+        )

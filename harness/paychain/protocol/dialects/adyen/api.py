@@ -1,0 +1,176 @@
+"""Adyen's Checkout API in front of a mock link: which path does what, and what an answer proves."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from paychain.payments.cards import TEST_CARDS
+from paychain.payments.outcome import HopResult
+from paychain.protocol.dialects.adyen import (
+    checkout,
+    errors,
+    modifications,
+    notifications,
+    payments,
+)
+from paychain.protocol.dialects.adyen.account import (
+    IMMEDIATE,
+    KEY,
+    MANUAL,
+    MULTIPLE,
+    SINGLE,
+    Account,
+)
+from paychain.protocol.dialects.adyen.errors import Invalid, service_error
+from paychain.protocol.dialects.adyen.references import psp_reference
+from paychain.protocol.dialects.adyen.tables import reasons
+from paychain.protocol.message import Error, Event, PaymentRequest
+from paychain.protocol.reply import Reply
+from paychain.protocol.vendor import Backend, VendorCall
+from paychain.wire.http import HttpRequest, HttpResponse
+
+Handler = Callable[[VendorCall, Account], Awaitable[HttpResponse]]
+OfPayment = Callable[[VendorCall, Account, str], Awaitable[HttpResponse]]
+_VERSION = re.compile(r"v\d{1,3}")
+_ROUTES: dict[str, Handler] = {
+    "payments": payments.pay,
+    "payments/details": payments.details,
+    "cancels": modifications.cancel_by_reference,
+    "paymentMethods": checkout.payment_methods,
+    "sessions": checkout.sessions,
+}
+_OF_PAYMENT: dict[str, OfPayment] = {
+    "captures": modifications.capture,
+    "cancels": modifications.cancel,
+    "reversals": modifications.reverse,
+    "refunds": modifications.refund,
+}
+# Statuses by which Adyen proves that it did nothing.
+_NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})
+_IN_PROGRESS = "704"  # of a repeat: proves nothing about the first request
+_RESULTS = {
+    "Authorised": HopResult.APPROVED,
+    "PartiallyAuthorised": HopResult.APPROVED,
+    "Pending": HopResult.UNKNOWN,
+    "Received": HopResult.UNKNOWN,
+    "Cancelled": HopResult.DECLINED,
+}
+
+
+class Adyen:
+    """Checkout v72, or any other version: what is here did not change since v68.
+
+    Settings: `merchant` is the only merchant account (any, when it is not given); `capture` is
+    `immediate` (Adyen's default) or `manual`; `partial_captures` is `multiple`, or `single`, where
+    the first capture releases the rest.
+    """
+
+    idempotency: ClassVar[str] = "adyen"
+    settings: ClassVar[tuple[str, ...]] = ("merchant", "capture", "partial_captures")
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "capture": (IMMEDIATE, MANUAL),
+        "partial_captures": (MULTIPLE, SINGLE),
+    }
+    signs_time: ClassVar[bool] = False
+    hosts: ClassVar[tuple[str, ...]] = ("*.adyen.com", "*.adyenpayments.com")
+
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
+        self._account = Account.of(backend, settings)
+
+    async def handle(self, call: VendorCall) -> HttpResponse:
+        """Answer one request."""
+        headers = call.http.headers
+        if not headers.get("x-api-key") and not headers.get("authorization"):
+            return service_error("unauthorised")
+        work = self._work(call)
+        if work is None:
+            return service_error("not_found")
+        try:
+            return await work
+        except Invalid as invalid:
+            # What Adyen refuses has reached it all the same, and uses no key up.
+            await self._account.execute_nothing(call, _NOTHING)
+            return service_error(invalid.name, **invalid.shown)
+
+    def _work(self, call: VendorCall) -> Awaitable[HttpResponse] | None:
+        """What a path asks for; None for a path that this mock has nothing at."""
+        path = call.http.target.partition("?")[0].strip("/").split("/")
+        for place, part in enumerate(path):
+            if _VERSION.fullmatch(part):
+                path = path[place + 1 :]
+                break
+        if call.http.method != "POST":
+            return None
+        if len(path) == 3 and path[0] == "payments" and path[2] in _OF_PAYMENT:
+            return _OF_PAYMENT[path[2]](call, self._account, path[1])
+        handler = _ROUTES.get("/".join(path))
+        return handler(call, self._account) if handler is not None else None
+
+    def name_of(self, reference: str) -> str:
+        """The pspReference of an authorisation."""
+        return psp_reference(reference)
+
+    def key(self, http: HttpRequest) -> str:
+        """The idempotency key of a request, "" when it has none."""
+        return self._account.key(http)
+
+    def error(self, error: Error) -> HttpResponse:
+        """An error in Adyen's shape, an injected one included."""
+        return errors.of_link(error)
+
+    def complete(self, http: HttpRequest, response: HttpResponse) -> None:
+        """Every answer of the API brings its request's key back; a page of the edge does not."""
+        key = self.key(http)
+        if key and response.headers.get("content-type") != errors.EDGE_PAGE:
+            response.headers[KEY] = key
+
+    def mark_replayed(self, response: HttpResponse) -> HttpResponse:
+        """Adyen does not mark a response that it gives again."""
+        return response
+
+    def reports(self, kind: str, request: PaymentRequest) -> bool:
+        """Whether Adyen has a webhook for what became of a request."""
+        return notifications.reports(kind, request)
+
+    def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
+        """The notification of an event, signed."""
+        return notifications.notification(event, path, secret, sent_s, self._account)
+
+    @staticmethod
+    def classify(response: HttpResponse) -> Reply:
+        """An HTTP status says nothing about money: the resultCode does. `received` is not done."""
+        try:
+            body = msgspec.json.decode(response.body) if response.body else {}
+        except msgspec.MsgspecError:
+            body = None
+        if response.status >= 400:
+            code = body.get("errorCode") if isinstance(body, dict) else None
+            proves = response.status in _NOT_EXECUTED and code != _IN_PROGRESS
+            result = HopResult.REJECTED if proves else HopResult.HTTP_ERROR
+            return Reply(result, str(response.status))
+        if not isinstance(body, dict):
+            return Reply(HopResult.MALFORMED)
+        return _of_result(body)
+
+    @staticmethod
+    def secret(seed: str) -> str:
+        """An HMAC key: 32 bytes in hex digits."""
+        return hashlib.sha256(f"adyen {seed}".encode()).hexdigest().upper()
+
+
+_NOTHING = PaymentRequest("", 0, "EUR", TEST_CARDS[0])
+
+
+def _of_result(body: dict[str, Any]) -> Reply:
+    named = str(body.get("resultCode", ""))
+    code = str(body.get("refusalReasonCode", ""))
+    if named in ("Refused", "Error"):
+        reason = reasons().get(code)
+        is_technical = reason is not None and reason.kind == "technical"
+        return Reply(HopResult.TECHNICAL if is_technical else HopResult.DECLINED, code)
+    return Reply(_RESULTS.get(named, HopResult.APPROVED), code)

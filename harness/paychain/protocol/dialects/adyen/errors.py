@@ -1,0 +1,117 @@
+"""How Adyen fails: a ServiceError with its code, or its edge's page when the API is not reached."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+from paychain.protocol.dialects.adyen.tables import errors
+from paychain.protocol.message import Error, ErrorKind
+from paychain.wire.http import HttpResponse, json_response
+
+TRANSIENT = "transient-error"  # "true": the same key may be sent again and is not used up
+RETRY_AFTER = "retry-after"
+# Statuses of the load balancer in front of the API, which knows no ServiceError.
+OF_THE_EDGE = frozenset({502, 503, 504})
+EDGE_PAGE = "text/html"
+_GARBLED = b'{"pspReference":"'
+_BY_KIND = {
+    ErrorKind.MALFORMED: "malformed",
+    ErrorKind.NOT_FOUND: "not_allowed",
+    ErrorKind.UNAUTHENTICATED: "unauthorised",
+    ErrorKind.KEY_TOO_LONG: "key_too_long",
+    ErrorKind.KEY_MISMATCH: "key_mismatch",
+    ErrorKind.KEY_IN_FLIGHT: "in_progress",
+    ErrorKind.RATE_LIMITED: "too_many",
+}
+_EDGE_STATUS = {
+    ErrorKind.OVERLOADED: 503,
+    ErrorKind.UNAVAILABLE: 503,
+    ErrorKind.BAD_GATEWAY: 502,
+    ErrorKind.GATEWAY_TIMEOUT: 504,
+    ErrorKind.FORWARDED: 502,
+}
+# Of an injected status: what Adyen answers with it.
+_BY_STATUS = {
+    400: "malformed",
+    401: "unauthorised",
+    403: "not_allowed",
+    404: "not_found",
+    409: "in_progress",
+    422: "key_mismatch",
+    429: "too_many",
+    500: "internal",
+}
+
+
+class Invalid(Exception):
+    """A request that Adyen refuses before any work. `name`: a line of `data/errors.yaml`."""
+
+    def __init__(self, name: str, **shown: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.shown = shown
+
+
+def service_error(
+    name: str, *, psp_reference: str = "", message: str = "", **shown: str
+) -> HttpResponse:
+    """A ServiceError; `shown` are the words that its message leaves open."""
+    shape = errors()[name]
+    body: dict[str, Any] = {
+        "status": shape.status,
+        "errorCode": shape.code,
+        "message": message or shape.message.format(**shown),
+        "errorType": shape.type,
+    }
+    if psp_reference:
+        body["pspReference"] = psp_reference
+    return json_response(shape.status, body)
+
+
+def of_link(error: Error) -> HttpResponse:
+    """An error of the link behind, an injected one included, as Adyen's own."""
+    if error.kind is ErrorKind.GARBLED:
+        return HttpResponse(200, _GARBLED, {"content-type": "application/json"})
+    status = error.status or _EDGE_STATUS.get(error.kind, 0)
+    if status in OF_THE_EDGE:
+        response = _edge_page(status)
+    elif error.kind is ErrorKind.INJECTED:
+        response = _injected(status)
+    elif error.kind is ErrorKind.INTERNAL:
+        response = service_error("internal", message=error.message)
+    else:
+        response = service_error(_BY_KIND[error.kind])
+    if error.retry_after_s:
+        response.headers[RETRY_AFTER] = str(ceil(error.retry_after_s))
+    # The first request with the key is still at work: this one was not executed.
+    if error.kind is ErrorKind.KEY_IN_FLIGHT:
+        response.headers[TRANSIENT] = "true"
+    return response
+
+
+def _injected(status: int) -> HttpResponse:
+    name = _BY_STATUS.get(status)
+    if name is not None:
+        return service_error(name)
+    body = {
+        "status": status,
+        "errorCode": "000",
+        "message": f"HTTP Status Response - {_phrase(status)}",
+        "errorType": "internal" if status >= 500 else "validation",
+    }
+    return json_response(status, body)
+
+
+def _edge_page(status: int) -> HttpResponse:
+    title = f"{status} {_phrase(status)}"
+    page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+    return HttpResponse(status, page.encode(), {"content-type": EDGE_PAGE})
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

@@ -1,0 +1,177 @@
+"""Captures, cancels, reversals and refunds: `received` at once, the outcome as a webhook.
+
+A webhook of each is sent by the link itself, so that it comes although an answer is lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from paychain.payments.cards import TEST_CARDS
+from paychain.protocol.dialects.adyen import bodies
+from paychain.protocol.dialects.adyen.account import SINGLE, Account
+from paychain.protocol.dialects.adyen.errors import Invalid
+from paychain.protocol.dialects.adyen.references import authorisation_of, psp_reference
+from paychain.protocol.dialects.adyen.registry import Modification, Payment
+from paychain.protocol.message import PaymentRequest
+from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.wire.http import HttpResponse, json_response
+
+# The first letter of a modification's name says which webhook brings its outcome.
+CAPTURE, REFUND, CANCEL, TECHNICAL_CANCEL, REVERSAL = "c", "r", "v", "t", "o"
+Operation = Literal["capture", "refund", "void"]
+_STRUCTURES = {
+    CAPTURE: "PaymentCaptureRequest",
+    REFUND: "PaymentRefundRequest",
+    CANCEL: "PaymentCancelRequest",
+    REVERSAL: "PaymentReversalRequest",
+}
+_USED = frozenset({"amount", "merchantAccount", "reference", "paymentReference"})
+_ECHOED = ("reference", "merchantRefundReason", "store", "capturePspReference")
+
+
+async def capture(call: VendorCall, account: Account, psp: str) -> HttpResponse:
+    """`POST /payments/{psp}/captures`: take all or a part of what is held."""
+    return await _modify(call, account, psp, CAPTURE, "capture")
+
+
+async def refund(call: VendorCall, account: Account, psp: str) -> HttpResponse:
+    """`POST /payments/{psp}/refunds`: give all or a part of what was taken back."""
+    return await _modify(call, account, psp, REFUND, "refund")
+
+
+async def cancel(call: VendorCall, account: Account, psp: str) -> HttpResponse:
+    """`POST /payments/{psp}/cancels`: release what is held."""
+    return await _modify(call, account, psp, CANCEL, "void")
+
+
+async def reverse(call: VendorCall, account: Account, psp: str) -> HttpResponse:
+    """`POST /payments/{psp}/reversals`: release what is held, or refund what was captured."""
+    return await _modify(call, account, psp, REVERSAL, "void")
+
+
+async def cancel_by_reference(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /cancels`: release what the merchant has no pspReference of.
+
+    The way out of an unknown outcome. What is on its way is waited for; what never arrived cannot
+    be cancelled, and is authorised when it arrives later.
+    """
+    body = bodies.read(call.http.body, "StandalonePaymentCancelRequest")
+    merchant = bodies.account(body, account.merchant)
+    reference = bodies.text(body, "paymentReference", "no_payment_reference")
+    account.note_ignored(call, body, _USED)
+    repeated = account.repeated(call.http)
+    payment = account.registry.latest(reference)
+    if repeated is not None:
+        payment = account.registry.payment(repeated.reference)
+    if payment is None or (repeated is not None and repeated.operation == "query"):
+        made = await _cancel_unknown(call, account, merchant, reference, body)
+    else:
+        _attribute(call, account, payment)
+        made = repeated or _new(call, account, payment, TECHNICAL_CANCEL, "void", body)
+        await call.execute("void", _request(payment, made))
+    shown = {"merchantAccount": merchant, "paymentReference": reference, **_received(made, body)}
+    return json_response(201, shown)
+
+
+async def _modify(
+    call: VendorCall, account: Account, psp: str, kind: str, operation: Operation
+) -> HttpResponse:
+    body = bodies.read(call.http.body, _STRUCTURES[kind])
+    merchant = bodies.account(body, account.merchant)
+    amount = bodies.money(body) if operation in ("capture", "refund") else None
+    reference = authorisation_of(psp)
+    payment = account.registry.payment(reference) if reference is not None else None
+    if payment is None or reference is None:
+        raise Invalid("original")
+    if amount is not None and amount.currency != payment.request.currency:
+        raise Invalid("currency")
+    account.note_ignored(call, body, _USED)
+    _attribute(call, account, payment)
+    entry = account.backend.entry(reference)
+    captured_minor = entry.captured_minor if entry is not None else 0
+    if kind == REVERSAL and captured_minor:
+        operation = "refund"
+    made = account.repeated(call.http) or _new(call, account, payment, kind, operation, body)
+    request = _request(payment, made)
+    request.reference = reference  # of a further execution, where the link knows no keys
+    if amount is not None:
+        request.amount_minor = amount.minor
+        request.is_final = operation == "capture" and account.partial_captures == SINGLE
+    elif made.operation == "refund":
+        request.amount_minor = captured_minor - (entry.refunded_minor if entry is not None else 0)
+    await call.execute(made.operation, request)
+    shown = {"merchantAccount": merchant, "paymentPspReference": psp, **_received(made, body)}
+    if amount is not None:
+        shown["amount"] = amount.shown()
+    return json_response(201, shown)
+
+
+def _attribute(call: VendorCall, account: Account, payment: Payment) -> None:
+    psp, key = psp_reference(payment.reference), account.key(call.http)
+    call.attribute(Evidence(headers=call.http.headers, object_id=psp, key=key))
+
+
+def _new(
+    call: VendorCall,
+    account: Account,
+    payment: Payment,
+    kind: str,
+    operation: Operation,
+    body: dict[str, Any],
+) -> Modification:
+    """Known before it is executed: its webhook may come although its answer is lost."""
+    made = Modification(
+        reference=payment.reference,
+        item=account.registry.next_item(kind, payment.reference),
+        operation=operation,
+        merchant_account=payment.merchant_account,
+        merchant_reference=str(body.get("reference") or payment.merchant_reference),
+    )
+    account.registry.modify(made, call.http.target, account.key(call.http))
+    return made
+
+
+def _request(payment: Payment, made: Modification) -> PaymentRequest:
+    return replace(payment.request, item=made.item, is_sale=False, declined_as="")
+
+
+async def _cancel_unknown(
+    call: VendorCall, account: Account, merchant: str, reference: str, body: dict[str, Any]
+) -> Modification:
+    """Nothing has this reference: Adyen takes the request, and reports that it failed."""
+    key = account.key(call.http)
+    found = call.attribute(
+        Evidence(headers=call.http.headers, texts=(reference,), key=key, makes_attempt=False)
+    )
+    repeated = account.repeated(call.http)
+    made = repeated or Modification(
+        reference=found.reference,
+        item=account.registry.next_item(TECHNICAL_CANCEL, found.reference),
+        operation="query",
+        merchant_account=merchant,
+        merchant_reference=str(body.get("reference") or reference),
+    )
+    account.registry.modify(made, call.http.target, key)
+    request = PaymentRequest(
+        found.payment,
+        0,
+        "EUR",
+        TEST_CARDS[0],
+        merchant=merchant,
+        attempt=found.attempt,
+        reference=made.reference,
+        item=made.item,
+    )
+    await call.execute("query", request)
+    if repeated is None:
+        account.backend.notify("void_refused", request)
+    return made
+
+
+def _received(made: Modification, body: dict[str, Any]) -> dict[str, Any]:
+    echoed = {name: body[name] for name in _ECHOED if name in body}
+    psp = psp_reference(made.reference, made.item)
+    return {**echoed, "pspReference": psp, "status": "received"}

@@ -1,0 +1,254 @@
+"""`/payments` and `/payments/details`: authorise, at once or after authentication.
+
+Adyen captures an authorisation by itself unless the merchant account or the request says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from zlib import crc32
+
+from msgspec.structs import replace
+
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.adyen import authentication, bodies, outcomes
+from paychain.protocol.dialects.adyen.account import Account
+from paychain.protocol.dialects.adyen.errors import TRANSIENT, Invalid, service_error
+from paychain.protocol.dialects.adyen.references import psp_reference
+from paychain.protocol.dialects.adyen.registry import Payment
+from paychain.protocol.dialects.adyen.tables import reasons
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.wire.http import HttpResponse, json_response
+
+NOT_3D_AUTHENTICATED = "11"
+BRANDS = {"mastercard": "mc"}  # where Adyen's name of a scheme is another one
+TEST_ERROR = "RequestedTestErrorResponseCode"
+NO_CONNECTION, IO_EXCEPTION = "NO_CONNECTION_AVAILABLE", "IOEXCEPTION_RECEIVED"
+_USED = frozenset(
+    {
+        "additionalData",
+        "amount",
+        "authenticationData",
+        "captureDelayHours",
+        "merchantAccount",
+        "merchantOrderReference",
+        "metadata",
+        "mpiData",
+        "paymentMethod",
+        "reference",
+        "returnUrl",
+    }
+)
+
+
+async def pay(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /payments`."""
+    body = bodies.read(call.http.body, "PaymentRequest")
+    asked = _asked(body, account)
+    failure = _wanted_failure(body)
+    if failure:
+        return await _fail(call, asked.request, failure, account)
+    account.note_ignored(call, body, _USED)
+    found = call.attribute(
+        Evidence(
+            headers=call.http.headers,
+            texts=(
+                asked.merchant_reference,
+                *bodies.texts(body.get("metadata")),
+                str(body.get("merchantOrderReference", "")),
+            ),
+            key=account.key(call.http),
+            instrument=asked.request.instrument,
+            amount_minor=asked.request.amount_minor,
+            currency=asked.request.currency,
+        )
+    )
+    request = replace(
+        asked.request, payment=found.payment, attempt=found.attempt, reference=found.reference
+    )
+    asked.request = request
+    # Known before it is executed: a cancel by the merchant's own reference may come while it is
+    # on its way, and its answer may be lost.
+    payment = account.registry.add(asked)
+    if payment.stage:
+        await call.execute("query", replace(request, is_sale=False))
+        return _to_authenticate(payment)
+    return await _authorise(call, account, payment, request)
+
+
+async def details(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /payments/details`: what the front end brought back from the shopper's bank."""
+    body = bodies.read(call.http.body, "PaymentDetailsRequest")
+    payment = account.registry.payment(authentication.named(body))
+    if payment is None:
+        raise Invalid("details")
+    psp = psp_reference(payment.reference)
+    call.attribute(Evidence(headers=call.http.headers, object_id=psp, key=account.key(call.http)))
+    request = payment.request
+    asks_nothing = replace(request, is_sale=False)
+    if not authentication.is_authenticated(body):
+        await call.execute("query", asks_nothing)
+        account.backend.notify("declined", asks_nothing)
+        return _refused_unauthenticated(payment)
+    if payment.stage == authentication.IDENTIFY:
+        await call.execute("query", asks_nothing)
+        payment.stage = authentication.CHALLENGE
+        return _to_authenticate(payment)
+    # An authorisation that was begun is never begun again, whatever became of its answer.
+    is_begun = account.backend.entry(payment.reference) is not None
+    if is_begun and not account.key(call.http):
+        await call.execute("query", asks_nothing)
+        return service_error("in_progress")
+    payment.request = replace(request, authenticated=True, three_ds="challenge")
+    return await _authorise(call, account, payment, payment.request)
+
+
+def brand_of(request: PaymentRequest) -> str:
+    """Adyen's name of a card's scheme."""
+    group = request.instrument.group
+    return BRANDS.get(group, group)
+
+
+def authorisation_code(reference: str) -> str:
+    """Six digits, the same for the same authorisation."""
+    return f"{crc32(reference.encode()) % 1_000_000:06d}"
+
+
+def _asked(body: dict[str, Any], account: Account) -> Payment:
+    """The payment that a body asks for, without its place in the run. Raises Invalid."""
+    merchant = bodies.account(body, account.merchant)
+    amount = bodies.money(body)
+    reference = bodies.text(body, "reference", "no_reference")
+    method = bodies.part(body, "paymentMethod")
+    if not method:
+        raise Invalid("no_payment_method")
+    bodies.text(body, "returnUrl", "no_return_url")
+    instrument, of_card = bodies.card(method)
+    additional = bodies.part(body, "additionalData")
+    holder = str(method.get("holderName", ""))
+    steer = outcomes.steered(holder, additional)
+    mpi = bodies.part(body, "mpiData")
+    return Payment(
+        request=PaymentRequest(
+            "",
+            amount.minor,
+            amount.currency,
+            instrument,
+            is_sale=account.captures_at_once(body, additional),
+            accepts_partial=bodies.is_true(additional.get("allowPartialAuth")) is True,
+            authenticated=bool(mpi),
+            three_ds="frictionless" if mpi else "",
+            declined_as=steer.declined_as if steer is not None else "",
+        ),
+        merchant_account=merchant,
+        merchant_reference=reference,
+        expiry=f"{method.get('expiryMonth', '03')}/{method.get('expiryYear', '2030')}",
+        stage=authentication.begins_with(body, of_card),
+        steer=steer,
+        is_received=outcomes.is_received(holder, additional),
+    )
+
+
+def _wanted_failure(body: dict[str, Any]) -> str:
+    """The communication error that a test asks for, "" for none."""
+    wanted = bodies.part(body, "additionalData").get(TEST_ERROR)
+    return str(wanted) if wanted in (NO_CONNECTION, IO_EXCEPTION) else ""
+
+
+async def _fail(
+    call: VendorCall, request: PaymentRequest, wanted: str, account: Account
+) -> HttpResponse:
+    """A communication error on the way to the network, as a test asked for it.
+
+    Without a connection nothing was sent, so the key is not used up; after an I/O error the error
+    is the key's final result. Source: CheckoutService-v72.json, AdditionalDataCommon.
+    """
+    is_transient = wanted == NO_CONNECTION
+    await account.execute_nothing(call, request, is_keyed=not is_transient)
+    response = service_error("no_connection" if is_transient else "io_exception")
+    if is_transient:
+        response.headers[TRANSIENT] = "true"
+    return response
+
+
+async def _authorise(
+    call: VendorCall, account: Account, payment: Payment, request: PaymentRequest
+) -> HttpResponse:
+    answer = await call.execute("authorise", request)
+    # For Adyen a payment that the network did not answer is over; the link reports no outcome of
+    # what it does not know.
+    is_open = answer.outcome is Outcome.UNKNOWN and not answer.replayed
+    if is_open and not outcomes.is_pending(answer):
+        account.backend.notify("declined", request)
+    return json_response(200, _shown(payment, request, answer))
+
+
+def _shown(payment: Payment, request: PaymentRequest, answer: Answer) -> dict[str, Any]:
+    """The answer to a payment whose authorisation ended."""
+    reference = answer.reference or payment.reference
+    outcome = outcomes.shown(answer, request.amount_minor, request.instrument.group, payment.steer)
+    payment.reason = outcome.get("refusalReason", "")
+    if payment.is_received:
+        outcome = {"resultCode": outcomes.RECEIVED}
+    shown: dict[str, Any] = {
+        "additionalData": _additional(payment, request, answer),
+        "pspReference": psp_reference(reference),
+        **outcome,
+        "merchantReference": payment.merchant_reference,
+    }
+    if answer.outcome is Outcome.APPROVED and not payment.is_received:
+        minor = answer.amount_minor or request.amount_minor
+        shown["amount"] = bodies.Money(minor=minor, currency=request.currency).shown()
+        shown["paymentMethod"] = {"brand": brand_of(request), "type": "scheme"}
+    return shown
+
+
+def _additional(payment: Payment, request: PaymentRequest, answer: Answer) -> dict[str, str]:
+    brand, number = brand_of(request), request.instrument.identity
+    shown = {
+        "cardSummary": number[-4:],
+        "cardBin": number[:6],
+        "paymentMethod": brand,
+        "cardPaymentMethod": brand,
+        "expiryDate": payment.expiry,
+        "merchantReference": payment.merchant_reference,
+        "refusalReasonRaw": outcomes.raw_reason(answer),
+        "acquirerCode": "TestPmmAcquirer",
+        "cvcResult": "1 Matches",
+        "cvcResultRaw": "M",
+        "avsResult": "4 AVS not supported for this card type",
+        "avsResultRaw": "4",
+        "threeDAuthenticated": str(request.authenticated).lower(),
+    }
+    if answer.outcome is Outcome.APPROVED:
+        shown["authCode"] = authorisation_code(payment.reference)
+    return shown
+
+
+def _to_authenticate(payment: Payment) -> HttpResponse:
+    psp = psp_reference(payment.reference)
+    shown: dict[str, Any] = {
+        "resultCode": payment.stage,
+        "action": authentication.action(payment.stage, psp),
+        "merchantReference": payment.merchant_reference,
+    }
+    # As in Adyen's examples: a native flow has its reference when it is authorised.
+    if payment.stage == authentication.REDIRECT:
+        shown["pspReference"] = psp
+    return json_response(200, shown)
+
+
+def _refused_unauthenticated(payment: Payment) -> HttpResponse:
+    reason = reasons()[NOT_3D_AUTHENTICATED]
+    payment.reason = reason.reason
+    return json_response(
+        200,
+        {
+            "pspReference": psp_reference(payment.reference),
+            "resultCode": reason.result,
+            "refusalReason": reason.reason,
+            "refusalReasonCode": reason.code,
+            "merchantReference": payment.merchant_reference,
+        },
+    )

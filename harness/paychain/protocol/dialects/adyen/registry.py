@@ -1,0 +1,120 @@
+"""What one link knows as Adyen: payments by our reference, their modifications, and used keys."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field
+
+from paychain.protocol.dialects.adyen.tables import Reason
+from paychain.protocol.message import PaymentRequest
+
+MAX_PAYMENTS = 200_000  # the oldest are forgotten first
+MAX_MODIFICATIONS = 400_000
+MAX_KEYS = 200_000
+REPEAT = "~"  # in a reference or item that the link executes once more for the same key
+
+
+@dataclass(slots=True, kw_only=True)
+class Payment:
+    """One payment as it was asked for. `request` authorises it.
+
+    `stage`: what authentication waits for, "" when there is none. `steer`: the refusal that a test
+    asked for. `reason`: why it was refused, once that is known.
+    """
+
+    request: PaymentRequest
+    merchant_account: str
+    merchant_reference: str
+    expiry: str
+    stage: str = ""
+    steer: Reason | None = None
+    is_received: bool = False
+    reason: str = ""
+
+    @property
+    def reference(self) -> str:
+        """Ours, which names it on every link."""
+        return self.request.reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modification:
+    """A capture, refund or cancel, as it was asked for first.
+
+    `reference`: ours of its payment. `item`: its own name. `operation`: what the link executes for
+    it, `query` for a cancel of a payment that never came.
+    """
+
+    reference: str
+    item: str
+    operation: str
+    merchant_account: str
+    merchant_reference: str
+
+
+@dataclass(slots=True)
+class Registry:
+    """The objects of one link."""
+
+    _payments: OrderedDict[str, Payment] = field(default_factory=OrderedDict)
+    _by_merchant: OrderedDict[str, list[str]] = field(default_factory=OrderedDict)
+    _modifications: OrderedDict[tuple[str, str], Modification] = field(default_factory=OrderedDict)
+    _repeats: OrderedDict[tuple[str, str], Modification] = field(default_factory=OrderedDict)
+    _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, payment: Payment) -> Payment:
+        """Know a payment, or find the one that has its reference already: a repeat."""
+        known = self.payment(payment.reference)
+        if known is not None:
+            return known
+        self._payments[payment.reference] = payment
+        self._by_merchant.setdefault(payment.merchant_reference, []).append(payment.reference)
+        # A sale is captured at once: that is its first capture.
+        self._numbers[payment.reference, "c"] = int(payment.request.is_sale)
+        if len(self._payments) > MAX_PAYMENTS:
+            self._forget_oldest()
+        return payment
+
+    def payment(self, reference: str) -> Payment | None:
+        """The payment with our reference, whichever execution of it is meant."""
+        return self._payments.get(reference.partition(REPEAT)[0])
+
+    def latest(self, merchant_reference: str) -> Payment | None:
+        """The last payment that a merchant gave this reference.
+
+        Deduced: Adyen does not publish which one a cancel by reference takes when several have it.
+        """
+        references = self._by_merchant.get(merchant_reference)
+        return self._payments.get(references[-1]) if references else None
+
+    def next_item(self, kind: str, reference: str) -> str:
+        """The name of the next modification of its kind."""
+        self._numbers[reference, kind] += 1
+        if len(self._numbers) > MAX_MODIFICATIONS:
+            del self._numbers[next(iter(self._numbers))]
+        return f"{kind}{self._numbers[reference, kind]}"
+
+    def repeated(self, target: str, key: str) -> Modification | None:
+        """What was asked for at this path under this key before; None for a new request."""
+        return self._repeats.get((target, key)) if key else None
+
+    def modify(self, modification: Modification, target: str, key: str) -> None:
+        """Know a modification, and the key it came with."""
+        self._modifications[modification.reference, modification.item] = modification
+        if len(self._modifications) > MAX_MODIFICATIONS:
+            self._modifications.popitem(last=False)
+        if key:
+            self._repeats[target, key] = modification
+            if len(self._repeats) > MAX_KEYS:
+                self._repeats.popitem(last=False)
+
+    def modification(self, reference: str, item: str) -> Modification | None:
+        """What was asked for under this name, whichever execution of it is meant."""
+        return self._modifications.get((reference.partition(REPEAT)[0], item.partition(REPEAT)[0]))
+
+    def _forget_oldest(self) -> None:
+        reference, oldest = self._payments.popitem(last=False)
+        others = self._by_merchant[oldest.merchant_reference]
+        others.remove(reference)
+        if not others:
+            del self._by_merchant[oldest.merchant_reference]

@@ -1,0 +1,108 @@
+"""A merchant at Braintree: its settings, and how its requests are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec.structs import replace
+
+from paychain.payments.cards import TEST_CARDS
+from paychain.protocol.dialect import BookEntry
+from paychain.protocol.dialects.braintree.documents import Unreadable, read
+from paychain.protocol.dialects.braintree.records import Registry
+from paychain.protocol.message import PaymentRequest
+from paychain.protocol.vendor import Backend, VendorCall
+from paychain.wire.http import HttpRequest
+
+KEY = "api_request_key"
+BATCH, AT_ONCE = "batch", "at_once"
+SIMULATE, IGNORE = "simulate", "ignore"
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """The merchant of one link.
+
+    `currency`: of its merchant account. `settlement`: `batch` settles nothing during a run but by
+    the sandbox's own path, `at_once` whatever is submitted. `test_amounts`: whether the sandbox's
+    amounts bring declines about.
+    """
+
+    backend: Backend
+    currency: str
+    settlement: str
+    test_amounts: str
+    public_key: str
+    registry: Registry = field(default_factory=Registry)
+    _ignored: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:
+        """The account that a chain declares."""
+        return cls(
+            backend=backend,
+            currency=settings.get("currency") or backend.currency,
+            settlement=settings.get("settlement", BATCH),
+            test_amounts=settings.get("test_amounts", IGNORE),
+            public_key=settings.get("public_key", "paychain"),
+        )
+
+    def key(self, http: HttpRequest) -> str:
+        """The `api_request_key` in a request's transaction, "" when it has none."""
+        if KEY.encode() not in http.body and b"api-request-key" not in http.body:
+            return ""
+        try:
+            value = transaction_of(http).get(KEY)
+        except Unreadable:
+            return ""
+        return value if isinstance(value, str) else ""
+
+    def known_key(self, http: HttpRequest) -> str:
+        """As `key`; "" where the link takes no notice of keys."""
+        return self.key(http) if self.backend.knows_keys else ""
+
+    def entry(self, reference: str) -> BookEntry | None:
+        """The link's book on an authorisation."""
+        return self.backend.entry(reference)
+
+    def note_ignored(self, call: VendorCall, given: dict[str, Any], used: frozenset[str]) -> None:
+        """Report what this mock takes no notice of, each once: a service sends it every time."""
+        for name, value in given.items():
+            if name not in used and value not in (None, "", {}) and name not in self._ignored:
+                self._ignored.add(name)
+                call.ignored(name)
+
+    async def execute_nothing(
+        self, call: VendorCall, request: PaymentRequest | None = None, *, is_keyed: bool = False
+    ) -> None:
+        """What a request comes to that moves no money: faults and capacity apply to it, too."""
+        if request is None:
+            request = PaymentRequest("", 0, self.currency, TEST_CARDS[0])
+        await call.execute(
+            "query", replace(request, is_sale=False, declined_as=""), is_keyed=is_keyed
+        )
+
+
+def transaction_of(http: HttpRequest) -> dict[str, Any]:
+    """The transaction in a request, empty when it has none. Raises Unreadable."""
+    given = read(http.body, http.headers.get("content-type", "")).get("transaction")
+    return given if isinstance(given, dict) else {}
+
+
+def text(given: dict[str, Any], name: str) -> str:
+    """A parameter as text, "" for a missing one."""
+    value = given.get(name)
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def inside(given: dict[str, Any], name: str) -> dict[str, Any]:
+    """Parameters inside a parameter."""
+    value = given.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def is_true(value: Any) -> bool:
+    """Whether a parameter that is true or false is true."""
+    return value is True or value == "true"

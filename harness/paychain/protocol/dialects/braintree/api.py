@@ -1,0 +1,185 @@
+"""Braintree's server API in front of a mock link: which path does what, what an answer proves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Mapping
+from typing import Any, ClassVar
+
+from paychain.payments.outcome import HopResult
+from paychain.protocol.dialects.braintree import errors, followups, sales, search, webhooks
+from paychain.protocol.dialects.braintree.account import AT_ONCE, BATCH, IGNORE, SIMULATE, Account
+from paychain.protocol.dialects.braintree.documents import Unreadable, read
+from paychain.protocol.dialects.braintree.errors import Invalid, Missing, plain, validation_error
+from paychain.protocol.dialects.braintree.objects import FAILED, REJECTED
+from paychain.protocol.message import Error, Event, PaymentRequest
+from paychain.protocol.reply import Reply
+from paychain.protocol.vendor import Backend, VendorCall
+from paychain.wire.http import HttpRequest, HttpResponse
+
+_PLANS: dict[tuple[str, str], followups.Plan] = {
+    ("PUT", "submit_for_settlement"): followups.submit,
+    ("POST", "submit_for_partial_settlement"): followups.submit_partially,
+    ("PUT", "void"): followups.void,
+    ("POST", "refund"): followups.refund,
+    ("POST", "reverse"): followups.reverse,
+}
+# Statuses by which Braintree proves that it did nothing.
+_NOT_EXECUTED = frozenset({400, 401, 403, 404, 426, 429})
+_IN_FLIGHT = "915233"  # of a repeat: proves nothing about the first request
+_SERVER_ERROR = "915235"
+
+
+class Braintree:
+    """The API that the server SDKs ask: XML answers, XML or JSON requests.
+
+    Settings: `merchant_id` is the only merchant (any, when it is not given); `currency` is that of
+    its merchant account (the chain's); `settlement` is `batch`, where nothing is settled during a
+    run but what the sandbox's own path settles, or `at_once`; `test_amounts` is `ignore`, or
+    `simulate`, where 2000.00 is declined as in the sandbox; `public_key` names the key of webhooks.
+    """
+
+    idempotency: ClassVar[str] = "braintree"
+    shows_latest_state: ClassVar[bool] = True
+    settings: ClassVar[tuple[str, ...]] = (
+        "merchant_id",
+        "currency",
+        "settlement",
+        "test_amounts",
+        "public_key",
+    )
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "settlement": (BATCH, AT_ONCE),
+        "test_amounts": (IGNORE, SIMULATE),
+    }
+    signs_time: ClassVar[bool] = False
+    hosts: ClassVar[tuple[str, ...]] = ("*.braintreegateway.com", "*.braintree-api.com")
+
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
+        self._account = Account.of(backend, settings)
+        self._merchant_id = settings.get("merchant_id", "")
+
+    async def handle(self, call: VendorCall) -> HttpResponse:
+        """Answer one request."""
+        account, http = self._account, call.http
+        if not http.headers.get("authorization"):
+            return plain(401)
+        key = account.known_key(http)
+        try:
+            if account.registry.has_failed(key):
+                raise Invalid("key_failed")
+            work = self._work(call)
+            if work is None:
+                raise Missing
+            return await work
+        except Unreadable:
+            refusal = plain(400)
+        except Missing:
+            refusal = plain(404)
+        except Invalid as invalid:
+            account.registry.fail(key)
+            refusal = validation_error(invalid.name)
+        # What Braintree refuses has reached it all the same.
+        await account.execute_nothing(call)
+        return refusal
+
+    def _work(self, call: VendorCall) -> Awaitable[HttpResponse] | None:
+        """What a path asks for; None for a path that this mock has nothing at."""
+        account, method = self._account, call.http.method
+        path = call.http.target.partition("?")[0].strip("/").split("/")
+        if len(path) < 3 or path[0] != "merchants":
+            return None
+        if self._merchant_id and path[1] != self._merchant_id:
+            return None
+        match method, path[2:]:
+            case "POST", ["transactions"]:
+                return sales.create(call, account, path[1])
+            case "POST", ["transactions", "advanced_search_ids"]:
+                return search.ids(call, account)
+            case "POST", ["transactions", "advanced_search"]:
+                return search.transactions(call, account)
+            case "POST", ["client_token"]:
+                return _client_token(call, account)
+            case "GET", ["transactions", name]:
+                return followups.find(call, account, name)
+            case "PUT", ["transactions", name, "settle"]:
+                return followups.settle(call, account, name)
+            case _, ["transactions", name, what] if (method, what) in _PLANS:
+                return followups.follow(call, account, name, _PLANS[method, what])
+        return None
+
+    def key(self, http: HttpRequest) -> str:
+        """The idempotency key of a request, "" when it has none."""
+        return self._account.key(http)
+
+    def error(self, error: Error) -> HttpResponse:
+        """An error as Braintree gives it, an injected one included."""
+        return errors.of_link(error)
+
+    def mark_replayed(self, response: HttpResponse) -> HttpResponse:
+        """Braintree shows the state of now, and marks nothing."""
+        return response
+
+    def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002
+        """Whether Braintree has a webhook for what became of a request."""
+        return webhooks.reports(kind, self._account)
+
+    def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
+        """The notification of an event, signed."""
+        return webhooks.notification(event, path, secret, sent_s, self._account)
+
+    @staticmethod
+    def classify(response: HttpResponse) -> Reply:
+        """201 and 200 are approvals; 422 is a decline with a transaction, else it did nothing."""
+        status = response.status
+        if status >= 400 and status != errors.INVALID:
+            result = HopResult.REJECTED if status in _NOT_EXECUTED else HopResult.HTTP_ERROR
+            return Reply(result, str(status))
+        try:
+            answered = read(response.body, errors.XML, is_own=True)
+        except Unreadable:
+            return Reply(HopResult.MALFORMED)
+        if status == errors.INVALID:
+            return _of_refusal(answered)
+        transaction = answered.get("transaction")
+        if isinstance(transaction, dict) and transaction.get("status") == "authorizing":
+            return Reply(HopResult.UNKNOWN, "authorizing")
+        code = transaction.get("processor_response_code") if isinstance(transaction, dict) else ""
+        return Reply(HopResult.APPROVED, str(code or ""))
+
+    @staticmethod
+    def secret(seed: str) -> str:
+        """A private key: 32 hex digits."""
+        return hashlib.sha256(f"braintree {seed}".encode()).hexdigest()[:32]
+
+
+def _of_refusal(answered: dict[str, Any]) -> Reply:
+    refusal = answered.get("api_error_response")
+    if not isinstance(refusal, dict):
+        return Reply(HopResult.MALFORMED)
+    transaction = refusal.get("transaction")
+    if isinstance(transaction, dict):
+        code = str(transaction.get("processor_response_code") or "")
+        match transaction.get("status"):
+            case status if status == FAILED:
+                return Reply(HopResult.TECHNICAL, code)
+            case status if status == REJECTED:
+                return Reply(HopResult.DECLINED, str(transaction["gateway_rejection_reason"]))
+        return Reply(HopResult.DECLINED, code)
+    code = _first_code(refusal.get("errors"))
+    is_open = code in (_IN_FLIGHT, _SERVER_ERROR)
+    return Reply(HopResult.HTTP_ERROR if is_open else HopResult.REJECTED, code or "422")
+
+
+def _first_code(found: Any) -> str:
+    """The code of the first validation error, however deep it stands."""
+    values = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    if isinstance(found, dict) and isinstance(found.get("code"), str):
+        return str(found["code"])
+    return next((code for code in map(_first_code, values) if code), "")
+
+
+async def _client_token(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /client_token`: what the front end begins with. No front end is behind it."""
+    await account.execute_nothing(call)
+    return errors.document(201, "client_token", {"value": "cGF5Y2hhaW4="})

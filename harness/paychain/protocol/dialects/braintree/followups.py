@@ -1,0 +1,256 @@
+"""What follows a sale: settlements, whole or in parts, voids, refunds, and the reversal.
+
+What is submitted for settlement is captured in the book. Until it is settled it can be voided,
+which gives the whole of it back, and cannot be refunded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from paychain.payments.codes import INVALID_AMOUNT
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.braintree.account import (
+    KEY,
+    Account,
+    is_true,
+    text,
+    transaction_of,
+)
+from paychain.protocol.dialects.braintree.errors import (
+    Invalid,
+    Missing,
+    document,
+    validation_error,
+)
+from paychain.protocol.dialects.braintree.objects import (
+    AUTHORIZED,
+    PENDING,
+    SETTLED,
+    SUBMITTED,
+    left_minor,
+    shown,
+    status_of,
+)
+from paychain.protocol.dialects.braintree.records import Followed, Named, Part
+from paychain.protocol.dialects.braintree.sales import minor_of
+from paychain.protocol.message import Answer
+from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.wire.http import HttpResponse
+
+Given = dict[str, Any]
+Plan = Callable[[Account, Named, Given], Followed]
+_USED = frozenset({KEY, "amount", "order_id", "final_capture"})
+_REFUSED = {
+    "capture": ("settlement_too_large", "cannot_submit"),
+    "refund": ("refund_too_large", "cannot_refund_unsettled"),
+    "void": ("cannot_void", "cannot_void"),
+}
+
+
+async def follow(call: VendorCall, account: Account, name: str, plan: Plan) -> HttpResponse:
+    """Do what `plan` makes of a transaction, or show what became of it under the same key."""
+    named = found(account, name)
+    given = transaction_of(call.http)
+    key = account.key(call.http)
+    call.attribute(Evidence(headers=call.http.headers, object_id=named.transaction.id, key=key))
+    known_key = account.known_key(call.http)
+    repeated = account.registry.followed(call.http.target, known_key)
+    followed = repeated or plan(account, named, given)
+    account.note_ignored(call, given, _USED)
+    account.registry.follow(followed, call.http.target, known_key)
+    answer = await call.execute(followed.operation, followed.request)
+    _note(followed.part, answer)
+    if answer.outcome is Outcome.DECLINED:
+        too_large, otherwise = _REFUSED[followed.operation]
+        return validation_error(too_large if answer.code == INVALID_AMOUNT else otherwise)
+    if answer.replayed and answer.outcome is Outcome.UNKNOWN and not _is_made(account, followed):
+        return validation_error("key_server_error")
+    made = followed.part is not None and followed.part.is_own
+    status = 201 if made and call.http.method == "POST" else 200
+    return document(status, "transaction", shown(account, followed.named))
+
+
+async def find(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`GET /transactions/{id}`."""
+    named = found(account, name)
+    transaction = named.transaction
+    call.attribute(Evidence(headers=call.http.headers, object_id=transaction.id))
+    await account.execute_nothing(call, transaction.request)
+    return document(200, "transaction", shown(account, named))
+
+
+async def settle(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`PUT /transactions/{id}/settle`, which only the sandbox has: the batch of the day runs."""
+    named = found(account, name)
+    transaction = named.transaction
+    call.attribute(Evidence(headers=call.http.headers, object_id=transaction.id))
+    if status_of(account, named) != SUBMITTED:
+        raise Invalid("cannot_settle")
+    await account.execute_nothing(call, transaction.request)
+    part = named.part or transaction.settlements[0]
+    part.is_settled = True
+    account.backend.notify(
+        "settled",
+        replace(transaction.request, item=part.item, amount_minor=part.amount_minor, is_sale=False),
+    )
+    return document(200, "transaction", shown(account, named))
+
+
+def found(account: Account, name: str) -> Named:
+    """What an id names. Raises Missing."""
+    named = account.registry.named(name)
+    if named is None:
+        raise Missing
+    return named
+
+
+def submit(account: Account, named: Named, given: Given) -> Followed:
+    """`PUT …/submit_for_settlement`: the whole, or less and the rest is released."""
+    _only_a_sale(named, "cannot_submit")
+    if status_of(account, named) != AUTHORIZED:
+        raise Invalid("cannot_submit")
+    return _settlement(account, named, given, is_own=False, is_final=True)
+
+
+def submit_partially(account: Account, named: Named, given: Given) -> Followed:
+    """`POST …/submit_for_partial_settlement`: a part, as a transaction of its own."""
+    _only_a_sale(named, "cannot_submit_partially")
+    if status_of(account, named) not in (AUTHORIZED, PENDING):
+        raise Invalid("cannot_submit_partially")
+    if not text(given, "amount"):
+        raise Invalid("amount_required")
+    return _settlement(
+        account, named, given, is_own=True, is_final=is_true(given.get("final_capture"))
+    )
+
+
+def void(account: Account, named: Named, _given: Given) -> Followed:
+    """`PUT …/void`: what is held is released, what is submitted is given back."""
+    status = status_of(account, named)
+    transaction, part = named.transaction, named.part
+    if part is None and status in (AUTHORIZED, PENDING) and _rest_minor(account, named):
+        request = replace(transaction.request, is_sale=False, declined_as="")
+        return Followed(named=named, operation="void", request=request)
+    settlement = _settlement_of(named)
+    if status != SUBMITTED or settlement is None:
+        raise Invalid("cannot_void")
+    return _back(account, named, settlement, settlement.amount_minor, is_own=False)
+
+
+def refund(account: Account, named: Named, given: Given) -> Followed:
+    """`POST …/refund`: all or a part of a settled transaction, as a transaction of its own."""
+    if named.part in named.transaction.refunds:
+        raise Invalid("cannot_refund_credit")
+    settlement = _settlement_of(named)
+    if settlement is None or status_of(account, named) != SETTLED:
+        raise Invalid("cannot_refund_unsettled")
+    entry = account.entry(named.transaction.reference)
+    left = left_minor(named.transaction, settlement, entry)
+    if left <= 0:
+        raise Invalid("already_refunded")
+    asked = minor_of(given, named.transaction.request.currency) or left
+    if asked > left:
+        raise Invalid("refund_too_large")
+    return _back(account, named, settlement, asked, order_id=text(given, "order_id"))
+
+
+def reverse(account: Account, named: Named, given: Given) -> Followed:
+    """`POST …/reverse`: void what can still be voided, refund the whole of what is settled."""
+    try:
+        if status_of(account, named) == SETTLED:
+            return refund(account, named, {})
+        return void(account, named, given)
+    except Invalid:
+        raise Invalid("cannot_reverse") from None
+
+
+def _only_a_sale(named: Named, name: str) -> None:
+    if named.part is not None:
+        raise Invalid(name)
+
+
+def _rest_minor(account: Account, named: Named) -> int:
+    entry = account.entry(named.transaction.reference)
+    return entry.rest_minor if entry is not None and entry.state == "authorised" else 0
+
+
+def _settlement_of(named: Named) -> Part | None:
+    """The settlement that an id names: a part's own, or that of the whole transaction."""
+    transaction, part = named.transaction, named.part
+    if part is not None:
+        return part if part in transaction.settlements else None
+    whole = [each for each in transaction.settlements if not each.is_own]
+    return whole[-1] if whole else None
+
+
+def _settlement(
+    account: Account, named: Named, given: Given, *, is_own: bool, is_final: bool
+) -> Followed:
+    transaction = named.transaction
+    rest = _rest_minor(account, named)
+    minor = minor_of(given, transaction.request.currency) or rest
+    if minor > rest:
+        raise Invalid("settlement_too_large")
+    part = Part(
+        item=f"c{len(transaction.settlements) + 1}",
+        amount_minor=minor,
+        created_s=account.backend.now_s(),
+        is_own=is_own,
+        order_id=text(given, "order_id") if is_own else "",
+    )
+    transaction.settlements.append(part)
+    request = replace(
+        transaction.request,
+        amount_minor=minor,
+        item=part.item,
+        is_final=is_final,
+        is_sale=False,
+        declined_as="",
+    )
+    shown_as = Named(transaction=transaction, part=part if is_own else None)
+    return Followed(named=shown_as, operation="capture", request=request, part=part)
+
+
+def _back(
+    account: Account,
+    named: Named,
+    settlement: Part,
+    minor: int,
+    *,
+    is_own: bool = True,
+    order_id: str = "",
+) -> Followed:
+    transaction = named.transaction
+    part = Part(
+        item=f"r{len(transaction.refunds) + 1}",
+        amount_minor=minor,
+        created_s=account.backend.now_s(),
+        of=settlement.item,
+        is_own=is_own,
+        order_id=order_id,
+    )
+    transaction.refunds.append(part)
+    request = replace(
+        transaction.request, amount_minor=minor, item=part.item, is_sale=False, declined_as=""
+    )
+    shown_as = Named(transaction=transaction, part=part) if is_own else named
+    return Followed(named=shown_as, operation="refund", request=request, part=part)
+
+
+def _is_made(account: Account, followed: Followed) -> bool:
+    """Whether the book has what was asked for."""
+    transaction, part = followed.named.transaction, followed.part
+    entry = account.entry(transaction.reference)
+    made = [*transaction.settled(entry), *transaction.refunded(entry)]
+    return part is None or part in made
+
+
+def _note(part: Part | None, answer: Answer) -> None:
+    """Note what the answer to a settlement or refund was."""
+    if part is None or answer.outcome is Outcome.UNKNOWN:
+        return
+    part.state = "done" if answer.outcome is Outcome.APPROVED else "failed"

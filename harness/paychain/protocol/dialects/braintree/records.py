@@ -1,0 +1,204 @@
+"""What one link knows as Braintree: transactions, their settlements and refunds, and used keys.
+
+Whether money is held, taken or given back is the book's to say: these records only hold what was
+asked, so that an answer which is lost or an error after the work changes nothing in them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from paychain.protocol.dialect import BookEntry
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.protocol.vendor_ids import decode, encode
+
+MAX_TRANSACTIONS = 200_000  # the oldest are forgotten first
+MAX_KEYS = 200_000
+REPEAT = "~"  # in a reference that the link executes once more for the same key
+
+
+@dataclass(slots=True, kw_only=True)
+class Part:
+    """A settlement or a refund that was asked for. Amounts in minor units.
+
+    `of`: the settlement that a refund is of. `is_own`: it has a transaction of its own, which the
+    settlement of a whole transaction and the void of a submitted one have not. `state`: what its
+    answer was: done or failed; "" when no answer ever came back here.
+    """
+
+    item: str
+    amount_minor: int
+    created_s: int
+    of: str = ""
+    is_own: bool = True
+    is_settled: bool = False
+    order_id: str = ""
+    state: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Transaction:
+    """A sale as it was asked for. `request` authorises it.
+
+    `rejection`: why the gateway rejects it, "" when it goes to the processor. `steer`: the
+    processor response that a test brings about. `shown`: what the merchant sent along.
+    """
+
+    request: PaymentRequest
+    merchant_id: str
+    created_s: int
+    order_id: str = ""
+    rejection: str = ""
+    steer: str = ""
+    shown: dict[str, Any] = field(default_factory=dict)
+    answer: Answer | None = None
+    settlements: list[Part] = field(default_factory=list)
+    refunds: list[Part] = field(default_factory=list)
+
+    @property
+    def reference(self) -> str:
+        """Ours, which names it on every link."""
+        return self.request.reference
+
+    @property
+    def id(self) -> str:
+        """Braintree's."""
+        return encode(self.reference)
+
+    def id_of(self, part: Part) -> str:
+        """Of the transaction that a part is."""
+        return encode(f"{self.reference}/{part.item}") if part.is_own else self.id
+
+    def made(self, parts: list[Part], total_minor: int) -> list[Part]:
+        """Which of the parts make up what the book has: first those whose answer came."""
+        found = [part for part in parts if part.state == "done"]
+        rest_minor = total_minor - sum(part.amount_minor for part in found)
+        for part in parts:
+            if not part.state and part.amount_minor <= rest_minor:
+                found.append(part)
+                rest_minor -= part.amount_minor
+        return sorted(found, key=parts.index)
+
+    def settled(self, entry: BookEntry | None) -> list[Part]:
+        """The settlements that the book has. Of a part that is approved, that part is captured."""
+        booked = entry.request if entry is not None else None
+        if self.request.is_sale and booked is not None:
+            self.settlements[0].amount_minor = booked.amount_minor
+        return self.made(self.settlements, entry.captured_minor if entry is not None else 0)
+
+    def refunded(self, entry: BookEntry | None, of: str = "") -> list[Part]:
+        """The refunds that the book has, of one settlement or of any."""
+        total_minor = entry.refunded_minor if entry is not None else 0
+        return [part for part in self.made(self.refunds, total_minor) if not of or part.of == of]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What an id names: a transaction, or a settlement or refund of it that has its own."""
+
+    transaction: Transaction
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What was asked for under a key: a repeat asks for the same, whatever became of it."""
+
+    named: Named
+    operation: str
+    request: PaymentRequest
+    part: Part | None = None
+
+
+@dataclass(slots=True)
+class Registry:
+    """The objects of one link."""
+
+    _transactions: OrderedDict[str, Transaction] = field(default_factory=OrderedDict)
+    _followed: OrderedDict[tuple[str, str], Followed] = field(default_factory=OrderedDict)
+    _failed: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def add(self, transaction: Transaction) -> Transaction:
+        """Know a transaction, or find the one that has its reference already: a repeat."""
+        known = self._transactions.setdefault(transaction.reference, transaction)
+        if len(self._transactions) > MAX_TRANSACTIONS:
+            self._transactions.popitem(last=False)
+        return known
+
+    def executed(self, transaction: Transaction, reference: str) -> Transaction:
+        """The transaction under the reference that the link executed it as.
+
+        A link that knows no keys executes a repeat as another one.
+        """
+        known = self._transactions.get(reference)
+        if known is not None or not reference:
+            return known or transaction
+        request = transaction.request
+        again = Transaction(
+            request=PaymentRequest(
+                **{
+                    **{name: getattr(request, name) for name in request.__struct_fields__},
+                    "reference": reference,
+                }
+            ),
+            merchant_id=transaction.merchant_id,
+            created_s=transaction.created_s,
+            order_id=transaction.order_id,
+            steer=transaction.steer,
+            shown=transaction.shown,
+            settlements=[_fresh(part) for part in transaction.settlements if not part.is_own],
+        )
+        return self.add(again)
+
+    def at(self, reference: str) -> Transaction | None:
+        """The transaction with our reference."""
+        return self._transactions.get(reference)
+
+    def named(self, name: str) -> Named | None:
+        """What an id of Braintree's names."""
+        reference, _, item = (decode(name) or "").partition("/")
+        transaction = self._transactions.get(reference)
+        if transaction is None:
+            return None
+        if not item:
+            return Named(transaction=transaction)
+        parts = [*transaction.settlements, *transaction.refunds]
+        part = next((part for part in parts if part.is_own and part.item == item), None)
+        return Named(transaction=transaction, part=part) if part is not None else None
+
+    def newest_first(self) -> list[Transaction]:
+        """Every transaction."""
+        return list(reversed(self._transactions.values()))
+
+    def followed(self, target: str, key: str) -> Followed | None:
+        """What was asked for at this path under this key before."""
+        return self._followed.get((target, key)) if key else None
+
+    def follow(self, followed: Followed, target: str, key: str) -> None:
+        """Know what a key came with."""
+        if key:
+            self._followed[target, key] = followed
+            if len(self._followed) > MAX_KEYS:
+                self._followed.popitem(last=False)
+
+    def fail(self, key: str) -> None:
+        """Know a key whose request was refused."""
+        if key:
+            self._failed[key] = None
+            if len(self._failed) > MAX_KEYS:
+                self._failed.popitem(last=False)
+
+    def has_failed(self, key: str) -> bool:
+        """Whether the request that a key came with first was refused."""
+        return key in self._failed
+
+
+def _fresh(part: Part) -> Part:
+    return Part(
+        item=part.item,
+        amount_minor=part.amount_minor,
+        created_s=part.created_s,
+        is_own=False,
+    )

@@ -1,0 +1,286 @@
+"""`POST /transactions`: authorise, and submit for settlement where the request says so."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace
+
+from paychain.payments.cards import Card
+from paychain.payments.codes import IN_PROGRESS
+from paychain.payments.money import to_minor
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.braintree.account import (
+    KEY,
+    SIMULATE,
+    Account,
+    inside,
+    is_true,
+    text,
+    transaction_of,
+)
+from paychain.protocol.dialects.braintree.documents import Rows
+from paychain.protocol.dialects.braintree.errors import (
+    INVALID,
+    Invalid,
+    document,
+    plain,
+    validation_error,
+)
+from paychain.protocol.dialects.braintree.objects import (
+    APPROVED_ONES,
+    AUTHORIZING,
+    shown,
+    status_of,
+)
+from paychain.protocol.dialects.braintree.records import Named, Part, Transaction
+from paychain.protocol.dialects.braintree.tables import errors, instruments, response
+from paychain.protocol.message import PaymentRequest
+from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_cards import (
+    BadNumber,
+    card_of_number,
+    card_of_scheme,
+    card_of_token,
+)
+from paychain.wire.http import HttpResponse
+
+MAX_MINOR = 10**15  # of an amount: beyond any payment
+MAX_ORDER_ID = 255
+DECLINING = range(2000, 3001)  # whole units of an amount that is declined with its own code
+INCOMPLETE = Decimal("5001.00")  # is rejected by the gateway
+_USED = frozenset(
+    {
+        KEY,
+        "accept_partial_authorization",
+        "amount",
+        "channel",
+        "credit_card",
+        "custom_fields",
+        "merchant_account_id",
+        "options",
+        "order_id",
+        "payment_method_nonce",
+        "payment_method_token",
+        "three_d_secure_pass_thru",
+        "type",
+    }
+)
+_USED_OPTIONS = frozenset({"submit_for_settlement", "three_d_secure"})
+_NUMBER_FAULTS = {
+    "not a number": "number_length",
+    "no such card": "number_invalid",
+    "not for testing": "number_not_test",
+}
+
+
+async def create(call: VendorCall, account: Account, merchant_id: str) -> HttpResponse:
+    """Make a transaction, or show the one that the key made before."""
+    given = transaction_of(call.http)
+    asked = _asked(given, account, merchant_id)
+    account.note_ignored(call, given, _USED)
+    account.note_ignored(call, inside(given, "options"), _USED_OPTIONS)
+    request = asked.request
+    found = call.attribute(
+        Evidence(
+            headers=call.http.headers,
+            texts=(asked.order_id, *map(str, inside(given, "custom_fields").values())),
+            key=account.key(call.http),
+            instrument=request.instrument,
+            amount_minor=request.amount_minor,
+            currency=request.currency,
+        )
+    )
+    asked.request = request = replace(
+        request, payment=found.payment, attempt=found.attempt, reference=found.reference
+    )
+    # Known before it is executed: its answer may be lost, and a search finds it all the same.
+    transaction = account.registry.add(asked)
+    if asked.rejection:
+        await account.execute_nothing(call, request, is_keyed=True)
+        return answered(account, transaction)
+    answer = await call.execute("authorise", request)
+    transaction = account.registry.executed(transaction, answer.reference)
+    if not answer.replayed:
+        transaction.answer = answer
+        if answer.outcome is Outcome.UNKNOWN and answer.code != IN_PROGRESS:
+            # The processor did not answer in time: the SDKs raise GatewayTimeoutError.
+            return plain(504)
+    elif answer.outcome is not Outcome.UNKNOWN:
+        transaction.answer = transaction.answer or answer
+    elif _is_uncreated(account, transaction):
+        return validation_error("key_server_error")
+    return answered(account, transaction)
+
+
+def answered(account: Account, transaction: Transaction) -> HttpResponse:
+    """The answer to a sale as it stands now: 201, or 422 with the reason of a decline."""
+    named = Named(transaction=transaction)
+    status, value = status_of(account, named), shown(account, named)
+    if status in APPROVED_ONES or status == AUTHORIZING:
+        return document(201, "transaction", value)
+    message = value["processor_response_text"]
+    if transaction.rejection:
+        message = f"Gateway Rejected: {transaction.rejection}"
+    return document(
+        INVALID,
+        "api_error_response",
+        {
+            "errors": {"errors": Rows("error", [])},
+            "params": {"transaction": {"type": "sale", "amount": value["amount"]}},
+            "message": message,
+            "transaction": value,
+        },
+    )
+
+
+def minor_of(given: dict[str, Any], currency: str) -> int | None:
+    """An amount in minor units, None when it is not there. Raises Invalid."""
+    written = text(given, "amount")
+    if not written:
+        return None
+    try:
+        minor = to_minor(written, currency)
+    except ValueError:
+        raise Invalid("amount_format") from None
+    if minor <= 0:
+        raise Invalid("amount_positive")
+    if minor > MAX_MINOR:
+        raise Invalid("amount_too_large")
+    return minor
+
+
+def _is_uncreated(account: Account, transaction: Transaction) -> bool:
+    """Whether nothing ever came of the first request, which ended in a server error."""
+    entry = account.entry(transaction.reference)
+    return transaction.answer is None and (
+        entry is None or entry.state in ("not_authorised", "in_flight")
+    )
+
+
+def _asked(given: dict[str, Any], account: Account, merchant_id: str) -> Transaction:
+    """The transaction that a body asks for, without its place in the run. Raises Invalid."""
+    kind = text(given, "type")
+    if kind != "sale":
+        raise Invalid("type_invalid" if kind else "type_required")
+    minor = minor_of(given, account.currency)
+    if minor is None:
+        raise Invalid("amount_required")
+    order_id = text(given, "order_id")
+    if len(order_id) > MAX_ORDER_ID:
+        raise Invalid("order_id_too_long")
+    options, card = inside(given, "options"), inside(given, "credit_card")
+    instrument, steer, rejection, is_authenticated = _instrument(given, card)
+    is_authenticated = is_authenticated or bool(inside(given, "three_d_secure_pass_thru"))
+    if is_true(inside(options, "three_d_secure").get("required")) and not is_authenticated:
+        rejection = rejection or "three_d_secure"
+    if account.test_amounts == SIMULATE:
+        steer, rejection = _by_amount(given, steer, rejection)
+    is_sale = is_true(options.get("submit_for_settlement"))
+    now_s = account.backend.now_s()
+    return Transaction(
+        request=PaymentRequest(
+            "",
+            minor,
+            account.currency,
+            instrument,
+            is_sale=is_sale,
+            accepts_partial=is_true(given.get("accept_partial_authorization")),
+            authenticated=is_authenticated,
+            three_ds="challenge" if is_authenticated else "",
+            declined_as=response(steer).declined_as if steer else "",
+        ),
+        merchant_id=merchant_id,
+        created_s=now_s,
+        order_id=order_id,
+        rejection=rejection,
+        steer=steer,
+        shown={
+            "channel": text(given, "channel"),
+            "custom_fields": {
+                name: value
+                for name, value in inside(given, "custom_fields").items()
+                if isinstance(value, str)
+            },
+            "merchant_account_id": text(given, "merchant_account_id"),
+            "card": {
+                "token": text(given, "payment_method_token") or text(card, "token"),
+                "cardholder_name": text(card, "cardholder_name"),
+                **_ends(card),
+                **_expiry(card),
+            },
+        },
+        settlements=[Part(item="c1", amount_minor=minor, created_s=now_s, is_own=False)]
+        if is_sale
+        else [],
+    )
+
+
+def _instrument(given: dict[str, Any], card: dict[str, Any]) -> tuple[Card, str, str, bool]:
+    """The card, the response and the rejection that a test brings about, and whether its holder was
+    authenticated. Raises Invalid.
+    """
+    nonce = text(given, "payment_method_nonce")
+    token = text(given, "payment_method_token") or text(card, "token")
+    number = text(card, "number")
+    if not (nonce or token or card):
+        raise Invalid("card_required")
+    if sum(map(bool, (nonce, token, number))) > 1:
+        raise Invalid("payment_method_conflict")
+    if nonce:
+        return _of_nonce(nonce)
+    if token:
+        known = card_of_token(token)
+        if known is None:
+            raise Invalid("token_invalid")
+        return known, "", "", False
+    if not number:
+        raise Invalid("number_required")
+    found = card_of_number(number, published=frozenset(instruments().numbers))
+    if isinstance(found, BadNumber):
+        raise Invalid(_NUMBER_FAULTS[found.fault])
+    return found, "", "", False
+
+
+def _of_nonce(nonce: str) -> tuple[Card, str, str, bool]:
+    published = instruments()
+    if nonce in published.refused:
+        assert published.refused[nonce] in errors()
+        raise Invalid(published.refused[nonce])
+    ours = card_of_token(nonce)
+    if ours is not None:
+        return ours, "", "", False
+    scheme = {**published.nonces, **published.authenticated, **published.declined}.get(nonce)
+    reason = published.rejected.get(nonce, "")
+    if scheme is None and not reason:
+        raise Invalid("nonce_unknown")
+    card = card_of_scheme(scheme or "visa")
+    assert card is not None  # the table names schemes that have test cards
+    steer = "2000" if nonce in published.declined else ""
+    return card, steer, reason, nonce in published.authenticated
+
+
+def _by_amount(given: dict[str, Any], steer: str, rejection: str) -> tuple[str, str]:
+    """What the sandbox makes of an amount. Source: docs: general/testing, transaction amounts."""
+    value = Decimal(text(given, "amount"))
+    if not steer and int(value) in DECLINING:
+        steer = str(int(value))
+    if not rejection and value == INCOMPLETE:
+        rejection = "application_incomplete"
+    return steer, rejection
+
+
+def _ends(card: dict[str, Any]) -> dict[str, str]:
+    """Of the number as it came: one that only Braintree publishes is charged as another card."""
+    number = "".join(filter(str.isdigit, text(card, "number")))
+    return {"bin": number[:6], "last_4": number[-4:]}
+
+
+def _expiry(card: dict[str, Any]) -> dict[str, str]:
+    month, _, year = text(card, "expiration_date").partition("/")
+    month, year = text(card, "expiration_month") or month, text(card, "expiration_year") or year
+    return {
+        "expiration_month": month.zfill(2) if month else "",
+        "expiration_year": f"20{year}" if len(year) == 2 else year,
+    }

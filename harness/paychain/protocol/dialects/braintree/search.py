@@ -1,0 +1,119 @@
+"""The search for transactions: first the ids of all that fit, then the transactions by id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from paychain.protocol.dialects.braintree.account import Account, inside
+from paychain.protocol.dialects.braintree.documents import Rows, read
+from paychain.protocol.dialects.braintree.errors import document
+from paychain.protocol.dialects.braintree.objects import amount, shown, status_of
+from paychain.protocol.dialects.braintree.records import Named
+from paychain.protocol.vendor import VendorCall
+from paychain.wire.http import HttpResponse
+
+PAGE_SIZE = 50  # of what is fetched at a time; the SDKs page by it
+MAX_FOUND = 20_000  # as Braintree limits a search; docs: general/searching
+_Fits = Callable[[str, Any], bool]
+_TEXT: dict[str, _Fits] = {
+    "is": lambda value, wanted: value == wanted,
+    "is_not": lambda value, wanted: value != wanted,
+    "starts_with": lambda value, wanted: value.startswith(wanted),
+    "ends_with": lambda value, wanted: value.endswith(wanted),
+    "contains": lambda value, wanted: wanted in value,
+}
+_USED = frozenset({"id", "order_id", "ids", "status", "type", "amount"})
+_Criteria = dict[str, Any]
+
+
+async def ids(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /transactions/advanced_search_ids`."""
+    criteria = _criteria(call, account)
+    await account.execute_nothing(call)
+    fitting = [_id(named) for named in _fitting(account, criteria)]
+    return document(
+        200,
+        "search_results",
+        {"page_size": PAGE_SIZE, "ids": Rows("item", fitting[:MAX_FOUND])},
+    )
+
+
+async def transactions(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /transactions/advanced_search`: those of the ids that still fit."""
+    criteria = _criteria(call, account)
+    await account.execute_nothing(call)
+    found = [shown(account, named) for named in _fitting(account, criteria)][:PAGE_SIZE]
+    return document(
+        200, "credit_card_transactions", Rows("transaction", found, page_size=PAGE_SIZE)
+    )
+
+
+def _criteria(call: VendorCall, account: Account) -> _Criteria:
+    given = read(call.http.body, call.http.headers.get("content-type", ""))
+    criteria = inside(given, "search")
+    account.note_ignored(call, criteria, _USED)
+    return criteria
+
+
+def _id(named: Named) -> str:
+    transaction, part = named.transaction, named.part
+    return transaction.id_of(part) if part is not None else transaction.id
+
+
+def _fitting(account: Account, criteria: _Criteria) -> Iterator[Named]:
+    wanted = criteria.get("ids")
+    for named in _all(account) if wanted is None else _by_id(account, wanted):
+        if _fits(account, named, criteria):
+            yield named
+
+
+def _by_id(account: Account, wanted: Any) -> Iterator[Named]:
+    for name in wanted if isinstance(wanted, list) else [wanted]:
+        named = account.registry.named(str(name))
+        if named is not None:
+            yield named
+
+
+def _all(account: Account) -> Iterator[Named]:
+    for transaction in account.registry.newest_first():
+        entry = account.entry(transaction.reference)
+        # A request that never came to be worked on has made nothing.
+        if entry is None and transaction.answer is None and not transaction.rejection:
+            continue
+        for part in (*transaction.refunded(entry), *transaction.settled(entry)):
+            if part.is_own:
+                yield Named(transaction=transaction, part=part)
+        yield Named(transaction=transaction)
+
+
+def _fits(account: Account, named: Named, criteria: _Criteria) -> bool:
+    transaction, part = named.transaction, named.part
+    values = {
+        "id": _id(named),
+        "order_id": (part.order_id if part is not None else "") or transaction.order_id,
+        "status": status_of(account, named),
+        "type": "credit" if part in transaction.refunds else "sale",
+    }
+    for name, value in values.items():
+        term = criteria.get(name)
+        if isinstance(term, list) and value not in term:
+            return False
+        if isinstance(term, dict) and not all(
+            _TEXT[how](value, wanted) for how, wanted in term.items() if how in _TEXT
+        ):
+            return False
+    minor = part.amount_minor if part is not None else transaction.request.amount_minor
+    written = amount(minor, transaction.request.currency)
+    return _is_within(Decimal(written), inside(criteria, "amount"))
+
+
+def _is_within(value: Decimal, term: dict[str, Any]) -> bool:
+    try:
+        bounds = {how: Decimal(str(wanted)) for how, wanted in term.items()}
+    except InvalidOperation:
+        return False
+    return bounds.get("is", value) == value and bounds.get("min", value) <= value <= bounds.get(
+        "max", value
+    )

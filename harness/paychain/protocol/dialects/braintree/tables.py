@@ -1,0 +1,112 @@
+"""Braintree's tables as values: processor responses, validation errors, nonces and card numbers."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from paychain.payments.codes import asks_for_authentication, is_technical
+
+Confidence = Literal["V", "S", "M", "D"]
+APPROVED, PARTLY_APPROVED = "1000", "1004"
+DECLINED, AUTHENTICATION_REQUIRED, UNAVAILABLE = "2046", "2099", "3000"
+
+
+class Response(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What the processor said, in Braintree's words. `declined_as`: the DE39 code for a test."""
+
+    text: str
+    type: Literal["approved", "soft_declined", "hard_declined"]
+    declined_as: str
+    source: str
+    confidence: Confidence
+
+
+class _Mapped(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    response: str
+    source: str
+    confidence: Confidence
+
+
+class _Responses(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    version: str
+    responses: dict[str, Response]
+    codes: dict[str, _Mapped]
+
+
+class ValidationError(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What is wrong with a parameter. `object`: inside the transaction, "" for its own."""
+
+    code: str
+    attribute: str
+    message: str
+    confidence: Confidence
+    object: str = ""
+
+
+class _Errors(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    version: str
+    errors: dict[str, ValidationError]
+
+
+class Instruments(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Nonces by what they bring about, and further card numbers for testing."""
+
+    version: str
+    nonces: dict[str, str]
+    authenticated: dict[str, str]
+    declined: dict[str, str]
+    rejected: dict[str, str]
+    refused: dict[str, str]
+    numbers: list[str]
+
+
+@cache
+def _responses() -> _Responses:
+    return msgspec.convert(_read("responses"), _Responses)
+
+
+def responses() -> dict[str, Response]:
+    """Processor responses by Braintree's code."""
+    return _responses().responses
+
+
+def mapped() -> dict[str, str]:
+    """Braintree's code by DE39 code."""
+    return {code: line.response for code, line in _responses().codes.items()}
+
+
+def response_code(code: str, scheme: str) -> str:
+    """Braintree's code of an authorisation that was declined with a DE39 code."""
+    if asks_for_authentication(code, scheme):
+        return AUTHENTICATION_REQUIRED
+    if is_technical(code):
+        return UNAVAILABLE
+    return mapped().get(code, DECLINED)
+
+
+def response(code: str) -> Response:
+    """A processor response; test amounts bring codes about that have no text of their own."""
+    return responses().get(code) or responses()["2038"]
+
+
+@cache
+def errors() -> dict[str, ValidationError]:
+    """Validation errors by our name for what is wrong."""
+    return msgspec.convert(_read("errors"), _Errors).errors
+
+
+@cache
+def instruments() -> Instruments:
+    """What Braintree publishes for testing."""
+    return msgspec.convert(_read("instruments"), Instruments)
+
+
+def _read(name: str) -> Any:
+    return yaml.safe_load(
+        resources.files(__package__).joinpath(f"data/{name}.yaml").read_text("utf-8")
+    )

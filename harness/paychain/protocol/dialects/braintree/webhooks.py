@@ -1,0 +1,91 @@
+"""Braintree's webhooks: a signed document in a form, about what became of a settlement.
+
+Nothing is reported of an authorisation: its answer says what became of it, or a search does.
+Source: `WebhookNotificationGateway` and `WebhookTestingGateway` of the Python SDK 4.48.0.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import Any
+from urllib.parse import urlencode
+
+from paychain.protocol.dialects.braintree.account import AT_ONCE, Account
+from paychain.protocol.dialects.braintree.documents import moment, write
+from paychain.protocol.dialects.braintree.objects import amount, shown
+from paychain.protocol.dialects.braintree.records import Named, Transaction
+from paychain.protocol.message import Event
+from paychain.protocol.vendor_ids import encode
+from paychain.wire.http import HttpRequest
+
+SETTLED = "transaction_settled"
+_KINDS = {
+    "settled": SETTLED,
+    "captured": SETTLED,
+    "capture_failed": "transaction_settlement_declined",
+    "refund_failed": "refund_failed",
+}
+HEADERS = {
+    "content-type": "application/x-www-form-urlencoded",
+    "user-agent": "Braintree-Webhooks",
+    "accept": "*/*",
+}
+
+
+def reports(kind: str, account: Account) -> bool:
+    """Whether Braintree has a webhook for it: what is submitted is settled later in the day."""
+    return kind in _KINDS and (kind != "captured" or account.settlement == AT_ONCE)
+
+
+def notification(
+    event: Event, path: str, private_key: str, sent_s: int, account: Account
+) -> HttpRequest:
+    """The webhook that reports an event."""
+    document = write(
+        "notification",
+        {
+            "timestamp": moment(sent_s),
+            "kind": _KINDS[event.event],
+            "source_merchant_id": _merchant_id(event, account) or "paychain",
+            "subject": {"transaction": _subject(event, account)},
+        },
+    )
+    # As the SDKs make it: in lines, the last one ended, too.
+    payload = base64.encodebytes(document)
+    signed = f"{account.public_key}|{signature(payload, private_key)}"
+    form = urlencode({"bt_signature": signed, "bt_payload": payload.decode()})
+    return HttpRequest("POST", path, dict(HEADERS), form.encode())
+
+
+def signature(payload: bytes, private_key: str) -> str:
+    """HMAC-SHA1 under the hash of the private key, in hex digits."""
+    key = hashlib.sha1(private_key.encode()).digest()  # noqa: S324  (as Braintree does it)
+    return hmac.new(key, payload, hashlib.sha1).hexdigest()
+
+
+def _merchant_id(event: Event, account: Account) -> str:
+    transaction = account.registry.at(event.reference)
+    return transaction.merchant_id if transaction is not None else ""
+
+
+def _subject(event: Event, account: Account) -> dict[str, Any]:
+    transaction = account.registry.at(event.reference)
+    if transaction is not None:
+        return shown(account, _named(event, transaction))
+    return {
+        "id": encode(event.reference),
+        "amount": amount(event.amount_minor, event.currency),
+        "status": "settled",
+        "type": "sale",
+        "currency_iso_code": event.currency,
+        "order_id": event.payment,
+    }
+
+
+def _named(event: Event, transaction: Transaction) -> Named:
+    """The settlement or refund that an event is about, where it has a transaction of its own."""
+    parts = [*transaction.settlements, *transaction.refunds]
+    part = next((part for part in parts if part.is_own and part.item == event.item), None)
+    return Named(transaction=transaction, part=part)

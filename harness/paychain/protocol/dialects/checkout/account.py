@@ -1,0 +1,184 @@
+"""What one link knows as Checkout.com: payments and actions by our reference, and used keys."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from paychain.protocol.dialects.checkout.errors import failure
+from paychain.protocol.message import PaymentRequest
+from paychain.protocol.short_ids import LONG, lengthen, shorten
+from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_ids import BASE32, decode, encode
+from paychain.wire.http import HttpRequest, HttpResponse
+
+KEY = "cko-idempotency-key"
+SIMULATE, IGNORE = "simulate", "ignore"
+MAX_PAYMENTS = 200_000  # the oldest are forgotten first
+MAX_KEYS = 200_000
+REPEAT = "~"  # in a reference or item that the link executes once more for the same key
+CAPTURE, REFUND, VOID = "c", "r", "v"
+Stage = Literal["", "pending", "failed"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Action:
+    """A capture, refund or void, as it was asked for. `item`: its name, whose letter says which.
+
+    `is_refused`: this link answered that it cannot be done.
+    """
+
+    item: str
+    amount_minor: int
+    reference: str
+    asked_s: int
+    is_refused: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Payment:
+    """One payment as it was asked for. `request` authorises it.
+
+    `stage`: what became of authentication, `pending` while the customer has not returned.
+    `code`: Checkout.com's response code, "" while nobody knows it.
+    """
+
+    request: PaymentRequest
+    merchant_reference: str
+    asked_s: int
+    expiry: tuple[int, int] = (12, 2030)  # month and year
+    metadata: dict[str, Any] = field(default_factory=dict)
+    stage: Stage = ""
+    code: str = ""
+    success_url: str = ""
+    failure_url: str = ""
+    actions: list[Action] = field(default_factory=list)
+
+    @property
+    def reference(self) -> str:
+        """Ours, which names it on every link."""
+        return self.request.reference
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """The account of one link. `simulates`: test amounts bring their declines about."""
+
+    backend: Backend
+    simulates: bool
+    _payments: OrderedDict[str, Payment] = field(default_factory=OrderedDict)
+    _by_merchant: OrderedDict[str, list[str]] = field(default_factory=OrderedDict)
+    _repeats: OrderedDict[tuple[str, str], Action] = field(default_factory=OrderedDict)
+    _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _ignored: set[str] = field(default_factory=set)
+    _requests: int = 0
+
+    @classmethod
+    def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:
+        """The account that a chain declares."""
+        return cls(backend=backend, simulates=settings.get("test_amounts", IGNORE) == SIMULATE)
+
+    def key(self, http: HttpRequest) -> str:
+        """The idempotency key of a request, "" when it has none."""
+        return http.headers.get(KEY, "")
+
+    def request_id(self) -> str:
+        """A new id of a request: Checkout.com writes UUIDs."""
+        self._requests += 1
+        digits = f"{self._requests:032x}"
+        parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+        return "-".join(parts)
+
+    def refused(self, name: str) -> HttpResponse:
+        """The answer to a request that is not carried out. `name`: a line of data/errors.yaml."""
+        return failure(name, self.request_id())
+
+    def add(self, payment: Payment) -> Payment:
+        """Know a payment, or find the one that has its reference already: a repeat."""
+        known = self.payment(payment.reference)
+        if known is not None:
+            return known
+        self._payments[payment.reference] = payment
+        self._by_merchant.setdefault(payment.merchant_reference, []).append(payment.reference)
+        # A sale is captured at once: that is its first capture.
+        self._numbers[payment.reference, CAPTURE] = int(payment.request.is_sale)
+        if len(self._payments) > MAX_PAYMENTS:
+            self._forget_oldest()
+        return payment
+
+    def payment(self, reference: str) -> Payment | None:
+        """The payment with our reference, whichever execution of it is meant."""
+        return self._payments.get(reference.partition(REPEAT)[0])
+
+    def with_reference(self, merchant_reference: str) -> list[Payment]:
+        """The payments that a merchant gave this reference, the newest first."""
+        references = self._by_merchant.get(merchant_reference, [])
+        return [self._payments[reference] for reference in reversed(references)]
+
+    def repeated(self, http: HttpRequest) -> Action | None:
+        """The action that a request asks for again under its key; None for a new one."""
+        key = self.key(http) if self.backend.knows_keys else ""
+        return self._repeats.get((http.target, key)) if key else None
+
+    def act(self, payment: Payment, kind: str, amount_minor: int, http: HttpRequest) -> Action:
+        """Know an action before it is executed: its answer may be lost, its webhook comes."""
+        self._numbers[payment.reference, kind] += 1
+        action = Action(
+            item=f"{kind}{self._numbers[payment.reference, kind]}",
+            amount_minor=amount_minor,
+            reference="",
+            asked_s=self.backend.now_s(),
+        )
+        payment.actions.append(action)
+        key = self.key(http)
+        if key:
+            self._repeats[http.target, key] = action
+            if len(self._repeats) > MAX_KEYS:
+                self._repeats.popitem(last=False)
+        return action
+
+    def note_ignored(self, call: VendorCall, body: dict[str, Any], used: frozenset[str]) -> None:
+        """Report what this mock takes no notice of, each once: a service sends it every time."""
+        for name in body:
+            if name not in used and name not in self._ignored:
+                self._ignored.add(name)
+                call.ignored(name)
+
+    def _forget_oldest(self) -> None:
+        reference, oldest = self._payments.popitem(last=False)
+        others = self._by_merchant[oldest.merchant_reference]
+        others.remove(reference)
+        if not others:
+            del self._by_merchant[oldest.merchant_reference]
+        for kind in (CAPTURE, REFUND, VOID):
+            self._numbers.pop((reference, kind), None)
+
+
+def payment_id(reference: str) -> str:
+    """Checkout.com's id of an authorisation."""
+    return f"pay_{_digits(reference)}"
+
+
+def session_id(reference: str) -> str:
+    """The id of its authentication."""
+    return f"sid_{_digits(reference)}"
+
+
+def action_id(reference: str, item: str) -> str:
+    """The id of what was done with it; "a1" is the authorisation itself."""
+    return f"act_{_digits(f'{reference}/{item}')}"
+
+
+def reference_of(name: str) -> str:
+    """Our reference from the id of a payment or its authentication, "" for any other text."""
+    if not name.startswith(("pay_", "sid_")):
+        return ""
+    found = lengthen(name[4:], LONG) or decode(name[4:], BASE32) or ""
+    return "" if "/" in found else found
+
+
+def _digits(reference: str) -> str:
+    """26, as Checkout.com's; more for a reference that does not fit into so many."""
+    return shorten(reference, LONG) or encode(reference, BASE32)

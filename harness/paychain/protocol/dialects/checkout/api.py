@@ -1,0 +1,161 @@
+"""Checkout.com's API in front of a mock link: which path does what, and what an answer proves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from paychain.payments.outcome import HopResult
+from paychain.protocol.dialects.checkout import actions, errors, events, payments
+from paychain.protocol.dialects.checkout.account import IGNORE, SIMULATE, Account, payment_id
+from paychain.protocol.dialects.checkout.errors import Invalid
+from paychain.protocol.dialects.checkout.tables import responses
+from paychain.protocol.message import Error, Event, PaymentRequest
+from paychain.protocol.reply import Reply
+from paychain.protocol.vendor import Backend, VendorCall
+from paychain.wire.http import HttpRequest, HttpResponse
+
+Handler = Callable[[VendorCall, Account], Awaitable[HttpResponse]]
+OfPayment = Callable[[VendorCall, Account, str], Awaitable[HttpResponse]]
+_ROUTES: dict[tuple[str, str], Handler] = {
+    ("POST", "payments"): payments.pay,
+    ("GET", "payments"): payments.list_payments,
+    ("POST", "payments/search"): payments.search,
+    ("POST", "tokens"): payments.tokenise,
+    ("POST", "connect/token"): payments.access_token,
+}
+_OF_PAYMENT: dict[tuple[str, str], OfPayment] = {
+    ("GET", ""): payments.show,
+    ("GET", "actions"): payments.show_actions,
+    ("POST", "captures"): actions.capture,
+    ("POST", "voids"): actions.void,
+    ("POST", "refunds"): actions.refund,
+    ("POST", "reversals"): actions.reverse,
+}
+# Statuses by which it proves that it did nothing.
+_NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})
+
+
+class Checkout:
+    """The payments API of accounts on NAS ("Four").
+
+    Setting: with `test_amounts: simulate` certain amounts are declined, as in Checkout.com's test
+    environment; by default they are not, so that the amounts of a load mean nothing.
+    """
+
+    idempotency: ClassVar[str] = "checkout"
+    settings: ClassVar[tuple[str, ...]] = ("test_amounts",)
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"test_amounts": (IGNORE, SIMULATE)}
+    signs_time: ClassVar[bool] = False
+    hosts: ClassVar[tuple[str, ...]] = ("*.checkout.com",)
+
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
+        self._account = Account.of(backend, settings)
+
+    async def handle(self, call: VendorCall) -> HttpResponse:
+        """Answer one request."""
+        path = call.http.target.partition("?")[0].strip("/").split("/")
+        try:
+            if path[0] == "3ds" and len(path) == 2:
+                return await payments.authenticated(call, self._account, path[1])
+            if not call.http.headers.get("authorization"):
+                raise Invalid("unauthorised")
+            return await self._work(call, path)
+        except Invalid as invalid:
+            # What is refused has reached it all the same, and uses no key up.
+            await payments.execute_nothing(call, payments.NOTHING)
+            return self._account.refused(invalid.name)
+
+    def _work(self, call: VendorCall, path: list[str]) -> Awaitable[HttpResponse]:
+        """What a path asks for. Raises Invalid for one that this mock has nothing at."""
+        method = call.http.method
+        handler = _ROUTES.get((method, "/".join(path)))
+        if handler is not None:
+            return handler(call, self._account)
+        if path[0] == "payments" and len(path) in (2, 3):
+            of_payment = _OF_PAYMENT.get((method, path[2] if len(path) == 3 else ""))
+            if of_payment is not None:
+                return of_payment(call, self._account, path[1])
+        raise Invalid("not_found")
+
+    def key(self, http: HttpRequest) -> str:
+        """The idempotency key of a request, "" when it has none."""
+        return self._account.key(http)
+
+    def error(self, error: Error) -> HttpResponse:
+        """An error in Checkout.com's shape, an injected one included."""
+        return errors.of_link(error, self._account.request_id())
+
+    def complete(
+        self,
+        http: HttpRequest,  # noqa: ARG002  (a vendor's API has it)
+        response: HttpResponse,
+    ) -> None:
+        """Every answer of the API names its request; a page of the edge does not."""
+        if response.headers.get("content-type") != errors.EDGE_PAGE:
+            response.headers.setdefault(errors.REQUEST_ID, self._account.request_id())
+
+    def mark_replayed(self, response: HttpResponse) -> HttpResponse:
+        """Checkout.com does not mark a response that it gives again."""
+        return response
+
+    def reports(
+        self,
+        kind: str,
+        request: PaymentRequest,  # noqa: ARG002  (a vendor's API has it)
+    ) -> bool:
+        """Whether there is a webhook for what became of a request."""
+        return kind in events.TYPES
+
+    def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
+        """The webhook of an event, signed."""
+        return events.webhook(event, path, secret, sent_s, self._account)
+
+    def name_of(self, reference: str) -> str:
+        """The id of an authorisation, as the dashboard shows it."""
+        return payment_id(reference)
+
+    @staticmethod
+    def classify(response: HttpResponse) -> Reply:
+        """A 201 may be a decline, and a 202 an authentication that nobody has gone through."""
+        body = _decoded(response)
+        if response.status >= 400:
+            codes = body.get("error_codes") if isinstance(body, dict) else None
+            is_repeat = codes == [errors.DUPLICATE]
+            proves = response.status in _NOT_EXECUTED and not is_repeat
+            result = HopResult.REJECTED if proves else HopResult.HTTP_ERROR
+            return Reply(result, str(response.status))
+        if response.headers.get("content-type") == errors.EDGE_PAGE or response.status >= 300:
+            return Reply(HopResult.APPROVED)
+        if isinstance(body, list):
+            return Reply(HopResult.APPROVED)
+        if not isinstance(body, dict):
+            return Reply(HopResult.MALFORMED)
+        return _of_payment(body)
+
+    @staticmethod
+    def secret(seed: str) -> str:
+        """A webhook's signature key: as a UUID."""
+        digits = hashlib.sha256(f"checkout {seed}".encode()).hexdigest()
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:32]}"
+
+
+def _decoded(response: HttpResponse) -> Any:
+    try:
+        return msgspec.json.decode(response.body) if response.body else {}
+    except msgspec.MsgspecError:
+        return None
+
+
+def _of_payment(body: dict[str, Any]) -> Reply:
+    if body.get("status") == "Pending":
+        return Reply(HopResult.UNKNOWN)
+    code = str(body.get("response_code", ""))
+    if body.get("approved") is not False:
+        return Reply(HopResult.APPROVED, code)
+    known = responses().get(code)
+    is_technical = known is not None and known.kind == "technical"
+    return Reply(HopResult.TECHNICAL if is_technical else HopResult.DECLINED, code)

@@ -1,0 +1,105 @@
+"""How Checkout.com fails: error codes with the request's id, or its edge's page."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+from paychain.protocol.dialects.checkout.tables import errors
+from paychain.protocol.message import Error, ErrorKind
+from paychain.wire.http import HttpResponse, json_response
+
+REQUEST_ID = "cko-request-id"
+RETRY_AFTER = "retry-after"
+DUPLICATE = "duplicate_request"  # of a repeat: proves nothing about the first request
+OF_THE_EDGE = frozenset({502, 503, 504})
+EDGE_PAGE = "text/html"
+_GARBLED = b'{"id":"pay_'
+_BY_KIND = {
+    ErrorKind.MALFORMED: "malformed",
+    ErrorKind.NOT_FOUND: "not_found",
+    ErrorKind.UNAUTHENTICATED: "unauthorised",
+    ErrorKind.KEY_MISSING: "malformed",
+    ErrorKind.KEY_TOO_LONG: "malformed",
+    ErrorKind.KEY_MISMATCH: "malformed",
+    ErrorKind.KEY_IN_FLIGHT: "in_flight",
+    ErrorKind.RATE_LIMITED: "too_many",
+}
+_EDGE_STATUS = {
+    ErrorKind.OVERLOADED: 503,
+    ErrorKind.UNAVAILABLE: 503,
+    ErrorKind.BAD_GATEWAY: 502,
+    ErrorKind.GATEWAY_TIMEOUT: 504,
+    ErrorKind.FORWARDED: 502,
+}
+_BY_STATUS = {
+    401: "unauthorised",
+    403: "capture_not_allowed",
+    404: "not_found",
+    422: "malformed",
+    429: "too_many",
+    500: "internal",
+}
+
+
+class Invalid(Exception):
+    """A request that is refused before any work. `name`: a line of `data/errors.yaml`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def failure(name: str, request_id: str, *, message: str = "") -> HttpResponse:
+    """The answer to a request that is not carried out. `message`: an error code of our own."""
+    shape = errors()[name]
+    if not shape.codes:
+        return HttpResponse(shape.status, b"", {REQUEST_ID: request_id})
+    return _coded(shape.status, shape.type, [message] if message else shape.codes, request_id)
+
+
+def of_link(error: Error, request_id: str) -> HttpResponse:
+    """An error of the link behind, an injected one included, as Checkout.com's own."""
+    if error.kind is ErrorKind.GARBLED:
+        return HttpResponse(201, _GARBLED, {"content-type": "application/json"})
+    status = error.status or _EDGE_STATUS.get(error.kind, 0)
+    if status in OF_THE_EDGE:
+        response = _edge_page(status)
+    elif error.kind is ErrorKind.INJECTED:
+        response = _injected(status, request_id)
+    elif error.kind is ErrorKind.INTERNAL:
+        response = failure("internal", request_id, message=error.message)
+    else:
+        response = failure(_BY_KIND[error.kind], request_id)
+    if error.retry_after_s:
+        response.headers[RETRY_AFTER] = str(ceil(error.retry_after_s))
+    return response
+
+
+def _injected(status: int, request_id: str) -> HttpResponse:
+    name = _BY_STATUS.get(status)
+    if name is not None:
+        return failure(name, request_id)
+    kind = "processing_error" if status >= 500 else "request_invalid"
+    return _coded(status, kind, [_phrase(status).lower().replace(" ", "_")], request_id)
+
+
+def _coded(status: int, kind: str, codes: list[str], request_id: str) -> HttpResponse:
+    body: dict[str, Any] = {"request_id": request_id, "error_type": kind, "error_codes": codes}
+    response = json_response(status, body)
+    response.headers[REQUEST_ID] = request_id
+    return response
+
+
+def _edge_page(status: int) -> HttpResponse:
+    title = f"{status} {_phrase(status)}"
+    page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+    return HttpResponse(status, page.encode(), {"content-type": EDGE_PAGE})
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

@@ -1,0 +1,321 @@
+"""`/payments`: authorise at once or after authentication, and read back.
+
+A payment is captured by itself unless it says `capture: false`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from msgspec.structs import replace
+
+from paychain.payments.cards import TEST_CARDS
+from paychain.payments.codes import IN_PROGRESS
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.checkout import reading, views
+from paychain.protocol.dialects.checkout.account import (
+    Account,
+    Payment,
+    action_id,
+    payment_id,
+    reference_of,
+    session_id,
+)
+from paychain.protocol.dialects.checkout.errors import Invalid
+from paychain.protocol.dialects.checkout.tables import (
+    APPROVED,
+    PARTLY_APPROVED,
+    TOO_LATE,
+    response_of,
+    responses,
+    steered,
+)
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.wire.http import HttpResponse, json_response
+
+_USED = frozenset(
+    {
+        "3ds",
+        "amount",
+        "capture",
+        "currency",
+        "description",
+        "failure_url",
+        "metadata",
+        "partial_authorization",
+        "reference",
+        "source",
+        "success_url",
+    }
+)
+MAX_LISTED = 100  # payments in one page: checkout.com/docs, GET /payments
+
+
+async def pay(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /payments`."""
+    body = reading.read(call.http.body)
+    asked = _asked(body, account)
+    account.note_ignored(call, body, _USED)
+    found = call.attribute(
+        Evidence(
+            headers=call.http.headers,
+            texts=(
+                asked.merchant_reference,
+                *reading.texts(asked.metadata),
+                str(body.get("description", "")),
+            ),
+            key=account.key(call.http),
+            instrument=asked.request.instrument,
+            amount_minor=asked.request.amount_minor,
+            currency=asked.request.currency,
+        )
+    )
+    asked.request = replace(
+        asked.request, payment=found.payment, attempt=found.attempt, reference=found.reference
+    )
+    # Known before it is executed: its answer may be lost.
+    payment = account.add(asked)
+    if payment.stage:
+        await call.execute("query", replace(asked.request, is_sale=False))
+        return _to_authenticate(call, payment)
+    answer = await call.execute("authorise", asked.request)
+    return _answered(call, account, payment, answer)
+
+
+async def authenticated(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`GET /3ds/{session}`: the page that a customer is sent to, and comes back from.
+
+    No customer is there: whoever asks for the page has authenticated, unless it says
+    `?outcome=failed`. Source: the paths are ours, what comes after is Checkout.com's.
+    """
+    payment = account.payment(reference_of(name))
+    if payment is None or not payment.stage:
+        raise Invalid("not_found")
+    call.attribute(Evidence(headers=call.http.headers, object_id=name))
+    request = payment.request
+    entry = account.backend.entry(payment.reference)
+    wanted = parse_qs(urlsplit(call.http.target).query).get("outcome", [""])[0]
+    # What was begun is never begun again, whatever became of its answer.
+    if entry is not None or payment.stage == "failed" or wanted == "failed":
+        await call.execute("query", replace(request, is_sale=False))
+        if entry is None and payment.stage == "pending":
+            payment.stage = "failed"
+            account.backend.notify("declined", request)
+        return _back(payment, is_approved=entry is not None and entry.request is not None)
+    payment.request = replace(request, authenticated=True, three_ds="challenge")
+    answer = await call.execute("authorise", payment.request)
+    payment.code = _response(answer, payment)
+    return _back(payment, is_approved=answer.outcome is Outcome.APPROVED)
+
+
+async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`GET /payments/{id}`, the id of a payment or of its authentication."""
+    payment, reference = await _found(call, account, name)
+    return json_response(200, views.details(call.http, account, payment, reference))
+
+
+async def show_actions(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`GET /payments/{id}/actions`."""
+    payment, reference = await _found(call, account, name)
+    return json_response(200, views.actions(account, payment, reference))
+
+
+async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
+    """`GET /payments?reference=`: how a merchant finds what it got no answer to."""
+    query = parse_qs(urlsplit(call.http.target).query)
+    skip, limit = _number(query, "skip", 0), _number(query, "limit", 10)
+    found = await _with_reference(call, account, query.get("reference", [""])[0])
+    page = found[skip : skip + min(limit, MAX_LISTED)]
+    shown = [views.details(call.http, account, each, each.reference) for each in page]
+    head = {"limit": limit, "skip": skip, "total_count": len(found)}
+    return json_response(200, {**head, "data": shown})
+
+
+async def search(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /payments/search`, by `reference:"…"` only."""
+    body = reading.read(call.http.body)
+    query = str(body.get("query", ""))
+    name, _, value = query.partition(":")
+    reference = value.strip(" '\"") if name.strip() == "reference" else ""
+    found = await _with_reference(call, account, reference)
+    shown = [views.details(call.http, account, each, each.reference) for each in found]
+    return json_response(200, {"data": shown[:MAX_LISTED]})
+
+
+async def tokenise(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /tokens`: what a front end makes of a card number."""
+    body = reading.read(call.http.body)
+    if body.get("type") != "card":
+        raise Invalid("source_type")
+    now_s = account.backend.now_s()
+    card, (month, year) = reading.number(body), reading.expiry(body, now_s)
+    await execute_nothing(call, NOTHING)
+    shown = {
+        "type": "card",
+        "token": f"tok_{card.group}_{card.identity[-4:]}",
+        "expires_on": views.when(now_s + 900),
+        "expiry_month": month,
+        "expiry_year": year,
+        "scheme": card.group.capitalize(),
+        "last4": card.identity[-4:],
+        "bin": card.identity[:6],
+    }
+    return json_response(201, shown)
+
+
+async def access_token(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /connect/token`: the variant with OAuth; any credentials are taken."""
+    await execute_nothing(call, NOTHING)
+    shown = {
+        "access_token": f"paychain-{account.request_id()}",
+        "token_type": "Bearer",
+        "expires_in": 3600,
+    }
+    return json_response(200, {**shown, "scope": "gateway"})
+
+
+async def execute_nothing(call: VendorCall, request: PaymentRequest) -> None:
+    """What a request comes to that moves no money: faults and capacity apply to it, too."""
+    await call.execute("query", replace(request, is_sale=False, declined_as=""), is_keyed=False)
+
+
+NOTHING = PaymentRequest("", 0, "EUR", TEST_CARDS[0])
+
+
+def _asked(body: dict[str, Any], account: Account) -> Payment:
+    """The payment that a body asks for, without its place in the run. Raises Invalid."""
+    minor = reading.amount(body)
+    if minor is None:
+        raise Invalid("amount")
+    currency = reading.currency(body)
+    now_s = account.backend.now_s()
+    instrument, expiry = reading.card(reading.part(body, "source"), now_s)
+    wishes = reading.part(body, "3ds")
+    is_proved = bool(wishes.get("cryptogram"))  # the merchant authenticated the cardholder
+    partial = reading.part(body, "partial_authorization")
+    return Payment(
+        request=PaymentRequest(
+            "",
+            minor,
+            currency,
+            instrument,
+            is_sale=body.get("capture") is not False,
+            accepts_partial=partial.get("enabled") is True,
+            authenticated=is_proved,
+            three_ds="frictionless" if is_proved else "",
+            declined_as=steered(minor) if account.simulates else "",
+        ),
+        merchant_reference=str(body.get("reference") or ""),
+        asked_s=now_s,
+        expiry=expiry,
+        metadata=reading.part(body, "metadata"),
+        stage="pending" if wishes.get("enabled") is True and not is_proved else "",
+        success_url=str(body.get("success_url") or ""),
+        failure_url=str(body.get("failure_url") or ""),
+    )
+
+
+def _response(answer: Answer, payment: Payment) -> str:
+    """Checkout.com's code for an answer. A network that did not answer is a decline as well."""
+    if answer.outcome is Outcome.APPROVED:
+        is_part = 0 < answer.amount_minor < payment.request.amount_minor
+        return PARTLY_APPROVED if is_part else APPROVED
+    if answer.outcome is Outcome.UNKNOWN:
+        return TOO_LATE
+    return response_of(answer.code, payment.request.instrument.group).code
+
+
+def _answered(call: VendorCall, account: Account, payment: Payment, answer: Answer) -> HttpResponse:
+    """The answer to an authorisation that ended; 202 for one whose outcome a webhook brings."""
+    # A repeat of a key that was not stored is an authorisation of its own.
+    reference = answer.reference or payment.reference
+    is_approved = answer.outcome is Outcome.APPROVED
+    is_pending = answer.outcome is Outcome.UNKNOWN and answer.code == IN_PROGRESS
+    payment.code = _response(answer, payment)
+    minor = payment.request.amount_minor
+    if is_approved and answer.amount_minor:
+        minor = answer.amount_minor
+    shown: dict[str, Any] = {
+        "id": payment_id(reference),
+        "action_id": action_id(reference, views.AUTHORISATION),
+        "amount": minor,
+        "currency": payment.request.currency,
+        "approved": is_approved,
+        "status": "Authorized" if is_approved else "Declined",
+        "auth_code": views.authorisation_code(reference) if is_approved else "",
+        "response_code": payment.code,
+        "response_summary": responses()[payment.code].summary,
+        "balances": views.balances(account.backend.entry(reference)),
+        "risk": {"flagged": False, "score": 0},
+        "source": views.source(payment),
+        "processed_on": views.when(account.backend.now_s()),
+        "reference": payment.merchant_reference,
+        "metadata": payment.metadata,
+        "processing": {"retrieval_reference_number": views.authorisation_code(reference) * 2},
+        "_links": views.links(call.http, reference, *(("capture", "void") if is_approved else ())),
+    }
+    if is_pending:
+        shown["status"] = "Pending"
+        for name in ("approved", "auth_code", "response_code", "response_summary"):
+            del shown[name]
+    return json_response(202 if is_pending else 201, shown)
+
+
+def _to_authenticate(call: VendorCall, payment: Payment) -> HttpResponse:
+    redirect = f"{views.base_url(call.http)}/3ds/{session_id(payment.reference)}"
+    return json_response(
+        202,
+        {
+            "id": payment_id(payment.reference),
+            "status": "Pending",
+            "reference": payment.merchant_reference,
+            "3ds": {"downgraded": False, "enrolled": "Y"},
+            "_links": {
+                **views.links(call.http, payment.reference),
+                "redirect": {"href": redirect},
+            },
+        },
+    )
+
+
+def _back(payment: Payment, *, is_approved: bool) -> HttpResponse:
+    """The customer on the way back to the shop, which asks what became of the payment."""
+    url = payment.success_url if is_approved else payment.failure_url
+    session = session_id(payment.reference)
+    if not url:
+        return HttpResponse(
+            200, f"cko-session-id={session}".encode(), {"content-type": "text/html"}
+        )
+    mark = "&" if "?" in url else "?"
+    return HttpResponse(303, b"", {"location": f"{url}{mark}cko-session-id={session}"})
+
+
+async def _found(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:
+    """The payment that an id names, and our reference of what is shown. Raises Invalid."""
+    reference = reference_of(name)
+    payment = account.payment(reference)
+    # An error that came before any work left nothing that could be read back.
+    entry = account.backend.entry(reference)
+    if payment is None or (entry is None and not payment.stage):
+        raise Invalid("not_found")
+    call.attribute(Evidence(headers=call.http.headers, object_id=name))
+    await execute_nothing(call, replace(payment.request, reference=reference))
+    return payment, reference
+
+
+async def _with_reference(call: VendorCall, account: Account, reference: str) -> list[Payment]:
+    """The payments with a merchant's reference, of which something is known."""
+    found = call.attribute(
+        Evidence(headers=call.http.headers, texts=(reference,), makes_attempt=False)
+    )
+    about = replace(NOTHING, payment=found.payment, attempt=found.attempt)
+    await execute_nothing(call, replace(about, reference=found.reference if found.payment else ""))
+    payments = account.with_reference(reference)
+    return [each for each in payments if each.stage or account.backend.entry(each.reference)]
+
+
+def _number(query: dict[str, list[str]], name: str, default: int) -> int:
+    value = query.get(name, [""])[0]
+    return int(value) if value.isdigit() else default

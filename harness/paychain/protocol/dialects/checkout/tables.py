@@ -1,0 +1,93 @@
+"""Checkout.com's tables as values: response codes, errors, test cards."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from paychain.payments.codes import asks_for_authentication, is_technical
+
+Confidence = Literal["V", "S", "M", "D"]
+DO_NOT_HONOUR, MALFUNCTION, TOO_LATE, AUTHENTICATE = "20005", "20096", "20068", "20154"
+APPROVED, PARTLY_APPROVED = "10000", "10010"
+_STEERED = range(10_000, 100_000)  # amounts in minor units that a test can choose a code by
+
+
+class Response(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What became of a payment, in Checkout.com's words."""
+
+    code: str
+    summary: str
+    de39: list[str]
+    kind: Literal["approval", "business", "technical"]
+    amount: str = ""
+    source: str
+    confidence: Confidence
+
+
+class ErrorShape(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """An error; without `codes` its answer has no body."""
+
+    status: int
+    type: str = ""
+    codes: list[str] = []
+    source: str
+    confidence: Confidence
+
+
+class _Number(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    number: str
+    source: str
+    confidence: Confidence
+
+
+@cache
+def responses() -> dict[str, Response]:
+    """Responses by Checkout.com's code."""
+    lines = msgspec.convert(_read("responses")["responses"], list[Response])
+    return {line.code: line for line in lines}
+
+
+@cache
+def _by_de39() -> dict[str, Response]:
+    return {code: line for line in responses().values() for code in line.de39}
+
+
+def response_of(code: str, scheme: str) -> Response:
+    """The response that a DE39 code from the network becomes."""
+    if asks_for_authentication(code, scheme):
+        return responses()[AUTHENTICATE]
+    otherwise = MALFUNCTION if is_technical(code) else DO_NOT_HONOUR
+    return _by_de39().get(code) or responses()[otherwise]
+
+
+def steered(amount_minor: int) -> str:
+    """The DE39 code of the decline that an amount stands for in tests, "" for none."""
+    if amount_minor not in _STEERED:
+        return ""
+    end = f"{amount_minor % 100:02d}"
+    return next((line.de39[0] for line in responses().values() if line.amount == end), "")
+
+
+@cache
+def errors() -> dict[str, ErrorShape]:
+    """Errors by our name for what is wrong."""
+    return msgspec.convert(_read("errors")["errors"], dict[str, ErrorShape])
+
+
+@cache
+def numbers() -> frozenset[str]:
+    """Checkout.com's own test card numbers."""
+    return frozenset(
+        each.number for each in msgspec.convert(_read("cards")["cards"], list[_Number])
+    )
+
+
+def _read(name: str) -> Any:
+    return yaml.safe_load(
+        resources.files(__package__).joinpath(f"data/{name}.yaml").read_text("utf-8")
+    )

@@ -1,0 +1,205 @@
+"""How Checkout.com shows a payment and its actions: what the book holds, in its words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from zlib import crc32
+
+from paychain.protocol.dialect import BookEntry
+from paychain.protocol.dialects.checkout.account import (
+    CAPTURE,
+    REFUND,
+    VOID,
+    Account,
+    Action,
+    Payment,
+    action_id,
+    payment_id,
+)
+from paychain.protocol.dialects.checkout.reading import STORED
+from paychain.protocol.dialects.checkout.tables import APPROVED, DO_NOT_HONOUR, responses
+from paychain.protocol.message import PaymentRequest
+from paychain.wire.http import HttpRequest
+
+AUTHORISATION = "a1"  # its name among the actions
+_TYPES = {CAPTURE: "Capture", REFUND: "Refund", VOID: "Void"}
+_SCHEMES = {"amex": "American Express"}  # where a scheme's name is not its own, capitalised
+_LOOPBACK = ("127.", "localhost", "[::1]")
+
+
+def when(seconds: int) -> str:
+    """A time as Checkout.com writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def authorisation_code(reference: str) -> str:
+    """Six digits, the same for the same authorisation."""
+    return f"{crc32(reference.encode()) % 1_000_000:06d}"
+
+
+def base_url(http: HttpRequest) -> str:
+    """Where the caller reached this API; the vendor's own hosts are reached over TLS only."""
+    host = http.headers.get("host", "api.sandbox.checkout.com")
+    scheme = "http" if ":" in host or host.startswith(_LOOPBACK) else "https"
+    return f"{scheme}://{host}"
+
+
+def source(payment: Payment) -> dict[str, Any]:
+    """The card that was charged."""
+    card = payment.request.instrument
+    scheme, digits = card.group, card.identity
+    return {
+        "id": f"{STORED}{scheme}_{digits[-4:]}",
+        "type": "card",
+        "expiry_month": payment.expiry[0],
+        "expiry_year": payment.expiry[1],
+        "scheme": _SCHEMES.get(scheme, scheme.capitalize()),
+        "last4": digits[-4:],
+        "bin": digits[:6],
+        "fingerprint": f"{crc32(digits.encode()):08x}" * 8,
+        "card_type": "CREDIT",
+        "card_category": "CONSUMER",
+        "issuer_country": "GB",
+        "product_id": "F",
+        "avs_check": "G",
+        "cvv_check": "Y",
+    }
+
+
+def links(http: HttpRequest, reference: str, *names: str) -> dict[str, Any]:
+    """Where a payment, and what can be done with it, is found."""
+    own = f"{base_url(http)}/payments/{payment_id(reference)}"
+    found = {"self": {"href": own}, "actions": {"href": f"{own}/actions"}}
+    return found | {name: {"href": f"{own}/{name}s"} for name in names}
+
+
+def status(payment: Payment, entry: BookEntry | None) -> str:
+    """The status of a payment."""
+    if entry is None or entry.state == "in_flight":
+        return "Declined" if payment.stage == "failed" else "Pending"
+    captured, refunded = entry.captured_minor, entry.refunded_minor
+    if refunded:
+        return "Refunded" if refunded >= captured else "Partially Refunded"
+    if captured:
+        return "Partially Captured" if captured < _held(entry) else "Captured"
+    names = {"voided": "Voided", "expired": "Expired", "authorised": "Authorized"}
+    return names.get(entry.state, "Declined") if entry.request is not None else "Declined"
+
+
+def balances(entry: BookEntry | None) -> dict[str, int]:
+    """What was done with an authorisation, and what is left of it."""
+    held = _held(entry)
+    captured = entry.captured_minor if entry is not None else 0
+    refunded = entry.refunded_minor if entry is not None else 0
+    is_held = entry is not None and entry.state == "authorised"
+    rest = entry.rest_minor if entry is not None and is_held else 0
+    return {
+        "total_authorized": held,
+        "total_voided": held - captured if entry is not None and not is_held else 0,
+        "available_to_void": rest,
+        "total_captured": captured,
+        "available_to_capture": rest,
+        "total_refunded": refunded,
+        "available_to_refund": captured - refunded,
+    }
+
+
+def details(
+    http: HttpRequest, account: Account, payment: Payment, reference: str
+) -> dict[str, Any]:
+    """A payment as it is read back."""
+    entry = account.backend.entry(reference)
+    shown: dict[str, Any] = {
+        "id": payment_id(reference),
+        "requested_on": when(payment.asked_s),
+        "source": source(payment),
+        "amount": booked(payment, entry).amount_minor,
+        "currency": payment.request.currency,
+        "payment_type": "Regular",
+        "reference": payment.merchant_reference,
+        "status": status(payment, entry),
+        "balances": balances(entry),
+        "risk": {"flagged": False, "score": 0},
+        "metadata": payment.metadata,
+        "_links": links(http, reference),
+    }
+    if shown["status"] != "Pending":
+        shown["approved"] = _is_approved(entry)
+    if payment.stage:
+        shown["3ds"] = {"downgraded": False, "enrolled": "Y", "challenged": True}
+    return shown
+
+
+def actions(account: Account, payment: Payment, reference: str) -> list[dict[str, Any]]:
+    """What was done with a payment, the newest first.
+
+    What an answer was lost of is shown as far as the book holds it.
+    """
+    entry = account.backend.entry(reference)
+    if entry is None:
+        return []
+    shown = [_authorisation(payment, entry, reference)]
+    left = {CAPTURE: entry.captured_minor, REFUND: entry.refunded_minor, VOID: 1}
+    if payment.request.is_sale and entry.captured_minor:
+        whole = Action(
+            item="c1",
+            amount_minor=booked(payment, entry).amount_minor,
+            reference="",
+            asked_s=payment.asked_s,
+        )
+        shown.append(_action(payment, whole, reference, is_done=True))
+    for action in payment.actions:
+        kind = action.item[0]
+        is_void = kind == VOID
+        is_done = entry.state == "voided" if is_void else action.amount_minor <= left[kind]
+        if action.is_refused or not is_done or not left[kind]:
+            if action.is_refused:
+                shown.append(_action(payment, action, reference, is_done=False))
+            continue
+        left[kind] -= 1 if is_void else action.amount_minor
+        shown.append(_action(payment, action, reference, is_done=True))
+    return shown[::-1]
+
+
+def booked(payment: Payment, entry: BookEntry | None) -> PaymentRequest:
+    """The authorisation as it was approved, or as it was asked for."""
+    return payment.request if entry is None or entry.request is None else entry.request
+
+
+def _authorisation(payment: Payment, entry: BookEntry, reference: str) -> dict[str, Any]:
+    is_approved = _is_approved(entry)
+    response = responses()[APPROVED if is_approved else payment.code or DO_NOT_HONOUR]
+    return {
+        "id": action_id(reference, AUTHORISATION),
+        "type": "Authorization",
+        "processed_on": when(payment.asked_s),
+        "amount": booked(payment, entry).amount_minor,
+        "approved": is_approved,
+        "auth_code": authorisation_code(reference) if is_approved else "",
+        "response_code": response.code,
+        "response_summary": response.summary,
+        "reference": payment.merchant_reference,
+    }
+
+
+def _action(payment: Payment, action: Action, reference: str, *, is_done: bool) -> dict[str, Any]:
+    response = responses()[APPROVED if is_done else DO_NOT_HONOUR]
+    return {
+        "id": action_id(reference, action.item),
+        "type": _TYPES[action.item[0]],
+        "processed_on": when(action.asked_s),
+        "amount": action.amount_minor,
+        "approved": is_done,
+        "response_code": response.code,
+        "response_summary": response.summary,
+        "reference": action.reference or payment.merchant_reference,
+    }
+
+
+def _is_approved(entry: BookEntry | None) -> bool:
+    return entry is not None and entry.request is not None
+
+
+def _held(entry: BookEntry | None) -> int:
+    return entry.request.amount_minor if entry is not None and entry.request is not None else 0

@@ -1,0 +1,191 @@
+"""An account at PayPal: its settings, and how its requests are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from paychain.payments.cards import TEST_CARDS, Card
+from paychain.payments.money import currencies, exponent, to_minor
+from paychain.protocol.dialect import BookEntry
+from paychain.protocol.dialects.paypal.errors import Refused
+from paychain.protocol.dialects.paypal.records import Registry
+from paychain.protocol.dialects.paypal.tables import responses
+from paychain.protocol.message import PaymentRequest
+from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
+from paychain.wire.http import HttpRequest
+
+KEY = "paypal-request-id"
+AT_ONCE, NEVER = "at_once", "never"
+MAX_MINOR = 10**15  # of an amount: beyond any payment
+WALLET = TEST_CARDS[0]  # what stands for a payer's wallet: the card in it
+Given = dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """The account of one link. `approval`: whether payers approve orders at once, or never."""
+
+    backend: Backend
+    approval: str
+    registry: Registry = field(default_factory=Registry)
+    _ignored: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:
+        """The account that a chain declares."""
+        return cls(backend=backend, approval=settings.get("approval", AT_ONCE))
+
+    def key(self, http: HttpRequest) -> str:
+        """The PayPal-Request-Id, "" when there is none. Only POST calls have one."""
+        return http.headers.get(KEY, "") if http.method == "POST" else ""
+
+    def known_key(self, http: HttpRequest) -> str:
+        """As `key`; "" where the link takes no notice of keys."""
+        return self.key(http) if self.backend.knows_keys else ""
+
+    def entry(self, reference: str) -> BookEntry | None:
+        """The link's book on an authorisation."""
+        return self.backend.entry(reference)
+
+    def note_ignored(self, call: VendorCall, given: Given, used: frozenset[str]) -> None:
+        """Report what this mock takes no notice of, each once: a service sends it every time."""
+        for name, value in given.items():
+            if name not in used and value not in (None, "", {}, []) and name not in self._ignored:
+                self._ignored.add(name)
+                call.ignored(name)
+
+    async def execute_nothing(
+        self, call: VendorCall, request: PaymentRequest | None = None, *, is_keyed: bool = False
+    ) -> None:
+        """What a request comes to that moves no money: faults and capacity apply to it, too."""
+        if request is None:
+            request = PaymentRequest("", 0, self.backend.currency, TEST_CARDS[0])
+        await call.execute(
+            "query", replace(request, is_sale=False, declined_as=""), is_keyed=is_keyed
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What pays an order. `response`: the decline that a test asks for."""
+
+    instrument: Card
+    shown: dict[str, Any]
+    is_card: bool = False
+    waits: bool = False
+    response: str = ""
+
+
+def body_of(http: HttpRequest) -> Given:
+    """The object in a request, empty without a body. Raises Refused."""
+    if not http.body.strip():
+        return {}
+    try:
+        given = msgspec.json.decode(http.body)
+    except msgspec.MsgspecError:
+        raise Refused("MALFORMED_REQUEST_JSON") from None
+    if not isinstance(given, dict):
+        raise Refused("MALFORMED_REQUEST_JSON")
+    return given
+
+
+def inside(given: Given, name: str) -> Given:
+    """An object inside an object, empty when it is not there."""
+    value = given.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def text(given: Given, name: str) -> str:
+    """A text, "" for anything else."""
+    value = given.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def money(given: Given, field: str) -> tuple[int, str]:
+    """An amount in minor units and its currency. Raises Refused."""
+    currency, value = text(given, "currency_code"), text(given, "value")
+    if not currency or not value:
+        missing = "currency_code" if not currency else "value"
+        raise Refused("MISSING_REQUIRED_PARAMETER", f"{field}/{missing}")
+    if currency not in currencies():
+        raise Refused("INVALID_CURRENCY_CODE", f"{field}/currency_code", currency)
+    try:
+        minor = to_minor(value, currency)
+    except ValueError as error:
+        issue = "DECIMAL_PRECISION" if "digits" in str(error) else "INVALID_PARAMETER_SYNTAX"
+        raise Refused(issue, f"{field}/value", value) from None
+    if minor <= 0:
+        raise Refused("CANNOT_BE_ZERO_OR_NEGATIVE", f"{field}/value", value)
+    if minor > MAX_MINOR:
+        raise Refused("MAX_VALUE_EXCEEDED", f"{field}/value", value)
+    return minor, currency
+
+
+def shown_money(minor: int, currency: str) -> dict[str, str]:
+    """An amount as PayPal writes it."""
+    digits = exponent(currency)
+    whole, part = divmod(minor, 10**digits)
+    value = f"{whole}.{part:0{digits}d}" if digits else str(whole)
+    return {"currency_code": currency, "value": value}
+
+
+def source_of(given: Given) -> Source | None:
+    """What a payment source names, None when there is none. Raises Refused."""
+    source = inside(given, "payment_source")
+    if "card" in source:
+        return _card(inside(source, "card"))
+    if "token" in source:
+        return _stored(text(inside(source, "token"), "id"))
+    if not source:
+        return None
+    name = next(iter(source))
+    # A wallet, or any other way to pay that the payer approves at PayPal.
+    payer = {"account_id": "PAYCHAIN12345", "email_address": "payer@example.com"}
+    return Source(instrument=WALLET, shown={name: payer if name == "paypal" else {}}, waits=True)
+
+
+def _card(card: Given) -> Source:
+    vaulted = text(card, "vault_id")
+    if vaulted:
+        return _stored(vaulted)
+    number = text(card, "number")
+    if not number:
+        raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source/card/number")
+    found = card_of_number(number, published=frozenset(responses().numbers))
+    if isinstance(found, BadNumber):
+        raise Refused("CARD_NUMBER_INVALID", "/payment_source/card/number")
+    name = text(card, "name")
+    trigger = responses().triggers.get(name)
+    verification = inside(inside(card, "attributes"), "verification")
+    return Source(
+        instrument=found,
+        shown=_shown_card(found, name, text(card, "expiry"), number),
+        is_card=True,
+        waits=text(verification, "method") == "SCA_ALWAYS",
+        response=trigger.response if trigger is not None else "",
+    )
+
+
+def _stored(token: str) -> Source:
+    found = card_of_token(token)
+    if found is None:
+        raise Refused("INVALID_RESOURCE_ID", "/payment_source/token/id", token)
+    return Source(instrument=found, shown=_shown_card(found, "", ""), is_card=True)
+
+
+def _shown_card(card: Card, name: str, expiry: str, number: str = "") -> dict[str, Any]:
+    """`number`: as it came; a number that only PayPal publishes is charged as another card."""
+    shown = {
+        "last_digits": (number or card.number).strip()[-4:],
+        "brand": card.scheme.upper(),
+        "type": "CREDIT",
+        **({"name": name} if name else {}),
+        **({"expiry": expiry} if expiry else {}),
+    }
+    return {"card": shown}

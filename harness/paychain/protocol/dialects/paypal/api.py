@@ -1,0 +1,202 @@
+"""PayPal's API in front of a mock link: which path does what, and what an answer proves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from paychain.payments.outcome import HopResult
+from paychain.protocol.dialects.paypal import errors, orders, payments, webhooks
+from paychain.protocol.dialects.paypal.account import AT_ONCE, NEVER, Account
+from paychain.protocol.dialects.paypal.errors import Refused, error_response, refusal
+from paychain.protocol.dialects.paypal.records import AUTHORIZE, CAPTURE
+from paychain.protocol.dialects.paypal.tables import TECHNICAL
+from paychain.protocol.message import Error, Event, PaymentRequest
+from paychain.protocol.reply import Reply
+from paychain.protocol.vendor import Backend, VendorCall
+from paychain.wire.http import HttpRequest, HttpResponse, json_response
+
+MOCK = "paypal-mock-response"
+TOKEN_S = 32_400  # how long a token is good for
+_KINDS = {"authorizations": "a", "captures": "c", "refunds": "r"}
+_PLANS: dict[tuple[str, str], payments.Plan] = {
+    ("authorizations", "capture"): payments.capture,
+    ("authorizations", "void"): payments.void,
+    ("authorizations", "reauthorize"): payments.reauthorize,
+    ("captures", "refund"): payments.refund,
+}
+_INTENTS = {"capture": CAPTURE, "authorize": AUTHORIZE}
+# Statuses by which PayPal proves that it did nothing.
+_NOT_EXECUTED = frozenset({400, 401, 403, 404, 409, 422, 429})
+_OPEN = "PREVIOUS_REQUEST_IN_PROGRESS"  # of a repeat: proves nothing about the first request
+_DECLINED = "INSTRUMENT_DECLINED"
+
+
+class PayPal:
+    """Orders v2 and Payments v2, with the token that they ask for.
+
+    Setting: `approval` is `at_once`, where payers approve their orders as soon as anybody looks at
+    one, or `never`.
+    """
+
+    idempotency: ClassVar[str] = "paypal"
+    shows_latest_state: ClassVar[bool] = True
+    is_verified_by_api: ClassVar[bool] = True
+    settings: ClassVar[tuple[str, ...]] = ("approval",)
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"approval": (AT_ONCE, NEVER)}
+    signs_time: ClassVar[bool] = True
+    hosts: ClassVar[tuple[str, ...]] = ("*.paypal.com",)
+
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
+        self._account = Account.of(backend, settings)
+
+    async def handle(self, call: VendorCall) -> HttpResponse:
+        """Answer one request."""
+        headers = call.http.headers
+        path = call.http.target.partition("?")[0].strip("/")
+        if path == "v1/oauth2/token":
+            return await _token(call, self._account)
+        if not headers.get("authorization", "").startswith("Bearer "):
+            return _invalid_token()
+        mock = headers.get(MOCK, "")
+        try:
+            if mock:
+                raise Refused(_wanted(mock))
+            work = self._work(call, path.split("/"))
+            if work is None:
+                raise Refused("INVALID_RESOURCE_ID")
+            return await work
+        except Refused as refused:
+            # What PayPal refuses has reached it all the same, and uses no key up.
+            await self._account.execute_nothing(call)
+            if refused.issue in errors.INTERNAL:
+                return error_response(500)
+            return refusal(refused.issue, refused.field, refused.value)
+
+    def _work(self, call: VendorCall, path: list[str]) -> Awaitable[HttpResponse] | None:
+        """What a path asks for; None for a path that this mock has nothing at."""
+        account = self._account
+        match call.http.method, path:
+            case "POST", ["v2", "checkout", "orders"]:
+                return orders.create(call, account)
+            case "GET", ["v2", "checkout", "orders", name]:
+                return orders.show(call, account, name)
+            case "POST", ["v2", "checkout", "orders", name, "confirm-payment-source"]:
+                return orders.confirm(call, account, name)
+            case "POST", ["v2", "checkout", "orders", name, what] if what in _INTENTS:
+                return orders.pay(call, account, name, _INTENTS[what])
+            case "GET", ["v2", "payments", kind, name] if kind in _KINDS:
+                return payments.show(call, account, name, _KINDS[kind])
+            case "POST", ["v2", "payments", kind, name, what] if (kind, what) in _PLANS:
+                return payments.follow(call, account, name, _KINDS[kind], _PLANS[kind, what])
+            case "POST", ["v1", "notifications", "verify-webhook-signature"]:
+                return webhooks.verify(call, account)
+        return None
+
+    def key(self, http: HttpRequest) -> str:
+        """The idempotency key of a request, "" when it has none."""
+        return self._account.key(http)
+
+    def error(self, error: Error) -> HttpResponse:
+        """An error in PayPal's shape, an injected one included."""
+        return errors.of_link(error)
+
+    def mark_replayed(self, response: HttpResponse) -> HttpResponse:
+        """PayPal shows the state of now, and marks nothing."""
+        return response
+
+    def reports(self, kind: str, request: PaymentRequest) -> bool:
+        """Whether PayPal has a webhook for what became of a request."""
+        return webhooks.reports(kind, request, self._account)
+
+    def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
+        """The webhook about an event. `secret`: the webhook's id."""
+        return webhooks.notification(event, path, secret, sent_s, self._account)
+
+    @staticmethod
+    def classify(response: HttpResponse) -> Reply:
+        """A card's decline is 201, too: the payment in the order says what became of it."""
+        if response.status == 204:
+            return Reply(HopResult.APPROVED)
+        try:
+            body = msgspec.json.decode(response.body)
+        except msgspec.MsgspecError:
+            body = None
+        if response.status >= 400:
+            return _of_error(response.status, body)
+        if not isinstance(body, dict):
+            return Reply(HopResult.MALFORMED)
+        return _of_payment(body)
+
+    @staticmethod
+    def secret(seed: str) -> str:
+        """A webhook's id: 17 digits and letters."""
+        return hashlib.sha256(f"paypal {seed}".encode()).hexdigest()[:17].upper()
+
+
+def _of_error(status: int, body: Any) -> Reply:
+    details = body.get("details") if isinstance(body, dict) else None
+    first = details[0] if isinstance(details, list) and details else {}
+    issue = str(first.get("issue", "")) if isinstance(first, dict) else ""
+    if issue == _DECLINED:
+        return Reply(HopResult.DECLINED, issue)
+    proves = status in _NOT_EXECUTED and issue != _OPEN
+    return Reply(HopResult.REJECTED if proves else HopResult.HTTP_ERROR, issue or str(status))
+
+
+def _of_payment(body: dict[str, Any]) -> Reply:
+    units = body.get("purchase_units")
+    paid = units[0].get("payments", {}) if isinstance(units, list) and units else {}
+    payment = next(
+        (each[-1] for each in (paid.get("captures"), paid.get("authorizations")) if each), body
+    )
+    code = str(payment.get("processor_response", {}).get("response_code", ""))
+    match payment.get("status"):
+        case "DECLINED" | "DENIED" | "FAILED":
+            return Reply(HopResult.TECHNICAL if code in TECHNICAL else HopResult.DECLINED, code)
+        case "PENDING":
+            return Reply(HopResult.UNKNOWN, "PENDING")
+    return Reply(HopResult.APPROVED, code)
+
+
+def _wanted(header: str) -> str:
+    """The issue that a test asks for by PayPal-Mock-Response. Raises Refused."""
+    try:
+        wanted = msgspec.json.decode(header)
+    except msgspec.MsgspecError:
+        raise Refused("INVALID_PARAMETER_SYNTAX") from None
+    code = wanted.get("mock_application_codes") if isinstance(wanted, dict) else None
+    if not isinstance(code, str) or not code:
+        raise Refused("INVALID_PARAMETER_SYNTAX")
+    return code
+
+
+def _invalid_token() -> HttpResponse:
+    """Without a token the request has not reached the API."""
+    return json_response(
+        401, {"error": "invalid_token", "error_description": "Token signature verification failed"}
+    )
+
+
+async def _token(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /v1/oauth2/token`, of any client."""
+    if not call.http.headers.get("authorization", "").startswith("Basic "):
+        description = "Client Authentication failed"
+        return json_response(401, {"error": "invalid_client", "error_description": description})
+    await account.execute_nothing(call)
+    client = call.http.headers["authorization"]
+    token = hashlib.sha256(f"{client} {account.backend.now_s()}".encode()).hexdigest()
+    return json_response(
+        200,
+        {
+            "scope": "https://uri.paypal.com/services/payments/payment/authcapture",
+            "access_token": f"A21AA{token}",
+            "token_type": "Bearer",
+            "app_id": "APP-80W284485P519543T",
+            "expires_in": TOKEN_S,
+            "nonce": f"{account.backend.now_s()}paychain",
+        },
+    )

@@ -1,0 +1,268 @@
+"""Orders, authorisations, captures and refunds as PayPal shows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialect import BookEntry
+from paychain.protocol.dialects.paypal.account import Account, shown_money
+from paychain.protocol.dialects.paypal.records import (
+    AUTHORIZATION,
+    CAPTURE,
+    Charge,
+    Named,
+    Order,
+    Part,
+    made_id,
+)
+from paychain.protocol.dialects.paypal.tables import APPROVED, PARTIAL, response_code
+
+DAY_S = 86_400
+VALID_DAYS = 29  # of an authorisation
+ORDERS, PAYMENTS = "/v2/checkout/orders", "/v2/payments"
+PENDING, DECLINED, DENIED = "PENDING", "DECLINED", "DENIED"
+VOIDED, EXPIRED, CREATED = "VOIDED", "EXPIRED", "CREATED"
+COMPLETED = "COMPLETED"
+
+
+def time_of(seconds: int) -> str:
+    """A time since 1970 as PayPal writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def status_of_charge(account: Account, charge: Charge) -> str:
+    """What its authorisation is: CREATED, CAPTURED, PARTIALLY_CAPTURED, VOIDED, DENIED, PENDING."""
+    entry = account.entry(charge.reference)
+    state = entry.state if entry is not None else ""
+    if state in ("", "in_flight", "not_authorised"):
+        return DENIED if _is_declined(charge, state) else PENDING
+    captured_minor = entry.captured_minor if entry is not None else 0
+    if not captured_minor:
+        return {"voided": VOIDED, "expired": EXPIRED}.get(state, CREATED)
+    is_open = state == "authorised" and entry is not None and entry.rest_minor > 0
+    return "PARTIALLY_CAPTURED" if is_open else "CAPTURED"
+
+
+def _is_declined(charge: Charge, state: str) -> bool:
+    answer = charge.answer
+    if answer is not None:
+        return answer.outcome is Outcome.DECLINED
+    # Its answer never came back here, but the book has closed it.
+    return state == "not_authorised"
+
+
+def status_of_capture(account: Account, charge: Charge, part: Part) -> str:
+    """What a capture is, as far as the book has it."""
+    entry = account.entry(charge.reference)
+    if part not in charge.captured(entry):
+        is_denied = charge.request.is_sale and status_of_charge(account, charge) == DENIED
+        return DECLINED if is_denied or part.state == "failed" else PENDING
+    given_back = part.amount_minor - left_minor(charge, part, entry)
+    if given_back >= part.amount_minor:
+        return "REFUNDED"
+    return "PARTIALLY_REFUNDED" if given_back else COMPLETED
+
+
+def left_minor(charge: Charge, part: Part, entry: BookEntry | None) -> int:
+    """What of a capture was not given back."""
+    refunded = charge.refunded(entry, part.item)
+    return part.amount_minor - sum(refund.amount_minor for refund in refunded)
+
+
+def status_of_refund(account: Account, charge: Charge, part: Part) -> str:
+    """What a refund is."""
+    if part in charge.refunded(account.entry(charge.reference)):
+        return COMPLETED
+    return "FAILED" if part.state == "failed" else PENDING
+
+
+def status_of_order(account: Account, order: Order) -> str:
+    """What an order is. An order that a card could not pay is completed, too: its payment says."""
+    charge = order.charge
+    if charge is not None:
+        status = status_of_charge(account, charge)
+        if charge.is_card or status not in (DENIED, PENDING):
+            return COMPLETED
+        return "APPROVED"
+    if order.is_paid:
+        return "APPROVED"
+    return "PAYER_ACTION_REQUIRED" if order.waits else CREATED
+
+
+def order_shown(account: Account, order: Order) -> dict[str, Any]:
+    """The whole order."""
+    charge = order.charge
+    unit = {
+        "reference_id": "default",
+        **order.unit,
+        "payee": {"merchant_id": "PAYCHAIN", "email_address": "merchant@example.com"},
+    }
+    if charge is not None:
+        unit["payments"] = payments_of(account, order, charge)
+    return {
+        "id": order.id,
+        "intent": order.intent,
+        "status": status_of_order(account, order),
+        **({"payment_source": order.source} if order.source else {}),
+        "purchase_units": [unit],
+        "create_time": time_of(order.created_s),
+        "update_time": time_of(order.created_s),
+        "links": order_links(account, order),
+    }
+
+
+def minimal(shown: dict[str, Any]) -> dict[str, Any]:
+    """What `Prefer: return=minimal` leaves of an object."""
+    return {name: shown[name] for name in ("id", "status", "links") if name in shown}
+
+
+def order_links(account: Account, order: Order) -> list[dict[str, str]]:
+    """Where to go with an order."""
+    status, at = status_of_order(account, order), f"{ORDERS}/{order.id}"
+    links = [_link(at, "self", "GET")]
+    if status in (CREATED, "PAYER_ACTION_REQUIRED"):
+        rel = "approve" if status == CREATED else "payer-action"
+        href = f"https://www.sandbox.paypal.com/checkoutnow?token={order.id}"
+        links.append({"href": href, "rel": rel, "method": "GET"})
+    if status in (CREATED, "APPROVED"):
+        action = order.intent.lower()
+        links.append(_link(f"{at}/{action}", action, "POST"))
+    return links
+
+
+def payments_of(account: Account, order: Order, charge: Charge) -> dict[str, Any]:
+    """What became of an order's charge."""
+    payments: dict[str, Any] = {}
+    if order.intent != CAPTURE:
+        payments["authorizations"] = [authorization_shown(account, order, charge)]
+    captured = charge.captured(account.entry(charge.reference))
+    captures = charge.captures if order.intent == CAPTURE else captured
+    if captures:
+        payments["captures"] = [capture_shown(account, order, charge, each) for each in captures]
+    refunded = charge.refunded(account.entry(charge.reference))
+    if refunded:
+        payments["refunds"] = [refund_shown(account, order, charge, each) for each in refunded]
+    return payments
+
+
+def authorization_shown(account: Account, order: Order, charge: Charge) -> dict[str, Any]:
+    """An authorised payment."""
+    name = made_id(charge.reference, AUTHORIZATION)
+    status, at = status_of_charge(account, charge), f"{PAYMENTS}/authorizations/{name}"
+    # PayPal's status has no name for one that has expired: the link to capture is gone.
+    links = [_link(at, "self", "GET")]
+    if status in (CREATED, "PARTIALLY_CAPTURED"):
+        links += [_link(f"{at}/{what}", what, "POST") for what in ("capture", "void")]
+    entry = account.entry(charge.reference)
+    booked = entry.request if entry is not None else None
+    minor = booked.amount_minor if booked is not None else charge.request.amount_minor
+    return {
+        "id": name,
+        "status": VOIDED if status == EXPIRED else status,
+        "amount": shown_money(minor, charge.request.currency),
+        **_merchants(order),
+        **_processor(account, charge),
+        "seller_protection": {"status": "NOT_ELIGIBLE"},
+        "expiration_time": time_of(charge.created_s + VALID_DAYS * DAY_S),
+        "create_time": time_of(charge.created_s),
+        "update_time": time_of(charge.created_s),
+        "links": [*links, _link(f"{ORDERS}/{order.id}", "up", "GET")],
+    }
+
+
+def capture_shown(account: Account, order: Order, charge: Charge, part: Part) -> dict[str, Any]:
+    """A captured payment."""
+    name = made_id(charge.reference, part.item)
+    at, status = f"{PAYMENTS}/captures/{name}", status_of_capture(account, charge, part)
+    up = f"{ORDERS}/{order.id}"
+    if order.intent != CAPTURE:
+        up = f"{PAYMENTS}/authorizations/{made_id(charge.reference, AUTHORIZATION)}"
+    gross = shown_money(part.amount_minor, charge.request.currency)
+    zero = shown_money(0, charge.request.currency)
+    return {
+        "id": name,
+        "status": status,
+        **({"status_details": {"reason": "OTHER"}} if status == PENDING else {}),
+        "amount": gross,
+        "final_capture": part.is_final,
+        **_merchants(order),
+        **part.shown,
+        **_processor(account, charge),
+        "seller_protection": {"status": "NOT_ELIGIBLE"},
+        "seller_receivable_breakdown": {
+            "gross_amount": gross,
+            "paypal_fee": zero,
+            "net_amount": gross,
+        },
+        "create_time": time_of(part.created_s),
+        "update_time": time_of(part.created_s),
+        "links": [
+            _link(at, "self", "GET"),
+            _link(f"{at}/refund", "refund", "POST"),
+            _link(up, "up", "GET"),
+        ],
+    }
+
+
+def refund_shown(account: Account, order: Order, charge: Charge, part: Part) -> dict[str, Any]:
+    """A refund."""
+    name = made_id(charge.reference, part.item)
+    capture = f"{PAYMENTS}/captures/{made_id(charge.reference, part.of)}"
+    gross = shown_money(part.amount_minor, charge.request.currency)
+    return {
+        "id": name,
+        "status": status_of_refund(account, charge, part),
+        "amount": gross,
+        **_merchants(order),
+        **part.shown,
+        "seller_payable_breakdown": {
+            "gross_amount": gross,
+            "net_amount": gross,
+            "total_refunded_amount": gross,
+        },
+        "create_time": time_of(part.created_s),
+        "update_time": time_of(part.created_s),
+        "links": [
+            _link(f"{PAYMENTS}/refunds/{name}", "self", "GET"),
+            _link(capture, "up", "GET"),
+        ],
+    }
+
+
+def payment_shown(account: Account, named: Named) -> dict[str, Any]:
+    """Whatever an id of a payment names."""
+    order, charge, part = named.order, named.charge, named.part
+    if part is None:
+        return authorization_shown(account, order, charge)
+    shown = refund_shown if part in charge.refunds else capture_shown
+    return shown(account, order, charge, part)
+
+
+def response_of(charge: Charge) -> str:
+    """The processor's response, "" when there is none."""
+    answer = charge.answer
+    if answer is None or answer.outcome is Outcome.UNKNOWN:
+        return ""
+    if answer.outcome is Outcome.APPROVED:
+        is_part = 0 < answer.amount_minor < charge.request.amount_minor
+        return PARTIAL if is_part else APPROVED
+    return charge.response or response_code(answer.code, charge.request.instrument.group)
+
+
+def _processor(account: Account, charge: Charge) -> dict[str, Any]:
+    code = response_of(charge)
+    if not code or not charge.is_card:
+        return {}
+    is_declined = status_of_charge(account, charge) == DENIED
+    avs, cvv = ("G", "P") if is_declined else ("Y", "M")
+    return {"processor_response": {"avs_code": avs, "cvv_code": cvv, "response_code": code}}
+
+
+def _merchants(order: Order) -> dict[str, Any]:
+    return {name: order.unit[name] for name in ("custom_id", "invoice_id") if name in order.unit}
+
+
+def _link(path: str, rel: str, method: str) -> dict[str, str]:
+    return {"href": f"https://api-m.sandbox.paypal.com{path}", "rel": rel, "method": method}

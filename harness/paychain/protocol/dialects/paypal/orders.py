@@ -1,0 +1,264 @@
+"""Orders: made, approved by the payer, captured or authorised; with a card all of it at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from paychain.payments.codes import IN_PROGRESS
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.paypal.account import (
+    NEVER,
+    WALLET,
+    Account,
+    Given,
+    Source,
+    body_of,
+    inside,
+    money,
+    source_of,
+    text,
+)
+from paychain.protocol.dialects.paypal.errors import Refused, error_response, refusal
+from paychain.protocol.dialects.paypal.objects import (
+    DENIED,
+    PENDING,
+    minimal,
+    order_shown,
+    status_of_charge,
+)
+from paychain.protocol.dialects.paypal.records import (
+    AUTHORIZE,
+    CAPTURE,
+    Charge,
+    Followed,
+    Order,
+    Part,
+)
+from paychain.protocol.dialects.paypal.tables import responses
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.wire.http import HttpRequest, HttpResponse, json_response
+
+CREATED, OK = 201, 200
+_USED = frozenset({"intent", "purchase_units", "payment_source"})
+_USED_UNIT = frozenset(
+    {"amount", "custom_id", "description", "invoice_id", "items", "reference_id"}
+)
+_SHOWN_UNIT = ("reference_id", "amount", "description", "custom_id", "invoice_id", "items")
+_NAMING = ("custom_id", "invoice_id", "reference_id", "description")
+
+
+async def create(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /v2/checkout/orders`: an order; with a card it is paid at once."""
+    given = body_of(call.http)
+    asked, source = _asked(given, account)
+    is_at_once = source is not None and source.is_card and not source.waits
+    if is_at_once and not account.key(call.http):
+        raise Refused("PAYPAL_REQUEST_ID_REQUIRED")
+    account.note_ignored(call, given, _USED)
+    account.note_ignored(call, given["purchase_units"][0], _USED_UNIT)
+    request = asked.request
+    found = call.attribute(
+        Evidence(
+            headers=call.http.headers,
+            texts=tuple(text(asked.unit, name) for name in _NAMING),
+            key=account.key(call.http),
+            instrument=source.instrument if source is not None and source.is_card else None,
+            amount_minor=request.amount_minor,
+            currency=request.currency,
+        )
+    )
+    repeated = account.registry.followed(call.http.target, account.known_key(call.http))
+    if repeated is not None:
+        order = repeated.order
+    else:
+        reference = found.reference
+        if account.registry.is_taken(reference):
+            reference = account.registry.another(reference, account.backend.link)
+        asked.request = replace(
+            request, payment=found.payment, attempt=found.attempt, reference=reference
+        )
+        # Known before it is executed: its answer may be lost, and a repeat finds it all the same.
+        order = account.registry.add(asked)
+    if is_at_once:
+        return await _pay(call, account, order, repeated)
+    followed = repeated or Followed(operation="query", request=order.request, order=order)
+    account.registry.follow(followed, call.http.target, account.known_key(call.http))
+    answer = await call.execute("query", replace(order.request, is_sale=False))
+    return _answer(call.http, order_shown(account, order), answer)
+
+
+async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`GET /v2/checkout/orders/{id}`."""
+    order = _order(call, account, name)
+    await account.execute_nothing(call, order.request)
+    _approve(account, order)
+    return json_response(OK, order_shown(account, order))
+
+
+async def confirm(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`POST /v2/checkout/orders/{id}/confirm-payment-source`: what pays the order."""
+    order = _order(call, account, name)
+    source = source_of(body_of(call.http))
+    if source is None:
+        raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source")
+    if order.charge is not None:
+        raise _already(order)
+    await account.execute_nothing(call, order.request, is_keyed=True)
+    _take(order, source)
+    _approve(account, order)
+    return json_response(OK, order_shown(account, order))
+
+
+async def pay(call: VendorCall, account: Account, name: str, intent: str) -> HttpResponse:
+    """`POST /v2/checkout/orders/{id}/capture` or `…/authorize`."""
+    order = _order(call, account, name)
+    repeated = account.registry.followed(call.http.target, account.known_key(call.http))
+    if repeated is None:
+        _check(account, order, intent, source_of(body_of(call.http)))
+    return await _pay(call, account, order, repeated)
+
+
+async def _pay(
+    call: VendorCall, account: Account, order: Order, repeated: Followed | None
+) -> HttpResponse:
+    """Charge an order, or show what became of the charge under the same key."""
+    charge = repeated.charge if repeated is not None else None
+    if charge is None:
+        charge = account.registry.present(order, _charge(call, account, order))
+    followed = Followed(operation="authorise", request=charge.request, order=order, charge=charge)
+    account.registry.follow(followed, call.http.target, account.known_key(call.http))
+    answer = await call.execute("authorise", charge.request)
+    charge = account.registry.executed(order, charge, answer.reference)
+    if not answer.replayed or answer.outcome is not Outcome.UNKNOWN:
+        charge.answer = charge.answer or answer
+    is_open = answer.outcome is Outcome.UNKNOWN and answer.code != IN_PROGRESS
+    if is_open and not answer.replayed:
+        return error_response(500)
+    if status_of_charge(account, charge) == DENIED and not charge.is_card:
+        return refusal("INSTRUMENT_DECLINED", rel="payer-action")
+    shown = order_shown(account, order)
+    is_creation = call.http.target.partition("?")[0].rstrip("/").endswith("/orders")
+    if is_creation:
+        return _answer(call.http, shown, answer)
+    return json_response(OK if answer.replayed else CREATED, shown)
+
+
+def _answer(http: HttpRequest, shown: dict[str, Any], answer: Answer) -> HttpResponse:
+    """201, or 200 for a repeat; as much of it as the request prefers."""
+    if "representation" not in http.headers.get("prefer", ""):
+        shown = minimal(shown)
+    return json_response(OK if answer.replayed else CREATED, shown)
+
+
+def _charge(call: VendorCall, account: Account, order: Order) -> Charge:
+    """The next presentation of what pays the order."""
+    request, now_s = order.request, account.backend.now_s()
+    if order.charges:
+        found = call.attribute(
+            Evidence(headers={}, texts=(request.payment,), key=account.key(call.http))
+        )
+        number = request.attempt + len(order.charges)
+        is_known = found.payment == request.payment
+        reference = found.reference if is_known else f"{request.payment}-{number}"
+        if account.registry.is_taken(reference):
+            reference = account.registry.another(reference, account.backend.link)
+        attempt = found.attempt if is_known else number
+        request = replace(request, attempt=attempt, reference=reference)
+    is_sale = order.intent == CAPTURE
+    is_authenticated = order.is_card and order.waits
+    trigger = next(
+        (line for line in responses().triggers.values() if line.response == order.response), None
+    )
+    return Charge(
+        request=replace(
+            request,
+            is_sale=is_sale,
+            authenticated=is_authenticated,
+            three_ds="challenge" if is_authenticated else "",
+            declined_as=trigger.declined_as if trigger is not None else "",
+        ),
+        created_s=now_s,
+        is_card=order.is_card,
+        response=order.response,
+        captures=[
+            Part(item="c1", amount_minor=request.amount_minor, created_s=now_s, is_final=True)
+        ]
+        if is_sale
+        else [],
+    )
+
+
+def _order(call: VendorCall, account: Account, name: str) -> Order:
+    order = account.registry.order(name)
+    if order is None:
+        raise Refused("INVALID_RESOURCE_ID")
+    key = account.key(call.http)
+    call.attribute(Evidence(headers=call.http.headers, object_id=order.id, key=key))
+    return order
+
+
+def _check(account: Account, order: Order, intent: str, source: Source | None) -> None:
+    """Whether an order can be charged now. Raises Refused."""
+    if order.intent != intent:
+        raise Refused("ACTION_DOES_NOT_MATCH_INTENT")
+    charge = order.charge
+    if charge is not None:
+        status = status_of_charge(account, charge)
+        if status == PENDING:
+            raise Refused("PREVIOUS_REQUEST_IN_PROGRESS")
+        # A wallet that was declined may be asked again: the payer has chosen another card in it.
+        if status != DENIED or charge.is_card:
+            raise _already(order)
+    if source is not None:
+        _take(order, source)
+    if not _approve(account, order):
+        raise Refused("PAYER_ACTION_REQUIRED" if order.is_card else "ORDER_NOT_APPROVED")
+
+
+def _take(order: Order, source: Source) -> None:
+    order.source, order.is_card = source.shown, source.is_card
+    order.waits, order.response = source.waits, source.response
+    order.request = replace(order.request, instrument=source.instrument)
+    order.is_paid = source.is_card and not source.waits
+
+
+def _approve(account: Account, order: Order) -> bool:
+    """Whether the payer has approved; they do as soon as anybody looks, or never."""
+    if not order.is_paid and account.approval != NEVER:
+        if not order.source:
+            order.source = {"paypal": {"account_id": "PAYCHAIN12345"}}
+        order.is_paid = True
+    return order.is_paid
+
+
+def _already(order: Order) -> Refused:
+    is_capture = order.intent == CAPTURE
+    return Refused("ORDER_ALREADY_CAPTURED" if is_capture else "ORDER_ALREADY_AUTHORIZED")
+
+
+def _asked(given: Given, account: Account) -> tuple[Order, Source | None]:
+    """The order that a body asks for, without its place in the run. Raises Refused."""
+    intent = text(given, "intent")
+    if not intent:
+        raise Refused("MISSING_REQUIRED_PARAMETER", "/intent")
+    if intent not in (CAPTURE, AUTHORIZE):
+        raise Refused("UNSUPPORTED_INTENT", "/intent", intent)
+    units = given.get("purchase_units")
+    if not isinstance(units, list) or not units or not isinstance(units[0], dict):
+        raise Refused("MISSING_REQUIRED_PARAMETER", "/purchase_units")
+    if len(units) > 1:
+        raise Refused("MULTIPLE_PURCHASE_UNITS_NOT_SUPPORTED", "/purchase_units")
+    minor, currency = money(inside(units[0], "amount"), "/purchase_units/@0/amount")
+    source = source_of(given)
+    order = Order(
+        request=PaymentRequest("", minor, currency, WALLET),
+        intent=intent,
+        created_s=account.backend.now_s(),
+        unit={name: units[0][name] for name in _SHOWN_UNIT if name in units[0]},
+    )
+    if source is not None:
+        _take(order, source)
+    return order, source

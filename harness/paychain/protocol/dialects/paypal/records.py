@@ -1,0 +1,236 @@
+"""What one link knows as PayPal: orders, the charges of each, their captures and refunds.
+
+Whether money is held, taken or given back is the book's to say: these records only hold what was
+asked, so that an answer which is lost or an error after the work changes nothing in them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec.structs import replace
+
+from paychain.protocol.dialect import BookEntry
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.protocol.short_ids import lengthen, shorten
+from paychain.protocol.vendor_ids import UPPER, decode, encode
+
+MAX_ORDERS = 200_000  # the oldest are forgotten first
+MAX_KEYS = 200_000
+ORDER, AUTHORIZATION = "o1", "a1"  # in the ids of an order and of an authorisation
+CAPTURE, AUTHORIZE = "CAPTURE", "AUTHORIZE"
+
+
+def made_id(reference: str, item: str) -> str:
+    """An id of PayPal's, in digits and upper-case letters."""
+    whole = f"{reference}/{item}"
+    return shorten(whole) or encode(whole, UPPER)
+
+
+def read_id(name: str) -> tuple[str, str]:
+    """The reference and item that an id was made from; empty for any other text."""
+    whole = lengthen(name) or decode(name, UPPER) or ""
+    reference, _, item = whole.partition("/")
+    return reference, item
+
+
+@dataclass(slots=True, kw_only=True)
+class Part:
+    """A capture or refund that was asked for. Amounts in minor units.
+
+    `of`: the capture that a refund is of. `state`: what its answer was: done or failed; "" when no
+    answer ever came back here.
+    """
+
+    item: str
+    amount_minor: int
+    created_s: int
+    of: str = ""
+    is_final: bool = False
+    state: str = ""
+    shown: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Charge:
+    """One presentation of the payer's card or wallet. `response`: what a test wants declined."""
+
+    request: PaymentRequest
+    created_s: int
+    is_card: bool
+    response: str = ""
+    answer: Answer | None = None
+    captures: list[Part] = field(default_factory=list)
+    refunds: list[Part] = field(default_factory=list)
+
+    @property
+    def reference(self) -> str:
+        """Of the authorisation in the book."""
+        return self.request.reference
+
+    def captured(self, entry: BookEntry | None) -> list[Part]:
+        """The captures that the book has. Of a part that is approved, that part is captured."""
+        booked = entry.request if entry is not None else None
+        if self.request.is_sale and booked is not None:
+            self.captures[0].amount_minor = booked.amount_minor
+        return _made(self.captures, entry.captured_minor if entry is not None else 0)
+
+    def refunded(self, entry: BookEntry | None, of: str = "") -> list[Part]:
+        """The refunds that the book has, of one capture or of any."""
+        total_minor = entry.refunded_minor if entry is not None else 0
+        return [part for part in _made(self.refunds, total_minor) if not of or part.of == of]
+
+
+@dataclass(slots=True, kw_only=True)
+class Order:
+    """An order as it was made. `request`: the first charge, but for what pays it.
+
+    `source`: what pays it, as it is shown; `instrument` says which card. `waits`: for the payer.
+    """
+
+    request: PaymentRequest
+    intent: str
+    created_s: int
+    unit: dict[str, Any]
+    source: dict[str, Any] = field(default_factory=dict)
+    is_card: bool = False
+    is_paid: bool = False  # something that pays it is known
+    waits: bool = False
+    response: str = ""
+    charges: list[Charge] = field(default_factory=list)
+
+    @property
+    def reference(self) -> str:
+        """Of its first charge, which its id is made from."""
+        return self.request.reference
+
+    @property
+    def id(self) -> str:
+        """PayPal's."""
+        return made_id(self.reference, ORDER)
+
+    @property
+    def charge(self) -> Charge | None:
+        """The last one."""
+        return self.charges[-1] if self.charges else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What an id of a payment names: a charge's authorisation, or a capture or refund of it."""
+
+    order: Order
+    charge: Charge
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What was asked for under a key: a repeat asks for the same, whatever became of it."""
+
+    operation: str
+    request: PaymentRequest
+    order: Order
+    charge: Charge | None = None
+    part: Part | None = None
+
+
+@dataclass(slots=True)
+class Registry:
+    """The objects of one link."""
+
+    _orders: OrderedDict[str, Order] = field(default_factory=OrderedDict)
+    _by_charge: dict[str, tuple[Order, Charge]] = field(default_factory=dict)
+    _followed: OrderedDict[tuple[str, str], Followed] = field(default_factory=OrderedDict)
+    _made: int = 0
+
+    def add(self, order: Order) -> Order:
+        """Know an order, or find the one that has its reference already: a repeat."""
+        known = self._orders.setdefault(order.reference, order)
+        if len(self._orders) > MAX_ORDERS:
+            _, oldest = self._orders.popitem(last=False)
+            for charge in oldest.charges:
+                self._by_charge.pop(charge.reference, None)
+        return known
+
+    def present(self, order: Order, charge: Charge) -> Charge:
+        """Know a charge of an order."""
+        order.charges.append(charge)
+        self._by_charge[charge.reference] = (order, charge)
+        return charge
+
+    def executed(self, order: Order, charge: Charge, reference: str) -> Charge:
+        """The charge under the reference that the link executed it as.
+
+        What comes again after nothing came of it is executed under a name of its own.
+        """
+        known = self._by_charge.get(reference)
+        if known is not None or not reference:
+            return known[1] if known is not None else charge
+        captures = [
+            Part(item=part.item, amount_minor=part.amount_minor, created_s=part.created_s)
+            for part in charge.captures
+        ]
+        again = Charge(
+            request=replace(charge.request, reference=reference),
+            created_s=charge.created_s,
+            is_card=charge.is_card,
+            response=charge.response,
+            captures=captures,
+        )
+        return self.present(order, again)
+
+    def is_taken(self, reference: str) -> bool:
+        """Whether an order or a charge has this reference."""
+        return reference in self._orders or reference in self._by_charge
+
+    def another(self, reference: str, link: str) -> str:
+        """A reference beside one that is taken."""
+        self._made += 1
+        return f"{reference}~{link}.o{self._made}"
+
+    def order(self, name: str) -> Order | None:
+        """The order that an id names."""
+        reference, item = read_id(name)
+        return self._orders.get(reference) if item == ORDER else None
+
+    def of_charge(self, reference: str) -> tuple[Order, Charge] | None:
+        """The order and charge of an authorisation, whichever execution of it is meant."""
+        return self._by_charge.get(reference) or self._by_charge.get(reference.rpartition("~")[0])
+
+    def payment(self, name: str, kind: str) -> Named | None:
+        """What an id names; `kind`: the first letter of its item: a, c or r."""
+        reference, item = read_id(name)
+        found = self._by_charge.get(reference)
+        if found is None or item[:1] != kind:
+            return None
+        order, charge = found
+        if item == AUTHORIZATION:
+            return Named(order=order, charge=charge)
+        parts = [*charge.captures, *charge.refunds]
+        part = next((part for part in parts if part.item == item), None)
+        return Named(order=order, charge=charge, part=part) if part is not None else None
+
+    def followed(self, target: str, key: str) -> Followed | None:
+        """What was asked for at this path under this key before."""
+        return self._followed.get((target, key)) if key else None
+
+    def follow(self, followed: Followed, target: str, key: str) -> None:
+        """Know what a key came with."""
+        if key:
+            self._followed[target, key] = followed
+            if len(self._followed) > MAX_KEYS:
+                self._followed.popitem(last=False)
+
+
+def _made(parts: list[Part], total_minor: int) -> list[Part]:
+    """Which of the parts make up what the book has: first those whose answer came."""
+    found = [part for part in parts if part.state == "done"]
+    rest_minor = total_minor - sum(part.amount_minor for part in found)
+    for part in parts:
+        if not part.state and part.amount_minor <= rest_minor:
+            found.append(part)
+            rest_minor -= part.amount_minor
+    return sorted(found, key=parts.index)

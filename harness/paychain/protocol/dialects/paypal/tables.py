@@ -1,0 +1,81 @@
+"""PayPal's tables as values: processor responses, triggers of declines, issues."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from paychain.payments.codes import asks_for_authentication, is_technical
+
+Confidence = Literal["V", "S", "M", "D"]
+DECLINED, UNAVAILABLE, SCA_REQUIRED, APPROVED, PARTIAL = "5100", "5920", "5650", "0000", "1000"
+# Responses that are about the chain's health and not about the card.
+TECHNICAL = frozenset({UNAVAILABLE, "0960", "8000", "8110", "8220"})
+
+
+class _Mapped(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    response: str
+    source: str
+    confidence: Confidence
+
+
+class Trigger(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A decline that a test asks for. `declined_as`: the DE39 code that stands for it."""
+
+    response: str
+    declined_as: str
+
+
+class Responses(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Processor responses by DE39 code, triggers by the name on the card, further test numbers."""
+
+    version: str
+    codes: dict[str, _Mapped]
+    triggers: dict[str, Trigger]
+    numbers: list[str]
+
+
+class Issue(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What PayPal refuses, with the error's status and name."""
+
+    status: int
+    name: str
+    description: str
+    confidence: Confidence
+
+
+class _Issues(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    version: str
+    issues: dict[str, Issue]
+
+
+@cache
+def responses() -> Responses:
+    """What processors say, in PayPal's codes."""
+    return msgspec.convert(_read("responses"), Responses)
+
+
+@cache
+def issues() -> dict[str, Issue]:
+    """Issues by PayPal's name."""
+    return msgspec.convert(_read("issues"), _Issues).issues
+
+
+def response_code(code: str, scheme: str) -> str:
+    """PayPal's code of an authorisation that was declined with a DE39 code."""
+    if asks_for_authentication(code, scheme):
+        return SCA_REQUIRED
+    line = responses().codes.get(code)
+    if line is not None and (line.response in TECHNICAL) == is_technical(code):
+        return line.response
+    return UNAVAILABLE if is_technical(code) else DECLINED
+
+
+def _read(name: str) -> Any:
+    return yaml.safe_load(
+        resources.files(__package__).joinpath(f"data/{name}.yaml").read_text("utf-8")
+    )

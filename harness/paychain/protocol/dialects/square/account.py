@@ -1,0 +1,177 @@
+"""What one link knows as Square: payments and refunds by our reference, and their keys."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from paychain.protocol.dialect import BookEntry
+from paychain.protocol.message import PaymentRequest
+from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_ids import decode, encode
+from paychain.wire.http import HttpRequest
+
+MAX_PAYMENTS = 200_000  # the oldest are forgotten first
+MAX_KEYS = 200_000
+REPEAT = "~"  # in a reference or item that the link executes once more for the same key
+LOCATION = "LPAYCHAIN0001"
+CANCEL_BY_KEY = "v2/payments/cancel"
+
+
+@dataclass(slots=True, kw_only=True)
+class Refund:
+    """A refund as it was asked for. `item`: its own name; `is_refused`: this link declined it."""
+
+    item: str
+    amount_minor: int
+    reason: str
+    asked_s: int
+    is_refused: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Payment:
+    """One payment as it was asked for. `request` authorises it, amount and tip together.
+
+    `wanted_minor`: what is captured when it is completed. `failure`: Square's code of its decline.
+    """
+
+    request: PaymentRequest
+    tip_minor: int
+    wanted_minor: int
+    asked_s: int
+    changed_s: int
+    shown: dict[str, Any]  # what the payment repeats of its request
+    failure: str = ""
+    refunds: list[Refund] = field(default_factory=list)
+
+    @property
+    def reference(self) -> str:
+        """Ours, which names it on every link."""
+        return self.request.reference
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """The account of one link. `notification_url`: what its webhooks are signed for."""
+
+    backend: Backend
+    location: str
+    notification_url: str
+    payments: OrderedDict[str, Payment] = field(default_factory=OrderedDict)
+    _keys: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    _refunds: OrderedDict[str, Refund] = field(default_factory=OrderedDict)
+    _numbers: Counter[str] = field(default_factory=Counter)
+    _ignored: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:
+        """The account that a chain declares."""
+        return cls(
+            backend=backend,
+            location=settings.get("location", LOCATION),
+            notification_url=settings.get("notification_url", ""),
+        )
+
+    def key(self, http: HttpRequest) -> str:
+        """The idempotency key of a request, which is in its body; "" when it has none.
+
+        A cancel by key names another request's.
+        """
+        if http.method == "GET" or http.target.strip("/") == CANCEL_BY_KEY:
+            return ""
+        try:
+            body = msgspec.json.decode(http.body) if http.body else {}
+        except msgspec.MsgspecError:
+            return ""
+        key = body.get("idempotency_key") if isinstance(body, dict) else ""
+        return key if isinstance(key, str) else ""
+
+    def add(self, payment: Payment, key: str) -> Payment:
+        """Know a payment, or find the one that has its reference already: a repeat."""
+        known = self.payment(payment.reference)
+        if known is not None:
+            return known
+        self.payments[payment.reference] = payment
+        if len(self.payments) > MAX_PAYMENTS:
+            self.payments.popitem(last=False)
+        if key:
+            self._keys[key] = payment.reference
+            if len(self._keys) > MAX_KEYS:
+                self._keys.popitem(last=False)
+        return payment
+
+    def payment(self, reference: str) -> Payment | None:
+        """The payment with our reference, whichever execution of it is meant."""
+        return self.payments.get(reference.partition(REPEAT)[0])
+
+    def of_key(self, key: str) -> Payment | None:
+        """The payment that was asked for under a key."""
+        return self.payments.get(self._keys.get(key, ""))
+
+    def refund(self, payment: Payment, amount_minor: int, reason: str, key: str) -> Refund:
+        """Know a refund before it is executed, or find the one that its key asked for."""
+        known = self.refund_of(key)
+        if known is not None:
+            return known
+        self._numbers[payment.reference] += 1
+        made = Refund(
+            item=f"r{self._numbers[payment.reference]}",
+            amount_minor=amount_minor,
+            reason=reason,
+            asked_s=self.backend.now_s(),
+        )
+        payment.refunds.append(made)
+        if key:
+            self._refunds[key] = made
+            if len(self._refunds) > MAX_KEYS:
+                self._refunds.popitem(last=False)
+        return made
+
+    def refund_of(self, key: str) -> Refund | None:
+        """The refund that a key asked for; None for a new one."""
+        return self._refunds.get(key) if self.backend.knows_keys else None
+
+    def note_ignored(self, call: VendorCall, body: dict[str, Any], used: frozenset[str]) -> None:
+        """Report what this mock takes no notice of, each once: a service sends it every time."""
+        for name in body:
+            if name not in used and name not in self._ignored:
+                self._ignored.add(name)
+                call.ignored(name)
+
+
+def status(entry: BookEntry | None) -> str:
+    """The status of a payment."""
+    if entry is None or entry.state == "in_flight":
+        return "PENDING"
+    if entry.request is None:
+        return "FAILED"
+    if entry.captured_minor:
+        return "COMPLETED"
+    return "APPROVED" if entry.state == "authorised" else "CANCELED"
+
+
+def payment_id(reference: str) -> str:
+    """Square's id of an authorisation."""
+    return encode(reference)
+
+
+def refund_id(reference: str, item: str) -> str:
+    """Square's id of a refund: its payment's, and its own."""
+    return f"{encode(reference)}_{encode(f'{reference}/{item}')}"
+
+
+def reference_of(name: str) -> str:
+    """Our reference from the id of a payment, "" for any other text."""
+    found = decode(name) or ""
+    return "" if "/" in found else found
+
+
+def refund_of(name: str) -> tuple[str, str]:
+    """Our reference and the item from the id of a refund; empty for any other text."""
+    reference, _, item = (decode(name.partition("_")[2]) or "").partition("/")
+    return (reference, item) if item else ("", "")

@@ -1,0 +1,138 @@
+"""Square's API in front of a mock link: which path does what, and what an answer proves."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from paychain.payments.outcome import HopResult
+from paychain.protocol.dialects.square import errors, events, payments, refunds
+from paychain.protocol.dialects.square.account import CANCEL_BY_KEY, Account, payment_id
+from paychain.protocol.dialects.square.errors import Invalid, failure
+from paychain.protocol.message import Error, Event, PaymentRequest
+from paychain.protocol.reply import Reply
+from paychain.protocol.vendor import Backend, VendorCall
+from paychain.wire.http import HttpRequest, HttpResponse
+
+Handler = Callable[[VendorCall, Account], Awaitable[HttpResponse]]
+OfObject = Callable[[VendorCall, Account, str], Awaitable[HttpResponse]]
+_ROUTES: dict[tuple[str, str], Handler] = {
+    ("POST", "v2/payments"): payments.create,
+    ("GET", "v2/payments"): payments.list_payments,
+    ("POST", CANCEL_BY_KEY): payments.cancel_by_key,
+    ("POST", "v2/refunds"): refunds.create,
+    ("GET", "v2/refunds"): refunds.list_refunds,
+}
+_OF_OBJECT: dict[tuple[str, str, str], OfObject] = {
+    ("GET", "payments", ""): payments.show,
+    ("PUT", "payments", ""): payments.update,
+    ("POST", "payments", "complete"): payments.complete,
+    ("POST", "payments", "cancel"): payments.cancel,
+    ("GET", "refunds", ""): refunds.show,
+}
+# Statuses by which it proves that it did nothing.
+_NOT_EXECUTED = frozenset({400, 401, 403, 404, 429})
+_STATES = {"FAILED": HopResult.DECLINED, "PENDING": HopResult.UNKNOWN}
+
+
+class Square:
+    """The Payments and Refunds API.
+
+    Settings: `location` is the id of the only location; `notification_url` is the URL for which
+    webhooks are signed: without it, the path they are sent to.
+    """
+
+    idempotency: ClassVar[str] = "square"
+    shows_latest_state: ClassVar[bool] = True  # a repeat of a key brings its payment
+    settings: ClassVar[tuple[str, ...]] = ("location", "notification_url")
+    signs_time: ClassVar[bool] = False
+    hosts: ClassVar[tuple[str, ...]] = ("connect.squareup.com", "connect.squareupsandbox.com")
+
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
+        self._account = Account.of(backend, settings)
+
+    async def handle(self, call: VendorCall) -> HttpResponse:
+        """Answer one request."""
+        try:
+            if not call.http.headers.get("authorization"):
+                raise Invalid("unauthorised")
+            return await self._work(call)
+        except Invalid as invalid:
+            # What Square refuses has reached it all the same, and uses no key up.
+            await payments.execute_nothing(call, payments.NOTHING)
+            return failure(invalid.name, field=invalid.field, what=invalid.what)
+
+    def _work(self, call: VendorCall) -> Awaitable[HttpResponse]:
+        """What a path asks for. Raises Invalid for one that this mock has nothing at."""
+        method, path = call.http.method, call.http.target.partition("?")[0].strip("/")
+        handler = _ROUTES.get((method, path))
+        if handler is not None:
+            return handler(call, self._account)
+        match path.split("/"):
+            case ["v2", kind, name, *more] if len(more) < 2:
+                of_object = _OF_OBJECT.get((method, kind, more[0] if more else ""))
+                if of_object is not None:
+                    return of_object(call, self._account, name)
+        raise Invalid("no_resource")
+
+    def key(self, http: HttpRequest) -> str:
+        """The idempotency key of a request, "" when it has none."""
+        return self._account.key(http)
+
+    def error(self, error: Error) -> HttpResponse:
+        """An error in Square's shape, an injected one included."""
+        return errors.of_link(error)
+
+    def mark_replayed(self, response: HttpResponse) -> HttpResponse:
+        """Square does not mark a response that it gives again."""
+        return response
+
+    def reports(
+        self,
+        kind: str,
+        request: PaymentRequest,  # noqa: ARG002  (a vendor's API has it)
+    ) -> bool:
+        """Whether Square has a webhook for what became of a request."""
+        return kind in events.TYPES
+
+    def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
+        """The webhook of an event, signed."""
+        return events.webhook(event, path, secret, sent_s, self._account)
+
+    def name_of(self, reference: str) -> str:
+        """The id of an authorisation, as the dashboard shows it."""
+        return payment_id(reference)
+
+    @staticmethod
+    def classify(response: HttpResponse) -> Reply:
+        """A decline is a 402, whatever was the matter."""
+        try:
+            body = msgspec.json.decode(response.body) if response.body else {}
+        except msgspec.MsgspecError:
+            body = None
+        if response.status == 402:
+            return Reply(HopResult.DECLINED, _code(body))
+        if response.status >= 400:
+            proves = response.status in _NOT_EXECUTED
+            result = HopResult.REJECTED if proves else HopResult.HTTP_ERROR
+            return Reply(result, str(response.status))
+        if not isinstance(body, dict):
+            return Reply(HopResult.MALFORMED)
+        payment = body.get("payment")
+        state = payment.get("status") if isinstance(payment, dict) else ""
+        return Reply(_STATES.get(str(state), HopResult.APPROVED))
+
+    @staticmethod
+    def secret(seed: str) -> str:
+        """A webhook's signature key: 16 bytes in base64, as Square's look."""
+        digest = hashlib.sha256(f"square {seed}".encode()).digest()[:16]
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _code(body: Any) -> str:
+    named = body.get("errors") if isinstance(body, dict) else None
+    return str(named[0].get("code", "")) if named else ""

@@ -1,0 +1,274 @@
+"""`/v2/payments`: authorise, complete at once or later, cancel by id or by key, read back.
+
+Square captures once: what is completed is all there is, and the rest is released.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from msgspec.structs import replace
+
+from paychain.payments.cards import TEST_CARDS
+from paychain.payments.codes import IN_PROGRESS
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.square import reading, views
+from paychain.protocol.dialects.square.account import (
+    Account,
+    Payment,
+    payment_id,
+    reference_of,
+    status,
+)
+from paychain.protocol.dialects.square.errors import Invalid, failure
+from paychain.protocol.dialects.square.tables import decline_of
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.wire.http import HttpResponse, json_response
+
+MAX_LISTED = 100  # payments in one page, as at Square
+NOTHING = PaymentRequest("", 0, "USD", TEST_CARDS[0])
+_SHOWN = ("reference_id", "note", "customer_id", "buyer_email_address", "location_id", "order_id")
+_USED = frozenset(
+    {
+        *_SHOWN,
+        "accept_partial_authorization",
+        "amount_money",
+        "autocomplete",
+        "idempotency_key",
+        "source_id",
+        "tip_money",
+        "verification_token",
+    }
+)
+# Why a payment cannot be completed, canceled or changed any more, by its status.
+_CLOSED = {"COMPLETED": "captured", "CANCELED": "canceled", "FAILED": "failed", "PENDING": "failed"}
+
+
+async def create(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /v2/payments`."""
+    body = reading.read(call.http.body, "CreatePayment")
+    key = reading.text(body, "idempotency_key")
+    asked = _asked(body, account)
+    account.note_ignored(call, body, _USED)
+    found = call.attribute(
+        Evidence(
+            headers=call.http.headers,
+            texts=(str(body.get("reference_id", "")), str(body.get("note", ""))),
+            key=key,
+            instrument=asked.request.instrument,
+            amount_minor=asked.request.amount_minor,
+            currency=asked.request.currency,
+        )
+    )
+    asked.request = replace(
+        asked.request, payment=found.payment, attempt=found.attempt, reference=found.reference
+    )
+    # Known before it is executed: a cancel by key may come while it is on its way.
+    payment = account.add(asked, key)
+    answer = await call.execute("authorise", asked.request)
+    return _answered(account, payment, answer)
+
+
+async def complete(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`POST /v2/payments/{id}/complete`: capture what is held, or what it was changed to."""
+    reading.read(call.http.body, "CompletePayment")
+    payment, reference = _open(call, account, name)
+    payment.changed_s = account.backend.now_s()
+    entry = account.backend.entry(reference)
+    # Less was approved than was asked for, and the answer that shows it was lost.
+    held_minor = entry.rest_minor if entry is not None else 0
+    request = replace(
+        _about(payment, reference),
+        item="c1",
+        is_final=True,
+        amount_minor=min(payment.wanted_minor, held_minor),
+    )
+    answer = await call.execute("capture", request)
+    return _shown(account, payment, reference, answer)
+
+
+async def cancel(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`POST /v2/payments/{id}/cancel`: release what is held."""
+    payment, reference = _open(call, account, name)
+    payment.changed_s = account.backend.now_s()
+    answer = await call.execute("void", _about(payment, reference))
+    return _shown(account, payment, reference, answer)
+
+
+async def cancel_by_key(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /v2/payments/cancel`: the way out of an unknown outcome.
+
+    What is on its way is waited for. Where no payment came with the key, nothing is done and the
+    answer is the same. Source: the SDK's documentation of CancelPaymentByIdempotencyKey.
+    """
+    body = reading.read(call.http.body, "CancelPaymentByIdempotencyKey")
+    key = reading.text(body, "idempotency_key")
+    payment = account.of_key(key)
+    found = call.attribute(
+        Evidence(
+            headers=call.http.headers,
+            key=key,
+            object_id=payment_id(payment.reference) if payment is not None else "",
+            makes_attempt=False,
+        )
+    )
+    if payment is None:
+        # One that is on its way may still come: nothing stands against it at Square, either.
+        await execute_nothing(call, replace(NOTHING, payment=found.payment))
+        return json_response(200, {})
+    if status(account.backend.entry(payment.reference)) == "COMPLETED":
+        raise Invalid("captured")
+    answer = await call.execute("void", _about(payment, payment.reference))
+    if answer.outcome is Outcome.DECLINED:
+        return failure("captured")
+    return json_response(200, {})
+
+
+async def update(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`PUT /v2/payments/{id}`: complete it for less later on."""
+    body = reading.read(call.http.body, "UpdatePayment")
+    reading.text(body, "idempotency_key")
+    change = body.get("payment") or {}
+    if not isinstance(change, dict):
+        raise Invalid("object", field="payment")
+    payment, reference = _open(call, account, name)
+    wanted = reading.money(change, "amount_money", "payment.")
+    tip = reading.money(change, "tip_money", "payment.")
+    before_minor = payment.wanted_minor - payment.tip_minor
+    tip_minor = payment.tip_minor if tip is None else tip.minor
+    total_minor = (before_minor if wanted is None else wanted.minor) + tip_minor
+    for each in (wanted, tip):
+        if each is not None and each.currency != payment.request.currency:
+            raise Invalid("other_currency")
+    entry = account.backend.entry(reference)
+    if not total_minor:
+        raise Invalid("too_low", field="payment.amount_money")
+    # Square may ask the issuer for more; the mock does not.
+    if entry is None or total_minor > entry.rest_minor:
+        raise Invalid("too_high", field="payment.amount_money")
+    await call.execute("query", _about(payment, reference))
+    payment.wanted_minor, payment.tip_minor = total_minor, tip_minor
+    payment.changed_s = account.backend.now_s()
+    return json_response(200, {"payment": views.payment(account, payment, reference)})
+
+
+async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`GET /v2/payments/{id}`."""
+    payment, reference = found_payment(call, account, name)
+    await execute_nothing(call, _about(payment, reference))
+    return json_response(200, {"payment": views.payment(account, payment, reference)})
+
+
+async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
+    """`GET /v2/payments`: the newest first. Square has no search by the merchant's reference."""
+    query = parse_qs(urlsplit(call.http.target).query)
+    await execute_nothing(call, NOTHING)
+    known = [each for each in account.payments.values() if account.backend.entry(each.reference)]
+    if query.get("sort_order", ["DESC"])[0] == "DESC":
+        known.reverse()
+    cursor, limit = (query.get(each, [""])[0] for each in ("cursor", "limit"))
+    skip = int(cursor) if cursor.isdigit() else 0
+    size = min(int(limit) if limit.isdigit() else MAX_LISTED, MAX_LISTED)
+    page = known[skip : skip + size]
+    shown: dict[str, Any] = {
+        "payments": [views.payment(account, each, each.reference) for each in page]
+    }
+    if skip + size < len(known):
+        shown["cursor"] = str(skip + size)
+    return json_response(200, shown)
+
+
+async def execute_nothing(call: VendorCall, request: PaymentRequest) -> None:
+    """What a request comes to that moves no money: faults and capacity apply to it, too."""
+    await call.execute("query", request, is_keyed=False)
+
+
+def found_payment(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:
+    """The payment that an id names, and our reference of what is meant. Raises Invalid."""
+    reference = reference_of(name)
+    payment = account.payment(reference)
+    # An error that came before any work left nothing that could be read back.
+    if payment is None or account.backend.entry(reference) is None:
+        raise Invalid("not_found", what=f"payment with id: {name}")
+    call.attribute(Evidence(headers=call.http.headers, object_id=name, key=account.key(call.http)))
+    return payment, reference
+
+
+def _open(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:
+    """A payment that can still be completed, canceled or changed. Raises Invalid."""
+    payment, reference = found_payment(call, account, name)
+    entry = account.backend.entry(reference)
+    now = status(entry)
+    if now != "APPROVED":
+        is_over = entry is not None and entry.state == "expired" and now == "CANCELED"
+        raise Invalid("expired" if is_over else _CLOSED[now])
+    return payment, reference
+
+
+def _about(payment: Payment, reference: str) -> PaymentRequest:
+    """A request about a payment that was authorised before."""
+    return replace(payment.request, reference=reference, is_sale=False, declined_as="")
+
+
+def _asked(body: dict[str, Any], account: Account) -> Payment:
+    """The payment that a body asks for, without its place in the run. Raises Invalid."""
+    amount = reading.amount(body)
+    tip = reading.money(body, "tip_money")
+    if tip is not None and tip.currency != amount.currency:
+        raise Invalid("other_currency", field="tip_money.currency")
+    tip_minor = tip.minor if tip is not None else 0
+    now_s = account.backend.now_s()
+    instrument, declined_as = reading.card(reading.text(body, "source_id"))
+    is_sale = body.get("autocomplete") is not False
+    is_partial = body.get("accept_partial_authorization") is True
+    if is_partial and is_sale:
+        raise Invalid("partly_completed", field="accept_partial_authorization")
+    total = amount.minor + tip_minor
+    is_verified = bool(body.get("verification_token"))  # the front end had the buyer authenticated
+    return Payment(
+        request=PaymentRequest(
+            "",
+            total,
+            amount.currency,
+            instrument,
+            is_sale=is_sale,
+            accepts_partial=is_partial,
+            authenticated=is_verified,
+            three_ds="challenge" if is_verified else "",
+            declined_as=declined_as,
+        ),
+        tip_minor=tip_minor,
+        wanted_minor=total,
+        asked_s=now_s,
+        changed_s=now_s,
+        shown={name: body[name] for name in _SHOWN if body.get(name)},
+    )
+
+
+def _answered(account: Account, payment: Payment, answer: Answer) -> HttpResponse:
+    """The answer to an authorisation that ended: the payment, or why there is none.
+
+    A repeat of a key brings the payment in its state of now, after an error as well.
+    """
+    reference = answer.reference or payment.reference
+    is_approved = answer.outcome is Outcome.APPROVED
+    if is_approved and not answer.replayed and 0 < answer.amount_minor < payment.wanted_minor:
+        payment.wanted_minor = answer.amount_minor
+    is_open = answer.outcome is Outcome.UNKNOWN and (answer.replayed or answer.code == IN_PROGRESS)
+    is_failed = status(account.backend.entry(reference)) == "FAILED"
+    if is_approved or (is_open and not is_failed):
+        return json_response(200, {"payment": views.payment(account, payment, reference)})
+    # A network that did not answer is a decline as well, and what is behind is reversed.
+    scheme = payment.request.instrument.group
+    payment.failure = payment.failure or decline_of(answer.code, scheme)
+    shown = views.payment(account, payment, reference)
+    return json_response(402, {"errors": [views.declined(payment.failure)], "payment": shown})
+
+
+def _shown(account: Account, payment: Payment, reference: str, answer: Answer) -> HttpResponse:
+    """The payment after a change; an error when something else was faster."""
+    if answer.outcome is Outcome.DECLINED:
+        return failure(_CLOSED.get(status(account.backend.entry(reference)), "failed"))
+    return json_response(200, {"payment": views.payment(account, payment, reference)})

@@ -1,0 +1,102 @@
+"""Reads request bodies as Square does: what is missing, unknown or not allowed is refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from paychain.payments.cards import TEST_CARDS
+from paychain.payments.instrument import Instrument
+from paychain.protocol.dialects.square.errors import Invalid
+from paychain.protocol.dialects.square.tables import fields, tokens
+from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
+
+MAX_MINOR = 10**15  # of an amount: beyond any payment
+NOT_CARDS = frozenset({"CASH", "EXTERNAL"})
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """An amount in minor units."""
+
+    minor: int
+    currency: str
+
+
+def read(body: bytes, structure: str) -> dict[str, Any]:
+    """A JSON object with the fields of a structure. Raises Invalid."""
+    try:
+        value = msgspec.json.decode(body) if body else {}
+    except msgspec.MsgspecError:
+        raise Invalid("malformed") from None
+    if not isinstance(value, dict):
+        raise Invalid("malformed")
+    for name in value:
+        if name not in fields()[structure]:
+            raise Invalid("unknown", field=name)
+    return value
+
+
+def text(body: dict[str, Any], name: str) -> str:
+    """A text that has to be there. Raises Invalid."""
+    value = body.get(name)
+    if value is None or value == "":
+        raise Invalid("missing", field=name)
+    if not isinstance(value, str):
+        raise Invalid("string", field=name)
+    return value
+
+
+def money(body: dict[str, Any], name: str, at: str = "") -> Money | None:
+    """An amount, None when there is none. `at`: where the body is. Raises Invalid."""
+    value, field = body.get(name), f"{at}{name}"
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise Invalid("object", field=field)
+    minor, currency = value.get("amount"), value.get("currency")
+    if minor is None:
+        raise Invalid("missing", field=f"{field}.amount")
+    if not isinstance(minor, int) or isinstance(minor, bool):
+        raise Invalid("integer", field=f"{field}.amount")
+    if minor < 0:
+        raise Invalid("too_low", field=f"{field}.amount")
+    if minor > MAX_MINOR:
+        raise Invalid("too_high", field=f"{field}.amount")
+    if not isinstance(currency, str) or _CURRENCY.fullmatch(currency) is None:
+        raise Invalid("currency", field=f"{field}.currency")
+    return Money(minor=minor, currency=currency)
+
+
+def amount(body: dict[str, Any], name: str = "amount_money", at: str = "") -> Money:
+    """An amount above zero that has to be there. Raises Invalid."""
+    found = money(body, name, at)
+    if found is None:
+        raise Invalid("missing", field=f"{at}{name}")
+    if not found.minor:
+        raise Invalid("too_low", field=f"{at}{name}.amount")
+    return found
+
+
+def card(source: str) -> tuple[Instrument, str]:
+    """The test card of a source, and the DE39 code that it is declined with. Raises Invalid."""
+    if source in NOT_CARDS:
+        raise Invalid("source_type", field="source_id")
+    known = tokens().get(source)
+    if known is not None:
+        if known.error:
+            raise Invalid(known.error, field="source_id")
+        return TEST_CARDS[0], known.declined_as
+    ours = card_of_token(source)
+    if ours is not None:
+        return ours, ""
+    if not source[:1].isdigit():
+        raise Invalid("token", field="source_id")
+    number = card_of_number(source)
+    if isinstance(number, BadNumber):
+        raise Invalid("card", field="source_id")
+    return number, ""

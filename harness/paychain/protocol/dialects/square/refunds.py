@@ -1,0 +1,86 @@
+"""`/v2/refunds`: give back all or a part of a completed payment. Pending at first."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialect import BookEntry
+from paychain.protocol.dialects.square import reading, views
+from paychain.protocol.dialects.square.account import Account, refund_of, status
+from paychain.protocol.dialects.square.errors import Invalid, failure
+from paychain.protocol.dialects.square.payments import (
+    NOTHING,
+    execute_nothing,
+    found_payment,
+)
+from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.wire.http import HttpResponse, json_response
+
+_USED = frozenset({"amount_money", "idempotency_key", "payment_id", "reason"})
+
+
+async def create(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /v2/refunds`."""
+    body = reading.read(call.http.body, "RefundPayment")
+    key = reading.text(body, "idempotency_key")
+    amount = reading.amount(body)
+    payment, reference = found_payment(call, account, reading.text(body, "payment_id"))
+    if amount.currency != payment.request.currency:
+        raise Invalid("other_currency", field="amount_money.currency")
+    account.note_ignored(call, body, _USED)
+    # A repeat of a key is executed under it: its first outcome decides, not what is left now.
+    is_repeated = account.refund_of(key) is not None
+    refused = _refusal(account.backend.entry(reference), amount.minor)
+    if refused and not is_repeated:
+        raise Invalid(refused)
+    made = account.refund(payment, amount.minor, str(body.get("reason") or ""), key)
+    request = replace(
+        payment.request,
+        reference=reference,
+        item=made.item,
+        is_sale=False,
+        declined_as="",
+        amount_minor=amount.minor,
+    )
+    answer = await call.execute("refund", request)
+    if answer.outcome is Outcome.DECLINED:
+        # What a repeat is refused may have been done by the first, whose answer was lost.
+        made.is_refused = made.is_refused or not is_repeated
+        refused = _refusal(account.backend.entry(reference), amount.minor)
+        return failure(refused or "not_refundable")
+    shown = views.refund(account, payment, made, reference)
+    return json_response(200, {"refund": {**shown, "status": "PENDING"}})
+
+
+async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`GET /v2/refunds/{id}`."""
+    reference, item = refund_of(name)
+    payment = account.payment(reference)
+    made = next((each for each in payment.refunds if each.item == item), None) if payment else None
+    if payment is None or made is None:
+        raise Invalid("not_found", what=f"refund with id: {name}")
+    call.attribute(Evidence(headers=call.http.headers, object_id=name))
+    await execute_nothing(call, replace(payment.request, is_sale=False, declined_as=""))
+    return json_response(200, {"refund": views.refund(account, payment, made, reference)})
+
+
+async def list_refunds(call: VendorCall, account: Account) -> HttpResponse:
+    """`GET /v2/refunds`: the newest payment's first, all in one page."""
+    await execute_nothing(call, NOTHING)
+    shown = [
+        views.refund(account, payment, made, payment.reference)
+        for payment in reversed(account.payments.values())
+        for made in reversed(payment.refunds)
+    ]
+    return json_response(200, {"refunds": shown})
+
+
+def _refusal(entry: BookEntry | None, minor: int) -> str:
+    """Why a refund is impossible, "" when it is not."""
+    now = status(entry)
+    if now == "APPROVED":
+        return "needs_completion"
+    if entry is None or now != "COMPLETED":
+        return "not_refundable"
+    return "refund_amount" if minor > entry.captured_minor - entry.refunded_minor else ""

@@ -1,0 +1,169 @@
+"""What one link knows as Stripe: its objects, and what a request asks of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from paychain.payments.cards import TEST_CARDS
+from paychain.protocol.dialects.stripe.cards import Method, named
+from paychain.protocol.dialects.stripe.details import Shown
+from paychain.protocol.dialects.stripe.errors import invalid, missing
+from paychain.protocol.dialects.stripe.ids import opaque, read
+from paychain.protocol.dialects.stripe.objects import Objects
+from paychain.protocol.dialects.stripe.parameters import Route, mapping, text
+from paychain.protocol.dialects.stripe.records import Intents
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.protocol.vendor import Attributed, Backend, Evidence, VendorCall
+
+MAX_OBJECTS = 100_000  # customers, and payment methods that came by themselves
+# docs.stripe.com/api/metadata
+MOST_METADATA, LONGEST_NAME, LONGEST_VALUE = 50, 40, 500
+KEY = "idempotency-key"
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """What a request executes, and what its answer shows.
+
+    `show` may raise a Refusal. `after` runs however the request ended, an answer that is lost or an
+    injected error included.
+    """
+
+    operation: str
+    request: PaymentRequest
+    show: Callable[[Answer], Shown]
+    after: Callable[[], None] = lambda: None
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """A request on one route. `names`: what stands in its path's placeholders."""
+
+    call: VendorCall
+    route: Route
+    names: list[str]
+    given: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Its idempotency key, "" for none; only a POST has any."""
+        return self.call.http.headers.get(KEY, "") if self.call.http.method == "POST" else ""
+
+    def texts(self) -> tuple[str, ...]:
+        """What the merchant wrote that may name its order."""
+        given = self.given
+        metadata = given.get("metadata")
+        values = list(metadata.values()) if isinstance(metadata, dict) else []
+        plain = [given.get(name) for name in ("description", "transfer_group")]
+        return tuple(value for value in [*values, *plain] if isinstance(value, str))
+
+    def concerns(self, object_id: str) -> Attributed:
+        """The payment of an object that the request is about."""
+        return self.call.attribute(
+            Evidence(headers=self.call.http.headers, object_id=object_id, makes_attempt=False)
+        )
+
+    def note_payment(self) -> None:
+        """Note the payment that the request seems to be for; it makes no attempt at it."""
+        self.call.attribute(
+            Evidence(
+                headers=self.call.http.headers,
+                texts=self.texts(),
+                key=self.key,
+                object_id=self.names[0] if self.names else "",
+                makes_attempt=False,
+            )
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """The objects of one link. `version`: of the API, as its events name it."""
+
+    backend: Backend
+    version: str
+    intents: Intents
+    objects: Objects
+    methods: OrderedDict[str, Method] = field(default_factory=OrderedDict)
+    customers: OrderedDict[str, Shown] = field(default_factory=OrderedDict)
+    made: int = 0
+
+    def new_id(self, prefix: str, digits: int = 24) -> str:
+        """An id for an object that is of no payment."""
+        self.made += 1
+        return opaque(prefix, f"{self.backend.link}/{prefix}/{self.made}", digits)
+
+    def no_payment(self) -> PaymentRequest:
+        """The request of what is of no payment. Each has its own draw, as its attempt is."""
+        self.made += 1
+        return PaymentRequest("", 0, "", TEST_CARDS[0], attempt=self.made)
+
+    def looked_up(self, show: Callable[[], Shown], request: PaymentRequest | None = None) -> Plan:
+        """A plan that moves no money."""
+        return Plan(
+            operation="query", request=request or self.no_payment(), show=lambda _answer: show()
+        )
+
+    def keep_method(self, method: Method) -> None:
+        """Remember a payment method; the oldest is forgotten beyond MAX_OBJECTS."""
+        self.methods[method.id] = method
+        if len(self.methods) > MAX_OBJECTS:
+            self.methods.popitem(last=False)
+
+    def method(self, name: str) -> Method | None:
+        """A payment method by its id."""
+        kept = self.methods.get(name)
+        if kept is not None:
+            return kept
+        found = read("pm", name)
+        intent = self.intents.of(found[0]) if found is not None else None
+        if intent is None:
+            return None
+        methods = [*(charge.method for charge in intent.charges), intent.method]
+        return next((method for method in methods if method and method.id == name), None)
+
+    def method_asked(self, name: str, made_id: str) -> Method:
+        """The method that a parameter names: an id, a test card's name or a token of ours.
+
+        Raises Refusal for any other text.
+        """
+        known = self.method(name) or named(name, made_id, self.backend.now_s())
+        if known is None:
+            refusal = missing("PaymentMethod", name, "payment_method")
+            refusal.status = 400
+            raise refusal
+        return known
+
+    def customer_asked(self, given: dict[str, Any]) -> str | None:
+        """The customer that a parameter names, None for none. Raises Refusal for an unknown."""
+        name = text(given, "customer")
+        if name and name not in self.customers:
+            refusal = missing("customer", name, "customer")
+            refusal.status = 400
+            raise refusal
+        return name or None
+
+
+def written(before: dict[str, str], given: dict[str, Any]) -> dict[str, str]:
+    """Metadata after an update: a value "" takes its key away, "" in place of all takes all."""
+    if given.get("metadata") == "":
+        return {}
+    asked = mapping(given, "metadata")
+    for name, value in asked.items():
+        if not isinstance(value, str):
+            raise invalid("Metadata values must be strings.", param=f"metadata[{name}]")
+        if len(name) > LONGEST_NAME or len(value) > LONGEST_VALUE:
+            raise invalid(
+                f"Metadata keys can have up to {LONGEST_NAME} characters and metadata values up to "
+                f"{LONGEST_VALUE} characters.",
+                param=f"metadata[{name}]",
+            )
+    changed = {name: value for name, value in {**before, **asked}.items() if value != ""}
+    if len(changed) > MOST_METADATA:
+        raise invalid(
+            f"You can only specify up to {MOST_METADATA} metadata keys.", param="metadata"
+        )
+    return changed

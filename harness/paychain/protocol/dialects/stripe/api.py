@@ -1,0 +1,333 @@
+"""Stripe's API in front of a mock link: PaymentIntents and what belongs to them.
+
+Each request becomes a plan: one operation of the link, and what its answer shows. A repeat of an
+idempotency key executes the plan of the first request again, so that the link recognises it.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+import msgspec
+
+from paychain.protocol.dialects.stripe import (
+    followups,
+    listing,
+    payments,
+    people,
+    reading,
+    searching,
+)
+from paychain.protocol.dialects.stripe.account import KEY, Account, Asked, Plan
+from paychain.protocol.dialects.stripe.authentication import PAGE, Returned, authenticate
+from paychain.protocol.dialects.stripe.details import Shown
+from paychain.protocol.dialects.stripe.errors import GARBAGE, LOGS, Refusal, invalid, of_link
+from paychain.protocol.dialects.stripe.events import Events
+from paychain.protocol.dialects.stripe.form import BadForm, parse
+from paychain.protocol.dialects.stripe.ids import made, opaque
+from paychain.protocol.dialects.stripe.objects import Objects
+from paychain.protocol.dialects.stripe.parameters import Route, routes, unknown_in
+from paychain.protocol.dialects.stripe.records import Intents
+from paychain.protocol.dialects.stripe.webhooks import secret_of, signed
+from paychain.protocol.message import Error, ErrorKind, Event, PaymentRequest
+from paychain.protocol.reply import Reply
+from paychain.protocol.vendor import Backend, VendorCall
+from paychain.wire.http import HttpRequest, HttpResponse
+
+VERSION = "2026-08-26.dahlia"  # of the description that answers are validated against
+MAX_KEYS = 50_000  # whose first request is remembered
+_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
+_JSON = {"content-type": "application/json"}
+Handler = Callable[[Account, Asked], Plan]
+_HANDLERS: dict[str, Handler] = {
+    "POST /v1/payment_intents": payments.create,
+    "GET /v1/payment_intents": listing.intents,
+    "GET /v1/payment_intents/search": searching.intents,
+    "GET /v1/payment_intents/{intent}": payments.retrieve,
+    "POST /v1/payment_intents/{intent}": payments.update,
+    "POST /v1/payment_intents/{intent}/confirm": payments.confirm,
+    "POST /v1/payment_intents/{intent}/capture": followups.capture,
+    "POST /v1/payment_intents/{intent}/cancel": followups.cancel,
+    "POST /v1/payment_intents/{intent}/increment_authorization": payments.increment,
+    "POST /v1/refunds": followups.refund,
+    "GET /v1/refunds": listing.refunds,
+    "GET /v1/refunds/{refund}": followups.retrieve_refund,
+    "POST /v1/refunds/{refund}": followups.update_refund,
+    "GET /v1/charges": listing.charges,
+    "GET /v1/charges/search": searching.charges,
+    "GET /v1/charges/{charge}": listing.charge,
+    "GET /v1/charges/{charge}/refunds": listing.refunds,
+    "POST /v1/payment_methods": people.create_method,
+    "GET /v1/payment_methods": listing.methods,
+    "GET /v1/payment_methods/{payment_method}": people.retrieve_method,
+    "POST /v1/payment_methods/{payment_method}/attach": people.attach,
+    "POST /v1/payment_methods/{payment_method}/detach": people.detach,
+    "POST /v1/customers": people.create_customer,
+    "GET /v1/customers": listing.customers,
+    "GET /v1/customers/{customer}": people.retrieve_customer,
+    "POST /v1/customers/{customer}": people.update_customer,
+    "DELETE /v1/customers/{customer}": people.delete_customer,
+    "GET /v1/customers/{customer}/payment_methods": listing.methods,
+    "GET /v1/balance_transactions/{id}": listing.movement,
+    "GET /v1/balance_transactions": listing.movements,
+}
+
+
+class Stripe:
+    """The API of one link."""
+
+    idempotency: ClassVar[str] = "stripe-v1"
+    settings: ClassVar[tuple[str, ...]] = ()
+    signs_time: ClassVar[bool] = True
+    hosts: ClassVar[tuple[str, ...]] = ("api.stripe.com",)
+
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002
+        self._backend = backend
+        self._account = Account(
+            backend=backend, intents=Intents(backend), objects=Objects(backend), version=VERSION
+        )
+        self._events = Events(self._account)
+        self._handlers: dict[str, Handler] = {
+            **_HANDLERS,
+            "GET /v1/events": lambda _account, asked: self._events.listed(asked),
+            "GET /v1/events/{id}": lambda _account, asked: self._events.retrieve(asked),
+        }
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._requests = 0
+
+    # -- a request ------------------------------------------------------------------------------
+    async def handle(self, call: VendorCall) -> HttpResponse:
+        """Answer one request."""
+        http = call.http
+        self._account.objects.base = _base(http)
+        asked: Asked | None = None
+        try:
+            if http.target.startswith(PAGE):
+                return await self._authenticated(call)
+            _check_head(http)
+            # In life an account's events are of the version that its webhooks were set up with.
+            self._account.version = http.headers.get("stripe-version", VERSION)
+            asked = self._asked(call)
+            plan = self._plans.get(asked.key) if self._backend.knows_keys else None
+            if plan is not None:
+                # Another request under the same key never gets further than the link.
+                return await self._executed(asked, replace(plan, after=_nothing))
+            plan = self._planned(asked)
+        except Refusal as refusal:
+            if asked is not None:
+                asked.note_payment()
+            await call.execute("query", self._account.no_payment(), is_keyed=False)
+            return self._refused(http, refusal)
+        return await self._executed(asked, plan)
+
+    async def _executed(self, asked: Asked, plan: Plan) -> HttpResponse:
+        http, is_replayed = asked.call.http, False
+        try:
+            answer = await asked.call.execute(plan.operation, plan.request)
+            is_replayed = answer.replayed
+            response = self._response(http, 200, self._expanded(plan.show(answer), asked))
+        except Refusal as refusal:
+            response = self._refused(http, refusal)
+        finally:
+            plan.after()
+        return self.mark_replayed(response) if is_replayed else response
+
+    def _asked(self, call: VendorCall) -> Asked:
+        """What a request asks for. Raises Refusal for an unknown path or parameter."""
+        http = call.http
+        path, _, query = http.target.partition("?")
+        parts = [unquote(part) for part in path.strip("/").split("/")]
+        for route in routes():
+            names = route.matches(http.method, parts)
+            if names is not None:
+                given = _given(http, query)
+                unknown = unknown_in(route, given)
+                if unknown is not None:
+                    raise unknown
+                for name in given:
+                    if name in route.ignores:
+                        call.ignored(name)
+                return Asked(call=call, route=route, names=names, given=given)
+        raise invalid(
+            f"Unrecognized request URL ({http.method}: {path}). Please see "
+            "https://stripe.com/docs or we can help at https://support.stripe.com/.",
+            status=404,
+        )
+
+    def _planned(self, asked: Asked) -> Plan:
+        """The plan of a request, remembered for repeats of its key. Raises Refusal."""
+        plan = self._handlers[asked.route.name](self._account, asked)
+        if asked.key:
+            self._plans[asked.key] = plan
+            if len(self._plans) > MAX_KEYS:
+                self._plans.popitem(last=False)
+        return plan
+
+    async def _authenticated(self, call: VendorCall) -> HttpResponse:
+        """The page where the customer authenticates, which sends it back to the shop."""
+        path, _, query = call.http.target.partition("?")
+        route = Route(f"GET {PAGE}{{intent}}", (), frozenset(), frozenset())
+        asked = Asked(call=call, route=route, names=[path.removeprefix(PAGE)], given=_parsed(query))
+        plan, returned = authenticate(self._account, asked)
+        return returned.response(await self._executed(asked, plan))
+
+    def _expanded(self, shown: Shown, asked: Asked) -> Shown:
+        return listing.expanded(self._account, shown, asked.given)
+
+    # -- responses ------------------------------------------------------------------------------
+    def _head(self, http: HttpRequest | None) -> dict[str, str]:
+        self._requests += 1
+        name = opaque("req", f"{self._backend.link}/{self._requests}", 14)
+        headers = {**_JSON, "request-id": name, "stripe-version": VERSION}
+        if http is not None:
+            headers["stripe-version"] = http.headers.get("stripe-version", VERSION)
+            if http.headers.get(KEY) and http.method == "POST":
+                headers[KEY] = http.headers[KEY]
+                headers["original-request"] = name
+        return headers
+
+    def _response(self, http: HttpRequest, status: int, shown: Shown) -> HttpResponse:
+        body = msgspec.json.encode(shown)
+        return HttpResponse(status, body, self._head(http))
+
+    def _refused(self, http: HttpRequest, refusal: Refusal) -> HttpResponse:
+        error = dict(refusal.error)
+        intent = self._account.intents.of(refusal.about) if refusal.about else None
+        if intent is not None:
+            error["payment_intent"] = self._account.objects.intent(intent)
+        response = self._response(http, refusal.status, {})
+        error["request_log_url"] = f"{LOGS}{response.headers['request-id']}"
+        body = {"error": dict(sorted(error.items()))}
+        response.body = msgspec.json.encode(body)
+        if error.get("code") == "lock_timeout":
+            response.headers["stripe-should-retry"] = "true"
+        return response
+
+    # -- the seam -------------------------------------------------------------------------------
+    def name_of(self, reference: str) -> str:
+        """The payment intent of an authorisation."""
+        return made("pi", reference)
+
+    def key(self, http: HttpRequest) -> str:
+        """Of a POST: reading has no key."""
+        return http.headers.get(KEY, "") if http.method == "POST" else ""
+
+    def error(self, error: Error) -> HttpResponse:
+        """An error of the link behind in Stripe's shape."""
+        headers = self._head(None)
+        if error.kind is ErrorKind.GARBLED:
+            return HttpResponse(200, GARBAGE, headers)
+        status, shown = of_link(error)
+        if error.kind is ErrorKind.KEY_IN_FLIGHT:
+            headers["stripe-should-retry"] = "true"
+        elif status == 500:
+            # What was executed would only be repeated: SDKs that obey do not try again.
+            headers["stripe-should-retry"] = "false"
+        if status == 429:
+            headers["stripe-rate-limited-reason"] = "global-rate"
+        if error.retry_after_s:
+            headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+        shown["request_log_url"] = f"{LOGS}{headers['request-id']}"
+        return HttpResponse(status, msgspec.json.encode({"error": shown}), headers)
+
+    def mark_replayed(self, response: HttpResponse) -> HttpResponse:
+        """`Idempotent-Replayed`, with the first request's id as `Original-Request`."""
+        original = response.headers.get("request-id", "")
+        response.headers.update(
+            {
+                "idempotent-replayed": "true",
+                "original-request": original,
+                "request-id": self._head(None)["request-id"],
+            }
+        )
+        return response
+
+    def reports(self, kind: str, request: PaymentRequest) -> bool:
+        """Whether there is any event for what became of a request."""
+        return bool(self._events.types(kind, request))
+
+    def events(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
+        """The types of its events, each kept as it is now."""
+        types = self._events.types(kind, request)
+        for name in types:
+            self._events.keep(name, request)
+        return types
+
+    def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
+        """An event, signed."""
+        return signed(self._events.shown(event.event, event, sent_s), path, secret, sent_s)
+
+    @staticmethod
+    def classify(response: HttpResponse) -> Reply:
+        """What a response says about the payment."""
+        return reading.classify(response)
+
+    @staticmethod
+    def secret(seed: str) -> str:
+        """`whsec_…`."""
+        return secret_of(seed)
+
+
+def _nothing() -> None:
+    """Of a repeat: the first request has cleaned up, or will."""
+
+
+def _given(http: HttpRequest, query: str) -> dict[str, Any]:
+    """The parameters of a request. Raises Refusal for a body that is no form."""
+    if http.method != "POST":
+        return _parsed(query)
+    kind = http.headers.get("content-type", "")
+    if http.body and "json" in kind:
+        raise invalid(
+            "Invalid request (check that your POST content type is "
+            "application/x-www-form-urlencoded). If you have any questions, we can help at "
+            "https://support.stripe.com/."
+        )
+    try:
+        return _parsed("&".join(part for part in (query, http.body.decode("utf-8")) if part))
+    except UnicodeDecodeError as error:
+        raise invalid("Invalid UTF-8 in the request's body.") from error
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        return parse(text)
+    except BadForm as error:
+        raise invalid(str(error)) from error
+
+
+def _check_head(http: HttpRequest) -> None:
+    """Raises Refusal without an API key, and for a version that is none."""
+    method, _, value = http.headers.get("authorization", "").partition(" ")
+    if method.lower() == "basic":
+        try:
+            value = base64.b64decode(value, validate=True).decode().partition(":")[0]
+        except (ValueError, UnicodeDecodeError):
+            value = "?"
+    if not value.strip():
+        raise invalid(
+            "You did not provide an API key. You need to provide your API key in the Authorization "
+            "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
+            status=401,
+        )
+    if not value.strip().startswith(("sk_", "rk_", "pk_")):
+        raise invalid(f"Invalid API Key provided: {value[:4]}****", status=401)
+    version = http.headers.get("stripe-version", VERSION)
+    if _VERSION.fullmatch(version) is None:
+        raise invalid(f"Invalid Stripe API version: {version}")
+
+
+def _base(http: HttpRequest) -> str:
+    """Where this link is reached: over TLS, unless the address says that it is near."""
+    host = http.headers.get("host", "localhost")
+    is_near = ":" in host or host == "localhost"
+    return f"{'http' if is_near else 'https'}://{host}"
+
+
+__all__ = ["Returned", "Stripe"]

@@ -1,0 +1,83 @@
+"""The page where a customer authenticates a payment: in life Stripe's, behind the bank's challenge.
+
+`GET /3d_secure_2/authenticate/{intent}` succeeds; with `?result=failed` the customer fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
+from paychain.protocol.dialects.stripe.confirming import confirmed
+from paychain.protocol.dialects.stripe.details import Shown
+from paychain.protocol.dialects.stripe.errors import CARD, shaped
+from paychain.protocol.dialects.stripe.intents import found_intent, request_of, unexpected
+from paychain.protocol.dialects.stripe.records import REQUIRES_ACTION, Intent
+from paychain.protocol.message import Answer
+from paychain.wire.http import HttpResponse
+
+PAGE = "/3d_secure_2/authenticate/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """Where the customer goes when it has authenticated, or failed to."""
+
+    url: str
+    intent: str
+    client_secret: str
+    has_failed: bool = False  # to authenticate
+
+    def response(self, shown: HttpResponse) -> HttpResponse:
+        """A redirection to the shop, or the intent itself where the shop gave no address."""
+        if not self.url:
+            return shown
+        is_failed = self.has_failed or shown.status >= 400
+        query = urlencode(
+            {
+                "payment_intent": self.intent,
+                "payment_intent_client_secret": self.client_secret,
+                "redirect_status": "failed" if is_failed else "succeeded",
+            }
+        )
+        mark = "&" if "?" in self.url else "?"
+        return HttpResponse(303, b"", {"location": f"{self.url}{mark}{query}"})
+
+
+def authenticate(account: Account, asked: Asked) -> tuple[Plan, Returned]:
+    """Charge a payment whose customer has authenticated. Raises Refusal."""
+    intent = found_intent(account, asked)
+    status = intent.status(account.objects.entry(intent))
+    returned = Returned(
+        url=intent.return_url,
+        intent=intent.id,
+        client_secret=account.objects.intent(intent)["client_secret"],
+        has_failed=asked.given.get("result") == "failed",
+    )
+    if status != REQUIRES_ACTION:
+        raise unexpected(intent, f"This PaymentIntent has a status of {status}.")
+    if returned.has_failed:
+        return _failed(account, intent), returned
+    intent.is_authenticated = True
+    return confirmed(account, asked, intent), returned
+
+
+def _failed(account: Account, intent: Intent) -> Plan:
+    """The customer did not authenticate: the card is not the intent's any more."""
+    method = intent.method
+    intent.waits, intent.method = False, None
+    intent.error = shaped(
+        CARD,
+        "The provided PaymentMethod has failed authentication. You can provide payment_method_data "
+        "or a new PaymentMethod to attempt to fulfill this PaymentIntent again.",
+        code="payment_intent_authentication_failure",
+    )
+    if method is not None:
+        intent.error["payment_method"] = account.objects.method(method)
+
+    def show(_answer: Answer) -> Shown:
+        account.backend.notify("payment_intent.payment_failed", request_of(intent))
+        return account.objects.intent(intent)
+
+    return Plan(operation="query", request=request_of(intent), show=show)

@@ -1,0 +1,154 @@
+"""Stripe's payment methods: test cards by number, token and name, and what each of them does."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+import yaml
+
+from paychain.payments.cards import TEST_CARDS, Card
+from paychain.protocol.dialects.stripe.errors import card_refused, invalid, missing
+from paychain.protocol.dialects.stripe.parameters import integer, mapping, text
+from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
+
+BRANDS = {"30": "diners", "35": "jcb", "62": "unionpay"}  # that no test card of ours is of
+EXPIRES = (12, 2034)  # month and year, where none is given
+
+
+class TestCard(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """One of Stripe's test cards. `declined_as` is a DE39 code, "" for a card that is good."""
+
+    __test__ = False  # no test, whatever its name says
+
+    number: str
+    names: list[str]
+    source: str
+    confidence: str
+    declined_as: str = ""
+    authenticate: str = ""
+    funding: str = "credit"
+
+
+class Method(msgspec.Struct, kw_only=True, gc=False):
+    """A payment method. `card` is what is charged; `last4` and `brand` are what is shown."""
+
+    id: str
+    card: Card
+    brand: str
+    last4: str
+    created_s: int
+    month: int = EXPIRES[0]
+    year: int = EXPIRES[1]
+    funding: str = "credit"
+    declined_as: str = ""
+    must_authenticate: bool = False
+    has_cvc: bool = False
+    customer: str = ""
+    billing: dict[str, Any] = {}
+    metadata: dict[str, str] = {}
+
+
+class _Table(msgspec.Struct, forbid_unknown_fields=True):
+    version: str
+    cards: list[TestCard]
+
+
+@cache
+def test_cards() -> dict[str, TestCard]:
+    """By number, and by every name."""
+    loaded = resources.files(__package__).joinpath("test_cards.yaml").read_text("utf-8")
+    cards = msgspec.convert(yaml.safe_load(loaded), _Table).cards
+    return {name: card for card in cards for name in (card.number, *card.names)}
+
+
+@cache
+def _numbers() -> frozenset[str]:
+    return frozenset(card.number for card in test_cards().values())
+
+
+def named(name: str, made_id: str, created_s: int) -> Method | None:
+    """The method of one of Stripe's names or of our tokens; None for any other text."""
+    known = test_cards().get(name) if not name.isdigit() else None
+    if known is not None:
+        return _of_number(known.number, made_id, created_s)
+    card = card_of_token(name)
+    return _of_number(card.number, made_id, created_s) if card is not None else None
+
+
+def of_parameters(given: dict[str, Any], made_id: str, created_s: int) -> Method:
+    """The method of `payment_method_data`, or of a request to make one.
+
+    Raises Refusal for a card that Stripe does not take.
+    """
+    kind = text(given, "type") or "card"
+    if kind != "card":
+        raise invalid(f"The payment method type provided: {kind} is invalid.", param="type")
+    card = mapping(given, "card")
+    token = text(card, "token")
+    if token:
+        method = named(token, made_id, created_s)
+        if method is None:
+            raise missing("token", token, "card[token]")
+    else:
+        if "number" not in card:
+            raise invalid(
+                "Missing required param: card[number].",
+                code="parameter_missing",
+                param="card[number]",
+            )
+        method = _of_number(text(card, "number"), made_id, created_s)
+        _add_details(method, card)
+    method.billing = mapping(given, "billing_details")
+    method.metadata = {name: str(value) for name, value in mapping(given, "metadata").items()}
+    return method
+
+
+def _add_details(method: Method, card: dict[str, Any]) -> None:
+    month, year = integer(card, "exp_month"), integer(card, "exp_year")
+    if month is not None and month > 12:
+        raise card_refused(
+            "Your card's expiration month is invalid.", "invalid_expiry_month", "exp_month"
+        )
+    method.month = month or method.month
+    if year is not None:
+        method.year = year + 2000 if year < 100 else year
+    cvc = text(card, "cvc")
+    if cvc and not (cvc.isdecimal() and len(cvc) in (3, 4)):
+        raise card_refused("Your card's security code is invalid.", "invalid_cvc", "cvc")
+    method.has_cvc = bool(cvc)
+
+
+def _of_number(number: str, made_id: str, created_s: int) -> Method:
+    found = card_of_number(number, published=_numbers())
+    if isinstance(found, BadNumber):
+        if found.fault == "not for testing":
+            raise card_refused(
+                "Your card was declined. Your request was in test mode, but used a non test card. "
+                "For a list of valid test cards, visit: https://stripe.com/docs/testing.",
+                "card_declined",
+                "number",
+                "test_mode_live_card",
+            )
+        raise card_refused("Your card number is incorrect.", "incorrect_number", "number")
+    digits = number.replace(" ", "").replace("-", "")
+    known = test_cards().get(digits)
+    return Method(
+        id=made_id,
+        card=found,
+        brand=BRANDS.get(digits[:2], found.scheme),
+        last4=digits[-4:],
+        created_s=created_s,
+        funding=known.funding if known is not None else "credit",
+        declined_as=known.declined_as if known is not None else "",
+        must_authenticate=known is not None and known.authenticate == "always",
+    )
+
+
+def of_card(card: Card, made_id: str, created_s: int) -> Method:
+    """The method of a card that is booked already."""
+    return _of_number(
+        card.number if card in TEST_CARDS else TEST_CARDS[0].number, made_id, created_s
+    )

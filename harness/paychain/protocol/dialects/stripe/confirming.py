@@ -1,0 +1,139 @@
+"""An intent's card is charged, or its customer has to authenticate first."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from paychain.payments.codes import AUTHENTICATION_REQUIRED, asks_for_authentication
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
+from paychain.protocol.dialects.stripe.cards import Method
+from paychain.protocol.dialects.stripe.details import Shown
+from paychain.protocol.dialects.stripe.errors import Refusal
+from paychain.protocol.dialects.stripe.intents import request_of
+from paychain.protocol.dialects.stripe.parameters import boolean
+from paychain.protocol.dialects.stripe.records import (
+    PROCESSING,
+    REQUIRES_CAPTURE,
+    SUCCEEDED,
+    Charge,
+    Intent,
+    Part,
+)
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.protocol.vendor import Evidence
+
+
+def confirmed(account: Account, asked: Asked, intent: Intent) -> Plan:
+    """Charge an intent's card, or let its customer authenticate first."""
+    method = intent.method
+    assert method is not None  # checked before
+    given = asked.given
+    off_session = given.get("off_session", "false")
+    intent.is_off_session = intent.is_off_session or off_session not in ("false", "0", "")
+    declines_instead = intent.is_off_session or boolean(given, "error_on_requires_action")
+    must_wait = method.must_authenticate and not intent.is_authenticated
+    if must_wait and not declines_instead:
+        intent.waits = True
+        return _waiting(account, intent)
+    intent.waits = False
+    intent.error = None
+    request = _charged(account, asked, intent, method)
+    if must_wait:
+        request = replace(request, declined_as=AUTHENTICATION_REQUIRED)
+    charge = Charge(request=request, method=method, created_s=account.backend.now_s())
+    if request.is_sale:
+        charge.captures.append(
+            Part(item="c1", amount_minor=request.amount_minor, created_s=charge.created_s)
+        )
+    account.intents.add_charge(intent, charge)
+    intent.is_busy = True
+
+    def free() -> None:
+        intent.is_busy = False
+
+    return Plan(
+        operation="authorise",
+        request=request,
+        show=lambda answer: _authorised(account, intent, charge, answer, declines_instead),
+        after=free,
+    )
+
+
+def _charged(account: Account, asked: Asked, intent: Intent, method: Method) -> PaymentRequest:
+    """The authorisation of the next charge: each presentation of a card is an attempt."""
+    if not intent.charges and intent.is_stranger:
+        _recognise(asked, intent, method)
+    reference, attempt = intent.first_reference or intent.reference, intent.attempt
+    if intent.charges:
+        found = asked.call.attribute(Evidence(headers={}, texts=(intent.payment,), key=asked.key))
+        is_known = found.payment == intent.payment
+        attempt = found.attempt if is_known else intent.attempt + len(intent.charges)
+        reference = found.reference if is_known else reference
+    if intent.charges and account.intents.of(reference) is not None:
+        account.made += 1
+        reference = f"{reference}~{account.backend.link}.i{account.made}"
+    return replace(
+        request_of(intent),
+        instrument=method.card,
+        attempt=attempt,
+        reference=reference,
+        authenticated=intent.is_authenticated,
+        three_ds="challenge" if intent.is_authenticated else "",
+        is_sale=not intent.is_manual,
+        declined_as=method.declined_as,
+    )
+
+
+def _recognise(asked: Asked, intent: Intent, method: Method) -> None:
+    """Find the payment of an intent that was made before its card was known."""
+    found = asked.call.attribute(
+        Evidence(
+            headers=asked.call.http.headers,
+            texts=asked.texts(),
+            key=asked.key,
+            instrument=method.card,
+            amount_minor=intent.amount_minor,
+            currency=intent.currency.upper(),
+        )
+    )
+    if found.by != "nothing":
+        intent.payment, intent.attempt = found.payment, found.attempt
+        intent.first_reference, intent.is_stranger = found.reference, False
+
+
+def _authorised(
+    account: Account, intent: Intent, charge: Charge, answer: Answer, declines_instead: bool
+) -> Shown:
+    """What the answer to a charge shows; a decline is an error."""
+    charge.answer = answer
+    if answer.reference.startswith(f"{charge.reference}~"):
+        # The link executed a repeated key again: what it authorised is another intent.
+        booked = account.backend.entry(answer.reference)
+        again = booked.request if booked is not None and booked.request is not None else None
+        if again is not None:
+            return account.objects.intent(account.intents.booked(again, intent))
+    stale = account.intents.of(answer.reference) if answer.reference else None
+    shown = stale if stale is not None and stale is not intent else intent
+    if answer.outcome is Outcome.UNKNOWN:
+        return account.objects.intent(shown, PROCESSING)
+    if answer.outcome is Outcome.APPROVED:
+        approved = REQUIRES_CAPTURE if intent.is_manual else SUCCEEDED
+        return account.objects.intent(shown, approved if shown is intent else "")
+    is_soft = asks_for_authentication(answer.code, charge.request.instrument.group)
+    if is_soft and not declines_instead and not intent.is_authenticated:
+        intent.waits = True
+        account.backend.notify("payment_intent.requires_action", charge.request)
+        return account.objects.intent(intent)
+    intent.error = account.objects.decline(charge, AUTHENTICATION_REQUIRED if is_soft else "")
+    if intent.is_authenticated:
+        intent.is_authenticated = False
+    raise Refusal(402, dict(intent.error), intent.reference)
+
+
+def _waiting(account: Account, intent: Intent) -> Plan:
+    def show(_answer: Answer) -> Shown:
+        account.backend.notify("payment_intent.requires_action", request_of(intent))
+        return account.objects.intent(intent)
+
+    return Plan(operation="query", request=request_of(intent), show=show)

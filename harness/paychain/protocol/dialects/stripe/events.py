@@ -1,0 +1,186 @@
+"""Stripe's events: which of them report what became of a payment, and each as it is shown.
+
+An event has one id however it is heard of: by a webhook, again by a webhook, or from the list.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from functools import partial
+
+import msgspec
+
+from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
+from paychain.protocol.dialects.stripe.details import Shown
+from paychain.protocol.dialects.stripe.errors import missing
+from paychain.protocol.dialects.stripe.ids import opaque
+from paychain.protocol.dialects.stripe.intents import request_of
+from paychain.protocol.dialects.stripe.listing import page
+from paychain.protocol.dialects.stripe.parameters import text
+from paychain.protocol.dialects.stripe.records import SUCCEEDED, Charge, Intent
+from paychain.protocol.message import PaymentRequest
+
+MAX_SNAPSHOTS = 10_000  # events that are remembered as they were; others show today's object
+_HELD = ("charge.succeeded", "payment_intent.amount_capturable_updated")
+_SOLD = ("charge.succeeded", "payment_intent.succeeded")
+_PART = ("charge.captured", "payment_intent.amount_capturable_updated")
+_WHOLE = ("charge.captured", "payment_intent.succeeded")
+_DECLINED = ("charge.failed", "payment_intent.payment_failed")
+_REFUNDED = ("refund.created", "charge.refunded")
+_CANCELED = ("payment_intent.canceled",)
+
+
+class Events:
+    """The events of one link."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._snapshots: OrderedDict[str, bytes] = OrderedDict()
+
+    def types(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
+        """What is reported when a request became `kind` (`message.Event.event`), in order."""
+        if kind.startswith("payment_intent."):
+            return (kind,)
+        match kind:
+            case "authorised":
+                # Stripe reports a sale when it is captured, which is at once.
+                intent = self._account.intents.of(request.reference)
+                return () if intent is not None and not intent.is_manual else _HELD
+            case "declined":
+                return _DECLINED
+            case "captured":
+                return self._captured(request)
+            case "refunded":
+                return _REFUNDED
+            case "voided" | "expired":
+                return _CANCELED if self._is_over(request) else ()
+            case _:
+                return ()
+
+    def _captured(self, request: PaymentRequest) -> tuple[str, ...]:
+        found = self._account.intents.charge_of(request.reference)
+        if found is None or not found[0].is_manual:
+            return _SOLD
+        is_whole = found[0].status(self._account.backend.entry(request.reference)) == SUCCEEDED
+        return _WHOLE if is_whole else _PART
+
+    def _is_over(self, request: PaymentRequest) -> bool:
+        entry = self._account.backend.entry(request.reference)
+        return entry is not None and entry.captured_minor == 0
+
+    def keep(self, kind: str, request: PaymentRequest) -> None:
+        """Remember an event's object as it is now."""
+        event = self._event(kind, request, self._account.backend.now_s())
+        self._snapshots[event["id"]] = msgspec.json.encode(event)
+        if len(self._snapshots) > MAX_SNAPSHOTS:
+            self._snapshots.popitem(last=False)
+
+    def shown(self, kind: str, request: PaymentRequest, created_s: int) -> Shown:
+        """An event as it was when it happened, or with today's object."""
+        kept = self._snapshots.get(event_id(request, kind))
+        if kept is None:
+            return self._event(kind, request, created_s)
+        shown: Shown = msgspec.json.decode(kept)
+        return shown
+
+    def _event(self, kind: str, request: PaymentRequest, created_s: int) -> Shown:
+        return {
+            "id": event_id(request, kind),
+            "object": "event",
+            "api_version": self._account.version,
+            "created": created_s,
+            "data": {"object": self._object(kind, request)},
+            "livemode": False,
+            "pending_webhooks": 1,
+            "request": {"id": None, "idempotency_key": None},
+            "type": kind,
+        }
+
+    def _object(self, kind: str, request: PaymentRequest) -> Shown:
+        account = self._account
+        intent = account.intents.of(request.reference) or account.intents.booked(request)
+        if kind.startswith("payment_intent."):
+            return account.objects.intent(intent)
+        found = account.intents.charge_of(request.reference)
+        charge = found[1] if found is not None else intent.charges[-1]
+        if kind.startswith("refund."):
+            for part in charge.refunds:
+                if part.item == request.item:
+                    return account.objects.refund(intent, charge, part)
+        return account.objects.charge(intent, charge)
+
+    # -- the list ---------------------------------------------------------------------------------
+    def listed(self, asked: Asked) -> Plan:
+        """`GET /v1/events`, newest first."""
+        wanted = asked.given.get("types") or []
+        kind = text(asked.given, "type")
+        kinds = [kind] if kind else list(wanted)
+
+        def all_events() -> Iterator[Shown]:
+            for intent in self._account.intents.newest_first():
+                for name, request, created_s in reversed(self._of(intent)):
+                    if not kinds or any(_fits(name, pattern) for pattern in kinds):
+                        yield self.shown(name, request, created_s)
+
+        return page(self._account, asked, all_events())
+
+    def retrieve(self, asked: Asked) -> Plan:
+        """`GET /v1/events/{id}`."""
+        name = asked.names[0]
+        for intent in self._account.intents.newest_first():
+            for kind, request, created_s in self._of(intent):
+                if event_id(request, kind) == name:
+                    return self._account.looked_up(partial(self.shown, kind, request, created_s))
+        raise missing("event", name)
+
+    def _of(self, intent: Intent) -> list[tuple[str, PaymentRequest, int]]:
+        """Everything that the books say has happened to an intent, in order, with its time."""
+        asked = request_of(intent)
+        found = [("payment_intent.created", asked, intent.created_s)]
+        if intent.waits:
+            found.append(("payment_intent.requires_action", asked, intent.created_s))
+        for charge in intent.charges:
+            found += self._of_charge(intent, charge)
+        has_hold = any(name in _HELD for name, _, _ in found)
+        if intent.canceled_s and not has_hold:
+            found.append((_CANCELED[0], asked, intent.canceled_s))
+        return found
+
+    def _of_charge(self, intent: Intent, charge: Charge) -> list[tuple[str, PaymentRequest, int]]:
+        entry = self._account.backend.entry(charge.reference)
+        if entry is None or entry.state == "in_flight":
+            return []
+        request, created_s = charge.request, charge.created_s
+        if entry.state == "not_authorised":
+            return [(name, request, created_s) for name in _DECLINED]
+        found = []
+        if intent.is_manual:
+            found = [(name, request, created_s) for name in _HELD]
+        done = charge.captured(entry)
+        is_whole = intent.status(entry) == SUCCEEDED
+        for part in done:
+            names = _SOLD
+            if intent.is_manual:
+                names = _WHOLE if is_whole and part is done[-1] else _PART
+            found += [(name, _item(request, part.item), part.created_s) for name in names]
+        for part in charge.refunded(entry):
+            found += [(name, _item(request, part.item), part.created_s) for name in _REFUNDED]
+        if entry.state in ("voided", "expired") and not entry.captured_minor:
+            canceled_s = intent.canceled_s or self._account.backend.now_s()
+            found.append((_CANCELED[0], request, canceled_s))
+        return found
+
+
+def event_id(request: PaymentRequest, kind: str) -> str:
+    """The same for a webhook of the event and for the event in the list."""
+    return opaque("evt", f"{request.reference}-{request.item or 'payment'}-{kind}")
+
+
+def _item(request: PaymentRequest, item: str) -> PaymentRequest:
+    fields = {name: getattr(request, name) for name in PaymentRequest.__struct_fields__}
+    return PaymentRequest(**{**fields, "item": item})
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1]))

@@ -1,0 +1,239 @@
+"""What follows an authorisation: captures, cancellations and refunds."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from paychain.payments.codes import INVALID_AMOUNT, NOT_FOUND
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.stripe.account import Account, Asked, Plan, written
+from paychain.protocol.dialects.stripe.details import Shown
+from paychain.protocol.dialects.stripe.errors import Refusal, invalid, missing
+from paychain.protocol.dialects.stripe.intents import found_intent, request_of, unexpected
+from paychain.protocol.dialects.stripe.parameters import boolean, choice, integer, text
+from paychain.protocol.dialects.stripe.records import (
+    PROCESSING,
+    REQUIRES_CAPTURE,
+    SUCCEEDED,
+    WAITING_OR_HELD,
+    Charge,
+    Intent,
+    Part,
+)
+from paychain.protocol.message import Answer
+
+REASONS = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
+REFUND_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
+
+
+def capture(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/payment_intents/{intent}/capture`: the rest is released unless more is to come."""
+    intent = found_intent(account, asked)
+    entry = account.objects.entry(intent)
+    status = intent.status(entry)
+    if status != REQUIRES_CAPTURE or entry is None or intent.charge is None:
+        raise unexpected(
+            intent,
+            f"This PaymentIntent could not be captured because it has a status of {status}. Only "
+            "a PaymentIntent with one of the following statuses may be captured: "
+            f"{REQUIRES_CAPTURE}.",
+        )
+    amount_minor = integer(asked.given, "amount_to_capture") or entry.rest_minor
+    if amount_minor > entry.rest_minor:
+        raise _too_large("amount_to_capture", amount_minor, entry.rest_minor)
+    for name in ("statement_descriptor", "statement_descriptor_suffix"):
+        if name in asked.given:
+            intent.fields[name] = text(asked.given, name) or None
+    if "metadata" in asked.given:
+        intent.fields["metadata"] = written(intent.fields.get("metadata", {}), asked.given)
+    charge = intent.charge
+    part = Part(
+        item=f"c{len(charge.captures) + 1}",
+        amount_minor=amount_minor,
+        created_s=account.backend.now_s(),
+    )
+    charge.captures.append(part)
+    request = replace(
+        charge.request,
+        amount_minor=amount_minor,
+        item=part.item,
+        is_final=boolean(asked.given, "final_capture", default=True),
+        is_sale=False,
+    )
+
+    def show(answer: Answer) -> Shown:
+        _settle(charge.captures, part, answer)
+        if answer.outcome is Outcome.DECLINED:
+            raise _refused(account, intent, charge, answer, "amount_to_capture")
+        is_open = answer.outcome is Outcome.UNKNOWN
+        return account.objects.intent(intent, PROCESSING if is_open else "")
+
+    return Plan(operation="capture", request=request, show=show)
+
+
+def cancel(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/payment_intents/{intent}/cancel`: what is held is released."""
+    intent = found_intent(account, asked)
+    entry = account.objects.entry(intent)
+    status = intent.status(entry)
+    reason = choice(asked.given, "cancellation_reason", REASONS)
+    if status not in WAITING_OR_HELD:
+        raise unexpected(
+            intent,
+            f"You cannot cancel this PaymentIntent because it has a status of {status}. Only a "
+            "PaymentIntent with one of the following statuses may be canceled: "
+            f"{', '.join(WAITING_OR_HELD)}.",
+        )
+    intent.cancellation_reason = reason
+    intent.canceled_s = account.backend.now_s()
+    charge = intent.charge
+    if charge is None or entry is None or entry.state == "not_authorised":
+        plan = account.looked_up(lambda: account.objects.intent(intent), request_of(intent))
+        plan.after = lambda: account.backend.notify("payment_intent.canceled", request_of(intent))
+        return plan
+
+    def show(answer: Answer) -> Shown:
+        if answer.outcome is Outcome.DECLINED:
+            raise _refused(account, intent, charge, answer, "")
+        is_open = answer.outcome is Outcome.UNKNOWN
+        return account.objects.intent(intent, PROCESSING if is_open else "")
+
+    return Plan(operation="void", request=replace(charge.request, is_sale=False), show=show)
+
+
+def refund(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/refunds`, of an intent or a charge."""
+    given = asked.given
+    intent, charge = _refunded(account, asked)
+    entry = account.backend.entry(charge.reference)
+    left_minor = entry.captured_minor - entry.refunded_minor if entry is not None else 0
+    reason = choice(given, "reason", REFUND_REASONS)
+    asked_minor = integer(given, "amount")
+    if entry is None or not entry.captured_minor:
+        raise invalid(
+            f"This PaymentIntent ({intent.id}) does not have a successful charge to refund.",
+            param="payment_intent",
+        )
+    if not left_minor:
+        raise invalid(
+            f"Charge {account.objects.charge(intent, charge)['id']} has already been refunded.",
+            code="charge_already_refunded",
+        )
+    amount_minor = asked_minor or left_minor
+    if amount_minor > left_minor:
+        raise invalid(
+            f"Refund amount ({amount_minor}) is greater than unrefunded amount on charge "
+            f"({left_minor})",
+            param="amount",
+        )
+    part = Part(
+        item=f"r{len(charge.refunds) + 1}",
+        amount_minor=amount_minor,
+        created_s=account.backend.now_s(),
+        fields={"metadata": written({}, given), "reason": reason or None},
+    )
+    charge.refunds.append(part)
+    request = replace(charge.request, amount_minor=amount_minor, item=part.item, is_sale=False)
+
+    def show(answer: Answer) -> Shown:
+        if answer.outcome is Outcome.DECLINED and answer.code in (INVALID_AMOUNT, NOT_FOUND):
+            charge.refunds.remove(part)
+            raise _refused(account, intent, charge, answer, "amount")
+        _settle([], part, answer)
+        return account.objects.refund(intent, charge, part)
+
+    return Plan(operation="refund", request=request, show=show)
+
+
+def update_refund(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/refunds/{refund}`: its metadata."""
+    intent, charge, part = found_refund(account, asked)
+    part.fields["metadata"] = written(part.fields.get("metadata", {}), asked.given)
+    return account.looked_up(
+        lambda: account.objects.refund(intent, charge, part), replace(charge.request, is_sale=False)
+    )
+
+
+def retrieve_refund(account: Account, asked: Asked) -> Plan:
+    """`GET /v1/refunds/{refund}`."""
+    intent, charge, part = found_refund(account, asked)
+    return account.looked_up(
+        lambda: account.objects.refund(intent, charge, part), replace(charge.request, is_sale=False)
+    )
+
+
+def found_refund(account: Account, asked: Asked) -> tuple[Intent, Charge, Part]:
+    """The refund that a path names. Raises Refusal for an unknown."""
+    name = asked.names[0]
+    asked.concerns(name)
+    found = account.intents.refund_named(name)
+    if found is None:
+        raise missing("refund", name)
+    return found
+
+
+def _refunded(account: Account, asked: Asked) -> tuple[Intent, Charge]:
+    """What a refund is of. Raises Refusal."""
+    given = asked.given
+    name, of_charge = text(given, "payment_intent"), text(given, "charge")
+    if not name and not of_charge:
+        raise invalid(
+            "One of the following params should be provided for this request: payment_intent or "
+            "charge.",
+            code="parameter_missing",
+        )
+    asked.concerns(name or of_charge)
+    found = None
+    if of_charge:
+        found = account.intents.charge_named(of_charge)
+        what, param = "charge", "charge"
+    else:
+        intent = account.intents.named(name)
+        what, param = "payment_intent", "payment_intent"
+        if intent is not None and intent.charge is not None:
+            found = (intent, intent.charge)
+        elif intent is not None:
+            raise invalid(
+                f"This PaymentIntent ({intent.id}) does not have a successful charge to refund.",
+                param="payment_intent",
+            )
+    if found is None:
+        refusal = missing(what, of_charge or name, param)
+        refusal.status = 404
+        raise refusal
+    return found
+
+
+def _settle(parts: list[Part], part: Part, answer: Answer) -> None:
+    """Note what the answer to a capture or refund was; a capture that was declined is none."""
+    match answer.outcome:
+        case Outcome.APPROVED:
+            part.state = SUCCEEDED
+        case Outcome.UNKNOWN:
+            part.state = ""
+        case Outcome.DECLINED:
+            part.state = "failed"
+            if part in parts:
+                parts.remove(part)
+
+
+def _too_large(param: str, asked_minor: int, left_minor: int) -> Refusal:
+    return invalid(
+        f"The amount {asked_minor} is greater than the amount that is left: {left_minor}.",
+        code="amount_too_large",
+        param=param,
+    )
+
+
+def _refused(
+    account: Account, intent: Intent, charge: Charge, answer: Answer, param: str
+) -> Refusal:
+    """What Stripe says when the network, or a fault in its place, declines a follow-up."""
+    if answer.code == INVALID_AMOUNT:
+        entry = account.backend.entry(charge.reference)
+        return _too_large(param, 0, entry.rest_minor if entry is not None else 0)
+    if answer.code == NOT_FOUND:
+        status = intent.status(account.objects.entry(intent))
+        return unexpected(intent, f"This PaymentIntent has a status of {status}.")
+    error = account.objects.decline(charge, answer.code)
+    return Refusal(402, error, intent.reference)

@@ -1,0 +1,38 @@
+"""What every request about a payment intent needs: the intent, and how it is refused."""
+
+from __future__ import annotations
+
+from paychain.payments.cards import TEST_CARDS
+from paychain.protocol.dialects.stripe.account import Account, Asked
+from paychain.protocol.dialects.stripe.errors import Refusal, invalid, missing
+from paychain.protocol.dialects.stripe.records import Intent
+from paychain.protocol.message import PaymentRequest
+
+
+def found_intent(account: Account, asked: Asked) -> Intent:
+    """The intent that a path names. Raises Refusal for an unknown."""
+    name = asked.names[0]
+    asked.concerns(name)
+    intent = account.intents.named(name)
+    if intent is None:
+        raise missing("payment_intent", name)
+    return intent
+
+
+def unexpected(intent: Intent, message: str, param: str = "") -> Refusal:
+    """A request that does not fit the intent's status."""
+    return invalid(
+        message, code="payment_intent_unexpected_state", param=param, about=intent.reference
+    )
+
+
+def request_of(intent: Intent) -> PaymentRequest:
+    """An intent as the link behind understands it."""
+    return PaymentRequest(
+        intent.payment,
+        intent.amount_minor,
+        intent.currency.upper(),
+        intent.method.card if intent.method is not None else TEST_CARDS[0],
+        attempt=intent.attempt,
+        reference=intent.reference,
+    )

@@ -1,0 +1,135 @@
+"""Which parameters each route takes, and what Stripe answers to those it does not.
+
+The routes and their parameters are in parameters.yaml.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from paychain.protocol.dialects.stripe.errors import Refusal, invalid
+
+MAX_INTEGER = 99_999_999  # eight digits: the largest amount (docs.stripe.com/api, amount)
+_TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0", ""})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route. `name`: its method and path with placeholders."""
+
+    name: str
+    parts: tuple[str, ...]
+    uses: frozenset[str]
+    ignores: frozenset[str]
+
+    def matches(self, method: str, parts: list[str]) -> list[str] | None:
+        """What stands in a path's placeholders, None for another route's path."""
+        if not self.name.startswith(f"{method} ") or len(parts) != len(self.parts):
+            return None
+        found = []
+        for mine, theirs in zip(self.parts, parts, strict=True):
+            if mine.startswith("{"):
+                found.append(theirs)
+            elif mine != theirs:
+                return None
+        return found
+
+
+@cache
+def routes() -> tuple[Route, ...]:
+    """The routes that the mock serves."""
+    text = resources.files(__package__).joinpath("parameters.yaml").read_text("utf-8")
+    return tuple(
+        Route(
+            name,
+            tuple(name.partition(" ")[2].strip("/").split("/")),
+            frozenset(takes.get("uses", "").split()),
+            frozenset(takes.get("ignores", "").split()),
+        )
+        for name, takes in (
+            (name, takes or {}) for name, takes in yaml.safe_load(text)["routes"].items()
+        )
+    )
+
+
+def unknown_in(route: Route, given: dict[str, Any]) -> Refusal | None:
+    """The error for parameters that Stripe does not know, None when it knows all."""
+    unknown = [name for name in given if name not in route.uses | route.ignores]
+    if not unknown:
+        return None
+    words = "parameter" if len(unknown) == 1 else "parameters"
+    return invalid(
+        f"Received unknown {words}: {', '.join(unknown)}",
+        code="parameter_unknown",
+        param=unknown[0],
+    )
+
+
+def integer(given: dict[str, Any], name: str, *, least: int = 1) -> int | None:
+    """A whole number, None when it is not given. Raises Refusal for anything else."""
+    text = given.get(name)
+    if text is None or text == "":
+        return None
+    try:
+        number = int(text) if isinstance(text, str) and text.lstrip("-").isdecimal() else None
+    except ValueError:
+        number = None
+    if number is None:
+        raise invalid(f"Invalid integer: {text}", code="parameter_invalid_integer", param=name)
+    if number < least:
+        raise invalid(
+            f"This value must be greater than or equal to {least}.",
+            code="parameter_invalid_integer",
+            param=name,
+        )
+    if number > MAX_INTEGER:
+        raise invalid("Amount must be no more than 99999999.", code="amount_too_large", param=name)
+    return number
+
+
+def boolean(given: dict[str, Any], name: str, *, default: bool = False) -> bool:
+    """A boolean as Stripe reads it. Raises Refusal for anything else."""
+    text = given.get(name)
+    if text is None:
+        return default
+    if isinstance(text, str) and text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    raise invalid(f"Invalid boolean: {text}", param=name)
+
+
+def text(given: dict[str, Any], name: str) -> str:
+    """A text, "" when it is not given. Raises Refusal for a hash or list."""
+    value = given.get(name, "")
+    if not isinstance(value, str):
+        raise invalid("Invalid string: expected a string", param=name)
+    return value
+
+
+def mapping(given: dict[str, Any], name: str) -> dict[str, Any]:
+    """A hash, empty when it is not given. Raises Refusal for anything else."""
+    value = given.get(name, {})
+    if value == "":
+        return {}
+    if not isinstance(value, dict):
+        raise invalid("Invalid object", param=name)
+    return value
+
+
+def required(given: dict[str, Any], name: str) -> None:
+    """Raises Refusal when a parameter is missing."""
+    if given.get(name, "") == "":
+        raise invalid(f"Missing required param: {name}.", code="parameter_missing", param=name)
+
+
+def choice(given: dict[str, Any], name: str, choices: tuple[str, ...]) -> str:
+    """One of some words, "" when it is not given. Raises Refusal for another."""
+    value = text(given, name)
+    if value and value not in choices:
+        known = " or ".join([", ".join(choices[:-1]), choices[-1]]) if choices[1:] else choices[0]
+        raise invalid(f"Invalid {name}: must be one of {known}", param=name)
+    return value

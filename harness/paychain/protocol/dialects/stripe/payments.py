@@ -1,0 +1,285 @@
+"""Payment intents: made, changed, confirmed, looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from paychain.payments.money import currencies
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.stripe.account import Account, Asked, Plan, written
+from paychain.protocol.dialects.stripe.cards import Method, of_parameters
+from paychain.protocol.dialects.stripe.confirming import confirmed
+from paychain.protocol.dialects.stripe.details import Shown, address
+from paychain.protocol.dialects.stripe.errors import invalid
+from paychain.protocol.dialects.stripe.intents import found_intent, request_of, unexpected
+from paychain.protocol.dialects.stripe.objects import method_id
+from paychain.protocol.dialects.stripe.parameters import (
+    boolean,
+    choice,
+    integer,
+    mapping,
+    required,
+    text,
+)
+from paychain.protocol.dialects.stripe.records import (
+    PROCESSING,
+    REQUIRES_ACTION,
+    REQUIRES_CAPTURE,
+    REQUIRES_CONFIRMATION,
+    REQUIRES_METHOD,
+    SUCCEEDED,
+    Intent,
+)
+from paychain.protocol.message import Answer
+from paychain.protocol.vendor import Evidence
+
+# Smallest charge by currency, in minor units (docs.stripe.com/currencies, "minimum amounts"); M.
+LEAST_MINOR = {"usd": 50, "eur": 50, "gbp": 30, "chf": 50, "cad": 50, "aud": 50, "jpy": 50}
+_TEXTS = (
+    "description",
+    "receipt_email",
+    "setup_future_usage",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "transfer_group",
+)
+CAPTURES = ("automatic", "automatic_async", "manual")
+WAITING = (REQUIRES_METHOD, REQUIRES_CONFIRMATION, REQUIRES_ACTION)
+
+
+def create(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/payment_intents`, with or without `confirm`."""
+    given = asked.given
+    required(given, "amount")
+    required(given, "currency")
+    amount_minor = integer(given, "amount") or 0
+    currency = _currency(text(given, "currency"), amount_minor)
+    confirms = boolean(given, "confirm")
+    for name in ("off_session", "error_on_requires_action"):
+        if given.get(name) and not confirms:
+            raise invalid(
+                f"The parameter {name} cannot be passed when creating a PaymentIntent unless "
+                "confirm is set to true.",
+                param=name,
+            )
+    draft = Intent(
+        reference="-",
+        payment="",
+        attempt=1,
+        amount_minor=amount_minor,
+        currency=currency,
+        created_s=account.backend.now_s(),
+    )
+    _write(account, draft, given)
+    if confirms:
+        _check_method(account, draft)
+    found = asked.call.attribute(
+        Evidence(
+            headers=asked.call.http.headers,
+            texts=asked.texts(),
+            key=asked.key,
+            instrument=draft.method.card if draft.method is not None else None,
+            amount_minor=amount_minor,
+            currency=currency.upper(),
+        )
+    )
+    draft.reference, draft.payment, draft.attempt = found.reference, found.payment, found.attempt
+    draft.is_stranger = found.by == "nothing" and not confirms
+    # A link that knows no keys makes another intent of a repeat: it needs a name of its own.
+    if account.intents.of(found.reference) is not None:
+        account.made += 1
+        draft.reference = f"{found.reference}~{account.backend.link}.i{account.made}"
+    if draft.method is not None and draft.method.id == "":
+        draft.method.id = method_id(draft)
+    account.intents.add(draft)
+    if confirms:
+        plan = confirmed(account, asked, draft)
+        plan.after = partial(_created, account, draft, plan.after)
+        return plan
+
+    def show(_answer: Answer) -> Shown:
+        account.backend.notify("payment_intent.created", request_of(draft))
+        return account.objects.intent(draft)
+
+    return Plan(operation="query", request=request_of(draft), show=show)
+
+
+def _created(account: Account, intent: Intent, then: Callable[[], None]) -> None:
+    """An intent that was made and confirmed at once: it is there when anything came of it."""
+    then()
+    if intent.waits or account.objects.entry(intent) is not None:
+        account.backend.notify("payment_intent.created", request_of(intent))
+
+
+def update(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/payment_intents/{intent}`."""
+    intent = found_intent(account, asked)
+    status = intent.status(account.objects.entry(intent))
+    fixed = [name for name in ("amount", "currency", "payment_method") if asked.given.get(name)]
+    if fixed and status not in WAITING:
+        raise unexpected(
+            intent,
+            f"This PaymentIntent's {fixed[0]} could not be updated because it has "
+            f"a status of {status}.",
+            fixed[0],
+        )
+    _write(account, intent, asked.given)
+    return _looked_at(account, intent)
+
+
+def retrieve(account: Account, asked: Asked) -> Plan:
+    """`GET /v1/payment_intents/{intent}`."""
+    return _looked_at(account, found_intent(account, asked))
+
+
+def confirm(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/payment_intents/{intent}/confirm`."""
+    intent = found_intent(account, asked)
+    status = intent.status(account.objects.entry(intent))
+    if status not in WAITING:
+        raise unexpected(
+            intent,
+            f"This PaymentIntent's status is {status}: it has already been confirmed, canceled or "
+            "is being worked on, and cannot be confirmed again.",
+        )
+    _check_free(intent)
+    _write(account, intent, asked.given)
+    _check_method(account, intent)
+    # Whoever confirms what waits for the customer says that the customer is back.
+    if status == REQUIRES_ACTION and not asked.given.get("payment_method"):
+        intent.is_authenticated = True
+    return confirmed(account, asked, intent)
+
+
+def increment(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/payment_intents/{intent}/increment_authorization`: no card here allows it."""
+    intent = found_intent(account, asked)
+    raise unexpected(intent, "This PaymentIntent is not eligible for an incremental authorization.")
+
+
+def _looked_at(account: Account, intent: Intent) -> Plan:
+    """An intent as its book has it, or as a fault that answers wrongly shows it."""
+    request = intent.charge.request if intent.charge is not None else request_of(intent)
+
+    def show(answer: Answer) -> Shown:
+        entry = account.objects.entry(intent)
+        if entry is None:
+            return account.objects.intent(intent)
+        is_held = entry.state == "authorised"
+        if answer.outcome is Outcome.UNKNOWN:
+            return account.objects.intent(intent, PROCESSING)
+        if answer.outcome is Outcome.APPROVED and not is_held:
+            claimed = REQUIRES_CAPTURE if intent.is_manual else SUCCEEDED
+            return account.objects.intent(intent, claimed)
+        if answer.outcome is Outcome.DECLINED and is_held:
+            return account.objects.intent(intent, REQUIRES_METHOD)
+        return account.objects.intent(intent)
+
+    return Plan(operation="query", request=replace(request, is_sale=False), show=show)
+
+
+def _check_free(intent: Intent) -> None:
+    """Raises Refusal while another request works on the intent."""
+    if intent.is_busy:
+        raise invalid(
+            "This object cannot be accessed right now because another API request or Stripe "
+            "process is currently accessing it.",
+            code="lock_timeout",
+            status=429,
+        )
+
+
+def _check_method(account: Account, intent: Intent) -> None:
+    """Raises Refusal when there is no card to charge."""
+    if intent.usable_method(account.objects.entry(intent)) is None:
+        raise invalid(
+            "You cannot confirm this PaymentIntent because it's missing a payment method. You can "
+            "either update the PaymentIntent with a payment method and then confirm it again, or "
+            "confirm it again directly with a payment method or ConfirmationToken.",
+            code="payment_intent_unexpected_state",
+            about="" if intent.reference == "-" else intent.reference,
+        )
+
+
+def _write(account: Account, intent: Intent, given: dict[str, Any]) -> None:
+    """Write what a request sets into an intent. Raises Refusal before it changes anything."""
+    fields: dict[str, Any] = {}
+    for name in _TEXTS:
+        if name in given:
+            fields[name] = text(given, name) or None
+    if "customer" in given:
+        fields["customer"] = account.customer_asked(given)
+    if "metadata" in given:
+        fields["metadata"] = written(intent.fields.get("metadata", {}), given)
+    if "shipping" in given:
+        fields["shipping"] = _shipping(mapping(given, "shipping"))
+    choice(given, "setup_future_usage", ("off_session", "on_session"))
+    if given.get("payment_method_types"):
+        if not isinstance(given["payment_method_types"], list):
+            raise invalid("Invalid array", param="payment_method_types")
+        fields["payment_method_types"] = list(given["payment_method_types"])
+    if "automatic_payment_methods" in given:
+        automatic = mapping(given, "automatic_payment_methods")
+        fields["automatic_payment_methods"] = {
+            "allow_redirects": automatic.get("allow_redirects", "always"),
+            "enabled": boolean(automatic, "enabled"),
+        }
+    for name, choices in (
+        ("capture_method", CAPTURES),
+        ("confirmation_method", ("automatic", "manual")),
+    ):
+        chosen = choice(given, name, choices)
+        if chosen:
+            fields[name] = chosen
+    amount_minor = integer(given, "amount")
+    currency = text(given, "currency")
+    if currency or amount_minor:
+        currency = _currency(currency or intent.currency, amount_minor or intent.amount_minor)
+    method = _method(account, intent, given)
+    intent.fields = {**intent.fields, **fields}
+    intent.is_manual = intent.fields.get("capture_method") == "manual"
+    intent.amount_minor = amount_minor or intent.amount_minor
+    intent.currency = currency or intent.currency
+    intent.return_url = text(given, "return_url") or intent.return_url
+    if method is not None:
+        # Another card has to authenticate by itself.
+        intent.method, intent.waits, intent.is_authenticated = method, False, False
+
+
+def _method(account: Account, intent: Intent, given: dict[str, Any]) -> Method | None:
+    """The payment method that a request names or brings along, None for none."""
+    made_id = method_id(intent) if intent.reference != "-" else ""
+    name = text(given, "payment_method")
+    if name:
+        method = account.method_asked(name, made_id)
+        # The same card may be presented again: it is another presentation.
+        return replace(method) if method is intent.method else method
+    if given.get("payment_method_data"):
+        data = mapping(given, "payment_method_data")
+        return of_parameters(data, made_id, account.backend.now_s())
+    return None
+
+
+def _currency(name: str, amount_minor: int) -> str:
+    currency = name.lower()
+    if currency.upper() not in currencies():
+        raise invalid(f"Invalid currency: {name}.", param="currency")
+    least_minor = LEAST_MINOR.get(currency, 1)
+    if amount_minor < least_minor:
+        raise invalid(
+            f"Amount must be at least {least_minor} in the smallest unit of {currency}.",
+            code="amount_too_small",
+            param="amount",
+        )
+    return currency
+
+
+def _shipping(given: dict[str, Any]) -> Shown | None:
+    if not given:
+        return None
+    shown = {name: given.get(name) for name in ("carrier", "name", "phone", "tracking_number")}
+    return {"address": address(given.get("address") or {}), **shown}

@@ -1,0 +1,162 @@
+"""Customers and their payment methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paychain.protocol.dialects.stripe.account import MAX_OBJECTS, Account, Asked, Plan, written
+from paychain.protocol.dialects.stripe.cards import Method, of_parameters
+from paychain.protocol.dialects.stripe.details import Shown, address
+from paychain.protocol.dialects.stripe.errors import invalid, missing
+from paychain.protocol.dialects.stripe.parameters import mapping, required, text
+
+_TEXTS = ("description", "email", "name", "phone")
+
+
+def create_method(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/payment_methods`, from a card's number or a token."""
+    required(asked.given, "type")
+    method = of_parameters(asked.given, account.new_id("pm"), account.backend.now_s())
+    account.keep_method(method)
+    return account.looked_up(lambda: account.objects.method(method))
+
+
+def retrieve_method(account: Account, asked: Asked) -> Plan:
+    """`GET /v1/payment_methods/{payment_method}`."""
+    method = _method(account, asked.names[0])
+    return account.looked_up(lambda: account.objects.method(method))
+
+
+def attach(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/payment_methods/{payment_method}/attach`, to a customer."""
+    required(asked.given, "customer")
+    customer = account.customer_asked(asked.given) or ""
+    method = _method(account, asked.names[0])
+    if method.customer not in ("", customer):
+        raise invalid(
+            "The payment method you provided has already been attached to a customer.",
+            code="payment_method_unexpected_state",
+        )
+    method.customer = customer
+    account.keep_method(method)
+    return account.looked_up(lambda: account.objects.method(method))
+
+
+def detach(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/payment_methods/{payment_method}/detach`."""
+    method = _method(account, asked.names[0])
+    if not method.customer:
+        raise invalid(
+            "The payment method you provided is not attached to a customer so detachment is "
+            "impossible.",
+            code="payment_method_unexpected_state",
+        )
+    method.customer = ""
+    return account.looked_up(lambda: account.objects.method(method))
+
+
+def _method(account: Account, name: str) -> Method:
+    """The method that a path names; a test card's name makes one, as Stripe does."""
+    known = account.method(name)
+    if known is None:
+        try:
+            known = account.method_asked(name, account.new_id("pm"))
+        except Exception as error:
+            raise missing("PaymentMethod", name) from error
+        account.keep_method(known)
+    return known
+
+
+def create_customer(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/customers`."""
+    shown: Shown = {
+        "id": account.new_id("cus", 14),
+        "object": "customer",
+        "address": None,
+        "balance": 0,
+        "created": account.backend.now_s(),
+        "currency": None,
+        "customer_account": None,
+        "default_source": None,
+        "delinquent": False,
+        "description": None,
+        "discount": None,
+        "email": None,
+        "invoice_prefix": account.new_id("", 8)[1:].upper(),
+        "invoice_settings": {
+            "custom_fields": None,
+            "default_payment_method": None,
+            "footer": None,
+            "rendering_options": None,
+        },
+        "livemode": False,
+        "metadata": {},
+        "name": None,
+        "next_invoice_sequence": 1,
+        "phone": None,
+        "preferred_locales": [],
+        "shipping": None,
+        "tax_exempt": "none",
+        "test_clock": None,
+    }
+    _write(shown, asked.given)
+    name = text(asked.given, "payment_method")
+    if name:
+        method = account.method_asked(name, account.new_id("pm"))
+        method.customer = shown["id"]
+        account.keep_method(method)
+    account.customers[shown["id"]] = shown
+    if len(account.customers) > MAX_OBJECTS:
+        account.customers.popitem(last=False)
+    return account.looked_up(lambda: dict(shown))
+
+
+def update_customer(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/customers/{customer}`."""
+    shown = _customer(account, asked)
+    _write(shown, asked.given)
+    return account.looked_up(lambda: dict(shown))
+
+
+def retrieve_customer(account: Account, asked: Asked) -> Plan:
+    """`GET /v1/customers/{customer}`."""
+    shown = _customer(account, asked)
+    return account.looked_up(lambda: dict(shown))
+
+
+def delete_customer(account: Account, asked: Asked) -> Plan:
+    """`DELETE /v1/customers/{customer}`."""
+    name = _customer(account, asked)["id"]
+    del account.customers[name]
+    return account.looked_up(lambda: {"id": name, "object": "customer", "deleted": True})
+
+
+def _customer(account: Account, asked: Asked) -> Shown:
+    name = asked.names[0]
+    if name not in account.customers:
+        raise missing("customer", name)
+    return account.customers[name]
+
+
+def _write(shown: Shown, given: dict[str, Any]) -> None:
+    for name in _TEXTS:
+        if name in given:
+            shown[name] = text(given, name) or None
+    if "metadata" in given:
+        shown["metadata"] = written(shown["metadata"], given)
+    if "address" in given:
+        shown["address"] = address(mapping(given, "address") or None)
+    if "shipping" in given:
+        shipping = mapping(given, "shipping")
+        shown["shipping"] = {
+            "address": address(shipping.get("address") or {}),
+            "name": shipping.get("name", ""),
+            "phone": shipping.get("phone"),
+        }
+    if given.get("preferred_locales"):
+        shown["preferred_locales"] = list(given["preferred_locales"])
+    if given.get("tax_exempt"):
+        shown["tax_exempt"] = text(given, "tax_exempt")
+    default = mapping(given, "invoice_settings").get("default_payment_method")
+    if default is not None:
+        shown["invoice_settings"]["default_payment_method"] = default or None

@@ -1,0 +1,235 @@
+"""What Stripe remembers of payments: intents, their charges and refunds. Amounts in minor units.
+
+Whether money is held, taken or given back is the book's to say: these records only hold what was
+asked, so that an answer which is lost or an error after the work changes nothing in them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialect import BookEntry
+from paychain.protocol.dialects.stripe.cards import Method, of_card
+from paychain.protocol.dialects.stripe.ids import made, read
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.protocol.vendor import Backend
+
+MAX_INTENTS = 100_000  # the oldest are forgotten first
+METHOD_ITEM = "m1"  # in the id of a method that came with an intent
+CANCELED, SUCCEEDED = "canceled", "succeeded"
+REQUIRES_METHOD, REQUIRES_CONFIRMATION = "requires_payment_method", "requires_confirmation"
+REQUIRES_ACTION, REQUIRES_CAPTURE = "requires_action", "requires_capture"
+PROCESSING = "processing"
+WAITING_OR_HELD = (
+    REQUIRES_METHOD,
+    REQUIRES_CAPTURE,
+    REQUIRES_CONFIRMATION,
+    REQUIRES_ACTION,
+    PROCESSING,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Part:
+    """A capture or a refund that was asked for. `state` is what its own answer was."""
+
+    item: str
+    amount_minor: int
+    created_s: int
+    state: str = ""  # succeeded, pending, failed; "": no answer of it ever came back here
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Charge:
+    """One presentation of an intent's card."""
+
+    request: PaymentRequest
+    method: Method
+    created_s: int
+    answer: Answer | None = None
+    captures: list[Part] = field(default_factory=list)
+    refunds: list[Part] = field(default_factory=list)
+
+    @property
+    def reference(self) -> str:
+        """Of the authorisation in the book."""
+        return self.request.reference
+
+    def refunded(self, entry: BookEntry | None) -> list[Part]:
+        """The refunds that were made, as far as the book shows."""
+        return _done(self.refunds, entry.refunded_minor if entry is not None else 0)
+
+    def captured(self, entry: BookEntry | None) -> list[Part]:
+        """The captures that were made, as far as the book shows."""
+        return _done(self.captures, entry.captured_minor if entry is not None else 0)
+
+
+@dataclass(slots=True, kw_only=True)
+class Intent:
+    """A payment intent. `fields`: what the merchant wrote into it, as it is shown."""
+
+    reference: str  # which its id is made from: its first charge's, unless that has its own
+    first_reference: str = ""
+    is_stranger: bool = False  # nothing has shown yet whose payment it is
+    payment: str
+    attempt: int
+    amount_minor: int
+    currency: str
+    created_s: int
+    is_manual: bool = False
+    is_off_session: bool = False
+    return_url: str = ""
+    method: Method | None = None
+    charges: list[Charge] = field(default_factory=list)
+    waits: bool = False  # for the customer to authenticate
+    is_authenticated: bool = False
+    canceled_s: int = 0
+    cancellation_reason: str = ""
+    error: dict[str, Any] | None = None
+    is_busy: bool = False
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """`pi_…`."""
+        return made("pi", self.reference)
+
+    @property
+    def charge(self) -> Charge | None:
+        """The last one."""
+        return self.charges[-1] if self.charges else None
+
+    def status(self, entry: BookEntry | None) -> str:
+        """Its status; `entry`: the book on its last charge."""
+        if entry is not None:
+            match entry.state:
+                case "in_flight":
+                    return PROCESSING
+                case "authorised":
+                    return REQUIRES_CAPTURE if entry.rest_minor > 0 else SUCCEEDED
+                case "voided" | "expired":
+                    return SUCCEEDED if entry.captured_minor > 0 else CANCELED
+        if self.canceled_s:
+            return CANCELED
+        if self.waits:
+            return REQUIRES_ACTION
+        # The network has not answered, and the book is as yet without it.
+        answer = self.charge.answer if self.charge is not None else None
+        if entry is None and answer is not None and answer.outcome is Outcome.UNKNOWN:
+            return PROCESSING
+        usable = self.usable_method(entry)
+        return REQUIRES_CONFIRMATION if usable is not None else REQUIRES_METHOD
+
+    def usable_method(self, entry: BookEntry | None) -> Method | None:
+        """Its payment method, unless that one was declined."""
+        charge = self.charge
+        if charge is None or charge.method is not self.method or self.waits:
+            return self.method
+        # A charge that nobody ever heard of has cost the customer nothing.
+        return None if charge.answer is not None or entry is not None else self.method
+
+
+class Intents:
+    """The intents of one link, by the reference of each of their charges."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._intents: OrderedDict[str, Intent] = OrderedDict()
+        self._by_charge: dict[str, Intent] = {}
+
+    def add(self, intent: Intent) -> None:
+        """Remember an intent; the oldest is forgotten beyond MAX_INTENTS."""
+        self._intents[intent.reference] = intent
+        if len(self._intents) > MAX_INTENTS:
+            _, oldest = self._intents.popitem(last=False)
+            for charge in oldest.charges:
+                self._by_charge.pop(charge.reference, None)
+
+    def add_charge(self, intent: Intent, charge: Charge) -> None:
+        """A charge of an intent, before it is made."""
+        intent.charges.append(charge)
+        self._by_charge[charge.reference] = intent
+
+    def newest_first(self) -> Iterator[Intent]:
+        """All that are remembered."""
+        return reversed(self._intents.values())
+
+    def named(self, name: str) -> Intent | None:
+        """By the id `pi_…`."""
+        found = read("pi", name)
+        return self.of(found[0]) if found is not None and not found[1] else None
+
+    def of(self, reference: str) -> Intent | None:
+        """By the reference of the intent or of a charge; one that only the book knows is made."""
+        intent = self._intents.get(reference) or self._by_charge.get(reference)
+        if intent is not None:
+            return intent
+        entry = self._backend.entry(reference)
+        if entry is None or entry.request is None:
+            return None
+        return self.booked(entry.request)
+
+    def booked(self, request: PaymentRequest, like: Intent | None = None) -> Intent:
+        """The intent of an authorisation that was made without one: a key that was used twice."""
+        now_s = self._backend.now_s()
+        method = of_card(request.instrument, made("pm", request.reference, METHOD_ITEM), now_s)
+        intent = Intent(
+            reference=request.reference,
+            payment=request.payment,
+            attempt=request.attempt,
+            amount_minor=request.amount_minor,
+            currency=request.currency.lower(),
+            created_s=now_s,
+            is_manual=like.is_manual if like is not None else False,
+            method=method,
+            fields=dict(like.fields) if like is not None else {},
+        )
+        self.add(intent)
+        self.add_charge(intent, Charge(request=request, method=method, created_s=now_s))
+        return intent
+
+    def charge_named(self, name: str) -> tuple[Intent, Charge] | None:
+        """By the id `ch_…` or `txn_…` of a charge."""
+        for prefix in ("ch", "txn"):
+            found = read(prefix, name)
+            if found is not None and not found[1]:
+                return self.charge_of(found[0])
+        return None
+
+    def charge_of(self, reference: str) -> tuple[Intent, Charge] | None:
+        """The charge of an authorisation."""
+        intent = self.of(reference)
+        if intent is None:
+            return None
+        charges = [charge for charge in intent.charges if charge.reference == reference]
+        return (intent, charges[0]) if charges else None
+
+    def refund_named(self, name: str) -> tuple[Intent, Charge, Part] | None:
+        """By the id `re_…`, or `txn_…` of a refund."""
+        for prefix in ("re", "txn"):
+            found = read(prefix, name)
+            if found is None or not found[1]:
+                continue
+            owner = self.charge_of(found[0])
+            if owner is None:
+                return None
+            for part in owner[1].refunds:
+                if part.item == found[1]:
+                    return (*owner, part)
+        return None
+
+
+def _done(parts: list[Part], total_minor: int) -> list[Part]:
+    """Which of the parts that were asked for make up a total: first those whose answer came."""
+    done = [part for part in parts if part.state == SUCCEEDED]
+    rest_minor = total_minor - sum(part.amount_minor for part in done)
+    for part in parts:
+        if not part.state and part.amount_minor <= rest_minor:
+            done.append(part)
+            rest_minor -= part.amount_minor
+    return sorted(done, key=parts.index)

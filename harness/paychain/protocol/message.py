@@ -1,0 +1,161 @@
+"""What links exchange: a request for one operation, and an answer or an error in return.
+
+Nothing here knows how a message looks on the wire: that is a dialect's (`protocol/dialects/`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from paychain.payments.codes import is_technical
+from paychain.payments.instrument import Instrument
+from paychain.payments.outcome import Outcome
+
+
+# Positional as well: both are made for every exchange, and keywords would cost each of them time.
+class PaymentRequest(msgspec.Struct, omit_defaults=True, gc=False):
+    """One request for one operation. `reference` names the authorisation on every link it passes.
+
+    `key` is the idempotency key: the same for every repeat of the same attempt.
+    """
+
+    payment: str
+    amount_minor: int
+    currency: str
+    instrument: Instrument
+    merchant: str = ""
+    attempt: int = 1
+    reference: str = ""
+    key: str = ""
+    authenticated: bool = False
+    exempt: bool = False
+    three_ds: str = ""  # how authentication ended: frictionless, challenge, attempted
+    wants_challenge: bool = False  # the issuer declined softly: frictionless will not do
+    accepts_partial: bool = False  # the merchant takes an approval for less
+    item: str = ""  # which capture or refund this is: "c1", "r1"
+    is_final: bool = False  # the last capture: the rest is released
+    decided_by: str = ""  # of an advice: who stood in
+    order: str = ""  # what the payment is for; "": an order of this payment alone
+    proof_for: tuple[str, ...] = ()  # links that accept the authentication; empty: every one
+    # Of a request at a vendor's API, for the link that it reaches and no other:
+    is_sale: bool = False  # captured at once when it is approved
+    digest: str = ""  # of its bytes, which repeats of a key have to share
+    declined_as: str = ""  # the code that a test card is declined with, before any other link
+
+
+class Event(PaymentRequest, kw_only=True):
+    """What became of a request, as a webhook reports it. `key` is the event's id.
+
+    It carries the request itself, so that its receiver can act on the authorisation.
+    """
+
+    # authorised, declined, captured, refunded; at a vendor's API also voided, expired, and what was
+    # refused: capture_refused, refund_refused, void_refused, or failed behind the link:
+    # capture_failed, refund_failed
+    event: str = ""
+    at_ns: int = 0  # when it was signed
+    signature: str = ""
+
+    @classmethod
+    def of(cls, request: PaymentRequest, kind: str, at_ns: int) -> Event:
+        """The event that `request` became `kind`, not signed yet."""
+        values = {name: getattr(request, name) for name in PaymentRequest.__struct_fields__}
+        values["key"] = f"{request.reference}-{request.item or 'payment'}-{kind}"
+        return cls(**values, event=kind, at_ns=at_ns)
+
+    def authorisation(self) -> PaymentRequest:
+        """The request to authorise that this event is about."""
+        values = {name: getattr(self, name) for name in PaymentRequest.__struct_fields__}
+        return PaymentRequest(**{**values, "key": self.reference, "item": ""})
+
+
+class Answer(msgspec.Struct, omit_defaults=True, gc=False):
+    """A link's answer. An HTTP status alone says nothing about money: the outcome is here."""
+
+    outcome: Outcome
+    code: str = ""
+    decided_by: str = ""
+    reference: str = ""
+    amount_minor: int = 0
+    three_ds: str = ""
+    replayed: bool = False  # the stored answer to an earlier request with the same key
+    # What the code means where that differs from the table: business or technical.
+    code_class: str = ""
+
+    @property
+    def is_technical(self) -> bool:
+        """Whether its code is about the chain's health, as its chain or the table says."""
+        return self.code_class == "technical" if self.code_class else is_technical(self.code)
+
+
+class ErrorKind(StrEnum):
+    """Why a link gives no answer. Each dialect has its own words and status for each kind."""
+
+    MALFORMED = "malformed"  # the request cannot be read
+    NOT_FOUND = "not_found"  # the link does not offer the operation
+    UNAUTHENTICATED = "unauthenticated"  # of an event: not signed by a known link
+    KEY_MISSING = "key_missing"  # no idempotency key
+    KEY_TOO_LONG = "key_too_long"
+    KEY_MISMATCH = "key_mismatch"  # the idempotency key came with another body before
+    KEY_IN_FLIGHT = "key_in_flight"  # the first request with the key is still worked on
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    UNAVAILABLE = "unavailable"
+    BAD_GATEWAY = "bad_gateway"  # a proxy reached nothing behind it
+    GATEWAY_TIMEOUT = "gateway_timeout"  # a proxy waited for nothing
+    FORWARDED = "forwarded"  # a proxy passes on the error of the link behind it
+    INTERNAL = "internal"
+    INJECTED = "injected"  # a fault's error, with the status that the experiment declares
+    GARBLED = "garbled"  # bytes that no caller can read
+
+
+_CALLERS = frozenset(
+    {
+        ErrorKind.MALFORMED,
+        ErrorKind.NOT_FOUND,
+        ErrorKind.UNAUTHENTICATED,
+        ErrorKind.KEY_MISSING,
+        ErrorKind.KEY_TOO_LONG,
+        ErrorKind.KEY_MISMATCH,
+        ErrorKind.KEY_IN_FLIGHT,
+        ErrorKind.RATE_LIMITED,
+    }
+)
+
+
+class Error(msgspec.Struct, frozen=True, gc=False):
+    """A link fails to answer. `status` is the declared one; 0: the dialect's own for the kind."""
+
+    kind: ErrorKind
+    message: str = ""
+    status: int = 0
+    retry_after_s: float = 0.0  # when the caller may try again; 0: unspecified
+    replayed_as: str = ""  # under which name a provider marks a stored error; "": it is fresh
+    is_after_work: bool = False  # it takes the place of an answer: the link has done its work
+
+    @property
+    def is_callers(self) -> bool:
+        """The request is at fault, or its caller's pace: an error of the 400 class."""
+        return 400 <= self.status < 500 if self.status else self.kind in _CALLERS
+
+
+AnswerOrError = Answer | Error
+
+
+class Delivery(msgspec.Struct, frozen=True, gc=False):
+    """How an answer leaves a link when it leaves otherwise than once and in good order."""
+
+    given: AnswerOrError
+    copies: int = 1
+
+
+def as_approved(request: PaymentRequest, answer: Answer) -> PaymentRequest:
+    """What was approved: maybe over another route, which has its reference, maybe for less."""
+    approved = (answer.reference, answer.amount_minor)
+    if approved == (request.reference, request.amount_minor):
+        return request
+    return msgspec.structs.replace(
+        request, reference=answer.reference, amount_minor=answer.amount_minor
+    )

@@ -1,0 +1,53 @@
+"""Where a value is in a JSON answer: `state`, `$.charge.amount`, `items[0].id`, `['odd.name']`."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import msgspec
+
+_STEP = re.compile(
+    r"\.?(?P<name>[A-Za-z_][\w-]*)|\.?\[(?P<index>\d{1,6})\]|\['(?P<quoted>[^']+)'\]"
+)
+Path = tuple[str | int, ...]
+
+
+@cache
+def parse_path(text: str) -> Path:
+    """The names and indexes of a path; () is the whole answer.
+
+    Raises ValueError with a message `what; hint` for text that is none.
+    """
+    rest = text.removeprefix("$")
+    path: list[str | int] = []
+    position = 0
+    while position < len(rest):
+        match = _STEP.match(rest, position)
+        if match is None:
+            hint = "write one such as state, charge.amount or items[0].id"
+            raise ValueError(f"'{text}' is no path to a field of an answer; {hint}")
+        index = match["index"]
+        path.append(int(index) if index is not None else match["name"] or match["quoted"])
+        position = match.end()
+    if not path and text != "$":
+        raise ValueError("the name of a field is empty; write one such as state")
+    return tuple(path)
+
+
+def find(value: Any, path: Path) -> Any:
+    """The value at a path; None when there is none."""
+    for step in path:
+        if isinstance(step, str) and isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(step, int) and isinstance(value, list) and step < len(value):
+            value = value[step]
+        else:
+            return None
+    return value
+
+
+def text_of(value: Any) -> str:
+    """A text as it is, any other value as JSON writes it."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,193 @@
+"""What an answer of an own service says about a payment, by the template that declares it."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from paychain.payments.codes import APPROVED, IN_PROGRESS
+from paychain.payments.money import to_minor
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.message import Answer
+from paychain.protocol.pays.json_path import find, parse_path, text_of
+from paychain.protocol.pays.placeholders import fill
+from paychain.protocol.pays.requests import Values
+from paychain.protocol.pays.template import Pattern, PaysTemplate
+from paychain.protocol.reply import Reply, reply_of
+from paychain.wire.http import HttpResponse
+
+MAX_CODE = 60  # characters of a decline's reason that are kept
+MAX_QUOTED = 120  # characters of an answer that a message quotes
+_CARD_NUMBER = re.compile(r"\d[\d -]{10,21}\d")
+_BLANK = re.compile(r"\s+")
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What an answer says. `pattern`: the declared one that it agrees with, None when none does.
+
+    `reply` is None for a payment that is still pending. `problem`: why the declaration does not
+    fit the answer, although the answer agrees with its pattern; "" when it does.
+    """
+
+    pattern: Pattern | None
+    reply: Reply | None
+    problem: str = ""
+
+
+def json_of(response: HttpResponse) -> Any:
+    """The body as JSON, None when it is something else."""
+    try:
+        return msgspec.json.decode(response.body)
+    except msgspec.DecodeError:
+        return None
+
+
+def matching(
+    template: PaysTemplate, response: HttpResponse, values: Values | None, *, is_last: bool = True
+) -> Pattern | None:
+    """The first pattern that an answer agrees with.
+
+    `values` are those of placeholders in a pattern; without them such a pattern matches any value.
+    An answer to a step that does not pay yet (not `is_last`) is neither approved nor pending.
+    """
+    body = json_of(response)
+    return next(
+        (
+            pattern
+            for pattern in template.patterns
+            if (is_last or pattern.outcome in ("declined", "rejected"))
+            and _agrees(pattern, response, body, values)
+        ),
+        None,
+    )
+
+
+def read(
+    template: PaysTemplate, response: HttpResponse, values: Values, *, is_last: bool = True
+) -> Reading:
+    """What an answer says about the payment whose values these are.
+
+    An answer that agrees with nothing proves nothing: what the service did is unknown.
+    """
+    pattern = matching(template, response, values, is_last=is_last)
+    if pattern is None:
+        return Reading(None, unexpected(response))
+    match pattern.outcome:
+        case "pending":
+            return Reading(pattern, None)
+        case "rejected":
+            return Reading(pattern, Reply(HopResult.REJECTED, str(response.status)))
+        case "declined":
+            code, problem = _code(pattern, response)
+            return Reading(pattern, declined(template, code, pattern.technical), problem)
+        case "approved":
+            amount_minor, problem = _amount(pattern, response, values)
+            return Reading(pattern, approved(template, amount_minor), problem)
+
+
+def approved(template: PaysTemplate, amount_minor: int) -> Reply:
+    """The reply of an approval; 0: of an amount that is not known."""
+    return reply_of(Answer(Outcome.APPROVED, APPROVED, template.link, "", amount_minor))
+
+
+def declined(template: PaysTemplate, code: str, technical: bool) -> Reply:
+    """The reply of a decline; its code may say that it is technical, as the chain declares it."""
+    code_class = "technical" if technical else template.code_classes.get(code, "")
+    return reply_of(Answer(Outcome.DECLINED, code, template.link, code_class=code_class))
+
+
+def pending(template: PaysTemplate) -> Reply:
+    """The reply of a payment that was still pending when the customer stopped to wait."""
+    answer = Answer(Outcome.UNKNOWN, IN_PROGRESS, template.link)
+    return Reply(HopResult.UNKNOWN, IN_PROGRESS, answer, in_progress=True)
+
+
+def unexpected(response: HttpResponse) -> Reply:
+    """The reply of an answer that no pattern describes."""
+    if response.status >= 400:
+        return Reply(HopResult.HTTP_ERROR, str(response.status))
+    return Reply(HopResult.MALFORMED, str(response.status))
+
+
+def quoted(response: HttpResponse) -> str:
+    """An answer in a few words, for a message: its status and the beginning of its body."""
+    text = _BLANK.sub(" ", response.body[: MAX_QUOTED * 4].decode("utf-8", "replace")).strip()
+    text = without_cards(text)[:MAX_QUOTED]
+    return f"{response.status} {text}".strip()
+
+
+def without_cards(text: str) -> str:
+    """The text without anything that may be a card number (PCI DSS 3.4.1)."""
+    return _CARD_NUMBER.sub("…", text)
+
+
+def _agrees(pattern: Pattern, response: HttpResponse, body: Any, values: Values | None) -> bool:
+    status = response.status
+    return (
+        (not pattern.statuses or any(first <= status <= last for first, last in pattern.statuses))
+        and all(
+            any(_is(find(body, parse_path(path)), wanted, values) for wanted in allowed)
+            for path, allowed in pattern.where.items()
+        )
+        and all(
+            text in response.headers.get(name.lower(), "") for name, text in pattern.headers.items()
+        )
+        and (not pattern.contains or pattern.contains in response.body.decode("utf-8", "replace"))
+    )
+
+
+def _is(found: Any, wanted: str, values: Values | None) -> bool:
+    """Whether a field has a declared value. Both are compared as they are written in JSON.
+
+    A field that is null or not there has the value "".
+    """
+    if isinstance(found, dict | list):
+        return False
+    if found is None:
+        return not wanted
+    if "{" in wanted:
+        if values is None:
+            return True
+        wanted = fill(wanted, lambda placeholder: str(values.of(placeholder, ())))
+    return text_of(found) == wanted
+
+
+def _code(pattern: Pattern, response: HttpResponse) -> tuple[str, str]:
+    if not pattern.code:
+        return "", ""
+    found = find(json_of(response), parse_path(pattern.code))
+    if found is None or isinstance(found, dict | list):
+        return "", f"declined answers have no code at '{pattern.code}': {quoted(response)}"
+    return without_cards(text_of(found))[:MAX_CODE], ""
+
+
+def _amount(pattern: Pattern, response: HttpResponse, values: Values) -> tuple[int, str]:
+    """The approved amount in minor units, 0 with the reason when the answer does not have it."""
+    if not pattern.amount:
+        return values.request.amount_minor, ""
+    found = find(json_of(response), parse_path(pattern.amount))
+    if found is None:
+        return 0, f"approved answers have no amount at '{pattern.amount}': {quoted(response)}"
+    text = text_of(found)
+    try:
+        is_minor = pattern.unit == "minor"
+        amount_minor = _minor(text) if is_minor else to_minor(text, values.request.currency)
+    except ValueError as error:
+        return 0, f"the amount at '{pattern.amount}' cannot be read: {error}"
+    if amount_minor <= 0:
+        return 0, f"the amount at '{pattern.amount}' is not above 0: {text}"
+    return amount_minor, ""
+
+
+def _minor(text: str) -> int:
+    """Minor units as a service writes them: `1250`, also `1250.0`."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value != value.to_integral_value():
+        raise ValueError(f"'{text}' is no whole number of minor units")
+    return int(value)

@@ -1,0 +1,190 @@
+"""The requests of a payment at an own service: a template with a payment's values in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from paychain.payments.checkout_card import checkout_card
+from paychain.payments.money import exponent
+from paychain.protocol.envelope import headers_of
+from paychain.protocol.message import PaymentRequest
+from paychain.protocol.pays.json_path import find, parse_path, text_of
+from paychain.protocol.pays.placeholders import (
+    LOCATION,
+    NUMBERS,
+    Placeholder,
+    ValueOf,
+    alone_in,
+    fill,
+)
+from paychain.protocol.pays.template import PaysTemplate, RequestTemplate
+from paychain.wire.http import HttpRequest
+
+BAGGAGE_HEADER = "baggage"  # https://www.w3.org/TR/baggage/
+# What paychain writes into every request of a customer: a template must not.
+OWN_HEADERS = frozenset({"traceparent", BAGGAGE_HEADER, "user-agent", "host", "x-deadline-ms"})
+_TYPES = {
+    "json": "application/json",
+    "form": "application/x-www-form-urlencoded",
+    "body": "text/plain; charset=utf-8",
+}
+_PRINTABLE = "".join(map(chr, range(32, 127)))
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class Unfilled(Exception):
+    """A placeholder has no value: no answer so far has what it names."""
+
+
+class Given(msgspec.Struct, frozen=True):
+    """What a request can take from an answer that came before it."""
+
+    value: Any  # of its JSON body, None for another one
+    location: str = ""  # path and query of its Location header
+
+
+class Values:
+    """The values of the placeholders for one try to pay."""
+
+    def __init__(self, template: PaysTemplate, request: PaymentRequest, attempt: int) -> None:
+        self.request = request
+        self._card = checkout_card(request.instrument, template.tokens)
+        self._attempt = attempt
+
+    def of(self, placeholder: Placeholder, answers: Sequence[Given]) -> Any:
+        """The value; `answers` are those that came before, the newest last. Raises Unfilled."""
+        value = self._plain(placeholder, answers)
+        match placeholder.form:
+            case "lower":
+                return text_of(value).lower()
+            case "upper":
+                return text_of(value).upper()
+            case "text":
+                return text_of(value)
+            case "number":
+                return _number(value, placeholder)
+            case _:
+                return value
+
+    def _plain(self, placeholder: Placeholder, answers: Sequence[Given]) -> Any:
+        name, request = placeholder.name, self.request
+        match name:
+            case "payment":
+                return request.payment
+            case "order":
+                return request.order or request.payment
+            case "amount":
+                digits = exponent(request.currency)
+                return f"{Decimal(request.amount_minor).scaleb(-digits):.{digits}f}"
+            case "amount_minor":
+                return request.amount_minor
+            case "currency":
+                return request.currency
+            case "merchant":
+                return request.merchant
+            case "key":
+                return request.key or request.payment
+            case "attempt":
+                return self._attempt
+            case _ if name.startswith("card."):
+                return getattr(self._card, name.removeprefix("card."))
+            case _:
+                return _from_answers(placeholder, answers)
+
+
+def written(
+    template: RequestTemplate, values: Values, span: str, answers: Sequence[Given] = ()
+) -> HttpRequest:
+    """A request of a customer. Raises Unfilled."""
+
+    def value_of(placeholder: Placeholder) -> Any:
+        return values.of(placeholder, answers)
+
+    def in_path(placeholder: Placeholder) -> str:
+        text = text_of(value_of(placeholder))
+        # A location is a path already, as the service wrote it.
+        return text if placeholder.name == LOCATION else quote(text, safe="")
+
+    headers = {"content-type": _TYPES[template.kind]} if template.kind in _TYPES else {}
+    for name, text in template.headers.items():
+        headers[name.lower()] = fill(
+            text, lambda placeholder: quote(text_of(value_of(placeholder)), safe=_PRINTABLE)
+        )
+    headers |= own_headers(values.request.payment, span)
+    body = _body(template, value_of)
+    return HttpRequest(template.method, fill(template.path, in_path) or "/", headers, body)
+
+
+def own_headers(payment: str, span: str) -> dict[str, str]:
+    """What every request of a customer carries, so that its payment is known wherever it comes."""
+    return {**headers_of(payment, span, "customer"), BAGGAGE_HEADER: f"payment={payment}"}
+
+
+def path_of(location: str, host: str = "") -> str:
+    """Path and query of a Location header; "" when it leads to another host than `host`."""
+    parts = urlsplit(location)
+    if parts.netloc and host and parts.netloc != host:
+        return ""
+    path = parts.path or "/"
+    if not path.startswith("/"):
+        path = f"/{path}"
+    return f"{path}?{parts.query}" if parts.query else path
+
+
+def _body(template: RequestTemplate, value_of: ValueOf) -> bytes:
+    match template.kind:
+        case "json":
+            return _encoder.encode(_filled(template.content, value_of))
+        case "form":
+            fields = {name: _with_values(text, value_of) for name, text in template.content.items()}
+            return urlencode(fields).encode()
+        case "body":
+            return _with_values(template.content, value_of).encode()
+        case _:
+            return b""
+
+
+def _filled(content: Any, value_of: ValueOf) -> Any:
+    """A JSON value with the placeholders of its texts filled."""
+    if isinstance(content, dict):
+        return {name: _filled(value, value_of) for name, value in content.items()}
+    if isinstance(content, list):
+        return [_filled(value, value_of) for value in content]
+    if not isinstance(content, str):
+        return content
+    alone = alone_in(content)
+    if alone is None:
+        return _with_values(content, value_of)
+    # Alone, a placeholder keeps the type of its value, an answer's field included.
+    value = value_of(alone)
+    keeps_type = alone.form == "number" or alone.name in NUMBERS or alone.field is not None
+    return value if keeps_type else text_of(value)
+
+
+def _with_values(text: str, value_of: ValueOf) -> str:
+    return fill(text, lambda placeholder: text_of(value_of(placeholder)))
+
+
+def _from_answers(placeholder: Placeholder, answers: Sequence[Given]) -> Any:
+    for answer in reversed(answers):
+        if placeholder.name == LOCATION:
+            if answer.location:
+                return answer.location
+        elif (found := find(answer.value, parse_path(placeholder.field or "$"))) is not None:
+            return found
+    raise Unfilled(f"no answer before has what {placeholder} names")
+
+
+def _number(value: Any, placeholder: Placeholder) -> Any:
+    if isinstance(value, int | float | Decimal):
+        return value
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise Unfilled(f"{placeholder}: '{value}' is not a number") from None
+    return int(number) if number == number.to_integral_value() and "." not in str(value) else number

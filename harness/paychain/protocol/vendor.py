@@ -1,0 +1,191 @@
+"""The seam between a payment provider's own API and the mock link behind it.
+
+A vendor's API is one package in `protocol/dialects/` and one line in `VENDORS`. Each link that
+speaks it has an object of its own, which keeps the vendor's objects (payment intents, customers)
+and asks the mock for what moves money:
+
+    service's SDK ─ HttpRequest ─▶ VendorApi ─ VendorCall.execute ─▶ role, book, keys, faults
+                  ◀ HttpResponse ─           ◀ Answer ─────────────
+
+It does no I/O and takes clock and ids from its `Backend`, so that it runs in virtual time, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from paychain.payments.attribution import AttributedBy as AttributedBy
+from paychain.payments.instrument import Instrument
+from paychain.protocol.dialect import BookEntry
+from paychain.protocol.message import Answer, Error, Event, PaymentRequest
+from paychain.protocol.reply import Reply
+from paychain.wire.http import HttpRequest, HttpResponse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a request shows of the payment that it is for. Amounts in minor units.
+
+    `texts`: what the merchant sent along (reference, description, metadata). `object_id`: the
+    vendor's id of an object that it acts on, "" when it makes a new one. `makes_attempt`: whether
+    it is a new attempt when nothing of it is known, which a request that asks for no money is not.
+    """
+
+    headers: Mapping[str, str]
+    texts: tuple[str, ...] = ()
+    key: str = ""
+    object_id: str = ""
+    instrument: Instrument | None = None
+    amount_minor: int = 0
+    currency: str = ""
+    makes_attempt: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributed:
+    """The payment of a request, and which attempt of it this is.
+
+    `reference` names the authorisation on every link it passes.
+    """
+
+    payment: str
+    attempt: int
+    reference: str
+    by: AttributedBy
+
+
+class VendorCall(Protocol):
+    """One request at a vendor's API."""
+
+    http: HttpRequest
+
+    def attribute(self, evidence: Evidence) -> Attributed:
+        """The payment that the request is for: a new attempt, or a known one by key or object."""
+
+    async def execute(
+        self, operation: str, request: PaymentRequest, *, is_keyed: bool = True
+    ) -> Answer:
+        """Let the mock do what moves money: authorise, capture, void, refund; or `query`, nothing.
+
+        Every request of a caller executes exactly one operation, so that faults, capacity, service
+        time and idempotency keys apply to it; what moves no money is a `query`. Errors, answers
+        that are lost and stored answers to a repeated key do not come back from here: the frame
+        answers them. Without `is_keyed` the request's key is not used up: nothing was begun that a
+        repeat could get the outcome of.
+        """
+
+    def ignored(self, parameter: str) -> None:
+        """Note a parameter that the vendor knows and this mock takes no notice of."""
+
+
+class Backend(Protocol):
+    """What a vendor's API asks of its link, whatever the request."""
+
+    link: str
+    currency: str  # the chain's: of an account whose requests name none
+    knows_keys: bool  # False: the link takes every request for a new one, whatever its key
+
+    def now_s(self) -> int:
+        """Seconds since 1970, as vendors date their objects."""
+
+    def entry(self, reference: str) -> BookEntry | None:
+        """The link's book on an authorisation."""
+
+    def notify(self, kind: str, request: PaymentRequest) -> None:
+        """Send a webhook about `request`, where the link has any and the vendor reports `kind`.
+
+        The role reports by itself what becomes of a payment (`message.Event.event`).
+        """
+
+
+@runtime_checkable
+class ReportsSeveral(Protocol):
+    """A vendor that reports by several webhooks what became of one request."""
+
+    def events(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
+        """The vendor's own name of each; none where the vendor reports nothing."""
+
+
+@runtime_checkable
+class CompletesAnswers(Protocol):
+    """A vendor whose every answer has something of its request, an error of the link's included."""
+
+    def complete(self, http: HttpRequest, response: HttpResponse) -> None:
+        """Add it to the answer to `http`."""
+
+
+@runtime_checkable
+class NamesAuthorisations(Protocol):
+    """A vendor whose name for an authorisation follows from our reference of it."""
+
+    def name_of(self, reference: str) -> str:
+        """As its dashboard shows it: `pi_…`, a pspReference."""
+
+
+class VendorApi(Protocol):
+    """A payment provider's API as its own service's SDK meets it. Made once for each link."""
+
+    idempotency: ClassVar[str]  # its model in `services/state/idempotency.py`
+    settings: ClassVar[tuple[str, ...]]  # what a chain may set: `{adyen: {merchant: ShopEU}}`
+    signs_time: ClassVar[bool]  # a webhook's signature covers when it was sent
+    hosts: ClassVar[tuple[str, ...]]  # where its real API is: `api.stripe.com`, `*.adyen.com`
+
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None: ...
+
+    async def handle(self, call: VendorCall) -> HttpResponse:
+        """Answer one request."""
+
+    def key(self, http: HttpRequest) -> str:
+        """The idempotency key of a request, "" when it has none."""
+
+    def error(self, error: Error) -> HttpResponse:
+        """An error in the vendor's own shape, an injected one included."""
+
+    def mark_replayed(self, response: HttpResponse) -> HttpResponse:
+        """A stored response, marked as the vendor marks one that it gives again."""
+
+    def reports(self, kind: str, request: PaymentRequest) -> bool:
+        """Whether the vendor has a webhook for what became of a request.
+
+        The capture of a sale has `is_sale`: some vendors report it with the authorisation only.
+        """
+
+    def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
+        """The bytes that report an event to its receiver, signed with what both share."""
+
+    @staticmethod
+    def classify(response: HttpResponse) -> Reply:
+        """What a response says to the service that asked, and what it proves."""
+
+    @staticmethod
+    def secret(seed: str) -> str:
+        """A webhook secret in the vendor's form, the same for the same seed."""
+
+
+def choices_of(api: type[VendorApi]) -> Mapping[str, tuple[str, ...]]:
+    """The values that a vendor's settings may have; one that is not named may have any."""
+    choices: Mapping[str, tuple[str, ...]] = getattr(api, "choices", {})
+    return choices
+
+
+def is_verified_by_api(api: type[VendorApi]) -> bool:
+    """Whether a receiver cannot verify a webhook by itself, but has the vendor's API do it."""
+    return bool(getattr(api, "is_verified_by_api", False))
+
+
+def shows_latest_state(api: type[VendorApi]) -> bool:
+    """Whether a repeated key brings what became of the first request by now.
+
+    Its response is not given again then, and neither is its error: the API gets an answer that is
+    `replayed`, of an unknown outcome in place of an error, and shows what its book says.
+    """
+    return bool(getattr(api, "shows_latest_state", False))
+
+
+def events_of(api: VendorApi, kind: str, request: PaymentRequest) -> tuple[str, ...]:
+    """What the webhooks about one thing that became of a request are called, one by one."""
+    if isinstance(api, ReportsSeveral):
+        return api.events(kind, request)
+    return (kind,) if api.reports(kind, request) else ()

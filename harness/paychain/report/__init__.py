@@ -1,0 +1,1 @@
+"""Reports: result.json, and everything that is rendered from it."""

@@ -1,0 +1,82 @@
+"""GitHub Actions: annotations on the lines of the limits, and the summary of the step.
+
+GitHub shows ten errors per step and accepts a summary of 1 MiB. Both limits are applied here, so
+that it is clear what was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from paychain.payments.errors import UserError
+from paychain.report.ci.checks import Check, checks, plain
+from paychain.report.result import Result
+from paychain.report.text.summary import summary_md
+
+MAX_ANNOTATIONS = 9  # of the ten that GitHub shows; the tenth counts the rest
+MAX_SUMMARY_BYTES = 1_000_000  # GitHub rejects the summary of a step above 1 MiB
+
+
+def workflow_commands(result: Result) -> list[str]:
+    """A workflow command for each failed check, on the line of its limit where that is known."""
+    failed = [check for check in checks(result) if check.passed is False]
+    lines = [_annotation(check, result) for check in failed[:MAX_ANNOTATIONS]]
+    if len(failed) > MAX_ANNOTATIONS:
+        lines.append(
+            f"::error title=paychain::and {len(failed) - MAX_ANNOTATIONS} more failed checks"
+        )
+    return lines
+
+
+def report(result: Result, environment: Mapping[str, str]) -> list[str]:
+    """Append to the summary of the step, and return the workflow commands to print.
+
+    Outside GitHub Actions there is neither: which parts apply is read from `environment`.
+    Raises UserError when the summary file cannot be written.
+    """
+    summary = environment.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        _append(Path(summary), summary_md(result))
+    return workflow_commands(result) if environment.get("GITHUB_ACTIONS") == "true" else []
+
+
+def _append(path: Path, text: str) -> None:
+    try:
+        present = path.stat().st_size if path.exists() else 0
+        data = text.encode()
+        # GitHub drops the whole summary of a step that is too long, earlier steps' text included.
+        if present + len(data) > MAX_SUMMARY_BYTES:
+            return
+        with path.open("ab") as file:
+            file.write(data)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _annotation(check: Check, result: Result) -> str:
+    properties = {"title": f"{result.experiment.name} on {result.chain.name}"}
+    if check.place:
+        path, line, column = check.place.rsplit(":", 2)
+        properties = {"file": path, "line": line, "col": column} | properties
+    lines = [f"{check.title}: {check.message}", check.evidence]
+    lines += [f"remedy: {remedy}" for remedy in check.remedies]
+    lines.append(f"reproduce: {result.command}")
+    return annotation("error", properties, "\n".join(filter(None, lines)))
+
+
+def annotation(
+    command: Literal["error", "warning", "notice"], properties: Mapping[str, str | int], text: str
+) -> str:
+    """A workflow command that GitHub shows on a line of a file."""
+    attributes = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items())
+    return f"::{command} {attributes}::{_data(text)}"
+
+
+def _data(text: str) -> str:
+    return plain(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,1 @@
+"""Drawings of a chain, of a run's time and of one payment."""

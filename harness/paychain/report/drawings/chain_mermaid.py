@@ -1,0 +1,46 @@
+"""A declared chain as a Mermaid flowchart, for documents that render Mermaid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from paychain.model.chain import CUSTOMER, Chain
+from paychain.model.review import ReviewFinding
+from paychain.model.review.providers import links_of
+
+
+def chain_mermaid(chain: Chain, findings: Sequence[ReviewFinding]) -> str:
+    """The flowchart as text. Providers are boxes around their links, fallbacks are dashed, and
+    single points of failure have the class `single`."""
+    ids = {name: f"n{number}" for number, name in enumerate((CUSTOMER, *chain.links))}
+    lines = ["flowchart LR", f"  {ids[CUSTOMER]}([{CUSTOMER}])"]
+
+    def box(name: str, indent: str = "  ") -> str:
+        return f'{indent}{ids[name]}["{name}<br/>{chain.links[name].role}"]'
+
+    hosted: set[str] = set()
+    for number, provider in enumerate(chain.providers):
+        links = [name for name in chain.links if name in links_of(chain, provider)]
+        if links:
+            lines.append(f'  subgraph p{number}["{provider}"]')
+            lines += [box(name, "    ") for name in links]
+            lines.append("  end")
+            hosted.update(links)
+    lines += [box(name) for name in chain.links if name not in hosted]
+    lines += [f"  {ids[CUSTOMER]} -->|pay| {ids[entry]}" for entry in chain.entries]
+    for link in chain.links:
+        for operation, call in chain.calls_of(link).items():
+            for target in call.targets:
+                arrow = "-->" if call.is_first(target) else "-.->"
+                lines.append(f"  {ids[link]} {arrow}|{operation}| {ids[target]}")
+    single = [
+        ids[name]
+        for name in chain.links
+        if any(
+            finding.kind == "single_link" and finding.subject == f"link {name}"
+            for finding in findings
+        )
+    ]
+    if single:
+        lines += [f"  class {','.join(single)} single", "  classDef single stroke-width:3px"]
+    return "\n".join(lines) + "\n"

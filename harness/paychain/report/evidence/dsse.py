@@ -1,0 +1,147 @@
+"""Signed statements: DSSE envelopes with Ed25519, and the keys they are made with.
+
+Source: the DSSE protocol 1.0.2. A key id is a hint and never decides anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from paychain.payments.errors import UserError
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+MAX_ENVELOPE_BYTES = 20_000_000
+
+
+class BadEnvelope(Exception):
+    """Not an envelope, or one that no trusted key signed."""
+
+
+def pre_authentication(payload_type: str, payload: bytes) -> bytes:
+    """The bytes that are signed: `DSSEv1`, then type and payload, each preceded by its length."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def sign(payload: bytes, key: Ed25519PrivateKey) -> dict[str, Any]:
+    """A signed envelope around a payload, as JSON data."""
+    signature = key.sign(pre_authentication(PAYLOAD_TYPE, payload))
+    return {
+        "payload": base64.b64encode(payload).decode(),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": [
+            {"keyid": key_id(key.public_key()), "sig": base64.b64encode(signature).decode()}
+        ],
+    }
+
+
+def opened(line: str, trusted: list[Ed25519PublicKey]) -> bytes:
+    """The payload of an envelope that one of the trusted keys signed.
+
+    Raises BadEnvelope otherwise. The payload is not read before its signature is verified.
+    """
+    if len(line) > MAX_ENVELOPE_BYTES:
+        raise BadEnvelope("the envelope is too large")
+    try:
+        envelope = json.loads(line)
+        kind, payload = envelope["payloadType"], _decoded(envelope["payload"])
+        signatures = [_decoded(signature["sig"]) for signature in envelope["signatures"]]
+        signed = pre_authentication(kind, payload)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadEnvelope("not a DSSE envelope") from error
+    if kind != PAYLOAD_TYPE:
+        raise BadEnvelope(f"unknown payload type {kind!r}")
+    if not any(_verifies(key, signature, signed) for key in trusted for signature in signatures):
+        raise BadEnvelope("not signed by a trusted key")
+    return payload
+
+
+def _decoded(text: str) -> bytes:
+    """Standard or URL-safe base64, both of which a verifier must accept."""
+    try:
+        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    except binascii.Error as error:
+        raise ValueError("not base64") from error
+
+
+def _verifies(key: Ed25519PublicKey, signature: bytes, signed: bytes) -> bool:
+    try:
+        key.verify(signature, signed)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """SHA-256 of the key's DER SubjectPublicKeyInfo."""
+    encoding = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(key.public_bytes(*encoding)).hexdigest()
+
+
+def new_key(private: Path, public: Path) -> str:
+    """Create a key pair; only the owner can read the private key. Returns the key id.
+
+    Raises UserError when a file exists: a key is never overwritten.
+    """
+    for path in (private, public):
+        if path.exists():
+            raise UserError(f"{path} already exists", hint="choose another name, or remove it")
+    key = Ed25519PrivateKey.generate()
+    private.parent.mkdir(parents=True, exist_ok=True)
+    private.touch(mode=0o600)
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    return key_id(key.public_key())
+
+
+def private_key(pem: bytes, where: str) -> Ed25519PrivateKey:
+    """The Ed25519 private key in PEM data from `where`. Raises UserError when there is none."""
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise UserError(
+            f"{where} is not a private key", hint="create one: paychain keygen"
+        ) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise UserError(f"{where} is not an Ed25519 key", hint="create one: paychain keygen")
+    return key
+
+
+def read_private_key(path: Path) -> Ed25519PrivateKey:
+    """The Ed25519 private key in a PEM file. Raises UserError when there is none."""
+    try:
+        return private_key(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
+def public_key(path: Path) -> Ed25519PublicKey:
+    """The Ed25519 public key in a PEM file. Raises UserError when there is none."""
+    try:
+        key = serialization.load_pem_public_key(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UserError(f"{path} is not a public key", hint="use the .pub file") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise UserError(f"{path} is not an Ed25519 key", hint="create one: paychain keygen")
+    return key

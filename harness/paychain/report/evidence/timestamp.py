@@ -1,0 +1,51 @@
+"""RFC 3161 timestamps: a third party confirms when a run was signed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import requests
+
+from paychain.payments.errors import UserError
+from paychain.report.evidence.files import ENVELOPES, TIMESTAMP
+
+TIMEOUT_S = (5.0, 30.0)  # to connect, to answer
+MAX_TOKEN_BYTES = 100_000  # real tokens are a few kB
+
+
+def stamp(run: Path, url: str) -> Path:
+    """Have the statements of a run timestamped by the service at `url`. Returns the token's path.
+
+    Only the digest of the statements is sent. Raises UserError when the service does not respond
+    with a timestamp. The token can be checked with openssl alone:
+    `openssl ts -verify -data run.intoto.jsonl -in run.intoto.jsonl.tsr -CAfile tsa.pem`.
+    """
+    try:
+        from rfc3161_client import (  # type: ignore[import-not-found, unused-ignore]
+            TimestampRequestBuilder,
+            decode_timestamp_response,
+        )
+    except ImportError as error:
+        hint = "pip install 'paychain[timestamp]'"
+        raise UserError("timestamps need an extra package", hint=hint) from error
+    query = TimestampRequestBuilder().data((run / ENVELOPES).read_bytes()).build()
+    try:
+        response = requests.post(
+            url,
+            data=query.as_bytes(),
+            timeout=TIMEOUT_S,
+            headers={"content-type": "application/timestamp-query"},
+        )
+        response.raise_for_status()
+    except requests.RequestException as error:
+        raise UserError(f"no timestamp from {url}: {type(error).__name__}") from error
+    token = response.content
+    try:
+        granted = decode_timestamp_response(token[:MAX_TOKEN_BYTES])
+    except ValueError as error:
+        raise UserError(f"the response of {url} is not a timestamp") from error
+    if granted.status not in (0, 1):  # granted, granted with modifications (RFC 3161 §2.4.2)
+        raise UserError(f"{url} refused the timestamp (status {granted.status})")
+    path = run / TIMESTAMP
+    path.write_bytes(token)
+    return path

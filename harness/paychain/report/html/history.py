@@ -1,0 +1,150 @@
+"""Runs over time: verdicts, tolerances and recovery, and evidence that has expired."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from paychain.analysis.measures.measures import Verdict
+from paychain.payments.errors import UserError
+from paychain.report.evidence.files import is_signed
+from paychain.report.html.page import asset, csp_hash, stylesheet
+from paychain.report.result import FILE_NAME, Result, read
+from paychain.report.text.wording import MARKS, TOLERANCE_RESULTS, seconds
+
+STALE_DAYS = 365  # critical functions are tested at least yearly (DORA 24(6), docs/domain.md §4.1)
+MAX_SHOWN = 50  # runs of an experiment, newest first
+DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of a history."""
+
+    folder: str
+    result: Result
+    is_signed: bool
+
+    @property
+    def ended(self) -> datetime:
+        """When the run ended."""
+        return datetime.fromisoformat(self.result.ended_at)
+
+
+@dataclass(frozen=True)
+class Line:
+    """All runs of one experiment on one chain, oldest first."""
+
+    chain: str
+    experiment: str
+    entries: Sequence[Entry]
+    now: datetime
+    stale_days: int
+
+    @property
+    def last(self) -> Entry:
+        """The newest run."""
+        return self.entries[-1]
+
+    @property
+    def evidence(self) -> Entry | None:
+        """The newest conclusive run."""
+        conclusive = [
+            entry for entry in self.entries if entry.result.verdict is not Verdict.INCONCLUSIVE
+        ]
+        return conclusive[-1] if conclusive else None
+
+    @property
+    def age_days(self) -> float | None:
+        """Days since the evidence; None when there is none."""
+        if self.evidence is None:
+            return None
+        return (self.now - self.evidence.ended).total_seconds() / DAY_S
+
+    @property
+    def is_stale(self) -> bool:
+        """There is no evidence, or it has expired."""
+        return self.age_days is None or self.age_days > self.stale_days
+
+    @property
+    def verdicts(self) -> str:
+        """A mark per run, the newest last."""
+        return "".join(MARKS[entry.result.verdict] for entry in self.entries[-MAX_SHOWN:])
+
+    @property
+    def tolerances(self) -> list[str]:
+        """Ids of all tolerances of the shown runs, in the order of their first appearance."""
+        ids = [
+            tolerance.id
+            for entry in self.entries[-MAX_SHOWN:]
+            for tolerance in entry.result.tolerances
+        ]
+        return list(dict.fromkeys(ids))
+
+    def cell(self, entry: Entry, tolerance_id: str) -> tuple[str, bool | None]:
+        """What a run observed, with its mark, and whether the tolerance held."""
+        for tolerance in entry.result.tolerances:
+            if tolerance.id == tolerance_id:
+                mark = TOLERANCE_RESULTS[tolerance.passed][0]
+                return f"{mark} {tolerance.observed_text}", tolerance.passed
+        return "–", None
+
+
+def history(folder: Path, now: datetime, stale_days: int = STALE_DAYS) -> list[Line]:
+    """All pairs of chain and experiment that have runs in a folder, sorted by name.
+
+    Runs of another schema version are skipped. Raises UserError when there is no run at all.
+    """
+    found: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for path in sorted(folder.rglob(FILE_NAME)):
+        try:
+            result = read(path.parent)
+        except UserError:
+            continue
+        name = path.parent.relative_to(folder).as_posix()
+        key = (result.chain.name, result.experiment.name)
+        found[key].append(Entry(name, result, is_signed(path.parent)))
+    if not found:
+        raise UserError(
+            f"no runs in {folder}", hint="name the folder that holds the run directories"
+        )
+    return [
+        Line(*key, sorted(entries, key=lambda entry: entry.ended), now, stale_days)
+        for key, entries in sorted(found.items())
+    ]
+
+
+def render_history(lines: Sequence[Line]) -> str:
+    """The page as HTML; its links are relative to the folder of the runs."""
+    style = stylesheet()
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["seconds"] = seconds
+    return environment.from_string(asset("history.html.j2")).render(
+        lines=lines,
+        style=Markup(style),  # noqa: S704  (our own asset)
+        style_hash=csp_hash(style),
+        marks=MARKS,
+        max_shown=MAX_SHOWN,
+        stale=[line for line in lines if line.is_stale],
+        classes={True: "good", False: "bad-cell", None: "none"},
+        verdicts={Verdict.PASS: True, Verdict.FAIL: False, Verdict.INCONCLUSIVE: None},
+        money_findings=lambda result: sum(rule.findings for rule in result.money.rules),
+    )
+
+
+def history_lines(lines: Sequence[Line]) -> list[str]:
+    """The history for a terminal: a line per experiment, with expired evidence marked."""
+    names = [f"{line.experiment} on {line.chain}" for line in lines]
+    width = max(map(len, names), default=0)
+    shown = []
+    for name, line in zip(names, lines, strict=True):
+        age = "no conclusive run" if line.age_days is None else f"{line.age_days:.0f} days old"
+        stale = "  ▲ expired" if line.is_stale else ""
+        shown.append(f"{name:<{width}}  {line.verdicts[-20:]}  {age}{stale}")
+    return shown

@@ -1,0 +1,229 @@
+"""The contents of the timeline: panels of series over time, fault windows and tolerances."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from paychain.analysis.measures.phases import PHASE_LABELS
+from paychain.declaration.quantity import duration_seconds, share_of_one
+from paychain.report.drawings.palette import DASHES, SERIES
+from paychain.report.result import Result
+from paychain.report.text.wording import required
+
+AXIS_CHARACTERS = 130  # of a label that is as wide as the time axis
+_FLOORS = (90.0, 50.0, 0.0)  # of the success panel, in percent
+_MAX_FALLBACKS = 5  # with a series of their own; the rest share one
+_DRAWN_PHASES = tuple(kind for kind in PHASE_LABELS if kind != "after")  # lies in recovery
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a panel: a value for each second, None where there is none."""
+
+    name: str
+    unit: str
+    colour: str
+    dash: str
+    values: list[float | None]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A tolerance, drawn over the phase in which it is judged. Times are on the page's axis."""
+
+    start_s: float
+    end_s: float
+    bound: float
+    text: str
+    is_label_left: bool  # of a phase before the faults, whose right end is busy
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Series that share an axis."""
+
+    name: str
+    title: str
+    series: list[Series]
+    low: float = 0.0
+    limits: list[Limit] = field(default_factory=list)
+
+    @property
+    def known(self) -> list[float]:
+        """Every value of every series."""
+        return [value for series in self.series for value in series.values if value is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A fault from its start to its heal, in a lane where its label overlaps no other."""
+
+    name: str
+    text: str
+    start_s: float
+    end_s: float
+    lane: int
+    active: tuple[tuple[float, float], ...]  # when it was really active: a flapping fault pauses
+
+
+def start_of(result: Result) -> float:
+    """Where the page's time axis begins, in seconds on the run's clock."""
+    return min(
+        (phase.start_s for phase in result.phases if phase.end_s > phase.start_s), default=0.0
+    )
+
+
+def length_of(result: Result) -> float:
+    """The length of the page's time axis in seconds."""
+    end_s = max((phase.end_s for phase in result.phases), default=0.0)
+    return max(end_s - start_of(result), float(len(result.seconds)) - 1, 1.0)
+
+
+def panels(result: Result) -> list[Panel]:
+    """The panels from top to bottom: success, latency, fallbacks."""
+    return [
+        _success(result),
+        _latency(result),
+        Panel("fallbacks", "Fallbacks and retries, uses per second", _fallbacks(result)),
+    ]
+
+
+def _success(result: Result) -> Panel:
+    shares = [
+        second.succeeded / second.offered * 100 if second.offered else None
+        for second in result.seconds
+    ]
+    limits = [limit for limit in _limits(result, "technical_success") if limit.bound <= 100]
+    known = [value for value in shares if value is not None]
+    lowest = min([*known, *(limit.bound for limit in limits)], default=100.0)
+    return Panel(
+        "success",
+        "Payments with a final answer, % of those offered",
+        [Series("success", "%", "good", "", shares)],
+        next(floor for floor in _FLOORS if lowest >= floor),
+        limits,
+    )
+
+
+def _latency(result: Result) -> Panel:
+    latencies = [
+        Series(
+            name, "ms", colour, dash, [getattr(second, f"{name}_ms") for second in result.seconds]
+        )
+        for name, colour, dash in (
+            ("p50", "cool", ""),
+            ("p95", "warm", "7 3"),
+            ("p99", "violet", "2 3"),
+        )
+    ]
+    limits = [limit for series in latencies for limit in _limits(result, f"latency_{series.name}")]
+    return Panel("latency", "Latency from the intended start, ms", latencies, 0.0, limits)
+
+
+def windows(result: Result) -> list[Window]:
+    """The faults that took effect, in the order of their start."""
+    start_s, length_s = start_of(result), length_of(result)
+    lanes_free_at_s: list[float] = []
+    placed = []
+    applied = [(fault.applied_s, fault) for fault in result.faults if fault.applied_s is not None]
+    for applied_s, fault in sorted(applied, key=lambda pair: pair[0]):
+        begin_s = applied_s - start_s
+        end_s = fault.healed_s - start_s if fault.healed_s is not None else length_s
+        label_end_s = begin_s + (len(fault.id) + 2) * length_s / AXIS_CHARACTERS
+        # The first lane that is free again, or a new one below them all.
+        lane = next(
+            (lane for lane, free_s in enumerate(lanes_free_at_s) if free_s <= begin_s),
+            len(lanes_free_at_s),
+        )
+        lanes_free_at_s[lane : lane + 1] = [max(end_s, label_end_s)]
+        active = tuple(
+            (from_s - start_s, end_s if to_s is None else to_s - start_s)
+            for from_s, to_s in fault.spans or [(applied_s, fault.healed_s)]
+        )
+        placed.append(
+            Window(
+                name=fault.id,
+                text=fault.text,
+                start_s=begin_s,
+                end_s=end_s,
+                lane=lane,
+                active=active,
+            )
+        )
+    return placed
+
+
+def phase_spans(result: Result) -> list[tuple[str, float, float]]:
+    """Name, start and end of each phase that has a place of its own on the axis."""
+    start_s = start_of(result)
+    return [
+        (PHASE_LABELS[phase.kind], phase.start_s - start_s, phase.end_s - start_s)
+        for phase in result.phases
+        if phase.kind in _DRAWN_PHASES and phase.end_s > phase.start_s
+    ]
+
+
+def _fallbacks(result: Result) -> list[Series]:
+    totals: Counter[str] = Counter()
+    for second in result.seconds:
+        totals.update(second.fallbacks)
+    named = [name for name, _ in totals.most_common(_MAX_FALLBACKS)]
+    groups: list[tuple[str, Sequence[str]]] = [(name, [name]) for name in sorted(named)]
+    rest = [name for name in totals if name not in named]
+    if rest:
+        groups.append((f"{len(rest)} others", rest))
+    return [
+        Series(
+            name,
+            "/s",
+            SERIES[number % len(SERIES)],
+            DASHES[number % len(DASHES)],
+            _counts(result, members),
+        )
+        for number, (name, members) in enumerate(groups)
+    ]
+
+
+def _counts(result: Result, names: Iterable[str]) -> list[float | None]:
+    return [
+        float(sum(second.fallbacks.get(name, 0) for name in names)) for second in result.seconds
+    ]
+
+
+def _limits(result: Result, measure: str) -> list[Limit]:
+    """The tolerances of a measure that can be drawn: those with a bound and a known phase."""
+    start_s = start_of(result)
+    phases = {phase.name: phase for phase in result.phases}
+    # A panel of three latencies needs to say which of them a limit is about.
+    prefix = "" if measure == "technical_success" else f"{measure.removeprefix('latency_')} "
+    limits = []
+    for tolerance in result.tolerances:
+        phase = phases.get(tolerance.phase)
+        bound = _bound(tolerance.required)
+        if tolerance.measure == measure and phase is not None and bound is not None:
+            limits.append(
+                Limit(
+                    phase.start_s - start_s,
+                    phase.end_s - start_s,
+                    bound,
+                    f"{prefix}{required(tolerance.required)}",
+                    tolerance.phase in ("before", "all"),
+                )
+            )
+    return limits
+
+
+def _bound(required: str) -> float | None:
+    """The number of a limit in the unit of its panel: percent, or milliseconds."""
+    match = re.fullmatch(r"[<>]=?\s*(.+)", required)
+    if match is None:
+        return None
+    try:
+        if "%" in match[1]:
+            return share_of_one(match[1]) * 100
+        return duration_seconds(match[1]) * 1000
+    except ValueError:
+        return None

@@ -1,0 +1,96 @@
+"""Every output of a run, rendered from its result. All of them can be rendered again later."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from paychain.analysis.store.store import RunStore
+from paychain.model.assurance import Assurance
+from paychain.payments.errors import UserError
+from paychain.report.ci import ctrf as ctrf_format
+from paychain.report.ci.junit import junit_xml
+from paychain.report.ci.prometheus import write_prometheus
+from paychain.report.evidence.files import is_signed, write_sums
+from paychain.report.html.page import render, stylesheet
+from paychain.report.pdf.document import write_pdf
+from paychain.report.result import Result, read, write
+from paychain.report.text.payment_timeline import with_timelines
+from paychain.report.text.summary import summary_md
+
+STORE_NAME = "run.db"
+# What every run directory gets beside result.json, by file name. A new format is a module like
+# text/summary.py with a function of the result, and a line here.
+OUTPUTS: dict[str, Callable[[Result], str]] = {
+    "report.html": render,
+    "report.css": lambda _: stylesheet(),
+    "junit.xml": junit_xml,
+    "summary.md": summary_md,
+}
+
+
+def publish(result: Result, folder: Path) -> Result:
+    """Write result.json with the payment timelines of run.db, and all that renders from it."""
+    result = _with_timelines(result, folder)
+    write(result, folder)
+    _write_all(result, folder)
+    return result
+
+
+def render_again(folder: Path) -> Result:
+    """Render every output of a run directory again from its result.json, which does not change.
+
+    Raises UserError when there is no result of this schema version, or the run is signed.
+    """
+    if is_signed(folder):
+        hint = "copy it without its signature, then render the copy"
+        raise UserError(f"{folder} is signed and must not change", hint=hint)
+    result = read(folder)
+    if not result.timelines:
+        # Only the timelines need run.db; one that cannot be read leaves the rest complete.
+        with suppress(sqlite3.Error):
+            result = _with_timelines(result, folder)
+    _write_all(result, folder)
+    return result
+
+
+def publish_pdf(folder: Path, result: Result, assurance: Assurance | None) -> Path:
+    """Write report.pdf, with `assurance` in place of the experiment's if given; renew the sums.
+
+    Raises UserError without the pdf extra.
+    """
+    if assurance is not None:
+        given = assurance.model_dump(mode="json", exclude_none=True)
+        result = msgspec.structs.replace(result, assurance=given)
+    path = write_pdf(folder, result)
+    write_sums(folder)
+    return path
+
+
+def publish_for_tools(result: Result, folder: Path, *, ctrf: bool, prometheus: Path | None) -> None:
+    """Write the outputs that are only written on request. Raises UserError if that fails."""
+    if ctrf:
+        (folder / ctrf_format.FILE_NAME).write_text(ctrf_format.ctrf_json(result), "utf-8")
+        write_sums(folder)
+    if prometheus is not None:
+        write_prometheus(prometheus, result)
+
+
+def _with_timelines(result: Result, folder: Path) -> Result:
+    path = folder / STORE_NAME
+    if not path.is_file():
+        return result
+    store = RunStore.open(path)
+    result = with_timelines(result, store)
+    store.close()
+    return result
+
+
+def _write_all(result: Result, folder: Path) -> None:
+    for name, text_of in OUTPUTS.items():
+        (folder / name).write_text(text_of(result), "utf-8")
+    write_sums(folder)

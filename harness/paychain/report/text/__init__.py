@@ -1,0 +1,1 @@
+"""Reports as plain text: terminal, summary, one payment, a chain."""

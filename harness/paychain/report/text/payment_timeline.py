@@ -1,0 +1,192 @@
+"""Timelines of payments: calls, decisions and money movements of one payment, in time order.
+
+They are read from run.db into result.json, so that every output can show them without run.db.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from paychain.analysis.store.store import RunStore
+from paychain.analysis.store.store import Story as Recorded
+from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, PaymentRecord
+from paychain.payments.money import written
+from paychain.payments.outcome import HopResult
+from paychain.report.result import PaymentTimeline, Result, TimelineEvent
+from paychain.report.text.wording import failure_name, spaced
+
+MAX_TIMELINES = 20  # of a run: more would only lengthen result.json; run.db has every payment
+MAX_PER_RULE = 6
+MAX_PER_BREAK = 1
+MAX_EVENTS = 80  # of a payment: a drawing with more cannot be read
+
+_ROUTINE = (
+    DecisionKind.REVERSAL_ACKNOWLEDGED,
+    DecisionKind.QUERY,
+    DecisionKind.FOLLOW_UP_DUE,
+    DecisionKind.FOLLOW_UP_SENT,
+    DecisionKind.FOLLOW_UP_ACKNOWLEDGED,
+    DecisionKind.WEBHOOK_ACCEPTED,
+)
+_FOLLOW_UPS = {
+    DecisionKind.FOLLOW_UP_DUE: "due",
+    DecisionKind.FOLLOW_UP_SENT: "sent",
+    DecisionKind.FOLLOW_UP_ACKNOWLEDGED: "acknowledged",
+    DecisionKind.FOLLOW_UP_REFUSED: "refused",
+    DecisionKind.FOLLOW_UP_ABANDONED: "abandoned",
+    DecisionKind.FOLLOW_UP_CANCELLED: "cancelled",
+}
+_DECISIONS = {
+    DecisionKind.RETRY: "retried",
+    DecisionKind.FAILOVER: "failed over",
+    DecisionKind.SKIP: "continued without the call",
+    DecisionKind.EXEMPT: "continued under an exemption",
+    DecisionKind.DECLINE: "declined as a fallback",
+    DecisionKind.EXHAUSTED: "had no fallback left",
+    DecisionKind.GAVE_UP: "left the outcome unknown",
+    DecisionKind.QUERY: "queried the outcome",
+    DecisionKind.RESEND: "resent the request",
+    DecisionKind.REVERSAL_SENT: "sent a reversal",
+    DecisionKind.REVERSAL_ACKNOWLEDGED: "reversal acknowledged",
+    DecisionKind.REVERSAL_ABANDONED: "abandoned the reversal",
+    DecisionKind.BREAKER_REJECTED: "breaker open, call not sent",
+    DecisionKind.ANSWER_UNDELIVERABLE: "could not deliver the answer",
+    DecisionKind.AUTHENTICATION_LOST: "sent it without the authentication, not valid there, to",
+    DecisionKind.REAUTHENTICATE: "requested a challenge after a soft decline",
+    DecisionKind.WEBHOOK_ACCEPTED: "received a webhook",
+    DecisionKind.WEBHOOK_DUPLICATE: "recognised a duplicate webhook",
+    DecisionKind.WEBHOOK_REJECTED: "rejected a webhook",
+    DecisionKind.DUPLICATE_REFUSED: "refused as a duplicate",
+    DecisionKind.BOOKED_PAID: "has the order as paid in its books",
+    DecisionKind.BOOKED_UNPAID: "does not have the order as paid in its books",
+    DecisionKind.KEY_REUSED: "sent the idempotency key of another payment to",
+    DecisionKind.REPEATED_WITHOUT_KEY: "sent it again without an idempotency key to",
+    DecisionKind.WEBHOOK_FORGED: "sent a webhook with a wrong signature to",
+}
+
+
+def with_timelines(result: Result, store: RunStore) -> Result:
+    """The result with timelines of the first payments that went wrong, read from run.db."""
+    return msgspec.structs.replace(result, timelines=list(timelines(result, store)))
+
+
+def timelines(result: Result, store: RunStore) -> Iterator[PaymentTimeline]:
+    """Payments that broke a money rule first, then an example of each break."""
+    for payment, (why, text) in _examples(result).items():
+        recorded = store.story(payment)
+        if recorded.customer is not None:
+            yield _timeline(recorded, recorded.customer, why, text)
+
+
+def timeline_of(recorded: Recorded) -> PaymentTimeline | None:
+    """The timeline of any payment; None when the customer's side has no record of it."""
+    payment = recorded.customer
+    if payment is None:
+        return None
+    amount = written(payment.amount_minor, payment.currency)
+    return _timeline(
+        recorded, payment, f"{amount} at {payment.merchant}", f"customer saw {payment.shown}"
+    )
+
+
+def _examples(result: Result) -> dict[str, tuple[str, str]]:
+    """Payments to show, each with why it is shown and what was found."""
+    examples: dict[str, tuple[str, str]] = {}
+    for rule in result.money.rules:
+        for finding in rule.payments[:MAX_PER_RULE]:
+            why = f"Broke the rule “{rule.title}”"
+            examples.setdefault(finding.payment, (why, finding.text))
+    for group in result.breaks:
+        for payment in group.examples[:MAX_PER_BREAK]:
+            where = f"{group.caller} → {group.callee}" if group.callee else "no failed hop"
+            failure = failure_name(group.failure, group.code)
+            examples.setdefault(payment, (f"Broke at {where}", failure))
+    return dict(list(examples.items())[:MAX_TIMELINES])
+
+
+def _timeline(recorded: Recorded, payment: PaymentRecord, why: str, text: str) -> PaymentTimeline:
+    start_ns = payment.intended_ns
+    # Code 00 is "approved": it would only repeat the word before it.
+    code = f" {payment.code}" if payment.code not in ("", "00") else ""
+    customer_saw = payment.shown + code
+    events = [
+        *(_call_event(hop, start_ns) for hop in recorded.hops),
+        *(_money_event(movement, start_ns) for movement in recorded.movements),
+        *(_decision_event(decision, start_ns) for decision in recorded.decisions),
+        TimelineEvent(
+            at_ms=_since(start_ns, payment.ended_ns),
+            kind="customer",
+            link="customer",
+            text=f"saw {customer_saw}",
+            is_bad=payment.technical,
+        ),
+    ]
+    events.sort(key=lambda event: event.at_ms)
+    return PaymentTimeline(
+        payment=payment.payment,
+        why=why,
+        text=text,
+        amount=payment.amount_minor,
+        card=payment.instrument,
+        customer_saw=customer_saw,
+        events=events[:MAX_EVENTS],
+        omitted=max(0, len(events) - MAX_EVENTS),
+    )
+
+
+def _since(start_ns: int, at_ns: int) -> float:
+    """Milliseconds since the intended start."""
+    return round((at_ns - start_ns) / 1e6, 1)
+
+
+def _call_event(hop: HopRecord, start_ns: int) -> TimelineEvent:
+    attempt = f", attempt {hop.try_number}" if hop.try_number > 1 else ""
+    route = f", route {hop.route + 1}" if hop.route else ""
+    # An approval has a code as well, but it says nothing more.
+    code = hop.code if hop.result is not HopResult.APPROVED else ""
+    result = failure_name(hop.result.value, code)
+    return TimelineEvent(
+        at_ms=_since(start_ns, hop.started_ns),
+        kind="call",
+        link=hop.callee,
+        text=f"{hop.caller} → {hop.callee} {hop.operation}{route}{attempt}: {result}",
+        is_bad=not hop.result.worked,
+        until_ms=_since(start_ns, hop.ended_ns),
+    )
+
+
+def _money_event(movement: Movement, start_ns: int) -> TimelineEvent:
+    amount = written(movement.amount_minor, movement.currency)
+    return TimelineEvent(
+        at_ms=_since(start_ns, movement.at_ns),
+        kind="money",
+        link=movement.link,
+        text=f"{spaced(movement.kind.value)} {amount}, {movement.reference}",
+        is_bad=False,
+        amount=movement.kind.sign * movement.amount_minor,
+    )
+
+
+def _decision_event(decision: Decision, start_ns: int) -> TimelineEvent:
+    return TimelineEvent(
+        at_ms=_since(start_ns, decision.at_ns),
+        kind="decision",
+        link=decision.link,
+        text=_decision_text(decision),
+        is_bad=decision.kind not in _ROUTINE,
+    )
+
+
+def _decision_text(decision: Decision) -> str:
+    if decision.kind is DecisionKind.FAULT_HIT:
+        return f"affected by fault {decision.detail}"
+    text = _DECISIONS.get(decision.kind, spaced(decision.kind.value))
+    if decision.kind in _FOLLOW_UPS:
+        text = f"{decision.operation} {_FOLLOW_UPS[decision.kind]}"
+    if decision.kind is DecisionKind.FAILOVER:
+        text += f" to {decision.target}"
+    elif decision.target:
+        text += f" ({decision.target})"
+    return f"{text}: {decision.detail}" if decision.detail else text

@@ -1,0 +1,99 @@
+"""Whether one seed has one history: a virtual run is played again in another process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from itertools import zip_longest
+from pathlib import Path
+
+import msgspec
+
+from paychain.payments.errors import UserError
+from paychain.payments.journal import Record, decode, encode
+from paychain.processes.children import python_module
+from paychain.runs.spec import RunSpec
+
+OTHER_HASH_SEED = "777"  # of the second process: sets and hashes fall differently there
+WITHIN_S = 600.0
+
+
+def check_determinism(
+    spec: RunSpec, folder: Path, records: Sequence[Record], on_message: Callable[[str], None]
+) -> list[str]:
+    """Play the run's inputs again and compare every record; what differs, in words."""
+    inputs = folder / "inputs"
+    try:
+        again = _replay(
+            inputs / spec.chain.path.name,
+            inputs / spec.experiment.path.name,
+            spec.seed,
+            spec.interleaving,
+        )
+    except UserError as error:
+        return [str(error)]
+    difference = _first_difference(records, again)
+    if difference is not None:
+        return [f"two runs of one seed differ: {difference}"]
+    on_message(
+        f"determinism: 2 runs, {len(again):,} records each, the same bytes "
+        f"(sha256 {_digest(again)[:16]})"
+    )
+    return []
+
+
+def _digest(records: Sequence[Record]) -> str:
+    """SHA-256 of the trace."""
+    return sha256(encode(records)).hexdigest()
+
+
+def _replay(chain: Path, experiment: Path, seed: int, interleaving: int = 0) -> list[Record]:
+    """The records of the same run in another process. Raises UserError when it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace"
+        done = subprocess.run(  # noqa: S603  (our own module)
+            python_module(
+                "paychain.environment.trace",
+                str(chain),
+                str(experiment),
+                str(seed),
+                str(trace),
+                str(interleaving),
+            ),
+            env={**os.environ, "PYTHONHASHSEED": OTHER_HASH_SEED},
+            timeout=WITHIN_S,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0:
+            last = done.stderr.strip().rpartition("\n")[2]
+            raise UserError(f"the second run of the determinism check failed: {last}")
+        return decode(trace.read_bytes())[0]
+
+
+def _first_difference(first: Sequence[Record], second: Sequence[Record]) -> str | None:
+    """The first record in which two traces differ, in words; None when they are the same."""
+    for number, (record, other) in enumerate(zip_longest(first, second), start=1):
+        if record != other:
+            return f"record {number} differs: {_describe(record, other)}"
+    return None
+
+
+def _describe(record: Record | None, other: Record | None) -> str:
+    """The whole records; of two of a kind, the first and what the other has instead."""
+    if record is None or other is None or type(record) is not type(other):
+        return f"{_shown(record)} and then {_shown(other)}"
+    instead = {
+        name: value
+        for name, value in msgspec.structs.asdict(other).items()
+        if value != getattr(record, name)
+    }
+    return f"{_shown(record)} and then {', '.join(f'{name}={instead[name]!r}' for name in instead)}"
+
+
+def _shown(record: Record | None) -> str:
+    return "nothing" if record is None else repr(record)

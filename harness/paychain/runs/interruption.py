@@ -1,0 +1,56 @@
+"""Ctrl-C, SIGTERM or a closed terminal: a run stops, and still ends in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+from paychain.environment.running_chain import RunningChain
+from paychain.processes.children import ending_signals
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody asked for the end of the run."""
+
+
+class Interruption:
+    """While it is entered, a signal that ends a process raises Interrupted out of the chain.
+
+    The second signal raises it wherever the program is: the chain did not react to the first.
+    Handlers of somebody else, such as a test runner's, stay as they are, and so do all handlers
+    outside the main thread, where Python has none.
+    """
+
+    def __init__(self, chain: RunningChain) -> None:
+        self._chain = chain
+        self._heard = 0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interruption:
+        if threading.current_thread() is threading.main_thread():
+            for number in ending_signals():
+                if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                    self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def ignore(self) -> None:
+        """From now on nothing interrupts: what is left is to stop, which must not be cut short."""
+        for number in self._before:
+            signal.signal(number, signal.SIG_IGN)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+        self._heard += 1
+        if self._heard > 1:
+            raise Interrupted
+        self._chain.interrupt(Interrupted())

@@ -1,0 +1,220 @@
+"""Every link × every standard fault: one short run per cell, and what each of them showed.
+
+A standard fault is an experiment whose fault has the target `{link: "*"}`; a cell is that
+experiment with the link's name put in, kept as a file of its own, so that each cell can be run
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from paychain.analysis.measures.measures import Verdict
+from paychain.faults.target import EVERY_LINK
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.model.loading import Loaded, available, load_chain, load_experiment
+from paychain.model.renaming import Names, used_of
+from paychain.model.service_checks import refuse_own_services
+from paychain.payments.errors import UserError
+from paychain.report.html.matrix import Cell, Matrix, judge_cell, not_run, write_matrix
+from paychain.report.result import FILE_NAME, Result, read
+from paychain.runs.chains import chain_of
+from paychain.runs.run import run
+from paychain.runs.spec import RunSpec, run_command
+
+CELLS = "cells"
+OnCell = Callable[[Cell, int, int], None]  # a cell that is done, how many are done, of how many
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixSpec:
+    """What is to be run. `is_real`: with processes and sockets, one cell after the other."""
+
+    chain_name: str  # as it was named
+    chain: Loaded[Chain]
+    faults: Sequence[Loaded[Experiment]]
+    links: Sequence[str]
+    folder: Path
+    seed: int
+    jobs: int
+    is_real: bool
+    command: str
+    names: Names  # what the chain calls what the faults name
+
+
+def standard_faults(names: Sequence[str] = ()) -> list[Loaded[Experiment]]:
+    """The standard faults by name, all of them without one. Raises UserError for an unknown one."""
+    if names:
+        found = [load_experiment(name) for name in names]
+        for fault in found:
+            if not is_standard_fault(fault.model):
+                raise UserError(
+                    f"{fault.path} is no standard fault", hint=f'target: {{link: "{EVERY_LINK}"}}'
+                )
+        return found
+    loaded = [
+        load_experiment(str(path))
+        for path in available("experiment").values()
+        if f'"{EVERY_LINK}"' in path.read_text("utf-8")
+    ]
+    return sorted(
+        (fault for fault in loaded if is_standard_fault(fault.model)),
+        key=lambda fault: fault.model.experiment,
+    )
+
+
+def is_standard_fault(experiment: Experiment) -> bool:
+    """Whether its fault is for every link, and the matrix puts each link's name in."""
+    return any(
+        target.link == EVERY_LINK for fault in experiment.faults for target in fault.every_target
+    )
+
+
+def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
+    """Run every cell that has not run yet, and write the matrix. Ctrl-C keeps what is done.
+
+    Raises UserError for a chain that cannot run as it is asked to.
+    """
+    if not spec.is_real:
+        refuse_own_services(spec.chain.model, "a matrix in virtual time", "add --real")
+    planned = list(_cells(spec))
+    done: dict[tuple[str, str], Cell] = {}
+    waiting = []
+    for link, fault, path in planned:
+        if path is None:
+            done[link, fault] = not_run(link, fault, "this link cannot have the fault")
+        elif (run := _finished(spec, link, fault)) is not None:
+            done[link, fault] = judge_cell(link, fault, read(run), run.relative_to(spec.folder))
+        else:
+            waiting.append((link, fault, path))
+    try:
+        for cell in _run_all(spec, waiting):
+            done[cell.link, cell.fault] = cell
+            on_cell(cell, len(done), len(planned))
+    except KeyboardInterrupt:
+        interrupted = True
+    else:
+        interrupted = False
+    for link, fault, _ in planned:
+        done.setdefault((link, fault), not_run(link, fault, "the matrix was interrupted"))
+    matrix = Matrix(
+        chain=spec.chain.model.chain,
+        title=spec.chain.model.title,
+        seed=spec.seed,
+        virtual=not spec.is_real,
+        command=spec.command,
+        interrupted=interrupted,
+        links=list(spec.links),
+        faults={fault.model.experiment: fault.model.title for fault in spec.faults},
+        cells=[done[link, fault] for link, fault, _ in planned],
+    )
+    write_matrix(matrix, spec.folder)
+    return matrix
+
+
+def _cells(spec: MatrixSpec) -> Iterator[tuple[str, str, Path | None]]:
+    """Link, fault and the cell's own file; no file where the link cannot have the fault."""
+    for link in spec.links:
+        for fault in spec.faults:
+            path = spec.folder / CELLS / f"{link}.{fault.model.experiment}.yaml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = fault.text.replace(f'"{EVERY_LINK}"', link)
+            path.write_text(text, "utf-8")
+            try:
+                load_experiment(str(path), spec.chain.model, spec.names, shares_names=True)
+            except UserError:
+                path.unlink()
+                yield link, fault.model.experiment, None
+            else:
+                yield link, fault.model.experiment, path
+
+
+def _finished(spec: MatrixSpec, link: str, fault: str) -> Path | None:
+    """The run of a cell that was done before and says something."""
+    runs = sorted((spec.folder / CELLS / f"{link}.{fault}").glob(f"*/{FILE_NAME}"))
+    known = [path.parent for path in runs if _says_something(read(path.parent))]
+    return known[-1] if known else None
+
+
+def _says_something(result: Result) -> bool:
+    """A fault that affected no traffic would affect none again."""
+    return result.verdict is not Verdict.INCONCLUSIVE or any(
+        fault.was_missed for fault in result.faults
+    )
+
+
+def _run_all(spec: MatrixSpec, waiting: Sequence[tuple[str, str, Path]]) -> Iterator[Cell]:
+    if spec.is_real:
+        for link, fault, path in waiting:
+            yield _run_cell(_CellSpec.of(spec, link, fault, path))
+        return
+    with ProcessPoolExecutor(spec.jobs, mp_context=get_context("spawn")) as pool:
+        running: set[Future[Cell]] = {
+            pool.submit(_run_cell, _CellSpec.of(spec, link, fault, path))
+            for link, fault, path in waiting
+        }
+        try:
+            while running:
+                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (cell.result() for cell in ended)
+        finally:
+            for future in running:
+                future.cancel()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CellSpec:
+    """One cell as another process is given it."""
+
+    chain_name: str
+    path: Path
+    seed: int
+    folder: Path
+    link: str
+    fault: str
+    is_real: bool
+    names: dict[str, str]
+
+    @classmethod
+    def of(cls, spec: MatrixSpec, link: str, fault: str, path: Path) -> _CellSpec:
+        return cls(
+            chain_name=spec.chain_name,
+            path=path,
+            seed=spec.seed,
+            folder=spec.folder,
+            link=link,
+            fault=fault,
+            is_real=spec.is_real,
+            names=dict(spec.names),
+        )
+
+
+def _run_cell(cell: _CellSpec) -> Cell:
+    """One cell, in whatever process it is run."""
+    chain = load_chain(cell.chain_name)
+    experiment = load_experiment(str(cell.path), chain.model, cell.names, shares_names=True)
+    spec = RunSpec(
+        chain=chain,
+        experiment=experiment,
+        out=cell.folder / CELLS / f"{cell.link}.{cell.fault}",
+        seed=cell.seed,
+        command=run_command(
+            cell.chain_name,
+            str(cell.path),
+            seed=cell.seed,
+            virtual=not cell.is_real,
+            names=used_of(cell.names, load_experiment(str(cell.path)).model),
+        ),
+        virtual=not cell.is_real,
+    )
+    finished = run(spec, chain_of(spec))
+    if finished.was_interrupted:
+        raise KeyboardInterrupt
+    return judge_cell(
+        cell.link, cell.fault, finished.result, finished.folder.relative_to(cell.folder)
+    )

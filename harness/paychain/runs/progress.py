@@ -1,0 +1,125 @@
+"""What a run shows while it goes on: phase, success, active faults, failed calls so far."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from paychain.payments.journal import HopRecord, PaymentRecord, Record
+
+PLAIN_EVERY_S = 5.0  # between two lines when the output is not a terminal
+
+
+class Progress(Protocol):
+    """Shows a run to somebody who watches."""
+
+    def message(self, line: str) -> None:
+        """One thing that happened."""
+
+    def show(self, at_s: float, phase: str, faults: list[str], counts: Counts) -> None:
+        """Where the run is."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+
+class Counts:
+    """Running totals of the answers that customers got."""
+
+    def __init__(self) -> None:
+        self.payments = self.succeeded = 0
+        self.failed_hops: Counter[str] = Counter()
+        self.aside = ""  # a few words about the load
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Count new records."""
+        for record in records:
+            if isinstance(record, PaymentRecord):
+                self.payments += 1
+                self.succeeded += not record.technical
+            elif isinstance(record, HopRecord) and not record.result.worked:
+                self.failed_hops[f"{record.caller} → {record.callee}"] += 1
+
+    def line(self) -> str:
+        """`1,240 payments, 98.2 % answered; failed: gateway → processor-a 22`."""
+        if not self.payments:
+            return "no payments yet"
+        share = f"{100 * self.succeeded / self.payments:.1f} %"
+        failed = ", ".join(f"{hop} {count}" for hop, count in self.failed_hops.most_common(2))
+        more = f"; failed calls: {failed}" if failed else ""
+        aside = f"; {self.aside}" if self.aside else ""
+        return f"{self.payments:,} payments, {share} answered{more}{aside}"
+
+
+class Silent:
+    """Shows nothing."""
+
+    def message(self, line: str) -> None:
+        """Nothing."""
+
+    def show(self, at_s: float, phase: str, faults: list[str], counts: Counts) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Lines:
+    """Plain lines, now and then: for a log."""
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+
+    def message(self, line: str) -> None:
+        """Print it."""
+        print(line, file=sys.stderr, flush=True)
+
+    def show(self, at_s: float, phase: str, faults: list[str], counts: Counts) -> None:
+        """Print where the run is, every few seconds."""
+        if at_s < self._next_s:
+            return
+        self._next_s = at_s + PLAIN_EVERY_S
+        self.message(_position(at_s, phase, faults, counts))
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+class Live:
+    """One line that is redrawn: for a terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.status import Status
+
+        self._console = Console(stderr=True)
+        self._status: Any = Status("starting", console=self._console)
+        self._status.start()
+
+    def message(self, line: str) -> None:
+        """Print it above the live line."""
+        self._console.print(line, markup=False, highlight=False)
+
+    def show(self, at_s: float, phase: str, faults: list[str], counts: Counts) -> None:
+        """Redraw the live line."""
+        from rich.text import Text
+
+        self._status.update(Text(_position(at_s, phase, faults, counts)))
+
+    def close(self) -> None:
+        """Remove the live line."""
+        self._status.stop()
+
+
+def choose(*, quiet: bool) -> Progress:
+    """The way to show progress that fits the output."""
+    if quiet:
+        return Silent()
+    return Live() if sys.stderr.isatty() else Lines()
+
+
+def _position(at_s: float, phase: str, faults: list[str], counts: Counts) -> str:
+    on = f" | {', '.join(faults)}" if faults else ""
+    return f"{at_s:5.1f} s  {phase:<9}{on} | {counts.line()}"

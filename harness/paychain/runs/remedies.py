@@ -1,0 +1,192 @@
+"""What to change in the chain so that a broken money rule or tolerance holds.
+
+A finding of a run has the weakness of the declaration as its cause that the review names: its
+remedies are those of the review's findings that can lead to it. For a tolerance on success or time
+they follow from where most payments broke, and from what the call there does not declare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from paychain.analysis.measures.measures import Break, MoneyRule, ToleranceResult
+from paychain.declaration.quantity import duration_seconds
+from paychain.faults.kind import OutageKind
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.model.fallbacks.step import Failover
+from paychain.model.finding_kinds import Kind
+from paychain.model.loading import Loaded
+from paychain.model.review import ReviewFinding, remedy_in
+from paychain.model.review.calls import declared_calls
+from paychain.model.review.remedy import Change, Remedy, duration_text
+from paychain.payments.outcome import HopResult
+
+MAX_REMEDIES = 3  # of one finding: more are a list of everything that could be better
+_EXECUTED_TWICE: tuple[Kind, ...] = (
+    "failover_on_unknown",
+    "retry_without_key",
+    "queue_without_key",
+    "customer_retry_without_key",
+    "webhook_not_deduplicated",
+    "no_idempotency",
+    "reversal_behind_breaker",
+    "reversal_given_up_early",
+)
+_LEFT_HELD: tuple[Kind, ...] = (
+    "unknown_left_open",
+    "query_not_offered",
+    "reversal_behind_breaker",
+    "reversal_given_up_early",
+    "failover_on_unknown",
+    "timeout_inversion",
+    "deadline_too_short",
+    "tenders_not_compensated",
+    "rest_not_released",
+)
+_NEVER_COLLECTED: tuple[Kind, ...] = (
+    "hold_expires_early",
+    "captured_before_delivery",
+    "webhook_given_up_early",
+    "memory_outbox",
+    "unlimited_fallback",
+    "queue_without_key",
+    "capture_beyond_limit",
+)
+_FAILED: tuple[Kind, ...] = (
+    "retries_without_budget",
+    "breaker_cannot_open",
+    "call_without_policy",
+    "timeout_inversion",
+)
+_SLOW: tuple[Kind, ...] = ("hedge_too_early", "retries_without_budget", "amplified_retries")
+# Which weaknesses of a declaration lead to a finding of a run, the likeliest first. A rule that is
+# not here is broken by what no declaration can bring about: a link that does not do what it says.
+_CAUSES: dict[str, tuple[Kind, ...]] = {
+    "no_double_charge": _EXECUTED_TWICE,
+    "double_charges": _EXECUTED_TWICE,
+    "no_orphaned_authorisation": _LEFT_HELD,
+    "orphaned_authorisations": _LEFT_HELD,
+    "unknowns_resolved": _LEFT_HELD,
+    "no_approval_without_money": _NEVER_COLLECTED,
+    "authorisations_settled": _NEVER_COLLECTED,
+    "completed": _NEVER_COLLECTED,
+    "money_conserved": (*_EXECUTED_TWICE, *_NEVER_COLLECTED),
+    "customer_saw_the_amount": ("wrong_decimals",),
+    "amounts_equal": ("wrong_decimals",),
+    "booked_once": ("no_idempotency", "retry_without_key"),
+    "retry_limits_kept": ("customer_retry_without_key", "amplified_retries"),
+    "captured_within_authorised": (
+        "capture_beyond_limit",
+        "webhook_not_deduplicated",
+        "hold_expires_early",
+    ),
+    "refunded_within_captured": ("refunds_unchecked",),
+    "repeats_without_effect": (
+        "captured_twice",
+        "webhook_not_deduplicated",
+        "no_idempotency",
+        "retry_without_key",
+    ),
+    "books_agree": ("memory_outbox", "no_idempotency", *_LEFT_HELD),
+    "stand_in_within_limits": ("unlimited_fallback",),
+    "stand_in_advised": ("memory_outbox",),
+    "amplification": ("amplified_retries", "retries_without_budget"),
+    "detection": ("breaker_cannot_open",),
+    "failover": ("breaker_cannot_open",),
+    "recovery": ("retries_without_budget", "breaker_cannot_open", "amplified_retries"),
+    "technical_success": _FAILED,
+    "approval_rate": _FAILED,
+    "latency_p50": _SLOW,
+    "latency_p95": _SLOW,
+    "latency_p99": _SLOW,
+}
+_OF_TIME: tuple[Kind, ...] = ("call_without_policy", "timeout_inversion", "deadline_too_short")
+_NEEDS_A_WAY_ROUND = ("technical_success", "approval_rate", "failover", "detection", "recovery")
+_BREAKER = {"failure_rate": "50%", "window": "10s", "minimum_calls": 20, "open_for": "5s"}
+
+
+def possible_causes(review: Sequence[ReviewFinding], experiment: Experiment) -> list[ReviewFinding]:
+    """The review's findings without those that this experiment cannot have brought about."""
+    crashes = any(isinstance(fault.parameters, OutageKind) for fault in experiment.faults)
+    return [finding for finding in review if crashes or finding.kind != "memory_outbox"]
+
+
+def rule_with_remedies(rule: MoneyRule, review: Sequence[ReviewFinding]) -> MoneyRule:
+    """A broken money rule with what to change; a kept one as it is."""
+    if rule.passed is not False:
+        return rule
+    return msgspec.structs.replace(rule, remedies=_of_causes(rule.rule, review))
+
+
+def tolerance_with_remedies(
+    tolerance: ToleranceResult,
+    review: Sequence[ReviewFinding],
+    breaks: Sequence[Break],
+    chain: Loaded[Chain],
+) -> ToleranceResult:
+    """A broken tolerance with what to change; a kept one as it is."""
+    if tolerance.passed is not False:
+        return tolerance
+    # Longer time-outs mend nothing where most payments broke without one.
+    if breaks and breaks[0].failure != HopResult.TIMEOUT:
+        review = [finding for finding in review if finding.kind not in _OF_TIME]
+    remedies = _of_causes(tolerance.measure, review)
+    if not remedies and breaks and tolerance.measure in _NEEDS_A_WAY_ROUND:
+        remedies = _way_round(tolerance.measure, breaks[0], chain)
+    if tolerance.measure == "failback":
+        remedies = _probed_sooner(tolerance, chain)
+    return msgspec.structs.replace(tolerance, remedies=remedies)
+
+
+def _of_causes(name: str, review: Sequence[ReviewFinding]) -> list[Remedy]:
+    """The remedies of the review's findings that can lead to it, accepted ones included."""
+    causes = _CAUSES.get(name, ())
+    found: dict[str, Remedy] = {}
+    for kind in causes:
+        for finding in review:
+            remedy = finding.remedy
+            # What can only be accepted would not make a finding of a run go away.
+            if finding.kind != kind or remedy is None or remedy.action == "add":
+                continue
+            # Two weaknesses may have one remedy: the likelier one names it.
+            found.setdefault(
+                str(remedy),
+                msgspec.structs.replace(remedy, of=name),
+            )
+    return list(found.values())[:MAX_REMEDIES]
+
+
+def _probed_sooner(tolerance: ToleranceResult, chain: Loaded[Chain]) -> list[Remedy]:
+    """Breakers that stay open for too long to give their first target back in time."""
+    limit_s = duration_seconds(tolerance.required.lstrip("<= "))
+    found = []
+    for declared in declared_calls(chain.model):
+        breaker, call = declared.call.breaker, declared.call
+        if breaker is None or len(call.routes) == 1 or 2 * breaker.open_for <= limit_s:
+            continue
+        change = Change(declared.at("breaker", "open_for"), duration_text(limit_s / 2))
+        found.append(_of_run(remedy_in(chain, change), tolerance.measure, declared.subject))
+    return found[:MAX_REMEDIES]
+
+
+def _of_run(remedy: Remedy, measure: str, at: str) -> Remedy:
+    return msgspec.structs.replace(remedy, of=measure, at=at)
+
+
+def _way_round(measure: str, group: Break, chain: Loaded[Chain]) -> list[Remedy]:
+    """Where most payments broke: a breaker for a standby that is there, a standby otherwise."""
+    calls = chain.model.links[group.caller].calls if group.caller in chain.model.links else {}
+    call = next((call for name, call in calls.items() if name == group.operation), None)
+    if call is None:
+        return []
+    at = ("links", group.caller, "calls", group.operation)
+    if not any(isinstance(step, Failover) for step in call.fallback):
+        change = Change((*at, "fallback"), {"to": "…"}, "add")
+    elif call.breaker is None and group.caller not in chain.model.own_services():
+        change = Change((*at, "breaker"), _BREAKER)
+    else:
+        return []
+    return [_of_run(remedy_in(chain, change), measure, f"{group.caller}.{group.operation}")]

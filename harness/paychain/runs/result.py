@@ -1,0 +1,213 @@
+"""From an analysed run to its result: what was run, where, and what came of it."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from paychain.analysis.analyse import Analysis
+from paychain.analysis.measures.measures import Money, Stopped
+from paychain.analysis.store.facts import RunFacts
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.model.fallbacks.step import Failover
+from paychain.model.loading import Loaded
+from paychain.model.review import review
+from paychain.model.review.remedy import Remedy
+from paychain.report.result import (
+    CallEdge,
+    ChainFacts,
+    DeclaredFallback,
+    ExperimentFacts,
+    LinkNode,
+    LoadFacts,
+    Result,
+)
+from paychain.runs.remedies import (
+    possible_causes,
+    rule_with_remedies,
+    tolerance_with_remedies,
+)
+from paychain.runs.spec import Inputs
+
+
+def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) -> Result:
+    """Everything result.json reports of a run that is over."""
+    experiment = inputs.experiment.model
+    recorded = experiment.load.arrivals.recorded if experiment.load.arrivals else None
+    found = review(inputs.chain, inputs.experiment)
+    causes = possible_causes(found, experiment)
+    money: Money = analysis.measured["money"]
+    with_remedies = [rule_with_remedies(rule, causes) for rule in money.rules]
+    result = Result(
+        run_id=run_id,
+        verdict=analysis.verdict,
+        reasons=analysis.reasons,
+        chain=chain_facts(inputs.chain),
+        experiment=ExperimentFacts(
+            name=experiment.experiment,
+            title=experiment.title,
+            file=inputs.experiment.path.name,
+            sha256=inputs.experiment.sha256,
+            based_on=experiment.based_on,
+            time_scale=experiment.time_scale,
+            replay=recorded.path.name if recorded else "",
+            replay_sha256=recorded.sha256 if recorded else "",
+            stop_when=[condition.text for condition in experiment.stop_when],
+        ),
+        seed=facts.seed,
+        virtual=facts.virtual,
+        compression=facts.compression,
+        started_at=facts.started_at,
+        ended_at=facts.ended_at,
+        engine=facts.engine,
+        load=_load_facts(experiment, facts, analysis),
+        tolerances=[
+            msgspec.structs.replace(
+                tolerance_with_remedies(
+                    tolerance, causes, analysis.measured["breaks"], inputs.chain
+                ),
+                place=_place(inputs.experiment, tolerance.measure, tolerance.phase),
+            )
+            for tolerance in analysis.tolerances
+        ],
+        hosts=facts.hosts,
+        services=facts.services,
+        stopped=_stopped(inputs.experiment, facts.stopped),
+        environment=_environment(),
+        review=[msgspec.structs.replace(finding, place=_shown(finding.place)) for finding in found],
+        command=facts.command,
+        assurance=experiment.assurance.model_dump(mode="json", exclude_none=True),
+        **{
+            **analysis.measured,
+            "money": msgspec.structs.replace(money, rules=with_remedies),
+        },
+    )
+    return _with_shown_remedies(result)
+
+
+def _load_facts(experiment: Experiment, facts: RunFacts, analysis: Analysis) -> LoadFacts:
+    """What was to be offered and what was. Users set their own pace: no plan, and no lag."""
+    has_users = experiment.load.users is not None
+    due = facts.planned if facts.planned is not None else analysis.offered
+    return LoadFacts(
+        rate=due / experiment.load_lasts,
+        planned=facts.planned,
+        offered=analysis.offered,
+        recorded=analysis.punctuality.recorded,
+        lag_p99_ms=None if has_users else analysis.punctuality.p99_ms,
+        lag_max_ms=None if has_users else analysis.punctuality.longest_ms,
+        arrivals=str(experiment.load),
+        workers=facts.workers,
+        users=experiment.load.users or 0,
+        caveat=experiment.load.caveat,
+    )
+
+
+def _place(experiment: Loaded[Experiment], measure: str, phase: str) -> str:
+    """`chaos/steady.yaml:6:3`, the line that sets a limit."""
+    return _shown(experiment.place("tolerances", measure, phase))
+
+
+def _stopped(experiment: Loaded[Experiment], stopped: Stopped | None) -> Stopped | None:
+    """Why a run was stopped, with the line that declares it."""
+    if stopped is None:
+        return None
+    conditions = [condition.text for condition in experiment.model.stop_when]
+    place = experiment.place("stop_when", conditions.index(stopped.condition))
+    return msgspec.structs.replace(stopped, place=_shown(place))
+
+
+def _with_shown_remedies(result: Result) -> Result:
+    """The result with the files of its remedies named as its places are."""
+    return msgspec.structs.replace(
+        result,
+        review=[
+            msgspec.structs.replace(
+                finding, remedy=_shown_remedy(finding.remedy) if finding.remedy else None
+            )
+            for finding in result.review
+        ],
+        tolerances=[
+            msgspec.structs.replace(item, remedies=[_shown_remedy(each) for each in item.remedies])
+            for item in result.tolerances
+        ],
+        money=msgspec.structs.replace(
+            result.money,
+            rules=[
+                msgspec.structs.replace(
+                    rule, remedies=[_shown_remedy(each) for each in rule.remedies]
+                )
+                for rule in result.money.rules
+            ],
+        ),
+    )
+
+
+def _shown_remedy(remedy: Remedy) -> Remedy:
+    file = _shown(f"{remedy.file}:1:1").rsplit(":", 2)[0]
+    return msgspec.structs.replace(remedy, file=file)
+
+
+def _shown(place: str) -> str:
+    """A place as seen from where the run was started; a shipped file by its name alone."""
+    name, line, column = place.rsplit(":", 2)
+    path = Path(name)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return f"{path.name if path.is_absolute() else path.as_posix()}:{line}:{column}"
+
+
+def chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
+    """The chain as reports draw it."""
+    chain = loaded.model
+    edges: list[CallEdge] = []
+    for caller in chain.links:
+        for operation, call in chain.calls_of(caller).items():
+            for route, callee in enumerate(call.targets):
+                first = call.is_first(callee)
+                edges.append(CallEdge(caller, operation, callee, 0 if first else route))
+    return ChainFacts(
+        name=chain.chain,
+        title=chain.title,
+        file=loaded.path.name,
+        sha256=loaded.sha256,
+        currency=chain.currency,
+        entries=list(chain.entries),
+        deadline_ms=chain.deadline * 1000,
+        links=[
+            LinkNode(name, link.role, link.provider or "", link.title)
+            for name, link in chain.links.items()
+        ],
+        edges=edges,
+        providers={name: provider.kind for name, provider in chain.providers.items()},
+        fallbacks=_fallbacks(chain),
+    )
+
+
+def _fallbacks(chain: Chain) -> list[DeclaredFallback]:
+    """Retries and fallback steps of every call, used or not."""
+    found = []
+    for link in chain.links:
+        for operation, call in chain.calls_of(link).items():
+            name = f"{link}.{operation}"
+            if call.retry is not None:
+                found.append(DeclaredFallback(name, "retry", call.to))
+            for step in call.fallback:
+                # Called as its uses are, so that the two can be set side by side.
+                kind = step.decision.value
+                targets = step.targets if isinstance(step, Failover) else [""]
+                found += [DeclaredFallback(name, kind, to) for to in targets]
+    return found
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "paychain": version("paychain"),
+        "python": platform.python_version(),
+        "locust": version("locust"),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }

@@ -1,0 +1,179 @@
+"""One run, from its spec to its verdict.
+
+    RunSpec ─ open chain, run.db ─> start ─ conduct ─ stop ─> RunFacts ─ finish ─> Finished
+              real or virtual                │ records into run.db
+                                             └ events to the progress
+
+`environment/conductor.py` drives the experiment; `finish.py` judges what it left behind.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from paychain.analysis.measures.phases import phase_at
+from paychain.analysis.store.facts import RunFacts
+from paychain.analysis.store.store import RunStore
+from paychain.engine.errors import EngineError
+from paychain.environment.conductor import Conducted, Observer, conduct
+from paychain.environment.own.process import NotStarted
+from paychain.environment.running_chain import RunningChain
+from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.schedule import count
+from paychain.model.experiment import Times
+from paychain.payments.errors import UserError
+from paychain.payments.journal import Record
+from paychain.runs.chains import OpenChain
+from paychain.runs.determinism import check_determinism
+from paychain.runs.finish import facts_of, finish
+from paychain.runs.interruption import Interruption
+from paychain.runs.progress import Counts, Progress, Silent
+from paychain.runs.spec import Finished, RunSpec, new_folder
+from paychain.simulation.simulate import FAILURES
+
+# What a part of the harness raises when it fails: reported, never blamed on the chain.
+HARNESS_ERRORS = (UserError, EngineError, OSError)
+
+
+def run(spec: RunSpec, open_chain: OpenChain, progress: Progress | None = None) -> Finished:
+    """Run an experiment on a chain and judge it, in real or in virtual time.
+
+    `open_chain`: usually `chain_of(spec)`. A failure of the harness itself never raises: the
+    verdict is inconclusive and says why. Raises UserError when nothing could be started, an own
+    service included, with nothing left running.
+    """
+    started = datetime.now(UTC)
+    folder = new_folder(spec.out, started, spec.inputs.name)
+    spec.inputs.keep(folder)
+    store = RunStore.create(folder / "run.db")
+    recorder = _Recorder(spec, store, progress or Silent())
+    chain = open_chain(folder, recorder.message)
+    conducted = Conducted()
+    was_interrupted = False
+    not_started: NotStarted | None = None
+    begun_s = time.perf_counter()
+    with Interruption(chain) as interruption:
+        try:
+            _conduct(spec, chain, conducted, recorder)
+        except KeyboardInterrupt:
+            was_interrupted = True
+            conducted.problems.insert(0, "the run was interrupted")
+        except NotStarted as error:
+            not_started = error
+        except (*HARNESS_ERRORS, *FAILURES) as error:
+            conducted.problems.append(_problem(error))
+        finally:
+            # From here on only stopping is left; a signal must not cut it short.
+            interruption.ignore()
+            _stop(chain, conducted, recorder)
+    if not_started is not None:
+        recorder.close()
+        store.close()
+        raise not_started
+    if conducted.times is None:
+        conducted.times = spec.experiment.model.times(chain.now_ns() / 1e9)
+    facts = facts_of(
+        conducted,
+        chain.report(),
+        seed=spec.seed,
+        command=spec.command,
+        started=started,
+        virtual=chain.is_virtual,
+        interrupted=was_interrupted,
+    )
+    if chain.is_virtual:
+        facts = _compared_with_real_time(facts, chain, time.perf_counter() - begun_s, recorder)
+    if recorder.kept is not None and not facts.problems:
+        facts.problems.extend(check_determinism(spec, folder, recorder.kept, recorder.message))
+    recorder.close()
+    return finish(spec.inputs, facts, store, folder)
+
+
+# -- the experiment -----------------------------------------------------------------------------
+def _conduct(spec: RunSpec, chain: RunningChain, conducted: Conducted, recorder: _Recorder) -> None:
+    declared, experiment = spec.chain.model, spec.experiment.model
+    recorder.message(
+        f"{experiment.experiment} on {declared.chain}"
+        f"{' in virtual time' * spec.virtual}, seed {spec.seed}; "
+        f"{experiment.load_lasts:.0f} s of load"
+    )
+    chain.start()
+    plan = load_plan(declared, experiment, spec.seed)
+    conducted.planned = count(plan)
+    conduct(chain, declared, experiment, plan, conducted, recorder)
+
+
+def _stop(chain: RunningChain, conducted: Conducted, recorder: _Recorder) -> None:
+    """Leave nothing running, and keep every record. What goes wrong is a problem of the run."""
+    try:
+        chain.stop()
+    except (*HARNESS_ERRORS, *FAILURES) as error:
+        conducted.problems.append(_problem(error))
+    try:
+        for records in chain.collect():
+            recorder.recorded(records)
+    except HARNESS_ERRORS as error:
+        conducted.problems.append(_problem(error))
+
+
+def _problem(error: BaseException) -> str:
+    if isinstance(error, HARNESS_ERRORS):
+        return str(error)
+    return f"the simulation failed: {type(error).__name__}: {error}"
+
+
+class _Recorder(Observer):
+    """Keeps a run's records in run.db, and shows its progress."""
+
+    def __init__(self, spec: RunSpec, store: RunStore, progress: Progress) -> None:
+        self.wants_looks = not spec.virtual  # a virtual run is over at once
+        # To compare the run with itself, every record of it is needed in its order.
+        self.kept: list[Record] | None = [] if spec.check_determinism else None
+        self._experiment = spec.experiment.model
+        self._store, self._progress = store, progress
+        self._counts = Counts()
+        self._times: Times | None = None
+
+    def begun(self, times: Times) -> None:
+        """From here on records count."""
+        self._times = times
+        self._store.begin(times)
+
+    def recorded(self, records: Sequence[Record]) -> None:
+        """Keep and count them."""
+        self._counts.add(records)
+        self._store.ingest(records)
+        if self.kept is not None:
+            self.kept.extend(records)
+
+    def looked(self, now_s: float, faults: Sequence[str], load: str) -> None:
+        """Show where the run is."""
+        assert self._times is not None
+        self._counts.aside = load
+        phase = phase_at(now_s, self._times, self._experiment.faults_last)
+        at_s = max(0.0, now_s - self._times.load_start_s)
+        self._progress.show(at_s, phase, list(faults), self._counts)
+
+    def message(self, text: str) -> None:
+        """Show it."""
+        self._progress.message(text)
+
+    def close(self) -> None:
+        """Nothing more will be shown."""
+        self._progress.close()
+
+
+# -- after --------------------------------------------------------------------------------------
+def _compared_with_real_time(
+    facts: RunFacts, chain: RunningChain, took_s: float, recorder: _Recorder
+) -> RunFacts:
+    """With how much faster than real time the run was, unless it did not come to its end."""
+    if facts.drained_s is None:
+        return facts
+    passed_s = chain.now_ns() / 1e9
+    recorder.message(f"{passed_s:.1f} s passed in {took_s:.1f} s: x {passed_s / took_s:.0f}")
+    return msgspec.structs.replace(facts, compression=passed_s / took_s)

@@ -1,0 +1,129 @@
+"""What is to be run, and a run that is over."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from paychain.load.distributed.spread import Spread
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.model.loading import NO_NAMES, Loaded
+from paychain.model.renaming import Names
+from paychain.payments.errors import UserError
+from paychain.processes.files import sha256
+from paychain.report.result import Result
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The two files that are run. With a run's records and facts they are all it is judged by."""
+
+    chain: Loaded[Chain]
+    experiment: Loaded[Experiment]
+
+    @property
+    def name(self) -> str:
+        """The chain and the experiment, as in the name of a run's folder."""
+        return f"{self.chain.model.chain}-{self.experiment.model.experiment}"
+
+    def keep(self, folder: Path) -> None:
+        """Copy them into the run's folder, a replayed file included.
+
+        Raises UserError when that was changed since it was read, or cannot be copied.
+        """
+        inputs = folder / "inputs"
+        inputs.mkdir(exist_ok=True)
+        for loaded in (self.chain, self.experiment):
+            (inputs / loaded.path.name).write_text(loaded.text, "utf-8")
+        arrivals = self.experiment.model.load.arrivals
+        if arrivals is None or arrivals.recorded is None:
+            return
+        recorded = arrivals.recorded
+        kept = inputs / recorded.path.name
+        try:
+            shutil.copyfile(recorded.path, kept)
+        except OSError as error:
+            raise UserError(f"cannot copy {recorded.path}: {error.strerror}") from error
+        if sha256(kept) != recorded.sha256:
+            raise UserError(f"{recorded.path} was changed while it was read", hint="run again")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """What is to be run, and how. `command` repeats the run; it is printed in its reports."""
+
+    chain: Loaded[Chain]
+    experiment: Loaded[Experiment]
+    out: Path  # where the run's folder is made
+    seed: int = 1
+    command: str = ""
+    # In real time:
+    toxiproxy: str | None = None  # another engine than the embedded one
+    services: tuple[str, ...] | None = None  # the command of a services process; None: ours
+    spread: Spread | None = None  # the load over several processes
+    # In virtual time:
+    virtual: bool = False
+    interleaving: int = 0  # another order of events than the usual one, as an exploration found it
+    check_determinism: bool = False  # play the run again and compare every record
+
+    @property
+    def inputs(self) -> Inputs:
+        """The files that are run, without how they are run."""
+        return Inputs(self.chain, self.experiment)
+
+
+def run_command(
+    chain: str,
+    experiment: str,
+    *,
+    seed: int,
+    toxiproxy: str | None = None,
+    virtual: bool = False,
+    workers: int = 1,
+    master: str | None = None,
+    interleaving: int = 0,
+    names: Names = NO_NAMES,
+) -> str:
+    """The command that reproduces a run, quoted for a shell."""
+    words = ["paychain", "run", chain, experiment, "--seed", str(seed)]
+    for theirs, ours in names.items():
+        words += ["--map", f"{theirs}={ours}"]
+    if toxiproxy is not None:
+        words += ["--toxiproxy", toxiproxy]
+    if virtual:
+        words.append("--virtual")
+    if workers > 1:
+        words += ["--workers", str(workers)]
+    if master is not None:
+        words += ["--master", master]
+    if interleaving:
+        words += ["--interleaving", str(interleaving)]
+    return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that is over: its folder, its result, and whether it was interrupted."""
+
+    folder: Path
+    result: Result
+    was_interrupted: bool
+
+
+def new_folder(out: Path, started: datetime, name: str) -> Path:
+    """A new run directory, named by its start. Raises UserError when it cannot be made."""
+    name = f"{started:%Y%m%dT%H%M%SZ}-{name}"
+    for suffix in ("", *(f"-{number}" for number in range(2, 100))):
+        folder = out / (name + suffix)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(f"cannot write to {out}: {error.strerror}") from error
+        return folder
+    raise UserError(f"{out / name} and 98 others exist already")

@@ -1,0 +1,148 @@
+"""Which payment a request at a vendor's API is for: own services do not say it in our words.
+
+One table for all links of a process: attempts of a payment are counted over all of its providers.
+Source of the order: docs/own-services.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping
+
+from paychain.payments.attribution import (
+    UNKNOWN,
+    WAYS,
+    CardAmounts,
+    Expected,
+    PaymentIds,
+    find_payment,
+)
+from paychain.protocol.short_ids import LONG, lengthen
+from paychain.protocol.vendor import Attributed, AttributedBy, Evidence
+from paychain.protocol.vendor_ids import BASE32, HEX, MIXED, UPPER, decode
+
+MAX_KNOWN = 200_000  # keys that are remembered: a repeat comes within seconds
+
+
+class Attribution:
+    """Finds payments and counts their attempts. `prefix`: what the run's payment ids begin with.
+
+    `ways`: what a payment may be found by, see `payments/attribution.py`.
+    """
+
+    def __init__(self, prefix: str, ways: Iterable[AttributedBy] = WAYS) -> None:
+        self.ids = PaymentIds(prefix)
+        self._ways = frozenset(ways)
+        self._card_amounts = CardAmounts()
+        self._attempts: Counter[str] = Counter()
+        self._known: OrderedDict[tuple[str, str], Attributed] = OrderedDict()
+        self._strangers = 0
+
+    def expect(self, payments: Iterable[Expected]) -> None:
+        """Know payments that the load will make, in their order."""
+        self._card_amounts.expect(payments)
+
+    def attribute(self, link: str, evidence: Evidence, now_ns: int = 0) -> Attributed:
+        """The payment and attempt of a request at `link`; nothing is ever attributed twice.
+
+        The same key, or an object that was made before, is a repeat of its attempt. Anything else
+        is a new one, and so is a key that another payment has used: the request says whose it is.
+        """
+        by_object = self._of_object(evidence.object_id)
+        if by_object is not None:
+            return by_object
+        payment, by = self._payment_of(evidence, now_ns)
+        known = self.known(link, evidence.key)
+        # A payment that was found by something else than the key, and is another one.
+        is_reused = known is not None and by in ("trace", "reference") and payment != known.payment
+        if known is not None and not is_reused:
+            return known
+        if not evidence.makes_attempt:
+            attempt = max(1, self._attempts[payment])
+            return Attributed(
+                payment=payment, attempt=attempt, reference=f"{payment}-{attempt}", by=by
+            )
+        if not payment:
+            self._strangers += 1
+            payment = f"{UNKNOWN}{link}-{self._strangers}"
+        self._attempts[payment] += 1
+        attempt = self._attempts[payment]
+        found = Attributed(
+            payment=payment, attempt=attempt, reference=f"{payment}-{attempt}", by=by
+        )
+        if evidence.key and not is_reused:
+            self._known[link, evidence.key] = found
+            if len(self._known) > MAX_KNOWN:
+                self._known.popitem(last=False)
+        return found
+
+    def shown_in(self, headers: Mapping[str, str], body: bytes) -> tuple[str, AttributedBy]:
+        """The payment that a request shows whatever its vendor, by its trace or in its body."""
+        texts = (body.decode("utf-8", "replace"),)
+        return find_payment(self.ids, headers=headers, texts=texts, ways=self._ways - {"key"})
+
+    def known(self, link: str, key: str) -> Attributed | None:
+        """The attempt that a key came with before."""
+        return self._known.get((link, key)) if key else None
+
+    def _payment_of(self, evidence: Evidence, now_ns: int) -> tuple[str, AttributedBy]:
+        card = evidence.instrument.masked if evidence.instrument is not None else ""
+        return find_payment(
+            self.ids,
+            headers=evidence.headers,
+            texts=evidence.texts,
+            key=evidence.key,
+            of_card_and_amount=lambda: self._card_amounts.payment_of(
+                card, evidence.amount_minor, now_ns
+            ),
+            ways=self._ways,
+        )
+
+    def _of_object(self, object_id: str) -> Attributed | None:
+        """The attempt whose reference the id of a vendor's object was made from."""
+        authorisation = reference_of(object_id) if "object" in self._ways else ""
+        if not authorisation:
+            return None
+        payment, _, number = authorisation.rpartition("-")
+        attempt = number.partition("~")[0]
+        return Attributed(
+            payment=payment,
+            attempt=int(attempt) if attempt.isdigit() else 1,
+            reference=authorisation,
+            by="object",
+        )
+
+
+def reference_of(object_id: str) -> str:
+    """The authorisation that the id of a vendor's object was made from, "" for any other text."""
+    digits = object_id.rpartition("_")[2]
+    made_by = (
+        lengthen(digits),
+        lengthen(digits, LONG),
+        *(decode(digits, each) for each in (MIXED, UPPER, HEX, BASE32)),
+    )
+    reference = next((found for found in made_by if found is not None), "")
+    return reference.partition("/")[0]
+
+
+def payment_of_hints(hints: str, card_amounts: CardAmounts, at_ns: int) -> tuple[str, AttributedBy]:
+    """The payment of a request that reached no link, by the words that the fault engine kept.
+
+    An object's id among them was made for its payment; else one of the amounts may be one's.
+    """
+    words = hints.split()
+    for word in words:
+        reference = reference_of(word)
+        if reference:
+            return reference.rpartition("-")[0], "object"
+    card = next((word.replace("x", "…") for word in words if _is_card(word)), "")
+    for word in words:
+        minor = word.replace(".", "")
+        if minor.isdigit() and (found := card_amounts.payment_of(card, int(minor), at_ns)):
+            return found, "card and amount"
+    return "", "nothing"
+
+
+def _is_card(word: str) -> bool:
+    first, _, last = word.partition("x")
+    return len(first) == 6 and len(last) == 4 and (first + last).isdigit()

@@ -1,0 +1,49 @@
+"""What a services process needs to know when it starts, and what it reports once it listens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from paychain.model.chain import Chain
+from paychain.processes.children import python_module
+
+SERVICES = tuple(python_module("paychain.services"))  # the command; its argument is a plan's file
+
+
+class ServicesPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Written by the conductor as JSON. `epoch_ns` is the CLOCK_MONOTONIC reading of time zero."""
+
+    chain_text: str
+    links: list[str]
+    seed: int
+    epoch_ns: int
+    spool: str
+    ready: str  # file that gets the process' ports once it listens
+    name: str = "mock services"  # as a reader knows the process
+    life: int = 1  # counts the processes that have run these links, this one included
+    id_prefix: str = "p"  # what the run's payment ids begin with
+    ports: dict[str, int] = {}  # to listen on; a link that is not named takes a free one
+
+    def chain(self) -> Chain:
+        """The chain of the plan."""
+        return chain_of(self.chain_text)
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What the process answers: where its control API and its links listen."""
+
+    control: int
+    ports: dict[str, int]
+
+
+def chain_of(text: str) -> Chain:
+    """The chain of a file's text, which was checked before."""
+    return Chain.model_validate(yaml.load(text, Loader=yaml.BaseLoader))  # noqa: S506  (text only)
+
+
+def read_plan(path: Path) -> ServicesPlan:
+    """Raises msgspec.DecodeError when the file is not a plan."""
+    return msgspec.json.decode(path.read_bytes(), type=ServicesPlan)

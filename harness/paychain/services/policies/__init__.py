@@ -1,0 +1,1 @@
+"""What a call does when it fails: one module a policy."""

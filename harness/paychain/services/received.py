@@ -1,0 +1,60 @@
+"""What a mock link notes of the requests of own services, which keep no journal of ours."""
+
+from __future__ import annotations
+
+from paychain.payments.attribution import AttributedBy
+from paychain.payments.exchanges import ReceivedRequest
+from paychain.payments.outcome import HopResult
+from paychain.protocol.message import PaymentRequest
+from paychain.protocol.reply import Reply
+from paychain.services.context import Context
+from paychain.wire.http import HttpRequest, HttpResponse
+
+MAX_TARGET = 512  # characters of a request's target that are recorded
+
+
+class ReceivedCall:
+    """One request from its arrival to its answer. `span` leads to the hops behind the link."""
+
+    def __init__(self, context: Context, http: HttpRequest) -> None:
+        self.span = context.new_span()
+        self.began_ns = context.now_ns()
+        self.operation = "query"
+        self.payment = ""
+        self.attempt = 1
+        self.by: AttributedBy = "nothing"
+        self.key = ""
+        self.reference = self.named = ""
+        self._context, self._http = context, http
+
+    def is_for(self, operation: str, request: PaymentRequest) -> None:
+        """Note what it was for: it said so itself, in our own words."""
+        self.operation, self.payment, self.attempt = operation, request.payment, request.attempt
+        self.by, self.key = "reference", request.key
+
+    def record(self, caller: str, response: HttpResponse | None, reply: Reply | None) -> Reply:
+        """Put it into the journal; what its answer was, a timeout where none leaves."""
+        reply = reply or Reply(HopResult.TIMEOUT)
+        self._context.journal.append(
+            ReceivedRequest(
+                link=self._context.link,
+                caller=caller,
+                port=self._http.peer_port,
+                span=self.span,
+                started_ns=self.began_ns,
+                ended_ns=self._context.now_ns(),
+                method=self._http.method,
+                target=self._http.target[:MAX_TARGET],
+                status=response.status if response is not None else 0,
+                payment=self.payment,
+                by=self.by,
+                attempt=self.attempt,
+                operation=self.operation,
+                key=self.key,
+                result=reply.result,
+                code=reply.code,
+                reference=self.reference,
+                named=self.named,
+            )
+        )
+        return reply

@@ -1,0 +1,257 @@
+"""What a link makes of one request: faults, service time, and its role's work, once per key.
+
+execute ─▶ a place ─▶ in time? ─▶ faults ─▶ service time ─▶ a known key? ─▶ the role
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+
+from msgspec.structs import replace
+
+from paychain.model.chain import Chain
+from paychain.payments.chance import log_normal
+from paychain.payments.codes import ISSUER_INOPERATIVE
+from paychain.payments.journal import DecisionKind
+from paychain.payments.outcome import Outcome
+from paychain.protocol.envelope import Envelope
+from paychain.protocol.message import (
+    Answer,
+    AnswerOrError,
+    Delivery,
+    Error,
+    ErrorKind,
+    PaymentRequest,
+    as_approved,
+)
+from paychain.services.capacity import Capacity
+from paychain.services.context import Context
+from paychain.services.fault_effects import FaultEffects, pending
+from paychain.services.in_link_faults import InLinkFaults
+from paychain.services.policies import deadline
+from paychain.services.policies.fallbacks import classified
+from paychain.services.roles.role import Role
+from paychain.services.state.idempotency import IdempotencyStore
+
+Given = AnswerOrError | Delivery | None  # None: no answer ever leaves
+
+
+class RequestWork:
+    """The work of one link on its requests, through all lives of its process."""
+
+    _role: Role
+    _repeats: IdempotencyStore
+
+    def __init__(self, chain: Chain, context: Context, faults: InLinkFaults) -> None:
+        """`begin` gives it a role before the first request."""
+        self._name = context.link
+        self._chain = chain
+        self._link = chain.links[self._name]
+        self._context = context
+        self._faults = faults
+        self._no_effects = FaultEffects(self._name, [], 0.0)  # where no fault applies
+        declared = self._link.capacity
+        self._capacity = Capacity(declared) if declared is not None else None
+        self._stuck: set[str] = set()  # references that are answered pending for now
+        self._last: dict[str, Answer] = {}  # by operation: what was answered last
+        self._passes_on_a_deadline = chain.propagate_deadline or any(
+            call.propagate_deadline for call in chain.calls_of(self._name).values()
+        )
+
+    def begin(self, role: Role, repeats: IdempotencyStore) -> None:
+        """From now on this role does the work: a process that forgot everything has a new one."""
+        self._role, self._repeats = role, repeats
+        self._operations = role.operations()
+
+    def crash(self) -> None:
+        """The process died: what was stuck in it is lost."""
+        self._stuck.clear()
+
+    def offers(self, operation: str) -> bool:
+        """Whether the link has such an operation."""
+        return operation in self._operations
+
+    def execute(
+        self, operation: str, request: PaymentRequest, caller: str, envelope: Envelope
+    ) -> Coroutine[object, object, Given]:
+        """Work on a request; None when no answer ever leaves."""
+        # Few links have a queue: the others spare a coroutine, which costs at each of its waits.
+        if self._capacity is None:
+            return self._receive(operation, request, caller, envelope)
+        return self._in_its_place(self._capacity, operation, request, caller, envelope)
+
+    async def _in_its_place(
+        self,
+        capacity: Capacity,
+        operation: str,
+        request: PaymentRequest,
+        caller: str,
+        envelope: Envelope,
+    ) -> Given:
+        """Work on a request once there is a place for it."""
+        came_ns = self._context.now_ns()
+        if not await capacity.enter():
+            return Error(ErrorKind.OVERLOADED, "the queue is full")
+        try:
+            waited_s = (self._context.now_ns() - came_ns) / 1e9
+            return await self._receive(operation, request, caller, envelope, waited_s)
+        finally:
+            capacity.leave()
+
+    async def _receive(
+        self,
+        operation: str,
+        request: PaymentRequest,
+        caller: str,
+        envelope: Envelope,
+        waited_s: float = 0.0,
+    ) -> Given:
+        """Work on a request that has its place."""
+        parent = envelope.parent
+        if self._is_too_late(envelope.left_s, waited_s):
+            self._context.decided(
+                DecisionKind.DEADLINE_TOO_SHORT,
+                operation,
+                caller,
+                payment=request.payment,
+                attempt=request.attempt,
+            )
+            return Answer(Outcome.DECLINED, ISSUER_INOPERATIVE, self._name, request.reference)
+        key = (operation, request.payment, request.attempt)
+        faults = self._faults.affecting(self._context, caller, operation, request)
+        effects = self._no_effects
+        if faults:
+            effects = FaultEffects(self._name, faults, self._context.draw("slow", *key))
+        await asyncio.sleep(
+            log_normal(
+                self._context.draw("service", *key),
+                self._link.answers_in.median,
+                self._link.answers_in.p99,
+            )
+        )
+        if not faults:
+            if operation == "query" and request.reference in self._stuck:
+                return pending(self._name, request)
+            return await self._work(operation, request, parent, effects)
+        stuck_until = effects.stuck_until
+        if stuck_until is not None:
+            self._stuck.add(request.reference)
+            self._role.background.start(
+                self._work_later(stuck_until, operation, request, parent, effects),
+                is_of_request=True,
+            )
+            return pending(self._name, request)
+        for after_s in effects.arrivals():
+            self._role.background.start(
+                self._work_again(after_s, operation, request, parent, effects), is_of_request=True
+            )
+        await asyncio.sleep(effects.late_s())
+        given = await self._work(operation, request, parent, effects)
+        await asyncio.sleep(effects.slow_s())
+        return None if effects.is_lost else effects.delivery(given)
+
+    async def _work(
+        self, operation: str, request: PaymentRequest, parent: str, effects: FaultEffects
+    ) -> AnswerOrError:
+        """The role's work, once per key where the link supports idempotency keys."""
+        codes = self._chain.codes
+
+        async def with_class(once: PaymentRequest) -> AnswerOrError:
+            given = await work(once)
+            # What a code means is the chain's to say: whoever reads the answer has only the table.
+            return classified(given, codes) if isinstance(given, Answer) else given
+
+        async def work(once: PaymentRequest) -> AnswerOrError:
+            instead = effects.instead_of_work(self._last.get(operation))
+            if instead is not None:
+                return instead
+            given = await self._perform(operation, once, parent)
+            if isinstance(given, Answer):
+                self._last[operation] = given
+            return effects.change_answer(given, once)
+
+        do = with_class if codes else work
+        if self._is_once(operation, request) and not effects.fails_in_front:
+            return await self._repeats.execute(operation, request, do)
+        return await do(request)
+
+    def _is_once(self, operation: str, request: PaymentRequest) -> bool:
+        """Whether the request's idempotency key covers it.
+
+        Ours does not cover a reversal, which is repeated until it is acknowledged. A vendor's key
+        covers whatever it came with.
+        """
+        return self._role.recognises_repeats(operation) or bool(request.digest and request.key)
+
+    async def _perform(self, operation: str, request: PaymentRequest, parent: str) -> AnswerOrError:
+        """The role's own work. What only this link's caller knows goes no further.
+
+        A sale is authorised and captured before its answer leaves, whatever becomes of the answer.
+        """
+        if not request.digest:
+            return await self._operations[operation](request, parent)
+        is_sale = request.is_sale
+        request = replace(request, is_sale=False, digest="", key=_own_key(request, operation))
+        given = await self._operations[operation](request, parent)
+        if not is_sale or not isinstance(given, Answer) or given.outcome is not Outcome.APPROVED:
+            return given
+        whole = replace(as_approved(request, given), item="c1", is_final=True, is_sale=True)
+        whole.key = _own_key(whole, "capture")
+        captured = await self._operations["capture"](whole, parent)
+        return captured if isinstance(captured, Error) else given
+
+    async def _work_again(
+        self,
+        after_s: float,
+        operation: str,
+        request: PaymentRequest,
+        parent: str,
+        effects: FaultEffects,
+    ) -> None:
+        """Work on a copy of a request; the caller, who sent it once, gets no answer to it."""
+        await asyncio.sleep(after_s)
+        capacity = self._capacity
+        if capacity is not None and not await capacity.enter():
+            return
+        try:
+            await asyncio.sleep(effects.late_s())
+            await self._work(operation, request, parent, effects)
+        finally:
+            if capacity is not None:
+                capacity.leave()
+
+    async def _work_later(
+        self,
+        until: asyncio.Event,
+        operation: str,
+        request: PaymentRequest,
+        parent: str,
+        effects: FaultEffects,
+    ) -> None:
+        """Work on what was stuck, although nobody waits for its answer any more."""
+        await until.wait()
+        self._stuck.discard(request.reference)
+        await self._work(operation, request, parent, effects)
+
+    def _is_too_late(self, left_s: float | None, waited_s: float) -> bool:
+        """Note the deadline the request came with; true when this link cannot be ready in time.
+
+        `waited_s`: how long the request waited here for a place. Nothing is done when it is too
+        late, so the answer is a technical decline and not an unknown outcome.
+        """
+        # Customers send no deadline: an entry whose calls pass it on counts from their arrival.
+        if left_s is None and self._passes_on_a_deadline and self._name in self._chain.entries:
+            left_s = self._chain.deadline
+        if left_s is None:
+            return False
+        left_s -= waited_s
+        deadline.work_until(self._context.now_ns() + int(left_s * 1e9))
+        return left_s < self._link.answers_in.median
+
+
+def _own_key(request: PaymentRequest, operation: str) -> str:
+    """The key under which the link passes on what came to it under a vendor's."""
+    if operation == "authorise":
+        return request.reference
+    return f"{request.reference}-{request.item or operation}"

@@ -1,0 +1,60 @@
+"""What a gateway took for each payment that was forwarded to it, so that its caller can reverse it.
+
+forwarded ──▶ authorised: noted ──▶ reversed ──▶ each authorisation is undone
+    └────── reversed first: remembered, and declined when it arrives
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from paychain.protocol.message import PaymentRequest
+from paychain.services.policies.call_end import Sent
+
+
+class Taken(NamedTuple):
+    """An authorisation that may hold money. `booked`: its reference in the gateway's book, if any.
+
+    Without one its outcome is unknown.
+    """
+
+    sent: Sent
+    booked: str = ""
+
+
+class ForwardedPayments:
+    """The forwarded payments of one gateway, by the name that their caller knows them by."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, list[Taken]] = {}
+        self._under_way: dict[str, Taken] = {}
+        self._reversed: set[str] = set()
+
+    def begin(self, request: PaymentRequest, sent: Sent) -> None:
+        """Remember what is sent: a link that dies meanwhile still knows what to reverse."""
+        self._under_way[forwarded_as(request)] = Taken(sent)
+
+    def note(self, request: PaymentRequest, *taken: Taken) -> None:
+        """Remember what was authorised for a forwarded payment; nothing is under way any more."""
+        self._under_way.pop(forwarded_as(request), None)
+        if taken:
+            self._taken.setdefault(forwarded_as(request), []).extend(taken)
+
+    def is_reversed(self, request: PaymentRequest) -> bool:
+        """Whether a payment was reversed: one that arrives later must not be taken."""
+        return forwarded_as(request) in self._reversed
+
+    def reverse(self, request: PaymentRequest) -> None:
+        """From now on the payment must not be taken any more."""
+        self._reversed.add(forwarded_as(request))
+
+    def withdraw(self, request: PaymentRequest) -> list[Taken]:
+        """What is to be undone of a reversed payment, each once."""
+        name = forwarded_as(request)
+        lost = self._under_way.pop(name, None)
+        return [*self._taken.pop(name, []), *([lost] if lost is not None else [])]
+
+
+def forwarded_as(request: PaymentRequest) -> str:
+    """The name of a forwarded payment: the first gateway's has no reference of its own yet."""
+    return request.reference or request.payment

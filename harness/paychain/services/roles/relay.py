@@ -1,0 +1,120 @@
+"""Links that pass an authorisation on and take over what follows of it.
+
+A relay books a capture or refund and passes it on by itself, as it does with reversals: the caller
+does not wait for the issuer. Advices say what was approved in the issuer's place (0120).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import msgspec
+
+from paychain.payments.codes import ISSUER_INOPERATIVE
+from paychain.payments.journal import MovementKind
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.protocol.reply import Reply
+from paychain.services.policies.call_end import CallEnd, Ending, Sent
+from paychain.services.roles.authorising import Authorising
+
+# What a link reports when one behind it refuses what it has booked and passed on.
+_FAILED = {"capture": "capture_failed", "refund": "refund_failed"}
+
+
+@dataclass
+class Relay(Authorising):
+    """Passes the authorisation on; takes over what follows of what it passed on."""
+
+    _standing: dict[str, tuple[Sent, ...]] = field(default_factory=dict, init=False)
+    _approved_at: dict[str, Sent] = field(default_factory=dict, init=False)
+    _alone: dict[str, MovementKind] = field(default_factory=dict, init=False)
+
+    def decided_as(self, request: PaymentRequest) -> MovementKind:
+        """Stood in or stored when the issuer was not reached."""
+        return self._alone.get(request.reference, MovementKind.AUTHORISED)
+
+    async def decide(self, request: PaymentRequest, parent: str) -> Answer:
+        """The answer of the link behind, or a technical decline for the caller."""
+        before = self._standing.get(request.reference, ())
+        onward = self._with_new_reference(request)
+        # Noted before it is sent: a link that dies meanwhile still knows what to reverse.
+        sent = Sent(self.link.calls["authorise"].to, onward)
+        self._standing[request.reference] = (*before, sent)
+        end = await self.calls["authorise"].execute(onward, parent)
+        self._standing[request.reference] = (*before, *end.standing)
+        match end.ending:
+            case Ending.DECIDES_ALONE:
+                return self._decide_alone(request, end)
+            case Ending.ANSWERED:
+                answer = end.answer
+                if answer.outcome is Outcome.APPROVED:
+                    self._approved_at[request.reference] = end.standing[-1]
+                return answer
+            case Ending.UNRESOLVED:
+                return self.unknown(request.reference)
+            case Ending.FAILED:
+                return end.reply.answer or self.decline(ISSUER_INOPERATIVE, request.reference)
+
+    def _with_new_reference(self, request: PaymentRequest) -> PaymentRequest:
+        """The request as it goes on: under another reference when the last one was reversed.
+
+        A reversal may still be on its way, and must not undo what is authorised after it.
+        """
+        before = self._standing.get(request.reference, ())
+        if not before or self.link.calls["authorise"].on_unknown != "reverse":
+            return request
+        reference = f"{request.reference}+{self.context.mark}{len(before) + 1}"
+        return msgspec.structs.replace(request, reference=reference, key=reference)
+
+    def _decide_alone(self, request: PaymentRequest, end: CallEnd) -> Answer:
+        """Approve in the issuer's place: stand in and advise, or store and forward."""
+        sent = Sent(self.link.calls["authorise"].to, end.request)
+        before = self._standing.get(request.reference, ())
+        self._standing[request.reference] = (*before, sent)
+        self._approved_at[request.reference] = sent
+        self._alone[request.reference] = MovementKind.STORED
+        if end.is_stood_in:
+            self._alone[request.reference] = MovementKind.STOOD_IN
+            self.advise(end)
+        return self.approve(end.request)
+
+    def pass_on(self, operation: str, request: PaymentRequest) -> None:
+        """To the link that approved it, under the reference it knows."""
+        sent = self._approved_at.get(request.reference)
+        if operation == "advise":
+            sent = Sent(self.link.calls["authorise"].to, request)
+            self._standing[request.reference] = (sent,)
+            self._approved_at[request.reference] = sent
+        if sent is None:
+            return
+        delivered = self.follow(operation, sent, request)
+        if operation in _FAILED:
+            kind = _FAILED[operation]
+            delivered.add_done_callback(lambda done: self._report_refused(done, kind, request))
+
+    def _report_refused(
+        self, delivered: asyncio.Task[Reply], kind: str, request: PaymentRequest
+    ) -> None:
+        """A link behind refused what is booked here, and has been reported as done."""
+        if delivered.cancelled() or delivered.exception() is not None:
+            return
+        if delivered.result().result is HopResult.DECLINED:
+            self.send_webhook(kind, request)
+
+    def forget(self, reference: str) -> None:
+        """Reverse whatever may stand behind this link.
+
+        What was passed on of it before arrives first: a release of the rest that overtakes a
+        capture would leave nothing for it to take.
+        """
+        for sent in self._standing.pop(reference, ()):
+            if self.follow_ups.is_under_way(sent.request.reference):
+                self.background.start(self._void_afterwards(sent))
+            else:
+                self.calls["authorise"].void(sent)
+
+    async def _void_afterwards(self, sent: Sent) -> None:
+        await self.follow_ups.settled(sent.request.reference)
+        self.calls["authorise"].void(sent)

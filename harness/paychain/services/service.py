@@ -1,0 +1,234 @@
+"""One running link: its sockets, and its process, which may die, come back, stop and go on.
+
+What it makes of a request is in `request_work.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from paychain.model.chain import Chain, Hop
+from paychain.payments.journal import DecisionKind
+from paychain.protocol.dialect import Asks, Signs
+from paychain.protocol.dialects import DIALECTS
+from paychain.protocol.dialects.posted import PostedWebhooks
+from paychain.protocol.envelope import Envelope
+from paychain.protocol.message import Error, ErrorKind, PaymentRequest
+from paychain.services.attribution import Attribution
+from paychain.services.channel import Channel
+from paychain.services.context import Context
+from paychain.services.dialect_at import dialect_at
+from paychain.services.in_link_faults import InLinkFaults
+from paychain.services.request_work import Given, RequestWork
+from paychain.services.role_building import build_role
+from paychain.services.state.background import Background, work_for
+from paychain.services.state.book import Entry
+from paychain.services.state.idempotency import IdempotencyStore
+from paychain.services.state.webhooks import Kinds
+from paychain.services.transport import Caller, Listener
+from paychain.services.vendor_front import VendorFront, VendorWebhooks, caller_of, idempotency_of
+
+# What a link that speaks our own dialect reports by webhook.
+NATIVE_EVENTS = frozenset({"authorised", "declined", "captured", "refunded"})
+LISTEN_TRIES = 50
+LISTEN_PAUSE_S = 0.1
+
+
+class Service:
+    """A mock link on a socket. Its calls leave through the hops it is given by `connect`."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        name: str,
+        context: Context,
+        faults: InLinkFaults,
+        attribution: Attribution,
+    ) -> None:
+        """`attribution` finds the payments of own services' requests, one for all links."""
+        self.name = name
+        self._chain = chain
+        self._link = chain.links[name]
+        self._context = context
+        self._background = self._new_background()
+        self._channels: dict[tuple[str, str], Channel] = {}
+        self._work = RequestWork(chain, context, faults)
+        self._address = ("", 0)
+        self._thawed = asyncio.Event()  # not set: the process is stopped
+        self._thawed.set()
+        self._own_callers = [
+            hop.caller
+            for hop in chain.hops()
+            if hop.callee == name and hop.caller in chain.own_services()
+        ]
+        self._front: VendorFront | None = None
+        self._listener: Listener | VendorFront
+        if self._link.dialect.is_vendors:
+            caller = caller_of(chain, name)
+            self._front = VendorFront(
+                self._link, self, context, attribution, caller, currency=chain.currency
+            )
+            self._listener = self._front
+        else:
+            noting = context if self._own_callers else None
+            self._listener = Listener(dialect_at(chain, name), self, noting)
+        self._begin()
+        faults.watch_over(self)
+
+    def _begin(self) -> None:
+        """A role with empty books and no keys."""
+        self._role = build_role(
+            self._chain, self._context, self._channels, self._background, self._signing()
+        )
+        self._repeats = IdempotencyStore(
+            idempotency_of(self._link), lambda: self._context.now_ns() / 1e9, self._context.mark
+        )
+        self._work.begin(self._role, self._repeats)
+
+    def _signing(self) -> tuple[Signs, Kinds]:
+        """What signs the link's webhooks, and whether it has one for a kind of event."""
+        if self._front is None:
+            return DIALECTS[self._link.dialect.name], _native_kinds
+        return VendorWebhooks(self._front, ""), self._front.kinds
+
+    def _new_background(self) -> Background:
+        return Background(is_kept=self._link.outbox == "disk")
+
+    def crash(self) -> None:
+        """The process dies: what it works on is lost, and what is on its way unless on disk."""
+        self._context.up.clear()
+        self._listener.kill()
+        self._background.crash()
+        for channel in self._channels.values():
+            channel.drop()
+        self._work.crash()
+
+    def revive(self, *, forgets: bool) -> None:
+        """The process is back on its address; with `forgets` it knows nothing of before."""
+        if forgets:
+            self._background.cancel()
+            self._background = self._new_background()
+            if self._front is not None:
+                self._front.begin()
+            self._begin()
+        self._context.up.set()
+        self._background.start(self.start(*self._address), is_of_request=True)
+
+    def freeze(self) -> None:
+        """The process stops: nothing is read, answered or sent until it goes on."""
+        self._context.up.clear()
+        self._thawed.clear()
+
+    def thaw(self) -> None:
+        """The process goes on where it stopped."""
+        self._thawed.set()
+        self._context.up.set()
+
+    def refund(self, payment: str) -> None:
+        """A merchant of this link refunds a payment by hand."""
+        work_for(payment)
+        self._role.refund(payment)
+
+    @property
+    def pending(self) -> list[str]:
+        """Requests being worked on, and what goes on behind them: reversals, stored requests.
+
+        So does the rest of a capture that is about to expire. Of each the payment it is for.
+        """
+        return [*self._listener.in_flight, *self._background.pending, *self._role.book.awaited]
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """How many idempotency keys are known and how many authorisations are in the book."""
+        return len(self._repeats), len(self._role.book)
+
+    async def start(self, host: str, port: int = 0) -> int:
+        """Listen; returns the port. A given one may be held by another socket for a moment.
+
+        Raises OSError when it cannot be had.
+        """
+        tries = LISTEN_TRIES if port else 1
+        while True:
+            try:
+                self._address = (host, await self._listener.start(host, port))
+            except OSError:
+                tries -= 1
+                if not tries:
+                    raise
+                await asyncio.sleep(LISTEN_PAUSE_S)
+            else:
+                return self._address[1]
+
+    def connect(self, address_of: Callable[[str], tuple[str, int]]) -> None:
+        """Learn where each hop's near end listens. Called once, before any payment."""
+        for hop in self._chain.hops():
+            if hop.caller == self.name:
+                caller = Caller(self._asks(hop), *address_of(hop.name))
+                self._channels[hop.operation, hop.callee] = Channel(
+                    self._context, hop.operation, hop.callee, caller, self._link.exponent
+                )
+
+    def _asks(self, hop: Hop) -> Asks:
+        """An event is in its sender's dialect; whatever is asked, in that of who is asked."""
+        if hop.operation != "notify":
+            return dialect_at(self._chain, hop.callee)
+        receives = self._chain.links[hop.callee].receives
+        path = receives.path_of(self.name) if receives is not None else None
+        if self._front is not None:
+            return VendorWebhooks(self._front, path or f"/webhooks/{self.name}")
+        native = DIALECTS[self._link.dialect.name]
+        return native if path is None else PostedWebhooks(native, path)
+
+    async def stop(self) -> None:
+        """Stop listening and working, close every connection."""
+        self._background.cancel()
+        await self._listener.stop()
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def receive(self, operation: str, request: PaymentRequest, envelope: Envelope) -> Given:
+        """Work on a request; None when no answer ever leaves."""
+        if not self._work.offers(operation):
+            return Error(ErrorKind.NOT_FOUND, f"the role {self._link.role} does not {operation}")
+        work_for(request.payment)
+        if not self._thawed.is_set():
+            await self._thawed.wait()
+        given = await self._work.execute(operation, request, self.caller(envelope), envelope)
+        # It may have been stopped while it worked: the answer leaves when it goes on.
+        if not self._thawed.is_set():
+            await self._thawed.wait()
+        return given
+
+    def entry(self, reference: str) -> Entry | None:
+        """The book of this link on an authorisation, None when it never heard of it."""
+        return self._role.book.entry(reference)
+
+    def notify(self, kind: str, request: PaymentRequest) -> None:
+        """Send a webhook about `request`, where the link has any."""
+        self._role.send_webhook(kind, request)
+
+    def undeliverable(self, operation: str, request: PaymentRequest, envelope: Envelope) -> None:
+        """The caller went away before it had the answer; what was done stays done."""
+        self._context.decided(
+            DecisionKind.ANSWER_UNDELIVERABLE,
+            operation,
+            self.caller(envelope),
+            payment=request.payment,
+            attempt=request.attempt,
+            detail=request.reference,
+        )
+
+    def caller(self, envelope: Envelope) -> str:
+        """Who sent a request. An own service does not give its name as mocks do.
+
+        Of several own services that call this link, nobody can say which one it was.
+        """
+        caller = envelope.caller
+        if caller in self._chain.links or len(self._own_callers) != 1:
+            return caller
+        return self._own_callers[0]
+
+
+def _native_kinds(kind: str, _request: PaymentRequest) -> tuple[str, ...]:
+    return (kind,) if kind in NATIVE_EVENTS else ()

@@ -1,0 +1,244 @@
+"""What a link does with a repeated request: answer it again, refuse it, or work again.
+
+Providers differ in the case that matters: what a repeat gets after a stored error, while the first
+is still in flight, with another body, and when the window is over. Source: docs/domain.md §2.3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from paychain.model.idempotency import Idempotency
+from paychain.payments.outcome import Outcome
+from paychain.protocol.message import Answer, AnswerOrError, Error, ErrorKind, PaymentRequest
+
+Work = Callable[[PaymentRequest], Awaitable[AnswerOrError]]
+MAX_KEYS = 100_000  # kept per link: a repeat comes within seconds, not after so many payments
+# Characters of a key, at the most.
+ADYENS_LONGEST_KEY = 64  # its limit on the header
+SQUARES_LONGEST_KEY = 45  # the SDK's documentation of RefundPayment
+STRIPES_LONGEST_KEY = 255  # docs.stripe.com/api/idempotent_requests
+CONFLICT, UNPROCESSABLE = 409, 422
+_DAY_S = 86_400.0
+# What makes something of its own each time it is executed. A reversal is about what there is, and
+# an advice names the approval that it is about.
+_MAKES = frozenset({"pay", "forward", "authorise", "capture", "refund"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderModel:
+    """How one provider treats repeats of a key. Where a status is None it does not refuse them.
+
+    `stores`: whether an outcome is given again.
+    """
+
+    window_s: float = _DAY_S
+    stores: Callable[[AnswerOrError], bool] = lambda _given: True
+    in_flight: int | None = CONFLICT  # None: the repeat waits for the first
+    mismatch: int | None = None  # same key, other body
+    replay_header: str = ""
+    continues: bool = False  # a repeat continues failed work instead of beginning anew
+    requires_key: bool = False
+    longest_key: int | None = None
+
+
+def _success(given: AnswerOrError) -> bool:
+    return isinstance(given, Answer)
+
+
+def _worked(given: AnswerOrError) -> bool:
+    """Whether something came of the request, whatever its caller got to see of it."""
+    return isinstance(given, Answer) or given.is_after_work
+
+
+def _not_4xx(given: AnswerOrError) -> bool:
+    return isinstance(given, Answer) or not given.is_callers
+
+
+def _final(given: AnswerOrError) -> bool:
+    """An answer about the payment, not about the chain's health."""
+    if isinstance(given, Error) or given.outcome is Outcome.UNKNOWN:
+        return False
+    return not given.is_technical
+
+
+# keyed is ours, as a careful provider would do it. Confidence of the rest: V, but M where it says.
+MODELS: dict[str, ProviderModel] = {
+    "keyed": ProviderModel(in_flight=None, stores=_final, continues=True),
+    "stripe-v1": ProviderModel(
+        mismatch=400, replay_header="idempotent-replayed", longest_key=STRIPES_LONGEST_KEY
+    ),
+    "stripe-v2": ProviderModel(window_s=30 * _DAY_S, stores=_success, mismatch=400, continues=True),
+    "checkout": ProviderModel(stores=_success),
+    # V: longest key, mismatch; M: in flight. Square publishes no window.
+    "square": ProviderModel(
+        stores=_worked,
+        mismatch=400,
+        replay_header="idempotency_key",
+        continues=True,
+        longest_key=SQUARES_LONGEST_KEY,
+    ),
+    "ppro": ProviderModel(stores=_not_4xx, mismatch=400, replay_header="request-idempotency"),
+    "whop": ProviderModel(mismatch=400, replay_header="idempotent-replayed"),
+    # M: window, conflict and mismatch of adyen; all of ietf (a draft)
+    "adyen": ProviderModel(
+        window_s=7 * _DAY_S,
+        mismatch=UNPROCESSABLE,
+        replay_header="idempotency-key",
+        longest_key=ADYENS_LONGEST_KEY,
+    ),
+    "ietf": ProviderModel(mismatch=UNPROCESSABLE, requires_key=True),
+    # V: window, in flight and other input are validation errors; D: the longest key, and that a
+    # request of which nothing came is executed
+    "braintree": ProviderModel(
+        window_s=30 * _DAY_S,
+        stores=_worked,
+        in_flight=UNPROCESSABLE,
+        mismatch=UNPROCESSABLE,
+        replay_header="api_request_key",
+        longest_key=255,
+    ),
+    # V: 45 days on payments (6 hours on orders); D: of simultaneous requests the second fails
+    "paypal": ProviderModel(
+        window_s=45 * _DAY_S,
+        stores=_worked,
+        in_flight=UNPROCESSABLE,
+        replay_header="paypal-request-id",
+        longest_key=108,
+    ),
+}
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one key."""
+
+    body: tuple[str | int, ...]  # () where bodies are not compared
+    since_s: float
+    executions: int = 1
+    given: AnswerOrError | None = None  # None while the work goes on
+    awaited: asyncio.Future[AnswerOrError] | None = None  # by repeats that came meanwhile
+
+
+class IdempotencyStore:
+    """The repeated requests of one link. `now_s` is the link's clock, `mark` its own."""
+
+    def __init__(self, declared: Idempotency, now_s: Callable[[], float], mark: str = "") -> None:
+        model = MODELS.get(declared.model)  # None: every request is new work
+        if model is not None and declared.window is not None:
+            model = replace(model, window_s=declared.window)
+        self._model = model
+        self._now_s = now_s
+        self._mark = mark
+        self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many keys are known now."""
+        return len(self._known)
+
+    async def execute(self, operation: str, request: PaymentRequest, work: Work) -> AnswerOrError:
+        """The outcome of `work`, done as often as the model says for repeats of the key."""
+        model = self._model
+        # Without a key nothing can be recognised as a repeat.
+        if not request.key:
+            if model is not None and model.requires_key:
+                return Error(ErrorKind.KEY_MISSING, "no idempotency key")
+            return await work(request)
+        longest = model.longest_key if model is not None else None
+        if longest is not None and len(request.key) > longest:
+            return Error(ErrorKind.KEY_TOO_LONG, "the idempotency key is too long")
+        self._forget()
+        key = (operation, request.key)
+        known = self._known.get(key)
+        if known is None:
+            return await self._work(key, request, work, 1)
+        # The link supports no keys: a repeat is new work, of a payment of its own.
+        if model is None:
+            return await self._work(key, request, work, known.executions + 1)
+        if model.mismatch is not None and known.body != _body(request):
+            return Error(
+                ErrorKind.KEY_MISMATCH,
+                "this idempotency key came with another body",
+                model.mismatch,
+            )
+        # The first request is still worked on: providers refuse the repeat, or let it wait.
+        if known.given is None:
+            if model.in_flight is not None:
+                return Error(
+                    ErrorKind.KEY_IN_FLIGHT,
+                    "a request with this idempotency key is in flight",
+                    model.in_flight,
+                )
+            known.awaited = known.awaited or asyncio.get_running_loop().create_future()
+            return await asyncio.shield(known.awaited)
+        if model.stores(known.given):
+            return _replayed(known.given, model.replay_header)
+        # The first outcome was not stored. Some providers continue the work they had begun, others
+        # begin anew, and may charge a second time.
+        again = 1 if model.continues else known.executions + 1
+        return await self._work(key, request, work, again)
+
+    async def _work(
+        self, key: tuple[str, str], request: PaymentRequest, work: Work, number: int
+    ) -> AnswerOrError:
+        """Do the work. The second execution for a key is a payment of its own, as is the third."""
+        is_compared = self._model is not None and self._model.mismatch is not None
+        known = _Known(_body(request) if is_compared else (), self._now_s(), number)
+        self._known[key] = known
+        self._known.move_to_end(key)
+        if number > 1 and key[0] in _MAKES:
+            request = _renamed(request, f"{self._mark}{number}")
+        try:
+            given = await work(request)
+        except Exception as error:
+            given = Error(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
+        except BaseException:  # cancelled: the link dies, and no repeat may wait for it
+            if known.awaited is not None:
+                known.awaited.cancel()
+            if self._known.get(key) is known:
+                del self._known[key]
+            raise
+        known.given = given
+        if known.awaited is not None:
+            known.awaited.set_result(given)
+        return given
+
+    def _forget(self) -> None:
+        """Drop the keys whose window is over, and the oldest beyond what is kept."""
+        window_s = self._model.window_s if self._model is not None else _DAY_S
+        until_s = self._now_s() - window_s
+        while self._known:
+            key, oldest = next(iter(self._known.items()))
+            is_over = oldest.since_s <= until_s or len(self._known) > MAX_KEYS
+            if not is_over or oldest.given is None:
+                return
+            del self._known[key]
+
+
+def _renamed(request: PaymentRequest, number: str) -> PaymentRequest:
+    """The request as the n-th of its own: another capture or refund, or another authorisation."""
+    key = f"{request.key}~{number}"
+    if request.item:
+        return msgspec.structs.replace(request, item=f"{request.item}~{number}", key=key)
+    # A customer's request has no reference yet: its payment is what a gateway names it after. Two
+    # orders must never get the same name, or they share one authorisation.
+    reference = f"{request.reference or request.payment}~{number}"
+    return msgspec.structs.replace(request, reference=reference, key=key)
+
+
+def _body(request: PaymentRequest) -> tuple[str | int, ...]:
+    if request.digest:  # the bytes are known: nothing in them may differ
+        return (request.digest,)
+    return (request.amount_minor, request.currency, request.instrument.identity, request.merchant)
+
+
+def _replayed(given: AnswerOrError, header: str) -> AnswerOrError:
+    """The stored outcome again; answers say so in `replayed`, errors in the provider's header."""
+    if isinstance(given, Answer):
+        return msgspec.structs.replace(given, replayed=True)
+    return msgspec.structs.replace(given, replayed_as=header) if header else given

@@ -1,0 +1,372 @@
+"""Serves one link as its vendor's API does: what a service's own SDK meets.
+
+The vendor's API reads and writes; what is done, how often for one key, and what a fault makes of
+it, is the link's, as with our own dialect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import replace as with_changes
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from paychain.model.chain import Chain, Link
+from paychain.model.idempotency import Idempotency
+from paychain.payments.attribution import UNKNOWN, AttributedBy
+from paychain.payments.journal import DecisionKind, HopRecord
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.dialect import BookEntry
+from paychain.protocol.dialects.vendors import VENDORS
+from paychain.protocol.envelope import Envelope
+from paychain.protocol.message import (
+    Answer,
+    AnswerOrError,
+    Delivery,
+    Error,
+    ErrorKind,
+    Event,
+    PaymentRequest,
+)
+from paychain.protocol.reply import Reply
+from paychain.protocol.vendor import (
+    Attributed,
+    CompletesAnswers,
+    Evidence,
+    NamesAuthorisations,
+    VendorApi,
+    events_of,
+    shows_latest_state,
+)
+from paychain.services.attribution import Attribution
+from paychain.services.context import Context
+from paychain.services.received import ReceivedCall
+from paychain.services.transport import HEALTH
+from paychain.wire.http import HttpRequest, HttpResponse
+from paychain.wire.server import HttpServer
+
+MAX_STORED = 100_000  # responses that are given again for a repeated key
+_ERRORS = (HopResult.HTTP_ERROR, HopResult.REJECTED)
+
+
+class VendorLink(Protocol):
+    """A link, as its vendor's API sees it."""
+
+    async def receive(
+        self, operation: str, request: PaymentRequest, envelope: Envelope
+    ) -> AnswerOrError | Delivery | None:
+        """Work on a request; None when no answer ever leaves."""
+
+    def entry(self, reference: str) -> BookEntry | None:
+        """The link's book on an authorisation."""
+
+    def notify(self, kind: str, request: PaymentRequest) -> None:
+        """Send a webhook, where the link has any."""
+
+
+class _Unanswered(Exception):
+    """No answer ever leaves the link."""
+
+
+class _Failed(Exception):
+    """The link answers with an error."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class _Stored(Exception):
+    """The link gives the stored answer to a repeated key again."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__()
+        self.response = response
+
+
+class VendorFront:
+    """The vendor's API of one link on a socket. `caller`: the own service that calls it."""
+
+    def __init__(
+        self,
+        declared: Link,
+        link: VendorLink,
+        context: Context,
+        attribution: Attribution,
+        caller: str,
+        *,
+        currency: str,
+    ) -> None:
+        self.link_behind = link
+        self.currency = currency
+        self.context = context
+        self.caller = caller
+        self.link = context.link
+        self.attribution = attribution
+        self.api: VendorApi
+        self.stored: OrderedDict[tuple[str, str], HttpResponse]
+        self.knows_keys = idempotency_of(declared).model != "none"
+        self._spoken = declared.dialect
+        self.shows_latest_state = shows_latest_state(VENDORS[self._spoken.name])
+        self.begin()
+        self._working: dict[int, _Call] = {}
+        self._requests = 0
+        self._server = HttpServer(self._handle, on_undeliverable=self._undeliverable)
+
+    def begin(self) -> None:
+        """Know no object and no key."""
+        self.api = VENDORS[self._spoken.name](self, self._spoken.settings)
+        self.stored = OrderedDict()
+        self._completes = self.api if isinstance(self.api, CompletesAnswers) else None
+
+    # -- what the vendor's API asks of its link ---------------------------------------------------
+    def now_s(self) -> int:
+        """Seconds since 1970."""
+        return (self.context.wall_epoch_ns + self.context.now_ns()) // 1_000_000_000
+
+    def entry(self, reference: str) -> BookEntry | None:
+        """The link's book on an authorisation."""
+        return self.link_behind.entry(reference)
+
+    def notify(self, kind: str, request: PaymentRequest) -> None:
+        """Send a webhook where the link has any."""
+        self.link_behind.notify(kind, request)
+
+    def kinds(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
+        """What the vendor calls its webhooks about what became of a request."""
+        return events_of(self.api, kind, request)
+
+    # -- a listener -------------------------------------------------------------------------------
+    @property
+    def in_flight(self) -> list[str]:
+        """The payment of each request that the link works on."""
+        return [call.payment for call in self._working.values()]
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port. Raises OSError when the port is taken."""
+        return await self._server.start(host, port)
+
+    def kill(self) -> None:
+        """End every connection at once, as a process that dies does."""
+        self._server.kill()
+
+    async def stop(self) -> None:
+        """Stop listening; a run that waits for requests at work has drained the link before."""
+        await self._server.stop(0.0)
+
+    async def _handle(self, http: HttpRequest) -> HttpResponse | None:
+        if http.target == HEALTH:
+            return HttpResponse(200, b'{"status":"up"}', {"content-type": "application/json"})
+        number = self._requests = self._requests + 1
+        call = self._working[number] = _Call(http, self)
+        response: HttpResponse | None = None
+        try:
+            response = await self.api.handle(call)
+            call.store(response)
+        except _Unanswered:
+            pass
+        except _Failed as failed:
+            response = self.api.error(failed.error)
+            if failed.error.replayed_as:
+                response = self.api.mark_replayed(response)
+        except _Stored as stored:
+            response = self.api.mark_replayed(_copy(stored.response))
+        except Exception as error:
+            # A defect of ours must not look like the vendor's outage to whoever reads the run.
+            response = self.api.error(
+                Error(ErrorKind.INTERNAL, f"paychain: {type(error).__name__}: {error}")
+            )
+        finally:
+            del self._working[number]
+        call.record(response)
+        if response is not None:
+            response.copies = call.copies
+            if self._completes is not None:
+                self._completes.complete(http, response)
+        return response
+
+    def _undeliverable(self, http: HttpRequest, response: HttpResponse) -> None:
+        """The caller went away; what was done stays done. An error did nothing."""
+        if http.target == HEALTH or self.api.classify(response).result in _ERRORS:
+            return
+        found = self.attribution.known(self.link, self.api.key(http))
+        self.context.decided(
+            DecisionKind.ANSWER_UNDELIVERABLE,
+            "authorise",
+            self.caller,
+            payment=found.payment if found is not None else "",
+            attempt=found.attempt if found is not None else 0,
+            detail=found.reference if found is not None else http.target,
+        )
+
+
+class _Call:
+    """One request at the vendor's API."""
+
+    def __init__(self, http: HttpRequest, front: VendorFront) -> None:
+        self.http = http
+        self.copies = 1
+        self.payment = ""
+        self._front = front
+        self._seen = ReceivedCall(front.context, http)
+        self._span, self._began_ns = self._seen.span, self._seen.began_ns
+        self._operation = "query"
+        self._attempt = 1
+        self._key = front.api.key(http)
+        self._by: AttributedBy = "nothing"
+        self._is_executed = False
+
+    def attribute(self, evidence: Evidence) -> Attributed:
+        """The payment that the request is for."""
+        front = self._front
+        found = front.attribution.attribute(front.link, evidence, self._began_ns)
+        self.payment, self._attempt, self._by = found.payment, found.attempt, found.by
+        return found
+
+    async def execute(
+        self, operation: str, request: PaymentRequest, *, is_keyed: bool = True
+    ) -> Answer:
+        """Let the mock do it; what the vendor's API need not know ends the call."""
+        if not is_keyed:
+            self._key = ""
+        assert not self._is_executed, "a request executes one operation"
+        self._is_executed, self._operation = True, operation
+        if request.payment:  # a request that is refused as it stands names none
+            self.payment, self._attempt = request.payment, request.attempt
+            if self._by == "nothing" and not request.payment.startswith(UNKNOWN):
+                self._attribute_repeat(request.payment)
+        digest = hashlib.sha256(self.http.target.encode() + b"\0" + self.http.body).hexdigest()
+        envelope = Envelope(self._front.caller, self._span)
+        if operation == "authorise":  # known before: its answer may be lost
+            self._seen.reference = request.reference
+        given = await self._front.link_behind.receive(
+            operation, replace(request, key=self._key, digest=digest), envelope
+        )
+        if isinstance(given, Delivery):
+            self.copies, given = given.copies, given.given
+        if given is None:
+            raise _Unanswered
+        if isinstance(given, Error):
+            if given.replayed_as and self._front.shows_latest_state:
+                return Answer(Outcome.UNKNOWN, reference=request.reference, replayed=True)
+            raise _Failed(given)
+        if operation == "authorise" and given.reference:
+            self._seen.reference = given.reference
+        if given.replayed and (operation, self._key) in self._front.stored:
+            raise _Stored(self._front.stored[operation, self._key])
+        return given
+
+    def _attribute_repeat(self, payment: str) -> None:
+        """The vendor knows a repeat by its key, and asks no more whose it is.
+
+        A request that shows another payment than the first one under the key is that payment's.
+        """
+        attribution = self._front.attribution
+        shown, by = attribution.shown_in(self.http.headers, self.http.body)
+        if shown and shown != payment:
+            self.payment, self._attempt, self._by = shown, 1, by
+            return
+        known = attribution.known(self._front.link, self._key)
+        self._by = known.by if known is not None else "key"
+
+    def ignored(self, parameter: str) -> None:
+        """Note a parameter that this mock takes no notice of."""
+        self._front.context.decided(
+            DecisionKind.PARAMETER_IGNORED,
+            self._operation,
+            self._front.link,
+            payment=self.payment,
+            detail=parameter,
+        )
+
+    def store(self, response: HttpResponse) -> None:
+        """Keep a response for repeats of its key."""
+        if not self._key or not self._is_executed or self._front.shows_latest_state:
+            return
+        stored = self._front.stored
+        # A key whose first outcome was not final was worked on once more.
+        stored[self._operation, self._key] = _copy(response)
+        if len(stored) > MAX_STORED:
+            stored.popitem(last=False)
+
+    def record(self, response: HttpResponse | None) -> None:
+        """The request and its hop as the mock sees them: from its arrival to its answer."""
+        reply = Reply(HopResult.TIMEOUT)
+        if response is not None:
+            reply = self._front.api.classify(response)
+        context = self._front.context
+        seen = self._seen
+        seen.operation, seen.payment, seen.attempt = self._operation, self.payment, self._attempt
+        seen.by, seen.key = self._by, self._key
+        api = self._front.api
+        if seen.reference and isinstance(api, NamesAuthorisations):
+            seen.named = api.name_of(seen.reference)
+        seen.record(self._front.caller, response, reply)
+        context.journal.append(
+            HopRecord(
+                payment=self.payment,
+                attempt=self._attempt,
+                span=self._span,
+                parent="",
+                caller=self._front.caller,
+                operation=self._operation,
+                callee=self._front.link,
+                route=0,
+                try_number=1,
+                started_ns=self._began_ns,
+                ended_ns=context.now_ns(),
+                result=reply.result,
+                code=reply.code,
+            )
+        )
+
+
+class VendorWebhooks:
+    """How the webhooks of a vendor's link are made and read: a dialect, as far as they need one."""
+
+    def __init__(self, front: VendorFront, path: str) -> None:
+        """`path`: where their receiver takes them; signing needs none."""
+        self._front = front
+        self._path = path
+
+    def sign(self, event: Event, secret: str) -> Event:
+        """The vendor signs the bytes: the secret goes along to where they are made."""
+        return replace(event, signature=secret)
+
+    def ask(self, operation: str, request: PaymentRequest) -> HttpRequest:
+        """The bytes that report an event."""
+        assert operation == "notify"
+        assert isinstance(request, Event)
+        # A sender whose clock is behind signs with its own time.
+        signed_s = (self._front.context.wall_epoch_ns + request.at_ns) // 1_000_000_000
+        return self._front.api.webhook(request, self._path, request.signature, signed_s)
+
+    def classify(self, response: HttpResponse) -> Reply:
+        """Any 2xx acknowledges a webhook; the vendor sends it again after anything else."""
+        if 200 <= response.status < 300:
+            return Reply(HopResult.APPROVED, str(response.status))
+        return Reply(HopResult.HTTP_ERROR, str(response.status))
+
+
+def idempotency_of(link: Link) -> Idempotency:
+    """What the link declares; a vendor's API without a declaration follows the vendor's model."""
+    if link.dialect.is_vendors and "idempotency" not in link.model_fields_set:
+        return Idempotency.model_validate(VENDORS[link.dialect.name].idempotency)
+    return link.idempotency
+
+
+def hosts_of(link: Link) -> tuple[str, ...]:
+    """Where the real API of the vendor is whose dialect a link speaks."""
+    return VENDORS[link.dialect.name].hosts if link.dialect.is_vendors else ()
+
+
+def caller_of(chain: Chain, name: str) -> str:
+    """The own service that calls a link over its vendor's API."""
+    callers = [hop.caller for hop in chain.hops() if hop.callee == name]
+    return callers[0] if callers else ""
+
+
+def _copy(response: HttpResponse) -> HttpResponse:
+    return with_changes(response, headers=dict(response.headers))

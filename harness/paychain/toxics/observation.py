@@ -1,0 +1,44 @@
+"""What the observers of an engine share: the run's clock and ids, and where exchanges go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from paychain.payments.attribution import PaymentIds
+from paychain.payments.exchanges import Exchange
+from paychain.toxics.observer import Observer
+
+Record = Callable[[Exchange], None]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """How a hop is observed. `now_ns`: nanoseconds since the run's epoch.
+
+    `is_blind`: what is behind the hop notes nothing of its requests.
+    """
+
+    ids: PaymentIds
+    record: Record
+    now_ns: Callable[[], int]
+    is_blind: bool = False
+
+    def observer(
+        self,
+        hop: str,
+        connection: int,
+        toxics: Callable[[], str],
+        gave_up: Callable[[str], None],
+    ) -> Observer:
+        """What reads one connection of a hop."""
+        return Observer(
+            hop,
+            connection,
+            self.ids,
+            record=self.record,
+            now_ns=self.now_ns,
+            toxics=toxics,
+            gave_up=gave_up,
+            is_blind=self.is_blind,
+        )

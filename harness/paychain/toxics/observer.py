@@ -1,0 +1,253 @@
+"""Reads HTTP/1.1 beside the bytes of a connection, and records each exchange on it.
+
+    client ──> ObservedEndpoint ──> …toxics… ──> upstream
+                    │ requested()
+                    v
+               Observer ──> Exchange records
+                    ^
+                    │ answered()
+    client <── Tap ──────────── …toxics… <────── upstream
+
+It sees what the client sends when it sends it, and what reaches the client once all toxics have
+acted on it: the hop as its caller sees it. It never changes, delays or refuses a byte, keeps a
+bounded part of a request, and gives up on a connection whose bytes are no HTTP/1.1 (TLS, HTTP/2).
+What it cannot see is a connection that was never accepted: while nothing listens, the operating
+system refuses it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import httptools
+
+from paychain.payments.attribution import PaymentIds
+from paychain.payments.exchanges import EndedBy, Exchange
+from paychain.toxics.evidence import NOTHING, evidence_of
+
+MAX_KEPT = 32_768  # bytes kept of a request while it comes: references are near its beginning
+MAX_OPEN = 64  # requests of a connection without an answer; no client sends that many ahead
+MAX_LINE = 512  # bytes kept of a request's first line
+
+_TLS = b"\x16\x03"  # how a TLS handshake begins
+RUN_IS_OVER = "the run is over"  # why the engine cuts what is still open when it is stopped
+# Reasons of `Link` that the other side gave; every other one is a toxic's or the engine's.
+_BY_CALLEE = frozenset({"ended", "reset by upstream"})
+_BY_CLIENT = frozenset({"reset by client"})
+_LENGTH = re.compile(rb"\r\n(?:content-length|transfer-encoding):", re.IGNORECASE)
+
+
+class _Open:
+    """An exchange that is not over."""
+
+    __slots__ = ("kept", "number", "pieces", "sent_ns", "started_ns", "toxics")
+
+    def __init__(self, number: int, started_ns: int, toxics: str) -> None:
+        self.number = number
+        self.started_ns = started_ns
+        self.sent_ns = 0
+        self.toxics = toxics
+        self.pieces: list[bytes] = []  # of the request, as they came
+        self.kept = 0  # bytes in them
+
+    def add(self, data: bytes) -> None:
+        """Keep more of the request, up to MAX_KEPT."""
+        if self.kept < MAX_KEPT:
+            self.pieces.append(data[: MAX_KEPT - self.kept])
+            self.kept += len(data)
+
+
+class Observer:
+    """Reads one client connection of an observed hop.
+
+    `record` takes each exchange that is over. `now_ns`: nanoseconds since the run's epoch. `toxics`
+    lists what is on at the proxy. `gave_up` is called once, with the reason, when the bytes cannot
+    be read; what was read until then is recorded. `is_blind`: see `Observation`.
+    """
+
+    def __init__(
+        self,
+        hop: str,
+        connection: int,
+        ids: PaymentIds,
+        *,
+        record: Callable[[Exchange], None],
+        now_ns: Callable[[], int],
+        toxics: Callable[[], str],
+        gave_up: Callable[[str], None],
+        is_blind: bool = False,
+    ) -> None:
+        self.port = 0  # of the engine on its connection to the callee
+        self._hop, self._connection, self._ids = hop, connection, ids
+        self.now_ns = now_ns
+        self._record, self._toxics, self._gave_up = record, toxics, gave_up
+        self._is_blind = is_blind
+        self._is_over = False  # the connection is, or nothing of it is read any more
+        self._now = 0  # when the bytes came that are read now
+        self._requests = 0
+        self._open: deque[_Open] = deque()
+        self._reading: _Open | None = None  # the request whose bytes come
+        self._answers = _Answers(self._answer_complete)
+        self._request_parser: Any = httptools.HttpRequestParser(self)
+        self._answer_parser: Any = httptools.HttpResponseParser(self._answers)
+        self._answers.parser = self._answer_parser
+
+    # -- what passes ------------------------------------------------------------------------------
+    def requested(self, data: bytes, at_ns: int) -> None:
+        """The client has sent bytes, which came at `at_ns`."""
+        if self._is_over:
+            return
+        self._now = at_ns
+        was_reading, before = self._reading, self._requests
+        try:
+            self._request_parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._give_up("TLS" if data.startswith(_TLS) else _reason(error))
+            return
+        # A client that waits for each answer sends one request at a time, so that the bytes are
+        # its own. What a client sends ahead is not taken apart.
+        if self._requests - before + (was_reading is not None) > 1:
+            self._give_up("requests are sent ahead of their answers")
+        elif was_reading is not None:
+            was_reading.add(data)
+        elif self._requests > before:
+            self._open[-1].add(data)
+
+    def answered(self, data: bytes) -> None:
+        """Bytes have left for the client."""
+        if self._is_over:
+            return
+        self._now = self.now_ns()
+        if self._answers.head is None:
+            self._answers.head = data
+        try:
+            self._answer_parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if self._open:
+                self._end(self._open.popleft(), "garbage", self._now)
+            self._give_up(f"an answer is not HTTP/1.1: {_reason(error)}")
+
+    # -- how it ends ------------------------------------------------------------------------------
+    def client_left(self) -> None:
+        """The client has ended its side, or is gone. It waits for no answer any more."""
+        self._end_all("client")
+
+    def server_closed(self) -> None:
+        """The callee has ended its side, and that has reached the client."""
+        if self._is_over:
+            return
+        # Without a length the end of the connection is the end of the answer (RFC 9112 §6.3).
+        if self._open and self._answers.is_until_closed:
+            self._now = self.now_ns()
+            self._answer_complete(self._answer_parser.get_status_code())
+        self._end_all("server")
+
+    def cut(self, reason: str) -> None:
+        """The engine has ended the connection, for a reason of `Link` or `Proxy`."""
+        if reason in _BY_CALLEE:
+            self.server_closed()
+        elif reason in _BY_CLIENT:
+            self.client_left()
+        else:
+            self._end_all("run" if reason == RUN_IS_OVER else "engine")
+
+    def _end_all(self, ended_by: EndedBy) -> None:
+        if self._is_over:
+            return
+        now_ns = self.now_ns()
+        while self._open:
+            self._end(self._open.popleft(), ended_by, now_ns)
+        self._stop_reading()
+
+    def _give_up(self, reason: str) -> None:
+        self._open.clear()
+        self._stop_reading()
+        self._gave_up(reason)
+
+    def _stop_reading(self) -> None:
+        """Nothing more is read; parsers and what they report to hold each other no longer."""
+        self._is_over = True
+        self._request_parser = self._answer_parser = self._answers.parser = None
+
+    # -- what httptools reports of requests -------------------------------------------------------
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        if len(self._open) >= MAX_OPEN:
+            raise ValueError("too many requests without an answer")
+        self._requests += 1
+        self._reading = _Open(self._requests, self._now, self._toxics())
+        self._open.append(self._reading)
+
+    def on_message_complete(self) -> None:
+        """Its last byte."""
+        if self._reading is not None:
+            self._reading.sent_ns = self._now
+            self._reading = None
+
+    # -- the exchange -----------------------------------------------------------------------------
+    def _answer_complete(self, status: int) -> None:
+        """An answer is whole. One that no request waits for (a duplicate) is nobody's."""
+        if self._open:
+            self._end(self._open.popleft(), "answer", self._now, status)
+
+    def _end(self, over: _Open, ended_by: EndedBy, now_ns: int, status: int = 0) -> None:
+        request = over.pieces[0] if len(over.pieces) == 1 else b"".join(over.pieces)
+        words = request[:MAX_LINE].split(b" ", 2)
+        method, target = (words[0], words[1]) if len(words) > 2 else (b"", b"")
+        # What was answered, the link has seen, too, and knows better what it was about.
+        is_known = ended_by == "answer" and not self._is_blind
+        shown = NOTHING if is_known else evidence_of(request, self._ids)
+        now_on = self._toxics()
+        self._record(
+            Exchange(
+                hop=self._hop,
+                connection=self._connection,
+                request=over.number,
+                port=self.port,
+                started_ns=over.started_ns,
+                sent_ns=over.sent_ns,
+                ended_ns=now_ns,
+                method=method.decode("latin-1"),
+                target=target.decode("latin-1"),
+                status=status,
+                ended_by=ended_by,
+                toxics=over.toxics if over.toxics == now_on else _united(over.toxics, now_on),
+                payment=shown.payment,
+                by=shown.by,
+                key=shown.key,
+                hints=shown.hints,
+            )
+        )
+
+
+class _Answers:
+    """What httptools reports of answers. `complete` gets the status of each that is whole."""
+
+    def __init__(self, complete: Callable[[int], None]) -> None:
+        self.parser: Any = None
+        self.head: bytes | None = None  # the first bytes of the answer that comes
+        self._complete = complete
+
+    @property
+    def is_until_closed(self) -> bool:
+        """An answer has begun that ends with its connection: its head gives no length."""
+        head = self.head
+        return head is not None and b"\r\n\r\n" in head and not _LENGTH.search(head)
+
+    def on_message_complete(self) -> None:
+        """An answer is whole, unless it only announces another one (RFC 9110 §15.2)."""
+        status, self.head = self.parser.get_status_code(), None
+        if status >= 200:
+            self._complete(status)
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__context__ or error
+    return str(cause) or type(cause).__name__
+
+
+def _united(some: str, others: str) -> str:
+    return " ".join(dict.fromkeys([*some.split(), *others.split()]))

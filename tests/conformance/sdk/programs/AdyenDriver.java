@@ -1,0 +1,116 @@
+import com.adyen.Client;
+import com.adyen.enums.Environment;
+import com.adyen.model.RequestOptions;
+import com.adyen.model.checkout.*;
+import com.adyen.model.notification.NotificationRequest;
+import com.adyen.service.checkout.ModificationsApi;
+import com.adyen.service.checkout.PaymentsApi;
+import com.adyen.service.exception.ApiException;
+import com.adyen.util.HMACValidator;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+
+/** Adyen's Java library, asked in JSON lines: {id, operation, body, psp, key}. */
+public class AdyenDriver {
+    static final ObjectMapper PLAIN = new ObjectMapper();
+    static PaymentsApi payments;
+    static ModificationsApi modifications;
+
+    public static void main(String[] arguments) throws Exception {
+        Client client = new Client("test", Environment.TEST);
+        String url = arguments[0] + "/v72";
+        payments = new PaymentsApi(client, url);
+        modifications = new ModificationsApi(client, url);
+        answer(PLAIN.createObjectNode().put("sdk", Client.LIB_NAME + " " + Client.LIB_VERSION));
+        ExecutorService workers = Executors.newCachedThreadPool();
+        BufferedReader asked = new BufferedReader(new InputStreamReader(System.in));
+        for (String line = asked.readLine(); line != null; line = asked.readLine()) {
+            JsonNode request = PLAIN.readTree(line);
+            workers.submit(() -> work(request));
+        }
+        workers.shutdownNow();
+    }
+
+    static void work(JsonNode asked) {
+        ObjectNode given = PLAIN.createObjectNode().put("id", asked.get("id").asInt());
+        try {
+            given.set("message", done(asked));
+        } catch (ApiException failure) {
+            fail(given, failure, failure.getStatusCode());
+            ObjectNode error = (ObjectNode) given.get("error");
+            if (failure.getError() != null && failure.getError().getErrorCode() != null) {
+                error.put("code", failure.getError().getErrorCode());
+            }
+            ObjectNode headers = (ObjectNode) error.get("headers");
+            failure.getResponseHeaders().forEach(
+                (name, values) -> headers.put(String.valueOf(name).toLowerCase(), values.get(0)));
+        } catch (Throwable failure) {
+            fail(given, failure, 0);
+        }
+        answer(given);
+    }
+
+    static void fail(ObjectNode given, Throwable failure, int status) {
+        given.remove("message");
+        ObjectNode error = given.putObject("error");
+        error.put("name", failure.getClass().getSimpleName());
+        error.put("status", status).put("code", "").putObject("headers");
+    }
+
+    static JsonNode done(JsonNode asked) throws Exception {
+        String body = asked.get("body").toString();
+        String psp = asked.path("psp").asText();
+        String key = asked.path("key").asText();
+        RequestOptions options = new RequestOptions();
+        if (!key.isEmpty()) {
+            options.idempotencyKey(key);
+        }
+        switch (asked.get("operation").asText()) {
+            case "payments":
+                return json(payments.payments(PaymentRequest.fromJson(body), options));
+            case "details":
+                return json(
+                    payments.paymentsDetails(PaymentDetailsRequest.fromJson(body), options));
+            case "capture":
+                return json(modifications.captureAuthorisedPayment(
+                    psp, PaymentCaptureRequest.fromJson(body), options));
+            case "cancel":
+                return json(modifications.cancelAuthorisedPaymentByPspReference(
+                    psp, PaymentCancelRequest.fromJson(body), options));
+            case "cancel by reference":
+                return json(modifications.cancelAuthorisedPayment(
+                    StandalonePaymentCancelRequest.fromJson(body), options));
+            case "refund":
+                return json(modifications.refundCapturedPayment(
+                    psp, PaymentRefundRequest.fromJson(body), options));
+            case "reverse":
+                return json(modifications.refundOrCancelPayment(
+                    psp, PaymentReversalRequest.fromJson(body), options));
+            case "parse":
+                Class<?> model =
+                    Class.forName("com.adyen.model.checkout." + asked.get("model").asText());
+                return json(JSON.getMapper().readValue(body, model));
+            case "hmac":
+                String whole = "{\"live\":\"false\",\"notificationItems\":"
+                    + "[{\"NotificationRequestItem\":" + body + "}]}";
+                return PLAIN.valueToTree(new HMACValidator().validateHMAC(
+                    NotificationRequest.fromJson(whole).getNotificationItems().get(0), key));
+            default:
+                throw new IllegalArgumentException(asked.toString());
+        }
+    }
+
+    static JsonNode json(Object typed) throws Exception {
+        return PLAIN.readTree(JSON.getMapper().writeValueAsString(typed));
+    }
+
+    static synchronized void answer(JsonNode given) {
+        System.out.println(given);
+        System.out.flush();
+    }
+}

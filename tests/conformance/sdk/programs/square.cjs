@@ -1,0 +1,75 @@
+// Square's Node SDK, asked in JSON lines: {id, operation, body, name}. Bodies have the API's names;
+// the SDK has camelCase and amounts as bigint.
+const { join } = require("node:path");
+const { createInterface } = require("node:readline");
+
+const [url, folder] = process.argv.slice(2);
+const { version } = require(join(folder, "package.json"));
+const { SquareClient, WebhooksHelper } = require(folder);
+const { payments, refunds } = new SquareClient({ token: "test", baseUrl: url });
+const once = { maxRetries: 0 };
+
+function mapped(value, rename) {
+  if (Array.isArray(value)) return value.map((item) => mapped(item, rename));
+  if (typeof value === "bigint") return Number(value);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [rename(name), mapped(item, rename)]),
+  );
+}
+
+const camel = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
+const snake = (name) => name.replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase());
+
+function money(value) {
+  if (value === null || typeof value !== "object") return value;
+  const own = Object.entries(value).map(([name, item]) => [
+    name,
+    name === "amount" ? BigInt(item) : money(item),
+  ]);
+  return Object.fromEntries(own);
+}
+
+const operations = {
+  pay: (body) => payments.create(body, once),
+  "pay with retries": (body) => payments.create(body),
+  complete: (body, name) => payments.complete({ paymentId: name }, once),
+  cancel: (body, name) => payments.cancel({ paymentId: name }, once),
+  "cancel by key": (body) => payments.cancelByIdempotencyKey(body, once),
+  update: (body, name) => payments.update({ paymentId: name, ...body }, once),
+  details: (body, name) => payments.get({ paymentId: name }, once),
+  list: async () => {
+    const all = [];
+    for await (const payment of await payments.list({}, once)) all.push(payment);
+    return all;
+  },
+  refund: (body) => refunds.refundPayment(body, once),
+  "refund details": (body, name) => refunds.get({ refundId: name }, once),
+  verify: (body) => WebhooksHelper.verifySignature(body),
+};
+
+function answer(value) {
+  process.stdout.write(JSON.stringify(value) + "\n");
+}
+
+async function work({ id, operation, body, name }) {
+  try {
+    const message = await operations[operation](money(mapped(body, camel)), name);
+    answer({ id, message: mapped(message, snake) });
+  } catch (error) {
+    answer({
+      id,
+      error: {
+        name: error.constructor.name,
+        status: error.statusCode,
+        codes: (error.errors || []).map((each) => each.code),
+      },
+    });
+  }
+}
+
+answer({ sdk: `square ${version}` });
+// The connections that an SDK keeps open would keep the process alive.
+createInterface({ input: process.stdin })
+  .on("line", (line) => work(JSON.parse(line)))
+  .on("close", () => process.exit(0));

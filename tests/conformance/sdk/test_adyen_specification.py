@@ -1,0 +1,114 @@
+"""Every answer and every webhook is what Adyen's public OpenAPI says, and has nothing beside it.
+
+The two files are not ours to carry: `PAYCHAIN_SPECIFICATIONS` names the folder that has
+`adyen/CheckoutService-v72.json` and `adyen/Webhooks-v1.json` (Adyen/adyen-openapi, folder json).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.support.adyen_everything import everything, what_the_network_lets_fall
+from tests.support.adyen_links import on_adyen
+
+VARIABLE = "PAYCHAIN_SPECIFICATIONS"
+BESIDE = Path(__file__).parents[4] / "shared" / "data"
+
+
+@cache
+def specification(name: str) -> dict[str, Any]:
+    path = Path(os.environ.get(VARIABLE, BESIDE)) / "adyen" / name
+    if not path.exists():
+        pytest.skip(f"{VARIABLE} names no folder with adyen/{name}")
+    whole: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    closed = copy.deepcopy(whole["components"]["schemas"])
+    for schema in closed.values():
+        # What the specification does not have must not be in an answer.
+        if "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+    return {**whole, "components": {"schemas": closed}}
+
+
+def problems(whole: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
+    rooted = {**schema, "components": whole["components"]}
+    found = jsonschema.Draft202012Validator(rooted).iter_errors(value)
+    return [f"{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in found]
+
+
+def schema_of(whole: dict[str, Any], path: str, status: int) -> dict[str, Any]:
+    """The schema of an answer at `path`, which may name a payment."""
+    parts = path.strip("/").split("/")
+    if len(parts) == 3:
+        parts[1] = "{paymentPspReference}"
+    responses = whole["paths"][f"/{'/'.join(parts)}"]["post"]["responses"]
+    # Adyen's edge and limits answer with statuses that no operation lists: as its own errors.
+    response = responses.get(str(status), responses.get("422"))
+    if response is None:
+        return {"$ref": "#/components/schemas/ServiceError"}
+    schema: dict[str, Any] = response["content"]["application/json"]["schema"]
+    return schema
+
+
+def test_every_answer_is_as_the_specification_of_checkout_says() -> None:
+    whole = specification("CheckoutService-v72.json")
+    found = []
+    links = on_adyen(everything)
+    for path, answer in links.answers:
+        schema = schema_of(whole, path, answer.status)
+        found += [
+            f"{path} {answer.status}: {problem}" for problem in problems(whole, schema, answer.body)
+        ]
+    assert found == []
+    results = {answer.body.get("resultCode") for _, answer in links.answers}
+    assert results >= {
+        "Authorised",
+        "Refused",
+        "Error",
+        "Cancelled",
+        "Received",
+        "Pending",
+        "IdentifyShopper",
+        "ChallengeShopper",
+        "RedirectShopper",
+    }
+    assert {answer.status for _, answer in links.answers} >= {200, 201, 400, 401, 403, 422, 500}
+
+
+def test_every_webhook_is_as_the_specification_of_webhooks_says() -> None:
+    whole = specification("Webhooks-v1.json")
+    expiring = {"psp": "expires_after: 9s", "issuer": "expires_after: 1s"}
+    late = on_adyen(what_the_network_lets_fall, **expiring)
+    codes = set()
+    for http in on_adyen(everything).posted + late.posted:
+        body = json.loads(http.body)
+        code = body["notificationItems"][0]["NotificationRequestItem"]["eventCode"]
+        codes.add(code)
+        content = whole["webhooks"][f"/{code}"]["post"]["requestBody"]["content"]
+        assert problems(whole, content["application/json"]["schema"], body) == [], code
+    assert codes >= {
+        "AUTHORISATION",
+        "CAPTURE",
+        "REFUND",
+        "CANCELLATION",
+        "CANCEL_OR_REFUND",
+        "TECHNICAL_CANCEL",
+        "EXPIRE",
+        "CAPTURE_FAILED",
+    }
+
+
+@pytest.mark.parametrize(
+    "broken", [{"resultCode": "Approved"}, {"pspReference": 7}, {"colour": "red"}]
+)
+def test_what_is_not_as_the_specification_says_is_seen(broken: dict[str, Any]) -> None:
+    whole = specification("CheckoutService-v72.json")
+    schema = schema_of(whole, "/payments", 200)
+    assert problems(whole, schema, {"resultCode": "Authorised", **broken})

@@ -1,0 +1,84 @@
+"""Checkout.com's Python SDK meets the mock."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.checkout_scenarios import DIALECT, SCENARIOS, SECRET_KEY, VENDOR, Shop
+from tests.support.vendor_links import VendorLinks, vendor_links
+from tests.support.vendor_shop import Failed, judge
+
+checkout_sdk = pytest.importorskip("checkout_sdk")
+from checkout_sdk.environment import Environment  # noqa: E402
+from checkout_sdk.exception import CheckoutApiException, CheckoutException  # noqa: E402
+from checkout_sdk.properties import VERSION  # noqa: E402
+
+
+class PythonClient:
+    language = "python"
+    sdk = f"checkout-sdk {VERSION}"
+
+    def __init__(self, url: str) -> None:
+        urls = dict.fromkeys(
+            (
+                "base_uri",
+                "authorization_uri",
+                "files_uri",
+                "transfers_uri",
+                "balances_uri",
+                "forward_uri",
+                "identity_uri",
+            ),
+            f"{url}/",
+        )
+        builder = checkout_sdk.CheckoutSdk.builder().secret_key(SECRET_KEY)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the only way to another base URL is deprecated
+            builder = builder.environment(Environment(**urls, is_sandbox=True))
+            payments = builder.use_legacy_domain().build().payments
+        self._calls: dict[str, Callable[..., Any]] = {
+            "pay": lambda body, _name, key: payments.request_payment(body, key),
+            "capture": lambda body, name, key: payments.capture_payment(name, body, key),
+            "void": lambda body, name, key: payments.void_payment(name, body, key),
+            "refund": lambda body, name, key: payments.refund_payment(name, body, key),
+            "reverse": lambda body, name, key: payments.reverse_payment(name, body, key),
+            "details": lambda _body, name, _key: payments.get_payment_details(name),
+            "actions": lambda _body, name, _key: payments.get_payment_actions(name),
+            "list": lambda body, _name, _key: payments.get_payments_list(body),
+        }
+
+    def ask(
+        self, operation: str, body: dict[str, Any] | None = None, name: str = "", key: str = ""
+    ) -> Any:
+        try:
+            return _plain(self._calls[operation](body, name, key or None))
+        except CheckoutApiException as error:
+            status = error.http_metadata.status_code
+            raise Failed(type(error).__name__, status, error.error_details or []) from error
+        except CheckoutException as error:
+            raise Failed(type(error).__name__, 0, []) from error
+
+
+def _plain(value: Any) -> Any:
+    """The SDK's wrapper of an answer as the values that it wraps."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not hasattr(value, "__dict__"):
+        return value
+    shown = {name: _plain(item) for name, item in vars(value).items() if name != "http_metadata"}
+    return shown["items"] if list(shown) == ["items"] else shown
+
+
+@pytest.fixture(scope="module")
+def links() -> Iterator[VendorLinks]:
+    with vendor_links(DIALECT) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_python_sdk_of_checkout(name: str, links: VendorLinks) -> None:
+    judge(VENDOR, name, SCENARIOS[name], Shop(links, PythonClient(links.url)))

@@ -1,0 +1,130 @@
+"""A run names what to change, and with that change its finding is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paychain.report.result import Result
+from paychain.report.text.terminal import terminal_lines
+from paychain.runs.by_name import run
+from tests.support.chains import experiment, shop
+from tests.support.remedies import follow
+from tests.support.runs import declare
+
+LOST = "{id: lost, at: 0s, for: 1s, target: {link: processor-a}, lost_answer: {share: 50%}}"
+DOWN = "{id: down, at: 0s, for: 2s, target: {link: processor-a}, down: {}}"
+SHOP = {"answers_at_once": True}
+TWO_GATEWAYS = """\
+chain: two-gateways
+deadline: 8s
+entry: front
+links:
+  front: {role: edge, calls: {forward: {to: gateway-a, timeout: 3s, fallback: [{to: gateway-b}]}}}
+  gateway-a: {role: gateway, calls: {authorise: {to: psp-a, timeout: 2s, on_unknown: reverse}}}
+  gateway-b: {role: gateway, calls: {authorise: {to: psp-b, timeout: 2s, on_unknown: reverse}}}
+  psp-a: {role: processor, calls: {authorise: {to: issuer, timeout: 1s, on_unknown: reverse}}}
+  psp-b: {role: processor, calls: {authorise: {to: issuer, timeout: 1s, on_unknown: reverse}}}
+  issuer: {role: issuer}
+"""
+
+
+def played(folder: Path) -> Result:
+    return run("shop.yaml", "quick.yaml", out=folder / "runs", virtual=True).result
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"on_unknown": "give_up"}, "no_double_charge"),
+        ({"on_unknown": "give_up", "processors": ("processor-a",)}, "no_orphaned_authorisation"),
+        (
+            {
+                "processors": ("processor-a",),
+                "processor": {"idempotency": "none"},
+                "authorise": {"retry": {"on": ["timeout"]}},
+                "deadline": "9s",
+            },
+            "no_double_charge",
+        ),
+    ],
+    ids=["failover on unknown", "unknown left open", "retry without key"],
+)
+def test_the_remedy_of_a_broken_money_rule_makes_it_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], rule: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    quick = experiment(LOST, arrivals="20/s")
+    declare(tmp_path, shop=shop(**{**SHOP, **changes}), quick=quick)  # type: ignore[arg-type]
+    before = played(tmp_path)
+    broken = {found.rule: found for found in before.money.rules if found.passed is False}
+    remedies = broken[rule].remedies
+    assert remedies
+    first = remedies[0]
+    assert first.of == rule
+    assert first.cause
+    (line,) = (line for line in terminal_lines(before) if line.endswith(f"at {first.at}: {first}"))
+    assert rule in line.partition(" at ")[0]
+    for remedy in remedies:
+        follow(remedy, Path(remedy.file))
+    after = {found.rule: found for found in played(tmp_path).money.rules}
+    assert after[rule].passed, after[rule]
+
+
+def test_a_success_that_fell_short_names_the_call_that_has_no_way_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    judged = experiment(DOWN, arrivals="20/s", tolerances='{technical_success: ">= 99%"}')
+    declare(tmp_path, shop=shop(processors=("processor-a",), **SHOP), quick=judged)  # type: ignore[arg-type]
+    (limit,) = played(tmp_path).tolerances
+    (remedy,) = limit.remedies
+    assert str(remedy).endswith("add to links.gateway.calls.authorise.fallback: {to: …}")
+
+
+def test_a_forward_to_another_processor_is_remedied_by_a_reversal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lost = LOST.replace("processor-a", "gateway-a")
+    declare(tmp_path, shop=TWO_GATEWAYS, quick=experiment(lost, arrivals="20/s"))
+    before = {found.rule: found for found in played(tmp_path).money.rules}
+    (remedy,) = before["no_double_charge"].remedies
+    assert str(remedy).endswith("set links.front.calls.forward.on_unknown: reverse")
+    assert (remedy.at, remedy.cause) == ("front.forward", "failover_on_unknown")
+    follow(remedy, Path(remedy.file))
+    assert all(found.passed for found in played(tmp_path).money.rules)
+
+
+def test_wrong_decimals_are_remedied_where_they_are_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    wrong = shop(processor={"exponent": 0}, **SHOP)  # type: ignore[arg-type]
+    declare(tmp_path, shop=wrong, quick=experiment(arrivals="20/s"))
+    broken = {found.rule: found for found in played(tmp_path).money.rules if not found.passed}
+    remedies = broken["amounts_equal"].remedies
+    assert {remedy.at for remedy in remedies} == {"processor-a", "processor-b"}
+    for remedy in reversed(remedies):  # from the end, so that the lines of the others stay
+        follow(remedy, Path(remedy.file))
+    assert all(found.passed for found in played(tmp_path).money.rules)
+
+
+def test_a_fail_back_that_took_too_long_is_remedied_at_its_breaker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    breaker = {"window": "2s", "minimum_calls": 5, "open_for": "9s", "probes": 1}
+    late = shop(authorise={"breaker": breaker}, **SHOP)  # type: ignore[arg-type]
+    judged = experiment(
+        DOWN.replace("2s", "5s"), arrivals="20/s", after="20s", tolerances='{failback: "<= 4s"}'
+    )
+    declare(tmp_path, shop=late, quick=judged)
+    (limit,) = played(tmp_path).tolerances
+    assert limit.passed is False, limit
+    (remedy,) = limit.remedies
+    assert str(remedy).endswith("set links.gateway.calls.authorise.breaker.open_for: 2s")
+    follow(remedy, Path(remedy.file))
+    (limit,) = played(tmp_path).tolerances
+    assert limit.passed, limit

@@ -1,0 +1,300 @@
+"""Shipped pairs of chain and experiment: what each is there to show, all in virtual time.
+
+One pair of each kind runs for real as well: of pools, a breaker that reversals share, a failover
+that charges twice, late answers, webhooks, the life of payments, and standing in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from paychain.analysis.measures.measures import FallbackMeasure, Phase
+from paychain.model.loading import load_chain, load_experiment
+from paychain.report.result import Result, read
+from paychain.runs.chains import chain_of
+from paychain.runs.run import run
+from paychain.runs.spec import RunSpec
+from tests.support.shared_runs import TEST_S, Pair, begun, finished_run
+
+
+def shipped(
+    chain: str, experiment: str, *, for_real: bool = False, slow: bool = False
+) -> pytest.MarkDecorator:
+    """The test takes the `result` of an experiment on a chain, of a virtual and of a real run.
+
+    The virtual run is `slow` where a quicker pair, or another test, shows the same behaviour.
+    """
+    pair = chain, experiment
+    ways = [pytest.param(("virtual", pair), id="virtual", marks=[pytest.mark.slow] * slow)]
+    if for_real:
+        marks = [pytest.mark.slow, pytest.mark.timeout(TEST_S)]
+        ways.append(pytest.param(("real", pair), id="real", marks=marks))
+    return pytest.mark.parametrize("result", ways, indirect=True)
+
+
+def in_virtual_time(pair: Pair, folder: Path) -> Result:
+    chain = load_chain(pair[0])
+    experiment = load_experiment(pair[1], chain.model)
+    spec = RunSpec(chain=chain, experiment=experiment, out=folder, virtual=True)
+    return run(spec, chain_of(spec)).result
+
+
+@pytest.fixture(scope="module")
+def real_runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The folder of the real runs of all tests that were chosen."""
+    chosen = [
+        item.callspec.params["result"]
+        for item in request.session.items
+        if item.path == request.path and isinstance(item, pytest.Function)
+    ]
+    pairs = [pair for way, pair in chosen if way == "real"]
+    with begun(pairs, tmp_path_factory) as shared:
+        yield shared
+
+
+@pytest.fixture
+def result(request: pytest.FixtureRequest, tmp_path: Path) -> Result:
+    way, pair = request.param
+    if way == "real":
+        found = read(finished_run(pair, request.getfixturevalue("real_runs")))
+    else:
+        found = in_virtual_time(pair, tmp_path)
+    assert found.verdict != "inconclusive", found.reasons
+    return found
+
+
+def broken(result: Result) -> dict[str, int]:
+    return {rule.rule: rule.findings for rule in result.money.rules if rule.findings}
+
+
+def during(result: Result) -> Phase:
+    return next(phase for phase in result.phases if phase.name == "during")
+
+
+def success(result: Result) -> float:
+    found = during(result).technical_success
+    assert found is not None
+    return found
+
+
+def fallback(result: Result, to: str) -> FallbackMeasure:
+    return next(each for each in result.fallbacks if each.to == to)
+
+
+@shipped("card-one-pool", "discover-2023-02-06", for_real=True)
+def test_one_hanging_scheme_takes_all_down_with_one_pool(result: Result) -> None:
+    # one of eight test cards is a discover card, yet most payments are lost
+    assert success(result) < 0.5
+    assert broken(result) == {}
+
+
+@shipped("card-pool-per-scheme", "discover-2023-02-06", slow=True)
+def test_one_hanging_scheme_fails_alone_with_a_pool_for_each(result: Result) -> None:
+    assert 0.80 <= success(result) <= 0.93  # seven of eight
+    assert result.verdict == "pass", result.reasons
+
+
+@shipped("card-void-breaker", "processor-lost-answers", for_real=True)
+def test_reversals_behind_the_breaker_of_their_calls_leave_money_held(result: Result) -> None:
+    found = broken(result)
+    assert found["no_orphaned_authorisation"] >= 3
+    assert set(found) == {"no_orphaned_authorisation", "unknowns_resolved"}
+
+
+@shipped("card-single-provider", "processor-lost-answers", slow=True)
+def test_reversals_outside_the_breaker_leave_no_money_held(result: Result) -> None:
+    assert broken(result) == {}
+
+
+@shipped("card-gives-up", "processor-lost-answers", for_real=True, slow=True)
+def test_a_failover_without_a_reversal_charges_twice_when_answers_are_lost(result: Result) -> None:
+    # half of 20 answers a second are lost for 8 s: some 80 payments
+    assert broken(result)["no_double_charge"] > 20
+
+
+@shipped("card-ecommerce", "late-answers", for_real=True)
+def test_a_request_that_comes_after_its_reversal_charges_nobody(result: Result) -> None:
+    assert result.verdict == "pass", result.reasons
+    assert fallback(result, "processor-b").activations > 20
+    assert broken(result) == {}
+
+
+@shipped("card-gives-up", "late-answers", slow=True)
+def test_a_late_request_charges_twice_where_nothing_is_reversed(result: Result) -> None:
+    assert broken(result)["no_double_charge"] > 20
+
+
+@shipped("card-eager-retries", "scheme-recovers", slow=True)
+def test_retries_without_a_budget_multiply_and_no_money_goes_wrong(result: Result) -> None:
+    (amplification,) = [
+        tolerance for tolerance in result.tolerances if tolerance.measure == "amplification"
+    ]
+    assert amplification.observed is not None
+    assert amplification.observed > 3
+    assert broken(result) == {}
+
+
+@shipped("card-ecommerce", "scheme-recovers", slow=True)
+def test_who_does_not_retry_an_answer_puts_nothing_on_a_scheme_that_recovers(
+    result: Result,
+) -> None:
+    assert result.verdict == "pass", result.reasons
+
+
+@shipped("card-retries-anew", "errors-after-work")
+def test_keys_that_do_not_cover_errors_charge_twice_when_the_error_came_after_the_work(
+    result: Result,
+) -> None:
+    found = broken(result)
+    assert found["no_double_charge"] > 20
+
+
+@shipped("card-ecommerce", "errors-after-work")
+def test_errors_after_the_work_charge_nobody_twice_where_the_unknown_is_reversed(
+    result: Result,
+) -> None:
+    assert broken(result) == {}
+
+
+@shipped("card-naive-webhooks", "steady", for_real=True, slow=True)
+def test_webhooks_that_are_not_deduplicated_capture_twice_on_a_good_day(result: Result) -> None:
+    found = broken(result)
+    assert found["repeats_without_effect"] > 20
+
+
+@shipped("card-lifecycle", "steady", slow=True)
+def test_the_whole_life_of_payments_breaks_no_rule_on_a_good_day(result: Result) -> None:
+    assert broken(result) == {}
+    issuer = result.money.books["issuer"]
+    assert {"authorised", "captured", "refunded", "voided"} <= set(issuer)
+
+
+@shipped("card-lifecycle", "captures-lost", for_real=True)
+def test_captures_and_refunds_whose_answers_are_lost_are_made_once(result: Result) -> None:
+    lost = [hop for hop in result.hops if hop.operation == "capture" and hop.failed]
+    assert lost
+    assert broken(result) == {}
+
+
+@shipped("card-stand-in", "issuer-away", for_real=True)
+def test_the_scheme_stands_in_inside_its_limits_and_advises(result: Result) -> None:
+    assert success(result) >= 0.95
+    assert result.money.books["scheme"]["stood_in"] == result.money.books["issuer"]["advised"]
+    assert broken(result) == {}
+
+
+@shipped("card-stand-in", "stale-stand-in-limits")
+def test_a_scheme_that_forgets_how_often_it_stood_in_goes_beyond_its_limits(result: Result) -> None:
+    found = broken(result)
+    assert found["stand_in_within_limits"] > 20
+    assert found["stand_in_advised"] > 20  # what it had not advised yet it forgot as well
+
+
+@shipped("card-blocked-standby", "visa-europe-2018-06-01")
+def test_a_standby_that_is_too_slow_saves_nobody(result: Result) -> None:
+    # 35 % of some 400 payments are declined: 65 %, give or take three deviations of 2.4 points
+    assert 0.57 <= success(result) <= 0.73
+    standby = fallback(result, "scheme-standby")
+    assert standby.activations > 100
+    assert standby.succeeded == 0
+    assert broken(result) == {}
+
+
+def amplification(result: Result) -> float | None:
+    return next(hop.amplification for hop in result.hops if hop.caller == "gateway")
+
+
+@shipped("card-eager-retries", "first-two-fail")
+def test_a_third_try_answers_what_failed_twice(result: Result) -> None:
+    assert success(result) == 1.0
+    assert result.verdict == "pass", result.reasons
+    # 120 payments take three requests each, 180 take one: 540 / 300
+    assert amplification(result) == pytest.approx(1.8, abs=0.02)
+
+
+@shipped("card-ecommerce", "rate-limited")
+def test_refused_requests_fail_over_and_nothing_is_reversed(result: Result) -> None:
+    assert result.verdict == "pass", result.reasons
+    assert fallback(result, "processor-b").payments == result.faults[0].hits
+    assert not any(hop.operation == "void" for hop in result.hops if hop.executions)
+
+
+@shipped("card-no-keys", "requests-arrive-twice")
+def test_a_request_that_arrives_twice_charges_twice_without_keys(result: Result) -> None:
+    assert broken(result)["no_double_charge"] == result.faults[0].hits
+
+
+@shipped("card-ecommerce", "requests-arrive-twice")
+def test_a_request_that_arrives_twice_charges_once_with_keys(result: Result) -> None:
+    assert result.verdict == "pass", result.reasons
+
+
+@shipped("card-ecommerce", "maintenance-windows")
+def test_payments_fail_in_each_maintenance_window_and_at_no_other_time(result: Result) -> None:
+    assert result.verdict == "pass", result.reasons
+    assert [fault.id for fault in result.faults] == [f"maintenance-{n}" for n in (1, 2, 3)]
+    # Both processors are away for a second each time, so the failover has nowhere to go.
+    for fault in result.faults:
+        assert fault.links == ["processor-a", "processor-b"]
+        window = next(phase for phase in result.phases if phase.name == fault.id)
+        assert window.technical_success is not None
+        assert window.technical_success < 0.15
+    between = next(phase for phase in result.phases if phase.name == "between")
+    assert between.technical_success == 1.0
+
+
+@shipped("card-overload", "overload", slow=True)
+def test_an_overload_with_unlimited_retries_outlives_its_cause(result: Result) -> None:
+    assert result.recovery.recovery_s is None
+    recovering = next(phase for phase in result.phases if phase.name == "recovery")
+    assert recovering.technical_success is not None
+    assert recovering.technical_success < 0.2
+    # At least two of the three tries: the others were refused by a full queue.
+    assert amplification(result) == pytest.approx(2.5, abs=0.5)
+
+
+@shipped("card-overload-budget", "overload")
+def test_an_overload_with_a_budget_for_retries_ends_with_its_cause(result: Result) -> None:
+    assert result.verdict == "pass", result.reasons
+
+
+@shipped("card-skewed-clock", "steady", slow=True)
+def test_a_skewed_clock_leaves_every_approved_payment_uncaptured(result: Result) -> None:
+    # Customers notice nothing, so only the money rules can see it.
+    everything = next(phase for phase in result.phases if phase.name == "all")
+    assert everything.technical_success == 1.0
+    assert broken(result)["authorisations_settled"] >= everything.approved
+
+
+@shipped("card-duplicate-window", "requests-arrive-twice")
+def test_a_duplicate_window_refuses_what_arrives_twice_without_keys(result: Result) -> None:
+    assert result.faults[0].hits
+    assert result.verdict == "pass", result.reasons
+
+
+@shipped("card-wrong-decimals", "steady", slow=True)
+def test_every_amount_with_the_wrong_number_of_decimals_is_found(result: Result) -> None:
+    everything = next(phase for phase in result.phases if phase.name == "all")
+    assert broken(result)["amounts_equal"] >= everything.approved
+    assert any("100 times as much" in reason.text for reason in result.timelines)
+
+
+@shipped("card-gift-card", "steady")
+def test_each_declined_card_leaves_its_gift_card_taken(result: Result) -> None:
+    everything = next(phase for phase in result.phases if phase.name == "all")
+    assert set(broken(result)) == {"no_orphaned_authorisation"}
+    assert broken(result)["no_orphaned_authorisation"] >= everything.offered - everything.approved
+
+
+@shipped("card-refund-race", "steady")
+def test_two_refunds_at_once_give_back_more_than_was_taken(result: Result) -> None:
+    assert set(broken(result)) == {"refunded_within_captured"}
+    # 10 % of 40/s for 12 s and the warm-up, each 20 % too much
+    refunded = result.money.books["issuer"]["refunded"]
+    (rule,) = (rule for rule in result.money.rules if rule.findings)
+    assert rule.amount == pytest.approx(refunded / 6, rel=0.01)

@@ -1,0 +1,216 @@
+"""Numbered pairs of a chain and a fault schedule, and what one of them leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import yaml
+from hypothesis import strategies as st
+
+from paychain.declaration.text import parse
+from paychain.environment.play import Played, play
+from paychain.environment.virtual_engine import VirtualEngine
+from paychain.explore.schedules import DURATIONS_MS, SEARCHED
+from paychain.faults.kind import RequestFaultKind
+from paychain.faults.kinds import KINDS
+from paychain.model.chain import Chain
+from paychain.model.checks import check_chain, check_experiment
+from paychain.model.experiment import Experiment
+from tests.oracle.chains import Declared, amount, draw_chain
+from tests.oracle.chance import Chance, Drawn, Seeded, choose, happens, some
+from tests.oracle.world import World, watched
+from tests.support.chains import as_yaml
+
+MAX_DRAWS = 50  # of a chain or a fault that the loader refuses
+MAX_FAULTS = 4
+PROXIED = 4  # of so many pairs one has a proxy on every hop
+SCHEDULES = 4  # of one chain: to draw and load another takes as long as a short run
+# Fault kinds that a search leaves out, with magnitudes. An answer about another amount or another
+# payment is left out here: what a customer's page then says is no account's.
+NOT_SEARCHED: dict[str, tuple[dict[str, Any], ...]] = {
+    "duplicate_request": ({"copies": 2, "after": "100ms"}, {"copies": 3, "after": "0s"}),
+    "rate_limit": ({"rate": "5/s"}, {"rate": "2/s", "retry_after": "1s"}),
+    "wrong_answer": ({"says": "declined"}, {"says": "approved"}),
+    "gray": ({"share": "50%"},),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A chain and an experiment as they are declared, with the seed of their run."""
+
+    chain: Declared
+    experiment: Declared
+    seed: int
+
+    def text(self) -> str:
+        """Both files, one after the other."""
+        return f"# seed {self.seed}\n{as_yaml(self.chain)}---\n{as_yaml(self.experiment)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One pair that was played: what the chain recorded, and what the world did."""
+
+    chain: Chain
+    played: Played
+    world: World
+
+
+def loaded_chain(declared: Declared) -> Chain:
+    """The model of a chain. Raises ValueError when the file has a mistake."""
+    chain = Chain.model_validate(parse(as_yaml(declared)).value)
+    problems = check_chain(chain)
+    if problems:
+        raise ValueError(str(problems[0]))
+    return chain
+
+
+def loaded_experiment(declared: Declared, chain: Chain) -> Experiment:
+    """The model of an experiment. Raises ValueError when it has a mistake."""
+    experiment = Experiment.model_validate(declared)
+    problems = check_experiment(experiment, chain)
+    if problems:
+        raise ValueError(str(problems[0]))
+    return experiment
+
+
+def run_pair(pair: Pair, chain: Chain | None = None) -> Outcome:
+    """Play a pair in virtual time, watched from the world's side. `chain`: loaded already."""
+    chain = chain if chain is not None else loaded_chain(pair.chain)
+    experiment = loaded_experiment(pair.experiment, chain)
+    with watched(chain) as world, straight(_straight_hops(pair, chain)):
+        played = play(chain, experiment, pair.seed)
+    return Outcome(chain=chain, played=played, world=world)
+
+
+def _straight_hops(pair: Pair, chain: Chain) -> frozenset[str]:
+    """The hops that no fault of the pair can meet. Every fourth pair has proxies everywhere."""
+    if pair.seed % PROXIED == 0:
+        return frozenset()
+    targets = [fault["target"] for fault in pair.experiment["faults"]]
+    met = {str(target.get("link") or target["call"]).partition(".")[0] for target in targets}
+    return frozenset(
+        hop.name for hop in chain.hops() if hop.caller not in met and hop.callee not in met
+    )
+
+
+@contextmanager
+def straight(hops: frozenset[str]) -> Iterator[None]:
+    """Let these hops go without a proxy: most of a pair's time passes in connections."""
+    create = VirtualEngine.create
+
+    def create_or_not(self: VirtualEngine, name: str, upstream: str) -> tuple[str, int]:
+        if name not in hops:
+            return create(self, name, upstream)
+        host, _, port = upstream.rpartition(":")
+        return host, int(port)
+
+    VirtualEngine.create = create_or_not  # type: ignore[method-assign]  # for one play
+    try:
+        yield
+    finally:
+        VirtualEngine.create = create  # type: ignore[method-assign]  # for one play
+
+
+def numbered(number: int) -> Pair:
+    """The pair of a number: the same on every machine. SCHEDULES numbers share a chain."""
+    declared, chain = drawn_chain(number // SCHEDULES)
+    experiment = _draw_experiment(Seeded(number), chain, str(declared["currency"]))
+    return Pair(chain=declared, experiment=experiment, seed=number)
+
+
+def run_numbered(number: int) -> Outcome:
+    """Play the pair of a number."""
+    return run_pair(numbered(number), drawn_chain(number // SCHEDULES)[1])
+
+
+@lru_cache(maxsize=2)
+def drawn_chain(number: int) -> tuple[Declared, Chain]:
+    """The n-th generated chain, declared and loaded."""
+    return _draw_chain(Seeded(-number - 1))
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> Pair:
+    """A Hypothesis strategy of pairs."""
+    chance = Drawn(draw)
+    declared, chain = _draw_chain(chance)
+    experiment = _draw_experiment(chance, chain, str(declared["currency"]))
+    return Pair(chain=declared, experiment=experiment, seed=draw(st.integers(0, 1_000)))
+
+
+def _draw_chain(chance: Chance) -> tuple[Declared, Chain]:
+    """A chain that the loader takes; what it refuses is drawn again."""
+    for _ in range(MAX_DRAWS):
+        declared = draw_chain(chance)
+        try:
+            return declared, loaded_chain(declared)
+        except ValueError:
+            continue
+    raise AssertionError("no drawn chain was valid")
+
+
+def _draw_experiment(chance: Chance, chain: Chain, currency: str) -> Declared:
+    rate, payments = choose(chance, (20, 10, 40)), some(chance, 8, 16)
+    amounts = {"median": 4_000, "least": 100, "most": 90_000}
+    paying_ms = payments * 1000 // rate
+    steps = [{"at": "0s", "rate": f"{rate}/s"}, {"at": f"{paying_ms}ms", "rate": "0/s"}]
+    declared: Declared = {
+        "experiment": "drawn",
+        "load": {
+            "arrivals": {"steps": steps},
+            "warm_up": "0s",
+            "before": "0s",
+            "after": f"{paying_ms + 100}ms",
+            # Names that nobody has to invent: that would take as long as a payment.
+            "merchants": {"a shop": "60%", "another shop": "40%"},
+            "amounts": {name: amount(minor, currency) for name, minor in amounts.items()},
+        },
+        "faults": [],
+    }
+    if happens(chance, 10):
+        twice = {"share": "30%", "gap": "50ms", "key": choose(chance, ("new", "same"))}
+        declared["load"]["twice"] = twice
+    for number in range(1, some(chance, 0, MAX_FAULTS) + 1):
+        fault = _draw_fault(chance, chain, number)
+        with_it = {**declared, "faults": [*declared["faults"], fault]}
+        if not check_experiment(Experiment.model_validate(with_it), chain):
+            declared = with_it
+    return declared
+
+
+def _draw_fault(chance: Chance, chain: Chain, number: int) -> dict[str, Any]:
+    kind = choose(chance, [*SEARCHED, *NOT_SEARCHED])
+    on_calls = kind not in SEARCHED or SEARCHED[kind].on_calls
+    if kind in SEARCHED:
+        parameters = SEARCHED[kind].parameters(50 * some(chance, 1, 40))
+    else:
+        parameters = dict(choose(chance, NOT_SEARCHED[kind]))
+    if kind == "crash" and happens(chance, 40):
+        parameters = {"forgets": True}
+    # Which requests of a payment meet it.
+    if issubclass(KINDS[kind], RequestFaultKind) and happens(chance, 30):
+        parameters |= choose(chance, ({"first": 1}, {"first": 2}, {"requests": [2]}))
+    target = {"link": choose(chance, list(chain.links))}
+    if on_calls and happens(chance, 50):
+        calls = [f"{name}.{call}" for name, link in chain.links.items() for call in link.calls]
+        target = {"call": choose(chance, calls)}
+    return {
+        "id": f"f{number}",
+        "at": f"{50 * chance.integer(30)}ms",
+        "for": f"{choose(chance, DURATIONS_MS)}ms",
+        "target": target,
+        kind: parameters,
+    }
+
+
+def written_pair(text: str) -> Pair:
+    """A pair as `Pair.text` writes it; lines that begin with # say why it is kept."""
+    seed = next(line for line in text.splitlines() if line.startswith("# seed "))
+    chain, experiment = yaml.load_all(text, Loader=yaml.BaseLoader)
+    return Pair(chain=chain, experiment=experiment, seed=int(seed.removeprefix("# seed ")))

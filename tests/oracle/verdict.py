@@ -1,0 +1,322 @@
+"""What went wrong in the world, from its own accounts, and which rules must have found it.
+
+Every question is put to accounts and pages alone: what is on the card in the end, what the page
+said, what the merchant was credited. How the chain got there does not matter here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.oracle.accounts import Account, Sale, accounts, belongs_to, is_gone, sales
+from tests.oracle.world import GIVE_BACK, HOLD, TAKE, Deal, World
+
+Wrongs = dict[str, dict[str, int]]  # by what is wrong, then by order: the amount, minor units
+MASK = "…"
+ID_LENGTH = len("p0000012")
+
+
+def order_of(payment: str) -> str:
+    """The order that a payment is for: `p0000012r2` and `p0000012b` pay for `p0000012`, too."""
+    return payment[:ID_LENGTH] if payment.startswith("p") else payment
+
+
+def wrongs(world: World) -> Wrongs:
+    """Everything that is wrong when all is over, by order."""
+    found: Wrongs = {name: {} for name in RULES_FOR}
+    orders: dict[str, list[Deal]] = {}
+    for deal in world.deals.values():
+        orders.setdefault(order_of(deal.payment), []).append(deal)
+        for name, amount in _wrong_with_payment(world, deal):
+            wrong = found[name]
+            wrong[order_of(deal.payment)] = wrong.get(order_of(deal.payment), 0) + amount
+    for order, deals in orders.items():
+        for name, amount in _wrong_with_order(world, deals):
+            found[name][order] = amount
+    return found
+
+
+def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, int]]:
+    """A customer wants to pay for an order once, with however many payments it is tried."""
+    customers = [deal.customer for deal in deals if deal.customer is not None]
+    if not customers:
+        return
+    lines = [line for deal in deals for line in deal.of(world.links("issuer"))]
+    cards = list(accounts(lines).values())
+    exposure = sum(card.exposure for card in cards)
+    tips = sum(card.tip for card in cards)
+    wanted = max(customer.amount_minor for customer in customers)
+    saw_approved = any(customer.saw_approved for customer in customers)
+    saw_minor = min(wanted, sum(customer.saw_minor for customer in customers))
+    # Who was shown an approval of a part agreed to no more than that.
+    agreed = saw_minor if saw_approved else wanted
+    if exposure - tips > agreed:
+        yield "charged twice", exposure - agreed
+    elif exposure > 0 and not saw_approved:
+        yield "orphaned", exposure
+    is_cancelled = any(
+        sale.is_wanted(world, "cancels") for deal in deals for sale in sales(world, deal)
+    )
+    if not saw_approved or is_cancelled:
+        return
+    if not any(card.was_held for card in cards):
+        yield "approved without a cent", saw_minor
+    elif is_gone(cards):
+        yield "approved and undone", saw_minor
+    # Two payments of an order may have been shown one and the same approval.
+    elif len(customers) == 1:
+        behind = sum(card.was_held for card in cards if not is_gone([card]))
+        if behind < saw_minor:
+            yield "approved in part without a cent", saw_minor - behind
+
+
+def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
+    cards = accounts(deal.of(world.links("issuer")))
+    customer = deal.customer
+    if customer is None:
+        moved = sum(line.amount_minor for line in deal.lines if line.does == HOLD)
+        yield "nobody's payment", moved
+        return
+    was_held = {card.was_held for sale in sales(world, deal) for card in sale.cards} - {0}
+    is_one = world.is_paid_by_one_means()
+    if is_one and was_held and customer.saw_minor and customer.saw_minor not in was_held:
+        yield "shown another amount", abs(customer.saw_minor - max(was_held))
+    if any(line.currency != customer.currency for line in deal.lines):
+        yield "in another currency", customer.amount_minor
+    # Records of real customers have a card only as it is printed.
+    is_masked = MASK in customer.card
+    if any(
+        line.merchant != customer.merchant or (line.card != customer.card and not is_masked)
+        for line in deal.lines
+    ):
+        yield "somebody else's account", customer.amount_minor
+    for name, amounts in (
+        (
+            "captured beyond the hold",
+            [
+                card.beyond_allowance(world.chain.links[bank].overcapture or 0.0)
+                for (bank, _), card in cards.items()
+            ],
+        ),
+        ("refunded beyond the capture", [card.beyond_taken for card in cards.values()]),
+        ("released beyond the hold", [card.beyond_held for card in cards.values()]),
+    ):
+        if any(amounts):
+            yield name, sum(amounts)
+    taken = sum(card.taken - card.given for card in cards.values())
+    payers = world.payers()
+    credited = sum(each.taken - each.given for each in accounts(deal.of(payers)).values())
+    if taken != credited:
+        yield "credited otherwise than debited", abs(taken - credited)
+    gateways = accounts(deal.of(world.links("gateway"))).values()
+    collected = sum(each.taken - each.given for each in gateways)
+    if taken != collected:
+        yield "collected otherwise than debited", abs(taken - collected)
+    if repeated := _repeated(deal):
+        yield "taken or given twice", repeated
+    if (apart := _apart(world, deal)) > 0:
+        yield "books differ", apart
+    yield from _undone_duties(world, deal)
+
+
+def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
+    """What merchants had to do for an approved payment, and what is not on the card in the end.
+
+    Each merchant that sold something waits for its own money: it knows of no other sale.
+    """
+    customer = deal.customer
+    if customer is None or not customer.saw_approved:
+        return
+    for sale in sales(world, deal):
+        declared = world.chain.links[sale.gateway].captures
+        if declared is None or not sale.is_wanted(world, "captures"):
+            continue
+        taken = sum(card.taken for card in sale.cards)
+        could_be = any(card.held > 0 or card.expired for card in sale.cards)
+        if not taken:
+            yield "never collected" if could_be else "nothing to collect", customer.amount_minor
+        # Parts of a share are cut to whole cents: the last one may be missing.
+        elif taken < int(sale.book.was_held * declared.of) - declared.parts:
+            yield "collected in part", customer.amount_minor
+        # Everything was captured, and nobody gives the rest of the hold back.
+        elif any(card.held > 0 for card in sale.cards):
+            yield "left on hold", sum(max(0, card.held) for card in sale.cards)
+        # A merchant who does not know that it was paid has nothing to give back.
+        given = sum(card.given + card.charged_back for card in sale.cards)
+        if taken and sale.book.taken and not given and sale.is_wanted(world, "refunds"):
+            yield "never refunded", customer.amount_minor
+
+
+def _apart(world: World, deal: Deal) -> int:
+    """By how much two books differ most on what is held or taken under one authorisation.
+
+    A hold that has expired is over where it was held, and the others need not know; what was taken
+    is the same for all. What was stored may be decided under another reference than it was accepted
+    under. What a card holds must be some merchant's sale.
+    """
+    names = {line.reference for line in deal.lines}
+    # Where a request was stored and authorised anew on delivery, what links behind have under the
+    # stored reference are tries that were undone.
+    undone = {
+        (link, line.reference)
+        for line in deal.lines
+        if line.why == "stored"
+        and any(name != line.reference and belongs_to(name, line.reference) for name in names)
+        for link in world.behind(line.link)
+    }
+    by_reference: dict[str, list[Account]] = {}
+    for (link, reference), account in accounts(deal.lines).items():
+        if (link, reference) not in undone:
+            by_reference.setdefault(reference, []).append(account)
+    apart = [0, *(card.exposure for card in _unsold(world, deal))]
+    apart += [sale.book.exposure for sale in sales(world, deal) if not _is_banked(sale, deal)]
+    # Nor may any link in front of the banks hold what no bank knows of.
+    banked = {line.reference for line in deal.of(world.links("issuer"))}
+    apart += [
+        account.exposure
+        for (_, reference), account in accounts(deal.lines).items()
+        if reference not in deal.alone and not any(belongs_to(name, reference) for name in banked)
+    ]
+    for books in by_reference.values():
+        net = [book.taken - book.given for book in books]
+        apart.append(max(net) - min(net))
+        exposure = [book.exposure for book in books if not book.expired]
+        apart.append(max(exposure, default=0) - min(exposure, default=0))
+    return max(apart)
+
+
+def _is_banked(sale: Sale, deal: Deal) -> bool:
+    """Whether a bank knows of what is sold, and somebody by the name that the gateway has for it.
+
+    Whoever approved in the bank's place says so, and no bank has to know.
+    """
+    if sale.cards and is_gone(list(sale.cards)):
+        return False
+    elsewhere = {line.reference for line in deal.lines if line.link != sale.gateway}
+    return sale.reference in deal.alone or bool(sale.cards and sale.reference in elsewhere)
+
+
+def _repeated(deal: Deal) -> int:
+    """What links took or gave back again for a capture or refund that they had booked before."""
+    seen: set[tuple[str, str, str, str]] = set()
+    again = 0
+    for line in deal.lines:
+        if line.does in (TAKE, GIVE_BACK):
+            of = (line.link, line.reference, line.does, line.item.partition("~")[0])
+            again += line.amount_minor if of in seen else 0
+            seen.add(of)
+    return again
+
+
+def _unsold(world: World, deal: Deal) -> list[Account]:
+    """What a card holds although no gateway has it in its book, or no longer."""
+    standing = [
+        sale.reference for sale in sales(world, deal) if sale.book.exposure > 0 or sale.book.taken
+    ]
+    return [
+        card
+        for (_, name), card in accounts(deal.of(world.links("issuer"))).items()
+        if card.exposure > 0 and not any(belongs_to(name, sale) for sale in standing)
+    ]
+
+
+ANY_RULE = ("any rule",)
+# Which rules may name a payment for what is wrong with it in the world, and whether the amounts of
+# the first rule must be the world's.
+RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
+    "charged twice": (("no_double_charge",), True),
+    "orphaned": (("no_orphaned_authorisation",), True),
+    "approved without a cent": (
+        ("no_approval_without_money", "stand_in_advised", "authorisations_settled"),
+        True,
+    ),
+    "approved in part without a cent": (
+        # The card is held for a smaller attempt that the merchant does not know, or for less than
+        # a link in front of the bank has stored.
+        ("no_approval_without_money", "books_agree", "amounts_equal"),
+        True,
+    ),
+    "approved and undone": (("no_approval_without_money", "books_agree"), True),
+    "in another currency": (("amounts_equal",), False),
+    "somebody else's account": (("parties_kept",), False),
+    # A sale that is held twice holds more than its customer saw: that is the double charge.
+    "shown another amount": (
+        ("customer_saw_the_amount", "amounts_equal", "no_double_charge"),
+        False,
+    ),
+    "captured beyond the hold": (("captured_within_authorised",), True),
+    "refunded beyond the capture": (("refunded_within_captured",), True),
+    "released beyond the hold": (("released_what_is_held",), True),
+    "credited otherwise than debited": (
+        (
+            "money_conserved",
+            # The rule counts every item once: a repeat that is booked again is that rule's finding.
+            "repeats_without_effect",
+            # Nothing can be debited for what no issuer has approved.
+            "no_approval_without_money",
+            "stand_in_advised",
+        ),
+        False,
+    ),
+    "collected otherwise than debited": (
+        (
+            "money_conserved",
+            # The rule counts every item once: a repeat that is booked again is that rule's finding.
+            "repeats_without_effect",
+            # Nothing can be debited for what no issuer has approved.
+            "no_approval_without_money",
+            "stand_in_advised",
+        ),
+        False,
+    ),
+    "taken or given twice": (
+        # The books count every item once: to them another one is missing where one came twice.
+        ("repeats_without_effect", "money_conserved"),
+        False,
+    ),
+    "books differ": (ANY_RULE, False),
+    "never collected": (("authorisations_settled", "completed"), False),
+    "nothing to collect": (
+        (
+            "no_approval_without_money",
+            "completed",
+            "authorisations_settled",
+            "stand_in_advised",
+            "books_agree",
+            # The merchant was credited by another attempt than the one that it sold.
+            "money_conserved",
+        ),
+        False,
+    ),
+    "collected in part": (
+        # To a gateway that shares keys, the answer to another one's capture is that of its own.
+        ("authorisations_settled", "completed", "money_conserved"),
+        False,
+    ),
+    "left on hold": (
+        (
+            "no_orphaned_authorisation",
+            "no_double_charge",
+            # More may be captured yet, or what was captured twice has used up the final capture.
+            "authorisations_settled",
+            "completed",
+            "repeats_without_effect",
+        ),
+        False,
+    ),
+    "never refunded": (("authorisations_settled", "completed"), False),
+    "nobody's payment": (("no_phantom_movement",), True),
+}
+# Rules about how links behave: what they name need not be wrong on any account in the end.
+ABOUT_CONDUCT = frozenset(
+    {
+        "authorisations_settled",
+        "fallbacks_within_limits",
+        "no_authorisation_after_failed_authentication",
+        "repeats_without_effect",
+        "retry_limits_kept",
+        "stand_in_advised",
+        "stand_in_within_limits",
+        "unknowns_resolved",
+    }
+)

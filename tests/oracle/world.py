@@ -1,0 +1,209 @@
+"""The world outside the chain: cardholders' and merchants' accounts, and what customers saw.
+
+The record is made at the world's edge, where an issuer changes a card's account, a processor a
+merchant's, and a customer reads the page. It is apart from the journal and from everything that
+reads it: nothing here knows a rule, a reconciliation or a measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from paychain.load.traffic.customer import CustomerPayment
+from paychain.model.chain import Chain
+from paychain.payments.chance import draw
+from paychain.payments.journal import MovementKind
+from paychain.payments.outcome import Outcome
+from paychain.protocol.message import PaymentRequest
+from paychain.services.context import Context
+from paychain.services.policies.call_end import Sent
+from paychain.services.roles.merchant import Merchant
+
+HOLD, TAKE, RELEASE, GIVE_BACK = "hold", "take", "release", "give back"
+CHARGE_BACK = "charge back"
+# What each line of a bank's or a processor's book does to the account that it keeps.
+_DOES = {
+    MovementKind.AUTHORISED: HOLD,
+    MovementKind.ADVISED: HOLD,
+    MovementKind.STOOD_IN: HOLD,
+    MovementKind.STORED: HOLD,
+    MovementKind.CAPTURED: TAKE,
+    MovementKind.VOIDED: RELEASE,
+    MovementKind.EXPIRED: RELEASE,
+    MovementKind.REFUNDED: GIVE_BACK,
+    MovementKind.CHARGED_BACK: CHARGE_BACK,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """One line of an account. Amounts are minor units."""
+
+    at_ns: int
+    link: str
+    does: str
+    why: str  # the kind of the book's line
+    amount_minor: int
+    currency: str
+    reference: str
+    merchant: str
+    card: str
+    item: str  # which capture or refund it is
+
+
+@dataclass(slots=True, kw_only=True)
+class Customer:
+    """What somebody wanted to pay, and what the page said in the end."""
+
+    amount_minor: int
+    currency: str
+    merchant: str
+    card: str
+    saw_approved: bool = False
+    saw_minor: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Deal:
+    """All that happened around one payment. Lines are in the order in which they were written."""
+
+    payment: str
+    customer: Customer | None = None
+    lines: list[Entry] = field(default_factory=list)
+    # Gateway and reference of what its merchant knows to be paid.
+    sold: set[tuple[str, str]] = field(default_factory=set)
+
+    def of(self, links: frozenset[str]) -> list[Entry]:
+        """The lines of these links' books."""
+        return [line for line in self.lines if line.link in links]
+
+    @property
+    def alone(self) -> set[str]:
+        """The references of what a link approved in another's place: no bank has to know."""
+        return {line.reference for line in self.lines if line.why in ("stored", "stood_in")}
+
+
+@dataclass(kw_only=True)
+class World:
+    """The accounts of one run, by payment, and which link keeps whose."""
+
+    chain: Chain
+    seed: int = 0
+    deals: dict[str, Deal] = field(default_factory=dict)
+
+    def links(self, role: str) -> frozenset[str]:
+        """The links of one role."""
+        return frozenset(name for name, link in self.chain.links.items() if link.role == role)
+
+    def payers(self) -> frozenset[str]:
+        """The links that pay merchants: those that their gateways ask for money."""
+        calls = [self.chain.links[name].calls.get("authorise") for name in self.links("gateway")]
+        return frozenset(target for call in calls if call is not None for target in call.targets)
+
+    def behind(self, link: str) -> frozenset[str]:
+        """The links that an authorisation may reach from a link on."""
+        call = self.chain.links[link].calls.get("authorise")
+        targets = frozenset(call.targets if call is not None else ())
+        return targets.union(*(self.behind(target) for target in targets))
+
+    def is_paid_by_one_means(self) -> bool:
+        """Whether no gateway splits a payment over several cards."""
+        calls = [self.chain.links[name].calls.get("authorise") for name in self.links("gateway")]
+        return not any(call is not None and call.tenders for call in calls)
+
+    def deal(self, payment: str) -> Deal:
+        """The payment's deal, begun when it is first heard of."""
+        if payment not in self.deals:
+            self.deals[payment] = Deal(payment=payment)
+        return self.deals[payment]
+
+    def booked(self, context: Context, kind: MovementKind, request: PaymentRequest) -> None:
+        """A link wrote a line into its book."""
+        self.seed = context.seed
+        self.deal(request.payment).lines.append(line_of(context, kind, request))
+
+    def sold(self, gateway: str, payment: str, reference: str) -> None:
+        """A gateway reports to its merchant that a payment was approved."""
+        self.deal(payment).sold.add((gateway, reference))
+
+    def asked(self, request: PaymentRequest) -> None:
+        """A customer sends a payment, maybe not for the first time."""
+        deal = self.deal(request.payment)
+        if deal.customer is None:
+            deal.customer = Customer(
+                amount_minor=request.amount_minor,
+                currency=request.currency,
+                merchant=request.merchant,
+                card=request.instrument.identity,
+            )
+
+    def answered(self, payment: str, answer: Any) -> None:
+        """The customer's page after a try; None: no answer that can be read."""
+        customer = self.deal(payment).customer
+        assert customer is not None
+        customer.saw_approved = answer is not None and answer.outcome is Outcome.APPROVED
+        customer.saw_minor = answer.amount_minor if customer.saw_approved else 0
+
+    def drawn(self, link: str, what: str, payment: str) -> float:
+        """What chance the link has for a payment: the same draw as the link's own."""
+        return draw(self.seed, link, what, payment)
+
+
+def line_of(context: Context, kind: MovementKind, request: PaymentRequest) -> Entry:
+    """What a link writes into its book, as a line of an account."""
+    return Entry(
+        at_ns=context.now_ns(),
+        link=context.link,
+        does=_DOES[kind],
+        why=kind.value,
+        amount_minor=request.amount_minor,
+        currency=request.currency,
+        reference=request.reference,
+        merchant=request.merchant,
+        card=request.instrument.identity,
+        item=request.item,
+    )
+
+
+@contextmanager
+def watched(chain: Chain) -> Iterator[World]:
+    """Keep the world's own books while a chain of this declaration is played in this process."""
+    world = World(chain=chain)
+    moved, approved = Context.moved, Merchant.approved
+    start_try, end_try = CustomerPayment.start_try, CustomerPayment.end_try
+
+    def booking(self: Context, kind: MovementKind, request: PaymentRequest, *rest: Any) -> None:
+        world.booked(self, kind, request)
+        moved(self, kind, request, *rest)
+
+    def asking(self: CustomerPayment, now_ns: int) -> Any:
+        sent = start_try(self, now_ns)
+        world.asked(sent.request)
+        return sent
+
+    def reading(self: CustomerPayment, reply: Any, now_ns: int) -> Any:
+        hop = end_try(self, reply, now_ns)
+        world.answered(hop.payment, reply.answer)
+        return hop
+
+    def selling(self: Merchant, sent: Sent, reference: str) -> None:
+        world.sold(self._context.link, sent.request.payment, reference)
+        approved(self, sent, reference)
+
+    swaps: list[tuple[type[Any], str, Callable[..., Any]]] = [
+        (Context, "moved", booking),
+        (Merchant, "approved", selling),
+        (CustomerPayment, "start_try", asking),
+        (CustomerPayment, "end_try", reading),
+    ]
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in swaps]
+    for owner, name, instead in swaps:
+        setattr(owner, name, instead)
+    try:
+        yield world
+    finally:
+        for owner, name, honest in before:
+            setattr(owner, name, honest)

@@ -1,0 +1,1 @@
+"""What tests share: chains, commands, waiting, links in virtual time, recorded runs."""

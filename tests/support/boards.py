@@ -1,0 +1,70 @@
+"""A board that runs: `paychain load` of a small chain in a folder of its own."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from paychain.board.guard import HEADER
+from tests.support.chains import corner_shop
+from tests.support.cli import Running, running
+from tests.support.runs import declare
+
+CHAIN = corner_shop(
+    chain="corner-shop",
+    title="A corner shop",
+    deadline="3s",
+    timeout="2s",
+    processor_timeout="1s",
+    providers={"acme": {"kind": "cloud"}},
+    processor={"provider": "acme"},
+)
+LOAD = ("load", "corner-shop.yaml")
+STARTED_WITHIN_S = 60
+
+
+@dataclass
+class Board:
+    """Where it is, and the folder it was started in."""
+
+    url: str
+    folder: Path
+    process: Running
+
+    def key(self) -> str:
+        """What our own pages send back."""
+        page = requests.get(f"{self.url}/paychain/", timeout=20).text
+        return page.partition('name="paychain" content="')[2].partition('"')[0]
+
+    def do(self, **action: Any) -> requests.Response:
+        """Ask for something as the page does."""
+        return requests.post(
+            f"{self.url}/paychain/do", json=action, headers={HEADER: self.key()}, timeout=60
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What the page shows."""
+        found: dict[str, Any] = requests.get(f"{self.url}/paychain/state", timeout=20).json()
+        return found
+
+
+@contextmanager
+def board(folder: Path, *words: str) -> Iterator[Board]:
+    """Start it, and end it as Ctrl-C does."""
+    declare(folder, **{"corner-shop": CHAIN})
+    with running(folder, *LOAD, "--port", "0", *words) as process:
+        process.wait_for("Ctrl-C", STARTED_WITHIN_S)
+        found = re.search(r"Locust  (http://\S+)/", process.output)
+        assert found is not None
+        try:
+            yield Board(found[1], folder, process)
+        finally:
+            process.send(signal.SIGINT)
+            assert process.exit_code() == 0, process.output

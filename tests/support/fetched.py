@@ -1,0 +1,40 @@
+"""Foreign tools and SDKs that tests fetch once, in a cache outside the repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+CACHE = Path(os.environ.get("PAYCHAIN_TEST_CACHE", Path.home() / ".cache" / "paychain-tests"))
+FETCH_S = 300.0
+
+
+def tool(name: str, why: str) -> str:
+    """The path of a tool; skips where it is not installed."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{why}: {name} is not installed")
+    return found
+
+
+def fetched(command: Sequence[str], result: Path, *, cwd: Path | None = None, **env: str) -> Path:
+    """What a command fetches, fetched before or now; skips where it cannot be had."""
+    if not result.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            command,
+            cwd=cwd or CACHE,
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            timeout=FETCH_S,
+            check=False,
+        )
+        if done.returncode != 0 or not result.exists():
+            pytest.skip(f"{result.name} cannot be fetched: {(done.stderr or done.stdout)[-300:]}")
+    return result

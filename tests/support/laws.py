@@ -1,0 +1,19 @@
+"""How many examples a law is tried with: some in every run of the tests, all when asked to."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hypothesis import settings
+
+# `PAYCHAIN_THOROUGH=1 pytest tests/property`, which `make slow` does, tries each law in full.
+IS_THOROUGH = bool(os.environ.get("PAYCHAIN_THOROUGH"))
+QUICK_SHARE = 4  # one in so many examples; the next run draws others
+LEAST = 8
+
+
+def examples(number: int, **more: Any) -> settings:
+    """The settings of a law that is shown by so many examples."""
+    tried = number if IS_THOROUGH else max(min(number, LEAST), number // QUICK_SHARE)
+    return settings(max_examples=tried, deadline=None, **more)

@@ -1,0 +1,172 @@
+"""Eight bugs for the search to find: a chain that has it, the code it is planted in, its minimum.
+
+Where a chain file can declare the bug it does; the others are planted in the code that runs there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from paychain.explore.checks import WORKS_AGAIN
+from paychain.explore.result import Outage, SearchResult
+from paychain.explore.search import search
+from paychain.explore.spec import SearchSpec
+from paychain.model.loading import load_chain
+from paychain.services.policies.breaker import Breaker
+from paychain.services.policies.call_end import Sent
+from paychain.services.roles.merchant import Merchant
+from paychain.services.service import Service
+from paychain.wire.exchange import Exchange
+from paychain.wire.http import CallTimeout
+from tests.support.paths import PLANTED_CHAINS
+
+Swap = tuple[type[Any], str, Any]  # a class, a method's name, and what takes its place
+
+
+def _late_answer_for_the_next() -> list[Swap]:
+    """A connection is used again after a timeout: the late answer is taken for the next one's."""
+    honest, feed = Exchange.exchange, Exchange.data_received
+    early: dict[Exchange, bytes] = {}  # came when nobody waited: for whoever asks next
+
+    async def exchange(self: Exchange, *rest: Any, **more: Any) -> Any:
+        if self in early:
+            self._loop.call_soon(feed, self, early.pop(self))
+        try:
+            return await honest(self, *rest, **more)
+        except CallTimeout:
+            self.is_usable = not self.is_lost
+            raise
+
+    def take(self: Exchange, data: bytes) -> None:
+        if self._waiter is None or self._waiter.done():
+            early[self] = early.get(self, b"") + data
+        else:
+            feed(self, data)
+
+    return [(Exchange, "exchange", exchange), (Exchange, "data_received", take)]
+
+
+def _capture_races_void() -> list[Swap]:
+    """A customer cancels what is not shipped yet, without asking whether it is being captured."""
+    honest = Merchant.approved
+
+    def approved(self: Merchant, sent: Sent, reference: str) -> None:
+        honest(self, sent, reference)
+        self._background.start(cancel(self, sent, reference))
+
+    async def cancel(self: Merchant, sent: Sent, reference: str) -> None:
+        await asyncio.sleep(0.4)
+        entry = self._book.entry(reference)
+        if entry is not None and not entry.captured_minor:
+            await self._cancel(sent, reference, 0.0)
+
+    return [(Merchant, "approved", approved)]
+
+
+def _limit_counted_by_the_process() -> list[Swap]:
+    """How often a link stood in is in its memory only: a restart begins at none."""
+    honest = Service.revive
+
+    def revive(self: Service, *, forgets: bool) -> None:
+        honest(self, forgets=forgets)
+        for call in self._role.calls.values():
+            for count in call._fallbacks._stand_ins.values():
+                count._all = 0
+
+    return [(Service, "revive", revive)]
+
+
+def _breaker_never_closes() -> list[Swap]:
+    """A probe's success is not counted: the breaker stays half open, and refuses."""
+    honest = Breaker._record_probe
+
+    def record(self: Breaker, failed: bool, is_slow: bool) -> None:
+        if failed or is_slow:
+            honest(self, failed, is_slow)
+
+    return [(Breaker, "_record_probe", record)]
+
+
+def _nothing() -> list[Swap]:
+    return []
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One bug and its known minimum: the rule and the number of faults that break it."""
+
+    name: str
+    chain: str
+    rule: str
+    faults: int
+    swaps: Callable[[], list[Swap]] = _nothing
+    payments: int = 5
+    rate: int = 5
+
+
+PLANTED = [
+    Planted("failover without reversal", "gives-up", "no_double_charge", 1),
+    Planted("reversal behind a shared breaker", "void-breaker", "unknowns_resolved", 1),
+    Planted(
+        "late answer matched to the wrong request",
+        "plain",
+        "books_agree",
+        1,
+        _late_answer_for_the_next,
+    ),
+    Planted("retry without an idempotency key", "no-keys", "no_double_charge", 1),
+    Planted(
+        "capture after void race", "captures", "captured_within_authorised", 1, _capture_races_void
+    ),
+    Planted(
+        "stand-in limit counted per process",
+        "stand-in",
+        "stand_in_within_limits",
+        2,
+        _limit_counted_by_the_process,
+        payments=20,
+        rate=5,
+    ),
+    Planted("duplicate webhook captured twice", "webhooks", "repeats_without_effect", 1),
+    Planted("breaker that never closes", "breaker", WORKS_AGAIN, 1, _breaker_never_closes, 8, 2),
+]
+
+
+@contextmanager
+def planted(bug: Planted) -> Iterator[None]:
+    """The bug is in the code meanwhile."""
+    swaps = bug.swaps()
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in swaps]
+    try:
+        for owner, name, other in swaps:
+            setattr(owner, name, other)
+        yield
+    finally:
+        for owner, name, honest in before:
+            setattr(owner, name, honest)
+
+
+def order_for(bug: Planted, *, seed: int, most: int) -> SearchSpec:
+    """A search for this bug's rule."""
+    chain = load_chain(str(PLANTED_CHAINS / f"{bug.chain}.yaml")).model
+    return SearchSpec(
+        chain,
+        seed=seed,
+        budget_s=float("inf"),
+        max_schedules=most,
+        payments=bug.payments,
+        rate=bug.rate,
+        rules=(bug.rule,),
+        works_again_s=1.0,
+    )
+
+
+def look_for(bug: Planted, *, seed: int, most: int = 6_000) -> tuple[Outage | None, SearchResult]:
+    """Search with the bug planted; what was found of its rule."""
+    with planted(bug):
+        searched = search(order_for(bug, seed=seed, most=most), lambda _: None)
+    return searched.found.get(bug.rule), searched

@@ -1,0 +1,74 @@
+"""What official SDKs made of the mocks, one file a vendor and language, for docs/dialects.md.
+
+Tests check the results in any case. They write the files only where the environment variable
+`PAYCHAIN_RECORD_SDK` is set, so that a run leaves no changed files behind.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+RESULTS = Path(__file__).parents[1] / "conformance" / "sdk" / "results"
+RECORDS = "PAYCHAIN_RECORD_SDK"
+PASSED, FAILED, NOT_OFFERED = "passed", "failed", "not offered"
+# What every dialect is asked, in the order of the table; a vendor may have further ones.
+SCENARIOS = {
+    "authorise": "a payment is authorised, and captured at once where the vendor does so",
+    "decline": "the SDK's own exception or result names the reason of a decline",
+    "authentication": "the customer has to authenticate, and the payment is completed afterwards",
+    "capture in parts": "an authorisation is captured in two parts, and partly with the rest freed",
+    "void": "an authorisation is cancelled, and cannot be captured any more",
+    "refund": "a capture is refunded in parts, and not beyond its amount",
+    "query": "the state of a payment is read back",
+    "repeat": "the same key again brings the same payment and moves no money",
+    "mismatch": "the same key with another body is refused",
+    "in flight": "the same key while the first request is worked on is refused",
+    "http 503": "the vendor's own failure: what the SDK raises, and how often it tries",
+    "rate limit": "the vendor's own refusal of too many requests",
+    "cut connection": "the connection breaks in place of the answer: the money moved once",
+    "unknown parameter": "what the vendor does not know is refused as the vendor does",
+    "webhook": "the SDK verifies a webhook, and rejects one with another body",
+}
+
+
+class Cell(msgspec.Struct, kw_only=True):
+    """One scenario in one language. `detail`: what the SDK did, in a few words."""
+
+    scenario: str
+    result: str
+    detail: str = ""
+
+
+class Column(msgspec.Struct, kw_only=True):
+    """The scenarios of one vendor with one SDK."""
+
+    vendor: str
+    language: str
+    sdk: str  # its name and version
+    cells: list[Cell]
+
+
+def keep(column: Column) -> None:
+    """Write a column, where results are recorded. Cells of scenarios that did not run stay."""
+    if not os.environ.get(RECORDS):
+        return
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{column.vendor}-{column.language}.json"
+    cells = {cell.scenario: cell for cell in column.cells}
+    if path.exists():
+        before = msgspec.json.decode(path.read_bytes(), type=Column)
+        cells = {**{cell.scenario: cell for cell in before.cells}, **cells}
+    order = {name: place for place, name in enumerate(SCENARIOS)}
+    column.cells = sorted(cells.values(), key=lambda cell: order.get(cell.scenario, len(order)))
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(column), indent=1) + b"\n")
+
+
+def columns() -> list[Column]:
+    """Every column that was recorded."""
+    return [
+        msgspec.json.decode(path.read_bytes(), type=Column)
+        for path in sorted(RESULTS.glob("*.json"))
+    ]

@@ -1,0 +1,69 @@
+"""What an outage of a link affected: the calls that failed meanwhile, or the books it lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from paychain.analysis.measures.hits import fault_hits
+from paychain.model.experiment import Experiment
+from paychain.payments.journal import FaultSwitch
+from tests.support.recorded import CHAIN, Recorded, ns
+
+
+def hits(run: Recorded, kind: dict[str, Any], on_s: float, off_s: float) -> int | None:
+    """Of an outage of processor-b between two moments."""
+    for action, at_s in (("applied", on_s), ("healed", off_s)):
+        run.records.append(
+            FaultSwitch(
+                fault="gone",
+                action=action,
+                planned_ns=ns(at_s),
+                effective_ns=ns(at_s),
+                place="link",
+                targets=["processor-b"],
+                error="",
+            )
+        )
+    fault = {"id": "gone", "at": "0s", "for": "1s", "target": {"link": "processor-b"}, **kind}
+    experiment = Experiment.model_validate(
+        {
+            "experiment": "outage",
+            "load": {"arrivals": "1/s", "before": "1s", "after": "1s"},
+            "faults": [fault],
+        }
+    )
+    # As the link counts: it was stopped once.
+    return fault_hits(run.store(), CHAIN, experiment, {"gone": 1})["gone"]
+
+
+def served(*, by_b_at_s: float) -> Recorded:
+    run = Recorded(ends_s=20)
+    for number in range(20):
+        run.pay(number)
+    run.pay(by_b_at_s, route=1)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("kind", "by_b_at_s", "expected"),
+    [
+        ({"crash": {}}, 15, 0),  # nothing was on its way to it from 10 s to 12 s
+        ({"crash": {}}, 5, 0),  # it keeps its books
+        ({"crash": {"forgets": "true"}}, 15, 0),  # there was nothing to forget
+        ({"crash": {"forgets": "true"}}, 5, 1),
+    ],
+)
+def test_an_outage_that_no_call_met_affected_at_most_what_was_there_before(
+    kind: dict[str, Any], by_b_at_s: float, expected: int
+) -> None:
+    assert hits(served(by_b_at_s=by_b_at_s), kind, 10, 12) == expected
+
+
+def test_an_outage_affected_every_call_that_failed_meanwhile() -> None:
+    run = served(by_b_at_s=5)
+    for number in range(3):
+        run.pay(11 + number / 10, "unknown", route=1)
+    run.pay(13, "unknown", route=1)
+    assert hits(run, {"crash": {}}, 10, 12) == 3

@@ -1,0 +1,246 @@
+"""What is measured of own services: whose their requests were, their policy, their keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paychain.analysis.measures.measure import MeasuredRun
+from paychain.analysis.measures.measures import Money, MoneyRule
+from paychain.analysis.measures.own_policies import PolicyLine, usual_wait_s
+from paychain.analysis.measures.own_services import (
+    ObservedCall,
+    OwnServices,
+    own_services,
+    unattributed_money,
+    unattributed_problems,
+)
+from paychain.analysis.store.facts import RunFacts
+from paychain.model.chain import Chain
+from paychain.model.experiment import Times
+from paychain.payments.journal import Decision, DecisionKind
+from paychain.report.text.own_services import sdk_words
+from tests.support.chains import checked
+from tests.support.observed_runs import CHAIN, A, B, ObservedRun
+from tests.support.own_chains import own_shop
+from tests.support.recorded import CHAIN as MOCKS
+
+CLAIMS = {
+    "to": A,
+    "fallback": [{"to": B}],
+    "claims": {"timeout": "2s", "on_unknown": "reverse", "retry": {"attempts": "2"}},
+}
+
+
+def measured(run: ObservedRun, path: Path, chain: Chain = CHAIN) -> OwnServices:
+    times = Times(load_start_s=0.0, before_start_s=0.0, faults_start_s=0.0, load_end_s=100.0)
+    facts = RunFacts(times=times, seed=1, drained_s=100.0)
+    return MeasuredRun(run.store(path), chain, run.experiment, facts)[own_services]
+
+
+def at(found: OwnServices, link: str) -> ObservedCall:
+    return next(call for call in found.calls if call.link == link)
+
+
+def policy(found: OwnServices, what: str) -> PolicyLine:
+    return next(line for line in found.policies if line.what == what)
+
+
+def test_a_chain_of_mocks_has_none(tmp_path: Path) -> None:
+    assert measured(ObservedRun(), tmp_path, MOCKS) == OwnServices()
+
+
+def test_requests_are_counted_by_what_attributed_them(tmp_path: Path) -> None:
+    run = ObservedRun()
+    for number, way in enumerate(["trace", "trace", "key", "card and amount"]):
+        run.pay(f"p{number}", number)
+        run.asked(f"p{number}", number + 0.1, by=way, key=f"k{number}")
+    run.asked("?processor-a-1", 5.0, by="nothing")
+    found = at(measured(run, tmp_path), A)
+    assert found.attributed == {"trace": 2, "key": 1, "card and amount": 1}
+    assert (found.unattributed, found.unattributed_authorisations, found.requests) == (1, 1, 5)
+    assert found.examples == ["POST /authorise at 5.0 s"]
+    assert found.seen_by == "engine and link"
+
+
+def test_more_than_one_per_cent_of_nobodys_authorisations_leaves_the_run_open(
+    tmp_path: Path,
+) -> None:
+    run = ObservedRun()
+    for number in range(98):
+        run.asked(f"p{number:02d}", number / 10)
+    run.asked("?processor-a-1", 11.0, by="nothing")
+    run.sent(12.0, ended_by="client")  # reached nobody, and shows no payment
+    (problem,) = unattributed_problems(measured(run, tmp_path))
+    assert problem.startswith(
+        "2 of 100 authorisations at processor-a belong to no payment (2.0%, at most 1%), such as "
+        "POST /authorise at 12.0 s: give pays.request of shop an order id ({payment})"
+    )
+
+
+def test_one_per_cent_is_not_more(tmp_path: Path) -> None:
+    run = ObservedRun()
+    for number in range(99):
+        run.asked(f"p{number:02d}", number / 10)
+    run.asked("?processor-a-1", 11.0, by="nothing")
+    assert unattributed_problems(measured(run, tmp_path)) == []
+
+
+def test_repeats_are_told_apart_by_their_keys(tmp_path: Path) -> None:
+    run = ObservedRun()
+    for number, keys in enumerate([("k", "k"), ("k", "other"), ("", ""), ("k",)]):
+        for nth, key in enumerate(keys):
+            run.asked(f"p{number}", number + nth / 10, key=key)
+    run.asked("p3", 9.0, operation="capture", key="c")
+    found = at(measured(run, tmp_path), A)
+    assert found.repeats_same_key == 1
+    assert found.repeats_new_key == 1
+    assert found.repeats_without_key == 1
+    assert (found.money_requests, found.keyed, found.most_per_payment) == (8, 6, 2)
+    assert found.per_payment == 2.0
+
+
+def test_the_usual_wait_is_the_most_frequent_one() -> None:
+    assert usual_wait_s([]) is None
+    assert usual_wait_s([0.3, 3.0, 3.01, 3.02, 9.9]) == (3.01, 3)
+
+
+def test_what_is_claimed_stands_beside_what_was_observed(tmp_path: Path) -> None:
+    run = ObservedRun()
+    for number in range(3):
+        payment = f"p{number}"
+        run.pay(payment, number * 10, 9.0)
+        run.sent(number * 10 + 1, 3.0, payment=payment, key="k", ended_by="client")
+        run.sent(number * 10 + 5, 3.0, payment=payment, key="k", ended_by="client")
+        run.asked(payment, number * 10 + 8.5, to=B, key="b", attempt=2)
+    found = measured(run, tmp_path, checked(own_shop(call=CLAIMS)))
+    waited = policy(found, "timeout")
+    assert (waited.claimed, waited.observed, waited.holds) == (
+        "2.0 s",
+        "3.0 s (6 of 6 waits)",
+        False,
+    )
+    tries = policy(found, "tries at one link")
+    assert (tries.claimed, tries.holds) == ("2 tries", True)
+    assert tries.observed == "2 tries; again after timeout (3)"
+    assert policy(found, "back-off").observed == "1.0 s (median)"
+    order = policy(found, "failover")
+    assert (order.observed, order.holds) == ("processor-a → processor-b (3 payments)", True)
+    unknown = policy(found, "unknown outcome")
+    # The first of the two was repeated under its key; nothing followed the second.
+    assert (unknown.claimed, unknown.observed) == ("reverse", "repeat (3), nothing (3)")
+    assert unknown.holds is False
+
+
+def test_a_claimed_retry_comes_before_the_claimed_reversal(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.pay("p1", 0.0, 9.0)
+    run.sent(1.0, 2.0, payment="p1", key="k", ended_by="client")
+    run.sent(3.0, 2.0, payment="p1", key="k", ended_by="client")
+    run.asked("p1", 5.0, operation="void", key="v")
+    retries = {"attempts": "2", "on": ["timeout"]}
+    claims = {"to": A, "claims": {"on_unknown": "reverse", "retry": retries}}
+    found = measured(run, tmp_path, checked(own_shop(call={"fallback": [{"to": B}], **claims})))
+    unknown = policy(found, "unknown outcome")
+    assert sorted(unknown.observed.split(", ")) == ["repeat (1)", "void (1)"]
+    assert unknown.holds is True
+
+
+def test_failures_that_no_claim_tries_again_do_not_test_the_claimed_tries(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.pay("p1", 0.0, 9.0)
+    run.sent(1.0, 2.0, payment="p1", key="k", ended_by="client")
+    # The default of `on` has no timeout.
+    assert policy(measured(run, tmp_path, checked(own_shop(call=CLAIMS))), "tries at one link") == (
+        PolicyLine(
+            call="shop.authorise",
+            what="tries at one link",
+            claimed="2 tries",
+            observed="1 try",
+            holds=None,
+        )
+    )
+
+
+def test_a_default_pause_is_not_claimed(tmp_path: Path) -> None:
+    found = measured(ObservedRun(), tmp_path, checked(own_shop(call=CLAIMS)))
+    assert policy(found, "back-off").claimed == ""
+
+
+def test_a_link_that_understood_nothing_needs_a_dialect(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.sent(1.0, status=404, target="/v1/payment_intents")
+    (problem,) = unattributed_problems(measured(run, tmp_path))
+    assert problem.endswith(
+        "processor-a understood none of its requests; give processor-a the dialect: that shop "
+        "speaks there, such as stripe"
+    )
+
+
+def test_a_void_of_the_second_attempt_does_nothing_about_the_first(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.pay("p1", 0.0, 9.0)
+    for attempt in (1, 2):
+        port = run.sent(attempt, 0.9, payment="p1", key=f"k{attempt}", ended_by="client")
+        run.came("p1", port, attempt + 0.1, key=f"k{attempt}", attempt=attempt)
+    run.asked("p1", 5.0, operation="void", key="v", attempt=2)
+    observed = policy(measured(run, tmp_path), "unknown outcome").observed
+    assert sorted(observed.split(", ")) == ["nothing (1)", "void (1)"]
+
+
+def test_a_claim_that_nothing_tried_is_not_judged(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.pay("p1", 1.0)
+    run.asked("p1", 1.1)
+    found = measured(run, tmp_path, checked(own_shop(call=CLAIMS)))
+    assert {line.holds for line in found.policies} == {None}
+
+
+def test_what_the_mock_takes_no_notice_of_is_listed_once(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.pay("p1", 1)
+    run.asked("p1", 1.1)
+    for parameter in ("shopperIP", "channel", "shopperIP"):
+        run.records.append(
+            Decision(
+                link=A,
+                kind=DecisionKind.PARAMETER_IGNORED,
+                at_ns=1,
+                payment="p1",
+                attempt=1,
+                operation="authorise",
+                target=A,
+                detail=parameter,
+            )
+        )
+    found = measured(run, tmp_path)
+    assert at(found, A).ignored == ["channel", "shopperIP"]
+    assert at(found, B).ignored == []
+    assert "parameters without effect on the mock: channel, shopperIP" in sdk_words(at(found, A))
+
+
+def test_missing_money_may_be_what_no_payment_is_known_for(tmp_path: Path) -> None:
+    run = ObservedRun()
+    for number in range(200):
+        run.asked(f"p{number:03d}", number / 10)
+    run.asked("?processor-a-1", 21.0, by="nothing")
+    found = measured(run, tmp_path)
+    assert unattributed_problems(found) == []  # one of 201
+
+    def money(rule: str) -> Money:
+        return Money([MoneyRule(rule, "", 1, 100, [])], {}, 100)
+
+    assert unattributed_money(found, money("no_approval_without_money")) == [
+        "1 authorisation of no payment may be the money that 1 finding did not find"
+    ]
+    assert unattributed_money(found, money("no_double_charge")) == []
+
+
+def test_what_only_the_engine_sees_is_not_guessed_without_it(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.pay("p1", 1.0)
+    run.came("p1", 50_000, 1.1)
+    found = measured(run, tmp_path, checked(own_shop(call=CLAIMS)))
+    assert at(found, A).seen_by == "link"
+    for what in ("timeout", "unknown outcome"):
+        assert policy(found, what).observed == "not seen: there is the links' view alone"
+        assert policy(found, what).holds is None

@@ -1,0 +1,86 @@
+"""What a search prints: the line that is redrawn, a payment's timeline, and what nothing means."""
+
+from __future__ import annotations
+
+from unittest.mock import Mock
+
+import pytest
+
+from paychain.cli.explore_output import (
+    CLEAR_LINE,
+    MAX_TIMELINE_LINES,
+    Moment,
+    Progress,
+    nothing_found_lines,
+    order_moments,
+    timeline_lines,
+)
+from paychain.explore.result import SearchResult
+from paychain.report.result import PaymentTimeline, TimelineEvent
+
+
+def test_the_second_authorisation_is_shown_whatever_number_of_calls_failed_before_it() -> None:
+    first = Moment(80.0, "issuer: authorised 92.30 EUR, p0000000-1", is_key=True)
+    second = Moment(9_000.0, "issuer: authorised 92.30 EUR, p0000000-1.1", is_key=True)
+    refused = [
+        Moment(100.0 + number, f"gateway: attempt {number} refused", is_key=False)
+        for number in range(60)
+    ]
+    lines = timeline_lines([first, *refused, second])
+    assert first.text in lines[0]
+    assert second.text in lines[-1]
+    assert len(lines) == MAX_TIMELINE_LINES + 1  # and the line that says how many are not shown
+    assert lines[-2].strip() == "… 38 other events not shown"
+
+
+def test_a_timeline_that_fits_is_shown_whole() -> None:
+    moments = [Moment(float(n), f"call {n}", is_key=False) for n in range(MAX_TIMELINE_LINES)]
+    assert [line.split("ms  ")[1] for line in timeline_lines(moments)] == [m.text for m in moments]
+
+
+def test_the_progress_line_is_cleared_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", Mock(return_value=True))
+    show = Progress(clock=lambda: 0.0)
+    show(SearchResult(schedules=5))
+    show.clear()
+    shown = capsys.readouterr().err
+    assert "5 schedules" in shown
+    assert shown.endswith(CLEAR_LINE)
+
+
+def test_nothing_found_never_reads_as_a_pass() -> None:
+    (few,) = nothing_found_lines(SearchResult(schedules=60))
+    assert "60 schedules are too few to rely on" in few
+    (many,) = nothing_found_lines(SearchResult(schedules=5_000))
+    assert "not a proof" in many
+
+
+def test_the_payments_of_an_order_share_one_clock_and_are_named() -> None:
+    """The second payment begins 3.5 s after the first: what it shows at 9 ms is at 3,509 ms."""
+
+    def timeline(payment: str) -> PaymentTimeline:
+        booked = TimelineEvent(
+            at_ms=9.0, kind="money", link="issuer", text="authorised", is_bad=False
+        )
+        return PaymentTimeline(
+            payment=payment,
+            why="",
+            text="",
+            amount=1_000,
+            card="",
+            customer_saw="",
+            events=[booked],
+            omitted=0,
+        )
+
+    first, second = (1_000_000_000, timeline("p1")), (4_500_000_000, timeline("p1r2"))
+    moments = order_moments([first, second], [(1_001_000_000, "fault f1 applied")])
+    assert [(moment.at_ms, moment.text) for moment in moments] == [
+        (1.0, "fault f1 applied"),
+        (9.0, "p1 issuer: authorised"),
+        (3_509.0, "p1r2 issuer: authorised"),
+    ]
+    (alone,) = order_moments([first], [])
+    assert alone.text == "issuer: authorised"

@@ -1,0 +1,57 @@
+"""`paychain init --service`: a chain for an own service, which lacks what only its team knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paychain.model.loading import load_chain
+from paychain.protocol.dialects.vendors import VENDORS
+from tests.support.cli import invoked
+
+FILES = (
+    "chains/own-service.yaml",
+    "chaos/answers-lost.yaml",
+    "chaos/provider-down.yaml",
+)
+
+
+@pytest.mark.parametrize("dialect", VENDORS)
+@pytest.mark.parametrize(
+    "command", ["npm start", "python -m shop --port {port}", "sh -c 'a \"b\"'"]
+)
+def test_what_it_writes_passes_the_check(command: str, dialect: str, tmp_path: Path) -> None:
+    done = invoked(tmp_path, "init", "--service", command, "--dialect", dialect)
+    assert done.exit_code == 0
+    for experiment in FILES[1:]:
+        checked = invoked(tmp_path, "check", FILES[0], experiment)
+        assert checked.exit_code == 0, checked.stderr
+    service = load_chain(str(tmp_path / FILES[0])).model.links["shop"].service
+    assert service is not None
+    assert service.command is not None
+    assert "own-service.yaml" in (tmp_path / ".github/workflows/paychain.yml").read_text()
+
+
+def test_files_that_are_there_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "chains").mkdir()
+    (tmp_path / FILES[0]).write_text("mine")
+    done = invoked(tmp_path, "init", "--service", "npm start", "--ci", "gitlab")
+    assert "kept     chains/own-service.yaml" in done.stdout
+    assert (tmp_path / FILES[0]).read_text() == "mine"
+    assert (tmp_path / ".gitlab-ci.yml").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--service", "npm start", "--dialect", "strip"), "did you mean 'stripe'?"),
+        (("--service", "sh -c 'open"), "--service cannot be read"),
+        (("--service", " "), "--service names no command"),
+    ],
+)
+def test_mistakes_write_nothing(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    done = invoked(tmp_path, "init", *words)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert list(tmp_path.iterdir()) == []

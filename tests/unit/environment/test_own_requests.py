@@ -1,0 +1,64 @@
+"""What is collected of own services: payments by hints, and whether anything is still unknown."""
+
+from __future__ import annotations
+
+from paychain.environment.own_requests import OwnRequests
+from paychain.payments.exchanges import Exchange
+from paychain.protocol.vendor_ids import encode
+from tests.support.observed_runs import CHAIN, A, B, ObservedRun
+
+
+def requests_after(run: ObservedRun) -> OwnRequests:
+    requests = OwnRequests(CHAIN)
+    requests.completed(run.records)
+    return requests
+
+
+def test_an_outcome_is_unknown_until_the_link_was_asked_again() -> None:
+    run = ObservedRun()
+    port = run.sent(1.0, 1.0, payment="p1", ended_by="client")
+    run.came("p1", port, 1.1)  # the request itself, which the link worked on
+    assert requests_after(run).is_unsettled
+    run.asked("p1", 3.0, to=B)  # another link settles nothing at the first
+    assert requests_after(run).is_unsettled
+    run.asked("p1", 4.0, operation="void")
+    assert not requests_after(run).is_unsettled
+
+
+def test_an_error_that_proves_nothing_is_settled_by_a_repeat() -> None:
+    run = ObservedRun()
+    run.asked("p1", 1.0, status=500, result="http_error", key="k")
+    assert requests_after(run).is_unsettled
+    run.asked("p1", 2.0, key="k")
+    assert not requests_after(run).is_unsettled
+
+
+def test_what_a_customer_does_not_know_may_still_be_settled() -> None:
+    run = ObservedRun()
+    run.pay("p1", 1.0, 1.0, "approved")
+    assert not requests_after(run).is_unsettled
+    run.pay("p2", 1.0, 1.0, "timeout")
+    assert requests_after(run).is_unsettled
+
+
+def test_a_request_that_reached_nobody_is_known_by_the_object_that_it_names() -> None:
+    run = ObservedRun()
+    run.sent(1.0, ended_by="client")
+    (sent,) = run.records
+    assert isinstance(sent, Exchange)
+    hinted = Exchange(
+        **{name: getattr(sent, name) for name in sent.__struct_fields__ if name != "hints"},
+        hints=f"v1 pi_{encode('p0000042-1')} capture",
+    )
+    (found,) = OwnRequests(CHAIN).completed([hinted])
+    assert isinstance(found, Exchange)
+    assert (found.payment, found.by) == ("p0000042", "object")
+
+
+def test_a_links_own_view_of_a_hop_is_left_to_the_run() -> None:
+    run = ObservedRun()
+    run.asked("p1", 1.0)
+    run.pay("p1", 1.0)
+    kept = OwnRequests(CHAIN).completed(run.records)
+    assert len(kept) == len(run.records)  # the customer's own hop stays
+    assert A

@@ -1,0 +1,127 @@
+"""TLS near ends: trusted by their authority, honest about a hop that is down, and a proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from paychain.environment.tls.authority import CERTIFICATE, Authority
+from paychain.environment.tls.near_ends import TlsNearEnds
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(1_000):
+        writer.write(data.upper())
+        await writer.drain()
+    writer.close()
+
+
+async def dies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(1_000)
+    writer.get_extra_info("socket").setsockopt(1, 13, b"\1\0\0\0\0\0\0\0")  # SO_LINGER of 0
+    writer.transport.abort()
+
+
+async def upstream(talk: Talk) -> tuple[asyncio.Server, str]:
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    return server, f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def trusting(folder: Path, authority: Authority) -> ssl.SSLContext:
+    authority.publish(folder)
+    return ssl.create_default_context(cafile=str(folder / CERTIFICATE))
+
+
+def test_a_near_end_passes_plaintext_both_ways_to_who_trusts_the_authority(tmp_path: Path) -> None:
+    async def scenario() -> bytes:
+        authority = Authority()
+        server, near = await upstream(echo)
+        near_ends = TlsNearEnds(authority)
+        port = await near_ends.open(near)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await asyncio.open_connection("127.0.0.1", port, ssl=ssl.create_default_context())
+        context = trusting(tmp_path, authority)
+        reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+        writer.write(b"a" * 300_000)
+        got = await reader.readexactly(300_000)
+        writer.close()
+        server.close()
+        await near_ends.close()
+        return got
+
+    assert asyncio.run(scenario()) == b"A" * 300_000
+
+
+def test_a_hop_that_is_down_breaks_the_connection_instead_of_greeting(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        authority = Authority()
+        server, near = await upstream(echo)
+        server.close()
+        await server.wait_closed()
+        near_ends = TlsNearEnds(authority)
+        port = await near_ends.open(near)
+        with pytest.raises((ConnectionResetError, ssl.SSLError)):
+            await asyncio.open_connection("127.0.0.1", port, ssl=trusting(tmp_path, authority))
+
+    asyncio.run(scenario())
+
+
+def test_a_reset_behind_the_near_end_is_a_reset_before_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        authority = Authority()
+        _, near = await upstream(dies)
+        port = await TlsNearEnds(authority).open(near)
+        context = trusting(tmp_path, authority)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        writer.write(b"x")
+        with pytest.raises(ConnectionResetError):
+            await reader.read(10)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("host", ["api.stripe.com", "checkout-test.adyen.com"])
+def test_the_forward_proxy_stands_for_the_hosts_of_vendors(host: str, tmp_path: Path) -> None:
+    async def scenario() -> bytes:
+        authority = Authority()
+        _, near = await upstream(echo)
+        port = await TlsNearEnds(authority).open_proxy(
+            {"api.stripe.com": near, "*.adyen.com": near}
+        )
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"CONNECT {host}:443 HTTP/1.1\r\nhost: {host}:443\r\n\r\n".encode())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        await writer.start_tls(trusting(tmp_path, authority), server_hostname=host)
+        writer.write(b"hello")
+        got = await reader.read(10)
+        writer.close()
+        return got
+
+    assert asyncio.run(scenario()) == b"HELLO"
+
+
+def test_the_forward_proxy_refuses_a_host_that_no_link_stands_for(tmp_path: Path) -> None:
+    async def scenario() -> bytes:
+        port = await TlsNearEnds(Authority()).open_proxy({"api.stripe.com": "127.0.0.1:1"})
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"CONNECT example.org:443 HTTP/1.1\r\n\r\n")
+        return await reader.read()
+
+    answer = asyncio.run(scenario())
+    assert answer.startswith(b"HTTP/1.1 502")
+    assert b"no link of this chain stands for example.org" in answer
+
+
+def test_what_makes_runtimes_trust_the_authority_names_files_that_exist(tmp_path: Path) -> None:
+    variables = Authority().publish(tmp_path)
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+        assert "BEGIN CERTIFICATE" in Path(variables[name]).read_text("ascii")
+    assert "PRIVATE KEY" not in Path(variables["SSL_CERT_FILE"]).read_text("ascii")
+    store = variables["JAVA_TOOL_OPTIONS"].partition("trustStore=")[2].split()[0]
+    assert Path(store).stat().st_size > 0

@@ -1,0 +1,388 @@
+"""One try to pay an own service: its requests in order, and what the customer saw in the end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from paychain.load.traffic.arrivals import Arrival
+from paychain.load.traffic.customer import CustomerPayment, leaves_at_ns
+from paychain.load.traffic.exchange import Got, Send, Step, Try
+from paychain.load.traffic.pays import ByTemplate, Doubts
+from paychain.load.traffic.plan import EntryPlan, LoadPlan, customers_plan
+from paychain.payments.cards import TEST_CARDS
+from paychain.payments.journal import PaymentRecord
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.message import PaymentRequest
+from paychain.protocol.reply import Reply
+from paychain.wire.http import Broken, CallTimeout, HttpResponse, Refused
+from tests.support.paid_shop import ORDERS, chain_of, template_of
+
+MS = 1_000_000
+REQUEST = PaymentRequest("pk3fa0000001", 1250, "EUR", TEST_CARDS[0], "shop", key="k")
+
+
+def answer(status: int, body: Any = None, **headers: str) -> HttpResponse:
+    data = b"" if body is None else json.dumps(body).encode()
+    return HttpResponse(
+        status, data, {name.replace("_", "-"): value for name, value in headers.items()}
+    )
+
+
+class Trying:
+    """One try whose answers the test gives; a request is made at its time, whatever it is."""
+
+    def __init__(self, pays: str, *, timeout_s: float = 2.0, patience_s: float = 2.0) -> None:
+        entry = EntryPlan(link="shop-api", url="http://127.0.0.1:9001", pays=template_of(pays))
+        self.doubts = Doubts()
+        attempt = Try(REQUEST, "c" * 16, timeout_s, entry, patience_s=patience_s)
+        assert entry.pays is not None
+        self._exchange = ByTemplate(entry.pays, attempt, self.doubts)
+        self.now_ns = 0
+        self.step: Step = self._exchange.start(0)
+        self.sent: list[tuple[int, str, str]] = []  # ms, method, target
+        self._note()
+
+    def _note(self) -> None:
+        if isinstance(self.step, Send):
+            http = self.step.http
+            self.now_ns = max(self.now_ns, self.step.at_ns)
+            self.sent.append((self.now_ns // MS, http.method, http.target))
+
+    @property
+    def http(self) -> Any:
+        assert isinstance(self.step, Send)
+        return self.step.http
+
+    def gets(self, got: Got, *, after_ms: int = 10) -> Trying:
+        self.now_ns += after_ms * MS
+        self.step = self._exchange.receive(got, self.now_ns)
+        self._note()
+        return self
+
+    @property
+    def reply(self) -> Reply:
+        assert isinstance(self.step, Reply)
+        return self.step
+
+
+PAID = answer(200, {"state": "paid", "charged": 1250})
+OPEN = answer(202, {"state": "open"})
+
+
+def test_a_pending_payment_is_looked_at_until_it_is_final() -> None:
+    trying = Trying(ORDERS).gets(OPEN).gets(OPEN).gets(PAID)
+    assert trying.reply.result is HopResult.APPROVED
+    # Each look comes 100 ms after the answer before, which takes 10 ms.
+    look = "/orders/pk3fa0000001"
+    assert trying.sent == [(0, "POST", "/orders"), (110, "GET", look), (220, "GET", look)]
+
+
+def test_a_customer_who_still_waits_at_the_deadline_sees_that_it_is_pending() -> None:
+    trying = Trying(ORDERS, timeout_s=0.3, patience_s=0.3).gets(OPEN).gets(OPEN)
+    # At 120 ms the next look would be at 220; at 230 the one after it at 330: too late.
+    assert isinstance(trying.step, Send)
+    reply = trying.gets(OPEN).reply
+    assert (reply.result, reply.code, reply.in_progress) == (HopResult.UNKNOWN, "09", True)
+
+
+def test_a_look_that_fails_is_repeated() -> None:
+    trying = Trying(ORDERS).gets(OPEN).gets(Broken("cut", sent=True)).gets(answer(500))
+    assert trying.gets(answer(404)).gets(PAID).reply.result is HopResult.APPROVED
+    assert len(trying.sent) == 5
+
+
+def test_what_the_last_look_brought_is_what_the_customer_knows() -> None:
+    trying = Trying(ORDERS, timeout_s=0.2, patience_s=0.2).gets(OPEN)
+    assert trying.gets(Refused("down", sent=False)).reply.result is HopResult.REFUSED
+
+
+def test_a_payment_in_progress_is_waited_for_beyond_the_time_of_one_try() -> None:
+    trying = Trying(ORDERS, timeout_s=0.5, patience_s=5.0)
+    assert isinstance(trying.step, Send)
+    assert trying.step.timeout_s == 0.5
+    step = trying.gets(OPEN).step
+    assert isinstance(step, Send)
+    assert step.timeout_s == 4.89  # 5 s of patience, and 110 ms have passed
+
+
+def test_no_answer_at_all_is_a_failure_of_the_wire() -> None:
+    for error, result in (
+        (CallTimeout("late", sent=True), HopResult.TIMEOUT),
+        (Broken("cut", sent=True), HopResult.RESET),
+        (Refused("down", sent=False), HopResult.REFUSED),
+    ):
+        assert Trying(ORDERS).gets(error).reply.result is result
+
+
+STEPS = """
+steps:
+  - {path: /carts, json: {items: 1}}
+  - {method: PUT, path: "/carts/{answer.cart.id}", form: {order: "{payment}"}}
+  - {path: "{location}/pay", json: {token: "{answer.token}", sum: "{amount}"}}
+approved: {status: 200, where: {ok: true}}
+declined: {status: 402}
+"""
+
+
+def test_steps_use_what_came_before() -> None:
+    trying = Trying(STEPS).gets(answer(201, {"cart": {"id": 7}}, location="/carts/7"))
+    trying.gets(answer(200, {"token": "t-9"}))
+    assert json.loads(trying.http.body) == {"token": "t-9", "sum": "12.50"}
+    assert trying.gets(answer(200, {"ok": True})).reply.result is HopResult.APPROVED
+    targets = [target for _, _, target in trying.sent]
+    assert targets == ["/carts", "/carts/7", "/carts/7/pay"]
+
+
+def test_a_step_may_decline_and_an_error_ends_it() -> None:
+    assert Trying(STEPS).gets(answer(402)).reply.result is HopResult.DECLINED
+    assert Trying(STEPS).gets(answer(409)).reply.result is HopResult.HTTP_ERROR
+    # An answer that would be an approval is none before the step that pays.
+    trying = Trying(STEPS).gets(answer(200, {"ok": True, "cart": {"id": 1}}))
+    assert isinstance(trying.step, Send)
+
+
+def test_an_answer_without_what_the_next_step_needs_ends_the_payment() -> None:
+    trying = Trying(STEPS).gets(answer(201, {}))
+    assert trying.reply.result is HopResult.MALFORMED
+    assert "{answer.cart.id}" in trying.doubts.problems()[0]
+
+
+def test_a_session_keeps_its_cookies() -> None:
+    cookies = "session=abc; Path=/; Expires=Wed, 21 Oct 2026 07:28:00 GMT, csrf=x=1; HttpOnly"
+    trying = Trying(STEPS).gets(answer(201, {"cart": {"id": 7}}, set_cookie=cookies))
+    assert trying.http.headers["cookie"] == "session=abc; csrf=x=1"
+    trying.gets(answer(200, {"token": "t"}, location="/carts/7", set_cookie="session=new"))
+    assert trying.http.headers["cookie"] == "session=new; csrf=x=1"
+
+
+FORM = """
+request: {path: /checkout, form: {order: "{payment}"}}
+approved: {contains: Thank you}
+declined: {headers: {location: /failed}}
+"""
+
+
+def test_a_shop_of_pages_redirects_its_customers() -> None:
+    trying = Trying(FORM).gets(answer(303, location="/thanks?o=1", set_cookie="s=1"))
+    assert trying.sent[1] == (10, "GET", "/thanks?o=1")
+    assert trying.http.body == b""
+    assert "content-type" not in trying.http.headers
+    assert trying.http.headers["cookie"] == "s=1"
+    assert trying.http.headers["baggage"] == "payment=pk3fa0000001"
+    assert trying.gets(HttpResponse(200, b"<p>Thank you!</p>")).reply.result is HopResult.APPROVED
+
+
+def test_a_redirect_may_be_the_answer() -> None:
+    assert Trying(FORM).gets(answer(303, location="/failed?o=1")).reply.result is HopResult.DECLINED
+
+
+def test_307_repeats_the_request() -> None:
+    trying = Trying(FORM).gets(answer(307, location="http://127.0.0.1:9001/v2/checkout"))
+    assert trying.sent[1][1:] == ("POST", "/v2/checkout")
+    assert trying.http.body == b"order=pk3fa0000001"
+
+
+def test_a_redirect_that_leads_elsewhere_or_in_a_circle_ends() -> None:
+    elsewhere = answer(303, location="http://psp.example/3ds")
+    assert Trying(FORM).gets(elsewhere).reply.result is HopResult.MALFORMED
+    trying = Trying(FORM)
+    for _ in range(6):
+        trying.gets(answer(302, location="/checkout"))
+    assert trying.reply.result is HopResult.MALFORMED
+
+
+def test_a_template_that_describes_no_answer_is_doubted() -> None:
+    trying = Trying(ORDERS).gets(answer(400, {"error": "card 4242424242424242 is no token"}))
+    assert trying.reply.result is HopResult.HTTP_ERROR
+    (problem,) = trying.doubts.problems()
+    assert "neither approved nor declined nor pending: 400" in problem
+    assert "4242" not in problem
+    # One answer that it does describe, and it is the service that fails.
+    trying.doubts.understood += 1
+    assert trying.doubts.problems() == []
+
+
+def test_a_service_that_fails_casts_no_doubt_on_the_template() -> None:
+    assert Trying(ORDERS).gets(answer(503)).doubts.problems() == []
+
+
+def test_an_approval_without_its_amount_is_always_a_problem() -> None:
+    trying = Trying(ORDERS).gets(answer(200, {"state": "paid"}))
+    assert trying.reply.result is HopResult.APPROVED
+    assert "no amount at 'charged'" in trying.doubts.problems()[0]
+
+
+# -- what the customer does with it ---------------------------------------------------------------
+def plan_of(customer: dict[str, Any] | None = None) -> LoadPlan:
+    return customers_plan(chain_of(ORDERS, **({"customer": customer} if customer else {})), 1)
+
+
+ARRIVAL = Arrival(
+    number=1,
+    at_s=0.0,
+    payment="pk3ra0000001",  # a run's prefix may have an r
+    amount_minor=1250,
+    instrument=TEST_CARDS[0],
+    merchant="shop",
+    warm_up=False,
+)
+
+
+def recorded(reply: Reply, plan: LoadPlan | None = None) -> PaymentRecord:
+    payment = CustomerPayment(plan or plan_of(), ARRIVAL, 0, 0)
+    payment.start_try(0)
+    payment.end_try(reply, 5 * MS)
+    assert payment.retry_ns is None
+    return payment.record(5 * MS)
+
+
+def test_the_customer_record_says_what_was_shown() -> None:
+    for got, outcome, shown, is_technical in (
+        (PAID, Outcome.APPROVED, "approved", False),
+        (answer(402, {"state": "refused", "reason": "51"}), Outcome.DECLINED, "declined", False),
+        (answer(402, {"state": "refused", "reason": "91"}), Outcome.DECLINED, "declined", True),
+        (answer(404), Outcome.UNKNOWN, "error", True),
+        (answer(500), Outcome.UNKNOWN, "error", True),
+        (answer(200, {}), Outcome.UNKNOWN, "error", True),
+    ):
+        record = recorded(Trying(ORDERS).gets(got).reply)
+        assert (record.outcome, record.shown, record.technical) == (outcome, shown, is_technical)
+    record = recorded(Trying(ORDERS).gets(CallTimeout("late", sent=True)).reply)
+    assert (record.outcome, record.shown) == (Outcome.UNKNOWN, "no answer")
+    record = recorded(Trying(ORDERS, timeout_s=0.1, patience_s=0.1).gets(OPEN).reply)
+    assert (record.outcome, record.shown, record.technical) == (Outcome.UNKNOWN, "pending", True)
+
+
+def test_the_customer_is_shown_the_amount_of_the_answer() -> None:
+    reply = Trying(ORDERS).gets(answer(200, {"state": "paid", "charged": 1000})).reply
+    assert recorded(reply).approved_minor == 1000
+
+
+def test_a_customer_who_sees_that_it_is_pending_neither_repeats_nor_orders_again() -> None:
+    in_progress = Trying(ORDERS, timeout_s=0.1, patience_s=0.1).gets(OPEN).reply
+    failed = Trying(ORDERS).gets(answer(500)).reply
+    for key in ("same", "new"):
+        plan = plan_of({"retry": {"after": "1s", "key": key}})
+        for reply, repeats in ((in_progress, False), (failed, True)):
+            payment = CustomerPayment(plan, ARRIVAL, 0, 0)
+            payment.start_try(0)
+            payment.end_try(reply, 5 * MS)
+            is_repeated = payment.retry_ns is not None or (
+                key == "new" and payment.another() is not None
+            )
+            assert is_repeated == repeats
+
+
+# -- customers who leave --------------------------------------------------------------------------
+LEAVES = {"leaves": {"share": "100%", "after": "500ms", "returns_after": "3s"}}
+
+
+class Leaving:
+    """One payment of a customer who leaves after half a second; times are in ms."""
+
+    def __init__(self, customer: dict[str, Any], pays: str = ORDERS) -> None:
+        self.plan = customers_plan(chain_of(pays, customer=customer), 1)
+        self.payment = CustomerPayment(self.plan, ARRIVAL, 0, 0)
+        self.doubts = Doubts()
+
+    def tries(self, now_ms: int) -> tuple[Try, ByTemplate, Step]:
+        attempt = self.payment.start_try(now_ms * MS)
+        assert attempt.entry.pays is not None
+        exchange = ByTemplate(attempt.entry.pays, attempt, self.doubts)
+        return attempt, exchange, exchange.start(now_ms * MS)
+
+    def ends(self, reply: Step, now_ms: int) -> int | None:
+        """When the customer acts next, in ms."""
+        assert isinstance(reply, Reply)
+        self.payment.end_try(reply, now_ms * MS)
+        return None if self.payment.retry_ns is None else self.payment.retry_ns // MS
+
+
+def test_a_customer_leaves_without_an_answer_comes_back_and_sees_that_it_is_paid() -> None:
+    leaving = Leaving(LEAVES)
+    _, exchange, step = leaving.tries(0)
+    assert isinstance(step, Send)
+    assert step.timeout_s == 0.5  # and not the two seconds of the deadline
+    late = exchange.receive(CallTimeout("left", sent=True), 500 * MS)
+    assert leaving.ends(late, 500) == 3_500
+    attempt, exchange, step = leaving.tries(3_500)
+    assert isinstance(step, Send)
+    assert (step.http.method, step.http.target) == ("GET", "/orders/pk3ra0000001")
+    assert attempt.is_look
+    step = exchange.receive(OPEN, 3_510 * MS)  # still in progress: looked at again
+    assert isinstance(step, Send)
+    assert step.at_ns == 3_610 * MS
+    assert leaving.ends(exchange.receive(PAID, 3_620 * MS), 3_620) is None
+    record = leaving.payment.record(3_620 * MS)
+    assert (record.outcome, record.shown) == (Outcome.APPROVED, "approved")
+    assert record.ended_ns == 500 * MS  # so long the customer waited
+    assert leaving.payment.another() is None
+    assert leaving.doubts.problems() == []
+
+
+def test_a_customer_who_stays_away_saw_no_answer() -> None:
+    leaving = Leaving({"leaves": {"share": "100%", "after": "500ms"}})
+    _, exchange, _ = leaving.tries(0)
+    late = exchange.receive(CallTimeout("left", sent=True), 500 * MS)
+    assert leaving.ends(late, 500) is None
+    record = leaving.payment.record(500 * MS)
+    assert (record.outcome, record.shown) == (Outcome.UNKNOWN, "no answer")
+
+
+def test_a_customer_leaves_a_page_in_progress_and_comes_back_to_it() -> None:
+    leaving = Leaving(LEAVES)
+    _, exchange, _ = leaving.tries(0)
+    step = exchange.receive(OPEN, 10 * MS)
+    now_ms = 10
+    while isinstance(step, Send):
+        now_ms = step.at_ns // MS + 10
+        step = exchange.receive(OPEN, now_ms * MS)
+    assert 390 < now_ms < 500  # the next look would come after the customer left
+    assert leaving.ends(step, now_ms) == 3_500
+
+
+def test_who_has_an_answer_in_time_does_not_leave() -> None:
+    for got in (PAID, answer(402, {"state": "refused", "reason": "51"}), answer(500)):
+        leaving = Leaving(LEAVES)
+        _, exchange, _ = leaving.tries(0)
+        assert leaving.ends(exchange.receive(got, 20 * MS), 20) is None
+        assert leaving.payment.record(20 * MS).ended_ns == 20 * MS
+
+
+def test_a_customer_tries_again_before_leaving_and_not_after() -> None:
+    retries = {"retry": {"after": "200ms", "key": "same"}, **LEAVES}
+    leaving = Leaving(retries)
+    for now_ms, next_ms in ((0, 200), (200, 400), (400, 3_500)):
+        _, exchange, step = leaving.tries(now_ms)
+        assert isinstance(step, Send)
+        end_ms = now_ms + int(step.timeout_s * 1e3)
+        late = exchange.receive(CallTimeout("late", sent=True), end_ms * MS)
+        assert leaving.ends(late, end_ms) == next_ms
+
+
+def test_a_share_of_the_customers_leaves() -> None:
+    plan = customers_plan(chain_of(ORDERS, customer={"leaves": {"share": "5%", "after": "1s"}}), 1)
+    arriving = [msgspec.structs.replace(ARRIVAL, number=number) for number in range(2_000)]
+    left = sum(leaves_at_ns(plan, arrival, 0) is not None for arrival in arriving)
+    assert 70 <= left <= 130  # 100, and three standard deviations of 9.7
+    assert plan.longest_s == plan.deadline_s
+
+
+def test_further_payments_of_an_order_keep_the_prefix_of_the_run() -> None:
+    plan = plan_of({"retry": {"after": "1s", "key": "new"}})
+    payment = CustomerPayment(plan, ARRIVAL, 0, 0)
+    payment.start_try(0)
+    payment.end_try(Trying(ORDERS).gets(answer(500)).reply, 5 * MS)
+    further = payment.another()
+    assert further is not None
+    assert further.arrival.payment == "pk3ra0000001r2"
+    again = msgspec.structs.replace(further.arrival, nth=98)
+    payment = CustomerPayment(plan, again, 0, 0)
+    payment.start_try(0)
+    payment.end_try(Trying(ORDERS).gets(answer(500)).reply, 5 * MS)
+    last = payment.another()
+    assert last is not None
+    assert (last.arrival.payment, len(last.arrival.payment + "b")) == ("pk3ra0000001r99", 16)

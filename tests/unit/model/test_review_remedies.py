@@ -1,0 +1,734 @@
+"""Every kind of review finding: found in a chain with that weakness, and gone by its remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.model.finding_kinds import KINDS
+from paychain.model.loading import FileMistakes, Loaded, load_chain, load_experiment
+from paychain.model.review import ReviewFinding, review, stale_accepts
+from tests.support.chains import as_yaml
+from tests.support.remedies import follow
+
+# A chain in which the review finds nothing that costs money: every case below changes one thing.
+SOUND = """\
+chain: shop
+currency: EUR
+deadline: 20s
+entry: gateway
+links:
+  gateway:
+    role: gateway
+    outbox: disk
+    captures: {after: 1s}
+    calls:
+      authorise: {to: psp, timeout: 4s, on_unknown: reverse}
+  psp:
+    role: processor
+    outbox: disk
+    calls:
+      authorise: {to: issuer, timeout: 2s, on_unknown: reverse}
+  issuer: {role: issuer, expires_after: 1h}
+"""
+CALM = """\
+experiment: calm
+load: {arrivals: 40/s, before: 5s, after: 5s}
+tolerances: {}
+"""
+AUTHORISE = "{to: psp, timeout: 4s, on_unknown: reverse}"
+PSP = "  psp:\n    role: processor\n"
+ISSUER = "issuer: {role: issuer, expires_after: 1h}"
+STANDBY = (
+    "  issuer: {",
+    "  standby: {role: processor, outbox: disk, calls: {authorise: {to: issuer, timeout: 2s, "
+    "on_unknown: reverse}}}\n  issuer: {",
+)
+FRONT = (
+    "entry: gateway\nlinks:\n",
+    "entry: front\nlinks:\n  front: {role: edge, calls: {forward: {to: gateway, timeout: 15s}}}\n",
+)
+SECOND = (
+    "  psp:\n",
+    "  second: {role: gateway, outbox: disk, calls: {authorise: {to: psp, timeout: 4s, "
+    "on_unknown: reverse}}}\n  psp:\n",
+)
+# Only an own service calls a provider's API.
+OWN = (
+    "    outbox: disk\n    captures: {after: 1s}\n",
+    "    service: {command: shop}\n"
+    "    pays: {request: {path: /orders, json: {order: '{order}'}}, approved: {status: 200}, "
+    "declined: {status: 402}}\n",
+)
+BREAKER = "breaker: {window: 10s, minimum_calls: 20}"
+Edit = tuple[str, str]
+
+
+def authorise(text: str) -> Edit:
+    """The gateway's call with other settings."""
+    return (AUTHORISE, "{" + text + "}")
+
+
+def of_psp(line: str) -> Edit:
+    """The processor with one more setting."""
+    return (PSP, f"{PSP}    {line}\n")
+
+
+# kind: what is declared (edits of SOUND, and of CALM where both files matter), at what it is found
+CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
+    (
+        "failover_on_unknown",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, fallback: [{to: standby}]"), STANDBY],
+        [],
+    ),
+    (
+        "failover_on_unknown",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: query, fallback: [{queue: {up_to: 9.00}}]")],
+        [],
+    ),
+    (
+        "failover_on_unknown",
+        "front.forward",
+        [FRONT, ("timeout: 15s}", "timeout: 15s, fallback: [{to: second}]}"), SECOND],
+        [],
+    ),
+    (
+        "failover_on_unknown",
+        "front.forward",
+        [FRONT, ("timeout: 15s}", "timeout: 15s, hedge: {after: 1s, to: second}}"), SECOND],
+        [],
+    ),
+    (
+        "failover_on_unknown",
+        "front.forward",
+        [
+            FRONT,
+            (
+                "timeout: 15s}",
+                "timeout: 15s, shares_keys: true, fallback: [{to: second}]}",
+            ),
+            (SECOND[0], SECOND[1].replace("to: psp", "to: standby")),
+            STANDBY,
+        ],
+        [],
+    ),
+    (
+        "customer_retry_without_key",
+        "customer",
+        [("entry: gateway", "customer: {retry: {after: 7s, key: new}}\nentry: gateway")],
+        [],
+    ),
+    (
+        "retry_without_key",
+        "gateway.authorise",
+        [
+            authorise("to: psp, timeout: 4s, on_unknown: reverse, retry: {on: [reset]}"),
+            of_psp("idempotency: none"),
+        ],
+        [],
+    ),
+    (
+        "retry_without_key",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: resend"), of_psp("idempotency: none")],
+        [],
+    ),
+    (
+        "retry_without_key",
+        "gateway.authorise",
+        [
+            authorise("to: psp, timeout: 4s, on_unknown: reverse, retry: {on: [timeout]}"),
+            of_psp("idempotency: {model: stripe-v1, window: 3s}"),
+        ],
+        [],
+    ),
+    (
+        "retry_without_key",
+        "front.forward",
+        [
+            FRONT,
+            ("timeout: 15s}", "timeout: 15s, retry: {on: [timeout]}}"),
+            ("    role: gateway\n", "    role: gateway\n    idempotency: none\n"),
+        ],
+        [],
+    ),
+    (
+        "queue_without_key",
+        "gateway.authorise",
+        [
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, fallback: [{queue: {up_to: 50.00}}]"
+            ),
+            of_psp("idempotency: none"),
+        ],
+        [],
+    ),
+    (
+        "queue_without_key",
+        "gateway.authorise",
+        [
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, fallback: [{queue: {up_to: 50.00}}]"
+            ),
+            of_psp("idempotency: checkout"),
+        ],
+        [],
+    ),
+    (
+        "queue_without_key",
+        "gateway.authorise",
+        [
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, "
+                "fallback: [{queue: {up_to: 50.00, within: 60s}}]"
+            ),
+            of_psp("idempotency: {model: keyed, window: 10s}"),
+        ],
+        [],
+    ),
+    (
+        "customer_retry_without_key",
+        "gateway",
+        [
+            ("entry: gateway", "customer: {retry: {after: 7s}}\nentry: gateway"),
+            ("    role: gateway\n", "    role: gateway\n    idempotency: none\n"),
+        ],
+        [],
+    ),
+    (
+        "customer_retry_without_key",
+        "gateway",
+        [
+            FRONT,
+            ("entry: front", "customer: {retry: {after: 7s}}\nentry: front"),
+            (
+                "    role: gateway\n",
+                "    role: gateway\n    idempotency: {model: keyed, window: 5s}\n",
+            ),
+        ],
+        [],
+    ),
+    ("no_idempotency", "psp", [of_psp("idempotency: none")], []),
+    ("no_idempotency", "issuer", [(ISSUER, "issuer: {role: issuer, idempotency: none}")], []),
+    (
+        "webhook_not_deduplicated",
+        "gateway",
+        [
+            ("captures: {after: 1s}", "deduplicates: false\n    captures: {on: webhook}"),
+            of_psp("webhooks: {to: gateway, give_up_after: 1h}"),
+        ],
+        [],
+    ),
+    (
+        "webhook_given_up_early",
+        "psp",
+        [
+            ("captures: {after: 1s}", "captures: {on: webhook}"),
+            of_psp("webhooks: {to: gateway, give_up_after: 5s}"),
+        ],
+        [],
+    ),
+    (
+        "captured_twice",
+        "gateway",
+        [
+            ("captures: {after: 1s}", "captures: {on: [answer, webhook], key: new}"),
+            of_psp("webhooks: {to: gateway, give_up_after: 1h}"),
+        ],
+        [],
+    ),
+    ("refunds_unchecked", "psp", [of_psp("checks_refunds: false")], []),
+    (
+        "capture_beyond_limit",
+        "gateway",
+        [("captures: {after: 1s}", "captures: {of: 120%}"), of_psp("overcapture: 15%")],
+        [],
+    ),
+    ("capture_beyond_limit", "gateway", [("captures: {after: 1s}", "captures: {of: 101%}")], []),
+    (
+        "rest_not_released",
+        "gateway",
+        [("captures: {after: 1s}", "captures: {of: 60%, final: false}")],
+        [],
+    ),
+    (
+        "tenders_not_compensated",
+        "gateway.authorise",
+        [
+            authorise("to: psp, timeout: 4s, on_unknown: reverse, tenders: [{to: gift, of: 20%}]"),
+            ("  issuer: {", "  gift: {role: issuer}\n  issuer: {"),
+        ],
+        [],
+    ),
+    (
+        "authentication_not_portable",
+        "acs",
+        [
+            authorise("to: psp, timeout: 4s, on_unknown: reverse, fallback: [{to: standby}]"),
+            STANDBY,
+            (
+                "      authorise: {to: psp",
+                "      authenticate: {to: acs, timeout: 1s}\n      authorise: {to: psp",
+            ),
+            ("  issuer: {", "  acs: {role: authentication, valid_for: [psp]}\n  issuer: {"),
+        ],
+        [],
+    ),
+    ("hold_expires_early", "issuer", [("expires_after: 1h", "expires_after: 900ms")], []),
+    (
+        "hold_expires_early",
+        "psp",
+        [of_psp("expires_after: 5s"), ("captures: {after: 1s}", "captures: {after: 2s, parts: 3}")],
+        [],
+    ),
+    (
+        "hold_expires_early",
+        "issuer",
+        [
+            ("expires_after: 1h", "expires_after: 4s"),
+            ("captures: {after: 1s}", "captures: {after: 1s, on: webhook}"),
+            of_psp("webhooks: {to: gateway, delay: {median: 1s, p99: 4s}}"),
+        ],
+        [],
+    ),
+    ("memory_outbox", "gateway", [("    outbox: disk\n    captures", "    captures")], []),
+    (
+        "memory_outbox",
+        "psp",
+        [
+            ("    outbox: disk\n    calls", "    calls"),
+            ("    captures: {after: 1s}\n", ""),
+            (
+                "{to: issuer, timeout: 2s, on_unknown: reverse}",
+                "{to: issuer, timeout: 2s, on_unknown: reverse, "
+                "fallback: [{stand_in: {up_to: 50.00, most: 10}}]}",
+            ),
+        ],
+        [],
+    ),
+    (
+        "unlimited_fallback",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: reverse, fallback: [{queue: {}}]")],
+        [],
+    ),
+    (
+        "unlimited_fallback",
+        "psp.authorise",
+        [
+            (
+                "{to: issuer, timeout: 2s, on_unknown: reverse}",
+                "{to: issuer, timeout: 2s, on_unknown: reverse, "
+                "fallback: [{stand_in: {up_to: 5000.00, most: 1000000}}]}",
+            )
+        ],
+        [],
+    ),
+    (
+        "reversal_behind_breaker",
+        "gateway.authorise",
+        [
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, breaker: {}, "
+                "reversal: {shares_breaker: true}"
+            )
+        ],
+        [],
+    ),
+    (
+        "reversal_given_up_early",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: reverse, reversal: {give_up_after: 1s}")],
+        [],
+    ),
+    (
+        "reversal_given_up_early",
+        "gateway.authorise",
+        [
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, "
+                "reversal: {give_up_after: 60s, breaker: {open_for: 120s}}"
+            )
+        ],
+        [],
+    ),
+    (
+        "reversal_given_up_early",
+        "gateway.authorise",
+        [],
+        [
+            (
+                "tolerances: {}",
+                "faults: [{at: 0s, for: 10min, target: {link: psp}, down: {}}]\ntolerances: {}",
+            )
+        ],
+    ),
+    ("unknown_left_open", "gateway.authorise", [authorise("to: psp, timeout: 4s")], []),
+    (
+        "unknown_left_open",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: give_up, fallback: [{decline: 91}]")],
+        [],
+    ),
+    (
+        "unknown_left_open",
+        "psp.authorise",
+        [
+            authorise("to: psp, timeout: 4s, on_unknown: query"),
+            ("{to: issuer, timeout: 2s, on_unknown: reverse}", "{to: issuer, timeout: 2s}"),
+        ],
+        [],
+    ),
+    (
+        "query_not_offered",
+        "gateway.authorise",
+        [
+            OWN,
+            authorise("to: psp, claims: {timeout: 4s, on_unknown: query}"),
+            of_psp("dialect: adyen"),
+        ],
+        [],
+    ),
+    (
+        "timeout_inversion",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 1s, on_unknown: reverse")],
+        [],
+    ),
+    (
+        "timeout_inversion",
+        "front.forward",
+        [FRONT, ("timeout: 15s", "timeout: 3s")],
+        [],
+    ),
+    ("deadline_too_short", "customer", [("deadline: 20s", "deadline: 3s")], []),
+    (
+        "breaker_cannot_open",
+        "gateway.authorise",
+        [authorise(f"to: psp, timeout: 4s, on_unknown: reverse, {BREAKER}")],
+        [("arrivals: 40/s", "arrivals: 1/s")],
+    ),
+    (
+        "breaker_cannot_open",
+        "gateway.authorise",
+        [authorise(f"to: psp, timeout: 4s, on_unknown: reverse, {BREAKER}")],
+        [("arrivals: 40/s", "users: 1, think_time: 5s")],
+    ),
+    (
+        "fault_without_traffic",
+        "down",
+        [
+            authorise("to: psp, timeout: 4s, on_unknown: reverse, fallback: [{to: standby}]"),
+            STANDBY,
+        ],
+        [
+            (
+                "tolerances: {}",
+                "faults: [{id: down, at: 0s, for: 5s, target: {link: standby}, down: {}}]\n"
+                "tolerances: {}",
+            )
+        ],
+    ),
+    (
+        "hedge_too_early",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: reverse, hedge: {after: 2ms}")],
+        [],
+    ),
+    (
+        "amplified_retries",
+        "psp",
+        [authorise("to: psp, timeout: 4s, on_unknown: reverse, retry: {attempts: 5}")],
+        [],
+    ),
+    (
+        "retries_without_budget",
+        "gateway.authorise",
+        [
+            authorise("to: psp, timeout: 4s, on_unknown: reverse, retry: {on: [rejected]}"),
+            of_psp("capacity: {concurrency: 60}"),
+        ],
+        [],
+    ),
+    (
+        # the processor passes a refusal of the issuer on as a technical decline
+        "retries_without_budget",
+        "gateway.authorise",
+        [
+            authorise("to: psp, timeout: 4s, on_unknown: reverse, retry: {on: [technical]}"),
+            (ISSUER, "issuer: {role: issuer, expires_after: 1h, capacity: {concurrency: 60}}"),
+        ],
+        [],
+    ),
+    (
+        "captured_before_delivery",
+        "gateway",
+        [
+            (
+                "{to: issuer, timeout: 2s, on_unknown: reverse}",
+                "{to: issuer, timeout: 2s, on_unknown: reverse, "
+                "fallback: [{queue: {up_to: 9.00, within: 10s}}]}",
+            )
+        ],
+        [],
+    ),
+    ("wrong_decimals", "psp", [of_psp("exponent: 0")], []),
+    (
+        "customer_retry_without_key",
+        "gateway",
+        [],
+        [("after: 5s}", "after: 5s, twice: {share: 2%, key: new}}")],
+    ),
+    (
+        "customer_retry_without_key",
+        "gateway",
+        [("    role: gateway\n", "    role: gateway\n    idempotency: none\n")],
+        [("after: 5s}", "after: 5s, twice: {share: 2%, key: same}}")],
+    ),
+    (
+        "call_without_policy",
+        "gateway.screen",
+        [
+            (
+                "    calls:\n      authorise: {to: psp",
+                "    calls:\n      screen: {to: fraud, timeout: 1s}\n      authorise: {to: psp",
+            ),
+            ("  issuer: {", "  fraud: {role: fraud}\n  issuer: {"),
+        ],
+        [],
+    ),
+    (
+        "shared_provider",
+        "gateway.authorise",
+        [
+            authorise("to: psp, timeout: 4s, on_unknown: reverse, fallback: [{to: standby}]"),
+            STANDBY,
+            ("standby: {", "standby: {provider: cloud, "),
+            of_psp("provider: cloud"),
+            ("entry:", "providers: {cloud: {kind: cloud}}\nentry:"),
+        ],
+        [],
+    ),
+    ("single_link", "psp", [], []),
+    (
+        "single_provider",
+        "cloud",
+        [of_psp("provider: cloud"), ("entry:", "providers: {cloud: {kind: cloud}}\nentry:")],
+        [],
+    ),
+]
+
+
+def edited(text: str, edits: list[Edit]) -> str:
+    for old, new in edits:
+        assert text.count(old) == 1, f"{old!r} is not there exactly once"
+        text = text.replace(old, new)
+    return text
+
+
+def reviewed(folder: Path) -> list[ReviewFinding]:
+    return review(*loaded(folder))
+
+
+def loaded(folder: Path) -> tuple[Loaded[Chain], Loaded[Experiment]]:
+    chain = load_chain(str(folder / "shop.yaml"))
+    return chain, load_experiment(str(folder / "calm.yaml"), chain.model)
+
+
+def written(folder: Path, edits: list[Edit], calm: list[Edit] | None = None) -> Path:
+    (folder / "shop.yaml").write_text(edited(SOUND, edits))
+    (folder / "calm.yaml").write_text(edited(CALM, calm or []))
+    return folder
+
+
+def test_the_sound_chain_has_nothing_but_its_single_points(tmp_path: Path) -> None:
+    findings = reviewed(written(tmp_path, []))
+    assert {finding.kind for finding in findings} == {"single_link"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "edits", "calm"), CASES, ids=[f"{n}-{case[0]}" for n, case in enumerate(CASES)]
+)
+def test_a_finding_is_found_and_its_remedy_makes_it_go_away(
+    tmp_path: Path, kind: str, at: str, edits: list[Edit], calm: list[Edit]
+) -> None:
+    folder = written(tmp_path, edits, calm)
+    (finding,) = (each for each in reviewed(folder) if (each.kind, each.at) == (kind, at))
+    assert finding.remedy is not None
+    assert Path(finding.remedy.file).parent == folder
+    follow(finding.remedy, Path(finding.remedy.file))
+    after = [each for each in reviewed(folder) if (each.kind, each.at) == (kind, at)]
+    assert [each for each in after if each.is_open] == [], after
+
+
+def test_every_kind_has_a_case() -> None:
+    assert {case[0] for case in CASES} == set(KINDS)
+
+
+def test_a_remedy_names_the_line_the_key_and_the_value(tmp_path: Path) -> None:
+    folder = written(tmp_path, [("on_unknown: reverse}\n  psp", "on_unknown: give_up}\n  psp")])
+    finding = next(each for each in reviewed(folder) if each.kind == "unknown_left_open")
+    assert str(finding.remedy) == (
+        f"{folder}/shop.yaml:11: set links.gateway.calls.authorise.on_unknown: reverse"
+    )
+
+
+def test_what_costs_most_comes_first(tmp_path: Path) -> None:
+    edits = [authorise("to: psp, timeout: 1s"), of_psp("idempotency: none")]
+    kinds = [finding.kind for finding in reviewed(written(tmp_path, edits))]
+    assert kinds[:3] == ["no_idempotency", "unknown_left_open", "timeout_inversion"]
+    costs = [KINDS[kind].costs for kind in kinds]
+    assert costs == sorted(costs, key=["money", "orphaned", "availability"].index)
+
+
+def test_a_breaker_that_cannot_open_is_said_with_both_rates(tmp_path: Path) -> None:
+    call = authorise(f"to: psp, timeout: 4s, on_unknown: reverse, {BREAKER}")
+    slow = ("arrivals: 40/s", "arrivals: 1/s")
+    findings = reviewed(written(tmp_path, [call], [slow]))
+    (finding,) = (each for each in findings if each.kind == "breaker_cannot_open")
+    assert "cannot open: 20 calls in 10 s need 2/s, there is 1/s" in finding.what
+    # 1 payment a second, but each may be tried three times: 30 calls in 10 s
+    retried = authorise(
+        f"to: psp, timeout: 4s, on_unknown: reverse, retry: {{attempts: 3}}, {BREAKER}"
+    )
+    findings = reviewed(written(tmp_path, [retried], [slow]))
+    assert "breaker_cannot_open" not in {each.kind for each in findings}
+
+
+def test_an_accepted_finding_is_kept_with_its_reason_and_is_not_open(tmp_path: Path) -> None:
+    accepts = 'accepts: [{finding: single_link, at: psp, because: "one contract until 2027"}]\n'
+    folder = written(tmp_path, [("entry: gateway\n", f"{accepts}entry: gateway\n")])
+    finding = next(each for each in reviewed(folder) if each.at == "psp")
+    assert finding.accepted == "one contract until 2027"
+    assert not finding.is_open
+
+
+def test_an_order_that_is_paid_twice_is_refused_by_a_duplicate_window(tmp_path: Path) -> None:
+    twice = [("after: 5s}", "after: 5s, twice: {share: 2%, key: new, gap: 1s}}")]
+    window = of_psp("duplicates: {by: [card, amount], within: 2m}")
+    short = of_psp("duplicates: {by: [card, amount], within: 1s}")
+    for edits, is_found in (([window], False), ([short], True)):
+        kinds = {finding.kind for finding in reviewed(written(tmp_path, edits, twice))}
+        assert ("customer_retry_without_key" in kinds) == is_found
+
+
+def test_what_only_an_experiment_shows_is_never_a_stale_acceptance(tmp_path: Path) -> None:
+    for kind in (
+        "customer_retry_without_key",
+        "breaker_cannot_open",
+        "reversal_given_up_early",
+        "fault_without_traffic",
+    ):
+        item = f"accepts: [{{finding: {kind}, at: gateway, because: x}}]\n"
+        folder = written(tmp_path, [("entry: gateway\n", f"{item}entry: gateway\n")])
+        chain = load_chain(str(folder / "shop.yaml"))
+        assert stale_accepts(chain.model, review(chain)) == []
+
+
+def test_captures_are_late_enough_for_what_was_stored(tmp_path: Path) -> None:
+    """Stored for 10 s, each try waits 2 s: captured after 12 s it may still be too early."""
+    stores = (
+        "{to: issuer, timeout: 2s, on_unknown: reverse}",
+        "{to: issuer, timeout: 2s, on_unknown: reverse, "
+        "fallback: [{queue: {up_to: 9.00, within: 10s}}]}",
+    )
+    for after, is_found in (("12s", True), ("13s", False)):
+        edits = [stores, ("captures: {after: 1s}", f"captures: {{after: {after}}}")]
+        kinds = {finding.kind for finding in reviewed(written(tmp_path, edits))}
+        assert ("captured_before_delivery" in kinds) == is_found
+
+
+def test_an_acceptance_of_what_is_not_there_is_a_mistake_or_stale(tmp_path: Path) -> None:
+    def accepting(item: str) -> Path:
+        return written(tmp_path, [("entry: gateway\n", f"accepts: [{{{item}}}]\nentry: gateway\n")])
+
+    for item, message in (
+        ("finding: single_lnk, at: psp, because: x", "did you mean 'single_link'?"),
+        ("finding: single_link, at: pps, because: x", "did you mean 'psp'?"),
+        ("finding: single_link, at: psp", "'because' is missing"),
+    ):
+        folder = accepting(item)
+        with pytest.raises(FileMistakes, match=message.replace("?", r"\?")):
+            load_chain(str(folder / "shop.yaml"))
+    folder = accepting("finding: no_idempotency, at: psp, because: x")
+    chain = load_chain(str(folder / "shop.yaml"))
+    assert stale_accepts(chain.model, review(chain)) == [0]
+
+
+def test_issuer_and_entry_are_unavoidable_and_an_issuers_second_caller_is_not(
+    tmp_path: Path,
+) -> None:
+    findings = reviewed(written(tmp_path, []))
+    unavoidable = {each.at: each.unavoidable for each in findings if each.kind == "single_link"}
+    assert unavoidable == {"gateway": True, "psp": False, "issuer": True}
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [
+            authorise("to: psp, timeout: 4s, on_unknown: reverse, retry: {on: [refused]}"),
+            of_psp("idempotency: stripe-v1"),
+        ],
+        [
+            authorise("to: psp, timeout: 4s, on_unknown: reverse, fallback: [{to: standby}]"),
+            STANDBY,
+        ],
+        [authorise("to: psp, timeout: 4s, on_unknown: query, query: {attempts: 2, timeout: 1s}")],
+        [authorise("to: psp, timeout: 4s, on_unknown: resend"), of_psp("idempotency: adyen")],
+        [authorise("to: psp, timeout: 4s, on_unknown: reverse, hedge: {after: 500ms}")],
+        [authorise("to: psp, timeout: 4s, on_unknown: reverse, fallback: [{queue: {up_to: 900}}]")],
+        [
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, "
+                "fallback: [{stand_in: {up_to: 50.00, per_card: 3}}]"
+            )
+        ],
+        [("entry: gateway", "customer: {retry: {after: 7s}}\nentry: gateway")],
+        [("captures: {after: 1s}", "captures: {on: webhook}"), of_psp("webhooks: {to: gateway}")],
+        [("captures: {after: 1s}", "captures: {after: 1s, parts: 3}\n    refunds: {share: 5%}")],
+        [FRONT],
+        [
+            FRONT,
+            ("timeout: 15s}", "timeout: 15s, shares_keys: true, fallback: [{to: second}]}"),
+            SECOND,
+        ],
+        [
+            FRONT,
+            ("timeout: 15s}", "timeout: 15s, on_unknown: reverse, fallback: [{to: second}]}"),
+            (SECOND[0], SECOND[1].replace("to: psp", "to: standby")),
+            STANDBY,
+        ],
+        # its overload makes no call of the retry come again, or only within a budget
+        [
+            authorise("to: psp, timeout: 4s, on_unknown: reverse, retry: {on: [refused]}"),
+            of_psp("capacity: {concurrency: 60}"),
+        ],
+        [
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, "
+                "retry: {on: [rejected], budget: {share: 10%}}"
+            ),
+            of_psp("capacity: {concurrency: 60}"),
+        ],
+        # a gateway captures what it has stored itself once that is delivered
+        [
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, fallback: [{queue: {up_to: 9.00}}]"
+            )
+        ],
+        # the processor passes on its caller's reversals
+        [("{to: issuer, timeout: 2s, on_unknown: reverse}", "{to: issuer, timeout: 2s}")],
+        # nothing is due after the authorisation, so nothing is lost in a crash but reversals
+        [("    outbox: disk\n    captures: {after: 1s}\n", "")],
+    ],
+    ids=lambda edits: edits[0][1][:60],
+)
+def test_nothing_is_found_on_a_sound_variant(tmp_path: Path, edits: list[Edit]) -> None:
+    kinds = {finding.kind for finding in reviewed(written(tmp_path, edits))}
+    assert kinds <= {"single_link"}, as_yaml({"found": sorted(kinds)})

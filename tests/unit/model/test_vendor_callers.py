@@ -1,0 +1,28 @@
+"""A provider's API is called by own services alone; anything else is a mistake with its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from paychain.model.checks import check_chain
+from paychain.services.plan import chain_of
+from tests.support.chains import as_yaml
+
+
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        ("shop", "shop is a mock, and mocks do not speak stripe"),
+        ("psp", "customers do not speak stripe: it is the API of a payment provider"),
+    ],
+)
+def test_nobody_but_an_own_service_calls_a_providers_api(entry: str, what: str) -> None:
+    links = {
+        "psp": {"role": "processor", "dialect": "stripe", "calls": {"authorise": {"to": "bank"}}},
+        "bank": {"role": "issuer"},
+    }
+    if entry == "shop":
+        links["shop"] = {"role": "gateway", "calls": {"authorise": {"to": "psp"}}}
+    text = as_yaml({"chain": "wrong", "entry": entry, "links": links})
+    found = [each for each in check_chain(chain_of(text)) if each.path[-1] == "dialect"]
+    assert [each.what for each in found] == [what]

@@ -1,0 +1,221 @@
+"""Money rules about the user's own services, each with the bug that it finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paychain.analysis.money.reconcile import money
+from paychain.analysis.store.store import RunStore
+from paychain.model.chain import Chain
+from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, MovementKind
+from paychain.payments.outcome import HopResult
+from tests.support.chains import checked
+from tests.support.observed_runs import A, B, ObservedRun
+from tests.support.own_chains import PAYS, own_shop
+from tests.support.recorded import ns
+
+BOOKS = {"get": "/orders/{payment}", "paid": {"where": {"state": "paid"}}}
+CHAIN = checked(own_shop(shop={"pays": PAYS, "books": BOOKS}))
+NO_BOOKS = checked(own_shop(shop={"pays": PAYS}))
+
+
+class Shop(ObservedRun):
+    """Payments whose money is at processor-a, and what the shop's books say of them."""
+
+    def holds(self, payment: str, at_s: float, at: str = A) -> None:
+        """The processor and the issuer hold the money of the payment's first attempt."""
+        for link in (at, "issuer"):
+            self.records.append(
+                Movement(
+                    link=link,
+                    payment=payment,
+                    attempt=1,
+                    kind=MovementKind.AUTHORISED,
+                    amount_minor=1_000,
+                    currency="EUR",
+                    reference=f"{payment}-1",
+                    at_ns=ns(at_s),
+                    decided_by="issuer",
+                )
+            )
+
+    def decided(
+        self, kind: DecisionKind, payment: str, at_s: float, link: str, **more: Any
+    ) -> None:
+        made = {"attempt": 1, "operation": "notify", "target": "shop", "detail": "", **more}
+        self.records.append(Decision(link=link, kind=kind, at_ns=ns(at_s), payment=payment, **made))
+
+    def books(self, payment: str, *, paid: bool, amount_minor: int = 0) -> None:
+        kind = DecisionKind.BOOKED_PAID if paid else DecisionKind.BOOKED_UNPAID
+        stated = "" if not amount_minor else "the amount"
+        if amount_minor not in (0, 1_000):
+            stated = "another amount"
+        self.decided(
+            kind,
+            payment,
+            99.0,
+            "shop",
+            attempt=0,
+            operation="books",
+            target="",
+            detail=stated,
+            amount_minor=amount_minor,
+        )
+
+    def paid(self, payment: str, at_s: float, **more: Any) -> None:
+        """A payment in which everything is right."""
+        self.pay(payment, at_s, **more)
+        self.asked(payment, at_s + 0.1, key=f"k-{payment}")
+        self.holds(payment, at_s + 0.1)
+
+    def webhook(
+        self, payment: str, at_s: float, result: str = "approved", *, forged: bool = False
+    ) -> None:
+        """A webhook to the shop about the payment's approval."""
+        name = f"{payment}-1 authorised"
+        self.decided(DecisionKind.FOLLOW_UP_DUE, payment, at_s, A, detail=name)
+        if forged:
+            self.decided(
+                DecisionKind.WEBHOOK_FORGED, payment, at_s + 0.001, A, detail=f"{name} try 1"
+            )
+        self.records.append(
+            HopRecord(
+                payment=payment,
+                attempt=1,
+                span=f"w{payment}",
+                parent="",
+                caller=A,
+                operation="notify",
+                callee="shop",
+                route=0,
+                try_number=1,
+                started_ns=ns(at_s + 0.002),
+                ended_ns=ns(at_s + 0.01),
+                result=HopResult(result),
+                code="",
+            )
+        )
+        kind = DecisionKind.FOLLOW_UP_ABANDONED
+        if result == "approved":
+            kind = DecisionKind.FOLLOW_UP_ACKNOWLEDGED
+        self.decided(kind, payment, at_s + 0.01, A, detail=f"{name} after 1 tries")
+
+
+def broken(run: Shop, path: Path, chain: Chain = CHAIN) -> dict[str, list[str]]:
+    """The payments that broke each rule."""
+    store: RunStore = run.store(path, chain)
+    return {
+        rule.rule: [finding.payment for finding in rule.payments]
+        for rule in money(store, chain).rules
+        if rule.findings
+    }
+
+
+def test_a_shop_in_order_breaks_none(tmp_path: Path) -> None:
+    run = Shop()
+    run.paid("p1", 1.0)
+    run.webhook("p1", 1.5)
+    run.books("p1", paid=True, amount_minor=1_000)
+    assert broken(run, tmp_path) == {}
+
+
+def test_a_paid_order_without_money(tmp_path: Path) -> None:
+    run = Shop()
+    run.pay("p1", 1.0, 5.0, "timeout")
+    run.books("p1", paid=True)
+    assert broken(run, tmp_path) == {"paid_orders_have_money": ["p1"]}
+
+
+def test_money_without_a_paid_order(tmp_path: Path) -> None:
+    run = Shop()
+    run.paid("p1", 1.0)  # the customer was shown the approval
+    run.books("p1", paid=False)
+    assert broken(run, tmp_path) == {"money_has_its_order": ["p1"]}
+
+
+def test_money_that_the_merchant_knows_of_is_no_orphan(tmp_path: Path) -> None:
+    run = Shop()
+    run.paid("p1", 1.0, took_s=5.0, result="timeout")  # the customer left before the answer
+    run.books("p1", paid=True)
+    assert broken(run, tmp_path) == {}
+
+
+@pytest.mark.parametrize("amount_minor", [990, 100_000])
+def test_an_amount_that_differs(tmp_path: Path, amount_minor: int) -> None:
+    run = Shop()
+    run.paid("p1", 1.0)
+    run.books("p1", paid=True, amount_minor=amount_minor)
+    run.paid("p2", 2.0)
+    run.books("p2", paid=True, amount_minor=1_000)
+    assert broken(run, tmp_path) == {"paid_orders_have_the_amount": ["p1"]}
+
+
+def test_an_order_that_was_lost_with_its_webhook(tmp_path: Path) -> None:
+    run = Shop()
+    run.paid("p1", 1.0)
+    run.webhook("p1", 1.5, "http_error")
+    run.books("p1", paid=False)
+    found = broken(run, tmp_path)
+    assert found.pop("no_order_lost_with_its_webhook") == ["p1"]
+    assert "money_has_its_order" not in found  # the same money, and its reason is known
+
+
+def forged(run: Shop, result: str, *, paid: bool = True) -> None:
+    """The shop had no answer, and a webhook with a wrong signature came."""
+    run.pay("p1", 1.0, 5.0, "timeout")
+    run.sent(1.1, 1.0, ended_by="client", payment="p1", key="k")
+    run.holds("p1", 1.2)
+    run.webhook("p1", 2.0, result, forged=True)
+    run.books("p1", paid=paid)
+
+
+def test_a_webhook_with_a_wrong_signature_that_paid_an_order(tmp_path: Path) -> None:
+    run = Shop()
+    forged(run, "approved")
+    assert "no_forged_webhook_acted_on" in broken(run, tmp_path)
+
+
+@pytest.mark.parametrize("result", ["approved", "rejected"])
+def test_a_webhook_with_a_wrong_signature_that_changed_nothing(tmp_path: Path, result: str) -> None:
+    run = Shop()
+    forged(run, result, paid=False)
+    assert "no_forged_webhook_acted_on" not in broken(run, tmp_path)
+
+
+def test_an_order_that_a_webhook_in_order_paid_after_a_forged_one_was_refused(
+    tmp_path: Path,
+) -> None:
+    run = Shop()
+    forged(run, "rejected")
+    run.webhook("p1", 3.0)  # signed as it should be
+    assert "no_forged_webhook_acted_on" not in broken(run, tmp_path)
+
+
+def test_one_key_for_two_payments_needs_no_books(tmp_path: Path) -> None:
+    run = Shop()
+    for payment, at_s in (("p1", 1.0), ("p2", 2.0)):
+        run.pay(payment, at_s)
+        run.asked(payment, at_s + 0.1, key="the same")
+        run.holds(payment, at_s + 0.1)
+    found = broken(run, tmp_path, NO_BOOKS)
+    assert found == {"one_key_for_one_payment": ["p2"]}
+
+
+def test_the_same_key_at_two_links_is_two_keys(tmp_path: Path) -> None:
+    run = Shop()
+    run.paid("p1", 1.0)
+    run.pay("p2", 2.0)
+    run.asked("p2", 2.1, to=B, key="k-p1")
+    run.holds("p2", 2.1, at=B)
+    assert broken(run, tmp_path, NO_BOOKS) == {}
+
+
+def test_rules_about_books_are_not_judged_without_any(tmp_path: Path) -> None:
+    run = Shop()
+    run.paid("p1", 1.0)
+    judged = {rule.rule for rule in money(run.store(tmp_path, NO_BOOKS), NO_BOOKS).rules}
+    assert "one_key_for_one_payment" in judged
+    assert "paid_orders_have_money" not in judged

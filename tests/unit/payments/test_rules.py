@@ -1,0 +1,571 @@
+"""Each planted accounting bug gives exactly its own finding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from paychain.payments.journal import Movement
+from paychain.payments.retry_limits import Presentation
+from paychain.payments.rules import (
+    RULES,
+    Finding,
+    Reconciled,
+    StoodIn,
+    authorisations,
+    of_order,
+)
+from paychain.payments.rules.follow_ups import End, FollowUp
+
+PATH = ("gateway", "processor-a", "scheme", "issuer")
+Make = Callable[..., Movement]
+
+
+def findings(
+    movements: list[Movement],
+    *,
+    shown_approved: bool = True,
+    is_partial: bool = False,
+    **more: object,
+) -> dict[str, Finding]:
+    found = authorisations(movements)
+    for authorised in found:
+        authorised.path = frozenset(PATH) if shown_approved else frozenset()
+        authorised.is_partial = is_partial
+    payment = Reconciled(
+        payment="p1",
+        amount_minor=1_000,
+        currency="EUR",
+        shown_approved=shown_approved,
+        authorisations=found,
+        settling=frozenset({"issuer"}),
+        merchants=frozenset({"gateway"}),
+        **more,  # type: ignore[arg-type]
+    )
+    results = {name: rule(payment) for name, rule in RULES.items()}
+    return {name: each for name, each in results.items() if each is not None}
+
+
+def follow_up(end: End, operation: str = "capture", **more: Any) -> FollowUp:
+    values: dict[str, Any] = {"link": "gateway", "target": "processor-a", "attempt": 1}
+    values |= {"name": "p1-1 c1", "amount_minor": 900, "is_due": True}
+    return FollowUp(operation=operation, end=end, **{**values, **more})
+
+
+def broken(movements: list[Movement], **more: object) -> list[str]:
+    return list(findings(movements, **more))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def sound(movement: Make) -> list[Movement]:
+    """Authorised on every link."""
+    return [movement(link) for link in PATH]
+
+
+@pytest.fixture
+def captured(sound: list[Movement], movement: Make) -> list[Movement]:
+    """Authorised, and captured in two parts, on every link."""
+    parts = [
+        movement(link, "captured", amount=500, item=item) for item in ("c1", "c2") for link in PATH
+    ]
+    return [*sound, *parts]
+
+
+def test_a_link_that_releases_half_of_a_hold_is_found(
+    sound: list[Movement], movement: Make
+) -> None:
+    cancelled = {"follow_ups": [follow_up("done", "void", name="p1-1")]}
+    undone = [movement(link, "voided") for link in PATH[:-1]]
+    half = findings([*sound, *undone, movement("issuer", "voided", amount=500)], **cancelled)
+    assert {name: found.amount_minor for name, found in half.items()} == {
+        "released_what_is_held": 500
+    }
+
+
+def test_a_link_that_releases_twice_is_found(sound: list[Movement], movement: Make) -> None:
+    cancelled = {"follow_ups": [follow_up("done", "void", name="p1-1")]}
+    undone = [movement(link, "voided") for link in (*PATH, "issuer")]
+    found = findings([*sound, *undone], **cancelled)
+    assert {name: each.amount_minor for name, each in found.items()} == {
+        "released_what_is_held": 1_000
+    }
+
+
+def test_half_of_a_hold_beside_a_second_one_is_a_double_charge(
+    sound: list[Movement], movement: Make
+) -> None:
+    first = [movement(link, reference="p1-0") for link in PATH[1:]]
+    undone = [movement(link, "voided", reference="p1-0") for link in PATH[1:-1]]
+    half = movement("issuer", "voided", reference="p1-0", amount=500)
+    found = findings([*first, *undone, half, *sound])
+    # 10.00 and the half of the first hold for an order of 10.00: 5.00 too much
+    assert {name: each.amount_minor for name, each in found.items()} == {"no_double_charge": 500}
+
+
+def test_holding_twice_is_a_double_charge_although_the_rest_is_released(
+    sound: list[Movement], movement: Make
+) -> None:
+    taken = [movement(link, "captured", amount=900, item="c1") for link in PATH]
+    rest = [movement(link, "voided", amount=100) for link in PATH]
+    found = findings([*sound, movement("issuer"), *taken, *rest])
+    # 20.00 held, 9.00 of it captured and 1.00 released: 19.00 for an order of 10.00
+    assert {name: each.amount_minor for name, each in found.items()} == {"no_double_charge": 900}
+
+
+def test_an_advice_that_is_booked_twice_is_a_double_charge(movement: Make) -> None:
+    moves = [*stood_in(movement, advised=True), movement("issuer", "advised", decided_by="scheme")]
+    assert broken(moves) == ["no_double_charge"]
+
+
+@pytest.mark.parametrize("release", ["voided", "expired"])
+def test_a_capture_after_the_release_is_found(
+    sound: list[Movement], movement: Make, release: str
+) -> None:
+    released = [movement(link, release) for link in PATH]
+    taken = [movement(link, "captured", amount=900, item="c1") for link in PATH]
+    found = findings([*sound, *released, *taken])
+    assert {name: each.amount_minor for name, each in found.items()} == {
+        "captured_within_authorised": 900
+    }
+
+
+def test_a_link_that_books_a_hold_twice_is_found(sound: list[Movement], movement: Make) -> None:
+    assert broken([*sound, movement("processor-a")]) == ["booked_once"]
+
+
+def test_a_link_that_keeps_what_all_others_reversed_is_found(
+    sound: list[Movement], movement: Make
+) -> None:
+    first = [movement(link, reference="p1-0") for link in PATH[1:]]
+    undone = [
+        movement(link, "voided", reference="p1-0") for link in PATH[1:] if link != "processor-a"
+    ]
+    assert broken([*first, *undone, *sound]) == ["books_agree"]
+
+
+def test_a_declined_payment_that_the_gateway_books_as_sold_is_found(movement: Make) -> None:
+    assert broken([movement("gateway")], shown_approved=False) == ["books_agree"]
+
+
+def test_money_of_nobodys_payment_is_found(sound: list[Movement]) -> None:
+    found = findings(sound, shown_approved=False, is_known=False)
+    assert {name: each.amount_minor for name, each in found.items()} == {
+        "no_phantom_movement": 1_000
+    }
+
+
+@pytest.mark.parametrize(
+    "party", [{"merchant": "another"}, {"instrument": "555555…4444"}], ids=["merchant", "card"]
+)
+def test_another_merchant_or_card_is_found(sound: list[Movement], party: dict[str, str]) -> None:
+    right = {"merchant": "shop", "instrument": "424242…4242"}
+    books = [msgspec.structs.replace(move, **{**right, **party}) for move in sound]
+    assert broken([msgspec.structs.replace(move, **right) for move in sound], **right) == []
+    assert broken(books, **right) == ["parties_kept"]
+
+
+def test_what_was_stored_and_declined_later_was_never_money(movement: Make) -> None:
+    stored = movement("gateway", "stored", decided_by="gateway")
+    given_up = movement("gateway", "voided", decided_by="gateway")
+    assert broken([stored, given_up]) == ["no_approval_without_money"]
+
+
+def test_what_was_stored_and_delivered_under_another_reference_is_one_authorisation(
+    movement: Make,
+) -> None:
+    stored = movement("gateway", "stored", decided_by="gateway")
+    delivered = [movement(link, reference="p1-1+processor-a.3") for link in PATH[1:]]
+    assert broken([stored, *delivered]) != []
+    renamed = {("p1-1", "gateway"): "p1-1+processor-a.3"}
+    (entry,) = authorisations([stored, *delivered], renamed)
+    assert set(entry.positions) == set(PATH)
+
+
+@pytest.mark.parametrize(
+    ("end", "operation", "rule"),
+    [
+        ("never sent", "capture", ["authorisations_settled"]),
+        ("abandoned", "refund", ["authorisations_settled"]),
+        ("abandoned", "notify", ["authorisations_settled"]),
+        ("unanswered", "advise", ["authorisations_settled"]),
+        ("refused", "capture", ["completed"]),
+        ("refused", "refund", ["completed"]),
+        ("refused", "advise", []),
+        ("done", "capture", []),
+    ],
+)
+def test_what_is_due_and_never_done_is_found(
+    sound: list[Movement], end: End, operation: str, rule: list[str]
+) -> None:
+    name = "p1-1 authorised" if operation == "notify" else "p1-1 c1"
+    found = findings(sound, follow_ups=[follow_up(end, operation, name=name)])
+    assert list(found) == rule
+    assert all(each.amount_minor == 900 for each in found.values())
+
+
+def test_a_webhook_about_an_attempt_that_was_undone_is_nobodys_loss(
+    sound: list[Movement],
+) -> None:
+    about_another = follow_up("abandoned", "notify", attempt=7, name="p1-7 authorised")
+    confirmation = follow_up("abandoned", "notify", name="p1-1 captured")
+    assert broken(sound, follow_ups=[about_another, confirmation]) == []
+
+
+def test_a_fallback_beyond_its_limit_is_found(sound: list[Movement]) -> None:
+    beyond = "gateway used skip on screen, its limit is 5.00 EUR"
+    assert broken(sound, beyond_limits=[beyond]) == ["fallbacks_within_limits"]
+
+
+def order_of(*payments: list[Movement], shown: tuple[bool, ...]) -> list[str]:
+    """The rules that an order of 10.00 EUR breaks, paid with these payments."""
+    parts = [
+        Reconciled(
+            payment=f"p{number}",
+            amount_minor=1_000,
+            currency="EUR",
+            shown_approved=approved,
+            shown_minor=1_000 if approved else 0,
+            authorisations=authorisations(moves),
+            settling=frozenset({"issuer"}),
+            order="o1",
+        )
+        for number, (moves, approved) in enumerate(zip(payments, shown, strict=True), start=1)
+    ]
+    whole = of_order(parts)
+    return [name for name, rule in RULES.items() if rule.per == "order" and rule(whole)]
+
+
+def test_an_order_that_two_payments_took_is_a_double_charge(
+    sound: list[Movement], movement: Make
+) -> None:
+    again = [movement(link, reference="p2-1") for link in PATH]
+    assert order_of(sound, again, shown=(False, True)) == ["no_double_charge"]
+    assert order_of(sound, again, shown=(True, True)) == ["no_double_charge"]
+
+
+def test_an_order_whose_first_payment_was_undone_is_paid_once(
+    sound: list[Movement], movement: Make
+) -> None:
+    first = [movement(link, reference="p2-1") for link in PATH]
+    undone = [movement(link, "voided", reference="p2-1") for link in PATH]
+    assert order_of([*first, *undone], sound, shown=(False, True)) == []
+    assert order_of(sound, [], shown=(False, False)) == ["no_orphaned_authorisation"]
+
+
+def test_a_sound_payment_breaks_no_rule(sound: list[Movement]) -> None:
+    assert broken(sound) == []
+
+
+def test_a_captured_and_refunded_payment_breaks_no_rule(
+    captured: list[Movement], movement: Make
+) -> None:
+    assert broken(captured) == []
+    back = [movement(link, "refunded", amount=300, item="r1") for link in PATH]
+    assert broken([*captured, *back]) == []
+
+
+def test_a_reversed_first_attempt_breaks_no_rule(sound: list[Movement], movement: Make) -> None:
+    first = [movement(link, reference="p1-0") for link in PATH[1:]]
+    undone = [movement(link, "voided", reference="p1-0") for link in PATH[1:]]
+    assert broken([*first, *undone, *sound]) == []
+
+
+def test_a_cancelled_payment_breaks_no_rule(sound: list[Movement], movement: Make) -> None:
+    undone = [*sound, *[movement(link, "voided") for link in PATH]]
+    assert broken(undone, follow_ups=[follow_up("done", "void", name="p1-1")]) == []
+
+
+def test_an_approval_that_every_book_undid_has_no_money_behind_it(
+    sound: list[Movement], movement: Make
+) -> None:
+    assert broken([*sound, *[movement(link, "voided") for link in PATH]]) == [
+        "no_approval_without_money"
+    ]
+
+
+def test_a_rest_voided_after_a_partial_capture_breaks_no_rule(
+    sound: list[Movement], movement: Make
+) -> None:
+    part = [movement(link, "captured", amount=400, item="c1") for link in PATH]
+    rest = [movement(link, "voided", amount=600) for link in PATH]
+    assert broken([*sound, *part, *rest]) == []
+
+
+def test_an_expired_authorisation_breaks_no_rule(sound: list[Movement], movement: Make) -> None:
+    assert broken([*sound, movement("issuer", "expired")]) == []
+
+
+def test_a_partial_approval_breaks_no_rule(movement: Make) -> None:
+    less = [movement(link, amount=600) for link in PATH]
+    accepts = {"shown_minor": 600, "accepts_partial": True}
+    assert broken(less, is_partial=True, **accepts) == []
+    assert broken(less, **accepts) == ["amounts_equal"]
+
+
+def test_a_partial_approval_that_the_merchant_does_not_accept_is_found(movement: Make) -> None:
+    less = [movement(link, amount=600) for link in PATH]
+    found = findings(less, is_partial=True, shown_minor=600)
+    assert list(found) == ["amounts_equal"]
+    assert found["amounts_equal"].amount_minor == 400
+
+
+def test_a_partial_approval_that_nobody_heard_of_breaks_no_rule(movement: Make) -> None:
+    # The answer was lost and the approval reversed: only the issuer ever knew of the 6.00.
+    unheard = [movement("issuer", amount=600), movement("issuer", "voided", amount=600)]
+    assert broken(unheard, shown_approved=False, accepts_partial=True) == []
+    more = [movement("issuer", amount=1_600), movement("issuer", "voided", amount=1_600)]
+    assert broken(more, shown_approved=False) == ["amounts_equal"]
+
+
+def test_a_dropped_journal_entry_is_a_disagreement_of_the_books(sound: list[Movement]) -> None:
+    assert broken([move for move in sound if move.link != "scheme"]) == ["books_agree"]
+
+
+def test_charging_twice_under_one_reference_is_a_double_charge(
+    sound: list[Movement], movement: Make
+) -> None:
+    found = findings([*sound, movement("issuer")])
+    assert list(found) == ["no_double_charge"]
+    # 2 x 10.00 held for an order of 10.00: 10.00 too much
+    assert found["no_double_charge"].amount_minor == 1_000
+    assert found["no_double_charge"].text == "20.00 EUR held for an order of 10.00 EUR"
+
+
+def test_a_second_authorisation_elsewhere_is_a_double_charge(
+    sound: list[Movement], movement: Make
+) -> None:
+    left = [movement(link, reference="p1-0") for link in PATH[1:]]
+    assert broken([*left, *sound]) == ["no_double_charge"]
+
+
+def test_two_captured_authorisations_are_a_double_charge(
+    captured: list[Movement], movement: Make
+) -> None:
+    left = [movement(link, reference="p1-0") for link in PATH[1:]]
+    taken = [movement(link, "captured", reference="p1-0", item="c1") for link in PATH[1:]]
+    assert broken([*left, *taken, *captured]) == ["no_double_charge"]
+
+
+def test_a_changed_amount_is_found(movement: Make) -> None:
+    moves = [movement(link, amount=990 if link == "issuer" else 1_000) for link in PATH]
+    found = findings(moves)
+    assert list(found) == ["amounts_equal"]
+    assert found["amounts_equal"].amount_minor == 10
+
+
+def test_another_currency_is_found(captured: list[Movement], movement: Make) -> None:
+    dollars = [movement(link, "refunded", amount=1, item="r1", currency="USD") for link in PATH]
+    assert broken([*captured, *dollars]) == ["amounts_equal"]
+
+
+def test_an_approval_without_the_issuer_has_no_money_behind_it(movement: Make) -> None:
+    moves = [movement(link, decided_by="processor-a") for link in ("gateway", "processor-a")]
+    assert broken(moves) == ["no_approval_without_money"]
+
+
+def test_money_held_for_a_customer_who_never_learned_of_it_is_orphaned(movement: Make) -> None:
+    moves = [movement(link) for link in PATH[1:]]
+    assert broken(moves, shown_approved=False) == ["no_orphaned_authorisation"]
+
+
+@pytest.mark.parametrize("shown_approved", [True, False])
+def test_nothing_held_and_nothing_reported_breaks_no_rule(shown_approved: bool) -> None:
+    assert broken([], shown_approved=shown_approved) == (
+        ["no_approval_without_money"] if shown_approved else []
+    )
+
+
+def test_a_customer_who_was_shown_another_amount_is_found(sound: list[Movement]) -> None:
+    assert broken(sound, shown_minor=999) == ["customer_saw_the_amount"]
+
+
+def test_capturing_more_than_authorised_is_found(sound: list[Movement], movement: Make) -> None:
+    more = [movement(link, "captured", amount=1_200, item="c1") for link in PATH]
+    found = findings([*sound, *more])
+    assert list(found) == ["captured_within_authorised"]
+    assert found["captured_within_authorised"].amount_minor == 200
+
+
+def test_refunding_more_than_captured_is_found(captured: list[Movement], movement: Make) -> None:
+    more = [movement(link, "refunded", amount=1_100, item="r1") for link in PATH]
+    assert broken([*captured, *more]) == ["refunded_within_captured"]
+
+
+@pytest.mark.parametrize("kind", ["captured", "refunded"])
+def test_a_capture_or_refund_that_one_book_does_not_have_is_not_conserved(
+    captured: list[Movement], movement: Make, kind: str
+) -> None:
+    some = [movement(link, kind, amount=200, item="x1") for link in PATH[:-1]]
+    base = captured if kind == "refunded" else captured[: len(PATH)]
+    found = findings([*base, *some])
+    assert list(found) == ["money_conserved"]
+    assert found["money_conserved"].amount_minor == 200
+
+
+@pytest.mark.parametrize("item", ["c1", "c1~2"])
+def test_a_repeated_capture_that_was_booked_again_is_found(
+    captured: list[Movement], movement: Make, item: str
+) -> None:
+    again = movement("processor-a", "captured", amount=500, item=item)
+    assert broken([*captured, again]) == ["repeats_without_effect"]
+
+
+def test_what_stays_unknown_or_undone_is_found(sound: list[Movement]) -> None:
+    assert broken(sound, unresolved=["gateway → processor-a"]) == ["unknowns_resolved"]
+    assert broken(sound, follow_ups=[follow_up("never sent")]) == ["authorisations_settled"]
+    assert broken(sound, unauthenticated=["gateway → processor-a"]) == [
+        "no_authorisation_after_failed_authentication"
+    ]
+
+
+def test_presenting_a_stolen_card_again_is_against_the_schemes_limits(
+    sound: list[Movement],
+) -> None:
+    def presented(code: str, times: int) -> list[tuple[Presentation, bool]]:
+        declines = [(Presentation(code, at, "shop", 1_000), True) for at in range(times)]
+        return [*declines, (Presentation("00", times, "shop", 1_000), False)]
+
+    stolen = findings(sound, scheme="visa", presentations=presented("43", 1))
+    assert list(stolen) == ["retry_limits_kept"]
+    # one presentation and 15 more are allowed: the 16th more is not
+    assert broken(sound, scheme="visa", presentations=presented("51", 15)) == []
+    assert broken(sound, scheme="visa", presentations=presented("51", 16)) == ["retry_limits_kept"]
+
+
+def stood_in(movement: Make, *, advised: bool) -> list[Movement]:
+    moves = [movement(link, decided_by="scheme") for link in ("gateway", "processor-a")]
+    moves.append(movement("scheme", "stood_in", decided_by="scheme"))
+    return [*moves, movement("issuer", "advised", decided_by="scheme")] if advised else moves
+
+
+def test_stand_in_that_was_advised_breaks_no_rule(movement: Make) -> None:
+    assert broken(stood_in(movement, advised=True)) == []
+
+
+def test_stand_in_that_nobody_heard_of_is_found(movement: Make) -> None:
+    moves = stood_in(movement, advised=False)
+    for each in (found := authorisations(moves)):
+        each.path = frozenset(PATH[:3])
+    payment = Reconciled(
+        payment="p1",
+        amount_minor=1_000,
+        currency="EUR",
+        shown_approved=True,
+        authorisations=found,
+        settling=frozenset({"issuer"}),
+    )
+    assert [name for name, rule in RULES.items() if rule(payment)] == ["stand_in_advised"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "nth", "of_card", "message"),
+    [
+        (1_000, 5, 2, ""),
+        (1_001, 5, 2, "for 10.01 EUR, over its limit of 10.00 EUR"),
+        (1_000, 6, 2, "6 times, its limit is 5"),
+        (1_000, 5, 3, "3 times for one card, its limit is 2"),
+    ],
+)
+def test_stand_in_beyond_a_limit_is_found(
+    movement: Make, amount: int, nth: int, of_card: int, message: str
+) -> None:
+    act = StoodIn(
+        link="scheme",
+        reference="p1-1",
+        amount_minor=amount,
+        nth=nth,
+        nth_of_card=of_card,
+        up_to_minor=1_000,
+        most=5,
+        per_card=2,
+    )
+    found = findings(stood_in(movement, advised=True), stood_in=[act])
+    assert list(found) == (["stand_in_within_limits"] if message else [])
+    assert not message or found["stand_in_within_limits"].text == f"scheme stood in {message}"
+
+
+def test_what_the_gateway_sold_alone_is_credited_without_a_debit(movement: Make) -> None:
+    # The scheme stored it and the issuer declined the delivery; the customer saw no answer.
+    front = ("gateway", "processor-a", "scheme")
+    kinds = {"scheme": "stored"}
+    sold = [movement(link, kinds.get(link, "authorised"), decided_by="scheme") for link in front]
+    taken = [movement(link, "captured", item="c1", decided_by="scheme") for link in front]
+    creditors = {"creditors": frozenset({"processor-a"})}
+    found = findings([*sold, *taken], shown_approved=False, **creditors)
+    assert {name: each.amount_minor for name, each in found.items()} == {"money_conserved": 1_000}
+    # A customer who saw it approved is the finding; what follows of it is no second one.
+    assert broken([*sold, *taken], **creditors) == ["no_approval_without_money"]
+    # But an order may have its money by another payment: then nobody else says so.
+    part = findings([*sold, *taken], is_part=True, **creditors)
+    assert "money_conserved" in part
+
+
+def test_a_link_in_front_that_released_what_another_stored_is_missing(movement: Make) -> None:
+    sold = [movement(link, decided_by="scheme") for link in ("gateway", "processor-a")]
+    stored = movement("scheme", "stored", decided_by="scheme")
+    undone = [movement(link, "voided", decided_by="scheme") for link in ("processor-a", "scheme")]
+    assert broken([*sold, stored, *undone], shown_approved=False) == ["books_agree"]
+    assert broken([*sold, stored], shown_approved=False) == []
+
+
+def test_a_hold_that_no_merchants_book_has_is_missing_there(movement: Make) -> None:
+    # The first attempt's answer was lost; the second one was stored, never delivered and undone.
+    held = [movement(link) for link in ("scheme", "issuer")]
+    stored = movement("gateway", "stored", reference="p1-1.1", decided_by="gateway")
+    undone = movement("gateway", "voided", reference="p1-1.1", decided_by="gateway")
+    found = authorisations([*held, stored, undone])
+    payment = Reconciled(
+        payment="p1",
+        amount_minor=1_000,
+        currency="EUR",
+        shown_approved=True,
+        shown_minor=1_000,
+        authorisations=found,
+        settling=frozenset({"issuer"}),
+        merchants=frozenset({"gateway", "gateway-b"}),
+    )
+    finding = RULES["books_agree"](payment)
+    assert finding is not None
+    assert finding.text == "p1-1 is missing in the book of gateway"
+
+
+def test_each_of_several_means_needs_money_of_its_own(movement: Make) -> None:
+    gift = [movement(link, amount=200, reference="p1-1/1") for link in ("gateway", "gift-cards")]
+    stored = [
+        movement("gateway", amount=800, reference="p1-1/2", decided_by="processor-a"),
+        movement("processor-a", "stored", amount=800, reference="p1-1/2", decided_by="processor-a"),
+    ]
+    tenders = {("gateway", "gift-cards"): 200, ("gateway", "processor-a"): 800}
+    payment = Reconciled(
+        payment="p1",
+        amount_minor=1_000,
+        currency="EUR",
+        shown_approved=True,
+        shown_minor=1_000,
+        authorisations=authorisations([*gift, *stored]),
+        settling=frozenset({"issuer", "gift-cards"}),
+        merchants=frozenset({"gateway"}),
+        tenders=tenders,
+    )
+    finding = RULES["no_approval_without_money"](payment)
+    assert finding is not None
+    assert finding.amount_minor == 800  # of 10.00, 2.00 are on the gift card
+
+
+def test_a_refused_capture_is_not_done_by_the_same_item_of_another_authorisation(
+    movement: Make,
+) -> None:
+    first = [movement(link) for link in PATH]
+    other = [
+        movement(link, kind, reference="p1.edge.1-1", **more)
+        for kind, more in (("authorised", {}), ("captured", {"item": "c1"}))
+        for link in PATH
+    ]
+    refused = {"follow_ups": [follow_up("refused")]}
+    assert "completed" in broken([*first, *other], **refused)
+    # What a relay made of the gateway's reference is the same authorisation.
+    relayed = [msgspec.structs.replace(move, reference="p1-1.scheme.1") for move in other]
+    assert "completed" not in broken([*first, *relayed], **refused)

@@ -1,0 +1,72 @@
+"""A file that somebody else reads is whole, or the one from before."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from paychain.processes.files import write_atomically
+
+
+class Plan(msgspec.Struct):
+    port: int
+
+
+@pytest.mark.parametrize(
+    ("content", "written"),
+    [
+        (b"\x00\xff", b"\x00\xff"),
+        ("1,00 €\n", "1,00 €\n".encode()),
+        (Plan(1), b'{"port":1}'),
+        ([Plan(1), Plan(2)], b'[{"port":1},{"port":2}]'),
+        ("", b""),
+    ],
+)
+def test_bytes_text_and_structs_are_written(
+    tmp_path: Path, content: object, written: bytes
+) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(b"from before, and longer than what comes")
+    write_atomically(path, content)
+    assert path.read_bytes() == written
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_reader_never_sees_a_part(tmp_path: Path) -> None:
+    path, texts = tmp_path / "state", [letter * 1_000_000 for letter in "ab"]
+    write_atomically(path, texts[0])
+    is_over = threading.Event()
+
+    def write() -> None:
+        while not is_over.is_set():
+            for text in texts:
+                write_atomically(path, text)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        assert all(path.read_text() in texts for _ in range(200))
+    finally:
+        is_over.set()
+        writing.join()
+
+
+def test_when_it_fails_the_old_file_stays_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "plan"
+    path.write_text("old")
+    with pytest.raises(TypeError):
+        write_atomically(path, object())
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(OSError, match="folder"):
+        write_atomically(folder, "a file cannot take the place of a folder")
+    assert path.read_text() == "old"
+    assert sorted(tmp_path.iterdir()) == [folder, path]
+
+
+def test_no_folder_is_made(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_atomically(tmp_path / "missing" / "plan", "text")

@@ -1,0 +1,45 @@
+"""Addresses of this machine alone, and sessions that go there directly."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from paychain.payments.errors import UserError
+from paychain.processes.loopback import LOOPBACK, free_port, is_loopback
+from paychain.processes.sessions import direct_session
+
+
+@pytest.mark.parametrize("host", [LOOPBACK, "127.1.2.3", "::1", "localhost"])
+def test_what_only_this_machine_reaches_is_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com", "", "localhost.com"])
+def test_everything_else_is_not(host: str) -> None:
+    assert not is_loopback(host)
+
+
+def test_a_free_port_can_be_listened_on() -> None:
+    with socket.create_server((LOOPBACK, free_port())) as listener:
+        taken = listener.getsockname()[1]
+        with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1, port {taken}"):
+            free_port(port=taken)
+    assert free_port(port=taken) == taken
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("192.0.2.1", 0), ("no such host", 0), (LOOPBACK, 70_000)]
+)
+def test_an_address_that_is_not_ours_is_a_mistake(host: str, port: int) -> None:
+    with pytest.raises(UserError, match="give another --port"):
+        free_port(host, port)
+
+
+def test_a_session_obeys_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    session = direct_session()
+    settings = session.merge_environment_settings(f"http://{LOOPBACK}/", {}, False, True, None)
+    assert settings["proxies"] == {}

@@ -1,0 +1,181 @@
+"""Checkout.com's payments in virtual time: what no SDK shows by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from paychain.payments.journal import Decision, HopRecord
+from paychain.protocol.dialects.checkout import Checkout
+from paychain.protocol.dialects.checkout.account import action_id, payment_id, reference_of
+from paychain.protocol.dialects.checkout.tables import responses
+from paychain.services.attribution import reference_of as reference_anywhere
+from paychain.wire.http import HttpResponse, WireError, json_response
+from tests.support.json_links import JsonLinks, on_vendor
+from tests.support.vendor_links import payment
+
+KEY = "cko-idempotency-key"
+CARD = {"type": "card", "number": "4242 4242 4242 4242", "expiry_month": 12, "expiry_year": 2099}
+
+
+def asked(amount: int = 1000, **more: Any) -> dict[str, Any]:
+    return {
+        "source": CARD,
+        "amount": amount,
+        "currency": "EUR",
+        "capture": False,
+        "reference": payment(1),
+        **more,
+    }
+
+
+def links_of(dialect: str = "checkout", **further: str) -> JsonLinks:
+    return JsonLinks(dialect, KEY, **further)
+
+
+@pytest.mark.parametrize("reference", ["p0000042-1", "pk3fa0000042-12", "pk3fa0000042-1~ab2"])
+def test_any_process_reads_the_payment_from_an_id(reference: str) -> None:
+    name = payment_id(reference)
+    assert reference_of(name) == reference_anywhere(name) == reference
+    assert reference_anywhere(action_id(reference, "c2")) == reference
+    assert len(name) == 30 or "~" in reference
+    assert reference_of("pay_y3oqhf46pyzuxjbcn2giaqnb44") == ""
+    assert reference_of(action_id(reference, "c2")) == ""
+
+
+def test_amounts_mean_nothing_unless_a_chain_asks_for_it() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        answer = await links.post("/payments", asked(10_005))
+        assert (answer.status, answer["approved"]) == (201, True)
+
+    on_vendor(links_of(), scenario)
+
+
+@pytest.mark.parametrize(
+    ("code", "shown", "summary"),
+    [
+        ("51", "20051", "Insufficient funds"),
+        ("1A", "20154", "3D Secure authentication required"),
+        ("43", "30043", "Stolen card - Pick up"),
+        ("91", "20091", "Issuer unavailable or switch is inoperative"),
+        ("21", "20005", "Declined - Do Not Honour"),
+        ("95", "20096", "System malfunction"),
+    ],
+)
+def test_a_decline_of_the_issuer_has_a_response_code(code: str, shown: str, summary: str) -> None:
+    async def scenario(links: JsonLinks) -> None:
+        answer = await links.post("/payments", asked())
+        assert (answer["status"], answer["response_code"]) == ("Declined", shown)
+        assert answer["response_summary"] == summary
+        (first,) = (await links.get(f"/payments/{answer['id']}/actions")).body
+        assert (first["approved"], first["response_code"]) == (False, shown)
+
+    links = links_of(issuer=f"declines: {{share: 100%, code: '{code}'}}")
+    on_vendor(links, scenario)
+    assert [(event["type"], event["data"]["response_code"]) for event in links.events] == [
+        ("payment_declined", shown)
+    ]
+    is_technical = responses()[shown].kind == "technical"
+    (hop,) = [hop for hop in links.hops() if hop[2] == "authorise"]
+    assert hop[3] == ("technical" if is_technical else "declined")
+
+
+def test_an_issuer_that_does_not_answer_is_a_decline() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        links.inject("lost_answer", link="issuer")
+        answer = await links.post("/payments", asked(), timeout_s=20.0)
+        assert (answer.status, answer["response_code"]) == (201, "20068")
+        assert (await links.get(f"/payments/{answer['id']}"))["status"] == "Declined"
+
+    links = on_vendor(links_of(), scenario)
+    assert [hop[3] for hop in links.hops() if hop[2] == "authorise"] == ["technical"]
+
+
+def test_a_request_without_a_key_of_the_account_is_refused() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        answer = await links.post("/payments", asked(), authorization="")
+        assert (answer.status, answer.body) == (401, {})
+        assert answer.headers["cko-request-id"]
+
+    assert on_vendor(links_of(), scenario).booked() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"amount": -1}, "amount_invalid"),
+        ({"amount": "10"}, "amount_invalid"),
+        ({"currency": "euro"}, "currency_invalid"),
+        ({"source": {}}, "payment_source_required"),
+        ({"source": {"type": "giropay"}}, "payment_method_not_supported"),
+        ({"source": {"type": "token", "token": "tok_none_0000"}}, "token_invalid"),
+        ({"source": {**CARD, "expiry_year": 2001}}, "card_expired"),
+        ({"source": {**CARD, "expiry_month": 13}}, "card_expiry_month_invalid"),
+        ({"source": {**CARD, "number": "4556447238607884"}}, "card_number_invalid"),
+    ],
+)
+def test_what_is_wrong_is_refused_and_uses_no_key_up(change: dict[str, Any], code: str) -> None:
+    async def scenario(links: JsonLinks) -> None:
+        refused = await links.post("/payments", {**asked(), **change}, key="k")
+        assert (refused.status, refused["error_codes"]) == (422, [code])
+        assert refused["request_id"] == refused.headers["cko-request-id"]
+        assert (await links.post("/payments", asked(), key="k"))["approved"]
+
+    assert on_vendor(links_of(), scenario).booked() == [("authorised", f"{payment(1)}-1", 1000)]
+
+
+def test_a_lost_answer_is_found_by_the_merchants_reference_and_voided() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        links.inject("lost_answer")
+        with pytest.raises(WireError):
+            await links.post("/payments", asked(), timeout_s=0.5)
+        links.heal("lost_answer")
+        (found,) = (await links.get(f"/payments?reference={payment(1)}"))["data"]
+        searched = await links.post("/payments/search", {"query": f'reference:"{payment(1)}"'})
+        assert [each["id"] for each in searched["data"]] == [found["id"]]
+        taken = await links.post(f"/payments/{found['id']}/voids", {"reference": "undo"})
+        assert (taken.status, taken["reference"]) == (202, "undo")
+
+    links = on_vendor(links_of(), scenario)
+    assert [kind for kind, _, _ in links.booked()] == ["authorised", "voided"]
+    assert [event["data"]["reference"] for event in links.events] == [payment(1), "undo"]
+
+
+def test_every_request_about_a_payment_is_attributed_to_it() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        name = (await links.post("/payments", asked(capture=True)))["id"]
+        await links.post(f"/payments/{name}/voids", {})  # refused: it is captured
+        await links.get(f"/payments/{name}")
+        await links.post(f"/payments/{name}/refunds", {"amount": 5})
+
+    links = on_vendor(links_of(), scenario)
+    hops = [hop for hop in links.journal if isinstance(hop, HopRecord) and hop.callee == "psp"]
+    assert [hop.payment for hop in hops] == [payment(1)] * 4
+
+
+def test_parameters_without_meaning_here_are_noted_once() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        for number in (1, 2):
+            await links.post("/payments", asked(reference=payment(number), payment_ip="192.0.2.1"))
+
+    links = on_vendor(links_of(), scenario)
+    noted = [each.detail for each in links.journal if isinstance(each, Decision)]
+    assert noted.count("payment_ip") == 1
+
+
+@pytest.mark.parametrize(
+    ("response", "result"),
+    [
+        (json_response(201, {"approved": True, "status": "Authorized"}), "approved"),
+        (json_response(201, {"approved": False, "response_code": "20005"}), "declined"),
+        (json_response(201, {"approved": False, "response_code": "20091"}), "technical"),
+        (json_response(202, {"status": "Pending"}), "unknown"),
+        (json_response(422, {"error_codes": ["amount_invalid"]}), "rejected"),
+        (json_response(429, {"error_codes": ["duplicate_request"]}), "http_error"),
+        (json_response(500, {}), "http_error"),
+        (HttpResponse(201, b'{"id":"pay_'), "malformed"),
+    ],
+)
+def test_what_an_answer_proves(response: HttpResponse, result: str) -> None:
+    assert Checkout.classify(response).result.value == result

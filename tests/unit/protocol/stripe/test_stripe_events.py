@@ -1,0 +1,99 @@
+"""Stripe's events: the same by webhook and from the list, signed anew each time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+
+from paychain.protocol.dialects.stripe import Stripe
+from paychain.services.state.webhooks import secret_of
+from tests.support.stripe_links import StripeLinks, on_stripe
+
+SECRET = Stripe.secret(secret_of("psp", 1))
+
+
+def test_webhooks_and_the_list_show_the_same_events() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        held = await links.pay(capture_method="manual")
+        name = f"payment_intents/{held['id']}"
+        part = {"amount_to_capture": "300", "final_capture": "false"}
+        await links.post(f"{name}/capture", part)
+        await links.post(f"{name}/capture", {"amount_to_capture": "400"})
+        await links.post("refunds", {"payment_intent": held["id"], "amount": "100"})
+        canceled = await links.pay(2, capture_method="manual")
+        await links.post(f"payment_intents/{canceled['id']}/cancel")
+        await links.pay(3, payment_method="pm_card_chargeDeclined")
+        await asyncio.sleep(1.0)
+        listed = await links.get("events", {"limit": "100"})
+        by_id = {event["id"]: event for event in listed["data"]}
+        sent = {event["id"]: event for event in links.events}
+        assert by_id.keys() == sent.keys()
+        for name, event in sent.items():
+            assert by_id[name]["data"] == event["data"]
+        one = await links.get(f"events/{next(iter(sent))}")
+        assert one["object"] == "event"
+        held_events = await links.get("events", {"type": "charge.*", "limit": "100"})
+        assert {event["type"].partition(".")[0] for event in held_events["data"]} == {"charge"}
+
+    on_stripe(scenario)
+
+
+def test_an_event_shows_its_object_as_it_was() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        links.webhook_status = 500
+        held = await links.pay(capture_method="manual")
+        await links.post(f"payment_intents/{held['id']}/capture")
+        await asyncio.sleep(3.0)
+
+    links = on_stripe(scenario)
+    updated = [each for each in links.events if each["type"].endswith("capturable_updated")]
+    assert {each["data"]["object"]["status"] for each in updated} == {"requires_capture"}
+
+
+def test_a_webhook_that_is_not_acknowledged_comes_again_with_its_id_and_a_new_signature() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        links.webhook_status = 500
+        await links.pay()
+        await asyncio.sleep(4.0)
+        links.webhook_status = 200
+        await asyncio.sleep(6.0)
+
+    links = on_stripe(scenario)
+    ids = [event["id"] for event in links.events]
+    assert len(ids) > len(set(ids)) == 3
+    assert len({http.body for http in links.received}) == 3
+    for http in links.received:
+        assert _is_signed(http.headers["stripe-signature"], http.body)
+
+
+def test_bad_signatures_and_old_ones_are_what_the_chain_declares() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        await links.pay()
+
+    bad = on_stripe(scenario, webhooks="bad_signatures: 100%, give_up_after: 1s")
+    assert not any(_is_signed(http.headers["stripe-signature"], http.body) for http in bad.received)
+    old = on_stripe(scenario, webhooks="clock_skew: 10m")
+    fresh = on_stripe(scenario)
+    assert _time(fresh) - _time(old) == 600
+
+
+def test_who_did_not_ask_for_webhooks_finds_the_events_in_the_list() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        waits = await links.pay(payment_method="pm_card_authenticationRequired")
+        await links.post(f"payment_intents/{waits['id']}/cancel")
+        kinds = [event["type"] for event in (await links.get("events"))["data"]]
+        assert kinds[0] == "payment_intent.canceled"
+        assert kinds[-1] == "payment_intent.created"
+
+    on_stripe(scenario)
+
+
+def _is_signed(mark: str, body: bytes) -> bool:
+    parts = dict(part.split("=", 1) for part in mark.split(","))
+    signed = f"{parts['t']}.".encode() + body
+    return parts["v1"] == hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
+
+
+def _time(links: StripeLinks) -> int:
+    return int(links.received[0].headers["stripe-signature"].partition(",")[0].removeprefix("t="))

@@ -1,0 +1,173 @@
+"""Idempotency keys at Stripe's dialect: one execution each, whatever became of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from paychain.wire.http import WireError
+from tests.support.stripe_links import StripeLinks, on_stripe
+from tests.support.vendor_links import payment
+
+
+@pytest.mark.parametrize("confirm", ["true", "false"])
+def test_a_request_that_was_refused_uses_up_no_key(confirm: str) -> None:
+    async def scenario(links: StripeLinks) -> None:
+        refused = await links.pay(key="k", amount=5, confirm=confirm)
+        assert refused.error["code"] == "amount_too_small"
+        made = await links.pay(key="k", confirm=confirm)
+        assert (made.status, made.headers.get("idempotent-replayed")) == (200, None)
+
+    assert len(on_stripe(scenario).booked()) == (2 if confirm == "true" else 0)
+
+
+def test_a_stored_error_comes_again_although_the_money_moved() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        links.inject("http_error", status=500, after_work=True)
+        first = await links.pay(key="k")
+        links.heal("http_error")
+        again = await links.pay(key="k")
+        assert (first.status, again.status) == (500, 500)
+        assert first.headers["stripe-should-retry"] == "false"
+        assert again.headers["idempotent-replayed"] == "true"
+        other = await links.pay(key="k2")
+        assert other.status == 200
+
+    assert [move[:2] for move in on_stripe(scenario).booked()] == [
+        ("authorised", f"{payment(1)}-1"),
+        ("captured", f"{payment(1)}-1"),
+        ("authorised", f"{payment(1)}-2"),
+        ("captured", f"{payment(1)}-2"),
+    ]
+
+
+def test_an_error_in_front_of_the_link_uses_up_no_key() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        links.inject("rate_limit", rate="1/s")
+        await links.get("customers")
+        refused = await links.pay(key="k")
+        assert (refused.status, refused.error["code"]) == (429, "rate_limit")
+        links.heal("rate_limit")
+        paid = await links.pay(key="k")
+        assert (paid["status"], paid.headers.get("idempotent-replayed")) == ("succeeded", None)
+
+    assert len(on_stripe(scenario).booked()) == 2
+
+
+@pytest.mark.parametrize(
+    "path", ["cancel", "capture", "confirm", "update", "refund", "customer", "method"]
+)
+def test_every_post_is_executed_once_for_its_key(path: str) -> None:
+    async def scenario(links: StripeLinks) -> None:
+        held = await links.pay(capture_method="manual")
+        name = f"payment_intents/{held['id']}"
+        if path == "refund":
+            await links.post(f"{name}/capture")
+        made = await links.post(
+            "payment_intents", {"amount": 500, "currency": "eur", "metadata[o]": payment(2)}
+        )
+        target, fields = {
+            "cancel": (f"{name}/cancel", {}),
+            "capture": (f"{name}/capture", {"amount_to_capture": "400"}),
+            "confirm": (
+                f"payment_intents/{made['id']}/confirm",
+                {"payment_method": "pm_card_visa"},
+            ),
+            "update": (name, {"metadata[a]": "b"}),
+            "refund": ("refunds", {"payment_intent": held["id"], "amount": "100"}),
+            "customer": ("customers", {"email": "a@b.example"}),
+            "method": ("payment_methods", {"type": "card", "card[token]": "tok_visa"}),
+        }[path]
+        first = await links.post(target, fields, key="once")
+        moved = links.booked("psp")
+        again = await links.post(target, fields, key="once")
+        assert first.status == again.status == 200
+        assert again.body == first.body
+        assert again.headers["idempotent-replayed"] == "true"
+        assert again.headers["original-request"] == first.headers["request-id"]
+        other = await links.post(target, {**fields, "metadata[x]": "y"}, key="once")
+        if path not in ("cancel", "confirm"):  # which take no metadata
+            assert (other.status, other.error["type"]) == (400, "idempotency_error")
+        elsewhere = await links.post("customers", {"name": "x"}, key="once")
+        assert (elsewhere.status, elsewhere.error["type"]) == (400, "idempotency_error")
+        assert links.booked("psp") == moved
+
+    on_stripe(scenario)
+
+
+def test_a_key_whose_first_request_is_worked_on_is_refused() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        links.inject("slow_answer", link="issuer", delay="1s")
+        first = asyncio.ensure_future(links.pay(key="k"))
+        await asyncio.sleep(0.2)
+        second = await links.pay(key="k")
+        assert (second.status, second.error["code"]) == (409, "idempotency_key_in_use")
+        assert second.headers["stripe-should-retry"] == "true"
+        assert (await first).status == 200
+
+    assert len(on_stripe(scenario).booked()) == 2
+
+
+def test_a_caller_that_leaves_and_repeats_under_a_new_key_is_charged_twice() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        links.inject("slow_answer", delay="2s")
+        with pytest.raises(WireError):
+            await links.pay(key="k1", timeout_s=0.5)
+        links.heal("slow_answer")
+        await links.pay(key="k2")
+
+    links = on_stripe(scenario, after_s=5.0)
+    captured = [move for move in links.booked() if move[0] == "captured"]
+    assert captured == [
+        ("captured", f"{payment(1)}-1", 1000),
+        ("captured", f"{payment(1)}-2", 1000),
+    ]
+
+
+def test_a_link_that_knows_no_keys_takes_a_repeat_for_another_payment() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        first, second = await links.pay(key="k"), await links.pay(key="k")
+        assert first["id"] != second["id"]
+        for shown in (first, second):
+            assert shown["status"] == "succeeded"
+            seen = await links.get(f"payment_intents/{shown['id']}")
+            assert seen["amount_received"] == 1000
+        other = await links.pay(key="k", amount=700)
+        assert (other["status"], other["amount_received"]) == ("succeeded", 700)
+
+    links = on_stripe(scenario, psp="idempotency: none")
+    assert [move[2] for move in links.booked() if move[0] == "captured"] == [1000, 1000, 700]
+    assert {hop[0] for hop in links.hops()} == {payment(1)}
+
+
+def test_a_key_is_no_key_of_a_get() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        paid = await links.pay(key="k")
+        seen = await links.get(f"payment_intents/{paid['id']}", key="k")
+        assert (seen.status, seen.headers.get("idempotent-replayed")) == (200, None)
+
+    on_stripe(scenario)
+
+
+def test_a_reversal_that_is_executed_again_is_of_the_same_authorisation() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        held = await links.pay(capture_method="manual")
+        path = f"payment_intents/{held['id']}/cancel"
+        links.inject("http_error", status=503, after_work=True)
+        assert (await links.post(path, key="k")).status == 503
+        again = await links.post(path, key="k")
+        assert again.status == 503
+        (psp,) = [each for each in links.host.services if each.name == "psp"]
+        assert psp.kept[1] == 1  # no other authorisation is in its book
+
+    links = on_stripe(scenario, psp="idempotency: checkout")  # which stores no error
+    assert links.booked()[-1] == ("voided", f"{payment(1)}-1", 1000)
+
+
+def test_a_key_has_at_most_255_characters() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        assert (await links.pay(key="k" * 256)).status == 400
+        assert (await links.pay(key="k" * 255)).status == 200
+
+    assert len(on_stripe(scenario).booked()) == 2

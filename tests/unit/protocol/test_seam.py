@@ -1,0 +1,38 @@
+"""Between a message and its bytes: services know no wire, and dialects do no I/O."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import paychain
+
+ROOT = Path(paychain.__file__).parent
+# `control` and `__main__` serve the control API, `vendor_front` a vendor's.
+KNOW_THE_WIRE = {"transport.py", "received.py", "vendor_front.py", "control.py", "__main__.py"}
+# A date may be written; its clock is refused by ruff (TID251) in this room.
+IMPURE = {"asyncio", "random", "socket", "threading", "time"}
+
+
+def imported(path: Path) -> set[str]:
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            modules.add(node.module or "")
+        elif isinstance(node, ast.Import):
+            modules.update(alias.name for alias in node.names)
+    return modules
+
+
+def test_services_deal_in_messages_and_leave_the_wire_to_one_module() -> None:
+    for path in sorted((ROOT / "services").rglob("*.py")):
+        if path.name not in KNOW_THE_WIRE:
+            wire = {name for name in imported(path) if name.startswith("paychain.wire")}
+            assert not wire, f"{path}: {wire}"
+
+
+def test_dialects_are_pure() -> None:
+    for path in sorted((ROOT / "protocol").rglob("*.py")):
+        assert not imported(path) & IMPURE, path
+        values = {name for name in imported(path) if name.startswith("paychain.wire")}
+        assert values <= {"paychain.wire.http"}, path  # what a message is, never how it is sent

@@ -1,0 +1,71 @@
+"""Runs over time, and evidence that has grown old."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from paychain.analysis.measures.measures import Verdict
+from paychain.payments.errors import UserError
+from paychain.report.html.history import history, history_lines, render_history
+from paychain.report.result import read, write
+from tests.support.paths import SAMPLE
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def run_at(folder: Path, name: str, ended: str, **changes: Any) -> None:
+    result = msgspec.structs.replace(read(SAMPLE), run_id=name, ended_at=ended, **changes)
+    (folder / name).mkdir(parents=True)
+    write(result, folder / name)
+
+
+def test_runs_stand_in_order_of_time_and_the_newest_conclusive_one_is_the_evidence(
+    tmp_path: Path,
+) -> None:
+    run_at(tmp_path, "b", "2026-11-22T12:00:00+00:00", verdict=Verdict.PASS)
+    run_at(tmp_path, "a", "2026-11-20T12:00:00+00:00", verdict=Verdict.FAIL)
+    run_at(tmp_path, "c", "2026-11-23T12:00:00+00:00", verdict=Verdict.INCONCLUSIVE)
+    (line,) = history(tmp_path, NOW)
+    assert line.verdicts == "✕✓–"
+    assert line.evidence is not None
+    assert line.evidence.folder == "b"
+    assert line.age_days == 2  # from 22 November, noon, to 24 November, noon
+    assert not line.is_stale
+
+
+def test_evidence_expires_and_no_evidence_counts_as_expired(tmp_path: Path) -> None:
+    run_at(tmp_path / "x", "a", "2025-11-23T12:00:00+00:00", verdict=Verdict.PASS)
+    (line,) = history(tmp_path / "x", NOW)
+    assert line.age_days == 366
+    assert line.is_stale
+    assert "▲ expired" in history_lines([line])[0]
+    run_at(tmp_path / "y", "a", "2026-11-24T11:00:00+00:00", verdict=Verdict.INCONCLUSIVE)
+    (line,) = history(tmp_path / "y", NOW)
+    assert line.is_stale
+    assert "no conclusive run" in history_lines([line])[0]
+
+
+def test_the_page_shows_every_tolerance_of_every_run_and_escapes_names(tmp_path: Path) -> None:
+    result = read(SAMPLE)
+    hostile = msgspec.structs.replace(result.experiment, name="<b>x</b>")
+    run_at(tmp_path, "a", "2026-11-22T12:00:00+00:00")
+    run_at(tmp_path, "b", "2026-11-22T12:00:00+00:00", experiment=hostile)
+    page = render_history(history(tmp_path, NOW))
+    assert "<b>x" not in page
+    assert " style=" not in page
+    assert 'href="a/report.html"' in page
+    assert result.tolerances[0].observed_text in page
+
+
+def test_runs_of_another_version_are_skipped_and_an_empty_folder_is_a_mistake(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "result.json").write_text('{"schema": "paychain/result/v0"}')
+    with pytest.raises(UserError, match="no runs in"):
+        history(tmp_path, NOW)

@@ -1,0 +1,174 @@
+"""A payment's timeline, read from the records of every process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from paychain.analysis.store.store import RunStore
+from paychain.payments.journal import (
+    Decision,
+    DecisionKind,
+    HopRecord,
+    Movement,
+    MovementKind,
+    PaymentRecord,
+)
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.report.drawings.payment_timeline import timeline_drawing
+from paychain.report.result import PaymentTimeline, Result
+from paychain.report.text.payment_timeline import MAX_PER_RULE, MAX_TIMELINES, with_timelines
+from tests.support.report_results import DOUBLE, result
+
+MS = 1_000_000
+
+
+def paid(name: str) -> list[PaymentRecord | HopRecord | Movement | Decision]:
+    """Tried at processor-a, whose answer is lost; then at processor-b. Both hold the money."""
+    first = f"{name}-1"
+
+    def hop(
+        span: str, parent: str, callee: str, start_ms: int, end_ms: int, ended: HopResult
+    ) -> HopRecord:
+        caller = "gateway" if callee.startswith("processor") else "customer"
+        return HopRecord(
+            payment=name,
+            attempt=1,
+            span=span,
+            parent=parent,
+            caller=caller,
+            operation="authorise",
+            callee=callee,
+            route=0,
+            try_number=1,
+            started_ns=(1000 + start_ms) * MS,
+            ended_ns=(1000 + end_ms) * MS,
+            result=ended,
+            code="",
+        )
+
+    def held(link: str, reference: str, at_ms: int) -> Movement:
+        return Movement(
+            link=link,
+            payment=name,
+            attempt=1,
+            kind=MovementKind.AUTHORISED,
+            amount_minor=1000,
+            currency="EUR",
+            reference=reference,
+            at_ns=(1000 + at_ms) * MS,
+            decided_by="issuer",
+        )
+
+    return [
+        PaymentRecord(
+            payment=name,
+            intended_ns=1000 * MS,
+            started_ns=1001 * MS,
+            ended_ns=3700 * MS,
+            outcome=Outcome.APPROVED,
+            technical=False,
+            code="00",
+            shown="approved",
+            amount_minor=1000,
+            currency="EUR",
+            scheme="visa",
+            instrument="424242…4242",
+            merchant="Shop",
+            decided_by="issuer",
+            error=None,
+            warm_up=False,
+        ),
+        hop("s1", "", "gateway", 1, 2700, HopResult.APPROVED),
+        hop("s2", "s1", "processor-a", 20, 2520, HopResult.TIMEOUT),
+        hop("s3", "s1", "processor-b", 2521, 2690, HopResult.APPROVED),
+        held("issuer", first, 60),
+        held("issuer", f"{first}.1", 2600),
+        Decision(
+            link="gateway",
+            kind=DecisionKind.FAILOVER,
+            at_ns=3521 * MS,
+            payment=name,
+            attempt=2,
+            operation="authorise",
+            target="processor-b",
+            detail="timeout",
+        ),
+    ]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[RunStore]:
+    store = RunStore.create(tmp_path / "run.db")
+    yield store
+    store.close()
+
+
+def timelines(store: RunStore, of: Result) -> list[PaymentTimeline]:
+    return with_timelines(of, store).timelines
+
+
+def test_a_double_charge_is_shown_in_order_from_the_intended_start(store: RunStore) -> None:
+    store.ingest(paid("p0000007"))
+    (timeline,) = timelines(store, result(breaks=[]))
+    assert (timeline.payment, timeline.customer_saw) == ("p0000007", "approved")
+    assert timeline.why == "Broke the rule “No double charge”"
+    assert [(event.at_ms, event.kind, event.link) for event in timeline.events] == [
+        (1.0, "call", "gateway"),
+        (20.0, "call", "processor-a"),
+        (60.0, "money", "issuer"),
+        (2521.0, "call", "processor-b"),
+        (2521.0, "decision", "gateway"),
+        (2600.0, "money", "issuer"),
+        (2700.0, "customer", "customer"),
+    ]
+    assert sum(event.amount for event in timeline.events) == 2000
+    lost = timeline.events[1]
+    assert (lost.text, lost.is_bad, lost.until_ms) == (
+        "gateway → processor-a authorise: timeout",
+        True,
+        2520.0,
+    )
+
+
+def test_its_drawing_names_who_holds_too_much_and_what_the_customer_saw(
+    store: RunStore,
+) -> None:
+    store.ingest(paid("p0000007"))
+    drawing = timeline_drawing(timelines(store, result(breaks=[]))[0], "EUR")
+    assert "holds 20.00 EUR" in drawing
+    assert "saw approved" in drawing
+    assert "failed over to processor-b" in drawing
+
+
+def test_money_rules_come_before_breaks_and_there_is_a_limit(store: RunStore) -> None:
+    names = [f"p{number:07}" for number in range(100)]
+    for name in names:
+        store.ingest(paid(name))
+    finding = DOUBLE.payments[0]
+    rules = [
+        msgspec.structs.replace(
+            DOUBLE,
+            rule=f"rule-{at}",
+            payments=[
+                msgspec.structs.replace(finding, payment=name)
+                for name in names[at * 20 : at * 20 + 20]
+            ],
+        )
+        for at in range(4)
+    ]
+    broken = [msgspec.structs.replace(result().breaks[0], examples=["p0000099"])]
+    money = msgspec.structs.replace(result().money, rules=rules[:2])
+    payments = [
+        timeline.payment for timeline in timelines(store, result(money=money, breaks=broken))
+    ]
+    assert payments == names[:MAX_PER_RULE] + names[20 : 20 + MAX_PER_RULE] + ["p0000099"]
+    money = msgspec.structs.replace(money, rules=rules)
+    assert len(timelines(store, result(money=money, breaks=broken))) == MAX_TIMELINES
+
+
+def test_a_payment_without_a_record_of_the_customer_is_left_out(store: RunStore) -> None:
+    assert timelines(store, result()) == []

@@ -1,0 +1,75 @@
+"""What own services did, on the terminal and on the page."""
+
+from __future__ import annotations
+
+import re
+
+from paychain.analysis.measures.own_policies import PolicyLine
+from paychain.analysis.measures.own_services import ObservedCall, OwnServices
+from paychain.report.html.page import render
+from paychain.report.text.own_services import own_service_lines
+from paychain.report.text.terminal import terminal_lines
+from tests.support.report_results import result
+
+CALL = ObservedCall(
+    service="shop",
+    link="stripe",
+    seen_by="engine and link",
+    requests=300,
+    payments=130,
+    authorisations=165,
+    attributed={"reference": 167, "key": 5},
+    unattributed=1,
+    unattributed_authorisations=1,
+    examples=["POST /v1/payment_intents at 4.3 s"],
+    unanswered=35,
+    refused=2,
+    unreadable=1,
+    per_payment=2.31,
+    most_per_payment=4,
+    keyed=150,
+    money_requests=300,
+    repeats_same_key=37,
+    repeats_new_key=0,
+    repeats_without_key=1,
+    connections=60,
+)
+LINES = [
+    PolicyLine(
+        call="shop.authorise",
+        what="timeout",
+        claimed="2.0 s",
+        observed="3.0 s (42 of 42 waits)",
+        holds=False,
+    ),
+    PolicyLine(
+        call="shop.authorise", what="failover", claimed="", observed="a → b <3>", holds=None
+    ),
+]
+OBSERVED = result(own_services=OwnServices([CALL], LINES))
+
+
+def test_claimed_stands_beside_observed_and_then_what_the_sdk_did() -> None:
+    assert own_service_lines(OBSERVED) == [
+        "✕ shop.authorise timeout: claimed 2.0 s; observed 3.0 s (42 of 42 waits)",
+        "– shop.authorise failover: observed a → b <3>",
+        "shop → stripe: 300 requests, 2.31 that move money per payment, at most 4, 50% with an "
+        "idempotency key, 37 repeats with the same key, 1 repeat without a key, 5.0 requests per "
+        "connection, 35 without an answer, 2 inferred as refused, 1 connection could not be read",
+        "  attributed: 167 by reference, 5 by key, 1 of no payment (POST /v1/payment_intents at "
+        "4.3 s, …); seen by engine and link",
+    ]
+    assert "Own services" in terminal_lines(OBSERVED)
+
+
+def test_the_page_has_both_tables_and_foreign_text_is_escaped() -> None:
+    page = render(OBSERVED)
+    assert "What your own services did" in page
+    assert re.search(r"<td>2\.0 s</td><td>3\.0 s \(42 of 42 waits\)</td><td>✕ no</td>", page)
+    assert "a → b &lt;3&gt;" in page
+    assert "37 repeats with the same key" in page
+
+
+def test_a_chain_of_mocks_has_no_such_part() -> None:
+    assert "What your own services did" not in render(result())
+    assert "Own services" not in terminal_lines(result())

@@ -1,0 +1,79 @@
+"""Every source that code and data cite is one that a reader can open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import paychain
+
+PACKAGE = Path(paychain.__file__).parent
+ROOT = PACKAGE.parents[1]
+FOLDERS = ("harness", "tests", "bench", "chains", "chaos")
+SUFFIXES = {".py", ".yaml", ".yml"}
+_PAGE = re.compile(r"(?<![\w.*{}-])((?:[\w.-]+/)*[\w-]+\.md)\b((?:\s+(?:and )?§\d+(?:\.\d+)?)*)")
+_SECTION = re.compile(r"§(\d+(?:\.\d+)?)")
+_BARE = re.compile(r"\b(?:domain|toxiproxy|foundations|design|reports|review|style)(?:\.md)? §")
+
+
+def _cited() -> Iterator[tuple[Path, str, str]]:
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in SUFFIXES and path != Path(__file__).resolve():
+                text = path.read_text("utf-8")
+                for page, sections in _PAGE.findall(text):
+                    yield path, page, sections
+
+
+CITED = sorted(
+    {
+        (page, section)
+        for _, page, sections in _cited()
+        for section in (_SECTION.findall(sections) or [""])
+        if page.startswith("docs/")
+    }
+)
+
+
+def _sections(page: Path) -> set[str]:
+    """Numbers of headings, and of the items of a numbered list as `heading.item`."""
+    found: set[str] = set()
+    heading = ""
+    for line in page.read_text("utf-8").splitlines():
+        if match := re.match(r"#+ (\d+(?:\.\d+)?)\.? ", line):
+            heading = match[1]
+            found.add(heading)
+        elif (match := re.match(r"(\d+)\. ", line)) and heading:
+            found.add(f"{heading}.{match[1]}")
+    return found
+
+
+@pytest.mark.parametrize(("page", "section"), CITED, ids=[" §".join(cited) for cited in CITED])
+def test_a_cited_section_of_our_docs_exists(page: str, section: str) -> None:
+    path = ROOT / page
+    assert path.is_file(), f"{page} does not exist"
+    assert not section or section in _sections(path), f"{page} has no §{section}"
+
+
+def test_no_page_is_cited_that_is_not_in_the_repository() -> None:
+    missing = [
+        f"{path.relative_to(ROOT)}: {page}"
+        for path, page, sections in _cited()
+        if sections or page.split("/")[0] in ("docs", "shared")
+        if not (ROOT / page).is_file()
+    ]
+    bare = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for folder in FOLDERS
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if path != Path(__file__).resolve()
+        for match in re.finditer(r"(?<!docs/)" + _BARE.pattern, path.read_text("utf-8"))
+    ]
+    assert missing + bare == []
+
+
+def test_the_facts_that_code_relies_on_are_cited_at_all() -> None:
+    assert {page for page, _ in CITED} >= {"docs/domain.md", "docs/toxiproxy.md"}
