@@ -15,6 +15,7 @@ from paychain.engine.ability import EMBEDDED, Kind
 from paychain.engine.control import EngineControl
 from paychain.engine.errors import EngineError
 from paychain.payments.errors import UserError
+from paychain.processes.children import without_secrets
 from paychain.processes.loopback import is_loopback
 
 VARIABLE = "TOXIPROXY_URL"
@@ -109,6 +110,7 @@ def _version_of(program: str) -> str:
             timeout=VERSION_S,
             check=False,
             stdin=subprocess.DEVNULL,
+            env=without_secrets(os.environ),
             text=True,
             errors="replace",
         )

@@ -14,7 +14,7 @@ import msgspec
 
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Record, decode, encode
-from paychain.processes.children import python_module
+from paychain.processes.children import python_module, without_secrets
 from paychain.runs.spec import RunSpec
 
 OTHER_HASH_SEED = "777"  # of the second process: sets and hashes fall differently there
@@ -63,7 +63,7 @@ def _replay(chain: Path, experiment: Path, seed: int, interleaving: int = 0) -> 
                 str(trace),
                 str(interleaving),
             ),
-            env={**os.environ, "PYTHONHASHSEED": OTHER_HASH_SEED},
+            env={**without_secrets(os.environ), "PYTHONHASHSEED": OTHER_HASH_SEED},
             timeout=WITHIN_S,
             check=False,
             capture_output=True,

@@ -17,9 +17,11 @@ from paychain.processes.loopback import LOOPBACK
 from paychain.processes.parent import until_stopped
 from paychain.processes.spool import SpoolJournal
 from paychain.processes.stalls import StallDetector
+from paychain.processes.tokens import is_bearer_of, received_token
 from paychain.toxics.api import VERSION, Api
 from paychain.toxics.observer import RUN_IS_OVER
-from paychain.wire.http import HttpRequest
+from paychain.wire.bearer import behind
+from paychain.wire.http import Handler, HttpRequest
 from paychain.wire.server import HttpServer
 
 
@@ -36,7 +38,10 @@ async def serve(options: argparse.Namespace, config: bytes | None) -> str | None
         response = await api.handle(HttpRequest("POST", "/populate", body=config))
         if response.status != 201:
             return f"{options.config}: {response.body.decode()}"
-    server = HttpServer(api.handle)
+    handler: Handler = api.handle
+    if options.token:
+        handler = behind(is_bearer_of(received_token()), handler)
+    server = HttpServer(handler)
     try:
         bound = await server.start(options.host, options.port)
     except OSError as error:
@@ -72,6 +77,11 @@ def main() -> None:
     options.add_argument("--config", "-config", type=Path, help="JSON file of proxies to create")
     options.add_argument("--ready", type=Path, help="file that gets the API's address")
     options.add_argument("--exchanges", type=Path, help="file that gets what observed proxies see")
+    options.add_argument(
+        "--token",
+        action="store_true",
+        help="answer only requests with the bearer token that is a line on standard input",
+    )
     options.add_argument("--epoch-ns", type=int, default=0, help="time zero of the exchanges")
     options.add_argument(
         "--version",
