@@ -28,7 +28,7 @@ from paychain.model.load import read_recorded
 from paychain.model.partial import path_in, without_mistakes
 from paychain.model.renaming import Names, renamed, used_of
 from paychain.model.sentence import sentence
-from paychain.payments.errors import UserError, meant
+from paychain.payments.errors import UserError, meant, one_line
 
 Model = TypeVar("Model", bound=Declared)
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -39,14 +39,18 @@ _FOLDERS = {"chain": "chains", "experiment": "chaos"}
 
 
 class FileMistakes(UserError):
-    """All mistakes of one file, each as `file:line:column: what; hint`."""
+    """All mistakes of one file, each a line `file:line:column: what; hint`."""
+
+    is_one_line = False
 
     def __init__(self, path: str, mistakes: list[Mistake]) -> None:
         self.path = path
         self.mistakes = sorted(set(mistakes))
         self.lines = [
-            f"{path}:{mistake.line}:{mistake.column}: {mistake.what}"
-            + (f"; {mistake.hint}" if mistake.hint else "")
+            one_line(
+                f"{path}:{mistake.line}:{mistake.column}: {mistake.what}"
+                + (f"; {mistake.hint}" if mistake.hint else "")
+            )
             for mistake in self.mistakes
         ]
         count = f"{len(self.lines)} mistake{'s' if len(self.lines) > 1 else ''}"

@@ -25,11 +25,11 @@ def check_determinism(
     spec: RunSpec, folder: Path, records: Sequence[Record], on_message: Callable[[str], None]
 ) -> list[str]:
     """Play the run's inputs again and compare every record; what differs, in words."""
-    inputs = folder / "inputs"
+    inputs, names = folder / "inputs", spec.inputs.kept_names
     try:
         again = _replay(
-            inputs / spec.chain.path.name,
-            inputs / spec.experiment.path.name,
+            inputs / names["chain"],
+            inputs / names["experiment"],
             spec.seed,
             spec.interleaving,
         )

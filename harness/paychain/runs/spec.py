@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,9 +15,12 @@ from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.loading import NO_NAMES, Loaded
 from paychain.model.renaming import Names
-from paychain.payments.errors import UserError
+from paychain.model.replay import Replay
+from paychain.payments.errors import UserError, one_line
 from paychain.processes.files import sha256
 from paychain.report.result import Result
+
+_UNFIT = re.compile(r"[\\/:]")
 
 
 @dataclass(frozen=True)
@@ -30,20 +35,42 @@ class Inputs:
         """The chain and the experiment, as in the name of a run's folder."""
         return f"{self.chain.model.chain}-{self.experiment.model.experiment}"
 
+    @property
+    def kept_names(self) -> dict[str, str]:
+        """The names under which a run keeps its `chain`, `experiment` and `replay` file.
+
+        Each has its own name, unless two files of different folders share one: then what it is
+        comes before it. Only a replayed file keeps its own, by which the experiment names it.
+        """
+        paths = {"chain": self.chain.path, "experiment": self.experiment.path}
+        if self._recorded is not None:
+            paths["replay"] = self._recorded.path
+        # A name is to be a line of SHA256SUMS, and small and capital letters may be one file.
+        names = {what: _UNFIT.sub("_", one_line(path.name)) for what, path in paths.items()}
+        shared = Counter(name.casefold() for name in names.values())
+        return {
+            what: f"{what}-{name}" if shared[name.casefold()] > 1 and what != "replay" else name
+            for what, name in names.items()
+        }
+
+    @property
+    def _recorded(self) -> Replay | None:
+        arrivals = self.experiment.model.load.arrivals
+        return arrivals.recorded if arrivals is not None else None
+
     def keep(self, folder: Path) -> None:
         """Copy them into the run's folder, a replayed file included.
 
         Raises UserError when that was changed since it was read, or cannot be copied.
         """
-        inputs = folder / "inputs"
+        inputs, names = folder / "inputs", self.kept_names
         inputs.mkdir(exist_ok=True)
-        for loaded in (self.chain, self.experiment):
-            (inputs / loaded.path.name).write_text(loaded.text, "utf-8")
-        arrivals = self.experiment.model.load.arrivals
-        if arrivals is None or arrivals.recorded is None:
+        for what, text in (("chain", self.chain.text), ("experiment", self.experiment.text)):
+            (inputs / names[what]).write_text(text, "utf-8", newline="")
+        recorded = self._recorded
+        if recorded is None:
             return
-        recorded = arrivals.recorded
-        kept = inputs / recorded.path.name
+        kept = inputs / names["replay"]
         try:
             shutil.copyfile(recorded.path, kept)
         except OSError as error:
