@@ -142,9 +142,11 @@ def _explore_schedules(
 def _ctrl_c_between_schedules() -> Iterator[Callable[[], None]]:
     """Let Ctrl-C raise only where the yielded function is called: between two schedules.
 
-    In the middle of Hypothesis it could be swallowed, or lose what was found. A second Ctrl-C
-    raises at once.
+    So does SIGTERM, and the end of the terminal. In the middle of Hypothesis it could be swallowed,
+    or lose what was found. A second one raises at once.
     """
+    from paychain.processes.children import ending_signals
+
     pending: list[int] = []
 
     def on_signal(number: int, _: object) -> None:
@@ -157,11 +159,12 @@ def _ctrl_c_between_schedules() -> Iterator[Callable[[], None]]:
             pending.clear()
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, on_signal)
+    before = {number: signal.signal(number, on_signal) for number in ending_signals()}
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _budget(text: str) -> tuple[float, int | None]:

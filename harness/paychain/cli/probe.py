@@ -61,7 +61,7 @@ def probe(
     from urllib.parse import urlsplit
 
     from paychain.declaration.quantity import duration_seconds
-    from paychain.payments.errors import UserError, meant
+    from paychain.payments.errors import UserError, meant, one_line, without_passwords
     from paychain.payments.money import to_minor
     from paychain.probe.report import as_json, junit_xml
     from paychain.probe.run import counted_by
@@ -90,7 +90,7 @@ def probe(
     webhooks = Webhooks(dialect, secret, order=order, amount_minor=amount_minor, currency=currency)
     first = sender.send(webhooks.event("captured", "hello"))
     if not first.status:
-        print(f"nothing answers at {url}: {first.error}")
+        print(one_line(f"nothing answers at {url}: {first.error}"))
         raise typer.Exit(ExitCode.INCONCLUSIVE)
     is_text = format is ProbeFormat.TEXT
     probed = run_probes(
@@ -100,7 +100,7 @@ def probe(
         _print if is_text else lambda _probed: None,
     )
     if not is_text:
-        print(as_json(dialect, url, probed))
+        print(as_json(dialect, without_passwords(url), probed))
     if junit is not None:
         write_atomically(junit, junit_xml(dialect, probed))
     failed = sum(each.passed is False for each in probed)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from paychain.engine.ability import EMBEDDED, Kind
 from paychain.engine.control import EngineControl
 from paychain.engine.errors import EngineError
-from paychain.payments.errors import UserError
+from paychain.payments.errors import UserError, without_passwords
 from paychain.processes.children import without_secrets
 from paychain.processes.loopback import is_loopback
 
@@ -34,6 +34,11 @@ class Choice:
     url: str = ""
     program: str = ""
     proxies: tuple[str, ...] = ()  # that a running server has already
+
+    @property
+    def shown_url(self) -> str:
+        """The URL as it may be shown: without a password."""
+        return without_passwords(self.url)
 
 
 def choose(spec: str | None, environment: Mapping[str, str] = os.environ) -> Choice:
@@ -63,6 +68,7 @@ def installed(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def _running(given: str, why: str) -> Choice:
+    why = without_passwords(why)
     url = (given if "://" in given else f"http://{given}").rstrip("/")
     if not is_loopback(urlsplit(url).hostname or ""):
         raise UserError(

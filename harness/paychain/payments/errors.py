@@ -19,11 +19,22 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _COMMAND = re.compile(r"::(?=[A-Za-z][\w-]*(?:\s[^:]*)?::)|(?<=##)(?=\w*\[)")
 
 
+_USER_INFO = re.compile(r"(?<=://)[^/\s?#]*@")
+
+
+def without_passwords(text: str) -> str:
+    """Text in which URLs have no user and no password: what is shown or kept must not hold them."""
+    return _USER_INFO.sub("***@", text) if "://" in text and "@" in text else text
+
+
 def one_line(text: str) -> str:
-    """Text of others as one line that nothing obeys: control characters as escapes."""
+    """Text of others as one line that nothing obeys and that tells no password.
+
+    Control characters become escapes; a URL loses its user and password.
+    """
     if text.isascii() and text.isprintable() and ":" not in text and "#" not in text:
         return text
-    seen = _UNSEEN.sub(_escaped, text)
+    seen = _UNSEEN.sub(_escaped, without_passwords(text))
     return _COMMAND.sub(lambda found: ":\\:" if found[0] else "\\", seen)
 
 

@@ -16,7 +16,7 @@ from paychain.model.experiment import Experiment
 from paychain.model.loading import NO_NAMES, Loaded
 from paychain.model.renaming import Names
 from paychain.model.replay import Replay
-from paychain.payments.errors import UserError, one_line
+from paychain.payments.errors import UserError, one_line, without_passwords
 from paychain.processes.files import sha256
 from paychain.report.result import Result
 
@@ -115,12 +115,12 @@ def run_command(
     interleaving: int = 0,
     names: Names = NO_NAMES,
 ) -> str:
-    """The command that reproduces a run, quoted for a shell."""
+    """The command that reproduces a run, quoted for a shell, without passwords in its URLs."""
     words = ["paychain", "run", chain, experiment, "--seed", str(seed)]
     for theirs, ours in names.items():
         words += ["--map", f"{theirs}={ours}"]
     if toxiproxy is not None:
-        words += ["--toxiproxy", toxiproxy]
+        words += ["--toxiproxy", without_passwords(toxiproxy)]
     if virtual:
         words.append("--virtual")
     if workers > 1:
