@@ -73,4 +73,4 @@ def test_a_search_that_is_ended_keeps_what_it_found(
     output = (seen + search.communicate(timeout=60)[0]).decode()
     assert search.returncode == 130, output
     assert list((tmp_path / "found").glob("*.yaml")), output
-    assert not alive(jobs_of_it)
+    wait_until(lambda: not alive(jobs_of_it), "nothing is left", 5)

@@ -7,7 +7,8 @@ find → read_text → parse (YAML with places) → pydantic → check → Loade
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -239,16 +240,16 @@ def _mistakes(error: ValidationError, document: Document, model: type[Declared])
         distinct = (*place, str(detail["loc"][-1])) if detail["type"] == "missing" else place
         found.setdefault(distinct, Mistake(*document.place(place), what, hint))
     # Where the intended branch has a mistake further down, that mistake explains this one.
-    return [mistake for place, mistake in found.items() if not _is_explained(place, found)]
+    above = Counter(place[:length] for place in found for length in range(len(place)))
+    return [mistake for place, mistake in found.items() if not _is_explained(place, above)]
 
 
-def _is_explained(place: KeyPath, found: Iterable[KeyPath]) -> bool:
-    """Whether a mistake about a value has another mistake inside that value."""
-    whole = place[:-1]
-    return place[-1:] == ("",) and any(
-        other != place and len(other) > len(whole) and other[: len(whole)] == whole
-        for other in found
-    )
+def _is_explained(place: KeyPath, above: Mapping[KeyPath, int]) -> bool:
+    """Whether a mistake about a value has another mistake inside that value.
+
+    `above`: how many mistakes there are inside each place.
+    """
+    return place[-1:] == ("",) and above[place[:-1]] > 1
 
 
 def _with_ids(experiment: Experiment) -> Experiment:
