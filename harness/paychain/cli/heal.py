@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paychain.cli.exit_codes import ExitCode
+from paychain.cli.say import say
 
 if TYPE_CHECKING:
     from paychain.engine.control import EngineControl
@@ -55,7 +56,7 @@ def heal(
     for proxy in found:
         outcome, reason = _heal(proxy, control, named=run, dry_run=dry_run)
         counts[outcome] += 1
-        print(f"  {outcome:<8} {proxy.hop}: {reason}")
+        say(f"  {outcome:<8} {proxy.hop}: {reason}")
     control.close()
     others = len(choice.proxies) - len(found)
     print(

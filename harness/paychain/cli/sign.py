@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from paychain.cli.options import RunFolder
+from paychain.cli.say import say
 from paychain.processes.tokens import SIGNING_KEY_VARIABLE
 
 
@@ -36,8 +37,8 @@ def sign(
         signing = private_key(os.environ[SIGNING_KEY_VARIABLE].encode(), SIGNING_KEY_VARIABLE)
     else:
         raise UserError("no signing key", hint=f"use --key FILE or set {SIGNING_KEY_VARIABLE}")
-    print(f"signed: {sign_run(run, signing)}")
+    say(f"signed: {sign_run(run, signing)}")
     if timestamp_url is not None:
         from paychain.report.evidence.timestamp import stamp
 
-        print(f"stamped: {stamp(run, timestamp_url)}")
+        say(f"stamped: {stamp(run, timestamp_url)}")

@@ -9,6 +9,7 @@ import typer
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import RunOrHistory
+from paychain.cli.say import say
 
 if TYPE_CHECKING:
     from paychain.report.evidence.verification import Extent, Verified
@@ -78,22 +79,18 @@ def _digest(text: str) -> str:
 
 
 def _show(verified: Verified) -> None:
-    from paychain.payments.errors import one_line
-
     mark = "✓" if verified.is_sound else "✕"
     verdict = f"  verdict {verified.facts['verdict']}" if verified.facts.get("verdict") else ""
-    print(one_line(f"{mark} {verified.run}{verdict}"))
+    say(f"{mark} {verified.run}{verdict}")
     for complaint in verified.complaints:
-        print(f"    {one_line(complaint)}")
+        say(f"    {complaint}")
     for note in verified.notes:
-        print(f"    note: {one_line(note)}")
+        say(f"    note: {note}")
 
 
 def _show_end(end: Extent, count: int) -> None:
-    from paychain.payments.errors import one_line
-
     for complaint in end.complaints:
-        print(f"✕ {one_line(complaint)}")
+        say(f"✕ {complaint}")
     print(f"{count} run{'s' if count != 1 else ''}")
     for head in end.heads:
-        print(one_line(f"head sha256:{head.digest}  {head.run.name}"))
+        say(f"head sha256:{head.digest}  {head.run.name}")

@@ -13,6 +13,10 @@ class NotReadable(UserError):
     """A file that is too large, or no file of data: a pipe, a device, a folder."""
 
 
+class TooLarge(NotReadable):
+    """A file of more bytes than are read."""
+
+
 def read_bounded(path: Path, max_bytes: int, *, may_be_pipe: bool = False) -> bytes:
     """The bytes of a file, following links, at most `max_bytes`.
 
@@ -37,7 +41,7 @@ def read_bounded(path: Path, max_bytes: int, *, may_be_pipe: bool = False) -> by
     finally:
         os.close(descriptor)
     if len(data) > max_bytes or status.st_size > max_bytes:
-        raise NotReadable(f"{path} is larger than {_size(max_bytes)}")
+        raise TooLarge(f"{path} is larger than {_size(max_bytes)}", hint="use a part of it")
     return data
 
 

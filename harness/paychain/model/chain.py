@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from paychain.declaration.quantity import Duration, Share, Span
-from paychain.declaration.schema import Declared, Short, several
+from paychain.declaration.schema import Declared, Line, Short, several
 from paychain.model.books import Books
 from paychain.model.codes import Code, OwnCode
 from paychain.model.dialects import Spoken
@@ -64,7 +64,7 @@ class Provider(Declared):
     """Who runs or carries links; links with the same provider fail together."""
 
     kind: ProviderKind
-    title: str = ""
+    title: Line = ""
 
     @property
     def carries(self) -> bool:
@@ -84,7 +84,7 @@ class Link(Declared):
 
     role: Role
     provider: str | None = None
-    title: str = ""
+    title: Line = ""
     capacity: Annotated[
         Capacity | None, Field(description="Without it, a link works on any number at once.")
     ] = None
@@ -237,7 +237,7 @@ class Chain(Declared):
     """
 
     chain: Name
-    title: str = ""
+    title: Line = ""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
     deadline: Span = 10.0
     propagate_deadline: bool = False

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from paychain.analysis.measures.measures import Verdict
+from paychain.declaration.text import read_text
 from paychain.faults.target import EVERY_LINK
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
@@ -68,7 +69,7 @@ def standard_faults(names: Sequence[str] = ()) -> list[Loaded[Experiment]]:
     loaded = [
         load_experiment(str(path))
         for path in available("experiment").values()
-        if f'"{EVERY_LINK}"' in path.read_text("utf-8")
+        if f'"{EVERY_LINK}"' in read_text(path)[0]
     ]
     return sorted(
         (fault for fault in loaded if is_standard_fault(fault.model)),

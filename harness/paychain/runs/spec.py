@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from paychain.declaration.reading import read_bounded
 from paychain.load.distributed.spread import Spread
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.loading import NO_NAMES, Loaded
 from paychain.model.renaming import Names
-from paychain.model.replay import Replay
+from paychain.model.replay import MAX_BYTES, Replay
 from paychain.payments.errors import UserError, one_line, without_passwords
-from paychain.processes.files import sha256
 from paychain.report.result import Result
 
 _UNFIT = re.compile(r"[\\/:]")
@@ -72,10 +72,11 @@ class Inputs:
             return
         kept = inputs / names["replay"]
         try:
-            shutil.copyfile(recorded.path, kept)
+            data = read_bounded(recorded.path, MAX_BYTES)
+            kept.write_bytes(data)
         except OSError as error:
             raise UserError(f"cannot copy {recorded.path}: {error.strerror}") from error
-        if sha256(kept) != recorded.sha256:
+        if hashlib.sha256(data).hexdigest() != recorded.sha256:
             raise UserError(f"{recorded.path} was changed while it was read", hint="run again")
 
 

@@ -18,6 +18,7 @@ from paychain.processes.parent import until_stopped
 from paychain.processes.spool import SpoolJournal
 from paychain.processes.stalls import StallDetector
 from paychain.processes.tokens import is_bearer_of, received_token
+from paychain.toxics.address import PORTS
 from paychain.toxics.api import VERSION, Api
 from paychain.toxics.observer import RUN_IS_OVER
 from paychain.wire.bearer import behind
@@ -68,11 +69,18 @@ def _announce(url: str, ready: Path | None) -> None:
     write_atomically(ready, url)
 
 
+def _port(text: str) -> int:
+    """A port; the system would take 99999 for 34463."""
+    if not (text.isascii() and text.isdigit() and int(text) < PORTS):
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {PORTS - 1}")
+    return int(text)
+
+
 def main() -> None:
     """Read the options and start the loop: uvloop when it is installed."""
     options = argparse.ArgumentParser(prog="python -m paychain.toxics", description=__doc__)
     options.add_argument("--host", "-host", default=LOOPBACK)
-    options.add_argument("--port", "-port", type=int, default=8474)
+    options.add_argument("--port", "-port", type=_port, default=8474)
     options.add_argument("--seed", "-seed", type=int, default=1)
     options.add_argument("--config", "-config", type=Path, help="JSON file of proxies to create")
     options.add_argument("--ready", type=Path, help="file that gets the API's address")
