@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from tests.oracle.world import CHARGE_BACK, GIVE_BACK, HOLD, RELEASE, TAKE, Deal, Entry, World
+
+# The end of the name under which a link books a request that it works on once more.
+REPEATED = re.compile(r"~[^~+./]+\.\d+$")
 
 
 @dataclass(kw_only=True)
@@ -122,11 +126,14 @@ def sales(world: World, deal: Deal) -> list[Sale]:
 def belongs_to(name: str, sale: str) -> bool:
     """Whether an authorisation is a sale's: under its reference, or one that a relay made of it.
 
-    A gateway's own next attempt has a number after the mark, a relay's its name.
+    A gateway's own next attempt has a number after the mark, a relay's its name. What a bank
+    without keys made of one request twice (`p1-1`, `p1-1~bank.2`) is all of one sale, whichever
+    answer came through.
     """
-    more = name.removeprefix(sale)
+    asked = REPEATED.sub("", sale)
+    more = name.removeprefix(asked)
     is_relays = more[:1] in ("+", "~", ".") and not more[1:2].isdigit()
-    return name.startswith(sale) and (not more or is_relays)
+    return name.startswith(asked) and (not more or is_relays)
 
 
 def is_gone(cards: list[Account]) -> bool:
