@@ -83,7 +83,7 @@ class Sale:
     gateway: str
     reference: str
     book: Account
-    is_known: bool  # to the merchant
+    is_known: bool  # to the merchant, and not taken back from it
     cards: tuple[Account, ...]
 
     def is_wanted(self, world: World, what: str) -> bool:
@@ -116,7 +116,8 @@ def sales(world: World, deal: Deal) -> list[Sale]:
             gateway=gateway,
             reference=reference,
             book=book,
-            is_known=(gateway, reference) not in stored or (gateway, reference) in deal.sold,
+            is_known=(gateway, reference) not in deal.taken_back
+            and ((gateway, reference) not in stored or (gateway, reference) in deal.sold),
             cards=tuple(card for (_, name), card in cards.items() if belongs_to(name, reference)),
         )
         for (gateway, reference), book in books.items()
