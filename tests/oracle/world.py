@@ -116,6 +116,14 @@ class World:
         calls = [self.chain.links[name].calls.get("authorise") for name in self.links("gateway")]
         return not any(call is not None and call.tenders for call in calls)
 
+    def keys_of(self, gateway: str) -> str:
+        """By whose name the keys of a gateway are known: gateways may share them."""
+        for link in self.chain.links.values():
+            call = link.calls.get("forward")
+            if call is not None and call.shares_keys and gateway in call.targets:
+                return call.to
+        return gateway
+
     def deal(self, payment: str) -> Deal:
         """The payment's deal, begun when it is first heard of."""
         if payment not in self.deals:
