@@ -22,7 +22,7 @@ def books_agree(payment: Reconciled) -> Finding | None:
     if payment.is_double_charged or (payment.is_misheld and not payment.is_part):
         return None
     for entry in payment.authorisations:
-        if not entry.is_sound:
+        if not entry.is_sound(payment.overcapture):
             continue
         expired = {link for link, position in entry.positions.items() if position.is_expired}
         standing = {
