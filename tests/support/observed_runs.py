@@ -14,6 +14,8 @@ from paychain.payments.journal import (
     Decision,
     FaultSwitch,
     HopRecord,
+    Movement,
+    MovementKind,
     PaymentRecord,
     Record,
 )
@@ -172,6 +174,33 @@ class ObservedRun:
         shared = {name: more[name] for name in ("to", "status", "key") if name in more}
         port = self.sent(at_s, took_s, port=more.pop("port", None), **shared)
         self.came(payment, port, at_s + 0.01, **more)
+
+    def booked(
+        self,
+        payment: str,
+        at_s: float,
+        kind: str,
+        *,
+        to: str = A,
+        amount: int = 1_000,
+        attempt: int = 1,
+        item: str = "",
+    ) -> None:
+        """A line in a link's book."""
+        self.records.append(
+            Movement(
+                link=to,
+                payment=payment,
+                attempt=attempt,
+                kind=MovementKind(kind),
+                amount_minor=amount,
+                currency="EUR",
+                reference=f"{payment}-{attempt}",
+                at_ns=ns(at_s),
+                decided_by=to,
+                item=item,
+            )
+        )
 
     def is_down(self, hop: str, from_s: float, until_s: float, kind: str = "down") -> None:
         """A fault that lets nobody connect."""
