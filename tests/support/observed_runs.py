@@ -105,6 +105,7 @@ class ObservedRun:
         port: int | None = None,
         method: str = "POST",
         target: str = "/authorise",
+        call: str = "authorise",
     ) -> int:
         """A request as the engine saw it; returns the port of its connection to the link."""
         if port is None:
@@ -112,7 +113,7 @@ class ObservedRun:
             port = self.ports
         self.records.append(
             Exchange(
-                hop=f"shop.authorise.{to}",
+                hop=f"shop.{call}.{to}",
                 connection=port,
                 request=1,
                 port=port,
@@ -172,6 +173,7 @@ class ObservedRun:
     def asked(self, payment: str, at_s: float, took_s: float = 0.1, **more: Any) -> None:
         """A request that both saw."""
         shared = {name: more[name] for name in ("to", "status", "key") if name in more}
+        shared |= {"call": more.pop("call")} if "call" in more else {}
         port = self.sent(at_s, took_s, port=more.pop("port", None), **shared)
         self.came(payment, port, at_s + 0.01, **more)
 

@@ -8,6 +8,7 @@ from paychain.analysis.measures.breaks import break_point
 from paychain.payments.journal import DecisionKind, HopRecord
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules.traces import unresolved
+from tests.support.chains import checked
 from tests.support.observed_runs import A, B, ObservedRun, decisions, own_hops
 
 HOP = "shop.authorise.processor-a"
@@ -156,6 +157,53 @@ def test_nothing_is_concluded_that_need_not_be(tmp_path: Path) -> None:
     store = run.store(tmp_path)
     for payment in ("before", "through", "alone", "after"):
         assert all(hop.result is not HopResult.REFUSED for hop in own_hops(store, payment)), payment
+
+
+# -- a service that passes payments on ------------------------------------------------------------
+EDGE = checked(
+    """
+chain: own-edge
+entry: shop
+links:
+  shop:
+    role: edge
+    dialect: paychain
+    service: {command: nginx}
+    calls: {forward: {to: gateway-a, fallback: [{to: gateway-b}]}}
+  gateway-a: {role: gateway, calls: {authorise: {to: issuer}}}
+  gateway-b: {role: gateway, calls: {authorise: {to: issuer}}}
+  issuer: {role: issuer}
+"""
+)
+
+
+def test_all_that_an_edge_passes_on_goes_over_one_hop_whoever_saw_it(tmp_path: Path) -> None:
+    run = ObservedRun()
+    # Lost on its way, then answered by the gateway: a customer's `pay` for it.
+    run.pay("p1", 1.0)
+    run.sent(1.1, 0.2, ended_by="engine", payment="p1", to="gateway-a", call="forward")
+    run.asked("p1", 1.4, operation="pay", to="gateway-a", call="forward")
+    run.pay("p2", 2.0)
+    run.sent(2.1, 0.2, ended_by="engine", payment="p2", to="gateway-a", call="forward")
+    run.asked("p2", 2.4, operation="pay", to="gateway-b", call="forward")
+    store = run.store(tmp_path, EDGE)
+    assert {hop.operation for name in ("p1", "p2") for hop in own_hops(store, name)} == {"forward"}
+    # The failure in front of the success is none of the payment.
+    assert break_point(store.story("p1").hops) is None
+    made = [decisions(store, name)[0] for name in ("p1", "p2")]
+    assert [(each.kind.value, each.target) for each in made] == [
+        ("retry", "gateway-a"),
+        ("failover", "gateway-b"),
+    ]
+
+
+def test_a_payment_that_an_edge_passed_on_was_not_refused(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.is_down("shop.forward.gateway-a", 1.0, 3.0)
+    run.pay("p1", 0.9, 1.0, "http_error")
+    run.asked("p1", 0.95, operation="pay", to="gateway-a", call="forward", status=503)
+    store = run.store(tmp_path, EDGE)
+    assert [hop.result.value for hop in own_hops(store, "p1")] == ["approved"]
 
 
 # -- decisions ------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from paychain.analysis.attribution.reversals import is_reversed
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
-from paychain.model.operations import MONEY
+from paychain.model.operations import MONEY, REVERSED
 from paychain.model.own_services import own_callers
 from paychain.payments.journal import Decision, DecisionKind, Movement
 from paychain.payments.outcome import HopResult
@@ -104,11 +104,11 @@ def of_payment(
         last[call] = hop
         if before is not None and before.callee == hop.callee:
             # A query is sent again and again anyway.
-            if not before.result.worked and hop.operation in MONEY:
+            if not before.result.worked and hop.operation in MONEY | REVERSED:
                 kind = DecisionKind.RETRY
                 yield _decision(kind, hop.caller, hop.callee, hop, hop.started_ns, before.result)
         # What follows an authorisation goes where that went.
-        elif hop.route > 0 and hop.operation == "authorise":
+        elif hop.route > 0 and hop.operation in REVERSED:
             why = before.result if before is not None else "not tried"
             kind = DecisionKind.FAILOVER
             yield _decision(kind, hop.caller, hop.callee, hop, hop.started_ns, why)
