@@ -179,7 +179,9 @@ def chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
         entries=list(chain.entries),
         deadline_ms=chain.deadline * 1000,
         links=[
-            LinkNode(name, link.role, link.provider or "", link.title)
+            LinkNode(
+                name, link.role, link.provider or "", link.title, is_own=link.service is not None
+            )
             for name, link in chain.links.items()
         ],
         edges=edges,
