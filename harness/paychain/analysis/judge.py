@@ -44,7 +44,7 @@ from paychain.payments.money import written
 
 LAG_LIMIT_MS = 250.0  # with later arrivals (p99) the load is not the declared one
 # Tolerances that count the findings of a money rule.
-_COUNTS = {
+COUNTS = {
     "double_charges": "no_double_charge",
     "orphaned_authorisations": "no_orphaned_authorisation",
 }
@@ -112,7 +112,7 @@ def tolerances(experiment: Experiment, seen: Observed) -> list[ToleranceResult]:
         else:
             results.append(_completed(declared.completed, seen.money))
     rules = {rule.rule: rule for rule in seen.money.rules}
-    for measure, name in _COUNTS.items():
+    for measure, name in COUNTS.items():
         most = getattr(declared, measure)
         if most is None:
             continue
@@ -220,7 +220,7 @@ def verdict(
     failed = [
         f"{tolerance_name(result)} was {result.observed_text} (required {result.required})"
         for result in results
-        if result.passed is False and result.measure not in _COUNTS
+        if result.passed is False and result.measure not in COUNTS
     ]
     unjudged = [
         f"{tolerance_name(result)} could not be judged: {result.observed_text}"

@@ -237,6 +237,22 @@ class MoneyFinding(msgspec.Struct, frozen=True):
     references: list[str]  # every authorisation involved, with its link
 
 
+class UnknownCall(msgspec.Struct, kw_only=True, frozen=True):
+    """Calls of payments that broke a money rule whose outcome their caller did not learn."""
+
+    caller: str
+    operation: str
+    callee: str
+    result: str  # a HopResult: timeout, http_error, …
+    code: str
+    payments: int
+
+    @property
+    def call(self) -> str:
+        """`shop.authorise`."""
+        return f"{self.caller}.{self.operation}"
+
+
 class MoneyRule(msgspec.Struct, frozen=True):
     """One money rule, and the payments that broke it."""
 
@@ -248,6 +264,7 @@ class MoneyRule(msgspec.Struct, frozen=True):
     is_judged: bool = True  # False: the run was cut short, and later movements could still undo it
     undecided: int = 0  # payments that were still in progress: it is not judged for them
     remedies: list[Remedy] = []  # what to change when it is broken, the likeliest first
+    unknown: list[UnknownCall] = []  # in these payments, the most frequent first
 
     @property
     def passed(self) -> bool | None:
