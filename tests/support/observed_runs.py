@@ -49,10 +49,20 @@ class ObservedRun:
     spans: int = 0
 
     def pay(
-        self, name: str, at_s: float, took_s: float = 1.0, result: str = "approved", tried: int = 1
+        self,
+        name: str,
+        at_s: float,
+        took_s: float = 1.0,
+        result: str = "approved",
+        tried: int = 1,
+        order: str = "",
     ) -> None:
         """A payment, or one more try of it."""
         end = HopResult(result)
+        outcomes = {
+            HopResult.APPROVED: Outcome.APPROVED,
+            HopResult.DECLINED: Outcome.DECLINED,
+        }
         if tried == 1:
             self.records.append(
                 PaymentRecord(
@@ -60,7 +70,7 @@ class ObservedRun:
                     intended_ns=ns(at_s),
                     started_ns=ns(at_s),
                     ended_ns=ns(at_s + took_s),
-                    outcome=Outcome.APPROVED if end is HopResult.APPROVED else Outcome.UNKNOWN,
+                    outcome=outcomes.get(end, Outcome.UNKNOWN),
                     technical=not end.worked,
                     code="",
                     shown=result,
@@ -72,6 +82,7 @@ class ObservedRun:
                     decided_by="",
                     error=None,
                     warm_up=False,
+                    order=order,
                 )
             )
         self.records.append(

@@ -30,6 +30,7 @@ from paychain.model.review import ReviewFinding, remedy_in
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.remedy import Change, Remedy, duration_text
 from paychain.payments.outcome import HopResult
+from paychain.payments.rules import OF_UNKNOWN
 
 MAX_REMEDIES = 3  # of one finding: more are a list of everything that could be better
 _EXECUTED_TWICE: tuple[Kind, ...] = (
@@ -74,6 +75,7 @@ _SLOW: tuple[Kind, ...] = ("hedge_too_early", "retries_without_budget", "amplifi
 _CAUSES: dict[str, tuple[Kind, ...]] = {
     "no_double_charge": _EXECUTED_TWICE,
     "no_orphaned_authorisation": _LEFT_HELD,
+    "no_charge_after_a_decline": _LEFT_HELD,
     "unknowns_resolved": _LEFT_HELD,
     "no_approval_without_money": _NEVER_COLLECTED,
     "authorisations_settled": _NEVER_COLLECTED,
@@ -124,7 +126,7 @@ _OF_UNKNOWN: frozenset[Kind] = frozenset(
         "reversal_given_up_early",
     }
 )
-_LEFT_BY_UNKNOWN = (*COUNTS.values(), "unknowns_resolved")
+_LEFT_BY_UNKNOWN = (*OF_UNKNOWN, "unknowns_resolved")
 _BREAKER = {"failure_rate": "50%", "window": "10s", "minimum_calls": 20, "open_for": "5s"}
 
 

@@ -156,6 +156,7 @@ def reconcile(story: Story, parties: Parties, order: StandInOrder | None = None)
         amount_minor=customer.amount_minor,
         currency=customer.currency,
         shown_approved=customer.outcome is Outcome.APPROVED,
+        shown_declined=customer.outcome is Outcome.DECLINED,
         authorisations=found,
         settling=parties.settling,
         merchants=parties.merchants,

@@ -5,10 +5,11 @@ A line is indented by two spaces for each level below the first.
 
 from __future__ import annotations
 
-from paychain.analysis.judge import COUNTS, not_final
+from paychain.analysis.judge import not_final
 from paychain.analysis.measures.measures import FallbackMeasure, MoneyFinding, MoneyRule
 from paychain.declaration.quantity import count
 from paychain.payments.money import written
+from paychain.payments.rules import OF_UNKNOWN
 from paychain.report.result import Result
 from paychain.report.text.wording import (
     back_to_normal,
@@ -77,7 +78,7 @@ def money_lines(result: Result) -> list[str]:
             for finding in rule.payments[:MAX_FINDINGS]
         ]
         # Of money that is held twice or for nobody it is the reason, and says what to change.
-        if rule.unknown and rule.rule in COUNTS.values():
+        if rule.unknown and rule.rule in OF_UNKNOWN:
             lines.append(f"  outcome not learnt by the caller: {_unknown_calls(rule)}")
     held = sum(rule.passed is True for rule in result.money.rules)
     lines.append(f"✓ {count(held, 'other money rule' if broken else 'money rule')} held")
