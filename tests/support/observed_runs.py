@@ -184,7 +184,7 @@ class ObservedRun:
     def asked(self, payment: str, at_s: float, took_s: float = 0.1, **more: Any) -> None:
         """A request that both saw."""
         shared = {name: more[name] for name in ("to", "status", "key") if name in more}
-        shared |= {"call": more.pop("call")} if "call" in more else {}
+        shared |= {name: more.pop(name) for name in ("call", "target") if name in more}
         port = self.sent(at_s, took_s, port=more.pop("port", None), **shared)
         self.came(payment, port, at_s + 0.01, **more)
 

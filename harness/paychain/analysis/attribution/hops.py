@@ -193,6 +193,11 @@ def operation_of(request: ObservedRequest) -> str:
     if request.received is not None:
         operation = request.received.operation
         return "authorise" if operation in _PAYING else operation
+    return named_by_path(request)
+
+
+def named_by_path(request: ObservedRequest) -> str:
+    """What method and path say that a request is for; an authorisation where they say nothing."""
     if request.method == "GET":
         return "query"
     path = request.target.partition("?")[0].lower()
