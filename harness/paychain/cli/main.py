@@ -27,6 +27,7 @@ from paychain.cli import (
 )
 from paychain.cli.exit_codes import SUMMARY, ExitCode
 from paychain.payments.errors import UserError
+from paychain.processes.interrupted import interruption_in
 
 app = typer.Typer(
     name="paychain",
@@ -55,12 +56,17 @@ app.add_typer(engine.app, name="engine")
 
 
 def main() -> None:
-    """Run the command; a user's mistake is printed without a traceback."""
+    """Run the command; a user's mistake or an interruption is printed without a traceback."""
     try:
         app()
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(ExitCode.USAGE)
-    except KeyboardInterrupt:
-        # before a command could handle it
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Typer makes an exit code of an interruption that the command did not handle.
+        interruption = interruption_in(end)
+        if interruption is None:
+            raise
+        kept = str(interruption) or "nothing was kept"
+        print(f"interrupted: {kept}", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)

@@ -20,6 +20,7 @@ from paychain.cli.options import (
     Seed,
     Toxiproxy,
 )
+from paychain.processes.interrupted import keeping
 
 if TYPE_CHECKING:
     from paychain.analysis.comparison import Comparison
@@ -129,12 +130,13 @@ def run(
     finished = runs.run(spec, chain_of(spec), choose(quiet=quiet or json))
 
     # After it: whatever the verdict, every output that was asked for is written.
-    comparison = _compare(finished, baseline) if baseline is not None else None
-    publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
-    if signing_key is not None:
-        sign_run(finished.folder, signing_key)
-    _print(finished, comparison, as_json=json, is_quiet=quiet)
-    _report_to_ci(finished.result)
+    with keeping(f"the run and its report are in {finished.folder}"):
+        comparison = _compare(finished, baseline) if baseline is not None else None
+        publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
+        if signing_key is not None:
+            sign_run(finished.folder, signing_key)
+        _print(finished, comparison, as_json=json, is_quiet=quiet)
+        _report_to_ci(finished.result)
     raise typer.Exit(_exit_code(finished, comparison, exit_zero=exit_zero))
 
 

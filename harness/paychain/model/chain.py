@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from paychain.declaration.quantity import Duration, Share, Span
 from paychain.declaration.schema import Declared, Short, several
@@ -166,6 +166,14 @@ class Link(Declared):
         ),
     ] = []
     challenge: Challenge = Challenge()
+
+    @model_validator(mode="after")
+    def _as_its_vendor(self) -> Self:
+        """A payment provider clears up what it left unknown behind itself, unless declared else."""
+        call = self.calls.get("authorise")
+        if self.dialect.is_vendors and call is not None and not call.declares("on_unknown"):
+            self.calls["authorise"] = call.with_default("on_unknown", "reverse")
+        return self
 
 
 class Hop(Declared):

@@ -32,6 +32,7 @@ Kind = Literal[
     "query_not_offered",
     "timeout_inversion",
     "deadline_too_short",
+    "dialect_not_declared",
     "breaker_cannot_open",
     "fault_without_traffic",
     "hedge_too_early",
@@ -178,6 +179,12 @@ KINDS: dict[Kind, KindFacts] = {
         "orphaned",
         "The customer gives up while the chain is still working, and may pay again.",
         "Visa Europe 2018-06-01: cardholders' repeats about doubled the failures counted",
+    ),
+    "dialect_not_declared": KindFacts(
+        "availability",
+        "No provider's SDK understands that JSON. Declare the provider's API (dialect: stripe, "
+        "adyen, …), or dialect: paychain where the service's own code speaks it.",
+        "docs/own-services.md: declaring and starting a service",
     ),
     "breaker_cannot_open": KindFacts(
         "availability",

@@ -27,6 +27,7 @@ from paychain.load.traffic.schedule import count
 from paychain.model.experiment import Times
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Record
+from paychain.processes.interrupted import keeping
 from paychain.runs.chains import OpenChain
 from paychain.runs.determinism import check_determinism
 from paychain.runs.finish import facts_of, finish
@@ -90,7 +91,8 @@ def run(spec: RunSpec, open_chain: OpenChain, progress: Progress | None = None) 
     if recorder.kept is not None and not facts.problems:
         facts.problems.extend(check_determinism(spec, folder, recorder.kept, recorder.message))
     recorder.close()
-    return finish(spec.inputs, facts, store, folder)
+    with keeping(f"its records are in {folder}, without a verdict"):
+        return finish(spec.inputs, facts, store, folder)
 
 
 # -- the experiment -----------------------------------------------------------------------------

@@ -395,6 +395,12 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
     (
+        "dialect_not_declared",
+        "psp",
+        [OWN, authorise("to: psp, claims: {timeout: 4s, on_unknown: reverse}")],
+        [],
+    ),
+    (
         "timeout_inversion",
         "gateway.authorise",
         [authorise("to: psp, timeout: 1s, on_unknown: reverse")],

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from paychain.analysis.measures.measures import Money, MoneyFinding, MoneyRule
+from paychain.analysis.measures.measures import Money, MoneyFinding, MoneyRule, UnknownCall
 from paychain.analysis.money.fingerprints import is_plain, stories_to_judge
 from paychain.analysis.money.leaks import no_card_number_in_a_file
 from paychain.analysis.money.orders import Orders, orders_of_several, wrong_minor
@@ -15,7 +15,13 @@ from paychain.analysis.money.parties import Parties
 from paychain.analysis.store.store import RunStore, Story
 from paychain.model.chain import Chain
 from paychain.payments.codes import PARTIAL_APPROVAL
-from paychain.payments.journal import DecisionKind, Movement, MovementKind, PaymentRecord
+from paychain.payments.journal import (
+    DecisionKind,
+    HopRecord,
+    Movement,
+    MovementKind,
+    PaymentRecord,
+)
 from paychain.payments.money import parts_of, to_minor, written
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled, StoodIn, authorisations
@@ -35,6 +41,7 @@ from paychain.payments.rules.traces import (
 )
 
 EXAMPLES = 100  # findings of one rule that are listed
+MAX_UNKNOWN = 10  # calls of unknown outcome that are listed for one rule
 # Rules that an approved payment breaks when what should have followed it never did.
 COMPLETION = frozenset({"authorisations_settled", "completed"})
 
@@ -149,6 +156,7 @@ def reconcile(story: Story, parties: Parties, order: StandInOrder | None = None)
         amount_minor=customer.amount_minor,
         currency=customer.currency,
         shown_approved=customer.outcome is Outcome.APPROVED,
+        shown_declined=customer.outcome is Outcome.DECLINED,
         authorisations=found,
         settling=parties.settling,
         merchants=parties.merchants,
@@ -192,17 +200,37 @@ class _Tally:
     count: int = 0
     amount: int = 0
     listed: list[MoneyFinding] = field(default_factory=list)
+    unknown: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
-    def add(self, finding: Finding) -> None:
-        """One more payment that broke the rule."""
+    def add(self, finding: Finding, unknown: Iterable[tuple[str, ...]]) -> None:
+        """One more payment that broke the rule, with its calls of unknown outcome."""
         self.count += 1
         self.amount += finding.amount_minor
+        self.unknown.update(unknown)
         if len(self.listed) < EXAMPLES:
             self.listed.append(
                 MoneyFinding(
                     finding.payment, finding.amount_minor, finding.text, list(finding.references)
                 )
             )
+
+
+def _unknown_calls(hops: Iterable[HopRecord]) -> set[tuple[str, ...]]:
+    """The calls whose outcome their caller did not learn, as the fields of `UnknownCall`."""
+    return {
+        (hop.caller, hop.operation, hop.callee, hop.result.value, hop.code)
+        for hop in hops
+        if hop.result.leaves_unknown and hop.operation != "notify"
+    }
+
+
+def _unknown_of(store: RunStore, judged: Reconciled, story: Story) -> set[tuple[str, ...]]:
+    """Those of a payment, or of all payments of an order. `story`: the newest of them."""
+    found = _unknown_calls(story.hops)
+    for payment in judged.payments:
+        if payment != story.payment:
+            found |= _unknown_calls(store.story(payment).hops)
+    return found
 
 
 def money(
@@ -226,8 +254,9 @@ def money(
         payment = reconcile(story, parties, order)
         is_decided = is_final and story.payment not in undecided
         for judged, broken in orders.judge(payment, is_final=is_decided):
+            unknown = _unknown_of(store, judged, story) if broken else set()
             for name, finding in broken.items():
-                tallies[name].add(finding)
+                tallies[name].add(finding, unknown)
                 store.keep(finding.payment)
             wrong += wrong_minor(broken)
             is_measured = story.customer is not None and not story.customer.warm_up
@@ -254,6 +283,19 @@ def money(
             payments=tallies[name].listed,
             is_judged=is_final or name in AT_ANY_TIME,
             undecided=len(undecided) if is_final and name not in AT_ANY_TIME else 0,
+            unknown=[
+                UnknownCall(
+                    caller=caller,
+                    operation=operation,
+                    callee=callee,
+                    result=result,
+                    code=code,
+                    payments=payments,
+                )
+                for (caller, operation, callee, result, code), payments in tallies[
+                    name
+                ].unknown.most_common(MAX_UNKNOWN)
+            ],
         )
         for name, rule in RULES.items()
         if rule.needs in parties.has

@@ -46,13 +46,21 @@ ALL_RULES = (
     own_services.paid_orders_have_the_amount,
     own_services.no_order_lost_with_its_webhook,
     own_services.no_forged_webhook_acted_on,
+    own_services.no_charge_after_a_decline,
     own_services.one_key_for_one_payment,
+)
+# Broken by money that is held where its caller did not learn so.
+OF_UNKNOWN = (
+    charges.no_double_charge.name,
+    charges.no_orphaned_authorisation.name,
+    own_services.no_charge_after_a_decline.name,
 )
 RULES: dict[str, Rule] = {rule.name: rule for rule in ALL_RULES}
 AT_ANY_TIME = frozenset(rule.name for rule in ALL_RULES if rule.judged == "at_any_time")
 
 __all__ = [
     "AT_ANY_TIME",
+    "OF_UNKNOWN",
     "RULES",
     "Authorisation",
     "Finding",

@@ -80,6 +80,7 @@ class Reconciled:
     payments: Sequence[str] = ()  # of an order with several, in the order of their ids
     is_part: bool = False  # its order has other payments, too
     shown_minor: int = 0
+    shown_declined: bool = False  # a final "no", not merely no approval
     overcapture: Mapping[str, float] = field(default_factory=dict)
     tenders: Mapping[tuple[str, str], int] = field(default_factory=dict)
     scheme: str = ""
@@ -101,6 +102,7 @@ class Reconciled:
         """Hold what every rule may rely on."""
         assert self.amount_minor >= 0
         assert self.shown_approved or not self.shown_minor  # only an approval shows an amount
+        assert not (self.shown_approved and self.shown_declined)
 
     def part_minor(self, entry: Authorisation) -> int:
         """What one authorisation should be about: all of the payment, or its tender.

@@ -35,6 +35,7 @@ MAX_REASONS = 3  # in the headline: more do not fit the first screen
 _BROKEN_RULES = {
     "no_double_charge": "{broken} charged more than once, {amount} too much",
     "no_orphaned_authorisation": "{amount} held for {broken} never confirmed to the customer",
+    "no_charge_after_a_decline": "{broken} declined to the customer and charged, {amount}",
     "no_approval_without_money": "{broken} approved without money behind them, {amount}",
     "customer_saw_the_amount": "{broken} confirmed with the wrong amount, off by {amount}",
     "amounts_equal": "{broken} booked with different amounts or currencies, off by {amount}",
