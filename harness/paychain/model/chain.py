@@ -238,7 +238,7 @@ class Chain(Declared):
 
     chain: Name
     title: str = ""
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3,5}$")] = "EUR"
     deadline: Span = 10.0
     propagate_deadline: bool = False
     settles_within: Span = 15.0
