@@ -22,6 +22,9 @@ from paychain.payments.rails.finality import Finality
 REPLACES_FROM = 110  # percent of the fee of the transaction that is replaced; geth's default
 
 
+Returns = Callable[["Transaction"], bool]  # whether what is undone waits for a block again
+
+
 class Refusal(StrEnum):
     """Why a ledger does not take a transaction, in the words of geth."""
 
@@ -142,7 +145,7 @@ class Ledger:
         if not self._halts:
             self._head_ns = now_ns
 
-    def reorganise(self, now_ns: int, depth: int, returns: Callable[[Transaction], bool]) -> int:
+    def reorganise(self, now_ns: int, depth: int, returns: Returns) -> int:
         """Replace the last `depth` blocks by empty ones; returns how many transactions are undone.
 
         Each of them waits in the pool again where `returns` says so, and is lost otherwise. Blocks
