@@ -179,7 +179,7 @@ class Link(Declared):
         Literal["one_per_payment", "each_try"],
         Field(
             description="Whether a transfer without an answer is sent again as the same bytes, or "
-            "signed anew with the next nonce: a mistake that is common, so it can be declared."
+            "signed once more with the next nonce: a common mistake, so it can be declared."
         ),
     ] = "one_per_payment"
     # ledger

@@ -50,7 +50,7 @@ ALL_RULES = (
     payouts.sent_once,
     payouts.no_payout_without_funding,
     payouts.reservation_kept_until_dead,
-    payouts.told_once_and_right,
+    payouts.reported_once_and_right,
     payouts.sequence_without_gaps,
     payouts.legs_balance,
 )

@@ -1,4 +1,4 @@
-"""What the books say of a payout: what was reserved for it, signed, transferred, and told.
+"""What the books say of a payout: what was reserved for it, signed, transferred, reported.
 
 exchange    reserved ──▶ spent | freed                   leg in
 wallet      signed …1, signed …2                         each is a transaction of its own
@@ -9,7 +9,7 @@ customer    the answer to the request, then what the exchange reports
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from paychain.payments.journal import (
     Decision,
@@ -27,33 +27,36 @@ Funded = Mapping[str, tuple[int, int]]
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
-    """Signed bytes and what a ledger made of them. `moved`: +1 for a block, -1 for one undone."""
+    """Signed bytes and what a ledger made of them. `blocks`: how many have it: 0 or 1."""
 
     name: str
     signed_ns: int | None = None  # None: no wallet says that it signed them
-    moved: list[tuple[int, int]] = field(default_factory=list)  # time and which
+    mined_ns: int | None = None  # for the first time
+    blocks: int = 0
     amount_minor: int = 0
 
     @property
     def stands(self) -> bool:
         """Whether a block has it in the end."""
-        return sum(step for _, step in self.moved) > 0
+        return self.blocks > 0
 
 
 @dataclass(kw_only=True)
 class OnChain:
     """Everything about one payment's way over a ledger. Times are ns since the run's epoch.
 
-    `reserved`, `freed` and `spent`: times of such movements with their amounts. `told`: what the
-    customer was told, in this order: approved or declined; nothing while it was pending. `funded`:
+    `together`: the names of the transactions that blocks had at the moment when they had most.
+    `reserved`, `freed` and `spent`: times of such movements with their amounts. `reported`: what
+    the customer saw, in this order: approved or declined; nothing while it was pending. `funded`:
     see `Funded`, of this payment's reservation.
     """
 
     transactions: Sequence[Transaction]
+    together: Sequence[str] = ()
     reserved: Sequence[tuple[int, int]] = ()
     freed: Sequence[tuple[int, int]] = ()
     spent: Sequence[tuple[int, int]] = ()
-    told: Sequence[str] = ()
+    reported: Sequence[str] = ()
     funded: tuple[int, int] | None = None
 
     @property
@@ -61,24 +64,9 @@ class OnChain:
         """The transactions that a block has in the end."""
         return [transaction for transaction in self.transactions if transaction.stands]
 
-    @property
-    def most_at_once(self) -> list[Transaction]:
-        """The most transactions that blocks had at one moment."""
-        steps = sorted(
-            (at_ns, step, transaction.name)
-            for transaction in self.transactions
-            for at_ns, step in transaction.moved
-        )
-        by_name = {transaction.name: transaction for transaction in self.transactions}
-        most: list[str] = []
-        now: list[str] = []
-        for _, step, name in steps:
-            if step > 0:
-                now = [*now, name]
-            elif name in now:
-                now = [other for other in now if other != name]
-            most = max(most, now, key=len)
-        return [by_name[name] for name in most]
+    def amount_of(self, name: str) -> int:
+        """The amount of a transaction, in minor units."""
+        return next(each.amount_minor for each in self.transactions if each.name == name)
 
 
 def on_chain(
@@ -87,33 +75,45 @@ def on_chain(
     decisions: Iterable[Decision],
     funded: Funded | None = None,
 ) -> OnChain:
-    """A payment's records, as the rules about ledgers read them."""
+    """A payment's records, as the rules about ledgers read them.
+
+    Movements come in the order of the ledger's book: what is undone and mined at one moment keeps
+    its order there.
+    """
     found: dict[str, Transaction] = {}
     reservations: dict[MovementKind, list[tuple[int, int]]] = {kind: [] for kind in _RESERVATIONS}
     reference = ""
-    told: list[tuple[int, str]] = []
+    together: list[str] = []
+    reported: list[tuple[int, str]] = []
     if customer.outcome is not Outcome.UNKNOWN:
-        told.append((customer.ended_ns, customer.outcome.value))
+        reported.append((customer.ended_ns, customer.outcome.value))
     for decision in decisions:
         if decision.kind is DecisionKind.SIGNED:
             _of(found, decision.detail).signed_ns = decision.at_ns
         elif decision.kind is DecisionKind.REPORTED:
-            told.append((decision.at_ns, decision.detail))
+            reported.append((decision.at_ns, decision.detail))
     for move in movements:
         if move.kind in reservations:
             reservations[move.kind].append((move.at_ns, move.amount_minor))
             reference = move.reference
         elif move.leg == "out":
             transaction = _of(found, move.reference)
-            step = -1 if move.kind is MovementKind.UNDONE else 1
-            transaction.moved.append((move.at_ns, step))
             transaction.amount_minor = move.amount_minor
+            if move.kind is MovementKind.UNDONE:
+                transaction.blocks -= 1
+                continue
+            transaction.blocks += 1
+            if transaction.mined_ns is None:
+                transaction.mined_ns = move.at_ns
+            now = [each.name for each in found.values() if each.stands]
+            together = max(together, now, key=len)
     return OnChain(
         transactions=list(found.values()),
+        together=together,
         reserved=reservations[MovementKind.RESERVED],
         freed=reservations[MovementKind.FREED],
         spent=reservations[MovementKind.SPENT],
-        told=[word for _, word in sorted(told)],
+        reported=[word for _, word in sorted(reported)],
         funded=(funded or {}).get(reference),
     )
 

@@ -1,15 +1,17 @@
-"""Payouts over a ledger: sent once, from money that was set apart for it, and told as it was.
+"""Payouts over a ledger: sent once, from money that was set apart for it, and reported as it was.
 
 Source: docs/crypto.md.
 """
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from paychain.payments.rules.beyond import freed, reserved
 from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.rule import money_rule
 
-_APPROVED, _DECLINED = "approved", "declined"
+_APPROVED = "approved"
 
 
 @money_rule("Sent once", judged="at_any_time", beyond=None, needs="ledger")
@@ -20,11 +22,11 @@ def sent_once(payment: Reconciled) -> Finding | None:
     finding is what was sent beyond the first.
     """
     chain = payment.on_chain
-    if chain is None or len(sent := chain.most_at_once) < 2:
+    if chain is None or len(chain.together) < 2:
         return None
-    again_minor = sum(transaction.amount_minor for transaction in sent[1:])
-    names = ", ".join(transaction.name for transaction in sent)
-    return Finding.of(payment, again_minor, f"sent {len(sent)} times: {names}")
+    again_minor = sum(chain.amount_of(name) for name in chain.together[1:])
+    text = f"sent {len(chain.together)} times: {', '.join(chain.together)}"
+    return Finding.of(payment, again_minor, text)
 
 
 @money_rule("No payout without funding", judged="at_any_time", beyond=reserved, needs="ledger")
@@ -39,7 +41,7 @@ def no_payout_without_funding(payment: Reconciled) -> Finding | None:
     begun = [
         at_ns
         for transaction in chain.transactions
-        for at_ns in (transaction.signed_ns, *(moved for moved, _ in transaction.moved))
+        for at_ns in (transaction.signed_ns, transaction.mined_ns)
         if at_ns is not None
     ]
     first_ns = min((at_ns for at_ns, _ in chain.reserved), default=None)
@@ -68,25 +70,27 @@ def reservation_kept_until_dead(payment: Reconciled) -> Finding | None:
     return Finding.of(payment, freed_minor, text)
 
 
-@money_rule("Told once and right", judged="at_the_end", beyond=None, needs="ledger")
-def told_once_and_right(payment: Reconciled) -> Finding | None:
-    """What the customer is told last is what the ledger says, and nothing final is taken back.
+@money_rule("Reported once and right", judged="at_the_end", beyond=None, needs="ledger")
+def reported_once_and_right(payment: Reconciled) -> Finding | None:
+    """What the customer sees last is what the ledger says, and nothing final is taken back.
 
-    Pending is no final word. A payout that was made is reported to the customer in the end.
+    Pending is no final word. A payout that was made is reported as such in the end.
     """
     chain = payment.on_chain
     if chain is None:
         return None
-    last = chain.told[-1] if chain.told else ""
-    told = f"the customer was told {' and then '.join(chain.told) or 'nothing'}"
-    if len(set(chain.told)) > 1:
-        return Finding.of(payment, payment.amount_minor, told)
+    last = chain.reported[-1] if chain.reported else ""
+    changes = [word for word, _ in groupby(chain.reported)]
+    saw = f"the customer saw {', then '.join(changes) or 'no outcome'}"
+    if len(changes) > 1:
+        return Finding.of(payment, payment.amount_minor, saw)
     is_sent = bool(chain.standing)
     if is_sent and last != _APPROVED:
         sent = ", ".join(transaction.name for transaction in chain.standing)
-        return Finding.of(payment, payment.amount_minor, f"{sent} stands, and {told}")
-    if not is_sent and last == _APPROVED:
-        return Finding.of(payment, payment.amount_minor, f"{told}, and no transfer stands")
+        return Finding.of(payment, payment.amount_minor, f"{sent} stands, and {saw}")
+    # That an approval has no money behind it is a finding of its own.
+    if not is_sent and last == _APPROVED and not payment.lacks_money:
+        return Finding.of(payment, payment.amount_minor, f"{saw}, and no transfer stands")
     return None
 
 

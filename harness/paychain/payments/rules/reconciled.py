@@ -171,7 +171,7 @@ class Reconciled:
         """Money is held, and the customer knows of no approval, nor does the merchant's book."""
         is_known = self.shown_approved or (self.book is not None and self.book.is_paid)
         # What is paid out is known to whoever asks, however late that was.
-        is_known |= self.on_chain is not None and "approved" in self.on_chain.told
+        is_known |= self.on_chain is not None and "approved" in self.on_chain.reported
         return not is_known and self.exposure_minor > 0 and not self.is_double_charged
 
     @property
@@ -209,7 +209,12 @@ class Reconciled:
 
     @property
     def has_had_money(self) -> bool:
-        """Money is held or taken for it, or was, wherever it went since."""
+        """Money is held or taken for it, or was, wherever it went since.
+
+        A payout has its money on the ledger, whatever became of its reservation.
+        """
+        if self.on_chain is not None:
+            return bool(self.on_chain.standing)
         return any(position.was_there for position in self._moneys())
 
     @property

@@ -28,11 +28,11 @@ PAUSE_S = 0.5  # before a wallet that gave no final answer is asked again
 
 @dataclass(slots=True)
 class _Payout:
-    """One payout. `told`: its outcome, as whoever asks is told; None while it is pending."""
+    """One payout. `known`: its outcome, None while it is pending."""
 
     request: PaymentRequest
     is_reserved: bool = True
-    told: Outcome | None = None
+    known: Outcome | None = None
     code: str = ""
     answerable: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -78,8 +78,8 @@ class Exchange(Role):
         return _Payout(reserved)
 
     def _status(self, payout: _Payout) -> Answer:
-        """What whoever asks is told now."""
-        match payout.told:
+        """What whoever asks sees now."""
+        match payout.known:
             case Outcome.APPROVED:
                 return self.approve(payout.request)
             case Outcome.DECLINED:
@@ -90,23 +90,23 @@ class Exchange(Role):
     async def _pay_out(self, payout: _Payout, parent: str) -> None:
         """Ask the wallet until it is known what became of the transfer."""
         assert self.link.funding is not None
-        while (told := await self._transfer(payout, parent)) is None:
+        while (known := await self._transfer(payout, parent)) is None:
             if self.link.funding.frees == "on_timeout" and payout.is_reserved:
                 self._free(payout)
                 payout.answerable.set()
             await asyncio.sleep(PAUSE_S)
-        if told is Outcome.APPROVED and payout.is_reserved:
+        if known is Outcome.APPROVED and payout.is_reserved:
             self.context.moved(MovementKind.SPENT, payout.request, self.name)
         elif payout.is_reserved:
             self._free(payout)
-        payout.told = told
+        payout.known = known
         self.context.decided(
             DecisionKind.REPORTED,
             "pay",
             "",
             payment=payout.request.payment,
             attempt=payout.request.attempt,
-            detail=told.value,
+            detail=known.value,
         )
         payout.answerable.set()
 
