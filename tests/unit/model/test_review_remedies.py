@@ -113,9 +113,7 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
     (
         "signed_twice",
         "wallet",
-        of_payouts(
-            "  wallet:\n    role: wallet\n", "  wallet:\n    role: wallet\n    nonces: each_try\n"
-        ),
+        of_payouts("    role: wallet\n", "    role: wallet\n    nonces: each_try\n"),
         [],
     ),
     ("freed_early", "payouts", of_payouts("amount: 5000", "amount: 5000, frees: on_timeout"), []),
