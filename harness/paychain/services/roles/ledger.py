@@ -92,12 +92,12 @@ class Ledger(Role):
         return self.approve(request) if refusal is None else self.decline(refusal, transaction.id)
 
     async def _read(self, request: PaymentRequest, parent: str) -> Answer:
-        now_ns = self.context.now_ns()
+        now_ns = self.context.now_ns()  # one moment for all that is said
         receipt = self._ledger.receipt(request.reference, now_ns)
-        self._journal()
         sighting = Sighting(
             self._ledger.head(now_ns), receipt.is_known, receipt.mined_at, receipt.is_final
         )
+        self._journal()
         return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=sighting)
 
     def _journal(self) -> None:

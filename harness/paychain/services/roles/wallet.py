@@ -28,6 +28,7 @@ from paychain.services.roles.role import Role, Work
 _TAKEN = frozenset({Refusal.ALREADY_KNOWN, Refusal.NONCE_TOO_LOW})
 MAX_SIGNED = 5  # transactions of one transfer: so often a naive wallet tries
 UNSEEN_LOOKS = 3  # in a row, after which a node has lost what it was sent
+MAX_DOUBLINGS = 4  # of the pause while no node answers: they are not asked in a storm
 
 
 @dataclass(slots=True)
@@ -47,6 +48,7 @@ class _Transfer:
     request: PaymentRequest
     transactions: list[_Transaction] = field(default_factory=list)
     final: asyncio.Event = field(default_factory=asyncio.Event)
+    failures: int = 0  # rounds in a row that brought nothing
 
 
 @dataclass
@@ -114,13 +116,16 @@ class Wallet(Role):
     async def _deliver(self, transfer: _Transfer, parent: str) -> None:
         """Send and look until all that was signed is final."""
         while not all(map(_is_final, transfer.transactions)):
+            has_failed = False
             for transaction in list(transfer.transactions):
                 if not transaction.is_sent:
                     await self._broadcast(transfer, transaction, parent)
+                    has_failed |= not transaction.is_sent
             await asyncio.sleep(self._pause_s(transfer))
             for transaction in transfer.transactions:
                 if transaction.is_sent and not _is_final(transaction):
-                    await self._look(transaction, parent)
+                    has_failed |= not await self._look(transaction, parent)
+            transfer.failures = transfer.failures + 1 if has_failed else 0
             if any(map(_is_final, transfer.transactions)):
                 transfer.final.set()
 
@@ -137,8 +142,8 @@ class Wallet(Role):
         ):
             self._sign(transfer)
 
-    async def _look(self, transaction: _Transaction, parent: str) -> None:
-        """Read what a node knows of it; bytes that were lost on the way are sent again."""
+    async def _look(self, transaction: _Transaction, parent: str) -> bool:
+        """Read what a node knows of it, if one answers; bytes that were lost are sent again."""
         end = await self.calls["read"].execute(transaction.request, parent)
         answer = end.reply.answer
         if (
@@ -147,18 +152,19 @@ class Wallet(Role):
             or answer.sighting is None
             or answer.reference != transaction.request.reference
         ):
-            return
+            return False
         transaction.sighting = answer.sighting
         if answer.sighting.is_known:
             transaction.unseen = 0
-            return
+            return True
         transaction.unseen += 1
         if transaction.unseen >= UNSEEN_LOOKS:
             transaction.unseen = 0
             transaction.is_sent = False
+        return True
 
     def _pause_s(self, transfer: _Transfer) -> float:
-        """Until the next look: a block, or as many as are missing to the next transaction's end."""
+        """Seconds until the next look: a block, or as many as the next transaction lacks."""
         after = self.chain.links[self.chain.network].final.after or 0
         missing = [
             after - (sighting.head - sighting.mined_at)
@@ -168,7 +174,8 @@ class Wallet(Role):
             if not _is_final(transaction)
             for sighting in (transaction.sighting,)
         ]
-        return max(1, min(missing, default=1)) * self._block_s
+        doubled = 2 ** min(transfer.failures, MAX_DOUBLINGS)
+        return max(doubled, min(missing, default=1)) * self._block_s
 
 
 def _is_final(transaction: _Transaction) -> bool:
