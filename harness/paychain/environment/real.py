@@ -131,14 +131,14 @@ class RealChain:
         """Engine, mocks, proxies, own services; all ready when this returns."""
         observing = None
         if self._requests is not None:
-            observing = engines.Observing(self.spools.new("exchanges"), self.epoch_ns)
+            observing = engines.Observing(self.spools.new("exchanges", "the fault engine"), self.epoch_ns)
         self.engine = engines.start(self._toxiproxy, self.children, self._seed, observing)
         refuse_mixed(self._loaded, self.engine.name)
         self.proxies.add_engine(HERE, self.engine.control, self.epoch_ns)
         ports = self._services.start()
         for name, placed in self._chain.hosts.items():
             remote = self._remotes[name] = Remote(name, placed, self._loaded, self._token)
-            remote.begin(self._seed, self.epoch_ns, self.spools.new(f"host-{name}"))
+            remote.begin(self._seed, self.epoch_ns, self.spools.new(f"host-{name}", f"host {name}"))
             ports |= remote.ports
             if remote.engine is not None:
                 self.proxies.add_engine(name, remote.engine, remote.epoch_ns)
@@ -368,7 +368,7 @@ class RealChain:
             self.proxies.take_events(self._own.extend)
         # The load first, then own services: they may still want to reach what is behind them.
         if self._before_load is not None:
-            self.children.stop(self._before_load)
+            self._problems += self.children.stop(self._before_load)
         self.own.stop()
         engine = self.engine
         if engine is not None and engine.child is not None and engine.control.lost:
@@ -380,7 +380,7 @@ class RealChain:
             if remote.problem:
                 self._problems.append(remote.problem)
         self.proxies.close()
-        self.children.stop()
+        self._problems += self.children.stop()
         self._services.close()
         self._is_stopped = True
 
@@ -406,7 +406,9 @@ class RealChain:
                 remote.facts(self.proxies.hops_on(remote.name)) for remote in self._remotes.values()
             ],
             services=self.own.facts(),
-            problems=[*self._problems, *self.spools.problems()],
+            problems=list(self._problems),
+            # A process that goes on still writes: by hand, a run may end while its chain does not.
+            incomplete=self.spools.incomplete(self._services.killed) if self._is_stopped else [],
         )
 
     def interrupt(self, error: BaseException) -> None:

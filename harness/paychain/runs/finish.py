@@ -49,7 +49,8 @@ def facts_of(
         workers=report.workers,
         hosts=report.hosts,
         services=[_since_load(service, conducted.times) for service in report.services],
-        problems=[*conducted.problems, *report.problems],
+        problems=[*conducted.problems, *report.problems, *report.incomplete],
+        incomplete=report.incomplete,
         interrupted=interrupted,
     )
 

@@ -95,4 +95,5 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     hosts: list[HostFacts] = []
     services: list[ServiceFacts] = []  # links that were the user's processes
     problems: list[str] = []  # what went wrong with the harness itself, in plain sentences
+    incomplete: list[str] = []  # journals with records missing, in sentences: no money is judged
     interrupted: bool = False

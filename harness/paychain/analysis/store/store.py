@@ -25,6 +25,7 @@ from paychain.payments.journal import (
     EngineEvent,
     FaultSwitch,
     HopRecord,
+    LinkSwitch,
     Movement,
     MovementKind,
     PaymentRecord,
@@ -39,6 +40,7 @@ _TABLES: dict[type[Any], str] = {
     Decision: "decision",
     FaultSwitch: "switch",
     EngineEvent: "engine_event",
+    LinkSwitch: "link_switch",
     Stall: "stall",
     Exchange: "exchange",
     ReceivedRequest: "received",
@@ -60,7 +62,7 @@ _INDEXED = {  # with the columns that queries over whole runs need: they read th
 assert tuple(_STORY) == SHAPED
 _FACTS, _KEPT_ONE_IN = "facts", "kept_one_in"  # rows of the table `meta`
 Row = TypeVar("Row", bound=Record)
-VERSION = 3  # of the tables' columns: one more whenever a record gets a field
+VERSION = 4  # of the tables' columns: one more whenever a record gets a field
 PAGE_BYTES = 16_384  # fewer, longer reads: judging a million payments takes 8 % less time
 CACHE_KB = 100_000  # of pages; indexes are sorted in as much
 

@@ -118,7 +118,7 @@ class Waiting:
             case "GET", ["spool", offset]:
                 return HttpResponse(200, self._piece(int(offset)), {})
             case "POST", ["flush"]:
-                self._journal.flush()
+                self._journal.close()  # the run has all it wants: what comes now is not its
                 return json_response(200, {"size": self._spool.stat().st_size})
             case "POST", ["end"]:
                 self.over.set()
