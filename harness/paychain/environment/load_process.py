@@ -24,7 +24,9 @@ class LoadProcess:
     lead_s = 0.3  # between the go and the first payment
     last_s = 2.0  # after the deadline of the last payment everything is recorded, or it hangs
 
-    def __init__(self, children: Children, folder: Path, new_spool: Callable[[str, str], Path]) -> None:
+    def __init__(
+        self, children: Children, folder: Path, new_spool: Callable[[str, str], Path]
+    ) -> None:
         self._children, self._new_spool = children, new_spool
         self._folder = folder.absolute()  # Locust runs in it
         self._plan: LoadPlan | None = None

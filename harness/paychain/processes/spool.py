@@ -18,11 +18,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from paychain.payments.journal import Journal, JournalEnd, Record, Stall, encode
+from paychain.payments.journal import Journal, JournalEnd, LinkSwitch, Record, Stall, encode
 from paychain.processes.stalls import StallDetector
 
 FLUSH_S = 0.1  # a record is in the file after this
-JOURNAL_FAILED = 74  # exit code of a process whose journal cannot be written: EX_IOERR of sysexits.h
+JOURNAL_FAILED = (
+    74  # exit code of a process whose journal cannot be written: EX_IOERR of sysexits.h
+)
 
 
 class SpoolFile:
@@ -116,3 +118,14 @@ def record_stalls(process: str, journal: Journal, now_ns: Callable[[], int]) -> 
         journal.append(Stall(process, from_ns, until_ns))
 
     StallDetector(now_ns, record).keep()
+
+
+def record_switches(
+    process: str, journal: Journal, now_ns: Callable[[], int]
+) -> Callable[[str, str], None]:
+    """What records each switch of this process: called with what was done and the fault."""
+
+    def record(action: str, fault: str) -> None:
+        journal.append(LinkSwitch(process=process, action=action, fault=fault, at_ns=now_ns()))
+
+    return record

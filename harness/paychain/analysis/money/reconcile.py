@@ -272,9 +272,7 @@ def unjudged(store: RunStore, chain: Chain, why: str) -> Money:
     """What the books say as far as they are known, and no rule judged by them."""
     parties = Parties.of(chain)
     rules = [
-        MoneyRule(
-            rule=name, title=rule.title, findings=0, amount=0, payments=[], is_judged=False
-        )
+        MoneyRule(rule=name, title=rule.title, findings=0, amount=0, payments=[], is_judged=False)
         for name, rule in RULES.items()
         if rule.needs in parties.has
     ]

@@ -48,7 +48,7 @@ class SpoolReader:
 
     @property
     def missing(self) -> str:
-        """What is missing of a journal that nobody writes any more, in words; "" when nothing is."""
+        """What is missing of a journal that nobody writes any more, in words; "" for nothing."""
         if self.error:
             return f"it could not be read to its end: {self.error}"
         if self._end is None:
