@@ -174,13 +174,13 @@ def _of_somebody_else(
         *(
             (event.at_ns, f"{event.proxy}: {_WHAT[event.kind]}".removeprefix(": "))
             for event in store.rows(EngineEvent)
-            if event.kind in _ENGINE_SWITCHES and event.at_ns >= start_ns
+            if event.kind in _ENGINE_SWITCHES and event.at_ns > start_ns
             if not ordered.has_engine_switch(event)
         ),
         *(
             (event.at_ns, f"{event.process}: {_WHAT[event.action]}")
             for event in store.rows(LinkSwitch)
-            if event.at_ns >= start_ns and not ordered.has_link_switch(event)
+            if event.at_ns > start_ns and not ordered.has_link_switch(event)
         ),
     ]
     if not strange:
@@ -198,7 +198,7 @@ def _before(ordered: _Ordered, store: RunStore, start_ns: int) -> Iterator[tuple
     toxics: dict[tuple[str, str], EngineEvent] = {}
     disabled: dict[str, EngineEvent] = {}
     for event in store.rows(EngineEvent):
-        if event.at_ns >= start_ns:
+        if event.at_ns > start_ns:
             continue
         if event.kind == "toxic_added":
             toxics[event.proxy, event.toxic or ""] = event
@@ -216,9 +216,9 @@ def _before(ordered: _Ordered, store: RunStore, start_ns: int) -> Iterator[tuple
             yield stop.at_ns, f"{stop.proxy}: {_WHAT[stop.kind]}"
     faults: dict[tuple[str, str], LinkSwitch] = {}
     for switch in store.rows(LinkSwitch):
-        if switch.at_ns < start_ns and switch.action == "applied":
+        if switch.at_ns <= start_ns and switch.action == "applied":
             faults[switch.process, switch.fault] = switch
-        elif switch.at_ns < start_ns and switch.action == "healed":
+        elif switch.at_ns <= start_ns and switch.action == "healed":
             faults.pop((switch.process, switch.fault), None)
     for switch in faults.values():
         if not _is_on(ordered.by_fault[switch.fault], start_ns):

@@ -119,6 +119,7 @@ def run(
             interleaving=interleaving,
             names=names,
         ),
+        names=names,
         toxiproxy=toxiproxy,
         spread=spread,
         virtual=virtual,

@@ -61,6 +61,7 @@ class RunSpec:
     out: Path  # where the run's folder is made
     seed: int = 1
     command: str = ""
+    names: Names = NO_NAMES  # what the chain calls what the experiment names
     # In real time:
     toxiproxy: str | None = None  # another engine than the embedded one
     services: tuple[str, ...] | None = None  # the command of a services process; None: ours
