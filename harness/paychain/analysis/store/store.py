@@ -19,6 +19,7 @@ from paychain.analysis.store.meta import KEPT_ONE_IN, RECORDED, TIMES, Meta
 from paychain.analysis.store.shapes import SHAPED, TABLE, WITH_PARTY, Shapes
 from paychain.analysis.store.thinning import MAX_HOPS, choose, copy_kept
 from paychain.model.experiment import Times
+from paychain.payments.errors import UserError
 from paychain.payments.exchanges import Exchange, ReceivedRequest
 from paychain.payments.journal import (
     Decision,
@@ -131,6 +132,16 @@ class RunStore(Meta):
     def reopen(cls, path: Path) -> RunStore:
         """The store of a run whose process has ended, to judge it again. Raises UserError."""
         return cls(connections.open_(path, VERSION, is_read_only=False))
+
+    def check(self, folder: Path) -> None:
+        """Raises UserError when the records in a run directory cannot all be read."""
+        try:
+            found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            found = str(error)
+        if found != "ok":
+            raise UserError(f"the run.db in {folder} is damaged: {found}")
+        self.facts()
 
     @property
     def _db(self) -> sqlite3.Connection:
