@@ -333,17 +333,34 @@ def money(
         for name, rule in RULES.items()
         if rule.needs in parties.has
     ]
-    if store.folder is not None:
-        store.settle()  # or the indexes would be searched twice, once in the log
-        rules.append(no_card_number_in_a_file(store.folder))
     return Money(
-        rules=rules,
+        rules=[*rules, *_of_files(store)],
         books=_books(store, chain),
         wrong=wrong,
         uncompleted=uncompleted if is_final else None,
         undecided=len(undecided),
         undecided_payments=sorted(undecided)[:EXAMPLES],
     )
+
+
+def unjudged(store: RunStore, chain: Chain, why: str) -> Money:
+    """What the books say as far as they are known, and no rule judged by them."""
+    parties = Parties.of(chain)
+    rules = [
+        MoneyRule(rule=name, title=rule.title, findings=0, amount=0, payments=[], is_judged=False)
+        for name, rule in RULES.items()
+        if rule.needs in parties.has
+    ]
+    rules += _of_files(store)
+    return Money(rules=rules, books=_books(store, chain), wrong=0, unjudged=why)
+
+
+def _of_files(store: RunStore) -> list[MoneyRule]:
+    """The rules about what is in the run's files, whatever its records are."""
+    if store.folder is None:
+        return []
+    store.settle()  # or the indexes would be searched twice, once in the log
+    return [no_card_number_in_a_file(store.folder)]
 
 
 def _books(store: RunStore, chain: Chain) -> dict[str, dict[str, int]]:
