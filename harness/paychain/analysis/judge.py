@@ -53,7 +53,9 @@ _AT_MOST = ("<=", "<")  # comparisons that a larger value cannot satisfy once a 
 
 
 def not_final(money: Money) -> str:
-    """Why rules about what is left in the end are not judged."""
+    """Why rules, or those about what is left in the end, are not judged."""
+    if money.unjudged:
+        return money.unjudged
     if not money.undecided:
         return NOT_FINAL
     return f"{count(money.undecided, 'payment')} still in progress when the drain ended"
@@ -107,8 +109,8 @@ def tolerances(experiment: Experiment, seen: Observed) -> list[ToleranceResult]:
     if declared.completed is not None:
         # What is due may still be done after a run that was cut short.
         if seen.money.uncompleted is None:
-            unjudged = _unjudged("completed", "all", declared.completed.text, NOT_FINAL)
-            results.append(unjudged)
+            why = seen.money.unjudged or NOT_FINAL
+            results.append(_unjudged("completed", "all", declared.completed.text, why))
         else:
             results.append(_completed(declared.completed, seen.money))
     rules = {rule.rule: rule for rule in seen.money.rules}
@@ -120,7 +122,8 @@ def tolerances(experiment: Experiment, seen: Observed) -> list[ToleranceResult]:
         if rules[name].is_judged:
             results.append(_count(measure, most, rules[name].findings, rules[name].undecided))
         else:
-            results.append(_unjudged(measure, "all", f"<= {most}", NOT_FINAL))
+            why = seen.money.unjudged or NOT_FINAL
+            results.append(_unjudged(measure, "all", f"<= {most}", why))
     return results
 
 

@@ -308,6 +308,7 @@ class Money(msgspec.Struct, frozen=True):
     undecided_payments: list[str] = []  # at most the first 100
     # `completed` if none of those is completed; None: as there
     completed_at_least: float | None = None
+    unjudged: str = ""  # why no rule was judged by what is in the books; "" when they were
 
 
 class Second(msgspec.Struct, kw_only=True, frozen=True, array_like=True):

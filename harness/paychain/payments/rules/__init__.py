@@ -6,7 +6,7 @@ payment and gives a finding or None. Source: docs/domain.md §2.5 (I1 to I13).
 
 from __future__ import annotations
 
-from paychain.payments.rules import amounts, books, charges, conduct, own_services
+from paychain.payments.rules import amounts, books, charges, conduct, own_services, payouts
 from paychain.payments.rules.authorisation import Authorisation, authorisations
 from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import (
@@ -48,6 +48,12 @@ ALL_RULES = (
     own_services.no_forged_webhook_acted_on,
     own_services.no_charge_after_a_decline,
     own_services.one_key_for_one_payment,
+    payouts.sent_once,
+    payouts.no_payout_without_funding,
+    payouts.reservation_kept_until_dead,
+    payouts.reported_once_and_right,
+    payouts.sequence_without_gaps,
+    payouts.legs_balance,
 )
 # Broken by money that is held where its caller did not learn so.
 OF_UNKNOWN = (

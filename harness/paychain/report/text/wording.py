@@ -93,7 +93,7 @@ def required(text: str) -> str:
 
 def unbroken(text: str) -> str:
     """The text with no line break possible between a number and its unit."""
-    return re.sub(r"(?<=\d) (?=(?:%|ms|s|[A-Z]{3})(?:\W|$))|(?<=[≥≤<>]) ", "\u00a0", text)
+    return re.sub(r"(?<=\d) (?=(?:%|ms|s|[A-Z]{3,5})(?:\W|$))|(?<=[≥≤<>]) ", "\u00a0", text)
 
 
 def tolerance_title(tolerance: ToleranceResult) -> str:
