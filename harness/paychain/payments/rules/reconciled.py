@@ -94,6 +94,7 @@ class Reconciled:
     beyond_limits: Sequence[str] = ()
     book: MerchantsBook | None = None
     reused_keys: Sequence[str] = ()
+    captured_again: Sequence[str] = ()
     unsigned_webhooks: Sequence[str] = ()
     lost_webhooks: Sequence[str] = ()
 
