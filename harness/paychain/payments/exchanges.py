@@ -19,9 +19,7 @@ from paychain.payments.outcome import HopResult
 EndedBy = Literal["answer", "client", "server", "engine", "run", "garbage"]
 
 
-class Exchange(
-    msgspec.Struct, kw_only=True, frozen=True, tag="exchange", array_like=True, gc=False
-):
+class Exchange(msgspec.Struct, frozen=True, tag="exchange", array_like=True, gc=False):
     """One HTTP request over an observed hop, as the fault engine saw it from the caller's side.
 
     `connection` is the number of the caller's connection on the hop's proxy, `request` counts the

@@ -41,31 +41,53 @@ _LENGTH = re.compile(rb"\r\n(?:content-length|transfer-encoding):", re.IGNORECAS
 
 
 class _Open:
-    """An exchange that is not over."""
+    """An exchange that is not over. Times are nanoseconds since the run's epoch."""
 
-    __slots__ = ("kept", "number", "pieces", "sent_ns", "started_ns", "toxics")
+    __slots__ = ("kept", "number", "rest", "sent_ns", "started_ns", "toxics")
 
     def __init__(self, number: int, started_ns: int, toxics: str) -> None:
         self.number = number
         self.started_ns = started_ns
         self.sent_ns = 0
         self.toxics = toxics
-        self.pieces: list[bytes] = []  # of the request, as they came
-        self.kept = 0  # bytes in them
+        self.kept = b""  # the first bytes of the request
+        self.rest: list[bytes] | None = None  # what came later of it
 
     def add(self, data: bytes) -> None:
         """Keep more of the request, up to MAX_KEPT."""
-        if self.kept < MAX_KEPT:
-            self.pieces.append(data[: MAX_KEPT - self.kept])
-            self.kept += len(data)
+        if not self.kept:
+            self.kept = data if len(data) <= MAX_KEPT else data[:MAX_KEPT]
+            return
+        if self.rest is None:
+            self.rest = []
+        room = MAX_KEPT - len(self.kept) - sum(map(len, self.rest))
+        if room > 0:
+            self.rest.append(data[:room])
+
+    @property
+    def request(self) -> bytes:
+        """What is kept of it."""
+        return self.kept if self.rest is None else self.kept + b"".join(self.rest)
+
+
+class Switched:
+    """What is switched on at a proxy. `toxics`: their names, separated by blanks."""
+
+    __slots__ = ("toxics",)
+
+    def __init__(self) -> None:
+        self.toxics = ""
 
 
 class Observer:
     """Reads one client connection of an observed hop.
 
-    `record` takes each exchange that is over. `now_ns`: nanoseconds since the run's epoch. `toxics`
-    lists what is on at the proxy. `gave_up` is called once, with the reason, when the bytes cannot
-    be read; what was read until then is recorded. `is_blind`: see `Observation`.
+    `record` takes each exchange that is over. `now_ns`: a clock, which shows `epoch_ns` at the
+    run's epoch. `gave_up` is called once, with the reason, when the bytes cannot be read; what was
+    read until then is recorded. `is_blind`: see `Observation`.
+
+    What is done for each request and answer is on the way of every byte of a hop. So calls are few,
+    and what an exchange does not need is not made.
     """
 
     def __init__(
@@ -76,14 +98,15 @@ class Observer:
         *,
         record: Callable[[Exchange], None],
         now_ns: Callable[[], int],
-        toxics: Callable[[], str],
+        switched: Switched,
         gave_up: Callable[[str], None],
+        epoch_ns: int = 0,
         is_blind: bool = False,
     ) -> None:
         self.port = 0  # of the engine on its connection to the callee
         self._hop, self._connection, self._ids = hop, connection, ids
-        self.now_ns = now_ns
-        self._record, self._toxics, self._gave_up = record, toxics, gave_up
+        self._clock, self._epoch_ns = now_ns, epoch_ns
+        self._record, self._switched, self._gave_up = record, switched, gave_up
         self._is_blind = is_blind
         self._is_over = False  # the connection is, or nothing of it is read any more
         self._now = 0  # when the bytes came that are read now
@@ -91,9 +114,12 @@ class Observer:
         self._open: deque[_Open] = deque()
         self._reading: _Open | None = None  # the request whose bytes come
         self._answers = _Answers(self._answer_complete)
-        self._request_parser: Any = httptools.HttpRequestParser(self)
-        self._answer_parser: Any = httptools.HttpResponseParser(self._answers)
-        self._answers.parser = self._answer_parser
+        self._read_request: Any = httptools.HttpRequestParser(self).feed_data
+        self._read_answer: Any = self._answers.parser.feed_data
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the run's epoch."""
+        return self._clock() - self._epoch_ns
 
     # -- what passes ------------------------------------------------------------------------------
     def requested(self, data: bytes, at_ns: int) -> None:
@@ -101,30 +127,35 @@ class Observer:
         if self._is_over:
             return
         self._now = at_ns
-        was_reading, before = self._reading, self._requests
+        reading, before = self._reading, self._requests
         try:
-            self._request_parser.feed_data(data)
+            self._read_request(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._give_up("TLS" if data.startswith(_TLS) else _reason(error))
             return
         # A client that waits for each answer sends one request at a time, so that the bytes are
         # its own. What a client sends ahead is not taken apart.
-        if self._requests - before + (was_reading is not None) > 1:
+        begun = self._requests - before
+        if reading is None:
+            if begun == 1:
+                self._open[-1].add(data)
+                return
+        elif not begun:
+            reading.add(data)
+            return
+        if begun:
             self._give_up("requests are sent ahead of their answers")
-        elif was_reading is not None:
-            was_reading.add(data)
-        elif self._requests > before:
-            self._open[-1].add(data)
 
     def answered(self, data: bytes) -> None:
         """Bytes have left for the client."""
         if self._is_over:
             return
-        self._now = self.now_ns()
-        if self._answers.head is None:
-            self._answers.head = data
+        self._now = self._clock() - self._epoch_ns
+        answers = self._answers
+        if answers.head is None:
+            answers.head = data
         try:
-            self._answer_parser.feed_data(data)
+            self._read_answer(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if self._open:
                 self._end(self._open.popleft(), "garbage", self._now)
@@ -142,7 +173,7 @@ class Observer:
         # Without a length the end of the connection is the end of the answer (RFC 9112 §6.3).
         if self._open and self._answers.is_until_closed:
             self._now = self.now_ns()
-            self._answer_complete(self._answer_parser.get_status_code())
+            self._answer_complete(self._answers.parser.get_status_code())
         self._end_all("server")
 
     def cut(self, reason: str) -> None:
@@ -170,7 +201,7 @@ class Observer:
     def _stop_reading(self) -> None:
         """Nothing more is read; parsers and what they report to hold each other no longer."""
         self._is_over = True
-        self._request_parser = self._answer_parser = self._answers.parser = None
+        self._read_request = self._read_answer = self._answers.parser = None
 
     # -- what httptools reports of requests -------------------------------------------------------
     def on_message_begin(self) -> None:
@@ -178,8 +209,8 @@ class Observer:
         if len(self._open) >= MAX_OPEN:
             raise ValueError("too many requests without an answer")
         self._requests += 1
-        self._reading = _Open(self._requests, self._now, self._toxics())
-        self._open.append(self._reading)
+        self._reading = began = _Open(self._requests, self._now, self._switched.toxics)
+        self._open.append(began)
 
     def on_message_complete(self) -> None:
         """Its last byte."""
@@ -194,31 +225,33 @@ class Observer:
             self._end(self._open.popleft(), "answer", self._now, status)
 
     def _end(self, over: _Open, ended_by: EndedBy, now_ns: int, status: int = 0) -> None:
-        request = over.pieces[0] if len(over.pieces) == 1 else b"".join(over.pieces)
-        words = request[:MAX_LINE].split(b" ", 2)
+        words = over.kept[:MAX_LINE].split(b" ", 2)
+        if len(words) < 3 and over.rest is not None:  # the first line came in pieces
+            words = over.request[:MAX_LINE].split(b" ", 2)
         method, target = (words[0], words[1]) if len(words) > 2 else (b"", b"")
         # What was answered, the link has seen, too, and knows better what it was about.
         is_known = ended_by == "answer" and not self._is_blind
-        shown = NOTHING if is_known else evidence_of(request, self._ids)
-        now_on = self._toxics()
+        shown = NOTHING if is_known else evidence_of(over.request, self._ids)
+        toxics, now_on = over.toxics, self._switched.toxics
         self._record(
+            # By position, in the order of the fields: names would take five times as long.
             Exchange(
-                hop=self._hop,
-                connection=self._connection,
-                request=over.number,
-                port=self.port,
-                started_ns=over.started_ns,
-                sent_ns=over.sent_ns,
-                ended_ns=now_ns,
-                method=method.decode("latin-1"),
-                target=target.decode("latin-1"),
-                status=status,
-                ended_by=ended_by,
-                toxics=over.toxics if over.toxics == now_on else _united(over.toxics, now_on),
-                payment=shown.payment,
-                by=shown.by,
-                key=shown.key,
-                hints=shown.hints,
+                self._hop,
+                self._connection,
+                over.number,
+                self.port,
+                over.started_ns,
+                over.sent_ns,
+                now_ns,
+                method.decode("latin-1"),
+                target.decode("latin-1"),
+                status,
+                ended_by,
+                toxics if toxics == now_on else _united(toxics, now_on),
+                shown.payment,
+                shown.by,
+                shown.key,
+                shown.hints,
             )
         )
 
@@ -227,7 +260,7 @@ class _Answers:
     """What httptools reports of answers. `complete` gets the status of each that is whole."""
 
     def __init__(self, complete: Callable[[int], None]) -> None:
-        self.parser: Any = None
+        self.parser: Any = httptools.HttpResponseParser(self)
         self.head: bytes | None = None  # the first bytes of the answer that comes
         self._complete = complete
 

@@ -18,7 +18,7 @@ from paychain.payments.exchanges import Exchange
 from paychain.protocol.envelope import traceparent
 from paychain.simulation.simulate import simulate
 from paychain.toxics.api import Api
-from paychain.toxics.observer import MAX_KEPT, Observer
+from paychain.toxics.observer import MAX_KEPT, Observer, Switched
 from paychain.wire.http import HttpRequest, HttpResponse
 from paychain.wire.server import HttpServer
 from tests.support.laws import examples
@@ -235,7 +235,7 @@ def reading() -> tuple[Observer, list[Exchange], list[str]]:
         PaymentIds(PREFIX),
         record=exchanges.append,
         now_ns=lambda: 7,
-        toxics=lambda: "",
+        switched=Switched(),
         gave_up=reasons.append,
     )
     return observer, exchanges, reasons
@@ -315,7 +315,7 @@ def test_a_long_body_is_kept_in_part_and_a_card_number_never() -> None:
     observer, exchanges, _ = reading()
     card = b'{"number":"4242424242424242","amount":1250,"x":"' + b"y" * 1_000_000 + b'"}'
     observer.requested(request(body=card), 7)
-    assert sum(map(len, observer._open[0].pieces)) == MAX_KEPT
+    assert len(observer._open[0].request) == MAX_KEPT
     observer.client_left()
     assert "424242x4242 1250" in exchanges[0].hints
     assert "4242424242424242" not in exchanges[0].hints
