@@ -30,6 +30,8 @@ from paychain.toxics.evidence import NOTHING, evidence_of
 
 MAX_KEPT = 32_768  # bytes kept of a request while it comes: references are near its beginning
 MAX_OPEN = 64  # requests of a connection without an answer; no client sends that many ahead
+_AHEAD = "requests are sent ahead of their answers"
+_VERSION = b" HTTP/1.1\r\n"  # a request has it once, unless its body is a request
 MAX_LINE = 512  # bytes kept of a request's first line
 
 _TLS = b"\x16\x03"  # how a TLS handshake begins
@@ -41,7 +43,7 @@ _LENGTH = re.compile(rb"\r\n(?:content-length|transfer-encoding):", re.IGNORECAS
 
 
 class _Open:
-    """An exchange that is not over. Times are nanoseconds since the run's epoch."""
+    """An exchange that is not over. Times are those of the observer's clock."""
 
     __slots__ = ("kept", "number", "rest", "sent_ns", "started_ns", "toxics")
 
@@ -70,6 +72,19 @@ class _Open:
         return self.kept if self.rest is None else self.kept + b"".join(self.rest)
 
 
+class _Whole:
+    """A request that came in one piece and that no parser has seen; the newest of a connection."""
+
+    __slots__ = ("is_answered", "number", "request", "started_ns", "toxics")
+
+    def __init__(self) -> None:
+        self.request = b""
+        self.number = 0
+        self.started_ns = 0
+        self.toxics = ""
+        self.is_answered = True
+
+
 class Switched:
     """What is switched on at a proxy. `toxics`: their names, separated by blanks."""
 
@@ -86,8 +101,9 @@ class Observer:
     run's epoch. `gave_up` is called once, with the reason, when the bytes cannot be read; what was
     read until then is recorded. `is_blind`: see `Observation`.
 
-    What is done for each request and answer is on the way of every byte of a hop. So calls are few,
-    and what an exchange does not need is not made.
+    Every byte of a hop waits for what is done here. So a request that comes in one piece, after
+    the answer to the one before, is not parsed: whatever is sent until its answer is its own. It is
+    kept as it came, for the case that more of it comes, or that it is never answered.
     """
 
     def __init__(
@@ -105,60 +121,89 @@ class Observer:
     ) -> None:
         self.port = 0  # of the engine on its connection to the callee
         self._hop, self._connection, self._ids = hop, connection, ids
-        self._clock, self._epoch_ns = now_ns, epoch_ns
+        self.now_ns, self._epoch_ns = now_ns, epoch_ns
         self._record, self._switched, self._gave_up = record, switched, gave_up
         self._is_blind = is_blind
         self._is_over = False  # the connection is, or nothing of it is read any more
         self._now = 0  # when the bytes came that are read now
         self._requests = 0
         self._open: deque[_Open] = deque()
+        self._whole: _Whole | None = None  # the newest request, when no parser has seen it
+        self._line = b" "  # a request's first line without its end; and its words
+        self._words = ("", "")
         self._reading: _Open | None = None  # the request whose bytes come
         self._answers = _Answers(self._answer_complete)
         self._read_request: Any = httptools.HttpRequestParser(self).feed_data
         self._read_answer: Any = self._answers.parser.feed_data
-
-    def now_ns(self) -> int:
-        """Nanoseconds since the run's epoch."""
-        return self._clock() - self._epoch_ns
 
     # -- what passes ------------------------------------------------------------------------------
     def requested(self, data: bytes, at_ns: int) -> None:
         """The client has sent bytes, which came at `at_ns`."""
         if self._is_over:
             return
+        whole = self._whole
+        if (
+            self._requests
+            and not self._open
+            and (whole is None or whole.is_answered)
+            and len(data) <= MAX_KEPT
+            and (data.startswith(self._line) or data.count(_VERSION) == 1)
+        ):
+            self._requests += 1
+            if whole is None:
+                self._whole = whole = _Whole()
+            whole.request, whole.number, whole.started_ns = data, self._requests, at_ns
+            whole.toxics, whole.is_answered = self._switched.toxics, False
+        elif whole is None or self._parse_whole(whole):
+            self._parse(data, at_ns)
+
+    def _parse_whole(self, whole: _Whole) -> bool:
+        """Let the parser see what it has not; whether it could read it."""
+        self._whole = None
+        self._requests -= 1
+        if self._parse(whole.request, whole.started_ns):
+            newest = self._open[-1]
+            newest.toxics = whole.toxics
+            if whole.is_answered:  # before all of it had come
+                self._open.pop()
+        return not self._is_over
+
+    def _parse(self, data: bytes, at_ns: int) -> bool:
+        """Read bytes of the client that came at `at_ns`; whether that began one request."""
         self._now = at_ns
         reading, before = self._reading, self._requests
         try:
             self._read_request(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._give_up("TLS" if data.startswith(_TLS) else _reason(error))
-            return
+            return False
         # A client that waits for each answer sends one request at a time, so that the bytes are
         # its own. What a client sends ahead is not taken apart.
         begun = self._requests - before
-        if reading is None:
-            if begun == 1:
-                self._open[-1].add(data)
-                return
-        elif not begun:
+        if begun + (reading is not None) > 1:
+            self._give_up(_AHEAD)
+            return False
+        if reading is not None:
             reading.add(data)
-            return
-        if begun:
-            self._give_up("requests are sent ahead of their answers")
+        elif begun:
+            self._open[-1].add(data)
+        return begun == 1
 
     def answered(self, data: bytes) -> None:
         """Bytes have left for the client."""
         if self._is_over:
             return
-        self._now = self._clock() - self._epoch_ns
+        self._now = self.now_ns()
         answers = self._answers
         if answers.head is None:
             answers.head = data
         try:
             self._read_answer(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            now_ns = self._now
+            self._open_whole()
             if self._open:
-                self._end(self._open.popleft(), "garbage", self._now)
+                self._end(self._open.popleft(), "garbage", now_ns)
             self._give_up(f"an answer is not HTTP/1.1: {_reason(error)}")
 
     # -- how it ends ------------------------------------------------------------------------------
@@ -170,6 +215,7 @@ class Observer:
         """The callee has ended its side, and that has reached the client."""
         if self._is_over:
             return
+        self._open_whole()
         # Without a length the end of the connection is the end of the answer (RFC 9112 §6.3).
         if self._open and self._answers.is_until_closed:
             self._now = self.now_ns()
@@ -186,14 +232,22 @@ class Observer:
             self._end_all("run" if reason == RUN_IS_OVER else "engine")
 
     def _end_all(self, ended_by: EndedBy) -> None:
+        now_ns = self.now_ns()
+        self._open_whole()
         if self._is_over:
             return
-        now_ns = self.now_ns()
         while self._open:
             self._end(self._open.popleft(), ended_by, now_ns)
         self._stop_reading()
 
+    def _open_whole(self) -> None:
+        """A request that was to be answered will not be: from now on it is as any other."""
+        if self._whole is not None and not self._whole.is_answered:
+            self._parse_whole(self._whole)
+
     def _give_up(self, reason: str) -> None:
+        if self._is_over:
+            return
         self._open.clear()
         self._stop_reading()
         self._gave_up(reason)
@@ -201,6 +255,7 @@ class Observer:
     def _stop_reading(self) -> None:
         """Nothing more is read; parsers and what they report to hold each other no longer."""
         self._is_over = True
+        self._whole = None
         self._read_request = self._read_answer = self._answers.parser = None
 
     # -- what httptools reports of requests -------------------------------------------------------
@@ -221,18 +276,33 @@ class Observer:
     # -- the exchange -----------------------------------------------------------------------------
     def _answer_complete(self, status: int) -> None:
         """An answer is whole. One that no request waits for (a duplicate) is nobody's."""
-        if self._open:
+        whole = self._whole
+        if whole is not None and not whole.is_answered:
+            whole.is_answered = True
+            self._write(whole, whole.started_ns, "answer", self._now, status)
+        elif self._open:
             self._end(self._open.popleft(), "answer", self._now, status)
+        elif whole is not None and whole.request.count(_VERSION) > 1:
+            self._give_up(_AHEAD)
 
     def _end(self, over: _Open, ended_by: EndedBy, now_ns: int, status: int = 0) -> None:
-        words = over.kept[:MAX_LINE].split(b" ", 2)
-        if len(words) < 3 and over.rest is not None:  # the first line came in pieces
-            words = over.request[:MAX_LINE].split(b" ", 2)
-        method, target = (words[0], words[1]) if len(words) > 2 else (b"", b"")
+        self._write(over, over.sent_ns, ended_by, now_ns, status)
+
+    def _write(
+        self, over: _Open | _Whole, sent_ns: int, ended_by: EndedBy, now_ns: int, status: int
+    ) -> None:
+        request = over.request
+        if not request.startswith(self._line):
+            words = request[:MAX_LINE].split(b" ", 2)
+            first, second = (words[0], words[1]) if len(words) > 2 else (b"", b"")
+            self._line = b"%b %b " % (first, second)
+            self._words = (first.decode("latin-1"), second.decode("latin-1"))
         # What was answered, the link has seen, too, and knows better what it was about.
         is_known = ended_by == "answer" and not self._is_blind
-        shown = NOTHING if is_known else evidence_of(over.request, self._ids)
+        shown = NOTHING if is_known else evidence_of(request, self._ids)
         toxics, now_on = over.toxics, self._switched.toxics
+        method, target = self._words
+        epoch_ns = self._epoch_ns
         self._record(
             # By position, in the order of the fields: names would take five times as long.
             Exchange(
@@ -240,11 +310,11 @@ class Observer:
                 self._connection,
                 over.number,
                 self.port,
-                over.started_ns,
-                over.sent_ns,
-                now_ns,
-                method.decode("latin-1"),
-                target.decode("latin-1"),
+                over.started_ns - epoch_ns,
+                sent_ns - epoch_ns if sent_ns else 0,
+                now_ns - epoch_ns,
+                method,
+                target,
                 status,
                 ended_by,
                 toxics if toxics == now_on else _united(toxics, now_on),
