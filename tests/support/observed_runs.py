@@ -143,6 +143,7 @@ class ObservedRun:
         operation: str = "authorise",
         key: str = "",
         by: str = "reference",
+        target: str = "",
     ) -> None:
         """A request as the link saw it."""
         self.spans += 1
@@ -155,7 +156,7 @@ class ObservedRun:
                 started_ns=ns(at_s),
                 ended_ns=ns(at_s + took_s),
                 method="POST",
-                target=f"/{operation}",
+                target=target or f"/{operation}",
                 status=status,
                 payment=payment,
                 by=by,  # type: ignore[arg-type]  # as a test writes it
@@ -169,7 +170,7 @@ class ObservedRun:
 
     def asked(self, payment: str, at_s: float, took_s: float = 0.1, **more: Any) -> None:
         """A request that both saw."""
-        shared = {name: more[name] for name in ("to", "status", "key") if name in more}
+        shared = {name: more[name] for name in ("to", "status", "key", "target") if name in more}
         port = self.sent(at_s, took_s, port=more.pop("port", None), **shared)
         self.came(payment, port, at_s + 0.01, **more)
 

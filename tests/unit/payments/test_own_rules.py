@@ -240,15 +240,16 @@ def captured(run: Shop, payment: str, at_s: float, item: str = "c1") -> None:
 
 
 @pytest.mark.parametrize(
-    ("second_at_s", "result", "key"),
+    ("second_at_s", "result", "key", "operation"),
     [
-        (2.05, "rejected", "webhook"),  # while the first is in progress: Stripe refuses it
-        (3.0, "rejected", ""),  # when the first is done
-        (2.05, "approved", "webhook"),  # Adyen says `received`, and refuses it by a webhook
+        (2.05, "rejected", "webhook", "capture"),  # while the first is in progress
+        (3.0, "rejected", "", "capture"),  # when the first is done
+        (3.0, "rejected", "webhook", "query"),  # Stripe sees by the intent that nothing is left
+        (2.05, "approved", "webhook", "capture"),  # Adyen refuses it by a webhook
     ],
 )
 def test_return_page_and_webhook_that_both_capture(
-    tmp_path: Path, second_at_s: float, result: str, key: str
+    tmp_path: Path, second_at_s: float, result: str, key: str, operation: str
 ) -> None:
     run = Shop()
     for payment in ("p1", "p2"):
@@ -256,7 +257,8 @@ def test_return_page_and_webhook_that_both_capture(
         run.asked(payment, 2.0, 0.5, operation="capture", key=f"page-{payment}")
         captured(run, payment, 2.1)
     more = {"key": f"{key}-p1"} if key else {}
-    run.asked("p1", second_at_s, 0.1, operation="capture", result=result, **more)
+    more |= {"operation": operation, "target": "/v1/intents/pi_1/capture"}
+    run.asked("p1", second_at_s, 0.1, result=result, **more)
     assert broken(run, tmp_path)["repeats_without_effect"] == ["p1"]
 
 

@@ -178,6 +178,15 @@ def operation_of(request: ObservedRequest) -> str:
     """What a request was for: the link knows; of one that none has seen, method and path say it."""
     if request.received is not None:
         return request.received.operation
+    return operation_by_path(request)
+
+
+def operation_by_path(request: ObservedRequest) -> str:
+    """What its method and path say a request was for.
+
+    A link that refuses one by the state of its object has only looked at it: to it, that was a
+    query.
+    """
     if request.method == "GET":
         return "query"
     path = request.target.partition("?")[0].lower()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from paychain.analysis.attribution.hops import operation_of, result_of
+from paychain.analysis.attribution.hops import operation_by_path, operation_of, result_of
 from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.store.store import RunStore
 from paychain.model.operations import MONEY
@@ -76,7 +76,7 @@ def captured_again(
     webhook say, captured what was captured or was being captured. Whether the link refused it, at
     once or by a webhook, does not matter.
     """
-    captures = [request for request in requests if operation_of(request) == "capture"]
+    captures = [request for request in requests if _is_capture(request)]
     captures.sort(key=_authorisation)
     for (callee, attempt), of_one in groupby(captures, _authorisation):
         triggers = _triggers(list(of_one))
@@ -96,6 +96,13 @@ def captured_again(
                 target=callee,
                 detail=f"{len(triggers)} keys",
             )
+
+
+def _is_capture(request: ObservedRequest) -> bool:
+    operation = operation_of(request)
+    return operation == "capture" or (
+        operation == "query" and operation_by_path(request) == "capture"
+    )
 
 
 def _authorisation(request: ObservedRequest) -> tuple[str, int]:
