@@ -29,6 +29,7 @@ _UNANSWERED: dict[EndedBy, HopResult] = {
     "engine": HopResult.RESET,
     "run": HopResult.TIMEOUT,  # it waited until the run was over
     "garbage": HopResult.MALFORMED,
+    "refused": HopResult.REFUSED,
 }
 # What the path of a request that no link has seen says it was for.
 _OPERATIONS = (

@@ -7,6 +7,7 @@ from paychain.analysis.attribution.hops import Spans, own_hops
 from paychain.analysis.attribution.keys import captured_again, repeated_without_key, reused_keys
 from paychain.analysis.attribution.observed import by_payment, join
 from paychain.analysis.attribution.refused import refused_hops
+from paychain.analysis.attribution.traced import add_traced
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
@@ -20,6 +21,7 @@ def add_own_hops(store: RunStore, chain: Chain, experiment: Experiment) -> None:
     store.index()
     spans = Spans()
     join(store)
+    add_traced(store)
     own_hops(store, chain, spans)
     refused_hops(store, chain, experiment, spans)
     own_decisions(store, chain)
