@@ -24,7 +24,7 @@ _REFUSED = re.compile(
     r"|dial tcp|ENOTFOUND|EAI_AGAIN|getaddrinfo|NameResolution|UnknownHost|no route to host",
     re.IGNORECASE,
 )
-_TIMEOUT = re.compile(r"time[d _-]?out|ETIMEDOUT|deadline|abort|cancell?ed", re.IGNORECASE)
+_TIMEOUT = re.compile(r"time[d _-]?out|ETIMEDOUT|deadline|AbortError|cancell?ed", re.IGNORECASE)
 
 
 def receive_traces(
