@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from paychain.analysis.attribution.hops import operation_by_path, operation_of, result_of
+from paychain.analysis.attribution.hops import named_by_path, operation_of, result_of
 from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.store.store import RunStore
 from paychain.model.operations import MONEY
@@ -100,9 +100,8 @@ def captured_again(
 
 def _is_capture(request: ObservedRequest) -> bool:
     operation = operation_of(request)
-    return operation == "capture" or (
-        operation == "query" and operation_by_path(request) == "capture"
-    )
+    # A link that refuses one by the state of its object has only looked at it.
+    return operation == "capture" or (operation == "query" and named_by_path(request) == "capture")
 
 
 def _authorisation(request: ObservedRequest) -> tuple[str, int]:

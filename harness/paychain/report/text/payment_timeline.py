@@ -29,6 +29,8 @@ _ROUTINE = (
     DecisionKind.FOLLOW_UP_SENT,
     DecisionKind.FOLLOW_UP_ACKNOWLEDGED,
     DecisionKind.WEBHOOK_ACCEPTED,
+    DecisionKind.SIGNED,
+    DecisionKind.REPORTED,
 )
 _FOLLOW_UPS = {
     DecisionKind.FOLLOW_UP_DUE: "due",
@@ -64,6 +66,8 @@ _DECISIONS = {
     DecisionKind.KEY_REUSED: "sent the idempotency key of another payment to",
     DecisionKind.REPEATED_WITHOUT_KEY: "sent it again without an idempotency key to",
     DecisionKind.CAPTURED_AGAIN: "captured under another key what it had captured before, at",
+    DecisionKind.SIGNED: "signed a transfer for",
+    DecisionKind.REPORTED: "reports from now on",
     DecisionKind.WEBHOOK_FORGED: "sent a webhook with a wrong signature to",
 }
 
