@@ -1,4 +1,4 @@
-"""A shop as tutorials write it. It works, until an answer or a webhook is late, lost or repeated."""
+"""A shop as tutorials write it. It works, until an answer or webhook is late, lost or repeated."""
 
 import os
 import sqlite3
