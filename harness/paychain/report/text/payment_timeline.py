@@ -65,6 +65,7 @@ _DECISIONS = {
     DecisionKind.BOOKED_UNPAID: "does not have the order as paid in its books",
     DecisionKind.KEY_REUSED: "sent the idempotency key of another payment to",
     DecisionKind.REPEATED_WITHOUT_KEY: "sent it again without an idempotency key to",
+    DecisionKind.CAPTURED_AGAIN: "sent a further capture of the same money to",
     DecisionKind.SIGNED: "signed a transfer for",
     DecisionKind.REPORTED: "reports from now on",
     DecisionKind.WEBHOOK_FORGED: "sent a webhook with a wrong signature to",
