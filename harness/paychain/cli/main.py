@@ -32,6 +32,7 @@ from paychain.cli import (
 from paychain.cli.exit_codes import SUMMARY, ExitCode
 from paychain.cli.streams import protect
 from paychain.payments.errors import HarnessError, UserError, sentence_of
+from paychain.processes.interrupted import interruption_in
 
 app = typer.Typer(
     name="paychain",
@@ -64,15 +65,20 @@ TRACEBACK_VARIABLE = "PAYCHAIN_TRACEBACK"  # set to show where an unexpected err
 
 
 def main() -> None:
-    """Run the command; a user's mistake and a failure of the machine are told in a sentence."""
+    """Run the command; no mistake, interruption or failure of the machine gives a traceback."""
     protect()
     try:
         app()
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(ExitCode.USAGE)
-    except KeyboardInterrupt:
-        # before a command could handle it
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Typer makes an exit code of an interruption that the command did not handle.
+        interruption = interruption_in(end)
+        if interruption is None:
+            raise
+        kept = str(interruption) or "nothing was kept"
+        print(f"interrupted: {kept}", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
         # Python's own exit code for it is 1, which means that the chain failed.
@@ -88,4 +94,4 @@ def _failure(error: Exception) -> str:
     said = f"paychain failed: {sentence_of(error)}"
     if isinstance(error, (OSError, sqlite3.Error, MemoryError)):
         return said
-    return f"{said}; this is a mistake in paychain: {TRACEBACK_VARIABLE}=1 shows where"
+    return f"{said}; this is a bug in paychain: {TRACEBACK_VARIABLE}=1 shows where"

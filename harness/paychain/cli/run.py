@@ -23,6 +23,7 @@ from paychain.cli.options import (
     Toxiproxy,
 )
 from paychain.payments.errors import UserError, sentence_of
+from paychain.processes.interrupted import keeping
 
 if TYPE_CHECKING:
     from paychain.analysis.comparison import Comparison
@@ -137,22 +138,19 @@ def run(
     # After it: whatever the verdict, every output that was asked for is written.
     extras = _Extras()
     comparison = None
-    if baseline is not None:
-        comparison = extras.get(lambda: _compare(finished, baseline))
-    extras.get(
-        lambda: publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
-    )
-    if signing_key is not None:
-        extras.get(lambda: sign_run(finished.folder, signing_key))
-    print_run(finished, comparison, as_json=json, is_quiet=quiet)
-    _report_to_ci(finished.result)
-    code = _exit_code(finished, comparison, exit_zero=exit_zero)
-    # A failed chain stays one; a pass without what was asked for beside it is none.
-    if extras.problems and code in (ExitCode.PASS, ExitCode.REGRESSION):
-        code = ExitCode.INCONCLUSIVE
+    with keeping(f"the run and its report are in {finished.folder}"):
+        if baseline is not None:
+            comparison = extras.get(lambda: _compare(finished, baseline))
+        extras.get(
+            lambda: publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
+        )
+        if signing_key is not None:
+            extras.get(lambda: sign_run(finished.folder, signing_key))
+        print_run(finished, comparison, as_json=json, is_quiet=quiet)
+        _report_to_ci(finished.result)
     for problem in extras.problems:
         print(problem, file=sys.stderr)
-    raise typer.Exit(code)
+    raise typer.Exit(_exit_code(finished, comparison, extras, exit_zero=exit_zero))
 
 
 class _Extras:
@@ -228,13 +226,18 @@ def _report_to_ci(result: Result) -> None:
         print(error, file=sys.stderr)
 
 
-def _exit_code(finished: Finished, comparison: Comparison | None, *, exit_zero: bool) -> ExitCode:
+def _exit_code(
+    finished: Finished, comparison: Comparison | None, extras: _Extras, *, exit_zero: bool
+) -> ExitCode:
     # An interruption comes before the verdict: the run is not the one that was asked for.
     if finished.was_interrupted:
         return ExitCode.INTERRUPTED
     code = ExitCode.of_verdict(finished.result.verdict)
-    if code is ExitCode.FAIL and exit_zero:
-        return ExitCode.PASS
+    if code is ExitCode.FAIL:
+        return ExitCode.PASS if exit_zero else ExitCode.FAIL
+    # A failed chain stays one; a pass without what was asked for beside it is none.
+    if extras.problems:
+        return ExitCode.INCONCLUSIVE
     if code is ExitCode.PASS and comparison is not None and comparison.regressions:
         return ExitCode.REGRESSION
     return code

@@ -39,8 +39,11 @@ def protect() -> None:
     """Replace the standard streams of this process. Before anything else opens a file."""
     _open_missing()
     codecs.register_error(_ERRORS, _plain)
-    sys.stdout = _protected(sys.stdout, 1)
-    sys.stderr = _protected(sys.stderr, 2)
+    # What somebody put in their place, as a test runner does, stays there.
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _protected(sys.stdout, 1)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _protected(sys.stderr, 2)
 
 
 def _open_missing() -> None:

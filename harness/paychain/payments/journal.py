@@ -38,6 +38,11 @@ class MovementKind(StrEnum):
     STOOD_IN = "stood_in"  # approved in place of the link that should have decided
     STORED = "stored"  # accepted now, to be decided when it is forwarded
     ADVISED = "advised"  # the deciding link booked what another link had approved for it
+    RESERVED = "reserved"  # set apart of the funding of payouts
+    FREED = "freed"  # a reservation that is the funding's again
+    SPENT = "spent"  # a reservation whose payout is final
+    TRANSFERRED = "transferred"  # a ledger has it in a block
+    UNDONE = "undone"  # its block was replaced
 
     @property
     def verb(self) -> Verb:
@@ -68,6 +73,11 @@ VERB: dict[MovementKind, Verb] = {
     MovementKind.STOOD_IN: Verb.HOLD,
     MovementKind.STORED: Verb.HOLD,
     MovementKind.ADVISED: Verb.HOLD,
+    MovementKind.RESERVED: Verb.HOLD,
+    MovementKind.FREED: Verb.RELEASE,
+    MovementKind.SPENT: Verb.MOVE,
+    MovementKind.TRANSFERRED: Verb.MOVE,
+    MovementKind.UNDONE: Verb.UNDONE,
     MovementKind.VOIDED: Verb.RELEASE,
     MovementKind.EXPIRED: Verb.RELEASE,
     MovementKind.CAPTURED: Verb.MOVE,
@@ -125,6 +135,8 @@ class DecisionKind(StrEnum):
     KEY_REUSED = "key_reused"  # an own service sent another payment's key; detail says whose
     REPEATED_WITHOUT_KEY = "repeated_without_key"  # an own service sent it again, without a key
     WEBHOOK_FORGED = "webhook_forged"  # signed with a secret that its receiver does not share
+    SIGNED = "signed"  # a wallet signed a transaction; detail: its name
+    REPORTED = "reported"  # from now on a link says to whoever asks: approved or declined
     FAULT_HIT = "fault_hit"  # an in-link fault acted on this request
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -159,7 +160,7 @@ class Children:
     def kill(self, child: Child) -> None:
         """Kill a child that is of no use and forget it."""
         child.process.kill()
-        child.process.wait()
+        reap(child.process)
         self._children.remove(child)
 
     @property
@@ -186,8 +187,21 @@ class Children:
                 child.process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 child.process.kill()
-                child.process.wait()
+                reap(child.process)
         return [child.exit_report() for child in asked if child.has_failed_to_end]
+
+
+def reap(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process that was killed has ended.
+
+    An interruption in the middle of `poll` or `wait` leaves their lock taken for good: waiting for
+    that lock would never end.
+    """
+    try:
+        process.wait(TERM_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        with suppress(ChildProcessError):
+            os.waitpid(process.pid, 0)
 
 
 def _dies_with_parent() -> Callable[[], object] | None:

@@ -44,6 +44,7 @@ class LinkNode(msgspec.Struct, frozen=True):
     role: str
     provider: str
     title: str
+    is_own: bool = False  # the user's process, no mock
 
 
 class CallEdge(msgspec.Struct, frozen=True):

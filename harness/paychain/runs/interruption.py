@@ -10,10 +10,7 @@ from typing import Any
 
 from paychain.environment.running_chain import RunningChain
 from paychain.processes.children import ending_signals
-
-
-class Interrupted(KeyboardInterrupt):
-    """Somebody asked for the end of the run."""
+from paychain.processes.interrupted import Interrupted
 
 
 class Interruption:

@@ -29,6 +29,7 @@ from paychain.load.traffic.schedule import count
 from paychain.model.experiment import Times
 from paychain.payments.errors import HarnessError, sentence_of
 from paychain.payments.journal import Record
+from paychain.processes.interrupted import keeping
 from paychain.report.outputs import STORE_NAME
 from paychain.runs.chains import OpenChain
 from paychain.runs.determinism import check_determinism
@@ -80,7 +81,8 @@ def run(spec: RunSpec, open_chain: OpenChain, progress: Progress | None = None) 
         if recorder.kept is not None and not facts.problems:
             facts.problems.extend(check_determinism(spec, folder, recorder.kept, recorder.message))
         recorder.close()
-        return finish(spec.inputs, facts, store, folder)
+        with keeping(f"its records are in {folder}; `paychain judge` gives the verdict"):
+            return finish(spec.inputs, facts, store, folder)
 
 
 def _new_store(spec: RunSpec, folder: Path, started: datetime) -> RunStore:

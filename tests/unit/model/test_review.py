@@ -224,6 +224,14 @@ ONE_PATH = [
     "single_provider aws-us-east-1",
 ]
 OUTBOXES = ["memory_outbox gateway", "memory_outbox processor-a", "memory_outbox scheme"]
+# accepted in the file, all but what is unavoidable
+PAYOUT = [
+    "amplified_retries base",
+    "single_link payouts",
+    "single_link wallet",
+    "single_link base",
+    "single_provider hetzner-fsn1",
+]
 EXPECTED = {
     # its standby answers after the call has given up
     "card-blocked-standby": [
@@ -300,6 +308,20 @@ EXPECTED = {
         "single_link issuer",
         "single_provider cloudflare",
         "single_provider aws-us-east-1",
+    ],
+    "stablecoin-payout": PAYOUT,
+    "stablecoin-payout-frees-early": ["freed_early payouts", *PAYOUT],
+    "stablecoin-payout-new-nonce": [
+        "signed_twice wallet",
+        "unknown_left_open wallet.transfer",
+        "unknown_left_open node-own.transfer",
+        "call_without_policy wallet.transfer",
+        "single_link payouts",
+        "single_link wallet",
+        "single_link node-provider",
+        "single_link base",
+        "single_provider aws-us-east-1",
+        "single_provider hetzner-fsn1",
     ],
     "card-single-provider": [
         "call_without_policy gateway.authenticate",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from paychain.model.book_limits import overcapture
 from paychain.model.chain import Chain
@@ -41,7 +41,7 @@ class Parties:
     `overcapture` by link: see `model.book_limits`. `tenders`: calls that authorise a payment in
     parts, by the merchant's link. `without_book`: own services keep no book of ours.
     `has`: what some rules need. `has_accounts`: merchants are booked by the names of their accounts
-    at a provider.
+    at a provider. `funding`: what payouts are paid from, by link, in minor units.
     """
 
     settling: frozenset[str]
@@ -56,6 +56,7 @@ class Parties:
     currency: str
     without_book: frozenset[str] = frozenset()
     has: frozenset[Needs] = frozenset({""})
+    funding: Mapping[str, int] = field(default_factory=dict)
     has_accounts: bool = False
 
     @classmethod
@@ -67,7 +68,7 @@ class Parties:
                 name for name, link in chain.links.items() if is_meant(ROLES[link.role])
             )
 
-        settling = links_that(lambda role: role.settles)
+        settling = links_that(lambda role: role.settles == "in")
         merchants = links_that(lambda role: role.party == "merchant")
         calls = {name: chain.links[name].calls.get("authorise") for name in merchants}
         return cls(
@@ -93,6 +94,11 @@ class Parties:
             currency=chain.currency,
             without_book=frozenset(chain.own_services()),
             has=_what_there_is(chain),
+            funding={
+                name: to_minor(str(link.funding.amount), chain.currency)
+                for name, link in chain.links.items()
+                if link.funding is not None
+            },
             has_accounts=any(link.dialect.is_vendors for link in chain.links.values()),
         )
 
@@ -104,6 +110,8 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
         found.add("own service")
     if any(link.books is not None for link in chain.links.values()):
         found.add("books")
+    if chain.network:
+        found.add("ledger")
     return frozenset(found)
 
 

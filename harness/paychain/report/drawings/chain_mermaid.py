@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from paychain.model.chain import CUSTOMER, Chain
 from paychain.model.review import ReviewFinding
 from paychain.model.review.providers import links_of
+from paychain.report.text.chain_tree import role_words
 
 
 def chain_mermaid(chain: Chain, findings: Sequence[ReviewFinding]) -> str:
@@ -16,7 +17,7 @@ def chain_mermaid(chain: Chain, findings: Sequence[ReviewFinding]) -> str:
     lines = ["flowchart LR", f"  {ids[CUSTOMER]}([{CUSTOMER}])"]
 
     def box(name: str, indent: str = "  ") -> str:
-        return f'{indent}{ids[name]}["{name}<br/>{chain.links[name].role}"]'
+        return f'{indent}{ids[name]}["{name}<br/>{role_words(chain.links[name])}"]'
 
     hosted: set[str] = set()
     for number, provider in enumerate(chain.providers):

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
+from paychain.faults.kind import StateFaultKind
 from paychain.model.book_limits import checks_refunds, overcapture
 from paychain.model.chain import Chain, Link
 from paychain.payments.codes import APPROVED, IN_PROGRESS, LATE_RESPONSE, NOT_FOUND
@@ -58,6 +59,14 @@ class Role:
     def operations(self) -> dict[str, Work]:
         """The operations that the link offers."""
         raise NotImplementedError  # each role has its own
+
+    def apply(self, fault: StateFaultKind) -> int:
+        """Change what the link knows; returns how many payments that touched."""
+        raise NotImplementedError  # of the roles that the kind names
+
+    def heal(self, fault: StateFaultKind) -> None:
+        """End what a fault has changed."""
+        raise NotImplementedError  # of the roles that the kind names
 
     def recognises_repeats(self, operation: str) -> bool:
         """Whether idempotency keys cover an operation here."""
