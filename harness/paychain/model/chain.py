@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from paychain.declaration.quantity import Duration, Share, Span
 from paychain.declaration.schema import Declared, Short, several
+from paychain.declaration.text import KeyPath
 from paychain.model.books import Books
 from paychain.model.codes import Code, OwnCode
 from paychain.model.dialects import Spoken
@@ -30,18 +31,21 @@ from paychain.model.lifecycle import (
     SoftDeclines,
     Webhooks,
 )
+from paychain.model.named_calls import OneOrSeveral, by_name, path_in_file
 from paychain.model.pays import Pays
 from paychain.model.placement import Placed
 from paychain.model.policy import Call
+from paychain.model.provider import Provider
 from paychain.model.reach import Network
 from paychain.model.roles import ROLES
 from paychain.model.service import OwnService, Receives
 
 Operation = Literal[
     "forward",
+    "serve",
+    "tokenise",
     "screen",
     "authenticate",
-    "tokenise",
     "authorise",
     "capture",
     "void",
@@ -52,24 +56,13 @@ Operation = Literal[
 ]
 if TYPE_CHECKING:
     Role = str
+    Calls = dict[str, Call]
 else:
     Role = Literal[tuple(ROLES)]  # as pydantic takes it; mypy wants the names written out
-ProviderKind = Literal["edge", "cloud", "carrier", "processor", "scheme", "bank"]
+    Calls = Annotated[dict[Operation, OneOrSeveral], AfterValidator(by_name)]
 CUSTOMER = "customer"  # the caller of the entry hop
 ENTRY_OPERATION = "pay"
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-
-
-class Provider(Declared):
-    """Who runs or carries links; links with the same provider fail together."""
-
-    kind: ProviderKind
-    title: str = ""
-
-    @property
-    def carries(self) -> bool:
-        """Whether it carries traffic to its links (edge, carrier) rather than hosting them."""
-        return self.kind in ("edge", "carrier")
 
 
 class BusinessDeclines(Declared):
@@ -84,6 +77,14 @@ class Link(Declared):
 
     role: Role
     provider: str | None = None
+    providers: Annotated[
+        list[str],
+        Field(
+            max_length=10,
+            description="In place of provider, everyone that it depends on: who runs it, carries "
+            "its traffic, hosts it, wrote the client that it is.",
+        ),
+    ] = []
     title: str = ""
     capacity: Annotated[
         Capacity | None, Field(description="Without it, a link works on any number at once.")
@@ -110,7 +111,7 @@ class Link(Declared):
         Books | None, Field(description="The service's own view of its orders, after the run.")
     ] = None
     forwards_to: str | None = None
-    calls: dict[Operation, Call] = {}
+    calls: Calls = {}
     declines: BusinessDeclines | None = None
     dialect: Spoken = Spoken()  # how it speaks on the wire, and how its callers ask it
     idempotency: Annotated[Idempotency, Short(IdempotencyModel)] = Idempotency()
@@ -155,6 +156,14 @@ class Link(Declared):
     ] = None
     partial_approvals: PartialApprovals | None = None
     soft_declines: SoftDeclines | None = None
+    # fraud
+    screens: Annotated[
+        Literal["fraud", "sanctions"],
+        Field(
+            description="What it screens for. Without the answer of a sanctions screening no "
+            "payment may go on."
+        ),
+    ] = "fraud"
     # authentication
     outcomes: Authentications | None = None
     valid_for: Annotated[
@@ -166,6 +175,11 @@ class Link(Declared):
         ),
     ] = []
     challenge: Challenge = Challenge()
+
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """Every provider that it names, in declared order."""
+        return (self.provider,) if self.provider is not None else tuple(self.providers)
 
 
 class Hop(Declared):
@@ -281,6 +295,16 @@ class Chain(Declared):
                 for name, call in calls.items()
             }
         return calls
+
+    def path_in_file(self, path: KeyPath) -> KeyPath:
+        """A key path as the file has it: a call in a list stands under its number there."""
+        match path:
+            case ("links", str(link), "calls", str(name), *rest) if (
+                link in self.links and name in self.links[link].calls
+            ):
+                return (*path[:3], *path_in_file(self.links[link].calls, name), *rest)
+            case _:
+                return path
 
     def callees_of(self, link: str) -> list[str]:
         """The links that a link may call, each once, as its calls name them."""

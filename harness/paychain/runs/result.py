@@ -179,7 +179,13 @@ def chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
         entries=list(chain.entries),
         deadline_ms=chain.deadline * 1000,
         links=[
-            LinkNode(name, link.role, link.provider or "", link.title)
+            LinkNode(
+                name,
+                link.role,
+                next(iter(link.depends_on), ""),
+                link.title,
+                list(link.depends_on),
+            )
             for name, link in chain.links.items()
         ],
         edges=edges,

@@ -28,6 +28,7 @@ from paychain.payments.rules.own_traces import (
 )
 from paychain.payments.rules.traces import (
     approved_by,
+    opened,
     presentations,
     renamed,
     unauthenticated,
@@ -166,6 +167,7 @@ def reconcile(story: Story, parties: Parties, order: StandInOrder | None = None)
         presentations=presentations(customer, story.hops, parties.presented_to),
         unresolved=list(unresolved(story.hops, story.decisions)),
         unauthenticated=list(unauthenticated(story.hops)),
+        opened=list(opened(story.hops, story.decisions, parties.closed)) if parties.closed else (),
         follow_ups=follow_ups(story.decisions),
         stood_in=list(_stood_in(story, parties, order or {})) if parties.stand_in else (),
         beyond_limits=list(_beyond_limits(story, parties, customer.amount_minor))

@@ -18,6 +18,8 @@ from paychain.model.review.finding import Found, name_of
 from paychain.model.review.remedy import Change
 from paychain.model.service import OwnService
 
+# Weaknesses of a mock's policies: what an own service does then, its own code says.
+_OF_MOCKS = ("call_without_policy", "third_party_in_the_way", "closed_call_skipped")
 _DEPTH = 4  # keys of the path of a call: links, NAME, calls, OPERATION
 # Where a claim is missing: no wait, and every outcome cleared up. Neither leads to a finding.
 _SILENT: dict[str, object] = {
@@ -75,7 +77,7 @@ def of_own_services(chain: Chain, found: Found) -> Found | None:
 def _is_of_a_mock(own: Mapping[str, OwnService], found: Found) -> bool:
     """Whether it is about a policy that only a mock could have."""
     is_own = found.path[:1] == ("links",) and len(found.path) > 1 and found.path[1] in own
-    return is_own and found.kind == "call_without_policy"
+    return is_own and found.kind in _OF_MOCKS
 
 
 def _declared(chain: Chain, path: KeyPath) -> KeyPath | None:

@@ -59,7 +59,7 @@ class _Tree:
     ) -> Iterator[str]:
         declared = self._chain.links[link]
         own = "own service" if declared.service is not None else ""
-        facts = ", ".join(filter(None, (declared.role, declared.provider, own)))
+        facts = ", ".join(filter(None, (declared.role, *declared.depends_on, own)))
         line = f"{indent}{'└' if is_last else '├'}─{_mark(f'link {link}', self._single)} "
         line += f"{label} → {link} ({facts})"
         if link in self._listed and self._chain.calls_of(link):

@@ -11,6 +11,7 @@ import msgspec
 
 from paychain.model.book_limits import checks_refunds, overcapture
 from paychain.model.chain import Chain, Link
+from paychain.model.named_calls import named
 from paychain.payments.codes import APPROVED, IN_PROGRESS, LATE_RESPONSE, NOT_FOUND
 from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer, AnswerOrError, PaymentRequest
@@ -58,6 +59,11 @@ class Role:
     def operations(self) -> dict[str, Work]:
         """The operations that the link offers."""
         raise NotImplementedError  # each role has its own
+
+    def asked_as(self, operation: str) -> list[str]:
+        """The names under which other links call this one for an operation."""
+        names = (hop.operation for hop in self.chain.hops() if hop.callee == self.name)
+        return list(dict.fromkeys([operation, *named(operation, names)]))
 
     def recognises_repeats(self, operation: str) -> bool:
         """Whether idempotency keys cover an operation here."""
