@@ -120,6 +120,8 @@ def policy_words(call: Call) -> str:
         words.append(f"at most {call.bulkhead.size} at once{per}")
     if call.hedge is not None:
         words.append(f"hedge after {_seconds(call.hedge.after)}")
+    if call.aside:
+        words.append("not waited for")
     if call.on_unknown != "give_up":
         words.append(f"unknown: {call.on_unknown}")
     return ", ".join([*words, *(step.words for step in call.fallback)])
