@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from paychain.model.fallbacks import STEPS
 from paychain.payments.journal import DecisionKind
 
+
 @dataclass(frozen=True)
 class FallbackKind:
     """What the measures have to know of a kind of fallback."""

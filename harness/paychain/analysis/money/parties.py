@@ -41,7 +41,8 @@ class Parties:
     the scheme that an instrument is presented to. `limits` are by link, operation and decision,
     `overcapture` by link: see `model.book_limits`. `tenders`: calls that authorise a payment in
     parts, by the merchant's link. `closed`: by link, the calls that must fail closed with what each
-    gives; what own services do about theirs, their hops do not show. `without_book`: own services keep no book of ours.
+    gives; how own services treat theirs is not judged. `without_book`: own services keep no book of
+    ours.
     `has`: what some rules need. `has_accounts`: merchants are booked by the names of their accounts
     at a provider.
     """

@@ -46,7 +46,7 @@ def third_parties_in_the_way(chain: Chain) -> Iterator[Found]:
             continue
         path = declared.at("fallback")
         they = " and ".join(call.routes)
-        skip = {"skip": {}}
+        skip: dict[str, object] = {"skip": {}}
         yield Found(
             kind="third_party_in_the_way",
             path=path if call.fallback else declared.path,

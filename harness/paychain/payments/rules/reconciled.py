@@ -63,7 +63,8 @@ class Reconciled:
 
     The rest is evidence beside the books (see `traces`): presentations of the instrument with
     whether each was declined, calls that stayed unknown, authorisations after a failed
-    authentication or without a call that must fail closed (`opened`), what had to follow, stand-in approvals, fallbacks taken beyond a limit.
+    authentication or without a call that must fail closed (`opened`), what had to follow, stand-in
+    approvals, fallbacks taken beyond a limit.
     """
 
     payment: str

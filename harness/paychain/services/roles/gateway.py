@@ -1,4 +1,7 @@
-"""Gateway: asks third parties, screens, authenticates and authorises a payment, and keeps the merchant's book."""
+"""Gateway: what stands before a payment, its authorisation, and the merchant's book.
+
+third parties ─▶ vault ─▶ screening ─▶ authentication ─▶ authorisation ─▶ book
+"""
 
 from __future__ import annotations
 
