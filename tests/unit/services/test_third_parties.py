@@ -17,6 +17,7 @@ from paychain.payments.outcome import HopResult
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.services.in_link_faults import ActiveFault
+from paychain.services.roles.gateway import Gateway
 from tests.support.virtual_links import VirtualLinks, on_links, paid
 
 ROLES = {
@@ -221,6 +222,16 @@ def test_a_call_that_must_fail_closed_and_does_not_breaks_its_rule(
     }
     links, _ = paid(page(call))
     assert links.broken() == {}
+
+
+def test_a_gateway_that_forgets_the_vault_is_found_although_nobody_skipped_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The planted bug: after an error of the vault the gateway goes on."""
+    monkeypatch.setattr(Gateway, "_refusal", lambda *_: None)
+    links, result = one(page("tokenise: {to: vault}"), ["vault"])
+    assert result is HopResult.APPROVED
+    assert list(links.broken()) == ["closed_calls_stay_closed"]
 
 
 def test_fraud_screening_may_be_skipped_where_sanctions_screening_may_not() -> None:
