@@ -202,6 +202,12 @@ def test_errors_after_the_work_charge_nobody_twice_where_the_unknown_is_reversed
     assert broken(result) == {}
 
 
+@shipped("card-sound", "errors-after-work")
+def test_a_repeat_of_finished_work_is_answered_and_books_nothing_again(result: Result) -> None:
+    assert result.verdict == "pass", result.reasons
+    assert result.faults[0].hits
+
+
 @shipped("card-naive-webhooks", "steady", for_real=True, slow=True)
 def test_webhooks_that_are_not_deduplicated_capture_twice_on_a_good_day(result: Result) -> None:
     found = broken(result)

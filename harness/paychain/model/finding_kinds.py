@@ -16,6 +16,8 @@ Kind = Literal[
     "no_idempotency",
     "webhook_not_deduplicated",
     "captured_twice",
+    "signed_twice",
+    "freed_early",
     "refunds_unchecked",
     "capture_beyond_limit",
     "captured_before_delivery",
@@ -33,6 +35,7 @@ Kind = Literal[
     "query_not_offered",
     "timeout_inversion",
     "deadline_too_short",
+    "dialect_not_declared",
     "breaker_cannot_open",
     "fault_without_traffic",
     "hedge_too_early",
@@ -96,6 +99,18 @@ KINDS: dict[Kind, KindFacts] = {
         "Return page and webhook arrive within milliseconds, and no link recognises the second "
         "capture as a repeat of the first.",
         "docs/follow-ups.md: return page and webhook both capture",
+    ),
+    "signed_twice": KindFacts(
+        "money",
+        "The first transfer may be on its way, and with another nonce both are made: what a ledger "
+        "has taken never comes back.",
+        "shown by: paychain run stablecoin-payout-new-nonce doge-sent-again",
+    ),
+    "freed_early": KindFacts(
+        "money",
+        "What was signed can still be mined: the money is paid out, and is there for the next "
+        "payout, too.",
+        "shown by: paychain run stablecoin-payout-frees-early restored-balances",
     ),
     "refunds_unchecked": KindFacts(
         "money",
@@ -186,6 +201,12 @@ KINDS: dict[Kind, KindFacts] = {
         "orphaned",
         "The customer gives up while the chain is still working, and may pay again.",
         "Visa Europe 2018-06-01: cardholders' repeats about doubled the failures counted",
+    ),
+    "dialect_not_declared": KindFacts(
+        "availability",
+        "No provider's SDK understands that JSON. Declare the provider's API (dialect: stripe, "
+        "adyen, …), or dialect: paychain where the service's own code speaks it.",
+        "docs/own-services.md: declaring and starting a service",
     ),
     "breaker_cannot_open": KindFacts(
         "availability",

@@ -259,6 +259,17 @@ class Call(Declared):
         Field(description="On a call of an own service: what its code is meant to do."),
     ] = None
 
+    def declares(self, key: str) -> bool:
+        """Whether the file has a key, whatever the default is."""
+        return key in self.model_fields_set
+
+    def with_default(self, key: str, value: object) -> Call:
+        """The same, with another default of a key that the file does not have."""
+        assert not self.declares(key)
+        changed = self.model_copy(update={key: value})
+        changed.model_fields_set.discard(key)
+        return changed
+
     @property
     def shared_tenders(self) -> list[tuple[str, float]]:
         """The links that take a share of a payment, with the share; the rest is left out."""

@@ -44,6 +44,7 @@ class LinkNode(msgspec.Struct, frozen=True):
     role: str
     provider: str  # the first that it names; "" for none
     title: str
+    is_own: bool = False  # the user's process, no mock
     providers: list[str] = []  # all that it names
 
     @property

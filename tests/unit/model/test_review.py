@@ -241,6 +241,14 @@ CHECKOUT_PAGE = [
     "single_provider gcp-europe-west3",
     "single_provider vault-vendor",
 ]
+# accepted in the file, all but what is unavoidable
+PAYOUT = [
+    "amplified_retries base",
+    "single_link payouts",
+    "single_link wallet",
+    "single_link base",
+    "single_provider hetzner-fsn1",
+]
 EXPECTED = {
     # its standby answers after the call has given up
     "card-blocked-standby": [
@@ -332,6 +340,20 @@ EXPECTED = {
             if finding.split()[0] != "shared_provider"
             and finding.split()[1] not in ("aws-us-east-1", "vault-vendor")
         ),
+    ],
+    "stablecoin-payout": PAYOUT,
+    "stablecoin-payout-frees-early": ["freed_early payouts", *PAYOUT],
+    "stablecoin-payout-new-nonce": [
+        "signed_twice wallet",
+        "unknown_left_open wallet.transfer",
+        "unknown_left_open node-own.transfer",
+        "call_without_policy wallet.transfer",
+        "single_link payouts",
+        "single_link wallet",
+        "single_link node-provider",
+        "single_link base",
+        "single_provider aws-us-east-1",
+        "single_provider hetzner-fsn1",
     ],
     "card-single-provider": [
         "call_without_policy gateway.authenticate",

@@ -72,6 +72,37 @@ THIRD_PARTIES = {
     "fraud": "{role: fraud}",
     "sanctions": "{role: fraud, screens: sanctions}",
 }
+# A chain of its own, for what only a ledger can show.
+PAYOUTS = """\
+chain: shop
+currency: USDC
+deadline: 20s
+entry: payouts
+links:
+  payouts:
+    role: exchange
+    outbox: disk
+    funding: {amount: 5000}
+    calls: {transfer: {to: wallet, timeout: 9s, on_unknown: query}}
+  wallet:
+    role: wallet
+    outbox: disk
+    calls: {transfer: {to: node, timeout: 2s, on_unknown: resend}, read: {to: node, timeout: 2s}}
+  node: {role: node, calls: {transfer: {to: base, timeout: 1s}, read: {to: base, timeout: 1s}}}
+  base: {role: ledger, blocks: {every: 2s}, final: {after: 4}}
+"""
+
+
+def of_payouts(old: str, new: str) -> list[Edit]:
+    """The chain with a ledger, with one change."""
+    return [(SOUND, edited(PAYOUTS, [(old, new)]))]
+
+
+def edited(text: str, edits: list[Edit]) -> str:
+    for old, new in edits:
+        assert text.count(old) == 1, f"{old!r} is not there exactly once"
+        text = text.replace(old, new)
+    return text
 
 
 def authorise(text: str) -> Edit:
@@ -96,6 +127,26 @@ def of_psp(line: str) -> Edit:
 
 # kind: what is declared (edits of SOUND, and of CALM where both files matter), at what it is found
 CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
+    (
+        "signed_twice",
+        "wallet",
+        of_payouts("    role: wallet\n", "    role: wallet\n    nonces: each_try\n"),
+        [],
+    ),
+    ("freed_early", "payouts", of_payouts("amount: 5000", "amount: 5000, frees: on_timeout"), []),
+    ("unknown_left_open", "wallet.transfer", of_payouts(", on_unknown: resend", ""), []),
+    (
+        "memory_outbox",
+        "wallet",
+        of_payouts("role: wallet\n    outbox: disk\n", "role: wallet\n"),
+        [],
+    ),
+    (
+        "memory_outbox",
+        "payouts",
+        of_payouts("role: exchange\n    outbox: disk\n", "role: exchange\n"),
+        [],
+    ),
     (
         "failover_on_unknown",
         "gateway.authorise",
@@ -412,6 +463,12 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
     (
+        "dialect_not_declared",
+        "psp",
+        [OWN, authorise("to: psp, claims: {timeout: 4s, on_unknown: reverse}")],
+        [],
+    ),
+    (
         "timeout_inversion",
         "gateway.authorise",
         [authorise("to: psp, timeout: 1s, on_unknown: reverse")],
@@ -577,13 +634,6 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
 ]
-
-
-def edited(text: str, edits: list[Edit]) -> str:
-    for old, new in edits:
-        assert text.count(old) == 1, f"{old!r} is not there exactly once"
-        text = text.replace(old, new)
-    return text
 
 
 def reviewed(folder: Path) -> list[ReviewFinding]:

@@ -194,6 +194,44 @@ def test_an_order_that_a_webhook_in_order_paid_after_a_forged_one_was_refused(
     assert "no_forged_webhook_acted_on" not in broken(run, tmp_path)
 
 
+def test_a_charge_after_a_decline_is_found_although_the_customer_pays_again(
+    tmp_path: Path,
+) -> None:
+    run = Shop()
+    run.pay("p1", 1.0, result="declined", order="o1")
+    run.asked("p1", 1.1, key="k1", status=503, result="http_error")
+    run.holds("p1", 1.1)
+    run.pay("p2", 3.0, order="o1")
+    run.asked("p2", 3.1, key="k2")
+    run.holds("p2", 3.1)
+    found = broken(run, tmp_path, NO_BOOKS)
+    assert found["no_charge_after_a_decline"] == ["p1"]
+    assert found["no_double_charge"] == ["p2"]
+    assert "no_orphaned_authorisation" not in found
+
+
+def test_a_single_charge_after_a_decline_is_found_whatever_the_books_have(tmp_path: Path) -> None:
+    run = Shop()
+    run.pay("p1", 1.0, result="declined")
+    run.asked("p1", 1.1, key="k1")
+    run.holds("p1", 1.1)
+    run.books("p1", paid=True)
+    assert broken(run, tmp_path)["no_charge_after_a_decline"] == ["p1"]
+
+
+def test_what_was_declined_and_given_back_is_no_charge(tmp_path: Path) -> None:
+    run = Shop()
+    run.pay("p1", 1.0, result="declined")
+    run.asked("p1", 1.1, key="k1")
+    run.holds("p1", 1.1)
+    for link in (A, "issuer"):
+        run.booked("p1", 2.0, "voided", to=link)
+    run.pay("p2", 3.0, result="http_error")  # an error is no decline: the outcome is unknown
+    run.asked("p2", 3.1, key="k2")
+    run.holds("p2", 3.1)
+    assert "no_charge_after_a_decline" not in broken(run, tmp_path, NO_BOOKS)
+
+
 def test_one_key_for_two_payments_needs_no_books(tmp_path: Path) -> None:
     run = Shop()
     for payment, at_s in (("p1", 1.0), ("p2", 2.0)):

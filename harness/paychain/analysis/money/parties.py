@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from paychain.model.book_limits import overcapture
@@ -44,7 +44,7 @@ class Parties:
     gives; how own services treat theirs is not judged. `without_book`: own services keep no book of
     ours.
     `has`: what some rules need. `has_accounts`: merchants are booked by the names of their accounts
-    at a provider.
+    at a provider. `funding`: what payouts are paid from, by link, in minor units.
     """
 
     settling: frozenset[str]
@@ -60,6 +60,7 @@ class Parties:
     closed: dict[str, dict[str, str]] = field(default_factory=dict)
     without_book: frozenset[str] = frozenset()
     has: frozenset[Needs] = frozenset({""})
+    funding: Mapping[str, int] = field(default_factory=dict)
     has_accounts: bool = False
 
     @classmethod
@@ -71,7 +72,7 @@ class Parties:
                 name for name, link in chain.links.items() if is_meant(ROLES[link.role])
             )
 
-        settling = links_that(lambda role: role.settles)
+        settling = links_that(lambda role: role.settles == "in")
         merchants = links_that(lambda role: role.party == "merchant")
         calls = {name: chain.links[name].calls.get("authorise") for name in merchants}
         return cls(
@@ -98,6 +99,11 @@ class Parties:
             closed=_closed(chain),
             without_book=frozenset(chain.own_services()),
             has=_what_there_is(chain),
+            funding={
+                name: to_minor(str(link.funding.amount), chain.currency)
+                for name, link in chain.links.items()
+                if link.funding is not None
+            },
             has_accounts=any(link.dialect.is_vendors for link in chain.links.values()),
         )
 
@@ -111,6 +117,8 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
         found.add("closed call")
     if any(link.books is not None for link in chain.links.values()):
         found.add("books")
+    if chain.network:
+        found.add("ledger")
     return frozenset(found)
 
 

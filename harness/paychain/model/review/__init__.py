@@ -19,6 +19,7 @@ from paychain.model.review import (
     experiments,
     follow_ups,
     keys,
+    ledgers,
     money,
     overload,
     providers,
@@ -28,6 +29,7 @@ from paychain.model.review import (
     webhooks,
 )
 from paychain.model.review.claims import as_claimed, of_own_services
+from paychain.model.review.dialects import dialect_not_declared
 from paychain.model.review.finding import Found, ReviewFinding, name_of
 from paychain.model.review.remedy import Change, Remedy, dotted
 
@@ -40,6 +42,8 @@ _OF_CHAIN = (
     keys.no_idempotency,
     webhooks.webhook_not_deduplicated,
     follow_ups.captured_twice,
+    ledgers.signed_twice,
+    ledgers.freed_early,
     follow_ups.refunds_unchecked,
     follow_ups.capture_beyond_limit,
     webhooks.webhook_given_up_early,
@@ -85,6 +89,8 @@ def review(
     """
     chain = as_claimed(loaded.model)
     raw = [finding for examine in _OF_CHAIN for finding in examine(chain)]
+    # As declared: who is an own service is not to be seen any more in what they claim.
+    raw += dialect_not_declared(loaded.model)
     if experiment is not None:
         both = (chain, experiment.model)
         raw += [finding for examine in _OF_BOTH.values() for finding in examine(*both)]

@@ -22,6 +22,8 @@ MAX_STAND_IN = 10_000
 _HOLD = "7d"  # the usual validity of a card authorisation
 _GRACE_S = 1.0  # beyond the last try of a delivery
 _STAND_IN = 100
+# Roles that go on with what they have begun after their answer.
+_DELIVERING = {"exchange": "payouts under way", "wallet": "signed transfers"}
 _QUEUED = 50.0
 _SKIPPED = 50.0
 
@@ -123,6 +125,8 @@ def memory_outbox(chain: Chain) -> Iterator[Found]:
         steps = call.fallback if call is not None else []
         if call is not None and later:
             due.append(" and ".join(f"{operation}s" for operation in later))
+        if link.role in _DELIVERING:
+            due.append(_DELIVERING[link.role])
         due += ["stored requests"] * any(isinstance(step, Queue) for step in steps)
         due += ["advices of stand-in"] * any(isinstance(step, StandIn) for step in steps)
         if not due:

@@ -87,7 +87,7 @@ def single_providers(chain: Chain) -> Iterator[Found]:
 
 def _is_unavoidable(chain: Chain, link: str) -> bool:
     """Whether every chain has this single point: customers enter somewhere, a card has one bank."""
-    return link in chain.entries or ROLES[chain.links[link].role].settles
+    return link in chain.entries or ROLES[chain.links[link].role].settles is not None
 
 
 def shared_providers(chain: Chain) -> Iterator[Found]:

@@ -51,6 +51,16 @@ def another_amount_in_the_merchants_book(payment: Recorded) -> bool:
     )
 
 
+def reserved(payment: Recorded) -> bool:
+    """Something was reserved: it matters what else was."""
+    return any(move.kind is MovementKind.RESERVED for move in payment.movements)
+
+
+def freed(payment: Recorded) -> bool:
+    """A reservation was freed: it matters when."""
+    return any(move.kind is MovementKind.FREED for move in payment.movements)
+
+
 def limited_fallback_used(payment: Recorded) -> bool:
     """A fallback with a limit was used: the payment's amount and times matter."""
     return any(decision.kind in _LIMITED for decision in payment.decisions)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from paychain.model.chain import CUSTOMER, Chain
 from paychain.model.review import ReviewFinding
+from paychain.report.text.chain_tree import role_words
 
 
 def chain_mermaid(chain: Chain, findings: Sequence[ReviewFinding]) -> str:
@@ -15,7 +16,7 @@ def chain_mermaid(chain: Chain, findings: Sequence[ReviewFinding]) -> str:
     lines = ["flowchart LR", f"  {ids[CUSTOMER]}([{CUSTOMER}])"]
 
     def box(name: str, indent: str = "  ") -> str:
-        return f'{indent}{ids[name]}["{name}<br/>{chain.links[name].role}"]'
+        return f'{indent}{ids[name]}["{name}<br/>{role_words(chain.links[name])}"]'
 
     hosted: set[str] = set()
     # A node of Mermaid is in one box only: links that name the same providers share one.

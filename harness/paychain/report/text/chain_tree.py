@@ -58,8 +58,7 @@ class _Tree:
         self, link: str, label: str, *, policy: str, indent: str, is_last: bool
     ) -> Iterator[str]:
         declared = self._chain.links[link]
-        own = "own service" if declared.service is not None else ""
-        facts = ", ".join(filter(None, (declared.role, *declared.depends_on, own)))
+        facts = ", ".join(filter(None, (role_words(declared), *declared.depends_on)))
         line = f"{indent}{'└' if is_last else '├'}─{_mark(f'link {link}', self._single)} "
         line += f"{label} → {link} ({facts})"
         if link in self._listed and self._chain.calls_of(link):
@@ -93,6 +92,11 @@ class _Tree:
         if link.service is None:
             return policy_words(call)
         return f"claims {claimed_words(call)}" if call.claims is not None else ""
+
+
+def role_words(link: Link) -> str:
+    """`processor`, `gateway, own service`."""
+    return f"{link.role}, own service" if link.service is not None else link.role
 
 
 def claimed_words(call: Call) -> str:

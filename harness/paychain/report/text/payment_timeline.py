@@ -29,6 +29,8 @@ _ROUTINE = (
     DecisionKind.FOLLOW_UP_SENT,
     DecisionKind.FOLLOW_UP_ACKNOWLEDGED,
     DecisionKind.WEBHOOK_ACCEPTED,
+    DecisionKind.SIGNED,
+    DecisionKind.REPORTED,
 )
 _FOLLOW_UPS = {
     DecisionKind.FOLLOW_UP_DUE: "due",
@@ -66,6 +68,8 @@ _DECISIONS = {
     DecisionKind.BOOKED_UNPAID: "does not have the order as paid in its books",
     DecisionKind.KEY_REUSED: "sent the idempotency key of another payment to",
     DecisionKind.REPEATED_WITHOUT_KEY: "sent it again without an idempotency key to",
+    DecisionKind.SIGNED: "signed a transfer for",
+    DecisionKind.REPORTED: "reports from now on",
     DecisionKind.WEBHOOK_FORGED: "sent a webhook with a wrong signature to",
 }
 
