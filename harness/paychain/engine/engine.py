@@ -89,7 +89,7 @@ def _embedded(children: Children, seed: int, observing: Observing | None, token:
     if token:
         options.append("--token")
     command = python_module("paychain.toxics", *options)
-    child = children.start("fault engine", command, token=token)
+    child = children.start("fault engine", command, token=token, ends_in_order=True)
     children.wait_for(child, ready, START_WITHIN_S)
     control = EngineControl(ready.read_text(), auth=BearerAuth(token) if token else None)
     return Engine("embedded", control, control.version(), child)

@@ -35,7 +35,7 @@ class ServiceProcesses:
         self,
         chain: Loaded[Chain],
         children: Children,
-        new_spool: Callable[[str], Path],
+        new_spool: Callable[[str, str], Path],
         *,
         command: tuple[str, ...],
         seed: int,
@@ -51,6 +51,7 @@ class ServiceProcesses:
         self._isolated: list[IsolatedLink] = []
         self._held: dict[str, HeldPort] = {}  # ports of isolated links, through all restarts
         self._token = new_token()  # other accounts of this machine reach loopback, too
+        self._spools: list[tuple[Child, Path]] = []  # of each process that was started
         self._session = direct_session(self.auth)
 
     def start(self) -> dict[str, int]:
@@ -115,6 +116,11 @@ class ServiceProcesses:
             port.release()
 
     @property
+    def killed(self) -> list[Path]:
+        """Spools of processes that a fault of the experiment killed."""
+        return [spool for child, spool in self._spools if child.was_killed]
+
+    @property
     def _controls(self) -> list[str]:
         """Control APIs of the processes that live."""
         isolated = [link.control for link in self._isolated]
@@ -131,13 +137,14 @@ class ServiceProcesses:
         stem = name.replace(" ", "-")
         ready = self._folder / f"{stem}.ready"
         sockets = {link: self._held[link].descriptor for link in links if link in self._held}
+        spool = self._new_spool(stem, name)
         plan = ServicesPlan(
             chain_text=self._loaded.text,
             links=links,
             seed=self._seed,
             epoch_ns=self._epoch_ns,
             id_prefix=self._id_prefix,
-            spool=str(self._new_spool(stem)),
+            spool=str(spool),
             ready=str(ready),
             name=name,
             life=life,
@@ -150,7 +157,9 @@ class ServiceProcesses:
             [*self._command, str(path)],
             token=self._token,
             sockets=list(sockets.values()),
+            ends_in_order=True,
         )
+        self._spools.append((child, spool))
         return child, ready
 
     def _ready(self, child: Child, path: Path) -> ServiceProcess:

@@ -6,7 +6,8 @@ import hashlib
 import re
 import shlex
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -23,6 +24,21 @@ from paychain.report.result import Result
 _UNFIT = re.compile(r"[\\/:]")
 
 
+def names_to_keep(files: Mapping[str, str]) -> dict[str, str]:
+    """The names in one folder of files that had these names in different ones, by what they are.
+
+    Each keeps its own, unless two share one: then what it is comes before it. Only a replayed file
+    always keeps its own, by which the experiment names it.
+    """
+    # A name is to be a line of SHA256SUMS, and small and capital letters may be one file.
+    names = {what: _UNFIT.sub("_", one_line(file)) for what, file in files.items()}
+    shared = Counter(name.casefold() for name in names.values())
+    return {
+        what: f"{what}-{name}" if shared[name.casefold()] > 1 and what != "replay" else name
+        for what, name in names.items()
+    }
+
+
 @dataclass(frozen=True)
 class Inputs:
     """The two files that are run. With a run's records and facts they are all it is judged by."""
@@ -37,21 +53,11 @@ class Inputs:
 
     @property
     def kept_names(self) -> dict[str, str]:
-        """The names under which a run keeps its `chain`, `experiment` and `replay` file.
-
-        Each has its own name, unless two files of different folders share one: then what it is
-        comes before it. Only a replayed file keeps its own, by which the experiment names it.
-        """
-        paths = {"chain": self.chain.path, "experiment": self.experiment.path}
+        """The names under which a run keeps its `chain`, `experiment` and `replay` file."""
+        files = {"chain": self.chain.path.name, "experiment": self.experiment.path.name}
         if self._recorded is not None:
-            paths["replay"] = self._recorded.path
-        # A name is to be a line of SHA256SUMS, and small and capital letters may be one file.
-        names = {what: _UNFIT.sub("_", one_line(path.name)) for what, path in paths.items()}
-        shared = Counter(name.casefold() for name in names.values())
-        return {
-            what: f"{what}-{name}" if shared[name.casefold()] > 1 and what != "replay" else name
-            for what, name in names.items()
-        }
+            files["replay"] = self._recorded.path.name
+        return names_to_keep(files)
 
     @property
     def _recorded(self) -> Replay | None:
@@ -89,6 +95,7 @@ class RunSpec:
     out: Path  # where the run's folder is made
     seed: int = 1
     command: str = ""
+    names: Names = field(default_factory=dict)  # what the chain calls what the experiment names
     # In real time:
     toxiproxy: str | None = None  # another engine than the embedded one
     services: tuple[str, ...] | None = None  # the command of a services process; None: ours

@@ -14,7 +14,7 @@ from pathlib import Path
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.parent import until_stopped
-from paychain.processes.spool import SpoolJournal, record_stalls
+from paychain.processes.spool import SpoolJournal, record_stalls, record_switches
 from paychain.processes.tokens import is_bearer_of, received_token
 from paychain.services.control import ControlApi
 from paychain.services.host import Host
@@ -47,13 +47,14 @@ async def serve(plan_path: Path) -> None:
         id_prefix=plan.id_prefix,
         wall_epoch_ns=time.time_ns() - now_ns(),
     )
-    control = HttpServer(behind(is_bearer_of(received_token()), ControlApi(host).handle))
+    control = ControlApi(host, record_switches(plan.name, journal, now_ns))
+    server = HttpServer(behind(is_bearer_of(received_token()), control.handle))
     held = {link: HeldPort.inherited(number) for link, number in plan.sockets.items()}
-    ready = Ready(await control.start(LOOPBACK), await host.start(held))
+    ready = Ready(await server.start(LOOPBACK), await host.start(held))
     write_atomically(Path(plan.ready), ready)
     await until_stopped()
     await host.stop()
-    await control.stop(0.0)
+    await server.stop(0.0)
     journal.close()
 
 

@@ -93,3 +93,16 @@ def test_what_is_no_secret_stays_in_an_environment() -> None:
     kept = {"PATH": "/bin", "PAYCHAIN_OUT": "reports"}
     assert without_secrets(kept | dict.fromkeys(SECRETS, "x")) == kept
     assert {"PAYCHAIN_SIGNING_KEY", "PAYCHAIN_TOKEN"} == SECRETS
+
+
+@pytest.mark.timeout(60)
+def test_a_child_whose_lock_an_interruption_left_taken_is_stopped_all_the_same(
+    tmp_path: Path,
+) -> None:
+    children = Children(tmp_path)
+    child = children.start("first", [sys.executable, "-c", "import time; time.sleep(60)"])
+    # What a signal handler does that raises right after `poll` has taken it.
+    child.process._waitpid_lock.acquire()  # type: ignore[attr-defined]  # of the standard library
+    children.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child.process.pid, 0)
