@@ -17,7 +17,7 @@ from paychain.model.chain import Chain
 from paychain.payments.codes import PARTIAL_APPROVAL
 from paychain.payments.journal import DecisionKind, Movement, MovementKind, PaymentRecord
 from paychain.payments.money import parts_of, to_minor, written
-from paychain.payments.outcome import HopResult, Outcome
+from paychain.payments.outcome import Outcome
 from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled, StoodIn, authorisations
 from paychain.payments.rules.follow_ups import follow_ups
 from paychain.payments.rules.own_traces import (
@@ -133,13 +133,9 @@ def reconcile(story: Story, parties: Parties, order: StandInOrder | None = None)
             settling=parties.settling,
             is_known=False,
         )
-    approvals = [
-        hop
-        for hop in story.hops
-        if hop.operation == "authorise" and hop.result is HopResult.APPROVED
-    ]
+    calls = [hop for hop in story.hops if hop.operation == "authorise"]
     for entry in found:
-        path = list(approved_by(entry, approvals))
+        path = list(approved_by(entry, calls))
         links = {link for hop in path for link in (hop.caller, hop.callee)}
         entry.path = frozenset(links - parties.without_book)
         entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in path)
