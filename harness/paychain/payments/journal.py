@@ -94,6 +94,9 @@ class DecisionKind(StrEnum):
     FAILOVER = "failover"
     SKIP = "skip"
     EXEMPT = "exempt"
+    LAST_KNOWN = "last_known"  # the payment went on with the last answer that the call had brought
+    DEFAULT = "default"  # it went on with the calling link's own value
+    LEFT_OUT = "left_out"  # a call beside the payment's way failed: nobody waited for it
     STAND_IN = "stand_in"  # the link decided in place of the one it could not reach
     QUEUE = "queue"  # accepted now, to be delivered later
     QUEUE_DELIVERED = "queue_delivered"

@@ -36,6 +36,7 @@ from paychain.payments.rules.own_traces import (
 )
 from paychain.payments.rules.traces import (
     approved_by,
+    opened,
     presentations,
     renamed,
     unauthenticated,
@@ -204,6 +205,7 @@ def reconcile(
         presentations=presentations(customer, story.hops, parties.presented_to),
         unresolved=list(unresolved(story.hops, story.decisions)),
         unauthenticated=list(unauthenticated(story.hops)),
+        opened=list(opened(story.hops, story.decisions, parties.closed)) if parties.closed else (),
         follow_ups=follow_ups(story.decisions),
         stood_in=list(_stood_in(story, parties, order or {})) if parties.stand_in else (),
         beyond_limits=list(_beyond_limits(story, parties, customer.amount_minor))

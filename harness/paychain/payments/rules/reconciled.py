@@ -64,7 +64,8 @@ class Reconciled:
 
     The rest is evidence beside the books (see `traces`): presentations of the instrument with
     whether each was declined, calls that stayed unknown, authorisations after a failed
-    authentication, what had to follow, stand-in approvals, fallbacks taken beyond a limit.
+    authentication or without a call that must fail closed (`opened`), what had to follow, stand-in
+    approvals, fallbacks taken beyond a limit.
     """
 
     payment: str
@@ -91,6 +92,7 @@ class Reconciled:
     presentations: Sequence[tuple[Presentation, bool]] = ()
     unresolved: Sequence[str] = ()
     unauthenticated: Sequence[str] = ()
+    opened: Sequence[str] = ()
     follow_ups: Sequence[FollowUp] = ()
     stood_in: Sequence[StoodIn] = ()
     beyond_limits: Sequence[str] = ()
