@@ -17,6 +17,7 @@ from paychain.payments.outcome import HopResult, Proof
 from paychain.payments.retry_limits import Presentation
 from paychain.payments.rules.authorisation import Authorisation
 
+_MOVES = ("authorise", "transfer")
 _REVERSAL_ENDS = (DecisionKind.REVERSAL_ACKNOWLEDGED, DecisionKind.REVERSAL_ABANDONED)
 
 
@@ -158,13 +159,13 @@ def opened(
     decisions: Sequence[Decision],
     closed: Mapping[str, Mapping[str, str]],
 ) -> Iterator[str]:
-    """Authorisations that a link sent without a call that must fail closed, in words.
+    """Authorisations and transfers that a link sent without a call that must fail closed, in words.
 
     `closed`: by link, the names of those calls, with what each gives. The last answer to the call
-    before the authorisation decides, or that the link went on without one.
+    before the money moves decides, or that the link went on without one.
     """
     for sent in hops:
-        if sent.operation != "authorise" or sent.result is HopResult.NOT_TRIED:
+        if sent.operation not in _MOVES or sent.result is HopResult.NOT_TRIED:
             continue
         for name, gives in closed.get(sent.caller, {}).items():
             passed_ns = max(
