@@ -38,6 +38,7 @@ from paychain.load.traffic.plan import LoadPlan, customers_plan
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.own_services import observed_hops
+from paychain.model.scripts import Followed
 from paychain.payments.errors import UserError
 from paychain.payments.exchanges import Exchange, ReceivedRequest
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
@@ -200,6 +201,12 @@ class RealChain:
         """How many requests each in-link fault acted on so far."""
         assert self._injector is not None
         return self._injector.link_hits()
+
+    def follow_scripts(self, scripts: Followed) -> None:
+        """Let payments follow failure scripts from now on."""
+        self._services.follow_scripts(scripts)
+        for remote in self._remotes.values():
+            remote.command("/scripts", msgspec.to_builtins(scripts))
 
     # -- payments -------------------------------------------------------------------------------
     def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
