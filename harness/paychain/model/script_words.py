@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from paychain.declaration.quantity import duration_text, seconds_text
+from paychain.faults.kinds.http_error import HttpError
 from paychain.model.scripts import Script, ScriptStep
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+
+_OF_EVERY_KIND = {"share", "first", "requests", "only"}
+_NONE = "0s"  # a delay that is none
 
 
 def ordinal(number: int) -> str:
@@ -36,12 +40,13 @@ def script_words(script: Script) -> str:
 
 def _fault_words(step: ScriptStep) -> str:
     """What the kind does, and the values it is given with."""
-    given = step.fault.model_dump(mode="json", exclude_defaults=True)
+    fault = step.fault
     # Of an error the status says most, although it may be the default.
-    if step.http_error is not None:
-        after = " after the work is done" if step.http_error.after_work else ""
-        return f"answers HTTP {step.http_error.status}{after}"
-    values = ", ".join(f"{key} {value}" for key, value in given.items() if key != "after_work")
+    if isinstance(fault, HttpError):
+        after = " after the work is done" if fault.after_work else ""
+        return f"answers HTTP {fault.status}{after}"
+    given = fault.model_dump(mode="json", exclude=_OF_EVERY_KIND)
+    values = ", ".join(f"{key} {value}" for key, value in given.items() if value != _NONE)
     lasts = f", for {duration_text(step.lasts)}" if step.lasts is not None else ""
     return f"{step.fault.facts.meaning}{f' ({values})' if values else ''}{lasts}"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from paychain.model.scripts import (
@@ -248,7 +249,5 @@ class PaymentScripts:
 
 async def _wait(event: asyncio.Event) -> None:
     """Wait for something that may never happen, but not for long."""
-    try:
+    with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), MAX_WAIT_S)
-    except TimeoutError:
-        pass

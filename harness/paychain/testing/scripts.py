@@ -1,4 +1,7 @@
-"""Failure scripts as a test writes them: `chain.pay(script=[{"link": "psp", "lost_answer": {}}])`."""
+"""Failure scripts as a test writes them, as steps of an experiment file.
+
+chain.pay(script=[{"link": "processor-a", "lost_answer": {}}])
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.script_checks import check_steps
@@ -30,12 +34,13 @@ def read_script(steps: Steps | Mapping[str, Any] | Script, chain: Chain, number:
         # A misspelt key is also a missing one: its own name says more.
         detail = next((each for each in details if each["type"] != "missing"), details[0])
         at = detail["loc"]
-        what, hint, _ = sentence(dict(detail), Experiment, ("scripts", 0, *at))
+        path: KeyPath = ("scripts", 0, *at)
+        what, hint, _ = sentence(dict(detail), Experiment, path)
         place = next((f"step {each + 1}: " for each in at if isinstance(each, int)), "")
         raise UserError(f"script: {place}{what}", hint=hint) from None
     for problem in check_steps(script, 0, chain):
-        _, _, _, place, *_ = problem.path
-        raise UserError(f"script: step {int(place) + 1}: {problem.what}", hint=problem.hint)
+        place = int(problem.path[3]) + 1  # scripts, 0, steps, its number
+        raise UserError(f"script: step {place}: {problem.what}", hint=problem.hint)
     return script.as_number(number)
 
 
