@@ -211,7 +211,14 @@ class RealChain:
     # -- payments -------------------------------------------------------------------------------
     def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         """Let customers pay, each at its time from now, from this process."""
+        if self._requests is not None:
+            self._services.expect(self._requests.expect_now(arrivals, self.now_ns()))
         return asyncio.run(self._pay(arrivals))
+
+    def forget_payments(self) -> None:
+        """Neither wait for what own services have not settled of them, nor read their books."""
+        if self._requests is not None:
+            self._requests.forget()
 
     async def _pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         customers = Customers(self._entries(), self, self._own)

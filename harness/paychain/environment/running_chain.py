@@ -73,6 +73,9 @@ class RunningChain(Protocol):
     def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         """Let customers pay, each at its time from now; wait until all know or have given up."""
 
+    def forget_payments(self) -> None:
+        """Wait no more for anything about the payments made so far, which were all judged."""
+
     def begin_load(self, plan: LoadPlan) -> int:
         """Let a whole load begin; when it starts. It goes on while time passes."""
 

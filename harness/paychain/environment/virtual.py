@@ -125,6 +125,9 @@ class VirtualChain:
         plan = customers_plan(self._chain, self._seed)
         return self._run(self._customers.keep_schedule(plan, arrivals))
 
+    def forget_payments(self) -> None:
+        """Nothing is waited for but what is in progress."""
+
     def refund(self, payment: str) -> None:
         """The merchant refunds a payment by hand."""
         self._between_rounds(lambda: self._host.refund(payment))
