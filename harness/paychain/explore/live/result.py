@@ -90,6 +90,7 @@ class LiveResult:
     spaced: int = 0  # how often batches were spaced because payments without a script failed
     restarts: int = 0  # how often the chain was started again for the same reason
     coupled: dict[str, int] = field(default_factory=dict)  # rules that controls broke only in batch
+    deaths: list[str] = field(default_factory=list)  # own services that ended by themselves
     took_s: float = 0.0
     was_interrupted: bool = False
     doing: str = ""  # what the search is at, in a few words

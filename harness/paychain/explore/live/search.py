@@ -69,8 +69,8 @@ class LiveSearch:
             self._start()
             while not self._is_spent and (scripts := self._next()):
                 batch = self._run(scripts, self._spec.controls)
-                self._look_after(batch)
                 self._judge(batch)
+                self._look_after(batch)
         except KeyboardInterrupt:
             result.was_interrupted = True
         finally:
@@ -153,6 +153,12 @@ class LiveSearch:
         Breakers and pools of a service couple its payments: what fails beside others says nothing
         about the script.
         """
+        assert self._running is not None, "the chain is started"
+        broken = self._running.broken_service
+        if broken:
+            self.result.deaths.append(f"{broken} ended by itself in batch {self.result.batches}")
+            self._restart()
+            return
         controls = batch.controls
         failed = sum(control.failed for control in controls)
         if not controls or failed <= ILL_SHARE * len(controls):
@@ -163,6 +169,9 @@ class LiveSearch:
             self._batches.rate = self._rate
             self.result.spaced += 1
             return
+        self._restart()
+
+    def _restart(self) -> None:
         self._stop()
         self._start()
         self.result.restarts += 1
