@@ -185,8 +185,12 @@ def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:
         amount=found.finding.amount_minor,
         payments=[],
     )
-    for remedy in rule_with_remedies(rule, review(loaded)).remedies:
+    remedies = rule_with_remedies(rule, review(loaded)).remedies
+    for remedy in remedies:
         yield f"    remedy: {remedy}"
+    own = ", ".join(loaded.model.own_services())
+    if own and not remedies:
+        yield f"    remedy: change what {own} does when {words_of(found.steps)}"
 
 
 def searched_line(result: LiveResult) -> str:
@@ -202,7 +206,7 @@ def warning_lines(result: LiveResult) -> Sequence[str]:
     """What a reader must know of how the search went."""
     lines = [
         f"⚠ {count(number, 'payment')} without a script broke {rule} beside scripted ones, and "
-        "none did alone: payments of the service affect each other"
+        "none did alone: payments affect each other, or the machine was too busy"
         for rule, number in result.coupled.items()
     ]
     if result.spaced:

@@ -35,6 +35,7 @@ from paychain.payments.journal import (
 )
 from paychain.payments.rules import Finding
 
+MORE_DRAINS = 2  # where the first one, as long as the chain declares, was too short
 _NO_FAULTS = Experiment.model_validate(
     {"experiment": "batch", "load": {"arrivals": "1/s", "before": "1s", "after": "1s"}}
 )
@@ -127,6 +128,10 @@ class Batches:
 
     def _judged(self, placed: Sequence[tuple[Steps, list[Arrival]]]) -> Batch:
         pending = self._running.drain()
+        for _ in range(MORE_DRAINS):
+            # A service that settles late is judged by what it leaves in the end.
+            if pending:
+                pending = self._running.drain()
         records = [each for some in self._running.collect(all_flushed=True) for each in some]
         self._running.forget_payments()
         names = {arrivals[0].payment: steps for steps, arrivals in placed}

@@ -57,6 +57,7 @@ class LiveSearch:
         self._random = Random(spec.seed)  # noqa: S311  (seeded)
         self._useful: dict[Step, None] = {}  # steps that met a request, alone
         self._scripts = self._draw(known)
+        self._alone: dict[Steps, Batch] = {}  # what was tried to reproduce
         self._rate = spec.rate
         self._began_s = clock()
         self._running: RunningChain | None = None
@@ -96,7 +97,10 @@ class LiveSearch:
         """What was found before, each single step, the simplest first, then combinations."""
         yield from known
         for step in self.choices:
-            yield (step,)
+            # A second request comes only where a first one did, if at all.
+            is_first = step.number == 1
+            if is_first or any(useful.place == step.place for useful in self._useful):
+                yield (step,)
         seen = set(known)
         while True:
             steps = self._combination()
@@ -227,13 +231,12 @@ class LiveSearch:
         """Run all one-step-simpler variants in one batch, until none of them breaks the rule."""
         while not self._is_late:
             found = self.result.found[rule]
-            variants = simpler(found.steps, self.choices)
+            # Without any step: the controls beside it did not break the rule.
+            variants = [steps for steps in simpler(found.steps, self.choices) if steps]
             tried: list[Judged] = []
             for start in range(0, len(variants), self._spec.batch):
-                batch = self._run(
-                    [steps for steps in variants[start : start + self._spec.batch] if steps],
-                    self._spec.controls,
-                )
+                part = variants[start : start + self._spec.batch]
+                batch = self._run(part, self._spec.controls)
                 tried = [*tried, *batch.breaking(rule)]
                 if tried:  # the simplest come first
                     break
@@ -249,8 +252,11 @@ class LiveSearch:
         assert self._batches is not None, "the chain is started"
         found = self.result.found[rule]
         self.result.doing = f"reproducing {words_of(found.steps)}"
-        batch = self._batches.run_alone(found.steps, REPRODUCTIONS)
-        self._count(batch, REPRODUCTIONS, 0)
+        # One script may break several rules.
+        batch = self._alone.get(found.steps)
+        if batch is None:
+            batch = self._alone[found.steps] = self._batches.run_alone(found.steps, REPRODUCTIONS)
+            self._count(batch, REPRODUCTIONS, 0)
         again = [order for order in batch.orders if rule in order.broken]
         stories = batch.stories[again[0].payment] if again else found.stories
         finding = again[0].broken[rule] if again else found.finding

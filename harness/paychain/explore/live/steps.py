@@ -21,7 +21,7 @@ from paychain.model.roles import ROLES
 from paychain.model.script_checks import check_steps, operations_at, senders_of
 from paychain.model.scripts import Script
 
-DELAYS_MS = (1_000, 3_000, 8_000)  # of what is late or slow: within and beyond usual timeouts
+DELAYS_MS = (1_000, 4_000)  # of what is late or slow: within and beyond usual timeouts
 NUMBERS = (1, 2, 3)  # which request or webhook of a payment
 HELD_MS = 3_000  # how long a request is stuck
 # Of each kind that is searched, what it is also searched with. An error after the work is the one
@@ -97,16 +97,27 @@ def script_of(steps: Steps, name: str = "found") -> Script:
 
 
 def step_choices(chain: Chain) -> list[Step]:
-    """Every step that a chain can have, as `paychain check` sees it; the simplest first."""
+    """Every step that a chain can have, as `paychain check` sees it.
+
+    Those about first requests come first, and of them the simplest.
+    """
     choices = [*_at_links(chain), *_of_webhooks(chain), *_of_customers(chain)]
     fit = [step for step in choices if not list(check_steps(script_of((step,)), 0, chain))]
-    return sorted(fit, key=lambda step: (size((step,)), step.place))
+    return sorted(fit, key=lambda step: (step.number, size((step,)), step.place))
+
+
+def searched_links(chain: Chain) -> list[str]:
+    """The mocks whose requests a search scripts: those that own services call, in any chain of own
+    services. What our mocks make of a failure behind them is not the service's.
+    """
+    mocks = [name for name, link in chain.links.items() if link.service is None]
+    called = {callee for name in chain.own_services() for callee in chain.callees_of(name)}
+    mocks = [name for name in mocks if name in called] if called else mocks
+    return [name for name in mocks if not ROLES[chain.links[name].role].only_forwards]
 
 
 def _at_links(chain: Chain) -> Iterator[Step]:
-    for link, declared in chain.links.items():
-        if declared.service is not None or ROLES[declared.role].only_forwards:
-            continue
+    for link in searched_links(chain):
         for operation in operations_at(chain, link):
             if operation in _NOT_SEARCHED:
                 continue
@@ -145,7 +156,8 @@ def _has_time(value: Any) -> bool:
 
 
 def _of_webhooks(chain: Chain) -> Iterator[Step]:
-    for link in senders_of(chain):
+    searched = searched_links(chain)
+    for link in filter(searched.__contains__, senders_of(chain)):
         for rank, name in enumerate(_WEBHOOKS, start=_RANK_OF_WEBHOOKS):
             for number in NUMBERS:
                 keys = ((name, {"by": _TIME} if name == "late" else {}),)
