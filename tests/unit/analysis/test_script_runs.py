@@ -73,7 +73,7 @@ def test_reports_say_what_each_step_met_and_timelines_name_it(tmp_path: Path) ->
 
 @pytest.mark.parametrize("number", [1, 20])
 def test_a_script_of_the_shipped_chain_is_judged_as_a_fault_is(tmp_path: Path, number: int) -> None:
-    """With every payment scripted, every payment is held twice; with one in twenty, one in twenty."""
+    """With every payment scripted every payment is held twice, otherwise one in twenty."""
     path = tmp_path / "scripted.yaml"
     path.write_text(TEXT.replace("    MAY_MISS\n", "").replace("every: 20", f"every: {number}"))
     loaded = load_chain("card-gives-up")

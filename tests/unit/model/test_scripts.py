@@ -131,7 +131,7 @@ def test_an_own_service_cannot_be_made_to_do_anything(tmp_path: Path) -> None:
     step = "{link: shop, lost_answer: {}}"
     path.write_text(EXPERIMENT.format(step=step, payments="{every: 5}"))
     chain = load_chain("examples/shop-python/chain-naive.yaml").model
-    with pytest.raises(FileMistakes, match="shop is an own service.*name the mock behind it"):
+    with pytest.raises(FileMistakes, match=r"shop is an own service.*name the mock behind it"):
         load_experiment(str(path), chain)
 
 

@@ -208,7 +208,7 @@ def test_a_script_that_the_chain_cannot_have_is_a_mistake_of_the_test() -> None:
     with start_chain("card-sound") as chain:
         with pytest.raises(UserError, match="step 2: unknown link 'nobody'"):
             chain.pay(script=[LOST_AND_FAILED[0], {"link": "nobody", "lost_answer": {}}])
-        with pytest.raises(UserError, match="step 1: .*lost_answers"):
+        with pytest.raises(UserError, match=r"step 1: .*lost_answers"):
             chain.pay(script=[{"link": "processor-a", "lost_answers": {}}])
 
 

@@ -30,6 +30,9 @@ USEFUL_SHARE = 0.8  # of the first steps of combinations: those that met a reque
 ILL_SHARE = 0.25  # of the controls: when more fail technically, batches disturb the service
 MINIMISE_S = 45.0  # what is found in the budget's last moment may be minimised for so long
 MIN_RATE = 2.0  # payments per second: batches are not spaced further
+# Of each variant while minimising: a payment may be declined for its own reasons, and then shows
+# nothing.
+PAYMENTS_EACH = 3
 OpenChain = Callable[[], RunningChain]
 
 
@@ -228,14 +231,18 @@ class LiveSearch:
             return
 
     def _minimise(self, rule: str) -> None:
-        """Run all one-step-simpler variants in one batch, until none of them breaks the rule."""
+        """Run all one-step-simpler variants in one batch, until none of them breaks the rule.
+
+        It ends: each round replaces the script by one of a smaller `size`.
+        """
         while not self._is_late:
             found = self.result.found[rule]
             # Without any step: the controls beside it did not break the rule.
             variants = [steps for steps in simpler(found.steps, self.choices) if steps]
             tried: list[Judged] = []
-            for start in range(0, len(variants), self._spec.batch):
-                part = variants[start : start + self._spec.batch]
+            at_once = max(1, self._spec.batch // PAYMENTS_EACH)
+            for start in range(0, len(variants), at_once):
+                part = variants[start : start + at_once] * PAYMENTS_EACH
                 batch = self._run(part, self._spec.controls)
                 tried = [*tried, *batch.breaking(rule)]
                 if tried:  # the simplest come first

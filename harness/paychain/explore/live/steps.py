@@ -17,6 +17,7 @@ from paychain.declaration.quantity import duration_text
 from paychain.faults.kind import RequestFaultKind
 from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
+from paychain.model.paid_at import paid_link
 from paychain.model.roles import ROLES
 from paychain.model.script_checks import check_steps, operations_at, senders_of
 from paychain.model.scripts import Script
@@ -31,6 +32,7 @@ _VARIANTS: Mapping[str, tuple[dict[str, str], ...]] = {
 }
 # Operations that carry no payment of their own, or that somebody's customer starts.
 _NOT_SEARCHED = frozenset({"pay", "forward", "notify"})
+_ORDER = "{order}"  # the placeholder in how an own service is paid
 _WEBHOOKS = ("twice", "late", "out_of_order", "before_answer", "dropped")
 _RETRIES_AFTER = 0.35  # of the deadline: the customer has patience for a second try
 _RANK_OF_WEBHOOKS = 20  # above every kind of fault: a request is simpler to imagine
@@ -173,10 +175,22 @@ def _of_customers(chain: Chain) -> Iterator[Step]:
         ("retry", "new", {"after": after, "key": "new"}),
         ("leaves", "", {"after": "500ms", "returns_after": "2s"}),
     ]
+    knows_orders = _knows_orders(chain)
     for rank, (what, how, values) in enumerate(does, start=_RANK_OF_CUSTOMERS):
+        if how == "new" and not knows_orders:
+            continue
         # What the customer does is one place each: a script says it once.
         keys = (("customer", {what: values}),)
         yield Step(("customer", what), f"{what} {how}", rank, 1, 0, keys)
+
+
+def _knows_orders(chain: Chain) -> bool:
+    """Whether customers name the order that they pay: who does not know it pays it twice, and no
+    chain could tell.
+    """
+    paid = [link for entry in chain.entries if (link := paid_link(chain, entry)) is not None]
+    declared = [chain.links[link].pays for link in paid]
+    return any(pays is not None and _ORDER in str(pays.model_dump()) for pays in declared)
 
 
 def fits(steps: Steps) -> bool:
