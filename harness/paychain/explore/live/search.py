@@ -71,6 +71,7 @@ class LiveSearch:
         result = self.result
         try:
             self._start()
+            self._began_s = self._clock()  # what is searched is not the start of the chain
             while not self._is_spent and (scripts := self._next()):
                 batch = self._run(scripts, self._spec.controls)
                 self._judge(batch)
