@@ -39,8 +39,8 @@ def read_script(steps: Steps | Mapping[str, Any] | Script, chain: Chain, number:
         place = next((f"step {each + 1}: " for each in at if isinstance(each, int)), "")
         raise UserError(f"script: {place}{what}", hint=hint) from None
     for problem in check_steps(script, 0, chain):
-        place = int(problem.path[3]) + 1  # scripts, 0, steps, its number
-        raise UserError(f"script: step {place}: {problem.what}", hint=problem.hint)
+        nth = int(problem.path[3]) + 1  # scripts, 0, steps, its place
+        raise UserError(f"script: step {nth}: {problem.what}", hint=problem.hint)
     return script.as_number(number)
 
 

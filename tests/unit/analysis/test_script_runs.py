@@ -8,6 +8,7 @@ import pytest
 
 from paychain.analysis.measures.measures import Verdict
 from paychain.model.loading import load_chain, load_experiment
+from paychain.report.html.page import render
 from paychain.report.result import Result
 from paychain.report.text.summary import summary_md
 from paychain.report.text.terminal import terminal_lines
@@ -85,3 +86,9 @@ def test_a_script_of_the_shipped_chain_is_judged_as_a_fault_is(tmp_path: Path, n
     assert approved
     assert charged.findings <= 80 // number
     assert charged.findings >= 80 // number * 0.7  # some are declined at processor-b
+
+
+def test_the_page_lists_scripts_where_there_are_any(tmp_path: Path) -> None:
+    page = render(scripted(tmp_path, "card-gives-up", ""))
+    assert "Failure scripts" in page
+    assert "lost/1" in page
