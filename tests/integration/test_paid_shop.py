@@ -86,7 +86,7 @@ def by_asyncio(plan: LoadPlan, shop: PaidShop, _: Path) -> tuple[list[Record], l
 
 @contextmanager
 def load_process(folder: Path, spools: list[Path]) -> Iterator[LoadProcess]:
-    def new_spool(stem: str) -> Path:
+    def new_spool(stem: str, _process: str) -> Path:
         spools.append(folder / f"{stem}.spool")
         return spools[-1]
 

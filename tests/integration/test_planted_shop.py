@@ -74,7 +74,10 @@ CHAIN = {
     },
 }
 # What else a bug breaks: the customer knows of no payment whose webhook was lost.
-ALSO = {"no_order_lost_with_its_webhook": {"no_orphaned_authorisation"}}
+ALSO = {
+    "no_order_lost_with_its_webhook": {"no_orphaned_authorisation"},
+    "no_charge_after_a_decline": {"no_orphaned_authorisation"},
+}
 
 
 @pytest.fixture(scope="module")

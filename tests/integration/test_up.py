@@ -14,12 +14,15 @@ import pytest
 import requests
 
 from paychain.cli.up import _show as show
+from paychain.declaration.text import parse
 from paychain.load import LOCUSTFILE
+from paychain.model.chain import Chain
 from paychain.payments.cards import TEST_CARDS
 from paychain.protocol.dialects.native import encode
 from paychain.protocol.message import PaymentRequest
-from tests.support.chains import corner_shop
+from tests.support.chains import checked, corner_shop
 from tests.support.cli import python, running
+from tests.support.own_chains import PAYS, own_shop
 from tests.support.runs import declare
 
 
@@ -66,11 +69,69 @@ def test_the_command_for_load_imports_nothing_from_the_users_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine = SimpleNamespace(name="embedded", control=SimpleNamespace(url="http://127.0.0.1:1"))
-    chain = SimpleNamespace(
-        engine=engine, addresses={"a.pay.b": ("127.0.0.1", 2)}, entry_urls={"b": "u"}
+    running = SimpleNamespace(
+        engine=engine, addresses={"a.pay.b": ("127.0.0.1", 2)}, entry_urls={"gateway": "u"}
     )
-    show(chain, tmp_path / "a folder", as_json=False)  # type: ignore[arg-type]
+    chain = checked(corner_shop())
+    show(running, chain, tmp_path / "a folder", as_json=False)  # type: ignore[arg-type]
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("load "))
     _, _, command = line.partition("(")
     assert shlex.split(command.removesuffix(")"))[:3] == ["cd", str(tmp_path / "a folder"), "&&"]
     assert "-P -m locust -f " in command
+
+
+def shown(text: str, capsys: pytest.CaptureFixture[str], folder: Path) -> dict[str, str]:
+    """What is printed of a chain that is up, by the words in front of each line."""
+    chain = Chain.model_validate(parse(text).value)
+    running = SimpleNamespace(
+        engine=SimpleNamespace(name="embedded", control=SimpleNamespace(url="http://127.0.0.1:1")),
+        addresses={"a.pay.b": ("127.0.0.1", 2)},
+        entry_urls=dict.fromkeys(chain.entries, "http://127.0.0.1:2"),
+    )
+    show(running, chain, folder, as_json=False)  # type: ignore[arg-type]
+    lines = capsys.readouterr().out.splitlines()
+    return {line[:21].strip(): line[21:] for line in lines}
+
+
+ORDERS = {
+    **PAYS,
+    "request": {"path": "/orders/{payment}", "method": "PUT", "json": {"id": "{key}"}},
+}
+CART = {
+    "steps": [{"path": "/carts/{payment}"}, {"path": "/checkout", "form": {"a": "{card.token}"}}]
+}
+EDGE = {"edge": {"role": "edge", "forwards_to": "shop"}}
+
+
+@pytest.mark.parametrize(
+    ("shop", "chain", "paid_at"),
+    [
+        ({}, {}, "POST http://127.0.0.1:2/pay"),  # it takes our own JSON
+        ({"pays": ORDERS}, {}, "PUT http://127.0.0.1:2/orders/{payment}"),
+        (
+            {"pays": ORDERS},
+            {"entry": "edge", "links": EDGE},
+            "PUT http://127.0.0.1:2/orders/{payment}",
+        ),
+        (
+            {"pays": {**CART, "approved": {"status": 200}, "declined": {"status": 402}}},
+            {},
+            "POST http://127.0.0.1:2/carts/{payment}, then POST http://127.0.0.1:2/checkout",
+        ),
+        ({"pays": {"by": "adapters.py:Shop"}}, {}, "http://127.0.0.1:2, as adapters.py:Shop does"),
+    ],
+)
+def test_where_customers_pay_is_what_the_entry_declares(
+    shop: dict[str, Any],
+    chain: dict[str, Any],
+    paid_at: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = own_shop(shop=shop, **chain)
+    if shop:  # `pays` is in the place of a dialect
+        text = text.replace("    dialect: paychain\n", "")
+    lines = shown(text, capsys, tmp_path)
+    assert lines["customers pay at"] == paid_at
+    # Plain Locust pays in our own JSON only.
+    assert ("load" in lines) == (not shop)

@@ -174,10 +174,10 @@ def test_ctrl_c_within_a_callback_of_the_http_parser_ends_the_run(
 
 
 @pytest.mark.usefixtures("ctrl_c")
-def test_ctrl_c_before_a_command_began_leaves_no_traceback(
+def test_ctrl_c_before_a_command_began_is_said_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("paychain.cli.main.app", lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(SystemExit, match="130"):
         main()
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "interrupted: nothing was kept\n"

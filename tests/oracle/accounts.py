@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from tests.oracle.world import CHARGE_BACK, GIVE_BACK, HOLD, RELEASE, TAKE, Deal, Entry, World
+
+# The end of the name under which a link books a request that it works on once more.
+REPEATED = re.compile(r"~[^~+./]+\.\d+$")
 
 
 @dataclass(kw_only=True)
@@ -79,7 +83,7 @@ class Sale:
     gateway: str
     reference: str
     book: Account
-    is_known: bool  # to the merchant
+    is_known: bool  # to the merchant, and not taken back from it
     cards: tuple[Account, ...]
 
     def is_wanted(self, world: World, what: str) -> bool:
@@ -112,7 +116,8 @@ def sales(world: World, deal: Deal) -> list[Sale]:
             gateway=gateway,
             reference=reference,
             book=book,
-            is_known=(gateway, reference) not in stored or (gateway, reference) in deal.sold,
+            is_known=(gateway, reference) not in deal.taken_back
+            and ((gateway, reference) not in stored or (gateway, reference) in deal.sold),
             cards=tuple(card for (_, name), card in cards.items() if belongs_to(name, reference)),
         )
         for (gateway, reference), book in books.items()
@@ -122,11 +127,14 @@ def sales(world: World, deal: Deal) -> list[Sale]:
 def belongs_to(name: str, sale: str) -> bool:
     """Whether an authorisation is a sale's: under its reference, or one that a relay made of it.
 
-    A gateway's own next attempt has a number after the mark, a relay's its name.
+    A gateway's own next attempt has a number after the mark, a relay's its name. What a bank
+    without keys made of one request twice (`p1-1`, `p1-1~bank.2`) is all of one sale, whichever
+    answer came through.
     """
-    more = name.removeprefix(sale)
+    asked = REPEATED.sub("", sale)
+    more = name.removeprefix(asked)
     is_relays = more[:1] in ("+", "~", ".") and not more[1:2].isdigit()
-    return name.startswith(sale) and (not more or is_relays)
+    return name.startswith(asked) and (not more or is_relays)
 
 
 def is_gone(cards: list[Account]) -> bool:

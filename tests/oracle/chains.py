@@ -81,6 +81,9 @@ def draw_chain(chance: Chance) -> Declared:
     if happens(chance, 25):
         after = choose(chance, ("1s", "500ms", "2s", "150ms"))
         chain["customer"] = {"retry": {"after": after, "key": choose(chance, ("same", "new"))}}
+    forwards = links["edge"].get("calls", {}) if has_edge else {}
+    if forwards and happens(chance, 30):
+        forwards["forward"]["on_unknown"] = "reverse"
     return chain
 
 

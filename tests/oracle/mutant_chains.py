@@ -77,6 +77,7 @@ CHAINS: dict[str, str] = {
     "shop": _chain(_REFUNDS),
     "plain": _chain(),
     "captures": _chain(_CAPTURES),
+    "rest": _chain({"captures": {"after": "100ms", "of": "50%"}}),
     "cancels": _chain({"cancels": {"share": "100%", "after": "100ms"}}),
     "expires": _chain(
         {"expires_after": "30ms"},

@@ -47,7 +47,10 @@ _PLAIN = ("holds_twice", "holds_nothing", "holds_for_another", "books_nothing")
 
 
 def _books(
-    role: str, kind: MovementKind, variants: Sequence[tuple[str, str, str, object]]
+    role: str,
+    kind: MovementKind,
+    variants: Sequence[tuple[str, str, str, object]],
+    chain: str = "",
 ) -> list[Mutant]:
     """Mutants of one link's lines of one kind; each with its name, its words, its rule."""
     return [
@@ -57,7 +60,8 @@ def _books(
             wrong=wrong,
             rule=rule,
             plant=lines_of(role, kind, change),  # type: ignore[arg-type]
-            chain="cancels" if kind is K.VOIDED else "plain" if name in _PLAIN else "shop",
+            chain=chain
+            or ("cancels" if kind is K.VOIDED else "plain" if name in _PLAIN else "shop"),
             spreads=name.endswith("another"),
         )
         for name, wrong, rule, change in variants
@@ -206,4 +210,24 @@ IN_BOOKS: list[Mutant] = [
         K.VOIDED,
         [("keeps_a_void", "forgets that it cancelled", "books_agree", forgotten)],
     ),
+    # After a capture of one half, which was the last one.
+    *_books(
+        "issuer",
+        K.VOIDED,
+        [
+            ("keeps_the_rest", "holds the rest", "no_orphaned_authorisation", forgotten),
+            ("keeps_half_the_rest", "releases half of it", "released_what_is_held", HALF),
+        ],
+        chain="rest",
+    ),
+    *[
+        mutant
+        for role in ("scheme", "processor", "gateway")
+        for mutant in _books(
+            role,
+            K.VOIDED,
+            [("keeps_the_rest", "holds a rest that is released", "books_agree", forgotten)],
+            chain="rest",
+        )
+    ],
 ]

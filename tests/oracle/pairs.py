@@ -193,6 +193,9 @@ def _draw_fault(chance: Chance, chain: Chain, number: int) -> dict[str, Any]:
         parameters = dict(choose(chance, NOT_SEARCHED[kind]))
     if kind == "crash" and happens(chance, 40):
         parameters = {"forgets": True}
+    # A search knows errors in place of the work only.
+    if kind == "http_error" and happens(chance, 50):
+        parameters = {"status": 500, "after_work": True}
     # Which requests of a payment meet it.
     if issubclass(KINDS[kind], RequestFaultKind) and happens(chance, 30):
         parameters |= choose(chance, ({"first": 1}, {"first": 2}, {"requests": [2]}))

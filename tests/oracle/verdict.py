@@ -59,15 +59,28 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
     )
     if not saw_approved or is_cancelled:
         return
-    if not any(card.was_held for card in cards):
+    is_gone_now = is_gone(cards)
+    if not any(card.was_held for card in cards) or (is_gone_now and _is_promised(world, deals)):
         yield "approved without a cent", saw_minor
-    elif is_gone(cards):
+    elif is_gone_now:
         yield "approved and undone", saw_minor
     # Two payments of an order may have been shown one and the same approval.
     elif len(customers) == 1:
         behind = sum(card.was_held for card in cards if not is_gone([card]))
         if behind < saw_minor:
             yield "approved in part without a cent", saw_minor - behind
+
+
+def _is_promised(world: World, deals: list[Deal]) -> bool:
+    """Whether all that was sold was approved in the bank's place, and no card was held for it.
+
+    Another attempt may have been held meanwhile, and undone: nobody sold anything by it.
+    """
+    sold = [(sale, deal.alone) for deal in deals for sale in sales(world, deal) if sale.is_known]
+    return bool(sold) and all(
+        sale.reference in alone and not any(card.was_held for card in sale.cards)
+        for sale, alone in sold
+    )
 
 
 def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
@@ -108,8 +121,7 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     credited = sum(each.taken - each.given for each in accounts(deal.of(payers)).values())
     if taken != credited:
         yield "credited otherwise than debited", abs(taken - credited)
-    gateways = accounts(deal.of(world.links("gateway"))).values()
-    collected = sum(each.taken - each.given for each in gateways)
+    collected = _collected(world, deal)
     if taken != collected:
         yield "collected otherwise than debited", abs(taken - collected)
     if repeated := _repeated(deal):
@@ -117,6 +129,18 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     if (apart := _apart(world, deal)) > 0:
         yield "books differ", apart
     yield from _undone_duties(world, deal)
+
+
+def _collected(world: World, deal: Deal) -> int:
+    """What merchants believe to have got.
+
+    Gateways that share keys have one and the same sale in their books, not one each.
+    """
+    sold: dict[tuple[str, str], list[int]] = {}
+    for (gateway, reference), book in accounts(deal.of(world.links("gateway"))).items():
+        sale = (world.keys_of(gateway), reference)
+        sold.setdefault(sale, []).append(book.taken - book.given)
+    return sum(max(nets) for nets in sold.values())
 
 
 def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:

@@ -73,8 +73,10 @@ class Deal:
     payment: str
     customer: Customer | None = None
     lines: list[Entry] = field(default_factory=list)
-    # Gateway and reference of what its merchant knows to be paid.
+    # Gateway and reference of what its merchant knows to be paid, and of what was taken back from
+    # it by the link that had forwarded the payment.
     sold: set[tuple[str, str]] = field(default_factory=set)
+    taken_back: set[tuple[str, str]] = field(default_factory=set)
 
     def of(self, links: frozenset[str]) -> list[Entry]:
         """The lines of these links' books."""
@@ -114,6 +116,14 @@ class World:
         calls = [self.chain.links[name].calls.get("authorise") for name in self.links("gateway")]
         return not any(call is not None and call.tenders for call in calls)
 
+    def keys_of(self, gateway: str) -> str:
+        """By whose name the keys of a gateway are known: gateways may share them."""
+        for link in self.chain.links.values():
+            call = link.calls.get("forward")
+            if call is not None and call.shares_keys and gateway in call.targets:
+                return call.to
+        return gateway
+
     def deal(self, payment: str) -> Deal:
         """The payment's deal, begun when it is first heard of."""
         if payment not in self.deals:
@@ -128,6 +138,10 @@ class World:
     def sold(self, gateway: str, payment: str, reference: str) -> None:
         """A gateway reports to its merchant that a payment was approved."""
         self.deal(payment).sold.add((gateway, reference))
+
+    def taken_back(self, gateway: str, payment: str, reference: str) -> None:
+        """A gateway tells its merchant that the link that forwarded a payment has reversed it."""
+        self.deal(payment).taken_back.add((gateway, reference))
 
     def asked(self, request: PaymentRequest) -> None:
         """A customer sends a payment, maybe not for the first time."""
@@ -172,7 +186,7 @@ def line_of(context: Context, kind: MovementKind, request: PaymentRequest) -> En
 def watched(chain: Chain) -> Iterator[World]:
     """Keep the world's own books while a chain of this declaration is played in this process."""
     world = World(chain=chain)
-    moved, approved = Context.moved, Merchant.approved
+    moved, approved, undo = Context.moved, Merchant.approved, Merchant.undo
     start_try, end_try = CustomerPayment.start_try, CustomerPayment.end_try
 
     def booking(self: Context, kind: MovementKind, request: PaymentRequest, *rest: Any) -> None:
@@ -193,9 +207,14 @@ def watched(chain: Chain) -> Iterator[World]:
         world.sold(self._context.link, sent.request.payment, reference)
         approved(self, sent, reference)
 
+    async def taking_back(self: Merchant, sent: Sent, reference: str) -> None:
+        world.taken_back(self._context.link, sent.request.payment, reference)
+        await undo(self, sent, reference)
+
     swaps: list[tuple[type[Any], str, Callable[..., Any]]] = [
         (Context, "moved", booking),
         (Merchant, "approved", selling),
+        (Merchant, "undo", taking_back),
         (CustomerPayment, "start_try", asking),
         (CustomerPayment, "end_try", reading),
     ]

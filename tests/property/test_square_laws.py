@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 
 from paychain.protocol.dialects.square.account import reference_of
@@ -73,13 +74,16 @@ class Square:
         assert sum(done) == refunded
 
 
+@pytest.mark.parametrize("model", ["square", "keyed"])
 @given(steps)
 @examples(40)
-def test_what_square_shows_is_what_the_book_holds(sequence: Steps) -> None:
+def test_what_square_shows_is_what_the_book_holds(model: str, sequence: Steps) -> None:
     async def scenario(links: JsonLinks) -> None:
         await Run(links, Square(), payment).whole(sequence)
 
-    links = on_vendor(JsonLinks("square", keyed=KEYED), scenario, after_s=2.0)
+    links = on_vendor(
+        JsonLinks("square", keyed=KEYED, psp=f"idempotency: {model}"), scenario, after_s=2.0
+    )
     assert_books_agree(links)
     for link in ("psp", "issuer"):
         held = [reference for kind, reference, _ in links.booked(link) if kind == "authorised"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -145,10 +146,11 @@ class Run:
             assert intent["status"] == "canceled"
 
 
+@pytest.mark.parametrize("model", ["stripe-v1", "stripe-v2", "keyed"])
 @given(_steps)
 @examples(120)
 def test_what_stripe_shows_is_what_the_book_holds(
-    steps: list[tuple[tuple[Any, ...], str | None, bool]],
+    model: str, steps: list[tuple[tuple[Any, ...], str | None, bool]]
 ) -> None:
     async def scenario(links: StripeLinks) -> None:
         run = Run(links)
@@ -156,7 +158,7 @@ def test_what_stripe_shows_is_what_the_book_holds(
             await run.ask(step, trouble, repeats=repeats)
             await run.check()
 
-    links = on_stripe(scenario, after_s=2.0)
+    links = on_stripe(scenario, after_s=2.0, psp=f"idempotency: {model}")
     for link in ("psp", "issuer"):
         for kind in ("authorised", "captured", "refunded"):
             moved = [(ref, amount) for what, ref, amount in links.booked(link) if what == kind]

@@ -14,6 +14,8 @@ from paychain.payments.journal import (
     Decision,
     FaultSwitch,
     HopRecord,
+    Movement,
+    MovementKind,
     PaymentRecord,
     Record,
 )
@@ -47,10 +49,20 @@ class ObservedRun:
     spans: int = 0
 
     def pay(
-        self, name: str, at_s: float, took_s: float = 1.0, result: str = "approved", tried: int = 1
+        self,
+        name: str,
+        at_s: float,
+        took_s: float = 1.0,
+        result: str = "approved",
+        tried: int = 1,
+        order: str = "",
     ) -> None:
         """A payment, or one more try of it."""
         end = HopResult(result)
+        outcomes = {
+            HopResult.APPROVED: Outcome.APPROVED,
+            HopResult.DECLINED: Outcome.DECLINED,
+        }
         if tried == 1:
             self.records.append(
                 PaymentRecord(
@@ -58,7 +70,7 @@ class ObservedRun:
                     intended_ns=ns(at_s),
                     started_ns=ns(at_s),
                     ended_ns=ns(at_s + took_s),
-                    outcome=Outcome.APPROVED if end is HopResult.APPROVED else Outcome.UNKNOWN,
+                    outcome=outcomes.get(end, Outcome.UNKNOWN),
                     technical=not end.worked,
                     code="",
                     shown=result,
@@ -70,6 +82,7 @@ class ObservedRun:
                     decided_by="",
                     error=None,
                     warm_up=False,
+                    order=order,
                 )
             )
         self.records.append(
@@ -103,6 +116,7 @@ class ObservedRun:
         port: int | None = None,
         method: str = "POST",
         target: str = "/authorise",
+        call: str = "authorise",
     ) -> int:
         """A request as the engine saw it; returns the port of its connection to the link."""
         if port is None:
@@ -110,7 +124,7 @@ class ObservedRun:
             port = self.ports
         self.records.append(
             Exchange(
-                hop=f"shop.authorise.{to}",
+                hop=f"shop.{call}.{to}",
                 connection=port,
                 request=1,
                 port=port,
@@ -170,8 +184,36 @@ class ObservedRun:
     def asked(self, payment: str, at_s: float, took_s: float = 0.1, **more: Any) -> None:
         """A request that both saw."""
         shared = {name: more[name] for name in ("to", "status", "key") if name in more}
+        shared |= {name: more.pop(name) for name in ("call", "target") if name in more}
         port = self.sent(at_s, took_s, port=more.pop("port", None), **shared)
         self.came(payment, port, at_s + 0.01, **more)
+
+    def booked(
+        self,
+        payment: str,
+        at_s: float,
+        kind: str,
+        *,
+        to: str = A,
+        amount: int = 1_000,
+        attempt: int = 1,
+        item: str = "",
+    ) -> None:
+        """A line in a link's book."""
+        self.records.append(
+            Movement(
+                link=to,
+                payment=payment,
+                attempt=attempt,
+                kind=MovementKind(kind),
+                amount_minor=amount,
+                currency="EUR",
+                reference=f"{payment}-{attempt}",
+                at_ns=ns(at_s),
+                decided_by=to,
+                item=item,
+            )
+        )
 
     def is_down(self, hop: str, from_s: float, until_s: float, kind: str = "down") -> None:
         """A fault that lets nobody connect."""

@@ -46,7 +46,7 @@ def own_shop(
     its call, the links and the chain.
     """
     onward = {"authorise": {"to": "issuer", "timeout": "1s", "on_unknown": "reverse"}}
-    processor = {"role": "processor", "calls": onward}
+    processor = {"role": "processor", "dialect": "paychain", "calls": onward}
     started = {
         "command": COMMAND,
         "env": {**PROVIDERS, **(env or {})},

@@ -26,6 +26,7 @@ BUGS = (
     "no_order_lost_with_its_webhook",
     "no_forged_webhook_acted_on",
     "one_key_for_one_payment",
+    "no_charge_after_a_decline",
 )
 PSP = urlsplit(os.environ.get("PSP", "")).netloc
 SECRET = os.environ.get("PSP_SECRET", "")
@@ -65,7 +66,10 @@ class Shop(BaseHTTPRequestHandler):
         is_ours = is_signed(self.headers.get("stripe-signature", ""), body)
         if not is_ours and bug != "no_forged_webhook_acted_on":
             return 400
-        is_lost = bug == "money_has_its_order"  # it looks for the order under another id
+        is_lost = bug in (
+            "money_has_its_order",
+            "no_charge_after_a_decline",
+        )  # it looks for the order under another id
         if event["type"] == "payment_intent.succeeded" and payment in orders and not is_lost:
             orders[payment]["state"] = "paid"
         return 200
@@ -103,7 +107,7 @@ def pay(asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     status = charge(payment, amount, asked["card"], key, waits_s)
     if bug in ("no_forged_webhook_acted_on", "no_order_lost_with_its_webhook"):
         return 202, {"state": "pending"}
-    if status != 200:
+    if status != 200 or bug == "no_charge_after_a_decline":
         return 402, {"state": "refused"}
     if bug != "money_has_its_order":
         order["state"] = "paid"

@@ -224,18 +224,26 @@ class Recorded:
         )
 
     def decide(
-        self, payment: str, kind: str, at_s: float, target: str = "", operation: str = "authorise"
+        self,
+        payment: str,
+        kind: str,
+        at_s: float,
+        target: str = "",
+        operation: str = "authorise",
+        *,
+        link: str = "gateway",
+        detail: str = "",
     ) -> None:
         self.records.append(
             Decision(
-                link="gateway",
+                link=link,
                 kind=DecisionKind(kind),
                 at_ns=ns(at_s),
                 payment=payment,
                 attempt=1,
                 operation=operation,
                 target=target,
-                detail="",
+                detail=detail,
             )
         )
 

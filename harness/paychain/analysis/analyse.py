@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paychain.analysis.injection import injection_problems
 from paychain.analysis.judge import (
     Observed,
     excused,
@@ -31,7 +32,7 @@ from paychain.analysis.measures.punctuality import Punctuality
 from paychain.analysis.measures.recovery import faults, recovery
 from paychain.analysis.measures.registry import MEASURES
 from paychain.analysis.measures.scripts import scripts, unmet_notes, unmet_steps
-from paychain.analysis.measures.stalls import busy, stalled, stalls
+from paychain.analysis.measures.stalls import busy, overslept_s, stalled, stalls
 from paychain.analysis.store.facts import RunFacts
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
@@ -59,6 +60,7 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
     judged = tolerances(experiment, _observed(run, books))
     offered = facts.offered if facts.offered is not None else punctuality.recorded
     problems = _problems(facts, offered, punctuality, run[faults])
+    problems += injection_problems(store, experiment, facts.times)
     problems += unattributed_problems(run[own_services])
     problems += unattributed_money(run[own_services], books)
     questions = [*untried(run[faults]), *unmet_steps(run[scripts])]
@@ -98,7 +100,7 @@ def _observed(run: MeasuredRun, books: Money, spared_s: float = 0.0) -> Observed
         fallbacks=run[fallbacks],
         hops=run[hops],
         money=books,
-        waited_s=drained_s - end_s - spared_s if drained_s is not None else None,
+        waited_s=drained_s - end_s - spared_s - overslept_s(run) if drained_s is not None else None,
         spared_s=spared_s,
     )
 

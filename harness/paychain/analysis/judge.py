@@ -29,7 +29,13 @@ from paychain.analysis.measures.measures import (
 )
 from paychain.analysis.measures.phases import PHASE_PHRASES, tolerance_name
 from paychain.analysis.measures.punctuality import Punctuality
-from paychain.analysis.measures.success_series import NEVER, TOO_FEW, Moment, longest
+from paychain.analysis.measures.success_series import (
+    NEVER,
+    TOO_FEW,
+    NotYet,
+    Observation,
+    longest,
+)
 from paychain.declaration.quantity import count, seconds_text
 from paychain.model.experiment import Experiment, Times
 from paychain.model.tolerance import Limit, ShareByPhase, TimeByPhase
@@ -38,7 +44,7 @@ from paychain.payments.money import written
 
 LAG_LIMIT_MS = 250.0  # with later arrivals (p99) the load is not the declared one
 # Tolerances that count the findings of a money rule.
-_COUNTS = {
+COUNTS = {
     "double_charges": "no_double_charge",
     "orphaned_authorisations": "no_orphaned_authorisation",
 }
@@ -47,7 +53,9 @@ _AT_MOST = ("<=", "<")  # comparisons that a larger value cannot satisfy once a 
 
 
 def not_final(money: Money) -> str:
-    """Why rules about what is left in the end are not judged."""
+    """Why rules, or those about what is left in the end, are not judged."""
+    if money.unjudged:
+        return money.unjudged
     if not money.undecided:
         return NOT_FINAL
     return f"{count(money.undecided, 'payment')} still in progress when the drain ended"
@@ -81,7 +89,7 @@ def tolerances(experiment: Experiment, seen: Observed) -> list[ToleranceResult]:
     for short in ("p50", "p95", "p99"):
         for phase, limit in _by_phase(getattr(declared, f"latency_{short}")):
             millis = getattr(seen.phases[phase], f"{short}_ms") if phase in seen.phases else None
-            took: Moment = millis / 1000 if millis is not None else TOO_FEW
+            took: Observation = millis / 1000 if millis is not None else TOO_FEW
             results.append(_time(f"latency_{short}", phase, limit, took))
     for measure, moment in _moments(seen).items():
         limit = getattr(declared, measure)
@@ -90,9 +98,7 @@ def tolerances(experiment: Experiment, seen: Observed) -> list[ToleranceResult]:
         if measure == "drain" and seen.money.undecided and seen.waited_s is not None:
             results.append(_longer_than(measure, limit, seen.waited_s))
         else:
-            if not isinstance(moment, str):
-                moment = max(0.0, moment - seen.spared_s)
-            results.append(_time(measure, "all", limit, moment))
+            results.append(_time(measure, "all", limit, _sooner(moment, seen.spared_s)))
     if declared.amplification is not None:
         known = [
             hop.amplification
@@ -103,12 +109,12 @@ def tolerances(experiment: Experiment, seen: Observed) -> list[ToleranceResult]:
     if declared.completed is not None:
         # What is due may still be done after a run that was cut short.
         if seen.money.uncompleted is None:
-            unjudged = _unjudged("completed", "all", declared.completed.text, NOT_FINAL)
-            results.append(unjudged)
+            why = seen.money.unjudged or NOT_FINAL
+            results.append(_unjudged("completed", "all", declared.completed.text, why))
         else:
             results.append(_completed(declared.completed, seen.money))
     rules = {rule.rule: rule for rule in seen.money.rules}
-    for measure, name in _COUNTS.items():
+    for measure, name in COUNTS.items():
         most = getattr(declared, measure)
         if most is None:
             continue
@@ -116,7 +122,8 @@ def tolerances(experiment: Experiment, seen: Observed) -> list[ToleranceResult]:
         if rules[name].is_judged:
             results.append(_count(measure, most, rules[name].findings, rules[name].undecided))
         else:
-            results.append(_unjudged(measure, "all", f"<= {most}", NOT_FINAL))
+            why = seen.money.unjudged or NOT_FINAL
+            results.append(_unjudged(measure, "all", f"<= {most}", why))
     return results
 
 
@@ -216,7 +223,7 @@ def verdict(
     failed = [
         f"{tolerance_name(result)} was {result.observed_text} (required {result.required})"
         for result in results
-        if result.passed is False and result.measure not in _COUNTS
+        if result.passed is False and result.measure not in COUNTS
     ]
     unjudged = [
         f"{tolerance_name(result)} could not be judged: {result.observed_text}"
@@ -235,7 +242,7 @@ def verdict(
     return Verdict.PASS, []
 
 
-def _moments(seen: Observed) -> dict[str, Moment]:
+def _moments(seen: Observed) -> dict[str, Observation]:
     """Times that are judged over the whole run; of several fallbacks and faults the longest."""
     standbys = [
         fallback
@@ -256,9 +263,19 @@ def _moments(seen: Observed) -> dict[str, Moment]:
     return moments
 
 
-def _moment(part: Recovery | FaultResponse, name: str) -> Moment:
+def _moment(part: Recovery | FaultResponse, name: str) -> Observation:
     value: float | None = getattr(part, name)
-    return value if value is not None else part.absent.get(name, NEVER)
+    if value is not None:
+        return value
+    reason = part.absent.get(name, NEVER)
+    return NotYet(part.at_least[name], reason) if name in part.at_least else reason
+
+
+def _sooner(moment: Observation, by_s: float) -> Observation:
+    """The same time, without what the machine's stalls took."""
+    if isinstance(moment, NotYet):
+        return NotYet(max(0.0, moment.at_least_s - by_s), moment.reason)
+    return moment if isinstance(moment, str) else max(0.0, moment - by_s)
 
 
 def _by_phase(declared: Limit | ShareByPhase | TimeByPhase | None) -> list[tuple[str, Limit]]:
@@ -299,7 +316,12 @@ def _completed(limit: Limit, money: Money) -> ToleranceResult:
     return _unjudged("completed", "all", limit.text, words)
 
 
-def _time(measure: str, phase: str, limit: Limit, observed: Moment) -> ToleranceResult:
+def _time(measure: str, phase: str, limit: Limit, observed: Observation) -> ToleranceResult:
+    if isinstance(observed, NotYet):
+        late = _longer_than(measure, limit, observed.at_least_s)
+        if late.passed is False:
+            return late
+        return _unjudged(measure, phase, limit.text, observed.reason)
     if isinstance(observed, str):
         # Never is a failure; what could not be seen cannot be judged.
         return _unjudged(measure, phase, limit.text, observed)

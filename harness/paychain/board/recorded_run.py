@@ -22,7 +22,7 @@ from paychain.model.chain import Chain
 from paychain.model.experiment import Times
 from paychain.model.loading import Loaded, load_experiment
 from paychain.payments.errors import UserError
-from paychain.payments.journal import EngineEvent, FaultSwitch, Record, Stall
+from paychain.payments.journal import EngineEvent, FaultSwitch, LinkSwitch, Record, Stall
 from paychain.report.result import Result
 from paychain.runs.finish import facts_of, finish
 from paychain.runs.spec import Inputs, new_folder
@@ -108,7 +108,7 @@ class RecordedRun:
         self.money.add(mine, now_ns)
 
     def _belongs(self, record: Record) -> bool:
-        if isinstance(record, FaultSwitch | EngineEvent | Stall) or not record.payment:
+        if isinstance(record, FaultSwitch | EngineEvent | LinkSwitch | Stall) or not record.payment:
             return True
         return self._ids.belongs(self.number, record.payment)
 

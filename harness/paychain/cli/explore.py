@@ -12,6 +12,7 @@ import typer
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import ChainName
+from paychain.processes.interrupted import keeping
 
 if TYPE_CHECKING:
     from paychain.explore.result import SearchResult
@@ -150,15 +151,16 @@ def _explore_schedules(
             show.clear()
     # All files first: what was found is kept even if a replay is interrupted.
     written = [(outage, write_outage(outage, spec, out)) for outage in result.found.values()]
-    for outage, path in written:
-        print("\n".join(outage_lines(outage)))
-        print_timeline(outage)
-        command = run_command(
-            chain, str(path), seed=spec.seed, virtual=True, interleaving=outage.interleaving
-        )
-        print(f"    reproduce: {command}")
-        if confirm:
-            print(f"    real run: {_confirm(chain, path, outage.rule, spec)}")
+    with keeping(f"what was found is in {out}"):
+        for outage, path in written:
+            print("\n".join(outage_lines(outage)))
+            print_timeline(outage)
+            command = run_command(
+                chain, str(path), seed=spec.seed, virtual=True, interleaving=outage.interleaving
+            )
+            print(f"    reproduce: {command}")
+            if confirm:
+                print(f"    real run: {_confirm(chain, path, outage.rule, spec)}")
     print(("searched " if result.found else "nothing found in ") + searched_line(result))
     if not result.found:
         print("\n".join(nothing_found_lines(result)))

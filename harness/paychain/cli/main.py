@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import sys
+import traceback
 
 import typer
 
@@ -13,6 +16,7 @@ from paychain.cli import (
     explore,
     heal,
     init,
+    judge,
     keygen,
     load,
     matrix,
@@ -26,7 +30,9 @@ from paychain.cli import (
     worker,
 )
 from paychain.cli.exit_codes import SUMMARY, ExitCode
-from paychain.payments.errors import UserError
+from paychain.cli.streams import protect
+from paychain.payments.errors import HarnessError, UserError, sentence_of
+from paychain.processes.interrupted import interruption_in
 
 app = typer.Typer(
     name="paychain",
@@ -36,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run", help=run.run.__doc__)(run.run)
+app.command("judge", help=judge.judge.__doc__)(judge.judge)
 app.command("check", help=check.check.__doc__)(check.check)
 app.command("load", help=load.load.__doc__)(load.load)
 app.command("up", help=up.up.__doc__)(up.up)
@@ -54,13 +61,37 @@ app.add_typer(show.app, name="show")
 app.add_typer(engine.app, name="engine")
 
 
+TRACEBACK_VARIABLE = "PAYCHAIN_TRACEBACK"  # set to show where an unexpected error came from
+
+
 def main() -> None:
-    """Run the command; a user's mistake is printed without a traceback."""
+    """Run the command; no mistake, interruption or failure of the machine gives a traceback."""
+    protect()
     try:
         app()
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(ExitCode.USAGE)
-    except KeyboardInterrupt:
-        # before a command could handle it
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Typer makes an exit code of an interruption that the command did not handle.
+        interruption = interruption_in(end)
+        if interruption is None:
+            raise
+        kept = str(interruption) or "nothing was kept"
+        print(f"interrupted: {kept}", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
+    except Exception as error:
+        # Python's own exit code for it is 1, which means that the chain failed.
+        print(_failure(error), file=sys.stderr)
+        if os.environ.get(TRACEBACK_VARIABLE):
+            traceback.print_exc()
+        sys.exit(ExitCode.INCONCLUSIVE)
+
+
+def _failure(error: Exception) -> str:
+    if isinstance(error, HarnessError):
+        return str(error)
+    said = f"paychain failed: {sentence_of(error)}"
+    if isinstance(error, (OSError, sqlite3.Error, MemoryError)):
+        return said
+    return f"{said}; this is a bug in paychain: {TRACEBACK_VARIABLE}=1 shows where"

@@ -14,6 +14,7 @@ import typer
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import ChainName, Map, Seed
+from paychain.processes.interrupted import keeping
 
 if TYPE_CHECKING:
     from paychain.model.chain import Chain
@@ -90,7 +91,8 @@ def matrix(
             names=map_ or (),
         ),
     )
-    finished = run_matrix(spec, on_cell)
+    with keeping(f"the runs so far are in {folder}; continue with --resume {folder}"):
+        finished = run_matrix(spec, on_cell)
     lines = terminal_lines(finished)
     if quiet:
         lines = [line for line in lines if " held " in line][:1]

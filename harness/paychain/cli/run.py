@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -20,11 +22,15 @@ from paychain.cli.options import (
     Seed,
     Toxiproxy,
 )
+from paychain.payments.errors import UserError, sentence_of
+from paychain.processes.interrupted import keeping
 
 if TYPE_CHECKING:
     from paychain.analysis.comparison import Comparison
     from paychain.report.result import Result
     from paychain.runs.spec import Finished
+
+Made = TypeVar("Made")
 
 
 def run(
@@ -119,6 +125,7 @@ def run(
             interleaving=interleaving,
             names=names,
         ),
+        names=names,
         toxiproxy=toxiproxy,
         spread=spread,
         virtual=virtual,
@@ -129,20 +136,41 @@ def run(
     finished = runs.run(spec, chain_of(spec), choose(quiet=quiet or json))
 
     # After it: whatever the verdict, every output that was asked for is written.
-    comparison = _compare(finished, baseline) if baseline is not None else None
-    publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
-    if signing_key is not None:
-        sign_run(finished.folder, signing_key)
-    _print(finished, comparison, as_json=json, is_quiet=quiet)
-    _report_to_ci(finished.result)
-    raise typer.Exit(_exit_code(finished, comparison, exit_zero=exit_zero))
+    extras = _Extras()
+    comparison = None
+    with keeping(f"the run and its report are in {finished.folder}"):
+        if baseline is not None:
+            comparison = extras.get(lambda: _compare(finished, baseline))
+        extras.get(
+            lambda: publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
+        )
+        if signing_key is not None:
+            extras.get(lambda: sign_run(finished.folder, signing_key))
+        print_run(finished, comparison, as_json=json, is_quiet=quiet)
+        _report_to_ci(finished.result)
+    for problem in extras.problems:
+        print(problem, file=sys.stderr)
+    raise typer.Exit(_exit_code(finished, comparison, extras, exit_zero=exit_zero))
+
+
+class _Extras:
+    """What is made of a run that is over, when it can be: the verdict is not lost by it."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def get(self, make: Callable[[], Made]) -> Made | None:
+        """What it makes; None when that fails, which is then a problem."""
+        try:
+            return make()
+        except (UserError, OSError, sqlite3.Error) as error:
+            self.problems.append(sentence_of(error))
+            return None
 
 
 def _refuse_conflicts(
     *, virtual: bool, repeats: bool, has_workers: bool, toxiproxy: str | None
 ) -> None:
-    from paychain.payments.errors import UserError
-
     if virtual and toxiproxy is not None:
         raise UserError(
             "an external engine cannot run in virtual time",
@@ -168,9 +196,10 @@ def _compare(finished: Finished, baseline: Path) -> Comparison | None:
     return comparison
 
 
-def _print(
+def print_run(
     finished: Finished, comparison: Comparison | None, *, as_json: bool, is_quiet: bool
 ) -> None:
+    """Print what came of a run."""
     from rich.console import Console
 
     from paychain.report.result import FILE_NAME
@@ -190,17 +219,25 @@ def _report_to_ci(result: Result) -> None:
     """Print GitHub's workflow commands; it reads them on stderr too, and stdout may be JSON."""
     from paychain.report.ci import github
 
-    for line in github.report(result, os.environ):
-        print(line, file=sys.stderr)
+    try:
+        for line in github.report(result, os.environ):
+            print(line, file=sys.stderr)
+    except UserError as error:  # nobody asked for it: it takes nothing from the verdict
+        print(error, file=sys.stderr)
 
 
-def _exit_code(finished: Finished, comparison: Comparison | None, *, exit_zero: bool) -> ExitCode:
+def _exit_code(
+    finished: Finished, comparison: Comparison | None, extras: _Extras, *, exit_zero: bool
+) -> ExitCode:
     # An interruption comes before the verdict: the run is not the one that was asked for.
     if finished.was_interrupted:
         return ExitCode.INTERRUPTED
     code = ExitCode.of_verdict(finished.result.verdict)
-    if code is ExitCode.FAIL and exit_zero:
-        return ExitCode.PASS
+    if code is ExitCode.FAIL:
+        return ExitCode.PASS if exit_zero else ExitCode.FAIL
+    # A failed chain stays one; a pass without what was asked for beside it is none.
+    if extras.problems:
+        return ExitCode.INCONCLUSIVE
     if code is ExitCode.PASS and comparison is not None and comparison.regressions:
         return ExitCode.REGRESSION
     return code

@@ -97,7 +97,7 @@ def up(
             if env and not json:
                 _show_variables(running, loaded.model)
             else:
-                _show(running, Path(folder), as_json=json)
+                _show(running, loaded.model, Path(folder), as_json=json)
             if not json:
                 for script in followed:
                     print(f"{'# ' if env else ''}script {_script_line(script)}", flush=True)
@@ -144,12 +144,13 @@ def _script_line(script: Script) -> str:
     return f"{script.id} ({by} {getattr(script.payments, by)}): {script_words(script)}"
 
 
-def _show(running: RealChain, folder: Path, *, as_json: bool) -> None:
+def _show(running: RealChain, chain: Chain, folder: Path, *, as_json: bool) -> None:
     import json
     import shlex
 
     from paychain.load import LOCUSTFILE
     from paychain.load.locust.processes import locust
+    from paychain.model.paid_at import paid_link
 
     assert running.engine is not None
     hops = {name: f"{host}:{port}" for name, (host, port) in running.addresses.items()}
@@ -161,14 +162,18 @@ def _show(running: RealChain, folder: Path, *, as_json: bool) -> None:
         return
     width = max(map(len, hops))
     for entry, url in urls.items():
-        print(f"customers pay at     POST {url}/pay" + (f"  ({entry})" if len(urls) > 1 else ""))
+        name = f"  ({entry})" if len(urls) > 1 else ""
+        print(f"customers pay at     {_paid_at(chain, entry, url)}{name}")
     print(f"fault engine         {running.engine.name}, Toxiproxy API at {api}")
     print("hops")
     for name, address in hops.items():
         print(f"  {name:<{width}}  {address}")
-    command = shlex.join(locust(LOCUSTFILE, "--host", next(iter(urls.values()))))
-    # Locust imports from its working directory first: that must not be the user's.
-    print(f"load                 (cd {shlex.quote(str(folder))} && {command})")
+    # By itself the locustfile pays in our own dialect only.
+    native = [url for entry, url in urls.items() if paid_link(chain, entry) is None]
+    if native:
+        command = shlex.join(locust(LOCUSTFILE, "--host", native[0]))
+        # Locust imports from its working directory first: that must not be the user's.
+        print(f"load                 (cd {shlex.quote(str(folder))} && {command})")
     print("Ctrl-C stops everything", flush=True)
 
 
@@ -187,9 +192,21 @@ def _show_variables(running: RealChain, chain: Chain) -> None:
             hint="omit --env, or add service: to a link",
         )
     for entry, url in running.entry_urls.items():
-        print(f"# customers pay {entry} at {url}")
+        print(f"# customers pay {entry} at {_paid_at(chain, entry, url)}")
     for name, variables in running.own.variables(running.addresses).items():
         print(f"# {name}")
         for variable, value in variables.items():
             print(f"export {variable}={shlex.quote(value)}")
     print("# Ctrl-C stops the chain", flush=True)
+
+
+def _paid_at(chain: Chain, entry: str, url: str) -> str:
+    """`POST http://127.0.0.1:8080/orders`, with the steps of a payment that takes several."""
+    from paychain.model.paid_at import template_at
+
+    template = template_at(chain, entry)
+    if template is None:
+        return f"POST {url}/pay"
+    if template.adapter:
+        return f"{url}, as {template.adapter} does"
+    return ", then ".join(f"{step.method} {url}{step.path}" for step in template.steps)

@@ -79,7 +79,8 @@ def _embedded(children: Children, seed: int, observing: Observing | None) -> Eng
     options = ["--port", "0", "--seed", str(seed), "--ready", str(ready)]
     if observing is not None:
         options += ["--exchanges", str(observing.spool), "--epoch-ns", str(observing.epoch_ns)]
-    child = children.start("fault engine", python_module("paychain.toxics", *options))
+    command = python_module("paychain.toxics", *options)
+    child = children.start("fault engine", command, ends_in_order=True)
     children.wait_for(child, ready, START_WITHIN_S)
     control = EngineControl(ready.read_text())
     return Engine("embedded", control, control.version(), child)

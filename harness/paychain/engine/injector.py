@@ -68,6 +68,7 @@ class Injector:
                 self._on_hops(switch)
         except EngineError as failure:
             error = str(failure)
+        done_ns = self._now_ns()
         if switch.action == "apply":
             self._on[fault.id] = switch
         elif not error:
@@ -76,10 +77,11 @@ class Injector:
             fault=fault.id,
             action="applied" if switch.action == "apply" else "healed",
             planned_ns=planned_ns,
-            effective_ns=asked_ns if switch.action == "apply" else self._now_ns(),
+            effective_ns=asked_ns if switch.action == "apply" else done_ns,
             place="link" if fault.acts_in_link else "hop",
             targets=list(switch.place.links or switch.place.hops),
             error=error,
+            took_ns=done_ns - asked_ns,
         )
 
     def heal_all(self, planned_ns: int) -> list[FaultSwitch]:

@@ -124,7 +124,7 @@ class IsolatedLink:
         # The counts end with the process; a frozen one cannot say what they are.
         if self._answers:
             self._hits.update(self._faults.hits())
-        self._process.child.may_end = True
+        self._process.child.may_end = self._process.child.was_killed = True
         self._process.child.process.kill()
         self._process.child.process.wait()
 

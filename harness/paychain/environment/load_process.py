@@ -24,7 +24,9 @@ class LoadProcess:
     lead_s = 0.3  # between the go and the first payment
     last_s = 2.0  # after the deadline of the last payment everything is recorded, or it hangs
 
-    def __init__(self, children: Children, folder: Path, new_spool: Callable[[str], Path]) -> None:
+    def __init__(
+        self, children: Children, folder: Path, new_spool: Callable[[str, str], Path]
+    ) -> None:
         self._children, self._new_spool = children, new_spool
         self._folder = folder.absolute()  # Locust runs in it
         self._plan: LoadPlan | None = None
@@ -35,7 +37,7 @@ class LoadProcess:
     def start(self, plan: LoadPlan) -> None:
         """Ready to go when this returns. Raises UserError."""
         plan = self._plan = msgspec.structs.replace(plan, folder=str(self._folder))
-        assert self._new_spool("load") == plan.spool
+        assert self._new_spool("load", "the load process") == plan.spool
         write_atomically(self._folder / PLAN_FILE, plan)
         self._child = self._children.start("load process", *alone(self._folder))
         self._children.wait_for(self._child, plan.ready)

@@ -48,7 +48,7 @@ class LoadWorkers(LoadProcess):
         self,
         children: Children,
         folder: Path,
-        new_spool: Callable[[str], Path],
+        new_spool: Callable[[str, str], Path],
         spread: Spread,
         on_message: Callable[[str], None],
     ) -> None:
@@ -66,7 +66,7 @@ class LoadWorkers(LoadProcess):
         )
         write_atomically(self._folder / PLAN_FILE, plan)
         for share in range(spread.workers):
-            path = self._new_spool(f"load-{share + 1}")
+            path = self._new_spool(f"load-{share + 1}", f"load worker {share + 1}")
             assert path == spool_file(plan, share)
             self._tallies[path] = _Tally(count(msgspec.structs.replace(plan, share=share)))
         command = master(self._folder, spread.host, spread.port, spread.workers, spread.token)

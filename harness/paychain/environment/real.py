@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from paychain.analysis.measures.stalls import CONDUCTOR
 from paychain.analysis.store.facts import NO_ENGINE, EngineFacts
 from paychain.engine import engine as engines
 from paychain.engine.ability import refuse_mixed
@@ -22,6 +24,8 @@ from paychain.engine.timeline import Switch
 from paychain.environment.load_process import LoadProcess
 from paychain.environment.load_workers import LoadWorkers
 from paychain.environment.near_ends import NearEnds
+from paychain.environment.otlp.hops import receive_traces
+from paychain.environment.otlp.receiver import SpanReceiver
 from paychain.environment.own.books import BooksRead
 from paychain.environment.own.services import OwnServices
 from paychain.environment.own.tls_ends import open_tls_ends
@@ -39,11 +43,13 @@ from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.own_services import observed_hops
 from paychain.model.scripts import Followed
+from paychain.payments.attribution import PaymentIds
 from paychain.payments.errors import UserError
 from paychain.payments.exchanges import Exchange, ReceivedRequest
-from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
+from paychain.payments.journal import FaultSwitch, PaymentRecord, Record, Stall
 from paychain.processes.children import Children
 from paychain.processes.loopback import LOOPBACK
+from paychain.processes.stall_thread import StallThread
 from paychain.processes.tokens import TOKEN_VARIABLE
 from paychain.services.plan import SERVICES
 
@@ -111,9 +117,12 @@ class RealChain:
         )
         self._injector: Injector | None = None
         self._own: list[Record] = []  # recorded here, and not collected yet
+        self._stalls: deque[Record] = deque()  # likewise, by the thread of the heartbeat
+        self._heartbeat = StallThread(self.now_ns, self._stalled)
         self._read_early: list[list[Record]] = []  # from the spools, and not collected yet
         self._watch_ns = 0  # when the engines are to be looked at next
         self._before_load: int | None = None  # processes that own services depend on
+        self._traces: SpanReceiver | None = None
         self._is_stopped = False
         self._problems: list[str] = []
         self._token = os.environ.get(TOKEN_VARIABLE, "")  # links on other machines want a proof
@@ -132,14 +141,16 @@ class RealChain:
         """Engine, mocks, proxies, own services; all ready when this returns."""
         observing = None
         if self._requests is not None:
-            observing = engines.Observing(self.spools.new("exchanges"), self.epoch_ns)
+            observing = engines.Observing(
+                self.spools.new("exchanges", "the fault engine"), self.epoch_ns
+            )
         self.engine = engines.start(self._toxiproxy, self.children, self._seed, observing)
         refuse_mixed(self._loaded, self.engine.name)
         self.proxies.add_engine(HERE, self.engine.control, self.epoch_ns)
         ports = self._services.start()
         for name, placed in self._chain.hosts.items():
             remote = self._remotes[name] = Remote(name, placed, self._loaded, self._token)
-            remote.begin(self._seed, self.epoch_ns, self.spools.new(f"host-{name}"))
+            remote.begin(self._seed, self.epoch_ns, self.spools.new(f"host-{name}", f"host {name}"))
             ports |= remote.ports
             if remote.engine is not None:
                 self.proxies.add_engine(name, remote.engine, remote.epoch_ns)
@@ -156,9 +167,17 @@ class RealChain:
         for remote in self._remotes.values():
             remote.command("/routes", self.addresses)
             self._on_message(remote.line())
-        self.own.start(self.addresses, open_tls_ends(self._chain, self.addresses, self.children))
+        ends = open_tls_ends(self._chain, self.addresses, self.children)
+        self._traces = receive_traces(
+            self._chain, self.addresses, ends, PaymentIds(self.id_prefix), self.now_ns
+        )
+        self.own.start(self.addresses, ends, self._traces.url if self._traces else "")
         self._before_load = self.children.number if self._chain.own_services() else None
         self._injector = Injector(self.proxies, self._link_faults, self.now_ns)
+        self._heartbeat.start()
+
+    def _stalled(self, from_ns: int, until_ns: int) -> None:
+        self._stalls.append(Stall(CONDUCTOR, from_ns, until_ns))
 
     @property
     def _link_faults(self) -> list[LinkFaults]:
@@ -311,11 +330,15 @@ class RealChain:
         yield from self._read_on()
 
     def _read_on(self) -> Iterator[list[Record]]:
+        while self._stalls:
+            self._own.append(self._stalls.popleft())
         own = self._own.copy()
         self._own.clear()
         if own:
             yield own
         requests = self._requests
+        if requests is not None and self._traces is not None:
+            yield requests.completed(self._traces.take())
         for path, records in self.spools.read(are_complete=self._is_stopped):
             self._load.count(path, records)
             yield requests.completed(records) if requests is not None else records
@@ -337,6 +360,8 @@ class RealChain:
         self._watch_ns = 0  # whatever the engines did until now belongs to what is final
         self.check()
         self._read_books()
+        if self._traces is not None and not self._traces.taken:
+            self._on_message("no service with telemetry: true has sent a trace of a payment")
         return pending
 
     def _let_services_settle(self, requests: OwnRequests, until_ns: int) -> None:
@@ -378,12 +403,15 @@ class RealChain:
 
     def stop(self) -> None:
         """Stop every process; leave nothing on an engine that somebody else runs."""
+        self._heartbeat.stop()
         with suppress(EngineError):
             self.proxies.take_events(self._own.extend)
         # The load first, then own services: they may still want to reach what is behind them.
         if self._before_load is not None:
-            self.children.stop(self._before_load)
+            self._problems += self.children.stop(self._before_load)
         self.own.stop()
+        if self._traces is not None:
+            self._traces.stop()
         engine = self.engine
         if engine is not None and engine.child is not None and engine.control.lost:
             engine.child.process.kill()  # it would not react to a gentler signal
@@ -394,7 +422,7 @@ class RealChain:
             if remote.problem:
                 self._problems.append(remote.problem)
         self.proxies.close()
-        self.children.stop()
+        self._problems += self.children.stop()
         self._services.close()
         self._is_stopped = True
 
@@ -420,7 +448,9 @@ class RealChain:
                 remote.facts(self.proxies.hops_on(remote.name)) for remote in self._remotes.values()
             ],
             services=self.own.facts(),
-            problems=[*self._problems, *self.spools.problems()],
+            problems=list(self._problems),
+            # A process that goes on still writes: by hand, a run may end while its chain does not.
+            incomplete=self.spools.incomplete(self._services.killed) if self._is_stopped else [],
         )
 
     def interrupt(self, error: BaseException) -> None:

@@ -36,6 +36,7 @@ class ChainReport:
     hosts: list[HostFacts] = field(default_factory=list)
     services: list[ServiceFacts] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # of the harness, in plain sentences
+    incomplete: list[str] = field(default_factory=list)  # journals with records missing, likewise
 
 
 class RunningChain(Protocol):

@@ -34,7 +34,7 @@ class ServiceProcesses:
         self,
         chain: Loaded[Chain],
         children: Children,
-        new_spool: Callable[[str], Path],
+        new_spool: Callable[[str, str], Path],
         *,
         command: tuple[str, ...],
         seed: int,
@@ -49,6 +49,7 @@ class ServiceProcesses:
         self._scripts: list[Followed] = []  # a process that is started later follows them, too
         self._shared: list[str] = []  # control APIs of processes that live as long as the run
         self._isolated: list[IsolatedLink] = []
+        self._spools: list[tuple[Child, Path]] = []  # of each process that was started
         self._session = direct_session()
 
     def start(self) -> dict[str, int]:
@@ -108,6 +109,11 @@ class ServiceProcesses:
         self._session.close()
 
     @property
+    def killed(self) -> list[Path]:
+        """Spools of processes that a fault of the experiment killed."""
+        return [spool for child, spool in self._spools if child.was_killed]
+
+    @property
     def _controls(self) -> list[str]:
         """Control APIs of the processes that live."""
         isolated = [link.control for link in self._isolated]
@@ -125,13 +131,14 @@ class ServiceProcesses:
         """Start a services process; it is ready when its file is there."""
         stem = name.replace(" ", "-")
         ready = self._folder / f"{stem}.ready"
+        spool = self._new_spool(stem, name)
         plan = ServicesPlan(
             chain_text=self._loaded.text,
             links=links,
             seed=self._seed,
             epoch_ns=self._epoch_ns,
             id_prefix=self._id_prefix,
-            spool=str(self._new_spool(stem)),
+            spool=str(spool),
             ready=str(ready),
             name=name,
             life=life,
@@ -139,7 +146,9 @@ class ServiceProcesses:
         )
         path = self._folder / f"{stem}.plan"
         write_atomically(path, plan)
-        return self._children.start(name, [*self._command, str(path)]), ready
+        child = self._children.start(name, [*self._command, str(path)], ends_in_order=True)
+        self._spools.append((child, spool))
+        return child, ready
 
     def _ready(self, child: Child, path: Path) -> ServiceProcess:
         self._children.wait_for(child, path)

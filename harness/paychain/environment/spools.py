@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from paychain.analysis.store.spool import SpoolReader
@@ -15,11 +15,13 @@ class Spools:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._readers: dict[Path, SpoolReader] = {}
+        self._processes: dict[Path, str] = {}  # that write them, as a reader knows them
 
-    def new(self, stem: str) -> Path:
+    def new(self, stem: str, process: str = "") -> Path:
         """A spool file for a process that records; the same one for the same stem."""
         path = self._folder / f"{stem}.spool"
         self._readers.setdefault(path, SpoolReader(path))
+        self._processes[path] = process or stem
         return path
 
     def read(self, *, are_complete: bool) -> Iterator[tuple[Path, list[Record]]]:
@@ -31,13 +33,17 @@ class Spools:
         for path, reader in list(self._readers.items()):
             while records := reader.read():
                 yield path, records
-            if are_complete and not reader.error:
+            if are_complete and not reader.missing:
                 path.unlink(missing_ok=True)
 
-    def problems(self) -> list[str]:
-        """Spools that could not be read to their end."""
+    def incomplete(self, killed: Collection[Path] = ()) -> list[str]:
+        """Journals with records missing, in sentences. Nobody may write them any more.
+
+        `killed`: spools of processes that a fault of the experiment killed. They are written
+        through, and have no end.
+        """
         return [
-            f"a journal could not be read to its end: {reader.error}"
-            for reader in self._readers.values()
-            if reader.error
+            f"the journal of {self._processes[path]} is incomplete: {reader.missing}"
+            for path, reader in self._readers.items()
+            if reader.missing and not (path in killed and not reader.error)
         ]

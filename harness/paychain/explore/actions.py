@@ -28,8 +28,8 @@ from paychain.explore.spec import SearchSpec
 from paychain.explore.trial import MINIMISE_S, BudgetSpent
 from paychain.faults.fault import Fault
 from paychain.load.traffic.arrivals import Arrival
-from paychain.payments.cards import TEST_CARDS
 from paychain.payments.errors import UserError
+from paychain.payments.instrument import published
 
 STEPS = 12  # in one script
 MAX_SCRIPTS = 100_000
@@ -165,7 +165,7 @@ class Operators(RuleBasedStateMachine):
         """The customer pays once more."""
         self._steps.append("pay()")
         self._paid += 1
-        card = TEST_CARDS[self._paid % len(TEST_CARDS)]
+        instruments = published(self.search.spec.chain.network)
         payment = _named(self._paid)
         self._running.pay(
             [
@@ -174,7 +174,7 @@ class Operators(RuleBasedStateMachine):
                     at_s=0.0,
                     payment=payment,
                     amount_minor=AMOUNT_MINOR,
-                    instrument=card,
+                    instrument=instruments[self._paid % len(instruments)],
                     merchant="a script",
                     warm_up=False,
                 )

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from paychain.analysis.money.orders import Orders, orders_of
 from paychain.analysis.money.parties import Parties
-from paychain.analysis.money.reconcile import reconcile, stand_in_order
+from paychain.analysis.money.reconcile import funded, reconcile, stand_in_order
 from paychain.analysis.store.store import Row, Story
 from paychain.model.tolerance import Limit
 from paychain.payments.journal import (
@@ -92,10 +92,11 @@ def broken(
     """
     kept = Records(records)
     order = stand_in_order(kept.movements(MovementKind.STOOD_IN), kept.rows(PaymentRecord), parties)
+    reservations = funded(kept, parties)
     orders = Orders(orders_of(kept.rows(PaymentRecord)))
     found: dict[str, list[Finding]] = {}
     for story in kept.stories():
-        for _, breaches in orders.judge(reconcile(story, parties, order)):
+        for _, breaches in orders.judge(reconcile(story, parties, order, reservations)):
             for name, finding in breaches.items():
                 found.setdefault(name, []).append(finding)
     broke = [

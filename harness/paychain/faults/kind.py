@@ -72,6 +72,10 @@ class LinkTraits(Protocol):
     """What a fault kind may ask about the link it is injected into."""
 
     @property
+    def role(self) -> str:
+        """What the link is."""
+
+    @property
     def isolate(self) -> bool:
         """It runs in a process of its own."""
 
@@ -245,6 +249,25 @@ class ProcessFaultKind(LinkFaultKind):
             return None
         what = f"{name} runs already (url:): the run does not stop a process that it did not start"
         return what, "give the service a command:, or inject down into the hop in front of it"
+
+
+class StateFaultKind(LinkFaultKind):
+    """What becomes of the state of a link, whoever asks it for what.
+
+    `roles`: those that can have it. `lasts`: it acts on all that comes while it is on; otherwise it
+    acts once, when it begins.
+    """
+
+    whole_link: ClassVar[bool] = True
+    roles: ClassVar[frozenset[str]]
+    lasts: ClassVar[bool] = False
+
+    def limitation(self, name: str, link: LinkTraits) -> Limitation | None:
+        """Only some roles have such a state."""
+        if link.role in self.roles:
+            return None
+        what = f"{name} is no {' or '.join(sorted(self.roles))}"
+        return what, f"name a link with the role {' or '.join(sorted(self.roles))}"
 
 
 class OutageKind(ProcessFaultKind):

@@ -10,13 +10,13 @@ from pydantic import BaseModel
 
 from paychain.declaration.problem import Problem, unknown
 from paychain.declaration.text import KeyPath
-from paychain.payments.money import currencies, to_minor
+from paychain.payments.money import assets, to_minor
 
 
 def check_currency(currency: str, at: KeyPath) -> Iterator[Problem]:
-    """An unknown currency."""
-    if currency not in currencies():
-        yield unknown(at, "currency", currency, sorted(currencies()))
+    """An unknown currency or asset."""
+    if currency not in assets():
+        yield unknown(at, "currency", currency, sorted(assets()))
 
 
 def check_amounts(declared: Any, currency: str, at: KeyPath = ()) -> Iterator[Problem]:
@@ -24,16 +24,15 @@ def check_amounts(declared: Any, currency: str, at: KeyPath = ()) -> Iterator[Pr
 
     Nothing is said where the currency is unknown: that is a mistake of its own.
     """
-    if currency not in currencies():
+    if currency not in assets():
         return
     match declared:
         case Decimal() if declared.is_finite():
             try:
                 to_minor(str(declared), currency)
             except ValueError as error:
-                digits = currencies()[currency]
-                hint = f"write {declared:.{digits}f}"
-                yield Problem(at, str(error), hint)
+                what, _, hint = str(error).partition("; ")
+                yield Problem(at, what, hint or f"write {declared:.{assets()[currency]}f}")
         case BaseModel():
             for name, field in type(declared).model_fields.items():
                 key = (*at, field.alias or name)

@@ -10,6 +10,7 @@ from paychain.model.amounts import check_amounts, check_currency
 from paychain.model.chain import CUSTOMER, Chain
 from paychain.model.experiment import MAX_FAULTS, Experiment
 from paychain.model.fault_checks import check_fault
+from paychain.model.ledger_checks import check_ledgers
 from paychain.model.link_checks import check_link
 from paychain.model.load import check_entries, check_load
 from paychain.model.pays_checks import check_paid, check_returns
@@ -32,6 +33,7 @@ def check_links(chain: Chain) -> list[Problem]:
     problems = [*_entries(chain), *_customer(chain), *_accepted(chain)]
     for name in chain.links:
         problems += check_link(chain, name)
+    problems += check_ledgers(chain)
     problems += check_services(chain)
     problems += check_paid(chain)
     problems += check_returns(chain)

@@ -16,6 +16,8 @@ Kind = Literal[
     "no_idempotency",
     "webhook_not_deduplicated",
     "captured_twice",
+    "signed_twice",
+    "freed_early",
     "refunds_unchecked",
     "capture_beyond_limit",
     "captured_before_delivery",
@@ -24,6 +26,7 @@ Kind = Literal[
     "memory_outbox",
     "webhook_given_up_early",
     "unlimited_fallback",
+    "closed_call_skipped",
     "rest_not_released",
     "tenders_not_compensated",
     "reversal_behind_breaker",
@@ -32,12 +35,14 @@ Kind = Literal[
     "query_not_offered",
     "timeout_inversion",
     "deadline_too_short",
+    "dialect_not_declared",
     "breaker_cannot_open",
     "fault_without_traffic",
     "hedge_too_early",
     "amplified_retries",
     "retries_without_budget",
     "call_without_policy",
+    "third_party_in_the_way",
     "authentication_not_portable",
     "shared_provider",
     "single_link",
@@ -95,6 +100,18 @@ KINDS: dict[Kind, KindFacts] = {
         "capture as a repeat of the first.",
         "docs/follow-ups.md: return page and webhook both capture",
     ),
+    "signed_twice": KindFacts(
+        "money",
+        "The first transfer may be on its way, and with another nonce both are made: what a ledger "
+        "has taken never comes back.",
+        "shown by: paychain run stablecoin-payout-new-nonce doge-sent-again",
+    ),
+    "freed_early": KindFacts(
+        "money",
+        "What was signed can still be mined: the money is paid out, and is there for the next "
+        "payout, too.",
+        "shown by: paychain run stablecoin-payout-frees-early restored-balances",
+    ),
     "refunds_unchecked": KindFacts(
         "money",
         "Two refunds at the same moment, or one that is sent again, return more than was taken.",
@@ -136,6 +153,12 @@ KINDS: dict[Kind, KindFacts] = {
         "money",
         "Whoever approves in place of the issuer pays for what the issuer would have declined.",
         "docs/domain.md §1.7: stand-in is never an automatic approval",
+    ),
+    "closed_call_skipped": KindFacts(
+        "money",
+        "Card data that does not go through the vault puts every system it passes in scope of PCI "
+        "DSS, and a payment to a sanctioned person is an offence: no sale is worth either.",
+        "docs/third-parties.md: which calls may fail open",
     ),
     "rest_not_released": KindFacts(
         "orphaned",
@@ -179,6 +202,12 @@ KINDS: dict[Kind, KindFacts] = {
         "The customer gives up while the chain is still working, and may pay again.",
         "Visa Europe 2018-06-01: cardholders' repeats about doubled the failures counted",
     ),
+    "dialect_not_declared": KindFacts(
+        "availability",
+        "No provider's SDK understands that JSON. Declare the provider's API (dialect: stripe, "
+        "adyen, …), or dialect: paychain where the service's own code speaks it.",
+        "docs/own-services.md: declaring and starting a service",
+    ),
     "breaker_cannot_open": KindFacts(
         "availability",
         "Every call goes to the dead target first: the breaker never has enough calls to judge.",
@@ -210,6 +239,11 @@ KINDS: dict[Kind, KindFacts] = {
         "availability",
         "Every failure of the callee, however short, becomes a failed payment.",
         "DORA, Regulation (EU) 2022/2554, Art. 11(5): redundancy of interdependent services",
+    ),
+    "third_party_in_the_way": KindFacts(
+        "availability",
+        "A third party stops sales by where it is called, however little it matters to them.",
+        "Cloudflare 2025-11-18: checkouts whose challenge did not load (docs/third-parties.md)",
     ),
     "authentication_not_portable": KindFacts(
         "availability",

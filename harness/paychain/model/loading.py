@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -73,12 +73,16 @@ class Loaded(Generic[Model]):
         return f"{self.path}:{line}:{column}"
 
 
-def load_chain(spec: str) -> Loaded[Chain]:
-    """A chain by name or path. Raises FileMistakes for its mistakes, UserError without a file."""
+def load_chain(spec: str, *, beside: Path | None = None) -> Loaded[Chain]:
+    """A chain by name or path. Raises FileMistakes for its mistakes, UserError without a file.
+
+    `beside`: the folder in which what it names lies; None: its own.
+    """
     path = find(spec, "chain")
+    home = beside or path.parent
 
     def check(chain: Chain) -> list[Problem]:
-        return check_chain(chain) or list(check_adapters(chain, path.parent))
+        return check_chain(chain) or list(check_adapters(chain, home))
 
     return _load(path, Chain, check, check_links)
 
@@ -90,15 +94,17 @@ def load_experiment(
     *,
     shares_names: bool = False,
     needs_tolerances: bool = False,
+    beside: Path | None = None,
 ) -> Loaded[Experiment]:
     """An experiment by name or path, checked against a chain when one is given.
 
     `names`: what the chain calls the providers and links that the experiment names; `shares_names`:
     some of them may be for other experiments; `needs_tolerances`: an experiment that does not say
-    by what it is judged is a mistake. Raises FileMistakes for its mistakes, UserError
-    without a file or for a name it does not use.
+    by what it is judged is a mistake; `beside`: as of `load_chain`. Raises FileMistakes for its
+    mistakes, UserError without a file or for a name it does not use.
     """
     path = find(spec, "experiment")
+    home = beside or path.parent
 
     def with_names(experiment: Experiment) -> Experiment:
         used = used_of(names, experiment) if shares_names else names
@@ -110,7 +116,7 @@ def load_experiment(
         if not found:
             currency = chain.currency if chain is not None else None
             lasts_s = experiment.load_lasts
-            found = list(read_recorded(experiment.load, path.parent, lasts_s, currency))
+            found = list(read_recorded(experiment.load, home, lasts_s, currency))
             found = found or list(check_judgeable(experiment))
         return [*_no_tolerances(experiment), *found] if needs_tolerances else found
 
@@ -193,14 +199,21 @@ def _load(
     except ValidationError as error:
         mistakes = _mistakes(error, document, model)
         rest, cut = without_mistakes(document, model, error)
-        problems = (check_parts or check)(rest) if rest is not None else []
+        problems = _in_file(rest, (check_parts or check)(rest)) if rest is not None else []
         # What was cut out is missing on purpose: only what still stands there is judged.
         mistakes += _as_mistakes(document, [item for item in problems if not cut.explains(item)])
         raise FileMistakes(str(path), mistakes) from None
-    problems = check(loaded)
+    problems = _in_file(loaded, check(loaded))
     if problems:
         raise FileMistakes(str(path), _as_mistakes(document, problems))
     return Loaded(loaded, path, text, document)
+
+
+def _in_file(model: Declared, problems: list[Problem]) -> list[Problem]:
+    """The problems with their paths as the file has them."""
+    if not isinstance(model, Chain):
+        return problems
+    return [replace(problem, path=model.path_in_file(problem.path)) for problem in problems]
 
 
 def _as_mistakes(document: Document, problems: Iterable[Problem]) -> list[Mistake]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from paychain.payments.journal import Verb
-from paychain.payments.rails import CARD
+from paychain.payments.rails import CARD, LEDGER, RAILS
 
-MONEY = frozenset(CARD.makes)  # all that a link books: also what only releases a hold
-MOVES_MONEY = CARD.operations(Verb.HOLD, Verb.MOVE, Verb.RETURN)
+MONEY = frozenset(CARD.makes)  # all that a card's links book: also what only releases a hold
+MOVES_MONEY = frozenset().union(
+    *(rail.operations(Verb.HOLD, Verb.MOVE, Verb.RETURN) for rail in RAILS.values())
+)
 REVERSIBLE = CARD.operations(Verb.HOLD)
+TRANSFERS = frozenset(LEDGER.makes)
+# What begins to move money: its unknown outcome has to be reversed, queried, or sent again.
+RESOLVED = REVERSIBLE | TRANSFERS
 # Calls whose unknown outcome can be reversed: a hold, or the whole payment that was passed on.
 REVERSED = frozenset({"authorise", "forward"})

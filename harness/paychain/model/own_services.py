@@ -14,6 +14,27 @@ def is_mock(chain: Chain, link: str) -> bool:
     return link not in chain.own_services()
 
 
+def providers_side(chain: Chain) -> set[str]:
+    """The mocks that stand for somebody else's systems: payment providers, and what is theirs.
+
+    Links that speak a provider's API, and those that only such links lead to. How they work inside
+    is nothing that the user of the chain could change.
+    """
+    own = chain.own_services()
+    found = {name for name, link in chain.links.items() if link.dialect.is_vendors}
+    callers: dict[str, set[str]] = {}
+    for name in chain.links:
+        for target in chain.callees_of(name):
+            callers.setdefault(target, set()).add(name)
+    while behind := {
+        name
+        for name, of_name in callers.items()
+        if name not in found and name not in own and name not in chain.entries and of_name <= found
+    }:
+        found |= behind
+    return found
+
+
 def own_callers(chain: Chain) -> list[str]:
     """The links that are no mocks. Only they call a link in the words of its vendor."""
     return list(dict.fromkeys(hop.caller for hop in observed_hops(chain)))

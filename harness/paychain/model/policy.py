@@ -231,6 +231,13 @@ class Call(Declared):
     query: Query = Query()
     reversal: Reversal = Reversal()
     fallback: list[Fallback] = []
+    aside: Annotated[
+        bool,
+        Field(
+            description="Not in the payment's way: the call is sent, and nobody waits for its "
+            "answer."
+        ),
+    ] = False
     shares_keys: bool = False
     tenders: Annotated[
         list[Tender],
@@ -251,6 +258,17 @@ class Call(Declared):
         Claims | None,
         Field(description="On a call of an own service: what its code is meant to do."),
     ] = None
+
+    def declares(self, key: str) -> bool:
+        """Whether the file has a key, whatever the default is."""
+        return key in self.model_fields_set
+
+    def with_default(self, key: str, value: object) -> Call:
+        """The same, with another default of a key that the file does not have."""
+        assert not self.declares(key)
+        changed = self.model_copy(update={key: value})
+        changed.model_fields_set.discard(key)
+        return changed
 
     @property
     def shared_tenders(self) -> list[tuple[str, float]]:

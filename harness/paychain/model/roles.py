@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from paychain.payments.journal import Leg
+
 Party = Literal["merchant", "scheme"]
 _BOOK_LIMITS = ("overcapture", "checks_refunds")
 
@@ -19,8 +21,9 @@ class RoleFacts:
     `settings`: keys of a link that not every role has. `needs`: the calls that it must declare.
     `only_forwards`: it passes bytes on and reads no payment. `takes_webhooks`: it may receive
     webhooks. `party`: for whom it acts, None for a role that matters to no rule about money.
-    `settles`: its book says whether the customer's money is held or taken; with another link's book
-    that is only claimed (docs/domain.md §1.9).
+    `settles`: for which leg its book is the truth. In: whether the customer's money is held or
+    taken; out: whether the payee has got it. With another link's book that is only claimed
+    (docs/domain.md §1.9).
     """
 
     settings: tuple[str, ...] = ()
@@ -28,7 +31,7 @@ class RoleFacts:
     only_forwards: bool = False
     takes_webhooks: bool = False
     party: Party | None = None
-    settles: bool = False
+    settles: Leg | None = None
 
 
 ROLES: dict[str, RoleFacts] = {
@@ -48,7 +51,9 @@ ROLES: dict[str, RoleFacts] = {
         takes_webhooks=True,
         party="merchant",
     ),
-    "fraud": RoleFacts(),
+    "service": RoleFacts(),
+    "vault": RoleFacts(),
+    "fraud": RoleFacts(settings=("screens",)),
     "authentication": RoleFacts(settings=("outcomes", "challenge", "valid_for")),
     "processor": RoleFacts(
         settings=("webhooks", "expires_after", "duplicates", "exponent", *_BOOK_LIMITS),
@@ -68,8 +73,12 @@ ROLES: dict[str, RoleFacts] = {
             "duplicates",
             *_BOOK_LIMITS,
         ),
-        settles=True,
+        settles="in",
     ),
+    "exchange": RoleFacts(settings=("funding",), needs=("transfer",), settles="in"),
+    "wallet": RoleFacts(settings=("nonces",), needs=("transfer", "read")),
+    "node": RoleFacts(needs=("transfer", "read")),
+    "ledger": RoleFacts(settings=("blocks", "final", "pool"), settles="out"),
 }
 
 

@@ -1,4 +1,4 @@
-"""A user's mistake: what is wrong, where, and how to fix it."""
+"""Errors that are told in a sentence: a user's mistake, and a failure of the harness itself."""
 
 from __future__ import annotations
 
@@ -19,6 +19,24 @@ class UserError(Exception):
         place = f"{self.where}: " if self.where else ""
         hint = f"; {self.hint}" if self.hint else ""
         return f"{place}{self.what}{hint}"
+
+
+class HarnessError(Exception):
+    """What paychain needs of its machine failed. Printed as it is; exit code 3.
+
+    It says nothing about the chain.
+    """
+
+
+def sentence_of(error: BaseException) -> str:
+    """What went wrong in a part of the harness, for people: `/runs/run.db: disk is full`."""
+    if isinstance(error, OSError) and error.strerror:
+        files = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        return ": ".join([*files[:1], error.strerror])
+    if isinstance(error, (UserError, HarnessError)):
+        return str(error)
+    name = type(error).__name__
+    return f"{name}: {error}" if str(error) else name
 
 
 def meant(name: str, known: Iterable[str]) -> str:

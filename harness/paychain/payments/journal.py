@@ -38,6 +38,11 @@ class MovementKind(StrEnum):
     STOOD_IN = "stood_in"  # approved in place of the link that should have decided
     STORED = "stored"  # accepted now, to be decided when it is forwarded
     ADVISED = "advised"  # the deciding link booked what another link had approved for it
+    RESERVED = "reserved"  # set apart of the funding of payouts
+    FREED = "freed"  # a reservation that is the funding's again
+    SPENT = "spent"  # a reservation whose payout is final
+    TRANSFERRED = "transferred"  # a ledger has it in a block
+    UNDONE = "undone"  # its block was replaced
 
     @property
     def verb(self) -> Verb:
@@ -68,6 +73,11 @@ VERB: dict[MovementKind, Verb] = {
     MovementKind.STOOD_IN: Verb.HOLD,
     MovementKind.STORED: Verb.HOLD,
     MovementKind.ADVISED: Verb.HOLD,
+    MovementKind.RESERVED: Verb.HOLD,
+    MovementKind.FREED: Verb.RELEASE,
+    MovementKind.SPENT: Verb.MOVE,
+    MovementKind.TRANSFERRED: Verb.MOVE,
+    MovementKind.UNDONE: Verb.UNDONE,
     MovementKind.VOIDED: Verb.RELEASE,
     MovementKind.EXPIRED: Verb.RELEASE,
     MovementKind.CAPTURED: Verb.MOVE,
@@ -84,6 +94,9 @@ class DecisionKind(StrEnum):
     FAILOVER = "failover"
     SKIP = "skip"
     EXEMPT = "exempt"
+    LAST_KNOWN = "last_known"  # the payment went on with the last answer that the call had brought
+    DEFAULT = "default"  # it went on with the calling link's own value
+    LEFT_OUT = "left_out"  # a call beside the payment's way failed: nobody waited for it
     STAND_IN = "stand_in"  # the link decided in place of the one it could not reach
     QUEUE = "queue"  # accepted now, to be delivered later
     QUEUE_DELIVERED = "queue_delivered"
@@ -124,7 +137,10 @@ class DecisionKind(StrEnum):
     BOOKED_UNPAID = "booked_unpaid"  # they do not, or have no such order
     KEY_REUSED = "key_reused"  # an own service sent another payment's key; detail says whose
     REPEATED_WITHOUT_KEY = "repeated_without_key"  # an own service sent it again, without a key
+    CAPTURED_AGAIN = "captured_again"  # an own service captured twice; detail: by how many keys
     WEBHOOK_FORGED = "webhook_forged"  # signed with a secret that its receiver does not share
+    SIGNED = "signed"  # a wallet signed a transaction; detail: its name
+    REPORTED = "reported"  # from now on a link says to whoever asks: approved or declined
     FAULT_HIT = "fault_hit"  # an in-link fault acted on this request
 
 
@@ -232,10 +248,21 @@ class FaultSwitch(
     fault: str
     action: str  # "applied" or "healed"
     planned_ns: int
-    effective_ns: int  # when the engine or the link acknowledged it
+    effective_ns: int  # of an application when it was asked for, of a heal when it was acknowledged
     place: str  # "hop" or "link"
     targets: list[str]
     error: str  # "" when it worked
+    took_ns: int = 0  # from asking for it until it was acknowledged
+
+    @property
+    def asked_ns(self) -> int:
+        """When the run asked for it."""
+        return self.effective_ns - (self.took_ns if self.action == "healed" else 0)
+
+    @property
+    def acknowledged_ns(self) -> int:
+        """When the engine or the link had done it."""
+        return self.effective_ns + (self.took_ns if self.action == "applied" else 0)
 
     @property
     def problem(self) -> str:
@@ -260,6 +287,15 @@ class EngineEvent(msgspec.Struct, kw_only=True, frozen=True, tag="engine_event",
         return (self.toxic or "").rpartition("_")[0]
 
 
+class LinkSwitch(msgspec.Struct, kw_only=True, frozen=True, tag="link_switch", array_like=True):
+    """One thing that a services process was told to do over its control API."""
+
+    process: str
+    action: str  # "applied", "healed", or "connected": its routes were set
+    fault: str  # "" when it concerns none
+    at_ns: int
+
+
 class Stall(msgspec.Struct, frozen=True, tag="stall", array_like=True, gc=False):
     """A span in which a process of the run did not get the processor: the host's doing."""
 
@@ -276,13 +312,21 @@ Record = (
     | Decision
     | FaultSwitch
     | EngineEvent
+    | LinkSwitch
     | Stall
     | Exchange
     | ReceivedRequest
 )
 
+
+class JournalEnd(msgspec.Struct, frozen=True, tag="end", array_like=True):
+    """The last frame of a spool, when its process ended in order: how many records it has had."""
+
+    records: int
+
+
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Record)
+_DECODER = msgspec.msgpack.Decoder(Record | JournalEnd)
 _LENGTH_BYTES = 4
 MAX_FRAME_BYTES = 1_000_000  # far above any record: a longer length is a corrupt file
 
@@ -294,7 +338,7 @@ class Journal(Protocol):
         """Add one record."""
 
 
-def encode(records: Iterable[Record]) -> bytes:
+def encode(records: Iterable[Record | JournalEnd]) -> bytes:
     """Frames of a spool file: each record length-prefixed (4 bytes, big endian)."""
     out = bytearray()
     for record in records:
@@ -307,19 +351,25 @@ def encode(records: Iterable[Record]) -> bytes:
 def decode(data: bytes) -> tuple[list[Record], int]:
     """Whole records in `data` and how many bytes they took; a cut tail is left for later.
 
-    A frame that is no record ends the list before it, so that nothing read is lost.
-    Raises msgspec.DecodeError when the first frame is none.
+    A frame that is no record ends the list before it, so that nothing read is lost; the end of a
+    journal is none. Raises msgspec.DecodeError when the first frame is none.
     """
-    records: list[Record] = []
+    frames, position = decode_frames(data)
+    return [frame for frame in frames if not isinstance(frame, JournalEnd)], position
+
+
+def decode_frames(data: bytes) -> tuple[list[Record | JournalEnd], int]:
+    """Like `decode`, with the end of the journal, where it is."""
+    records: list[Record | JournalEnd] = []
     position = 0
     for start, end in _frames(data):
         try:
             if end - start > MAX_FRAME_BYTES:
                 raise msgspec.DecodeError(f"a frame of {end - start} bytes")
             records.append(_DECODER.decode(memoryview(data)[start:end]))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if not records:
-                raise
+                raise msgspec.DecodeError(str(error)) from error
             break
         position = end
     return records, position

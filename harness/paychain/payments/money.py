@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -12,11 +12,22 @@ import msgspec
 import yaml
 
 USUAL_DIGITS = 2
+MAX_MINOR = 2**63 - 1  # minor units are 64-bit integers in records and in run.db
 
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True):
     version: str
     digits: dict[int, str]
+
+
+class _Asset(msgspec.Struct, forbid_unknown_fields=True):
+    digits: int
+    title: str
+
+
+class _Assets(msgspec.Struct, forbid_unknown_fields=True):
+    version: str
+    assets: dict[str, _Asset]
 
 
 @cache
@@ -30,18 +41,36 @@ def currencies() -> dict[str, int]:
     return {code: digits for digits, codes in table.digits.items() for code in codes.split()}
 
 
-def exponent(currency: str) -> int:
-    """Digits after the decimal point of a currency.
+@cache
+def crypto_assets() -> dict[str, int]:
+    """Every asset that moves on a ledger, with its digits after the decimal point.
+
+    See data/assets.yaml.
+    """
+    text = resources.files(__package__).joinpath("data/assets.yaml").read_text("utf-8")
+    table = msgspec.convert(yaml.safe_load(text), _Assets)
+    return {code: asset.digits for code, asset in table.assets.items()}
+
+
+@cache
+def assets() -> dict[str, int]:
+    """All that a payment can be made in: currencies, and assets that move on a ledger."""
+    return {**currencies(), **crypto_assets()}
+
+
+def exponent(asset: str) -> int:
+    """Digits after the decimal point of a currency or another asset.
 
     An unknown one is a mistake in a declaration; what a file of results says is shown all the same.
     """
-    return currencies().get(currency, USUAL_DIGITS)
+    return assets().get(asset, USUAL_DIGITS)
 
 
 def to_minor(amount: str, currency: str) -> int:
     """Minor units of a written amount such as `10.00`.
 
-    Raises ValueError when it is not a number or has more digits than the currency.
+    Raises ValueError when it is not a number, has more digits than the currency, or is more than a
+    64-bit integer holds.
     """
     try:
         value = Decimal(amount)
@@ -53,6 +82,9 @@ def to_minor(amount: str, currency: str) -> int:
     scaled = value.scaleb(digits)
     if scaled != scaled.to_integral_value():
         raise ValueError(f"'{amount}' has more digits than {currency} has")
+    if abs(scaled) > MAX_MINOR:
+        largest = Decimal(MAX_MINOR).scaleb(-digits).to_integral_value(ROUND_DOWN)
+        raise ValueError(f"'{amount}' {currency} is too large; write at most {largest}")
     return int(scaled)
 
 

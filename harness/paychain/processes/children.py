@@ -9,14 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from paychain.payments.errors import UserError
 from paychain.processes.parent import PARENT_VARIABLE
+from paychain.processes.spool import JOURNAL_FAILED
 
 READY_WITHIN_S = 20.0  # a process of a run is ready by then, on a busy machine, too
-TERM_WITHIN_S = 2.0  # a child that does not end within this after SIGTERM is killed
+TERM_WITHIN_S = 5.0  # a child that does not end within this after SIGTERM is killed
 MAX_LINE_CHARACTERS = 200  # of a child's output in a message
 _POLL_S = 0.01
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
@@ -66,6 +68,9 @@ class Child:
     process: subprocess.Popen[bytes]
     log: Path
     may_end: bool = False  # it has done its work: ending is no failure
+    ends_in_order: bool = False  # once it is ready, it ends with 0 when it is asked to
+    is_ready: bool = False
+    was_killed: bool = False  # by a fault of the experiment
 
     @property
     def has_died(self) -> bool:
@@ -76,6 +81,8 @@ class Child:
     def how_it_ended(self) -> str:
         """`exit code 2`, `killed by signal 9`: for a process that has ended."""
         code = self.process.poll()
+        if code == JOURNAL_FAILED:  # on a full disk its log may not say so
+            return f"exit code {code}: its journal cannot be written"
         return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
     def exit_report(self) -> str:
@@ -85,6 +92,11 @@ class Child:
         reason = next((line for line in lines if line.startswith(("panic:", "fatal error:"))), None)
         shown = f": {(reason or lines[-1])[:MAX_LINE_CHARACTERS]}" if lines else ""
         return f"{self.name} ended unexpectedly ({self.how_it_ended}){shown}"
+
+    @property
+    def has_failed_to_end(self) -> bool:
+        """It was asked to end, and did not do so in order."""
+        return self.ends_in_order and self.is_ready and self.process.returncode != 0
 
 
 @dataclass
@@ -102,11 +114,13 @@ class Children:
         folder: Path | None = None,
         *,
         is_foreign: bool = False,
+        ends_in_order: bool = False,
     ) -> Child:
         """Start a child in a session of its own, so that Ctrl-C reaches the conductor only.
 
         `environment` is added to ours; `folder` is the child's working directory, ours by default.
         Our own programs end when their parent is gone. A foreign one is killed then, on Linux.
+        `ends_in_order`: `stop` says so when it does not end with exit code 0.
         """
         log = self.folder / f"{name.replace(' ', '-')}.log"
         with log.open("wb") as output:
@@ -124,7 +138,7 @@ class Children:
                 },
                 preexec_fn=_dies_with_parent() if is_foreign else None,
             )
-        child = Child(name, process, log)
+        child = Child(name, process, log, ends_in_order=ends_in_order)
         self._children.append(child)
         return child
 
@@ -141,11 +155,12 @@ class Children:
             if time.monotonic() > until:
                 raise UserError(f"{child.name} was not ready within {within_s:g} s")
             time.sleep(_POLL_S)
+        child.is_ready = True
 
     def kill(self, child: Child) -> None:
         """Kill a child that is of no use and forget it."""
         child.process.kill()
-        child.process.wait()
+        reap(child.process)
         self._children.remove(child)
 
     @property
@@ -153,12 +168,15 @@ class Children:
         """How many were started and not forgotten."""
         return len(self._children)
 
-    def stop(self, beyond: int = 0) -> None:
+    def stop(self, beyond: int = 0) -> list[str]:
         """Stop all, last started first; kill what does not end by itself.
 
-        `beyond`: leave the first so many as they are.
+        `beyond`: leave the first so many as they are. Returns what did not end in order although
+        it should have, in sentences.
         """
         leaving = self._children[beyond:][::-1]
+        # Who had ended before has been reported, or was meant to.
+        asked = [child for child in leaving if child.process.poll() is None]
         for child in leaving:
             child.may_end = True
             if child.process.poll() is None:
@@ -169,7 +187,21 @@ class Children:
                 child.process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 child.process.kill()
-                child.process.wait()
+                reap(child.process)
+        return [child.exit_report() for child in asked if child.has_failed_to_end]
+
+
+def reap(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process that was killed has ended.
+
+    An interruption in the middle of `poll` or `wait` leaves their lock taken for good: waiting for
+    that lock would never end.
+    """
+    try:
+        process.wait(TERM_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        with suppress(ChildProcessError):
+            os.waitpid(process.pid, 0)
 
 
 def _dies_with_parent() -> Callable[[], object] | None:

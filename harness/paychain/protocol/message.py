@@ -14,6 +14,29 @@ from paychain.payments.instrument import Instrument
 from paychain.payments.outcome import Outcome
 
 
+class Signed(msgspec.Struct, frozen=True, gc=False):
+    """What makes a transfer bytes that can be sent again: who signed it, and its place in line.
+
+    `fee`: what its sender offers for it, in the smallest unit of the ledger.
+    """
+
+    sender: str
+    nonce: int
+    fee: int = 1
+
+
+class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a node says of one transaction. `head`: the height of the last block that it has seen.
+
+    `mined_at`: the height of its block; None while it has none, or the node does not know it.
+    """
+
+    head: int
+    is_known: bool = False
+    mined_at: int | None = None
+    is_final: bool = False
+
+
 # Positional as well: both are made for every exchange, and keywords would cost each of them time.
 class PaymentRequest(msgspec.Struct, omit_defaults=True, gc=False):
     """One request for one operation. `reference` names the authorisation on every link it passes.
@@ -43,6 +66,7 @@ class PaymentRequest(msgspec.Struct, omit_defaults=True, gc=False):
     is_sale: bool = False  # captured at once when it is approved
     digest: str = ""  # of its bytes, which repeats of a key have to share
     declined_as: str = ""  # the code that a test card is declined with, before any other link
+    signed: Signed | None = None  # of a transfer on its way to a ledger
 
 
 class Event(PaymentRequest, kw_only=True):
@@ -83,6 +107,7 @@ class Answer(msgspec.Struct, omit_defaults=True, gc=False):
     replayed: bool = False  # the stored answer to an earlier request with the same key
     # What the code means where that differs from the table: business or technical.
     code_class: str = ""
+    sighting: Sighting | None = None  # of a read: what the node knows of the transaction
 
     @property
     def is_technical(self) -> bool:

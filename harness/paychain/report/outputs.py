@@ -34,8 +34,12 @@ OUTPUTS: dict[str, Callable[[Result], str]] = {
 
 
 def publish(result: Result, folder: Path) -> Result:
-    """Write result.json with the payment timelines of run.db, and all that renders from it."""
-    result = _with_timelines(result, folder)
+    """Write result.json with the payment timelines of run.db, and all that renders from it.
+
+    Raises OSError. A run.db that cannot be read costs the timelines only.
+    """
+    with suppress(sqlite3.Error, UserError):
+        result = _with_timelines(result, folder)
     write(result, folder)
     _write_all(result, folder)
     return result
@@ -52,7 +56,7 @@ def render_again(folder: Path) -> Result:
     result = read(folder)
     if not result.timelines:
         # Only the timelines need run.db; one that cannot be read leaves the rest complete.
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, UserError):
             result = _with_timelines(result, folder)
     _write_all(result, folder)
     return result

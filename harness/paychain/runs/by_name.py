@@ -39,6 +39,7 @@ def run(
         command=run_command(
             chain, experiment, seed=seed, toxiproxy=toxiproxy, virtual=virtual, names=names
         ),
+        names=names,
         toxiproxy=toxiproxy,
         virtual=virtual,
     )

@@ -46,8 +46,11 @@ def compare_runs(
 def check_baseline(baseline: Path, *, experiment: str, virtual: bool) -> None:
     """Raises UserError when a run of this experiment (by digest) could not be compared with it.
 
-    The chain may differ: a changed chain is what a baseline is for.
+    The chain may differ: a changed chain is what a baseline is for. Its records have to be readable
+    before the run: afterwards its verdict would have to do without.
     """
+    with closing(_open(baseline)) as store:
+        store.check(baseline)
     _refuse_other_experiment(read(baseline), experiment=experiment, virtual=virtual)
 
 

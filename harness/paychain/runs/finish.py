@@ -14,6 +14,7 @@ from paychain.analysis.store.store import RunStore
 from paychain.environment.conductor import Conducted
 from paychain.environment.running_chain import ChainReport
 from paychain.model.experiment import Times
+from paychain.payments.errors import HarnessError, sentence_of
 from paychain.report.outputs import publish
 from paychain.runs.result import result_of
 from paychain.runs.spec import Finished, Inputs
@@ -49,7 +50,8 @@ def facts_of(
         workers=report.workers,
         hosts=report.hosts,
         services=[_since_load(service, conducted.times) for service in report.services],
-        problems=[*conducted.problems, *report.problems],
+        problems=[*conducted.problems, *report.problems, *report.incomplete],
+        incomplete=report.incomplete,
         interrupted=interrupted,
     )
 
@@ -63,13 +65,55 @@ def _since_load(service: ServiceFacts, times: Times) -> ServiceFacts:
 
 
 def finish(inputs: Inputs, facts: RunFacts, store: RunStore, folder: Path) -> Finished:
-    """Judge a run whose records are all in the store, and write every report into its folder."""
-    store.write_facts(facts)
+    """Judge a run whose records are all in the store, and write every report into its folder.
+
+    When that fails, such as on a full disk, the result is inconclusive and says why. Raises
+    HarnessError when not even that can be written.
+    """
+    try:
+        store.write_facts(facts)
+        return _judged(inputs, facts, store, folder)
+    except Exception as error:
+        return _without_records(inputs, facts, folder, error)
+
+
+def judge_again(inputs: Inputs, facts: RunFacts, store: RunStore, folder: Path) -> Finished:
+    """Like `finish`, of a run that ended before; nothing is written when that fails."""
+    store.restore(facts.times)
+    return _judged(inputs, facts, store, folder)
+
+
+def _judged(inputs: Inputs, facts: RunFacts, store: RunStore, folder: Path) -> Finished:
+    store.mark_recorded()
+    store.settle()  # the run is whole from here on, whatever becomes of this process
     add_own_hops(store, inputs.chain.model, inputs.experiment.model)
     analysis = analyse(store, inputs.chain.model, inputs.experiment.model, facts)
     store.close_thinned(facts.seed)
     result = result_of(inputs, facts, analysis, run_id=folder.name)
     return Finished(folder, publish(result, folder), facts.interrupted)
+
+
+def _without_records(inputs: Inputs, facts: RunFacts, folder: Path, error: Exception) -> Finished:
+    """The result of a run whose records cannot be read or kept: nothing of them is judged."""
+    why = f"the run could not be judged: {sentence_of(error)}"
+    nothing = replace(
+        facts,
+        times=facts.times.cut_short(0.0),
+        planned=0,
+        offered=0,
+        problems=list(dict.fromkeys([*facts.problems, why])),
+        incomplete=[why],
+    )
+    store = RunStore.create(Path(":memory:"))
+    try:
+        store.begin(nothing.times)
+        analysis = analyse(store, inputs.chain.model, inputs.experiment.model, nothing)
+        result = result_of(inputs, nothing, analysis, run_id=folder.name)
+        return Finished(folder, publish(result, folder), facts.interrupted)
+    except Exception as further:
+        if not isinstance(further, OSError):
+            raise HarnessError(why) from error
+        raise HarnessError(f"{why}; {sentence_of(further)}") from error
 
 
 def _written(moment: datetime) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
 from paychain.environment.running_chain import RunningChain
 from paychain.processes.children import ending_signals
-
-
-class Interrupted(KeyboardInterrupt):
-    """Somebody asked for the end of the run."""
+from paychain.processes.interrupted import Interrupted
 
 
 class Interruption:
@@ -39,6 +37,23 @@ class Interruption:
         """From now on nothing interrupts: what is left is to stop, which must not be cut short."""
         for number in self._before:
             signal.signal(number, signal.SIG_IGN)
+
+    def finish(self, on_message: Callable[[str], None]) -> None:
+        """From now on the run is judged to its end: what it recorded is all there.
+
+        Only a second Ctrl-C ends it; then the command to judge it again is `paychain judge`.
+        """
+        heard = 0
+
+        def hear(number: int, _frame: FrameType | None) -> None:
+            nonlocal heard
+            heard += number == signal.SIGINT
+            if heard > 1:
+                raise Interrupted
+            on_message("the run is over and being judged; Ctrl-C twice stops that")
+
+        for number in self._before:
+            signal.signal(number, hear)
 
     def __exit__(
         self,

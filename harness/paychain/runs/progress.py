@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from paychain.payments.journal import HopRecord, PaymentRecord, Record
@@ -51,6 +51,34 @@ class Counts:
         more = f"; failed calls: {failed}" if failed else ""
         aside = f"; {self.aside}" if self.aside else ""
         return f"{self.payments:,} payments, {share} answered{more}{aside}"
+
+
+class Forgiving:
+    """Shows a run as another progress does, until that cannot be written any more.
+
+    Whoever reads it may go away, its disk may be full: the run goes on without it.
+    """
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+
+    def message(self, line: str) -> None:
+        """Print it."""
+        self._try(lambda: self._shown.message(line))
+
+    def show(self, at_s: float, phase: str, faults: list[str], counts: Counts) -> None:
+        """Show where the run is."""
+        self._try(lambda: self._shown.show(at_s, phase, faults, counts))
+
+    def close(self) -> None:
+        """The run is over."""
+        self._try(self._shown.close)
+
+    def _try(self, show: Callable[[], None]) -> None:
+        try:
+            show()
+        except (OSError, ValueError):  # a closed stream, or a character that it cannot hold
+            self._shown = Silent()
 
 
 class Silent:

@@ -1,7 +1,8 @@
 """What to change in the chain so that a broken money rule or tolerance holds.
 
 A finding of a run has the weakness of the declaration as its cause that the review names: its
-remedies are those of the review's findings that can lead to it. For a tolerance on success or time
+remedies are those of the review's findings that can lead to it, and that the payments which broke
+the rule show: nothing has to wait longer where nothing was late. For a tolerance on success or time
 they follow from where most payments broke, and from what the call there does not declare.
 """
 
@@ -11,7 +12,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from paychain.analysis.measures.measures import Break, MoneyRule, ToleranceResult
+from paychain.analysis.judge import COUNTS
+from paychain.analysis.measures.measures import (
+    Break,
+    MoneyRule,
+    ToleranceResult,
+    UnknownCall,
+)
 from paychain.declaration.quantity import duration_seconds
 from paychain.faults.kind import OutageKind
 from paychain.model.chain import Chain
@@ -23,6 +30,7 @@ from paychain.model.review import ReviewFinding, remedy_in
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.remedy import Change, Remedy, duration_text
 from paychain.payments.outcome import HopResult
+from paychain.payments.rules import OF_UNKNOWN
 
 MAX_REMEDIES = 3  # of one finding: more are a list of everything that could be better
 _EXECUTED_TWICE: tuple[Kind, ...] = (
@@ -56,6 +64,7 @@ _NEVER_COLLECTED: tuple[Kind, ...] = (
     "capture_beyond_limit",
 )
 _FAILED: tuple[Kind, ...] = (
+    "third_party_in_the_way",
     "retries_without_budget",
     "breaker_cannot_open",
     "call_without_policy",
@@ -66,9 +75,8 @@ _SLOW: tuple[Kind, ...] = ("hedge_too_early", "retries_without_budget", "amplifi
 # not here is broken by what no declaration can bring about: a link that does not do what it says.
 _CAUSES: dict[str, tuple[Kind, ...]] = {
     "no_double_charge": _EXECUTED_TWICE,
-    "double_charges": _EXECUTED_TWICE,
     "no_orphaned_authorisation": _LEFT_HELD,
-    "orphaned_authorisations": _LEFT_HELD,
+    "no_charge_after_a_decline": _LEFT_HELD,
     "unknowns_resolved": _LEFT_HELD,
     "no_approval_without_money": _NEVER_COLLECTED,
     "authorisations_settled": _NEVER_COLLECTED,
@@ -90,8 +98,14 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
         "no_idempotency",
         "retry_without_key",
     ),
+    "sent_once": ("signed_twice",),
+    "reservation_kept_until_dead": ("freed_early",),
+    "no_payout_without_funding": ("freed_early",),
+    "reported_once_and_right": ("memory_outbox",),
+    "sequence_without_gaps": ("memory_outbox",),
     "books_agree": ("memory_outbox", "no_idempotency", *_LEFT_HELD),
     "stand_in_within_limits": ("unlimited_fallback",),
+    "closed_calls_stay_closed": ("closed_call_skipped",),
     "stand_in_advised": ("memory_outbox",),
     "amplification": ("amplified_retries", "retries_without_budget"),
     "detection": ("breaker_cannot_open",),
@@ -105,6 +119,21 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
 }
 _OF_TIME: tuple[Kind, ...] = ("call_without_policy", "timeout_inversion", "deadline_too_short")
 _NEEDS_A_WAY_ROUND = ("technical_success", "approval_rate", "failover", "detection", "recovery")
+# Weaknesses that matter only at a call which was left without an answer in time, or whose outcome
+# stayed unknown for whatever reason.
+_OF_TIMEOUTS: frozenset[Kind] = frozenset({"timeout_inversion", "deadline_too_short"})
+_OF_UNKNOWN: frozenset[Kind] = frozenset(
+    {
+        "failover_on_unknown",
+        "retry_without_key",
+        "queue_without_key",
+        "unknown_left_open",
+        "query_not_offered",
+        "reversal_behind_breaker",
+        "reversal_given_up_early",
+    }
+)
+_LEFT_BY_UNKNOWN = (*OF_UNKNOWN, "unknowns_resolved")
 _BREAKER = {"failure_rate": "50%", "window": "10s", "minimum_calls": 20, "open_for": "5s"}
 
 
@@ -114,22 +143,63 @@ def possible_causes(review: Sequence[ReviewFinding], experiment: Experiment) -> 
     return [finding for finding in review if crashes or finding.kind != "memory_outbox"]
 
 
-def rule_with_remedies(rule: MoneyRule, review: Sequence[ReviewFinding]) -> MoneyRule:
+def rule_with_remedies(
+    rule: MoneyRule, review: Sequence[ReviewFinding], chain: Loaded[Chain]
+) -> MoneyRule:
     """A broken money rule with what to change; a kept one as it is."""
     if rule.passed is not False:
         return rule
-    return msgspec.structs.replace(rule, remedies=_of_causes(rule.rule, review))
+    seen = [finding for finding in review if _is_seen(finding, rule.unknown)]
+    remedies = _of_causes(rule.rule, seen)
+    if rule.rule in _LEFT_BY_UNKNOWN:
+        known = {remedy.at for remedy in remedies}
+        remedies += [each for each in _of_code(rule, chain) if each.at not in known]
+    return msgspec.structs.replace(rule, remedies=remedies[:MAX_REMEDIES])
+
+
+def _is_seen(finding: ReviewFinding, unknown: Sequence[UnknownCall]) -> bool:
+    """Whether payments that broke a rule show a weakness, as far as their calls could."""
+    at = [call for call in unknown if finding.at in (call.call, call.caller)]
+    if finding.kind in _OF_TIMEOUTS:
+        return any(call.result == HopResult.TIMEOUT for call in at)
+    return bool(at) if finding.kind in _OF_UNKNOWN else True
+
+
+def _of_code(rule: MoneyRule, chain: Loaded[Chain]) -> list[Remedy]:
+    """Own services whose code left an outcome unknown, and do not even claim to clear it up."""
+    own, found = chain.model.own_services(), dict[str, Remedy]()
+    for unknown in rule.unknown:
+        if unknown.caller not in own or unknown.operation != "authorise":
+            continue
+        call = chain.model.links[unknown.caller].calls.get("authorise")
+        claims = call.claims if call is not None else None
+        if call is None or (claims is not None and claims.on_unknown not in (None, "give_up")):
+            continue
+        at = ("links", unknown.caller, "calls", "authorise", "claims", "on_unknown")
+        remedy = remedy_in(chain, Change(at, "reverse"))
+        found.setdefault(unknown.call, _of_run(remedy, rule.rule, unknown.call))
+    return list(found.values())
 
 
 def tolerance_with_remedies(
     tolerance: ToleranceResult,
+    rules: Sequence[MoneyRule],
     review: Sequence[ReviewFinding],
     breaks: Sequence[Break],
     chain: Loaded[Chain],
 ) -> ToleranceResult:
-    """A broken tolerance with what to change; a kept one as it is."""
+    """A broken tolerance with what to change; a kept one as it is.
+
+    `rules`: the money rules with their remedies. A limit for the findings of one has the same.
+    """
     if tolerance.passed is not False:
         return tolerance
+    for rule in rules:
+        if rule.rule == COUNTS.get(tolerance.measure):
+            of_rule = [
+                msgspec.structs.replace(each, of=tolerance.measure) for each in rule.remedies
+            ]
+            return msgspec.structs.replace(tolerance, remedies=of_rule)
     # Longer time-outs mend nothing where most payments broke without one.
     if breaks and breaks[0].failure != HopResult.TIMEOUT:
         review = [finding for finding in review if finding.kind not in _OF_TIME]

@@ -41,7 +41,7 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
     found = review(inputs.chain, inputs.experiment)
     causes = possible_causes(found, experiment)
     money: Money = analysis.measured["money"]
-    with_remedies = [rule_with_remedies(rule, causes) for rule in money.rules]
+    with_remedies = [rule_with_remedies(rule, causes, inputs.chain) for rule in money.rules]
     result = Result(
         run_id=run_id,
         verdict=analysis.verdict,
@@ -68,7 +68,7 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
         tolerances=[
             msgspec.structs.replace(
                 tolerance_with_remedies(
-                    tolerance, causes, analysis.measured["breaks"], inputs.chain
+                    tolerance, with_remedies, causes, analysis.measured["breaks"], inputs.chain
                 ),
                 place=_place(inputs.experiment, tolerance.measure, tolerance.phase),
             )
@@ -179,7 +179,14 @@ def chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
         entries=list(chain.entries),
         deadline_ms=chain.deadline * 1000,
         links=[
-            LinkNode(name, link.role, link.provider or "", link.title)
+            LinkNode(
+                name,
+                link.role,
+                next(iter(link.depends_on), ""),
+                link.title,
+                is_own=link.service is not None,
+                providers=list(link.depends_on),
+            )
             for name, link in chain.links.items()
         ],
         edges=edges,

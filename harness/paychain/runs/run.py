@@ -9,14 +9,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
 from paychain.analysis.measures.phases import phase_at
-from paychain.analysis.store.facts import RunFacts
+from paychain.analysis.store.facts import RunFacts, Started
 from paychain.analysis.store.store import RunStore
 from paychain.engine.errors import EngineError
 from paychain.environment.conductor import Conducted, Observer, conduct
@@ -25,32 +27,30 @@ from paychain.environment.running_chain import RunningChain
 from paychain.load.traffic.plan import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.experiment import Times
-from paychain.payments.errors import UserError
+from paychain.payments.errors import HarnessError, sentence_of
 from paychain.payments.journal import Record
+from paychain.processes.interrupted import keeping
+from paychain.report.outputs import STORE_NAME
 from paychain.runs.chains import OpenChain
 from paychain.runs.determinism import check_determinism
 from paychain.runs.finish import facts_of, finish
 from paychain.runs.interruption import Interruption
-from paychain.runs.progress import Counts, Progress, Silent
+from paychain.runs.progress import Counts, Forgiving, Progress, Silent
 from paychain.runs.spec import Finished, RunSpec, new_folder
 from paychain.simulation.simulate import FAILURES
-
-# What a part of the harness raises when it fails: reported, never blamed on the chain.
-HARNESS_ERRORS = (UserError, EngineError, OSError)
 
 
 def run(spec: RunSpec, open_chain: OpenChain, progress: Progress | None = None) -> Finished:
     """Run an experiment on a chain and judge it, in real or in virtual time.
 
-    `open_chain`: usually `chain_of(spec)`. A failure of the harness itself never raises: the
-    verdict is inconclusive and says why. Raises UserError when nothing could be started, an own
-    service included, with nothing left running.
+    `open_chain`: usually `chain_of(spec)`. A failure of the harness itself makes the verdict
+    inconclusive, which then says why. Raises UserError when nothing could be started, an own
+    service included, with nothing left running; HarnessError when no result can be written.
     """
     started = datetime.now(UTC)
     folder = new_folder(spec.out, started, spec.inputs.name)
-    spec.inputs.keep(folder)
-    store = RunStore.create(folder / "run.db")
-    recorder = _Recorder(spec, store, progress or Silent())
+    store = _new_store(spec, folder, started)
+    recorder = _Recorder(spec, store, Forgiving(progress or Silent()))
     chain = open_chain(folder, recorder.message)
     conducted = Conducted()
     was_interrupted = False
@@ -64,16 +64,59 @@ def run(spec: RunSpec, open_chain: OpenChain, progress: Progress | None = None) 
             conducted.problems.insert(0, "the run was interrupted")
         except NotStarted as error:
             not_started = error
-        except (*HARNESS_ERRORS, *FAILURES) as error:
+        except Exception as error:
             conducted.problems.append(_problem(error))
         finally:
             # From here on only stopping is left; a signal must not cut it short.
             interruption.ignore()
             _stop(chain, conducted, recorder)
-    if not_started is not None:
+        if not_started is not None:
+            recorder.close()
+            store.close()
+            raise not_started
+        interruption.finish(recorder.message)
+        took_s = time.perf_counter() - begun_s
+        facts = _facts(spec, chain, conducted, recorder, started, took_s)
+        facts = msgspec.structs.replace(facts, interrupted=was_interrupted)
+        if recorder.kept is not None and not facts.problems:
+            facts.problems.extend(check_determinism(spec, folder, recorder.kept, recorder.message))
         recorder.close()
-        store.close()
-        raise not_started
+        with keeping(f"its records are in {folder}; `paychain judge` gives the verdict"):
+            return finish(spec.inputs, facts, store, folder)
+
+
+def _new_store(spec: RunSpec, folder: Path, started: datetime) -> RunStore:
+    """The run's database, and its inputs beside it. Raises HarnessError when it cannot be made."""
+    try:
+        spec.inputs.keep(folder)
+        store = RunStore.create(folder / STORE_NAME)
+        store.start(
+            Started(
+                chain=spec.chain.path.name,
+                experiment=spec.experiment.path.name,
+                chain_home=str(spec.chain.path.parent.absolute()),
+                experiment_home=str(spec.experiment.path.parent.absolute()),
+                names=dict(spec.names),
+                seed=spec.seed,
+                command=spec.command,
+                started_at=started.isoformat(timespec="seconds"),
+                virtual=spec.virtual,
+            )
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise HarnessError(f"cannot write to {folder}: {sentence_of(error)}") from error
+    return store
+
+
+def _facts(
+    spec: RunSpec,
+    chain: RunningChain,
+    conducted: Conducted,
+    recorder: _Recorder,
+    started: datetime,
+    took_s: float,
+) -> RunFacts:
+    """What is known of a run that has ended. `took_s`: real seconds that it lasted."""
     if conducted.times is None:
         conducted.times = spec.experiment.model.times(chain.now_ns() / 1e9)
     facts = facts_of(
@@ -83,14 +126,12 @@ def run(spec: RunSpec, open_chain: OpenChain, progress: Progress | None = None) 
         command=spec.command,
         started=started,
         virtual=chain.is_virtual,
-        interrupted=was_interrupted,
     )
+    if recorder.lost:
+        facts = msgspec.structs.replace(facts, incomplete=[recorder.lost, *facts.incomplete])
     if chain.is_virtual:
-        facts = _compared_with_real_time(facts, chain, time.perf_counter() - begun_s, recorder)
-    if recorder.kept is not None and not facts.problems:
-        facts.problems.extend(check_determinism(spec, folder, recorder.kept, recorder.message))
-    recorder.close()
-    return finish(spec.inputs, facts, store, folder)
+        facts = _compared_with_real_time(facts, chain, took_s, recorder)
+    return facts
 
 
 # -- the experiment -----------------------------------------------------------------------------
@@ -111,19 +152,21 @@ def _stop(chain: RunningChain, conducted: Conducted, recorder: _Recorder) -> Non
     """Leave nothing running, and keep every record. What goes wrong is a problem of the run."""
     try:
         chain.stop()
-    except (*HARNESS_ERRORS, *FAILURES) as error:
+    except Exception as error:
         conducted.problems.append(_problem(error))
     try:
         for records in chain.collect():
             recorder.recorded(records)
-    except HARNESS_ERRORS as error:
+    except Exception as error:
         conducted.problems.append(_problem(error))
 
 
-def _problem(error: BaseException) -> str:
-    if isinstance(error, HARNESS_ERRORS):
+def _problem(error: Exception) -> str:
+    if isinstance(error, FAILURES):
+        return f"the simulation failed: {type(error).__name__}: {error}"
+    if isinstance(error, EngineError):
         return str(error)
-    return f"the simulation failed: {type(error).__name__}: {error}"
+    return sentence_of(error)
 
 
 class _Recorder(Observer):
@@ -133,6 +176,7 @@ class _Recorder(Observer):
         self.wants_looks = not spec.virtual  # a virtual run is over at once
         # To compare the run with itself, every record of it is needed in its order.
         self.kept: list[Record] | None = [] if spec.check_determinism else None
+        self.lost = ""  # why records are missing in run.db
         self._experiment = spec.experiment.model
         self._store, self._progress = store, progress
         self._counts = Counts()
@@ -144,9 +188,13 @@ class _Recorder(Observer):
         self._store.begin(times)
 
     def recorded(self, records: Sequence[Record]) -> None:
-        """Keep and count them."""
+        """Keep and count them. Raises HarnessError when they cannot be kept."""
         self._counts.add(records)
-        self._store.ingest(records)
+        try:
+            self._store.ingest(records)
+        except sqlite3.Error as error:
+            self.lost = f"run.db is incomplete: {error}"
+            raise HarnessError(self.lost) from error
         if self.kept is not None:
             self.kept.extend(records)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -61,6 +61,7 @@ class RunSpec:
     out: Path  # where the run's folder is made
     seed: int = 1
     command: str = ""
+    names: Names = field(default_factory=dict)  # what the chain calls what the experiment names
     # In real time:
     toxiproxy: str | None = None  # another engine than the embedded one
     services: tuple[str, ...] | None = None  # the command of a services process; None: ours

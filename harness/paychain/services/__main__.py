@@ -11,7 +11,7 @@ from pathlib import Path
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.parent import until_stopped
-from paychain.processes.spool import SpoolJournal, record_stalls
+from paychain.processes.spool import SpoolJournal, record_stalls, record_switches
 from paychain.services.control import ControlApi
 from paychain.services.host import Host
 from paychain.services.plan import Ready, read_plan
@@ -41,7 +41,7 @@ async def serve(plan_path: Path) -> None:
         id_prefix=plan.id_prefix,
         wall_epoch_ns=time.time_ns() - now_ns(),
     )
-    control = HttpServer(ControlApi(host).handle)
+    control = HttpServer(ControlApi(host, record_switches(plan.name, journal, now_ns)).handle)
     ready = Ready(await control.start(LOOPBACK), await host.start(plan.ports))
     write_atomically(Path(plan.ready), ready)
     await until_stopped()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -34,10 +35,13 @@ class Drain(msgspec.Struct, frozen=True):
 
 
 class ControlApi:
-    """Handles the control requests of one process."""
+    """Handles the control requests of one process.
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    `on_switch` gets what a request changed, "applied", "healed" or "connected", and the fault.
+    """
+
+    def __init__(self, host: Host, on_switch: Callable[[str, str], None]) -> None:
+        self._host, self._on_switch = host, on_switch
 
     async def handle(self, http: HttpRequest) -> HttpResponse:
         """Answer one control request; 400 for a body that is not what the path needs."""
@@ -54,12 +58,15 @@ class ControlApi:
                 return json_response(200, self._host.hits())
             case "POST", ["faults", fault_id]:
                 self._host.faults.apply(_fault(fault_id, http.body))
+                self._on_switch("applied", fault_id)
                 return json_response(200, {})
             case "DELETE", ["faults", fault_id]:
                 self._host.faults.heal(fault_id)
+                self._on_switch("healed", fault_id)
                 return json_response(200, {})
             case "POST", ["routes"]:
                 self._host.connect(msgspec.json.decode(http.body, type=dict[str, tuple[str, int]]))
+                self._on_switch("connected", "")
                 return json_response(200, {})
             case "POST", ["expected"]:
                 self._host.expect(msgspec.json.decode(http.body, type=list[Expected]))

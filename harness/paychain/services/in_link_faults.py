@@ -7,7 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from paychain.faults.kind import LinkFaultKind, OutageKind, ProcessFaultKind, RequestFaultKind
+from paychain.faults.kind import (
+    LinkFaultKind,
+    OutageKind,
+    ProcessFaultKind,
+    RequestFaultKind,
+    StateFaultKind,
+)
 from paychain.model.places import Spot
 from paychain.payments.chance import draw
 from paychain.payments.journal import DecisionKind
@@ -64,7 +70,7 @@ class ActiveFault:
 
 
 class Stoppable(Protocol):
-    """A link that can die and come back, or stop and go on."""
+    """A link that can die and come back, or stop and go on, and whose state a fault can change."""
 
     name: str
 
@@ -79,6 +85,12 @@ class Stoppable(Protocol):
 
     def thaw(self) -> None:
         """Go on where it stopped."""
+
+    def apply(self, fault: StateFaultKind) -> int:
+        """Let a fault change what the link knows; returns how many payments that touched."""
+
+    def heal(self, fault: StateFaultKind) -> None:
+        """End what it changed."""
 
 
 class InLinkFaults:
@@ -106,8 +118,12 @@ class InLinkFaults:
         fault.requests = self._requests.setdefault(fault.id, fault.requests)
         self._active[fault.id] = fault
         self.hits.setdefault(fault.id, 0)
+        # Switched on again, it has changed the link's state already.
+        if isinstance(fault.parameters, StateFaultKind) and before is None:
+            for link in self._acted_on_by(fault):
+                self.hits[fault.id] += link.apply(fault.parameters)
         if isinstance(fault.parameters, ProcessFaultKind):
-            for link in self._stopped_by(fault):
+            for link in self._acted_on_by(fault):
                 self._stop(link, fault.parameters)
                 self.hits[fault.id] += 1
 
@@ -117,8 +133,11 @@ class InLinkFaults:
         if fault is None:
             return
         fault.healed.set()
+        if isinstance(fault.parameters, StateFaultKind):
+            for link in self._acted_on_by(fault):
+                link.heal(fault.parameters)
         if isinstance(fault.parameters, ProcessFaultKind):
-            for link in self._stopped_by(fault):
+            for link in self._acted_on_by(fault):
                 if isinstance(fault.parameters, OutageKind) and fault.parameters.forgets:
                     self._forgetting.add(link.name)
                 if not self._is_down(link):
@@ -146,7 +165,7 @@ class InLinkFaults:
             for fault in self._active.values()
         )
 
-    def _stopped_by(self, fault: ActiveFault) -> list[Stoppable]:
+    def _acted_on_by(self, fault: ActiveFault) -> list[Stoppable]:
         return [link for name, link in self._links.items() if name in fault.links]
 
     def affecting(

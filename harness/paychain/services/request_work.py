@@ -161,24 +161,25 @@ class RequestWork:
         """The role's work, once per key where the link supports idempotency keys."""
         codes = self._chain.codes
 
-        async def with_class(once: PaymentRequest) -> AnswerOrError:
-            given = await work(once)
+        def with_class(given: AnswerOrError) -> AnswerOrError:
             # What a code means is the chain's to say: whoever reads the answer has only the table.
-            return classified(given, codes) if isinstance(given, Answer) else given
+            return classified(given, codes) if codes and isinstance(given, Answer) else given
 
         async def work(once: PaymentRequest) -> AnswerOrError:
             instead = effects.instead_of_work(self._last.get(operation))
             if instead is not None:
-                return instead
-            given = await self._perform(operation, once, parent)
-            if isinstance(given, Answer):
-                self._last[operation] = given
-            return effects.change_answer(given, once)
+                return with_class(instead)
+            made: AnswerOrError | None = self._repeats.done(operation, once)
+            if made is None:
+                made = with_class(await self._perform(operation, once, parent))
+                self._repeats.note(operation, once, made)
+            if isinstance(made, Answer):
+                self._last[operation] = made
+            return with_class(effects.change_answer(made, once))
 
-        do = with_class if codes else work
         if self._is_once(operation, request) and not effects.fails_in_front:
-            return await self._repeats.execute(operation, request, do)
-        return await do(request)
+            return await self._repeats.execute(operation, request, work)
+        return await work(request)
 
     def _is_once(self, operation: str, request: PaymentRequest) -> bool:
         """Whether the request's idempotency key covers it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from paychain.faults.kind import StateFaultKind
 from paychain.model.chain import Chain, Hop
 from paychain.payments.journal import DecisionKind
 from paychain.protocol.dialect import Asks, Signs
@@ -135,6 +136,14 @@ class Service:
         """The process goes on where it stopped."""
         self._thawed.set()
         self._context.up.set()
+
+    def apply(self, fault: StateFaultKind) -> int:
+        """Let a fault change what the link knows; returns how many payments that touched."""
+        return self._role.apply(fault)
+
+    def heal(self, fault: StateFaultKind) -> None:
+        """End what it changed."""
+        self._role.heal(fault)
 
     def refund(self, payment: str) -> None:
         """A merchant of this link refunds a payment by hand."""

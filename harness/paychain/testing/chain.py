@@ -38,8 +38,8 @@ from paychain.model.loading import Loaded, load_chain
 from paychain.model.scripts import Followed, Script, encode_script
 from paychain.model.sentence import sentence
 from paychain.model.service_checks import refuse_own_services
-from paychain.payments.cards import TEST_CARDS
 from paychain.payments.errors import UserError, meant
+from paychain.payments.instrument import published
 from paychain.payments.journal import (
     Decision,
     DecisionKind,
@@ -110,9 +110,10 @@ class ChainUnderTest:
         that the chain cannot have.
         """
         followed = self._followed(script)
-        chosen = [card for card in TEST_CARDS if not cards or card.scheme in cards]
+        known_ones = published(self.chain.network)
+        chosen = [each for each in known_ones if not cards or each.group in cards]
         if not chosen:
-            known = sorted({card.scheme for card in TEST_CARDS})
+            known = sorted({each.group for each in known_ones})
             raise UserError(f"no test card of {', '.join(cards)}", hint=f"one of {known}")
         per_second = _read(rate_per_second, rate)
         minor = to_minor(str(_read(read_amount, amount)), self.chain.currency)

@@ -216,6 +216,37 @@ def test_drain_lasts_until_nothing_more_is_done_for_any_payment() -> None:
     assert recovery.reversals_abandoned == 0
 
 
+def test_a_reversal_counts_once_however_many_links_pass_it_on() -> None:
+    run = Recorded(ends_s=10)
+    names = [run.pay(number, "unknown", took_ms=100) for number in range(4)]
+    # All go from the gateway over a processor and a scheme; a reversal's reference is its identity.
+    links = [("gateway", "processor-a"), ("processor-a", "scheme"), ("scheme", "issuer")]
+    for name in names:
+        for link, target in links:
+            run.decide(name, "reversal_sent", 11, target, link=link, detail=f"{name}-1")
+
+    def end(name: str, link: str, kind: str, at_s: float) -> None:
+        detail = f"{name}-1 after 2 tries"
+        run.decide(name, kind, at_s, dict(links)[link], link=link, detail=detail)
+
+    everywhere, nearby, given_up, later = names
+    for link, _ in links:
+        end(everywhere, link, "reversal_acknowledged", 12)
+    end(nearby, "gateway", "reversal_acknowledged", 12)  # the rest is still on its way
+    for link, _ in links[:2]:
+        end(given_up, link, "reversal_acknowledged", 12)
+    end(given_up, "scheme", "reversal_abandoned", 19)
+    for link, _ in links:
+        end(later, link, "reversal_abandoned", 12)
+        end(later, link, "reversal_acknowledged", 14)
+    # The same payment's second attempt is another reversal.
+    run.decide(everywhere, "reversal_sent", 11, "processor-a", detail=f"{everywhere}-2")
+    recovery = run.analysed().recovery
+    assert recovery.reversals_sent == 5
+    assert recovery.reversals_acknowledged == 2
+    assert recovery.reversals_abandoned == 1
+
+
 def test_the_share_of_payments_approved_without_authentication_is_a_risk() -> None:
     run = Recorded()
     for number in range(40):

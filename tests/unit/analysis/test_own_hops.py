@@ -8,6 +8,7 @@ from paychain.analysis.measures.breaks import break_point
 from paychain.payments.journal import DecisionKind, HopRecord
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules.traces import unresolved
+from tests.support.chains import checked
 from tests.support.observed_runs import A, B, ObservedRun, decisions, own_hops
 
 HOP = "shop.authorise.processor-a"
@@ -158,6 +159,53 @@ def test_nothing_is_concluded_that_need_not_be(tmp_path: Path) -> None:
         assert all(hop.result is not HopResult.REFUSED for hop in own_hops(store, payment)), payment
 
 
+# -- a service that passes payments on ------------------------------------------------------------
+EDGE = checked(
+    """
+chain: own-edge
+entry: shop
+links:
+  shop:
+    role: edge
+    dialect: paychain
+    service: {command: nginx}
+    calls: {forward: {to: gateway-a, fallback: [{to: gateway-b}]}}
+  gateway-a: {role: gateway, calls: {authorise: {to: issuer}}}
+  gateway-b: {role: gateway, calls: {authorise: {to: issuer}}}
+  issuer: {role: issuer}
+"""
+)
+
+
+def test_all_that_an_edge_passes_on_goes_over_one_hop_whoever_saw_it(tmp_path: Path) -> None:
+    run = ObservedRun()
+    # Lost on its way, then answered by the gateway: a customer's `pay` for it.
+    run.pay("p1", 1.0)
+    run.sent(1.1, 0.2, ended_by="engine", payment="p1", to="gateway-a", call="forward")
+    run.asked("p1", 1.4, operation="pay", to="gateway-a", call="forward")
+    run.pay("p2", 2.0)
+    run.sent(2.1, 0.2, ended_by="engine", payment="p2", to="gateway-a", call="forward")
+    run.asked("p2", 2.4, operation="pay", to="gateway-b", call="forward")
+    store = run.store(tmp_path, EDGE)
+    assert {hop.operation for name in ("p1", "p2") for hop in own_hops(store, name)} == {"forward"}
+    # The failure in front of the success is none of the payment.
+    assert break_point(store.story("p1").hops) is None
+    made = [decisions(store, name)[0] for name in ("p1", "p2")]
+    assert [(each.kind.value, each.target) for each in made] == [
+        ("retry", "gateway-a"),
+        ("failover", "gateway-b"),
+    ]
+
+
+def test_a_payment_that_an_edge_passed_on_was_not_refused(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.is_down("shop.forward.gateway-a", 1.0, 3.0)
+    run.pay("p1", 0.9, 1.0, "http_error")
+    run.asked("p1", 0.95, operation="pay", to="gateway-a", call="forward", status=503)
+    store = run.store(tmp_path, EDGE)
+    assert [hop.result.value for hop in own_hops(store, "p1")] == ["approved"]
+
+
 # -- decisions ------------------------------------------------------------------------------------
 def test_a_void_of_an_unknown_outcome_is_its_reversal(tmp_path: Path) -> None:
     run = ObservedRun()
@@ -171,6 +219,82 @@ def test_a_void_of_an_unknown_outcome_is_its_reversal(tmp_path: Path) -> None:
     assert kinds.count(DecisionKind.REVERSAL_SENT) == 1
     assert kinds.count(DecisionKind.REVERSAL_ACKNOWLEDGED) == 1
     assert list(unresolved(store.story("p1").hops, made)) == []
+
+
+def lost_sale(run: ObservedRun, *, captured: int) -> None:
+    """An approval that the service never learnt of, captured by the provider at once or in part."""
+    run.pay("p1", 1.0, 5.0)
+    run.sent(1.1, 1.0, ended_by="client", payment="p1", key="k1")
+    run.booked("p1", 1.2, "authorised")
+    run.booked("p1", 1.3, "captured", amount=captured, item="c1")
+
+
+def reversal_ends(run: ObservedRun, path: Path) -> list[str]:
+    ends = (DecisionKind.REVERSAL_ACKNOWLEDGED, DecisionKind.REVERSAL_ABANDONED)
+    made = decisions(run.store(path), "p1")
+    return [decision.kind.value for decision in made if decision.kind in ends]
+
+
+def test_a_cancel_that_the_provider_takes_and_then_fails_is_no_acknowledged_reversal(
+    tmp_path: Path,
+) -> None:
+    run = ObservedRun()
+    lost_sale(run, captured=1_000)
+    run.asked("p1", 2.2, operation="void", key="v1")  # "received": nothing is held any more
+    store = run.store(tmp_path)
+    made = [decision.kind for decision in decisions(store, "p1")]
+    assert DecisionKind.REVERSAL_ABANDONED in made
+    assert DecisionKind.REVERSAL_ACKNOWLEDGED not in made
+    assert list(unresolved(store.story("p1").hops, decisions(store, "p1"))) != []
+
+
+def test_a_void_that_is_refused_because_the_money_was_taken_is_none_either(tmp_path: Path) -> None:
+    run = ObservedRun()
+    lost_sale(run, captured=1_000)
+    run.asked("p1", 2.2, operation="void", status=400, result="rejected")
+    assert reversal_ends(run, tmp_path) == ["reversal_abandoned"]
+
+
+def test_a_refund_after_a_cancel_that_failed_is_what_reverses(tmp_path: Path) -> None:
+    run = ObservedRun()
+    lost_sale(run, captured=1_000)
+    run.asked("p1", 2.2, operation="void", key="v1")
+    run.asked("p1", 3.2, operation="refund", key="r1")
+    run.booked("p1", 3.22, "refunded", item="r1")
+    store = run.store(tmp_path)
+    (end,) = [
+        decision
+        for decision in decisions(store, "p1")
+        if decision.kind is DecisionKind.REVERSAL_ACKNOWLEDGED
+    ]
+    assert (end.operation, end.at_ns) == ("refund", 3_300_000_000)
+
+
+def test_a_refund_of_a_part_leaves_the_rest_taken(tmp_path: Path) -> None:
+    run = ObservedRun()
+    lost_sale(run, captured=1_000)
+    run.asked("p1", 3.2, operation="refund", key="r1")
+    run.booked("p1", 3.22, "refunded", amount=400, item="r1")
+    assert reversal_ends(run, tmp_path) == ["reversal_abandoned"]
+
+
+def test_a_void_that_releases_what_was_not_captured_takes_effect(tmp_path: Path) -> None:
+    run = ObservedRun()
+    lost_sale(run, captured=600)
+    run.asked("p1", 2.2, operation="void", key="v1")
+    run.booked("p1", 2.22, "voided", amount=400)
+    assert reversal_ends(run, tmp_path) == ["reversal_acknowledged"]
+
+
+def test_what_is_authorised_after_its_cancel_was_answered_does_not_undo_the_cancel(
+    tmp_path: Path,
+) -> None:
+    run = ObservedRun()
+    run.pay("p1", 1.0, 5.0)
+    run.sent(1.1, 1.0, ended_by="client", payment="p1", key="k1")
+    run.asked("p1", 2.2, operation="void", key="v1")
+    run.booked("p1", 9.0, "authorised")  # a finding of its own: money that nobody knows of
+    assert reversal_ends(run, tmp_path) == ["reversal_acknowledged"]
 
 
 def test_an_unknown_outcome_that_nothing_follows_stays_unresolved(tmp_path: Path) -> None:

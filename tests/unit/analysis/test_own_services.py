@@ -187,6 +187,15 @@ def test_a_void_of_the_second_attempt_does_nothing_about_the_first(tmp_path: Pat
     assert sorted(observed.split(", ")) == ["nothing (1)", "void (1)"]
 
 
+def test_a_cancel_of_what_the_provider_never_got_is_a_void(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.pay("p1", 1.0, 9.0)
+    run.sent(1.1, 2.0, ended_by="client", payment="p1", key="k1")
+    # The mock has nothing to release, and moves nothing.
+    run.asked("p1", 3.2, operation="query", target="/v72/cancels", key="v1")
+    assert policy(measured(run, tmp_path), "unknown outcome").observed == "void (1)"
+
+
 def test_a_claim_that_nothing_tried_is_not_judged(tmp_path: Path) -> None:
     run = ObservedRun()
     run.pay("p1", 1.0)

@@ -157,6 +157,23 @@ UNKNOWN = [hop("gateway", "scheme", "timeout"), hop("scheme", "issuer", "timeout
 ACKNOWLEDGED = decided("gateway", DecisionKind.REVERSAL_ACKNOWLEDGED, "scheme")
 
 
+def test_a_broken_rule_names_the_calls_whose_outcome_its_payments_left_unknown(
+    store: RunStore,
+) -> None:
+    failed = [
+        hop("gateway", "scheme", "http_error", code="503"),
+        hop("gateway", "scheme", "http_error", code="503", at=5),  # of one payment still
+        hop("scheme", "issuer", "refused"),
+    ]
+    records = [customer(approved=False), *failed, *SOUND[2:]]
+    assert "no_orphaned_authorisation" in broken(store, records)
+    rules = {rule.rule: rule for rule in money(store, CHAIN).rules}
+    (unknown,) = rules["no_orphaned_authorisation"].unknown
+    assert (unknown.call, unknown.callee) == ("gateway.authorise", "scheme")
+    assert (unknown.result, unknown.code, unknown.payments) == ("http_error", "503", 1)
+    assert rules["no_double_charge"].unknown == []
+
+
 @pytest.mark.parametrize(
     ("more", "is_resolved"),
     [

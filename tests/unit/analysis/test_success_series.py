@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paychain.analysis.measures.success_series import NEVER, SuccessSeries, longest
+from paychain.analysis.measures.success_series import NEVER, NotYet, SuccessSeries, longest
 from tests.support.recorded import Recorded
 
 
@@ -33,13 +33,23 @@ def test_one_failure_in_ten_is_well_at_a_goal_of_ninety_percent() -> None:
 
 
 def test_nine_seconds_are_not_ten() -> None:
-    # From 12.1 s on all is well, until 21.1 s: 9 s. Then until 31 s: 9.9 s.
-    assert course(31, {12, 21}).steady_after(12, 31, 0.99, 10) == NEVER
+    # From 12.1 s on all is well, until 21.1 s: 9 s. Then until 31 s: 9.9 s, and who knows.
+    assert course(31, {12, 21}).steady_after(12, 31, 0.99, 10) == NotYet(
+        9.1, "too short to tell: only the last 9.9 s were good, 10 s needed"
+    )
     assert course(32, {12, 21}).steady_after(12, 32, 0.99, 10) == pytest.approx(9.1)
 
 
 def test_too_short_a_look_is_marked_and_is_not_never() -> None:
     assert course(30, set()).steady_after(25, 30, 0.99, 10) == ("only 5.0 s observed, 10 s needed")
+
+
+def test_half_of_a_stretch_at_the_end_might_have_become_a_whole_one() -> None:
+    # The failure at 24.0 s is 5.9 s before the end, that at 25.0 s 4.9 s: half of 10 s is between.
+    seen = course(30, {12, 20, 24}).steady_after(12, 30, 0.99, 10)
+    assert isinstance(seen, NotYet)
+    assert seen.at_least_s == 12.1
+    assert course(30, {12, 20, 25}).steady_after(12, 30, 0.99, 10) == NEVER
 
 
 def test_too_few_payments_say_nothing() -> None:
@@ -56,6 +66,8 @@ def test_the_longest_of_several_is_never_when_one_never_came() -> None:
     assert longest([1.0, 3.0]) == 3.0
     assert longest([1.0, NEVER]) == NEVER
     assert longest([1.0, "too few payments"]) == 1.0
+    assert longest([9.0, NotYet(2.0, "a"), NotYet(4.0, "b")]) == NotYet(9.0, "b")
+    assert longest([NotYet(2.0, "a"), NEVER]) == NEVER
     assert longest(["too few payments"]) == "too few payments"
     assert longest([]) == "not used"
 
@@ -110,6 +122,27 @@ def test_a_chain_that_stays_broken_never_recovers() -> None:
     assert analysis.recovery.absent["recovery_s"] == NEVER
     assert [tolerance.passed for tolerance in analysis.tolerances] == [False]
     assert not [phase for phase in analysis.phases if phase.name == "after"]
+
+
+def recovering(limit: str) -> tuple[str, bool | None]:
+    """Healed at 15 s, normal from 21 s on, and the load ends at 28 s: 7 s of the 10 s needed."""
+    run = steady_load(28, (10, 21))
+    run.fault("first", 10, 15)
+    analysis = run.analysed(recovery=limit)
+    (tolerance,) = analysis.tolerances
+    assert analysis.recovery.recovery_s is None
+    assert analysis.faults[0].absent == analysis.recovery.absent
+    return analysis.recovery.absent["recovery_s"], tolerance.passed
+
+
+def test_a_run_that_ends_too_soon_after_all_is_well_cannot_tell() -> None:
+    words, passed = recovering("<= 10s")
+    assert words == "too short to tell: only the last 7.0 s were good, 10 s needed"
+    assert passed is None
+
+
+def test_what_took_too_long_already_broke_the_limit_however_short_the_run_was() -> None:
+    assert recovering("<= 5s")[1] is False
 
 
 def test_without_a_baseline_nobody_can_say_what_normal_is() -> None:

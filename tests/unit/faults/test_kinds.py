@@ -12,6 +12,7 @@ from paychain.faults.kind import (
     ProcessFaultKind,
     RequestFaultKind,
     SharedFaultKind,
+    StateFaultKind,
 )
 from paychain.faults.kinds import KINDS
 from paychain.faults.kinds.http_error import HttpError
@@ -32,7 +33,7 @@ REQUEST = PaymentRequest("p1", 1_000, "EUR", TEST_CARDS[0], reference="r1")
 def test_a_kind_acts_either_on_hops_or_in_links(name: str) -> None:
     kind = KINDS[name]
     assert issubclass(kind, HopFaultKind) != issubclass(kind, LinkFaultKind)
-    assert issubclass(kind, SharedFaultKind) or issubclass(kind, ProcessFaultKind)
+    assert issubclass(kind, SharedFaultKind | ProcessFaultKind | StateFaultKind)
     assert kind.__doc__
 
 

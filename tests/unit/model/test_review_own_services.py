@@ -96,6 +96,7 @@ def test_the_mocks_around_a_service_are_reviewed_as_ever(tmp_path: Path) -> None
     """What the customers do is there to try the service, and is nobody's mistake."""
     processor = {
         "role": "processor",
+        "dialect": "paychain",
         "idempotency": "none",
         "calls": {"authorise": {"to": "issuer", "timeout": "1s"}},
     }
@@ -114,3 +115,72 @@ def test_the_mocks_around_a_service_are_reviewed_as_ever(tmp_path: Path) -> None
         ("retry_without_key", "shop.authorise"),
         ("no_idempotency", "processor-a"),
     }
+
+
+# -- payment providers -----------------------------------------------------------------------------
+def with_provider(*, processor: str = "", call: str = "to: scheme", scheme: str = "") -> str:
+    """An own service that pays at two mocks of providers, which have a scheme and an issuer."""
+    return f"""
+chain: shop
+entry: shop
+deadline: 20s
+links:
+  shop:
+    role: gateway
+    service: {{command: shop}}
+    pays: {{request: {{path: /orders, json: {{order: "{{order}}"}}}}, approved: {{status: 200}},
+      declined: {{status: 402}}}}
+    calls:
+      authorise:
+        to: stripe
+        fallback: [{{to: adyen}}]
+        claims: {{timeout: 2s, on_unknown: reverse}}
+  stripe: {{role: processor, dialect: stripe{processor}, calls: {{authorise: {{{call}}}}}}}
+  adyen: {{role: processor, dialect: adyen, calls: {{authorise: {{to: scheme}}}}}}
+  scheme: {{role: scheme{scheme}, calls: {{authorise: {{to: issuer}}}}}}
+  issuer: {{role: issuer}}
+"""
+
+
+def kinds_at(folder: Path, text: str) -> set[tuple[str, str]]:
+    return {(finding.kind, finding.at) for finding in found(folder, text)}
+
+
+def test_nothing_is_found_in_how_a_providers_mock_works_by_default(tmp_path: Path) -> None:
+    """Outboxes, timeouts and policies inside a provider: no user could change them."""
+    assert kinds_at(tmp_path, with_provider()) == set()
+
+
+def test_what_is_declared_of_a_provider_is_reviewed(tmp_path: Path) -> None:
+    assert kinds_at(tmp_path, with_provider(processor=", outbox: memory")) == {
+        ("memory_outbox", "stripe")
+    }
+    assert kinds_at(tmp_path, with_provider(scheme=", outbox: memory")) == {
+        ("memory_outbox", "scheme")
+    }
+    # The service waits for 2 s, and this provider is said to work for longer.
+    slow = with_provider(call="to: scheme, timeout: 8s")
+    assert kinds_at(tmp_path, slow) == {("timeout_inversion", "shop.authorise")}
+    brief = with_provider(call="to: scheme, timeout: 1s, reversal: {give_up_after: 5s}")
+    assert kinds_at(tmp_path, brief) == {("reversal_given_up_early", "stripe.authorise")}
+
+
+def test_what_a_mock_of_the_user_calls_too_is_no_providers(tmp_path: Path) -> None:
+    text = with_provider().replace("entry: shop", "entry: [shop, other]")
+    other = (
+        "  other: {role: gateway, outbox: disk, calls: {authorise: {to: scheme, timeout: 11s}}}\n"
+    )
+    kinds = kinds_at(tmp_path, text.replace("  issuer:", f"{other}  issuer:"))
+    assert ("memory_outbox", "scheme") in kinds
+    assert ("memory_outbox", "stripe") not in kinds
+
+
+def test_a_mock_whose_dialect_nobody_declared_is_found_until_it_is_declared(
+    tmp_path: Path,
+) -> None:
+    def without(dialect: str) -> set[tuple[str, str]]:
+        return kinds_at(tmp_path, with_provider().replace(", dialect: stripe", dialect))
+
+    assert ("dialect_not_declared", "stripe") in without("")
+    for declared in (", dialect: paychain", ", dialect: adyen"):
+        assert not any(kind == "dialect_not_declared" for kind, _ in without(declared))

@@ -65,11 +65,59 @@ OWN = (
 )
 BREAKER = "breaker: {window: 10s, minimum_calls: 20}"
 Edit = tuple[str, str]
+THIRD_PARTIES = {
+    "captcha": "{role: service}",
+    "flags": "{role: service}",
+    "vault": "{role: vault}",
+    "fraud": "{role: fraud}",
+    "sanctions": "{role: fraud, screens: sanctions}",
+}
+# A chain of its own, for what only a ledger can show.
+PAYOUTS = """\
+chain: shop
+currency: USDC
+deadline: 20s
+entry: payouts
+links:
+  payouts:
+    role: exchange
+    outbox: disk
+    funding: {amount: 5000}
+    calls: {transfer: {to: wallet, timeout: 9s, on_unknown: query}}
+  wallet:
+    role: wallet
+    outbox: disk
+    calls: {transfer: {to: node, timeout: 2s, on_unknown: resend}, read: {to: node, timeout: 2s}}
+  node: {role: node, calls: {transfer: {to: base, timeout: 1s}, read: {to: base, timeout: 1s}}}
+  base: {role: ledger, blocks: {every: 2s}, final: {after: 4}}
+"""
+
+
+def of_payouts(old: str, new: str) -> list[Edit]:
+    """The chain with a ledger, with one change."""
+    return [(SOUND, edited(PAYOUTS, [(old, new)]))]
+
+
+def edited(text: str, edits: list[Edit]) -> str:
+    for old, new in edits:
+        assert text.count(old) == 1, f"{old!r} is not there exactly once"
+        text = text.replace(old, new)
+    return text
 
 
 def authorise(text: str) -> Edit:
     """The gateway's call with other settings."""
     return (AUTHORISE, "{" + text + "}")
+
+
+def asking(call: str) -> list[Edit]:
+    """The gateway with one more call, and the third parties that it names."""
+    links = [f"  {name}: {link}\n" for name, link in THIRD_PARTIES.items() if f"to: {name}" in call]
+    before = "    calls:\n      authorise: {to: psp"
+    return [
+        (before, before.replace("authorise", f"{call}\n      authorise")),
+        ("  issuer: {", f"{''.join(links)}  issuer: {{"),
+    ]
 
 
 def of_psp(line: str) -> Edit:
@@ -79,6 +127,26 @@ def of_psp(line: str) -> Edit:
 
 # kind: what is declared (edits of SOUND, and of CALM where both files matter), at what it is found
 CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
+    (
+        "signed_twice",
+        "wallet",
+        of_payouts("    role: wallet\n", "    role: wallet\n    nonces: each_try\n"),
+        [],
+    ),
+    ("freed_early", "payouts", of_payouts("amount: 5000", "amount: 5000, frees: on_timeout"), []),
+    ("unknown_left_open", "wallet.transfer", of_payouts(", on_unknown: resend", ""), []),
+    (
+        "memory_outbox",
+        "wallet",
+        of_payouts("role: wallet\n    outbox: disk\n", "role: wallet\n"),
+        [],
+    ),
+    (
+        "memory_outbox",
+        "payouts",
+        of_payouts("role: exchange\n    outbox: disk\n", "role: exchange\n"),
+        [],
+    ),
     (
         "failover_on_unknown",
         "gateway.authorise",
@@ -395,6 +463,12 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
     (
+        "dialect_not_declared",
+        "psp",
+        [OWN, authorise("to: psp, claims: {timeout: 4s, on_unknown: reverse}")],
+        [],
+    ),
+    (
         "timeout_inversion",
         "gateway.authorise",
         [authorise("to: psp, timeout: 1s, on_unknown: reverse")],
@@ -490,6 +564,44 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [("    role: gateway\n", "    role: gateway\n    idempotency: none\n")],
         [("after: 5s}", "after: 5s, twice: {share: 2%, key: same}}")],
     ),
+    *(
+        (
+            "third_party_in_the_way",
+            at,
+            asking(serve),
+            [],
+        )
+        for at, serve in (
+            ("gateway.serve", "serve: {to: captcha}"),
+            ("gateway.serve-captcha", "serve: [{to: captcha, timeout: 1s}]"),
+            ("gateway.serve-flags", "serve: [{to: flags, fallback: [{last_known: 60s}]}]"),
+            ("gateway.serve-flags", "serve: [{to: flags, fallback: [{to: captcha}]}]"),
+        )
+    ),
+    *(
+        (
+            "closed_call_skipped",
+            at,
+            asking(closed),
+            [],
+        )
+        for at, closed in (
+            ("gateway.tokenise", "tokenise: {to: vault, fallback: [{skip: {}}]}"),
+            ("gateway.tokenise", "tokenise: {to: vault, fallback: [{skip: {up_to: 5.00}}]}"),
+            ("gateway.screen", "screen: {to: sanctions, fallback: [{skip: {up_to: 5.00}}]}"),
+            (
+                "gateway.screen-sanctions",
+                "screen: [{to: fraud, fallback: [{skip: {up_to: 5.00}}]}, "
+                "{to: sanctions, fallback: [{skip: {}}]}]",
+            ),
+        )
+    ),
+    (
+        "unlimited_fallback",
+        "gateway.screen",
+        asking("screen: {to: fraud, fallback: [{skip: {}}]}"),
+        [],
+    ),
     (
         "call_without_policy",
         "gateway.screen",
@@ -522,13 +634,6 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
 ]
-
-
-def edited(text: str, edits: list[Edit]) -> str:
-    for old, new in edits:
-        assert text.count(old) == 1, f"{old!r} is not there exactly once"
-        text = text.replace(old, new)
-    return text
 
 
 def reviewed(folder: Path) -> list[ReviewFinding]:

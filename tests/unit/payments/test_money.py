@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paychain.payments.money import currencies, to_minor, written
+from paychain.payments.money import MAX_MINOR, assets, currencies, to_minor, written
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,28 @@ def test_amounts_are_written_with_the_digits_of_their_currency() -> None:
     assert written(779_425, "XPF") == "779,425 XPF"
     with pytest.raises(ValueError, match="has more digits than JPY has"):
         to_minor("30.55", "JPY")
+
+
+@pytest.mark.parametrize(
+    ("asset", "amount", "minor"),
+    [
+        ("USDC", "1250.000001", 1_250_000_001),
+        ("ETH", "0.000000001", 1),
+        ("TON", "3.5", 3_500_000_000),
+        ("BTC", "0.00000001", 1),
+    ],
+)
+def test_an_asset_is_booked_in_units_of_64_bits(asset: str, amount: str, minor: int) -> None:
+    assert to_minor(amount, asset) == minor
+    assert to_minor(written(minor, asset).split()[0].replace(",", ""), asset) == minor
+    assert asset in assets()
+    assert asset not in currencies()
+
+
+def test_more_than_64_bits_hold_is_refused_with_the_largest_amount() -> None:
+    largest = MAX_MINOR // 10**9
+    assert to_minor(str(largest), "ETH") == largest * 10**9
+    with pytest.raises(ValueError, match=f"too large; write at most {largest}"):
+        to_minor(str(largest + 1), "ETH")
+    with pytest.raises(ValueError, match="has more digits than USDC has"):
+        to_minor("0.0000001", "USDC")

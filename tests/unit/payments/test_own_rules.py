@@ -194,6 +194,44 @@ def test_an_order_that_a_webhook_in_order_paid_after_a_forged_one_was_refused(
     assert "no_forged_webhook_acted_on" not in broken(run, tmp_path)
 
 
+def test_a_charge_after_a_decline_is_found_although_the_customer_pays_again(
+    tmp_path: Path,
+) -> None:
+    run = Shop()
+    run.pay("p1", 1.0, result="declined", order="o1")
+    run.asked("p1", 1.1, key="k1", status=503, result="http_error")
+    run.holds("p1", 1.1)
+    run.pay("p2", 3.0, order="o1")
+    run.asked("p2", 3.1, key="k2")
+    run.holds("p2", 3.1)
+    found = broken(run, tmp_path, NO_BOOKS)
+    assert found["no_charge_after_a_decline"] == ["p1"]
+    assert found["no_double_charge"] == ["p2"]
+    assert "no_orphaned_authorisation" not in found
+
+
+def test_a_single_charge_after_a_decline_is_found_whatever_the_books_have(tmp_path: Path) -> None:
+    run = Shop()
+    run.pay("p1", 1.0, result="declined")
+    run.asked("p1", 1.1, key="k1")
+    run.holds("p1", 1.1)
+    run.books("p1", paid=True)
+    assert broken(run, tmp_path)["no_charge_after_a_decline"] == ["p1"]
+
+
+def test_what_was_declined_and_given_back_is_no_charge(tmp_path: Path) -> None:
+    run = Shop()
+    run.pay("p1", 1.0, result="declined")
+    run.asked("p1", 1.1, key="k1")
+    run.holds("p1", 1.1)
+    for link in (A, "issuer"):
+        run.booked("p1", 2.0, "voided", to=link)
+    run.pay("p2", 3.0, result="http_error")  # an error is no decline: the outcome is unknown
+    run.asked("p2", 3.1, key="k2")
+    run.holds("p2", 3.1)
+    assert "no_charge_after_a_decline" not in broken(run, tmp_path, NO_BOOKS)
+
+
 def test_one_key_for_two_payments_needs_no_books(tmp_path: Path) -> None:
     run = Shop()
     for payment, at_s in (("p1", 1.0), ("p2", 2.0)):
@@ -219,3 +257,63 @@ def test_rules_about_books_are_not_judged_without_any(tmp_path: Path) -> None:
     judged = {rule.rule for rule in money(run.store(tmp_path, NO_BOOKS), NO_BOOKS).rules}
     assert "one_key_for_one_payment" in judged
     assert "paid_orders_have_money" not in judged
+
+
+def captured(run: Shop, payment: str, at_s: float, item: str = "c1") -> None:
+    """The processor has booked a capture of the payment's first attempt."""
+    run.records.append(
+        Movement(
+            link=A,
+            payment=payment,
+            attempt=1,
+            kind=MovementKind.CAPTURED,
+            amount_minor=1_000 if item == "c1" else 0,
+            currency="EUR",
+            reference=f"{payment}-1",
+            at_ns=ns(at_s),
+            decided_by=A,
+            item=item,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("second_at_s", "result", "key", "operation"),
+    [
+        (2.05, "rejected", "webhook", "capture"),  # while the first is in progress
+        (3.0, "rejected", "", "capture"),  # when the first is done
+        (3.0, "rejected", "webhook", "query"),  # Stripe sees by the intent that nothing is left
+        (2.05, "approved", "webhook", "capture"),  # Adyen refuses it by a webhook
+    ],
+)
+def test_return_page_and_webhook_that_both_capture(
+    tmp_path: Path, second_at_s: float, result: str, key: str, operation: str
+) -> None:
+    run = Shop()
+    for payment in ("p1", "p2"):
+        run.paid(payment, 1.0)
+        run.asked(payment, 2.0, 0.5, operation="capture", key=f"page-{payment}")
+        captured(run, payment, 2.1)
+    more = {"key": f"{key}-p1"} if key else {}
+    more |= {"operation": operation, "target": "/v1/intents/pi_1/capture"}
+    run.asked("p1", second_at_s, 0.1, result=result, **more)
+    assert broken(run, tmp_path)["repeats_without_effect"] == ["p1"]
+
+
+def test_captures_that_repeat_no_other(tmp_path: Path) -> None:
+    run = Shop()
+    for payment in ("same key", "after none", "after an error", "parts"):
+        run.paid(payment, 1.0)
+        captured(run, payment, 2.0)
+    # An SDK's own repeat, while the first is still in progress.
+    run.asked("same key", 2.0, 0.5, operation="capture", key="k")
+    run.asked("same key", 2.1, 0.1, operation="capture", key="k", result="rejected")
+    # The first was executed, but nobody knew.
+    run.asked("after none", 2.0, 0.5, operation="capture", key="k1", result="timeout", status=0)
+    run.asked("after none", 3.0, 0.1, operation="capture", key="k2", result="rejected")
+    run.asked("after an error", 2.0, 0.5, operation="capture", status=503, result="http_error")
+    run.asked("after an error", 3.0, 0.1, operation="capture")
+    captured(run, "parts", 3.0, "c2")
+    run.asked("parts", 2.0, 0.5, operation="capture", key="c1")
+    run.asked("parts", 2.2, 0.5, operation="capture", key="c2")
+    assert "repeats_without_effect" not in broken(run, tmp_path)

@@ -146,6 +146,32 @@ def test_a_link_that_keeps_what_all_others_reversed_is_found(
     assert broken([*first, *undone, *sound]) == ["books_agree"]
 
 
+def test_a_rest_that_one_link_holds_and_others_have_released_is_found(
+    sound: list[Movement], movement: Make
+) -> None:
+    taken = [movement(link, "captured", amount=400, item="c1") for link in PATH]
+    rest = [movement(link, "voided", amount=600) for link in PATH]
+    found = findings([*sound, *taken, *rest[1:]])  # the gateway was not told
+    assert {name: each.amount_minor for name, each in found.items()} == {"books_agree": 600}
+    assert found["books_agree"].text == ("gateway holds 6.00 EUR under p1-1, issuer 0.00 EUR")
+    assert broken([*sound, *taken]) == []
+    assert broken([*sound, *taken, *rest]) == []
+    # A link whose hold has expired differs by right.
+    expired = movement("issuer", "expired", amount=600)
+    assert broken([*sound, *taken, expired]) == []
+
+
+def test_books_are_compared_where_more_was_captured_than_held_by_right(
+    sound: list[Movement], movement: Make
+) -> None:
+    taken = [movement(link, "captured", amount=1_100, item="c1") for link in PATH]
+    given = [movement(link, "refunded", amount=1_100, item="r1") for link in PATH]
+    tips = {"overcapture": dict.fromkeys(PATH, 0.1)}
+    assert broken([*sound, *taken, *given], **tips) == []
+    found = findings([*sound, *taken[1:], *given[1:]], **tips)
+    assert found["books_agree"].text == "gateway holds 10.00 EUR under p1-1, issuer 0.00 EUR"
+
+
 def test_a_declined_payment_that_the_gateway_books_as_sold_is_found(movement: Make) -> None:
     assert broken([movement("gateway")], shown_approved=False) == ["books_agree"]
 

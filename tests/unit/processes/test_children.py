@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from paychain.load import LOCUSTFILE
 from paychain.load.locust.processes import alone, master, worker
 from paychain.processes.children import Children, child_environment, python_module
@@ -53,3 +55,16 @@ def test_locust_is_started_in_a_folder_of_ours_with_absolute_paths() -> None:
         assert LOCUSTFILE.is_absolute()
         assert command.folder == folder.absolute()
         assert command.environment["PAYCHAIN_LOAD_PLAN"] == str(folder.absolute() / "load.plan")
+
+
+@pytest.mark.timeout(60)
+def test_a_child_whose_lock_an_interruption_left_taken_is_stopped_all_the_same(
+    tmp_path: Path,
+) -> None:
+    children = Children(tmp_path)
+    child = children.start("first", [sys.executable, "-c", "import time; time.sleep(60)"])
+    # What a signal handler does that raises right after `poll` has taken it.
+    child.process._waitpid_lock.acquire()  # type: ignore[attr-defined]  # of the standard library
+    children.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child.process.pid, 0)

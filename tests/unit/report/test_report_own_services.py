@@ -9,11 +9,16 @@ import msgspec
 from paychain.analysis.measures.measures import Verdict
 from paychain.analysis.store.facts import ServiceFacts, ServiceFailure
 from paychain.report.ci.junit import junit_xml
+from paychain.report.drawings.chain_map import chain_map
+from paychain.report.drawings.chain_mermaid import chain_mermaid
+from paychain.report.drawings.chain_plan import chain_plan
 from paychain.report.html.page import render
 from paychain.report.result import Result
 from paychain.report.text.services import service_lines
 from paychain.report.text.summary import summary_md
 from paychain.report.text.terminal import terminal_lines
+from tests.support.chains import checked
+from tests.support.own_chains import own_shop
 from tests.support.report_results import result
 
 SOUND = ServiceFacts(name="shop", form="npm start", log="spool/logs/shop.log")
@@ -60,3 +65,27 @@ def test_whether_a_service_went_on_is_a_check_of_its_own() -> None:
 
     assert failures(run(SOUND))["service_shop"] is False
     assert failures(run(DIED, verdict=Verdict.FAIL))["service_shop"] is True
+
+
+def with_own(*names: str) -> Result:
+    """A run in which some links are own services."""
+    whole = result()
+    links = [msgspec.structs.replace(link, is_own=link.name in names) for link in whole.chain.links]
+    chain = msgspec.structs.replace(whole.chain, links=links)
+    return msgspec.structs.replace(whole, chain=chain)
+
+
+def test_the_map_marks_own_services_and_says_how() -> None:
+    plain, marked = chain_map(with_own()), chain_map(with_own("gateway"))
+    assert "own service" not in plain
+    assert "<title>gateway gateway own service</title>" in marked
+    assert marked.count("<rect") == plain.count("<rect") + 1
+    legend = "A second border marks an own service"
+    assert legend in render(with_own("gateway"))
+    assert legend not in render(with_own())
+
+
+def test_the_drawings_of_a_declared_chain_mark_own_services() -> None:
+    chain = checked(own_shop())
+    for drawn in (chain_plan(chain, []), chain_mermaid(chain, [])):
+        assert drawn.count("gateway, own service") == 1

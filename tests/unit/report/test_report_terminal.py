@@ -7,7 +7,7 @@ import io
 import msgspec
 from rich.console import Console
 
-from paychain.analysis.measures.measures import Verdict
+from paychain.analysis.measures.measures import UnknownCall, Verdict
 from paychain.report.text.terminal import WIDTH, show, terminal_lines
 from tests.support.report_results import result
 
@@ -49,3 +49,22 @@ def test_quiet_is_one_line() -> None:
     out = io.StringIO()
     show(result(verdict=Verdict.PASS), Console(file=out), is_quiet=True)
     assert out.getvalue() == "✓ PASSED  mine on shop\n"
+
+
+def test_a_double_charge_stands_beside_the_outcomes_that_led_to_it() -> None:
+    lost = UnknownCall(
+        caller="shop",
+        operation="authorise",
+        callee="stripe",
+        result="http_error",
+        code="503",
+        payments=2,
+    )
+    money = result().money
+    rules = [
+        msgspec.structs.replace(rule, unknown=[lost]) if rule.findings else rule
+        for rule in money.rules
+    ]
+    lines = terminal_lines(result(money=msgspec.structs.replace(money, rules=rules)))
+    assert "     outcome not learnt by the caller: shop → stripe (HTTP 503) in 2 payments" in lines
+    assert not any("outcome not learnt" in line for line in terminal_lines(result()))

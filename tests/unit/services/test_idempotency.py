@@ -28,15 +28,20 @@ class Link:
         self.now_s = 0.0
         self.did: list[str] = []  # references worked on
         self.gives: AnswerOrError = Answer(Outcome.APPROVED, "00")
+        self.shows: AnswerOrError | None = None  # in place of what the work gives
         declared = {"model": model, **declared}
         self.repeats = IdempotencyStore(Idempotency.model_validate(declared), lambda: self.now_s)
         self.may_end = asyncio.Event()
         self.may_end.set()
 
     async def work(self, request: PaymentRequest) -> AnswerOrError:
-        self.did.append(request.reference)
-        await self.may_end.wait()
-        return self.gives
+        made: AnswerOrError | None = self.repeats.done("authorise", request)
+        if made is None:
+            self.did.append(request.reference)
+            await self.may_end.wait()
+            made = self.gives
+            self.repeats.note("authorise", request, made)
+        return self.shows or made
 
     async def ask(self, *, key: str = "k", amount: int = 100) -> AnswerOrError:
         request = PaymentRequest("p1", amount, "EUR", TEST_CARDS[0], reference="r", key=key)
@@ -87,6 +92,39 @@ def test_a_stored_500_is_replayed_by_some_and_worked_on_again_by_others() -> Non
     for model in ("braintree", "paypal"):
         assert twice(model, failed(500)) == (["r", "r~2"], 200)
         assert twice(model, replace(failed(500), is_after_work=True)) == (["r"], 500)
+
+
+def hidden(model: str, makes: AnswerOrError, shows: AnswerOrError) -> tuple[list[str], list[int]]:
+    """What was worked on for three requests, the first two of which were shown something else."""
+
+    async def ask() -> tuple[list[str], list[int]]:
+        link = Link(model)
+        link.gives, link.shows = makes, shows
+        seen = [status(await link.ask()), status(await link.ask())]
+        link.shows = None
+        return link.did, [*seen, status(await link.ask())]
+
+    return asyncio.run(ask())
+
+
+def test_what_an_error_hid_is_not_done_again_where_a_repeat_continues_the_work() -> None:
+    approval, error = Answer(Outcome.APPROVED, "00"), replace(failed(500), is_after_work=True)
+    for model in ("keyed", "stripe-v2"):
+        assert hidden(model, approval, error) == (["r"], [500, 500, 200])
+    # checkout stores no error and executes the key anew: it may charge once more each time
+    assert hidden("checkout", approval, error) == (["r", "r~2", "r~3"], [500, 500, 200])
+    once = those(lambda model: hidden(model, approval, error) == (["r"], [500, 500, 500]))
+    assert once == set(EVERY) - {"keyed", "stripe-v2", "checkout", "none"}
+
+
+def test_what_another_answer_hid_is_not_done_again_by_keyed() -> None:
+    approval, unwell = Answer(Outcome.APPROVED, "00"), Answer(Outcome.DECLINED, "91")
+    assert hidden("keyed", approval, unwell)[0] == ["r"]
+
+
+def test_work_that_brought_nothing_is_done_again_by_those_who_continue() -> None:
+    unwell = Answer(Outcome.DECLINED, "91")
+    assert hidden("keyed", unwell, failed(500))[0] == ["r", "r", "r"]
 
 
 def test_a_technical_decline_is_replayed_by_all_but_keyed() -> None:

@@ -7,27 +7,29 @@ so that measures and money rules read the same records of both:
   retry;
 - an authorisation over a route other than the first, after another link or instead of it, is a
   failover;
-- a void or refund of an attempt is its reversal, acknowledged once an answer says so;
+- a void or refund of an attempt is its reversal, acknowledged once it was answered and took effect;
 - a webhook that it answered with 2xx is accepted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from paychain.analysis.attribution.reversals import is_reversed
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
-from paychain.model.operations import MONEY
+from paychain.model.operations import MONEY, REVERSED
 from paychain.model.own_services import own_callers
-from paychain.payments.journal import Decision, DecisionKind
+from paychain.payments.journal import Decision, DecisionKind, Movement
 from paychain.payments.outcome import HopResult
 
 BATCH = 1_000  # decisions added to the store at once
-# What the callee says to a reversal when nothing of the attempt stands there any more.
-_UNDONE = frozenset({HopResult.APPROVED, HopResult.DECLINED, HopResult.REJECTED})
+# What the callee answers to a reversal when nothing of the attempt stands there any more.
+_FINAL = frozenset({HopResult.APPROVED, HopResult.DECLINED, HopResult.REJECTED})
 
 
 class OwnHop(NamedTuple):
@@ -49,8 +51,8 @@ def own_decisions(store: RunStore, chain: Chain) -> None:
     """Add the decisions of own services to the store. After all of their hops."""
     own = own_callers(chain)
     found: list[Decision] = []
-    for _, hops in groupby(_hops(store, own), attrgetter("payment")):
-        found += of_payment(list(hops), own)
+    for payment, hops in groupby(_hops(store, own), attrgetter("payment")):
+        found += of_payment(list(hops), own, partial(_movements, store, payment))
         if len(found) >= BATCH:
             store.ingest(found)
             found.clear()
@@ -67,8 +69,17 @@ def _hops(store: RunStore, own: Sequence[str]) -> Iterator[OwnHop]:
         yield OwnHop._make((*row[:-1], HopResult(row[-1])))
 
 
-def of_payment(hops: Sequence[OwnHop], own: Sequence[str]) -> Iterator[Decision]:
-    """The decisions about one payment; its hops in the order in which they started."""
+def _movements(store: RunStore, payment: str) -> list[Movement]:
+    return store.story(payment).movements
+
+
+def of_payment(
+    hops: Sequence[OwnHop], own: Sequence[str], movements: Callable[[], Sequence[Movement]]
+) -> Iterator[Decision]:
+    """The decisions about one payment; its hops in the order in which they started.
+
+    `movements`: what all books have of it. It is asked for those only when something was reversed.
+    """
     last: dict[tuple[str, str, str], OwnHop] = {}  # by caller, parent and operation
     reversals: dict[tuple[str, str, int], list[OwnHop]] = {}
     unknown = {
@@ -93,22 +104,23 @@ def of_payment(hops: Sequence[OwnHop], own: Sequence[str]) -> Iterator[Decision]
         last[call] = hop
         if before is not None and before.callee == hop.callee:
             # A query is sent again and again anyway.
-            if not before.result.worked and hop.operation in MONEY:
+            if not before.result.worked and hop.operation in MONEY | REVERSED:
                 kind = DecisionKind.RETRY
                 yield _decision(kind, hop.caller, hop.callee, hop, hop.started_ns, before.result)
         # What follows an authorisation goes where that went.
-        elif hop.route > 0 and hop.operation == "authorise":
+        elif hop.route > 0 and hop.operation in REVERSED:
             why = before.result if before is not None else "not tried"
             kind = DecisionKind.FAILOVER
             yield _decision(kind, hop.caller, hop.callee, hop, hop.started_ns, why)
+    booked = movements() if reversals else ()
     for sent in reversals.values():
-        yield from _reversal(sent)
+        yield from _reversal(sent, booked)
 
 
-def _reversal(sent: Sequence[OwnHop]) -> Iterator[Decision]:
+def _reversal(sent: Sequence[OwnHop], booked: Sequence[Movement]) -> Iterator[Decision]:
     """The reversal of one attempt, in however many requests."""
     first, last = sent[0], sent[-1]
-    done = next((hop for hop in sent if hop.result in _UNDONE), None)
+    done = next((hop for hop in sent if _took_effect(hop, booked)), None)
     reference = f"{first.payment}-{first.attempt}"
     end = DecisionKind.REVERSAL_ACKNOWLEDGED if done else DecisionKind.REVERSAL_ABANDONED
     for kind, hop, at_ns, detail in (
@@ -116,6 +128,13 @@ def _reversal(sent: Sequence[OwnHop]) -> Iterator[Decision]:
         (end, done or last, (done or last).ended_ns, f"{reference} after {len(sent)} tries"),
     ):
         yield _decision(kind, hop.caller, hop.callee, hop, at_ns, detail)
+
+
+def _took_effect(hop: OwnHop, booked: Sequence[Movement]) -> bool:
+    """Whether the service got a final answer, and it was true."""
+    return hop.result in _FINAL and is_reversed(
+        booked, link=hop.callee, attempt=hop.attempt, by_ns=hop.ended_ns
+    )
 
 
 def _decision(

@@ -10,18 +10,19 @@ either is an attempt of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from paychain.analysis.attribution.observed import ObservedRequest, by_payment
 from paychain.analysis.store.store import RunStore
-from paychain.model.chain import Chain
+from paychain.model.chain import ENTRY_OPERATION, Chain
 from paychain.model.own_services import observed_hops
 from paychain.payments.exchanges import EndedBy
 from paychain.payments.journal import HopRecord
 from paychain.payments.outcome import HopResult
 
 BATCH = 1_000  # hops added to the store at once
+FORWARD = "forward"
 # What an exchange without an answer was for the service.
 _UNANSWERED: dict[EndedBy, HopResult] = {
     "client": HopResult.TIMEOUT,  # it left before the answer came
@@ -29,7 +30,10 @@ _UNANSWERED: dict[EndedBy, HopResult] = {
     "engine": HopResult.RESET,
     "run": HopResult.TIMEOUT,  # it waited until the run was over
     "garbage": HopResult.MALFORMED,
+    "refused": HopResult.REFUSED,
 }
+# How a mock is asked for a whole payment: by a customer, or by an edge that passes one on.
+_PAYING = frozenset({ENTRY_OPERATION, FORWARD})
 # What the path of a request that no link has seen says it was for.
 _OPERATIONS = (
     ("refund", "refund"),
@@ -70,12 +74,13 @@ def own_hops(store: RunStore, chain: Chain, spans: Spans) -> None:
     """Add the hops of own services to the store. After `join`."""
     hops: list[HopRecord] = []
     routes = _routes(chain)
+    passing = {(hop.caller, hop.callee) for hop in observed_hops(chain) if hop.operation == FORWARD}
     for payment, requests in by_payment(store):
         if not payment:
             continue  # nobody's: counted, but no hop of a payment
         callers = dict.fromkeys(request.caller for request in requests)
         brought = {caller: parents(store, payment, caller) for caller in callers}
-        hops += _of_payment(payment, requests, brought, routes, spans)
+        hops += _of_payment(payment, requests, brought, routes, passing, spans)
         if len(hops) >= BATCH:
             store.ingest(hops)
             hops.clear()
@@ -110,9 +115,13 @@ def _of_payment(
     requests: Sequence[ObservedRequest],
     brought: dict[str, list[ParentHop]],
     routes: dict[tuple[str, str], int],
+    passing: Collection[tuple[str, str]],
     spans: Spans,
 ) -> Iterator[HopRecord]:
-    """The hops of one payment; its requests in the order in which they started."""
+    """The hops of one payment; its requests in the order in which they started.
+
+    `passing`: caller and callee of the hops over which a service passes whole payments on.
+    """
     tries: Counter[tuple[str, str, str]] = Counter()
     by_key: dict[tuple[str, str], int] = {}
     attempts = 0
@@ -133,6 +142,9 @@ def _of_payment(
         # A request without a key is no repeat of another one.
         name = (callee, operation, request.key or f"#{len(tries)}")
         tries[name] += 1
+        # One hop has one name, whoever of those that saw a request knew what it was for.
+        if operation == "authorise" and (caller, callee) in passing:
+            operation = FORWARD
         result, code = result_of(request)
         span = received.span if received is not None else spans.new()
         if callee in brought:  # an own service, too: what it asks next is below this
@@ -175,9 +187,18 @@ def _by_status(status: int) -> HopResult:
 
 
 def operation_of(request: ObservedRequest) -> str:
-    """What a request was for: the link knows; of one that none has seen, method and path say it."""
+    """What a request was for: the link knows; of one that none has seen, method and path say it.
+
+    A payment that is passed on as a whole is to be authorised.
+    """
     if request.received is not None:
-        return request.received.operation
+        operation = request.received.operation
+        return "authorise" if operation in _PAYING else operation
+    return named_by_path(request)
+
+
+def named_by_path(request: ObservedRequest) -> str:
+    """What method and path say that a request is for; an authorisation where they say nothing."""
     if request.method == "GET":
         return "query"
     path = request.target.partition("?")[0].lower()

@@ -27,12 +27,15 @@ from paychain.analysis.measures.success_series import (
     NEVER,
     TOO_FEW,
     Moment,
+    Observation,
     SuccessSeries,
     longest,
     numbers_and_reasons,
 )
 from paychain.analysis.store.queries import FallbackUse, fallback_uses, primary_cells
+from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
+from paychain.model.third_parties import lacking
 from paychain.model.tolerance import Limit
 from paychain.payments.journal import DecisionKind
 
@@ -113,6 +116,7 @@ class _Tally:
 class _Against:
     """What every fallback of a run is measured against."""
 
+    chain: Chain
     faults: Sequence[FaultRun]
     before: Phase  # its latencies are the baseline
     success: SuccessSeries  # technical success over the run
@@ -125,6 +129,7 @@ def fallbacks(run: MeasuredRun) -> list[FallbackMeasure]:
     """Every fallback that was used, in the order of link, operation, kind and target."""
     (before,) = (phase for phase in run[phases] if phase.kind == "before")
     against = _Against(
+        chain=run.chain,
         faults=run[faults],
         before=before,
         success=run[success],
@@ -173,7 +178,7 @@ def _measure(
             continue
         times = _times(fault, response, against, primary)
         moments.append(times)
-        numbers, reasons = numbers_and_reasons(**times)
+        numbers, absent, at_least = numbers_and_reasons(**times)
         responses.append(
             FaultResponse(
                 fault=fault.id,
@@ -181,7 +186,8 @@ def _measure(
                 payments=response.payments,
                 succeeded=response.succeeded,
                 **numbers,
-                absent=reasons,
+                absent=absent,
+                at_least=at_least,
             )
         )
     names = ["detection_s", "failover_s", "failback_s"] if facts.stands_in else ["detection_s"]
@@ -189,7 +195,7 @@ def _measure(
         name: longest(times[name] for times in moments if name in times) if moments else NO_FAULT
         for name in names
     }
-    numbers, reasons = numbers_and_reasons(**worst)
+    numbers, absent, _ = numbers_and_reasons(**worst)
     p50_ms, p95_ms = millis(tally.latencies_ns, 0.5, 0.95)
     is_measurable = tally.payments >= MIN_PAYMENTS
     assert tally.succeeded <= tally.payments <= tally.activations
@@ -209,15 +215,15 @@ def _measure(
         failback_s=numbers.get("failback_s"),
         first_use_s=tally.first_use_s,
         payments=tally.payments,
-        risk=facts.risk_of(fallback.operation),
+        risk=facts.risk_of(lacking(against.chain, fallback.link, fallback.operation)),
         responses=responses,
-        absent=reasons,
+        absent=absent,
     )
 
 
 def _times(
     fault: FaultRun, response: _Response, against: _Against, primary: SuccessSeries | None
-) -> dict[str, Moment]:
+) -> dict[str, Observation]:
     """Detection of one fault and, where the fallback stands in, failover and fail-back."""
     on_s = fault.applied_s
     assert on_s is not None  # no payment was in flight under a fault that never took effect
@@ -229,13 +235,14 @@ def _times(
     if primary is None:
         return {"detection_s": detection}
     off_s = fault.healed_s if fault.healed_s is not None else against.end_s
-    failover = against.goal
+    failover: Observation = against.goal
     if not isinstance(against.goal, str):
         failover = against.success.steady_after(on_s, off_s, against.goal, STEADY_S)
     # Fail-back is only seen until the next fault begins: that one may need the fallback again.
-    failback: Moment = quiet_until(fault, against.faults, against.end_s)
-    if not isinstance(failback, str):
-        failback = primary.steady_after(off_s, failback, BACK_SHARE, STEADY_S)
+    until = quiet_until(fault, against.faults, against.end_s)
+    failback: Observation = until
+    if not isinstance(until, str):
+        failback = primary.steady_after(off_s, until, BACK_SHARE, STEADY_S)
     return {"detection_s": detection, "failover_s": failover, "failback_s": failback}
 
 

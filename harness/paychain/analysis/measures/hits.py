@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from paychain.analysis.measures.windows import Window, by_fault, windows_by_target, windows_of
 from paychain.analysis.store.calls import calls_during, calls_to, has_call, refusals
 from paychain.analysis.store.store import RunStore
-from paychain.faults.kind import FreezeKind, HopFaultKind, OutageKind
+from paychain.faults.kind import FreezeKind, HopFaultKind, OutageKind, StateFaultKind
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.own_services import calls_over
@@ -63,7 +63,9 @@ def fault_hits(
         if isinstance(fault.parameters, OutageKind):
             links = links_of(chain, fault)
             hits[fault.id] = _outage_hits(store, links, windows, fault.parameters.forgets)
-        elif isinstance(fault.parameters, FreezeKind):
+        elif isinstance(fault.parameters, FreezeKind) or (
+            isinstance(fault.parameters, StateFaultKind) and fault.parameters.lasts
+        ):
             hits[fault.id] = sum(
                 calls_during(store, link, since_ns, until_ns)
                 for link in links_of(chain, fault)

@@ -176,6 +176,7 @@ class FaultResponse(msgspec.Struct, kw_only=True, frozen=True):
     failover_s: float | None = None  # … until success is at the goal, 5 s in a row
     failback_s: float | None = None  # heal until 90 % go over the primary again, 5 s in a row
     absent: dict[str, str] = {}
+    at_least: dict[str, float] = {}  # of what was too short to tell: it took no less
 
 
 class FallbackMeasure(msgspec.Struct, kw_only=True, frozen=True):
@@ -220,10 +221,11 @@ class Recovery(msgspec.Struct, kw_only=True, frozen=True):
     healed_s: float | None
     recovery_s: float | None  # heal until success >= baseline - 1 point for 10 s in a row
     drain_s: float | None  # end of load until the last payment was final
-    reversals_sent: int
-    reversals_acknowledged: int
-    reversals_abandoned: int
+    reversals_sent: int  # each once, over however many links it went
+    reversals_acknowledged: int  # by all of these links
+    reversals_abandoned: int  # by one of them
     absent: dict[str, str] = {}
+    at_least: dict[str, float] = {}  # of what was too short to tell: it took no less
 
 
 class MoneyFinding(msgspec.Struct, frozen=True):
@@ -233,6 +235,22 @@ class MoneyFinding(msgspec.Struct, frozen=True):
     amount: int  # amount wrong, minor units
     text: str
     references: list[str]  # every authorisation involved, with its link
+
+
+class UnknownCall(msgspec.Struct, kw_only=True, frozen=True):
+    """Calls of payments that broke a money rule whose outcome their caller did not learn."""
+
+    caller: str
+    operation: str
+    callee: str
+    result: str  # a HopResult: timeout, http_error, …
+    code: str
+    payments: int
+
+    @property
+    def call(self) -> str:
+        """`shop.authorise`."""
+        return f"{self.caller}.{self.operation}"
 
 
 class MoneyRule(msgspec.Struct, frozen=True):
@@ -246,6 +264,7 @@ class MoneyRule(msgspec.Struct, frozen=True):
     is_judged: bool = True  # False: the run was cut short, and later movements could still undo it
     undecided: int = 0  # payments that were still in progress: it is not judged for them
     remedies: list[Remedy] = []  # what to change when it is broken, the likeliest first
+    unknown: list[UnknownCall] = []  # in these payments, the most frequent first
 
     @property
     def passed(self) -> bool | None:
@@ -289,6 +308,7 @@ class Money(msgspec.Struct, frozen=True):
     undecided_payments: list[str] = []  # at most the first 100
     # `completed` if none of those is completed; None: as there
     completed_at_least: float | None = None
+    unjudged: str = ""  # why no rule was judged by what is in the books; "" when they were
 
 
 class Second(msgspec.Struct, kw_only=True, frozen=True, array_like=True):

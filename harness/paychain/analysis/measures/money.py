@@ -13,7 +13,13 @@ from paychain.analysis.money.vendor_names import with_vendor_names
 
 @measure("money")
 def money(run: MeasuredRun) -> Money:
-    """All money rules judged; those about what is left in the end only after the drain."""
+    """All money rules judged; those about what is left in the end only after the drain.
+
+    None by an incomplete journal: half of a payment's records look like wrong money, and wrong
+    money may be in the other half.
+    """
+    if run.facts.incomplete:
+        return reconcile.unjudged(run.store, run.chain, run.facts.incomplete[0])
     found = reconcile.money(
         run.store, run.chain, is_final=run.is_drained, pending=run.facts.pending
     )

@@ -9,7 +9,7 @@ from statistics import median
 
 import msgspec
 
-from paychain.analysis.attribution.hops import operation_of, result_of
+from paychain.analysis.attribution.hops import named_by_path, operation_of, result_of
 from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.declaration.quantity import count, seconds_text
 from paychain.model.chain import Chain
@@ -99,6 +99,9 @@ def _following(unknown: ObservedRequest, requests: Sequence[ObservedRequest]) ->
         if request.started_ns < unknown.ended_ns or request.callee != unknown.callee:
             continue
         operation = operation_of(request)
+        # A cancel of what the provider never got moves nothing there, and is one all the same.
+        if operation == "query" and named_by_path(request) == "void":
+            operation = "void"
         if operation == "authorise" and (not request.key or request.key != unknown.key):
             continue  # another attempt does nothing about this one
         if operation != "authorise" and _is_of_another_attempt(unknown, request):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -11,20 +12,21 @@ from paychain.analysis.measures.measures import MIN_PAYMENTS, FaultRun, Recovery
 from paychain.analysis.measures.success_series import (
     TOO_FEW,
     Moment,
+    Observation,
     SuccessSeries,
     numbers_and_reasons,
 )
 from paychain.analysis.measures.timeline import declared_faults
-from paychain.analysis.store.queries import decided, last_event_ns, success_before, success_cells
+from paychain.analysis.store.queries import (
+    last_event_ns,
+    reversal_ends,
+    success_before,
+    success_cells,
+)
 from paychain.payments.journal import DecisionKind
 
 POINT = 0.01  # success counts as back to normal a point below the baseline
 STEADY_S = 10  # seconds in a row that count as recovered
-REVERSALS = (
-    DecisionKind.REVERSAL_SENT,
-    DecisionKind.REVERSAL_ACKNOWLEDGED,
-    DecisionKind.REVERSAL_ABANDONED,
-)
 NOT_HEALED = "not healed"
 ENDED_EARLY = "the load ended before its last fault"
 STILL_FAULTY = "another fault was still on"
@@ -56,7 +58,7 @@ def recovery(run: MeasuredRun) -> Recovery:
     """Back to normal after the last heal of all, and what the drain took and did."""
     on = [fault for fault in run[declared_faults] if fault.applied_s is not None]
     healed_s: float | None = None
-    back: Moment = "no faults"
+    back: Observation = "no faults"
     if any(fault.is_ahead(run.times.load_end_s) for fault in run[declared_faults]):
         back = ENDED_EARLY
     elif any(fault.healed_s is None for fault in on):
@@ -68,16 +70,17 @@ def recovery(run: MeasuredRun) -> Recovery:
     drain: Moment = "no payments"
     if last_ns is not None:
         drain = max(0.0, last_ns / 1e9 - run.times.load_end_s)
-    decisions = decided(run.store, REVERSALS)
-    numbers, absent = numbers_and_reasons(recovery_s=back, drain_s=drain)
+    ends = Counter(reversal_ends(run.store))
+    found = numbers_and_reasons(recovery_s=back, drain_s=drain)
     return Recovery(
         healed_s=healed_s,
-        recovery_s=numbers["recovery_s"],
-        drain_s=numbers["drain_s"],
-        reversals_sent=decisions.get(DecisionKind.REVERSAL_SENT, 0),
-        reversals_acknowledged=decisions.get(DecisionKind.REVERSAL_ACKNOWLEDGED, 0),
-        reversals_abandoned=decisions.get(DecisionKind.REVERSAL_ABANDONED, 0),
-        absent=absent,
+        recovery_s=found.values["recovery_s"],
+        drain_s=found.values["drain_s"],
+        reversals_sent=ends.total(),
+        reversals_acknowledged=ends[DecisionKind.REVERSAL_ACKNOWLEDGED],
+        reversals_abandoned=ends[DecisionKind.REVERSAL_ABANDONED],
+        absent=found.absent,
+        at_least=found.at_least,
     )
 
 
@@ -97,14 +100,15 @@ def quiet_until(fault: FaultRun, faults: Sequence[FaultRun], end_s: float) -> Mo
 
 
 def _with_recovery(run: MeasuredRun, fault: FaultRun) -> FaultRun:
-    back = quiet_until(fault, run[declared_faults], run.times.load_end_s)
-    if not isinstance(back, str):
-        back = _back_after(run, fault.healed_s or 0.0, back)
-    numbers, absent = numbers_and_reasons(recovery_s=back)
+    until = quiet_until(fault, run[declared_faults], run.times.load_end_s)
+    back: Observation = until
+    if not isinstance(until, str):
+        back = _back_after(run, fault.healed_s or 0.0, until)
+    numbers, absent, _ = numbers_and_reasons(recovery_s=back)
     return msgspec.structs.replace(fault, **numbers, absent=absent)
 
 
-def _back_after(run: MeasuredRun, from_s: float, until_s: float) -> Moment:
+def _back_after(run: MeasuredRun, from_s: float, until_s: float) -> Observation:
     normal = run[baseline]
     if normal is None:
         return f"{TOO_FEW} before the faults"

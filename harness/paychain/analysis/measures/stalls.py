@@ -38,6 +38,7 @@ HALF = 0.5  # of a call's wait: without the stall it would have had twice the ti
 RUSH_NS = 250_000_000  # after a stall this long, waiting work arrives at once and may be refused
 OPENED_WITHIN_NS = 1_000_000_000  # after a failed call that may have opened a breaker
 ENGINE = "fault engine"
+CONDUCTOR = "conductor"  # no payment waits for it: its stalls delay switches only, and the drain
 _EVENT = "stalls"
 
 
@@ -100,7 +101,9 @@ def stalled(run: MeasuredRun) -> Stalled:
         (process.facts() for process in processes),
         key=lambda process: (-process.affected, -process.longest_ms),
     )
-    spans = [stall for process in by_process.values() for stall in process]
+    spans = [
+        stall for (process, _), its in by_process.items() if process != CONDUCTOR for stall in its
+    ]
     return Stalled(facts, frozenset(payments), _merged(spans))
 
 
@@ -165,10 +168,22 @@ def _short_circuited(store: RunStore, affected: Sequence[FailedCall]) -> set[str
     }
 
 
+def overslept_s(run: MeasuredRun) -> float:
+    """How much of the drain, in seconds, the conductor was stalled: it ended later by as much."""
+    end_ns = run.times.load_end_s * 1e9
+    return sum(
+        max(0.0, stall.until_ns - max(stall.from_ns, end_ns)) / 1e9
+        for stall in run.store.rows(Stall)
+        if stall.process == CONDUCTOR
+    )
+
+
 def busy(stalled: Sequence[StallFacts], from_s: float) -> list[str]:
     """Why limits could not be judged, in sentences. `from_s`: when the load began."""
     # Where no call failed, the stalls made payments slow.
-    shown = [process for process in stalled if process.affected] or stalled
+    shown = [process for process in stalled if process.affected] or [
+        process for process in stalled if process.process != CONDUCTOR
+    ]
     return [
         f"host stalled: {process.process} was stalled for up to {process.longest_ms:.0f} ms, "
         f"{process.longest_at_s - from_s:.1f} s into the load; "
@@ -196,6 +211,8 @@ class _Process:
 
     def may_affect(self, call: FailedCall) -> bool:
         """Whether a stall of the process may be why a call failed."""
+        if self._name == CONDUCTOR:
+            return False
         began_ns, ended_ns = call.began_ns, call.ended_ns
         stalled_ns, is_rushed = 0, False
         # Backwards from the last stall that began before the call ended, until even the longest

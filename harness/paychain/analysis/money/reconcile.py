@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from paychain.analysis.measures.measures import Money, MoneyFinding, MoneyRule
+from paychain.analysis.measures.measures import Money, MoneyFinding, MoneyRule, UnknownCall
 from paychain.analysis.money.fingerprints import is_plain, stories_to_judge
 from paychain.analysis.money.leaks import no_card_number_in_a_file
 from paychain.analysis.money.orders import Orders, orders_of_several, wrong_minor
@@ -15,12 +15,20 @@ from paychain.analysis.money.parties import Parties
 from paychain.analysis.store.store import RunStore, Story
 from paychain.model.chain import Chain
 from paychain.payments.codes import PARTIAL_APPROVAL
-from paychain.payments.journal import DecisionKind, Movement, MovementKind, PaymentRecord
+from paychain.payments.journal import (
+    DecisionKind,
+    HopRecord,
+    Movement,
+    MovementKind,
+    PaymentRecord,
+)
 from paychain.payments.money import parts_of, to_minor, written
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled, StoodIn, authorisations
 from paychain.payments.rules.follow_ups import follow_ups
+from paychain.payments.rules.on_chain import Funded, funded_by, on_chain
 from paychain.payments.rules.own_traces import (
+    captured_again,
     lost_webhooks,
     merchants_book,
     reused_keys,
@@ -28,6 +36,7 @@ from paychain.payments.rules.own_traces import (
 )
 from paychain.payments.rules.traces import (
     approved_by,
+    opened,
     presentations,
     renamed,
     unauthenticated,
@@ -35,8 +44,17 @@ from paychain.payments.rules.traces import (
 )
 
 EXAMPLES = 100  # findings of one rule that are listed
+MAX_UNKNOWN = 10  # calls of unknown outcome that are listed for one rule
 # Rules that an approved payment breaks when what should have followed it never did.
 COMPLETION = frozenset({"authorisations_settled", "completed"})
+
+
+class Moves(Protocol):
+    """Where movements are recorded."""
+
+    def movements(self, kind: MovementKind) -> Iterator[Movement]:
+        """All movements of one kind, in the order they happened."""
+
 
 StandInOrder = dict[str, tuple[int, int]]
 """By reference: which stand-in of its link it is, and which of the link and the card."""
@@ -64,6 +82,15 @@ def stand_in_order(
         counts.update(keys)
         order[move.reference] = (counts[keys[0]], counts[keys[1]])
     return order
+
+
+def funded(store: Moves, parties: Parties) -> Funded:
+    """What every reservation added up to; empty in a chain without payouts."""
+    if not parties.funding:
+        return {}
+    kinds = (MovementKind.RESERVED, MovementKind.FREED)
+    moves = [move for kind in kinds for move in store.movements(kind)]
+    return funded_by(sorted(moves, key=lambda move: move.at_ns), parties.funding)
 
 
 def _stood_in(story: Story, parties: Parties, order: StandInOrder) -> Iterator[StoodIn]:
@@ -119,10 +146,21 @@ def _tenders(story: Story, parties: Parties, amount_minor: int) -> dict[tuple[st
     return found
 
 
-def reconcile(story: Story, parties: Parties, order: StandInOrder | None = None) -> Reconciled:
-    """One payment's value for the rules. Without a customer's record nothing is known as wanted."""
+def reconcile(
+    story: Story,
+    parties: Parties,
+    order: StandInOrder | None = None,
+    reservations: Funded | None = None,
+) -> Reconciled:
+    """One payment's value for the rules. Without a customer's record nothing is known as wanted.
+
+    What is given on a ledger is no authorisation: it stands apart.
+    """
     customer = story.customer
-    found = authorisations(story.movements, renamed(story.decisions, story.movements))
+    movements: Sequence[Movement] = story.movements
+    if "ledger" in parties.has:
+        movements = [move for move in movements if move.leg == "in"]
+    found = authorisations(movements, renamed(story.decisions, movements))
     if customer is None:
         return Reconciled(
             payment=story.payment,
@@ -149,6 +187,7 @@ def reconcile(story: Story, parties: Parties, order: StandInOrder | None = None)
         amount_minor=customer.amount_minor,
         currency=customer.currency,
         shown_approved=customer.outcome is Outcome.APPROVED,
+        shown_declined=customer.outcome is Outcome.DECLINED,
         authorisations=found,
         settling=parties.settling,
         merchants=parties.merchants,
@@ -166,11 +205,15 @@ def reconcile(story: Story, parties: Parties, order: StandInOrder | None = None)
         presentations=presentations(customer, story.hops, parties.presented_to),
         unresolved=list(unresolved(story.hops, story.decisions)),
         unauthenticated=list(unauthenticated(story.hops)),
+        opened=list(opened(story.hops, story.decisions, parties.closed)) if parties.closed else (),
         follow_ups=follow_ups(story.decisions),
         stood_in=list(_stood_in(story, parties, order or {})) if parties.stand_in else (),
         beyond_limits=list(_beyond_limits(story, parties, customer.amount_minor))
         if parties.limits
         else (),
+        on_chain=on_chain(customer, story.movements, story.decisions, reservations)
+        if "ledger" in parties.has
+        else None,
         **(_of_own_services(story, parties) if parties.without_book else {}),
     )
 
@@ -179,6 +222,7 @@ def _of_own_services(story: Story, parties: Parties) -> dict[str, Any]:
     """What only a payment at the user's own services has."""
     return {
         "book": merchants_book(story.decisions),
+        "captured_again": list(captured_again(story.decisions)),
         "reused_keys": list(reused_keys(story.decisions)),
         "unsigned_webhooks": list(unsigned_webhooks(story.hops, story.decisions)),
         "lost_webhooks": list(lost_webhooks(story.decisions, parties.without_book)),
@@ -192,17 +236,37 @@ class _Tally:
     count: int = 0
     amount: int = 0
     listed: list[MoneyFinding] = field(default_factory=list)
+    unknown: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
-    def add(self, finding: Finding) -> None:
-        """One more payment that broke the rule."""
+    def add(self, finding: Finding, unknown: Iterable[tuple[str, ...]]) -> None:
+        """One more payment that broke the rule, with its calls of unknown outcome."""
         self.count += 1
         self.amount += finding.amount_minor
+        self.unknown.update(unknown)
         if len(self.listed) < EXAMPLES:
             self.listed.append(
                 MoneyFinding(
                     finding.payment, finding.amount_minor, finding.text, list(finding.references)
                 )
             )
+
+
+def _unknown_calls(hops: Iterable[HopRecord]) -> set[tuple[str, ...]]:
+    """The calls whose outcome their caller did not learn, as the fields of `UnknownCall`."""
+    return {
+        (hop.caller, hop.operation, hop.callee, hop.result.value, hop.code)
+        for hop in hops
+        if hop.result.leaves_unknown and hop.operation != "notify"
+    }
+
+
+def _unknown_of(store: RunStore, judged: Reconciled, story: Story) -> set[tuple[str, ...]]:
+    """Those of a payment, or of all payments of an order. `story`: the newest of them."""
+    found = _unknown_calls(story.hops)
+    for payment in judged.payments:
+        if payment != story.payment:
+            found |= _unknown_calls(store.story(payment).hops)
+    return found
 
 
 def money(
@@ -218,16 +282,18 @@ def money(
     order = stand_in_order(
         store.movements(MovementKind.STOOD_IN), store.rows(PaymentRecord), parties
     )
+    reservations = funded(store, parties)
     tallies: dict[str, _Tally] = {name: _Tally() for name in RULES}
     sound: set[str] = set()
     orders = Orders(orders_of_several(store))
     wrong = uncompleted = 0
     for story, fingerprint in stories_to_judge(store, sound, orders):
-        payment = reconcile(story, parties, order)
+        payment = reconcile(story, parties, order, reservations)
         is_decided = is_final and story.payment not in undecided
         for judged, broken in orders.judge(payment, is_final=is_decided):
+            unknown = _unknown_of(store, judged, story) if broken else set()
             for name, finding in broken.items():
-                tallies[name].add(finding)
+                tallies[name].add(finding, unknown)
                 store.keep(finding.payment)
             wrong += wrong_minor(broken)
             is_measured = story.customer is not None and not story.customer.warm_up
@@ -254,21 +320,51 @@ def money(
             payments=tallies[name].listed,
             is_judged=is_final or name in AT_ANY_TIME,
             undecided=len(undecided) if is_final and name not in AT_ANY_TIME else 0,
+            unknown=[
+                UnknownCall(
+                    caller=caller,
+                    operation=operation,
+                    callee=callee,
+                    result=result,
+                    code=code,
+                    payments=payments,
+                )
+                for (caller, operation, callee, result, code), payments in tallies[
+                    name
+                ].unknown.most_common(MAX_UNKNOWN)
+            ],
         )
         for name, rule in RULES.items()
         if rule.needs in parties.has
     ]
-    if store.folder is not None:
-        store.settle()  # or the indexes would be searched twice, once in the log
-        rules.append(no_card_number_in_a_file(store.folder))
     return Money(
-        rules=rules,
+        rules=[*rules, *_of_files(store)],
         books=_books(store, chain),
         wrong=wrong,
         uncompleted=uncompleted if is_final else None,
         undecided=len(undecided),
         undecided_payments=sorted(undecided)[:EXAMPLES],
     )
+
+
+def unjudged(store: RunStore, chain: Chain, why: str) -> Money:
+    """What the books say as far as they are known, and no rule judged by them."""
+    parties = Parties.of(chain)
+    rules = [
+        MoneyRule(rule=name, title=rule.title, findings=0, amount=0, payments=[], is_judged=False)
+        for name, rule in RULES.items()
+        if rule.needs in parties.has
+    ]
+    rules += _of_files(store)
+    return Money(rules=rules, books=_books(store, chain), wrong=0, unjudged=why)
+
+
+def _of_files(store: RunStore) -> list[MoneyRule]:
+    """The rules about what is in the run's files, whatever its records are."""
+    if store.folder is None:
+        return []
+    store.settle()  # or the indexes would be searched twice, once in the log
+    return [no_card_number_in_a_file(store.folder)]
 
 
 def _books(store: RunStore, chain: Chain) -> dict[str, dict[str, int]]:

@@ -22,6 +22,7 @@ _KEYS: dict[type[Any], tuple[str, tuple[str, ...]]] = {
     Movement: ("agg_movement", ("link", "kind", "currency")),
     Decision: ("agg_decision", ("link", "operation", "kind", "target")),
 }
+AGGREGATED = tuple(_KEYS)
 AGGREGATES = [table for table, _ in _KEYS.values()]
 _VALUES = ("n", "amount_minor", "latencies")
 
@@ -60,6 +61,13 @@ class Aggregates:
         """Create the tables, empty."""
         for table, columns in _KEYS.values():
             self._db.execute(f"CREATE TABLE {table} ({', '.join(('second', *columns, *_VALUES))})")
+
+    def clear(self) -> None:
+        """Forget everything that was counted."""
+        for kind, (table, _) in _KEYS.items():
+            self._db.execute(f"DELETE FROM {table}")
+            self._cells[kind].clear()
+        self._newest = 0
 
     def begin(self, load_start_s: float, before_start_s: float) -> None:
         """Set when the load starts and when its warm-up is over: before the first record."""

@@ -73,6 +73,20 @@ class ServiceFacts(msgspec.Struct, frozen=True, kw_only=True):
 NO_ENGINE = EngineFacts("none", "")
 
 
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run before it begins: enough to judge it when its process is killed."""
+
+    chain: str  # files in the run's folder `inputs`
+    experiment: str
+    chain_home: str  # folders in which what the files name lies: adapters, recorded payments
+    experiment_home: str
+    names: dict[str, str] = {}  # what the chain calls what the experiment names
+    seed: int
+    command: str
+    started_at: str  # ISO 8601 UTC
+    virtual: bool = False
+
+
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a run knows of itself. Seconds are on the run's own clock unless a name says more."""
 
@@ -95,4 +109,5 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     hosts: list[HostFacts] = []
     services: list[ServiceFacts] = []  # links that were the user's processes
     problems: list[str] = []  # what went wrong with the harness itself, in plain sentences
+    incomplete: list[str] = []  # journals with records missing, in sentences: no money is judged
     interrupted: bool = False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from paychain.analysis.measures.success_series import CELL_NS
@@ -17,6 +19,12 @@ from paychain.payments.outcome import HopResult, Outcome
 # Hops and decisions that count: not those of payments of the warm-up, whenever they happened.
 _MEASURED = "payment NOT IN (SELECT payment FROM txn WHERE warm_up)"
 
+# What became of a reversal at one link; of several links the last of these stands.
+_REVERSAL = (
+    DecisionKind.REVERSAL_ACKNOWLEDGED,
+    DecisionKind.REVERSAL_SENT,
+    DecisionKind.REVERSAL_ABANDONED,
+)
 _Hop = tuple[str, str, str, int]  # caller, operation, callee and route
 Cell = tuple[int, int, int]
 """One hundredth of a second: its number since the epoch, events in it, how many succeeded."""
@@ -205,17 +213,26 @@ def late_warm_up_hops(store: RunStore, from_ns: int) -> Iterator[WarmUpHop]:
     )
 
 
-def decided(store: RunStore, kinds: Iterable[DecisionKind]) -> dict[str, int]:
-    """How many decisions of each of these kinds there were, warm-up excluded."""
+def reversal_ends(store: RunStore) -> Iterator[DecisionKind]:
+    """How far each reversal came, warm-up excluded: sent, acknowledged or abandoned.
+
+    A reversal is one authorisation's, over however many links it is passed on: it is acknowledged
+    once each of them was answered, and abandoned when one of them gave it up.
+    """
     store.index()
-    marks, listed = _listed(kinds)
-    return dict(
-        store.select(
-            f"SELECT kind, COUNT(*) FROM decision WHERE kind IN ({marks}) AND {_MEASURED} "
-            "GROUP BY kind",
-            listed,
-        )
+    marks, listed = _listed(_REVERSAL)
+    rows = store.select(
+        "SELECT payment, link, target, detail, kind FROM decision "
+        f"WHERE kind IN ({marks}) AND {_MEASURED} ORDER BY payment, at_ns, rowid",
+        listed,
     )
+    for _, of_payment in groupby(rows, itemgetter(0)):
+        ends: defaultdict[str, dict[tuple[str, str], DecisionKind]] = defaultdict(dict)
+        for _, link, target, detail, kind in of_payment:
+            # What one link sent again after it gave up counts as it ended then.
+            ends[detail.partition(" after ")[0]][link, target] = DecisionKind(kind)
+        for of_links in ends.values():
+            yield max(of_links.values(), key=_REVERSAL.index)
 
 
 def calls_of(store: RunStore, payment: str) -> Iterator[tuple[tuple[str, str], int]]:

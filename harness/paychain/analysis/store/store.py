@@ -6,14 +6,16 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from paychain.analysis.store.aggregates import AGGREGATES, Aggregates, Total
-from paychain.analysis.store.facts import RunFacts
+from paychain.analysis.store import connection as connections
+from paychain.analysis.store.aggregates import AGGREGATED, AGGREGATES, Aggregates, Total
 from paychain.analysis.store.fingerprints import Fingerprints
+from paychain.analysis.store.meta import KEPT_ONE_IN, RECORDED, TIMES, Meta
 from paychain.analysis.store.shapes import SHAPED, TABLE, WITH_PARTY, Shapes
 from paychain.analysis.store.thinning import MAX_HOPS, choose, copy_kept
 from paychain.model.experiment import Times
@@ -25,6 +27,7 @@ from paychain.payments.journal import (
     EngineEvent,
     FaultSwitch,
     HopRecord,
+    LinkSwitch,
     Movement,
     MovementKind,
     PaymentRecord,
@@ -39,6 +42,7 @@ _TABLES: dict[type[Any], str] = {
     Decision: "decision",
     FaultSwitch: "switch",
     EngineEvent: "engine_event",
+    LinkSwitch: "link_switch",
     Stall: "stall",
     Exchange: "exchange",
     ReceivedRequest: "received",
@@ -58,11 +62,9 @@ _INDEXED = {  # with the columns that queries over whole runs need: they read th
     ReceivedRequest: "payment",
 }
 assert tuple(_STORY) == SHAPED
-_FACTS, _KEPT_ONE_IN = "facts", "kept_one_in"  # rows of the table `meta`
 Row = TypeVar("Row", bound=Record)
-VERSION = 3  # of the tables' columns: one more whenever a record gets a field
-PAGE_BYTES = 16_384  # fewer, longer reads: judging a million payments takes 8 % less time
-CACHE_KB = 100_000  # of pages; indexes are sorted in as much
+BATCH = 10_000  # records in memory at once
+VERSION = 4  # of the tables' columns: one more whenever a record gets a field
 
 
 class Story(NamedTuple):
@@ -75,7 +77,7 @@ class Story(NamedTuple):
     decisions: list[Decision]
 
 
-class RunStore:
+class RunStore(Meta):
     """One run's database: a column per field of a record, and numbers for its shape and parties.
 
     Lists are JSON.
@@ -85,10 +87,14 @@ class RunStore:
 
         for story in store.stories():
             judge(story.customer, story.hops, story.movements, story.decisions)
+
+    Somebody else may lock the file while records come in: they wait in memory until it is free.
+    Every method may raise sqlite3.Error.
     """
 
     def __init__(self, connection: sqlite3.Connection, *, is_read_only: bool = False) -> None:
-        self._db = connection
+        self._connection = connection
+        self._waiting: list[Record] = []  # that could not be added yet
         self._is_read_only = is_read_only
         # Nothing is added to a finished run: without an index, SQLite sorts for each query.
         self._is_indexed = is_read_only
@@ -100,13 +106,7 @@ class RunStore:
     @classmethod
     def create(cls, path: Path) -> RunStore:
         """A new, empty store."""
-        connection = sqlite3.connect(path)
-        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode=WAL")
-        # A process that dies loses nothing by this; only a power cut could, and spools are at hand.
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.execute(f"PRAGMA cache_size=-{CACHE_KB}")
-        connection.execute(f"PRAGMA user_version={VERSION}")
+        connection = connections.create(path, VERSION)
         connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
         for kind, table in _TABLES.items():
             numbers = ("shape",) if kind in SHAPED else ()
@@ -124,30 +124,43 @@ class RunStore:
     def open(cls, path: Path) -> RunStore:
         """A finished run's store, read only.
 
-        Raises sqlite3.OperationalError when it is none, UserError when another version wrote it.
+        Raises UserError when it is none, or when another version wrote it.
         """
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        ((version,),) = connection.execute("PRAGMA user_version")
-        if version != VERSION:
-            connection.close()
-            what = f"{path} has format {version}, this paychain reads format {VERSION}"
-            raise UserError(what, hint="open it with the version that ran it, or run it again")
-        return cls(connection, is_read_only=True)
+        return cls(connections.open_(path, VERSION, is_read_only=True), is_read_only=True)
+
+    @classmethod
+    def reopen(cls, path: Path) -> RunStore:
+        """The store of a run whose process has ended, to judge it again. Raises UserError."""
+        return cls(connections.open_(path, VERSION, is_read_only=False))
+
+    def check(self, folder: Path) -> None:
+        """Raises UserError when the records in a run directory cannot all be read."""
+        try:
+            found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            found = str(error)
+        if found != "ok":
+            raise UserError(f"the run.db in {folder} is damaged: {found}")
+        self.facts()
 
     @property
-    def path(self) -> Path | None:
-        """The file; None when the store is in memory."""
-        ((path,),) = self._db.execute("SELECT file FROM pragma_database_list WHERE name = 'main'")
-        return Path(path) if path else None
-
-    @property
-    def folder(self) -> Path | None:
-        """The run directory; None when the store is not in a file."""
-        return self.path.parent if self.path is not None else None
+    def _db(self) -> sqlite3.Connection:
+        """The database, with every record in it."""
+        if self._waiting:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._add_waiting()
+        return self._connection
 
     def ingest(self, records: Iterable[Record]) -> None:
-        """Add records, and count them in the aggregates."""
+        """Add records, and count them in the aggregates; later when somebody locks the file."""
         self._fingerprints = None
+        self._waiting += records
+        if self._waiting and connections.begin_at_once(self._connection):
+            self._add_waiting()
+
+    def _add_waiting(self) -> None:
+        """Add the records that wait, in the transaction that has begun."""
+        records, self._waiting = self._waiting, []
         rows: dict[type[Any], list[Record]] = defaultdict(list)
         for record in records:
             rows[type(record)].append(record)
@@ -166,8 +179,7 @@ class RunStore:
             marks = ", ".join("?" * len(plain[0]))
             self._db.executemany(f"INSERT INTO {_TABLES[kind]} VALUES ({marks})", plain)
             self._aggregates.count(kind, batch)
-        if rows:
-            self._db.commit()
+        self._db.commit()
 
     def totals(self, kind: type[Row]) -> Iterator[Total]:
         """What records of one kind add up to, per second: counts, amounts, latencies."""
@@ -256,7 +268,7 @@ class RunStore:
         if hops > most_hops:
             self.index()
             one_in = choose(self._db, seed, hops, most_hops)
-        self._write_fact(_KEPT_ONE_IN, one_in)
+        self._write_fact(KEPT_ONE_IN, one_in)
         path = self.path
         if one_in == 1 or path is None:
             self.close()
@@ -299,48 +311,62 @@ class RunStore:
             marks = ", ".join("?" * len(rows[0]))
             self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
 
+    def set_column(self, table: str, name: str, values: Sequence[tuple[Any, int]]) -> None:
+        """Set a column of such a table. `values`: each with the number of its row."""
+        self._db.executemany(f"UPDATE {table} SET {name} = ? WHERE rowid = ?", values)
+
     def begin(self, times: Times) -> None:
         """The load begins: records are added up by seconds and phases from here on.
 
         Before the first payment is ingested.
         """
         self._aggregates.begin(times.load_start_s, times.before_start_s)
+        self._write_fact(TIMES, msgspec.to_builtins(times))
 
-    def write_facts(self, facts: RunFacts) -> None:
-        """Keep what the run knows of itself."""
-        self._write_fact(_FACTS, msgspec.to_builtins(facts))
+    def mark_recorded(self) -> None:
+        """From here on, records are added that are made of those of the run."""
+        self._write_fact(
+            RECORDED,
+            {
+                table: self._db.execute(f"SELECT COALESCE(MAX(rowid), 0) FROM {table}").fetchone()[
+                    0
+                ]
+                for table in _TABLES.values()
+            },
+        )
 
-    def facts(self) -> RunFacts:
-        """What the run knows of itself. Raises UserError when it did not finish."""
-        facts = self._fact(_FACTS)
-        if facts is None:
-            raise UserError(f"{self.path} is from a run that did not finish")
-        return msgspec.convert(facts, RunFacts)
+    def restore(self, times: Times) -> None:
+        """Make it again what it was when the run had ended: without records that were added later.
 
-    @property
-    def kept_one_in(self) -> int:
-        """Of unremarkable payments, how many each kept one stands for."""
-        return int(self._fact(_KEPT_ONE_IN) or 1)
-
-    def _write_fact(self, key: str, value: Any) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
-        self._db.commit()
-
-    def _fact(self, key: str) -> Any:
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return json.loads(row[0]) if row is not None else None
+        Totals are counted anew.
+        """
+        for table, last in (self._fact(RECORDED) or {}).items():
+            self._db.execute(f"DELETE FROM {table} WHERE rowid > ?", (last,))
+        self._aggregates.clear()
+        self._aggregates.begin(times.load_start_s, times.before_start_s)
+        for kind in AGGREGATED:
+            for batch in _batches(self.rows(kind)):
+                self._aggregates.count(kind, batch)
+        self.settle()
 
     def settle(self) -> None:
         """Write everything to the one file, and empty the log beside it."""
+        database = self._db
         self._aggregates.write()
-        self._db.commit()
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connections.empty_log(database)
 
     def close(self) -> None:
         """Leave one file."""
+        if self._is_read_only:
+            self._connection.close()
+            return
         self.settle()
-        self._db.execute("PRAGMA journal_mode=DELETE")
-        self._db.close()
+        connections.close_in_one_file(self._connection, self.path)
+
+
+def _batches(records: Iterator[Row]) -> Iterator[list[Row]]:
+    while batch := list(islice(records, BATCH)):
+        yield batch
 
 
 def _as_json(kind: type[Any]) -> str:

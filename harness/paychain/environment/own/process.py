@@ -26,7 +26,7 @@ from paychain.environment.own.variables import Addresses
 from paychain.model.service import OwnService
 from paychain.payments.cards import masked
 from paychain.payments.errors import UserError
-from paychain.processes.children import python_module
+from paychain.processes.children import python_module, reap
 
 STOP_POLL_S = 0.05
 BEFORE_WITHIN_S = 600.0  # one command: a database takes minutes to load, not hours
@@ -171,7 +171,7 @@ class OwnProcess:
             return
         group = self._process.pid
         groups.kill(group, self._around.mark)
-        self._process.wait()
+        reap(self._process)
         self._guard.forget(group, self._around.mark)
         self._process = None
 
@@ -211,7 +211,7 @@ class OwnProcess:
             ) from None
         finally:
             groups.kill(process.pid, self._around.mark)
-            process.wait()
+            reap(process)
             self._guard.forget(process.pid, self._around.mark)
         if code != 0:
             raise self._failure(f"`{shown}` (before:) failed with exit code {code}")

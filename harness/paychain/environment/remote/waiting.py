@@ -20,7 +20,7 @@ from paychain.environment.remote import proof
 from paychain.environment.remote.engine import PATH, PlacedEngine
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Journal
-from paychain.processes.spool import SpoolJournal, record_stalls
+from paychain.processes.spool import SpoolJournal, record_stalls, record_switches
 from paychain.processes.tokens import Authenticator, Unauthenticated
 from paychain.services.control import ControlApi
 from paychain.services.host import Host
@@ -118,7 +118,7 @@ class Waiting:
             case "GET", ["spool", offset]:
                 return HttpResponse(200, self._piece(int(offset)), {})
             case "POST", ["flush"]:
-                self._journal.flush()
+                self._journal.close()  # the run has all it wants: what comes now is not its
                 return json_response(200, {"size": self._spool.stat().st_size})
             case "POST", ["end"]:
                 self.over.set()
@@ -150,9 +150,10 @@ class Waiting:
         )
         if self._engine is not None:
             await self._engine.start(begin.seed)
-        self._control = ControlApi(self._host)
+        process = f"links {', '.join(self._plan.links)}"
+        self._control = ControlApi(self._host, record_switches(process, journal, now_ns))
         self._journal.start()
-        record_stalls(f"links {', '.join(self._plan.links)}", journal, now_ns)
+        record_stalls(process, journal, now_ns)
         return await self._host.start(address=self._plan.address)
 
     async def stop(self) -> None:

@@ -13,6 +13,7 @@ from paychain.faults.kinds.duplicate_answer import DuplicateAnswer
 from paychain.faults.kinds.duplicate_request import DuplicateRequest
 from paychain.faults.kinds.freeze import Freeze
 from paychain.faults.kinds.gray import Gray
+from paychain.faults.kinds.halt import Halt
 from paychain.faults.kinds.http_error import HttpError
 from paychain.faults.kinds.late_answer import LateAnswer
 from paychain.faults.kinds.latency import Latency
@@ -20,6 +21,7 @@ from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.faults.kinds.malformed import Malformed
 from paychain.faults.kinds.rate_limit import RateLimit
 from paychain.faults.kinds.refuse import Refuse
+from paychain.faults.kinds.reorg import Reorg
 from paychain.faults.kinds.reset import Reset
 from paychain.faults.kinds.slice import Slice
 from paychain.faults.kinds.slow_answer import SlowAnswer
@@ -54,4 +56,6 @@ KINDS: dict[str, type[FaultKind]] = {
     "gray": Gray,
     "crash": Crash,
     "freeze": Freeze,
+    "halt": Halt,
+    "reorg": Reorg,
 }

@@ -153,6 +153,8 @@ class Scheduled(PayingUser):
     def _walk(self) -> None:
         """Let the load pass, wait for the last answers, report that it is over."""
         recorder = Recorder(self.plan.spool)
+        # A load that is ended before its time ends its journal in order, too.
+        self.environment.events.quitting.add_listener(lambda **_: recorder.close())
         start_ns = self._start_ns()
         paying, stop = Group(), Event()
         aside = [

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from paychain.payments.journal import Record, encode
+from paychain.payments.journal import Record
+from paychain.processes.spool import SpoolFile
 
 BATCH = 1_000  # records in memory at most
 FLUSH_S = 0.2  # a record is in the spool after this
 
 
 class Recorder:
-    """Collects records of the load process."""
+    """Collects records of the load process, which ends when they cannot be written."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = SpoolFile(path)
         self._records: list[Record] = []
         self._writing = BoundedSemaphore()
         self._flusher = gevent.spawn(self._flush_often)
 
     def append(self, record: Record) -> None:
-        """Take one record."""
+        """Take one record; none after the end."""
+        if not self._file.is_open:
+            return
         self._records.append(record)
         if len(self._records) >= BATCH:
             self.flush()
@@ -32,19 +34,25 @@ class Recorder:
     def flush(self) -> None:
         """Hand what is in memory to a native thread, in order."""
         with self._writing:
-            if self._records:
+            if self._records and self._file.is_open:
                 records, self._records = self._records, []
                 gevent.get_hub().threadpool.apply(self._write, (records,))
 
     def close(self) -> None:
-        """Flush and close."""
+        """Flush, write the end and close; a closed one stays closed."""
         with self._writing:  # the flusher is not killed within a write
             self._flusher.kill()
         self.flush()
-        os.close(self._file)
+        try:
+            self._file.close()
+        except OSError as error:
+            self._file.fail(error)
 
     def _write(self, records: list[Record]) -> None:
-        os.write(self._file, encode(records))
+        try:
+            self._file.write(records)
+        except OSError as error:
+            self._file.fail(error)
 
     def _flush_often(self) -> None:
         while True:

@@ -18,7 +18,7 @@ from paychain.load.traffic.unique_amounts import Drawn, UniqueAmounts
 from paychain.model.scripts import Script, encode_script
 from paychain.payments.cards import TEST_CARDS, Card
 from paychain.payments.chance import draw, log_normal
-from paychain.payments.instrument import Instrument
+from paychain.payments.instrument import Instrument, published
 
 MERCHANTS = 20
 SECOND_PAYER = 128  # above any number of payments that one customer makes for one order
@@ -70,7 +70,7 @@ class Purchases:
             if self._unique is None
             else self._unique.of(number)
         )
-        instrument = self._card(number)
+        instrument = self._instrument(number)
         return Arrival(
             number=number,
             at_s=at_s,
@@ -111,10 +111,10 @@ class Purchases:
         amount = log_normal(draw(plan.seed, "amount", number), amounts.median, amounts.median * 8)
         return round(min(max(amount, amounts.least), amounts.most))
 
-    def _card(self, number: int) -> Card:
+    def _instrument(self, number: int) -> Instrument:
         plan = self._plan
         uniform = draw(plan.seed, "card", number)
-        cards: Sequence[Card] = TEST_CARDS
+        cards: Sequence[Instrument] = published(plan.network)
         if plan.recorded_schemes:
             cards = _cards_of(plan.recorded_schemes[number])
         elif plan.schemes:

@@ -73,6 +73,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     recorded_schemes: tuple[str, ...] = ()
     share: int = 0  # which of `shares` workers this is
     shares: int = 1
+    network: str = ""  # that payments go to addresses on; "": they are made with cards
     users: int = 0  # of the closed model, instead of arrivals; 0 in the open one
     think_median_s: float = 0.0
     think_p99_s: float = 0.0
@@ -206,6 +207,7 @@ def load_plan(
         unique_amounts=bool(chain.own_services()),
         recorded_merchants=tuple(each.merchant for each in payments if each.merchant),
         recorded_schemes=tuple(each.scheme for each in payments if each.scheme),
+        network=chain.network,
         users=load.users or 0,
         think_median_s=thinks.median if thinks else 0.0,
         think_p99_s=thinks.p99 if thinks else 0.0,

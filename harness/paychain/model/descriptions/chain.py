@@ -7,7 +7,8 @@ CHAIN: dict[str, dict[str, str]] = {
         "codes": "Response codes of its acquirers, and what they mean.",
         "chain": "The chain's name; also what `paychain run NAME` calls it.",
         "title": "The chain in a few words, for reports.",
-        "currency": "ISO 4217 code of every amount in this file and of every payment.",
+        "currency": "ISO 4217 code of every amount in this file and of every payment, or an asset "
+        "that moves on a ledger: USDC, USDT, EURC, ETH, TON, BTC.",
         "deadline": "How long the customer waits for a final answer.",
         "settles_within": "How long after the load a real run waits until nothing is in progress "
         "any more.",

@@ -1,23 +1,29 @@
-"""Own services in a review: their code is not known, only what they claim.
+"""Own services and payment providers in a review: only what is claimed or declared of them counts.
 
 The review reads an ordinary chain: each own service stands in it as a link whose calls do what is
 claimed, and otherwise what no finding can be made of. What is then found in settings that are
-nobody's claim is dropped, and what is found in a claim gets its place under `claims`.
+nobody's claim is dropped, and what is found in a claim gets its place under `claims`. So it is with
+the mocks of payment providers: no user can change a provider, and a default is only the mock's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel
 
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
+from paychain.model.own_services import providers_side
 from paychain.model.policy import Call, Claims
 from paychain.model.review.calls import paying_links
 from paychain.model.review.finding import Found, name_of
 from paychain.model.review.remedy import Change
-from paychain.model.service import OwnService
 
+# Weaknesses of a mock's policies: what an own service does then, its own code says.
+_OF_MOCKS = ("call_without_policy", "third_party_in_the_way", "closed_call_skipped")
 _DEPTH = 4  # keys of the path of a call: links, NAME, calls, OPERATION
 # Where a claim is missing: no wait, and every outcome cleared up. Neither leads to a finding.
 _SILENT: dict[str, object] = {
@@ -28,11 +34,15 @@ _SILENT: dict[str, object] = {
 
 
 def as_claimed(chain: Chain) -> Chain:
-    """The chain with what its own services claim in the place of policies."""
+    """The chain with what its own services claim in the place of policies.
+
+    And with what is declared of payment providers in the place of defaults.
+    """
     if not chain.own_services():
         return chain
+    theirs = providers_side(chain)
     links = {
-        name: link if link.service is None else _claiming(link)
+        name: _declaring(link) if name in theirs else _claiming(link) if link.service else link
         for name, link in chain.links.items()
     }
     claimed = chain.model_copy(update={"links": links})
@@ -46,6 +56,16 @@ def _claiming(link: Link) -> Link:
         for operation, call in link.calls.items()
     }
     return link.model_copy(update={"service": None, "calls": calls})
+
+
+def _declaring(link: Link) -> Link:
+    calls = {
+        operation: call.model_copy(
+            update={key: value for key, value in _SILENT.items() if not call.declares(key)}
+        )
+        for operation, call in link.calls.items()
+    }
+    return link.model_copy(update={"calls": calls})
 
 
 def _given(call: Call) -> dict[str, object]:
@@ -65,6 +85,8 @@ def of_own_services(chain: Chain, found: Found) -> Found | None:
     path, remedied = _declared(chain, found.path), _declared(chain, found.remedy.path)
     if path is None or remedied is None or _is_of_a_mock(own, found):
         return None
+    if _is_of(providers_side(chain), found) and not _is_in_file(chain, found.path):
+        return None
     if path == found.path and remedied == found.remedy.path:
         return found
     remedy = Change(remedied, found.remedy.value, found.remedy.action)
@@ -72,10 +94,28 @@ def of_own_services(chain: Chain, found: Found) -> Found | None:
     return replace(found, path=path, remedy=remedy, hint=hint)
 
 
-def _is_of_a_mock(own: Mapping[str, OwnService], found: Found) -> bool:
+def _is_of_a_mock(own: Collection[str], found: Found) -> bool:
     """Whether it is about a policy that only a mock could have."""
-    is_own = found.path[:1] == ("links",) and len(found.path) > 1 and found.path[1] in own
-    return is_own and found.kind == "call_without_policy"
+    return _is_of(own, found) and found.kind in _OF_MOCKS
+
+
+def _is_of(links: Collection[str], found: Found) -> bool:
+    return found.path[:1] == ("links",) and len(found.path) > 1 and found.path[1] in links
+
+
+def _is_in_file(chain: Chain, path: KeyPath) -> bool:
+    """Whether the file has what this path names, in a link; what lacks in a call is not there."""
+    if len(path) == _DEPTH and path[2] == "calls":
+        return False
+    place: Any = chain.links[str(path[1])]
+    for step in path[2:]:
+        if isinstance(place, BaseModel):
+            if step not in place.model_fields_set:
+                return False
+            place = getattr(place, str(step))
+        else:
+            place = place[step]
+    return True
 
 
 def _declared(chain: Chain, path: KeyPath) -> KeyPath | None:

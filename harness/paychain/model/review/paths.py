@@ -6,15 +6,23 @@ from typing import Literal
 
 from paychain.model.chain import Chain
 from paychain.model.fallbacks.step import Failover
+from paychain.model.named_calls import named
+from paychain.model.operations import RESOLVED
 from paychain.model.policy import Call
 
-WHILE_WAITING = ("forward", "screen", "authenticate", "tokenise", "authorise")
+# In the order in which they are made.
+WHILE_WAITING = ("forward", "serve", "tokenise", "screen", "authenticate", "authorise", "transfer")
 
 
 def calls_in_payment(chain: Chain, link: str) -> dict[str, Call]:
     """The calls a link makes one after the other while the customer waits."""
     calls = chain.calls_of(link)
-    return {operation: calls[operation] for operation in WHILE_WAITING if operation in calls}
+    return {
+        name: calls[name]
+        for operation in WHILE_WAITING
+        for name in named(operation, calls)
+        if not calls[name].aside
+    }
 
 
 def longest_work_s(chain: Chain, link: str, *, has_deadline: bool = False) -> float:
@@ -53,9 +61,9 @@ def longest_call_s(chain: Chain, operation: str, call: Call) -> float:
         # Without a connection in time it is tried again; the last try may wait for its answer.
         elif "refused" in retry.on and call.connect_timeout is not None:
             route_s += (call.connect_timeout + wait_s) * (retry.attempts - 1) + pauses_s
-    if operation == "authorise" and call.on_unknown == "resend":
+    if operation in RESOLVED and call.on_unknown == "resend":
         route_s += try_s
-    elif operation == "authorise" and call.on_unknown == "query":
+    elif operation in RESOLVED and call.on_unknown == "query":
         route_s += call.query.longest_s(call.timeout)
     hedged_s = call.hedge.after if call.hedge is not None else 0.0
     return (routes + len(call.shared_tenders)) * route_s + hedged_s

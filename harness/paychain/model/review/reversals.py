@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain
 from paychain.model.fallbacks.step import AnswerInstead
+from paychain.model.operations import RESOLVED
 from paychain.model.review.calls import DeclaredCall, declared_calls
 from paychain.model.review.finding import Found
 from paychain.model.review.remedy import Change, duration_text
+from paychain.payments.rails import RAILS
+from paychain.payments.rails.rail import WayOut
 from paychain.protocol.dialects.vendors import WITHOUT_QUERY
 
 # What is due is sent for at least so long: a process restarts, a standby takes over and DNS names
@@ -66,7 +69,7 @@ def reversal_given_up_early(chain: Chain) -> Iterator[Found]:
 
 
 def unknown_left_open(chain: Chain) -> Iterator[Found]:
-    """Authorisations that nobody reverses, queries or resends when their outcome is unknown.
+    """Authorisations and transfers whose unknown outcome nobody reverses, queries or resends.
 
     A link whose callers all reverse needs no reversals of its own: it passes theirs on. Where a
     caller leaves the outcome as it is, too, that caller is the one to change.
@@ -74,7 +77,7 @@ def unknown_left_open(chain: Chain) -> Iterator[Found]:
     covered = _cleared_by_callers(chain)
     for declared in declared_calls(chain):
         call = declared.call
-        is_left = declared.operation == "authorise" and call.on_unknown == "give_up"
+        is_left = declared.operation in RESOLVED and call.on_unknown == "give_up"
         if not is_left or declared.link in covered:
             continue
         # That a fallback goes on as well costs more, and is a finding of its own.
@@ -87,9 +90,14 @@ def unknown_left_open(chain: Chain) -> Iterator[Found]:
             subject=declared.subject,
             what=f"{declared.subject} leaves an unknown outcome as it is"
             + ("" if is_declared else ": on_unknown is give_up by default"),
-            hint="declare on_unknown: reverse",
-            remedy=Change(declared.at("on_unknown"), "reverse"),
+            hint=f"declare on_unknown: {_way_out(declared.operation)}",
+            remedy=Change(declared.at("on_unknown"), _way_out(declared.operation)),
         )
+
+
+def _way_out(operation: str) -> WayOut:
+    """The usual way out of an unknown outcome on the rail of an operation."""
+    return next(rail.on_unknown[0] for rail in RAILS.values() if operation in rail.makes)
 
 
 def query_not_offered(chain: Chain) -> Iterator[Found]:
@@ -113,13 +121,20 @@ def query_not_offered(chain: Chain) -> Iterator[Found]:
 
 
 def _cleared_by_callers(chain: Chain) -> set[str]:
-    """The links whose callers for an authorisation reverse it, or are the ones to change."""
+    """The links whose callers clear up behind them, or are the ones to change.
+
+    An authorisation is reversed there as well; a transfer that is sent again passes them once more.
+    """
     policies: dict[str, set[str]] = {}
     for declared in declared_calls(chain):
-        if declared.operation == "authorise":
+        if declared.operation in RESOLVED:
             for target in declared.call.targets:
                 policies.setdefault(target, set()).add(declared.call.on_unknown)
-    return {name for name, how in policies.items() if how <= {"reverse", "give_up"}}
+    return {
+        name
+        for name, how in policies.items()
+        if how <= {"reverse", "give_up"} or how <= {"resend", "give_up"}
+    }
 
 
 def is_reversed(declared: DeclaredCall) -> bool:

@@ -1,13 +1,15 @@
 """Rails: kinds of money that differ in what an operation does to it.
 
-A rail is a module with a table and a line here. Today there is one.
+A rail is a module with a table and a line here.
 """
 
 from __future__ import annotations
 
 from paychain.payments.rails.card import CARD
+from paychain.payments.rails.finality import AT_ONCE, Finality
+from paychain.payments.rails.ledger import LEDGER
 from paychain.payments.rails.rail import Rail
 
-RAILS: dict[str, Rail] = {rail.name: rail for rail in (CARD,)}
+RAILS: dict[str, Rail] = {rail.name: rail for rail in (CARD, LEDGER)}
 
-__all__ = ["CARD", "RAILS", "Rail"]
+__all__ = ["AT_ONCE", "CARD", "LEDGER", "RAILS", "Finality", "Rail"]

@@ -13,4 +13,5 @@ CARD = Rail(
         "capture": Verb.MOVE,
         "refund": Verb.RETURN,
     },
+    on_unknown=("reverse", "query", "resend"),
 )

@@ -6,7 +6,7 @@ payment and gives a finding or None. Source: docs/domain.md §2.5 (I1 to I13).
 
 from __future__ import annotations
 
-from paychain.payments.rules import amounts, books, charges, conduct, own_services
+from paychain.payments.rules import amounts, books, charges, conduct, own_services, payouts
 from paychain.payments.rules.authorisation import Authorisation, authorisations
 from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import (
@@ -38,6 +38,7 @@ ALL_RULES = (
     conduct.completed,
     conduct.retry_limits_kept,
     conduct.no_authorisation_after_failed_authentication,
+    conduct.closed_calls_stay_closed,
     conduct.stand_in_within_limits,
     conduct.stand_in_advised,
     conduct.fallbacks_within_limits,
@@ -46,13 +47,27 @@ ALL_RULES = (
     own_services.paid_orders_have_the_amount,
     own_services.no_order_lost_with_its_webhook,
     own_services.no_forged_webhook_acted_on,
+    own_services.no_charge_after_a_decline,
     own_services.one_key_for_one_payment,
+    payouts.sent_once,
+    payouts.no_payout_without_funding,
+    payouts.reservation_kept_until_dead,
+    payouts.reported_once_and_right,
+    payouts.sequence_without_gaps,
+    payouts.legs_balance,
+)
+# Broken by money that is held where its caller did not learn so.
+OF_UNKNOWN = (
+    charges.no_double_charge.name,
+    charges.no_orphaned_authorisation.name,
+    own_services.no_charge_after_a_decline.name,
 )
 RULES: dict[str, Rule] = {rule.name: rule for rule in ALL_RULES}
 AT_ANY_TIME = frozenset(rule.name for rule in ALL_RULES if rule.judged == "at_any_time")
 
 __all__ = [
     "AT_ANY_TIME",
+    "OF_UNKNOWN",
     "RULES",
     "Authorisation",
     "Finding",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from paychain.payments.money import share_of, written
+from paychain.payments.money import written
 from paychain.payments.rules.authorisation import Authorisation
 from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import Finding, Reconciled
@@ -71,10 +71,7 @@ def captured_within_authorised(payment: Reconciled) -> Finding | None:
     Source: docs/domain.md §1.7 (no over-capture) and §2.5 (I9).
     """
     for entry, link, position in _positions(payment):
-        permitted = share_of(position.authorised_minor, payment.overcapture.get(link, 0.0))
-        # Beyond a hold that was released nothing is permitted, however little was captured of it.
-        beyond = max(0, position.captured_minor - position.authorised_minor)
-        if over := position.over_captured_minor - min(permitted, beyond):
+        if over := position.over_captured(payment.overcapture.get(link, 0.0)):
             took = payment.money(position.captured_minor)
             held = payment.money(max(0, position.captured_minor - over))
             text = f"{link} captured {took} of {held} held under {entry.reference}"

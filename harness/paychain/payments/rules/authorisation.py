@@ -56,11 +56,14 @@ class Authorisation:
         is_promise = settling and not settling & self.positions.keys()
         return None if is_promise else position
 
-    @property
-    def is_sound(self) -> bool:
-        """All books booked one amount, and each keeps the laws by itself."""
+    def is_sound(self, overcapture: Mapping[str, float]) -> bool:
+        """All books booked one amount, and each keeps the laws by itself.
+
+        `overcapture`: how much more than it holds a link may capture, as a share of the hold.
+        """
         return len(self.amounts) <= 1 and all(
-            position.is_sound for position in self.positions.values()
+            position.is_sound(overcapture.get(link, 0.0))
+            for link, position in self.positions.items()
         )
 
 

@@ -10,6 +10,7 @@ from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules.rule import Recorded
 
+_GOES_ON = (DecisionKind.SKIP, DecisionKind.LAST_KNOWN, DecisionKind.DEFAULT)
 _LIMITED = (DecisionKind.SKIP, DecisionKind.EXEMPT, DecisionKind.QUEUE)
 _WITHOUT_ISSUER = (MovementKind.STOOD_IN, MovementKind.STORED, MovementKind.ADVISED)
 
@@ -32,6 +33,11 @@ def authentication_failed(payment: Recorded) -> bool:
     )
 
 
+def went_on_without_a_call(payment: Recorded) -> bool:
+    """A link went on without a call: it matters whether before the authorisation or after it."""
+    return any(decision.kind in _GOES_ON for decision in payment.decisions)
+
+
 def accepted_without_the_issuer(payment: Recorded) -> bool:
     """A link approved in the issuer's place: it matters how often it did so before."""
     return any(move.kind in _WITHOUT_ISSUER for move in payment.movements)
@@ -43,6 +49,16 @@ def another_amount_in_the_merchants_book(payment: Recorded) -> bool:
         decision.kind is DecisionKind.BOOKED_PAID and decision.detail == "another amount"
         for decision in payment.decisions
     )
+
+
+def reserved(payment: Recorded) -> bool:
+    """Something was reserved: it matters what else was."""
+    return any(move.kind is MovementKind.RESERVED for move in payment.movements)
+
+
+def freed(payment: Recorded) -> bool:
+    """A reservation was freed: it matters when."""
+    return any(move.kind is MovementKind.FREED for move in payment.movements)
 
 
 def limited_fallback_used(payment: Recorded) -> bool:

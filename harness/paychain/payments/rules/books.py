@@ -11,9 +11,10 @@ from paychain.payments.rules.rule import money_rule
 def books_agree(payment: Reconciled) -> Finding | None:
     """An authorisation stands in the books of all links that took part, or in none.
 
-    It stands where it was approved and not released since, however much of it was captured. A link
-    whose hold has expired differs from the others by right. Books that break a law by themselves
-    are not compared. What a card holds stands in some merchant's book, too, or nobody collects it.
+    It stands where it was approved and not released since, however much of it was captured, and
+    what is not captured is held by all of them. A link whose hold has expired differs from the
+    others by right. Books that break a law by themselves are not compared. What a card holds stands
+    in some merchant's book, too, or nobody collects it.
     Source: docs/domain.md §2.5 (I5); DORA, Regulation (EU) 2022/2554, Art. 12(7).
     """
     # Money that is held twice, or of nobody, or missing, is a finding of its own. Of an order with
@@ -21,7 +22,7 @@ def books_agree(payment: Reconciled) -> Finding | None:
     if payment.is_double_charged or (payment.is_misheld and not payment.is_part):
         return None
     for entry in payment.authorisations:
-        if not entry.is_sound:
+        if not entry.is_sound(payment.overcapture):
             continue
         expired = {link for link, position in entry.positions.items() if position.is_expired}
         standing = {
@@ -44,7 +45,30 @@ def books_agree(payment: Reconciled) -> Finding | None:
         if standing and missing:
             text = f"{entry.reference} is missing in the book of {', '.join(sorted(missing))}"
             return Finding.of(payment, payment.amount_minor, text)
+        # What stays held after the last capture is an orphan, whoever else has released it.
+        finding = None if payment.remainder_minor else _held_apart(payment, entry)
+        if finding is not None:
+            return finding
     return None
+
+
+def _held_apart(payment: Reconciled, entry: Authorisation) -> Finding | None:
+    """The rest of an authorisation that one link still holds and another has released.
+
+    Where links took different amounts, what is left to hold differs for that reason alone.
+    """
+    positions = {
+        link: position for link, position in entry.positions.items() if not position.is_expired
+    }
+    if len({position.net_minor for position in positions.values()}) != 1:
+        return None
+    by_held = sorted((position.held_minor, link) for link, position in positions.items())
+    (least_minor, least), (most_minor, most) = by_held[0], by_held[-1]
+    if least_minor == most_minor:
+        return None
+    held, other = payment.money(most_minor), payment.money(least_minor)
+    text = f"{most} holds {held} under {entry.reference}, {least} {other}"
+    return Finding.of(payment, most_minor - least_minor, text)
 
 
 def _is_undecided(payment: Reconciled, entry: Authorisation) -> bool:
@@ -88,6 +112,8 @@ def repeats_without_effect(payment: Reconciled) -> Finding | None:
         if follow_up.keys > 1:
             text = f"{follow_up.link} sent the {follow_up.operation} {follow_up.name}"
             return Finding.of(payment, 0, f"{text} under {follow_up.keys} keys")
+    if payment.captured_again:
+        return Finding.of(payment, 0, "; ".join(payment.captured_again))
     return None
 
 

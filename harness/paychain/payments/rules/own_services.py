@@ -103,6 +103,22 @@ def no_forged_webhook_acted_on(payment: Reconciled) -> Finding | None:
     return Finding.of(payment, book.amount_minor or payment.agreed_minor, text)
 
 
+@money_rule("No charge after a decline", judged="at_the_end", beyond=None, needs="own service")
+def no_charge_after_a_decline(payment: Reconciled) -> Finding | None:
+    """Of a payment that the customer saw declined nothing is held or taken in the end.
+
+    It is judged for each payment: that the customer ordered again, and now pays twice, does not
+    hide that the first answer was wrong. Nor does it matter what the merchant's books have: the
+    customer was sent away. A decline is what `pays` describes as declined or rejected.
+    Source: docs/domain.md §2.5 (I2, I6) and docs/own-services.md.
+    """
+    held_minor = payment.exposure_minor
+    if not payment.shown_declined or not held_minor:
+        return None
+    held = payment.money(held_minor)
+    return Finding.of(payment, held_minor, f"{held} held, and the customer saw a decline")
+
+
 @money_rule("One key for one payment", judged="at_any_time", beyond=None, needs="own service")
 def one_key_for_one_payment(payment: Reconciled) -> Finding | None:
     """An idempotency key belongs to one payment.

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from paychain.payments.journal import Movement, MovementKind, Verb
+from paychain.payments.money import share_of
 
 # A second execution of the same request is marked, by a link without idempotency keys ("c1~2") or
 # by a merchant's second trigger with a key of its own ("c1~webhook").
@@ -80,12 +81,21 @@ class Position:
             or self.is_expired
         )
 
-    @property
-    def is_sound(self) -> bool:
-        """Whether this book alone keeps the laws, so that others may be compared with it."""
+    def over_captured(self, share: float) -> int:
+        """Captured beyond what was held then, and beyond `share` of the hold on top of it."""
+        permitted_minor = share_of(self.authorised_minor, share)
+        # Beyond a hold that was released nothing is permitted, however little was captured of it.
+        beyond_minor = max(0, self.captured_minor - self.authorised_minor)
+        return self.over_captured_minor - min(permitted_minor, beyond_minor)
+
+    def is_sound(self, overcapture: float) -> bool:
+        """Whether this book alone keeps the laws, so that others may be compared with it.
+
+        `overcapture`: how much more than it holds its link may capture, as a share of the hold.
+        """
         return self.holds <= 1 and not (
             self.over_released_minor
-            or self.over_captured_minor
+            or self.over_captured(overcapture)
             or self.unreleased_minor
             or self.rebooked_minor
         )

@@ -17,6 +17,7 @@ from paychain.payments.money import written
 from paychain.payments.retry_limits import Presentation
 from paychain.payments.rules.authorisation import Authorisation
 from paychain.payments.rules.follow_ups import FollowUp
+from paychain.payments.rules.on_chain import OnChain
 from paychain.payments.rules.position import PART, Position
 
 
@@ -63,7 +64,8 @@ class Reconciled:
 
     The rest is evidence beside the books (see `traces`): presentations of the instrument with
     whether each was declined, calls that stayed unknown, authorisations after a failed
-    authentication, what had to follow, stand-in approvals, fallbacks taken beyond a limit.
+    authentication or without a call that must fail closed (`opened`), what had to follow, stand-in
+    approvals, fallbacks taken beyond a limit.
     """
 
     payment: str
@@ -80,6 +82,7 @@ class Reconciled:
     payments: Sequence[str] = ()  # of an order with several, in the order of their ids
     is_part: bool = False  # its order has other payments, too
     shown_minor: int = 0
+    shown_declined: bool = False  # a final "no", not merely no approval
     overcapture: Mapping[str, float] = field(default_factory=dict)
     tenders: Mapping[tuple[str, str], int] = field(default_factory=dict)
     scheme: str = ""
@@ -89,11 +92,14 @@ class Reconciled:
     presentations: Sequence[tuple[Presentation, bool]] = ()
     unresolved: Sequence[str] = ()
     unauthenticated: Sequence[str] = ()
+    opened: Sequence[str] = ()
     follow_ups: Sequence[FollowUp] = ()
     stood_in: Sequence[StoodIn] = ()
     beyond_limits: Sequence[str] = ()
     book: MerchantsBook | None = None
+    on_chain: OnChain | None = None
     reused_keys: Sequence[str] = ()
+    captured_again: Sequence[str] = ()
     unsigned_webhooks: Sequence[str] = ()
     lost_webhooks: Sequence[str] = ()
 
@@ -101,6 +107,7 @@ class Reconciled:
         """Hold what every rule may rely on."""
         assert self.amount_minor >= 0
         assert self.shown_approved or not self.shown_minor  # only an approval shows an amount
+        assert not (self.shown_approved and self.shown_declined)
 
     def part_minor(self, entry: Authorisation) -> int:
         """What one authorisation should be about: all of the payment, or its tender.
@@ -168,6 +175,8 @@ class Reconciled:
     def is_orphaned(self) -> bool:
         """Money is held, and the customer knows of no approval, nor does the merchant's book."""
         is_known = self.shown_approved or (self.book is not None and self.book.is_paid)
+        # What is paid out is known to whoever asks, however late that was.
+        is_known |= self.on_chain is not None and "approved" in self.on_chain.reported
         return not is_known and self.exposure_minor > 0 and not self.is_double_charged
 
     @property
@@ -205,7 +214,12 @@ class Reconciled:
 
     @property
     def has_had_money(self) -> bool:
-        """Money is held or taken for it, or was, wherever it went since."""
+        """Money is held or taken for it, or was, wherever it went since.
+
+        A payout has its money on the ledger, whatever became of its reservation.
+        """
+        if self.on_chain is not None:
+            return bool(self.on_chain.standing)
         return any(position.was_there for position in self._moneys())
 
     @property
@@ -311,6 +325,7 @@ def of_order(payments: Sequence[Reconciled]) -> Reconciled:
         payments=[payment.payment for payment in payments],
         shown_minor=shown_minor,
         follow_ups=[follow_up for payment in payments for follow_up in payment.follow_ups],
+        on_chain=next((payment.on_chain for payment in payments if payment.on_chain), None),
         book=_of_books([payment.book for payment in payments if payment.book is not None]),
         lost_webhooks=[lost for payment in payments for lost in payment.lost_webhooks],
     )

@@ -17,6 +17,7 @@ from paychain.report.drawings.flows import (
 )
 from paychain.report.drawings.layout import Layout, Room, lay_out
 from paychain.report.drawings.palette import EXTENTS
+from paychain.report.result import LinkNode
 
 BOX, TALL = 128, 46  # px: width and height of a link
 WIDTH = 964  # px of the page: columns share it while each keeps room for its labels
@@ -24,6 +25,7 @@ MIN_STEP, MAX_STEP = 162, 210  # px from column to column
 CROWDED = 4  # links in a column; bands between fuller columns need more room to turn
 STEP_PER_LINK = 10  # px more from column to column for each further link
 GAP, EDGE = 12, 12  # px
+INSET = 3  # px from the border of an own service to its second one
 LINE = 14  # px of a line of labels
 MAX_BAND, MIN_BAND = 16.0, 1.5  # px
 
@@ -65,10 +67,10 @@ def chain_map(result: Traffic) -> str:
     )
     _extents(drawing, result, layout, spots, rooms)
     _bands(drawing, between, layout, spots, step)
-    roles = {link.name: link.role for link in result.chain.links}
+    nodes = {link.name: link for link in result.chain.links}
     faults = affected_links(result)
     for name, spot in spots.items():
-        _box(drawing, spot, name, roles.get(name, ""), reached(name, between, result))
+        _box(drawing, spot, name, nodes.get(name), reached(name, between, result))
         if name in faults:
             _bolt(drawing, spot, f"affected by {', '.join(faults[name])}")
         _drops(drawing, spot, breaks.get(name, []), step)
@@ -97,9 +99,22 @@ def _drops(drawing: Drawing, spot: Spot, drops: list[Drop], step: float) -> None
         )
 
 
-def _box(drawing: Drawing, spot: Spot, name: str, role: str, reached: str) -> None:
+def _box(drawing: Drawing, spot: Spot, name: str, node: LinkNode | None, reached: str) -> None:
+    """A link, or the customer without a node; an own service has a second border."""
     top = spot.middle - TALL / 2
-    drawing.rect(spot.x, top, BOX, TALL, fill="bg", stroke="ink", radius=7, title=f"{name} {role}")
+    is_own = node is not None and node.is_own
+    title = " ".join(filter(None, (name, node.role if node else "", "own service" * is_own)))
+    drawing.rect(spot.x, top, BOX, TALL, fill="bg", stroke="ink", radius=7, title=title)
+    if is_own:
+        drawing.rect(
+            spot.x + INSET,
+            top + INSET,
+            BOX - 2 * INSET,
+            TALL - 2 * INSET,
+            stroke="cool",
+            radius=5,
+            title=title,
+        )
     middle = spot.x + BOX / 2
     drawing.text(middle, top + 20, name, size=13, anchor="middle", is_bold=True, room=BOX - 10)
     drawing.text(middle, top + 36, reached, colour="muted", size=11, anchor="middle")
@@ -172,9 +187,14 @@ def _extents(
     rooms: dict[str, Room],
 ) -> None:
     """A background behind the links of each provider: one box, or several if others are between."""
-    by_link = {link.name: link.provider for link in result.chain.links}
-    for number, (provider, kind) in enumerate(result.chain.providers.items()):
-        hosted = [name for name, runs_on in by_link.items() if runs_on == provider]
+    kinds = result.chain.providers
+    by_link = {link.name: link.depends_on for link in result.chain.links}
+    # Boxes of several providers would lie on each other: links that name the same ones share a box.
+    several = [named for named in by_link.values() if len(named) > 1]
+    for number, named in enumerate(dict.fromkeys([*((name,) for name in kinds), *several])):
+        hosted = [name for name, depends_on in by_link.items() if depends_on == named]
+        provider = ", ".join(named)
+        kind = ", ".join(kinds.get(name, "") for name in named)
         fill = EXTENTS[number % len(EXTENTS)]
         for group in _groups(hosted, layout, spots):
             left = min(spots[name].x for name in group) - 7

@@ -9,6 +9,7 @@ from paychain.model.chain import CUSTOMER, Chain
 from paychain.model.review import ReviewFinding
 from paychain.report.drawings.drawing import Drawing
 from paychain.report.drawings.layout import Layout, Room, lay_out
+from paychain.report.text.chain_tree import role_words
 
 BOX, TALL, STEP, GAP, EDGE, LEGEND = 140, 62, 240, 18, 14, 24  # px
 
@@ -109,7 +110,7 @@ def _draw_link(
     x, room = left + BOX / 2, BOX - 10
     drawing.text(x, top + 21, name, size=13, anchor="middle", is_bold=True, room=room)
     link = chain.links.get(name)  # the customer is none
-    facts = (link.role, link.provider or "") if link is not None else ()
+    facts = (role_words(link), ", ".join(link.depends_on)) if link is not None else ()
     for number, fact in enumerate(facts):
         y = top + 37 + 15 * number
         drawing.text(x, y, fact, colour="muted", size=11, anchor="middle", room=room)

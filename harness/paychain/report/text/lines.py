@@ -6,9 +6,10 @@ A line is indented by two spaces for each level below the first.
 from __future__ import annotations
 
 from paychain.analysis.judge import not_final
-from paychain.analysis.measures.measures import FallbackMeasure, MoneyFinding
+from paychain.analysis.measures.measures import FallbackMeasure, MoneyFinding, MoneyRule
 from paychain.declaration.quantity import count
 from paychain.payments.money import written
+from paychain.payments.rules import OF_UNKNOWN
 from paychain.report.result import Result
 from paychain.report.text.wording import (
     back_to_normal,
@@ -76,12 +77,24 @@ def money_lines(result: Result) -> list[str]:
             f"  {finding.payment}: {finding.text}{_vendor_names(finding)}"
             for finding in rule.payments[:MAX_FINDINGS]
         ]
+        # Of money that is held twice or for nobody it is the reason, and says what to change.
+        if rule.unknown and rule.rule in OF_UNKNOWN:
+            lines.append(f"  outcome not learnt by the caller: {_unknown_calls(rule)}")
     held = sum(rule.passed is True for rule in result.money.rules)
     lines.append(f"✓ {count(held, 'other money rule' if broken else 'money rule')} held")
     unjudged = sum(rule.passed is None for rule in result.money.rules)
     if unjudged:
         lines.append(f"– {count(unjudged, 'money rule')} not judged: {not_final(result.money)}")
     return lines
+
+
+def _unknown_calls(rule: MoneyRule) -> str:
+    """`shop → stripe (HTTP 503) in 12 payments, customer → shop (timeout) in 3 payments`."""
+    return ", ".join(
+        f"{unknown.caller} → {unknown.callee} ({failure_name(unknown.result, unknown.code)}) in "
+        f"{count(unknown.payments, 'payment')}"
+        for unknown in rule.unknown[:MAX_FINDINGS]
+    )
 
 
 def _fallback(fallback: FallbackMeasure) -> str:

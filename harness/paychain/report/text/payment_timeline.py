@@ -29,6 +29,8 @@ _ROUTINE = (
     DecisionKind.FOLLOW_UP_SENT,
     DecisionKind.FOLLOW_UP_ACKNOWLEDGED,
     DecisionKind.WEBHOOK_ACCEPTED,
+    DecisionKind.SIGNED,
+    DecisionKind.REPORTED,
 )
 _FOLLOW_UPS = {
     DecisionKind.FOLLOW_UP_DUE: "due",
@@ -43,6 +45,9 @@ _DECISIONS = {
     DecisionKind.FAILOVER: "failed over",
     DecisionKind.SKIP: "continued without the call",
     DecisionKind.EXEMPT: "continued under an exemption",
+    DecisionKind.LAST_KNOWN: "continued with the last known answer",
+    DecisionKind.DEFAULT: "continued with its default",
+    DecisionKind.LEFT_OUT: "did not wait for the answer of",
     DecisionKind.DECLINE: "declined as a fallback",
     DecisionKind.EXHAUSTED: "had no fallback left",
     DecisionKind.GAVE_UP: "left the outcome unknown",
@@ -63,6 +68,9 @@ _DECISIONS = {
     DecisionKind.BOOKED_UNPAID: "does not have the order as paid in its books",
     DecisionKind.KEY_REUSED: "sent the idempotency key of another payment to",
     DecisionKind.REPEATED_WITHOUT_KEY: "sent it again without an idempotency key to",
+    DecisionKind.CAPTURED_AGAIN: "sent a further capture of the same money to",
+    DecisionKind.SIGNED: "signed a transfer for",
+    DecisionKind.REPORTED: "reports from now on",
     DecisionKind.WEBHOOK_FORGED: "sent a webhook with a wrong signature to",
 }
 

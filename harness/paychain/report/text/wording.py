@@ -35,6 +35,7 @@ MAX_REASONS = 3  # in the headline: more do not fit the first screen
 _BROKEN_RULES = {
     "no_double_charge": "{broken} charged more than once, {amount} too much",
     "no_orphaned_authorisation": "{amount} held for {broken} never confirmed to the customer",
+    "no_charge_after_a_decline": "{broken} declined to the customer and charged, {amount}",
     "no_approval_without_money": "{broken} approved without money behind them, {amount}",
     "customer_saw_the_amount": "{broken} confirmed with the wrong amount, off by {amount}",
     "amounts_equal": "{broken} booked with different amounts or currencies, off by {amount}",
@@ -92,7 +93,7 @@ def required(text: str) -> str:
 
 def unbroken(text: str) -> str:
     """The text with no line break possible between a number and its unit."""
-    return re.sub(r"(?<=\d) (?=(?:%|ms|s|[A-Z]{3})(?:\W|$))|(?<=[≥≤<>]) ", "\u00a0", text)
+    return re.sub(r"(?<=\d) (?=(?:%|ms|s|[A-Z]{3,5})(?:\W|$))|(?<=[≥≤<>]) ", "\u00a0", text)
 
 
 def tolerance_title(tolerance: ToleranceResult) -> str:

@@ -18,6 +18,7 @@ from paychain.model.fallbacks.failover import FailoverTo
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.split import Split
 from paychain.model.fallbacks.step import Failover, LocalStep
+from paychain.model.operations import RESOLVED
 from paychain.model.policy import Call, Retry
 from paychain.payments.codes import NOT_FOUND, names_a_duplicate
 from paychain.payments.journal import DecisionKind
@@ -74,6 +75,7 @@ class PolicyCall:
         self._declared = declared
         self._reversals = reversals
         self._may_hold = operation == "authorise" or declared.reverses(operation)
+        self._has_to_resolve = self._may_hold or operation in RESOLVED
         self._reverses_unknown = declared.reverses(operation)
         self._background = background
         self._decisions = Decisions(context, operation)
@@ -158,6 +160,8 @@ class PolicyCall:
         else:
             end = await self._hedged.execute(request, parent)
         if end.reply.result.worked:
+            if self._fallbacks.remembers and end.reply.result is _APPROVED:
+                self._fallbacks.note_answer()
             return end
         preferred = preference.to if preference is not None else None
         return await self._fall_back(end, request, parent, preferred)
@@ -255,7 +259,7 @@ class PolicyCall:
             return CallEnd(reply=reply, request=request, standing=(attempt.sent,))
         # Declined, or proved not to have been executed, or an operation that moves no money:
         # nothing to resolve.
-        if attempt.worked or not attempt.is_unknown or not self._may_hold:
+        if attempt.worked or not attempt.is_unknown or not self._has_to_resolve:
             return CallEnd(reply=reply, request=request)
         found: Reply | None = None
         match declared.on_unknown:

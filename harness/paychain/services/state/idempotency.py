@@ -42,7 +42,7 @@ class ProviderModel:
     in_flight: int | None = CONFLICT  # None: the repeat waits for the first
     mismatch: int | None = None  # same key, other body
     replay_header: str = ""
-    continues: bool = False  # a repeat continues failed work instead of beginning anew
+    continues: bool = False  # a repeat continues failed work: what was done is not done again
     requires_key: bool = False
     longest_key: int | None = None
 
@@ -122,6 +122,7 @@ class _Known:
     since_s: float
     executions: int = 1
     given: AnswerOrError | None = None  # None while the work goes on
+    done: Answer | None = None  # what came of it, whatever its caller got to see
     awaited: asyncio.Future[AnswerOrError] | None = None  # by repeats that came meanwhile
 
 
@@ -180,15 +181,42 @@ class IdempotencyStore:
             return _replayed(known.given, model.replay_header)
         # The first outcome was not stored. Some providers continue the work they had begun, others
         # begin anew, and may charge a second time.
-        again = 1 if model.continues else known.executions + 1
-        return await self._work(key, request, work, again)
+        if model.continues:
+            return await self._work(key, request, work, 1, known.done)
+        return await self._work(key, request, work, known.executions + 1)
+
+    def done(self, operation: str, request: PaymentRequest) -> Answer | None:
+        """What a request has made before, where its repeat continues the work; None: nothing.
+
+        An error that came after the work, or another answer in its place, hid it from the caller.
+        """
+        known = self._continued(operation, request)
+        return known.done if known is not None else None
+
+    def note(self, operation: str, request: PaymentRequest, made: AnswerOrError) -> None:
+        """Remember what a request made, before a fault hides it from the caller."""
+        known = self._continued(operation, request)
+        if known is not None and isinstance(made, Answer):
+            assert self._model is not None  # or no work is continued
+            known.done = made if self._model.stores(made) else None
+
+    def _continued(self, operation: str, request: PaymentRequest) -> _Known | None:
+        if self._model is None or not self._model.continues or not request.key:
+            return None
+        return self._known.get((operation, request.key))
 
     async def _work(
-        self, key: tuple[str, str], request: PaymentRequest, work: Work, number: int
+        self,
+        key: tuple[str, str],
+        request: PaymentRequest,
+        work: Work,
+        number: int,
+        done: Answer | None = None,
     ) -> AnswerOrError:
         """Do the work. The second execution for a key is a payment of its own, as is the third."""
         is_compared = self._model is not None and self._model.mismatch is not None
-        known = _Known(_body(request) if is_compared else (), self._now_s(), number)
+        body = _body(request) if is_compared else ()
+        known = _Known(body, self._now_s(), executions=number, done=done)
         self._known[key] = known
         self._known.move_to_end(key)
         if number > 1 and key[0] in _MAKES:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from paychain.wire.http import WireError
-from tests.support.stripe_links import StripeLinks, on_stripe
+from tests.support.stripe_links import Shown, StripeLinks, on_stripe
 from tests.support.vendor_links import payment
 
 
@@ -40,6 +40,36 @@ def test_a_stored_error_comes_again_although_the_money_moved() -> None:
         ("authorised", f"{payment(1)}-2"),
         ("captured", f"{payment(1)}-2"),
     ]
+
+
+@pytest.mark.parametrize("model", ["stripe-v2", "keyed"])
+@pytest.mark.parametrize("capture", ["automatic", "manual"])
+def test_a_link_that_continues_failed_work_does_nothing_twice(model: str, capture: str) -> None:
+    async def repeated(links: StripeLinks, path: str, fields: dict[str, str], key: str) -> Shown:
+        links.inject("http_error", status=500, after_work=True)
+        assert [(await links.post(path, fields, key=key)).status for _ in range(2)] == [500, 500]
+        links.heal("http_error")
+        return await links.post(path, fields, key=key)
+
+    async def scenario(links: StripeLinks) -> None:
+        fields = {"amount": "1000", "currency": "eur", "payment_method": "pm_card_visa"}
+        fields |= {"confirm": "true", "capture_method": capture}
+        fields["metadata[order]"] = payment(1)
+        paid = await repeated(links, "payment_intents", fields, "k1")
+        assert paid.status == 200
+        if capture == "manual":
+            taken = await repeated(links, f"payment_intents/{paid['id']}/capture", {}, "k2")
+            assert taken["status"] == "succeeded"
+        asked = {"payment_intent": paid["id"], "amount": "100"}
+        assert (await repeated(links, "refunds", asked, "k3"))["status"] == "succeeded"
+
+    links = on_stripe(scenario, psp=f"idempotency: {model}")
+    for link in ("psp", "issuer"):
+        assert links.booked(link) == [
+            ("authorised", f"{payment(1)}-1", 1000),
+            ("captured", f"{payment(1)}-1", 1000),
+            ("refunded", f"{payment(1)}-1", 100),
+        ]
 
 
 def test_an_error_in_front_of_the_link_uses_up_no_key() -> None:

@@ -1,0 +1,104 @@
+"""The SQLite connection of run.db: somebody else may read or lock the file meanwhile."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from paychain.payments.errors import UserError
+
+PAGE_BYTES = 16_384  # fewer, longer reads: judging a million payments takes 8 % less time
+CACHE_KB = 100_000  # of pages; indexes are sorted in as much
+LOCKED_WITHIN_MS = 60_000  # a lock of somebody else is waited for, where nothing is urgent
+URGENT_MS = 20  # while faults are to be switched in time
+READ_WITHIN_MS = 2_000  # for readers to end, before the file is copied instead
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def create(path: Path, version: int) -> sqlite3.Connection:
+    """A new, empty database. Raises sqlite3.Error."""
+    connection = sqlite3.connect(path, timeout=LOCKED_WITHIN_MS / 1e3)
+    connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    _prepare(connection)
+    connection.execute(f"PRAGMA user_version={version}")
+    return connection
+
+
+def open_(path: Path, version: int, *, is_read_only: bool) -> sqlite3.Connection:
+    """A database that exists, whatever is in its name.
+
+    Raises UserError when it is none, or of another version.
+    """
+    # In a URI, `?`, `#` and `%` of a name would mean something else.
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if is_read_only else 'rw'}"
+    try:
+        connection = sqlite3.connect(uri, uri=True, timeout=LOCKED_WITHIN_MS / 1e3)
+        ((found,),) = connection.execute("PRAGMA user_version")
+    except sqlite3.Error as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    if found != version:
+        connection.close()
+        what = f"{path} has format {found}, this paychain reads format {version}"
+        raise UserError(what, hint="open it with the version that ran it, or run it again")
+    if not is_read_only:
+        _prepare(connection)
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    # A process that dies loses nothing by this; only a power cut could, and spools are at hand.
+    connection.execute("PRAGMA synchronous=OFF")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KB}")
+
+
+def begin_at_once(connection: sqlite3.Connection) -> bool:
+    """Begin to write unless somebody else has the file locked; whether that worked.
+
+    Raises sqlite3.Error for everything else.
+    """
+    if connection.in_transaction:
+        return True
+    connection.execute(f"PRAGMA busy_timeout={URGENT_MS}")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode not in _BUSY:
+            raise
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={LOCKED_WITHIN_MS}")
+    return True
+
+
+def empty_log(connection: sqlite3.Connection) -> None:
+    """Write everything to the one file; as much of it as readers of the file permit."""
+    connection.commit()
+    connection.execute(f"PRAGMA busy_timeout={READ_WITHIN_MS}")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.execute(f"PRAGMA busy_timeout={LOCKED_WITHIN_MS}")
+
+
+def close_in_one_file(connection: sqlite3.Connection, path: Path | None) -> None:
+    """Close, and leave one file without a log beside it. `path` None: it is in memory.
+
+    Somebody who still reads the file keeps the old one; a copy takes its place. Raises
+    sqlite3.Error or OSError.
+    """
+    connection.execute(f"PRAGMA busy_timeout={READ_WITHIN_MS}")
+    try:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.OperationalError as error:
+        if path is None or error.sqlite_errorcode not in _BUSY:
+            raise
+        copy = path.with_suffix(".copy")
+        with closing(sqlite3.connect(copy)) as other:
+            connection.backup(other)
+            other.execute("PRAGMA journal_mode=DELETE")
+        connection.close()
+        copy.replace(path)
+        for log in ("wal", "shm"):
+            path.with_name(f"{path.name}-{log}").unlink(missing_ok=True)
+    else:
+        connection.close()

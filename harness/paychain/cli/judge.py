@@ -1,0 +1,31 @@
+"""paychain judge: judge a run again, from its run.db."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from paychain.cli.exit_codes import ExitCode
+from paychain.cli.options import RunFolder
+
+
+def judge(
+    run: RunFolder,
+    json: Annotated[bool, typer.Option("--json", help="print result.json")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print only the verdict")] = False,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="exit 0 even if a tolerance or money rule failed")
+    ] = False,
+) -> None:
+    """Judge a run again from its run.db, such as one whose process was killed, and report it.
+
+    Example: paychain judge reports/20261123T200000Z-card-ecommerce-steady
+    """
+    from paychain.cli.run import print_run
+    from paychain.runs.judge import judge_run
+
+    finished = judge_run(run)
+    print_run(finished, None, as_json=json, is_quiet=quiet)
+    code = ExitCode.of_verdict(finished.result.verdict)
+    raise typer.Exit(ExitCode.PASS if code is ExitCode.FAIL and exit_zero else code)

@@ -1,0 +1,20 @@
+"""`halt`: the ledger makes no blocks."""
+
+from __future__ import annotations
+
+from paychain.faults.kind import Facts, Search, StateFaultKind
+
+
+class Halt(StateFaultKind):
+    """The ledger makes no blocks, and everybody reaches it: its nodes answer with the last one.
+
+    Transfers are taken into its pool, and mined in the first block afterwards.
+    """
+
+    facts = Facts(
+        meaning="makes no blocks, answers all the same",
+        switch=({},),
+        search=Search(rank=14),
+    )
+    roles = frozenset({"ledger"})
+    lasts = True

@@ -1,0 +1,32 @@
+"""`reorg`: the ledger replaces its last blocks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from paychain.declaration.quantity import Share
+from paychain.faults.kind import Facts, Search, StateFaultKind
+
+
+class Reorg(StateFaultKind):
+    """The ledger replaces its last blocks when the fault begins: their transfers are undone.
+
+    Most wait for a block again, the others are lost unless somebody sends the same bytes again.
+    What is final is never undone.
+    """
+
+    facts = Facts(
+        meaning="replaces its last blocks",
+        switch=({"depth": "5"},),
+        search=Search(rank=15, fixed={"depth": 5}),
+    )
+    roles = frozenset({"ledger"})
+
+    depth: Annotated[
+        int, Field(ge=1, le=10_000, description="How many of the last blocks are replaced.")
+    ]
+    returns: Annotated[
+        Share, Field(description="The share of the undone transfers that wait for a block again.")
+    ] = 0.9

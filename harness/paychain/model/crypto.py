@@ -1,0 +1,74 @@
+"""What links around a ledger declare: its blocks, its finality, what payouts are paid from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from paychain.declaration.quantity import Amount, Span
+from paychain.declaration.schema import Declared
+from paychain.payments.rails import Finality
+
+AT_ONCE = "at_once"
+
+
+class Blocks(Declared):
+    """How a ledger makes blocks while it does not stand still."""
+
+    every: Annotated[Span, Field(description="The time from one block to the next.")]
+    transactions: Annotated[
+        int | None,
+        Field(ge=1, le=1_000_000, description="How many one block takes; without it, any number."),
+    ] = None
+
+
+class DeclaredFinality(Declared):
+    """When a transfer cannot be undone any more: `at_once`, after some blocks, or after a time.
+
+    `final: at_once` is a block of which none is ever replaced.
+    """
+
+    after: Annotated[
+        int | None,
+        Field(ge=1, le=100_000, description="So many blocks follow the one with the transfer."),
+    ] = None
+    until: Annotated[
+        Span | None, Field(description="How long after its block it can still be undone.")
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written(cls, value: Any) -> Any:
+        return {} if value == AT_ONCE else value
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.after is not None and self.until is not None:
+            raise ValueError("after and until both say when it is final; give one of them")
+        return self
+
+    @property
+    def finality(self) -> Finality:
+        """The same as a ledger reads it."""
+        return Finality(after_blocks=self.after or 0, until_s=self.until or 0.0)
+
+
+class Funding(Declared):
+    """What payouts are paid from, all together, and when the reservation of one is freed.
+
+    `frees: when_dead` keeps it until the payout is final or was declined. `on_timeout` frees it
+    when the transfer has no answer, although it may still be made: a mistake that is common, so it
+    can be declared and tested.
+    """
+
+    amount: Annotated[Amount, Field(description="The money there is for payouts.")]
+    frees: Annotated[
+        Literal["when_dead", "on_timeout"],
+        Field(description="When the reservation of a payout that was not declined is freed."),
+    ] = "when_dead"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written(cls, value: Any) -> Any:
+        return value if isinstance(value, dict | Funding) else {"amount": value}

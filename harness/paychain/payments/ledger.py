@@ -1,0 +1,309 @@
+"""A blockchain as a function of the clock: blocks, a pool, fees, halts and reorganisations.
+
+    submit ──▶ pool ── the next block, in the order of each sender's nonces ──▶ mined ──▶ final
+                 ▲                                                              │
+                 ├──────── returned by a reorganisation ◀───────────────────────┤
+                 └─ replaced by a higher fee ──▶ forgotten ◀── lost by a reorganisation
+
+Nothing ticks. Whoever asks gives the time, which never runs backwards, and the ledger first does
+what has become due since it was last asked: answers depend on what happened to it and when, never
+on how often it was asked. Times are nanoseconds. Source: docs/crypto.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from paychain.payments.rails.finality import Finality
+
+REPLACES_FROM = 110  # percent of the fee of the transaction that is replaced; geth's default
+
+
+Returns = Callable[["Transaction"], bool]  # whether what is undone waits for a block again
+
+
+class Refusal(StrEnum):
+    """Why a ledger does not take a transaction, in the words of geth."""
+
+    ALREADY_KNOWN = "already known"
+    NONCE_TOO_LOW = "nonce too low"
+    REPLACEMENT_UNDERPRICED = "replacement transaction underpriced"
+    UNDERPRICED = "transaction underpriced"
+    POOL_FULL = "txpool is full"
+    INSUFFICIENT_FUNDS = "insufficient funds"
+
+
+class Change(StrEnum):
+    """What happened to a transaction."""
+
+    MINED = "mined"
+    UNDONE = "undone"  # its block was replaced: it waits in the pool again, or is lost
+    FORGOTTEN = "forgotten"  # it left the pool and will not be mined unless it is sent again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """Signed bytes: `id` is their hash. A sender's nonces count from 0, each used once."""
+
+    id: str
+    sender: str
+    nonce: int
+    to: str
+    amount_minor: int
+    fee: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to a transaction, when, and at which height."""
+
+    at_ns: int
+    change: Change
+    transaction: Transaction
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a ledger says of a transaction at one moment.
+
+    `mined_at`: the height of its block, None while it has none. `is_known`: it waits in the pool,
+    or is mined.
+    """
+
+    is_known: bool
+    mined_at: int | None = None
+    is_final: bool = False
+
+
+_UNKNOWN = Receipt(is_known=False)
+_WAITING = Receipt(is_known=True)
+
+
+@dataclass(kw_only=True)
+class Ledger:
+    """One chain of blocks, `interval_ns` apart while it does not stand still.
+
+    `pool_limit`: transactions that wait at a time. `block_limit`: transactions of one block; None:
+    any number. `fee_floor`: a lower fee is refused. `funds`: what senders own at first; a sender
+    that is not named owns as much as it likes.
+    """
+
+    interval_ns: int
+    final: Finality = field(default_factory=Finality)
+    pool_limit: int = 5_000
+    block_limit: int | None = None
+    fee_floor: int = 1
+    funds: Mapping[str, int] = field(default_factory=dict)
+    _balances: Counter[str] = field(default_factory=Counter, init=False)
+    _nonces: Counter[str] = field(default_factory=Counter, init=False)  # mined, by sender
+    _pool: dict[tuple[str, int], Transaction] = field(default_factory=dict, init=False)
+    _waiting: set[str] = field(default_factory=set, init=False)  # ids of what is in the pool
+    _mined: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)  # height and time
+    _blocks: dict[int, list[Transaction]] = field(default_factory=dict, init=False)  # not final
+    _events: list[Event] = field(default_factory=list, init=False)
+    _head: int = field(default=0, init=False)
+    _head_ns: int = field(default=0, init=False)  # when the last block was made, or would have been
+    _now_ns: int = field(default=0, init=False)
+    _halts: int = field(default=0, init=False)  # that are on
+
+    def __post_init__(self) -> None:
+        """Open the accounts."""
+        assert self.interval_ns > 0
+        self._balances.update(self.funds)
+
+    # -- what happens to it ---------------------------------------------------------------------
+    def submit(self, transaction: Transaction, now_ns: int) -> Refusal | None:
+        """Put a transaction into the pool; None when it was taken.
+
+        A nonce in the future is taken too: it waits until those before it are mined.
+        """
+        self._advance(now_ns)
+        key = (transaction.sender, transaction.nonce)
+        before = self._pool.get(key)
+        refusal = self._refusal(transaction, before)
+        if refusal is None:
+            if before is not None:
+                self._leave(before)
+                self._note(Change.FORGOTTEN, before, self._head)
+            self._enter(transaction)
+        return refusal
+
+    def halt(self, now_ns: int) -> None:
+        """From now on there are no blocks, until as many `resume` as `halt`."""
+        self._advance(now_ns)
+        self._halts += 1
+
+    def resume(self, now_ns: int) -> None:
+        """Blocks go on, one interval from now."""
+        self._advance(now_ns)
+        assert self._halts > 0
+        self._halts -= 1
+        if not self._halts:
+            self._head_ns = now_ns
+
+    def reorganise(self, now_ns: int, depth: int, returns: Returns) -> int:
+        """Replace the last `depth` blocks by empty ones; returns how many transactions are undone.
+
+        Each of them waits in the pool again where `returns` says so, and is lost otherwise. Blocks
+        with a final transaction are never replaced.
+        """
+        self._advance(now_ns)
+        undone = 0
+        lowest = max(self._head - depth, 0)
+        for height in range(self._head, lowest, -1):
+            block = self._blocks.get(height, [])
+            if block and self._is_final(*self._mined[block[0].id]):
+                break
+            for transaction in reversed(self._blocks.pop(height, [])):
+                self._undo(transaction, height, is_kept=returns(transaction))
+                undone += 1
+        return undone
+
+    # -- what it says ---------------------------------------------------------------------------
+    def head(self, now_ns: int) -> int:
+        """The height of the last block."""
+        self._advance(now_ns)
+        return self._head
+
+    def receipt(self, transaction: str, now_ns: int) -> Receipt:
+        """What became of a transaction, by its id."""
+        self._advance(now_ns)
+        mined = self._mined.get(transaction)
+        if mined is not None:
+            return Receipt(is_known=True, mined_at=mined[0], is_final=self._is_final(*mined))
+        return _WAITING if transaction in self._waiting else _UNKNOWN
+
+    def next_nonce(self, sender: str, now_ns: int) -> int:
+        """How many transactions of a sender are mined: the first nonce that is free."""
+        self._advance(now_ns)
+        return self._nonces[sender]
+
+    def balance(self, account: str, now_ns: int) -> int:
+        """What an account owns, in minor units."""
+        self._advance(now_ns)
+        return self._balances[account]
+
+    def waiting(self, now_ns: int) -> list[Transaction]:
+        """The pool, in the order in which transactions came."""
+        self._advance(now_ns)
+        return list(self._pool.values())
+
+    def next_change_ns(self, now_ns: int) -> int | None:
+        """When the next transaction will be mined; None while none can be."""
+        self._advance(now_ns)
+        if self._halts or not any(map(self._is_ready, self._pool.values())):
+            return None
+        return self._head_ns + self.interval_ns
+
+    def events(self, now_ns: int) -> list[Event]:
+        """All that has happened since the last call, in order."""
+        self._advance(now_ns)
+        found, self._events = self._events, []
+        return found
+
+    # -- its laws -------------------------------------------------------------------------------
+    def _refusal(self, transaction: Transaction, before: Transaction | None) -> Refusal | None:
+        if before is not None and before.id == transaction.id:
+            return Refusal.ALREADY_KNOWN
+        if transaction.nonce < self._nonces[transaction.sender]:
+            return Refusal.NONCE_TOO_LOW
+        if transaction.fee < self.fee_floor:
+            return Refusal.UNDERPRICED
+        if before is not None:
+            is_enough = transaction.fee * 100 >= before.fee * REPLACES_FROM
+            return None if is_enough else Refusal.REPLACEMENT_UNDERPRICED
+        if len(self._pool) >= self.pool_limit:
+            return Refusal.POOL_FULL
+        if not self._can_pay(transaction):
+            return Refusal.INSUFFICIENT_FUNDS
+        return None
+
+    def _can_pay(self, transaction: Transaction) -> bool:
+        sender = transaction.sender
+        return sender not in self.funds or transaction.amount_minor <= self._balances[sender]
+
+    def _advance(self, now_ns: int) -> None:
+        """Make the blocks that became due; most of them are empty, and cost nothing."""
+        assert now_ns >= self._now_ns, "a ledger's clock never runs backwards"
+        self._now_ns = now_ns
+        if self._halts:
+            return
+        due = (now_ns - self._head_ns) // self.interval_ns
+        while due and self._pool and self._mine(self._head + 1):
+            self._head += 1
+            self._head_ns += self.interval_ns
+            due -= 1
+        self._head += due
+        self._head_ns += due * self.interval_ns
+
+    def _mine(self, height: int) -> bool:
+        """Put into a block what may be mined; false when nothing may, now or later."""
+        mined: list[Transaction] = []
+        at_ns = self._head_ns + self.interval_ns
+        before = -1
+        # One that came before its predecessor is ready in the next pass.
+        while before < len(mined):
+            before = len(mined)
+            for waiting in list(self._pool.values()):
+                if len(mined) == self.block_limit:
+                    break
+                if not self._is_ready(waiting):
+                    continue
+                self._leave(waiting)
+                self._move(waiting, 1)
+                self._mined[waiting.id] = height, at_ns
+                self._events.append(Event(at_ns, Change.MINED, waiting, height))
+                mined.append(waiting)
+        if mined:
+            self._blocks[height] = mined
+            self._prune()
+        return bool(mined)
+
+    def _is_ready(self, transaction: Transaction) -> bool:
+        """Whether it waits behind no other nonce and can be paid."""
+        is_next = transaction.nonce == self._nonces[transaction.sender]
+        return is_next and self._can_pay(transaction)
+
+    def _prune(self) -> None:
+        """Forget blocks that cannot be replaced any more."""
+        for height, block in list(self._blocks.items()):
+            if not self._is_final(*self._mined[block[0].id]):
+                break
+            del self._blocks[height]
+
+    def _enter(self, transaction: Transaction) -> None:
+        self._pool[transaction.sender, transaction.nonce] = transaction
+        self._waiting.add(transaction.id)
+
+    def _leave(self, transaction: Transaction) -> None:
+        del self._pool[transaction.sender, transaction.nonce]
+        self._waiting.discard(transaction.id)
+
+    def _move(self, transaction: Transaction, sign: int) -> None:
+        """Move its amount, and use up its nonce; with -1 undo both."""
+        self._nonces[transaction.sender] += sign
+        self._balances[transaction.sender] -= sign * transaction.amount_minor
+        self._balances[transaction.to] += sign * transaction.amount_minor
+
+    def _undo(self, transaction: Transaction, height: int, *, is_kept: bool) -> None:
+        self._move(transaction, -1)
+        del self._mined[transaction.id]
+        self._note(Change.UNDONE, transaction, height)
+        if is_kept:
+            # Whatever took its place in the pool meanwhile was refused: its nonce was used.
+            self._enter(transaction)
+        else:
+            self._note(Change.FORGOTTEN, transaction, height)
+
+    def _is_final(self, height: int, at_ns: int) -> bool:
+        """Whether a block of this height and time can be replaced no more."""
+        return self.final.is_final(
+            blocks_since=self._head - height, seconds_since=(self._now_ns - at_ns) / 1e9
+        )
+
+    def _note(self, change: Change, transaction: Transaction, height: int) -> None:
+        self._events.append(Event(self._now_ns, change, transaction, height))

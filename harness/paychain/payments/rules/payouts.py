@@ -1,0 +1,129 @@
+"""Payouts over a ledger: sent once, from money that was set apart for it, and reported as it was.
+
+Source: docs/crypto.md.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from paychain.payments.rules.beyond import freed, reserved
+from paychain.payments.rules.reconciled import Finding, Reconciled
+from paychain.payments.rules.rule import money_rule
+
+_APPROVED = "approved"
+
+
+@money_rule("Sent once", judged="at_any_time", beyond=None, needs="ledger")
+def sent_once(payment: Reconciled) -> Finding | None:
+    """One payment is transferred at most once, over all nonces, transactions and nodes.
+
+    A transfer that was undone before the next one stood in a block is not counted. The amount of a
+    finding is what was sent beyond the first.
+    """
+    chain = payment.on_chain
+    if chain is None or len(chain.together) < 2:
+        return None
+    again_minor = sum(chain.amount_of(name) for name in chain.together[1:])
+    text = f"sent {len(chain.together)} times: {', '.join(chain.together)}"
+    return Finding.of(payment, again_minor, text)
+
+
+@money_rule("No payout without funding", judged="at_any_time", beyond=reserved, needs="ledger")
+def no_payout_without_funding(payment: Reconciled) -> Finding | None:
+    """A payout is reserved before it is signed, and all reservations never exceed the funding.
+
+    What was spent counts as well: it is no more there.
+    """
+    chain = payment.on_chain
+    if chain is None:
+        return None
+    begun = [
+        at_ns
+        for transaction in chain.transactions
+        for at_ns in (transaction.signed_ns, transaction.mined_ns)
+        if at_ns is not None
+    ]
+    first_ns = min((at_ns for at_ns, _ in chain.reserved), default=None)
+    if begun and (first_ns is None or min(begun) < first_ns):
+        text = f"{payment.money(payment.amount_minor)} sent with nothing reserved for it"
+        return Finding.of(payment, payment.amount_minor, text)
+    if chain.funded is not None and chain.funded[0] > chain.funded[1]:
+        taken, funding = map(payment.money, chain.funded)
+        beyond_minor = min(payment.amount_minor, chain.funded[0] - chain.funded[1])
+        return Finding.of(payment, beyond_minor, f"{taken} reserved of a funding of {funding}")
+    return None
+
+
+@money_rule("Reservation kept until dead", judged="at_any_time", beyond=freed, needs="ledger")
+def reservation_kept_until_dead(payment: Reconciled) -> Finding | None:
+    """A reservation is freed only when its transfer can no longer be made.
+
+    What a wallet has signed can be mined at any time from then on: a time-out says nothing.
+    """
+    chain = payment.on_chain
+    if chain is None or not chain.freed or not chain.transactions:
+        return None
+    freed_minor = sum(amount_minor for _, amount_minor in chain.freed)
+    names = ", ".join(transaction.name for transaction in chain.transactions)
+    text = f"{payment.money(freed_minor)} freed although {names} was signed"
+    return Finding.of(payment, freed_minor, text)
+
+
+@money_rule("Reported once and right", judged="at_the_end", beyond=None, needs="ledger")
+def reported_once_and_right(payment: Reconciled) -> Finding | None:
+    """What the customer sees last is what the ledger says, and nothing final is taken back.
+
+    Pending is no final word. A payout that was made is reported as such in the end.
+    """
+    chain = payment.on_chain
+    if chain is None:
+        return None
+    last = chain.reported[-1] if chain.reported else ""
+    changes = [word for word, _ in groupby(chain.reported)]
+    saw = f"the customer saw {', then '.join(changes) or 'no outcome'}"
+    if len(changes) > 1:
+        return Finding.of(payment, payment.amount_minor, saw)
+    is_sent = bool(chain.standing)
+    if is_sent and last != _APPROVED:
+        sent = ", ".join(transaction.name for transaction in chain.standing)
+        return Finding.of(payment, payment.amount_minor, f"{sent} stands, and {saw}")
+    # That an approval has no money behind it is a finding of its own.
+    if not is_sent and last == _APPROVED and not payment.lacks_money:
+        return Finding.of(payment, payment.amount_minor, f"{saw}, and no transfer stands")
+    return None
+
+
+@money_rule("Sequence without gaps", judged="at_the_end", beyond=None, needs="ledger")
+def sequence_without_gaps(payment: Reconciled) -> Finding | None:
+    """What a wallet signed is in a block in the end: a nonce that is left out holds all later ones.
+
+    The amount of a finding is what was never transferred; where another transfer of the payment
+    was, it is 0.
+    """
+    chain = payment.on_chain
+    if chain is None:
+        return None
+    missing = [transaction.name for transaction in chain.transactions if not transaction.stands]
+    if not missing:
+        return None
+    amount_minor = 0 if chain.standing else payment.amount_minor
+    return Finding.of(payment, amount_minor, f"signed and never mined: {', '.join(missing)}")
+
+
+@money_rule("Legs balance", judged="at_the_end", beyond=None, needs="ledger")
+def legs_balance(payment: Reconciled) -> Finding | None:
+    """What was spent of the funding is what the payee got.
+
+    A transfer that was made twice, or one whose reservation was freed, is a finding of its own.
+    """
+    chain = payment.on_chain
+    if chain is None or len(chain.standing) > 1 or chain.freed:
+        return None
+    given_minor = sum(transaction.amount_minor for transaction in chain.standing)
+    taken_minor = sum(amount_minor for _, amount_minor in chain.spent)
+    if given_minor == taken_minor:
+        return None
+    given, taken = payment.money(given_minor), payment.money(taken_minor)
+    text = f"the payee got {given}, the funding paid {taken}"
+    return Finding.of(payment, abs(given_minor - taken_minor), text)

@@ -1,0 +1,80 @@
+"""A run that ended before is judged again, by its records, its facts and its inputs alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from paychain.analysis.store.facts import RunFacts, Started
+from paychain.analysis.store.queries import last_event_ns
+from paychain.analysis.store.store import RunStore
+from paychain.model.loading import load_chain, load_experiment
+from paychain.payments.errors import UserError
+from paychain.report.evidence.files import is_signed
+from paychain.report.outputs import STORE_NAME
+from paychain.runs.finish import judge_again
+from paychain.runs.spec import Finished, Inputs
+
+KILLED = "the run did not come to its end: its process was ended"
+
+
+def judge_run(folder: Path) -> Finished:
+    """Judge a run directory again and write its reports anew.
+
+    A run whose process was ended before its drain is inconclusive. Raises UserError for what is no
+    run, is signed, or has not all of its records any more.
+    """
+    if is_signed(folder):
+        hint = "copy it without its signature, then judge the copy"
+        raise UserError(f"{folder} is signed and must not change", hint=hint)
+    path = folder / STORE_NAME
+    if not path.is_file():
+        raise UserError(f"no {STORE_NAME} in {folder}", hint="name a run directory")
+    store = RunStore.reopen(path)
+    if store.kept_one_in > 1:
+        what = f"{path} holds a sample of a long run: its verdict stands in result.json"
+        raise UserError(what, hint="paychain report renders it again")
+    started = store.started()
+    inputs = _inputs(folder / "inputs", started)
+    facts = store.facts() if store.has_facts else _of_killed(store, started, inputs)
+    return judge_again(inputs, facts, store, folder)
+
+
+def _inputs(folder: Path, started: Started) -> Inputs:
+    """The files that were run, as they are kept; what they name is looked for where it lay."""
+    chain = load_chain(str(folder / started.chain), beside=Path(started.chain_home))
+    experiment = load_experiment(
+        str(folder / started.experiment),
+        chain.model,
+        started.names,
+        beside=Path(started.experiment_home),
+    )
+    # Places are shown as they were: where the user's own files are.
+    return Inputs(
+        replace(chain, path=Path(started.chain_home, started.chain)),
+        replace(experiment, path=Path(started.experiment_home, started.experiment)),
+    )
+
+
+def _of_killed(store: RunStore, started: Started, inputs: Inputs) -> RunFacts:
+    """What is known of a run that did not come to its end, up to its last record."""
+    times = store.times()
+    if times is None:
+        times = inputs.experiment.model.times(0.0).cut_short(0.0)
+    else:
+        last_ns = last_event_ns(store)
+        lasted_s = last_ns / 1e9 - times.load_start_s if last_ns is not None else 0.0
+        if lasted_s < times.load_end_s - times.load_start_s:
+            times = times.cut_short(max(0.0, lasted_s))
+    return RunFacts(
+        times=times,
+        seed=started.seed,
+        command=started.command,
+        started_at=started.started_at,
+        ended_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        virtual=started.virtual,
+        planned=None,
+        problems=[KILLED],
+        incomplete=[KILLED],
+    )

@@ -1,0 +1,140 @@
+"""Exchange: pays out in an asset. What a payout needs is reserved before anything is sent.
+
+    asked ──▶ reserved ──▶ transfer ──▶ final: spent · declined: freed
+                              ▲  │
+                              └──┴─ no answer: asked again, and the reservation stays
+
+A payout goes on whoever still waits for it; its status is there for whoever asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import msgspec
+
+from paychain.payments.codes import APPROVED, IN_PROGRESS, INSUFFICIENT_FUNDS, NOT_FOUND
+from paychain.payments.journal import DecisionKind, MovementKind
+from paychain.payments.money import to_minor
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.message import Answer, PaymentRequest
+from paychain.services.policies.call_end import CallEnd
+from paychain.services.roles.role import Role, Work
+
+PATIENCE = 0.9  # of the deadline: "pending" has to reach the customer in time, too
+PAUSE_S = 0.5  # before a wallet that gave no final answer is asked again
+
+
+@dataclass(slots=True)
+class _Payout:
+    """One payout. `known`: its outcome, None while it is pending."""
+
+    request: PaymentRequest
+    is_reserved: bool = True
+    known: Outcome | None = None
+    code: str = ""
+    answerable: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
+class Exchange(Role):
+    """Keeps the funding of payouts, and lets a wallet send them."""
+
+    once = frozenset({"pay", "forward"})
+    _payouts: dict[str, _Payout] = field(default_factory=dict, init=False)  # by payment
+    _free_minor: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        assert self.link.funding is not None  # the checks ask for it
+        self._free_minor = to_minor(str(self.link.funding.amount), self.chain.currency)
+
+    def operations(self) -> dict[str, Work]:
+        """Payouts, from an edge or straight from the customer."""
+        return {"pay": self._pay, "forward": self._pay}
+
+    async def _pay(self, request: PaymentRequest, parent: str) -> Answer:
+        """Begin a payout, once, and answer when its end is known or the customer's time is over."""
+        payout = self._payouts.get(request.payment)
+        if payout is None:
+            if request.amount_minor > self._free_minor:
+                return self.decline(INSUFFICIENT_FUNDS, request.reference)
+            payout = self._payouts[request.payment] = self._reserve(request)
+            self.background.start(self._pay_out(payout, parent))
+        try:
+            async with asyncio.timeout(self.chain.deadline * PATIENCE):
+                await payout.answerable.wait()
+        except TimeoutError:
+            pass
+        return self._status(payout)
+
+    def _reserve(self, request: PaymentRequest) -> _Payout:
+        reference = f"{request.payment}-1"
+        reserved = msgspec.structs.replace(request, reference=reference, key=reference)
+        self._free_minor -= request.amount_minor
+        assert self._free_minor >= 0  # never more is reserved than there is
+        self.context.moved(MovementKind.RESERVED, reserved, self.name)
+        return _Payout(reserved)
+
+    def _status(self, payout: _Payout) -> Answer:
+        """What whoever asks sees now."""
+        match payout.known:
+            case Outcome.APPROVED:
+                return self.approve(payout.request)
+            case Outcome.DECLINED:
+                return self.decline(payout.code, payout.request.reference)
+            case _:
+                return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, payout.request.reference)
+
+    async def _pay_out(self, payout: _Payout, parent: str) -> None:
+        """Ask the wallet until it is known what became of the transfer."""
+        assert self.link.funding is not None
+        while (known := await self._transfer(payout, parent)) is None:
+            if self.link.funding.frees == "on_timeout" and payout.is_reserved:
+                self._free(payout)
+                payout.answerable.set()
+            await asyncio.sleep(PAUSE_S)
+        if known is Outcome.APPROVED and payout.is_reserved:
+            self.context.moved(MovementKind.SPENT, payout.request, self.name)
+        elif payout.is_reserved:
+            self._free(payout)
+        payout.known = known
+        self.context.decided(
+            DecisionKind.REPORTED,
+            "pay",
+            "",
+            payment=payout.request.payment,
+            attempt=payout.request.attempt,
+            detail=known.value,
+        )
+        payout.answerable.set()
+
+    async def _transfer(self, payout: _Payout, parent: str) -> Outcome | None:
+        """The outcome of the transfer, as the wallet says; None while it says none."""
+        end = await self.calls["transfer"].execute(payout.request, parent)
+        answer = end.reply.answer
+        if answer is None or not _is_about(end, payout.request):
+            return None
+        if end.reply.result is HopResult.APPROVED:
+            return Outcome.APPROVED if answer.code == APPROVED else None
+        # What a wallet does not know it may get yet; a technical decline is no word about money.
+        if end.reply.result is HopResult.DECLINED and answer.code != NOT_FOUND:
+            payout.code = answer.code
+            return Outcome.DECLINED
+        return None
+
+    def _free(self, payout: _Payout) -> None:
+        payout.is_reserved = False
+        self._free_minor += payout.request.amount_minor
+        self.context.moved(MovementKind.FREED, payout.request, self.name)
+
+
+def _is_about(end: CallEnd, request: PaymentRequest) -> bool:
+    """Whether an answer is about this payout, and not about another one."""
+    answer = end.reply.answer
+    return (
+        answer is not None
+        and answer.reference == request.reference
+        and (answer.outcome is not Outcome.APPROVED or answer.amount_minor == request.amount_minor)
+    )

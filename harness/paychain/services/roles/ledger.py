@@ -1,0 +1,141 @@
+"""Ledger: a blockchain as nodes see it. Its book says what was transferred and what was undone."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from paychain.faults.kind import StateFaultKind
+from paychain.faults.kinds.halt import Halt
+from paychain.faults.kinds.reorg import Reorg
+from paychain.model.ledger_checks import block_interval_s
+from paychain.payments import ledger
+from paychain.payments.codes import APPROVED
+from paychain.payments.journal import Movement, MovementKind
+from paychain.payments.ledger import Change, Transaction
+from paychain.payments.outcome import Outcome
+from paychain.protocol.message import (
+    Answer,
+    AnswerOrError,
+    Error,
+    ErrorKind,
+    PaymentRequest,
+    Sighting,
+)
+from paychain.services.roles.role import Role, Work
+
+_BOOKED = {Change.MINED: MovementKind.TRANSFERRED, Change.UNDONE: MovementKind.UNDONE}
+
+
+@dataclass
+class Ledger(Role):
+    """Takes signed transfers, and says what became of each."""
+
+    _ledger: ledger.Ledger = field(init=False)
+    _requests: dict[str, PaymentRequest] = field(default_factory=dict, init=False)  # by reference
+    _is_watched: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        blocks = self.link.blocks
+        assert blocks is not None  # the checks ask for it
+        self._ledger = ledger.Ledger(
+            interval_ns=round(block_interval_s(self.chain) * 1e9),
+            final=self.link.final.finality,
+            pool_limit=self.link.pool,
+            block_limit=blocks.transactions,
+        )
+
+    def operations(self) -> dict[str, Work]:
+        """Transfers, and looks at them."""
+        return {"transfer": self._transfer, "read": self._read}
+
+    def apply(self, fault: StateFaultKind) -> int:
+        """Stand still, or replace blocks; returns how many transactions that undid."""
+        now_ns = self.context.now_ns()
+        undone = 0
+        match fault:
+            case Halt():
+                self._ledger.halt(now_ns)
+            case Reorg():
+                undone = self._ledger.reorganise(now_ns, fault.depth, self._returning(fault))
+        self._journal()
+        return undone
+
+    def heal(self, fault: StateFaultKind) -> None:
+        """Go on after a halt."""
+        if isinstance(fault, Halt):
+            self._ledger.resume(self.context.now_ns())
+        self._watch()
+
+    def _returning(self, fault: Reorg) -> ledger.Returns:
+        """Whether a transaction that is undone waits for a block again: drawn for each."""
+        return lambda undone: self.context.draw("returns", undone.id) < fault.returns
+
+    async def _transfer(self, request: PaymentRequest, parent: str) -> AnswerOrError:
+        signed = request.signed
+        if signed is None:
+            return Error(ErrorKind.MALFORMED, "the transfer is not signed")
+        transaction = Transaction(
+            id=request.reference,
+            sender=signed.sender,
+            nonce=signed.nonce,
+            to=request.instrument.identity,
+            amount_minor=request.amount_minor,
+            fee=signed.fee,
+        )
+        refusal = self._ledger.submit(transaction, self.context.now_ns())
+        if refusal is None:
+            self._requests[request.reference] = request
+        self._journal()
+        self._watch()
+        return self.approve(request) if refusal is None else self.decline(refusal, transaction.id)
+
+    async def _read(self, request: PaymentRequest, parent: str) -> Answer:
+        now_ns = self.context.now_ns()  # one moment for all that is said
+        receipt = self._ledger.receipt(request.reference, now_ns)
+        sighting = Sighting(
+            self._ledger.head(now_ns), receipt.is_known, receipt.mined_at, receipt.is_final
+        )
+        self._journal()
+        return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=sighting)
+
+    def _journal(self) -> None:
+        """Write down what has happened until now, each at its own time."""
+        for event in self._ledger.events(self.context.now_ns()):
+            kind = _BOOKED.get(event.change)
+            if kind is None:
+                continue
+            request = self._requests[event.transaction.id]
+            self.context.journal.append(
+                Movement(
+                    link=self.name,
+                    payment=request.payment,
+                    attempt=request.attempt,
+                    kind=kind,
+                    amount_minor=request.amount_minor,
+                    currency=request.currency,
+                    reference=request.reference,
+                    at_ns=event.at_ns,
+                    decided_by=self.name,
+                    merchant=request.merchant,
+                    instrument=request.instrument.masked,
+                    leg="out",
+                )
+            )
+
+    def _watch(self) -> None:
+        """See to it that what will be mined is written down although nobody reads it."""
+        if self._is_watched or self._ledger.next_change_ns(self.context.now_ns()) is None:
+            return
+        self._is_watched = True
+        watching = self.background.start(self._until_nothing_is_due(), payment="")
+        watching.add_done_callback(self._stopped)
+
+    def _stopped(self, _: object) -> None:
+        self._is_watched = False
+
+    async def _until_nothing_is_due(self) -> None:
+        while (due_ns := self._ledger.next_change_ns(self.context.now_ns())) is not None:
+            await asyncio.sleep((due_ns - self.context.now_ns()) / 1e9)
+            self._journal()

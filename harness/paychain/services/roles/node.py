@@ -1,0 +1,67 @@
+"""Node: a cache in front of a ledger. Cut off from it, it goes on answering with what it saw."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import msgspec
+
+from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.message import Answer, PaymentRequest, Sighting
+from paychain.services.policies.call_end import Ending
+from paychain.services.roles.role import Role, Work
+
+MAX_SEEN = 100_000  # transactions that a node remembers
+
+
+@dataclass
+class Node(Role):
+    """Passes transfers on; reads from the ledger, and from its memory while that is away."""
+
+    _head: int = field(default=0, init=False)
+    _seen: OrderedDict[str, Sighting] = field(default_factory=OrderedDict, init=False)
+
+    def operations(self) -> dict[str, Work]:
+        """Transfers, and looks at them."""
+        return {"transfer": self._transfer, "read": self._read}
+
+    async def _transfer(self, request: PaymentRequest, parent: str) -> Answer:
+        end = await self.calls["transfer"].execute(request, parent)
+        match end.ending:
+            case Ending.ANSWERED:
+                return end.answer
+            case Ending.UNRESOLVED:
+                return self.unknown(request.reference)
+            case _:
+                return end.reply.answer or self.decline(ISSUER_INOPERATIVE, request.reference)
+
+    async def _read(self, request: PaymentRequest, parent: str) -> Answer:
+        end = await self.calls["read"].execute(request, parent)
+        answer = end.reply.answer
+        is_fresh = (
+            end.reply.result is HopResult.APPROVED
+            and answer is not None
+            and answer.reference == request.reference
+            and answer.sighting is not None
+        )
+        if is_fresh:
+            assert answer is not None
+            assert answer.sighting is not None
+            self._note(request.reference, answer.sighting)
+        # A node that is cut off does not know it: its last block may be the last there is.
+        seen = self._seen.get(request.reference, Sighting(self._head))
+        return Answer(
+            Outcome.APPROVED,
+            APPROVED,
+            self.name,
+            request.reference,
+            sighting=msgspec.structs.replace(seen, head=self._head),
+        )
+
+    def _note(self, reference: str, sighting: Sighting) -> None:
+        self._head = max(self._head, sighting.head)
+        self._seen[reference] = sighting
+        if len(self._seen) > MAX_SEEN:
+            self._seen.popitem(last=False)

@@ -1,0 +1,189 @@
+"""Wallet: signs transfers, keeps the sequence of its nonces, and sends until each is final.
+
+    asked ──▶ signed ──▶ broadcast ──▶ mined ──▶ final
+                 ▲           │            │
+                 └───────────┴────────────┴─ no answer, unknown to the node: the same bytes again
+
+A nonce is used once, so that the same bytes can be sent as often as one likes. What is signed anew
+is another transfer: with `nonces: each_try` a lost answer sends the money twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import msgspec
+
+from paychain.model.ledger_checks import block_interval_s
+from paychain.payments.codes import IN_PROGRESS, NOT_FOUND
+from paychain.payments.journal import DecisionKind
+from paychain.payments.ledger import Refusal
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.message import Answer, PaymentRequest, Sighting, Signed
+from paychain.services.policies.call_end import CallEnd
+from paychain.services.roles.role import Role, Work
+
+# Refusals that say that the ledger has these bytes, or had them: a look will show which.
+_TAKEN = frozenset({Refusal.ALREADY_KNOWN, Refusal.NONCE_TOO_LOW})
+MAX_SIGNED = 5  # transactions of one transfer: so often a naive wallet tries
+UNSEEN_LOOKS = 3  # in a row, after which a node has lost what it was sent
+MAX_DOUBLINGS = 4  # of the pause while no node answers: they are not asked in a storm
+
+
+@dataclass(slots=True)
+class _Transaction:
+    """Signed bytes. `is_sent`: the ledger has them, as far as a node's word goes."""
+
+    request: PaymentRequest
+    is_sent: bool = False
+    unseen: int = 0  # looks in a row at which no node knew it
+    sighting: Sighting | None = None
+
+
+@dataclass(slots=True)
+class _Transfer:
+    """What the wallet was asked to send, with all that it signed for it."""
+
+    request: PaymentRequest
+    transactions: list[_Transaction] = field(default_factory=list)
+    final: asyncio.Event = field(default_factory=asyncio.Event)
+    failures: int = 0  # rounds in a row that brought nothing
+
+
+@dataclass
+class Wallet(Role):
+    """The only one who signs with its key, so that it alone counts the nonces."""
+
+    _transfers: dict[str, _Transfer] = field(default_factory=dict, init=False)  # by reference
+    _next_nonce: int = field(default=0, init=False)
+    _block_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._block_s = block_interval_s(self.chain)
+
+    def operations(self) -> dict[str, Work]:
+        """Transfers, and what became of them."""
+        return {"transfer": self._transfer, "query": self.query}
+
+    async def _transfer(self, request: PaymentRequest, parent: str) -> Answer:
+        """Sign a transfer once, and answer when it is final, or that it is on its way."""
+        transfer = self._transfers.get(request.reference)
+        if transfer is None:
+            code = self.declines(request)
+            if code is not None:
+                return self.decline(code, request.reference)
+            transfer = self._transfers[request.reference] = _Transfer(request)
+            self._sign(transfer)
+            self.background.start(self._deliver(transfer, parent))
+        try:
+            async with asyncio.timeout(self.chain.deadline):
+                await transfer.final.wait()
+        except TimeoutError:
+            return self._in_progress(request)
+        return self.approve(transfer.request)
+
+    async def query(self, request: PaymentRequest, parent: str) -> Answer:
+        """What became of a transfer, as far as the wallet knows now."""
+        transfer = self._transfers.get(request.reference)
+        if transfer is None:
+            return self.decline(NOT_FOUND, request.reference)
+        is_final = transfer.final.is_set()
+        return self.approve(transfer.request) if is_final else self._in_progress(request)
+
+    def _in_progress(self, request: PaymentRequest) -> Answer:
+        return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, request.reference)
+
+    def _sign(self, transfer: _Transfer) -> None:
+        """Sign with the next nonce: from now on it has to be mined, or all later ones wait."""
+        number = len(transfer.transactions) + 1
+        name = f"{transfer.request.reference}.{self.context.mark}{number}"
+        request = msgspec.structs.replace(
+            transfer.request, reference=name, key=name, signed=Signed(self.name, self._next_nonce)
+        )
+        self._next_nonce += 1
+        transfer.transactions.append(_Transaction(request))
+        self.context.decided(
+            DecisionKind.SIGNED,
+            "transfer",
+            self.link.calls["transfer"].to,
+            payment=request.payment,
+            attempt=request.attempt,
+            detail=name,
+        )
+
+    async def _deliver(self, transfer: _Transfer, parent: str) -> None:
+        """Send and look until all that was signed is final."""
+        while not all(map(_is_final, transfer.transactions)):
+            has_failed = False
+            for transaction in list(transfer.transactions):
+                if not transaction.is_sent:
+                    await self._broadcast(transfer, transaction, parent)
+                    has_failed |= not transaction.is_sent
+            await asyncio.sleep(self._pause_s(transfer))
+            for transaction in transfer.transactions:
+                if transaction.is_sent and not _is_final(transaction):
+                    has_failed |= not await self._look(transaction, parent)
+            transfer.failures = transfer.failures + 1 if has_failed else 0
+            if any(map(_is_final, transfer.transactions)):
+                transfer.final.set()
+
+    async def _broadcast(self, transfer: _Transfer, transaction: _Transaction, parent: str) -> None:
+        """Send the bytes; whether a node took them is only its word until they are seen."""
+        end = await self.calls["transfer"].execute(transaction.request, parent)
+        transaction.is_sent = _is_taken(end, transaction.request.reference)
+        is_naive = self.link.nonces == "each_try"
+        if (
+            is_naive
+            and end.reply.result.leaves_unknown
+            and transaction is transfer.transactions[-1]
+            and len(transfer.transactions) < MAX_SIGNED
+        ):
+            self._sign(transfer)
+
+    async def _look(self, transaction: _Transaction, parent: str) -> bool:
+        """Read what a node knows of it, if one answers; bytes that were lost are sent again."""
+        end = await self.calls["read"].execute(transaction.request, parent)
+        answer = end.reply.answer
+        if (
+            end.reply.result is not HopResult.APPROVED
+            or answer is None
+            or answer.sighting is None
+            or answer.reference != transaction.request.reference
+        ):
+            return False
+        transaction.sighting = answer.sighting
+        if answer.sighting.is_known:
+            transaction.unseen = 0
+            return True
+        transaction.unseen += 1
+        if transaction.unseen >= UNSEEN_LOOKS:
+            transaction.unseen = 0
+            transaction.is_sent = False
+        return True
+
+    def _pause_s(self, transfer: _Transfer) -> float:
+        """Seconds until the next look: a block, or as many as the next transaction lacks."""
+        after = self.chain.links[self.chain.network].final.after or 0
+        missing = [
+            after - (sighting.head - sighting.mined_at)
+            if sighting is not None and sighting.mined_at is not None
+            else 1
+            for transaction in transfer.transactions
+            if not _is_final(transaction)
+            for sighting in (transaction.sighting,)
+        ]
+        doubled = 2 ** min(transfer.failures, MAX_DOUBLINGS)
+        return max(doubled, min(missing, default=1)) * self._block_s
+
+
+def _is_final(transaction: _Transaction) -> bool:
+    return transaction.sighting is not None and transaction.sighting.is_final
+
+
+def _is_taken(end: CallEnd, reference: str) -> bool:
+    answer = end.reply.answer
+    if answer is None or answer.reference != reference:
+        return False
+    return answer.outcome is Outcome.APPROVED or answer.code in _TAKEN

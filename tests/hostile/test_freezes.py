@@ -1,0 +1,63 @@
+"""Each process of a run stands still for a while, at each stage: no verdict is wrong by it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.hostile import (
+    disturbed_run,
+    freeze,
+    harmless,
+    let_it_begin,
+    let_the_fault_begin,
+    pid_of,
+)
+from tests.support.processes import needs_proc
+
+pytestmark = [pytest.mark.slow, needs_proc]
+
+
+@pytest.mark.parametrize("process", ["conductor", "fault engine", "mock services", "load process"])
+@pytest.mark.parametrize("stage", ["before", "during", "drain"])
+def test_a_process_that_stands_still_makes_no_verdict_wrong(
+    tmp_path: Path, process: str, stage: str
+) -> None:
+    with disturbed_run(tmp_path) as run:
+        pid = pid_of(run, process)
+        match stage:
+            case "before":
+                let_it_begin(run, tmp_path)
+            case "during":
+                let_the_fault_begin(run, tmp_path)
+            case "drain":
+                run.wait_for("draining")
+        if stage == "drain" and process == "load process":
+            pytest.skip("the load process has ended by then")
+        freeze(pid, 3.0)
+        harmless(run, tmp_path)
+
+
+@pytest.mark.parametrize("stage", ["before", "during"])
+def test_a_fault_that_the_conductor_switched_late_is_not_the_declared_one(
+    tmp_path: Path, stage: str
+) -> None:
+    with disturbed_run(tmp_path) as run:
+        (let_it_begin if stage == "before" else let_the_fault_begin)(run, tmp_path)
+        freeze(run.pid, 4.0)
+        result = harmless(run, tmp_path)
+    assert result["verdict"] == "inconclusive"
+    assert any("it is not the declared fault" in reason for reason in result["reasons"])
+    assert any(stall["process"] == "conductor" for stall in result["stalls"])
+
+
+def test_mocks_that_never_go_on_are_named(tmp_path: Path) -> None:
+    with disturbed_run(tmp_path) as run:
+        let_the_fault_begin(run, tmp_path)
+        os.kill(pid_of(run, "mock services"), signal.SIGSTOP)
+        result = harmless(run, tmp_path)
+    assert result["verdict"] == "inconclusive"
+    assert any("mock services" in reason for reason in result["reasons"])

@@ -1,0 +1,114 @@
+"""A ledger: what it refuses, when it mines, what a halt and a reorganisation do to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paychain.payments.ledger import Change, Ledger, Refusal, Transaction
+from paychain.payments.rails import Finality
+
+
+def sent(id: str, nonce: int, **more: Any) -> Transaction:
+    return Transaction(id=id, sender="wallet", nonce=nonce, to="payee", amount_minor=5, **more)
+
+
+def ledger(**more: Any) -> Ledger:
+    return Ledger(**{"interval_ns": 100, "final": Finality(after_blocks=2), **more})
+
+
+def test_a_transaction_is_mined_in_the_next_block_and_final_some_blocks_later() -> None:
+    chain = ledger()
+    assert chain.submit(sent("a", 0), 150) is None
+    assert not chain.receipt("a", 199).mined_at
+    mined = chain.receipt("a", 200)
+    assert (mined.mined_at, mined.is_final) == (2, False)
+    assert not chain.receipt("a", 399).is_final
+    assert chain.receipt("a", 400).is_final
+    assert chain.head(1_000) == 10
+    assert chain.balance("payee", 1_000) == 5
+
+
+def test_the_same_bytes_are_known_and_other_bytes_need_a_higher_fee() -> None:
+    chain = ledger()
+    assert chain.submit(sent("a", 0, fee=100), 10) is None
+    assert chain.submit(sent("a", 0, fee=100), 20) is Refusal.ALREADY_KNOWN
+    assert chain.submit(sent("b", 0, fee=109), 30) is Refusal.REPLACEMENT_UNDERPRICED
+    assert chain.submit(sent("c", 0, fee=110), 40) is None
+    assert not chain.receipt("a", 40).is_known
+    assert chain.receipt("c", 100).mined_at == 1
+    assert chain.submit(sent("a", 0, fee=100), 110) is Refusal.NONCE_TOO_LOW
+
+
+def test_a_nonce_in_the_future_waits_for_those_before_it() -> None:
+    chain = ledger()
+    assert chain.submit(sent("b", 1), 10) is None
+    assert chain.next_change_ns(10) is None
+    assert chain.receipt("b", 1_000).mined_at is None
+    assert chain.submit(sent("a", 0), 1_010) is None
+    assert chain.next_change_ns(1_010) == 1_100
+    assert chain.receipt("b", 1_100).mined_at == chain.receipt("a", 1_100).mined_at == 11
+    assert chain.next_nonce("wallet", 1_100) == 2
+
+
+def test_a_pool_has_a_limit_a_fee_a_floor_and_an_account_an_end() -> None:
+    chain = ledger(pool_limit=1, fee_floor=3, funds={"wallet": 7})
+    assert chain.submit(sent("cheap", 0, fee=2), 10) is Refusal.UNDERPRICED
+    assert chain.submit(sent("a", 0, fee=3), 10) is None
+    assert chain.submit(sent("b", 1, fee=3), 20) is Refusal.POOL_FULL
+    assert chain.submit(sent("b", 1, fee=3), 120) is Refusal.INSUFFICIENT_FUNDS
+
+
+def test_a_block_has_a_limit() -> None:
+    chain = ledger(block_limit=2)
+    for nonce in range(3):
+        chain.submit(sent(f"t{nonce}", nonce), 10)
+    assert [chain.receipt(f"t{nonce}", 200).mined_at for nonce in range(3)] == [1, 1, 2]
+
+
+def test_nothing_is_mined_while_it_stands_still() -> None:
+    chain = ledger()
+    chain.halt(250)
+    chain.submit(sent("a", 0), 260)
+    assert chain.head(9_000) == 2
+    assert chain.receipt("a", 9_000).is_known
+    assert chain.next_change_ns(9_000) is None
+    chain.halt(9_100)
+    chain.resume(9_200)  # another halt is on
+    assert chain.head(9_900) == 2
+    chain.resume(10_000)
+    assert chain.receipt("a", 10_099).mined_at is None
+    assert chain.receipt("a", 10_100).mined_at == 3
+
+
+def test_a_reorganisation_undoes_what_is_not_final() -> None:
+    chain = ledger()
+    for nonce, at_ns in enumerate((10, 110, 210)):
+        chain.submit(sent(f"t{nonce}", nonce), at_ns)
+    assert chain.receipt("t0", 300).is_final
+    undone = chain.reorganise(310, 5, lambda one: one.id == "t2")
+    assert undone == 2
+    assert chain.receipt("t0", 310).mined_at == 1
+    assert not chain.receipt("t1", 310).is_known  # lost
+    assert chain.receipt("t2", 310).is_known  # it came back, and waits for the lost one
+    assert chain.receipt("t2", 1_000).mined_at is None
+    assert chain.submit(sent("t1", 1), 1_010) is None  # the same bytes again
+    assert chain.receipt("t2", 1_100).mined_at == 11
+    assert [event.change for event in chain.events(1_100)] == [
+        *[Change.MINED] * 3,
+        *(Change.UNDONE, Change.UNDONE, Change.FORGOTTEN),
+        *[Change.MINED] * 2,
+    ]
+
+
+def test_a_move_may_be_revocable_for_a_time() -> None:
+    chain = ledger(final=Finality(until_s=1e-6))
+    chain.submit(sent("a", 0), 10)
+    assert not chain.receipt("a", 1_099).is_final
+    assert chain.receipt("a", 1_100).is_final
+    chain.halt(1_200)
+    chain.resume(5_000)  # what was final before a halt still is
+    assert chain.receipt("a", 5_010).is_final
+    chain.submit(sent("b", 1), 5_020)
+    chain.halt(5_150)
+    assert chain.receipt("b", 6_150).is_final  # the time passes while blocks do not
+    assert chain.reorganise(6_160, 3, lambda _one: True) == 0

@@ -1,0 +1,120 @@
+"""A ledger's link on a clock that goes on while it works, as a real one does."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from typing import Any
+
+from paychain.faults.kinds.halt import Halt
+from paychain.faults.kinds.reorg import Reorg
+from paychain.payments.instrument import published
+from paychain.payments.journal import Movement, MovementKind, Record
+from paychain.payments.outcome import Outcome
+from paychain.protocol.message import Answer, Error, PaymentRequest, Signed
+from paychain.services.context import Context
+from paychain.services.role_building import build_role
+from paychain.services.roles.ledger import Ledger
+from paychain.services.state.background import Background
+from tests.support.chains import checked
+
+BLOCK_NS = 1_000_000
+CHAIN = """\
+chain: payouts
+currency: USDC
+entry: payouts
+links:
+  payouts: {role: exchange, funding: 5000, calls: {transfer: {to: wallet, on_unknown: query}}}
+  wallet: {role: wallet, calls: {transfer: {to: node, on_unknown: resend}, read: {to: node}}}
+  node: {role: node, calls: {transfer: {to: base}, read: {to: base}}}
+  base: {role: ledger, blocks: {every: 1ms}, final: {after: 2}}
+"""
+
+
+class Clock:
+    """Goes on by a microsecond whenever somebody looks at it."""
+
+    def __init__(self) -> None:
+        self._ticks = count(step=1_000)
+        self.ahead_ns = 0
+
+    def now_ns(self) -> int:
+        return next(self._ticks) + self.ahead_ns
+
+
+def ledger(journal: list[Record]) -> tuple[Ledger, Clock]:
+    clock = Clock()
+    context = Context(
+        link="base", seed=1, now_ns=clock.now_ns, journal=journal, span_prefix="00000001"
+    )
+    chain = checked(CHAIN)
+    role = build_role(chain, context, {}, Background(), (None, lambda *_: ()))  # type: ignore[arg-type]
+    assert isinstance(role, Ledger)
+    return role, clock
+
+
+def transfer(number: int, **more: Any) -> PaymentRequest:
+    name = f"p{number}-1.wallet.1"
+    return PaymentRequest(
+        f"p{number}", 700, "USDC", published("base")[0], reference=name, key=name, **more
+    )
+
+
+def asked(role: Ledger, operation: str, request: PaymentRequest) -> Answer:
+    async def ask() -> Any:
+        given = await role.operations()[operation](request, "")
+        role.background.cancel()
+        return given
+
+    given = asyncio.run(ask())
+    assert isinstance(given, Answer), given
+    return given
+
+
+def test_a_transfer_is_taken_once_mined_and_final() -> None:
+    journal: list[Record] = []
+    role, clock = ledger(journal)
+    request = transfer(1, signed=Signed("wallet", 0))
+    assert asked(role, "transfer", request).outcome is Outcome.APPROVED
+    again = asked(role, "transfer", request)
+    assert (again.outcome, again.code) == (Outcome.DECLINED, "already known")
+    seen = asked(role, "read", request).sighting
+    assert seen is not None
+    assert (seen.is_known, seen.mined_at) == (True, None)
+    clock.ahead_ns += BLOCK_NS
+    assert asked(role, "read", request).sighting.mined_at == 1  # type: ignore[union-attr]
+    clock.ahead_ns += 2 * BLOCK_NS
+    assert asked(role, "read", request).sighting.is_final  # type: ignore[union-attr]
+    assert asked(role, "transfer", request).code == "nonce too low"
+    (moved,) = (record for record in journal if isinstance(record, Movement))
+    assert (moved.kind, moved.at_ns, moved.leg) == (MovementKind.TRANSFERRED, BLOCK_NS, "out")
+    assert (moved.amount_minor, moved.reference) == (700, request.reference)
+
+
+def test_nothing_unsigned_is_taken() -> None:
+    role, _ = ledger([])
+    given = asyncio.run(role.operations()["transfer"](transfer(1), ""))
+    assert isinstance(given, Error)
+    assert given.message == "the transfer is not signed"
+
+
+def test_a_halt_mines_nothing_and_a_reorganisation_undoes_what_is_not_final() -> None:
+    journal: list[Record] = []
+    role, clock = ledger(journal)
+    asked(role, "transfer", transfer(1, signed=Signed("wallet", 0)))
+    halt = Halt()
+    role.apply(halt)
+    clock.ahead_ns += 9 * BLOCK_NS
+    assert asked(role, "read", transfer(1)).sighting.mined_at is None  # type: ignore[union-attr]
+
+    async def heal() -> None:
+        role.heal(halt)
+        role.background.cancel()
+
+    asyncio.run(heal())
+    clock.ahead_ns += BLOCK_NS
+    asked(role, "read", transfer(1))
+    assert role.apply(Reorg(depth=5, returns=0.0)) == 1
+    kinds = [record.kind for record in journal if isinstance(record, Movement)]
+    assert kinds == [MovementKind.TRANSFERRED, MovementKind.UNDONE]
+    assert not asked(role, "read", transfer(1)).sighting.is_known  # type: ignore[union-attr]
