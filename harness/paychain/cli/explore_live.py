@@ -185,7 +185,7 @@ def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:
         amount=found.finding.amount_minor,
         payments=[],
     )
-    remedies = rule_with_remedies(rule, review(loaded)).remedies
+    remedies = rule_with_remedies(rule, review(loaded), loaded).remedies
     for remedy in remedies:
         yield f"    remedy: {remedy}"
     own = ", ".join(loaded.model.own_services())
