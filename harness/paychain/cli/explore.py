@@ -55,6 +55,23 @@ def explore(
     confirm: Annotated[
         bool, typer.Option("--confirm", help="replay each finding on real processes")
     ] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="search failure scripts of single payments on the chain's real processes, own "
+            "services included",
+        ),
+    ] = False,
+    lasts: Annotated[
+        str, typer.Option("--for", help="with --live: how long to search, e.g. 60s")
+    ] = "60s",
+    scripts: Annotated[
+        int | None, typer.Option(min=1, help="with --live: how many scripts to try")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(help="with --live: payments with a script of their own at once")
+    ] = 64,
     out: Annotated[Path, typer.Option(help="folder for the experiments that are found")] = Path(
         "chaos/found"
     ),
@@ -64,12 +81,26 @@ def explore(
     Schedules of faults run in virtual time; what breaks a rule is reduced to its smallest form.
 
     Example: paychain explore card-gives-up --budget 20s --rule no_double_charge
+
+    Your own service: paychain explore shop.yaml --live --for 60s
     """
     from paychain.explore.checks import SUCCESS, WORKS_AGAIN
     from paychain.explore.spec import SearchSpec
     from paychain.model.loading import load_chain
 
     loaded = load_chain(chain)
+    if live:
+        from paychain.cli.explore_live import explore_live
+        from paychain.explore.live.result import LiveSpec
+
+        live_spec = LiveSpec(
+            seed=seed,
+            budget_s=_duration("--for", lasts),
+            max_scripts=scripts,
+            batch=batch,
+            rules=tuple(rule or ()),
+        )
+        raise typer.Exit(explore_live(loaded, live_spec, chain=chain, out=out))
     seconds, max_schedules = _budget(budget)
     rules = tuple(rule or ())
     if rules:  # what --success and --works-again ask for is searched beside them

@@ -42,6 +42,7 @@ from paychain.load.traffic.plan import LoadPlan, customers_plan
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.own_services import observed_hops
+from paychain.model.scripts import Followed
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.errors import UserError
 from paychain.payments.exchanges import Exchange, ReceivedRequest
@@ -225,10 +226,23 @@ class RealChain:
         assert self._injector is not None
         return self._injector.link_hits()
 
+    def follow_scripts(self, scripts: Followed) -> None:
+        """Let payments follow failure scripts from now on."""
+        self._services.follow_scripts(scripts)
+        for remote in self._remotes.values():
+            remote.command("/scripts", msgspec.to_builtins(scripts))
+
     # -- payments -------------------------------------------------------------------------------
     def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         """Let customers pay, each at its time from now, from this process."""
+        if self._requests is not None:
+            self._services.expect(self._requests.expect_now(arrivals, self.now_ns()))
         return asyncio.run(self._pay(arrivals))
+
+    def forget_payments(self) -> None:
+        """Neither wait for what own services have not settled of them, nor read their books."""
+        if self._requests is not None:
+            self._requests.forget()
 
     async def _pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         customers = Customers(self._entries(), self, self._own)

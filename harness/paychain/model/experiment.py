@@ -13,6 +13,7 @@ from paychain.faults.fault import Fault
 from paychain.model.assurance import Assurance
 from paychain.model.chain import Name
 from paychain.model.load import Load
+from paychain.model.scripts import MAX_SCRIPTS, Script
 from paychain.model.stop import StopWhen
 from paychain.model.tolerance import Tolerances
 
@@ -44,6 +45,7 @@ class Experiment(Declared):
     # how long the chain may take after the load to come to rest; the chain says it without this
     settles_within: Span | None = None
     faults: Annotated[list[Fault], Field(max_length=MAX_FAULTS)] = []
+    scripts: Annotated[list[Script], Field(max_length=MAX_SCRIPTS)] = []
     tolerances: Tolerances = Tolerances()
     stop_when: StopWhen = []
     assurance: Assurance = Assurance()

@@ -266,10 +266,11 @@ def _is_explained(place: KeyPath, above: Mapping[KeyPath, int]) -> bool:
 
 
 def _with_ids(experiment: Experiment) -> Experiment:
-    """Every fault has an id, and each time that a recurring one comes is a fault of its own."""
+    """Every fault and script has an id; each time that a fault comes back is one of its own."""
     faults = [
         each
         for number, fault in enumerate(experiment.faults)
         for each in fault.as_number(number).occurrences()
     ]
-    return experiment.model_copy(update={"faults": faults})
+    scripts = [script.as_number(number) for number, script in enumerate(experiment.scripts)]
+    return experiment.model_copy(update={"faults": faults, "scripts": scripts})

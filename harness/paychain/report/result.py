@@ -28,6 +28,7 @@ from paychain.analysis.measures.measures import (
     Verdict,
 )
 from paychain.analysis.measures.own_services import OwnServices
+from paychain.analysis.measures.scripts import ScriptRun
 from paychain.analysis.store.facts import EngineFacts, HostFacts, ServiceFacts, WorkerFacts
 from paychain.declaration.reading import read_bounded
 from paychain.model.review import ReviewFinding
@@ -178,6 +179,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     stopped: Stopped | None = None  # the stop_when condition that ended the run early
     own_services: OwnServices = OwnServices()  # what the user's own services really did
     stalls: list[StallFacts] = []  # the run's own processes that stalled, worst first
+    scripts: list[ScriptRun] = []  # failure scripts, and what each of their steps met
     timelines: list[PaymentTimeline] = []  # payments that broke, or that broke a money rule
 
 

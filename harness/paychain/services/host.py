@@ -14,6 +14,7 @@ from paychain.processes.loopback import LOOPBACK
 from paychain.services.attribution import Attribution
 from paychain.services.context import WALL_EPOCH_NS, Context
 from paychain.services.in_link_faults import InLinkFaults
+from paychain.services.scripts import PaymentScripts
 from paychain.services.service import Service
 from paychain.wire.ports import Port
 
@@ -47,6 +48,7 @@ class Host:
     ) -> None:
         """`id_prefix`: what the run's payment ids begin with. `wall_epoch_ns`: when it began."""
         self.faults = InLinkFaults(seed)
+        self.scripts = PaymentScripts(seed, id_prefix, chain.currency)
         attribution = self._attribution = Attribution(id_prefix)
         order = {name: number for number, name in enumerate(chain.links, start=1)}
         self.services = [
@@ -64,9 +66,14 @@ class Host:
                 ),
                 self.faults,
                 attribution,
+                self.scripts,
             )
             for name in links
         ]
+
+    def hits(self) -> dict[str, int]:
+        """How many requests each in-link fault and each step of a script acted on."""
+        return {**self.faults.hits, **self.scripts.hits}
 
     def expect(self, payments: Iterable[Expected]) -> None:
         """Know payments that the load will make, in their order."""
