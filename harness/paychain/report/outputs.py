@@ -56,7 +56,7 @@ def render_again(folder: Path) -> Result:
     if is_signed(folder):
         hint = "copy it without its signature, then render the copy"
         raise UserError(f"{folder} is signed and must not change", hint=hint)
-    _refuse_changed(folder)
+    refuse_changed(folder)
     result = read(folder)
     if not result.timelines:
         # Only the timelines need run.db; one that cannot be read leaves the rest complete.
@@ -88,11 +88,14 @@ def publish_for_tools(result: Result, folder: Path, *, ctrf: bool, prometheus: P
         write_prometheus(prometheus, result)
 
 
-def _refuse_changed(folder: Path) -> None:
-    """What is rendered may be rendered anew; everything else must be as it was."""
+def refuse_changed(folder: Path, *, made_anew: tuple[str, ...] = ()) -> None:
+    """What is rendered or `made_anew` may differ from SHA256SUMS, if there is one; nothing else.
+
+    Raises UserError: new sums would hide what was changed.
+    """
     if not (folder / SUMS).exists():
         return
-    rendered = {*OUTPUTS, ctrf_format.FILE_NAME, "report.pdf"}
+    rendered = {*OUTPUTS, ctrf_format.FILE_NAME, "report.pdf", *made_anew}
     sums = read_sums(folder)
     kept = {name: digest for name, digest in sums.items() if name not in rendered}
     present = dict(files(folder))

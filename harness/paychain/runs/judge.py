@@ -12,7 +12,8 @@ from paychain.analysis.store.store import RunStore
 from paychain.model.loading import load_chain, load_experiment
 from paychain.payments.errors import UserError
 from paychain.report.evidence.history import is_signed
-from paychain.report.outputs import STORE_NAME
+from paychain.report.outputs import STORE_NAME, refuse_changed
+from paychain.report.result import FILE_NAME
 from paychain.runs.finish import judge_again
 from paychain.runs.spec import Finished, Inputs, names_to_keep
 
@@ -31,6 +32,7 @@ def judge_run(folder: Path) -> Finished:
     path = folder / STORE_NAME
     if not path.is_file():
         raise UserError(f"no {STORE_NAME} in {folder}", hint="name a run directory")
+    refuse_changed(folder, made_anew=(FILE_NAME,))
     store = RunStore.reopen(path)
     if store.kept_one_in > 1:
         what = f"{path} holds a sample of a long run: its verdict stands in result.json"
