@@ -74,7 +74,7 @@ class OwnRequests:
             if record.outcome is Outcome.UNKNOWN:
                 self._open[record.payment, ""] = record.ended_ns
         elif isinstance(record, Exchange):
-            if record.payment and not record.status:
+            if record.payment and not record.status and record.ended_by != "refused":
                 callee = record.hop.rpartition(".")[2]
                 self._open[record.payment, callee] = record.ended_ns
         elif isinstance(record, ReceivedRequest):

@@ -24,6 +24,8 @@ from paychain.engine.timeline import Switch
 from paychain.environment.load_process import LoadProcess
 from paychain.environment.load_workers import LoadWorkers
 from paychain.environment.near_ends import NearEnds
+from paychain.environment.otlp.hops import receive_traces
+from paychain.environment.otlp.receiver import SpanReceiver
 from paychain.environment.own.books import BooksRead
 from paychain.environment.own.services import OwnServices
 from paychain.environment.own.tls_ends import open_tls_ends
@@ -40,6 +42,7 @@ from paychain.load.traffic.plan import LoadPlan, customers_plan
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.own_services import observed_hops
+from paychain.payments.attribution import PaymentIds
 from paychain.payments.errors import UserError
 from paychain.payments.exchanges import Exchange, ReceivedRequest
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record, Stall
@@ -118,6 +121,7 @@ class RealChain:
         self._read_early: list[list[Record]] = []  # from the spools, and not collected yet
         self._watch_ns = 0  # when the engines are to be looked at next
         self._before_load: int | None = None  # processes that own services depend on
+        self._traces: SpanReceiver | None = None
         self._is_stopped = False
         self._problems: list[str] = []
         self._token = os.environ.get(TOKEN_VARIABLE, "")  # links on other machines want a proof
@@ -162,7 +166,11 @@ class RealChain:
         for remote in self._remotes.values():
             remote.command("/routes", self.addresses)
             self._on_message(remote.line())
-        self.own.start(self.addresses, open_tls_ends(self._chain, self.addresses, self.children))
+        ends = open_tls_ends(self._chain, self.addresses, self.children)
+        self._traces = receive_traces(
+            self._chain, self.addresses, ends, PaymentIds(self.id_prefix), self.now_ns
+        )
+        self.own.start(self.addresses, ends, self._traces.url if self._traces else "")
         self._before_load = self.children.number if self._chain.own_services() else None
         self._injector = Injector(self.proxies, self._link_faults, self.now_ns)
         self._heartbeat.start()
@@ -315,6 +323,8 @@ class RealChain:
         if own:
             yield own
         requests = self._requests
+        if requests is not None and self._traces is not None:
+            yield requests.completed(self._traces.take())
         for path, records in self.spools.read(are_complete=self._is_stopped):
             self._load.count(path, records)
             yield requests.completed(records) if requests is not None else records
@@ -336,6 +346,8 @@ class RealChain:
         self._watch_ns = 0  # whatever the engines did until now belongs to what is final
         self.check()
         self._read_books()
+        if self._traces is not None and not self._traces.taken:
+            self._on_message("no service with telemetry: true has sent a trace of a payment")
         return pending
 
     def _let_services_settle(self, requests: OwnRequests, until_ns: int) -> None:
@@ -384,6 +396,8 @@ class RealChain:
         if self._before_load is not None:
             self._problems += self.children.stop(self._before_load)
         self.own.stop()
+        if self._traces is not None:
+            self._traces.stop()
         engine = self.engine
         if engine is not None and engine.child is not None and engine.control.lost:
             engine.child.process.kill()  # it would not react to a gentler signal

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -199,14 +199,21 @@ def _load(
     except ValidationError as error:
         mistakes = _mistakes(error, document, model)
         rest, cut = without_mistakes(document, model, error)
-        problems = (check_parts or check)(rest) if rest is not None else []
+        problems = _in_file(rest, (check_parts or check)(rest)) if rest is not None else []
         # What was cut out is missing on purpose: only what still stands there is judged.
         mistakes += _as_mistakes(document, [item for item in problems if not cut.explains(item)])
         raise FileMistakes(str(path), mistakes) from None
-    problems = check(loaded)
+    problems = _in_file(loaded, check(loaded))
     if problems:
         raise FileMistakes(str(path), _as_mistakes(document, problems))
     return Loaded(loaded, path, text, document)
+
+
+def _in_file(model: Declared, problems: list[Problem]) -> list[Problem]:
+    """The problems with their paths as the file has them."""
+    if not isinstance(model, Chain):
+        return problems
+    return [replace(problem, path=model.path_in_file(problem.path)) for problem in problems]
 
 
 def _as_mistakes(document: Document, problems: Iterable[Problem]) -> list[Mistake]:

@@ -42,9 +42,15 @@ class LinkNode(msgspec.Struct, frozen=True):
 
     name: str
     role: str
-    provider: str
+    provider: str  # the first that it names; "" for none
     title: str
     is_own: bool = False  # the user's process, no mock
+    providers: list[str] = []  # all that it names
+
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """Every provider that it names; a result of an earlier version has one."""
+        return tuple(self.providers or [self.provider] * bool(self.provider))
 
 
 class CallEdge(msgspec.Struct, frozen=True):

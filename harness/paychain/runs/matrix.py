@@ -112,6 +112,11 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
         links=list(spec.links),
         faults={fault.model.experiment: fault.model.title for fault in spec.faults},
         cells=[done[link, fault] for link, fault, _ in planned],
+        providers={
+            link: list(named)
+            for link in spec.links
+            if (named := spec.chain.model.links[link].depends_on)
+        },
     )
     write_matrix(matrix, spec.folder)
     return matrix

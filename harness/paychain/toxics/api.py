@@ -265,10 +265,8 @@ class Api:
         """How a proxy is observed, if it is."""
         if not id_prefix or self._exchanges is None:
             return None
-        clock, epoch_ns = self._now_ns, self._epoch_ns
-        return Observation(
-            PaymentIds(id_prefix), self._exchanges, lambda: clock() - epoch_ns, is_blind
-        )
+        ids = PaymentIds(id_prefix)
+        return Observation(ids, self._exchanges, self._now_ns, self._epoch_ns, is_blind)
 
     async def _show(self, _: HttpRequest, proxy: Proxy) -> HttpResponse:
         return _reply(200, proxy.describe())

@@ -21,7 +21,7 @@ from paychain.toxics.events import EventLog, Kind
 from paychain.toxics.link import Link
 from paychain.toxics.observation import Observation
 from paychain.toxics.observed_endpoint import ObservedEndpoint
-from paychain.toxics.observer import Observer
+from paychain.toxics.observer import Observer, Switched
 from paychain.toxics.toxic import Toxic
 
 DIAL_S = 10.0  # seconds until an upstream connection that is not made counts as failed
@@ -70,6 +70,7 @@ class Proxy:
         self._dials: dict[asyncio.Task[None], Endpoint] = {}
         self._blackholed: dict[int, Endpoint] = {}  # by connection number
         self._observation = observation
+        self._switched = Switched()
         self._observers: dict[int, Observer] = {}  # of open connections, by number
         self._server: asyncio.AbstractServer | None = None
         self._received: Counter[Label] = Counter()  # bytes of closed connections
@@ -143,6 +144,7 @@ class Proxy:
         disabled then.
         """
         self.toxics = toxics
+        self._switched.toxics = " ".join(toxic.name for toxic in toxics)
         for link in list(self._links):
             link.rebuild(toxics, is_share_change=is_share_change)
         for number, client in list(self._blackholed.items()):
@@ -281,10 +283,7 @@ class Proxy:
         def gave_up(reason: str) -> None:
             self.record("unreadable", number, None, reason)
 
-        def toxics() -> str:
-            return " ".join(toxic.name for toxic in self.toxics) if self.toxics else ""
-
-        observer = observation.observer(self.name, number, toxics, gave_up)
+        observer = observation.observer(self.name, number, self._switched, gave_up)
         self._observers[number] = observer
         client.observe(observer)
 

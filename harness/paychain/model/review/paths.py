@@ -6,16 +6,23 @@ from typing import Literal
 
 from paychain.model.chain import Chain
 from paychain.model.fallbacks.step import Failover
+from paychain.model.named_calls import named
 from paychain.model.operations import RESOLVED
 from paychain.model.policy import Call
 
-WHILE_WAITING = ("forward", "screen", "authenticate", "tokenise", "authorise", "transfer")
+# In the order in which they are made.
+WHILE_WAITING = ("forward", "serve", "tokenise", "screen", "authenticate", "authorise", "transfer")
 
 
 def calls_in_payment(chain: Chain, link: str) -> dict[str, Call]:
     """The calls a link makes one after the other while the customer waits."""
     calls = chain.calls_of(link)
-    return {operation: calls[operation] for operation in WHILE_WAITING if operation in calls}
+    return {
+        name: calls[name]
+        for operation in WHILE_WAITING
+        for name in named(operation, calls)
+        if not calls[name].aside
+    }
 
 
 def longest_work_s(chain: Chain, link: str, *, has_deadline: bool = False) -> float:

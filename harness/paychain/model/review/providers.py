@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from paychain.model.chain import Chain
-from paychain.model.fallbacks.step import ANY_AMOUNT, NO_AMOUNT, Failover, LocalStep, Step
+from paychain.model.fallbacks.step import ANY_AMOUNT, NO_AMOUNT, Failover, GoOn, LocalStep, Step
 from paychain.model.policy import Call
 from paychain.model.review.finding import Found, accept
 from paychain.model.review.paths import calls_in_payment
@@ -41,12 +41,12 @@ def _by_step(chain: Chain, gone: frozenset[str], step: Step) -> Decimal:
     if isinstance(step, Failover):
         return max(largest_payment(chain, gone, target) for target in step.targets)
     assert isinstance(step, LocalStep)  # there are steps to other links, and local ones
-    return step.largest
+    return NONE if isinstance(step, GoOn) and not step.lasts else step.largest
 
 
 def links_of(chain: Chain, provider: str) -> frozenset[str]:
     """The links that fail together with a provider."""
-    return frozenset(name for name, link in chain.links.items() if link.provider == provider)
+    return frozenset(name for name, link in chain.links.items() if provider in link.depends_on)
 
 
 def single_links(chain: Chain) -> Iterator[Found]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from paychain.payments.journal import (
     DELIVERED_AS,
@@ -147,6 +147,44 @@ def unauthenticated(hops: Sequence[HopRecord]) -> Iterator[str]:
         last = max(before, key=lambda check: check.ended_ns, default=None)
         if last is not None and last.result is HopResult.DECLINED:
             yield f"{sent.caller} → {sent.callee}, attempt {sent.attempt}"
+
+
+def opened(
+    hops: Sequence[HopRecord],
+    decisions: Sequence[Decision],
+    closed: Mapping[str, Mapping[str, str]],
+) -> Iterator[str]:
+    """Authorisations that a link sent without a call that must fail closed, in words.
+
+    `closed`: by link, the names of those calls, with what each gives. The last answer to the call
+    before the authorisation decides, or that the link went on without one.
+    """
+    for sent in hops:
+        if sent.operation != "authorise" or sent.result is HopResult.NOT_TRIED:
+            continue
+        for name, gives in closed.get(sent.caller, {}).items():
+            passed_ns = max(
+                (
+                    hop.ended_ns
+                    for hop in hops
+                    if (hop.caller, hop.operation) == (sent.caller, name)
+                    and hop.result is HopResult.APPROVED
+                    and hop.ended_ns <= sent.started_ns
+                ),
+                default=-1,
+            )
+            went_on_ns = max(
+                (
+                    decision.at_ns
+                    for decision in decisions
+                    if (decision.link, decision.operation) == (sent.caller, name)
+                    and decision.kind is DecisionKind.SKIP
+                    and decision.at_ns <= sent.started_ns
+                ),
+                default=-1,
+            )
+            if passed_ns < 0 or went_on_ns > passed_ns:
+                yield f"{sent.caller} → {sent.callee}, attempt {sent.attempt}, without {gives}"
 
 
 def renamed(

@@ -81,6 +81,7 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     links: list[str]
     faults: dict[str, str]  # name -> title
     cells: list[Cell]
+    providers: dict[str, list[str]] = {}  # of each link that names any
 
     def counts(self) -> dict[State, int]:
         """Number of cells in each state, worst first."""
