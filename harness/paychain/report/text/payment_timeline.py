@@ -189,6 +189,10 @@ def _decision_event(decision: Decision, start_ns: int) -> TimelineEvent:
 
 def _decision_text(decision: Decision) -> str:
     if decision.kind is DecisionKind.FAULT_HIT:
+        # The id of a script's step has a slash, which no fault's has.
+        script, slash, step = decision.detail.rpartition("/")
+        if slash:
+            return f"affected by step {step} of script {script}"
         return f"affected by fault {decision.detail}"
     text = _DECISIONS.get(decision.kind, spaced(decision.kind.value))
     if decision.kind in _FOLLOW_UPS:
