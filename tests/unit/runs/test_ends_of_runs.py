@@ -1,0 +1,99 @@
+"""What may happen while a run that is over is judged, and what cannot be written then."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paychain.analysis.store.store import RunStore
+from paychain.payments.errors import HarnessError
+from paychain.runs import finish as finishing
+from paychain.runs import run as running
+from paychain.runs.by_name import run
+from paychain.runs.spec import Finished
+from tests.support.chains import corner_shop, experiment
+from tests.support.runs import declare
+
+LATE = experiment("{id: late, at: 0s, for: 1s, target: {link: issuer}, latency: {delay: 1ms}}")
+
+
+@pytest.fixture
+def run_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Finished]:
+    declare(tmp_path, shop=corner_shop(), late=LATE)
+    monkeypatch.chdir(tmp_path)
+    return lambda: run("shop.yaml", "late.yaml", virtual=True, out="runs")
+
+
+def test_a_run_that_is_being_judged_is_judged_to_its_end(
+    run_it: Callable[[], Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = running.finish
+
+    def disturbed(*given: Any) -> Finished:
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGHUP):
+            os.kill(os.getpid(), number)
+        return judge(*given)
+
+    monkeypatch.setattr(running, "finish", disturbed)
+    before = signal.getsignal(signal.SIGTERM)
+    finished = run_it()
+    assert finished.result.verdict == "pass", finished.result.reasons
+    assert not finished.was_interrupted
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(28, "No space left on device", "run.db"), "run.db: No space left on device"),
+        (sqlite3.OperationalError("database or disk is full"), "database or disk is full"),
+        (KeyError("a mistake of ours"), "KeyError: 'a mistake of ours'"),
+    ],
+)
+def test_a_run_that_cannot_be_judged_is_inconclusive_and_says_why(
+    run_it: Callable[[], Finished],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    words: str,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(finishing, "add_own_hops", fail)
+    finished = run_it()
+    assert finished.result.verdict == "inconclusive"
+    (reason,) = finished.result.reasons
+    assert reason.startswith("the run could not be judged: ")
+    assert words in reason
+    assert not any(rule.findings for rule in finished.result.money.rules)
+    assert (finished.folder / "result.json").is_file()
+
+
+def test_records_that_cannot_be_kept_make_a_run_inconclusive(
+    run_it: Callable[[], Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(RunStore, "ingest", fail)
+    result = run_it().result
+    assert result.verdict == "inconclusive"
+    assert "run.db is incomplete: disk I/O error" in result.reasons
+    assert result.money.unjudged == "run.db is incomplete: disk I/O error"
+
+
+def test_a_result_that_cannot_be_written_is_told_in_a_sentence(
+    run_it: Callable[[], Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device", "result.json")
+
+    monkeypatch.setattr(finishing, "publish", fail)
+    with pytest.raises(HarnessError, match=r"result\.json: No space left on device"):
+        run_it()
