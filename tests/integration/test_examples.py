@@ -81,7 +81,9 @@ def test_the_naive_one_has_the_fault_that_the_experiment_is_about(
 ) -> None:
     result = run(example, "naive", experiment, tmp_path)
     assert result["verdict"] == "fail", result["reasons"]
-    assert broken_rules(result) == FAULTS[experiment]
+    # On a slow machine a webhook may overtake the return page without any fault, too.
+    assert FAULTS[experiment] <= broken_rules(result)
+    assert broken_rules(result) <= FAULTS[experiment] | {"repeats_without_effect"}
     found = {each["rule"]: each["findings"] for each in result["money"]["rules"]}
     assert all(found[rule] >= 15 for rule in FAULTS[experiment])
 

@@ -12,6 +12,7 @@ import typer
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import ChainName
+from paychain.cli.say import say
 from paychain.processes.interrupted import keeping
 
 if TYPE_CHECKING:
@@ -153,14 +154,14 @@ def _explore_schedules(
     written = [(outage, write_outage(outage, spec, out)) for outage in result.found.values()]
     with keeping(f"what was found is in {out}"):
         for outage, path in written:
-            print("\n".join(outage_lines(outage)))
+            say(*outage_lines(outage))
             print_timeline(outage)
             command = run_command(
                 chain, str(path), seed=spec.seed, virtual=True, interleaving=outage.interleaving
             )
-            print(f"    reproduce: {command}")
+            say(f"    reproduce: {command}")
             if confirm:
-                print(f"    real run: {_confirm(chain, path, outage.rule, spec)}")
+                say(f"    real run: {_confirm(chain, path, outage.rule, spec)}")
     print(("searched " if result.found else "nothing found in ") + searched_line(result))
     if not result.found:
         print("\n".join(nothing_found_lines(result)))
@@ -175,9 +176,11 @@ def _explore_schedules(
 def _ctrl_c_between_schedules() -> Iterator[Callable[[], None]]:
     """Let Ctrl-C raise only where the yielded function is called: between two schedules.
 
-    In the middle of Hypothesis it could be swallowed, or lose what was found. A second Ctrl-C
-    raises at once.
+    So does SIGTERM, and the end of the terminal. In the middle of Hypothesis it could be swallowed,
+    or lose what was found. A second one raises at once.
     """
+    from paychain.processes.children import ending_signals
+
     pending: list[int] = []
 
     def on_signal(number: int, _: object) -> None:
@@ -190,11 +193,12 @@ def _ctrl_c_between_schedules() -> Iterator[Callable[[], None]]:
             pending.clear()
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, on_signal)
+    before = {number: signal.signal(number, on_signal) for number in ending_signals()}
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _budget(text: str) -> tuple[float, int | None]:

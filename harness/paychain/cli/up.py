@@ -89,7 +89,10 @@ def up(
         own = loaded.model.own_services()
         # One with url: may be started later, with what is shown here.
         by_hand = [name for name, service in own.items() if env or not service.is_started]
-        running = RealChain(loaded, Path(folder), seed=seed, toxiproxy=toxiproxy, by_hand=by_hand)
+        # Its user switches faults with any client of Toxiproxy, none of which can send a token.
+        running = RealChain(
+            loaded, Path(folder), seed=seed, toxiproxy=toxiproxy, by_hand=by_hand, is_open=True
+        )
         try:
             running.start()
             if followed:

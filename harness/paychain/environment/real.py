@@ -50,7 +50,7 @@ from paychain.payments.journal import FaultSwitch, PaymentRecord, Record, Stall
 from paychain.processes.children import Children
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.stall_thread import StallThread
-from paychain.processes.tokens import TOKEN_VARIABLE
+from paychain.processes.tokens import TOKEN_VARIABLE, new_token
 from paychain.services.plan import SERVICES
 
 TICK_S = 0.02  # so often somebody can look around while time passes
@@ -70,6 +70,7 @@ class RealChain:
 
     `services`: the command of a services process. `toxiproxy`: another engine than the embedded
     one. `spread`: the load over several processes. `by_hand`: own services that somebody starts.
+    `is_open`: anybody on this machine may switch faults on the embedded engine.
     `on_message` gets what is worth a line.
     """
 
@@ -87,6 +88,7 @@ class RealChain:
         spread: Spread | None = None,
         settles_within_s: float | None = None,
         by_hand: Collection[str] = (),
+        is_open: bool = False,
         on_message: Callable[[str], None] = _ignore,
     ) -> None:
         """`settles_within_s`: how long the drain may take; None: as the chain declares."""
@@ -110,6 +112,7 @@ class RealChain:
         self._toxiproxy = toxiproxy
         self._entry_host = spread.entry_host if spread is not None else LOOPBACK
         self._on_message = on_message
+        self._engine_token = "" if is_open else new_token()
         self._load = (
             LoadWorkers(self.children, folder, self.spools.new, spread, on_message)
             if spread is not None
@@ -144,7 +147,9 @@ class RealChain:
             observing = engines.Observing(
                 self.spools.new("exchanges", "the fault engine"), self.epoch_ns
             )
-        self.engine = engines.start(self._toxiproxy, self.children, self._seed, observing)
+        self.engine = engines.start(
+            self._toxiproxy, self.children, self._seed, observing, self._engine_token
+        )
         refuse_mixed(self._loaded, self.engine.name)
         self.proxies.add_engine(HERE, self.engine.control, self.epoch_ns)
         ports = self._services.start()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from paychain.declaration.quantity import Amount, Duration, Share, Span
-from paychain.declaration.schema import Declared, Short, several
+from paychain.declaration.schema import Declared, Line, Short, several
 from paychain.declaration.text import KeyPath
 from paychain.model.books import Books
 from paychain.model.codes import Code, OwnCode
@@ -90,7 +90,7 @@ class Link(Declared):
             "its traffic, hosts it, wrote the client that it is.",
         ),
     ] = []
-    title: str = ""
+    title: Line = ""
     capacity: Annotated[
         Capacity | None, Field(description="Without it, a link works on any number at once.")
     ] = None
@@ -255,7 +255,7 @@ class Chain(Declared):
     """
 
     chain: Name
-    title: str = ""
+    title: Line = ""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3,5}$")] = "EUR"
     deadline: Span = 10.0
     propagate_deadline: bool = False

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from paychain.declaration.quantity import Span
-from paychain.declaration.schema import Declared
+from paychain.declaration.schema import Declared, Line
 from paychain.faults.fault import Fault
 from paychain.model.assurance import Assurance
 from paychain.model.chain import Name
@@ -38,8 +38,8 @@ class Experiment(Declared):
     """One experiment. `time_scale` says how an outage's clock was compressed; it is only stated."""
 
     experiment: Name
-    title: str = ""
-    based_on: str = ""
+    title: Line = ""
+    based_on: Line = ""
     time_scale: Annotated[str, Field(pattern=r"^1(/[1-9]\d{0,6})?$")] = "1"
     load: Load
     # how long the chain may take after the load to come to rest; the chain says it without this

@@ -7,7 +7,8 @@ find → read_text → parse (YAML with places) → pydantic → check → Loade
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -28,7 +29,7 @@ from paychain.model.load import read_recorded
 from paychain.model.partial import path_in, without_mistakes
 from paychain.model.renaming import Names, renamed, used_of
 from paychain.model.sentence import sentence
-from paychain.payments.errors import UserError, meant
+from paychain.payments.errors import UserError, meant, one_line
 
 Model = TypeVar("Model", bound=Declared)
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -39,14 +40,18 @@ _FOLDERS = {"chain": "chains", "experiment": "chaos"}
 
 
 class FileMistakes(UserError):
-    """All mistakes of one file, each as `file:line:column: what; hint`."""
+    """All mistakes of one file, each a line `file:line:column: what; hint`."""
+
+    is_one_line = False
 
     def __init__(self, path: str, mistakes: list[Mistake]) -> None:
         self.path = path
         self.mistakes = sorted(set(mistakes))
         self.lines = [
-            f"{path}:{mistake.line}:{mistake.column}: {mistake.what}"
-            + (f"; {mistake.hint}" if mistake.hint else "")
+            one_line(
+                f"{path}:{mistake.line}:{mistake.column}: {mistake.what}"
+                + (f"; {mistake.hint}" if mistake.hint else "")
+            )
             for mistake in self.mistakes
         ]
         count = f"{len(self.lines)} mistake{'s' if len(self.lines) > 1 else ''}"
@@ -248,16 +253,16 @@ def _mistakes(error: ValidationError, document: Document, model: type[Declared])
         distinct = (*place, str(detail["loc"][-1])) if detail["type"] == "missing" else place
         found.setdefault(distinct, Mistake(*document.place(place), what, hint))
     # Where the intended branch has a mistake further down, that mistake explains this one.
-    return [mistake for place, mistake in found.items() if not _is_explained(place, found)]
+    above = Counter(place[:length] for place in found for length in range(len(place)))
+    return [mistake for place, mistake in found.items() if not _is_explained(place, above)]
 
 
-def _is_explained(place: KeyPath, found: Iterable[KeyPath]) -> bool:
-    """Whether a mistake about a value has another mistake inside that value."""
-    whole = place[:-1]
-    return place[-1:] == ("",) and any(
-        other != place and len(other) > len(whole) and other[: len(whole)] == whole
-        for other in found
-    )
+def _is_explained(place: KeyPath, above: Mapping[KeyPath, int]) -> bool:
+    """Whether a mistake about a value has another mistake inside that value.
+
+    `above`: how many mistakes there are inside each place.
+    """
+    return place[-1:] == ("",) and above[place[:-1]] > 1
 
 
 def _with_ids(experiment: Experiment) -> Experiment:

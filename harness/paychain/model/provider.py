@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from paychain.declaration.schema import Declared
+from paychain.declaration.schema import Declared, Line
 
 # What it does for a link: carry its traffic (edge, carrier), host it (cloud), be the client that it
 # is in some version (client), run it (all others).
@@ -20,7 +20,7 @@ class Provider(Declared):
     """
 
     kind: ProviderKind
-    title: str = ""
+    title: Line = ""
 
     @property
     def carries(self) -> bool:

@@ -64,6 +64,8 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
             wanted = context["min_length" if is_short else "max_length"]
             words = "at least" if is_short else "at most"
             actual = context["actual_length"]
+            if actual is None:  # pydantic stops to count at the limit
+                actual = len(given) if isinstance(given, list | dict) else f"over {wanted}"
             what = f"'{key}' has {actual} item{'' if actual == 1 else 's'}"
             return what, f"give it {words} {wanted}", False
         case _:

@@ -181,7 +181,7 @@ class OwnService(Declared):
     telemetry: Annotated[
         bool,
         Field(
-            description="It is told where to send its OpenTelemetry traces (OTLP over HTTP): its "
+            description="It gets an address for its OpenTelemetry traces (OTLP over HTTP): its "
             "client spans show calls that nobody else sees, such as refused connections."
         ),
     ] = False

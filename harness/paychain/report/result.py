@@ -30,12 +30,14 @@ from paychain.analysis.measures.measures import (
 from paychain.analysis.measures.own_services import OwnServices
 from paychain.analysis.measures.scripts import ScriptRun
 from paychain.analysis.store.facts import EngineFacts, HostFacts, ServiceFacts, WorkerFacts
+from paychain.declaration.reading import read_bounded
 from paychain.model.review import ReviewFinding
 from paychain.payments.errors import UserError
 from paychain.processes.files import write_atomically
 
 SCHEMA = "paychain/result/v2"
 FILE_NAME = "result.json"
+MAX_BYTES = 200_000_000  # a day of a busy chain has some 20 MB
 
 
 class LinkNode(msgspec.Struct, frozen=True):
@@ -194,7 +196,7 @@ def read(folder: Path) -> Result:
     Raises UserError when there is none, or when its schema version is another one.
     """
     try:
-        data = (folder / FILE_NAME).read_bytes()
+        data = read_bounded(folder / FILE_NAME, MAX_BYTES)
     except OSError:
         raise UserError(f"no {FILE_NAME} in {folder}", hint="name a run directory") from None
     try:

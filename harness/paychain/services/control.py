@@ -1,4 +1,8 @@
-"""The control API of a services process: routes, faults, drain. Loopback only."""
+"""The control API of a services process: routes, faults, drain.
+
+On loopback it asks a token of every request (wire/bearer.py), over a network a proof
+(environment/remote/proof.py).
+"""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from paychain.services.context import WALL_EPOCH_NS, Context
 from paychain.services.in_link_faults import InLinkFaults
 from paychain.services.scripts import PaymentScripts
 from paychain.services.service import Service
+from paychain.wire.ports import Port
 
 POLL_S = 0.02  # between two looks at what is pending, at first
 POLL_SHARE = 0.01  # of the time that was waited: hours of virtual time take few looks
@@ -79,11 +80,11 @@ class Host:
         self._attribution.expect(payments)
 
     async def start(
-        self, ports: Mapping[str, int] = MappingProxyType({}), address: str = LOOPBACK
+        self, held: Mapping[str, Port] = MappingProxyType({}), address: str = LOOPBACK
     ) -> dict[str, int]:
-        """Listen on these ports, and on free ones where none is given; returns each link's port."""
+        """Listen on the ports that are held for links, else on free ones; each link's port."""
         return {
-            service.name: await service.start(address, ports.get(service.name, 0))
+            service.name: await service.start(address, held=held.get(service.name))
             for service in self.services
         }
 

@@ -30,6 +30,7 @@ from paychain.services.state.idempotency import IdempotencyStore
 from paychain.services.state.webhooks import Kinds
 from paychain.services.transport import Caller, Listener
 from paychain.services.vendor_front import VendorFront, VendorWebhooks, caller_of, idempotency_of
+from paychain.wire.ports import Port
 
 # What a link that speaks our own dialect reports by webhook.
 NATIVE_EVENTS = frozenset({"authorised", "declined", "captured", "refunded"})
@@ -163,15 +164,16 @@ class Service:
         """How many idempotency keys are known and how many authorisations are in the book."""
         return len(self._repeats), len(self._role.book)
 
-    async def start(self, host: str, port: int = 0) -> int:
+    async def start(self, host: str, port: int = 0, *, held: Port | None = None) -> int:
         """Listen; returns the port. A given one may be held by another socket for a moment.
 
-        Raises OSError when it cannot be had.
+        `held`: the address, bound by who started this process. Raises OSError when it cannot be
+        had.
         """
         tries = LISTEN_TRIES if port else 1
         while True:
             try:
-                self._address = (host, await self._listener.start(host, port))
+                self._address = (host, await self._listener.start(host, port, held=held))
             except OSError:
                 tries -= 1
                 if not tries:

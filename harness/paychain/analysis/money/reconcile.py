@@ -23,7 +23,7 @@ from paychain.payments.journal import (
     PaymentRecord,
 )
 from paychain.payments.money import parts_of, to_minor, written
-from paychain.payments.outcome import HopResult, Outcome
+from paychain.payments.outcome import Outcome
 from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled, StoodIn, authorisations
 from paychain.payments.rules.follow_ups import follow_ups
 from paychain.payments.rules.on_chain import Funded, funded_by, on_chain
@@ -171,13 +171,9 @@ def reconcile(
             settling=parties.settling,
             is_known=False,
         )
-    approvals = [
-        hop
-        for hop in story.hops
-        if hop.operation == "authorise" and hop.result is HopResult.APPROVED
-    ]
+    calls = [hop for hop in story.hops if hop.operation == "authorise"]
     for entry in found:
-        path = list(approved_by(entry, approvals))
+        path = list(approved_by(entry, calls))
         links = {link for hop in path for link in (hop.caller, hop.callee)}
         entry.path = frozenset(links - parties.without_book)
         entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in path)

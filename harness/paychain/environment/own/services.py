@@ -30,6 +30,7 @@ from paychain.environment.own.variables import (
 from paychain.model.chain import Chain, Hop
 from paychain.model.loading import Loaded
 from paychain.model.service import OwnService
+from paychain.payments.errors import without_passwords
 from paychain.processes.loopback import LOOPBACK
 
 LOGS = "logs"  # folder of their output, below the chain's
@@ -166,7 +167,7 @@ class OwnServices:
         return [
             ServiceFacts(
                 name=name,
-                form=service.form,
+                form=without_passwords(service.form),
                 log=f"{self._shown_logs}/{name}.log" if service.is_started else "",
                 failures=failures.get(name, []),
             )

@@ -18,7 +18,7 @@ POLICIES: dict[str, dict[str, str]] = {
         "bulkhead": "Limit how many calls are under way at once.",
         "hedge": "Send a second request when the first is slow.",
         "on_unknown": "What follows a request without an answer: reverse, query or resend it, or "
-        "leave it as it is.",
+        "leave it as it is. A payment provider (a link with its dialect) reverses by default.",
         "query": "How an unknown outcome is queried (on_unknown: query).",
         "reversal": "How an unknown outcome is reversed (on_unknown: reverse).",
         "fallback": "What to do instead when the call fails, the first step that can be used.",
