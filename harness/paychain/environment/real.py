@@ -386,7 +386,8 @@ class RealChain:
         self.own.stop()
         engine = self.engine
         if engine is not None and engine.child is not None and engine.control.lost:
-            engine.child.process.kill()  # it would not react to a gentler signal
+            engine.child.ends_in_order = False  # it would not react to a gentler signal
+            engine.child.process.kill()
         if engine is not None and engine.child is None:
             self._leave_clean(engine)
         for remote in self._remotes.values():
