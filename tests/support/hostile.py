@@ -24,7 +24,9 @@ PROCESSES = {
 }
 CONDUCTOR = "conductor"
 # However slow it is, its money is right.
-SOUND = corner_shop(on_unknown="reverse", processor_authorise={"on_unknown": "reverse"})
+SOUND = corner_shop(
+    deadline="10s", on_unknown="reverse", processor_authorise={"on_unknown": "reverse"}
+)
 # The issuer is down for 2 s, from 3 s into the load: two of five payments break.
 CUT = experiment(
     "{id: cut, at: 0s, for: 2s, target: {link: issuer}, down: {}}",
