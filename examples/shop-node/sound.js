@@ -1,9 +1,10 @@
 // The same shop, made so that no customer is ever charged twice.
 //
-// - One key for one order and account: a repeat is recognised.
+// - One key for one order and account: a repeat is recognised, also that of a customer.
 // - Money is held first and captured once; a second hold is always cancelled.
 // - What an account did not answer is unknown, written down before it is asked, and cancelled later.
-// - Webhooks are proved, known by their ids, and only ever finish what the shop has begun.
+// - Webhooks are proved, known by their ids, and only ever finish what the shop has begun. No order
+//   waits for one: what is due is repeated until it is done.
 const express = require("express");
 const Stripe = require("stripe");
 const { Journal } = require("./journal");
@@ -147,9 +148,15 @@ app.post("/orders", express.json(), async ({ body }, response) => {
   if (!journal.orders.has(id)) {
     journal.change(id, { state: "pending", amount, currency, card });
     await authorise(id);
-    await alone(`${id} capture`, () => capture(id));
   }
   show(id, response);
+});
+
+// Where the provider's page sends the customer; who never comes is left to the sweep.
+app.get("/orders/:order/return", async ({ params }, response) => {
+  if (journal.orders.has(params.order))
+    await alone(`${params.order} capture`, () => capture(params.order));
+  show(params.order, response);
 });
 
 app.get("/orders/:order", ({ params }, response) => show(params.order, response));

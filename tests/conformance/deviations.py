@@ -141,6 +141,18 @@ DEVIATIONS = (
         "declared faults need them, and evidence of each fault's hits",
     ),
     Deviation(
+        "a_disabled_proxy_keeps_its_port",
+        "closes its listener: any program may take the port, and answer its callers",
+        "the port stays bound and refuses connections until the proxy is deleted or moved",
+        "a proxy that is down must be down, and must be able to come back",
+    ),
+    Deviation(
+        "the_version_names_the_engine",
+        "its version alone",
+        "and that it is paychain's",
+        "a run attached to a server has to know what that server can do",
+    ),
+    Deviation(
         "ports_are_numbers",
         "takes service names as ports",
         "unknown port",

@@ -335,3 +335,27 @@ def test_ports_are_numbers(engine: Subject) -> None:
     else:
         assert engine.is_real
         assert answer.json["listen"] == "127.0.0.1:5432"
+
+
+def test_a_disabled_proxy_keeps_its_port(engine: Subject, upstream: Upstream) -> None:
+    proxy = engine.proxy(upstream.address)
+    engine.must(200, "POST", f"/proxies/{proxy.name}", {"enabled": False})
+    with pytest.raises(ConnectionRefusedError):
+        connect(proxy.port)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if engine.is_real:
+            other.bind(("127.0.0.1", proxy.port))
+        else:
+            with pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", proxy.port))
+    engine.must(200, "POST", f"/proxies/{proxy.name}", {"enabled": True})
+    pair = upstream.pair(proxy)
+    pair.client.sendall(b"back")
+    assert receive(pair.server, 4) == b"back"
+
+
+def test_the_version_names_the_engine(engine: Subject) -> None:
+    found = engine.ask("GET", "/version").json
+    assert found.pop("engine", None) == (None if engine.is_real else "paychain")
+    assert set(found) == {"version"}

@@ -101,19 +101,25 @@ def test_refuse_with_a_share_resets_the_same_connections_in_every_run(
     assert first != resets("other")
 
 
-def test_a_refusal_whose_port_was_taken_disables_the_proxy_and_reports_it(
-    ours: Subject, upstream: Upstream
-) -> None:
+def test_nobody_takes_the_port_of_a_refusal(ours: Subject, upstream: Upstream) -> None:
     proxy = ours.proxy(upstream.address)
     path = ours.toxic(proxy, "refuse")
-    thief = socket.create_server(("127.0.0.1", proxy.port))
-    answer = ours.ask("DELETE", path)
-    thief.close()
-    message = f"listen tcp 127.0.0.1:{proxy.port}: bind: address already in use"
-    assert (answer.status, answer.json["error"]) == (500, message)
-    assert ours.ask("GET", f"/proxies/{proxy.name}").json["enabled"] is False
-    ours.must(200, "PATCH", f"/proxies/{proxy.name}", {"enabled": True})
+    with pytest.raises(OSError, match="in use"):
+        socket.create_server(("127.0.0.1", proxy.port))
+    ours.must(204, "DELETE", path)
     upstream.pair(proxy)
+
+
+def test_a_proxy_that_refuses_from_the_start_has_its_port(
+    ours: Subject, upstream: Upstream
+) -> None:
+    taken = ours.proxy(upstream.address)
+    given = {"name": "second", "upstream": "u:1", "listen": f"127.0.0.1:{taken.port}"}
+    answer = ours.ask("POST", "/proxies", given)
+    message = f"listen tcp 127.0.0.1:{taken.port}: bind: address already in use"
+    assert (answer.status, answer.json["error"]) == (500, message)
+    ours.must(204, "DELETE", f"/proxies/{taken.name}")
+    ours.must(201, "POST", "/proxies", given)  # a deleted proxy gives its port away
 
 
 def test_a_blackhole_answers_nothing_dials_nothing_and_gives_back_what_waited(

@@ -16,6 +16,20 @@ from tests.support.paths import ROOT
 from tests.support.runs import broken_rules
 
 NEEDS = {"shop-python": None, "shop-node": "npm", "gateway-go": "go"}
+EXAMPLES = tuple(NEEDS)
+# What each experiment finds of the naive ones. Who waits for a webhook alone shows it to nobody.
+FAULTS = {
+    "paid-twice": {"no_double_charge"},
+    "webhooks-lost": {"no_order_lost_with_its_webhook", "no_orphaned_authorisation"},
+    "capture-late": {"repeats_without_effect"},
+}
+HAS_NO_RETURN_PAGE = {("gateway-go", "capture-late")}
+CASES = [
+    (example, experiment)
+    for example in EXAMPLES
+    for experiment in FAULTS
+    if (example, experiment) not in HAS_NO_RETURN_PAGE
+]
 SECOND = {"shop-python": "adyen", "shop-node": "backup", "gateway-go": "backup"}
 
 
@@ -42,14 +56,15 @@ def run(example: str, kind: str, experiment: str, folder: Path) -> dict[str, Any
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("example", NEEDS)
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_the_naive_one_charges_twice_and_each_finding_names_both_references(
     example: str, tmp_path: Path
 ) -> None:
     result = run(example, "naive", "answers-lost", tmp_path)
     assert result["verdict"] == "fail"
-    assert broken_rules(result) == {"no_double_charge"}
-    assert not result["breaks"]  # the second provider served them all
+    # The second provider serves them all, except one whose capture is lost: its webhook repeats it.
+    assert broken_rules(result) - {"repeats_without_effect"} == {"no_double_charge"}
+    assert sum(each["payments"] for each in result["breaks"]) <= 3
     (rule,) = (each for each in result["money"]["rules"] if each["rule"] == "no_double_charge")
     assert 40 <= rule["findings"] <= 62  # 12/s for 5 s, some of them declined
     first, second = rule["payments"][0]["references"][:2]
@@ -60,8 +75,36 @@ def test_the_naive_one_charges_twice_and_each_finding_names_both_references(
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("example", NEEDS)
-def test_the_sound_one_passes(example: str, tmp_path: Path) -> None:
-    result = run(example, "sound", "errors-after-work", tmp_path)
+@pytest.mark.parametrize(("example", "experiment"), CASES)
+def test_the_naive_one_has_the_fault_that_the_experiment_is_about(
+    example: str, experiment: str, tmp_path: Path
+) -> None:
+    result = run(example, "naive", experiment, tmp_path)
+    assert result["verdict"] == "fail", result["reasons"]
+    # On a slow machine a webhook may overtake the return page without any fault, too.
+    assert FAULTS[experiment] <= broken_rules(result)
+    assert broken_rules(result) <= FAULTS[experiment] | {"repeats_without_effect"}
+    found = {each["rule"]: each["findings"] for each in result["money"]["rules"]}
+    assert all(found[rule] >= 15 for rule in FAULTS[experiment])
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("example", "experiment"), [*CASES, *((each, "errors-after-work") for each in EXAMPLES)]
+)
+def test_the_sound_one_passes(example: str, experiment: str, tmp_path: Path) -> None:
+    result = run(example, "sound", experiment, tmp_path)
     assert result["verdict"] == "pass", result["reasons"]
     assert broken_rules(result) == set()
+
+
+def test_an_experiment_that_examples_share_is_the_same_in_all_of_them() -> None:
+    for experiment in (*FAULTS, "answers-lost", "errors-after-work", "stripe-down"):
+        files = [
+            ROOT / "examples" / example / "chaos" / f"{experiment}.yaml"
+            for example in EXAMPLES
+            if (example, experiment) not in HAS_NO_RETURN_PAGE
+        ]
+        assert len({path.read_text().replace("gateway", "shop") for path in files}) == 1

@@ -86,6 +86,47 @@ def fallback(result: Result, to: str) -> FallbackMeasure:
     return next(each for each in result.fallbacks if each.to == to)
 
 
+@shipped("checkout-page", "cloudflare-2025-11-18", slow=True)
+def test_a_page_goes_on_without_what_only_helps(result: Result) -> None:
+    assert result.verdict == "pass", result.reasons
+    assert broken(result) == {}
+    # Only what is too much without a captcha is lost.
+    assert {(group.operation, group.failure) for group in result.breaks} == {
+        ("serve-captcha", "not_tried")
+    }
+    risks = {risk.call: risk for risk in result.risks}
+    assert set(risks) == {"gateway.serve-captcha", "gateway.serve-x-login"}
+    assert risks["gateway.serve-captcha"].text == "approved without captcha"
+    assert risks["gateway.serve-captcha"].amount > 0
+
+
+@shipped("checkout-page", "basis-theory-2025-11-18", slow=True)
+def test_a_second_route_past_the_edge_loses_no_payment(result: Result) -> None:
+    assert result.verdict == "pass", result.reasons
+    assert result.breaks == []
+    assert fallback(result, "vault-direct").activations > 300
+    assert result.risks == []
+
+
+@shipped("checkout-page-captcha-closed", "cloudflare-2025-11-18", slow=True)
+def test_a_captcha_in_the_way_stops_every_sale(result: Result) -> None:
+    assert result.verdict == "fail"
+    assert success(result) < 0.5
+    assert broken(result) == {}
+    assert {(group.caller, group.callee) for group in result.breaks} == {("gateway", "captcha")}
+
+
+@shipped("checkout-page-vault-open", "basis-theory-2025-11-18")
+def test_a_vault_that_fails_open_loses_no_sale_and_breaks_its_rule(result: Result) -> None:
+    assert result.verdict == "fail"
+    assert success(result) == 1.0
+    assert set(broken(result)) == {"closed_calls_stay_closed"}
+    (rule,) = [rule for rule in result.money.rules if rule.findings]
+    (remedy,) = rule.remedies
+    assert (remedy.action, remedy.key) == ("remove", "links.gateway.calls.tokenise.fallback[0]")
+    assert {risk.text for risk in result.risks} == {"approved without tokenisation"}
+
+
 @shipped("card-one-pool", "discover-2023-02-06", for_real=True)
 def test_one_hanging_scheme_takes_all_down_with_one_pool(result: Result) -> None:
     # one of eight test cards is a discover card, yet most payments are lost

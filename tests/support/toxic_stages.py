@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from paychain.toxics.memory import Held
 from paychain.toxics.registry import stage_for
 from paychain.toxics.stage import Stage
 from paychain.toxics.toxic import Toxic
@@ -59,6 +60,7 @@ class Sink:
     """A direction that notes what comes out at its end."""
 
     loop: Any = field(default_factory=Clock)
+    held: Held = field(default_factory=Held)
     out: list[tuple[float, bytes | str]] = field(default_factory=list)
     pauses: list[str] = field(default_factory=list)
     first_hits: int = 0

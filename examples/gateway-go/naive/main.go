@@ -1,4 +1,4 @@
-// A gateway as tutorials write it. It works, until a provider's answer is late or lost.
+// A gateway as tutorials write it. It works, until an answer or a webhook is late, lost or repeated.
 package main
 
 import (
@@ -30,6 +30,13 @@ type Paid struct {
 
 var orders sync.Map
 
+// save keeps what becomes of an order; one that is paid stays so.
+func save(order string, paid Paid) {
+	if old, ok := orders.Load(order); !ok || old.(Paid).State != "paid" {
+		orders.Store(order, paid)
+	}
+}
+
 func at(base string) paymentintent.Client {
 	backend := stripe.GetBackendWithConfig(stripe.APIBackend, &stripe.BackendConfig{
 		URL:               stripe.String(base),
@@ -51,6 +58,7 @@ func pay(client paymentintent.Client, order Order) (*stripe.PaymentIntent, error
 		},
 	}
 	params.AddMetadata("order", order.Order)
+	params.SetIdempotencyKey(stripe.NewIdempotencyKey())
 	return client.New(params)
 }
 
@@ -58,6 +66,18 @@ func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("content-type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
+}
+
+func show(w http.ResponseWriter, id string) {
+	order, ok := orders.Load(id)
+	if !ok {
+		order = Paid{State: "unknown"}
+	}
+	status, ok := map[string]int{"paid": 200, "refused": 402, "unknown": 404}[order.(Paid).State]
+	if !ok {
+		status = 202
+	}
+	answer(w, status, order)
 }
 
 func main() {
@@ -78,27 +98,19 @@ func main() {
 		if err != nil && !(errors.As(err, &failed) && failed.Type == stripe.ErrorTypeCard) {
 			intent, err = pay(backup, order) // the first account is down: the sale must not be lost
 		}
-		if err != nil {
-			code := "error"
-			if errors.As(err, &failed) {
-				code = string(failed.Code)
-			}
-			refused := Paid{State: "refused", Code: code}
-			orders.Store(order.Order, refused)
-			answer(w, 402, refused)
-			return
+		switch {
+		case err == nil:
+			save(order.Order, Paid{State: "processing", PaidAt: intent.ID}) // paid is what the webhook says
+		case errors.As(err, &failed):
+			save(order.Order, Paid{State: "refused", Code: string(failed.Code)})
+		default:
+			save(order.Order, Paid{State: "refused", Code: "error"})
 		}
-		paid := Paid{State: "paid", Charged: intent.AmountReceived, PaidAt: intent.ID}
-		orders.Store(order.Order, paid)
-		answer(w, 200, paid)
+		show(w, order.Order)
 	})
 
 	http.HandleFunc("GET /orders/{order}", func(w http.ResponseWriter, r *http.Request) {
-		if order, ok := orders.Load(r.PathValue("order")); ok {
-			answer(w, 200, order)
-			return
-		}
-		answer(w, 404, Paid{State: "unknown"})
+		show(w, r.PathValue("order"))
 	})
 
 	http.HandleFunc("POST /webhooks/{account}", func(w http.ResponseWriter, r *http.Request) {
@@ -110,7 +122,7 @@ func main() {
 		var intent stripe.PaymentIntent
 		if event.Type == "payment_intent.succeeded" && json.Unmarshal(event.Data.Raw, &intent) == nil {
 			paid := Paid{State: "paid", Charged: intent.AmountReceived, PaidAt: intent.ID}
-			orders.Store(intent.Metadata["order"], paid)
+			save(intent.Metadata["order"], paid)
 		}
 		answer(w, 200, map[string]bool{"received": true})
 	})

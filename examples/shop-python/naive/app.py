@@ -1,8 +1,9 @@
-"""A shop as tutorials write it. It works, until a provider's answer is late or lost."""
+"""A shop as tutorials write it. It works, until an answer or webhook is late, lost or repeated."""
 
 import os
 import sqlite3
 import threading
+from uuid import uuid4
 
 import Adyen
 import stripe
@@ -15,11 +16,12 @@ stripe_client = stripe.StripeClient(
     base_addresses={"api": os.environ["STRIPE_API_BASE"]},
     http_client=stripe.RequestsClient(timeout=2),
 )
+intents = stripe_client.v1.payment_intents
 adyen = Adyen.Adyen(xapikey="test", platform="test", http_timeout=2)
 adyen.checkout.payments_api.baseUrl = os.environ["ADYEN_BASE"]
 
 db = sqlite3.connect(os.environ.get("SHOP_DB", ":memory:"), check_same_thread=False)
-db.execute("create table if not exists orders (id primary key, state, charged, paid_at)")
+db.execute("create table if not exists orders (id primary key, state, charged, paid_at, code)")
 lock = threading.Lock()
 
 
@@ -30,11 +32,27 @@ class Order(BaseModel):
     card: str  # as the provider's own card field in the browser gives it
 
 
-def save(order: str, state: str, charged: int = 0, paid_at: str = "") -> None:
+def save(order: str, state: str, charged: int = 0, paid_at: str = "", code: str = "") -> None:
     with lock, db:
         db.execute(
-            "insert or replace into orders values (?, ?, ?, ?)", (order, state, charged, paid_at)
+            "insert into orders values (?, ?, ?, ?, ?) on conflict (id) do update set "
+            "(state, charged, paid_at, code) = "
+            "(excluded.state, excluded.charged, excluded.paid_at, excluded.code) "
+            "where state != 'paid'",
+            (order, state, charged, paid_at, code),
         )
+
+
+def find(order: str):
+    with lock:
+        row = db.execute("select state, charged, paid_at, code from orders where id = ?", (order,))
+        return row.fetchone() or ("unknown", 0, "", "")
+
+
+def shown(order: str, response: Response):
+    state, charged, paid_at, code = find(order)
+    response.status_code = {"paid": 200, "refused": 402, "unknown": 404}.get(state, 202)
+    return {"state": state, "charged": charged, "paid_at": paid_at, "code": code}
 
 
 @app.get("/health")
@@ -45,21 +63,21 @@ def health():
 @app.post("/orders")
 def pay(order: Order, response: Response):
     try:
-        intent = stripe_client.v1.payment_intents.create(
+        intent = intents.create(
             {
                 "amount": order.amount,
                 "currency": order.currency.lower(),
                 "payment_method": order.card,
                 "confirm": True,
+                "capture_method": "manual",
                 "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
                 "metadata": {"order": order.order},
-            }
+            },
+            {"idempotency_key": str(uuid4())},
         )
-        paid_at = intent.id
+        save(order.order, "authorised", paid_at=intent.id)
     except stripe.CardError as declined:
-        save(order.order, "refused")
-        response.status_code = 402
-        return {"state": "refused", "code": declined.code}
+        save(order.order, "refused", code=declined.code or "")
     except stripe.StripeError:
         # Stripe is down: the sale must not be lost.
         result = adyen.checkout.payments_api.payments(
@@ -69,35 +87,45 @@ def pay(order: Order, response: Response):
                 "reference": order.order,
                 "paymentMethod": {"type": "scheme", "encryptedCardNumber": order.card},
                 "returnUrl": "https://shop.example/return",
-            }
+            },
+            idempotency_key=str(uuid4()),
         ).message
-        if result["resultCode"] != "Authorised":
-            save(order.order, "refused")
-            response.status_code = 402
-            return {"state": "refused", "code": result.get("refusalReasonCode", "")}
-        paid_at = result["pspReference"]
-    save(order.order, "paid", order.amount, paid_at)
-    return {"state": "paid", "charged": order.amount, "paid_at": paid_at}
+        if result["resultCode"] == "Authorised":
+            save(order.order, "processing", paid_at=result["pspReference"])
+        else:
+            save(order.order, "refused", code=result.get("refusalReasonCode", ""))
+    return shown(order.order, response)
+
+
+def capture(order: str, intent: str) -> None:
+    intents.capture(intent)
+    save(order, "captured", paid_at=intent)
+
+
+@app.get("/orders/{order}/return")
+def come_back(order: str, response: Response):
+    """Where the provider's page sends the customer when the card is authorised."""
+    state, _, paid_at, _ = find(order)
+    if state == "authorised":
+        capture(order, paid_at)
+    return shown(order, response)
 
 
 @app.get("/orders/{order}")
 def show(order: str, response: Response):
-    with lock:
-        row = db.execute(
-            "select state, charged, paid_at from orders where id = ?", (order,)
-        ).fetchone()
-    if row is None:
-        response.status_code = 404
-        return {"state": "unknown"}
-    return {"state": row[0], "charged": row[1], "paid_at": row[2]}
+    return shown(order, response)
 
 
 @app.post("/webhooks/stripe")
-async def stripe_webhook(request: Request):
-    event = await request.json()
+def stripe_webhook(event: dict):
     intent = event["data"]["object"]
-    if event["type"] == "payment_intent.succeeded" and "order" in intent.get("metadata", {}):
-        save(intent["metadata"]["order"], "paid", intent["amount_received"], intent["id"])
+    order = intent.get("metadata", {}).get("order")
+    if event["type"] == "payment_intent.amount_capturable_updated":
+        # The customer may have closed the browser before the return page.
+        if find(order)[0] not in ("captured", "paid"):
+            capture(order, intent["id"])
+    elif event["type"] == "payment_intent.succeeded":
+        save(order, "paid", intent["amount_received"], intent["id"])
     return {"received": True}
 
 

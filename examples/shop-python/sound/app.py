@@ -1,9 +1,10 @@
 """The same shop, made so that no customer is ever charged twice.
 
-- One key for one order and provider: a repeat is recognised.
+- One key for one order and provider: a repeat is recognised, also that of a customer.
 - Money is held first and captured once; a second hold is always cancelled.
 - What a provider did not answer is unknown, written down before it is asked, and cancelled later.
-- Webhooks are proved, known by their ids, and only ever finish what the shop has begun.
+- Webhooks are proved, known by their ids, and only ever finish what the shop has begun. No order
+  waits for one: what is due is repeated until it is done.
 """
 
 import json
@@ -51,8 +52,15 @@ def health():
 def pay(order: Order, response: Response):
     if store.begin(order.order, order.amount, order.currency, order.card):
         authorise(order.order)
-        capture_due(order.order)
     return shown(order.order, response)
+
+
+@app.get("/orders/{order}/return")
+def come_back(order: str, response: Response):
+    """Where the provider's page sends the customer; who never comes is left to the sweep."""
+    if store.order(order) is not None:
+        capture_due(order)
+    return shown(order, response)
 
 
 @app.get("/orders/{order}")

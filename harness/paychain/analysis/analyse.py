@@ -31,6 +31,7 @@ from paychain.analysis.measures.payments import payments, phases
 from paychain.analysis.measures.punctuality import Punctuality
 from paychain.analysis.measures.recovery import faults, recovery
 from paychain.analysis.measures.registry import MEASURES
+from paychain.analysis.measures.scripts import scripts, unmet_notes, unmet_steps
 from paychain.analysis.measures.stalls import busy, overslept_s, stalled, stalls
 from paychain.analysis.store.facts import RunFacts
 from paychain.analysis.store.store import RunStore
@@ -62,7 +63,7 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
     problems += injection_problems(store, experiment, facts.times)
     problems += unattributed_problems(run[own_services])
     problems += unattributed_money(run[own_services], books)
-    questions = list(untried(run[faults]))
+    questions = [*untried(run[faults]), *unmet_steps(run[scripts])]
     # A chain that passes did so under worse conditions than declared, and money has to be right
     # however slow the machine is. Only another broken limit may be the busy machine's.
     if run[stalls] and any(limit.passed is False for limit in judged):
@@ -82,7 +83,7 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
     )
     return Analysis(
         verdict=result,
-        reasons=[*reasons, *notes(run[faults])],
+        reasons=[*reasons, *notes(run[faults]), *unmet_notes(run[scripts])],
         tolerances=judged,
         offered=offered,
         punctuality=punctuality,

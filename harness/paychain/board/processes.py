@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from paychain.model.loading import Loaded
 from paychain.payments.errors import UserError
 from paychain.processes.children import READY_WITHIN_S, Child, ending_signals
 from paychain.processes.files import write_atomically
-from paychain.processes.loopback import LOOPBACK, free_port, is_loopback
+from paychain.processes.loopback import LOOPBACK, free_port, is_loopback, kept
 from paychain.processes.tokens import MIN_TOKEN_CHARACTERS, new_token
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
@@ -78,8 +79,9 @@ def run(options: BoardOptions, report: Callable[[str], None]) -> tuple[list[Save
     control.start()
     failure = ""
     try:
-        session.start()
-        _start_load(session, options, port, secret)
+        with kept(options.host, port) if options.is_web else nullcontext():
+            session.start()
+            _start_load(session, options, port, secret)
         _run_with_view(session, options, port, report)
     except KeyboardInterrupt:
         pass  # while the chain or the load was starting

@@ -9,6 +9,7 @@ import typer
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import Map
+from paychain.cli.say import say
 
 if TYPE_CHECKING:
     from paychain.engine.ability import Kind
@@ -101,7 +102,6 @@ def _checked(files: list[str], engine: Kind, names: Names) -> tuple[CheckReport,
 
 def _print(report: CheckReport, lines: list[str], format: Format) -> None:
     """Text goes to both streams: mistakes to the error stream, and nothing beside them."""
-    import sys
     from importlib.metadata import version
 
     from paychain.declaration.quantity import count
@@ -118,10 +118,10 @@ def _print(report: CheckReport, lines: list[str], format: Format) -> None:
         case Format.TEXT if report.mistakes:
             for mistake in report.mistakes:
                 place = f"{mistake.file}:{mistake.line}:{mistake.column}: " if mistake.line else ""
-                print(f"{place}{mistake}", file=sys.stderr)
-            print(f"{count(len(report.mistakes), 'mistake')}; nothing was run", file=sys.stderr)
+                say(f"{place}{mistake}", is_error=True)
+            say(f"{count(len(report.mistakes), 'mistake')}; nothing was run", is_error=True)
         case Format.TEXT:
-            print("\n".join(lines))
+            say(*lines)
 
 
 def _mistakes(name: str, error: UserError) -> list[MistakeFound]:
@@ -213,11 +213,12 @@ def _is_experiment(name: str) -> bool:
     """A file is recognised by its top-level keys, a name by the experiments that are available."""
     from pathlib import Path
 
+    from paychain.declaration.text import read_text
     from paychain.model.loading import available
 
     path = Path(name)
     if path.is_file():
-        text = path.read_text("utf-8", "replace")
+        text, _ = read_text(path)
         keys = [line.split(":")[0] for line in text.splitlines() if line and line[0].isalpha()]
         return "experiment" in keys
     return name in available("experiment")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from paychain.cli.exit_codes import ExitCode
+from paychain.cli.say import say
 
 
 def compare(
@@ -41,6 +42,6 @@ def compare(
     if json:
         print(msgspec.json.format(msgspec.json.encode(comparison)).decode())
     else:
-        print("\n".join(comparison_lines(comparison)))
+        say(*comparison_lines(comparison))
     if comparison.regressions:
         raise typer.Exit(ExitCode.REGRESSION)

@@ -35,7 +35,7 @@ def show(
     choice = choose(toxiproxy)
     print(f"engine    {choice.kind}")
     print(f"because   {choice.why}")
-    print(f"where     {choice.url or choice.program or 'a new process for each run'}")
+    print(f"where     {choice.shown_url or choice.program or 'a new process for each run'}")
     with tempfile.TemporaryDirectory(prefix="paychain-") as folder:
         children = Children(Path(folder))
         began = time.monotonic()

@@ -12,6 +12,7 @@ import typer
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import ChainName
+from paychain.cli.say import say
 from paychain.processes.interrupted import keeping
 
 if TYPE_CHECKING:
@@ -54,6 +55,23 @@ def explore(
     confirm: Annotated[
         bool, typer.Option("--confirm", help="replay each finding on real processes")
     ] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="search failure scripts of single payments on the chain's real processes, own "
+            "services included",
+        ),
+    ] = False,
+    lasts: Annotated[
+        str, typer.Option("--for", help="with --live: how long to search, e.g. 60s")
+    ] = "60s",
+    scripts: Annotated[
+        int | None, typer.Option(min=1, help="with --live: how many scripts to try")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(help="with --live: payments with a script of their own at once")
+    ] = 64,
     out: Annotated[Path, typer.Option(help="folder for the experiments that are found")] = Path(
         "chaos/found"
     ),
@@ -63,12 +81,26 @@ def explore(
     Schedules of faults run in virtual time; what breaks a rule is reduced to its smallest form.
 
     Example: paychain explore card-gives-up --budget 20s --rule no_double_charge
+
+    Your own service: paychain explore shop.yaml --live --for 60s
     """
     from paychain.explore.checks import SUCCESS, WORKS_AGAIN
     from paychain.explore.spec import SearchSpec
     from paychain.model.loading import load_chain
 
     loaded = load_chain(chain)
+    if live:
+        from paychain.cli.explore_live import explore_live
+        from paychain.explore.live.result import LiveSpec
+
+        live_spec = LiveSpec(
+            seed=seed,
+            budget_s=_duration("--for", lasts),
+            max_scripts=scripts,
+            batch=batch,
+            rules=tuple(rule or ()),
+        )
+        raise typer.Exit(explore_live(loaded, live_spec, chain=chain, out=out))
     seconds, max_schedules = _budget(budget)
     rules = tuple(rule or ())
     if rules:  # what --success and --works-again ask for is searched beside them
@@ -122,14 +154,14 @@ def _explore_schedules(
     written = [(outage, write_outage(outage, spec, out)) for outage in result.found.values()]
     with keeping(f"what was found is in {out}"):
         for outage, path in written:
-            print("\n".join(outage_lines(outage)))
+            say(*outage_lines(outage))
             print_timeline(outage)
             command = run_command(
                 chain, str(path), seed=spec.seed, virtual=True, interleaving=outage.interleaving
             )
-            print(f"    reproduce: {command}")
+            say(f"    reproduce: {command}")
             if confirm:
-                print(f"    real run: {_confirm(chain, path, outage.rule, spec)}")
+                say(f"    real run: {_confirm(chain, path, outage.rule, spec)}")
     print(("searched " if result.found else "nothing found in ") + searched_line(result))
     if not result.found:
         print("\n".join(nothing_found_lines(result)))
@@ -144,9 +176,11 @@ def _explore_schedules(
 def _ctrl_c_between_schedules() -> Iterator[Callable[[], None]]:
     """Let Ctrl-C raise only where the yielded function is called: between two schedules.
 
-    In the middle of Hypothesis it could be swallowed, or lose what was found. A second Ctrl-C
-    raises at once.
+    So does SIGTERM, and the end of the terminal. In the middle of Hypothesis it could be swallowed,
+    or lose what was found. A second one raises at once.
     """
+    from paychain.processes.children import ending_signals
+
     pending: list[int] = []
 
     def on_signal(number: int, _: object) -> None:
@@ -159,11 +193,12 @@ def _ctrl_c_between_schedules() -> Iterator[Callable[[], None]]:
             pending.clear()
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, on_signal)
+    before = {number: signal.signal(number, on_signal) for number in ending_signals()}
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _budget(text: str) -> tuple[float, int | None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paychain.cli.exit_codes import ExitCode
+from paychain.cli.say import say
 
 if TYPE_CHECKING:
     from paychain.engine.control import EngineControl
@@ -46,7 +47,7 @@ def heal(
             "an engine that a run starts ends with that run: there is nothing to remove",
             hint="name a running server with --toxiproxy URL or TOXIPROXY_URL",
         )
-    print(f"{choice.url}: {choice.kind} {choice.version}, proxies: {len(choice.proxies)}")
+    print(f"{choice.shown_url}: {choice.kind} {choice.version}, proxies: {len(choice.proxies)}")
     found = [proxy for name in sorted(choice.proxies) if (proxy := owned(name)) is not None]
     if run is not None and run not in {proxy.run for proxy in found}:
         raise UserError(f"no proxy of a run '{run}'", hint="--dry-run lists all runs")
@@ -55,7 +56,7 @@ def heal(
     for proxy in found:
         outcome, reason = _heal(proxy, control, named=run, dry_run=dry_run)
         counts[outcome] += 1
-        print(f"  {outcome:<8} {proxy.hop}: {reason}")
+        say(f"  {outcome:<8} {proxy.hop}: {reason}")
     control.close()
     others = len(choice.proxies) - len(found)
     print(

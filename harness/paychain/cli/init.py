@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from paychain.cli.say import say
 from paychain.payments.errors import UserError, meant
 
 
@@ -124,7 +125,7 @@ def _values(service: str, dialect: str) -> dict[str, str]:
 
 def _write(path: Path, source: str, values: dict[str, str]) -> None:
     if path.exists():
-        print(f"kept     {path}")
+        say(f"kept     {path}")
         return
     text = resources.files(__package__).joinpath(f"starter/{source}").read_text("utf-8")
     for place, value in values.items():
@@ -135,4 +136,4 @@ def _write(path: Path, source: str, values: dict[str, str]) -> None:
     except OSError as error:
         what = f"cannot write {path}: {error.strerror}"
         raise UserError(what, hint="name another folder") from None
-    print(f"written  {path}")
+    say(f"written  {path}")

@@ -10,6 +10,7 @@ import typer
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import ChainName, Out, Seed, Toxiproxy
+from paychain.cli.say import say
 
 PORT = 8089  # Locust's own
 
@@ -64,14 +65,14 @@ def load(
         port=port,
         token=board.wanted_token(host, token),
     )
-    saved, failure = board.run(options, lambda line: print(line, flush=True))
+    saved, failure = board.run(options, say)
     for run in saved:
         # Only the last run is shown in full: the others were on the board when they were saved.
         show(run.result, Console(), is_quiet=run is not saved[-1])
-        print(f"report: {run.folder / 'report.html'}")
-        print(f"{'experiment' if run.is_recorded else 'not saved; kept in the run'}: {run.file}")
+        say(f"report: {run.folder / 'report.html'}")
+        say(f"{'experiment' if run.is_recorded else 'not saved; kept in the run'}: {run.file}")
     if failure:
-        print(failure, file=sys.stderr)
+        say(failure, is_error=True)
         raise typer.Exit(ExitCode.INCONCLUSIVE)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import ChainName, Map, Seed
+from paychain.cli.say import say
 from paychain.processes.interrupted import keeping
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def matrix(
     def on_cell(cell: Cell, done: int, total: int) -> None:
         if not quiet:
             mark = f"{MARKS[cell.state]} {cell.state}"
-            print(f"{done:>4}/{total}  {mark:<13} {cell.link} × {cell.fault}", file=sys.stderr)
+            say(f"{done:>4}/{total}  {mark:<13} {cell.link} × {cell.fault}", is_error=True)
 
     spec = MatrixSpec(
         chain_name=chain,
@@ -96,8 +96,8 @@ def matrix(
     lines = terminal_lines(finished)
     if quiet:
         lines = [line for line in lines if " held " in line][:1]
-    print("\n".join(lines))
-    print(f"report: {folder / 'matrix.html'}")
+    say(*lines)
+    say(f"report: {folder / 'matrix.html'}")
     if finished.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     raise typer.Exit(ExitCode.PASS if exit_zero or finished.is_sound else ExitCode.FAIL)

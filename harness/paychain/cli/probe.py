@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paychain.cli.exit_codes import ExitCode
+from paychain.cli.say import say
 
 if TYPE_CHECKING:
     from paychain.probe.run import Probed
@@ -61,7 +62,7 @@ def probe(
     from urllib.parse import urlsplit
 
     from paychain.declaration.quantity import duration_seconds
-    from paychain.payments.errors import UserError, meant
+    from paychain.payments.errors import UserError, meant, without_passwords
     from paychain.payments.money import to_minor
     from paychain.probe.report import as_json, junit_xml
     from paychain.probe.run import counted_by
@@ -90,7 +91,7 @@ def probe(
     webhooks = Webhooks(dialect, secret, order=order, amount_minor=amount_minor, currency=currency)
     first = sender.send(webhooks.event("captured", "hello"))
     if not first.status:
-        print(f"nothing answers at {url}: {first.error}")
+        say(f"nothing answers at {url}: {first.error}")
         raise typer.Exit(ExitCode.INCONCLUSIVE)
     is_text = format is ProbeFormat.TEXT
     probed = run_probes(
@@ -100,7 +101,7 @@ def probe(
         _print if is_text else lambda _probed: None,
     )
     if not is_text:
-        print(as_json(dialect, url, probed))
+        print(as_json(dialect, without_passwords(url), probed))
     if junit is not None:
         write_atomically(junit, junit_xml(dialect, probed))
     failed = sum(each.passed is False for each in probed)
@@ -111,7 +112,7 @@ def probe(
 
 
 def _print(probed: Probed) -> None:
-    print(f"{MARKS[probed.passed]}  {probed.name}: {probed.observed}")
+    say(f"{MARKS[probed.passed]}  {probed.name}: {probed.observed}")
     if probed.passed is False:
-        print(f"        expected: {probed.expects}")
-        print(f"        remedy: {probed.remedy}")
+        say(f"        expected: {probed.expects}")
+        say(f"        remedy: {probed.remedy}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from paychain.cli.options import Ctrf, Prometheus, RunOrHistory
+from paychain.cli.say import say
 
 
 def report(
@@ -46,7 +47,7 @@ def report(
     publish_for_tools(result, run, ctrf=ctrf, prometheus=prom)
     show(result, Console())
     if pdf or declared is not None:
-        print(f"compliance document: {publish_pdf(run, result, declared)}")
+        say(f"compliance document: {publish_pdf(run, result, declared)}")
 
 
 def _history(folder: Path, stale_days: int, prom: Path | None) -> None:
@@ -61,5 +62,5 @@ def _history(folder: Path, stale_days: int, prom: Path | None) -> None:
     (folder / "report.css").write_text(stylesheet(), "utf-8")
     if prom is not None:
         write_prometheus(prom, *(entry.result for line in lines for entry in line.entries))
-    print("\n".join(history_lines(lines)))
-    print(f"report: {folder / 'history.html'}")
+    say(*history_lines(lines))
+    say(f"report: {folder / 'history.html'}")

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from paychain.cli.options import ChainName, RunFolder
+from paychain.cli.say import say
 
 if TYPE_CHECKING:
     from paychain.report.result import PaymentTimeline
@@ -52,11 +53,11 @@ def chain(
             svg.write_text(chain_plan(loaded.model, findings), "utf-8")
         except OSError as error:
             raise UserError(f"cannot write {svg}: {error.strerror}") from None
-        print(f"written: {svg}")
+        say(f"written: {svg}")
     elif mermaid:
         print(chain_mermaid(loaded.model, findings), end="")
     else:
-        print("\n".join(chain_lines(loaded.model, findings)))
+        say(*chain_lines(loaded.model, findings))
 
 
 @app.command("payment")
@@ -94,7 +95,7 @@ def payment(
     if json:
         print(msgspec.json.encode(timeline).decode())
     else:
-        print("\n".join(lines(timeline)))
+        say(*lines(timeline))
 
 
 def lines(timeline: PaymentTimeline) -> list[str]:

@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 
 from paychain.cli.options import RunFolder
-
-KEY_VARIABLE = "PAYCHAIN_SIGNING_KEY"
+from paychain.cli.say import say
+from paychain.processes.tokens import SIGNING_KEY_VARIABLE
 
 
 def sign(
     run: RunFolder,
     key: Annotated[
         Path | None,
-        typer.Option(help=f"private key file (PEM); default: the key in {KEY_VARIABLE}"),
+        typer.Option(help=f"private key file (PEM); default: the key in {SIGNING_KEY_VARIABLE}"),
     ] = None,
     timestamp_url: Annotated[
         str | None, typer.Option(help="URL of an RFC 3161 time-stamping service (extra: timestamp)")
@@ -33,12 +33,12 @@ def sign(
 
     if key is not None:
         signing = read_private_key(key)
-    elif os.environ.get(KEY_VARIABLE):
-        signing = private_key(os.environ[KEY_VARIABLE].encode(), KEY_VARIABLE)
+    elif os.environ.get(SIGNING_KEY_VARIABLE):
+        signing = private_key(os.environ[SIGNING_KEY_VARIABLE].encode(), SIGNING_KEY_VARIABLE)
     else:
-        raise UserError("no signing key", hint=f"use --key FILE or set {KEY_VARIABLE}")
-    print(f"signed: {sign_run(run, signing)}")
+        raise UserError("no signing key", hint=f"use --key FILE or set {SIGNING_KEY_VARIABLE}")
+    say(f"signed: {sign_run(run, signing)}")
     if timestamp_url is not None:
         from paychain.report.evidence.timestamp import stamp
 
-        print(f"stamped: {stamp(run, timestamp_url)}")
+        say(f"stamped: {stamp(run, timestamp_url)}")

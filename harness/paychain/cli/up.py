@@ -12,6 +12,7 @@ from paychain.cli.options import ChainName, Seed, Toxiproxy
 if TYPE_CHECKING:
     from paychain.environment.real import RealChain
     from paychain.model.chain import Chain
+    from paychain.model.scripts import Script
 
 WATCH_S = 0.25  # between two checks that all processes are alive
 
@@ -34,6 +35,13 @@ def up(
             "can start it by hand",
         ),
     ] = False,
+    scripts: Annotated[
+        Path | None,
+        typer.Option(
+            help="experiment file whose scripts are followed: a payment with the amount or the "
+            "card of one meets what it says",
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="print the addresses as one line of JSON")
     ] = False,
@@ -43,6 +51,8 @@ def up(
     Example: paychain up card-ecommerce
 
     An own service in a debugger: paychain up shop.yaml --env > shop.env, then source shop.env
+
+    One outcome in a test of your own: paychain up shop.yaml --scripts chaos/lost.yaml
     """
     import os
     import signal
@@ -53,10 +63,12 @@ def up(
     from paychain.environment.real import RealChain
     from paychain.environment.remote.serving import place_of, serve
     from paychain.model.loading import load_chain
+    from paychain.model.scripts import Followed
     from paychain.payments.errors import UserError
     from paychain.processes.tokens import TOKEN_VARIABLE
 
     loaded = load_chain(chain)
+    followed = _scripts_of(scripts, loaded.model)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -77,13 +89,21 @@ def up(
         own = loaded.model.own_services()
         # One with url: may be started later, with what is shown here.
         by_hand = [name for name, service in own.items() if env or not service.is_started]
-        running = RealChain(loaded, Path(folder), seed=seed, toxiproxy=toxiproxy, by_hand=by_hand)
+        # Its user switches faults with any client of Toxiproxy, none of which can send a token.
+        running = RealChain(
+            loaded, Path(folder), seed=seed, toxiproxy=toxiproxy, by_hand=by_hand, is_open=True
+        )
         try:
             running.start()
+            if followed:
+                running.follow_scripts(Followed.of(followed))
             if env and not json:
                 _show_variables(running, loaded.model)
             else:
                 _show(running, loaded.model, Path(folder), as_json=json)
+            if not json:
+                for script in followed:
+                    print(f"{'# ' if env else ''}script {_script_line(script)}", flush=True)
             while not stop.wait(WATCH_S):
                 running.check()
                 if running.broken_service:
@@ -92,6 +112,39 @@ def up(
             raise UserError(f"the fault engine failed: {error}") from error
         finally:
             running.stop()
+
+
+def _scripts_of(path: Path | None, chain: Chain) -> list[Script]:
+    """The scripts of an experiment file, each with a payment that anybody can make.
+
+    Raises UserError with the place of a mistake.
+    """
+    from paychain.model.loading import load_experiment
+    from paychain.model.scripts import is_by_purchase
+    from paychain.payments.errors import UserError
+
+    if path is None:
+        return []
+    loaded = load_experiment(str(path), chain)
+    if not loaded.model.scripts:
+        raise UserError("the file has no scripts", where=loaded.place(), hint="add scripts:")
+    for number, script in enumerate(loaded.model.scripts):
+        if not is_by_purchase(script):
+            raise UserError(
+                f"no payment of your own can follow script {script.id}: there is no load to count",
+                where=loaded.place("scripts", number, "payments"),
+                hint="choose its payments by amount or card",
+            )
+    return loaded.model.scripts
+
+
+def _script_line(script: Script) -> str:
+    """`lost (amount 92.30): the first authorise at stripe: works, its answer is lost`."""
+    from paychain.model.script_words import script_words
+
+    assert script.payments is not None, "a checked script says which payments follow it"
+    by = script.payments.given()[0]
+    return f"{script.id} ({by} {getattr(script.payments, by)}): {script_words(script)}"
 
 
 def _show(running: RealChain, chain: Chain, folder: Path, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ time and of a count, the same in every output.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -129,11 +130,40 @@ def _written(pattern: re.Pattern[str], example: str) -> WithJsonSchema:
     )
 
 
-Duration = Annotated[float, BeforeValidator(duration_seconds), _written(_DURATION, "300ms")]
+def duration_text(seconds: float) -> str:
+    """A duration as a file writes it, to the microsecond: `2s`, `1500ms`."""
+    micros = round(seconds * 1e6)
+    for unit, size in (("s", 1_000_000), ("ms", 1_000)):
+        if micros % size == 0:
+            return f"{micros // size}{unit}"
+    return f"{micros}us"
+
+
+def _as_written(writer: Callable[[float], str]) -> PlainSerializer:
+    """A quantity goes into JSON as a file writes it, so that it can be read again."""
+    return PlainSerializer(writer, return_type=str, when_used="json")
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(duration_seconds),
+    _as_written(duration_text),
+    _written(_DURATION, "300ms"),
+]
 Span = Annotated[Duration, Field(gt=0)]  # a duration longer than 0
-Rate = Annotated[float, BeforeValidator(rate_per_second), _written(_RATE, "40/s")]
+Rate = Annotated[
+    float,
+    BeforeValidator(rate_per_second),
+    _as_written(lambda rate: f"{rate:f}".rstrip("0").rstrip(".") + "/s"),
+    _written(_RATE, "40/s"),
+]
 Part = Annotated[float, BeforeValidator(part_of_whole), _written(_SHARE, "115%")]
-Share = Annotated[float, BeforeValidator(share_of_one), _written(_SHARE, "50%")]
+Share = Annotated[
+    float,
+    BeforeValidator(share_of_one),
+    _as_written(lambda share: f"{share * 100:.10g}%"),
+    _written(_SHARE, "50%"),
+]
 ByteCount = Annotated[int, BeforeValidator(byte_count), _written(_BYTES, "32kB")]
 ByteRate = Annotated[
     int,

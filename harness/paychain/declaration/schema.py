@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
+
+from paychain.payments.errors import one_line
+
+
+def _in_one_line(text: str) -> str:
+    return one_line(" ".join(text.split()))
+
+
+# A title and the like: however it is written, one line that nothing obeys where it is shown.
+Line = Annotated[str, AfterValidator(_in_one_line)]
 
 
 class Declared(BaseModel):

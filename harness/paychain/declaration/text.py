@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from paychain.declaration.reading import NotReadable, TooLarge, read_bounded
+
 MAX_BYTES = 1_000_000  # of a file: declarations are written by hand
 MAX_DEPTH = 30  # keys in a path, far beyond any declared one
 MAX_VALUES = 200_000  # of a file, aliases followed: four for each line of the longest file
@@ -23,6 +25,9 @@ _OWN_PREFIX = "x-"
 _MERGE = "<<"
 _NEEDS_QUOTES = (">", "%", "@", "`", "|")  # plain YAML text cannot begin with these
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# What is no text: control characters other than a tab and the end of a line, and what turns the
+# direction of the text around it (Unicode UAX #9).
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 KeyPath = tuple[str | int, ...]
 
 
@@ -54,11 +59,13 @@ class Document:
 def read_text(path: Path) -> tuple[str, Mistake | None]:
     """The file's text, or why it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = read_bounded(path, MAX_BYTES)
     except OSError as error:
         return "", Mistake(1, 1, f"cannot be read: {error.strerror}")
-    if len(data) > MAX_BYTES:
+    except TooLarge:
         return "", Mistake(1, 1, f"larger than {MAX_BYTES // 1000} kB", "split the file")
+    except NotReadable as error:
+        return "", Mistake(1, 1, error.what.removeprefix(f"{path} "), error.hint)
     try:
         return data.decode("utf-8"), None
     except UnicodeDecodeError as error:
@@ -143,6 +150,7 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(child, (*path, i)) for i, child in enumerate(node.value)]
+        self._refuse_unseen(mark, str(node.value))
         return _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
@@ -155,6 +163,7 @@ class _Reader:
                 self._mistake(mark, "a key must be plain text", hint)
                 continue
             key = str(key_node.value)
+            self._refuse_unseen(mark, key)
             if key == _MERGE and not key_node.style:
                 is_list = isinstance(value_node, yaml.SequenceNode)
                 merged += value_node.value if is_list else [value_node]
@@ -191,6 +200,13 @@ class _Reader:
         self._merging.append(source)
         found.update(self._mapping(inherited, path))
         self._merging.pop()
+
+    def _refuse_unseen(self, mark: tuple[int, int], text: str) -> None:
+        """Text that a reader of the file, or of a report, would not see as it is."""
+        found = _CONTROL.search(text)
+        if found is not None:
+            what = f"text with the control character U+{ord(found[0]):04X}"
+            self._mistake(mark, what, "remove it")
 
     def _refuse_size(self, mark: tuple[int, int], what: str) -> None:
         """One mistake for the whole file, wherever else it is too large."""

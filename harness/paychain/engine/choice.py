@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from paychain.engine.ability import EMBEDDED, Kind
 from paychain.engine.control import EngineControl
 from paychain.engine.errors import EngineError
-from paychain.payments.errors import UserError
+from paychain.payments.errors import UserError, without_passwords
+from paychain.processes.children import without_secrets
 from paychain.processes.loopback import is_loopback
 
 VARIABLE = "TOXIPROXY_URL"
@@ -33,6 +34,11 @@ class Choice:
     url: str = ""
     program: str = ""
     proxies: tuple[str, ...] = ()  # that a running server has already
+
+    @property
+    def shown_url(self) -> str:
+        """The URL as it may be shown: without a password."""
+        return without_passwords(self.url)
 
 
 def choose(spec: str | None, environment: Mapping[str, str] = os.environ) -> Choice:
@@ -62,6 +68,7 @@ def installed(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def _running(given: str, why: str) -> Choice:
+    why = without_passwords(why)
     url = (given if "://" in given else f"http://{given}").rstrip("/")
     if not is_loopback(urlsplit(url).hostname or ""):
         raise UserError(
@@ -109,6 +116,7 @@ def _version_of(program: str) -> str:
             timeout=VERSION_S,
             check=False,
             stdin=subprocess.DEVNULL,
+            env=without_secrets(os.environ),
             text=True,
             errors="replace",
         )

@@ -25,6 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from paychain.engine.errors import EngineError
 from paychain.faults.toxic_spec import ToxicSpec
+from paychain.payments.errors import without_passwords
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.sessions import direct_session
 from paychain.toxics.api_requests import OBSERVE, OBSERVE_ALL
@@ -156,9 +157,9 @@ class EngineControl:
     def __init__(
         self, url: str, *, within_s: float = CALL_S, mark: str = "", auth: AuthBase | None = None
     ) -> None:
-        self.url = url.rstrip("/")
+        self.url = without_passwords(url.rstrip("/"))  # as it may be shown
         self._mark = mark
-        self._session = _Session(self.url, within_s, auth)
+        self._session = _Session(url.rstrip("/"), within_s, auth)
         self._server = _client(self._session)
         self._proxies: dict[str, Any] = {}  # the client's objects for the proxies we made
 

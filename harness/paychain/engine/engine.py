@@ -30,7 +30,8 @@ from paychain.engine.errors import EngineError
 from paychain.engine.owner import run_mark
 from paychain.payments.errors import UserError
 from paychain.processes.children import Child, Children, python_module
-from paychain.processes.loopback import LOOPBACK, free_port
+from paychain.processes.loopback import LOOPBACK, free_port, kept
+from paychain.processes.sessions import BearerAuth
 
 START_WITHIN_S = 10.0
 PORT_TRIES = 3  # another process can take a free port before the server does
@@ -56,12 +57,18 @@ class Observing:
 
 
 def start(
-    spec: str | None, children: Children, seed: int, observing: Observing | None = None
+    spec: str | None,
+    children: Children,
+    seed: int,
+    observing: Observing | None = None,
+    token: str = "",
 ) -> Engine:
     """The engine for `--toxiproxy SPEC`, ready for proxies.
 
-    `observing`: hops may be observed, which only the embedded engine can do. Raises UserError when
-    that engine cannot be used.
+    `observing`: hops may be observed, which only the embedded engine can do. `token`: what the API
+    of an embedded engine that is started here asks of every request, so that no other account of
+    the machine switches faults; "" lets everybody in. A Toxiproxy server has no such check. Raises
+    UserError when the engine cannot be used.
     """
     choice = choose(spec)
     try:
@@ -69,20 +76,22 @@ def start(
             return _attached(choice)
         if choice.program:
             return _started(choice, children)
-        return _embedded(children, seed, observing)
+        return _embedded(children, seed, observing, token)
     except EngineError as error:
         raise UserError(f"the fault engine failed to start: {error}") from error
 
 
-def _embedded(children: Children, seed: int, observing: Observing | None) -> Engine:
+def _embedded(children: Children, seed: int, observing: Observing | None, token: str) -> Engine:
     ready = children.folder / "engine.ready"
     options = ["--port", "0", "--seed", str(seed), "--ready", str(ready)]
     if observing is not None:
         options += ["--exchanges", str(observing.spool), "--epoch-ns", str(observing.epoch_ns)]
+    if token:
+        options.append("--token")
     command = python_module("paychain.toxics", *options)
-    child = children.start("fault engine", command, ends_in_order=True)
+    child = children.start("fault engine", command, token=token, ends_in_order=True)
     children.wait_for(child, ready, START_WITHIN_S)
-    control = EngineControl(ready.read_text())
+    control = EngineControl(ready.read_text(), auth=BearerAuth(token) if token else None)
     return Engine("embedded", control, control.version(), child)
 
 
@@ -136,14 +145,16 @@ def _started(choice: Choice, children: Children) -> Engine:
         }
         config.write_text(json.dumps([proxy]))
         port = free_port()
-        child = children.start(
-            "fault engine",
-            [choice.program, "-host", LOOPBACK, "-port", str(port), "-config", str(config)],
-            {"LOG_LEVEL": "error"},
-            is_foreign=True,
-        )
         url = f"http://{LOOPBACK}:{port}"
-        if _first_names(url, child) == [mark]:
+        with kept(LOOPBACK, port):
+            child = children.start(
+                "fault engine",
+                [choice.program, "-host", LOOPBACK, "-port", str(port), "-config", str(config)],
+                {"LOG_LEVEL": "error"},
+                is_foreign=True,
+            )
+            names = _first_names(url, child)
+        if names == [mark]:
             control = EngineControl(url)
             control.destroy(mark)
             return Engine("toxiproxy", control, control.version(), child)

@@ -10,11 +10,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from requests.auth import AuthBase
+
 from paychain.engine.links import RemoteLinkFaults
 from paychain.faults.fault import Fault
 from paychain.faults.kind import FreezeKind, OutageKind
 from paychain.model.places import Place
 from paychain.processes.children import Child
+from paychain.wire.held_port import HeldPort
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class ServiceProcess:
     ports: dict[str, int]  # where its links listen
 
 
-# link, number of the process (the first is 1), ports to listen on
-Restart = Callable[[str, int, dict[str, int]], ServiceProcess]
+# link, number of the process (the first is 1)
+Restart = Callable[[str, int], ServiceProcess]
 
 
 class IsolatedLink:
@@ -35,14 +38,24 @@ class IsolatedLink:
 
     Killed by SIGKILL, it loses its state. Its journal is written through, so nothing is lost of
     what another link may have learnt from it.
-    `restart` starts the next process on the same ports, and raises UserError when that fails.
+    `restart` starts the next process on the same port, and raises UserError when that fails.
+    `auth`: what the control API of each process asks of a request. `port`: where they listen; held
+    here, so that connections are refused while there is no process, and nobody else gets it.
     """
 
-    def __init__(self, link: str, process: ServiceProcess, restart: Restart) -> None:
+    def __init__(
+        self,
+        link: str,
+        process: ServiceProcess,
+        restart: Restart,
+        auth: AuthBase | None = None,
+        port: HeldPort | None = None,
+    ) -> None:
         self._link = link
         self._process = process
         self._restart = restart
-        self._faults = RemoteLinkFaults(process.control)
+        self._auth, self._port = auth, port
+        self._faults = RemoteLinkFaults(process.control, auth)
         self._number = 1  # of its process; each restart makes the next
         self._killed_by: set[str] = set()  # crashes that are on: down until the last heals
         self._frozen_by: set[str] = set()  # freezes that are on
@@ -127,13 +140,15 @@ class IsolatedLink:
         self._process.child.may_end = self._process.child.was_killed = True
         self._process.child.process.kill()
         self._process.child.process.wait()
+        if self._port is not None:
+            self._port.refuse()
 
     def _start_again(self) -> None:
         self._number += 1
         self._healed.clear()
         self._outdated = False
-        self._process = self._restart(self._link, self._number, self._process.ports)
-        self._faults = RemoteLinkFaults(self._process.control)
+        self._process = self._restart(self._link, self._number)
+        self._faults = RemoteLinkFaults(self._process.control, self._auth)
         for fault, place in self._on.values():
             self._faults.apply(fault, place)
         if self._frozen_by:

@@ -53,6 +53,17 @@ class OwnRequests:
         self._card_amounts.expect(found)
         return found
 
+    def expect_now(self, arrivals: Sequence[Arrival], now_ns: int) -> list[Expected]:
+        """Payments that customers make without a load: links have to expect them, too."""
+        found = [_expected_of(arrival, now_ns) for arrival in arrivals]
+        self._card_amounts.expect(found)
+        return found
+
+    def forget(self) -> None:
+        """Nothing is to be settled or read any more of the payments so far."""
+        self.orders.clear()
+        self._open.clear()
+
     def completed(self, records: Sequence[Record]) -> list[Record]:
         """The records, with the payments of requests that no link has seen, as far as they show.
 
@@ -74,7 +85,7 @@ class OwnRequests:
             if record.outcome is Outcome.UNKNOWN:
                 self._open[record.payment, ""] = record.ended_ns
         elif isinstance(record, Exchange):
-            if record.payment and not record.status:
+            if record.payment and not record.status and record.ended_by != "refused":
                 callee = record.hop.rpartition(".")[2]
                 self._open[record.payment, callee] = record.ended_ns
         elif isinstance(record, ReceivedRequest):
@@ -116,10 +127,14 @@ def _expected(plan: LoadPlan, start_ns: int) -> Iterator[Expected]:
     else:
         coming = arrivals(whole)
     for arrival in coming:
-        yield Expected(
-            arrival.payment,
-            arrival.number,
-            arrival.instrument.masked,
-            arrival.amount_minor,
-            start_ns + int(arrival.at_s * 1e9),
-        )
+        yield _expected_of(arrival, start_ns)
+
+
+def _expected_of(arrival: Arrival, start_ns: int) -> Expected:
+    return Expected(
+        arrival.payment,
+        arrival.number,
+        arrival.instrument.masked,
+        arrival.amount_minor,
+        start_ns + int(arrival.at_s * 1e9),
+    )

@@ -24,6 +24,8 @@ from paychain.engine.timeline import Switch
 from paychain.environment.load_process import LoadProcess
 from paychain.environment.load_workers import LoadWorkers
 from paychain.environment.near_ends import NearEnds
+from paychain.environment.otlp.hops import receive_traces
+from paychain.environment.otlp.receiver import SpanReceiver
 from paychain.environment.own.books import BooksRead
 from paychain.environment.own.services import OwnServices
 from paychain.environment.own.tls_ends import open_tls_ends
@@ -40,13 +42,15 @@ from paychain.load.traffic.plan import LoadPlan, customers_plan
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.own_services import observed_hops
+from paychain.model.scripts import Followed
+from paychain.payments.attribution import PaymentIds
 from paychain.payments.errors import UserError
 from paychain.payments.exchanges import Exchange, ReceivedRequest
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record, Stall
 from paychain.processes.children import Children
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.stall_thread import StallThread
-from paychain.processes.tokens import TOKEN_VARIABLE
+from paychain.processes.tokens import TOKEN_VARIABLE, new_token
 from paychain.services.plan import SERVICES
 
 TICK_S = 0.02  # so often somebody can look around while time passes
@@ -66,6 +70,7 @@ class RealChain:
 
     `services`: the command of a services process. `toxiproxy`: another engine than the embedded
     one. `spread`: the load over several processes. `by_hand`: own services that somebody starts.
+    `is_open`: anybody on this machine may switch faults on the embedded engine.
     `on_message` gets what is worth a line.
     """
 
@@ -83,6 +88,7 @@ class RealChain:
         spread: Spread | None = None,
         settles_within_s: float | None = None,
         by_hand: Collection[str] = (),
+        is_open: bool = False,
         on_message: Callable[[str], None] = _ignore,
     ) -> None:
         """`settles_within_s`: how long the drain may take; None: as the chain declares."""
@@ -106,6 +112,7 @@ class RealChain:
         self._toxiproxy = toxiproxy
         self._entry_host = spread.entry_host if spread is not None else LOOPBACK
         self._on_message = on_message
+        self._engine_token = "" if is_open else new_token()
         self._load = (
             LoadWorkers(self.children, folder, self.spools.new, spread, on_message)
             if spread is not None
@@ -118,6 +125,7 @@ class RealChain:
         self._read_early: list[list[Record]] = []  # from the spools, and not collected yet
         self._watch_ns = 0  # when the engines are to be looked at next
         self._before_load: int | None = None  # processes that own services depend on
+        self._traces: SpanReceiver | None = None
         self._is_stopped = False
         self._problems: list[str] = []
         self._token = os.environ.get(TOKEN_VARIABLE, "")  # links on other machines want a proof
@@ -139,7 +147,9 @@ class RealChain:
             observing = engines.Observing(
                 self.spools.new("exchanges", "the fault engine"), self.epoch_ns
             )
-        self.engine = engines.start(self._toxiproxy, self.children, self._seed, observing)
+        self.engine = engines.start(
+            self._toxiproxy, self.children, self._seed, observing, self._engine_token
+        )
         refuse_mixed(self._loaded, self.engine.name)
         self.proxies.add_engine(HERE, self.engine.control, self.epoch_ns)
         ports = self._services.start()
@@ -162,7 +172,11 @@ class RealChain:
         for remote in self._remotes.values():
             remote.command("/routes", self.addresses)
             self._on_message(remote.line())
-        self.own.start(self.addresses, open_tls_ends(self._chain, self.addresses, self.children))
+        ends = open_tls_ends(self._chain, self.addresses, self.children)
+        self._traces = receive_traces(
+            self._chain, self.addresses, ends, PaymentIds(self.id_prefix), self.now_ns
+        )
+        self.own.start(self.addresses, ends, self._traces.url if self._traces else "")
         self._before_load = self.children.number if self._chain.own_services() else None
         self._injector = Injector(self.proxies, self._link_faults, self.now_ns)
         self._heartbeat.start()
@@ -212,10 +226,23 @@ class RealChain:
         assert self._injector is not None
         return self._injector.link_hits()
 
+    def follow_scripts(self, scripts: Followed) -> None:
+        """Let payments follow failure scripts from now on."""
+        self._services.follow_scripts(scripts)
+        for remote in self._remotes.values():
+            remote.command("/scripts", msgspec.to_builtins(scripts))
+
     # -- payments -------------------------------------------------------------------------------
     def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         """Let customers pay, each at its time from now, from this process."""
+        if self._requests is not None:
+            self._services.expect(self._requests.expect_now(arrivals, self.now_ns()))
         return asyncio.run(self._pay(arrivals))
+
+    def forget_payments(self) -> None:
+        """Neither wait for what own services have not settled of them, nor read their books."""
+        if self._requests is not None:
+            self._requests.forget()
 
     async def _pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         customers = Customers(self._entries(), self, self._own)
@@ -315,6 +342,8 @@ class RealChain:
         if own:
             yield own
         requests = self._requests
+        if requests is not None and self._traces is not None:
+            yield requests.completed(self._traces.take())
         for path, records in self.spools.read(are_complete=self._is_stopped):
             self._load.count(path, records)
             yield requests.completed(records) if requests is not None else records
@@ -336,6 +365,8 @@ class RealChain:
         self._watch_ns = 0  # whatever the engines did until now belongs to what is final
         self.check()
         self._read_books()
+        if self._traces is not None and not self._traces.taken:
+            self._on_message("no service with telemetry: true has sent a trace of a payment")
         return pending
 
     def _let_services_settle(self, requests: OwnRequests, until_ns: int) -> None:
@@ -384,6 +415,8 @@ class RealChain:
         if self._before_load is not None:
             self._problems += self.children.stop(self._before_load)
         self.own.stop()
+        if self._traces is not None:
+            self._traces.stop()
         engine = self.engine
         if engine is not None and engine.child is not None and engine.control.lost:
             engine.child.ends_in_order = False  # it would not react to a gentler signal

@@ -21,6 +21,7 @@ from paychain.analysis.store.facts import (
 from paychain.engine.timeline import Switch
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.plan import LoadPlan
+from paychain.model.scripts import Followed
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
 
 
@@ -64,11 +65,17 @@ class RunningChain(Protocol):
     def heal_all(self) -> list[FaultSwitch]:
         """Heal every fault that is on."""
 
+    def follow_scripts(self, scripts: Followed) -> None:
+        """Let payments follow failure scripts from now on. Before they begin."""
+
     def fault_hits(self) -> dict[str, int]:
         """How many requests each in-link fault acted on so far."""
 
     def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         """Let customers pay, each at its time from now; wait until all know or have given up."""
+
+    def forget_payments(self) -> None:
+        """Wait no more for anything about the payments made so far, which were all judged."""
 
     def begin_load(self, plan: LoadPlan) -> int:
         """Let a whole load begin; when it starts. It goes on while time passes."""

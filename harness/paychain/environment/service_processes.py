@@ -14,13 +14,16 @@ from paychain.engine.links import RemoteLinkFaults
 from paychain.environment.isolated import IsolatedLink, ServiceProcess
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
+from paychain.model.scripts import Followed
 from paychain.payments.attribution import Expected
 from paychain.payments.errors import UserError
 from paychain.processes.children import Child, Children
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
-from paychain.processes.sessions import direct_session
+from paychain.processes.sessions import BearerAuth, direct_session
+from paychain.processes.tokens import new_token
 from paychain.services.plan import Ready, ServicesPlan
+from paychain.wire.held_port import HeldPort
 
 CONTROL_S = 5.0  # a services process answers its control API within this
 Addresses = dict[str, tuple[str, int]]  # of the near end of each hop
@@ -45,10 +48,13 @@ class ServiceProcesses:
         self._command = command
         self._seed, self._epoch_ns, self._id_prefix = seed, epoch_ns, id_prefix
         self._addresses: Addresses = {}
+        self._scripts: list[Followed] = []  # a process that is started later follows them, too
         self._shared: list[str] = []  # control APIs of processes that live as long as the run
         self._isolated: list[IsolatedLink] = []
+        self._held: dict[str, HeldPort] = {}  # ports of isolated links, through all restarts
+        self._token = new_token()  # other accounts of this machine reach loopback, too
         self._spools: list[tuple[Child, Path]] = []  # of each process that was started
-        self._session = direct_session()
+        self._session = direct_session(self.auth)
 
     def start(self) -> dict[str, int]:
         """Start them all; the ports on which the links listen. Raises UserError."""
@@ -59,6 +65,7 @@ class ServiceProcesses:
         ]
         alone = [name for name, link in self._chain.links.items() if link.isolate]
         shared = self._begin("mock services", together) if together else None
+        self._held = {name: HeldPort.hold(LOOPBACK, 0) for name in alone}
         begun = [self._begin(f"link {name}", [name]) for name in alone]
         ports: dict[str, int] = {}
         if shared is not None:
@@ -67,7 +74,9 @@ class ServiceProcesses:
             ports |= process.ports
         for name, started in zip(alone, begun, strict=True):
             process = self._ready(*started)
-            self._isolated.append(IsolatedLink(name, process, self._restart))
+            self._isolated.append(
+                IsolatedLink(name, process, self._restart, self.auth, self._held[name])
+            )
             ports |= process.ports
         return ports
 
@@ -83,10 +92,22 @@ class ServiceProcesses:
             for url in self._controls:
                 self._post(f"{url}/expected", payments, CONTROL_S)
 
+    def follow_scripts(self, scripts: Followed) -> None:
+        """Let payments follow failure scripts, at every process that lives or will be started."""
+        self._scripts = [scripts] if scripts.forgets else [*self._scripts, scripts]
+        for url in self._controls:
+            self._post(f"{url}/scripts", msgspec.to_builtins(scripts), CONTROL_S)
+
     @property
     def link_faults(self) -> list[LinkFaults]:
         """What switches the in-link faults of every process."""
-        return [*map(RemoteLinkFaults, self._shared), *self._isolated]
+        shared = [RemoteLinkFaults(url, self.auth) for url in self._shared]
+        return [*shared, *self._isolated]
+
+    @property
+    def auth(self) -> BearerAuth:
+        """What the control API of every process asks of a request."""
+        return BearerAuth(self._token)
 
     def drain(self, within_s: float) -> list[str]:
         """Wait until every request and reversal is final; the payments of those that are not."""
@@ -97,8 +118,10 @@ class ServiceProcesses:
         return [payment for answer in answers for payment in answer["pending"]]
 
     def close(self) -> None:
-        """Close the connections to the control APIs."""
+        """Close the connections to the control APIs, and give the ports of the links away."""
         self._session.close()
+        for port in self._held.values():
+            port.release()
 
     @property
     def killed(self) -> list[Path]:
@@ -111,18 +134,17 @@ class ServiceProcesses:
         isolated = [link.control for link in self._isolated]
         return self._shared + [url for url in isolated if url is not None]
 
-    def _restart(self, link: str, number: int, ports: dict[str, int]) -> ServiceProcess:
+    def _restart(self, link: str, number: int) -> ServiceProcess:
         """Start the next process of an isolated link whose process was killed."""
-        process = self._ready(*self._begin(f"link {link} life {number}", [link], number, ports))
+        process = self._ready(*self._begin(f"link {link} life {number}", [link], number))
         self._connect(process.control)
         return process
 
-    def _begin(
-        self, name: str, links: list[str], life: int = 1, ports: dict[str, int] | None = None
-    ) -> tuple[Child, Path]:
+    def _begin(self, name: str, links: list[str], life: int = 1) -> tuple[Child, Path]:
         """Start a services process; it is ready when its file is there."""
         stem = name.replace(" ", "-")
         ready = self._folder / f"{stem}.ready"
+        sockets = {link: self._held[link].descriptor for link in links if link in self._held}
         spool = self._new_spool(stem, name)
         plan = ServicesPlan(
             chain_text=self._loaded.text,
@@ -134,11 +156,17 @@ class ServiceProcesses:
             ready=str(ready),
             name=name,
             life=life,
-            ports=ports or {},
+            sockets=sockets,
         )
         path = self._folder / f"{stem}.plan"
         write_atomically(path, plan)
-        child = self._children.start(name, [*self._command, str(path)], ends_in_order=True)
+        child = self._children.start(
+            name,
+            [*self._command, str(path)],
+            token=self._token,
+            sockets=list(sockets.values()),
+            ends_in_order=True,
+        )
         self._spools.append((child, spool))
         return child, ready
 
@@ -149,6 +177,8 @@ class ServiceProcesses:
 
     def _connect(self, url: str) -> None:
         self._post(f"{url}/routes", self._addresses, CONTROL_S)
+        for scripts in self._scripts:
+            self._post(f"{url}/scripts", msgspec.to_builtins(scripts), CONTROL_S)
 
     def _post(self, url: str, body: Any, within_s: float) -> Any:
         try:

@@ -19,6 +19,7 @@ from paychain.load.traffic.arrivals import Arrival, Purchases, arrivals
 from paychain.load.traffic.paying import Customers
 from paychain.load.traffic.plan import LoadPlan, customers_plan
 from paychain.model.chain import Chain
+from paychain.model.scripts import Followed
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
 from paychain.processes.loopback import LOOPBACK
 from paychain.services.host import Host
@@ -66,7 +67,7 @@ class VirtualChain:
             chain, list(chain.links), seed=seed, now_ns=self.now_ns, journal=self.journal
         )
         self._engine = VirtualEngine(seed, self.now_ns)
-        self._injector = Injector(self._engine, [VirtualLinkFaults(self._host.faults)], self.now_ns)
+        self._injector = Injector(self._engine, [VirtualLinkFaults(self._host)], self.now_ns)
         self._customers: Customers | None = None
         self._load: asyncio.Task[list[PaymentRecord]] | None = None
         self._collected = 0  # records of the journal
@@ -113,12 +114,19 @@ class VirtualChain:
         """How many requests each in-link fault acted on so far."""
         return self._injector.link_hits()
 
+    def follow_scripts(self, scripts: Followed) -> None:
+        """Let payments follow failure scripts from now on."""
+        self._host.scripts.follow(scripts)
+
     # -- payments -------------------------------------------------------------------------------
     def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         """Let customers pay, each at its time from now."""
         assert self._customers is not None
         plan = customers_plan(self._chain, self._seed)
         return self._run(self._customers.keep_schedule(plan, arrivals))
+
+    def forget_payments(self) -> None:
+        """Nothing is waited for but what is in progress."""
 
     def refund(self, payment: str) -> None:
         """The merchant refunds a payment by hand."""

@@ -12,7 +12,8 @@ from paychain.faults.fault import Fault
 from paychain.faults.kind import LinkFaultKind
 from paychain.faults.toxic_spec import ToxicSpec
 from paychain.model.places import Place
-from paychain.services.in_link_faults import ActiveFault, InLinkFaults
+from paychain.services.host import Host
+from paychain.services.in_link_faults import ActiveFault
 from paychain.toxics.api import Api
 from paychain.wire.http import HttpRequest
 
@@ -71,8 +72,9 @@ class VirtualEngine:
 class VirtualLinkFaults:
     """The in-link faults of links in the same loop."""
 
-    def __init__(self, faults: InLinkFaults) -> None:
-        self._faults = faults
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._faults = host.faults
 
     def apply(self, fault: Fault, place: Place) -> None:
         """Switch a fault on."""
@@ -92,7 +94,7 @@ class VirtualLinkFaults:
 
     def hits(self) -> dict[str, int]:
         """How many requests each fault acted on."""
-        return dict(self._faults.hits)
+        return self._host.hits()
 
 
 def _at_once(work: Coroutine[Any, Any, T]) -> T:

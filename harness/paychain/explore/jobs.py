@@ -20,6 +20,7 @@ from paychain.explore.result import OnProgress, Outage, SearchResult
 from paychain.explore.search import search
 from paychain.explore.spec import SearchSpec
 from paychain.payments.errors import UserError
+from paychain.processes.children import ending_signals
 
 SEEDS_APART = 1_000_003  # rounds of one job never use the seeds of another
 REPORT_S = 0.5  # seconds between two results that a job sends
@@ -30,19 +31,19 @@ STOP_WITHIN_S = 5.0  # a job that was stopped ends with the schedule that it pla
 def search_with_jobs(spec: SearchSpec, jobs: int, on_progress: OnProgress) -> SearchResult:
     """Search with so many processes; `on_progress` gets the results of all of them together.
 
-    Ctrl-C stops them all; what each had found is kept. Raises UserError when one died.
+    Ctrl-C or SIGTERM stops them all; what each had found is kept. Raises UserError when one died.
     """
     if jobs == 1:
         return search(spec, on_progress)
     context = get_context("spawn")
     results: dict[Connection, SearchResult] = {}
     running = []
-    # Ctrl-C reaches every process of the terminal; the parent alone acts on it and stops the jobs.
-    # They are started with the signal blocked, because during their imports they could not ignore
-    # it. Meanwhile it is blocked here, too, and arrives when all are started. The resource tracker
-    # is started before: starting it unblocks the signal.
+    # A signal may reach every process of the group; the parent alone acts on it and stops the jobs.
+    # They are started with it blocked, because during their imports they could not ignore it.
+    # Meanwhile it is blocked here, too, and arrives when all are started. The resource tracker is
+    # started before: starting it unblocks signals.
     resource_tracker.ensure_running()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
     try:
         for share in _shares(spec, jobs):
             ours, theirs = context.Pipe()

@@ -60,6 +60,7 @@ def search(
     """
     result = SearchResult()
     begun_s = clock()
+    end: KeyboardInterrupt | None = None
     trial = Trial(spec, result, lambda: clock() - begun_s, on_progress)
     try:
         with guards_installed(), frozen_memory(), draws_by_seed_alone():
@@ -69,9 +70,13 @@ def search(
                 candidate = _round(spec, trial, seed_)
                 if candidate is not None:
                     minimise(trial, candidate, seed_)
-    except KeyboardInterrupt as end:
+    except KeyboardInterrupt as error:
+        end = error
+    if end is not None:
         # Ctrl-C, or no time left to minimise: what was found so far is recorded as it is, which
-        # plays one more schedule that must be neither reported nor interrupted.
+        # plays one more schedule that must be neither reported nor interrupted. Not while the
+        # interrupt is handled: it would be the context of every error of that schedule, and the
+        # wire would take it for the cause of one.
         result.was_interrupted = not isinstance(end, MinimiseTimeSpent)
         if trial.smallest is not None:
             trial.on_progress = lambda _: None

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paychain.declaration.problem import Problem
-from paychain.declaration.text import KeyPath
+from paychain.declaration.reading import NotReadable, read_bounded
+from paychain.declaration.text import MAX_BYTES, KeyPath
 from paychain.model.chain import Chain
 from paychain.payments.errors import meant
 
@@ -32,7 +33,10 @@ def check_adapters(chain: Chain, folder: Path) -> Iterator[Problem]:
 
 def _check(path: Path, name: str, methods: tuple[str, ...], at: KeyPath) -> Iterator[Problem]:
     try:
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = ast.parse(read_bounded(path, MAX_BYTES))
+    except NotReadable as error:
+        yield Problem(at, error.what, error.hint)
+        return
     except OSError as error:
         hint = "the path is relative to the chain's file"
         yield Problem(at, f"{path} cannot be read: {error.strerror}", hint)

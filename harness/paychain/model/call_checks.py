@@ -13,6 +13,7 @@ from paychain.model.fallbacks.decline import DeclineWith
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.stand_in import StandIn
 from paychain.model.fallbacks.step import AnswerInstead, Failover, LocalStep
+from paychain.model.named_calls import operation_of
 from paychain.model.operations import MOVES_MONEY, REVERSIBLE
 from paychain.model.policy import Breaker, Call
 from paychain.model.roles import ROLES
@@ -85,9 +86,9 @@ def _steps(operation: str, call: Call, where: KeyPath, own_codes: OwnCodes) -> I
             yield Problem((*at, key_of(step), "up_to"), what, "write an amount above 0")
         if isinstance(step, DeclineWith):
             yield from check_decline_code((*at, "decline"), step.decline, own_codes)
-        if step.operations is not None and operation not in step.operations:
+        if step.operations is not None and operation_of(operation) not in step.operations:
             key = key_of(step)
-            what = f"{key} is not a fallback for {operation}"
+            what = f"{key} is not a fallback for {operation_of(operation)}"
             yield Problem((*at, key), what, f"it is for {', '.join(sorted(step.operations))}")
 
 

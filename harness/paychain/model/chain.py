@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from paychain.declaration.quantity import Amount, Duration, Share, Span
-from paychain.declaration.schema import Declared, Short, several
+from paychain.declaration.schema import Declared, Line, Short, several
+from paychain.declaration.text import KeyPath
 from paychain.model.books import Books
 from paychain.model.codes import Code, OwnCode
 from paychain.model.crypto import Blocks, DeclaredFinality, Funding
+from paychain.model.customer import Customer
 from paychain.model.dialects import Spoken
 from paychain.model.duplicates import Duplicates
 from paychain.model.fallbacks.stand_in import StandIn
@@ -31,19 +33,22 @@ from paychain.model.lifecycle import (
     SoftDeclines,
     Webhooks,
 )
+from paychain.model.named_calls import OneOrSeveral, by_name, path_in_file
 from paychain.model.operations import RESOLVED
 from paychain.model.pays import Pays
 from paychain.model.placement import Placed
 from paychain.model.policy import Call
+from paychain.model.provider import Provider
 from paychain.model.reach import Network
 from paychain.model.roles import ROLES
 from paychain.model.service import OwnService, Receives
 
 Operation = Literal[
     "forward",
+    "serve",
+    "tokenise",
     "screen",
     "authenticate",
-    "tokenise",
     "authorise",
     "transfer",
     "read",
@@ -56,24 +61,13 @@ Operation = Literal[
 ]
 if TYPE_CHECKING:
     Role = str
+    Calls = dict[str, Call]
 else:
     Role = Literal[tuple(ROLES)]  # as pydantic takes it; mypy wants the names written out
-ProviderKind = Literal["edge", "cloud", "carrier", "processor", "scheme", "bank"]
+    Calls = Annotated[dict[Operation, OneOrSeveral], AfterValidator(by_name)]
 CUSTOMER = "customer"  # the caller of the entry hop
 ENTRY_OPERATION = "pay"
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-
-
-class Provider(Declared):
-    """Who runs or carries links; links with the same provider fail together."""
-
-    kind: ProviderKind
-    title: str = ""
-
-    @property
-    def carries(self) -> bool:
-        """Whether it carries traffic to its links (edge, carrier) rather than hosting them."""
-        return self.kind in ("edge", "carrier")
 
 
 class BusinessDeclines(Declared):
@@ -88,7 +82,15 @@ class Link(Declared):
 
     role: Role
     provider: str | None = None
-    title: str = ""
+    providers: Annotated[
+        list[str],
+        Field(
+            max_length=10,
+            description="In place of provider, everyone that it depends on: who runs it, carries "
+            "its traffic, hosts it, wrote the client that it is.",
+        ),
+    ] = []
+    title: Line = ""
     capacity: Annotated[
         Capacity | None, Field(description="Without it, a link works on any number at once.")
     ] = None
@@ -114,7 +116,7 @@ class Link(Declared):
         Books | None, Field(description="The service's own view of its orders, after the run.")
     ] = None
     forwards_to: str | None = None
-    calls: dict[Operation, Call] = {}
+    calls: Calls = {}
     declines: BusinessDeclines | None = None
     dialect: Spoken = Spoken()  # how it speaks on the wire, and how its callers ask it
     idempotency: Annotated[Idempotency, Short(IdempotencyModel)] = Idempotency()
@@ -159,6 +161,14 @@ class Link(Declared):
     ] = None
     partial_approvals: PartialApprovals | None = None
     soft_declines: SoftDeclines | None = None
+    # fraud
+    screens: Annotated[
+        Literal["fraud", "sanctions"],
+        Field(
+            description="What it screens for. Without the answer of a sanctions screening no "
+            "payment may go on."
+        ),
+    ] = "fraud"
     # authentication
     outcomes: Authentications | None = None
     valid_for: Annotated[
@@ -201,6 +211,11 @@ class Link(Declared):
             self.calls["authorise"] = call.with_default("on_unknown", "reverse")
         return self
 
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """Every provider that it names, in declared order."""
+        return (self.provider,) if self.provider is not None else tuple(self.providers)
+
 
 class Hop(Declared):
     """One (caller, operation, callee) of a chain; the fault engine has a proxy for each."""
@@ -217,37 +232,6 @@ class Hop(Declared):
     def __str__(self) -> str:
         """As an experiment names it: `gateway -> processor-a (authorise)`."""
         return f"{self.caller} -> {self.callee} ({self.operation})"
-
-
-class CustomerRetry(Declared):
-    """The customer tries again `after` so long without an answer, until the deadline.
-
-    With the `same` idempotency key the same payment is sent again. With a `new` one it is another
-    payment of the same order, which is also made after a technical failure: the shop said "failed",
-    and the customer orders again.
-    """
-
-    after: Duration
-    key: Literal["same", "new"] = "same"
-
-
-class CustomerLeaves(Declared):
-    """Some customers leave without an answer, and may come back to look what became of it.
-
-    Who leaves closes the connection. Who comes back looks where the entry's `pays` says, and waits
-    there as long as the chain's deadline for a payment that is still in progress.
-    """
-
-    share: Share
-    after: Span
-    returns_after: Span | None = None
-
-
-class Customer(Declared):
-    """What customers do without an answer: wait, send the payment again, or leave."""
-
-    retry: CustomerRetry | None = None
-    leaves: CustomerLeaves | None = None
 
 
 class Accepted(Declared):
@@ -271,7 +255,7 @@ class Chain(Declared):
     """
 
     chain: Name
-    title: str = ""
+    title: Line = ""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3,5}$")] = "EUR"
     deadline: Span = 10.0
     propagate_deadline: bool = False
@@ -315,6 +299,16 @@ class Chain(Declared):
                 for name, call in calls.items()
             }
         return calls
+
+    def path_in_file(self, path: KeyPath) -> KeyPath:
+        """A key path as the file has it: a call in a list stands under its number there."""
+        match path:
+            case ("links", str(link), "calls", str(name), *rest) if (
+                link in self.links and name in self.links[link].calls
+            ):
+                return (*path[:3], *path_in_file(self.links[link].calls, name), *rest)
+            case _:
+                return path
 
     def callees_of(self, link: str) -> list[str]:
         """The links that a link may call, each once, as its calls name them."""

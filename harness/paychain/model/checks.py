@@ -15,6 +15,7 @@ from paychain.model.link_checks import check_link
 from paychain.model.load import check_entries, check_load
 from paychain.model.pays_checks import check_paid, check_returns
 from paychain.model.placement import check_placed
+from paychain.model.script_checks import check_scripts
 from paychain.model.service_checks import check_services
 from paychain.model.stop import check_stop
 
@@ -134,6 +135,8 @@ def check_experiment(experiment: Experiment, chain: Chain | None) -> list[Proble
     if chain is not None:
         problems += check_amounts(experiment.load, chain.currency, ("load",))
         problems += check_amounts(experiment.faults, chain.currency, ("faults",))
+        problems += check_amounts(experiment.scripts, chain.currency, ("scripts",))
+    problems += check_scripts(experiment.scripts, chain)
     named = [fault for fault in experiment.faults if fault.id]
     ids = Counter(each.id for fault in named for each in fault.occurrences())
     count = sum(fault.times or 1 for fault in experiment.faults)

@@ -8,11 +8,12 @@ from typing import Annotated
 from pydantic import Field
 
 from paychain.declaration.quantity import Span
-from paychain.declaration.schema import Declared
+from paychain.declaration.schema import Declared, Line
 from paychain.faults.fault import Fault
 from paychain.model.assurance import Assurance
 from paychain.model.chain import Name
 from paychain.model.load import Load
+from paychain.model.scripts import MAX_SCRIPTS, Script
 from paychain.model.stop import StopWhen
 from paychain.model.tolerance import Tolerances
 
@@ -37,13 +38,14 @@ class Experiment(Declared):
     """One experiment. `time_scale` says how an outage's clock was compressed; it is only stated."""
 
     experiment: Name
-    title: str = ""
-    based_on: str = ""
+    title: Line = ""
+    based_on: Line = ""
     time_scale: Annotated[str, Field(pattern=r"^1(/[1-9]\d{0,6})?$")] = "1"
     load: Load
     # how long the chain may take after the load to come to rest; the chain says it without this
     settles_within: Span | None = None
     faults: Annotated[list[Fault], Field(max_length=MAX_FAULTS)] = []
+    scripts: Annotated[list[Script], Field(max_length=MAX_SCRIPTS)] = []
     tolerances: Tolerances = Tolerances()
     stop_when: StopWhen = []
     assurance: Assurance = Assurance()

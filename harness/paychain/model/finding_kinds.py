@@ -26,6 +26,7 @@ Kind = Literal[
     "memory_outbox",
     "webhook_given_up_early",
     "unlimited_fallback",
+    "closed_call_skipped",
     "rest_not_released",
     "tenders_not_compensated",
     "reversal_behind_breaker",
@@ -41,6 +42,7 @@ Kind = Literal[
     "amplified_retries",
     "retries_without_budget",
     "call_without_policy",
+    "third_party_in_the_way",
     "authentication_not_portable",
     "shared_provider",
     "single_link",
@@ -152,6 +154,12 @@ KINDS: dict[Kind, KindFacts] = {
         "Whoever approves in place of the issuer pays for what the issuer would have declined.",
         "docs/domain.md §1.7: stand-in is never an automatic approval",
     ),
+    "closed_call_skipped": KindFacts(
+        "money",
+        "Card data that does not go through the vault puts every system it passes in scope of PCI "
+        "DSS, and a payment to a sanctioned person is an offence: no sale is worth either.",
+        "docs/third-parties.md: which calls may fail open",
+    ),
     "rest_not_released": KindFacts(
         "orphaned",
         "What is not captured stays on the cardholder's account until the hold expires.",
@@ -231,6 +239,11 @@ KINDS: dict[Kind, KindFacts] = {
         "availability",
         "Every failure of the callee, however short, becomes a failed payment.",
         "DORA, Regulation (EU) 2022/2554, Art. 11(5): redundancy of interdependent services",
+    ),
+    "third_party_in_the_way": KindFacts(
+        "availability",
+        "A third party stops sales by where it is called, however little it matters to them.",
+        "Cloudflare 2025-11-18: checkouts whose challenge did not load (docs/third-parties.md)",
     ),
     "authentication_not_portable": KindFacts(
         "availability",

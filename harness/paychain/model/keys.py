@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from paychain.declaration.schema import Declared
 from paychain.declaration.text import KeyPath
 from paychain.faults.kinds import KINDS
 
+MODELS_KEPT = 8  # a chain, an experiment, an assurance
+PLACES_KEPT = 1_024  # a file has some hundred places for keys; names of links differ
 MAX_LISTED = 10  # keys that a hint lists in full
 Schema = dict[str, Any]
 # What people write who know other tools, where that key exists.
@@ -32,8 +35,8 @@ _OTHER_WORDS = {
 
 def no_key(key: str, inside: KeyPath, model: type[Declared]) -> tuple[str, str]:
     """What is wrong with a key that may not stand there, and a hint. `inside`: where it stands."""
-    schema = model.model_json_schema()
-    allowed = list(dict.fromkeys(_keys_at(schema, inside)))
+    # One item of a list has the keys of any other.
+    allowed = _allowed(model, tuple(0 if isinstance(step, int) else step for step in inside))
     what = f"unknown key '{key}'"
     # `median: 12,50` within braces: YAML reads the digits behind the comma as a key.
     if key.isdecimal():
@@ -50,7 +53,7 @@ def no_key(key: str, inside: KeyPath, model: type[Declared]) -> tuple[str, str]:
         return what, f"did you mean '{intended}'?"
     if is_fault:
         return what, f"the faults are: {', '.join(sorted(KINDS))}"
-    homes = [name for name, owned in properties(model) if key in owned]
+    homes = tuple(name for name, owned in properties(model) if key in owned)
     if homes and len(allowed) > MAX_LISTED:
         return f"'{key}' does not belong here", f"move it {_under(homes, model)}"
     if not allowed:
@@ -59,11 +62,23 @@ def no_key(key: str, inside: KeyPath, model: type[Declared]) -> tuple[str, str]:
     return what, f"the keys here are: {', '.join(allowed[:MAX_LISTED])}{more}"
 
 
-def properties(model: type[Declared]) -> Iterator[tuple[str, Schema]]:
+@lru_cache(maxsize=MODELS_KEPT)
+def properties(model: type[Declared]) -> tuple[tuple[str, Schema], ...]:
     """Every part of a file by the name of its model ("" for the whole), with its keys."""
-    schema = model.model_json_schema()
-    for name, part in [("", schema), *schema["$defs"].items()]:
-        yield name, part.get("properties", {})
+    schema = _schema(model)
+    parts = [("", schema), *schema["$defs"].items()]
+    return tuple((name, part.get("properties", {})) for name, part in parts)
+
+
+@lru_cache(maxsize=MODELS_KEPT)
+def _schema(model: type[Declared]) -> Schema:
+    """The JSON Schema of a model: some 40 ms to make, and a file may have thousands of mistakes."""
+    return model.model_json_schema()
+
+
+@lru_cache(maxsize=PLACES_KEPT)
+def _allowed(model: type[Declared], path: KeyPath) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_keys_at(_schema(model), path)))
 
 
 def _keys_at(schema: Schema, path: KeyPath) -> Iterator[str]:
@@ -100,7 +115,8 @@ def _choices(parts: list[Schema], schema: Schema) -> list[Schema]:
     return found
 
 
-def _under(homes: list[str], model: type[Declared]) -> str:
+@lru_cache(maxsize=PLACES_KEPT)
+def _under(homes: tuple[str, ...], model: type[Declared]) -> str:
     """`under calls or query`: the keys whose values may have the misplaced key."""
     parents: dict[str, None] = {}
     for home in homes:

@@ -12,6 +12,7 @@ from paychain.model.chain import Chain, Link
 from paychain.model.codes import check_decline_code
 from paychain.model.pays_checks import check_pays
 from paychain.model.roles import ROLES, restricted_settings, roles_with
+from paychain.model.third_parties import check_third_parties
 from paychain.payments.money import exponent
 
 
@@ -37,14 +38,23 @@ def check_link(chain: Chain, name: str) -> Iterator[Problem]:
         yield from check_pays(link.pays, (*at, "pays"))
     if link.books is not None:
         yield from check_books(link.books, link.pays, (*at, "books"))
+    yield from check_third_parties(chain, link, at)
     for operation, call in link.calls.items():
         yield from check_call(chain.links, operation, call, (*at, "calls", operation), chain.codes)
 
 
 def _names(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
-    """The provider that runs it, and the link behind it."""
+    """The providers that it depends on, and the link behind it."""
+    if link.provider is not None and link.providers:
+        what = "the link has both provider and providers"
+        yield Problem((*at, "provider"), what, "name all of them in providers:")
     if link.provider is not None and link.provider not in chain.providers:
         yield unknown((*at, "provider"), "provider", link.provider, chain.providers)
+    for number, name in enumerate(link.providers):
+        if name not in chain.providers:
+            yield unknown((*at, "providers", number), "provider", name, chain.providers)
+        elif name in link.providers[:number]:
+            yield Problem((*at, "providers", number), f"'{name}' is named twice", "keep one")
     if link.forwards_to is not None and link.forwards_to not in chain.links:
         yield unknown((*at, "forwards_to"), "link", link.forwards_to, chain.links)
 

@@ -7,8 +7,9 @@ find → read_text → parse (YAML with places) → pydantic → check → Loade
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -28,7 +29,7 @@ from paychain.model.load import read_recorded
 from paychain.model.partial import path_in, without_mistakes
 from paychain.model.renaming import Names, renamed, used_of
 from paychain.model.sentence import sentence
-from paychain.payments.errors import UserError, meant
+from paychain.payments.errors import UserError, meant, one_line
 
 Model = TypeVar("Model", bound=Declared)
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -39,14 +40,18 @@ _FOLDERS = {"chain": "chains", "experiment": "chaos"}
 
 
 class FileMistakes(UserError):
-    """All mistakes of one file, each as `file:line:column: what; hint`."""
+    """All mistakes of one file, each a line `file:line:column: what; hint`."""
+
+    is_one_line = False
 
     def __init__(self, path: str, mistakes: list[Mistake]) -> None:
         self.path = path
         self.mistakes = sorted(set(mistakes))
         self.lines = [
-            f"{path}:{mistake.line}:{mistake.column}: {mistake.what}"
-            + (f"; {mistake.hint}" if mistake.hint else "")
+            one_line(
+                f"{path}:{mistake.line}:{mistake.column}: {mistake.what}"
+                + (f"; {mistake.hint}" if mistake.hint else "")
+            )
             for mistake in self.mistakes
         ]
         count = f"{len(self.lines)} mistake{'s' if len(self.lines) > 1 else ''}"
@@ -199,14 +204,21 @@ def _load(
     except ValidationError as error:
         mistakes = _mistakes(error, document, model)
         rest, cut = without_mistakes(document, model, error)
-        problems = (check_parts or check)(rest) if rest is not None else []
+        problems = _in_file(rest, (check_parts or check)(rest)) if rest is not None else []
         # What was cut out is missing on purpose: only what still stands there is judged.
         mistakes += _as_mistakes(document, [item for item in problems if not cut.explains(item)])
         raise FileMistakes(str(path), mistakes) from None
-    problems = check(loaded)
+    problems = _in_file(loaded, check(loaded))
     if problems:
         raise FileMistakes(str(path), _as_mistakes(document, problems))
     return Loaded(loaded, path, text, document)
+
+
+def _in_file(model: Declared, problems: list[Problem]) -> list[Problem]:
+    """The problems with their paths as the file has them."""
+    if not isinstance(model, Chain):
+        return problems
+    return [replace(problem, path=model.path_in_file(problem.path)) for problem in problems]
 
 
 def _as_mistakes(document: Document, problems: Iterable[Problem]) -> list[Mistake]:
@@ -241,23 +253,24 @@ def _mistakes(error: ValidationError, document: Document, model: type[Declared])
         distinct = (*place, str(detail["loc"][-1])) if detail["type"] == "missing" else place
         found.setdefault(distinct, Mistake(*document.place(place), what, hint))
     # Where the intended branch has a mistake further down, that mistake explains this one.
-    return [mistake for place, mistake in found.items() if not _is_explained(place, found)]
+    above = Counter(place[:length] for place in found for length in range(len(place)))
+    return [mistake for place, mistake in found.items() if not _is_explained(place, above)]
 
 
-def _is_explained(place: KeyPath, found: Iterable[KeyPath]) -> bool:
-    """Whether a mistake about a value has another mistake inside that value."""
-    whole = place[:-1]
-    return place[-1:] == ("",) and any(
-        other != place and len(other) > len(whole) and other[: len(whole)] == whole
-        for other in found
-    )
+def _is_explained(place: KeyPath, above: Mapping[KeyPath, int]) -> bool:
+    """Whether a mistake about a value has another mistake inside that value.
+
+    `above`: how many mistakes there are inside each place.
+    """
+    return place[-1:] == ("",) and above[place[:-1]] > 1
 
 
 def _with_ids(experiment: Experiment) -> Experiment:
-    """Every fault has an id, and each time that a recurring one comes is a fault of its own."""
+    """Every fault and script has an id; each time that a fault comes back is one of its own."""
     faults = [
         each
         for number, fault in enumerate(experiment.faults)
         for each in fault.as_number(number).occurrences()
     ]
-    return experiment.model_copy(update={"faults": faults})
+    scripts = [script.as_number(number) for number, script in enumerate(experiment.scripts)]
+    return experiment.model_copy(update={"faults": faults, "scripts": scripts})

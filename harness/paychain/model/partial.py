@@ -23,7 +23,7 @@ _DEPENDS_ON = {"deadline": ("customer",), "load": ("load", "stop_when"), "faults
 class Cut:
     """What was taken out of a file, or put in for something missing."""
 
-    paths: list[KeyPath] = field(default_factory=list)
+    paths: dict[KeyPath, None] = field(default_factory=dict)  # in the order of the cuts
 
     def explains(self, problem: Problem) -> bool:
         """Whether a problem may be there only because of the cuts."""
@@ -57,7 +57,7 @@ def without_mistakes(
                 inside = _at(value, path)
                 if isinstance(inside, dict):
                     inside[key] = _PLACEHOLDERS[key]
-                    cut.paths.append((*path, key))
+                    cut.paths[(*path, key)] = None
             elif not _remove(value, path, cut):
                 return None, cut
         try:
@@ -85,10 +85,10 @@ def _remove(value: Any, path: KeyPath, cut: Cut) -> bool:
         inside = _at(value, path[:-1])
         if isinstance(inside, dict) and path[-1] in inside:
             del inside[path[-1]]
-            cut.paths.append(path)
+            cut.paths[path] = None
             return True
         # Two reports of the same value: the first one took it out.
-        if any(path[: len(gone)] == gone for gone in cut.paths) and path in cut.paths:
+        if path in cut.paths:
             return True
         path = path[:-1]
     return False

@@ -47,7 +47,9 @@ def affected_links(chain: Chain, target: Target) -> tuple[str, ...]:
     if target.role is not None:
         return tuple(name for name, link in chain.links.items() if link.role == target.role)
     if target.provider is not None:
-        return tuple(name for name, link in chain.links.items() if link.provider == target.provider)
+        return tuple(
+            name for name, link in chain.links.items() if target.provider in link.depends_on
+        )
     if target.call is not None:
         caller, operation = _call(target.call)
         return (chain.calls_of(caller)[operation].to,)

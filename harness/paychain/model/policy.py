@@ -231,6 +231,13 @@ class Call(Declared):
     query: Query = Query()
     reversal: Reversal = Reversal()
     fallback: list[Fallback] = []
+    aside: Annotated[
+        bool,
+        Field(
+            description="Not in the payment's way: the call is sent, and nobody waits for its "
+            "answer."
+        ),
+    ] = False
     shares_keys: bool = False
     tenders: Annotated[
         list[Tender],

@@ -61,7 +61,7 @@ def _section(name: str, part: dict[str, Any], users: list[str], *, is_whole: boo
     required = set(part.get("required", []))
     for key, value in part["properties"].items():
         # The kinds of faults are listed once, under Kinds.
-        if name == "Fault" and key in KINDS:
+        if name in ("Fault", "ScriptStep") and key in KINDS:
             continue
         default = "required" if key in required else _default(value)
         cells = [f"`{key}`", "; ".join(filter(None, (_value(value), default)))]

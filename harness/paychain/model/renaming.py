@@ -8,6 +8,7 @@ from paychain.faults.fault import Fault
 from paychain.faults.target import Target
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
+from paychain.model.scripts import Script
 from paychain.payments.errors import MAX_NAMED, UserError, meant
 
 Names = Mapping[str, str]  # a name of the experiment -> a provider or link of the chain
@@ -41,7 +42,8 @@ def renamed(experiment: Experiment, names: Names, chain: Chain | None) -> Experi
                 hint=meant(theirs, known),
             )
     faults = [_fault(fault, names, chain) for fault in experiment.faults]
-    return experiment.model_copy(update={"faults": faults})
+    scripts = [_script(script, names) for script in experiment.scripts]
+    return experiment.model_copy(update={"faults": faults, "scripts": scripts})
 
 
 def used_of(names: Names, experiment: Experiment) -> Names:
@@ -64,7 +66,7 @@ def _either(names: Sequence[str]) -> str:
 
 
 def _named(experiment: Experiment) -> Iterable[str]:
-    """Every provider and link that the experiment's targets name."""
+    """Every provider and link that the experiment's targets and scripts name."""
     for fault in experiment.faults:
         for target in fault.every_target:
             yield from (name for name in (target.provider, target.link) if name is not None)
@@ -72,12 +74,29 @@ def _named(experiment: Experiment) -> Iterable[str]:
                 yield from (part.strip() for part in target.hop.split("->"))
             if target.call is not None:
                 yield target.call.partition(".")[0]
+    for script in experiment.scripts:
+        for step in script.steps:
+            yield from (name for name in (step.link, step.webhook) if name is not None)
 
 
 def _fault(fault: Fault, names: Names, chain: Chain | None) -> Fault:
     alone = None if fault.target is None else _target(fault.target, names, chain)
     several = [_target(target, names, chain) for target in fault.targets]
     return fault.model_copy(update={"target": alone, "targets": several})
+
+
+def _script(script: Script, names: Names) -> Script:
+    steps = [
+        step.model_copy(
+            update={
+                key: names.get(name, name)
+                for key, name in (("link", step.link), ("webhook", step.webhook))
+                if name is not None
+            }
+        )
+        for step in script.steps
+    ]
+    return script.model_copy(update={"steps": steps})
 
 
 def _target(target: Target, names: Names, chain: Chain | None) -> Target:

@@ -7,16 +7,18 @@ it; `amount`, `merchant` and `scheme` are used where the file has them.
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from paychain.declaration.reading import read_bounded
 from paychain.payments.cards import SCHEMES
 from paychain.payments.errors import UserError, meant
 from paychain.payments.money import to_minor
-from paychain.processes.files import sha256
 
 MAX_BYTES = 100_000_000  # read whole
 MAX_ARRIVALS = 2_000_000  # kept in memory, some 300 MB with all columns
@@ -85,19 +87,16 @@ class Replay:
 def read_replay(path: Path) -> Replay:
     """The recorded payments. Raises UserError with the line of the first mistake."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(
-                f"{path} is larger than {MAX_BYTES // 1_000_000} MB", hint="replay a part of it"
-            )
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            delimiter = max(DELIMITERS, key=header.count)
-            file.seek(0)
-            rows = csv.DictReader(file, delimiter=delimiter)
-            names = [(name or "").strip().lower() for name in rows.fieldnames or ()]
-            rows.fieldnames = names
-            unused, payments = _read(path, names, rows)
-        return Replay(path, sha256(path), payments, unused)
+        data = read_bounded(path, MAX_BYTES)
+        file = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
+        header = file.readline()
+        delimiter = max(DELIMITERS, key=header.count)
+        file.seek(0)
+        rows = csv.DictReader(file, delimiter=delimiter)
+        names = [(name or "").strip().lower() for name in rows.fieldnames or ()]
+        rows.fieldnames = names
+        unused, payments = _read(path, names, rows)
+        return Replay(path, hashlib.sha256(data).hexdigest(), payments, unused)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:

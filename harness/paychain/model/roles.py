@@ -51,7 +51,9 @@ ROLES: dict[str, RoleFacts] = {
         takes_webhooks=True,
         party="merchant",
     ),
-    "fraud": RoleFacts(),
+    "service": RoleFacts(),
+    "vault": RoleFacts(),
+    "fraud": RoleFacts(settings=("screens",)),
     "authentication": RoleFacts(settings=("outcomes", "challenge", "valid_for")),
     "processor": RoleFacts(
         settings=("webhooks", "expires_after", "duplicates", "exponent", *_BOOK_LIMITS),

@@ -55,6 +55,8 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
         case "list_type":
             return f"'{key}' must be a list", f"write {key}: […] or lines that begin with -", False
         case "dict_type" | "model_type" | "model_attributes_type":
+            # The location may end with the name of a branch, which is in no file.
+            key = next((step for step in reversed(path) if isinstance(step, str)), key)
             value = "nothing" if given is None else f"'{given}'"
             return f"'{key}' must be a mapping, not {value}", _its_keys(detail, model), False
         case "too_short" | "too_long":
@@ -62,6 +64,8 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
             wanted = context["min_length" if is_short else "max_length"]
             words = "at least" if is_short else "at most"
             actual = context["actual_length"]
+            if actual is None:  # pydantic stops to count at the limit
+                actual = len(given) if isinstance(given, list | dict) else f"over {wanted}"
             what = f"'{key}' has {actual} item{'' if actual == 1 else 's'}"
             return what, f"give it {words} {wanted}", False
         case _:

@@ -178,6 +178,13 @@ class OwnService(Declared):
             "cannot be changed."
         ),
     ] = False
+    telemetry: Annotated[
+        bool,
+        Field(
+            description="It gets an address for its OpenTelemetry traces (OTLP over HTTP): its "
+            "client spans show calls that nobody else sees, such as refused connections."
+        ),
+    ] = False
     ready: Annotated[Ready, Field(description="When it counts as started.")] = Ready()
     before: Annotated[
         list[Command],
@@ -201,7 +208,7 @@ class OwnService(Declared):
         if self.url is None:
             return self
         # What belongs to a process is for nobody when there is none.
-        for key in ("cwd", "env", "port", "proxy", "before", "stop", "restart"):
+        for key in ("cwd", "env", "port", "proxy", "telemetry", "before", "stop", "restart"):
             if key in self.model_fields_set:
                 raise ValueError(f"a service with url: runs already; remove {key}:")
         if self.ready.log is not None:

@@ -2,16 +2,65 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 MAX_NAMED = 40  # names listed in one hint
 
 
+# Control characters (C0, DEL, C1), ends of lines, halves of pairs, and what turns the direction of
+# text: none of them is text, and a terminal or a log obeys them.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# GitHub, Azure and TeamCity take these in a step's output for commands.
+_COMMAND = re.compile(r"::(?=[A-Za-z][\w-]*(?:\s[^:]*)?::)|(?<=##)(?=\w*\[)")
+
+
+_USER_INFO = re.compile(r"(?<=://)[^/\s?#]*@")
+
+
+def without_passwords(text: str) -> str:
+    """Text in which URLs have no user and no password: what is shown or kept must not hold them."""
+    return _USER_INFO.sub("***@", text) if "://" in text and "@" in text else text
+
+
+def one_line(text: str) -> str:
+    """Text of others as one line that nothing obeys and that tells no password.
+
+    Control characters become escapes; a URL loses its user and password.
+    """
+    if text.isascii() and text.isprintable() and ":" not in text and "#" not in text:
+        return text
+    seen = _UNSEEN.sub(_escaped, without_passwords(text))
+    return _COMMAND.sub(lambda found: ":\\:" if found[0] else "\\", seen)
+
+
+def has_unseen(text: str) -> bool:
+    """Whether text holds a character that `one_line` escapes."""
+    return _UNSEEN.search(text) is not None
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
 class UserError(Exception):
-    """A mistake in what the user wrote. Printed as `where: what; hint`; exit code 2."""
+    """A mistake in what the user wrote. Printed as `where: what; hint`; exit code 2.
+
+    Each part is one line, whatever the user's values and names hold; a subclass that is several
+    lines takes care of each.
+    """
+
+    is_one_line = True
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        if self.is_one_line:
+            what, where, hint = one_line(what), one_line(where), one_line(hint)
         self.what, self.where, self.hint = what, where, hint
         super().__init__(str(self))
 

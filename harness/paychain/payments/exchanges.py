@@ -15,14 +15,16 @@ from paychain.payments.attribution import AttributedBy
 from paychain.payments.outcome import HopResult
 
 # What ended it: an answer that the service has got; the service left; the link closed; a fault or
-# the engine cut it; the engine stopped with the run; the answer was no HTTP.
-EndedBy = Literal["answer", "client", "server", "engine", "run", "garbage"]
+# the engine cut it; the engine stopped with the run; the answer was no HTTP; no connection was
+# made, which only the service itself can say.
+EndedBy = Literal["answer", "client", "server", "engine", "run", "garbage", "refused"]
+TRACED = 0  # in place of the connection's number: the service's own trace says it
 
 
-class Exchange(
-    msgspec.Struct, kw_only=True, frozen=True, tag="exchange", array_like=True, gc=False
-):
+class Exchange(msgspec.Struct, frozen=True, tag="exchange", array_like=True, gc=False):
     """One HTTP request over an observed hop, as the fault engine saw it from the caller's side.
+
+    Or as the service itself reports it in a client span of OpenTelemetry: `connection` is TRACED.
 
     `connection` is the number of the caller's connection on the hop's proxy, `request` counts the
     requests on it from 1. `port`: the engine's own on its connection to the callee, 0 when there

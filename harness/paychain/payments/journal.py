@@ -94,6 +94,9 @@ class DecisionKind(StrEnum):
     FAILOVER = "failover"
     SKIP = "skip"
     EXEMPT = "exempt"
+    LAST_KNOWN = "last_known"  # the payment went on with the last answer that the call had brought
+    DEFAULT = "default"  # it went on with the calling link's own value
+    LEFT_OUT = "left_out"  # a call beside the payment's way failed: nobody waited for it
     STAND_IN = "stand_in"  # the link decided in place of the one it could not reach
     QUEUE = "queue"  # accepted now, to be delivered later
     QUEUE_DELIVERED = "queue_delivered"
@@ -134,6 +137,7 @@ class DecisionKind(StrEnum):
     BOOKED_UNPAID = "booked_unpaid"  # they do not, or have no such order
     KEY_REUSED = "key_reused"  # an own service sent another payment's key; detail says whose
     REPEATED_WITHOUT_KEY = "repeated_without_key"  # an own service sent it again, without a key
+    CAPTURED_AGAIN = "captured_again"  # an own service captured twice; detail: by how many keys
     WEBHOOK_FORGED = "webhook_forged"  # signed with a secret that its receiver does not share
     SIGNED = "signed"  # a wallet signed a transaction; detail: its name
     REPORTED = "reported"  # from now on a link says to whoever asks: approved or declined

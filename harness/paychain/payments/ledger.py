@@ -3,7 +3,7 @@
     submit ──▶ pool ── the next block, in the order of each sender's nonces ──▶ mined ──▶ final
                  ▲                                                              │
                  ├──────── returned by a reorganisation ◀───────────────────────┤
-                 └─ replaced by a higher fee ──▶ forgotten ◀── lost by a reorganisation
+                 └─ replaced, or no room ──▶ forgotten ◀── lost by a reorganisation
 
 Nothing ticks. Whoever asks gives the time, which never runs backwards, and the ledger first does
 what has become due since it was last asked: answers depend on what happened to it and when, never
@@ -126,9 +126,10 @@ class Ledger:
         before = self._pool.get(key)
         refusal = self._refusal(transaction, before)
         if refusal is None:
-            if before is not None:
-                self._leave(before)
-                self._note(Change.FORGOTTEN, before, self._head)
+            gone = before or (self._last_behind(transaction) if self._is_full else None)
+            if gone is not None:
+                self._leave(gone)
+                self._note(Change.FORGOTTEN, gone, self._head)
             self._enter(transaction)
         return refusal
 
@@ -216,11 +217,27 @@ class Ledger:
         if before is not None:
             is_enough = transaction.fee * 100 >= before.fee * REPLACES_FROM
             return None if is_enough else Refusal.REPLACEMENT_UNDERPRICED
-        if len(self._pool) >= self.pool_limit:
+        if self._is_full and self._last_behind(transaction) is None:
             return Refusal.POOL_FULL
         if not self._can_pay(transaction):
             return Refusal.INSUFFICIENT_FUNDS
         return None
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._pool) >= self.pool_limit
+
+    def _last_behind(self, transaction: Transaction) -> Transaction | None:
+        """What gives way to a transaction: its sender's last one, which has to wait for it.
+
+        Otherwise a full pool would wait for a nonce that it does not take.
+        """
+        behind = (
+            waiting
+            for waiting in self._pool.values()
+            if waiting.sender == transaction.sender and waiting.nonce > transaction.nonce
+        )
+        return max(behind, key=lambda waiting: waiting.nonce, default=None)
 
     def _can_pay(self, transaction: Transaction) -> bool:
         sender = transaction.sender

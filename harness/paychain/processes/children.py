@@ -16,6 +16,7 @@ from pathlib import Path
 from paychain.payments.errors import UserError
 from paychain.processes.parent import PARENT_VARIABLE
 from paychain.processes.spool import JOURNAL_FAILED
+from paychain.processes.tokens import SIGNING_KEY_VARIABLE, TOKEN_VARIABLE
 
 READY_WITHIN_S = 20.0  # a process of a run is ready by then, on a busy machine, too
 TERM_WITHIN_S = 5.0  # a child that does not end within this after SIGTERM is killed
@@ -23,6 +24,7 @@ MAX_LINE_CHARACTERS = 200  # of a child's output in a message
 _POLL_S = 0.01
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 _PYTHON_PATH = "PYTHONPATH"
+SECRETS = frozenset({SIGNING_KEY_VARIABLE, TOKEN_VARIABLE})
 
 
 def python_module(module: str, *arguments: str) -> list[str]:
@@ -37,6 +39,14 @@ def python_module(module: str, *arguments: str) -> list[str]:
 def python_file(path: Path) -> list[str]:
     """The command that runs a file of ours that needs the standard library only: it starts fast."""
     return [sys.executable, "-I", "-S", str(path)]
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what only this process needs: the signing key and the run's token.
+
+    Who starts a child that does need the token gives it explicitly.
+    """
+    return {name: value for name, value in environment.items() if name not in SECRETS}
 
 
 def child_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -114,12 +124,16 @@ class Children:
         folder: Path | None = None,
         *,
         is_foreign: bool = False,
+        token: str = "",
+        sockets: Sequence[int] = (),
         ends_in_order: bool = False,
     ) -> Child:
         """Start a child in a session of its own, so that Ctrl-C reaches the conductor only.
 
         `environment` is added to ours; `folder` is the child's working directory, ours by default.
         Our own programs end when their parent is gone. A foreign one is killed then, on Linux.
+        `token`: what the child finds on its standard input (`received_token`). `sockets`: file
+        descriptors that it inherits under their numbers.
         `ends_in_order`: `stop` says so when it does not end with exit code 0.
         """
         log = self.folder / f"{name.replace(' ', '-')}.log"
@@ -127,17 +141,21 @@ class Children:
             process = subprocess.Popen(  # noqa: S603  (our own command, no shell)
                 list(command),
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if token else subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
                 env={
-                    **(os.environ if is_foreign else child_environment()),
+                    **without_secrets(os.environ if is_foreign else child_environment()),
                     PARENT_VARIABLE: str(os.getpid()),
                     **(environment or {}),
                 },
                 preexec_fn=_dies_with_parent() if is_foreign else None,
+                pass_fds=tuple(sockets),
             )
+        if process.stdin is not None:
+            with suppress(OSError), process.stdin:  # a child that died is reported as such
+                process.stdin.write(f"{token}\n".encode())
         child = Child(name, process, log, ends_in_order=ends_in_order)
         self._children.append(child)
         return child

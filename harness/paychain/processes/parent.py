@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 PARENT_VARIABLE = "PAYCHAIN_PARENT"
@@ -17,13 +20,28 @@ class Parent:
     A process whose parent ends is adopted: its parent's number changes.
     """
 
-    def __init__(self) -> None:
-        self._process = int(os.environ.get(PARENT_VARIABLE) or os.getppid())
+    def __init__(self, process: int | None = None) -> None:
+        self._process = process or int(os.environ.get(PARENT_VARIABLE) or os.getppid())
 
     @property
     def is_gone(self) -> bool:
         """It has ended, and another process has adopted us."""
         return os.getppid() != self._process
+
+
+def end_with(parent: int, is_over: Callable[[], bool]) -> None:
+    """End this process as soon as its parent is gone or `is_over`, whatever it is doing then.
+
+    For a worker that computes and has no loop: a thread of its own looks.
+    """
+    watched = Parent(parent)
+
+    def watch() -> None:
+        while not watched.is_gone and not is_over():
+            time.sleep(POLL_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 async def until_stopped() -> None:

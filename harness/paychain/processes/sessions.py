@@ -5,6 +5,20 @@ from __future__ import annotations
 import requests
 from requests.auth import AuthBase
 
+from paychain.processes.tokens import bearer
+
+
+class BearerAuth(AuthBase):
+    """Sends a token with every request, over loopback only."""
+
+    def __init__(self, token: str) -> None:
+        self._header = bearer(token)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the token to a request that is about to be sent."""
+        request.headers["Authorization"] = self._header
+        return request
+
 
 def direct_session(auth: AuthBase | None = None) -> requests.Session:
     """A session that never goes through a proxy of the environment: that could not reach us."""

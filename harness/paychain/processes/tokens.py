@@ -15,9 +15,13 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 TOKEN_VARIABLE = "PAYCHAIN_TOKEN"  # what the machines of a run are given  # noqa: S105
+SIGNING_KEY_VARIABLE = "PAYCHAIN_SIGNING_KEY"  # a private key: the name only
 MIN_TOKEN_CHARACTERS = 16  # of a token that a person chose; a shorter one can be guessed
 MAX_SENDERS = 1_000  # of one receiver: a run has a handful, and each costs memory
 SENDER_BYTES = 8
@@ -103,12 +107,28 @@ def new_token() -> str:
 
 def is_token(given: str, wanted: str) -> bool:
     """Whether the given token is the wanted one, in constant time; never when that is empty."""
-    return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())
+    # A header may hold any characters, also half of a surrogate pair.
+    data = given.encode("utf-8", "surrogatepass")
+    return bool(wanted) and hmac.compare_digest(data, wanted.encode())
+
+
+def received_token() -> str:
+    """The token that the parent wrote to our standard input (`Children.start`); "" without one.
+
+    Neither a command line, which every account can read, nor the environment, which our own
+    children would inherit, ever holds it.
+    """
+    return sys.stdin.readline().strip() if sys.stdin is not None else ""
 
 
 def bearer(token: str) -> str:
     """The authorization header that sends a token."""
     return _BEARER + token
+
+
+def is_bearer_of(token: str) -> Callable[[str], bool]:
+    """Whether an authorization header sends this token; no header does when it is empty."""
+    return partial(is_bearer, token=token)
 
 
 def is_bearer(header: str, token: str) -> bool:

@@ -12,10 +12,12 @@ import msgspec
 from paychain.analysis.store.store import RunStore
 from paychain.model.assurance import Assurance
 from paychain.payments.errors import UserError
+from paychain.processes.files import sha256
 from paychain.report.ci import ctrf as ctrf_format
 from paychain.report.ci.junit import junit_xml
 from paychain.report.ci.prometheus import write_prometheus
-from paychain.report.evidence.files import is_signed, write_sums
+from paychain.report.evidence.files import SUMS, differences, files, read_sums, write_sums
+from paychain.report.evidence.history import is_signed
 from paychain.report.html.page import render, stylesheet
 from paychain.report.pdf.document import write_pdf
 from paychain.report.result import Result, read, write
@@ -48,11 +50,13 @@ def publish(result: Result, folder: Path) -> Result:
 def render_again(folder: Path) -> Result:
     """Render every output of a run directory again from its result.json, which does not change.
 
-    Raises UserError when there is no result of this schema version, or the run is signed.
+    Raises UserError when there is no result of this schema version, the run is signed, or what the
+    outputs are rendered from is not as SHA256SUMS says: new sums would hide that.
     """
     if is_signed(folder):
         hint = "copy it without its signature, then render the copy"
         raise UserError(f"{folder} is signed and must not change", hint=hint)
+    _refuse_changed(folder)
     result = read(folder)
     if not result.timelines:
         # Only the timelines need run.db; one that cannot be read leaves the rest complete.
@@ -82,6 +86,22 @@ def publish_for_tools(result: Result, folder: Path, *, ctrf: bool, prometheus: P
         write_sums(folder)
     if prometheus is not None:
         write_prometheus(prometheus, result)
+
+
+def _refuse_changed(folder: Path) -> None:
+    """What is rendered may be rendered anew; everything else must be as it was."""
+    if not (folder / SUMS).exists():
+        return
+    rendered = {*OUTPUTS, ctrf_format.FILE_NAME, "report.pdf"}
+    sums = read_sums(folder)
+    kept = {name: digest for name, digest in sums.items() if name not in rendered}
+    present = dict(files(folder))
+    actual = {name: sha256(present[name]) for name in kept if name in present}
+    for wrong in differences(kept, actual):
+        raise UserError(
+            f"{folder} is not as {SUMS} says: {wrong}",
+            hint="nothing but paychain may change a run: run it again",
+        )
 
 
 def _with_timelines(result: Result, folder: Path) -> Result:

@@ -28,13 +28,16 @@ from paychain.analysis.measures.measures import (
     Verdict,
 )
 from paychain.analysis.measures.own_services import OwnServices
+from paychain.analysis.measures.scripts import ScriptRun
 from paychain.analysis.store.facts import EngineFacts, HostFacts, ServiceFacts, WorkerFacts
+from paychain.declaration.reading import read_bounded
 from paychain.model.review import ReviewFinding
 from paychain.payments.errors import UserError
 from paychain.processes.files import write_atomically
 
 SCHEMA = "paychain/result/v2"
 FILE_NAME = "result.json"
+MAX_BYTES = 200_000_000  # a day of a busy chain has some 20 MB
 
 
 class LinkNode(msgspec.Struct, frozen=True):
@@ -42,9 +45,15 @@ class LinkNode(msgspec.Struct, frozen=True):
 
     name: str
     role: str
-    provider: str
+    provider: str  # the first that it names; "" for none
     title: str
     is_own: bool = False  # the user's process, no mock
+    providers: list[str] = []  # all that it names
+
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """Every provider that it names; a result of an earlier version has one."""
+        return tuple(self.providers or [self.provider] * bool(self.provider))
 
 
 class CallEdge(msgspec.Struct, frozen=True):
@@ -170,6 +179,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     stopped: Stopped | None = None  # the stop_when condition that ended the run early
     own_services: OwnServices = OwnServices()  # what the user's own services really did
     stalls: list[StallFacts] = []  # the run's own processes that stalled, worst first
+    scripts: list[ScriptRun] = []  # failure scripts, and what each of their steps met
     timelines: list[PaymentTimeline] = []  # payments that broke, or that broke a money rule
 
 
@@ -186,7 +196,7 @@ def read(folder: Path) -> Result:
     Raises UserError when there is none, or when its schema version is another one.
     """
     try:
-        data = (folder / FILE_NAME).read_bytes()
+        data = read_bounded(folder / FILE_NAME, MAX_BYTES)
     except OSError:
         raise UserError(f"no {FILE_NAME} in {folder}", hint="name a run directory") from None
     try:

@@ -14,7 +14,7 @@ import msgspec
 
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Record, decode, encode
-from paychain.processes.children import python_module
+from paychain.processes.children import python_module, without_secrets
 from paychain.runs.spec import RunSpec
 
 OTHER_HASH_SEED = "777"  # of the second process: sets and hashes fall differently there
@@ -25,11 +25,11 @@ def check_determinism(
     spec: RunSpec, folder: Path, records: Sequence[Record], on_message: Callable[[str], None]
 ) -> list[str]:
     """Play the run's inputs again and compare every record; what differs, in words."""
-    inputs = folder / "inputs"
+    inputs, names = folder / "inputs", spec.inputs.kept_names
     try:
         again = _replay(
-            inputs / spec.chain.path.name,
-            inputs / spec.experiment.path.name,
+            inputs / names["chain"],
+            inputs / names["experiment"],
             spec.seed,
             spec.interleaving,
         )
@@ -63,7 +63,7 @@ def _replay(chain: Path, experiment: Path, seed: int, interleaving: int = 0) -> 
                 str(trace),
                 str(interleaving),
             ),
-            env={**os.environ, "PYTHONHASHSEED": OTHER_HASH_SEED},
+            env={**without_secrets(os.environ), "PYTHONHASHSEED": OTHER_HASH_SEED},
             timeout=WITHIN_S,
             check=False,
             capture_output=True,

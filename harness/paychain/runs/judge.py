@@ -11,10 +11,10 @@ from paychain.analysis.store.queries import last_event_ns
 from paychain.analysis.store.store import RunStore
 from paychain.model.loading import load_chain, load_experiment
 from paychain.payments.errors import UserError
-from paychain.report.evidence.files import is_signed
+from paychain.report.evidence.history import is_signed
 from paychain.report.outputs import STORE_NAME
 from paychain.runs.finish import judge_again
-from paychain.runs.spec import Finished, Inputs
+from paychain.runs.spec import Finished, Inputs, names_to_keep
 
 KILLED = "the run did not come to its end: its process was ended"
 
@@ -43,9 +43,10 @@ def judge_run(folder: Path) -> Finished:
 
 def _inputs(folder: Path, started: Started) -> Inputs:
     """The files that were run, as they are kept; what they name is looked for where it lay."""
-    chain = load_chain(str(folder / started.chain), beside=Path(started.chain_home))
+    names = names_to_keep({"chain": started.chain, "experiment": started.experiment})
+    chain = load_chain(str(folder / names["chain"]), beside=Path(started.chain_home))
     experiment = load_experiment(
-        str(folder / started.experiment),
+        str(folder / names["experiment"]),
         chain.model,
         started.names,
         beside=Path(started.experiment_home),

@@ -7,13 +7,20 @@ again.
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 from paychain.analysis.measures.measures import Verdict
+from paychain.declaration.text import read_text
 from paychain.faults.target import EVERY_LINK
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
@@ -21,6 +28,8 @@ from paychain.model.loading import Loaded, available, load_chain, load_experimen
 from paychain.model.renaming import Names, used_of
 from paychain.model.service_checks import refuse_own_services
 from paychain.payments.errors import UserError
+from paychain.processes.children import SECRETS, ending_signals
+from paychain.processes.parent import end_with
 from paychain.report.html.matrix import Cell, Matrix, judge_cell, not_run, write_matrix
 from paychain.report.result import FILE_NAME, Result, read
 from paychain.runs.chains import chain_of
@@ -60,7 +69,7 @@ def standard_faults(names: Sequence[str] = ()) -> list[Loaded[Experiment]]:
     loaded = [
         load_experiment(str(path))
         for path in available("experiment").values()
-        if f'"{EVERY_LINK}"' in path.read_text("utf-8")
+        if f'"{EVERY_LINK}"' in read_text(path)[0]
     ]
     return sorted(
         (fault for fault in loaded if is_standard_fault(fault.model)),
@@ -76,7 +85,9 @@ def is_standard_fault(experiment: Experiment) -> bool:
 
 
 def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
-    """Run every cell that has not run yet, and write the matrix. Ctrl-C keeps what is done.
+    """Run every cell that has not run yet, and write the matrix.
+
+    Ctrl-C keeps what is done, and so do SIGTERM and a closed terminal.
 
     Raises UserError for a chain that cannot run as it is asked to.
     """
@@ -92,14 +103,14 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
             done[link, fault] = judge_cell(link, fault, read(run), run.relative_to(spec.folder))
         else:
             waiting.append((link, fault, path))
-    try:
-        for cell in _run_all(spec, waiting):
-            done[cell.link, cell.fault] = cell
-            on_cell(cell, len(done), len(planned))
-    except KeyboardInterrupt:
-        interrupted = True
-    else:
-        interrupted = False
+    interrupted = False
+    with _signals_as_ctrl_c():
+        try:
+            for cell in _run_all(spec, waiting):
+                done[cell.link, cell.fault] = cell
+                on_cell(cell, len(done), len(planned))
+        except KeyboardInterrupt:
+            interrupted = True
     for link, fault, _ in planned:
         done.setdefault((link, fault), not_run(link, fault, "the matrix was interrupted"))
     matrix = Matrix(
@@ -112,6 +123,11 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
         links=list(spec.links),
         faults={fault.model.experiment: fault.model.title for fault in spec.faults},
         cells=[done[link, fault] for link, fault, _ in planned],
+        providers={
+            link: list(named)
+            for link in spec.links
+            if (named := spec.chain.model.links[link].depends_on)
+        },
     )
     write_matrix(matrix, spec.folder)
     return matrix
@@ -153,7 +169,14 @@ def _run_all(spec: MatrixSpec, waiting: Sequence[tuple[str, str, Path]]) -> Iter
         for link, fault, path in waiting:
             yield _run_cell(_CellSpec.of(spec, link, fault, path))
         return
-    with ProcessPoolExecutor(spec.jobs, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    is_over = context.Event()
+    with ProcessPoolExecutor(
+        spec.jobs,
+        mp_context=context,
+        initializer=_begin_worker,
+        initargs=(os.getpid(), is_over),
+    ) as pool:
         running: set[Future[Cell]] = {
             pool.submit(_run_cell, _CellSpec.of(spec, link, fault, path))
             for link, fault, path in waiting
@@ -162,9 +185,35 @@ def _run_all(spec: MatrixSpec, waiting: Sequence[tuple[str, str, Path]]) -> Iter
             while running:
                 ended, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (cell.result() for cell in ended)
+        except BaseException:
+            # Whoever asked for the end does not wait for the cells that are being run.
+            is_over.set()
+            raise
         finally:
             for future in running:
                 future.cancel()
+
+
+def _begin_worker(parent: int, is_over: Event) -> None:
+    """A worker of the pool lives no longer than the matrix, however that ends."""
+    for name in SECRETS:
+        os.environ.pop(name, None)
+    end_with(parent, is_over.is_set)
+
+
+@contextmanager
+def _signals_as_ctrl_c() -> Iterator[None]:
+    """Let whatever asks for the end do what Ctrl-C does; a run inside has handlers of its own."""
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in ending_signals():
+            if signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,7 @@ _NEVER_COLLECTED: tuple[Kind, ...] = (
     "capture_beyond_limit",
 )
 _FAILED: tuple[Kind, ...] = (
+    "third_party_in_the_way",
     "retries_without_budget",
     "breaker_cannot_open",
     "call_without_policy",
@@ -104,6 +105,7 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
     "sequence_without_gaps": ("memory_outbox",),
     "books_agree": ("memory_outbox", "no_idempotency", *_LEFT_HELD),
     "stand_in_within_limits": ("unlimited_fallback",),
+    "closed_calls_stay_closed": ("closed_call_skipped",),
     "stand_in_advised": ("memory_outbox",),
     "amplification": ("amplified_retries", "retries_without_budget"),
     "detection": ("breaker_cannot_open",),

@@ -180,7 +180,12 @@ def chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
         deadline_ms=chain.deadline * 1000,
         links=[
             LinkNode(
-                name, link.role, link.provider or "", link.title, is_own=link.service is not None
+                name,
+                link.role,
+                next(iter(link.depends_on), ""),
+                link.title,
+                is_own=link.service is not None,
+                providers=list(link.depends_on),
             )
             for name, link in chain.links.items()
         ],

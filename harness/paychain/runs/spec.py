@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shlex
-import shutil
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from paychain.declaration.reading import read_bounded
 from paychain.load.distributed.spread import Spread
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.loading import NO_NAMES, Loaded
 from paychain.model.renaming import Names
-from paychain.payments.errors import UserError
-from paychain.processes.files import sha256
+from paychain.model.replay import MAX_BYTES, Replay
+from paychain.payments.errors import UserError, one_line, without_passwords
 from paychain.report.result import Result
+
+_UNFIT = re.compile(r"[\\/:]")
+
+
+def names_to_keep(files: Mapping[str, str]) -> dict[str, str]:
+    """The names in one folder of files that had these names in different ones, by what they are.
+
+    Each keeps its own, unless two share one: then what it is comes before it. Only a replayed file
+    always keeps its own, by which the experiment names it.
+    """
+    # A name is to be a line of SHA256SUMS, and small and capital letters may be one file.
+    names = {what: _UNFIT.sub("_", one_line(file)) for what, file in files.items()}
+    shared = Counter(name.casefold() for name in names.values())
+    return {
+        what: f"{what}-{name}" if shared[name.casefold()] > 1 and what != "replay" else name
+        for what, name in names.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -30,25 +51,38 @@ class Inputs:
         """The chain and the experiment, as in the name of a run's folder."""
         return f"{self.chain.model.chain}-{self.experiment.model.experiment}"
 
+    @property
+    def kept_names(self) -> dict[str, str]:
+        """The names under which a run keeps its `chain`, `experiment` and `replay` file."""
+        files = {"chain": self.chain.path.name, "experiment": self.experiment.path.name}
+        if self._recorded is not None:
+            files["replay"] = self._recorded.path.name
+        return names_to_keep(files)
+
+    @property
+    def _recorded(self) -> Replay | None:
+        arrivals = self.experiment.model.load.arrivals
+        return arrivals.recorded if arrivals is not None else None
+
     def keep(self, folder: Path) -> None:
         """Copy them into the run's folder, a replayed file included.
 
         Raises UserError when that was changed since it was read, or cannot be copied.
         """
-        inputs = folder / "inputs"
+        inputs, names = folder / "inputs", self.kept_names
         inputs.mkdir(exist_ok=True)
-        for loaded in (self.chain, self.experiment):
-            (inputs / loaded.path.name).write_text(loaded.text, "utf-8")
-        arrivals = self.experiment.model.load.arrivals
-        if arrivals is None or arrivals.recorded is None:
+        for what, text in (("chain", self.chain.text), ("experiment", self.experiment.text)):
+            (inputs / names[what]).write_text(text, "utf-8", newline="")
+        recorded = self._recorded
+        if recorded is None:
             return
-        recorded = arrivals.recorded
-        kept = inputs / recorded.path.name
+        kept = inputs / names["replay"]
         try:
-            shutil.copyfile(recorded.path, kept)
+            data = read_bounded(recorded.path, MAX_BYTES)
+            kept.write_bytes(data)
         except OSError as error:
             raise UserError(f"cannot copy {recorded.path}: {error.strerror}") from error
-        if sha256(kept) != recorded.sha256:
+        if hashlib.sha256(data).hexdigest() != recorded.sha256:
             raise UserError(f"{recorded.path} was changed while it was read", hint="run again")
 
 
@@ -89,12 +123,12 @@ def run_command(
     interleaving: int = 0,
     names: Names = NO_NAMES,
 ) -> str:
-    """The command that reproduces a run, quoted for a shell."""
+    """The command that reproduces a run, quoted for a shell, without passwords in its URLs."""
     words = ["paychain", "run", chain, experiment, "--seed", str(seed)]
     for theirs, ours in names.items():
         words += ["--map", f"{theirs}={ours}"]
     if toxiproxy is not None:
-        words += ["--toxiproxy", toxiproxy]
+        words += ["--toxiproxy", without_passwords(toxiproxy)]
     if virtual:
         words.append("--virtual")
     if workers > 1:

@@ -1,4 +1,7 @@
-"""A services process: `python -m paychain.services PLAN.json`."""
+"""A services process: `python -m paychain.services PLAN.json`.
+
+The token of its control API is a line on standard input; without one nobody can command it.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,12 @@ from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.parent import until_stopped
 from paychain.processes.spool import SpoolJournal, record_stalls, record_switches
+from paychain.processes.tokens import is_bearer_of, received_token
 from paychain.services.control import ControlApi
 from paychain.services.host import Host
 from paychain.services.plan import Ready, read_plan
+from paychain.wire.bearer import behind
+from paychain.wire.held_port import HeldPort
 from paychain.wire.server import HttpServer
 
 
@@ -41,12 +47,14 @@ async def serve(plan_path: Path) -> None:
         id_prefix=plan.id_prefix,
         wall_epoch_ns=time.time_ns() - now_ns(),
     )
-    control = HttpServer(ControlApi(host, record_switches(plan.name, journal, now_ns)).handle)
-    ready = Ready(await control.start(LOOPBACK), await host.start(plan.ports))
+    control = ControlApi(host, record_switches(plan.name, journal, now_ns))
+    server = HttpServer(behind(is_bearer_of(received_token()), control.handle))
+    held = {link: HeldPort.inherited(number) for link, number in plan.sockets.items()}
+    ready = Ready(await server.start(LOOPBACK), await host.start(held))
     write_atomically(Path(plan.ready), ready)
     await until_stopped()
     await host.stop()
-    await control.stop(0.0)
+    await server.stop(0.0)
     journal.close()
 
 

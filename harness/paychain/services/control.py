@@ -1,4 +1,8 @@
-"""The control API of a services process: routes, faults, drain. Loopback only."""
+"""The control API of a services process: routes, faults, drain.
+
+On loopback it asks a token of every request (wire/bearer.py), over a network a proof
+(environment/remote/proof.py).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from paychain.faults.affected import AffectedPayments
 from paychain.faults.kind import LinkFaultKind
 from paychain.faults.kinds import KINDS
 from paychain.model.places import Spot
+from paychain.model.scripts import Followed
 from paychain.payments.attribution import Expected
 from paychain.services.host import Host
 from paychain.services.in_link_faults import ActiveFault
@@ -54,7 +59,7 @@ class ControlApi:
             case "GET", ["health"]:
                 return json_response(200, self._host.sizes())
             case "GET", ["faults"]:
-                return json_response(200, self._host.faults.hits)
+                return json_response(200, self._host.hits())
             case "POST", ["faults", fault_id]:
                 self._host.faults.apply(_fault(fault_id, http.body))
                 self._on_switch("applied", fault_id)
@@ -69,6 +74,9 @@ class ControlApi:
                 return json_response(200, {})
             case "POST", ["expected"]:
                 self._host.expect(msgspec.json.decode(http.body, type=list[Expected]))
+                return json_response(200, {})
+            case "POST", ["scripts"]:
+                self._host.scripts.follow(msgspec.json.decode(http.body, type=Followed))
                 return json_response(200, {})
             case "POST", ["drain"]:
                 within_s = min(msgspec.json.decode(http.body, type=Drain).within_s, MAX_DRAIN_S)

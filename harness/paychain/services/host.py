@@ -14,7 +14,9 @@ from paychain.processes.loopback import LOOPBACK
 from paychain.services.attribution import Attribution
 from paychain.services.context import WALL_EPOCH_NS, Context
 from paychain.services.in_link_faults import InLinkFaults
+from paychain.services.scripts import PaymentScripts
 from paychain.services.service import Service
+from paychain.wire.ports import Port
 
 POLL_S = 0.02  # between two looks at what is pending, at first
 POLL_SHARE = 0.01  # of the time that was waited: hours of virtual time take few looks
@@ -46,6 +48,7 @@ class Host:
     ) -> None:
         """`id_prefix`: what the run's payment ids begin with. `wall_epoch_ns`: when it began."""
         self.faults = InLinkFaults(seed)
+        self.scripts = PaymentScripts(seed, id_prefix, chain.currency)
         attribution = self._attribution = Attribution(id_prefix)
         order = {name: number for number, name in enumerate(chain.links, start=1)}
         self.services = [
@@ -63,20 +66,25 @@ class Host:
                 ),
                 self.faults,
                 attribution,
+                self.scripts,
             )
             for name in links
         ]
+
+    def hits(self) -> dict[str, int]:
+        """How many requests each in-link fault and each step of a script acted on."""
+        return {**self.faults.hits, **self.scripts.hits}
 
     def expect(self, payments: Iterable[Expected]) -> None:
         """Know payments that the load will make, in their order."""
         self._attribution.expect(payments)
 
     async def start(
-        self, ports: Mapping[str, int] = MappingProxyType({}), address: str = LOOPBACK
+        self, held: Mapping[str, Port] = MappingProxyType({}), address: str = LOOPBACK
     ) -> dict[str, int]:
-        """Listen on these ports, and on free ones where none is given; returns each link's port."""
+        """Listen on the ports that are held for links, else on free ones; each link's port."""
         return {
-            service.name: await service.start(address, ports.get(service.name, 0))
+            service.name: await service.start(address, held=held.get(service.name))
             for service in self.services
         }
 

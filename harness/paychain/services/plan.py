@@ -25,7 +25,7 @@ class ServicesPlan(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "mock services"  # as a reader knows the process
     life: int = 1  # counts the processes that have run these links, this one included
     id_prefix: str = "p"  # what the run's payment ids begin with
-    ports: dict[str, int] = {}  # to listen on; a link that is not named takes a free one
+    sockets: dict[str, int] = {}  # inherited ones, bound for a link; the others take free ports
 
     def chain(self) -> Chain:
         """The chain of the plan."""

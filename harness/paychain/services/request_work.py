@@ -32,6 +32,7 @@ from paychain.services.in_link_faults import InLinkFaults
 from paychain.services.policies import deadline
 from paychain.services.policies.fallbacks import classified
 from paychain.services.roles.role import Role
+from paychain.services.scripts import PaymentScripts
 from paychain.services.state.idempotency import IdempotencyStore
 
 Given = AnswerOrError | Delivery | None  # None: no answer ever leaves
@@ -43,13 +44,15 @@ class RequestWork:
     _role: Role
     _repeats: IdempotencyStore
 
-    def __init__(self, chain: Chain, context: Context, faults: InLinkFaults) -> None:
+    def __init__(
+        self, chain: Chain, context: Context, faults: InLinkFaults, scripts: PaymentScripts
+    ) -> None:
         """`begin` gives it a role before the first request."""
         self._name = context.link
         self._chain = chain
         self._link = chain.links[self._name]
         self._context = context
-        self._faults = faults
+        self._faults, self._scripts = faults, scripts
         self._no_effects = FaultEffects(self._name, [], 0.0)  # where no fault applies
         declared = self._link.capacity
         self._capacity = Capacity(declared) if declared is not None else None
@@ -120,6 +123,7 @@ class RequestWork:
             return Answer(Outcome.DECLINED, ISSUER_INOPERATIVE, self._name, request.reference)
         key = (operation, request.payment, request.attempt)
         faults = self._faults.affecting(self._context, caller, operation, request)
+        faults += self._scripts.affecting(self._context, caller, operation, request)
         effects = self._no_effects
         if faults:
             effects = FaultEffects(self._name, faults, self._context.draw("slow", *key))

@@ -11,6 +11,7 @@ from paychain.services.policies.reversal import Reversals
 from paychain.services.policies.route import Channels
 from paychain.services.roles.registry import BEHAVIOURS
 from paychain.services.roles.role import Role
+from paychain.services.scripts import PaymentScripts
 from paychain.services.state.background import Background
 from paychain.services.state.followup import FollowUps
 from paychain.services.state.webhooks import Kinds, WebhookSender, webhook_secret, wrong_secret
@@ -22,10 +23,11 @@ def build_role(
     channels: Channels,
     background: Background,
     signing: tuple[Signs, Kinds],
+    scripts: PaymentScripts,
 ) -> Role:
     """The role of the context's link, with empty books and closed breakers.
 
-    `signing`: what signs the link's webhooks, and what it calls each.
+    `signing`: what signs the link's webhooks, and what it calls each. `scripts` may drop them.
     """
     name = context.link
     link, declared = chain.links[name], chain.calls_of(name)
@@ -48,7 +50,9 @@ def build_role(
     webhooks = None
     if link.webhooks is not None:
         secrets = webhook_secret(chain, name, context.seed), wrong_secret(link)
-        webhooks = WebhookSender(context, channels, background, link.webhooks, secrets, *signing)
+        webhooks = WebhookSender(
+            context, channels, background, link.webhooks, secrets, *signing, scripts
+        )
     return BEHAVIOURS[link.role](
         chain=chain,
         name=name,

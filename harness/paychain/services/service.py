@@ -23,12 +23,14 @@ from paychain.services.dialect_at import dialect_at
 from paychain.services.in_link_faults import InLinkFaults
 from paychain.services.request_work import Given, RequestWork
 from paychain.services.role_building import build_role
+from paychain.services.scripts import PaymentScripts
 from paychain.services.state.background import Background, work_for
 from paychain.services.state.book import Entry
 from paychain.services.state.idempotency import IdempotencyStore
 from paychain.services.state.webhooks import Kinds
 from paychain.services.transport import Caller, Listener
 from paychain.services.vendor_front import VendorFront, VendorWebhooks, caller_of, idempotency_of
+from paychain.wire.ports import Port
 
 # What a link that speaks our own dialect reports by webhook.
 NATIVE_EVENTS = frozenset({"authorised", "declined", "captured", "refunded"})
@@ -46,15 +48,20 @@ class Service:
         context: Context,
         faults: InLinkFaults,
         attribution: Attribution,
+        scripts: PaymentScripts,
     ) -> None:
-        """`attribution` finds the payments of own services' requests, one for all links."""
+        """`attribution` finds the payments of own services' requests, one for all links.
+
+        So are `scripts`: what single payments meet.
+        """
         self.name = name
         self._chain = chain
         self._link = chain.links[name]
         self._context = context
         self._background = self._new_background()
         self._channels: dict[tuple[str, str], Channel] = {}
-        self._work = RequestWork(chain, context, faults)
+        self._scripts = scripts
+        self._work = RequestWork(chain, context, faults, scripts)
         self._address = ("", 0)
         self._thawed = asyncio.Event()  # not set: the process is stopped
         self._thawed.set()
@@ -80,7 +87,12 @@ class Service:
     def _begin(self) -> None:
         """A role with empty books and no keys."""
         self._role = build_role(
-            self._chain, self._context, self._channels, self._background, self._signing()
+            self._chain,
+            self._context,
+            self._channels,
+            self._background,
+            self._signing(),
+            self._scripts,
         )
         self._repeats = IdempotencyStore(
             idempotency_of(self._link), lambda: self._context.now_ns() / 1e9, self._context.mark
@@ -152,15 +164,16 @@ class Service:
         """How many idempotency keys are known and how many authorisations are in the book."""
         return len(self._repeats), len(self._role.book)
 
-    async def start(self, host: str, port: int = 0) -> int:
+    async def start(self, host: str, port: int = 0, *, held: Port | None = None) -> int:
         """Listen; returns the port. A given one may be held by another socket for a moment.
 
-        Raises OSError when it cannot be had.
+        `held`: the address, bound by who started this process. Raises OSError when it cannot be
+        had.
         """
         tries = LISTEN_TRIES if port else 1
         while True:
             try:
-                self._address = (host, await self._listener.start(host, port))
+                self._address = (host, await self._listener.start(host, port, held=held))
             except OSError:
                 tries -= 1
                 if not tries:
@@ -204,6 +217,7 @@ class Service:
         if not self._thawed.is_set():
             await self._thawed.wait()
         given = await self._work.execute(operation, request, self.caller(envelope), envelope)
+        await self._scripts.wait_for_webhook(self.name, request.payment)
         # It may have been stopped while it worked: the answer leaves when it goes on.
         if not self._thawed.is_set():
             await self._thawed.wait()

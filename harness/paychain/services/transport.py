@@ -22,6 +22,7 @@ from paychain.services.context import Context
 from paychain.services.received import ReceivedCall
 from paychain.wire.client import HttpPool
 from paychain.wire.http import HttpRequest, HttpResponse, WireError
+from paychain.wire.ports import Port
 from paychain.wire.server import HttpServer
 
 HEALTH = "/health"
@@ -63,9 +64,9 @@ class Listener:
         """The payment of each request that the link works on."""
         return list(self._in_flight.values())
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, *, held: Port | None = None) -> int:
         """Listen; returns the port. Raises OSError when the port is taken."""
-        return await self._server.start(host, port)
+        return await self._server.start(host, port, held=held)
 
     def kill(self) -> None:
         """End every connection at once, as a process that dies does."""

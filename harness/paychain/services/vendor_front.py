@@ -45,6 +45,7 @@ from paychain.services.context import Context
 from paychain.services.received import ReceivedCall
 from paychain.services.transport import HEALTH
 from paychain.wire.http import HttpRequest, HttpResponse
+from paychain.wire.ports import Port
 from paychain.wire.server import HttpServer
 
 MAX_STORED = 100_000  # responses that are given again for a repeated key
@@ -144,9 +145,9 @@ class VendorFront:
         """The payment of each request that the link works on."""
         return [call.payment for call in self._working.values()]
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, *, held: Port | None = None) -> int:
         """Listen; returns the port. Raises OSError when the port is taken."""
-        return await self._server.start(host, port)
+        return await self._server.start(host, port, held=held)
 
     def kill(self) -> None:
         """End every connection at once, as a process that dies does."""

@@ -28,7 +28,7 @@ from typing import Any
 from paychain.simulation.clock import Clock, Event
 from paychain.simulation.forbidden import only_virtual
 from paychain.simulation.handles import NumberedTask, ReadyHandle, Timer
-from paychain.simulation.network import Network
+from paychain.simulation.network import FreePort, Network
 from paychain.simulation.unfinished import generator_lines, task_lines
 
 MAX_STEPS = 50_000_000  # callbacks in one simulation: far above any run, finite all the same
@@ -322,6 +322,10 @@ class VirtualLoop(Clock, base_events.BaseEventLoop):
         self.unhandled.append(f"{context.get('message', 'an error')} ({about})")
 
     # -- connections ------------------------------------------------------------------------------
+    def hold_port(self, host: str, port: int) -> FreePort:
+        """A port of this network, on which a server listens when it likes (wire/ports.py)."""
+        return FreePort(host, port)
+
     async def create_server(self, *args: Any, **keywords: Any) -> Any:
         """Listen in memory."""
         return await self.network.listen(*args, **keywords)

@@ -301,6 +301,27 @@ class Listener(asyncio.AbstractServer):
         self._waiting.clear()
 
 
+class FreePort:
+    """An address to listen on now and then. No other program could take it meanwhile."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.address = (host, port)
+
+    async def serve(
+        self, loop: asyncio.AbstractEventLoop, factory: Factory, backlog: int
+    ) -> asyncio.AbstractServer:
+        """Listen. Raises OSError."""
+        server = await loop.create_server(factory, *self.address, backlog=backlog)
+        self.address = server.sockets[0].getsockname()[:2]
+        return server
+
+    def refuse(self) -> None:
+        """Nothing to do: the server was closed."""
+
+    def release(self) -> None:
+        """Nothing to do: the server was closed."""
+
+
 def _require_plain(sock: Any, ssl: Any) -> None:
     if sock is not None:
         raise forbidden("a socket made by the caller", "give host and port")

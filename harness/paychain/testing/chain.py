@@ -12,7 +12,7 @@ It runs in virtual time; with `real=True` it runs as processes on real sockets.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,11 +30,12 @@ from paychain.environment.running_chain import RunningChain, pass_time, still_pe
 from paychain.environment.virtual import VirtualChain
 from paychain.faults.fault import Fault
 from paychain.faults.kinds import KINDS
-from paychain.load.traffic.arrivals import Arrival
+from paychain.load.traffic.arrivals import Arrival, under_script
 from paychain.model.chain import Chain
 from paychain.model.checks import check_experiment
 from paychain.model.experiment import Experiment
 from paychain.model.loading import Loaded, load_chain
+from paychain.model.scripts import Followed, Script, encode_script
 from paychain.model.sentence import sentence
 from paychain.model.service_checks import refuse_own_services
 from paychain.payments.errors import UserError, meant
@@ -49,6 +50,7 @@ from paychain.payments.journal import (
 )
 from paychain.payments.money import to_minor, written
 from paychain.payments.outcome import Outcome
+from paychain.testing.scripts import Steps, read_script
 
 if TYPE_CHECKING:
     pass
@@ -90,7 +92,7 @@ class ChainUnderTest:
         self.chain = chain
         self._running = running
         self._records: list[Record] = []
-        self._payments = self._faults = 0
+        self._payments = self._faults = self._scripts = 0
 
     def pay(
         self,
@@ -99,11 +101,15 @@ class ChainUnderTest:
         amount: str = "25.00",
         rate: str = "20/s",
         cards: Sequence[str] = (),
+        script: Steps | Mapping[str, Any] | Script | None = None,
     ) -> Payments:
         """So many customers pay, evenly at a rate, each with one of the published test cards.
 
-        `cards` are schemes, such as `("visa",)`. Returns once every customer knows or gave up.
+        `cards` are schemes, such as `("visa",)`. `script`: what each payment meets, as steps of an
+        experiment file. Returns once every customer knows or gave up. Raises UserError for a step
+        that the chain cannot have.
         """
+        followed = self._followed(script)
         known_ones = published(self.chain.network)
         chosen = [each for each in known_ones if not cards or each.group in cards]
         if not chosen:
@@ -111,22 +117,32 @@ class ChainUnderTest:
             raise UserError(f"no test card of {', '.join(cards)}", hint=f"one of {known}")
         per_second = _read(rate_per_second, rate)
         minor = to_minor(str(_read(read_amount, amount)), self.chain.currency)
-        arrivals = []
+        arrivals: list[Arrival] = []
         for number in range(count):
             self._payments += 1
             nth = self._payments
-            arrivals.append(
-                Arrival(
-                    number=nth,
-                    at_s=number / per_second,
-                    payment=f"{self._running.id_prefix}{nth:07d}",
-                    amount_minor=minor,
-                    instrument=chosen[nth % len(chosen)],
-                    merchant="a test",
-                    warm_up=False,
-                )
+            arrival = Arrival(
+                number=nth,
+                at_s=number / per_second,
+                payment=f"{self._running.id_prefix}{nth:07d}",
+                amount_minor=minor,
+                instrument=chosen[nth % len(chosen)],
+                merchant="a test",
+                warm_up=False,
             )
+            arrivals += under_script(arrival, followed)
+        if followed is not None:
+            assigned = {arrival.payment: followed.id for arrival in arrivals}
+            scripts = [encode_script(followed)]
+            self._running.follow_scripts(Followed(scripts=scripts, assigned=assigned))
+        arrivals.sort(key=lambda arrival: arrival.at_s)
         return Payments(self._running.pay(arrivals))
+
+    def _followed(self, steps: Steps | Mapping[str, Any] | Script | None) -> Script | None:
+        if steps is None:
+            return None
+        self._scripts += 1
+        return read_script(steps, self.chain, self._scripts - 1)
 
     @contextmanager
     def fault(self, target: str, kind: str, **parameters: str | float) -> Iterator[None]:

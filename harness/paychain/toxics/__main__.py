@@ -17,9 +17,12 @@ from paychain.processes.loopback import LOOPBACK
 from paychain.processes.parent import until_stopped
 from paychain.processes.spool import SpoolJournal
 from paychain.processes.stalls import StallDetector
+from paychain.processes.tokens import is_bearer_of, received_token
+from paychain.toxics.address import PORTS
 from paychain.toxics.api import VERSION, Api
 from paychain.toxics.observer import RUN_IS_OVER
-from paychain.wire.http import HttpRequest
+from paychain.wire.bearer import behind
+from paychain.wire.http import Handler, HttpRequest
 from paychain.wire.server import HttpServer
 
 
@@ -36,7 +39,10 @@ async def serve(options: argparse.Namespace, config: bytes | None) -> str | None
         response = await api.handle(HttpRequest("POST", "/populate", body=config))
         if response.status != 201:
             return f"{options.config}: {response.body.decode()}"
-    server = HttpServer(api.handle)
+    handler: Handler = api.handle
+    if options.token:
+        handler = behind(is_bearer_of(received_token()), handler)
+    server = HttpServer(handler)
     try:
         bound = await server.start(options.host, options.port)
     except OSError as error:
@@ -63,15 +69,27 @@ def _announce(url: str, ready: Path | None) -> None:
     write_atomically(ready, url)
 
 
+def _port(text: str) -> int:
+    """A port; the system would take 99999 for 34463."""
+    if not (text.isascii() and text.isdigit() and int(text) < PORTS):
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {PORTS - 1}")
+    return int(text)
+
+
 def main() -> None:
     """Read the options and start the loop: uvloop when it is installed."""
     options = argparse.ArgumentParser(prog="python -m paychain.toxics", description=__doc__)
     options.add_argument("--host", "-host", default=LOOPBACK)
-    options.add_argument("--port", "-port", type=int, default=8474)
+    options.add_argument("--port", "-port", type=_port, default=8474)
     options.add_argument("--seed", "-seed", type=int, default=1)
     options.add_argument("--config", "-config", type=Path, help="JSON file of proxies to create")
     options.add_argument("--ready", type=Path, help="file that gets the API's address")
     options.add_argument("--exchanges", type=Path, help="file that gets what observed proxies see")
+    options.add_argument(
+        "--token",
+        action="store_true",
+        help="answer only requests with the bearer token that is a line on standard input",
+    )
     options.add_argument("--epoch-ns", type=int, default=0, help="time zero of the exchanges")
     options.add_argument(
         "--version",

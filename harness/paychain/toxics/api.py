@@ -29,6 +29,7 @@ from paychain.toxics.api_requests import (
 )
 from paychain.toxics.events import EventLog
 from paychain.toxics.gojson import encode
+from paychain.toxics.memory import Held
 from paychain.toxics.metrics import CONTENT_TYPE, Traffic, exposition
 from paychain.toxics.observation import Observation, Record
 from paychain.toxics.proxy import CannotListen, Proxy
@@ -65,6 +66,7 @@ class Api:
         self._exchanges, self._epoch_ns = exchanges, epoch_ns
         self._seed = seed
         self._requests = 0
+        self._held = Held()
         self._deleted = Traffic()  # what deleted proxies moved
         # One change at a time, so that no change sees half of another.
         self._change_lock = asyncio.Lock()
@@ -222,7 +224,7 @@ class Api:
         if old is not None:
             if not await _differs(old, given.get("listen", ""), given["upstream"]):
                 return old
-            old.stop()  # it stays listed, stopped, when the new proxy cannot start
+            old.release()  # it stays listed, stopped, when the new proxy cannot start
         return await self._add(given, old)
 
     # -- proxies --------------------------------------------------------------------------------
@@ -245,6 +247,7 @@ class Api:
             given["upstream"],
             self._seed,
             self.events,
+            held=self._held,
             observation=self._observation(
                 given.get(OBSERVE, ""), is_blind=given.get(OBSERVE_ALL, False)
             ),
@@ -265,10 +268,8 @@ class Api:
         """How a proxy is observed, if it is."""
         if not id_prefix or self._exchanges is None:
             return None
-        clock, epoch_ns = self._now_ns, self._epoch_ns
-        return Observation(
-            PaymentIds(id_prefix), self._exchanges, lambda: clock() - epoch_ns, is_blind
-        )
+        ids = PaymentIds(id_prefix)
+        return Observation(ids, self._exchanges, self._now_ns, self._epoch_ns, is_blind)
 
     async def _show(self, _: HttpRequest, proxy: Proxy) -> HttpResponse:
         return _reply(200, proxy.describe())
@@ -278,7 +279,7 @@ class Api:
         listen, upstream = given.get("listen", proxy.listen), given.get("upstream", proxy.upstream)
         enabled = given.get("enabled", proxy.enabled)
         if await _differs(proxy, listen, upstream):
-            proxy.stop()
+            proxy.release()
             proxy.listen, proxy.upstream = listen, upstream
         if enabled:
             await proxy.start()
@@ -287,7 +288,7 @@ class Api:
         return _reply(200, proxy.describe())
 
     async def _delete(self, _: HttpRequest, proxy: Proxy) -> HttpResponse:
-        proxy.stop()
+        proxy.release()
         del self.proxies[proxy.name]
         self._deleted.add(proxy)
         proxy.record("proxy_deleted")

@@ -117,6 +117,8 @@ class Buffered(Stage):
     def stop(self) -> None:
         self._is_stopped = True
         self._cancel_timer()
+        self.direction.held.add(-self._buffered)
+        self._buffered = 0
         self._queue.clear()
         self._pieces.clear()
 
@@ -174,9 +176,12 @@ class Buffered(Stage):
 
     def _count(self, size: int) -> None:
         """Count bytes in or out; pause the source when full, resume it when half empty."""
+        if self._is_stopped:
+            return  # it holds nothing any more; what was released last may have stopped it
         self._buffered += size
+        self.direction.held.add(size)
         assert self._buffered >= 0, "only what came in can go out"
-        limit = self.max_buffered()
+        limit = self.direction.held.allowed(self.max_buffered())
         if self._buffered > limit:
             if not self._has_paused_source:
                 self._has_paused_source = True

@@ -16,6 +16,7 @@ import asyncio
 from collections.abc import Callable
 
 from paychain.toxics.endpoint import Endpoint
+from paychain.toxics.memory import Held
 from paychain.toxics.registry import TOXICS, stage_for
 from paychain.toxics.stage import CHUNK_BYTES, Stage
 from paychain.toxics.toxic import Toxic
@@ -31,7 +32,7 @@ class Pipeline:
     """
 
     def __init__(self, link: Link, stream: str, source: Endpoint, destination: Endpoint) -> None:
-        self.loop = link.loop
+        self.loop, self.held = link.loop, link.held
         self.stream = stream
         self.stages: list[Stage] = []
         self.has_ended = False  # the end has reached the destination
@@ -41,6 +42,8 @@ class Pipeline:
         self._source, self._destination = source, destination
         self._sent = 0  # bytes that went through stages
         self._paused_by: set[object] = set()
+        self._is_behind = False  # the destination's peer does not read what was written
+        self._unsent = 0  # bytes that the destination's socket holds while it is behind
 
     @property
     def received(self) -> int:
@@ -153,6 +156,8 @@ class Pipeline:
     def stop(self) -> None:
         """The connection is over."""
         self._source.straight = None
+        self.held.add(-self._unsent)
+        self._unsent = 0
         for stage in self.stages:
             stage.stop()
         self.stages = []
@@ -162,6 +167,24 @@ class Pipeline:
         if not self._destination.is_lost:
             self._sent += len(data)
             self._destination.transport.write(data)
+            if self._is_behind:
+                self._count_unsent()
+
+    def behind(self, *, is_behind: bool) -> None:
+        """Whether the destination's peer lets bytes wait; then the source is not read."""
+        self._is_behind = is_behind
+        self._count_unsent()
+        if is_behind:
+            self.pause(self)
+        else:
+            self.resume(self)
+
+    def _count_unsent(self) -> None:
+        if self._link.is_closed:
+            return
+        size = self._destination.transport.get_write_buffer_size() if self._is_behind else 0
+        self.held.add(size - self._unsent)
+        self._unsent = size
 
     def _finish(self) -> None:
         """The end has reached the destination: half-close it, or end both if the source is gone."""
@@ -220,11 +243,11 @@ class Side:
 
     def writer_paused(self) -> None:
         """The peer does not read its bytes: read no more for it."""
-        self._incoming.pause(self)
+        self._incoming.behind(is_behind=True)
 
     def writer_resumed(self) -> None:
         """The peer reads its bytes again."""
-        self._incoming.resume(self)
+        self._incoming.behind(is_behind=False)
 
 
 class Link:
@@ -232,7 +255,7 @@ class Link:
 
     `number` counts the proxy's connections from 1: with `seed` and `proxy` it keys all chance.
     `on_close` is called once, with the reason; `on_hit` with each toxic that acts for the first
-    time.
+    time. `held`: what all connections of the engine hold back.
     """
 
     def __init__(
@@ -246,7 +269,9 @@ class Link:
         upstream: Endpoint,
         on_close: Callable[[Link, str], None],
         on_hit: Callable[[int, Toxic], None],
+        held: Held,
     ) -> None:
+        self.held = held
         self.loop, self.seed, self.proxy, self.number = loop, seed, proxy, number
         self.is_closed = False
         self._client, self._upstream = client, upstream

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.exchanges import Exchange
-from paychain.toxics.observer import Observer
+from paychain.toxics.observer import Observer, Switched
 
 Record = Callable[[Exchange], None]
 
 
 @dataclass(frozen=True)
 class Observation:
-    """How a hop is observed. `now_ns`: nanoseconds since the run's epoch.
+    """How a hop is observed. `now_ns`: a clock, which shows `epoch_ns` at the run's epoch.
 
     `is_blind`: what is behind the hop notes nothing of its requests.
     """
@@ -22,13 +22,14 @@ class Observation:
     ids: PaymentIds
     record: Record
     now_ns: Callable[[], int]
+    epoch_ns: int = 0
     is_blind: bool = False
 
     def observer(
         self,
         hop: str,
         connection: int,
-        toxics: Callable[[], str],
+        switched: Switched,
         gave_up: Callable[[str], None],
     ) -> Observer:
         """What reads one connection of a hop."""
@@ -38,7 +39,8 @@ class Observation:
             self.ids,
             record=self.record,
             now_ns=self.now_ns,
-            toxics=toxics,
+            switched=switched,
+            epoch_ns=self.epoch_ns,
             gave_up=gave_up,
             is_blind=self.is_blind,
         )

@@ -28,7 +28,10 @@ class ObservedEndpoint(Endpoint):
         # Straight bytes leave first. Those that a toxic takes may end the connection at once, and a
         # request must be known by then.
         if self.straight is not None:
-            super().data_received(data)
+            size = len(data)
+            self.received += size
+            self.relayed += size
+            self.straight(data)
             observer.requested(data, at_ns)
         else:
             observer.requested(data, at_ns)

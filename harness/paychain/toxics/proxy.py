@@ -10,7 +10,7 @@ Counterpart in Toxiproxy: proxy.go, toxic_collection.go.
 from __future__ import annotations
 
 import asyncio
-import os
+import socket
 from collections import Counter
 from typing import Any
 
@@ -19,10 +19,12 @@ from paychain.toxics.address import BadAddress, joined, resolved, split
 from paychain.toxics.endpoint import Endpoint
 from paychain.toxics.events import EventLog, Kind
 from paychain.toxics.link import Link
+from paychain.toxics.memory import Held
 from paychain.toxics.observation import Observation
 from paychain.toxics.observed_endpoint import ObservedEndpoint
-from paychain.toxics.observer import Observer
+from paychain.toxics.observer import Observer, Switched
 from paychain.toxics.toxic import Toxic
+from paychain.wire.ports import Port, hold
 
 DIAL_S = 10.0  # seconds until an upstream connection that is not made counts as failed
 BACKLOG = 1024  # connections the system may hold before they are accepted
@@ -42,7 +44,8 @@ class Proxy:
     `seed` keys which connections a toxic affects; `dial_s` bounds an upstream connection in
     seconds. Always true: a disabled proxy listens nowhere and has no connections; an enabled one
     listens unless a `refuse` toxic affects every connection. `observation`: the HTTP exchanges of
-    its connections are recorded; None: nothing of the bytes is looked at.
+    its connections are recorded; None: nothing of the bytes is looked at. `held`: what all proxies
+    of an engine hold back together.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Proxy:
         events: EventLog | None = None,
         dial_s: float = DIAL_S,
         observation: Observation | None = None,
+        held: Held | None = None,
     ) -> None:
         self.name = name
         self.listen = listen
@@ -70,8 +74,11 @@ class Proxy:
         self._dials: dict[asyncio.Task[None], Endpoint] = {}
         self._blackholed: dict[int, Endpoint] = {}  # by connection number
         self._observation = observation
+        self._held = held or Held()
+        self._switched = Switched()
         self._observers: dict[int, Observer] = {}  # of open connections, by number
         self._server: asyncio.AbstractServer | None = None
+        self._port: Port | None = None  # held from the first start on, while disabled, too
         self._received: Counter[Label] = Counter()  # bytes of closed connections
         self._sent: Counter[Label] = Counter()
 
@@ -90,12 +97,15 @@ class Proxy:
         """Listen; `listen` becomes the real address. Raises CannotListen."""
         if self.enabled:
             return
+        await self._hold()
         if not self.is_refusing:
             await self._listen()
         self.enabled = True
         self.record("proxy_enabled", detail=self.listen)
 
-    async def _listen(self) -> None:
+    async def _hold(self) -> None:
+        if self._port is not None:
+            return
         loop = asyncio.get_running_loop()
         try:
             host, port = await resolved(self.listen, loop)
@@ -103,23 +113,38 @@ class Proxy:
             raise CannotListen(f"listen tcp: {error}") from error
         host = host or LOOPBACK
         try:
-            kind = Endpoint if self._observation is None else ObservedEndpoint
-            server = await loop.create_server(
-                lambda: kind(self._accept), host, port, backlog=BACKLOG
-            )
+            self._port = hold(loop, host, port)
+        except (OSError, OverflowError) as error:
+            raise _cannot_listen(joined(host, port), error) from error
+        self.listen = joined(*self._port.address)
+
+    async def _listen(self) -> None:
+        assert self._port is not None
+        kind = Endpoint if self._observation is None else ObservedEndpoint
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await self._port.serve(loop, lambda: kind(self._accept), BACKLOG)
         except OSError as error:
-            reason = os.strerror(error.errno).lower() if error.errno else str(error)
-            raise CannotListen(f"listen tcp {joined(host, port)}: bind: {reason}") from error
-        self._server = server
-        self.listen = joined(*server.sockets[0].getsockname()[:2])
+            self.release()
+            raise _cannot_listen(self.listen, error) from error
+        self.listen = joined(*self._port.address)
 
     def _unlisten(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
+        if self._port is not None:
+            self._port.refuse()
+
+    def release(self) -> None:
+        """Stop, and give the address away."""
+        self.stop()
+        if self._port is not None:
+            self._port.release()
+            self._port = None
 
     def stop(self, reason: str = STOPPED) -> None:
-        """Stop listening and drop every connection; the address is kept."""
+        """Stop listening and drop every connection; the address is kept, nobody else gets it."""
         self._unlisten()
         was_enabled, self.enabled = self.enabled, False
         for task, client in list(self._dials.items()):
@@ -143,6 +168,7 @@ class Proxy:
         disabled then.
         """
         self.toxics = toxics
+        self._switched.toxics = " ".join(toxic.name for toxic in toxics)
         for link in list(self._links):
             link.rebuild(toxics, is_share_change=is_share_change)
         for number, client in list(self._blackholed.items()):
@@ -250,6 +276,7 @@ class Proxy:
             upstream=upstream,
             on_close=self._forget,
             on_hit=self._first_hit,
+            held=self._held,
         )
         assert self.enabled, "stopping a proxy cancels what it dials"
         if number in self._observers:
@@ -281,10 +308,7 @@ class Proxy:
         def gave_up(reason: str) -> None:
             self.record("unreadable", number, None, reason)
 
-        def toxics() -> str:
-            return " ".join(toxic.name for toxic in self.toxics) if self.toxics else ""
-
-        observer = observation.observer(self.name, number, toxics, gave_up)
+        observer = observation.observer(self.name, number, self._switched, gave_up)
         self._observers[number] = observer
         client.observe(observer)
 
@@ -346,3 +370,10 @@ class Proxy:
             "Logger": {},
             "toxics": [toxic.describe() for toxic in ordered],
         }
+
+
+def _cannot_listen(address: str, error: OSError | OverflowError) -> CannotListen:
+    reason = str(error)
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.strerror:
+        reason = error.strerror.lower()
+    return CannotListen(f"listen tcp {address}: bind: {reason}")

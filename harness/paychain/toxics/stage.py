@@ -19,6 +19,7 @@ import asyncio
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
+from paychain.toxics.memory import Held
 from paychain.toxics.toxic import Toxic
 
 CHUNK_BYTES = 32_768  # Toxiproxy reads so much at once (link.go); delays and jitter are per chunk
@@ -28,6 +29,7 @@ class Direction(Protocol):
     """What a stage may do to the direction it is part of."""
 
     loop: asyncio.AbstractEventLoop
+    held: Held
 
     def pause(self, reader: object) -> None:
         """Stop reading the source, on behalf of `reader`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from paychain.wire.connection import Connection
 from paychain.wire.http import Handler, Limits, Undeliverable
+from paychain.wire.ports import Port, hold
 
 _BACKLOG = 1_024  # connections the system may hold before they are accepted
 _CANCEL_S = 1.0  # how long a cancelled handler may take to end
@@ -33,6 +34,7 @@ class HttpServer:
         self._connections: dict[Connection, None] = {}
         self._tasks: dict[Connection, asyncio.Task[None]] = {}
         self._server: Any = None
+        self._port: Port | None = None  # held from the first start until stop, in a crash, too
         self._idle: asyncio.Future[None] | None = None
 
     @property
@@ -40,34 +42,50 @@ class HttpServer:
         """Connections that are open and handlers that run."""
         return len(self._connections) + len(self._tasks)
 
-    async def start(self, host: str, port: int = 0) -> int:
+    async def start(self, host: str, port: int = 0, *, held: Port | None = None) -> int:
         """Listen, also again after a crash, and return the port; port 0 picks a free one.
 
-        Raises OSError when the address is not available.
+        `held`: the address, already bound by who started this process. Raises OSError when the
+        address is not available.
         """
         self.is_draining = False
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self, loop), host, port, backlog=_BACKLOG
-        )
-        return int(self._server.sockets[0].getsockname()[1])
+        if self._port is None:
+            self._port = held or hold(loop, host, port)
+        try:
+            self._server = await self._port.serve(loop, lambda: Connection(self, loop), _BACKLOG)
+        except OSError:
+            self._release()
+            raise
+        return self._port.address[1]
+
+    def _release(self) -> None:
+        if self._port is not None:
+            self._port.release()
+            self._port = None
+
+    def _unlisten(self) -> None:
+        """Refuse connections, and keep the address."""
+        if self._server is not None:
+            self._server.close()
+        if self._port is not None:
+            self._port.refuse()
 
     async def stop(self, drain_s: float = 5.0) -> None:
         """Stop accepting, answer for up to `drain_s` seconds what was begun, then close all."""
         self.is_draining = True
-        if self._server is not None:
-            self._server.close()
+        self._unlisten()
         for connection in list(self._connections):
             connection.close_when_idle()
         await self._wait_until_idle(drain_s)
         self.kill()
+        self._release()
         await self._wait_until_idle(_CANCEL_S)
 
     def kill(self) -> None:
         """Crash: stop listening, cancel every handler, drop every connection."""
         self.is_draining = True
-        if self._server is not None:
-            self._server.close()
+        self._unlisten()
         for connection, task in list(self._tasks.items()):
             # A task that is cancelled before it has begun never reports its end itself.
             task.add_done_callback(partial(self._handler_cancelled, connection))

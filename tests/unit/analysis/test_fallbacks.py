@@ -221,6 +221,7 @@ OTHERS = {
     "booked_unpaid",
     "key_reused",
     "repeated_without_key",
+    "captured_again",
     "webhook_forged",
     "duplicate_refused",
     "parameter_ignored",

@@ -24,7 +24,7 @@ pytestmark = needs_proc
 class _Faults:
     """What the process is asked to do; it must not be asked while it is frozen."""
 
-    def __init__(self, _control: str) -> None:
+    def __init__(self, _control: str, _auth: object = None) -> None:
         self.asked: list[str] = []
 
     def apply(self, fault: Fault, _place: Place) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
+from paychain.environment.own.services import OwnServices
 from paychain.environment.own.services import _callees_first as callees_first
 from paychain.environment.own.variables import Addresses, near_ends, variables, webhook_secrets
+from paychain.model.loading import load_chain
 from tests.support.chains import checked
 from tests.support.own_chains import own_shop
 
@@ -68,3 +73,41 @@ def test_a_service_starts_after_those_that_it_calls() -> None:
     assert callees_first(chain) == ["processor-a", "processor-b", "shop"]
     hops = {hop.name: ("127.0.0.1", 1) for hop in chain.hops()}
     assert set(near_ends(chain, "shop", hops)) == {"processor-a", "processor-b"}
+
+
+def test_what_the_shell_and_the_file_set_for_traces_comes_before_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = "import os, time; print(*(os.environ.get(name, '-') for name in "
+    names = ("OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_PROPAGATORS")
+    service = {
+        "command": [sys.executable, "-c", f"{printed}{names})); time.sleep(60)"],
+        "env": {"OTEL_SERVICE_NAME": "mine"},
+        "telemetry": True,
+        "ready": {"log": "mine"},
+    }
+    monkeypatch.setenv("OTEL_PROPAGATORS", "b3")
+    (tmp_path / "chain.yaml").write_text(own_shop(service=service))
+    own = OwnServices(load_chain(str(tmp_path / "chain.yaml")), tmp_path, lambda: 0, seed=1)
+    try:
+        own.reserve()
+        hops = {hop.name: ("127.0.0.1", 9101) for hop in own._chain.hops()}
+        own.start(hops, traces_url="http://127.0.0.1:4318")
+        log = (tmp_path / "logs" / "shop.log").read_text()
+    finally:
+        own.stop()
+    assert log.split() == ["mine", "http://127.0.0.1:4318", "b3"]
+    by_hand = own.variables(hops)["shop"]
+    assert by_hand["OTEL_TRACES_EXPORTER"] == "otlp"
+    assert by_hand["OTEL_METRICS_EXPORTER"] == "none"
+
+
+def test_a_service_without_telemetry_gets_no_variable_of_opentelemetry() -> None:
+    found = variables(checked(own_shop()), "shop", ADDRESSES)
+    assert not [name for name in found if name.startswith("OTEL_")]
+
+
+def test_a_service_that_runs_already_cannot_learn_where_traces_go() -> None:
+    url = {"url": "http://127.0.0.1:8080", "telemetry": True}
+    with pytest.raises(Exception, match="runs already; remove telemetry:"):
+        checked(own_shop(service=url))

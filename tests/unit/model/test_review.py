@@ -224,6 +224,23 @@ ONE_PATH = [
     "single_provider aws-us-east-1",
 ]
 OUTBOXES = ["memory_outbox gateway", "memory_outbox processor-a", "memory_outbox scheme"]
+CHECKOUT_PAGE = [
+    "shared_provider gateway.tokenise",
+    "shared_provider gateway.tokenise",
+    "single_link edge",
+    "single_link gateway",
+    "single_link captcha",
+    "single_link fraud",
+    "single_link authentication",
+    "single_link scheme",
+    "single_link issuer",
+    "single_provider cloudflare",
+    "single_provider fastly",
+    "single_provider aws-us-east-1",
+    "single_provider aws-eu-west-1",
+    "single_provider gcp-europe-west3",
+    "single_provider vault-vendor",
+]
 # accepted in the file, all but what is unavoidable
 PAYOUT = [
     "amplified_retries base",
@@ -308,6 +325,21 @@ EXPECTED = {
         "single_link issuer",
         "single_provider cloudflare",
         "single_provider aws-us-east-1",
+    ],
+    "checkout-page": CHECKOUT_PAGE,
+    # the same page with the one mistake it is there to show
+    "checkout-page-captcha-closed": [
+        "third_party_in_the_way gateway.serve-captcha",
+        *CHECKOUT_PAGE,
+    ],
+    "checkout-page-vault-open": [
+        "closed_call_skipped gateway.tokenise",
+        *(
+            finding
+            for finding in CHECKOUT_PAGE
+            if finding.split()[0] != "shared_provider"
+            and finding.split()[1] not in ("aws-us-east-1", "vault-vendor")
+        ),
     ],
     "stablecoin-payout": PAYOUT,
     "stablecoin-payout-frees-early": ["freed_early payouts", *PAYOUT],

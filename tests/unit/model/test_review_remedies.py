@@ -65,6 +65,13 @@ OWN = (
 )
 BREAKER = "breaker: {window: 10s, minimum_calls: 20}"
 Edit = tuple[str, str]
+THIRD_PARTIES = {
+    "captcha": "{role: service}",
+    "flags": "{role: service}",
+    "vault": "{role: vault}",
+    "fraud": "{role: fraud}",
+    "sanctions": "{role: fraud, screens: sanctions}",
+}
 # A chain of its own, for what only a ledger can show.
 PAYOUTS = """\
 chain: shop
@@ -101,6 +108,16 @@ def edited(text: str, edits: list[Edit]) -> str:
 def authorise(text: str) -> Edit:
     """The gateway's call with other settings."""
     return (AUTHORISE, "{" + text + "}")
+
+
+def asking(call: str) -> list[Edit]:
+    """The gateway with one more call, and the third parties that it names."""
+    links = [f"  {name}: {link}\n" for name, link in THIRD_PARTIES.items() if f"to: {name}" in call]
+    before = "    calls:\n      authorise: {to: psp"
+    return [
+        (before, before.replace("authorise", f"{call}\n      authorise")),
+        ("  issuer: {", f"{''.join(links)}  issuer: {{"),
+    ]
 
 
 def of_psp(line: str) -> Edit:
@@ -546,6 +563,44 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         "gateway",
         [("    role: gateway\n", "    role: gateway\n    idempotency: none\n")],
         [("after: 5s}", "after: 5s, twice: {share: 2%, key: same}}")],
+    ),
+    *(
+        (
+            "third_party_in_the_way",
+            at,
+            asking(serve),
+            [],
+        )
+        for at, serve in (
+            ("gateway.serve", "serve: {to: captcha}"),
+            ("gateway.serve-captcha", "serve: [{to: captcha, timeout: 1s}]"),
+            ("gateway.serve-flags", "serve: [{to: flags, fallback: [{last_known: 60s}]}]"),
+            ("gateway.serve-flags", "serve: [{to: flags, fallback: [{to: captcha}]}]"),
+        )
+    ),
+    *(
+        (
+            "closed_call_skipped",
+            at,
+            asking(closed),
+            [],
+        )
+        for at, closed in (
+            ("gateway.tokenise", "tokenise: {to: vault, fallback: [{skip: {}}]}"),
+            ("gateway.tokenise", "tokenise: {to: vault, fallback: [{skip: {up_to: 5.00}}]}"),
+            ("gateway.screen", "screen: {to: sanctions, fallback: [{skip: {up_to: 5.00}}]}"),
+            (
+                "gateway.screen-sanctions",
+                "screen: [{to: fraud, fallback: [{skip: {up_to: 5.00}}]}, "
+                "{to: sanctions, fallback: [{skip: {}}]}]",
+            ),
+        )
+    ),
+    (
+        "unlimited_fallback",
+        "gateway.screen",
+        asking("screen: {to: fraud, fallback: [{skip: {}}]}"),
+        [],
     ),
     (
         "call_without_policy",

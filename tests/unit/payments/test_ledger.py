@@ -58,6 +58,16 @@ def test_a_pool_has_a_limit_a_fee_a_floor_and_an_account_an_end() -> None:
     assert chain.submit(sent("b", 1, fee=3), 120) is Refusal.INSUFFICIENT_FUNDS
 
 
+def test_a_full_pool_takes_what_its_transactions_wait_for() -> None:
+    chain = ledger(pool_limit=2)
+    for nonce in (1, 2):
+        assert chain.submit(sent(f"t{nonce}", nonce), 10) is None
+    assert chain.submit(sent("t3", 3), 20) is Refusal.POOL_FULL
+    assert chain.submit(sent("t0", 0), 30) is None
+    assert not chain.receipt("t2", 30).is_known  # it gave way
+    assert chain.receipt("t1", 100).mined_at == chain.receipt("t0", 100).mined_at == 1
+
+
 def test_a_block_has_a_limit() -> None:
     chain = ledger(block_limit=2)
     for nonce in range(3):

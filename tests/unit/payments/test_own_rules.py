@@ -257,3 +257,63 @@ def test_rules_about_books_are_not_judged_without_any(tmp_path: Path) -> None:
     judged = {rule.rule for rule in money(run.store(tmp_path, NO_BOOKS), NO_BOOKS).rules}
     assert "one_key_for_one_payment" in judged
     assert "paid_orders_have_money" not in judged
+
+
+def captured(run: Shop, payment: str, at_s: float, item: str = "c1") -> None:
+    """The processor has booked a capture of the payment's first attempt."""
+    run.records.append(
+        Movement(
+            link=A,
+            payment=payment,
+            attempt=1,
+            kind=MovementKind.CAPTURED,
+            amount_minor=1_000 if item == "c1" else 0,
+            currency="EUR",
+            reference=f"{payment}-1",
+            at_ns=ns(at_s),
+            decided_by=A,
+            item=item,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("second_at_s", "result", "key", "operation"),
+    [
+        (2.05, "rejected", "webhook", "capture"),  # while the first is in progress
+        (3.0, "rejected", "", "capture"),  # when the first is done
+        (3.0, "rejected", "webhook", "query"),  # Stripe sees by the intent that nothing is left
+        (2.05, "approved", "webhook", "capture"),  # Adyen refuses it by a webhook
+    ],
+)
+def test_return_page_and_webhook_that_both_capture(
+    tmp_path: Path, second_at_s: float, result: str, key: str, operation: str
+) -> None:
+    run = Shop()
+    for payment in ("p1", "p2"):
+        run.paid(payment, 1.0)
+        run.asked(payment, 2.0, 0.5, operation="capture", key=f"page-{payment}")
+        captured(run, payment, 2.1)
+    more = {"key": f"{key}-p1"} if key else {}
+    more |= {"operation": operation, "target": "/v1/intents/pi_1/capture"}
+    run.asked("p1", second_at_s, 0.1, result=result, **more)
+    assert broken(run, tmp_path)["repeats_without_effect"] == ["p1"]
+
+
+def test_captures_that_repeat_no_other(tmp_path: Path) -> None:
+    run = Shop()
+    for payment in ("same key", "after none", "after an error", "parts"):
+        run.paid(payment, 1.0)
+        captured(run, payment, 2.0)
+    # An SDK's own repeat, while the first is still in progress.
+    run.asked("same key", 2.0, 0.5, operation="capture", key="k")
+    run.asked("same key", 2.1, 0.1, operation="capture", key="k", result="rejected")
+    # The first was executed, but nobody knew.
+    run.asked("after none", 2.0, 0.5, operation="capture", key="k1", result="timeout", status=0)
+    run.asked("after none", 3.0, 0.1, operation="capture", key="k2", result="rejected")
+    run.asked("after an error", 2.0, 0.5, operation="capture", status=503, result="http_error")
+    run.asked("after an error", 3.0, 0.1, operation="capture")
+    captured(run, "parts", 3.0, "c2")
+    run.asked("parts", 2.0, 0.5, operation="capture", key="c1")
+    run.asked("parts", 2.2, 0.5, operation="capture", key="c2")
+    assert "repeats_without_effect" not in broken(run, tmp_path)

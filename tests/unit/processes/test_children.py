@@ -10,7 +10,13 @@ import pytest
 
 from paychain.load import LOCUSTFILE
 from paychain.load.locust.processes import alone, master, worker
-from paychain.processes.children import Children, child_environment, python_module
+from paychain.processes.children import (
+    SECRETS,
+    Children,
+    child_environment,
+    python_module,
+    without_secrets,
+)
 
 
 def test_a_python_child_does_not_import_from_its_working_directory(tmp_path: Path) -> None:
@@ -55,6 +61,38 @@ def test_locust_is_started_in_a_folder_of_ours_with_absolute_paths() -> None:
         assert LOCUSTFILE.is_absolute()
         assert command.folder == folder.absolute()
         assert command.environment["PAYCHAIN_LOAD_PLAN"] == str(folder.absolute() / "load.plan")
+
+
+SAYS_WHAT_IT_KNOWS = """
+import os, sys
+from paychain.processes.tokens import received_token
+print(received_token() or "no token", sorted(set(os.environ) & set(sys.argv[1:])))
+"""
+
+
+@pytest.mark.parametrize("is_foreign", [False, True])
+def test_a_child_inherits_no_secret_and_gets_its_token_where_nobody_else_sees_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_foreign: bool
+) -> None:
+    for name in SECRETS:
+        monkeypatch.setenv(name, "a secret of this process")
+    children = Children(tmp_path)
+    command = [sys.executable, "-c", SAYS_WHAT_IT_KNOWS, *SECRETS]
+    with_token = children.start("told", command, is_foreign=is_foreign, token="the token")
+    without = children.start("not told", command, is_foreign=is_foreign)
+    given = children.start("given", command, {"PAYCHAIN_TOKEN": "explicitly"})
+    for child in (with_token, without, given):
+        assert child.process.wait(30) == 0, child.log.read_text()
+    assert with_token.log.read_text() == "the token []\n"
+    assert without.log.read_text() == "no token []\n"
+    assert given.log.read_text() == "no token ['PAYCHAIN_TOKEN']\n"
+    children.stop()
+
+
+def test_what_is_no_secret_stays_in_an_environment() -> None:
+    kept = {"PATH": "/bin", "PAYCHAIN_OUT": "reports"}
+    assert without_secrets(kept | dict.fromkeys(SECRETS, "x")) == kept
+    assert {"PAYCHAIN_SIGNING_KEY", "PAYCHAIN_TOKEN"} == SECRETS
 
 
 @pytest.mark.timeout(60)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.json_format import ParseDict
 from in_toto_attestation.v1.statement import Statement
 from in_toto_attestation.v1.statement_pb2 import Statement as StatementProto
@@ -30,35 +29,36 @@ from paychain.report.evidence.dsse import (
     sign,
 )
 from paychain.report.evidence.files import (
-    ENVELOPES,
     SUMS,
     TIMESTAMP,
     read_sums,
     sign_run,
-    write_sums,
 )
+from paychain.report.evidence.history import ENVELOPES
 from paychain.report.evidence.timestamp import stamp
-from paychain.report.evidence.verification import verify_history, verify_run
+from paychain.report.evidence.verification import verify_run
 from paychain.report.outputs import render_again
 from paychain.report.result import FILE_NAME
 from tests.support.paths import DOCS, SAMPLE
+from tests.support.signed_runs import (
+    KEY,
+    OTHER,
+    PUBLIC,
+    add,
+    change_the_payload,
+    complaints,
+    drop_our_statement,
+    edit,
+    edit_nested_sums,
+    edit_sums,
+    remove,
+    rename,
+    repeat_our_statement,
+    rewrite_file_and_sums,
+    run_at,
+)
 
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
-PUBLIC = KEY.public_key()
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
-
-
-def run_at(folder: Path, name: str) -> Path:
-    """A run directory with the sample's result under another name."""
-    run = folder / name
-    (run / "inputs").mkdir(parents=True)
-    result = json.loads((SAMPLE / FILE_NAME).read_text("utf-8")) | {"run_id": name}
-    (run / FILE_NAME).write_text(json.dumps(result), "utf-8")
-    (run / "report.html").write_text("<p>report</p>", "utf-8")
-    (run / "inputs" / "shop.yaml").write_text("chain: shop\n", "utf-8")
-    (run / "inputs" / SUMS).write_text("somebody's own sums\n", "utf-8")
-    return run
 
 
 @pytest.fixture
@@ -66,10 +66,6 @@ def run(tmp_path: Path) -> Path:
     run = run_at(tmp_path, "20261124T100000Z-shop-steady")
     sign_run(run, KEY)
     return run
-
-
-def complaints(run: Path) -> str:
-    return "; ".join(verify_run(run, [PUBLIC]).complaints)
 
 
 def test_a_signed_run_is_sound_and_says_its_verdict(run: Path) -> None:
@@ -84,60 +80,12 @@ def test_another_key_is_not_trusted(run: Path) -> None:
     assert verified.facts == {}
 
 
-def edit(run: Path) -> None:
-    (run / "report.html").write_text("<p>all was well</p>")
-
-
-def add(run: Path) -> None:
-    (run / "inputs" / "more.yaml").write_text("x")
-
-
-def remove(run: Path) -> None:
-    (run / "inputs" / "shop.yaml").unlink()
-
-
-def edit_nested_sums(run: Path) -> None:
-    (run / "inputs" / SUMS).write_text("other sums\n")
-
-
-def edit_sums(run: Path) -> None:
-    text = (run / SUMS).read_text()
-    (run / SUMS).write_text(text.replace(text[:64], "0" * 64, 1))
-
-
-def rewrite_file_and_sums(run: Path) -> None:
-    edit(run)
-    write_sums(run)
-
-
-def drop_our_statement(run: Path) -> None:
-    (run / ENVELOPES).write_text((run / ENVELOPES).read_text().splitlines(keepends=True)[1])
-
-
-def repeat_our_statement(run: Path) -> None:
-    lines = (run / ENVELOPES).read_text().splitlines(keepends=True)
-    (run / ENVELOPES).write_text("".join([*lines, lines[0]]))
-
-
-def change_the_payload(run: Path) -> None:
-    first, second = (run / ENVELOPES).read_text().splitlines()
-    envelope = json.loads(first)
-    statement = json.loads(base64.b64decode(envelope["payload"]))
-    statement["predicate"]["verdict"] = "pass"
-    envelope["payload"] = base64.b64encode(json.dumps(statement).encode()).decode()
-    (run / ENVELOPES).write_text(f"{json.dumps(envelope)}\n{second}\n")
-
-
-def rename(run: Path) -> None:
-    run.rename(run.with_name("20261124T110000Z-shop-other"))
-
-
 @pytest.mark.parametrize(
     ("tamper", "message"),
     [
         (edit, "report.html was changed"),
         (add, "inputs/more.yaml was added"),
-        (remove, "inputs/shop.yaml is missing"),
+        (remove, "inputs/chain.yaml is missing"),
         (edit_nested_sums, f"inputs/{SUMS} was changed"),
         (edit_sums, f"{SUMS} was changed"),
         (rewrite_file_and_sums, "report.html was changed"),
@@ -222,49 +170,6 @@ def test_every_output_has_its_digest(tmp_path: Path) -> None:
     assert {"result.json", "report.html", "junit.xml"} <= read_sums(tmp_path / "run").keys()
 
 
-# -- history --------------------------------------------------------------------------------------
-def three_runs(folder: Path) -> list[Path]:
-    runs = [run_at(folder, f"2026112{day}T100000Z-shop-steady") for day in (1, 2, 3)]
-    for each in runs:
-        sign_run(each, KEY)
-    return runs
-
-
-def test_runs_follow_one_another(tmp_path: Path) -> None:
-    three_runs(tmp_path)
-    assert all(each.is_sound for each in verify_history(tmp_path, [PUBLIC]))
-
-
-def test_a_removed_run_breaks_the_history(tmp_path: Path) -> None:
-    runs = three_runs(tmp_path)
-    shutil.rmtree(runs[1])
-    _, last = verify_history(tmp_path, [PUBLIC])
-    assert "but the folder has 20261121T100000Z" in last.complaints[0]
-
-
-def test_a_removed_first_run_breaks_the_history(tmp_path: Path) -> None:
-    shutil.rmtree(three_runs(tmp_path)[0])
-    first, last = verify_history(tmp_path, [PUBLIC])
-    assert "is missing" in first.complaints[0]
-    assert last.is_sound
-
-
-def test_a_rewritten_run_breaks_the_history(tmp_path: Path) -> None:
-    runs = three_runs(tmp_path)
-    (runs[1] / ENVELOPES).unlink()
-    edit(runs[1])
-    sign_run(runs[1], KEY)
-    _, second, third = verify_history(tmp_path, [PUBLIC])
-    assert second.is_sound  # it is signed anew, but the one after it remembers
-    assert "was rewritten" in third.complaints[0]
-
-
-def test_an_unsigned_run_shows_in_the_history(tmp_path: Path) -> None:
-    three_runs(tmp_path)
-    run_at(tmp_path, "20261124T100000Z-shop-steady")
-    assert verify_history(tmp_path, [PUBLIC])[-1].complaints == ("not signed",)
-
-
 # -- other people's tools -------------------------------------------------------------------------
 def test_the_statements_are_in_toto_statements(run: Path) -> None:
     for line in (run / ENVELOPES).read_text().splitlines():
@@ -312,25 +217,47 @@ def test_openssl_alone_checks_the_signature(run: Path, tmp_path: Path) -> None:
 
 @needs_openssl
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs sha256sum")
-@pytest.mark.parametrize("tamper", [None, edit, edit_sums, change_the_payload])
-def test_the_documented_commands_check_a_run(
-    run: Path, tmp_path: Path, tamper: Callable[[Path], None] | None
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        None,
+        edit,
+        add,
+        remove,
+        lambda run: (run / "report.pdf").write_bytes(b"forged"),
+        lambda run: (run / "another").symlink_to("report.html"),
+        lambda run: os.mkfifo(run / "pipe"),
+        lambda run: (run / "more").mkdir(),
+        edit_sums,
+        rewrite_file_and_sums,
+        change_the_payload,
+        drop_our_statement,
+        repeat_our_statement,
+    ],
+)
+def test_the_documented_commands_check_a_run_as_a_script(
+    run: Path, tmp_path: Path, tamper: Callable[[Path], object] | None, shell: str
 ) -> None:
     document = (DOCS / "evidence.md").read_text("utf-8")
-    commands = document.partition("```sh\n")[2].partition("```")[0]
+    script = tmp_path / "check.sh"
+    script.write_text(document.partition("```sh\n")[2].partition("```")[0])
     key = tmp_path / "key.pub"
     encoding = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     key.write_bytes(PUBLIC.public_bytes(*encoding))
     if tamper is not None:
         tamper(run)
+    before = sorted(run.rglob("*"))
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
+        [shell, str(script)],  # without -e: the commands look after themselves
         cwd=run,
         check=False,
         capture_output=True,
         env={**os.environ, "KEY": str(key)},
+        timeout=30,
     )
     assert (done.returncode == 0) is (tamper is None), done.stderr
+    assert sorted(run.rglob("*")) == before
 
 
 TSA = """\

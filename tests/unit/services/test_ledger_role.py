@@ -114,7 +114,7 @@ def test_a_halt_mines_nothing_and_a_reorganisation_undoes_what_is_not_final() ->
     asyncio.run(heal())
     clock.ahead_ns += BLOCK_NS
     asked(role, "read", transfer(1))
-    assert role.apply(Reorg(depth=5, returns=0.0)) == 1
+    assert role.apply(Reorg.model_validate({"depth": 5, "returns": "0%"})) == 1
     kinds = [record.kind for record in journal if isinstance(record, Movement)]
     assert kinds == [MovementKind.TRANSFERRED, MovementKind.UNDONE]
     assert not asked(role, "read", transfer(1)).sighting.is_known  # type: ignore[union-attr]

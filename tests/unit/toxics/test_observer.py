@@ -18,7 +18,7 @@ from paychain.payments.exchanges import Exchange
 from paychain.protocol.envelope import traceparent
 from paychain.simulation.simulate import simulate
 from paychain.toxics.api import Api
-from paychain.toxics.observer import MAX_KEPT, Observer
+from paychain.toxics.observer import MAX_KEPT, Observer, Switched
 from paychain.wire.http import HttpRequest, HttpResponse
 from paychain.wire.server import HttpServer
 from tests.support.laws import examples
@@ -235,7 +235,7 @@ def reading() -> tuple[Observer, list[Exchange], list[str]]:
         PaymentIds(PREFIX),
         record=exchanges.append,
         now_ns=lambda: 7,
-        toxics=lambda: "",
+        switched=Switched(),
         gave_up=reasons.append,
     )
     return observer, exchanges, reasons
@@ -315,7 +315,7 @@ def test_a_long_body_is_kept_in_part_and_a_card_number_never() -> None:
     observer, exchanges, _ = reading()
     card = b'{"number":"4242424242424242","amount":1250,"x":"' + b"y" * 1_000_000 + b'"}'
     observer.requested(request(body=card), 7)
-    assert sum(map(len, observer._open[0].pieces)) == MAX_KEPT
+    assert len(observer._open[0].request) == MAX_KEPT
     observer.client_left()
     assert "424242x4242 1250" in exchanges[0].hints
     assert "4242424242424242" not in exchanges[0].hints
@@ -335,6 +335,77 @@ def test_requests_that_are_sent_ahead_are_no_longer_read() -> None:
     observer.answered(ANSWER * 2)
     assert reasons == ["requests are sent ahead of their answers"]
     assert exchanges == []
+
+
+def answered_once() -> tuple[Observer, list[Exchange], list[str]]:
+    """An observer of a connection on which one request has been answered."""
+    observer, exchanges, reasons = reading()
+    observer.requested(request("/first"), 7)
+    observer.answered(ANSWER)
+    return observer, exchanges, reasons
+
+
+def test_a_later_request_in_one_piece_shows_whose_it_is_when_it_is_not_answered() -> None:
+    observer, exchanges, _ = answered_once()
+    observer.requested(request("/again", b"ref=" + PAYMENT.encode()), 8)
+    observer.client_left()
+    left = exchanges[1]
+    assert (left.request, left.target, left.ended_by) == (2, "/again", "client")
+    assert (left.payment, left.by, left.started_ns, left.sent_ns) == (PAYMENT, "reference", 8, 8)
+
+
+def test_a_request_that_is_answered_before_all_of_it_has_come() -> None:
+    observer, exchanges, reasons = answered_once()
+    whole = request("/early", b"ref=" + b"x" * 100)
+    observer.requested(whole[:-50], 8)
+    observer.answered(ANSWER)
+    observer.requested(whole[-50:], 9)
+    observer.requested(request("/next"), 10)
+    observer.answered(ANSWER)
+    assert reasons == []
+    assert [each.target for each in exchanges] == ["/first", "/early", "/next"]
+    assert [each.request for each in exchanges] == [1, 2, 3]
+    assert {each.status for each in exchanges} == {201}
+
+
+def test_a_later_request_whose_body_comes_in_another_piece() -> None:
+    observer, exchanges, reasons = answered_once()
+    whole = request("/slow", b"ref=" + PAYMENT.encode())
+    observer.requested(whole[:-20], 8)
+    observer.requested(whole[-20:], 9)
+    observer.client_left()
+    assert reasons == []
+    left = exchanges[1]
+    assert (left.target, left.payment, left.started_ns, left.sent_ns) == ("/slow", PAYMENT, 8, 9)
+
+
+@pytest.mark.parametrize("target", ["/first", "/other"])
+def test_later_requests_that_are_sent_ahead_are_no_longer_read(target: str) -> None:
+    observer, exchanges, reasons = answered_once()
+    observer.requested(request(target) * 2, 8)
+    observer.answered(ANSWER)
+    observer.answered(ANSWER)
+    observer.requested(request(), 9)
+    observer.answered(ANSWER)
+    assert reasons == ["requests are sent ahead of their answers"]
+    assert len(exchanges) <= 2  # the first of the two has its own answer
+
+
+def test_a_second_copy_of_a_later_answer_belongs_to_no_request() -> None:
+    observer, exchanges, reasons = answered_once()
+    observer.requested(request("/second"), 8)
+    observer.answered(ANSWER * 2)
+    observer.requested(request("/third"), 9)
+    observer.answered(ANSWER)
+    assert reasons == []
+    assert [each.target for each in exchanges] == ["/first", "/second", "/third"]
+
+
+def test_what_is_no_http_behind_a_request_is_no_longer_read() -> None:
+    observer, exchanges, reasons = answered_once()
+    observer.requested(b"\x16\x03\x01\x02", 8)
+    assert reasons == ["TLS"]
+    assert len(exchanges) == 1
 
 
 def test_too_many_requests_without_an_answer_are_no_longer_read() -> None:

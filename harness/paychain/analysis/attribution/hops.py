@@ -30,6 +30,7 @@ _UNANSWERED: dict[EndedBy, HopResult] = {
     "engine": HopResult.RESET,
     "run": HopResult.TIMEOUT,  # it waited until the run was over
     "garbage": HopResult.MALFORMED,
+    "refused": HopResult.REFUSED,
 }
 # How a mock is asked for a whole payment: by a customer, or by an edge that passes one on.
 _PAYING = frozenset({ENTRY_OPERATION, FORWARD})

@@ -1,14 +1,15 @@
-"""How an own service uses idempotency keys: one for two payments, or none on a repeat."""
+"""How an own service uses idempotency keys: one for two payments, none or another on a repeat."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
-from paychain.analysis.attribution.hops import operation_of, result_of
+from paychain.analysis.attribution.hops import named_by_path, operation_of, result_of
 from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.store.store import RunStore
 from paychain.model.operations import MONEY
-from paychain.payments.journal import Decision, DecisionKind
+from paychain.payments.journal import Decision, DecisionKind, MovementKind
 
 
 def repeated_without_key(payment: str, requests: Sequence[ObservedRequest]) -> Iterator[Decision]:
@@ -63,3 +64,73 @@ def reused_keys(store: RunStore) -> Iterator[Decision]:
             target=link,
             detail=owner,
         )
+
+
+def captured_again(
+    store: RunStore, payment: str, requests: Sequence[ObservedRequest]
+) -> Iterator[Decision]:
+    """Captures under keys of their own beyond those that the link booked.
+
+    Parts of one authorisation are booked each, and what follows a capture that failed, or whose
+    outcome is unknown, takes its place. Neither is meant: a second trigger, a return page and a
+    webhook say, captured what was captured or was being captured. Whether the link refused it, at
+    once or by a webhook, does not matter.
+    """
+    captures = [request for request in requests if _is_capture(request)]
+    captures.sort(key=_authorisation)
+    for (callee, attempt), of_one in groupby(captures, _authorisation):
+        triggers = _triggers(list(of_one))
+        if len(triggers) == 1:
+            continue
+        booked = _booked(store, payment, callee, attempt)
+        if not 0 < booked < len(triggers):
+            continue
+        for later in triggers[booked:]:
+            yield Decision(
+                link=later.caller,
+                kind=DecisionKind.CAPTURED_AGAIN,
+                at_ns=later.started_ns,
+                payment=payment,
+                attempt=attempt,
+                operation="capture",
+                target=callee,
+                detail=f"{len(triggers)} keys",
+            )
+
+
+def _is_capture(request: ObservedRequest) -> bool:
+    operation = operation_of(request)
+    # A link that refuses one by the state of its object has only looked at it.
+    return operation == "capture" or (operation == "query" and named_by_path(request) == "capture")
+
+
+def _authorisation(request: ObservedRequest) -> tuple[str, int]:
+    return request.callee, request.received.attempt if request.received is not None else 1
+
+
+def _triggers(captures: Sequence[ObservedRequest]) -> list[ObservedRequest]:
+    """The first request of each capture that the service wanted; in the order of their starts."""
+    first: list[ObservedRequest] = []
+    last: list[ObservedRequest] = []
+    for request in captures:
+        for number, before in enumerate(last):
+            is_over = before.ended_ns <= request.started_ns
+            if (request.key and request.key == before.key) or (
+                is_over and not result_of(before)[0].worked
+            ):
+                last[number] = request
+                break
+        else:
+            first.append(request)
+            last.append(request)
+    return first
+
+
+def _booked(store: RunStore, payment: str, link: str, attempt: int) -> int:
+    """How many captures of an attempt stand in a link's book."""
+    rows = store.select(
+        "SELECT COUNT(DISTINCT item) FROM movement "
+        "WHERE payment = ? AND link = ? AND attempt = ? AND kind = ?",
+        (payment, link, attempt, MovementKind.CAPTURED.value),
+    )
+    return int(next(iter(rows))[0])

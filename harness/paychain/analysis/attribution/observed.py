@@ -18,7 +18,7 @@ import msgspec
 
 from paychain.analysis.store.store import RunStore
 from paychain.payments.attribution import AttributedBy
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import TRACED, Exchange, ReceivedRequest
 
 JOINED = "observed"  # the table of pairs: an exchange and a link's record, by their rows
 BATCH = 10_000  # pairs written at once
@@ -29,6 +29,11 @@ class ObservedRequest(NamedTuple):
 
     exchange: Exchange | None
     received: ReceivedRequest | None
+
+    @property
+    def is_traced(self) -> bool:
+        """The caller's side is what the service's own trace says of it."""
+        return self.exchange is not None and self.exchange.connection == TRACED
 
     @property
     def payment(self) -> str:
@@ -100,7 +105,9 @@ def join(store: RunStore) -> None:
     """Pair what the engine and the links recorded. Once, when all of it is in the store."""
     store.create_table(JOINED, ("exchange", "received"))
     sent = store.select(
-        "SELECT started_ns, 0, rowid, hop, port FROM exchange ORDER BY started_ns", ()
+        "SELECT started_ns, 0, rowid, hop, port FROM exchange WHERE connection != ? "
+        "ORDER BY started_ns",
+        (TRACED,),
     )
     came = store.select(
         "SELECT started_ns, 1, rowid, link, port FROM received ORDER BY started_ns", ()

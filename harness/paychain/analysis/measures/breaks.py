@@ -18,8 +18,9 @@ from paychain.analysis.measures.measure import MeasuredRun, measure
 from paychain.analysis.measures.measures import Break
 from paychain.analysis.measures.phases import touched
 from paychain.analysis.measures.recovery import faults
-from paychain.payments.journal import ASIDE, Decision, HopRecord
+from paychain.payments.journal import ASIDE, Decision, DecisionKind, HopRecord
 
+_ABSORBED = GOES_ON | {DecisionKind.LEFT_OUT}
 EXAMPLES = 5  # payment ids listed for each break
 UNEXPLAINED = "unexplained"
 
@@ -49,7 +50,7 @@ def failed_ends(hops: Sequence[HopRecord], decisions: Sequence[Decision] = ()) -
     """The failed hops of a payment that have no failed hop below them, the last attempt last.
 
     A hop does not count when a later try of the same call worked, or when its caller went on
-    without it (skip, exemption, stand-in): then it did not fail the payment.
+    without it (skip, exemption, stand-in) or never waited for it: then it did not fail the payment.
     """
     by_span = {hop.span: hop for hop in hops}
     worked_at_ns: dict[tuple[str, str, str], int] = {}  # latest start that worked, by call
@@ -58,7 +59,7 @@ def failed_ends(hops: Sequence[HopRecord], decisions: Sequence[Decision] = ()) -
             call = (hop.parent, hop.caller, hop.operation)
             worked_at_ns[call] = max(worked_at_ns.get(call, hop.started_ns), hop.started_ns)
     went_on = {
-        (decision.link, decision.operation) for decision in decisions if decision.kind in GOES_ON
+        (decision.link, decision.operation) for decision in decisions if decision.kind in _ABSORBED
     }
 
     def is_absorbed(hop: HopRecord) -> bool:

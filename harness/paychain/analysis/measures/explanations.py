@@ -40,6 +40,8 @@ class Explanations:
     def _requests(self) -> dict[tuple[str, str, str], list[int]]:
         """When an in-link fault made requests fail."""
         failing = {fault.id for fault in self._experiment.faults if fault.parameters.fails_calls}
+        for script in self._experiment.scripts:
+            failing |= script.failing_steps()
         met: dict[tuple[str, str, str], list[int]] = defaultdict(list)
         if failing:
             for hit in self._store.decisions(DecisionKind.FAULT_HIT):

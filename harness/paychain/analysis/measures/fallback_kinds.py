@@ -7,12 +7,6 @@ from dataclasses import dataclass
 from paychain.model.fallbacks import STEPS
 from paychain.payments.journal import DecisionKind
 
-_LACKING = {
-    "screen": "fraud screening",
-    "authenticate": "authentication",
-    "tokenise": "tokenisation",
-}
-
 
 @dataclass(frozen=True)
 class FallbackKind:
@@ -21,9 +15,9 @@ class FallbackKind:
     stands_in: bool  # it takes the primary's place, so that there is a way back to the primary
     risk: str = ""  # what an approval by it lacks; {lacking} is what the call would have given
 
-    def risk_of(self, operation: str) -> str:
+    def risk_of(self, lacking: str) -> str:
         """The risk in words: `approved without authentication`."""
-        return self.risk.format(lacking=_LACKING.get(operation, operation))
+        return self.risk.format(lacking=lacking)
 
 
 # Sending again is the call's own policy; every other fallback is a step that a chain declares.

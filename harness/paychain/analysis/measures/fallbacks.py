@@ -33,7 +33,9 @@ from paychain.analysis.measures.success_series import (
     numbers_and_reasons,
 )
 from paychain.analysis.store.queries import FallbackUse, fallback_uses, primary_cells
+from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
+from paychain.model.third_parties import lacking
 from paychain.model.tolerance import Limit
 from paychain.payments.journal import DecisionKind
 
@@ -114,6 +116,7 @@ class _Tally:
 class _Against:
     """What every fallback of a run is measured against."""
 
+    chain: Chain
     faults: Sequence[FaultRun]
     before: Phase  # its latencies are the baseline
     success: SuccessSeries  # technical success over the run
@@ -126,6 +129,7 @@ def fallbacks(run: MeasuredRun) -> list[FallbackMeasure]:
     """Every fallback that was used, in the order of link, operation, kind and target."""
     (before,) = (phase for phase in run[phases] if phase.kind == "before")
     against = _Against(
+        chain=run.chain,
         faults=run[faults],
         before=before,
         success=run[success],
@@ -211,7 +215,7 @@ def _measure(
         failback_s=numbers.get("failback_s"),
         first_use_s=tally.first_use_s,
         payments=tally.payments,
-        risk=facts.risk_of(fallback.operation),
+        risk=facts.risk_of(lacking(against.chain, fallback.link, fallback.operation)),
         responses=responses,
         absent=absent,
     )

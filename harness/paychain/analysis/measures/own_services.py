@@ -26,6 +26,7 @@ from paychain.declaration.quantity import count
 from paychain.model.operations import MONEY
 from paychain.model.own_services import observed_hops
 from paychain.payments.attribution import UNKNOWN, WAYS
+from paychain.payments.exchanges import TRACED
 from paychain.payments.journal import DecisionKind, EngineEvent
 from paychain.payments.outcome import HopResult
 
@@ -40,7 +41,8 @@ class ObservedCall(msgspec.Struct, kw_only=True, frozen=True):
 
     service: str
     link: str
-    seen_by: str  # "engine and link", "engine", "link": whose view of the hop there is
+    # Whose view of the hop there is: "engine", "link", "trace", joined by "and".
+    seen_by: str
     requests: int
     payments: int
     authorisations: int
@@ -173,8 +175,12 @@ def _count(asked: _Asked, request: ObservedRequest, start_s: float, *, is_known:
     asked.requests += 1
     asked.sees.update(
         name
-        for name, view in (("engine", request.exchange), ("link", request.received))
-        if view is not None
+        for name, is_there in (
+            ("engine", request.exchange is not None and not request.is_traced),
+            ("link", request.received is not None),
+            ("trace", request.is_traced),
+        )
+        if is_there
     )
     is_authorisation = operation_of(request) == "authorise"
     asked.authorisations += is_authorisation
@@ -229,7 +235,8 @@ def _connections(run: MeasuredRun) -> tuple[Counter[str], Counter[str]]:
     )
     connections: Counter[str] = Counter()
     for hop, n in run.store.select(
-        "SELECT hop, COUNT(DISTINCT connection) FROM exchange GROUP BY hop", ()
+        "SELECT hop, COUNT(DISTINCT connection) FROM exchange WHERE connection != ? GROUP BY hop",
+        (TRACED,),
     ):
         connections[hop] = n
     return unreadable, connections

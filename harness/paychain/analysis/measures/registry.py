@@ -13,6 +13,7 @@ from paychain.analysis.measures.own_services import own_services
 from paychain.analysis.measures.payments import phases
 from paychain.analysis.measures.recovery import faults, recovery
 from paychain.analysis.measures.risks import risks
+from paychain.analysis.measures.scripts import scripts
 from paychain.analysis.measures.stalls import stalls
 from paychain.analysis.measures.timeline import seconds
 
@@ -29,4 +30,5 @@ MEASURES: tuple[Measure[Any], ...] = (
     seconds,
     stalls,
     own_services,
+    scripts,
 )

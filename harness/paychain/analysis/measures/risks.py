@@ -9,11 +9,12 @@ from paychain.analysis.measures.measure import MeasuredRun, measure
 from paychain.analysis.measures.measures import Risk
 from paychain.analysis.measures.payments import phases
 from paychain.analysis.store.queries import approved_by
+from paychain.model.third_parties import lacking
 from paychain.payments.journal import DecisionKind
 
 # What no fallback does, and an approval after it lacks something all the same.
 _OTHERS = {
-    DecisionKind.AUTHENTICATION_LOST: FALLBACKS[DecisionKind.SKIP].risk_of("authenticate"),
+    DecisionKind.AUTHENTICATION_LOST: FALLBACKS[DecisionKind.SKIP].risk_of("authentication"),
     DecisionKind.REPEATED_WITHOUT_KEY: "approved after a repeat without an idempotency key",
 }
 
@@ -32,7 +33,8 @@ def risks(run: MeasuredRun) -> list[Risk]:
     for link, operation, kind, payments, amount in approved_by(run.store, risky):
         facts = FALLBACKS.get(DecisionKind(kind))
         other = _OTHERS.get(DecisionKind(kind), "")
-        text = facts.risk_of(operation) if facts is not None else other
+        lacks = lacking(run.chain, link, operation)
+        text = facts.risk_of(lacks) if facts is not None else other
         cell = found[f"{link}.{operation}", text]
         cell[0] += payments
         cell[1] += amount

@@ -12,6 +12,7 @@ from paychain.model.fallbacks.stand_in import StandIn, StandInLimits
 from paychain.model.fallbacks.step import GoOn
 from paychain.model.policy import Call
 from paychain.model.roles import ROLES, RoleFacts
+from paychain.model.third_parties import closed_calls, lacking
 from paychain.payments.journal import DecisionKind
 from paychain.payments.money import to_minor
 from paychain.payments.rules.rule import Needs
@@ -39,7 +40,9 @@ class Parties:
     `creditors` pay merchants: the links that merchants authorise at. `presented_to`: who counts as
     the scheme that an instrument is presented to. `limits` are by link, operation and decision,
     `overcapture` by link: see `model.book_limits`. `tenders`: calls that authorise a payment in
-    parts, by the merchant's link. `without_book`: own services keep no book of ours.
+    parts, by the merchant's link. `closed`: by link, the calls that must fail closed with what each
+    gives; how own services treat theirs is not judged. `without_book`: own services keep no book of
+    ours.
     `has`: what some rules need. `has_accounts`: merchants are booked by the names of their accounts
     at a provider. `funding`: what payouts are paid from, by link, in minor units.
     """
@@ -54,6 +57,7 @@ class Parties:
     overcapture: dict[str, float]
     tenders: dict[str, Call]
     currency: str
+    closed: dict[str, dict[str, str]] = field(default_factory=dict)
     without_book: frozenset[str] = frozenset()
     has: frozenset[Needs] = frozenset({""})
     funding: Mapping[str, int] = field(default_factory=dict)
@@ -92,6 +96,7 @@ class Parties:
             overcapture={name: overcapture(chain, name) or 0.0 for name in chain.links},
             tenders={name: call for name, call in calls.items() if call and call.tenders},
             currency=chain.currency,
+            closed=_closed(chain),
             without_book=frozenset(chain.own_services()),
             has=_what_there_is(chain),
             funding={
@@ -108,11 +113,23 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
     found: set[Needs] = {""}
     if chain.own_services():
         found.add("own service")
+    if _closed(chain):
+        found.add("closed call")
     if any(link.books is not None for link in chain.links.values()):
         found.add("books")
     if chain.network:
         found.add("ledger")
     return frozenset(found)
+
+
+def _closed(chain: Chain) -> dict[str, dict[str, str]]:
+    """The calls of mocks that must fail closed."""
+    mocks = (name for name, link in chain.links.items() if link.service is None)
+    calls = {
+        link: {name: lacking(chain, link, name) for name in closed_calls(chain, link)}
+        for link in mocks
+    }
+    return {link: closed for link, closed in calls.items() if closed}
 
 
 def _limits(chain: Chain) -> dict[tuple[str, str, DecisionKind], FallbackLimit]:

@@ -23,11 +23,12 @@ from paychain.payments.journal import (
     PaymentRecord,
 )
 from paychain.payments.money import parts_of, to_minor, written
-from paychain.payments.outcome import HopResult, Outcome
+from paychain.payments.outcome import Outcome
 from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled, StoodIn, authorisations
 from paychain.payments.rules.follow_ups import follow_ups
 from paychain.payments.rules.on_chain import Funded, funded_by, on_chain
 from paychain.payments.rules.own_traces import (
+    captured_again,
     lost_webhooks,
     merchants_book,
     reused_keys,
@@ -35,6 +36,7 @@ from paychain.payments.rules.own_traces import (
 )
 from paychain.payments.rules.traces import (
     approved_by,
+    opened,
     presentations,
     renamed,
     unauthenticated,
@@ -169,13 +171,9 @@ def reconcile(
             settling=parties.settling,
             is_known=False,
         )
-    approvals = [
-        hop
-        for hop in story.hops
-        if hop.operation == "authorise" and hop.result is HopResult.APPROVED
-    ]
+    calls = [hop for hop in story.hops if hop.operation == "authorise"]
     for entry in found:
-        path = list(approved_by(entry, approvals))
+        path = list(approved_by(entry, calls))
         links = {link for hop in path for link in (hop.caller, hop.callee)}
         entry.path = frozenset(links - parties.without_book)
         entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in path)
@@ -203,6 +201,7 @@ def reconcile(
         presentations=presentations(customer, story.hops, parties.presented_to),
         unresolved=list(unresolved(story.hops, story.decisions)),
         unauthenticated=list(unauthenticated(story.hops)),
+        opened=list(opened(story.hops, story.decisions, parties.closed)) if parties.closed else (),
         follow_ups=follow_ups(story.decisions),
         stood_in=list(_stood_in(story, parties, order or {})) if parties.stand_in else (),
         beyond_limits=list(_beyond_limits(story, parties, customer.amount_minor))
@@ -219,6 +218,7 @@ def _of_own_services(story: Story, parties: Parties) -> dict[str, Any]:
     """What only a payment at the user's own services has."""
     return {
         "book": merchants_book(story.decisions),
+        "captured_again": list(captured_again(story.decisions)),
         "reused_keys": list(reused_keys(story.decisions)),
         "unsigned_webhooks": list(unsigned_webhooks(story.hops, story.decisions)),
         "lost_webhooks": list(lost_webhooks(story.decisions, parties.without_book)),

@@ -311,6 +311,10 @@ class RunStore(Meta):
             marks = ", ".join("?" * len(rows[0]))
             self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
 
+    def set_column(self, table: str, name: str, values: Sequence[tuple[Any, int]]) -> None:
+        """Set a column of such a table. `values`: each with the number of its row."""
+        self._db.executemany(f"UPDATE {table} SET {name} = ? WHERE rowid = ?", values)
+
     def begin(self, times: Times) -> None:
         """The load begins: records are added up by seconds and phases from here on.
 

@@ -21,6 +21,7 @@ from paychain.load.traffic.books import (
 from paychain.model.chain import Chain
 from paychain.model.paid_at import books_at
 from paychain.payments.journal import Decision
+from paychain.processes.children import without_secrets
 from paychain.wire.client import HttpPool
 from paychain.wire.http import WireError
 
@@ -80,7 +81,7 @@ class BooksRead:
             done = subprocess.run(  # noqa: S603  (the user's own command, as the chain declares it)
                 words,
                 cwd=self._home / (service.cwd if service is not None else "."),
-                env={**os.environ, "PAYCHAIN_RUN": self._id_prefix},
+                env={**without_secrets(os.environ), "PAYCHAIN_RUN": self._id_prefix},
                 capture_output=True,
                 timeout=COMMAND_S,
                 check=False,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import suppress
 from pathlib import Path
 
 from paychain.environment.own import groups
-from paychain.processes.children import python_file
+from paychain.processes.children import python_file, without_secrets
 
 ENDS_WITHIN_S = 5.0
 
@@ -31,6 +32,7 @@ class Guard:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                env=without_secrets(os.environ),
             )
         self._write(f"+{group} {mark}\n")
 

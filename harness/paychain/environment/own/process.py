@@ -25,7 +25,7 @@ from paychain.environment.own.readiness import POLL_S, Sign
 from paychain.environment.own.variables import Addresses
 from paychain.model.service import OwnService
 from paychain.payments.cards import masked
-from paychain.payments.errors import UserError
+from paychain.payments.errors import UserError, one_line
 from paychain.processes.children import python_module, reap
 
 STOP_POLL_S = 0.05
@@ -37,7 +37,13 @@ TAIL_BYTES = 64_000  # holds LAST_LINES lines of any sane length
 
 
 class NotStarted(UserError):
-    """An own service could not be started: nothing was run."""
+    """An own service could not be started: nothing was run. `what` may hold its last lines."""
+
+    is_one_line = False
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        lines = "\n".join(one_line(line) for line in what.split("\n"))
+        super().__init__(lines, where=one_line(where), hint=one_line(hint))
 
 
 @dataclass(frozen=True, kw_only=True)

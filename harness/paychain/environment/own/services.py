@@ -23,12 +23,14 @@ from paychain.environment.own.variables import (
     Address,
     Addresses,
     near_ends,
+    telemetry,
     variables,
     webhook_secrets,
 )
 from paychain.model.chain import Chain, Hop
 from paychain.model.loading import Loaded
 from paychain.model.service import OwnService
+from paychain.payments.errors import without_passwords
 from paychain.processes.loopback import LOOPBACK
 
 LOGS = "logs"  # folder of their output, below the chain's
@@ -61,6 +63,7 @@ class OwnServices:
         self._now_ns = now_ns
         self._by_hand = by_hand
         self._tls: TlsEnds = NO_TLS
+        self._traces_url = ""
         self._run = secrets.token_hex(4)
         self._guard = Guard()
         self._reserved: dict[str, socket.socket] = {}
@@ -89,9 +92,14 @@ class OwnServices:
         service = self._chain.own_services().get(hop.caller)
         return service.ports.get(hop.callee, 0) if service is not None else 0
 
-    def start(self, hops: Mapping[str, Address], ends: TlsEnds = NO_TLS) -> None:
-        """Start each and wait until it is ready. `hops`: the near end of each hop."""
-        self._tls = ends
+    def start(
+        self, hops: Mapping[str, Address], ends: TlsEnds = NO_TLS, traces_url: str = ""
+    ) -> None:
+        """Start each and wait until it is ready.
+
+        `hops`: the near end of each hop; `traces_url`: where traces are received.
+        """
+        self._tls, self._traces_url = ends, traces_url
         if self._at:
             self._logs.mkdir(exist_ok=True)
         for name in _callees_first(self._chain):
@@ -144,9 +152,14 @@ class OwnServices:
     def variables(self, hops: Mapping[str, Address]) -> dict[str, dict[str, str]]:
         """The variables of each service, for somebody who starts it by hand."""
         return {
-            name: variables(self._chain, name, self.addresses(name, hops))
+            name: self._telemetry(name) | variables(self._chain, name, self.addresses(name, hops))
             for name in self._chain.own_services()
         }
+
+    def _telemetry(self, name: str) -> dict[str, str]:
+        """The variables of a traced service; those of the user's own come before them."""
+        is_traced = self._chain.own_services()[name].telemetry
+        return telemetry(name, self._traces_url) if is_traced else {}
 
     def facts(self) -> list[ServiceFacts]:
         """What a result reports of each."""
@@ -154,7 +167,7 @@ class OwnServices:
         return [
             ServiceFacts(
                 name=name,
-                form=service.form,
+                form=without_passwords(service.form),
                 log=f"{self._shown_logs}/{name}.log" if service.is_started else "",
                 failures=failures.get(name, []),
             )
@@ -178,6 +191,7 @@ class OwnServices:
     def _start(self, name: str, service: OwnService, addresses: Addresses) -> None:
         environment = {
             **_DEFAULTS,
+            **self._telemetry(name),
             **{key: value for key, value in os.environ.items() if not key.startswith(_OURS)},
             **_without_proxies(os.environ),
             **variables(self._chain, name, addresses),

@@ -86,6 +86,20 @@ def variables(chain: Chain, link: str, addresses: Addresses) -> dict[str, str]:
     return found | {name: addresses.filled(value) for name, value in service.env.items()}
 
 
+def telemetry(link: str, url: str) -> dict[str, str]:
+    """The variables by which OpenTelemetry's SDKs send traces to `url`, and nothing else."""
+    return {
+        "OTEL_SERVICE_NAME": link,
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_PROPAGATORS": "tracecontext,baggage",
+        "OTEL_BSP_SCHEDULE_DELAY": "300",  # ms: a run waits for no longer
+    }
+
+
 def _upper(name: str) -> str:
     """`PROCESSOR_A` for `processor-a`."""
     return name.upper().replace("-", "_")

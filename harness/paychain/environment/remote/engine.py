@@ -1,7 +1,7 @@
 """The fault engine of a waiting machine.
 
-Its API listens on loopback there and needs no proof. So a run sends its calls with a proof to the
-waiting process, which forwards them.
+Its API listens on loopback there and asks for a token that only the waiting process has. So a run
+sends its calls with a proof to that process, which forwards them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from paychain.engine import engine as engines
 from paychain.engine.ability import EMBEDDED
 from paychain.engine.control import CALL_S, WEDGED
 from paychain.processes.children import Children
+from paychain.processes.tokens import bearer, new_token
 from paychain.wire.client import HttpPool
 from paychain.wire.http import HttpRequest, HttpResponse, WireError, json_response
 
@@ -26,11 +27,14 @@ class PlacedEngine:
     def __init__(self, folder: Path) -> None:
         self._children = Children(folder)
         self._pool: HttpPool | None = None
+        self._headers: dict[str, str] = {}
 
     async def start(self, seed: int) -> None:
         """It is ready when this returns. Raises UserError."""
         self._children.folder.mkdir(exist_ok=True)
-        engine = await asyncio.to_thread(engines.start, EMBEDDED, self._children, seed)
+        token = new_token()
+        engine = await asyncio.to_thread(engines.start, EMBEDDED, self._children, seed, None, token)
+        self._headers = {"authorization": bearer(token)}
         engine.control.close()
         where = urlsplit(engine.control.url)
         assert where.hostname is not None
@@ -42,7 +46,9 @@ class PlacedEngine:
         assert self._pool is not None
         target = http.target.removeprefix(PATH)
         try:
-            answer = await self._pool.request(http.method, target, http.body, timeout_s=CALL_S)
+            answer = await self._pool.request(
+                http.method, target, http.body, headers=self._headers, timeout_s=CALL_S
+            )
         except WireError as error:
             reason = {"error": f"no answer ({type(error).__name__})"}
             return json_response(WEDGED, reason)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections import deque
+from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate, islice
@@ -14,7 +13,9 @@ from faker import Faker
 
 from paychain.load.traffic.plan import LoadPlan, MerchantPlan
 from paychain.load.traffic.schedule import moments, second_s
+from paychain.load.traffic.scripted import script_of, second_press
 from paychain.load.traffic.unique_amounts import Drawn, UniqueAmounts
+from paychain.model.scripts import Script, encode_script
 from paychain.payments.cards import TEST_CARDS, Card
 from paychain.payments.chance import draw, log_normal
 from paychain.payments.instrument import Instrument, published
@@ -43,6 +44,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""  # "": its own
     nth: int = 1  # payment of its order; the second payer's begin after SECOND_PAYER
     order_minor: int = 0
+    script: str = ""  # the failure script that it follows, as `encode_script` writes it
 
 
 class Purchases:
@@ -52,6 +54,7 @@ class Purchases:
         self._plan = plan
         self._merchants = plan.merchants or _invented(plan.seed)
         self._until = list(accumulate(merchant.share for merchant in self._merchants))
+        self._has_orders = plan.has_orders
         self._unique = UniqueAmounts(self._drawn) if plan.unique_amounts else None
 
     def arrival(self, number: int, at_s: float, entry: int | None = None) -> Arrival:
@@ -62,20 +65,25 @@ class Purchases:
         plan = self._plan
         merchant = self._merchant(number)
         payment = f"{plan.id_prefix}{number:07d}"
+        amount_minor = (
+            self._amount_minor(number, merchant)
+            if self._unique is None
+            else self._unique.of(number)
+        )
+        instrument = self._instrument(number)
         return Arrival(
             number=number,
             at_s=at_s,
             payment=payment,
-            amount_minor=self._amount_minor(number, merchant)
-            if self._unique is None
-            else self._unique.of(number),
-            instrument=self._instrument(number),
+            amount_minor=amount_minor,
+            instrument=instrument,
             merchant=(
                 plan.recorded_merchants[number] if plan.recorded_merchants else merchant.name
             ),
             warm_up=at_s < plan.warm_up_s,
             entry=self._entry(number) if entry is None else entry,
-            order=payment if plan.has_orders else "",
+            order=payment if self._has_orders else "",
+            script=script_of(plan, number, amount_minor, instrument.masked),
         )
 
     def _entry(self, number: int) -> int:
@@ -123,7 +131,7 @@ def again(arrival: Arrival) -> Arrival:
     )
 
 
-def _second(arrival: Arrival, at_s: float, *, same_key: bool) -> Arrival:
+def second(arrival: Arrival, at_s: float, *, same_key: bool) -> Arrival:
     """The payment of whoever pays the same order, too: `p0000012b`."""
     return msgspec.structs.replace(
         arrival,
@@ -134,20 +142,39 @@ def _second(arrival: Arrival, at_s: float, *, same_key: bool) -> Arrival:
     )
 
 
+def under_script(arrival: Arrival, script: Script | None) -> list[Arrival]:
+    """The payments of a customer who follows a script: two, where the button is pressed twice."""
+    if script is None:
+        return [arrival]
+    text = encode_script(script)
+    order = arrival.payment if script.pays_again else arrival.order
+    first = msgspec.structs.replace(arrival, script=text, order=order)
+    pressed = second_press(text)
+    if pressed is None:
+        return [first]
+    return [first, second(first, first.at_s + pressed.after, same_key=pressed.key == "same")]
+
+
 def arrivals(plan: LoadPlan) -> Iterator[Arrival]:
     """Every arrival of the plan's share in the order of their times.
 
     The n-th order belongs to share n modulo `shares`; so do all of its payments.
     """
-    waiting: deque[Arrival] = deque()  # second payments, each one gap after its first
+    waiting: list[Arrival] = []  # second payments, in the order of their times
     for arrival in _first_payments(plan):
         while waiting and waiting[0].at_s <= arrival.at_s:
-            yield waiting.popleft()
+            yield waiting.pop(0)
         yield arrival
-        again_s = second_s(plan, arrival.number, arrival.at_s)
+        again_s = second_s(plan, arrival.number, arrival.at_s, arrival.script)
         if again_s is not None:
-            waiting.append(_second(arrival, again_s, same_key=plan.twice_same_key))
+            pressed = second_press(arrival.script)
+            same_key = plan.twice_same_key if pressed is None else pressed.key == "same"
+            insort(waiting, second(arrival, again_s, same_key=same_key), key=_at_s)
     yield from waiting
+
+
+def _at_s(arrival: Arrival) -> float:
+    return arrival.at_s
 
 
 def _first_payments(plan: LoadPlan) -> Iterator[Arrival]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from paychain.load.traffic.arrivals import SECOND_PAYER, Arrival, again
 from paychain.load.traffic.exchange import Try
 from paychain.load.traffic.plan import LoadPlan
+from paychain.load.traffic.scripted import plan_under
 from paychain.model.chain import CUSTOMER, ENTRY_OPERATION
 from paychain.payments.chance import draw
 from paychain.payments.journal import HopRecord, PaymentRecord
@@ -186,6 +187,7 @@ class CustomerPayment:
         wanted_ns: int | None = None,
     ) -> None:
         """`wanted_ns`: when the customer began to want the order, where that was before."""
+        plan = plan_under(plan, arrival.script)
         self._wanted_ns = intended_ns if wanted_ns is None else wanted_ns
         self.retry_ns: int | None = None  # None: the customer knows, or has given up
         self._leaves_ns = leaves_at_ns(plan, arrival, self._wanted_ns)  # None: stays

@@ -12,6 +12,7 @@ from paychain.model.experiment import Experiment
 from paychain.model.load import Amounts
 from paychain.model.loading import Loaded
 from paychain.model.paid_at import template_at
+from paychain.model.scripts import decode_script, encode_script
 from paychain.payments.money import to_minor
 from paychain.protocol.pays.template import PaysTemplate
 
@@ -84,19 +85,22 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     returns_after_s: float | None = None  # after leaving; None: never
     id_prefix: str = "p"  # of every payment's id: with an own service, unique to the run
     unique_amounts: bool = False  # so that an amount alone shows whose request it is
+    scripts: tuple[str, ...] = ()  # failure scripts, as `encode_script` writes them
 
     @property
     def has_orders(self) -> bool:
         """An order may be paid by more than one payment."""
-        return self.twice_share > 0 or not self.retry_same_key
+        is_declared = self.twice_share > 0 or not self.retry_same_key
+        return is_declared or any(decode_script(text).pays_again for text in self.scripts)
 
     @property
     def longest_s(self) -> float:
         """How long after its intended start the last record of a payment comes."""
-        if not self.leaves_share or self.returns_after_s is None:
-            return self.deadline_s
+        away_s = [decode_script(text).away_s for text in self.scripts]
+        if self.leaves_share and self.returns_after_s is not None:
+            away_s.append(self.leaves_after_s + self.returns_after_s)
         # Who comes back waits there as long as anybody.
-        return self.leaves_after_s + self.returns_after_s + self.deadline_s
+        return max(away_s, default=0.0) + self.deadline_s
 
     def reached_at(self, urls: Mapping[str, str], epoch_ns: int) -> LoadPlan:
         """The same, with where customers reach each entry and when the run began."""
@@ -215,6 +219,7 @@ def load_plan(
         twice_share=twice.share if twice else 0.0,
         twice_gap_s=twice.gap if twice else 0.0,
         twice_same_key=twice is not None and twice.key == "same",
+        scripts=tuple(map(encode_script, experiment.scripts)),
     )
 
 

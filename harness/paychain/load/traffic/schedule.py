@@ -9,6 +9,8 @@ from math import log, sqrt
 from typing import NamedTuple
 
 from paychain.load.traffic.plan import LoadPlan
+from paychain.load.traffic.scripted import script_of, second_press
+from paychain.model.scripts import decode_script, is_by_purchase
 from paychain.payments.chance import draw
 
 Corners = tuple[tuple[float, float], ...]
@@ -79,14 +81,31 @@ def count(plan: LoadPlan) -> int | None:
     None where that depends on the answers: users wait for them, and customers who get none may
     order again.
     """
-    if plan.users or not plan.retry_same_key:
+    scripts = list(map(decode_script, plan.scripts))
+    retries = [script.customer("retry") for script in scripts]
+    is_retried = any(retry is not None and retry.key == "new" for retry in retries)
+    if plan.users or not plan.retry_same_key or is_retried:
+        return None
+    # Whether a magic amount or card picks a payment shows only once it is drawn.
+    is_pressed = any(script.customer("presses_twice") is not None for script in scripts)
+    if is_pressed and any(map(is_by_purchase, scripts)):
         return None
     orders = islice(enumerate(moments(plan)), plan.share, None, plan.shares)
-    return sum(1 + (second_s(plan, number, at_s) is not None) for number, (at_s, _) in orders)
+    return sum(
+        1 + (second_s(plan, number, at_s, script_of(plan, number)) is not None)
+        for number, (at_s, _) in orders
+    )
 
 
-def second_s(plan: LoadPlan, number: int, at_s: float) -> float | None:
-    """When an order that is first paid at `at_s` is paid once more; None when it is not."""
+def second_s(plan: LoadPlan, number: int, at_s: float, script: str = "") -> float | None:
+    """When an order that is first paid at `at_s` is paid once more; None when it is not.
+
+    `script`: what its customer follows; a second press of it goes before the load's own.
+    """
+    pressed = second_press(script)
+    if pressed is not None:
+        pressed_s = at_s + pressed.after
+        return pressed_s if pressed_s < plan.lasts_s else None
     again_s = at_s + plan.twice_gap_s
     if not plan.twice_share or again_s >= plan.lasts_s:
         return None

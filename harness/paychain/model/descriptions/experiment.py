@@ -19,6 +19,7 @@ EXPERIMENT: dict[str, dict[str, str]] = {
         "the chain's own time without it.",
         "load": "Which payments arrive, and for how long.",
         "faults": "What is injected, and when.",
+        "scripts": "What single payments meet, request by request.",
         "tolerances": "The limits that decide whether the run passes; {} judges by the money rules "
         "alone.",
         "stop_when": "Conditions that end the run early, such as technical_success < 20% for 10s.",

@@ -18,7 +18,7 @@ POLICIES: dict[str, dict[str, str]] = {
         "bulkhead": "Limit how many calls are under way at once.",
         "hedge": "Send a second request when the first is slow.",
         "on_unknown": "What follows a request without an answer: reverse, query or resend it, or "
-        "leave it as it is.",
+        "leave it as it is. A payment provider (a link with its dialect) reverses by default.",
         "query": "How an unknown outcome is queried (on_unknown: query).",
         "reversal": "How an unknown outcome is reversed (on_unknown: reverse).",
         "fallback": "What to do instead when the call fails, the first step that can be used.",
@@ -102,6 +102,9 @@ POLICIES: dict[str, dict[str, str]] = {
         "ranges": "First digits of card numbers, such as 4000-4099; all without it.",
     },
     "Skip": {"skip": "Go on without the call's answer."},
+    "SkipLimits": {"up_to": "For payments up to this amount; any amount without it."},
+    "LastKnown": {"last_known": "Go on with the last answer, if it is not older than this."},
+    "Default": {"default": "Go on with this value of the link's own; it stands in no answer."},
     "Exempt": {"exempt": "Go on without authentication, and say so."},
     "Limit": {"up_to": "For payments up to this amount."},
     "StandIn": {"stand_in": "Decide in place of the target, within limits, and advise it later."},

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 from pydantic import BeforeValidator, Discriminator, Tag
 
 from paychain.model.fallbacks.decline import DeclineWith
+from paychain.model.fallbacks.default import Default
 from paychain.model.fallbacks.exempt import Exempt
 from paychain.model.fallbacks.failover import FailoverTo
+from paychain.model.fallbacks.last_known import LastKnown
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.skip import Skip
 from paychain.model.fallbacks.split import Split
@@ -22,6 +24,8 @@ STEPS: dict[str, type[Step]] = {
     "split": Split,
     "skip": Skip,
     "exempt": Exempt,
+    "last_known": LastKnown,
+    "default": Default,
     "stand_in": StandIn,
     "queue": Queue,
     "decline": DeclineWith,

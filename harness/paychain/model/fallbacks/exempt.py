@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from paychain.model.fallbacks.step import GoOn, Limit
 from paychain.payments.journal import DecisionKind
 
@@ -17,9 +19,9 @@ class Exempt(GoOn):
     exempt: Limit
 
     @property
-    def limit(self) -> Limit:
-        """Up to which amount."""
-        return self.exempt
+    def largest(self) -> Decimal:
+        """Its limit."""
+        return self.exempt.up_to
 
     @property
     def words(self) -> str:

@@ -79,20 +79,17 @@ class Limit(Declared):
 class GoOn(LocalStep):
     """The payment goes on without the call's answer, up to an amount.
 
-    `marks`: how the role that made the call learns of it, a field of `CallEnd`.
+    `marks`: how the role that made the call learns of it, a field of `CallEnd`. `lasts`: it serves
+    for as long as the call fails, not only for a while.
     """
 
     marks: ClassVar[Literal["is_skipped", "is_exempt"]] = "is_skipped"
-
-    @property
-    def limit(self) -> Limit:
-        """Up to which amount."""
-        raise NotImplementedError  # each step has its own
+    lasts: ClassVar[bool] = True
 
     @property
     def largest(self) -> Decimal:
-        """Its limit."""
-        return self.limit.up_to
+        """Any payment, unless the step has a limit."""
+        return ANY_AMOUNT
 
 
 class AnswerInstead(LocalStep):

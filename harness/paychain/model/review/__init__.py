@@ -24,13 +24,14 @@ from paychain.model.review import (
     overload,
     providers,
     reversals,
+    third_parties,
     times,
     webhooks,
 )
 from paychain.model.review.claims import as_claimed, of_own_services
 from paychain.model.review.dialects import dialect_not_declared
 from paychain.model.review.finding import Found, ReviewFinding, name_of
-from paychain.model.review.remedy import Change, Remedy
+from paychain.model.review.remedy import Change, Remedy, dotted
 
 __all__ = ["ReviewFinding", "remedy_in", "review", "stale_accepts"]
 _OF_CHAIN = (
@@ -65,6 +66,8 @@ _OF_CHAIN = (
     times.call_without_policy,
     follow_ups.authentication_not_portable,
     providers.shared_providers,
+    third_parties.opened_calls,
+    third_parties.third_parties_in_the_way,
     providers.single_links,
     providers.single_providers,
 )
@@ -98,10 +101,13 @@ def review(
 
 def remedy_in(loaded: Loaded[Chain] | Loaded[Experiment], change: Change) -> Remedy:
     """A change with its place in a file."""
+    path = change.path
+    if isinstance(loaded.model, Chain):
+        path = loaded.model.path_in_file(path)
     return Remedy(
         file=str(loaded.path),
-        line=loaded.document.place(change.path)[0],
-        key=change.key,
+        line=loaded.document.place(path)[0],
+        key=dotted(path),
         value=change.written,
         action=change.action,
     )
@@ -132,6 +138,9 @@ def _placed(
         for item in loaded.model.accepts
         if (item.finding, item.at) == (finding.kind, name_of(finding.subject))
     )
+    path = finding.path
+    if is_in_chain:
+        path = loaded.model.path_in_file(path)
     # A remedy is in the chain even where the experiment shows the weakness, unless the experiment
     # itself is what has to change.
     remedied = file if finding.remedy.path[:1] in (("load",), ("faults",)) else loaded
@@ -140,7 +149,7 @@ def _placed(
     )
     placed = ReviewFinding(
         kind=finding.kind,
-        place=file.place(*finding.path),
+        place=file.place(*path),
         subject=finding.subject,
         what=finding.what,
         why=facts.why,
@@ -151,5 +160,5 @@ def _placed(
         accepted=next(accepted, ""),
         unavoidable=finding.unavoidable,
     )
-    place = file.document.place(finding.path)
+    place = file.document.place(path)
     return list(KINDS).index(finding.kind), int(not is_in_chain), place, placed

@@ -22,6 +22,8 @@ from paychain.model.review.calls import paying_links
 from paychain.model.review.finding import Found, name_of
 from paychain.model.review.remedy import Change
 
+# Weaknesses of a mock's policies: what an own service does then, its own code says.
+_OF_MOCKS = ("call_without_policy", "third_party_in_the_way", "closed_call_skipped")
 _DEPTH = 4  # keys of the path of a call: links, NAME, calls, OPERATION
 # Where a claim is missing: no wait, and every outcome cleared up. Neither leads to a finding.
 _SILENT: dict[str, object] = {
@@ -94,7 +96,7 @@ def of_own_services(chain: Chain, found: Found) -> Found | None:
 
 def _is_of_a_mock(own: Collection[str], found: Found) -> bool:
     """Whether it is about a policy that only a mock could have."""
-    return _is_of(own, found) and found.kind == "call_without_policy"
+    return _is_of(own, found) and found.kind in _OF_MOCKS
 
 
 def _is_of(links: Collection[str], found: Found) -> bool:

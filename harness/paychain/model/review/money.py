@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain, Link
 from paychain.model.fallbacks.queue import Queue
+from paychain.model.fallbacks.skip import Skip
 from paychain.model.fallbacks.stand_in import StandIn
-from paychain.model.review.calls import authorising_path, declared_calls
+from paychain.model.named_calls import operation_of
+from paychain.model.review.calls import DeclaredCall, authorising_path, declared_calls
 from paychain.model.review.finding import Found
 from paychain.model.review.remedy import Change, duration_text
+from paychain.model.third_parties import lacking, must_fail_closed
 from paychain.payments.money import exponent
 
 # Stand-in approvals since a link's start, above which a limit on their number limits nothing: more
@@ -22,6 +25,7 @@ _STAND_IN = 100
 # Roles that go on with what they have begun after their answer.
 _DELIVERING = {"exchange": "payouts under way", "wallet": "signed transfers"}
 _QUEUED = 50.0
+_SKIPPED = 50.0
 
 
 def hold_expires_early(chain: Chain) -> Iterator[Found]:
@@ -142,7 +146,7 @@ def memory_outbox(chain: Chain) -> Iterator[Found]:
 
 
 def unlimited_fallback(chain: Chain) -> Iterator[Found]:
-    """Stand-in and store-and-forward without a limit that would ever be reached."""
+    """Stand-in, store-and-forward and skip without a limit that would ever be reached."""
     for declared in declared_calls(chain):
         for number, step in enumerate(declared.call.fallback):
             path = declared.at("fallback", number)
@@ -155,6 +159,11 @@ def unlimited_fallback(chain: Chain) -> Iterator[Found]:
                 what = f"{where} approves {count} payments by itself while {declared.call.to} fails"
                 key, value = ("stand_in", "most"), str(_STAND_IN)
                 remedy = Change((*path, *key), int(value))
+            elif isinstance(step, Skip) and step.skip.up_to is None and _guards(chain, declared):
+                lacks = lacking(chain, declared.link, declared.operation)
+                what = f"{where} lets payments of any amount go on without {lacks} while "
+                what += f"{declared.call.to} fails"
+                remedy = Change((*path, "skip", "up_to"), _SKIPPED)
             elif isinstance(step, Queue) and step.queue.up_to is None:
                 what = f"{where} accepts payments of any amount before {declared.call.to} has "
                 what += "decided them"
@@ -169,6 +178,12 @@ def unlimited_fallback(chain: Chain) -> Iterator[Found]:
                 hint="limit the amount and the number of what may be approved without the issuer",
                 remedy=remedy,
             )
+
+
+def _guards(chain: Chain, declared: DeclaredCall) -> bool:
+    """Whether a call guards against fraud; one that must fail closed has a finding of its own."""
+    is_guard = operation_of(declared.operation) in ("screen", "authenticate")
+    return is_guard and not must_fail_closed(chain, declared.operation, declared.call)
 
 
 def _s(seconds: float) -> str:

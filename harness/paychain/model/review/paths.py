@@ -6,37 +6,54 @@ from typing import Literal
 
 from paychain.model.chain import Chain
 from paychain.model.fallbacks.step import Failover
+from paychain.model.named_calls import named
 from paychain.model.operations import RESOLVED
 from paychain.model.policy import Call
 
-WHILE_WAITING = ("forward", "screen", "authenticate", "tokenise", "authorise", "transfer")
+Known = dict[str, float]  # seconds by link
+# In the order in which they are made.
+WHILE_WAITING = ("forward", "serve", "tokenise", "screen", "authenticate", "authorise", "transfer")
 
 
 def calls_in_payment(chain: Chain, link: str) -> dict[str, Call]:
     """The calls a link makes one after the other while the customer waits."""
     calls = chain.calls_of(link)
-    return {operation: calls[operation] for operation in WHILE_WAITING if operation in calls}
+    return {
+        name: calls[name]
+        for operation in WHILE_WAITING
+        for name in named(operation, calls)
+        if not calls[name].aside
+    }
 
 
-def longest_work_s(chain: Chain, link: str, *, has_deadline: bool = False) -> float:
+def longest_work_s(
+    chain: Chain, link: str, *, has_deadline: bool = False, known: Known | None = None
+) -> float:
     """Seconds until a link answers when everything behind it hangs.
 
     `has_deadline`: it knows its caller's deadline, so calls that propagate it end in time.
+    `known`: of the links behind it, each of which may be reached on many paths.
     """
+    known = {} if known is None else known
     return chain.links[link].answers_in.p99 + sum(
-        longest_call_s(chain, operation, call)
+        longest_call_s(chain, operation, call, known)
         for operation, call in calls_in_payment(chain, link).items()
         if not (has_deadline and call.propagate_deadline)
     )
 
 
-def longest_call_s(chain: Chain, operation: str, call: Call) -> float:
+def longest_call_s(chain: Chain, operation: str, call: Call, known: Known | None = None) -> float:
     """Seconds a call takes when every try of it times out.
 
-    A link that only forwards waits as long as the link behind it works.
+    A link that only forwards waits as long as the link behind it works. `known`: of the links
+    behind the call.
     """
     if operation == "forward":
-        works_s = max(longest_work_s(chain, target) for target in (call.to, *call.preferred))
+        known = {} if known is None else known
+        for target in (call.to, *call.preferred):
+            if target not in known:
+                known[target] = longest_work_s(chain, target, known=known)
+        works_s = max(known[target] for target in (call.to, *call.preferred))
         # Without a time-out of its own it waits as long as the customer does: nothing is cut short.
         return works_s if call.timeout >= chain.deadline else min(call.timeout, works_s)
     routes = 1 + sum(isinstance(step, Failover) for step in call.fallback) + bool(call.prefer)
@@ -62,9 +79,15 @@ def longest_call_s(chain: Chain, operation: str, call: Call) -> float:
     return (routes + len(call.shared_tenders)) * route_s + hedged_s
 
 
-def typical_work_s(chain: Chain, link: str, at: Literal["median", "p99"]) -> float:
+def typical_work_s(
+    chain: Chain, link: str, at: Literal["median", "p99"], known: Known | None = None
+) -> float:
     """Seconds until a link answers while nothing fails, every link at this percentile."""
-    own = chain.links[link].answers_in
-    return (own.median if at == "median" else own.p99) + sum(
-        typical_work_s(chain, call.to, at) for call in calls_in_payment(chain, link).values()
-    )
+    known = {} if known is None else known
+    if link not in known:
+        own = chain.links[link].answers_in
+        known[link] = (own.median if at == "median" else own.p99) + sum(
+            typical_work_s(chain, call.to, at, known)
+            for call in calls_in_payment(chain, link).values()
+        )
+    return known[link]

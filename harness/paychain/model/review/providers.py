@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from paychain.model.chain import Chain
-from paychain.model.fallbacks.step import ANY_AMOUNT, NO_AMOUNT, Failover, LocalStep, Step
+from paychain.model.fallbacks.step import ANY_AMOUNT, NO_AMOUNT, Failover, GoOn, LocalStep, Step
 from paychain.model.policy import Call
 from paychain.model.review.finding import Found, accept
 from paychain.model.review.paths import calls_in_payment
@@ -15,51 +15,56 @@ from paychain.model.roles import ROLES
 ANY, NONE = ANY_AMOUNT, NO_AMOUNT
 
 
-def largest_payment(chain: Chain, gone: frozenset[str], link: str | None = None) -> Decimal:
+class LargestPayment:
     """The largest amount that a link can still process when these links are down.
 
-    In the chain's currency; ANY when it processes every payment, NONE when it processes none.
-    Without a link: for the customers of whichever entry can do least.
+    In the chain's currency; ANY when it processes every payment, NONE when it processes none. A
+    link that many paths lead to is looked at once.
     """
-    if link is None:
-        return min(largest_payment(chain, gone, entry) for entry in chain.entries)
-    if link in gone:
-        return NONE
-    calls = calls_in_payment(chain, link).values()
-    return min((_through(chain, gone, call) for call in calls), default=ANY)
 
+    def __init__(self, chain: Chain, gone: frozenset[str]) -> None:
+        self._chain = chain
+        self._known = dict.fromkeys(gone, NONE)
 
-def _through(chain: Chain, gone: frozenset[str], call: Call) -> Decimal:
-    first = largest_payment(chain, gone, call.to)
-    largest = max((first, *(_by_step(chain, gone, step) for step in call.fallback)))
-    # A payment needs each of its tenders.
-    tenders = (largest_payment(chain, gone, name) for name, _ in call.shared_tenders)
-    return min((largest, *tenders))
+    def anywhere(self) -> Decimal:
+        """For the customers of whichever entry can do least."""
+        return min(self.at(entry) for entry in self._chain.entries)
 
+    def at(self, link: str) -> Decimal:
+        """For those who call this link."""
+        if link not in self._known:
+            calls = calls_in_payment(self._chain, link).values()
+            self._known[link] = min((self._through(call) for call in calls), default=ANY)
+        return self._known[link]
 
-def _by_step(chain: Chain, gone: frozenset[str], step: Step) -> Decimal:
-    if isinstance(step, Failover):
-        return max(largest_payment(chain, gone, target) for target in step.targets)
-    assert isinstance(step, LocalStep)  # there are steps to other links, and local ones
-    return step.largest
+    def _through(self, call: Call) -> Decimal:
+        largest = max((self.at(call.to), *(self._by_step(step) for step in call.fallback)))
+        # A payment needs each of its tenders.
+        return min((largest, *(self.at(name) for name, _ in call.shared_tenders)))
+
+    def _by_step(self, step: Step) -> Decimal:
+        if isinstance(step, Failover):
+            return max(self.at(target) for target in step.targets)
+        assert isinstance(step, LocalStep)  # there are steps to other links, and local ones
+        return NONE if isinstance(step, GoOn) and not step.lasts else step.largest
 
 
 def links_of(chain: Chain, provider: str) -> frozenset[str]:
     """The links that fail together with a provider."""
-    return frozenset(name for name, link in chain.links.items() if link.provider == provider)
+    return frozenset(name for name, link in chain.links.items() if provider in link.depends_on)
 
 
 def single_links(chain: Chain) -> Iterator[Found]:
     """Links without which no payment, or none above some amount, succeeds."""
     for link in chain.links:
-        gone = frozenset({link})
-        largest = largest_payment(chain, gone)
+        without = LargestPayment(chain, frozenset({link}))
+        largest = without.anywhere()
         if largest < ANY:
             yield Found(
                 kind="single_link",
                 path=("links", link),
                 subject=f"link {link}",
-                what=f"without {link} {_nothing_over(largest, chain)}{_where(chain, gone)} "
+                what=f"without {link} {_nothing_over(largest, chain)}{_where(chain, without)} "
                 "succeeds",
                 hint="add a fallback that does not need it to its callers, or accept the risk",
                 remedy=accept("single_link", f"link {link}"),
@@ -71,14 +76,15 @@ def single_providers(chain: Chain) -> Iterator[Found]:
     """Providers without which no payment, or none above some amount, succeeds."""
     for provider in chain.providers:
         links = links_of(chain, provider)
-        largest = largest_payment(chain, links)
+        without = LargestPayment(chain, links)
+        largest = without.anywhere()
         if largest < ANY:
             yield Found(
                 kind="single_provider",
                 path=("providers", provider),
                 subject=f"provider {provider}",
                 what=f"without {provider} ({', '.join(sorted(links))}) "
-                f"{_nothing_over(largest, chain)}{_where(chain, links)} succeeds",
+                f"{_nothing_over(largest, chain)}{_where(chain, without)} succeeds",
                 hint="add a fallback at another provider, or accept the risk",
                 remedy=accept("single_provider", f"provider {provider}"),
                 unavoidable=all(_is_unavoidable(chain, link) for link in links),
@@ -92,11 +98,14 @@ def _is_unavoidable(chain: Chain, link: str) -> bool:
 
 def shared_providers(chain: Chain) -> Iterator[Found]:
     """Fallback targets that need a provider that the declared target needs as well."""
+    without = {
+        provider: LargestPayment(chain, links_of(chain, provider)) for provider in chain.providers
+    }
     for link, declared in chain.links.items():
         for operation, call in declared.calls.items():
-            first = _needed(chain, call.to)
+            first = _needed(without, call.to)
             for other in call.alternatives[1:]:
-                for provider in sorted(first & _needed(chain, other)):
+                for provider in sorted(first & _needed(without, other)):
                     where = f"{link}.{operation}"
                     yield Found(
                         kind="shared_provider",
@@ -109,21 +118,17 @@ def shared_providers(chain: Chain) -> Iterator[Found]:
                     )
 
 
-def _where(chain: Chain, gone: frozenset[str]) -> str:
+def _where(chain: Chain, without: LargestPayment) -> str:
     """At which entries customers can pay least, where they can pay more at others."""
-    largest = {entry: largest_payment(chain, gone, entry) for entry in chain.entries}
+    largest = {entry: without.at(entry) for entry in chain.entries}
     least = min(largest.values())
     entries = [entry for entry, amount in largest.items() if amount == least]
     return f" at {', '.join(entries)}" if len(entries) < len(largest) else ""
 
 
-def _needed(chain: Chain, link: str) -> set[str]:
+def _needed(without: Mapping[str, LargestPayment], link: str) -> set[str]:
     """The providers without which a link processes no payment."""
-    return {
-        provider
-        for provider in chain.providers
-        if largest_payment(chain, links_of(chain, provider), link) == NONE
-    }
+    return {provider for provider, largest in without.items() if largest.at(link) == NONE}
 
 
 def _through_links(chain: Chain, provider: str, *targets: str) -> str:

@@ -50,11 +50,6 @@ class Change:
     action: Action = "set"
 
     @property
-    def key(self) -> str:
-        """The path as people write it: `links.gateway.calls.authorise.on_unknown`."""
-        return dotted(self.path)
-
-    @property
     def written(self) -> str:
         """The value as YAML in one line; "" for a key that is removed."""
         return "" if self.action == "remove" else as_flow(self.value)

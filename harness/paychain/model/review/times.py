@@ -11,6 +11,7 @@ from paychain.declaration.quantity import seconds_text
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
 from paychain.model.fallbacks.split import Split
+from paychain.model.named_calls import operation_of
 from paychain.model.policy import Budget, Call
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.finding import Found, accept
@@ -173,12 +174,13 @@ def _fewer_requests(chain: Chain, end: str, senders: list[_Sender]) -> Change:
 def call_without_policy(chain: Chain) -> Iterator[Found]:
     """Calls that declare a timeout and nothing else.
 
-    An authorisation has a finding of its own for that, and a forward has nothing better to do.
+    An authorisation and a third party have findings of their own for that, and a forward has
+    nothing better to do.
     """
     for declared in declared_calls(chain):
         call = declared.call
         if (
-            declared.operation in ("authorise", "forward")
+            operation_of(declared.operation) in ("authorise", "forward", "serve")
             or call.retry is not None
             or call.breaker is not None
             or call.bulkhead is not None

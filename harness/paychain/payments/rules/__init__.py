@@ -38,6 +38,7 @@ ALL_RULES = (
     conduct.completed,
     conduct.retry_limits_kept,
     conduct.no_authorisation_after_failed_authentication,
+    conduct.closed_calls_stay_closed,
     conduct.stand_in_within_limits,
     conduct.stand_in_advised,
     conduct.fallbacks_within_limits,

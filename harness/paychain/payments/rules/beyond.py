@@ -10,6 +10,7 @@ from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules.rule import Recorded
 
+_GOES_ON = (DecisionKind.SKIP, DecisionKind.LAST_KNOWN, DecisionKind.DEFAULT)
 _LIMITED = (DecisionKind.SKIP, DecisionKind.EXEMPT, DecisionKind.QUEUE)
 _WITHOUT_ISSUER = (MovementKind.STOOD_IN, MovementKind.STORED, MovementKind.ADVISED)
 
@@ -30,6 +31,11 @@ def authentication_failed(payment: Recorded) -> bool:
     return any(
         hop.operation == "authenticate" and hop.result is HopResult.DECLINED for hop in payment.hops
     )
+
+
+def went_on_without_a_call(payment: Recorded) -> bool:
+    """A link went on without a call: it matters whether before the authorisation or after it."""
+    return any(decision.kind in _GOES_ON for decision in payment.decisions)
 
 
 def accepted_without_the_issuer(payment: Recorded) -> bool:

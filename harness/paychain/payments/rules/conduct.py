@@ -11,6 +11,7 @@ from paychain.payments.rules.beyond import (
     authentication_failed,
     limited_fallback_used,
     presented_again_after_a_decline,
+    went_on_without_a_call,
 )
 from paychain.payments.rules.follow_ups import FollowUp
 from paychain.payments.rules.reconciled import Finding, Reconciled, StoodIn
@@ -190,6 +191,22 @@ def no_authorisation_after_failed_authentication(payment: Reconciled) -> Finding
         return None
     text = f"authorised after a failed authentication: {', '.join(payment.unauthenticated)}"
     return Finding.of(payment, payment.amount_minor, text)
+
+
+@money_rule(
+    "Calls that must fail closed did",
+    judged="at_any_time",
+    beyond=went_on_without_a_call,
+    needs="closed call",
+)
+def closed_calls_stay_closed(payment: Reconciled) -> Finding | None:
+    """A payment is not authorised before its card is in the vault and it passed sanctions.
+
+    Source: docs/third-parties.md.
+    """
+    if not payment.opened:
+        return None
+    return Finding.of(payment, payment.amount_minor, ", ".join(payment.opened))
 
 
 @money_rule("Stand-in inside its limits", judged="at_any_time", beyond=accepted_without_the_issuer)

@@ -34,6 +34,13 @@ def reused_keys(decisions: Sequence[Decision]) -> Iterator[str]:
             )
 
 
+def captured_again(decisions: Sequence[Decision]) -> Iterator[str]:
+    """Captures of what was captured before, under a key of their own, in words."""
+    for decision in decisions:
+        if decision.kind is DecisionKind.CAPTURED_AGAIN:
+            yield f"{decision.link} sent the capture to {decision.target} under {decision.detail}"
+
+
 def unsigned_webhooks(hops: Sequence[HopRecord], decisions: Sequence[Decision]) -> Iterator[str]:
     """Webhooks with a wrong signature that alone can have told the service the outcome.
 

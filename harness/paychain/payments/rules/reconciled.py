@@ -64,7 +64,8 @@ class Reconciled:
 
     The rest is evidence beside the books (see `traces`): presentations of the instrument with
     whether each was declined, calls that stayed unknown, authorisations after a failed
-    authentication, what had to follow, stand-in approvals, fallbacks taken beyond a limit.
+    authentication or without a call that must fail closed (`opened`), what had to follow, stand-in
+    approvals, fallbacks taken beyond a limit.
     """
 
     payment: str
@@ -91,12 +92,14 @@ class Reconciled:
     presentations: Sequence[tuple[Presentation, bool]] = ()
     unresolved: Sequence[str] = ()
     unauthenticated: Sequence[str] = ()
+    opened: Sequence[str] = ()
     follow_ups: Sequence[FollowUp] = ()
     stood_in: Sequence[StoodIn] = ()
     beyond_limits: Sequence[str] = ()
     book: MerchantsBook | None = None
     on_chain: OnChain | None = None
     reused_keys: Sequence[str] = ()
+    captured_again: Sequence[str] = ()
     unsigned_webhooks: Sequence[str] = ()
     lost_webhooks: Sequence[str] = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from paychain.payments.journal import (
     DELIVERED_AS,
@@ -17,16 +17,18 @@ from paychain.payments.outcome import HopResult, Proof
 from paychain.payments.retry_limits import Presentation
 from paychain.payments.rules.authorisation import Authorisation
 
+_MOVES = ("authorise", "transfer")
 _REVERSAL_ENDS = (DecisionKind.REVERSAL_ACKNOWLEDGED, DecisionKind.REVERSAL_ABANDONED)
 
 
-def approved_by(entry: Authorisation, approvals: Sequence[HopRecord]) -> Iterator[HopRecord]:
+def approved_by(entry: Authorisation, calls: Sequence[HopRecord]) -> Iterator[HopRecord]:
     """The calls by which an authorisation came to be known as approved, from its decider up.
 
-    `approvals`: the payment's calls that were answered as approved. Numbers of attempts alone do
+    `calls`: the payment's authorisations, however they were answered. Numbers of attempts alone do
     not tell authorisations apart: a gateway's hedge and a processor's failover are both a second
     attempt.
     """
+    approvals = [hop for hop in calls if hop.result is HopResult.APPROVED]
     of_decider = [hop for hop in approvals if hop.callee == entry.decided_by]
     climbing = [hop for hop in of_decider if hop.attempt == entry.attempt]
     decider = entry.positions.get(entry.decided_by)
@@ -40,13 +42,16 @@ def approved_by(entry: Authorisation, approvals: Sequence[HopRecord]) -> Iterato
         yield hop
         # A link may have asked under a later number than it was asked under, never an earlier one.
         above = [
-            asked
-            for asked in approvals
-            if asked.callee == hop.caller and asked.attempt <= hop.attempt
+            asked for asked in calls if asked.callee == hop.caller and asked.attempt <= hop.attempt
         ]
+        # Who booked it without an answer has found out otherwise, by a query or from a refused
+        # repeat: then an approval of another link is one of another authorisation.
+        known = [asked for asked in above if asked.caller in entry.positions]
+        above = known or [asked for asked in above if asked.result is HopResult.APPROVED]
         if above:
-            above = _bookers_first(entry, above)
-            climbing.append(max(above, key=lambda asked: asked.attempt))
+            climbing.append(
+                max(above, key=lambda asked: (asked.result is HopResult.APPROVED, asked.attempt))
+            )
 
 
 def _bookers_first(entry: Authorisation, hops: Sequence[HopRecord]) -> list[HopRecord]:
@@ -147,6 +152,44 @@ def unauthenticated(hops: Sequence[HopRecord]) -> Iterator[str]:
         last = max(before, key=lambda check: check.ended_ns, default=None)
         if last is not None and last.result is HopResult.DECLINED:
             yield f"{sent.caller} → {sent.callee}, attempt {sent.attempt}"
+
+
+def opened(
+    hops: Sequence[HopRecord],
+    decisions: Sequence[Decision],
+    closed: Mapping[str, Mapping[str, str]],
+) -> Iterator[str]:
+    """Authorisations and transfers that a link sent without a call that must fail closed, in words.
+
+    `closed`: by link, the names of those calls, with what each gives. The last answer to the call
+    before the money moves decides, or that the link went on without one.
+    """
+    for sent in hops:
+        if sent.operation not in _MOVES or sent.result is HopResult.NOT_TRIED:
+            continue
+        for name, gives in closed.get(sent.caller, {}).items():
+            passed_ns = max(
+                (
+                    hop.ended_ns
+                    for hop in hops
+                    if (hop.caller, hop.operation) == (sent.caller, name)
+                    and hop.result is HopResult.APPROVED
+                    and hop.ended_ns <= sent.started_ns
+                ),
+                default=-1,
+            )
+            went_on_ns = max(
+                (
+                    decision.at_ns
+                    for decision in decisions
+                    if (decision.link, decision.operation) == (sent.caller, name)
+                    and decision.kind is DecisionKind.SKIP
+                    and decision.at_ns <= sent.started_ns
+                ),
+                default=-1,
+            )
+            if passed_ns < 0 or went_on_ns > passed_ns:
+                yield f"{sent.caller} → {sent.callee}, attempt {sent.attempt}, without {gives}"
 
 
 def renamed(

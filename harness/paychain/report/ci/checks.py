@@ -19,7 +19,9 @@ from paychain.report.text.wording import (
 )
 
 MAX_EVIDENCE = 3  # payments that are named
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ def checks(result: Result) -> list[Check]:
 
 
 def plain(text: str) -> str:
-    """Foreign text without the control characters that XML and terminals cannot take."""
+    """Foreign text without what XML and terminals cannot take, and what turns its direction."""
     return _CONTROL.sub("", text)
 
 

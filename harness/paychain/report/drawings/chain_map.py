@@ -187,9 +187,14 @@ def _extents(
     rooms: dict[str, Room],
 ) -> None:
     """A background behind the links of each provider: one box, or several if others are between."""
-    by_link = {link.name: link.provider for link in result.chain.links}
-    for number, (provider, kind) in enumerate(result.chain.providers.items()):
-        hosted = [name for name, runs_on in by_link.items() if runs_on == provider]
+    kinds = result.chain.providers
+    by_link = {link.name: link.depends_on for link in result.chain.links}
+    # Boxes of several providers would lie on each other: links that name the same ones share a box.
+    several = [named for named in by_link.values() if len(named) > 1]
+    for number, named in enumerate(dict.fromkeys([*((name,) for name in kinds), *several])):
+        hosted = [name for name, depends_on in by_link.items() if depends_on == named]
+        provider = ", ".join(named)
+        kind = ", ".join(kinds.get(name, "") for name in named)
         fill = EXTENTS[number % len(EXTENTS)]
         for group in _groups(hosted, layout, spots):
             left = min(spots[name].x for name in group) - 7

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from paychain.model.chain import CUSTOMER, Chain
 from paychain.model.review import ReviewFinding
-from paychain.model.review.providers import links_of
 from paychain.report.text.chain_tree import role_words
 
 
@@ -20,10 +19,13 @@ def chain_mermaid(chain: Chain, findings: Sequence[ReviewFinding]) -> str:
         return f'{indent}{ids[name]}["{name}<br/>{role_words(chain.links[name])}"]'
 
     hosted: set[str] = set()
-    for number, provider in enumerate(chain.providers):
-        links = [name for name in chain.links if name in links_of(chain, provider)]
+    # A node of Mermaid is in one box only: links that name the same providers share one.
+    several = [link.depends_on for link in chain.links.values() if len(link.depends_on) > 1]
+    boxes = dict.fromkeys([*((provider,) for provider in chain.providers), *several])
+    for number, named in enumerate(boxes):
+        links = [name for name, link in chain.links.items() if link.depends_on == named]
         if links:
-            lines.append(f'  subgraph p{number}["{provider}"]')
+            lines.append(f'  subgraph p{number}["{", ".join(named)}"]')
             lines += [box(name, "    ") for name in links]
             lines.append("  end")
             hosted.update(links)

@@ -110,7 +110,7 @@ def _draw_link(
     x, room = left + BOX / 2, BOX - 10
     drawing.text(x, top + 21, name, size=13, anchor="middle", is_bold=True, room=room)
     link = chain.links.get(name)  # the customer is none
-    facts = (role_words(link), link.provider or "") if link is not None else ()
+    facts = (role_words(link), ", ".join(link.depends_on)) if link is not None else ()
     for number, fact in enumerate(facts):
         y = top + 37 + 15 * number
         drawing.text(x, y, fact, colour="muted", size=11, anchor="middle", room=room)

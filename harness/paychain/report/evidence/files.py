@@ -1,32 +1,42 @@
 """Evidence of a run: the digest of every file, and signed statements about them.
 
 `SHA256SUMS` can be checked with sha256sum alone. `run.intoto.jsonl` holds two in-toto statements,
-one envelope per line: about the run (every file is a subject), and the test result of the chain and
-experiment files. A run names the envelopes of the previous run, so that a run that was removed or
-rewritten later breaks the history. A signature proves that nothing changed after signing; it does
-not prove that the run was honest.
+one envelope per line: about the run (every file is a subject), and the test result of the files
+that were run. Each is bound to the run by the digest of `SHA256SUMS`. A run names the envelopes of
+the run that was signed before it, so that a run that was removed or rewritten later breaks the
+history (history.py). A signature proves that nothing changed after signing; it does not prove that
+the run was honest.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from paychain.declaration.reading import read_bounded
 from paychain.payments.errors import UserError
 from paychain.processes.files import sha256, write_atomically
+from paychain.report.evidence.consistency import contradiction
 from paychain.report.evidence.dsse import sign
+from paychain.report.evidence.history import (
+    ENVELOPES,
+    RUN_PREDICATE,
+    is_signed,
+    newest,
+    only_signer,
+)
 from paychain.report.result import Result, read
 
 SUMS = "SHA256SUMS"
-ENVELOPES = "run.intoto.jsonl"
 TIMESTAMP = "run.intoto.jsonl.tsr"
 STATEMENT = "https://in-toto.io/Statement/v1"
-RUN_PREDICATE = "urn:paychain:resilience-run:v1"
 TEST_PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
+MAX_SUMS_BYTES = 4_000_000
 MAX_FILES = 10_000  # a run has hundreds; more is another folder, such as one of all runs
 # Not covered by the digests, since they are written after them. Only at the top of the run: the
 # same names further down are data.
@@ -37,18 +47,30 @@ _RESULTS = {"pass": "PASSED", "fail": "FAILED", "inconclusive": "FAILED"}
 def files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Name, relative to the run, and path of every file of a run, sorted by name.
 
-    Raises UserError for a symbolic link, and for more than MAX_FILES files.
+    Raises UserError for more than MAX_FILES files, and for what is not evidence: links, pipes,
+    devices, empty folders, and names that do not fit into a line.
     """
     found = sorted(folder.rglob("*"))
     if len(found) > MAX_FILES:
         raise UserError(
             f"{folder} holds more than {MAX_FILES:,} files", hint="name a single run directory"
         )
+    filled = {path.parent for path in found}
     for path in found:
         name = path.relative_to(folder).as_posix()
-        if path.is_symlink():
-            raise UserError(f"{path} is a symbolic link", hint="evidence may hold plain files only")
-        if path.is_file() and name not in _OUTSIDE:
+        mode = path.lstat().st_mode
+        what = ""
+        if stat.S_ISLNK(mode):
+            what = "is a symbolic link"
+        elif stat.S_ISDIR(mode):
+            what = "" if path in filled else "is an empty folder"
+        elif not stat.S_ISREG(mode):
+            what = "is not a plain file"
+        elif not name.isprintable() or "\\" in name:
+            what = "has a name that cannot be a line of SHA256SUMS"
+        if what:
+            raise UserError(f"{folder / name} {what}", hint="evidence may hold plain files only")
+        if not stat.S_ISDIR(mode) and name not in _OUTSIDE:
             yield name, path
 
 
@@ -63,7 +85,7 @@ def write_sums(folder: Path) -> Path:
 def read_sums(folder: Path) -> dict[str, str]:
     """Digests by file name. Raises UserError when the file is missing or has another format."""
     try:
-        lines = (folder / SUMS).read_text("utf-8").splitlines()
+        lines = read_bounded(folder / SUMS, MAX_SUMS_BYTES).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{folder} has no readable {SUMS}", hint="name a run directory") from error
     sums: dict[str, str] = {}
@@ -82,60 +104,83 @@ def read_sums(folder: Path) -> dict[str, str]:
     return sums
 
 
-def is_signed(folder: Path) -> bool:
-    """Whether a run is signed. The files of a signed run must not change."""
-    return (folder / ENVELOPES).exists()
-
-
-def previous_run(folder: Path) -> Path | None:
-    """The newest signed run in the same folder that is older than this one."""
-    run = folder.resolve()
-    # The names of runs begin with the time, so their order is the order of the runs.
-    earlier = [
-        other
-        for other in run.parent.iterdir()
-        if other.is_dir() and other.name < run.name and is_signed(other)
-    ]
-    return max(earlier, key=lambda other: other.name, default=None)
-
-
 def sign_run(folder: Path, key: Ed25519PrivateKey) -> Path:
     """Sign a run, whatever its verdict. Returns the path of the envelopes.
 
-    Raises UserError when the folder is not a run, or is signed.
+    Raises UserError when the folder is not a run, is signed, or is not what the run wrote: a file
+    differs from SHA256SUMS, a file that was run is missing, or the verdict does not follow from the
+    checks.
     """
     if is_signed(folder):
         raise UserError(f"{folder} is already signed", hint="a signed run must not change")
     result = read(folder)
-    write_sums(folder)
-    envelopes = [sign(_encoded(statement), key) for statement in statements(folder, result)]
+    sums = unchanged(folder)
+    wrong = contradiction(result)
+    if wrong:
+        raise UserError(f"{folder}: its verdict does not follow from its checks: {wrong}")
     path = folder / ENVELOPES
-    write_atomically(path, "".join(json.dumps(envelope) + "\n" for envelope in envelopes))
+    with only_signer(folder.resolve().parent):
+        signed = [sign(_encoded(each), key) for each in statements(folder, result, sums)]
+        write_atomically(path, "".join(json.dumps(envelope) + "\n" for envelope in signed))
     return path
 
 
-def statements(folder: Path, result: Result) -> list[dict[str, Any]]:
-    """The two in-toto statements of a run."""
+def unchanged(folder: Path) -> dict[str, str]:
+    """Digests by file name, after a look that the run's files are still as SHA256SUMS says.
+
+    Raises UserError for the first difference.
+    """
     sums = read_sums(folder)
-    subjects = [
-        {"name": name, "digest": {"sha256": digest}}
-        for name, digest in [*sums.items(), (SUMS, sha256(folder / SUMS))]
-    ]
-    tested = [
-        {"name": facts.file, "digest": {"sha256": facts.sha256}}
-        for facts in (result.chain, result.experiment)
-    ]
+    hint = "nothing but paychain may change a run: run it again"
+    for wrong in differences(sums, {name: sha256(path) for name, path in files(folder)}):
+        raise UserError(f"{folder} is not as {SUMS} says: {wrong}", hint=hint)
+    return sums
+
+
+def differences(expected: Mapping[str, str], actual: Mapping[str, str]) -> Iterator[str]:
+    """What differs between two lists of digests by file name, in words."""
+    for name in sorted(actual.keys() - expected.keys()):
+        yield f"{name} was added"
+    for name in sorted(expected.keys() - actual.keys()):
+        yield f"{name} is missing"
+    for name in sorted(actual.keys() & expected.keys()):
+        if actual[name] != expected[name]:
+            yield f"{name} was changed"
+
+
+def statements(folder: Path, result: Result, sums: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The two in-toto statements of a run. Raises UserError when a file that was run is missing."""
+    whole = {"name": SUMS, "digest": {"sha256": sha256(folder / SUMS)}}
+    subjects = [{"name": name, "digest": {"sha256": digest}} for name, digest in sums.items()]
+    tested = _tested(result, sums)
     return [
-        _statement(RUN_PREDICATE, subjects, _run_facts(folder, result)),
-        _statement(TEST_PREDICATE, tested, _test_facts(result, tested)),
+        _statement(RUN_PREDICATE, [*subjects, whole], _run_facts(folder, result)),
+        _statement(TEST_PREDICATE, [*tested, whole], _test_facts(result, tested)),
     ]
+
+
+def _tested(result: Result, sums: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The chain, the experiment and the replayed file, each under the name it is kept by."""
+    wanted = [
+        (result.chain.file, result.chain.sha256),
+        (result.experiment.file, result.experiment.sha256),
+    ]
+    if result.experiment.replay:
+        wanted.append((result.experiment.replay, result.experiment.replay_sha256))
+    found = []
+    for file, digest in wanted:
+        kept = [name for name, other in sums.items() if other == digest and "/" in name]
+        if not kept:
+            raise UserError(f"{file}, which was run, is not among the run's files")
+        found.append({"name": kept[0], "digest": {"sha256": digest}})
+    return found
 
 
 def _run_facts(folder: Path, result: Result) -> dict[str, Any]:
-    before = previous_run(folder)
+    before = newest(folder.resolve().parent, but=folder)
     previous = None
     if before is not None:
-        previous = {"run": before.name, "digest": {"sha256": sha256(before / ENVELOPES)}}
+        previous = {"run": before.run.name, "digest": {"sha256": before.digest}}
     return {
         "run": result.run_id,
         "verdict": str(result.verdict),
@@ -149,21 +194,29 @@ def _run_facts(folder: Path, result: Result) -> dict[str, Any]:
         "engine": f"{result.engine.name} {result.engine.version}".strip(),
         "environment": result.environment,
         "command": result.command,
-        "checks": {tolerance.id: tolerance.passed for tolerance in result.tolerances}
-        | {rule.rule: rule.passed for rule in result.money.rules},
+        "checks": _checks(result),
         "previous": previous,
     }
 
 
+def _checks(result: Result) -> dict[str, bool | None]:
+    return {tolerance.id: tolerance.passed for tolerance in result.tolerances} | {
+        rule.rule: rule.passed for rule in result.money.rules
+    }
+
+
 def _test_facts(result: Result, tested: list[dict[str, Any]]) -> dict[str, Any]:
+    facts = outcome(str(result.verdict), _checks(result))
+    return {"run": result.run_id, "configuration": tested, **facts}
+
+
+def outcome(verdict: str, checks: Mapping[str, bool | None]) -> dict[str, Any]:
+    """What a test result says of a run with this verdict and these checks."""
     names: dict[bool | None, list[str]] = {True: [], False: [], None: []}
-    for tolerance in result.tolerances:
-        names[tolerance.passed].append(tolerance.id)
-    for rule in result.money.rules:
-        names[rule.passed].append(rule.rule)
+    for name, passed in sorted(checks.items()):
+        names[passed].append(name)
     return {
-        "result": _RESULTS[result.verdict],
-        "configuration": tested,
+        "result": _RESULTS[verdict],
         "passedTests": names[True],
         "warnedTests": names[None],  # not judged
         "failedTests": names[False],

@@ -7,7 +7,8 @@ from pathlib import Path
 import requests
 
 from paychain.payments.errors import UserError
-from paychain.report.evidence.files import ENVELOPES, TIMESTAMP
+from paychain.report.evidence.files import TIMESTAMP
+from paychain.report.evidence.history import ENVELOPES
 
 TIMEOUT_S = (5.0, 30.0)  # to connect, to answer
 MAX_TOKEN_BYTES = 100_000  # real tokens are a few kB

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from paychain.analysis.measures.measures import Verdict
 from paychain.payments.errors import UserError
-from paychain.report.evidence.files import is_signed
+from paychain.report.evidence.history import is_signed
 from paychain.report.html.page import asset, csp_hash, stylesheet
 from paychain.report.result import FILE_NAME, Result, read
 from paychain.report.text.wording import MARKS, TOLERANCE_RESULTS, seconds

@@ -12,12 +12,13 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from paychain.analysis.measures.measures import Phase, Verdict
+from paychain.declaration.reading import read_bounded
 from paychain.payments.errors import UserError
 from paychain.payments.money import written
 from paychain.processes.files import write_atomically
 from paychain.report.ci.junit import add_outcome, add_output
 from paychain.report.html.page import asset, csp_hash, stylesheet
-from paychain.report.result import Result
+from paychain.report.result import MAX_BYTES, Result
 from paychain.report.text.wording import share
 
 FILE_NAME = "matrix.json"
@@ -81,6 +82,7 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     links: list[str]
     faults: dict[str, str]  # name -> title
     cells: list[Cell]
+    providers: dict[str, list[str]] = {}  # of each link that names any
 
     def counts(self) -> dict[State, int]:
         """Number of cells in each state, worst first."""
@@ -171,8 +173,8 @@ def write_matrix(matrix: Matrix, folder: Path) -> None:
 def read_matrix(folder: Path) -> Matrix:
     """The matrix of a folder. Raises UserError when there is none."""
     try:
-        return msgspec.json.decode((folder / FILE_NAME).read_bytes(), type=Matrix)
-    except (OSError, msgspec.MsgspecError) as error:
+        return msgspec.json.decode(read_bounded(folder / FILE_NAME, MAX_BYTES), type=Matrix)
+    except (OSError, UserError, msgspec.MsgspecError) as error:
         raise UserError(
             f"no {FILE_NAME} in {folder}", hint="name a directory that paychain matrix wrote"
         ) from error

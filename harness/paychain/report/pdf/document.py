@@ -15,10 +15,12 @@ from typing import Any
 import yaml
 
 from paychain.payments.errors import UserError
+from paychain.processes.files import write_atomically
 from paychain.report.drawings.chain_map import chain_map
 from paychain.report.drawings.plot import timeline
 from paychain.report.pdf.classification import Classification, classify
 from paychain.report.pdf.facts import facts, missing
+from paychain.report.pdf.scripts import by_code_points, clean
 from paychain.report.pdf.tables import tables
 from paychain.report.result import FILE_NAME, Result
 from paychain.report.text.wording import MARKS, headline
@@ -28,28 +30,42 @@ _REMEDIATION = ("finding", "severity", "owner", "action", "due", "status")
 
 
 def write_pdf(folder: Path, result: Result) -> Path:
-    """Write report.pdf into a run directory. Raises UserError when typst is not installed."""
+    """Write report.pdf into a run directory.
+
+    Text in a script that the embedded fonts lack is set in a font of the system, or shown by its
+    code points where there is none. Raises UserError when typst is not installed, or cannot set the
+    document.
+    """
     try:
         import typst
     except ImportError as error:
         hint = "pip install 'paychain[pdf]'"
         raise UserError("the PDF report needs an extra package", hint=hint) from error
     ended = datetime.fromisoformat(result.ended_at)
-    path = folder / "report.pdf"
-    path.write_bytes(
-        typst.compile(
-            _asset("report.typ").encode(),
-            ignore_system_fonts=True,
-            format="pdf",
-            pdf_standards=["a-3a", "ua-1"],
-            timestamp=int(ended.timestamp()),
-            sys_inputs={
-                "data": json.dumps(document(result)),
-                "result": (folder / FILE_NAME).read_text("utf-8"),
-            },
-        )
-    )
-    return path
+    contents = document(result)
+    attached = (folder / FILE_NAME).read_text("utf-8")
+    # The first way gives the same bytes on every machine, and is enough for most documents.
+    for data, has_system_fonts in (
+        (contents, False),
+        (contents, True),
+        (by_code_points(contents), False),
+    ):
+        try:
+            pdf = typst.compile(
+                _asset("report.typ").encode(),
+                ignore_system_fonts=not has_system_fonts,
+                format="pdf",
+                pdf_standards=["a-3a", "ua-1"],
+                timestamp=int(ended.timestamp()),
+                sys_inputs={"data": json.dumps(data), "result": attached},
+            )
+        except typst.TypstError as error:
+            why = str(error).partition("\n")[0]
+        else:
+            path = folder / "report.pdf"
+            write_atomically(path, pdf)
+            return path
+    raise UserError(f"the PDF report cannot be set: {why}", hint="report.html has all of it")
 
 
 def document(result: Result) -> dict[str, Any]:
@@ -60,7 +76,7 @@ def document(result: Result) -> dict[str, Any]:
         result, assurance.get("daily", {}), assurance.get("critical_function")
     )
     sections = facts(result)
-    return {
+    contents = {
         "title": f"Resilience test of {result.chain.title or result.chain.name}",
         "author": assurance.get("entity") or "paychain",
         "date": [ended.year, ended.month, ended.day],
@@ -88,6 +104,8 @@ def document(result: Result) -> dict[str, Any]:
         ],
         "currency": result.chain.currency,
     }
+    found: dict[str, Any] = clean(contents)
+    return found
 
 
 def _charts(result: Result) -> list[dict[str, str]]:

@@ -34,8 +34,8 @@ def _links(result: Result) -> Rows:
         [
             link.name,
             link.role,
-            link.provider or "–",
-            result.chain.providers.get(link.provider, "–"),
+            ", ".join(link.depends_on) or "–",
+            ", ".join(result.chain.providers.get(name, "–") for name in link.depends_on) or "–",
         ]
         for link in result.chain.links
     ]

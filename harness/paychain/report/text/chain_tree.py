@@ -58,7 +58,7 @@ class _Tree:
         self, link: str, label: str, *, policy: str, indent: str, is_last: bool
     ) -> Iterator[str]:
         declared = self._chain.links[link]
-        facts = ", ".join(filter(None, (role_words(declared), declared.provider)))
+        facts = ", ".join(filter(None, (role_words(declared), *declared.depends_on)))
         line = f"{indent}{'└' if is_last else '├'}─{_mark(f'link {link}', self._single)} "
         line += f"{label} → {link} ({facts})"
         if link in self._listed and self._chain.calls_of(link):
@@ -124,6 +124,8 @@ def policy_words(call: Call) -> str:
         words.append(f"at most {call.bulkhead.size} at once{per}")
     if call.hedge is not None:
         words.append(f"hedge after {_seconds(call.hedge.after)}")
+    if call.aside:
+        words.append("not waited for")
     if call.on_unknown != "give_up":
         words.append(f"unknown: {call.on_unknown}")
     return ", ".join([*words, *(step.words for step in call.fallback)])

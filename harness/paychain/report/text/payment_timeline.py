@@ -45,6 +45,9 @@ _DECISIONS = {
     DecisionKind.FAILOVER: "failed over",
     DecisionKind.SKIP: "continued without the call",
     DecisionKind.EXEMPT: "continued under an exemption",
+    DecisionKind.LAST_KNOWN: "continued with the last known answer",
+    DecisionKind.DEFAULT: "continued with its default",
+    DecisionKind.LEFT_OUT: "did not wait for the answer of",
     DecisionKind.DECLINE: "declined as a fallback",
     DecisionKind.EXHAUSTED: "had no fallback left",
     DecisionKind.GAVE_UP: "left the outcome unknown",
@@ -65,6 +68,7 @@ _DECISIONS = {
     DecisionKind.BOOKED_UNPAID: "does not have the order as paid in its books",
     DecisionKind.KEY_REUSED: "sent the idempotency key of another payment to",
     DecisionKind.REPEATED_WITHOUT_KEY: "sent it again without an idempotency key to",
+    DecisionKind.CAPTURED_AGAIN: "sent a further capture of the same money to",
     DecisionKind.SIGNED: "signed a transfer for",
     DecisionKind.REPORTED: "reports from now on",
     DecisionKind.WEBHOOK_FORGED: "sent a webhook with a wrong signature to",
@@ -185,6 +189,10 @@ def _decision_event(decision: Decision, start_ns: int) -> TimelineEvent:
 
 def _decision_text(decision: Decision) -> str:
     if decision.kind is DecisionKind.FAULT_HIT:
+        # The id of a script's step has a slash, which no fault's has.
+        script, slash, step = decision.detail.rpartition("/")
+        if slash:
+            return f"affected by step {step} of script {script}"
         return f"affected by fault {decision.detail}"
     text = _DECISIONS.get(decision.kind, spaced(decision.kind.value))
     if decision.kind in _FOLLOW_UPS:

@@ -8,6 +8,7 @@ from paychain.report.ci.checks import Check, checks, plain
 from paychain.report.drawings.scale import bucket_width, extremes
 from paychain.report.result import Result
 from paychain.report.text.lines import break_lines, fallback_lines, money_lines
+from paychain.report.text.scripts import script_lines
 from paychain.report.text.wording import (
     MARKS,
     TOLERANCE_RESULTS,
@@ -42,6 +43,7 @@ def summary_md(result: Result) -> str:
         ("Where payments broke", break_lines(result) or ["nowhere"]),
         ("Fallbacks", fallback_lines(result) or ["not used"]),
         ("Money", money_lines(result)),
+        *([("Scripts", script_lines(result))] if result.scripts else []),
     ):
         lines += ["", f"**{heading}**", "", *map(_item, items)]
     evidence = [check for check in checks(result) if check.passed is False and check.evidence]

@@ -14,6 +14,7 @@ from paychain.report.result import Result
 from paychain.report.text.lines import break_lines, fallback_lines, money_lines
 from paychain.report.text.own_services import own_service_lines
 from paychain.report.text.review import review_summary
+from paychain.report.text.scripts import script_lines
 from paychain.report.text.services import last_words
 from paychain.report.text.wording import (
     MARKS,
@@ -68,6 +69,8 @@ def terminal_lines(result: Result) -> list[str]:
         lines += ["", f"{sentence}; its last lines:", *(f"   {line}" for line in written)]
     if result.own_services.calls:
         lines += ["", "Own services", *_indented(own_service_lines(result), 3)]
+    if result.scripts:
+        lines += ["", "Scripts", *_indented(script_lines(result), 3)]
     if result.load.workers:
         workers = [f"{name}: {line}" for name, line in worker_lines(result)]
         lines += ["", "Load workers", *_indented(workers, 3)]

@@ -6,6 +6,7 @@ import msgspec
 
 from paychain.model.codes import OwnCodes
 from paychain.model.fallbacks import key_of
+from paychain.model.fallbacks.last_known import LastKnown
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.stand_in import StandIn
 from paychain.model.fallbacks.step import AnswerInstead, GoOn, LocalStep
@@ -43,11 +44,17 @@ class Fallbacks:
         self._decisions = decisions
         self._own_codes = own_codes
         self._stores = stores  # by the number of their step
+        self.remembers = any(isinstance(step, LastKnown) for step in declared.fallback)
+        self._answered_ns: int | None = None  # when the call was last approved
         self._stand_ins = {
             number: StandInCount(step.stand_in, currency)
             for number, step in enumerate(declared.fallback)
             if isinstance(step, StandIn)
         }
+
+    def note_answer(self) -> None:
+        """Remember that the call brought an answer just now, where `remembers` is true."""
+        self._answered_ns = self._context.now_ns()
 
     def take(
         self, number: int, step: LocalStep, end: CallEnd, request: PaymentRequest
@@ -68,12 +75,21 @@ class Fallbacks:
                 raise AssertionError(f"{step!r} has no behaviour")
 
     def _go_on(self, step: GoOn, end: CallEnd, request: PaymentRequest) -> CallEnd | None:
-        up_to = step.limit.up_to
-        is_over = request.amount_minor > to_minor(str(up_to), self._currency)
-        if self._decisions.suppressed(key_of(step), f"over {up_to}" if is_over else "", request):
+        if self._decisions.suppressed(key_of(step), self._why_not(step, request), request):
             return None
         self._decisions.say(step.decision, "", request, end.reply.result)
         return msgspec.structs.replace(end, **{step.marks: True})
+
+    def _why_not(self, step: GoOn, request: PaymentRequest) -> str:
+        """Why a payment may not go on by a step; "" when it may."""
+        if isinstance(step, LastKnown):
+            if self._answered_ns is None:
+                return "no answer is known"
+            age_s = (self._context.now_ns() - self._answered_ns) / 1e9
+            return f"the last answer is {age_s:.1f} s old" if age_s > step.last_known else ""
+        up_to = step.largest
+        is_over = up_to.is_finite() and request.amount_minor > to_minor(str(up_to), self._currency)
+        return f"over {up_to}" if is_over else ""
 
     def _stand_in(
         self, count: StandInCount, end: CallEnd, request: PaymentRequest

@@ -160,6 +160,8 @@ class PolicyCall:
         else:
             end = await self._hedged.execute(request, parent)
         if end.reply.result.worked:
+            if self._fallbacks.remembers and end.reply.result is _APPROVED:
+                self._fallbacks.note_answer()
             return end
         preferred = preference.to if preference is not None else None
         return await self._fall_back(end, request, parent, preferred)

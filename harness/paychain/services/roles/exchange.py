@@ -23,7 +23,9 @@ from paychain.services.policies.call_end import CallEnd
 from paychain.services.roles.role import Role, Work
 
 PATIENCE = 0.9  # of the deadline: "pending" has to reach the customer in time, too
-PAUSE_S = 0.5  # before a wallet that gave no final answer is asked again
+GIVE_UP_S = 2 * 86_400.0  # after the wallet: what is pending still is for people to look at
+PAUSE_S = 0.5  # before a wallet that gave no final answer gets the request once more, at least
+PAUSE_SHARE = 1 / 8  # of the time that the payout has taken
 
 
 @dataclass(slots=True)
@@ -90,11 +92,15 @@ class Exchange(Role):
     async def _pay_out(self, payout: _Payout, parent: str) -> None:
         """Ask the wallet until it is known what became of the transfer."""
         assert self.link.funding is not None
+        began_ns = self.context.now_ns()
         while (known := await self._transfer(payout, parent)) is None:
             if self.link.funding.frees == "on_timeout" and payout.is_reserved:
                 self._free(payout)
                 payout.answerable.set()
-            await asyncio.sleep(PAUSE_S)
+            taken_s = (self.context.now_ns() - began_ns) / 1e9
+            if taken_s > GIVE_UP_S:
+                return
+            await asyncio.sleep(max(PAUSE_S, taken_s * PAUSE_SHARE))
         if known is Outcome.APPROVED and payout.is_reserved:
             self.context.moved(MovementKind.SPENT, payout.request, self.name)
         elif payout.is_reserved:

@@ -1,4 +1,7 @@
-"""Gateway: screens, authenticates and authorises a payment, and keeps the merchant's book."""
+"""Gateway: what stands before a payment, its authorisation, and the merchant's book.
+
+third parties ─▶ vault ─▶ screening ─▶ authentication ─▶ authorisation ─▶ book
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from paychain.model.named_calls import named
 from paychain.payments.codes import (
     APPROVED,
     ISSUER_INOPERATIVE,
@@ -42,9 +46,12 @@ class Gateway(Role):
     _began_ns: dict[str, int] = field(default_factory=dict, init=False)  # by payment
     _times_paid: Counter[str] = field(default_factory=Counter, init=False)
     _approved: set[str] = field(default_factory=set, init=False)  # by the processor's reference
+    _named: dict[str, list[str]] = field(init=False)  # calls before the authorisation, by operation
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        asked = ("serve", "tokenise", "screen")
+        self._named = {operation: named(operation, self.calls) for operation in asked}
         if self.tenders:
             self._tenders = Tenders(
                 self.link.calls["authorise"],
@@ -148,11 +155,12 @@ class Gateway(Role):
             self.calls["authorise"].void(Sent(sender, event.authorisation()))
 
     async def _process(self, request: PaymentRequest, parent: str) -> Answer:
-        """Screen, authenticate, authorise: each may end the payment."""
+        """Ask third parties and the vault, screen, authenticate, authorise: each may end it."""
         request = msgspec.structs.replace(request, accepts_partial=self.link.accepts_partial)
-        refused = await self._screen(request, parent)
-        if refused is not None:
-            return refused
+        for operation in self._named:
+            refused = await self._ask(operation, request, parent)
+            if refused is not None:
+                return refused
         request, refused = await self._authenticate(request, parent)
         if refused is not None:
             return refused
@@ -185,12 +193,29 @@ class Gateway(Role):
             answer.code, request.instrument.group
         )
 
-    async def _screen(self, request: PaymentRequest, parent: str) -> Answer | None:
-        """None when the payment may go on."""
-        if "screen" not in self.calls:
-            return None
-        end = await self.calls["screen"].execute(request, parent)
-        return self._refusal(end)
+    async def _ask(self, operation: str, request: PaymentRequest, parent: str) -> Answer | None:
+        """Make every call of an operation in turn; None when the payment may go on."""
+        for name in self._named[operation]:
+            if self.link.calls[name].aside:
+                self.background.start(self._ask_aside(name, request, parent), is_of_request=True)
+                continue
+            refused = self._refusal(await self.calls[name].execute(request, parent))
+            if refused is not None:
+                return refused
+        return None
+
+    async def _ask_aside(self, name: str, request: PaymentRequest, parent: str) -> None:
+        """Make a call that the payment does not wait for."""
+        end = await self.calls[name].execute(request, parent)
+        if not end.reply.result.worked:
+            self.context.decided(
+                DecisionKind.LEFT_OUT,
+                name,
+                self.link.calls[name].to,
+                payment=request.payment,
+                attempt=request.attempt,
+                detail=end.reply.result,
+            )
 
     async def _authenticate(
         self, request: PaymentRequest, parent: str

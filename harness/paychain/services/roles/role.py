@@ -12,6 +12,7 @@ import msgspec
 from paychain.faults.kind import StateFaultKind
 from paychain.model.book_limits import checks_refunds, overcapture
 from paychain.model.chain import Chain, Link
+from paychain.model.named_calls import named
 from paychain.payments.codes import APPROVED, IN_PROGRESS, LATE_RESPONSE, NOT_FOUND
 from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer, AnswerOrError, PaymentRequest
@@ -59,6 +60,11 @@ class Role:
     def operations(self) -> dict[str, Work]:
         """The operations that the link offers."""
         raise NotImplementedError  # each role has its own
+
+    def asked_as(self, operation: str) -> list[str]:
+        """The names under which other links call this one for an operation."""
+        names = (hop.operation for hop in self.chain.hops() if hop.callee == self.name)
+        return list(dict.fromkeys([operation, *named(operation, names)]))
 
     def apply(self, fault: StateFaultKind) -> int:
         """Change what the link knows; returns how many payments that touched."""

@@ -28,7 +28,8 @@ from paychain.services.roles.role import Role, Work
 _TAKEN = frozenset({Refusal.ALREADY_KNOWN, Refusal.NONCE_TOO_LOW})
 MAX_SIGNED = 5  # transactions of one transfer: so often a naive wallet tries
 UNSEEN_LOOKS = 3  # in a row, after which a node has lost what it was sent
-MAX_DOUBLINGS = 4  # of the pause while no node answers: they are not asked in a storm
+GIVE_UP_S = 86_400.0  # without news: a day, longer than ledgers have halted; then people look
+PATIENCE = 1 / 8  # of the time without news is the pause before the next look, at least
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class _Transfer:
     request: PaymentRequest
     transactions: list[_Transaction] = field(default_factory=list)
     final: asyncio.Event = field(default_factory=asyncio.Event)
-    failures: int = 0  # rounds in a row that brought nothing
+    news_ns: int = 0  # when something became of it
 
 
 @dataclass
@@ -74,7 +75,9 @@ class Wallet(Role):
             code = self.declines(request)
             if code is not None:
                 return self.decline(code, request.reference)
-            transfer = self._transfers[request.reference] = _Transfer(request)
+            transfer = self._transfers[request.reference] = _Transfer(
+                request, news_ns=self.context.now_ns()
+            )
             self._sign(transfer)
             self.background.start(self._deliver(transfer, parent))
         try:
@@ -116,16 +119,15 @@ class Wallet(Role):
     async def _deliver(self, transfer: _Transfer, parent: str) -> None:
         """Send and look until all that was signed is final."""
         while not all(map(_is_final, transfer.transactions)):
-            has_failed = False
+            if self._quiet_s(transfer) > GIVE_UP_S:
+                return
             for transaction in list(transfer.transactions):
                 if not transaction.is_sent:
                     await self._broadcast(transfer, transaction, parent)
-                    has_failed |= not transaction.is_sent
             await asyncio.sleep(self._pause_s(transfer))
             for transaction in transfer.transactions:
                 if transaction.is_sent and not _is_final(transaction):
-                    has_failed |= not await self._look(transaction, parent)
-            transfer.failures = transfer.failures + 1 if has_failed else 0
+                    await self._look(transfer, transaction, parent)
             if any(map(_is_final, transfer.transactions)):
                 transfer.final.set()
 
@@ -133,6 +135,8 @@ class Wallet(Role):
         """Send the bytes; whether a node took them is only its word until they are seen."""
         end = await self.calls["transfer"].execute(transaction.request, parent)
         transaction.is_sent = _is_taken(end, transaction.request.reference)
+        if transaction.is_sent:
+            transfer.news_ns = self.context.now_ns()
         is_naive = self.link.nonces == "each_try"
         if (
             is_naive
@@ -142,7 +146,7 @@ class Wallet(Role):
         ):
             self._sign(transfer)
 
-    async def _look(self, transaction: _Transaction, parent: str) -> bool:
+    async def _look(self, transfer: _Transfer, transaction: _Transaction, parent: str) -> None:
         """Read what a node knows of it, if one answers; bytes that were lost are sent again."""
         end = await self.calls["read"].execute(transaction.request, parent)
         answer = end.reply.answer
@@ -152,19 +156,21 @@ class Wallet(Role):
             or answer.sighting is None
             or answer.reference != transaction.request.reference
         ):
-            return False
+            return
+        before = transaction.sighting
+        if before is None or before.mined_at != answer.sighting.mined_at:
+            transfer.news_ns = self.context.now_ns()
         transaction.sighting = answer.sighting
         if answer.sighting.is_known:
             transaction.unseen = 0
-            return True
+            return
         transaction.unseen += 1
         if transaction.unseen >= UNSEEN_LOOKS:
             transaction.unseen = 0
             transaction.is_sent = False
-        return True
 
     def _pause_s(self, transfer: _Transfer) -> float:
-        """Seconds until the next look: a block, or as many as the next transaction lacks."""
+        """Seconds until the next look: as many blocks as are missing, longer without any news."""
         after = self.chain.links[self.chain.network].final.after or 0
         missing = [
             after - (sighting.head - sighting.mined_at)
@@ -174,8 +180,12 @@ class Wallet(Role):
             if not _is_final(transaction)
             for sighting in (transaction.sighting,)
         ]
-        doubled = 2 ** min(transfer.failures, MAX_DOUBLINGS)
-        return max(doubled, min(missing, default=1)) * self._block_s
+        blocks = max(1, min(missing, default=1))
+        return blocks * self._block_s + self._quiet_s(transfer) * PATIENCE
+
+    def _quiet_s(self, transfer: _Transfer) -> float:
+        """Seconds since something became of a transfer."""
+        return (self.context.now_ns() - transfer.news_ns) / 1e9
 
 
 def _is_final(transaction: _Transaction) -> bool:

@@ -31,6 +31,7 @@ from paychain.protocol.message import (
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.policies.route import Channels
+from paychain.services.scripts import PaymentScripts, WebhookFate
 from paychain.services.state.background import Background
 from paychain.services.state.followup import FollowUps
 
@@ -74,10 +75,12 @@ class WebhookSender:
         secrets: tuple[str, str],
         dialect: Signs,
         kinds: Kinds,
+        scripts: PaymentScripts,
     ) -> None:
         """`secrets`: the one that is shared with the receiver, and a wrong one.
 
         `kinds`: what the sender calls its events about one thing that became of a request.
+        `scripts`: what becomes of the events of single payments.
         """
         self._context = context
         self._background = background
@@ -85,6 +88,7 @@ class WebhookSender:
         self._secret, self._wrong_secret = secrets
         self._dialect = dialect
         self._kinds = kinds
+        self._scripts = scripts
         repeat = Reversal.model_construct(
             timeout=declared.timeout,
             backoff=declared.backoff,
@@ -97,6 +101,10 @@ class WebhookSender:
         """Report in the background what became of `request`: authorised, captured, …"""
         for name in self._kinds(kind, request):
             event = Event.of(request, name, self._context.now_ns())
+            fate = self._scripts.fate_of(self._context, event, self._declared.to)
+            # A webhook that a script drops is not due: the sender is not to blame for it.
+            if fate.is_dropped:
+                continue
             self._context.decided(
                 DecisionKind.FOLLOW_UP_DUE,
                 "notify",
@@ -105,13 +113,18 @@ class WebhookSender:
                 attempt=event.attempt,
                 detail=_name(event),
             )
-            self._background.start(self._deliver(event))
+            self._background.start(self._deliver(event, fate))
 
-    async def _deliver(self, event: Event) -> None:
+    async def _deliver(self, event: Event, fate: WebhookFate) -> None:
         delay = self._declared.delay
         after_s = log_normal(self._context.draw("notify", event.key), delay.median, delay.p99)
-        await asyncio.sleep(after_s)
+        await asyncio.sleep(fate.delay_s(after_s))
+        await fate.wait_for_turn()
         await self._post(event)
+        fate.delivered()
+        if fate.again_s is not None:
+            await asyncio.sleep(fate.again_s)
+            await self._post(event)
         if self._context.draw("notify-again", event.key) < self._declared.duplicates:
             await asyncio.sleep(after_s)
             await self._post(event)

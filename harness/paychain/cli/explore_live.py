@@ -1,0 +1,231 @@
+"""paychain explore --live: prints what a search on a running chain does and finds."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from paychain.analysis.measures.measures import MoneyRule
+from paychain.cli.exit_codes import ExitCode
+from paychain.cli.explore_output import (
+    CLEAR_LINE,
+    LOG_EVERY_S,
+    MAX_PROGRESS_WIDTH,
+    MAX_TIMELINE_LINES,
+    TERMINAL_EVERY_S,
+    order_moments,
+    timeline_lines,
+)
+from paychain.declaration.quantity import count
+from paychain.environment.real import RealChain
+from paychain.environment.running_chain import RunningChain
+from paychain.explore.live.files import recall, remember, write_found
+from paychain.explore.live.result import REPRODUCTIONS, FoundScript, LiveResult, LiveSpec, words_of
+from paychain.explore.live.search import LiveSearch
+from paychain.explore.live.steps import step_choices
+from paychain.model.chain import Chain
+from paychain.model.loading import Loaded
+from paychain.model.review import review
+from paychain.report.text.payment_timeline import timeline_of
+from paychain.runs.remedies import rule_with_remedies
+from paychain.runs.spec import run_command
+
+ENOUGH_SCRIPTS = 500  # fewer leave most combinations of two steps untried
+
+
+def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path) -> ExitCode:
+    """Search, print what was found, and write it into `out`. Raises UserError."""
+    declared = loaded.model
+    known = recall(declared, step_choices(declared), out)
+    show = LiveProgress()
+    with tempfile.TemporaryDirectory(prefix="paychain-") as scratch, _terminated_as_interrupted():
+        search = LiveSearch(
+            declared,
+            spec,
+            _opener(loaded, spec, Path(scratch)),
+            known=known,
+            on_progress=show,
+        )
+        try:
+            search.run()
+        except KeyboardInterrupt:  # while it stopped
+            search.result.was_interrupted = True
+        finally:
+            show.clear()
+    result = search.result
+    # All files first: what was found is kept whatever comes.
+    paths = {rule: write_found(found, declared, out) for rule, found in result.found.items()}
+    remember(result.found.values(), known, declared, out)
+    for rule, found in result.found.items():
+        print("\n".join(found_lines(found)))
+        _print_timeline(found)
+        for line in _remedies(found, loaded):
+            print(line)
+        print(f"    reproduce: {run_command(chain, str(paths[rule]), seed=spec.seed)}")
+    print(("searched " if result.found else "nothing found in ") + searched_line(result))
+    for line in warning_lines(result):
+        print(line)
+    if result.was_interrupted:
+        return ExitCode.INTERRUPTED
+    return ExitCode.FAIL if result.found else ExitCode.PASS
+
+
+def _opener(loaded: Loaded[Chain], spec: LiveSpec, scratch: Path) -> Callable[[], RunningChain]:
+    """What starts the chain, each time in a folder of its own."""
+    number = 0
+
+    def open_chain() -> RunningChain:
+        nonlocal number
+        number += 1
+        folder = scratch / str(number)
+        folder.mkdir()
+        return RealChain(loaded, folder, seed=spec.seed)
+
+    return open_chain
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """A request to end is Ctrl-C: what was found is kept."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class LiveProgress:
+    """Prints progress every few seconds; on a terminal it redraws one line."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._clock = clock
+        self._printed_s: float | None = None
+
+    def __call__(self, result: LiveResult) -> None:
+        """Print what the search has done so far, unless the last line is recent."""
+        now_s = self._clock()
+        every_s = TERMINAL_EVERY_S if self._is_terminal else LOG_EVERY_S
+        if self._printed_s is not None and now_s - self._printed_s < every_s:
+            return
+        self._printed_s = now_s
+        doing = f"; {result.doing}" if result.doing else ""
+        line = (
+            f"{count(result.scripts, 'script')}, {count(result.requests, 'request')}, "
+            f"{result.rate:,.0f} scripts per minute, {len(result.found)} found{doing}"
+        )
+        if self._is_terminal:
+            line = f"{CLEAR_LINE}{line[:MAX_PROGRESS_WIDTH]}"
+        print(line, end="" if self._is_terminal else "\n", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Leave an empty line on a terminal."""
+        if self._is_terminal and self._printed_s is not None:
+            print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+
+def found_lines(found: FoundScript) -> list[str]:
+    """One broken rule for a terminal."""
+    lines = [f"✕ {found.title.lower()}: {found.finding.text}"]
+    if found.steps:
+        lines.append(f"    smallest script: {words_of(found.steps)}")
+        lines.append(
+            "    minimal: no simpler script broke the rule"
+            if found.is_minimal
+            else "    not minimal: the search ended while it was minimised"
+        )
+    else:
+        lines.append("    nothing has to fail: payments without a script break it")
+    if found.reproduced is None:
+        lines.append("    not reproduced: the search ended first")
+    elif found.reproduced:
+        lines.append(
+            f"    reproduced by {found.reproduced} of {REPRODUCTIONS} fresh payments, alone"
+        )
+    else:
+        lines.append(
+            f"    not reproduced by {REPRODUCTIONS} fresh payments, alone: it may depend on what "
+            "other payments do at the same time"
+        )
+    return [*lines, f"    found with script {found.at_script:,}"]
+
+
+def _print_timeline(found: FoundScript) -> None:
+    """The timeline of the order that shows it."""
+    timelines = [
+        (story.customer.intended_ns, timeline)
+        for story in found.stories
+        if story.customer is not None and (timeline := timeline_of(story)) is not None
+    ]
+    if not timelines:
+        return
+    names = ", ".join(timeline.payment for _, timeline in timelines)
+    print(f"    timeline of {names}, {timelines[0][1].why}:")
+    moments = order_moments(timelines, [])
+    print("\n".join(f"    {line}" for line in timeline_lines(moments)))
+    if len(moments) > MAX_TIMELINE_LINES:
+        print("    the whole timeline: run the line below, then paychain show payment")
+
+
+def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:
+    rule = MoneyRule(
+        rule=found.rule,
+        title=found.title,
+        findings=1,
+        amount=found.finding.amount_minor,
+        payments=[],
+    )
+    remedies = rule_with_remedies(rule, review(loaded), loaded).remedies
+    for remedy in remedies:
+        yield f"    remedy: {remedy}"
+    own = ", ".join(loaded.model.own_services())
+    if own and not remedies:
+        yield f"    remedy: change what {own} does when {words_of(found.steps)}"
+
+
+def searched_line(result: LiveResult) -> str:
+    """`1,240 scripts (310 met a request), 9,811 requests, in 60.1 s (1,238 per minute)`."""
+    return (
+        f"{count(result.scripts, 'script')} ({result.met:,} of them changed something), "
+        f"{count(result.requests, 'request')}, {count(result.controls, 'payment')} without a "
+        f"script, in {result.took_s:.1f} s ({result.rate:,.0f} scripts per minute)"
+    )
+
+
+def warning_lines(result: LiveResult) -> Sequence[str]:
+    """What a reader must know of how the search went."""
+    lines = [
+        f"⚠ {count(number, 'payment')} without a script broke {rule} beside scripted ones, and "
+        "none did alone: payments affect each other, or the machine was too busy"
+        for rule, number in result.coupled.items()
+    ]
+    if result.spaced:
+        lines.append(
+            f"⚠ payments without a script failed technically: batches were spaced "
+            f"{count(result.spaced, 'time')}"
+        )
+    if result.restarts:
+        lines.append(f"⚠ the chain was started again {count(result.restarts, 'time')}")
+    lines += [f"⚠ {sentence}" for sentence in result.deaths]
+    if result.undecided:
+        lines.append(
+            f"⚠ {count(result.undecided, 'order')} not decided: still in progress when the drain "
+            "of their batch ended (settles_within)"
+        )
+    if not result.found and not result.was_interrupted:
+        lines.append(
+            f"{count(result.scripts, 'script')} are too few to rely on: search longer with --for"
+            if result.scripts < ENOUGH_SCRIPTS
+            else "no script that was tried broke a rule; that is evidence, not a proof"
+        )
+    return lines

@@ -1,0 +1,1 @@
+"""A receiver of OpenTelemetry traces: what own services say of their calls themselves."""

@@ -1,0 +1,137 @@
+"""`POST /v1/traces` on loopback, for own services with `telemetry: true`.
+
+What it does not support it refuses: metrics and logs (404), gRPC, other encodings (415).
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+from paychain.environment.otlp.protobuf import Malformed
+from paychain.environment.otlp.spans import ClientSpan, from_json, from_protobuf
+from paychain.payments.exchanges import Exchange
+from paychain.processes.loopback import LOOPBACK
+
+PATH = "/v1/traces"
+MAX_BYTES = 16_000_000  # of one request, also when it is unpacked
+MAX_WAITING = 100_000  # exchanges that nobody has taken; more are refused, to be sent again
+_READERS: Mapping[str, Callable[[bytes], list[ClientSpan]]] = {
+    "application/json": from_json,
+    "application/x-protobuf": from_protobuf,
+}
+# An empty ExportTraceServiceResponse.
+_TAKEN = {"application/json": b"{}", "application/x-protobuf": b""}
+
+
+class Refused(Exception):
+    """A request that is not taken. `status`: of the answer."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+class SpanReceiver:
+    """Listens from the moment it is made; `exchange` makes the record of a span."""
+
+    def __init__(self) -> None:
+        self._server = _Server((LOOPBACK, 0), _handler(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._lock = threading.Lock()
+        self._waiting: list[Exchange] = []
+        self.exchange: Callable[[ClientSpan], Exchange | None] = lambda span: None  # noqa: ARG005  (as it is called)
+        self.taken = 0  # spans of calls over a hop of the run
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """The endpoint, without the path."""
+        return f"http://{LOOPBACK}:{self._server.server_port}"
+
+    def take(self) -> list[Exchange]:
+        """What came since the last call."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def stop(self) -> None:
+        """Stop listening. What came can still be taken."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def receive(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """Take one request; the body of its answer. Raises Refused."""
+        if path.partition("?")[0] != PATH:
+            raise Refused(404, f"only {PATH} is here; send no metrics or logs")
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        reader = _READERS.get(kind)
+        if reader is None:
+            raise Refused(415, f"{kind or 'no content type'}: send {' or '.join(_READERS)}")
+        try:
+            spans = reader(_unpacked(headers.get("content-encoding", ""), body))
+        except Malformed as error:
+            raise Refused(400, str(error)) from error
+        found = [exchange for span in spans if (exchange := self.exchange(span)) is not None]
+        with self._lock:
+            if len(self._waiting) + len(found) > MAX_WAITING:
+                raise Refused(503, "too many spans are waiting")
+            self._waiting += found
+            self.taken += len(found)
+        return _TAKEN[kind]
+
+
+def _unpacked(encoding: str, body: bytes) -> bytes:
+    if encoding in ("", "identity"):
+        return body
+    if encoding != "gzip":
+        raise Refused(415, f"content-encoding {encoding}: send gzip or none")
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        whole = unpacker.decompress(body, MAX_BYTES)
+    except zlib.error as error:
+        raise Malformed(f"this is no gzip: {error}") from error
+    if unpacker.unconsumed_tail:
+        raise Refused(413, f"more than {MAX_BYTES:,} bytes")
+    return whole
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+def _handler(receiver: SpanReceiver) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm: ClassVar[bool] = True
+        timeout = 60.0  # seconds that a connection may be idle
+
+        def do_POST(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            given = headers.get("content-length", "")
+            size = int(given) if given.isdigit() else -1
+            try:
+                if not 0 <= size <= MAX_BYTES:
+                    self.close_connection = True  # its body is not read
+                    raise Refused(413 if size > 0 else 411, f"0 to {MAX_BYTES:,} bytes, please")
+                body = receiver.receive(self.path, headers, self.rfile.read(size))
+                self._answer(200, headers.get("content-type", ""), body)
+            except Refused as refused:
+                self._answer(refused.status, "text/plain; charset=utf-8", str(refused).encode())
+
+        def _answer(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("content-type", kind)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is logged."""
+
+    return Handler

@@ -1,0 +1,112 @@
+"""What a search on a live chain is asked, and what it has found so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from paychain.analysis.store.store import Story
+from paychain.explore.live.steps import Steps
+from paychain.model.script_words import script_words
+from paychain.model.scripts import Script
+from paychain.payments.errors import UserError, meant
+from paychain.payments.rules import RULES, Finding
+
+MIN_BATCH, MAX_BATCH = 8, 256  # payments with a script at once
+REPRODUCTIONS = 3  # fresh payments that follow what was found, alone
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveSpec:
+    """What is searched, and for how long.
+
+    `budget_s` and `max_scripts` bound the search, whichever comes first. `batch`: payments with a
+    script at once, `rate`: so many of them begin per second. Without `rules` all are searched.
+    Raises UserError for what cannot be searched.
+    """
+
+    seed: int = 1
+    budget_s: float = 60.0
+    max_scripts: int | None = None
+    batch: int = 64
+    rate: float = 32.0
+    rules: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.rules:
+            if name not in RULES:
+                raise UserError(f"no rule '{name}' to break", hint=meant(name, RULES))
+        if not MIN_BATCH <= self.batch <= MAX_BATCH:
+            raise UserError(
+                f"--batch {self.batch} is out of range",
+                hint=f"give {MIN_BATCH} to {MAX_BATCH} payments",
+            )
+        if self.budget_s <= 0 or (self.max_scripts is not None and self.max_scripts < 1):
+            raise UserError("empty search budget", hint="give a budget above 0")
+
+    @property
+    def controls(self) -> int:
+        """Payments without a script beside a batch: enough to see that the service is well."""
+        return max(4, self.batch // 8)
+
+    def seeks(self, rule: str) -> bool:
+        """Whether a rule is searched."""
+        return not self.rules or rule in self.rules
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundScript:
+    """The smallest script found that breaks a rule; without steps, nothing has to fail for it.
+
+    `is_minimal`: no one-step-simpler script broke the rule. `reproduced`: of REPRODUCTIONS fresh
+    payments that followed it alone; None: the search ended before.
+    """
+
+    rule: str
+    steps: Steps
+    finding: Finding
+    at_script: int  # how many scripts had been tried when the rule first broke
+    stories: tuple[Story, ...]
+    is_minimal: bool = False
+    reproduced: int | None = None
+
+    @property
+    def title(self) -> str:
+        """The rule's title."""
+        return RULES[self.rule].title
+
+
+@dataclass
+class LiveResult:
+    """What a search has done so far. Filled as it goes on, so that Ctrl-C loses nothing."""
+
+    found: dict[str, FoundScript] = field(default_factory=dict)  # by rule
+    scripts: int = 0
+    requests: int = 0
+    batches: int = 0
+    controls: int = 0
+    met: int = 0  # scripts of which at least one step met a request, or that change the customer
+    undecided: int = 0
+    spaced: int = 0  # how often batches were spaced because payments without a script failed
+    restarts: int = 0  # how often the chain was started again for the same reason
+    coupled: dict[str, int] = field(default_factory=dict)  # rules that controls broke only in batch
+    deaths: list[str] = field(default_factory=list)  # own services that ended by themselves
+    took_s: float = 0.0
+    was_interrupted: bool = False
+    doing: str = ""  # what the search is at, in a few words
+
+    @property
+    def rate(self) -> float:
+        """Scripts per minute."""
+        return 60 * self.scripts / self.took_s if self.took_s else 0.0
+
+
+OnProgress = Callable[[LiveResult], None]
+
+
+def words_of(steps: Steps) -> str:
+    """A script in plain words."""
+    if not steps:
+        return "nothing fails"
+    script = Script.model_validate({"id": "found", "steps": [step.declared() for step in steps]})
+    return script_words(script)

@@ -1,0 +1,229 @@
+"""Steps that a search can put into a failure script, and when one script is simpler than another.
+
+The order: one script is simpler than another when it has fewer steps; with as many, when their
+kinds are simpler, summed; with kinds as simple, when the numbers of their requests are smaller,
+summed; then when its times are shorter, summed. `size` is that order as integers from 0 on,
+compared from the left: no sequence of ever simpler scripts goes on forever, so minimising ends.
+Every one-step-simpler variant has a smaller size (`simpler` asserts it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from paychain.declaration.quantity import duration_text
+from paychain.faults.kind import RequestFaultKind
+from paychain.faults.kinds import KINDS
+from paychain.model.chain import Chain
+from paychain.model.paid_at import paid_link
+from paychain.model.roles import ROLES
+from paychain.model.script_checks import check_steps, operations_at, senders_of
+from paychain.model.scripts import Script
+
+DELAYS_MS = (1_000, 4_000)  # of what is late or slow: within and beyond usual timeouts
+NUMBERS = (1, 2, 3)  # which request or webhook of a payment
+HELD_MS = 3_000  # how long a request is stuck
+# Of each kind that is searched, what it is also searched with. An error after the work is the one
+# that a caller takes for a refusal.
+_VARIANTS: Mapping[str, tuple[dict[str, str], ...]] = {
+    "http_error": ({"status": "503"}, {"status": "500", "after_work": "true"}),
+}
+# Operations that carry no payment of their own, or that somebody's customer starts.
+_NOT_SEARCHED = frozenset({"pay", "forward", "notify"})
+_ORDER = "{order}"  # the placeholder in how an own service is paid
+_WEBHOOKS = ("twice", "late", "out_of_order", "before_answer", "dropped")
+_RETRIES_AFTER = 0.35  # of the deadline: the customer has patience for a second try
+_RANK_OF_WEBHOOKS = 20  # above every kind of fault: a request is simpler to imagine
+_RANK_OF_CUSTOMERS = 30
+
+Size = tuple[int, int, int, int]  # steps; ranks, numbers and milliseconds, each summed
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step as a search handles it.
+
+    `place`: what it is for, without the number: steps of one place differ in kind only. `name`:
+    its kind and parameters, without a time. `ms`: its time, 0 without one.
+    """
+
+    place: tuple[str, ...]
+    name: str
+    rank: int
+    number: int = 1
+    ms: int = 0
+    keys: tuple[tuple[str, Any], ...] = field(default=(), compare=False)
+
+    def declared(self) -> dict[str, Any]:
+        """The step as an experiment file writes it."""
+        subject = self.place[0]
+        written: dict[str, Any] = {}
+        if subject == "link":
+            written = {"link": self.place[1], "operation": self.place[2]}
+            written |= {"request": self.number} if self.number > 1 else {}
+        elif subject == "webhook":
+            written = {"webhook": self.place[1]}
+            written |= {"event": self.number} if self.number > 1 else {}
+        return written | {key: self._timed(value) for key, value in self.keys}
+
+    def _timed(self, value: Any) -> Any:
+        """A value with its time put in."""
+        if isinstance(value, dict):
+            return {key: self._timed(each) for key, each in value.items()}
+        return duration_text(self.ms / 1000) if value is _TIME else value
+
+
+class _Time:
+    """Stands where a step's own time is written."""
+
+
+_TIME = _Time()
+Steps = tuple[Step, ...]
+
+
+def size(steps: Steps) -> Size:
+    """The order of scripts: the smaller size is the simpler script."""
+    return (
+        len(steps),
+        sum(step.rank for step in steps),
+        sum(step.number for step in steps),
+        sum(step.ms for step in steps),
+    )
+
+
+def script_of(steps: Steps, name: str = "found") -> Script:
+    """The script with these steps. There has to be one at least."""
+    return Script.model_validate({"id": name, "steps": [step.declared() for step in steps]})
+
+
+def step_choices(chain: Chain) -> list[Step]:
+    """Every step that a chain can have, as `paychain check` sees it.
+
+    Those about first requests come first, and of them the simplest.
+    """
+    choices = [*_at_links(chain), *_of_webhooks(chain), *_of_customers(chain)]
+    fit = [step for step in choices if not list(check_steps(script_of((step,)), 0, chain))]
+    return sorted(fit, key=lambda step: (step.number, size((step,)), step.place))
+
+
+def searched_links(chain: Chain) -> list[str]:
+    """The mocks whose requests a search scripts: those that own services call, in any chain of own
+    services. What our mocks make of a failure behind them is not the service's.
+    """
+    mocks = [name for name, link in chain.links.items() if link.service is None]
+    called = {callee for name in chain.own_services() for callee in chain.callees_of(name)}
+    mocks = [name for name in mocks if name in called] if called else mocks
+    return [name for name in mocks if not ROLES[chain.links[name].role].only_forwards]
+
+
+def _at_links(chain: Chain) -> Iterator[Step]:
+    for link in searched_links(chain):
+        for operation in operations_at(chain, link):
+            if operation in _NOT_SEARCHED:
+                continue
+            for name, rank, keys in _kinds():
+                for number in NUMBERS:
+                    place = ("link", link, operation)
+                    yield from _with_times(Step(place, name, rank, number, 0, keys))
+
+
+def _kinds() -> Iterator[tuple[str, int, tuple[tuple[str, Any], ...]]]:
+    """Every kind of one request that is searched: a name, its rank, and its keys."""
+    for name, kind in KINDS.items():
+        search = kind.facts.search
+        if search is None or not issubclass(kind, RequestFaultKind):
+            continue
+        held = (("for", duration_text(HELD_MS / 1000)),) if kind.holds_requests else ()
+        timed: dict[str, Any] = {search.magnitude: _TIME} if search.magnitude else {}
+        for number, variant in enumerate(_VARIANTS.get(name, (dict(search.fixed),))):
+            title = f"{name} {number}" if number else name
+            yield title, search.rank + number, ((name, {**variant, **timed}), *held)
+
+
+def _with_times(step: Step) -> Iterator[Step]:
+    """The step with each time that it can have; as it is where it has none."""
+    if not _has_time(dict(step.keys)):
+        yield step
+        return
+    for ms in DELAYS_MS:
+        yield Step(step.place, step.name, step.rank, step.number, ms, step.keys)
+
+
+def _has_time(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_time, value.values()))
+    return value is _TIME
+
+
+def _of_webhooks(chain: Chain) -> Iterator[Step]:
+    searched = searched_links(chain)
+    for link in filter(searched.__contains__, senders_of(chain)):
+        for rank, name in enumerate(_WEBHOOKS, start=_RANK_OF_WEBHOOKS):
+            for number in NUMBERS:
+                keys = ((name, {"by": _TIME} if name == "late" else {}),)
+                yield from _with_times(Step(("webhook", link), name, rank, number, 0, keys))
+
+
+def _of_customers(chain: Chain) -> Iterator[Step]:
+    after = duration_text(round(chain.deadline * _RETRIES_AFTER, 3))
+    does: list[tuple[str, str, dict[str, Any]]] = [
+        ("presses_twice", "same", {"after": "50ms", "key": "same"}),
+        ("presses_twice", "new", {"after": "50ms", "key": "new"}),
+        ("retry", "same", {"after": after, "key": "same"}),
+        ("retry", "new", {"after": after, "key": "new"}),
+        ("leaves", "", {"after": "500ms", "returns_after": "2s"}),
+    ]
+    knows_orders = _knows_orders(chain)
+    for rank, (what, how, values) in enumerate(does, start=_RANK_OF_CUSTOMERS):
+        if how == "new" and not knows_orders:
+            continue
+        # What the customer does is one place each: a script says it once.
+        keys = (("customer", {what: values}),)
+        yield Step(("customer", what), f"{what} {how}", rank, 1, 0, keys)
+
+
+def _knows_orders(chain: Chain) -> bool:
+    """Whether customers name the order that they pay: who does not know it pays it twice, and no
+    chain could tell.
+    """
+    paid = [link for entry in chain.entries if (link := paid_link(chain, entry)) is not None]
+    declared = [chain.links[link].pays for link in paid]
+    return any(pays is not None and _ORDER in str(pays.model_dump()) for pays in declared)
+
+
+def fits(steps: Steps) -> bool:
+    """Whether the steps can stand in one script: no two of them are about the same thing."""
+    subjects = [
+        (step.place, step.number) if step.place[0] != "customer" else step.place for step in steps
+    ]
+    return len(set(subjects)) == len(subjects)
+
+
+def simpler(steps: Steps, choices: Sequence[Step]) -> list[Steps]:
+    """Every script that is one step simpler, the simplest first.
+
+    One step fewer; or one step of a simpler kind at the same place; or about an earlier request; or
+    of a shorter time.
+    """
+    found: dict[Steps, None] = {}
+    for place, step in enumerate(steps):
+        before, after = steps[:place], steps[place + 1 :]
+        found[(*before, *after)] = None
+        for choice in choices:
+            if choice.place != step.place or size((choice,)) >= size((step,)):
+                continue
+            changes = (
+                choice.name != step.name,
+                choice.number != step.number,
+                choice.ms != step.ms,
+            )
+            # Another kind has a time of its own: that is no second change.
+            is_one_change = sum(changes) == 1 or (changes[0] and not changes[1])
+            variant = (*before, choice, *after)
+            if is_one_change and fits(variant):
+                found[variant] = None
+    for variant in found:
+        assert size(variant) < size(steps), f"{variant} is not simpler than {steps}"
+    return sorted(found, key=size)

@@ -1,0 +1,203 @@
+"""What must hold of failure scripts: clear steps, links that exist and can do what is asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from paychain.declaration.problem import Problem, unknown
+from paychain.declaration.text import KeyPath
+from paychain.faults.kind import RequestFaultKind
+from paychain.faults.kinds import KINDS
+from paychain.model.chain import Chain
+from paychain.model.codes import check_decline_code
+from paychain.model.roles import ROLES
+from paychain.model.scripts import Script, ScriptStep, step_place
+from paychain.model.webhook_steps import WEBHOOK_KINDS
+
+# Keys of a fault that a step says otherwise: it is for one request of one payment already.
+_NOT_IN_STEPS = {
+    "first": "request: says which request it is",
+    "requests": "request: says which request it is",
+    "share": "payments: of the script says which payments follow it",
+    "only": "payments: of the script says which payments follow it",
+}
+_OF_LINKS = ("operation", "request", "lasts")
+_OF_OWN_SERVICES = ("authorise", "capture", "void", "refund", "query")
+
+
+def check_scripts(scripts: Sequence[Script], chain: Chain | None) -> Iterator[Problem]:
+    """Mistakes in the scripts of an experiment. Without a chain, links are not checked."""
+    ids = Counter(script.id for script in scripts if script.id)
+    for number, script in enumerate(scripts):
+        at: KeyPath = ("scripts", number)
+        if script.id and ids[script.id] > 1:
+            yield Problem((*at, "id"), f"duplicate script id '{script.id}'", "rename one")
+        yield from _check_chosen(script, at)
+        yield from check_steps(script, number, chain)
+
+
+def check_steps(script: Script, number: int, chain: Chain | None) -> Iterator[Problem]:
+    """Mistakes in the steps of one script. `number`: its place in the file, from 0."""
+    seen: Counter[str] = Counter()
+    for place, step in enumerate(script.steps):
+        at = step_place(number, place)
+        unclear = list(_unclear(step, at))
+        yield from unclear
+        if unclear:
+            continue
+        if step.customer is not None:
+            seen[step.kind] += 1
+            if seen[step.kind] > 1:
+                what = f"the customer has {step.kind} in an earlier step"
+                yield Problem((*at, "customer"), what, "keep one of them")
+            yield from _check_customer(step, chain, at)
+        elif step.webhook is not None:
+            yield from _check_webhook(step, chain, at)
+        else:
+            yield from _check_link(step, chain, at)
+
+
+def _check_chosen(script: Script, at: KeyPath) -> Iterator[Problem]:
+    if script.payments is None:
+        yield Problem(at, "'payments' is missing", "add payments: {every: 20}")
+    elif len(script.payments.given()) != 1:
+        hint = "give exactly one of every, share, amount, card"
+        yield Problem((*at, "payments"), "a script is for one kind of payments", hint)
+
+
+def _unclear(step: ScriptStep, at: KeyPath) -> Iterator[Problem]:
+    """Why a step does not say one thing: then nothing else of it can be checked."""
+    subjects = step.subjects()
+    if len(subjects) != 1:
+        what = f"a step is for one thing, not for {' and '.join(subjects) or 'nothing'}"
+        yield Problem(at, what, "give exactly one of link, webhook, customer")
+        return
+    subject = subjects[0]
+    faults, webhooks = step.chosen(), step.webhook_kinds()
+    if subject != "link":
+        misplaced = [*faults, *(key for key in _OF_LINKS if _is_given(step, key))]
+        yield from _misplaced(misplaced, "is for a request at a link", "add link:", at)
+    if subject != "webhook":
+        misplaced = [*webhooks, *(["event"] if _is_given(step, "event") else [])]
+        yield from _misplaced(misplaced, "is for a webhook", "add webhook:", at)
+    if step.customer is not None and len(step.customer.given()) != 1:
+        hint = "give exactly one of retry, presses_twice, leaves"
+        yield Problem((*at, "customer"), "the customer does one thing in a step", hint)
+    if subject == "link" and len(faults) != 1:
+        what = "a step at a link needs what the request meets"
+        if faults:
+            what = f"two kinds: {', '.join(faults)}"
+        yield Problem(at, what, "give exactly one, such as lost_answer: {}")
+    if subject == "webhook" and len(webhooks) != 1:
+        hint = f"give exactly one of {', '.join(WEBHOOK_KINDS)}"
+        yield Problem(at, "a step about a webhook says what happens to it", hint)
+
+
+def _is_given(step: ScriptStep, key: str) -> bool:
+    return key in step.model_fields_set
+
+
+def _misplaced(keys: Iterable[str], what: str, hint: str, at: KeyPath) -> Iterator[Problem]:
+    for key in keys:
+        name = "for" if key == "lasts" else key
+        yield Problem((*at, name), f"{name} {what}", f"remove it, or {hint}")
+
+
+def _check_link(step: ScriptStep, chain: Chain | None, at: KeyPath) -> Iterator[Problem]:
+    """A kind of one request, a mock that can do it, an operation that the link is asked for."""
+    parameters = step.parameters_of(step.kind)
+    if not isinstance(parameters, RequestFaultKind):
+        able = [name for name, kind in KINDS.items() if issubclass(kind, RequestFaultKind)]
+        what = f"{step.kind} is not about one request"
+        hint = f"use one of {', '.join(able)}; or declare it under faults:"
+        yield Problem((*at, step.kind), what, hint)
+        return
+    for key, hint in _NOT_IN_STEPS.items():
+        if key in parameters.model_fields_set:
+            yield Problem((*at, step.kind, key), f"{key} does not belong in a step", hint)
+    if parameters.holds_requests and step.lasts is None:
+        what = f"the step does not say how long the request stays {step.kind}"
+        yield Problem(at, what, "add for: such as 5s")
+    if step.lasts is not None and not parameters.holds_requests:
+        what = f"{step.kind} is over with its request"
+        yield Problem((*at, "for"), what, "remove for:")
+    yield from parameters.problems((*at, step.kind))
+    if chain is None:
+        return
+    for key, code in parameters.decline_codes.items():
+        yield from check_decline_code((*at, step.kind, key), code, chain.codes)
+    assert step.link is not None, "the step is for a link"
+    yield from _check_place(step, parameters, chain, step.link, at)
+
+
+def _check_place(
+    step: ScriptStep, parameters: RequestFaultKind, chain: Chain, name: str, at: KeyPath
+) -> Iterator[Problem]:
+    """A mock of the chain that can do what is asked, to requests that it gets."""
+    if name not in chain.links:
+        yield unknown((*at, "link"), "link", name, chain.links)
+        return
+    link = chain.links[name]
+    if link.service is not None:
+        behind = [each for each in chain.callees_of(name) if chain.links[each].service is None]
+        hint = f"name the mock behind it ({behind[0]})" if behind else "name a mock"
+        what = f"{name} is an own service: only a mock can be made to do {step.kind}"
+        yield Problem((*at, "link"), what, hint)
+        return
+    limitation = parameters.limitation(name, link)
+    if limitation is not None:
+        yield Problem((*at, step.kind), *limitation)
+    if parameters.needs_payments and ROLES[link.role].only_forwards:
+        what = f"{name} only forwards bytes: it cannot have {step.kind}"
+        yield Problem((*at, "link"), what, "use a kind that needs no payment, such as http_error")
+    known = operations_at(chain, name)
+    if step.operation is not None and step.operation not in known:
+        yield unknown((*at, "operation"), "operation", step.operation, known)
+
+
+def operations_at(chain: Chain, link: str) -> list[str]:
+    """What a mock is asked for in this chain, each once, in declared order."""
+    own = chain.own_services()
+    found: dict[str, None] = {}
+    for hop in chain.hops():
+        if hop.callee == link:
+            found[hop.operation] = None
+            # An own service has one hop for all that it may ask.
+            found |= dict.fromkeys(_OF_OWN_SERVICES if hop.caller in own else ())
+    return list(found)
+
+
+def _check_webhook(step: ScriptStep, chain: Chain | None, at: KeyPath) -> Iterator[Problem]:
+    if chain is None:
+        return
+    assert step.webhook is not None, "the step is about a webhook"
+    if step.webhook not in chain.links:
+        yield unknown((*at, "webhook"), "link", step.webhook, chain.links)
+        return
+    link = chain.links[step.webhook]
+    if link.webhooks is None or link.service is not None:
+        senders = senders_of(chain)
+        what = f"{step.webhook} sends no webhooks"
+        hint = f"name one of {', '.join(senders)}" if senders else "add webhooks: to the link"
+        yield Problem((*at, "webhook"), what, hint)
+
+
+def senders_of(chain: Chain) -> list[str]:
+    """The mocks that send webhooks."""
+    return [
+        name
+        for name, link in chain.links.items()
+        if link.webhooks is not None and link.service is None
+    ]
+
+
+def _check_customer(step: ScriptStep, chain: Chain | None, at: KeyPath) -> Iterator[Problem]:
+    """What a customer does happens before the deadline."""
+    assert step.customer is not None, "the step is the customer's"
+    if chain is None:
+        return
+    does = getattr(step.customer, step.kind)
+    if does.after >= chain.deadline:
+        what = f"the customer waits {chain.deadline:g} s at most (deadline)"
+        yield Problem((*at, "customer", step.kind, "after"), what, "shorten it")

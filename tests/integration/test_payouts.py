@@ -1,0 +1,160 @@
+"""Payouts over a ledger in virtual time: sound under every fault, each twin wrong in one way."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from paychain.model.loading import available, load_chain
+from paychain.report.result import Result
+from paychain.runs.matrix import standard_faults
+from tests.integration.test_shipped_pairs import in_virtual_time
+from tests.support.shared_runs import Pair
+from tests.support.virtual_runs import broken, run_virtually
+
+CHAIN = available("chain")["stablecoin-payout"].read_text()
+LINKS = list(load_chain("stablecoin-payout").model.links)
+FAULTS = {each.model.experiment: each.path.read_text() for each in standard_faults()}
+# Whoever reports another outcome than there is: its callers have nothing else to believe.
+LIES = {
+    ("payouts", "stale-answer"),
+    ("payouts", "wrong-answer"),
+    ("wallet", "wrong-answer"),
+}
+DOWN = "  - {id: away, at: 0s, for: 3s, target: {link: node-provider}, down: {}}\n"
+
+
+def standard(fault: str, link: str, *, more: str = "") -> str:
+    """A standard fault in a link, with less load and for a shorter time."""
+    text = FAULTS[fault].replace('"*"', link).replace("for: 6s", "for: 3s")
+    text = re.sub(r"load: .*", "load: {arrivals: 6/s, warm_up: 0s, before: 1s, after: 7s}", text)
+    return re.sub(r"tolerances:.*", "tolerances: {}", text, flags=re.S) + more
+
+
+def experiment(fault: str, *, after: str = "7s") -> str:
+    return (
+        "experiment: mine\ntolerances: {}\n"
+        f"load: {{arrivals: 6/s, warm_up: 0s, before: 1s, after: {after}}}\n"
+        f"faults:\n  - {{id: f, at: 0s, for: 3s, {fault}}}\n"
+    )
+
+
+def selected(folder: Path, sql: str) -> list[tuple[object, ...]]:
+    (found,) = (path for path in folder.rglob("run.db"))
+    with sqlite3.connect(found) as db:
+        return list(db.execute(sql))
+
+
+def judged(result: Result) -> Mapping[str, int]:
+    assert result.verdict != "inconclusive", result.reasons
+    assert result.money.undecided == 0
+    return broken(result)
+
+
+@pytest.mark.parametrize(
+    ("pair", "rules"),
+    [
+        (("stablecoin-payout", "doge-sent-again"), set()),
+        (("stablecoin-payout-new-nonce", "doge-sent-again"), {"sent_once"}),
+        (("stablecoin-payout", "restored-balances"), set()),
+        (("stablecoin-payout-new-nonce", "restored-balances"), set()),
+        (("stablecoin-payout-frees-early", "restored-balances"), {"reservation_kept_until_dead"}),
+        (("stablecoin-payout", "deep-reorg"), set()),
+    ],
+    ids=lambda value: "-on-".join(reversed(value)) if isinstance(value, tuple) else "",
+)
+def test_each_twin_is_wrong_in_its_own_way(tmp_path: Path, pair: Pair, rules: set[str]) -> None:
+    found = judged(in_virtual_time(pair, tmp_path))
+    assert set(found) == rules
+    assert all(count > 10 for count in found.values())
+
+
+@pytest.mark.slow
+def test_nobody_is_paid_while_the_ledger_halts_and_everybody_afterwards(tmp_path: Path) -> None:
+    result = in_virtual_time(("stablecoin-payout", "base-2025-08-05"), tmp_path)
+    assert judged(result) == {}
+    assert result.verdict == "pass", result.reasons
+    ((since,), (until,)) = selected(tmp_path, "SELECT effective_ns FROM switch ORDER BY 1")
+    assert isinstance(since, int)
+    assert isinstance(until, int)
+    mined = selected(tmp_path, "SELECT at_ns FROM movement WHERE kind = 'transferred' ORDER BY 1")
+    assert not [at for (at,) in mined if isinstance(at, int) and since < at < until]
+    ((payments,),) = selected(tmp_path, "SELECT COUNT(*) FROM txn")
+    assert len(mined) == payments
+
+
+def test_a_node_that_is_cut_off_answers_with_the_last_block_that_it_saw(tmp_path: Path) -> None:
+    cut = "target: {hop: node-provider -> base}, blackhole: {}"
+    result = run_virtually(tmp_path, CHAIN, experiment(cut))
+    assert judged(result) == {}
+    reads = (
+        "SELECT result, COUNT(*) FROM hop WHERE operation = 'read' AND caller = 'wallet' "
+        "AND callee = 'node-provider' GROUP BY 1"
+    )
+    # Every read works, and none of those behind it does: a node tells nobody that it is cut off.
+    assert [row[0] for row in selected(tmp_path, reads)] == ["approved"]
+    behind = "SELECT COUNT(*) FROM hop WHERE caller = 'node-provider' AND result = 'timeout'"
+    assert selected(tmp_path, behind)[0][0] != 0
+
+
+def test_a_wallet_that_forgets_what_it_signed_leaves_a_gap(tmp_path: Path) -> None:
+    wallet = "    outbox: disk                  # what was signed is sent until it is final\n"
+    assert CHAIN.count(wallet) == 1
+    slow_then_dead = (
+        "experiment: mine\ntolerances: {}\n"
+        "load: {arrivals: 3/s, warm_up: 0s, before: 500ms, after: 1500ms}\n"
+        "faults:\n"
+        "  - {id: deaf, at: 0s, for: 1s, target: {role: node}, down: {}}\n"
+        "  - {id: dead, at: 900ms, for: 500ms, target: {link: wallet}, crash: {}}\n"
+    )
+    kept = run_virtually(tmp_path / "kept", CHAIN, slow_then_dead)
+    assert judged(kept) == {}
+    lost = run_virtually(tmp_path / "lost", CHAIN.replace(wallet, ""), slow_then_dead)
+    rules = {rule.rule: rule for rule in lost.money.rules}
+    # Whatever was signed later waits behind the gap, until people look at it.
+    assert rules["sequence_without_gaps"].findings > 1
+    assert rules["no_orphaned_authorisation"].findings > 1
+    assert rules["sent_once"].findings == 0
+
+
+def test_a_ledger_that_says_it_is_full_is_asked_until_it_takes_the_same_bytes(
+    tmp_path: Path,
+) -> None:
+    small = CHAIN.replace("    final: {after: 4}", "    final: {after: 4}\n    pool: 3")
+    result = run_virtually(tmp_path, small, experiment("target: {role: ledger}, halt: {}"))
+    assert judged(result) == {}
+    full = "SELECT COUNT(*) FROM hop WHERE code = 'txpool is full'"
+    assert selected(tmp_path, full)[0][0] != 0
+
+
+def test_what_is_not_funded_is_declined(tmp_path: Path) -> None:
+    poor = CHAIN.replace("funding: 5000000", "funding: 1000")
+    result = run_virtually(
+        tmp_path, poor, experiment("target: {role: node}, latency: {delay: 9ms}")
+    )
+    assert judged(result) == {}
+    answers = dict(selected(tmp_path, "SELECT code, COUNT(*) FROM txn GROUP BY 1"))
+    assert set(answers) == {"00", "51"}
+    spent = "SELECT SUM(amount_minor) FROM movement WHERE kind = 'spent'"
+    ((total,),) = selected(tmp_path, spent)
+    assert isinstance(total, int)
+    assert 900_000_000 < total <= 1_000_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_a_sound_payout_keeps_its_rules_under_every_fault(
+    tmp_path: Path, fault: str, link: str
+) -> None:
+    # The second node works only while the first one is away.
+    more = DOWN if link == "node-own" else ""
+    result = run_virtually(
+        tmp_path, CHAIN, standard(fault, link, more="").replace("faults:\n", f"faults:\n{more}")
+    )
+    found = judged(result)
+    assert not found or (link, fault) in LIES, found

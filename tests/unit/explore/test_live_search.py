@@ -1,0 +1,128 @@
+"""The search on a running chain; here the chain runs in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from paychain.environment.virtual import VirtualChain
+from paychain.explore.live.batch import Batches
+from paychain.explore.live.result import LiveResult, LiveSpec, words_of
+from paychain.explore.live.search import LiveSearch
+from paychain.explore.live.steps import Step, Steps, simpler, step_choices
+from paychain.model.chain import Chain
+from paychain.model.loading import load_chain
+from paychain.payments.rules import RULES
+from tests.support.chains import checked, corner_shop
+
+GIVES_UP = load_chain("card-gives-up").model
+MAX_SCRIPTS = 200
+
+
+def search(
+    chain: Chain,
+    *,
+    known: tuple[Steps, ...] = (),
+    on_progress: Callable[[LiveResult], None] = lambda _: None,
+    **spec: object,
+) -> LiveSearch:
+    wanted = {"max_scripts": MAX_SCRIPTS, "budget_s": 1_000.0, **spec}
+    return LiveSearch(
+        chain,
+        LiveSpec(**wanted),  # type: ignore[arg-type]
+        lambda: VirtualChain(chain, 1),
+        known=known,
+        on_progress=on_progress,
+    )
+
+
+def step(chain: Chain, place: tuple[str, ...], name: str, number: int = 1, ms: int = 0) -> Step:
+    return next(
+        each
+        for each in step_choices(chain)
+        if (each.place, each.name, each.number, each.ms) == (place, name, number, ms)
+    )
+
+
+def test_the_planted_double_charge_is_found_minimal_and_reproduced() -> None:
+    made = search(GIVES_UP, rules=("no_double_charge",), max_scripts=64)
+    result = made.run()
+    found = result.found["no_double_charge"]
+    assert words_of(found.steps) == "the first authorise at processor-a: works, its answer is lost"
+    assert (found.is_minimal, found.reproduced) == (True, 3)
+    assert found.stories[0].customer is not None
+    assert result.controls >= 8
+    # Checked once more: none of the simpler variants breaks the rule.
+    running = VirtualChain(GIVES_UP, 1)
+    running.start()
+    try:
+        variants = simpler(found.steps, made.choices)
+        batch = Batches(GIVES_UP, running, 1, 32.0).run(variants, 0)
+        assert batch.breaking("no_double_charge") == []
+    finally:
+        running.stop()
+
+
+def test_a_failing_script_of_several_steps_is_minimised() -> None:
+    fat = (
+        step(GIVES_UP, ("link", "processor-b", "authorise"), "duplicate_answer"),
+        step(GIVES_UP, ("link", "processor-a", "authorise"), "slow_answer", 1, 4_000),
+        step(GIVES_UP, ("customer", "presses_twice"), "presses_twice same"),
+    )
+    result = search(
+        GIVES_UP, known=(fat,), rules=("no_double_charge",), max_scripts=1, batch=8
+    ).run()
+    found = result.found["no_double_charge"]
+    assert words_of(found.steps) == "the first authorise at processor-a: works, its answer is lost"
+    assert found.is_minimal
+
+
+def test_a_sound_chain_breaks_no_rule_about_money_taken_twice() -> None:
+    chain = checked(corner_shop(timeout="300ms", processor_timeout="200ms", on_unknown="reverse"))
+    result = search(chain, rules=("no_double_charge",), max_scripts=300).run()
+    assert result.found == {}
+    assert result.coupled == {}
+    assert result.scripts == 300
+    assert result.met > 20
+
+
+def test_a_rule_that_breaks_without_any_failure_points_at_the_chain() -> None:
+    """A chain that scales amounts wrongly breaks a rule whatever happens."""
+    chain = load_chain("card-wrong-decimals").model
+    result = search(chain, max_scripts=16, batch=16).run()
+    without = [found for found in result.found.values() if not found.steps]
+    assert without
+    assert all(found.is_minimal and found.reproduced == 3 for found in without)
+    assert {found.rule for found in without} <= set(RULES)
+
+
+def test_ctrl_c_keeps_what_was_found_and_stops_the_chain() -> None:
+    chains: list[VirtualChain] = []
+
+    def opened() -> VirtualChain:
+        chains.append(VirtualChain(GIVES_UP, 1))
+        return chains[-1]
+
+    def interrupt(result: LiveResult) -> None:
+        if result.found:
+            raise KeyboardInterrupt
+
+    made = LiveSearch(GIVES_UP, LiveSpec(budget_s=1_000.0), opened, on_progress=interrupt)
+    result = made.run()
+    assert result.was_interrupted
+    assert list(result.found) == ["no_double_charge"]
+    assert result.found["no_double_charge"].reproduced is None
+    assert [chain._loop.is_closed() for chain in chains] == [True]
+
+
+def test_batches_are_spaced_then_the_chain_is_restarted_when_controls_fail() -> None:
+    """A processor behind nothing else that refuses nearly all: every payment fails technically."""
+    text = corner_shop(timeout="300ms", processor_timeout="1ms")
+    result = search(checked(text), max_scripts=48, batch=8, rules=("no_double_charge",)).run()
+    assert result.spaced >= 4  # 32, 16, 8, 4, 2 payments per second
+    assert result.restarts >= 1
+
+
+def test_a_search_ends_with_its_number_of_scripts() -> None:
+    result = search(GIVES_UP, max_scripts=10, batch=8, rules=("captured_within_authorised",)).run()
+    assert (result.scripts, result.batches) == (10, 2)
+    assert not result.was_interrupted

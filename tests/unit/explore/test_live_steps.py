@@ -1,0 +1,155 @@
+"""Which steps a search can script, and when one script is simpler than another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paychain.explore.live.files import experiment_of, recall, remember, write_found
+from paychain.explore.live.result import FoundScript, LiveSpec, words_of
+from paychain.explore.live.steps import (
+    Step,
+    Steps,
+    fits,
+    script_of,
+    searched_links,
+    simpler,
+    size,
+    step_choices,
+)
+from paychain.model.loading import load_chain, load_experiment
+from paychain.model.script_checks import check_steps
+from paychain.payments.errors import UserError
+from paychain.payments.rules import Finding
+from tests.support.laws import examples
+
+CHAIN = load_chain("card-lifecycle").model
+CHOICES = step_choices(CHAIN)
+OWN = load_chain("examples/shop-python/chain-naive.yaml").model
+
+scripts = st.lists(st.sampled_from(CHOICES), min_size=1, max_size=3).map(tuple).filter(fits)
+
+
+def pick(place: tuple[str, ...], name: str, number: int = 1, ms: int = 0) -> Step:
+    (found,) = [
+        step
+        for step in CHOICES
+        if (step.place, step.name, step.number, step.ms) == (place, name, number, ms)
+    ]
+    return found
+
+
+LOST = pick(("link", "processor-a", "authorise"), "lost_answer")
+
+
+@given(scripts)
+@examples(150)
+def test_every_script_that_a_search_draws_is_one_that_check_accepts(steps: Steps) -> None:
+    assert list(check_steps(script_of(steps), 0, CHAIN)) == []
+
+
+@given(scripts)
+@examples(60)
+def test_every_simpler_variant_is_smaller_so_that_minimising_ends(steps: Steps) -> None:
+    variants = simpler(steps, CHOICES)
+    assert all(size(variant) < size(steps) for variant in variants)
+    assert all(fits(variant) for variant in variants)
+    # The sizes are of integers from 0 on: a strictly descending sequence of them ends.
+    assert all(min(size(variant)) >= 0 for variant in variants)
+    assert [size(variant) for variant in variants] == sorted(map(size, variants))
+
+
+@given(scripts)
+@examples(20)
+def test_by_ever_simpler_variants_every_script_comes_down_to_nothing(steps: Steps) -> None:
+    descents = 0
+    while variants := simpler(steps, CHOICES):
+        steps = variants[-1]  # the least progress that can be made
+        descents += 1
+        assert descents < 2_000
+    assert steps == ()
+
+
+def test_one_step_simpler_is_one_change() -> None:
+    late = pick(("link", "processor-a", "authorise"), "late_answer", 2, 4_000)
+    found = simpler((late,), CHOICES)
+    assert () in found
+    alone = [step for variant in found for step in variant]
+    changed = {(step.name, step.number, step.ms) for step in alone}
+    assert ("late_answer", 1, 4_000) in changed  # an earlier request
+    assert ("late_answer", 2, 1_000) in changed  # a shorter time
+    assert ("lost_answer", 2, 0) in changed  # a simpler kind
+    assert ("late_answer", 1, 1_000) not in changed  # two changes
+    assert all(step.place == late.place for step in alone)
+
+
+def test_a_script_says_each_thing_once() -> None:
+    other = pick(("link", "processor-a", "authorise"), "http_error")
+    assert not fits((LOST, other))
+    assert fits((LOST, pick(("link", "processor-a", "authorise"), "http_error", 2)))
+
+
+def test_with_an_own_service_only_what_it_calls_is_scripted() -> None:
+    assert searched_links(OWN) == ["stripe", "adyen"]
+    places = {step.place[1] for step in step_choices(OWN) if step.place[0] != "customer"}
+    assert places == {"stripe", "adyen"}
+    assert {"issuer", "scheme"} <= set(searched_links(CHAIN))
+    assert not {"edge"} & set(searched_links(CHAIN))
+
+
+def test_steps_about_first_requests_come_first() -> None:
+    numbers = [step.number for step in CHOICES]
+    assert numbers == sorted(numbers)
+    kinds = {step.place[0] for step in CHOICES}
+    assert kinds == {"link", "webhook", "customer"}
+
+
+def test_a_new_key_is_only_tried_where_customers_name_their_order() -> None:
+    """A chain of mocks cannot know that two payments with keys of their own are one order."""
+    customers = {step.name for step in CHOICES if step.place[0] == "customer"}
+    assert customers == {"presses_twice same", "retry same", "leaves "}
+    of_own = {step.name for step in step_choices(OWN) if step.place[0] == "customer"}
+    assert of_own == {*customers, "presses_twice new", "retry new"}
+
+
+def found(steps: Steps) -> FoundScript:
+    return FoundScript(
+        rule="no_double_charge",
+        steps=steps,
+        finding=Finding("no_double_charge", "p0000001", 100, "2.00 EUR held"),
+        at_script=3,
+        stories=(),
+    )
+
+
+def test_what_was_found_is_an_experiment_that_can_be_run(tmp_path: Path) -> None:
+    steps = (LOST, pick(("customer", "retry"), "retry same"))
+    path = write_found(found(steps), CHAIN, tmp_path)
+    loaded = load_experiment(str(path), CHAIN, needs_tolerances=True).model
+    (script,) = loaded.scripts
+    assert script.steps == script_of(steps).steps
+    assert words_of(steps) in path.read_text()
+    assert "scripts" not in experiment_of(found(()), CHAIN)
+
+
+def test_what_was_found_is_tried_first_next_time(tmp_path: Path) -> None:
+    assert recall(CHAIN, CHOICES, tmp_path) == []
+    steps = (LOST, pick(("webhook", "processor-a"), "twice"))
+    remember([found(steps), found(())], [(LOST,)], CHAIN, tmp_path)
+    assert recall(CHAIN, CHOICES, tmp_path) == [steps, (LOST,)]
+    # A script whose steps the chain cannot have any more is no script.
+    rest = [step for step in CHOICES if step.place[0] != "webhook"]
+    assert recall(CHAIN, rest, tmp_path) == [(LOST,)]
+    (tmp_path / ".scripts" / f"{CHAIN.chain}.json").write_text('{"edited": 1}')
+    assert recall(CHAIN, CHOICES, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rules": ("nothing",)}, {"budget_s": 0.0}, {"max_scripts": 0}, {"batch": 7}]
+)
+def test_a_search_that_cannot_find_anything_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(UserError):
+        LiveSpec(**wrong)  # type: ignore[arg-type]
