@@ -344,7 +344,8 @@ class RealChain:
         requests = self._requests
         if requests is not None and self._traces is not None:
             yield requests.completed(self._traces.take())
-        for path, records in self.spools.read(are_complete=self._is_stopped):
+        killed = self._services.killed
+        for path, records in self.spools.read(are_complete=self._is_stopped, killed=killed):
             self._load.count(path, records)
             yield requests.completed(records) if requests is not None else records
 
