@@ -187,15 +187,26 @@ class LiveSearch:
     # -- findings ---------------------------------------------------------------------------------
     def _judge(self, batch: Batch) -> None:
         """Follow up the smallest script of the batch for each rule that is not found yet."""
-        for rule in self._new_rules(batch.controls):
+        of_controls = self._new_rules(batch.controls)
+        of_scripts = self._new_rules(order for order in batch.orders if order.steps)
+        # What only scripts break is most likely theirs. What payments without one break as well
+        # is first tried with none at all.
+        for rule in of_scripts:
+            if rule not in of_controls:
+                self._follow_up(rule, batch)
+        for rule in of_controls:
             self._without_script(rule, batch)
-        candidates = [order for order in batch.orders if order.steps]
-        for rule in self._new_rules(candidates):
-            smallest = min(batch.breaking(rule), key=lambda order: size(order.steps))
-            self._keep(rule, smallest, batch)
-            self._start_afresh()
-            if self._minimise(rule):
-                self._reproduce(rule)
+        for rule in of_scripts:
+            if rule in of_controls and rule not in self.result.found:
+                self._follow_up(rule, batch)
+
+    def _follow_up(self, rule: str, batch: Batch) -> None:
+        """Minimise and reproduce the smallest script of a batch that breaks a rule."""
+        smallest = min(batch.breaking(rule), key=lambda order: size(order.steps))
+        self._keep(rule, smallest, batch)
+        self._start_afresh()
+        if self._minimise(rule):
+            self._reproduce(rule)
 
     def _new_rules(self, orders: Iterable[Judged]) -> list[str]:
         """Rules that some of the orders break, that are searched and not found yet."""
@@ -219,6 +230,7 @@ class LiveSearch:
     def _without_script(self, rule: str, batch: Batch) -> None:
         """A payment without a script broke a rule: does it, too, where nothing fails at all?"""
         self.result.doing = "paying without any script"
+        self._start_afresh()
         alone = self._run([], self._spec.batch)
         for source in (alone, batch):
             control = next((each for each in source.controls if rule in each.broken), None)
@@ -241,7 +253,8 @@ class LiveSearch:
     def _doubt(self, rule: str) -> None:
         """A script broke a rule once, and not on a chain that was started afresh."""
         doubtful = self.result.found.pop(rule)
-        self.result.doubtful.setdefault(rule, words_of(doubtful.steps))
+        what = words_of(doubtful.steps) if doubtful.steps else "a payment without a script"
+        self.result.doubtful.setdefault(rule, what)
         self.result.doing = ""
 
     def _minimise(self, rule: str) -> bool:
