@@ -23,6 +23,10 @@ PROCESSES = {
     "load process": "locust",
 }
 CONDUCTOR = "conductor"
+# However slow it is, its money is right.
+SOUND = corner_shop(
+    deadline="10s", on_unknown="reverse", processor_authorise={"on_unknown": "reverse"}
+)
 # The issuer is down for 2 s, from 3 s into the load: two of five payments break.
 CUT = experiment(
     "{id: cut, at: 0s, for: 2s, target: {link: issuer}, down: {}}",
@@ -37,7 +41,7 @@ CUT = experiment(
 @contextmanager
 def disturbed_run(folder: Path, *words: str) -> Iterator[Running]:
     """A run whose load has begun. Undisturbed, it fails by its tolerance and no money is wrong."""
-    declare(folder, shop=corner_shop(), cut=CUT)
+    declare(folder, shop=SOUND, cut=CUT)
     with running(folder, "run", "shop.yaml", "cut.yaml", "--out", "runs", *words) as run:
         wait_until(lambda: load_began(folder) or run.process.poll() is not None, "the load")
         yield run

@@ -237,7 +237,12 @@ class RealChain:
         """Let customers pay, each at its time from now, from this process."""
         if self._requests is not None:
             self._services.expect(self._requests.expect_now(arrivals, self.now_ns()))
-        return asyncio.run(self._pay(arrivals))
+        paid = asyncio.run(self._pay(arrivals))
+        if self._requests is not None:
+            # They come from this process, not from a spool that is read and noted.
+            for payment in paid:
+                self._requests.note(payment)
+        return paid
 
     def forget_payments(self) -> None:
         """Neither wait for what own services have not settled of them, nor read their books."""
@@ -344,7 +349,8 @@ class RealChain:
         requests = self._requests
         if requests is not None and self._traces is not None:
             yield requests.completed(self._traces.take())
-        for path, records in self.spools.read(are_complete=self._is_stopped):
+        killed = self._services.killed
+        for path, records in self.spools.read(are_complete=self._is_stopped, killed=killed):
             self._load.count(path, records)
             yield requests.completed(records) if requests is not None else records
 
@@ -419,7 +425,8 @@ class RealChain:
             self._traces.stop()
         engine = self.engine
         if engine is not None and engine.child is not None and engine.control.lost:
-            engine.child.process.kill()  # it would not react to a gentler signal
+            engine.child.ends_in_order = False  # it would not react to a gentler signal
+            engine.child.process.kill()
         if engine is not None and engine.child is None:
             self._leave_clean(engine)
         for remote in self._remotes.values():

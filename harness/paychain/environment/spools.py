@@ -24,16 +24,19 @@ class Spools:
         self._processes[path] = process or stem
         return path
 
-    def read(self, *, are_complete: bool) -> Iterator[tuple[Path, list[Record]]]:
+    def read(
+        self, *, are_complete: bool, killed: Collection[Path] = ()
+    ) -> Iterator[tuple[Path, list[Record]]]:
         """The records since the last call, each with its spool.
 
-        `are_complete`: nobody writes any more. What is read to its end is removed.
+        `are_complete`: nobody writes any more. What is read to its end is removed. `killed`: as of
+        `incomplete`.
         """
         # A link that is restarted meanwhile gets a new one.
         for path, reader in list(self._readers.items()):
             while records := reader.read():
                 yield path, records
-            if are_complete and not reader.missing:
+            if are_complete and not self._missing(path, killed):
                 path.unlink(missing_ok=True)
 
     def incomplete(self, killed: Collection[Path] = ()) -> list[str]:
@@ -43,7 +46,11 @@ class Spools:
         through, and have no end.
         """
         return [
-            f"the journal of {self._processes[path]} is incomplete: {reader.missing}"
-            for path, reader in self._readers.items()
-            if reader.missing and not (path in killed and not reader.error)
+            f"the journal of {self._processes[path]} is incomplete: {missing}"
+            for path in self._readers
+            if (missing := self._missing(path, killed))
         ]
+
+    def _missing(self, path: Path, killed: Collection[Path]) -> str:
+        reader = self._readers[path]
+        return reader.error if path in killed else reader.missing
