@@ -11,10 +11,12 @@ from paychain.faults.kinds.reorg import Reorg
 from paychain.payments.instrument import published
 from paychain.payments.journal import Movement, MovementKind, Record
 from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.message import Answer, Error, PaymentRequest, Signed
 from paychain.services.context import Context
 from paychain.services.role_building import build_role
 from paychain.services.roles.ledger import Ledger
+from paychain.services.scripts import PaymentScripts
 from paychain.services.state.background import Background
 from tests.support.chains import checked
 
@@ -48,7 +50,9 @@ def ledger(journal: list[Record]) -> tuple[Ledger, Clock]:
         link="base", seed=1, now_ns=clock.now_ns, journal=journal, span_prefix="00000001"
     )
     chain = checked(CHAIN)
-    role = build_role(chain, context, {}, Background(), (None, lambda *_: ()))  # type: ignore[arg-type]
+    signing = DIALECTS["paychain"], lambda *_: ()
+    scripts = PaymentScripts(1, "p", "USDC")
+    role = build_role(chain, context, {}, Background(), signing, scripts)
     assert isinstance(role, Ledger)
     return role, clock
 
