@@ -42,7 +42,7 @@ ASKED = [
     ("POST", "/faults/more", json.dumps({"spots": [], "kind": "crash", "parameters": {}}).encode()),
     ("POST", "/routes", b"{}"),
     ("POST", "/drain", b'{"within_s": 0}'),
-    ("GET", "/health", b""),
+    ("POST", "/health", b""),
 ]
 CONTROLS = ("paychain.toxics", "paychain.services")
 

@@ -31,6 +31,9 @@ DOWN = "  - {id: away, at: 0s, for: 3s, target: {link: node-provider}, down: {}}
 def standard(fault: str, link: str, *, more: str = "") -> str:
     """A standard fault in a link, with less load and for a shorter time."""
     text = FAULTS[fault].replace('"*"', link).replace("for: 6s", "for: 3s")
+    # Of new connections only: so little load may keep those that it has.
+    text = text.replace("refuse: {}", "refuse: {}, may_miss: true")
+    text = re.sub(r"reset: \{share: \d+%\}", "reset: {}, may_miss: true", text)
     text = re.sub(r"load: .*", "load: {arrivals: 6/s, warm_up: 0s, before: 1s, after: 7s}", text)
     return re.sub(r"tolerances:.*", "tolerances: {}", text, flags=re.S) + more
 

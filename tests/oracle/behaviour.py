@@ -241,13 +241,6 @@ def _no_limit(_honest: Any, *_: Any) -> str:
     return ""
 
 
-def _unscreened(_honest: Decide) -> Decide:
-    async def screen(_self: Any, _request: PaymentRequest, _parent: str) -> Any:
-        return None
-
-    return screen
-
-
 def _unauthenticated(_honest: Decide) -> Decide:
     async def authenticate(_self: Any, request: PaymentRequest, _parent: str) -> Any:
         return request, None
@@ -669,7 +662,7 @@ BEHAVIOUR: list[Mutant] = [
         role="gateway",
         wrong="never asks for a screening",
         rule="",
-        plant=decides(Gateway, _unscreened, "_screen"),
+        plant=instead(Gateway, "_ask", _nothing_to_await),
         chain="screened",
         because="no call was made, and a payment without a call is no breach of a money rule",
     ),

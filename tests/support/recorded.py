@@ -27,6 +27,7 @@ from paychain.analysis.measures.measures import (
     Verdict,
 )
 from paychain.analysis.measures.own_services import OwnServices
+from paychain.analysis.measures.scripts import ScriptRun
 from paychain.analysis.store.facts import RunFacts
 from paychain.analysis.store.store import RunStore
 from paychain.model.experiment import Experiment, Times
@@ -68,6 +69,7 @@ class Analysed:
     seconds: list[Second]
     stalls: list[StallFacts]
     own_services: OwnServices
+    scripts: list[ScriptRun]
     lag_p99_ms: float | None
     lag_max_ms: float | None
 

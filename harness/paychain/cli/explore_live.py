@@ -148,14 +148,9 @@ def found_lines(found: FoundScript) -> list[str]:
         lines.append("    nothing has to fail: payments without a script break it")
     if found.reproduced is None:
         lines.append("    not reproduced: the search ended first")
-    elif found.reproduced:
-        lines.append(
-            f"    reproduced by {found.reproduced} of {REPRODUCTIONS} fresh payments, alone"
-        )
     else:
         lines.append(
-            f"    not reproduced by {REPRODUCTIONS} fresh payments, alone: it may depend on what "
-            "other payments do at the same time"
+            f"    reproduced by {found.reproduced} of {REPRODUCTIONS} fresh payments, alone"
         )
     return [*lines, f"    found with script {found.at_script:,}"]
 
@@ -208,6 +203,11 @@ def warning_lines(result: LiveResult) -> Sequence[str]:
         f"⚠ {count(number, 'payment')} without a script broke {rule} beside scripted ones, and "
         "none did alone: payments affect each other, or the machine was too busy"
         for rule, number in result.coupled.items()
+    ]
+    lines += [
+        f"⚠ not reproduced: {script} broke {rule} once, and not on a chain that was started "
+        "afresh; what other payments left behind in the service may be the cause"
+        for rule, script in result.doubtful.items()
     ]
     if result.spaced:
         lines.append(

@@ -70,7 +70,7 @@ class OwnRequests:
         A link also records its own view of each hop; the run makes the hops of both views.
         """
         for record in records:
-            self._note(record)
+            self.note(record)
         return [self._completed(record) for record in records if not self._is_one_sided(record)]
 
     @property
@@ -78,7 +78,8 @@ class OwnRequests:
         """Something is unknown, to a service or to a customer, that a service may still settle."""
         return bool(self._open)
 
-    def _note(self, record: Record) -> None:
+    def note(self, record: Record) -> None:
+        """Know what a record leaves unknown or settles, and which order has to be in the books."""
         if isinstance(record, PaymentRecord):
             if self._has_books:
                 self.orders.append(_order(record))

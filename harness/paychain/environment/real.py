@@ -237,7 +237,12 @@ class RealChain:
         """Let customers pay, each at its time from now, from this process."""
         if self._requests is not None:
             self._services.expect(self._requests.expect_now(arrivals, self.now_ns()))
-        return asyncio.run(self._pay(arrivals))
+        paid = asyncio.run(self._pay(arrivals))
+        if self._requests is not None:
+            # They come from this process, not from a spool that is read and noted.
+            for payment in paid:
+                self._requests.note(payment)
+        return paid
 
     def forget_payments(self) -> None:
         """Neither wait for what own services have not settled of them, nor read their books."""

@@ -16,7 +16,7 @@ from paychain.processes.loopback import LOOPBACK
 from paychain.processes.parent import until_stopped
 from paychain.processes.spool import SpoolJournal, record_stalls, record_switches
 from paychain.processes.tokens import is_bearer_of, received_token
-from paychain.services.control import ControlApi
+from paychain.services.control import HEALTH, ControlApi
 from paychain.services.host import Host
 from paychain.services.plan import Ready, read_plan
 from paychain.wire.bearer import behind
@@ -48,7 +48,7 @@ async def serve(plan_path: Path) -> None:
         wall_epoch_ns=time.time_ns() - now_ns(),
     )
     control = ControlApi(host, record_switches(plan.name, journal, now_ns))
-    server = HttpServer(behind(is_bearer_of(received_token()), control.handle))
+    server = HttpServer(behind(is_bearer_of(received_token()), control.handle, (HEALTH,)))
     held = {link: HeldPort.inherited(number) for link, number in plan.sockets.items()}
     ready = Ready(await server.start(LOOPBACK), await host.start(held))
     write_atomically(Path(plan.ready), ready)

@@ -21,6 +21,7 @@ from paychain.services.host import Host
 from paychain.services.in_link_faults import ActiveFault
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
+HEALTH = "/health"  # how much the process holds: anybody may look
 MAX_DRAIN_S = 30.0  # in one request: who waits longer asks again
 
 

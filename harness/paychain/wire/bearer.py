@@ -9,11 +9,17 @@ from paychain.wire.http import Handler, HttpRequest, HttpResponse, json_response
 _CHALLENGE = {"www-authenticate": "Bearer"}  # RFC 6750 §3
 
 
-def behind(is_right: Callable[[str], bool], handler: Handler) -> Handler:
-    """The handler behind a look at the authorization header ("" without one); 401 if it fails."""
+def behind(
+    is_right: Callable[[str], bool], handler: Handler, open_to_all: tuple[str, ...] = ()
+) -> Handler:
+    """The handler behind a look at the authorization header ("" without one); 401 if it fails.
+
+    `open_to_all`: paths that anybody may GET.
+    """
 
     async def handle(http: HttpRequest) -> HttpResponse | None:
-        if is_right(http.headers.get("authorization", "")):
+        is_open = http.method == "GET" and http.target in open_to_all
+        if is_open or is_right(http.headers.get("authorization", "")):
             return await handler(http)
         refused = json_response(401, {"error": "missing or wrong token", "status": 401})
         refused.headers.update(_CHALLENGE)

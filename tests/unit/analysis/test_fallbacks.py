@@ -256,6 +256,9 @@ OTHERS = {
     "webhook_rejected",
     "authentication_lost",
     "fault_hit",
+    "left_out",
+    "reported",
+    "signed",
 }
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from paychain.environment.own_requests import OwnRequests
+from paychain.load.traffic.arrivals import Arrival
+from paychain.payments.cards import TEST_CARDS
 from paychain.payments.exchanges import Exchange
 from paychain.protocol.vendor_ids import encode
 from tests.support.observed_runs import CHAIN, A, B, ObservedRun
@@ -62,3 +66,36 @@ def test_a_links_own_view_of_a_hop_is_left_to_the_run() -> None:
     kept = OwnRequests(CHAIN).completed(run.records)
     assert len(kept) == len(run.records)  # the customer's own hop stays
     assert A
+
+
+def test_a_batch_that_was_judged_leaves_nothing_to_wait_for() -> None:
+    run = ObservedRun()
+    run.pay("p1", 1.0, 1.0, "timeout")
+    requests = requests_after(run)
+    assert requests.is_unsettled
+    requests.forget()
+    assert not requests.is_unsettled
+    assert requests.orders == []
+
+
+def test_a_payment_without_a_load_is_found_by_its_card_and_amount() -> None:
+    arrival = Arrival(
+        number=42,
+        at_s=1.0,
+        payment="p0000042",
+        amount_minor=9_230,
+        instrument=TEST_CARDS[0],
+        merchant="a test",
+        warm_up=False,
+    )
+    requests = OwnRequests(CHAIN)
+    (expected,) = requests.expect_now([arrival], now_ns=2_000_000_000)
+    assert expected.at_ns == 3_000_000_000
+    run = ObservedRun()
+    run.sent(3.0, ended_by="client")
+    (sent,) = run.records
+    assert isinstance(sent, Exchange)
+    hinted = msgspec.structs.replace(sent, hints="424242xxxx4242 92.30")
+    (found,) = requests.completed([hinted])
+    assert isinstance(found, Exchange)
+    assert (found.payment, found.by) == ("p0000042", "card and amount")

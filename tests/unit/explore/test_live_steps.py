@@ -119,7 +119,7 @@ def found(steps: Steps) -> FoundScript:
     return FoundScript(
         rule="no_double_charge",
         steps=steps,
-        finding=Finding("no_double_charge", "p0000001", 100, "2.00 EUR held"),
+        finding=Finding("p0000001", 100, "2.00 EUR held", ()),
         at_script=3,
         stories=(),
     )

@@ -12,6 +12,7 @@ import pytest
 from paychain.model.loading import FileMistakes, load_assurance
 from paychain.report.pdf.classification import classify
 from paychain.report.pdf.document import document, write_pdf
+from paychain.report.pdf.scripts import NOTE, by_code_points
 from paychain.report.result import Result, read
 from tests.support.paths import DOCS, SAMPLE
 
@@ -126,3 +127,36 @@ def test_the_assurance_file_of_the_documentation_is_one(tmp_path: Path) -> None:
     path = tmp_path / "assurance.yaml"
     path.write_text(page.split("```yaml\n")[1].split("```")[0], "utf-8")
     assert load_assurance(path).model.people.approved_by == "…"
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "支付 结算",
+        "บัตรเครดิต",
+        "💳 shop",
+        "क्रेडिट",
+        "\u1b83",
+        "a\x1b[31m\u202eb\x00",
+        "\U0010ffff\ue000",
+    ],
+)
+def test_a_document_in_any_script_is_set(tmp_path: Path, title: str) -> None:
+    pytest.importorskip("typst")
+    result = read(SAMPLE)
+    chain = msgspec.structs.replace(
+        result.chain,
+        title=title,
+        links=[msgspec.structs.replace(link, title=title) for link in result.chain.links],
+    )
+    changed = msgspec.structs.replace(
+        result, chain=chain, assurance={"entity": title, "assumptions": [title]}
+    )
+    shutil.copy(SAMPLE / "result.json", tmp_path)
+    assert write_pdf(tmp_path, changed).read_bytes().startswith(b"%PDF")
+
+
+def test_what_no_font_has_is_shown_by_its_code_point() -> None:
+    shown = by_code_points({"reasons": ["支 Zürich € ≥ Ж"], "rows": [["กx", None, 3]]})
+    assert shown["reasons"] == [NOTE, "[U+652F] Zürich € ≥ Ж"]
+    assert shown["rows"] == [["[U+0E01]x", None, 3]]

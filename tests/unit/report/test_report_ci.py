@@ -61,6 +61,11 @@ def test_the_summary_is_appended_and_nothing_is_annotated_outside_github(tmp_pat
     assert report(result(), {"GITHUB_ACTIONS": "true"}) == workflow_commands(result())
 
 
+def test_a_summary_that_cannot_be_written_changes_no_verdict(tmp_path: Path) -> None:
+    (line,) = report(result(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "none" / "summary.md")})
+    assert line.startswith(f"cannot write {tmp_path}/none/summary.md: ")
+
+
 def test_a_summary_that_is_nearly_full_stays_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "summary.md"
     file.write_bytes(b"x" * (MAX_SUMMARY_BYTES - 10))

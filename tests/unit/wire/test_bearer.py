@@ -40,3 +40,10 @@ def test_anybody_else_is_not(header: str) -> None:
 @pytest.mark.parametrize("header", ["", "Bearer ", "Bearer x"])
 def test_without_a_token_nobody_is_answered(header: str) -> None:
     assert status("", authorization=header) == 401
+
+
+def test_what_is_open_to_all_is_read_only() -> None:
+    handle = behind(is_bearer_of(TOKEN), answer, ("/health",))
+    asked = (("GET", "/health"), ("POST", "/health"), ("GET", "/health/x"), ("GET", "/faults"))
+    given = [asyncio.run(handle(HttpRequest(*each))) for each in asked]  # type: ignore[arg-type]
+    assert [response.status for response in given if response is not None] == [204, 401, 401, 401]

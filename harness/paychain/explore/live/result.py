@@ -59,7 +59,7 @@ class FoundScript:
     """The smallest script found that breaks a rule; without steps, nothing has to fail for it.
 
     `is_minimal`: no one-step-simpler script broke the rule. `reproduced`: of REPRODUCTIONS fresh
-    payments that followed it alone; None: the search ended before.
+    payments that followed it alone, one at least; None: the search ended before.
     """
 
     rule: str
@@ -91,6 +91,8 @@ class LiveResult:
     restarts: int = 0  # how often the chain was started again for the same reason
     coupled: dict[str, int] = field(default_factory=dict)  # rules that controls broke only in batch
     deaths: list[str] = field(default_factory=list)  # own services that ended by themselves
+    # Scripts that broke a rule, in words by rule, and did not on a chain that was started afresh.
+    doubtful: dict[str, str] = field(default_factory=dict)
     took_s: float = 0.0
     was_interrupted: bool = False
     doing: str = ""  # what the search is at, in a few words

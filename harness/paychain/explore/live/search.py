@@ -193,8 +193,9 @@ class LiveSearch:
         for rule in self._new_rules(candidates):
             smallest = min(batch.breaking(rule), key=lambda order: size(order.steps))
             self._keep(rule, smallest, batch)
-            self._minimise(rule)
-            self._reproduce(rule)
+            self._start_afresh()
+            if self._minimise(rule):
+                self._reproduce(rule)
 
     def _new_rules(self, orders: Iterable[Judged]) -> list[str]:
         """Rules that some of the orders break, that are searched and not found yet."""
@@ -231,15 +232,31 @@ class LiveSearch:
                 self.result.coupled[rule] = self.result.coupled.get(rule, 0) + number
             return
 
-    def _minimise(self, rule: str) -> None:
+    def _start_afresh(self) -> None:
+        """What earlier scripts left behind in the service must not break what is tried next."""
+        if not self._is_late:
+            self._stop()
+            self._start()
+
+    def _doubt(self, rule: str) -> None:
+        """A script broke a rule once, and not on a chain that was started afresh."""
+        doubtful = self.result.found.pop(rule)
+        self.result.doubtful.setdefault(rule, words_of(doubtful.steps))
+        self.result.doing = ""
+
+    def _minimise(self, rule: str) -> bool:
         """Run all one-step-simpler variants in one batch, until none of them breaks the rule.
 
-        It ends: each round replaces the script by one of a smaller `size`.
+        It ends: each round replaces the script by one of a smaller `size`. False: neither the
+        script nor any variant breaks the rule on this chain.
         """
+        is_first = True
         while not self._is_late:
             found = self.result.found[rule]
             # Without any step: the controls beside it did not break the rule.
             variants = [steps for steps in simpler(found.steps, self.choices) if steps]
+            if variants and is_first:
+                variants.append(found.steps)
             tried: list[Judged] = []
             at_once = max(1, self._spec.batch // PAYMENTS_EACH)
             for start in range(0, len(variants), at_once):
@@ -248,28 +265,39 @@ class LiveSearch:
                 tried = [*tried, *batch.breaking(rule)]
                 if tried:  # the simplest come first
                     break
-            if not tried:
+            if variants and is_first and not tried:
+                self._doubt(rule)
+                return False
+            is_first = False
+            smaller = [order for order in tried if order.steps != found.steps]
+            if not smaller:
                 self.result.found[rule] = replace(found, is_minimal=True)
-                return
-            self._keep(rule, min(tried, key=lambda order: size(order.steps)), batch)
+                return True
+            self._keep(rule, min(smaller, key=lambda order: size(order.steps)), batch)
+        return True
 
     def _reproduce(self, rule: str) -> None:
-        """Let fresh payments follow it alone."""
+        """Let fresh payments follow it alone, on a chain that was started afresh."""
         if self._is_late:
             return
-        assert self._batches is not None, "the chain is started"
         found = self.result.found[rule]
         self.result.doing = f"reproducing {words_of(found.steps)}"
         # One script may break several rules.
         batch = self._alone.get(found.steps)
         if batch is None:
+            self._start_afresh()
+            assert self._batches is not None, "the chain is started"
             batch = self._alone[found.steps] = self._batches.run_alone(found.steps, REPRODUCTIONS)
             self._count(batch, REPRODUCTIONS, 0)
         again = [order for order in batch.orders if rule in order.broken]
-        stories = batch.stories[again[0].payment] if again else found.stories
-        finding = again[0].broken[rule] if again else found.finding
+        if not again:
+            self._doubt(rule)
+            return
         self.result.found[rule] = replace(
-            found, reproduced=len(again), stories=stories, finding=finding
+            found,
+            reproduced=len(again),
+            stories=batch.stories[again[0].payment],
+            finding=again[0].broken[rule],
         )
         self.result.doing = ""
 

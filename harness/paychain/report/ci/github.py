@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from paychain.payments.errors import UserError
+from paychain.payments.errors import one_line
 from paychain.report.ci.checks import Check, checks, plain
 from paychain.report.result import Result
 from paychain.report.text.summary import summary_md
@@ -33,26 +33,29 @@ def workflow_commands(result: Result) -> list[str]:
 def report(result: Result, environment: Mapping[str, str]) -> list[str]:
     """Append to the summary of the step, and return the workflow commands to print.
 
-    Outside GitHub Actions there is neither: which parts apply is read from `environment`.
-    Raises UserError when the summary file cannot be written.
+    Outside GitHub Actions there is neither: which parts apply is read from `environment`. What
+    cannot be written is a line, too.
     """
     summary = environment.get("GITHUB_STEP_SUMMARY")
-    if summary:
-        _append(Path(summary), summary_md(result))
-    return workflow_commands(result) if environment.get("GITHUB_ACTIONS") == "true" else []
+    problems = _append(Path(summary), summary_md(result)) if summary else []
+    is_action = environment.get("GITHUB_ACTIONS") == "true"
+    return [*problems, *(workflow_commands(result) if is_action else [])]
 
 
-def _append(path: Path, text: str) -> None:
+def _append(path: Path, text: str) -> list[str]:
+    """Add to a summary; what went wrong, in words."""
     try:
         present = path.stat().st_size if path.exists() else 0
         data = text.encode()
         # GitHub drops the whole summary of a step that is too long, earlier steps' text included.
         if present + len(data) > MAX_SUMMARY_BYTES:
-            return
+            return []
         with path.open("ab") as file:
             file.write(data)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+        # The run is over and has its verdict: a summary that is missing must not change that.
+        return [f"cannot write {one_line(str(path))}: {error.strerror}"]
+    return []
 
 
 def _annotation(check: Check, result: Result) -> str:

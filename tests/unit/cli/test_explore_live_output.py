@@ -1,0 +1,108 @@
+"""What paychain explore --live prints, and which files it refuses for paychain up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from paychain.cli.explore_live import LiveProgress, found_lines, searched_line, warning_lines
+from paychain.cli.up import _scripts_of
+from paychain.explore.live.result import FoundScript, LiveResult
+from paychain.explore.live.steps import step_choices
+from paychain.model.loading import load_chain
+from paychain.payments.errors import UserError
+from paychain.payments.rules import Finding
+
+CHAIN = load_chain("card-gives-up").model
+LOST = next(
+    step
+    for step in step_choices(CHAIN)
+    if (step.place, step.name) == (("link", "processor-a", "authorise"), "lost_answer")
+)
+FOUND = FoundScript(
+    rule="no_double_charge",
+    steps=(LOST,),
+    finding=Finding("p0000001", 9_230, "184.60 EUR held for an order", ()),
+    at_script=64,
+    stories=(),
+    is_minimal=True,
+    reproduced=3,
+)
+
+
+def test_a_found_script_in_lines() -> None:
+    assert found_lines(FOUND) == [
+        "✕ no double charge: 184.60 EUR held for an order",
+        "    smallest script: the first authorise at processor-a: works, its answer is lost",
+        "    minimal: no simpler script broke the rule",
+        "    reproduced by 3 of 3 fresh payments, alone",
+        "    found with script 64",
+    ]
+
+
+def test_what_was_cut_short_or_not_reproduced_is_reported() -> None:
+    cut = found_lines(replace(FOUND, is_minimal=False, reproduced=None))
+    assert "    not minimal: the search ended while it was minimised" in cut
+    assert "    not reproduced: the search ended first" in cut
+    assert "    nothing has to fail" in "\n".join(found_lines(replace(FOUND, steps=())))
+
+
+def test_how_much_was_searched_and_what_to_know_of_it() -> None:
+    result = LiveResult(scripts=1_240, met=310, requests=9_811, controls=160, took_s=60.0)
+    assert searched_line(result) == (
+        "1,240 scripts (310 of them changed something), 9,811 requests, 160 payments without a "
+        "script, in 60.0 s (1,240 scripts per minute)"
+    )
+    assert warning_lines(result) == [
+        "no script that was tried broke a rule; that is evidence, not a proof"
+    ]
+    few = LiveResult(
+        scripts=64,
+        spaced=2,
+        restarts=1,
+        undecided=3,
+        coupled={"no_double_charge": 2},
+        doubtful={"books_agree": "the first capture at stripe: declines"},
+        deaths=["shop ended by itself in batch 2"],
+    )
+    text = "\n".join(warning_lines(few))
+    for words in (
+        "2 payments without a script broke no_double_charge beside scripted ones",
+        "batches were spaced 2 times",
+        "not reproduced: the first capture at stripe: declines broke books_agree once",
+        "the chain was started again 1 time",
+        "shop ended by itself in batch 2",
+        "3 orders not decided",
+        "64 scripts are too few to rely on",
+    ):
+        assert words in text
+
+
+def test_progress_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    seconds = iter([0.0, 1.0, 6.0])
+    show = LiveProgress(clock=lambda: next(seconds))
+    for scripts in (64, 128, 192):
+        show(LiveResult(scripts=scripts, requests=10, took_s=30.0, doing="minimising it"))
+    lines = capsys.readouterr().err.splitlines()
+    # The second came a second after the first: too early for a log.
+    assert lines == [
+        "64 scripts, 10 requests, 128 scripts per minute, 0 found; minimising it",
+        "192 scripts, 10 requests, 384 scripts per minute, 0 found; minimising it",
+    ]
+
+
+def test_up_follows_only_scripts_that_somebodys_payment_can_pick(tmp_path: Path) -> None:
+    path = tmp_path / "magic.yaml"
+    head = "experiment: magic\nload: {arrivals: 1/s, before: 1s, after: 1s}\n"
+    script = "scripts:\n  - {payments: PICK, steps: [{link: issuer, lost_answer: {}}]}\n"
+    path.write_text(head)
+    with pytest.raises(UserError, match="the file has no scripts"):
+        _scripts_of(path, CHAIN)
+    path.write_text(head + script.replace("PICK", "{every: 5}"))
+    with pytest.raises(UserError, match=r"magic\.yaml:4:\d+: no payment of your own can follow"):
+        _scripts_of(path, CHAIN)
+    path.write_text(head + script.replace("PICK", "{amount: 92.30}"))
+    assert [each.id for each in _scripts_of(path, CHAIN)] == ["script-1"]
+    assert _scripts_of(None, CHAIN) == []
