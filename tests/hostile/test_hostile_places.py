@@ -38,6 +38,7 @@ def in_shell(folder: Path, script: str, **variables: str) -> subprocess.Complete
         env=environment(P=" ".join(PAYCHAIN), R=" ".join(RUN), **variables),
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=110,
         check=False,
     )
