@@ -183,7 +183,6 @@ def reconcile(
         amount_minor=customer.amount_minor,
         currency=customer.currency,
         shown_approved=customer.outcome is Outcome.APPROVED,
-        shown_declined=customer.outcome is Outcome.DECLINED,
         authorisations=found,
         settling=parties.settling,
         merchants=parties.merchants,
@@ -210,13 +209,14 @@ def reconcile(
         on_chain=on_chain(customer, story.movements, story.decisions, reservations)
         if "ledger" in parties.has
         else None,
-        **(_of_own_services(story, parties) if parties.without_book else {}),
+        **(_of_own_services(story, customer, parties) if parties.without_book else {}),
     )
 
 
-def _of_own_services(story: Story, parties: Parties) -> dict[str, Any]:
+def _of_own_services(story: Story, customer: PaymentRecord, parties: Parties) -> dict[str, Any]:
     """What only a payment at the user's own services has."""
     return {
+        "shown_declined": customer.outcome is Outcome.DECLINED,
         "book": merchants_book(story.decisions),
         "captured_again": list(captured_again(story.decisions)),
         "reused_keys": list(reused_keys(story.decisions)),

@@ -82,7 +82,7 @@ class Reconciled:
     payments: Sequence[str] = ()  # of an order with several, in the order of their ids
     is_part: bool = False  # its order has other payments, too
     shown_minor: int = 0
-    shown_declined: bool = False  # a final "no", not merely no approval
+    shown_declined: bool = False  # by an own service: a final "no", not merely no approval
     overcapture: Mapping[str, float] = field(default_factory=dict)
     tenders: Mapping[tuple[str, str], int] = field(default_factory=dict)
     scheme: str = ""
