@@ -47,7 +47,7 @@ NEW = {
     ),
     "fallback": NewThing(
         module="waive",
-        replaced={"class Skip": "class Waive", "skip": "waive"},
+        replaced={"Skip": "Waive", "skip": "waive"},
         imported="Waive",
         entry='"waive": Waive',
     ),
