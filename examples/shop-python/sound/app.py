@@ -8,6 +8,7 @@
 """
 
 import json
+import logging
 import os
 import threading
 import time
@@ -110,9 +111,17 @@ def sweep_for_ever() -> None:
     while True:
         time.sleep(SWEEP_S)
         for order, name, reference in store.unresolved():
-            resolve(order, name, reference)
+            attempt(resolve, order, name, reference)
         for order in store.captures_due():
-            capture_due(order)
+            attempt(capture_due, order)
+
+
+def attempt(do, order: str, *arguments) -> None:
+    """Whatever is wrong with one order must not keep the sweep from the others."""
+    try:
+        do(order, *arguments)
+    except Exception:
+        logging.exception("order %s is tried again", order)
 
 
 def resolve(order: str, name: str, reference: str) -> None:

@@ -228,6 +228,35 @@ def test_while_an_intent_is_worked_on_nothing_else_may_confirm_it() -> None:
     assert [move[0] for move in on_stripe(scenario).booked()] == ["authorised", "captured"]
 
 
+@pytest.mark.parametrize("action", ["cancel", "capture", ""])
+def test_an_intent_cannot_be_changed_in_the_middle_of_its_confirmation(action: str) -> None:
+    """A cancel that came before the work would be answered, and the money held after it."""
+
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post(
+            "payment_intents",
+            {
+                "amount": 1000,
+                "currency": "eur",
+                "capture_method": "manual",
+                "metadata[order]": payment(1),
+            },
+        )
+        path = f"payment_intents/{made['id']}"
+        links.inject("late_answer", delay="4s")
+        confirming = asyncio.create_task(
+            links.post(f"{path}/confirm", {"payment_method": "pm_card_visa"})
+        )
+        await asyncio.sleep(1)
+        links.heal("late_answer")
+        refused = await links.post(f"{path}/{action}".removesuffix("/"))
+        assert (refused.status, refused.error["code"]) == (429, "lock_timeout")
+        assert (await confirming)["status"] == "requires_capture"
+        assert (await links.post(f"{path}/cancel"))["status"] == "canceled"
+
+    assert [move[0] for move in on_stripe(scenario).booked()] == ["authorised", "voided"]
+
+
 def test_a_customer_who_fails_to_authenticate_has_to_pay_otherwise() -> None:
     async def scenario(links: StripeLinks) -> None:
         waits = await links.pay(

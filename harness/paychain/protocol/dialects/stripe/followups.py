@@ -9,7 +9,7 @@ from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.stripe.account import Account, Asked, Plan, written
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Refusal, invalid, missing
-from paychain.protocol.dialects.stripe.intents import found_intent, request_of, unexpected
+from paychain.protocol.dialects.stripe.intents import free_intent, request_of, unexpected
 from paychain.protocol.dialects.stripe.parameters import boolean, choice, integer, text
 from paychain.protocol.dialects.stripe.records import (
     PROCESSING,
@@ -28,7 +28,7 @@ REFUND_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 
 def capture(account: Account, asked: Asked) -> Plan:
     """`POST /v1/payment_intents/{intent}/capture`: the rest is released unless more is to come."""
-    intent = found_intent(account, asked)
+    intent = free_intent(account, asked)
     entry = account.objects.entry(intent)
     status = intent.status(entry)
     if status != REQUIRES_CAPTURE or entry is None or intent.charge is None:
@@ -73,7 +73,7 @@ def capture(account: Account, asked: Asked) -> Plan:
 
 def cancel(account: Account, asked: Asked) -> Plan:
     """`POST /v1/payment_intents/{intent}/cancel`: what is held is released."""
-    intent = found_intent(account, asked)
+    intent = free_intent(account, asked)
     entry = account.objects.entry(intent)
     status = intent.status(entry)
     reason = choice(asked.given, "cancellation_reason", REASONS)

@@ -19,6 +19,23 @@ def found_intent(account: Account, asked: Asked) -> Intent:
     return intent
 
 
+def free_intent(account: Account, asked: Asked) -> Intent:
+    """The same, of a request that changes it. Raises Refusal, too, while another works on it.
+
+    Otherwise an intent could be cancelled in the middle of its confirmation, and hold money after.
+    Source: https://docs.stripe.com/rate-limits#object-lock-timeouts
+    """
+    intent = found_intent(account, asked)
+    if intent.is_busy:
+        raise invalid(
+            "This object cannot be accessed right now because another API request or Stripe "
+            "process is currently accessing it.",
+            code="lock_timeout",
+            status=429,
+        )
+    return intent
+
+
 def unexpected(intent: Intent, message: str, param: str = "") -> Refusal:
     """A request that does not fit the intent's status."""
     return invalid(

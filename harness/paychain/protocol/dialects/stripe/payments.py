@@ -15,7 +15,12 @@ from paychain.protocol.dialects.stripe.cards import Method, of_parameters
 from paychain.protocol.dialects.stripe.confirming import confirmed
 from paychain.protocol.dialects.stripe.details import Shown, address
 from paychain.protocol.dialects.stripe.errors import invalid
-from paychain.protocol.dialects.stripe.intents import found_intent, request_of, unexpected
+from paychain.protocol.dialects.stripe.intents import (
+    found_intent,
+    free_intent,
+    request_of,
+    unexpected,
+)
 from paychain.protocol.dialects.stripe.objects import method_id
 from paychain.protocol.dialects.stripe.parameters import (
     boolean,
@@ -117,7 +122,7 @@ def _created(account: Account, intent: Intent, then: Callable[[], None]) -> None
 
 def update(account: Account, asked: Asked) -> Plan:
     """`POST /v1/payment_intents/{intent}`."""
-    intent = found_intent(account, asked)
+    intent = free_intent(account, asked)
     status = intent.status(account.objects.entry(intent))
     fixed = [name for name in ("amount", "currency", "payment_method") if asked.given.get(name)]
     if fixed and status not in WAITING:
@@ -138,7 +143,7 @@ def retrieve(account: Account, asked: Asked) -> Plan:
 
 def confirm(account: Account, asked: Asked) -> Plan:
     """`POST /v1/payment_intents/{intent}/confirm`."""
-    intent = found_intent(account, asked)
+    intent = free_intent(account, asked)
     status = intent.status(account.objects.entry(intent))
     if status not in WAITING:
         raise unexpected(
@@ -146,7 +151,6 @@ def confirm(account: Account, asked: Asked) -> Plan:
             f"This PaymentIntent's status is {status}: it has already been confirmed, canceled or "
             "is being worked on, and cannot be confirmed again.",
         )
-    _check_free(intent)
     _write(account, intent, asked.given)
     _check_method(account, intent)
     # Whoever confirms what waits for the customer says that the customer is back.
@@ -180,17 +184,6 @@ def _looked_at(account: Account, intent: Intent) -> Plan:
         return account.objects.intent(intent)
 
     return Plan(operation="query", request=replace(request, is_sale=False), show=show)
-
-
-def _check_free(intent: Intent) -> None:
-    """Raises Refusal while another request works on the intent."""
-    if intent.is_busy:
-        raise invalid(
-            "This object cannot be accessed right now because another API request or Stripe "
-            "process is currently accessing it.",
-            code="lock_timeout",
-            status=429,
-        )
 
 
 def _check_method(account: Account, intent: Intent) -> None:
