@@ -7,36 +7,56 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from paychain.report.html.matrix import read_matrix
 from tests.support.chains import shop
-from tests.support.cli import PAYCHAIN, environment
+from tests.support.cli import PAYCHAIN, environment, hear_signals
 from tests.support.processes import alive, children_of, needs_proc
 from tests.support.runs import declare
 from tests.support.waiting import wait_until
 
-pytestmark = [needs_proc, pytest.mark.skipif(sys.platform != "linux", reason="ends by signal")]
+pytestmark = [
+    pytest.mark.slow,
+    needs_proc,
+    pytest.mark.skipif(sys.platform != "linux", reason="ends by signal"),
+]
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [*PAYCHAIN, *words],
-        cwd=folder,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def paychain(*words: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [*PAYCHAIN, *words],
+            cwd=tmp_path,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=hear_signals,
+        )
+        started.append(process)
+        return process
+
+    yield paychain
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_a_matrix_leaves_no_process_whatever_ends_it(tmp_path: Path, number: int) -> None:
+def test_a_matrix_leaves_no_process_whatever_ends_it(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]], number: int
+) -> None:
     declare(tmp_path, shop=shop())
-    matrix = start(tmp_path, "matrix", "shop.yaml", "--jobs", "2", "--resume", "made")
+    matrix = start("matrix", "shop.yaml", "--jobs", "2", "--resume", "made")
     # With three results of two workers at least one has been reported.
     wait_until(lambda: len(list(tmp_path.glob("made/cells/*/*/result.json"))) > 2, "a cell is done")
     workers = list(children_of(matrix.pid).values())
@@ -57,11 +77,14 @@ def test_a_matrix_leaves_no_process_whatever_ends_it(tmp_path: Path, number: int
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_search_that_is_ended_keeps_what_it_found(
-    tmp_path: Path, number: signal.Signals, jobs: int
+    tmp_path: Path,
+    start: Callable[..., subprocess.Popen[bytes]],
+    number: signal.Signals,
+    jobs: int,
 ) -> None:
     declare(tmp_path, shop=shop(on_unknown="give_up"))
     words = ["--budget", "10m", "--jobs", str(jobs), "--out", "found"]
-    search = start(tmp_path, "explore", "shop.yaml", *words)
+    search = start("explore", "shop.yaml", *words)
     assert search.stdout is not None
     seen = b""
     while not re.search(rb"[1-9]\d* found", seen):

@@ -163,8 +163,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            # A shell's background job ignores these, and so would its children.
-            preexec_fn=_hear_signals,
+            preexec_fn=hear_signals,
         )
     try:
         yield Running(process, path)
@@ -182,6 +181,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _hear_signals() -> None:
+def hear_signals() -> None:
+    """In a child: what a shell's background job ignores ends it again."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
