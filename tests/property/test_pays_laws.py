@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paychain.environment.run_prefix import run_prefix
-from paychain.load.traffic.arrivals import _second, again, arrivals
+from paychain.load.traffic.arrivals import again, arrivals, second
 from paychain.load.traffic.plan import load_plan
 from paychain.model.experiment import Experiment
 from paychain.payments.attribution import PaymentIds
@@ -124,7 +124,7 @@ def test_every_id_of_a_run_is_read_back(
     assert first.payment == f"{prefix}0000000"
     arrival = msgspec.structs.replace(first, payment=f"{prefix}{number:07d}")
     if is_second:
-        arrival = _second(arrival, 1.0, same_key=False)
+        arrival = second(arrival, 1.0, same_key=False)
     arrival = again(msgspec.structs.replace(arrival, nth=arrival.nth + nth - 1))
     payment = arrival.payment
     assert len(payment) <= 16

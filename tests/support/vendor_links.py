@@ -56,7 +56,7 @@ links:
     dialect: {dialect}
     answers_in: {{median: 1ms, p99: 2ms}}
     webhooks: {{to: shop, delay: {{median: 1ms, p99: 2ms}}{webhooks}}}
-    calls: {{authorise: {{to: issuer}}}}{psp}
+    calls: {{authorise: {{to: issuer{authorise}}}}}{psp}
   issuer: {{role: issuer, answers_in: {{median: 1ms, p99: 2ms}}{issuer}}}
 """
 
@@ -66,7 +66,9 @@ def payment(number: int) -> str:
     return f"{PREFIX}{number:07d}"
 
 
-def chain_of(dialect: str, *, webhooks: str = "", psp: str = "", issuer: str = "") -> str:
+def chain_of(
+    dialect: str, *, webhooks: str = "", psp: str = "", authorise: str = "", issuer: str = ""
+) -> str:
     """A shop, a processor that speaks a vendor's API, and an issuer.
 
     The others are further YAML: `issuer="declines: {share: 100%, code: '51'}"`.
@@ -75,6 +77,7 @@ def chain_of(dialect: str, *, webhooks: str = "", psp: str = "", issuer: str = "
         dialect=dialect,
         webhooks=f", {webhooks}" if webhooks else "",
         psp=f"\n    {psp}" if psp else "",
+        authorise=f", {authorise}" if authorise else "",
         issuer=f", {issuer}" if issuer else "",
     )
 

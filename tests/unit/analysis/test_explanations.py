@@ -47,7 +47,7 @@ def explained(kind: str, began_ns: int, ended_ns: int) -> bool:
     values = dict(KINDS[kind].facts.switch[0])
     parameters = KINDS[kind].model_validate(values)
     fault = SimpleNamespace(id="fault-1", kind=kind, parameters=parameters)
-    experiment = cast(Experiment, SimpleNamespace(faults=[fault]))
+    experiment = cast(Experiment, SimpleNamespace(faults=[fault], scripts=[]))
     call = FailedCall(
         payment="p1",
         span="s1",

@@ -12,7 +12,9 @@ from paychain.payments.errors import UserError
 from tests.support.chains import checked
 from tests.support.own_chains import own_shop
 
-SHARED = set(KINDS) - {"freeze"}  # what a link can have that shares its process with others
+OF_A_LEDGER = {"halt", "reorg"}
+# What a link of a card chain can have that shares its process with others.
+SHARED = set(KINDS) - {"freeze"} - OF_A_LEDGER
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +31,11 @@ def test_every_kind_of_fault_has_a_switch_with_a_meaning(chain: Chain) -> None:
     for kind, parameters in KINDS.items():
         assert parameters.facts.meaning
         for values in parameters.facts.switch:
-            own = chain if kind in SHARED else alone(chain, "processor-a")
-            assert switch(own, kind, dict(values))
+            if kind in OF_A_LEDGER:
+                assert switch(load_chain("stablecoin-payout").model, kind, dict(values), "base")
+            else:
+                own = chain if kind in SHARED else alone(chain, "processor-a")
+                assert switch(own, kind, dict(values))
 
 
 def alone(chain: Chain, link: str) -> Chain:
@@ -46,7 +51,7 @@ def test_every_link_and_provider_has_switches(chain: Chain) -> None:
         *(("link", name) for name in chain.links),
     ]
     assert named(places, "processor-a") == SHARED
-    assert named(places_of(alone(chain, "issuer"), "embedded"), "issuer") == set(KINDS)
+    assert named(places_of(alone(chain, "issuer"), "embedded"), "issuer") == SHARED | {"freeze"}
 
 
 def test_an_edge_has_no_switch_for_what_speaks_of_payments(chain: Chain) -> None:

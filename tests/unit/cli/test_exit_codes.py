@@ -15,8 +15,13 @@ from paychain.cli.exit_codes import SUMMARY, ExitCode
 
 COMMANDS = sorted(Path(paychain.cli.__file__).parent.glob("*.py"))
 EXITS = ("typer.Exit", "sys.exit")
-# Run computes its code from verdict and comparison; worker passes on that of its load process.
-NAMED = {"run.py": "_exit_code(", "worker.py": "code "}
+# Run computes its code from verdict and comparison; worker passes on that of its load process, and
+# explore that of its search on a running chain.
+NAMED = {
+    "run.py": ("_exit_code(",),
+    "worker.py": ("code ",),
+    "explore.py": ("ExitCode.", "explore_live("),
+}
 
 
 def exit_code_of(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -85,4 +90,4 @@ def test_no_command_exits_with_a_number(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in EXITS:
             (code,) = node.args
-            assert ast.unparse(code).startswith(NAMED.get(path.name, "ExitCode.")), path
+            assert ast.unparse(code).startswith(NAMED.get(path.name, ("ExitCode.",))), path

@@ -81,14 +81,17 @@ def test_a_decline_of_the_issuer_has_a_response_code(code: str, shown: str, summ
     assert hop[3] == ("technical" if is_technical else "declined")
 
 
-def test_an_issuer_that_does_not_answer_is_a_decline() -> None:
+@pytest.mark.parametrize(
+    ("policy", "code"), [({}, "20091"), ({"authorise": "on_unknown: give_up"}, "20068")]
+)
+def test_an_issuer_that_does_not_answer_is_a_decline(policy: dict[str, str], code: str) -> None:
     async def scenario(links: JsonLinks) -> None:
         links.inject("lost_answer", link="issuer")
         answer = await links.post("/payments", asked(), timeout_s=20.0)
-        assert (answer.status, answer["response_code"]) == (201, "20068")
+        assert (answer.status, answer["response_code"]) == (201, code)
         assert (await links.get(f"/payments/{answer['id']}"))["status"] == "Declined"
 
-    links = on_vendor(links_of(), scenario)
+    links = on_vendor(links_of(**policy), scenario)
     assert [hop[3] for hop in links.hops() if hop[2] == "authorise"] == ["technical"]
 
 
