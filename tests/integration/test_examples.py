@@ -62,9 +62,7 @@ def test_the_naive_one_charges_twice_and_each_finding_names_both_references(
 ) -> None:
     result = run(example, "naive", "answers-lost", tmp_path)
     assert result["verdict"] == "fail"
-    # The second provider serves them all, except one whose capture is lost: its webhook repeats it.
     assert broken_rules(result) - {"repeats_without_effect"} == {"no_double_charge"}
-    assert sum(each["payments"] for each in result["breaks"]) <= 3
     (rule,) = (each for each in result["money"]["rules"] if each["rule"] == "no_double_charge")
     assert 40 <= rule["findings"] <= 62  # 12/s for 5 s, some of them declined
     first, second = rule["payments"][0]["references"][:2]

@@ -105,9 +105,10 @@ def test_links_elsewhere_give_the_verdict_of_links_here_run_after_run(tmp_path: 
             assert set(result["money"]["books"]) == {"gateway", "processor", "issuer"}
             for fault, other in zip(result["faults"], local["faults"], strict=True):
                 assert fault["hits"] > 0
-                # a few calls at the edges of a window; connections are as many as the load needs
+                # A few calls at the edges of its window. Of the faults on hops, connections are as
+                # many as the load needs, and as often refused as they are tried.
                 near = abs(fault["hits"] - other["hits"]) <= 6
-                assert fault["id"] == "late" or near, fault["id"]
+                assert fault["id"] != "lost" or near
             # m1 has an engine, m2 has none: the hops into the issuer are on the run's machine
             into = ["gateway.authorise.processor", "gateway.void.processor"]
             assert [sorted(host["hops"]) for host in result["hosts"]] == [into, []]

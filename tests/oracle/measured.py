@@ -27,7 +27,7 @@ from tests.oracle import measures
 from tests.oracle.chains import Declared, amount
 from tests.oracle.chance import Seeded, choose, some
 from tests.oracle.measures import Recorded
-from tests.oracle.pairs import drawn_chain
+from tests.oracle.pairs import ON_CARDS, drawn_chain
 from tests.support.chains import as_yaml
 
 # What a report may differ by from the exact number: quantiles come from a histogram, and times to a
@@ -44,7 +44,7 @@ def experiment_for(number: int, chain: Declared, names: list[str], warm_up: str)
     faults = []
     at_ms = 0
     for fault in range(some(chance, 1, 2)):
-        kind = choose(chance, list(SEARCHED))
+        kind = choose(chance, ON_CARDS)
         lasts_ms = choose(chance, (6_000, 3_000, 8_000))
         faults.append(
             {

@@ -25,6 +25,8 @@ from tests.oracle.chance import Chance, Drawn, Seeded, choose, happens, some
 from tests.oracle.world import World, watched
 from tests.support.chains import as_yaml
 
+OF_A_LEDGER = ("halt", "reorg")  # no chain drawn here has one
+ON_CARDS = tuple(kind for kind in SEARCHED if kind not in OF_A_LEDGER)
 MAX_DRAWS = 50  # of a chain or a fault that the loader refuses
 MAX_FAULTS = 4
 PROXIED = 4  # of so many pairs one has a proxy on every hop
@@ -185,7 +187,7 @@ def _draw_experiment(chance: Chance, chain: Chain, currency: str) -> Declared:
 
 
 def _draw_fault(chance: Chance, chain: Chain, number: int) -> dict[str, Any]:
-    kind = choose(chance, [*SEARCHED, *NOT_SEARCHED])
+    kind = choose(chance, [*ON_CARDS, *NOT_SEARCHED])
     on_calls = kind not in SEARCHED or SEARCHED[kind].on_calls
     if kind in SEARCHED:
         parameters = SEARCHED[kind].parameters(50 * some(chance, 1, 40))

@@ -7,7 +7,7 @@ import resource
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,11 @@ def _wait_for_row(run: Running, folder: Path, query: str) -> None:
 
 
 def freeze(pid: int, lasts_s: float) -> None:
-    """Stop a process for some time."""
+    """Stop a process for some time, or until the run gives it up and ends it."""
     os.kill(pid, signal.SIGSTOP)
     time.sleep(lasts_s)
-    os.kill(pid, signal.SIGCONT)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 def let_no_file_grow(pid: int, beyond: int = 1) -> None:

@@ -208,6 +208,10 @@ def _before(ordered: _Ordered, store: RunStore, start_ns: int) -> Iterator[tuple
             disabled[event.proxy] = event
         elif event.kind == "proxy_enabled":
             disabled.pop(event.proxy, None)
+        elif event.kind == "proxy_deleted":
+            # Whatever it was used for, it is in nobody's way any more.
+            disabled.pop(event.proxy, None)
+            toxics = {key: toxic for key, toxic in toxics.items() if key[0] != event.proxy}
     for toxic in toxics.values():
         if not _is_on(ordered.by_fault[toxic.fault], start_ns):
             yield toxic.at_ns, f"{toxic.proxy}: {_WHAT[toxic.kind]}"
