@@ -15,7 +15,7 @@ from paychain.declaration.text import parse
 from paychain.environment.play import Played, play
 from paychain.environment.virtual_engine import VirtualEngine
 from paychain.explore.schedules import DURATIONS_MS, SEARCHED
-from paychain.faults.kind import RequestFaultKind
+from paychain.faults.kind import RequestFaultKind, StateFaultKind
 from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain, check_experiment
@@ -25,8 +25,8 @@ from tests.oracle.chance import Chance, Drawn, Seeded, choose, happens, some
 from tests.oracle.world import World, watched
 from tests.support.chains import as_yaml
 
-OF_A_LEDGER = ("halt", "reorg")  # no chain drawn here has one
-ON_CARDS = tuple(kind for kind in SEARCHED if kind not in OF_A_LEDGER)
+# No chain drawn here has a ledger, whose state some kinds are about.
+ON_CARDS = tuple(kind for kind in SEARCHED if not issubclass(KINDS[kind], StateFaultKind))
 MAX_DRAWS = 50  # of a chain or a fault that the loader refuses
 MAX_FAULTS = 4
 PROXIED = 4  # of so many pairs one has a proxy on every hop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paychain.board.switches import SwitchTarget, fault_of, places_of, typed, written
+from paychain.faults.kind import StateFaultKind
 from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
@@ -12,7 +13,7 @@ from paychain.payments.errors import UserError
 from tests.support.chains import checked
 from tests.support.own_chains import own_shop
 
-OF_A_LEDGER = {"halt", "reorg"}
+OF_A_LEDGER = {name for name, kind in KINDS.items() if issubclass(kind, StateFaultKind)}
 # What a link of a card chain can have that shares its process with others.
 SHARED = set(KINDS) - {"freeze"} - OF_A_LEDGER
 

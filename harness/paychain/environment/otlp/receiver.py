@@ -43,7 +43,7 @@ class SpanReceiver:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._lock = threading.Lock()
         self._waiting: list[Exchange] = []
-        self.exchange: Callable[[ClientSpan], Exchange | None] = lambda span: None  # noqa: ARG005  (as it is called)
+        self.exchange: Callable[[ClientSpan], Exchange | None] = lambda _: None
         self.taken = 0  # spans of calls over a hop of the run
         self._thread.start()
 
