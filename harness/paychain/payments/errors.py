@@ -8,7 +8,6 @@ from difflib import get_close_matches
 
 MAX_NAMED = 40  # names listed in one hint
 
-
 # Control characters (C0, DEL, C1), ends of lines, halves of pairs, and what turns the direction of
 # text: none of them is text, and a terminal or a log obeys them.
 _UNSEEN = re.compile(
@@ -17,8 +16,6 @@ _UNSEEN = re.compile(
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # GitHub, Azure and TeamCity take these in a step's output for commands.
 _COMMAND = re.compile(r"::(?=[A-Za-z][\w-]*(?:\s[^:]*)?::)|(?<=##)(?=\w*\[)")
-
-
 _USER_INFO = re.compile(r"(?<=://)[^/\s?#]*@")
 
 
@@ -36,11 +33,6 @@ def one_line(text: str) -> str:
         return text
     seen = _UNSEEN.sub(_escaped, without_passwords(text))
     return _COMMAND.sub(lambda found: ":\\:" if found[0] else "\\", seen)
-
-
-def has_unseen(text: str) -> bool:
-    """Whether text holds a character that `one_line` escapes."""
-    return _UNSEEN.search(text) is not None
 
 
 def _escaped(found: re.Match[str]) -> str:
