@@ -15,11 +15,15 @@ demo-own: .venv/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/paychain run $(OWN)/chain-naive.yaml $(OWN)/chaos/answers-lost.yaml --exit-zero
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/paychain run $(OWN)/chain-sound.yaml $(OWN)/chaos/answers-lost.yaml
 
+# Real processes and clocks share the machine with the other workers, and a machine may stand still:
+# what failed runs once more, alone. What fails then, fails. (1 is pytest's code for failed tests.)
+AGAIN = || { [ $$? = 1 ] && $(BIN)/pytest --last-failed --last-failed-no-failures none
+
 test: lint
-	$(BIN)/pytest -m "not slow" -n 3 --dist worksteal  # some of them wait
+	$(BIN)/pytest -m "not slow" -n 3 --dist worksteal $(AGAIN) -m "not slow"; }
 
 slow: .venv/ready
-	$(BIN)/pytest -m slow -n 4 --dist worksteal  # most of them wait
+	$(BIN)/pytest -m slow -n 4 --dist worksteal $(AGAIN) -m slow; }
 	PAYCHAIN_THOROUGH=1 $(BIN)/pytest tests/property -n 2 --dist worksteal
 
 lint: .venv/ready

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +12,14 @@ from ipaddress import ip_address
 from paychain.payments.errors import UserError
 
 LOOPBACK = "127.0.0.1"
+
+# Ports below those that systems give to whoever asks for any: to clients, and to servers with port
+# 0 (Linux from 32768, /proc/sys/net/ipv4/ip_local_port_range; others from 49152, RFC 6335). One of
+# these stays free until a child listens on it, and between its crash and its restart.
+_CHOSEN_PORTS = range(20_000, 32_768)
+_TRIES = 100
+_TAKEN = (errno.EADDRINUSE, errno.EACCES)  # EACCES: kept back by the system
+_CHANCE = random.SystemRandom()  # runs that begin at the same time must not choose alike
 
 
 def is_loopback(host: str) -> bool:
@@ -26,17 +36,38 @@ def free_port(host: str = LOOPBACK, port: int = 0) -> int:
     Another process may take it before it is used, unless it is `kept` until then. Raises UserError
     when it cannot be had.
     """
-    family = _family(host)
     try:
-        with socket.socket(family) as probe:
+        if not port:
+            with held_port(host) as held:
+                return int(held.getsockname()[1])
+        with socket.socket(_family(host)) as probe:
             # Connections of a server that has just ended do not make its port a taken one.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-            return int(probe.getsockname()[1])
+            return port
     except (OSError, OverflowError) as error:
         raise UserError(
             f"cannot listen on {host}, port {port} ({error})", hint="give another --port"
         ) from error
+
+
+def held_port(host: str = LOOPBACK) -> socket.socket:
+    """A socket bound to a port that the system gives to nobody else by itself, for a later server.
+
+    Raises OSError.
+    """
+    chosen = [_CHANCE.choice(_CHOSEN_PORTS) for _ in range(_TRIES)]
+    for port in (*chosen, 0):
+        held = socket.socket(_family(host))
+        try:
+            held.bind((host, port))
+        except OSError as error:
+            held.close()
+            if not port or error.errno not in _TAKEN:
+                raise
+        else:
+            return held
+    raise AssertionError("the last try returns or raises")
 
 
 @contextmanager

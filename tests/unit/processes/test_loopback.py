@@ -7,7 +7,8 @@ import socket
 import pytest
 
 from paychain.payments.errors import UserError
-from paychain.processes.loopback import LOOPBACK, free_port, is_loopback
+from paychain.processes import loopback
+from paychain.processes.loopback import LOOPBACK, free_port, held_port, is_loopback
 from paychain.processes.sessions import direct_session
 
 
@@ -27,6 +28,22 @@ def test_a_free_port_can_be_listened_on() -> None:
         with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1, port {taken}"):
             free_port(port=taken)
     assert free_port(port=taken) == taken
+
+
+def test_a_port_for_a_later_server_is_none_that_the_system_gives_to_anybody() -> None:
+    with socket.create_server((LOOPBACK, 0)) as given:
+        lowest_given = min(32_768, given.getsockname()[1])
+    for _ in range(20):
+        with held_port() as held:
+            assert held.getsockname()[1] < lowest_given
+
+
+def test_taken_ports_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with held_port() as first:
+        taken = first.getsockname()[1]
+        monkeypatch.setattr(loopback, "_CHOSEN_PORTS", [taken])
+        with held_port() as second:
+            assert second.getsockname()[1] != taken
 
 
 @pytest.mark.parametrize(

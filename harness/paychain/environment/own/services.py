@@ -31,7 +31,7 @@ from paychain.model.chain import Chain, Hop
 from paychain.model.loading import Loaded
 from paychain.model.service import OwnService
 from paychain.payments.errors import without_passwords
-from paychain.processes.loopback import LOOPBACK
+from paychain.processes.loopback import LOOPBACK, held_port
 
 LOGS = "logs"  # folder of their output, below the chain's
 _OURS = "PAYCHAIN_"  # variables of ours, tokens among them, are not for a user's process
@@ -238,11 +238,14 @@ class OwnServices:
 
     def _reserve(self, name: str, port: int | None) -> int:
         """Hold a port until the service is started, so that nobody else takes it meanwhile."""
+        if port is None:
+            self._reserved[name] = held = held_port()
+            return int(held.getsockname()[1])
         held = socket.socket()
         # Connections of a server that has just ended do not make its port a taken one.
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            held.bind((LOOPBACK, port or 0))
+            held.bind((LOOPBACK, port))
         except OSError as error:
             held.close()
             raise NotStarted(
@@ -250,7 +253,7 @@ class OwnServices:
                 hint="stop what uses it, or remove port: to get a free one",
             ) from error
         self._reserved[name] = held
-        return int(held.getsockname()[1])
+        return port
 
     def _release(self, name: str) -> None:
         held = self._reserved.pop(name, None)
