@@ -28,3 +28,32 @@ def test_a_matrix_names_what_breaks_and_goes_on_where_it_stopped(tmp_path: Path)
     cells = {(cell.link, cell.fault): cell for cell in read_matrix(tmp_path / "made").cells}
     assert cells["processor-a", "lost-answer"].run == run
     assert cells["issuer", "down"].state == "broke"
+
+
+def test_parts_of_a_matrix_together_are_the_whole(tmp_path: Path) -> None:
+    declare(tmp_path, shop=shop(on_unknown="give_up"))
+    words = ["matrix", "shop.yaml", "--fault", "down", "--fault", "lost-answer"]
+    words += ["--link", "processor-a", "--link", "issuer", "--resume"]
+    assert invoked(tmp_path, *words, "whole").exit_code == 1
+    for number in (1, 2):
+        made = invoked(tmp_path, *words, f"made-{number}", "--part", f"{number}/2")
+        assert "2/2" in made.stderr
+
+    merged = invoked(tmp_path, "merge", "made-1", "made-2", "--out", "merged/all")
+    assert merged.exit_code == 1
+    whole, together = read_matrix(tmp_path / "whole"), read_matrix(tmp_path / "merged" / "all")
+    assert [(cell.state, cell.text) for cell in together.cells] == [
+        (cell.state, cell.text) for cell in whole.cells
+    ]
+    for cell in together.cells:
+        assert (tmp_path / "merged" / "all" / cell.run / "report.html").is_file()
+
+    alone = invoked(tmp_path, "merge", "made-2", "--out", "half")
+    assert "part 1/2 is missing" in alone.stderr
+    assert {cell.state for cell in read_matrix(tmp_path / "half").cells} >= {"not run"}
+    assert "is a whole matrix" in invoked(tmp_path, "merge", "whole").stderr
+    declare(tmp_path, shop=shop(on_unknown="reverse"))
+    invoked(tmp_path, *words, "other", "--part", "1/2")
+    refused = invoked(tmp_path, "merge", "other", "made-2")
+    assert refused.exit_code == 2
+    assert "files of the chain or the faults differ" in refused.stderr

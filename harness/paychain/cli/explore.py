@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paychain.cli.exit_codes import ExitCode
-from paychain.cli.options import ChainName
+from paychain.cli.options import ChainName, PartOption
 from paychain.cli.say import say
 from paychain.processes.interrupted import keeping
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from paychain.explore.result import SearchResult
     from paychain.explore.spec import SearchSpec
     from paychain.model.tolerance import Limit
+    from paychain.processes.part import Part
 
 
 def explore(
@@ -52,6 +53,7 @@ def explore(
     ] = False,
     seed: Annotated[int, typer.Option(help="random seed; the same seed repeats the search")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="processes, each with its own seed")] = 1,
+    part: PartOption = "1/1",
     confirm: Annotated[
         bool, typer.Option("--confirm", help="replay each finding on real processes")
     ] = False,
@@ -87,8 +89,12 @@ def explore(
     from paychain.explore.checks import SUCCESS, WORKS_AGAIN
     from paychain.explore.spec import SearchSpec
     from paychain.model.loading import load_chain
+    from paychain.processes.part import WHOLE, Part
 
     loaded = load_chain(chain)
+    share = Part.read(part)
+    if share != WHOLE and (live or actions):
+        _refuse_part("--live" if live else "--actions")
     if live:
         from paychain.cli.explore_live import explore_live
         from paychain.explore.live.result import LiveSpec
@@ -128,17 +134,41 @@ def explore(
         )
         _explore_actions(spec)
     else:
-        _explore_schedules(spec, chain, jobs=jobs, out=out, confirm=confirm)
+        asked = {
+            "chain": loaded.sha256,
+            "budget": budget,
+            "seed": str(seed),
+            "rules": " ".join(sorted(rule or ())),
+            "kinds": " ".join(sorted(kind or ())),
+            "payments": str(payments),
+            "success": success or "",
+            "works_again": works_again or "",
+            "interleavings": str(interleavings),
+        }
+        _explore_schedules(
+            spec, chain, jobs=jobs, out=out, confirm=confirm, part=share, asked=asked
+        )
 
 
 def _explore_schedules(
-    spec: SearchSpec, chain: str, *, jobs: int, out: Path, confirm: bool
+    spec: SearchSpec,
+    chain: str,
+    *,
+    jobs: int,
+    out: Path,
+    confirm: bool,
+    part: Part,
+    asked: dict[str, str],
 ) -> None:
     from paychain.cli.explore_output import Progress, nothing_found_lines, print_timeline
     from paychain.explore.findings import outage_lines, searched_line, write_outage
     from paychain.explore.jobs import search_with_jobs
+    from paychain.explore.parts import share_of, write_part
+    from paychain.processes.part import WHOLE
     from paychain.runs.spec import run_command
 
+    if part != WHOLE:
+        spec = share_of(spec, part)
     show = Progress()
     with _ctrl_c_between_schedules() as check_ctrl_c:
 
@@ -152,6 +182,8 @@ def _explore_schedules(
             show.clear()
     # All files first: what was found is kept even if a replay is interrupted.
     written = [(outage, write_outage(outage, spec, out)) for outage in result.found.values()]
+    if part != WHOLE:
+        say(f"part {part}: {write_part(result, spec, part, asked, out)}")
     with keeping(f"what was found is in {out}"):
         for outage, path in written:
             say(*outage_lines(outage))
@@ -275,6 +307,14 @@ def _refuse_with_actions(**given: bool) -> None:
         raise UserError(
             f"--actions cannot be combined with {', '.join(options)}", hint="omit one of them"
         )
+
+
+def _refuse_part(option: str) -> None:
+    from paychain.payments.errors import UserError
+
+    raise UserError(
+        f"--part cannot be combined with {option}", hint="give each machine another --seed"
+    )
 
 
 def _explore_actions(spec: SearchSpec) -> None:

@@ -20,6 +20,7 @@ from paychain.cli import (
     keygen,
     load,
     matrix,
+    merge,
     probe,
     report,
     run,
@@ -52,6 +53,7 @@ app.command("heal", help=heal.heal.__doc__)(heal.heal)
 app.command("init", help=init.init.__doc__)(init.init)
 app.command("compare", help=compare.compare.__doc__)(compare.compare)
 app.command("matrix", help=matrix.matrix.__doc__)(matrix.matrix)
+app.command("merge", help=merge.merge.__doc__)(merge.merge)
 app.command("probe", help=probe.probe.__doc__)(probe.probe)
 app.command("keygen", help=keygen.keygen.__doc__)(keygen.keygen)
 app.command("sign", help=sign.sign.__doc__)(sign.sign)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paychain.cli.exit_codes import ExitCode
-from paychain.cli.options import ChainName, Map, Seed
+from paychain.cli.options import ChainName, Map, PartOption, Seed
 from paychain.cli.say import say
 from paychain.processes.interrupted import keeping
 
@@ -40,6 +40,7 @@ def matrix(
     out: Annotated[Path, typer.Option(help="folder for the matrix")] = Path("reports"),
     seed: Seed = 1,
     jobs: Annotated[int, typer.Option(min=0, help="cells at once; 0: one per core")] = 0,
+    part: PartOption = "1/1",
     quiet: Annotated[bool, typer.Option("--quiet", help="print only the counts")] = False,
     exit_zero: Annotated[
         bool, typer.Option("--exit-zero", help="exit 0 even if a cell broke")
@@ -52,6 +53,7 @@ def matrix(
     from paychain.model.loading import load_chain
     from paychain.model.renaming import read_names
     from paychain.payments.errors import UserError
+    from paychain.processes.part import WHOLE, Part
     from paychain.report.html.matrix import MARKS, terminal_lines
     from paychain.runs.matrix import MatrixSpec, run_matrix, standard_faults
 
@@ -64,7 +66,9 @@ def matrix(
             "there are no standard faults",
             hint='create an experiment with target {link: "*"}',
         )
-    folder = resume or out / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{loaded.model.chain}-matrix"
+    share = Part.read(part)
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{loaded.model.chain}-matrix"
+    folder = resume or out / (name if share == WHOLE else f"{name}-{share.slug}")
     folder.mkdir(parents=True, exist_ok=True)
 
     def on_cell(cell: Cell, done: int, total: int) -> None:
@@ -82,6 +86,7 @@ def matrix(
         jobs=jobs or os.cpu_count() or 1,
         is_real=real,
         names=read_names(map_ or ()),
+        part=share,
         command=_command(
             chain,
             seed=seed,

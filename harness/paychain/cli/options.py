@@ -38,3 +38,12 @@ Ctrf = Annotated[bool, typer.Option("--ctrf", help="also write ctrf.json (Common
 Prometheus = Annotated[
     Path | None, typer.Option(help="also write metrics to this file in Prometheus text format")
 ]
+PartOption = Annotated[
+    str,
+    typer.Option(
+        "--part",
+        metavar="I/N",
+        help="do one of N parts, e.g. 2/4; auto: as the variables of the CI system say; "
+        "paychain merge puts the parts together",
+    ),
+]

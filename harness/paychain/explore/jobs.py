@@ -153,12 +153,12 @@ def merged(results: Iterable[SearchResult]) -> SearchResult:
         whole.best = whole.best or result.best
         for rule, outage in result.found.items():
             known = whole.found.get(rule)
-            if known is None or _preference(outage) < _preference(known):
+            if known is None or preference(outage) < preference(known):
                 whole.found[rule] = outage
     return whole
 
 
-def _preference(outage: Outage) -> tuple[int, bool, int, str]:
-    """The smallest is preferred: few faults, then known limits, then short faults."""
+def preference(outage: Outage) -> tuple[int, bool, int, str]:
+    """Orders outages, the preferred first: few faults, then known limits, then short faults."""
     duration_ms = sum(fault.duration_ms for fault in outage.schedule)
     return len(outage.schedule), not outage.limits, duration_ms, str(outage.schedule)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -30,6 +31,7 @@ from paychain.model.service_checks import refuse_own_services
 from paychain.payments.errors import UserError
 from paychain.processes.children import SECRETS, ending_signals
 from paychain.processes.parent import end_with
+from paychain.processes.part import WHOLE, Part
 from paychain.report.html.matrix import Cell, Matrix, judge_cell, not_run, write_matrix
 from paychain.report.result import FILE_NAME, Result, read
 from paychain.runs.chains import chain_of
@@ -37,6 +39,7 @@ from paychain.runs.run import run
 from paychain.runs.spec import RunSpec, run_command
 
 CELLS = "cells"
+IN_ANOTHER_PART = "in another part"
 OnCell = Callable[[Cell, int, int], None]  # a cell that is done, how many are done, of how many
 
 
@@ -54,6 +57,7 @@ class MatrixSpec:
     is_real: bool
     command: str
     names: Names  # what the chain calls what the faults name
+    part: Part = WHOLE
 
 
 def standard_faults(names: Sequence[str] = ()) -> list[Loaded[Experiment]]:
@@ -96,8 +100,11 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
     planned = list(_cells(spec))
     done: dict[tuple[str, str], Cell] = {}
     waiting = []
+    ours = {(link, fault) for link, fault, _ in spec.part.take(planned)}
     for link, fault, path in planned:
-        if path is None:
+        if (link, fault) not in ours:
+            done[link, fault] = not_run(link, fault, IN_ANOTHER_PART)
+        elif path is None:
             done[link, fault] = not_run(link, fault, "this link cannot have the fault")
         elif (run := _finished(spec, link, fault)) is not None:
             done[link, fault] = judge_cell(link, fault, read(run), run.relative_to(spec.folder))
@@ -108,7 +115,7 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
         try:
             for cell in _run_all(spec, waiting):
                 done[cell.link, cell.fault] = cell
-                on_cell(cell, len(done), len(planned))
+                on_cell(cell, len(done) - len(planned) + len(ours), len(ours))
         except KeyboardInterrupt:
             interrupted = True
     for link, fault, _ in planned:
@@ -120,6 +127,8 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
         virtual=not spec.is_real,
         command=spec.command,
         interrupted=interrupted,
+        part=str(spec.part) if spec.part != WHOLE else "",
+        digest=_digest(spec),
         links=list(spec.links),
         faults={fault.model.experiment: fault.model.title for fault in spec.faults},
         cells=[done[link, fault] for link, fault, _ in planned],
@@ -131,6 +140,11 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
     )
     write_matrix(matrix, spec.folder)
     return matrix
+
+
+def _digest(spec: MatrixSpec) -> str:
+    texts = (spec.chain.text, *(fault.text for fault in spec.faults))
+    return sha256("\0".join(texts).encode()).hexdigest()
 
 
 def _cells(spec: MatrixSpec) -> Iterator[tuple[str, str, Path | None]]:

@@ -83,6 +83,8 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     faults: dict[str, str]  # name -> title
     cells: list[Cell]
     providers: dict[str, list[str]] = {}  # of each link that names any
+    part: str = ""  # "2/4": the cells of the other parts were not run
+    digest: str = ""  # SHA-256 of the chain's and the faults' files: parts of one job share it
 
     def counts(self) -> dict[State, int]:
         """Number of cells in each state, worst first."""

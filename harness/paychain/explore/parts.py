@@ -1,0 +1,141 @@
+"""A search made on several machines, each with seeds of its own: what each found, put together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from paychain.declaration.reading import read_bounded
+from paychain.explore.findings import outage_lines, write_outage
+from paychain.explore.jobs import SEEDS_APART, preference
+from paychain.explore.result import SearchResult
+from paychain.explore.spec import SearchSpec
+from paychain.payments.errors import UserError
+from paychain.processes.files import write_atomically
+from paychain.processes.part import Part, missing
+
+SCHEMA = "paychain/explore-part/v1"
+MAX_BYTES = 16_000_000
+PARTS_APART = SEEDS_APART * 4_096  # jobs of one part never use the seeds of another's
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """The smallest outage of one rule that a part found. `size`: the smallest of all counts."""
+
+    rule: str
+    size: tuple[int, bool, int, str]
+    lines: list[str]
+    file: str  # name of the experiment file that replays it
+    text: str  # and what is in it
+
+
+class ExplorePart(msgspec.Struct, frozen=True, kw_only=True):
+    """What one part searched and found. `search`: what was asked for; the same for all parts."""
+
+    schema: str = SCHEMA
+    part: str
+    chain: str
+    search: dict[str, str]
+    schedules: int
+    virtual_s: float
+    took_s: float
+    was_interrupted: bool
+    found: list[Found]
+
+
+def share_of(spec: SearchSpec, part: Part) -> SearchSpec:
+    """A part's share of the schedules, with seeds of its own. Seconds are not shared out."""
+    most = spec.max_schedules
+    return replace(
+        spec,
+        seed_of_search=spec.seed_of_search + PARTS_APART * (part.number - 1),
+        max_schedules=None if most is None else -(-most // part.of),
+    )
+
+
+def write_part(
+    result: SearchResult, spec: SearchSpec, part: Part, search: dict[str, str], folder: Path
+) -> Path:
+    """Write what a part found, beside the experiments of its outages; the file's path."""
+    found = []
+    for outage in result.found.values():
+        path = write_outage(outage, spec, folder)
+        found.append(
+            Found(
+                rule=outage.rule,
+                size=preference(outage),
+                lines=outage_lines(outage),
+                file=path.name,
+                text=path.read_text("utf-8"),
+            )
+        )
+    written = ExplorePart(
+        part=str(part),
+        chain=spec.chain.chain,
+        search=search,
+        schedules=result.schedules,
+        virtual_s=result.virtual_s,
+        took_s=result.took_s,
+        was_interrupted=result.was_interrupted,
+        found=found,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"explore-{spec.chain.chain}-{part.slug}.json"
+    write_atomically(path, written)
+    return path
+
+
+def read_part(path: Path) -> ExplorePart:
+    """The part in a file. Raises UserError when there is none."""
+    try:
+        part = msgspec.json.decode(read_bounded(path, MAX_BYTES), type=ExplorePart)
+        if part.schema == SCHEMA and all(_FILE.fullmatch(found.file) for found in part.found):
+            return part
+    except (OSError, UserError, msgspec.MsgspecError) as error:
+        raise UserError(f"{path} is no part of a search", hint=_HINT) from error
+    raise UserError(f"{path} is no part of a search that this version reads", hint=_HINT)
+
+
+def merge_parts(
+    paths: Sequence[Path], out: Path
+) -> tuple[SearchResult, list[tuple[Found, Path]], list[Part]]:
+    """How much all parts searched, each rule's smallest outage with its file, what is missing.
+
+    Raises UserError when the files are not the parts of one search.
+    """
+    parts = [(path, read_part(path)) for path in paths]
+    first_path, first = parts[0]
+    for path, part in parts[1:]:
+        if (part.chain, part.search) != (first.chain, first.search):
+            raise UserError(
+                f"{path} is not of the same search as {first_path}",
+                hint="make all parts with the same chain and options",
+            )
+    absent = missing(Part.read(part.part) for _, part in parts)
+    smallest: dict[str, Found] = {}
+    whole = SearchResult()
+    for _, part in parts:
+        whole.schedules += part.schedules
+        whole.virtual_s += part.virtual_s
+        whole.took_s = max(whole.took_s, part.took_s)
+        whole.was_interrupted = whole.was_interrupted or part.was_interrupted
+        for found in part.found:
+            known = smallest.get(found.rule)
+            if known is None or found.size < known.size:
+                smallest[found.rule] = found
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for rule in sorted(smallest):
+        found = smallest[rule]
+        path = out / found.file
+        write_atomically(path, found.text)
+        written.append((found, path))
+    return whole, written, absent
+
+
+_FILE = re.compile(r"[a-z0-9][a-z0-9-]*\.yaml")  # as write_outage names them: in the folder
+_HINT = "name the files that paychain explore --part I/N wrote"

@@ -1,0 +1,70 @@
+"""A matrix made on several machines, each of them a part of its cells, put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from paychain.payments.errors import UserError
+from paychain.processes.part import Part, missing
+from paychain.report.html.matrix import Cell, Matrix, not_run, read_matrix, write_matrix
+from paychain.runs.matrix import IN_ANOTHER_PART
+
+
+def merge_matrices(folders: Sequence[Path], out: Path) -> tuple[Matrix, list[Part]]:
+    """The whole matrix, written to `out`, and the parts that are not there.
+
+    The runs of its cells stay where they are, and the page links to them. Raises UserError when a
+    folder has no part of a matrix, or the parts are not of one.
+    """
+    parts = [(folder, _part_of(folder)) for folder in folders]
+    first_folder, first = parts[0]
+    for folder, part in parts[1:]:
+        for what in ("chain", "seed", "virtual", "links", "faults", "digest"):
+            if getattr(part, what) != getattr(first, what):
+                raise UserError(
+                    f"{folder} is not of the same matrix as {first_folder}: its {_WORDS[what]} "
+                    "differ",
+                    hint="make all parts with the same files and options",
+                )
+    absent = missing(Part.read(part.part) for _, part in parts)
+    cells: dict[tuple[str, str], Cell] = {}
+    for folder, part in parts:
+        for cell in part.cells:
+            if cell.text != IN_ANOTHER_PART:
+                run = Path(os.path.relpath(folder / cell.run, out)).as_posix() if cell.run else ""
+                cells[cell.link, cell.fault] = msgspec.structs.replace(cell, run=run)
+    lost = f"part {', '.join(map(str, absent))} is missing" if absent else ""
+    merged = msgspec.structs.replace(
+        first,
+        part="",
+        command=first.command.partition(" --part ")[0],
+        interrupted=any(part.interrupted for _, part in parts),
+        cells=[
+            cells.get((cell.link, cell.fault)) or not_run(cell.link, cell.fault, lost)
+            for cell in first.cells
+        ],
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    write_matrix(merged, out)
+    return merged, absent
+
+
+_WORDS = {
+    "chain": "chains",
+    "seed": "seeds",
+    "virtual": "ways to run (--real)",
+    "links": "links",
+    "faults": "faults",
+    "digest": "files of the chain or the faults",
+}
+
+
+def _part_of(folder: Path) -> Matrix:
+    matrix = read_matrix(folder)
+    if not matrix.part:
+        raise UserError(f"{folder} is a whole matrix", hint="merge what --part I/N made")
+    return matrix

@@ -1,0 +1,73 @@
+"""A search in parts finds what one search finds, and says which part is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from paychain.explore.parts import ExplorePart, Found, merge_parts
+from paychain.payments.errors import UserError
+from tests.support.chains import shop
+from tests.support.cli import invoked
+from tests.support.runs import declare
+
+
+def part(number: int, *found: Found, budget: str = "100") -> ExplorePart:
+    return ExplorePart(
+        part=f"{number}/2",
+        chain="shop",
+        search={"budget": budget},
+        schedules=50,
+        virtual_s=10.0,
+        took_s=float(number),
+        was_interrupted=False,
+        found=list(found),
+    )
+
+
+def outage(faults: int, rule: str = "no_double_charge", file: str = "shop.yaml") -> Found:
+    text = f"{faults} faults"
+    return Found(rule=rule, size=(faults, False, 5, ""), lines=[text], file=file, text=text)
+
+
+def written(folder: Path, *parts: ExplorePart) -> list[Path]:
+    paths = [folder / f"{number}.json" for number, _ in enumerate(parts)]
+    for path, each in zip(paths, parts, strict=True):
+        path.write_bytes(msgspec.json.encode(each))
+    return paths
+
+
+def test_the_smallest_outage_of_each_rule_counts(tmp_path: Path) -> None:
+    paths = written(tmp_path, part(1, outage(2)), part(2, outage(1), outage(3, "money_conserved")))
+    whole, found, absent = merge_parts(paths, tmp_path / "out")
+    assert [each.rule for each, _ in found] == ["money_conserved", "no_double_charge"]
+    assert found[1][1].read_text() == "1 faults"
+    assert (whole.schedules, whole.virtual_s, whole.took_s, absent) == (100, 20.0, 2.0, [])
+
+
+def test_files_that_are_no_parts_of_one_search_are_refused(tmp_path: Path) -> None:
+    first, other = written(tmp_path, part(1), part(2, budget="200"))
+    with pytest.raises(UserError, match="is not of the same search as"):
+        merge_parts([first, other], tmp_path)
+    for wrong in (b"", b"[]", b"{}", msgspec.json.encode(part(1, outage(1, file="../x.yaml")))):
+        other.write_bytes(wrong)
+        with pytest.raises(UserError, match="is no part of a search"):
+            merge_parts([first, other], tmp_path)
+
+
+def test_two_parts_find_what_breaks_the_chain(tmp_path: Path) -> None:
+    declare(tmp_path, shop=shop(on_unknown="give_up"))
+    words = ["explore", "shop.yaml", "--budget", "80", "--kind", "lost_answer", "--payments", "2"]
+    words += ["--rule", "no_double_charge"]
+    for number in (1, 2):
+        invoked(tmp_path, *words, "--part", f"{number}/2", "--out", f"part-{number}")
+    files = [f"part-{number}/explore-shop-{number}-of-2.json" for number in (1, 2)]
+    merged = invoked(tmp_path, "merge", *files, "--out", "found")
+    assert merged.exit_code == 1, merged.stderr
+    assert "✕ no double charge" in merged.stdout
+    assert (tmp_path / "found" / "shop-no-double-charge.yaml").is_file()
+
+    alone = invoked(tmp_path, "merge", files[0], "--out", "found")
+    assert "part 2/2 is missing" in alone.stderr
