@@ -14,6 +14,7 @@ from paychain.cli import (
     compare,
     engine,
     explore,
+    export,
     heal,
     init,
     judge,
@@ -49,6 +50,7 @@ app.command("load", help=load.load.__doc__)(load.load)
 app.command("up", help=up.up.__doc__)(up.up)
 app.command("report", help=report.report.__doc__)(report.report)
 app.command("explore", help=explore.explore.__doc__)(explore.explore)
+app.command("export", help=export.export.__doc__)(export.export)
 app.command("heal", help=heal.heal.__doc__)(heal.heal)
 app.command("init", help=init.init.__doc__)(init.init)
 app.command("compare", help=compare.compare.__doc__)(compare.compare)
