@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,23 @@ _SECTION = re.compile(r"§(\d+(?:\.\d+)?)")
 _BARE = re.compile(r"\b(?:domain|toxiproxy|foundations|design|reports|review|style)(?:\.md)? §")
 
 
+@cache
+def _texts() -> list[tuple[Path, str]]:
+    """The files that cite a page or a section, and what is in them."""
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*"))]
+    texts = [
+        (path, path.read_text("utf-8"))
+        for path in paths
+        if path.suffix in SUFFIXES and path != Path(__file__).resolve()
+    ]
+    # The patterns take seconds for all the others, and every xdist worker reads this module.
+    return [(path, text) for path, text in texts if ".md" in text or "§" in text]
+
+
 def _cited() -> Iterator[tuple[Path, str, str]]:
-    for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in SUFFIXES and path != Path(__file__).resolve():
-                text = path.read_text("utf-8")
-                for page, sections in _PAGE.findall(text):
-                    yield path, page, sections
+    for path, text in _texts():
+        for page, sections in _PAGE.findall(text):
+            yield path, page, sections
 
 
 CITED = sorted(
@@ -67,10 +78,9 @@ def test_no_page_is_cited_that_is_not_in_the_repository() -> None:
     ]
     bare = [
         f"{path.relative_to(ROOT)}: {match[0]}"
-        for folder in FOLDERS
-        for path in sorted((ROOT / folder).rglob("*.py"))
-        if path != Path(__file__).resolve()
-        for match in re.finditer(r"(?<!docs/)" + _BARE.pattern, path.read_text("utf-8"))
+        for path, text in _texts()
+        if path.suffix == ".py"
+        for match in re.finditer(r"(?<!docs/)" + _BARE.pattern, text)
     ]
     assert missing + bare == []
 

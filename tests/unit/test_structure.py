@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -54,6 +55,13 @@ MAY_IMPORT = {
 NOBODY_IMPORTS = {"cli", "testing"}  # what people call, nothing of ours but themselves
 
 
+@cache  # all the rooms take seconds to parse
+def _imports(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    """What a file imports, in functions and for types, too."""
+    tree = ast.parse(path.read_text("utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def test_every_room_has_its_row() -> None:
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert rooms == set(MAY_IMPORT)
@@ -83,7 +91,7 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
     assert files
     allowed = MAY_IMPORT[package] | {package}
     for path in files:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in _imports(path):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("paychain."):
                 assert node.module is not None
                 assert node.module.split(".")[1] in allowed, f"{path}: {node.module}"
@@ -92,7 +100,7 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
 def test_nothing_imports_the_command_or_what_users_tests_call() -> None:
     for path in sorted(ROOT.rglob("*.py")):
         room = path.relative_to(ROOT).parts[0]
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in _imports(path):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("paychain."):
                 assert node.module is not None
                 imported = node.module.split(".")[1]
@@ -120,18 +128,18 @@ MODULES = {_module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
 
 
 def _imported_by(name: str, path: Path) -> set[str]:
-    """The modules of the package that a file imports, in functions and for types, too."""
+    """The modules of the package that a file imports."""
     imported: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in _imports(path):
         if isinstance(node, ast.Import):
             imported |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            module = node.module or ""
-            # `from paychain.room import name`: a module of that room, or something its file has.
-            for alias in node.names:
-                submodule = f"{module}.{alias.name}"
-                imported.add(submodule if submodule in MODULES else module)
+            continue
+        assert node.level == 0, f"{path}: a relative import"
+        module = node.module or ""
+        # `from paychain.room import name`: a module of that room, or something its file has.
+        for alias in node.names:
+            submodule = f"{module}.{alias.name}"
+            imported.add(submodule if submodule in MODULES else module)
     return (imported & MODULES.keys()) - {name}
 
 

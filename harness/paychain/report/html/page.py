@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from functools import partial
+from functools import cache
 from importlib import resources
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from paychain.analysis.judge import not_final
@@ -52,17 +53,29 @@ _FILTERS = (
 )
 
 
-def render(result: Result) -> str:
-    """The page as HTML."""
-    style, script = stylesheet(), asset("report.js")
+@pass_context
+def _money(context: Context, amount_minor: int) -> str:
+    """An amount in the currency of the chain."""
+    return written(amount_minor, context["r"].chain.currency)
+
+
+@cache
+def _template() -> Template:
+    """The template, compiled once in a process: that takes longer than to render a page."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update({words.__name__: words for words in _FILTERS})
-    environment.filters["money"] = partial(written, currency=result.chain.currency)
+    environment.filters["money"] = _money
+    return environment.from_string(asset("report.html.j2"))
+
+
+def render(result: Result) -> str:
+    """The page as HTML."""
+    style, script = stylesheet(), asset("report.js")
     drawings, points = timeline(result)
     wide, rows = seconds_rows(result)
-    return environment.from_string(asset("report.html.j2")).render(
+    return _template().render(
         r=result,
         style=_ours(style),
         script=_ours(script),
