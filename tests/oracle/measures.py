@@ -24,7 +24,7 @@ from paychain.payments.outcome import HopResult, Outcome
 
 ENOUGH = 20  # payments; fewer are too few
 POINT = 0.01
-ASIDE = ("void", "query", "capture", "refund", "advise", "notify")
+ASIDE = ("void", "query", "capture", "refund", "advise", "notify", "dispute")
 WORKED = (HopResult.APPROVED, HopResult.DECLINED)
 TAKES_ITS_PLACE = ("failover", "skip", "exempt", "stand_in", "queue", "decline")
 FALLBACKS = ("retry", "hedge", *TAKES_ITS_PLACE)

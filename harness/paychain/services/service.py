@@ -33,7 +33,7 @@ from paychain.services.vendor_front import VendorFront, VendorWebhooks, caller_o
 from paychain.wire.ports import Port
 
 # What a link that speaks our own dialect reports by webhook.
-NATIVE_EVENTS = frozenset({"authorised", "declined", "captured", "refunded"})
+NATIVE_EVENTS = frozenset({"authorised", "declined", "captured", "refunded", "disputed"})
 LISTEN_TRIES = 50
 LISTEN_PAUSE_S = 0.1
 

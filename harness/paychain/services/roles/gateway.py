@@ -149,6 +149,8 @@ class Gateway(Role):
         paid = self._paying.get(event.payment)
         if paid is not None:
             await paid.wait()
+        if event.event == "disputed":
+            self._merchant.on_disputed(event.reference)
         if event.event != "authorised" or self._merchant.on_authorised(event.reference):
             return
         if event.reference not in self._approved:
