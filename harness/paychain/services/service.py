@@ -217,7 +217,8 @@ class Service:
         if not self._thawed.is_set():
             await self._thawed.wait()
         given = await self._work.execute(operation, request, self.caller(envelope), envelope)
-        await self._scripts.wait_for_webhook(self.name, request.payment)
+        if not self._scripts.is_empty:
+            await self._scripts.wait_for_webhook(self.name, request.payment)
         # It may have been stopped while it worked: the answer leaves when it goes on.
         if not self._thawed.is_set():
             await self._thawed.wait()
