@@ -16,7 +16,7 @@ from paychain.model.codes import Code, OwnCode
 from paychain.model.crypto import Blocks, DeclaredFinality, Funding
 from paychain.model.customer import Customer
 from paychain.model.dialects import Spoken
-from paychain.model.disputes import reporters_of
+from paychain.model.disputes import DISPUTE, reporters_of
 from paychain.model.duplicates import Duplicates
 from paychain.model.fallbacks.stand_in import StandIn
 from paychain.model.finding_kinds import Kind
@@ -369,7 +369,7 @@ class Chain(Declared):
             if link.webhooks is not None:
                 found.append(Hop(caller=caller, operation="notify", callee=link.webhooks.to))
         found += [
-            Hop(caller=issuer, operation="dispute", callee=reporter)
+            Hop(caller=issuer, operation=DISPUTE, callee=reporter)
             for issuer in self.links
             for reporter in reporters_of(self, issuer)
         ]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+DISPUTE = "dispute"  # the operation: it is no payment's, so no vendor's API has it
+
 if TYPE_CHECKING:
     from paychain.model.chain import Chain
 
@@ -14,17 +16,14 @@ if TYPE_CHECKING:
 def reporters_of(chain: Chain, issuer: str) -> list[str]:
     """The links that report an issuer's charge-backs: mocks in front of it with webhooks.
 
-    None where the issuer has no disputes. A mock of a vendor's API has no such webhook.
+    None where the issuer has no disputes.
     """
     if chain.links[issuer].disputes is None:
         return []
     return [
         name
         for name, link in chain.links.items()
-        if link.webhooks is not None
-        and link.service is None
-        and not link.dialect.is_vendors
-        and issuer in _behind(chain, name)
+        if link.webhooks is not None and link.service is None and issuer in _behind(chain, name)
     ]
 
 

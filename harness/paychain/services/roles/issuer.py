@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from paychain.model.disputes import reporters_of
+from paychain.model.disputes import DISPUTE, reporters_of
 from paychain.payments.codes import (
     AUTHENTICATION_REQUIRED,
     INSUFFICIENT_FUNDS,
@@ -22,7 +22,7 @@ from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.roles.authorising import Authorising
 
 CHALLENGE = "challenge"
-DISPUTE = "d1"  # the item of its charge-back
+CHARGE_BACK = "d1"  # the item of a charge-back
 
 
 @dataclass
@@ -60,24 +60,24 @@ class Issuer(Authorising):
     async def _charge_back(self, captured: PaymentRequest, after_s: float) -> None:
         await asyncio.sleep(after_s)
         reference = captured.reference
-        amount_minor = self.book.charge_back(reference, DISPUTE)
+        amount_minor = self.book.charge_back(reference, CHARGE_BACK)
         if not amount_minor:
             return
         charged_back = msgspec.structs.replace(
-            captured, amount_minor=amount_minor, item=DISPUTE, key=f"{reference}-{DISPUTE}"
+            captured, amount_minor=amount_minor, item=CHARGE_BACK, key=f"{reference}-{CHARGE_BACK}"
         )
         # Who acquired the payment is not written on it: whoever did not, acknowledges all the same.
         for reporter in reporters_of(self.chain, self.name):
             self.context.decided(
                 DecisionKind.FOLLOW_UP_DUE,
-                "dispute",
+                DISPUTE,
                 reporter,
                 payment=captured.payment,
                 attempt=captured.attempt,
                 detail=f"{reference} {_report(reporter)}",
             )
             self.follow_ups.start(
-                "dispute",
+                DISPUTE,
                 reporter,
                 charged_back,
                 name=f"{reference} {_report(reporter)}",
@@ -97,7 +97,7 @@ class Issuer(Authorising):
 
 def _report(reporter: str) -> str:
     """What the report of a charge-back to one link is called: each is a follow-up of its own."""
-    return f"{DISPUTE}-{reporter}"
+    return f"{CHARGE_BACK}-{reporter}"
 
 
 def soft_decline(scheme: str) -> str:

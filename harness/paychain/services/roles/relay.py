@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from paychain.model.disputes import DISPUTE
 from paychain.payments.codes import ISSUER_INOPERATIVE, NOT_FOUND
 from paychain.payments.journal import MovementKind
 from paychain.payments.outcome import HopResult, Outcome
@@ -39,7 +40,7 @@ class Relay(Authorising):
     def operations(self) -> dict[str, Work]:
         """Also to report a charge-back, where the merchant gets webhooks."""
         works = super().operations()
-        return works if self.webhooks is None else {**works, "dispute": self._dispute}
+        return works if self.webhooks is None else {**works, DISPUTE: self._dispute}
 
     def decided_as(self, request: PaymentRequest) -> MovementKind:
         """Stood in or stored when the issuer was not reached."""
