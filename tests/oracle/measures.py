@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from paychain.payments.journal import (
     Decision,
@@ -24,12 +24,13 @@ from paychain.payments.outcome import HopResult, Outcome
 
 ENOUGH = 20  # payments; fewer are too few
 POINT = 0.01
-ASIDE = ("void", "query", "capture", "refund", "advise", "notify")
+ASIDE = ("void", "query", "capture", "refund", "advise", "notify", "dispute")
 WORKED = (HopResult.APPROVED, HopResult.DECLINED)
 TAKES_ITS_PLACE = ("failover", "skip", "exempt", "stand_in", "queue", "decline")
 FALLBACKS = ("retry", "hedge", *TAKES_ITS_PLACE)
 GOES_ON = ("skip", "exempt", "stand_in", "queue")
 Number = float | None
+Of = TypeVar("Of", HopRecord, Decision)
 
 
 @dataclass(kw_only=True)
@@ -90,6 +91,14 @@ def _rate(part: float, whole: float, enough: int) -> Number:
 def latency_ms(payment: PaymentRecord) -> float:
     """From the intended start to the customer's answer."""
     return (payment.ended_ns - payment.intended_ns) / 1e6
+
+
+def by_payment(records: Iterable[Of]) -> defaultdict[str, list[Of]]:
+    """Records by the payment that they are about."""
+    found: defaultdict[str, list[Of]] = defaultdict(list)
+    for record in records:
+        found[record.payment].append(record)
+    return found
 
 
 # -- phases ---------------------------------------------------------------------------------------
@@ -207,13 +216,11 @@ def breaks(run: Recorded) -> dict[str, tuple[int, int]]:
     """Payments and their amount by where, how, and under which faults they broke."""
     found: dict[str, tuple[int, int]] = {}
     on = faults_of(run)
+    hops_of, decisions_of = by_payment(run.hops), by_payment(run.decisions)
     for payment in run.payments:
         if not payment.technical or payment.warm_up:
             continue
-        hop = broke_at(
-            [hop for hop in run.hops if hop.payment == payment.payment],
-            [each for each in run.decisions if each.payment == payment.payment],
-        )
+        hop = broke_at(hops_of[payment.payment], decisions_of[payment.payment])
         under = ",".join(fault.id for fault in on if fault.met(payment))
         where = "customer.pay. unexplained"
         if hop is not None:
@@ -261,12 +268,15 @@ def steady(
     In steps of a tenth of a second, on cells of a hundredth as the records are counted.
     """
     first, last = math.ceil(from_s * 100), int(until_s * 100)
+    cells: dict[int, list[bool]] = defaultdict(list)
+    for at_s, good in events:
+        cells[int(at_s * 100)].append(good)
     for start in range(first, last - lasts * 100 + 1, 10):
         seconds = []
         for second in range(lasts):
             begin = start + 100 * second
             seconds.append(
-                [good for at_s, good in events if begin <= int(at_s * 100) < begin + 100]
+                [good for cell in range(begin, begin + 100) for good in cells.get(cell, ())]
             )
         if sum(map(len, seconds)) < ENOUGH:
             continue
@@ -336,24 +346,28 @@ def fallbacks(run: Recorded) -> dict[str, dict[str, Any]]:
             name = (decision.link, decision.operation, decision.kind.value, decision.target)
             uses[name].setdefault(decision.payment, []).append(decision)
     before = phases(run, None)["before"]
+    hops_of = by_payment(run.hops)
     found = {}
-    for name, by_payment in uses.items():
+    for name, made_for in uses.items():
         link, operation, kind, target = name
-        paid = [customers[payment] for payment in by_payment]
+        paid = [customers[payment] for payment in made_for]
         served = [
             payment
             for payment in paid
             if is_served(
-                run, payment, name, min(each.at_ns for each in by_payment[payment.payment])
+                hops_of[payment.payment],
+                payment,
+                name,
+                min(each.at_ns for each in made_for[payment.payment]),
             )
         ]
         latencies = [latency_ms(payment) for payment in paid]
         firsts = {
-            payment: min(each.at_ns for each in made) / 1e9 for payment, made in by_payment.items()
+            payment: min(each.at_ns for each in made) / 1e9 for payment, made in made_for.items()
         }
         names = {payment.payment for payment in served}
         found[f"{link}.{operation} {kind} {target}".strip()] = {
-            "activations": sum(map(len, by_payment.values())),
+            "activations": sum(map(len, made_for.values())),
             "payments": len(paid),
             "succeeded": len(served),
             "success": _rate(len(served), len(paid), len(paid)),
@@ -368,18 +382,20 @@ def fallbacks(run: Recorded) -> dict[str, dict[str, Any]]:
 
 
 def is_served(
-    run: Recorded, payment: PaymentRecord, name: tuple[str, str, str, str], first_ns: int
+    hops: Sequence[HopRecord],
+    payment: PaymentRecord,
+    name: tuple[str, str, str, str],
+    first_ns: int,
 ) -> bool:
     """A call to the target that began after the decision worked; or the customer was answered."""
     link, operation, _, target = name
     if not target:
         return not payment.technical
     return any(
-        hop.payment == payment.payment
-        and (hop.caller, hop.operation, hop.callee) == (link, operation, target)
+        (hop.caller, hop.operation, hop.callee) == (link, operation, target)
         and hop.started_ns >= first_ns
         and hop.result in WORKED
-        for hop in run.hops
+        for hop in hops
     )
 
 

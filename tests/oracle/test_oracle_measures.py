@@ -17,8 +17,7 @@ def test_the_measures_of_a_generated_run_are_those_counted_by_hand(
 
 
 @pytest.mark.slow
-# 17 draws a run that is counted by hand for two minutes.
-@pytest.mark.parametrize("number", [*range(5, 17), *range(18, 25)])
+@pytest.mark.parametrize("number", range(5, 25))
 def test_the_measures_of_many_generated_runs_are_those_counted_by_hand(
     number: int, tmp_path: Path
 ) -> None:

@@ -169,6 +169,7 @@ async def running(links: AdyenLinks) -> AsyncIterator[AdyenLinks]:
         {
             "psp.notify.shop": ("127.0.0.1", shop),
             **{f"psp.{name}.issuer": ("127.0.0.1", ports["issuer"]) for name in operations},
+            "issuer.dispute.psp": ("127.0.0.1", ports["psp"]),
         }
     )
     links.pool = HttpPool("127.0.0.1", ports["psp"])

@@ -18,6 +18,7 @@ from paychain.analysis.judge import (
 )
 from paychain.analysis.measures.at_best import at_best
 from paychain.analysis.measures.fallbacks import fallbacks
+from paychain.analysis.measures.hidden import hidden_faults
 from paychain.analysis.measures.hops import hops
 from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.measures import FaultRun, Money, ToleranceResult, Verdict
@@ -63,7 +64,7 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
     problems += injection_problems(store, experiment, facts.times)
     problems += unattributed_problems(run[own_services])
     problems += unattributed_money(run[own_services], books)
-    questions = [*untried(run[faults]), *unmet_steps(run[scripts])]
+    questions = [*untried(run[faults]), *hidden_faults(run), *unmet_steps(run[scripts])]
     # A chain that passes did so under worse conditions than declared, and money has to be right
     # however slow the machine is. Only another broken limit may be the busy machine's.
     if run[stalls] and any(limit.passed is False for limit in judged):

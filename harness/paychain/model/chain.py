@@ -16,12 +16,14 @@ from paychain.model.codes import Code, OwnCode
 from paychain.model.crypto import Blocks, DeclaredFinality, Funding
 from paychain.model.customer import Customer
 from paychain.model.dialects import Spoken
+from paychain.model.disputes import DISPUTE, reporters_of
 from paychain.model.duplicates import Duplicates
 from paychain.model.fallbacks.stand_in import StandIn
 from paychain.model.finding_kinds import Kind
 from paychain.model.idempotency import Idempotency, IdempotencyModel
 from paychain.model.lifecycle import (
     Authentications,
+    BusinessDeclines,
     Cancels,
     Capacity,
     Captures,
@@ -68,13 +70,6 @@ else:
 CUSTOMER = "customer"  # the caller of the entry hop
 ENTRY_OPERATION = "pay"
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-
-
-class BusinessDeclines(Declared):
-    """The share of payments a link declines for business reasons, drawn per payment."""
-
-    share: Share
-    code: str = "51"
 
 
 class Link(Declared):
@@ -373,6 +368,11 @@ class Chain(Declared):
             found += self._own_hops(caller) if link.service is not None else self._calls(caller)
             if link.webhooks is not None:
                 found.append(Hop(caller=caller, operation="notify", callee=link.webhooks.to))
+        found += [
+            Hop(caller=issuer, operation=DISPUTE, callee=reporter)
+            for issuer in self.links
+            for reporter in reporters_of(self, issuer)
+        ]
         unique = {hop.name: hop for hop in found}
         return tuple(unique.values())
 

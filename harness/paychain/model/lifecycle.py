@@ -12,6 +12,13 @@ from paychain.declaration.schema import Declared
 Trigger = Literal["answer", "webhook"]
 
 
+class BusinessDeclines(Declared):
+    """The share of payments a link declines for business reasons, drawn per payment."""
+
+    share: Share
+    code: str = "51"
+
+
 class ServiceTime(Declared):
     """How long a link works on a request: log-normal through its median and 99th percentile."""
 
@@ -139,7 +146,9 @@ class Disputes(Declared):
     """The cardholder disputes this share of the captured payments, and the issuer charges it back.
 
     The issuer returns what was captured and not refunded by then; one that does not compare
-    (`checks_refunds: false`) returns all of it. Source: docs/domain.md §2.5 (I4).
+    (`checks_refunds: false`) returns all of it. A link on the way that has `webhooks` reports it to
+    the merchant, who then makes no refund of the payment any more. Source: docs/domain.md §2.5
+    (I4).
     """
 
     share: Annotated[Share, Field(description="Share of the captured payments that are disputed.")]

@@ -114,8 +114,8 @@ def _after_capture(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
     if refunds is not None and refunds.times == 1 and "gap" in refunds.model_fields_set:
         what = "there is one refund, and no gap to a next one"
         yield Problem((*at, "refunds", "gap"), what, "add times: 2, or remove gap:")
-    is_captured = any(other.captures is not None for other in chain.links.values())
-    if link.disputes is not None and not is_captured:
+    # An own service captures whenever it likes.
+    if link.disputes is not None and "capture" not in chain.follow_ups():
         what = "nobody captures, so that there is nothing to dispute"
         yield Problem((*at, "disputes"), what, "add captures: to a gateway")
 

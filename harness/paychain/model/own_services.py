@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paychain.model.chain import Chain, Hop
+from paychain.model.disputes import DISPUTE
 
 _ALL = ("authorise", "capture", "void", "refund", "query")
 
@@ -47,7 +48,11 @@ def observed_hops(chain: Chain) -> list[Hop]:
         hop
         for hop in chain.hops()
         if hop.caller in own
-        or (hop.callee in chain.links and chain.links[hop.callee].dialect.is_vendors)
+        or (
+            hop.callee in chain.links
+            and chain.links[hop.callee].dialect.is_vendors
+            and hop.operation != DISPUTE
+        )
     ]
 
 

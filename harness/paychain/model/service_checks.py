@@ -9,6 +9,7 @@ from pathlib import PurePath
 from paychain.declaration.problem import Problem, unknown
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
+from paychain.model.disputes import DISPUTE
 from paychain.model.fallbacks import key_of
 from paychain.model.fallbacks.step import Failover
 from paychain.model.placeholders import KINDS, OF_LINKS, OWN, SECRET, Placeholder, placeholders_in
@@ -85,6 +86,8 @@ def _vendors(chain: Chain) -> Iterator[Problem]:
     for hop in chain.hops():
         link = chain.links.get(hop.callee)
         if link is None or not link.dialect.is_vendors or hop.caller in own or hop.callee in own:
+            continue
+        if hop.operation == DISPUTE:
             continue
         name = link.dialect.name
         what = f"customers do not speak {name}: it is the API of a payment provider"

@@ -19,7 +19,7 @@ from paychain.payments.exchanges import Exchange, ReceivedRequest
 from paychain.payments.outcome import HopResult, Outcome
 
 # Operations beside or after a payment's own route: none of them is where a payment breaks.
-ASIDE = frozenset({"void", "query", "capture", "refund", "advise", "notify"})
+ASIDE = frozenset({"void", "query", "capture", "refund", "advise", "notify", "dispute"})
 # In the detail of QUEUE_DELIVERED: `CODE STORED as OTHER`. STORED was accepted,
 # OTHER is the reference that it settled under.
 DELIVERED_AS = " as "

@@ -75,9 +75,9 @@ class Event(PaymentRequest, kw_only=True):
     It carries the request itself, so that its receiver can act on the authorisation.
     """
 
-    # authorised, declined, captured, refunded; at a vendor's API also voided, expired, and what was
-    # refused: capture_refused, refund_refused, void_refused, or failed behind the link:
-    # capture_failed, refund_failed
+    # authorised, declined, captured, refunded; in our own dialect also disputed; at a vendor's API
+    # also voided, expired, and what was refused: capture_refused, refund_refused, void_refused, or
+    # failed behind the link: capture_failed, refund_failed
     event: str = ""
     at_ns: int = 0  # when it was signed
     signature: str = ""

@@ -123,7 +123,8 @@ class RequestWork:
             return Answer(Outcome.DECLINED, ISSUER_INOPERATIVE, self._name, request.reference)
         key = (operation, request.payment, request.attempt)
         faults = self._faults.affecting(self._context, caller, operation, request)
-        faults += self._scripts.affecting(self._context, caller, operation, request)
+        if not self._scripts.is_empty:
+            faults += self._scripts.affecting(self._context, caller, operation, request)
         effects = self._no_effects
         if faults:
             effects = FaultEffects(self._name, faults, self._context.draw("slow", *key))

@@ -129,6 +129,11 @@ class PaymentScripts:
         self._choosing, self._has_magic = (), False
         self._orders.clear()
 
+    @property
+    def is_empty(self) -> bool:
+        """No payment follows a script."""
+        return not self._scripts
+
     # -- requests ---------------------------------------------------------------------------------
     def affecting(
         self, context: Context, caller: str, operation: str, request: PaymentRequest
@@ -206,8 +211,6 @@ class PaymentScripts:
 
     async def wait_for_webhook(self, link: str, payment: str) -> None:
         """Before an answer leaves: let a webhook that has to be earlier arrive."""
-        if not self._scripts:
-            return
         followed = self._orders.get(self._order(payment))
         early = followed.early.pop(link, None) if followed is not None else None
         if early is not None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from paychain.faults.kind import StateFaultKind
 from paychain.model.chain import Chain, Hop
+from paychain.model.disputes import DISPUTE
 from paychain.payments.journal import DecisionKind
 from paychain.protocol.dialect import Asks, Signs
 from paychain.protocol.dialects import DIALECTS
@@ -32,8 +33,9 @@ from paychain.services.transport import Caller, Listener
 from paychain.services.vendor_front import VendorFront, VendorWebhooks, caller_of, idempotency_of
 from paychain.wire.ports import Port
 
+NATIVE = DIALECTS["paychain"]
 # What a link that speaks our own dialect reports by webhook.
-NATIVE_EVENTS = frozenset({"authorised", "declined", "captured", "refunded"})
+NATIVE_EVENTS = frozenset({"authorised", "declined", "captured", "refunded", "disputed"})
 LISTEN_TRIES = 50
 LISTEN_PAUSE_S = 0.1
 
@@ -75,7 +77,13 @@ class Service:
         if self._link.dialect.is_vendors:
             caller = caller_of(chain, name)
             self._front = VendorFront(
-                self._link, self, context, attribution, caller, currency=chain.currency
+                self._link,
+                self,
+                context,
+                attribution,
+                caller,
+                currency=chain.currency,
+                reports=Listener(NATIVE, self),
             )
             self._listener = self._front
         else:
@@ -192,7 +200,12 @@ class Service:
                 )
 
     def _asks(self, hop: Hop) -> Asks:
-        """An event is in its sender's dialect; whatever is asked, in that of who is asked."""
+        """An event is in its sender's dialect; whatever is asked, in that of who is asked.
+
+        What an issuer reports does not come over a vendor's API.
+        """
+        if hop.operation == DISPUTE:
+            return NATIVE
         if hop.operation != "notify":
             return dialect_at(self._chain, hop.callee)
         receives = self._chain.links[hop.callee].receives
@@ -217,7 +230,8 @@ class Service:
         if not self._thawed.is_set():
             await self._thawed.wait()
         given = await self._work.execute(operation, request, self.caller(envelope), envelope)
-        await self._scripts.wait_for_webhook(self.name, request.payment)
+        if not self._scripts.is_empty:
+            await self._scripts.wait_for_webhook(self.name, request.payment)
         # It may have been stopped while it worked: the answer leaves when it goes on.
         if not self._thawed.is_set():
             await self._thawed.wait()

@@ -57,7 +57,7 @@ class Listener:
         self._dialect = dialect
         self._link = link
         self._context = context
-        self._server = HttpServer(self._handle, on_undeliverable=self._undeliverable)
+        self._server = HttpServer(self.handle, on_undeliverable=self.undeliverable)
 
     @property
     def in_flight(self) -> list[str]:
@@ -76,7 +76,8 @@ class Listener:
         """Stop listening; a run that waits for requests at work has drained the link before."""
         await self._server.stop(0.0)
 
-    async def _handle(self, http: HttpRequest) -> HttpResponse | None:
+    async def handle(self, http: HttpRequest) -> HttpResponse | None:
+        """The link's answer to a request; None when none ever leaves."""
         if http.target == HEALTH:
             return HttpResponse(200, b'{"status":"up"}', {"content-type": "application/json"})
         read = self._dialect.read(http)
@@ -129,7 +130,7 @@ class Listener:
         response.copies = delivery.copies
         return response
 
-    def _undeliverable(self, http: HttpRequest, response: HttpResponse) -> None:
+    def undeliverable(self, http: HttpRequest, response: HttpResponse) -> None:
         """The caller went away; what was done stays done. An error did nothing."""
         if http.target == HEALTH or self._dialect.classify(response).result in _ERRORS:
             return

@@ -14,6 +14,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from paychain.model.chain import Chain, Link
+from paychain.model.disputes import DISPUTE
 from paychain.model.idempotency import Idempotency
 from paychain.payments.attribution import UNKNOWN, AttributedBy
 from paychain.payments.journal import DecisionKind, HopRecord
@@ -43,13 +44,14 @@ from paychain.protocol.vendor import (
 from paychain.services.attribution import Attribution
 from paychain.services.context import Context
 from paychain.services.received import ReceivedCall
-from paychain.services.transport import HEALTH
+from paychain.services.transport import HEALTH, Listener
 from paychain.wire.http import HttpRequest, HttpResponse
 from paychain.wire.ports import Port
 from paychain.wire.server import HttpServer
 
 MAX_STORED = 100_000  # responses that are given again for a repeated key
 _ERRORS = (HopResult.HTTP_ERROR, HopResult.REJECTED)
+_REPORTS = f"/{DISPUTE}"  # in our own dialect: no vendor has such a path
 
 
 class VendorLink(Protocol):
@@ -99,8 +101,11 @@ class VendorFront:
         caller: str,
         *,
         currency: str,
+        reports: Listener,
     ) -> None:
+        """`reports`: takes what an issuer reports to the link, beside the vendor's API."""
         self.link_behind = link
+        self._reports = reports
         self.currency = currency
         self.context = context
         self.caller = caller
@@ -143,7 +148,8 @@ class VendorFront:
     @property
     def in_flight(self) -> list[str]:
         """The payment of each request that the link works on."""
-        return [call.payment for call in self._working.values()]
+        at_work = [call.payment for call in self._working.values()]
+        return at_work + self._reports.in_flight
 
     async def start(self, host: str, port: int, *, held: Port | None = None) -> int:
         """Listen; returns the port. Raises OSError when the port is taken."""
@@ -160,6 +166,8 @@ class VendorFront:
     async def _handle(self, http: HttpRequest) -> HttpResponse | None:
         if http.target == HEALTH:
             return HttpResponse(200, b'{"status":"up"}', {"content-type": "application/json"})
+        if http.target == _REPORTS:
+            return await self._reports.handle(http)
         number = self._requests = self._requests + 1
         call = self._working[number] = _Call(http, self)
         response: HttpResponse | None = None
@@ -190,6 +198,9 @@ class VendorFront:
 
     def _undeliverable(self, http: HttpRequest, response: HttpResponse) -> None:
         """The caller went away; what was done stays done. An error did nothing."""
+        if http.target == _REPORTS:
+            self._reports.undeliverable(http, response)
+            return
         if http.target == HEALTH or self.api.classify(response).result in _ERRORS:
             return
         found = self.attribution.known(self.link, self.api.key(http))

@@ -439,6 +439,19 @@ def test_a_repeated_capture_that_was_booked_again_is_found(
     assert broken([*captured, again]) == ["repeats_without_effect"]
 
 
+@pytest.mark.parametrize(("amount", "beyond"), [(500, 0), (600, 200)])
+def test_a_repeated_refund_that_was_booked_again_counts_as_given_back(
+    captured: list[Movement], movement: Make, amount: int, beyond: int
+) -> None:
+    refunded = [movement(link, "refunded", amount=amount, item="r1") for link in PATH]
+    again = movement("issuer", "refunded", amount=amount, item="r1~issuer.2")
+    found = findings([*captured, *refunded, again])
+    # 1,000 were captured: two times 500 may be given back, two times 600 may not.
+    over = found.pop("refunded_within_captured", None)
+    assert (over.amount_minor if over else 0) == beyond
+    assert list(found) == ["repeats_without_effect"]
+
+
 def test_what_stays_unknown_or_undone_is_found(sound: list[Movement]) -> None:
     assert broken(sound, unresolved=["gateway → processor-a"]) == ["unknowns_resolved"]
     assert broken(sound, follow_ups=[follow_up("never sent")]) == ["authorisations_settled"]

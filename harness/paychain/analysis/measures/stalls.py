@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from paychain.analysis.measures.explanations import Explanations
@@ -44,6 +44,8 @@ _EVENT = "stalls"
 
 Span = tuple[int, int]
 """From and until when (ns)."""
+ByProcess = Mapping[tuple[str, bool], Sequence[Stall]]
+"""Stalls by the name of their process, and whether it makes payments."""
 
 
 class Stalled(NamedTuple):
@@ -79,21 +81,28 @@ def stalls(run: MeasuredRun) -> list[StallFacts]:
     return run[stalled].facts
 
 
-@measure("stalled")
-def stalled(run: MeasuredRun) -> Stalled:
-    """The stalls from the start of the load to the end of the drain, and what they affected.
-
-    Seconds count from the run's epoch. See the module for what an affected call is.
-    """
+@measure("stalls of processes")
+def by_processes(run: MeasuredRun) -> ByProcess:
+    """The stalls from the start of the load to the end of the drain, those of a freeze left out."""
     store, drained_s = run.store, run.facts.drained_s
     from_s = run.times.load_start_s
     until_s = drained_s if drained_s is not None else run.times.load_end_s
     frozen = frozen_spans(store, run.experiment)
-    by_process: dict[tuple[str, bool], list[Stall]] = defaultdict(list)
+    found: dict[tuple[str, bool], list[Stall]] = defaultdict(list)
     for stall in (*store.rows(Stall), *_of_engine(store.rows(EngineEvent))):
         is_in_time = from_s * 1e9 <= stall.from_ns < until_s * 1e9
         if is_in_time and not was_frozen(stall, frozen):
-            by_process[stall.process, stall.pays].append(stall)
+            found[stall.process, stall.pays].append(stall)
+    return found
+
+
+@measure("stalled")
+def stalled(run: MeasuredRun) -> Stalled:
+    """The stalls of the run and what they affected.
+
+    Seconds count from the run's epoch. See the module for what an affected call is.
+    """
+    store, by_process = run.store, run[by_processes]
     processes = [_Process(name, pays, spans) for (name, pays), spans in by_process.items()]
     affected = list(_affected(store, processes, Explanations(store, run.experiment)))
     payments = {call.payment for call in affected} | _short_circuited(store, affected)

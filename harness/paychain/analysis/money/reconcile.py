@@ -45,6 +45,7 @@ from paychain.payments.rules.traces import (
 
 EXAMPLES = 100  # findings of one rule that are listed
 MAX_UNKNOWN = 10  # calls of unknown outcome that are listed for one rule
+_REPORTS = frozenset({"notify", "dispute"})  # of what happened: no money depends on their answer
 # Rules that an approved payment breaks when what should have followed it never did.
 COMPLETION = frozenset({"authorisations_settled", "completed"})
 
@@ -252,7 +253,7 @@ def _unknown_calls(hops: Iterable[HopRecord]) -> set[tuple[str, ...]]:
     return {
         (hop.caller, hop.operation, hop.callee, hop.result.value, hop.code)
         for hop in hops
-        if hop.result.leaves_unknown and hop.operation != "notify"
+        if hop.result.leaves_unknown and hop.operation not in _REPORTS
     }
 
 

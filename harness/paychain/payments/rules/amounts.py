@@ -83,16 +83,17 @@ def captured_within_authorised(payment: Reconciled) -> Finding | None:
 def refunded_within_captured(payment: Reconciled) -> Finding | None:
     """A link refunds at most what it has captured by then, together with what it charged back.
 
-    A refund and a charge-back of the same payment give the money back twice.
+    A refund and a charge-back of the same payment give the money back twice, and so may a refund
+    that a link without idempotency keys books again.
     Source: docs/domain.md §2.5 (I4).
     """
     for entry, link, position in _positions(payment):
         if over := position.over_refunded_minor:
-            refunded, charged_back = position.refunded_minor, position.charged_back_minor
-            gave = f"refunded {payment.money(refunded)}"
+            charged_back = position.charged_back_minor
+            gave = f"refunded {payment.money(position.returned_minor - charged_back)}"
             if charged_back:
                 gave += f" and charged back {payment.money(charged_back)}"
-            took = payment.money(max(0, refunded + charged_back - over))
+            took = payment.money(max(0, position.returned_minor - over))
             text = f"{link} {gave} of {took} captured under {entry.reference}"
             return Finding.of(payment, over, text)
     return None

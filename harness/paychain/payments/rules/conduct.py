@@ -39,8 +39,9 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
     A capture, refund, cancel or webhook is due once the payment is approved and the merchant wants
     it, an advice once a link has stood in: whether it was ever sent or not. Nothing is due any more
     of a forwarded payment that its caller reversed. Of webhooks, the one
-    that reports an approval must arrive, unless its attempt was undone.
-    Source: docs/domain.md §2.5 (I2).
+    that reports an approval must arrive, unless its attempt was undone, and so must the one that
+    reports a charge-back: a merchant who does not know of it refunds the payment as well.
+    Source: docs/domain.md §2.5 (I2, I4).
     """
     open_ends = [
         follow_up
@@ -99,11 +100,20 @@ def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
 def _is_owed(payment: Reconciled, follow_up: FollowUp) -> bool:
     """Whether somebody waits for it.
 
-    Of the webhooks, that is the one by which a merchant learns of a payment that stands. Those that
-    confirm what the merchant asked for itself tell it nothing new.
+    Of the webhooks, that are those by which a merchant learns of a payment that stands, or of its
+    charge-back. Those that confirm what the merchant asked for itself tell it nothing new. An
+    issuer reports a charge-back to every link that may have acquired the payment.
     """
+    if follow_up.operation == "dispute":
+        return any(
+            follow_up.target in entry.positions
+            and entry.positions[follow_up.target].captured_minor > 0
+            for entry in payment.authorisations
+        )
     if follow_up.operation != "notify":
         return True
+    if follow_up.name.endswith(" disputed"):
+        return follow_up.is_due
     return (
         payment.shown_approved
         and follow_up.is_due

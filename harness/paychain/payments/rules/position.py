@@ -30,7 +30,8 @@ class Position:
     """One authorisation in one link's book. Amounts are minor units.
 
     `holds` counts how often it was booked. `captured` and `refunded` are by item, each item counted
-    once; `rebooked_minor` is what repeats of an item booked, `recaptured_minor` those of captures.
+    once; `rebooked_minor` is what repeats of an item booked, `recaptured_minor` those of captures,
+    `returned_again_minor` those of refunds.
     What was more than possible at its moment: `over_released_minor`, `over_captured_minor`,
     `over_refunded_minor`.
     `unreleased_minor`: what stayed held after a release.
@@ -47,6 +48,7 @@ class Position:
     charged_back_minor: int = 0
     rebooked_minor: int = 0
     recaptured_minor: int = 0
+    returned_again_minor: int = 0
     over_released_minor: int = 0
     over_captured_minor: int = 0
     over_refunded_minor: int = 0
@@ -101,6 +103,11 @@ class Position:
         )
 
     @property
+    def returned_minor(self) -> int:
+        """All that was given back, whoever asked for it and however often."""
+        return self.refunded_minor + self.charged_back_minor + self.returned_again_minor
+
+    @property
     def net_minor(self) -> int:
         """Captured less refunded: what the merchant agreed to, charge-backs left aside."""
         return self.captured_minor - self.refunded_minor
@@ -128,15 +135,16 @@ class Position:
                 else:
                     self.recaptured_minor += amount_minor
             case Verb.RETURN:
-                if self._is_new(self.refunded, movement):
-                    returned_minor = self.refunded_minor + self.charged_back_minor
-                    taken_minor = self.captured_minor + self.recaptured_minor
-                    returnable_minor = max(0, taken_minor - returned_minor)
-                    self.over_refunded_minor += max(0, amount_minor - returnable_minor)
-                    if movement.kind is MovementKind.CHARGED_BACK:
-                        self.charged_back_minor += amount_minor
-                    else:
-                        self.refunded_minor += amount_minor
+                # A repeat that was booked again has given money back as well.
+                taken_minor = self.captured_minor + self.recaptured_minor
+                returnable_minor = max(0, taken_minor - self.returned_minor)
+                self.over_refunded_minor += max(0, amount_minor - returnable_minor)
+                if not self._is_new(self.refunded, movement):
+                    self.returned_again_minor += amount_minor
+                elif movement.kind is MovementKind.CHARGED_BACK:
+                    self.charged_back_minor += amount_minor
+                else:
+                    self.refunded_minor += amount_minor
             case Verb.UNDONE:
                 self.captured_minor -= amount_minor
             case _ as unreachable:

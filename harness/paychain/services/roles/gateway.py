@@ -46,12 +46,16 @@ class Gateway(Role):
     _began_ns: dict[str, int] = field(default_factory=dict, init=False)  # by payment
     _times_paid: Counter[str] = field(default_factory=Counter, init=False)
     _approved: set[str] = field(default_factory=set, init=False)  # by the processor's reference
-    _named: dict[str, list[str]] = field(init=False)  # calls before the authorisation, by operation
+    _before: tuple[str, ...] = field(init=False)  # calls before the authentication, in order
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        asked = ("serve", "tokenise", "screen")
-        self._named = {operation: named(operation, self.calls) for operation in asked}
+        asked = (
+            name
+            for operation in ("serve", "tokenise", "screen")
+            for name in named(operation, self.calls)
+        )
+        self._before = tuple(asked)
         if self.tenders:
             self._tenders = Tenders(
                 self.link.calls["authorise"],
@@ -149,6 +153,8 @@ class Gateway(Role):
         paid = self._paying.get(event.payment)
         if paid is not None:
             await paid.wait()
+        if event.event == "disputed":
+            self._merchant.on_disputed(event.reference)
         if event.event != "authorised" or self._merchant.on_authorised(event.reference):
             return
         if event.reference not in self._approved:
@@ -157,8 +163,8 @@ class Gateway(Role):
     async def _process(self, request: PaymentRequest, parent: str) -> Answer:
         """Ask third parties and the vault, screen, authenticate, authorise: each may end it."""
         request = msgspec.structs.replace(request, accepts_partial=self.link.accepts_partial)
-        for operation in self._named:
-            refused = await self._ask(operation, request, parent)
+        for name in self._before:
+            refused = await self._ask(name, request, parent)
             if refused is not None:
                 return refused
         request, refused = await self._authenticate(request, parent)
@@ -193,16 +199,12 @@ class Gateway(Role):
             answer.code, request.instrument.group
         )
 
-    async def _ask(self, operation: str, request: PaymentRequest, parent: str) -> Answer | None:
-        """Make every call of an operation in turn; None when the payment may go on."""
-        for name in self._named[operation]:
-            if self.link.calls[name].aside:
-                self.background.start(self._ask_aside(name, request, parent), is_of_request=True)
-                continue
-            refused = self._refusal(await self.calls[name].execute(request, parent))
-            if refused is not None:
-                return refused
-        return None
+    async def _ask(self, name: str, request: PaymentRequest, parent: str) -> Answer | None:
+        """Make one call; None when the payment may go on."""
+        if self.link.calls[name].aside:
+            self.background.start(self._ask_aside(name, request, parent), is_of_request=True)
+            return None
+        return self._refusal(await self.calls[name].execute(request, parent))
 
     async def _ask_aside(self, name: str, request: PaymentRequest, parent: str) -> None:
         """Make a call that the payment does not wait for."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+import msgspec
+
+from paychain.model.disputes import DISPUTE, reporters_of
 from paychain.payments.codes import (
     AUTHENTICATION_REQUIRED,
     INSUFFICIENT_FUNDS,
@@ -12,13 +15,14 @@ from paychain.payments.codes import (
     asks_for_authentication,
     table,
 )
+from paychain.payments.journal import DecisionKind
 from paychain.payments.money import share_of
 from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.roles.authorising import Authorising
 
 CHALLENGE = "challenge"
-DISPUTE = "d1"  # the item of its charge-back
+CHARGE_BACK = "d1"  # the item of a charge-back
 
 
 @dataclass
@@ -51,11 +55,34 @@ class Issuer(Authorising):
             and self.drawn("disputes", request, disputes.share)
         ):
             self._disputed.add(request.reference)
-            self.background.start(self._charge_back(request.reference, disputes.after))
+            self.background.start(self._charge_back(request, disputes.after))
 
-    async def _charge_back(self, reference: str, after_s: float) -> None:
+    async def _charge_back(self, captured: PaymentRequest, after_s: float) -> None:
         await asyncio.sleep(after_s)
-        self.book.charge_back(reference, DISPUTE)
+        reference = captured.reference
+        amount_minor = self.book.charge_back(reference, CHARGE_BACK)
+        if not amount_minor:
+            return
+        charged_back = msgspec.structs.replace(
+            captured, amount_minor=amount_minor, item=CHARGE_BACK, key=f"{reference}-{CHARGE_BACK}"
+        )
+        # Who acquired the payment is not written on it: whoever did not, acknowledges all the same.
+        for reporter in reporters_of(self.chain, self.name):
+            self.context.decided(
+                DecisionKind.FOLLOW_UP_DUE,
+                DISPUTE,
+                reporter,
+                payment=captured.payment,
+                attempt=captured.attempt,
+                detail=f"{reference} {_report(reporter)}",
+            )
+            self.follow_ups.start(
+                DISPUTE,
+                reporter,
+                charged_back,
+                name=f"{reference} {_report(reporter)}",
+                in_order=False,
+            )
 
     def _wants_challenge(self, request: PaymentRequest) -> bool:
         soft = self.link.soft_declines
@@ -66,6 +93,11 @@ class Issuer(Authorising):
         else:
             is_enough = request.authenticated or request.exempt
         return not is_enough and self.drawn("soft", request, soft.share)
+
+
+def _report(reporter: str) -> str:
+    """What the report of a charge-back to one link is called: each is a follow-up of its own."""
+    return f"{CHARGE_BACK}-{reporter}"
 
 
 def soft_decline(scheme: str) -> str:

@@ -60,6 +60,7 @@ class Merchant:
         self._fulfilled: dict[str, dict[str, Sent]] = {}  # by payment and reference: refundable
         self._manual_refunds: Counter[str] = Counter()  # by payment
         self._undone: set[str] = set()  # references of payments that their caller reversed
+        self._disputed: set[str] = set()  # the processor's references
 
     def approved(self, sent: Sent, reference: str) -> None:
         """`sent` was approved; the gateway's book has it under `reference`."""
@@ -86,6 +87,10 @@ class Merchant:
             return False
         self._background.start(self._fulfil(*self._awaiting[reference], "webhook"))
         return True
+
+    def on_disputed(self, reference: str) -> None:
+        """A webhook reports a charge-back: the cardholder has the money, and gets no refund."""
+        self._disputed.add(reference)
 
     def refund(self, payment: str) -> None:
         """A manual refund of what was captured of a payment and not refunded yet.
@@ -144,7 +149,8 @@ class Merchant:
         entry = self._book.entry(reference)
         assert entry is not None  # it was approved
         assert entry.request is not None
-        if entry.captured_minor > entry.refunded_minor:
+        is_disputed = sent.request.reference in self._disputed
+        if entry.captured_minor > entry.refunded_minor and not is_disputed:
             rest_minor = entry.captured_minor - entry.refunded_minor
             self._due("refund", sent, name_of(sent, item), rest_minor)
             await self._refund(sent, entry.request, rest_minor, item)
@@ -223,7 +229,8 @@ class Merchant:
     ) -> None:
         """One refund; none waits for the answer to another."""
         await asyncio.sleep(after_s)
-        if item != UNDOING and booked.reference in self._undone:
+        is_undone = item != UNDOING and booked.reference in self._undone
+        if is_undone or sent.request.reference in self._disputed:
             self._cancelled("refund", sent, item)
             return
         refund = msgspec.structs.replace(booked, amount_minor=minor, item=item)

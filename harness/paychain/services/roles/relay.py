@@ -7,20 +7,25 @@ does not wait for the issuer. Advices say what was approved in the issuer's plac
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 
 import msgspec
 
-from paychain.payments.codes import ISSUER_INOPERATIVE
+from paychain.model.disputes import DISPUTE
+from paychain.payments.codes import ISSUER_INOPERATIVE, NOT_FOUND
 from paychain.payments.journal import MovementKind
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.services.policies.call_end import CallEnd, Ending, Sent
 from paychain.services.roles.authorising import Authorising
+from paychain.services.roles.role import Work
 
 # What a link reports when one behind it refuses what it has booked and passed on.
 _FAILED = {"capture": "capture_failed", "refund": "refund_failed"}
+# What a link made of a reference has its name after a mark; a number there is another attempt's.
+_MADE = re.compile(r"(.+)[+~.](?!\d+(?:$|[+~./-]))[^+~/]*")
 
 
 @dataclass
@@ -30,6 +35,12 @@ class Relay(Authorising):
     _standing: dict[str, tuple[Sent, ...]] = field(default_factory=dict, init=False)
     _approved_at: dict[str, Sent] = field(default_factory=dict, init=False)
     _alone: dict[str, MovementKind] = field(default_factory=dict, init=False)
+    _disputed: set[str] = field(default_factory=set, init=False)  # its own references
+
+    def operations(self) -> dict[str, Work]:
+        """Also to report a charge-back, where the merchant gets webhooks."""
+        works = super().operations()
+        return works if self.webhooks is None else {**works, DISPUTE: self._dispute}
 
     def decided_as(self, request: PaymentRequest) -> MovementKind:
         """Stood in or stored when the issuer was not reached."""
@@ -102,6 +113,30 @@ class Relay(Authorising):
             return
         if delivered.result().result is HopResult.DECLINED:
             self.send_webhook(kind, request)
+
+    async def _dispute(self, request: PaymentRequest, parent: str) -> Answer:
+        """Report to the merchant that the issuer has charged back what was captured here."""
+        reference = self._captured_as(request.reference)
+        if reference is None:
+            return Answer(Outcome.APPROVED, NOT_FOUND, self.name, request.reference)
+        if reference not in self._disputed:
+            self._disputed.add(reference)
+            self.send_webhook("disputed", msgspec.structs.replace(request, reference=reference))
+        return self.approve(request)
+
+    def _captured_as(self, reference: str) -> str | None:
+        """The reference under which this link has captured an authorisation; None: it has not.
+
+        This link and those behind may have made another one of it: `p1-1+processor.2` of `p1-1`.
+        """
+        while True:
+            entry = self.book.entry(reference)
+            if entry is not None and entry.captured_minor:
+                return reference
+            made = _MADE.fullmatch(reference)
+            if made is None:
+                return None
+            reference = made[1]
 
     def forget(self, reference: str) -> None:
         """Reverse whatever may stand behind this link.

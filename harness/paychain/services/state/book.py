@@ -165,10 +165,11 @@ class Book:
         self._refund(entry, request)
         return APPROVED
 
-    def charge_back(self, reference: str, item: str) -> None:
+    def charge_back(self, reference: str, item: str) -> int:
         """Return what was captured although no merchant asked for it: the cardholder disputes.
 
-        A book that checks returns what was not refunded before, any other one all of it.
+        A book that checks returns what was not refunded before, any other one all of it. The result
+        is how much that is, in minor units.
         """
         entry = self._entries[reference]
         amount_minor = self._returnable_minor(entry)
@@ -177,6 +178,7 @@ class Book:
         if amount_minor > 0:
             entry.charged_back_minor += amount_minor
             self._moved(MovementKind.CHARGED_BACK, entry, amount_minor, item)
+        return amount_minor
 
     def _returnable_minor(self, entry: Entry) -> int:
         return entry.captured_minor - entry.refunded_minor - entry.charged_back_minor

@@ -138,6 +138,11 @@ class IdempotencyStore:
         self._mark = mark
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
 
+    @property
+    def continues(self) -> bool:
+        """Whether a repeat continues failed work, so that what was done has to be remembered."""
+        return self._model is not None and self._model.continues
+
     def __len__(self) -> int:
         """How many keys are known now."""
         return len(self._known)
@@ -201,7 +206,7 @@ class IdempotencyStore:
             known.done = made if self._model.stores(made) else None
 
     def _continued(self, operation: str, request: PaymentRequest) -> _Known | None:
-        if self._model is None or not self._model.continues or not request.key:
+        if not self.continues or not request.key:
             return None
         return self._known.get((operation, request.key))
 

@@ -375,3 +375,18 @@ def test_whatever_is_asked_the_book_is_right_and_each_receipt_has_one_webhook(
     )
     refused = [record for record in links.journal if isinstance(record, Decision)]
     assert DecisionKind.FOLLOW_UP_REFUSED not in {record.kind for record in refused}
+
+
+def test_a_charge_back_is_reported_as_one_of_the_payment() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        psp = await authorised(links)
+        await links.modify(psp, "captures", 800)
+        await asyncio.sleep(5.0)
+
+    links = on_adyen(scenario, issuer="disputes: {share: 100%, after: 1s}")
+    authorisation, _, disputed = links.webhooks
+    assert (disputed["eventCode"], disputed["success"]) == ("CHARGEBACK", "true")
+    assert disputed["amount"] == {"value": 800, "currency": "EUR"}
+    assert disputed["originalReference"] == authorisation["pspReference"]
+    assert disputed["pspReference"] != authorisation["pspReference"]
+    assert disputed["merchantReference"] == authorisation["merchantReference"]

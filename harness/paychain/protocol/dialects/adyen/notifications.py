@@ -31,7 +31,12 @@ _CODES = {
     modifications.REVERSAL: "CANCEL_OR_REFUND",
 }
 _OF_PAYMENT = {"authorised": "AUTHORISATION", "declined": "AUTHORISATION", "expired": "EXPIRE"}
-_OF_NETWORK = {"capture_failed": "CAPTURE_FAILED", "refund_failed": "REFUND_FAILED"}
+_OF_NETWORK = {
+    "capture_failed": "CAPTURE_FAILED",
+    "refund_failed": "REFUND_FAILED",
+    "disputed": "CHARGEBACK",
+}
+_REASONS = {"capture_failed": "Capture Failed", "refund_failed": "Refund Failed"}
 _DONE = frozenset({"authorised", "captured", "refunded", "voided", "expired", *_OF_NETWORK})
 KINDS = frozenset({*_OF_PAYMENT, *_DONE, "capture_refused", "refund_refused", "void_refused"})
 SIGNED = (
@@ -149,10 +154,8 @@ def _reason(event: Event, account: Account) -> str:
     Sources: Webhooks-v1.json (a refund of what is not captured), tests of adyen-dotnet (a capture
     of more than is left); that a cancel has no better one is deduced.
     """
-    if event.event in _OF_NETWORK:
-        return "Capture Failed" if event.event == "capture_failed" else "Refund Failed"
     if event.event in _DONE:
-        return ""
+        return _REASONS.get(event.event, "")
     entry = account.backend.entry(event.reference)
     if entry is None or entry.request is None:
         return "Original transaction not found"
