@@ -13,7 +13,7 @@ from paychain.declaration.schema import Declared, Line, Short, several
 from paychain.declaration.text import KeyPath
 from paychain.model.books import Books
 from paychain.model.codes import Code, OwnCode
-from paychain.model.crypto import Blocks, DeclaredFinality, Funding
+from paychain.model.crypto import Blocks, Credit, DeclaredFinality, Funding
 from paychain.model.customer import Customer
 from paychain.model.dialects import Spoken
 from paychain.model.duplicates import Duplicates
@@ -52,6 +52,7 @@ Operation = Literal[
     "authorise",
     "transfer",
     "read",
+    "scan",
     "capture",
     "void",
     "refund",
@@ -184,6 +185,12 @@ class Link(Declared):
     funding: Annotated[
         Funding | None, Short(Amount), Field(description="What payouts are paid from.")
     ] = None
+    credits: Annotated[
+        list[Credit],
+        Field(max_length=20, description="When it credits deposits, by their amounts."),
+        BeforeValidator(several),
+        Short(Credit),
+    ] = []
     # wallet
     nonces: Annotated[
         Literal["one_per_payment", "each_try"],

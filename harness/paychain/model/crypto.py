@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -52,6 +53,28 @@ class DeclaredFinality(Declared):
     def finality(self) -> Finality:
         """The same as a ledger reads it."""
         return Finality(after_blocks=self.after or 0, until_s=self.until or 0.0)
+
+
+class Credit(Declared):
+    """How many blocks have to follow a deposit until it is credited.
+
+    With `up_to` only where its amount is at most that. As many as make a transfer final, or more:
+    with fewer the block may be replaced, and the customer has the money.
+    """
+
+    up_to: Annotated[
+        Amount | None, Field(gt=0, description="The largest amount; without it, any.")
+    ] = None
+    after: Annotated[
+        int, Field(ge=1, le=100_000, description="So many blocks follow the one with the deposit.")
+    ]
+
+
+def confirmations(needed: Sequence[tuple[int | None, int]], amount_minor: int) -> int:
+    """How many blocks an amount needs; `needed`: up to which amount (None: any) how many."""
+    return next(
+        after for up_to, after in needed if up_to is None or amount_minor <= up_to
+    )
 
 
 class Funding(Declared):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from paychain.declaration.problem import Problem
 from paychain.declaration.text import KeyPath
@@ -10,6 +11,7 @@ from paychain.model.chain import Chain, Link
 from paychain.model.operations import TRANSFERS
 from paychain.payments.money import crypto_assets
 
+_LOOKS = ("read", "scan")
 _NEEDED = {"ledger": ("blocks", "{every: 2s}"), "exchange": ("funding", "250000")}
 
 
@@ -35,16 +37,45 @@ def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
     key, example = _NEEDED.get(link.role, ("", ""))
     if key and getattr(link, key) is None:
         yield Problem(at, f"the role {link.role} needs '{key}'", f"add {key}: {example}")
+    yield from _credits(chain, link, at)
+    if link.role == "depositor" and not any(other.credits for other in chain.links.values()):
+        what = "no exchange credits deposits"
+        yield Problem(at, what, "add credits: {after: 12} to an exchange")
     for operation, call in link.calls.items():
         if operation in TRANSFERS and call.on_unknown == "reverse":
             what = "a transfer cannot be reversed"
             where: KeyPath = (*at, "calls", operation, "on_unknown")
             yield Problem(where, what, "write resend: the same bytes again, or query")
-        for target in call.targets if operation == "read" else ():
+        for target in call.targets if operation in _LOOKS else ():
             behind = chain.links.get(target)
             if behind is not None and behind.role not in ("node", "ledger"):
-                what = f"the role {behind.role} has nothing to read"
+                what = f"the role {behind.role} has nothing to {operation}"
                 yield Problem((*at, "calls", operation, "to"), what, "name a node")
+            elif behind is not None and behind.role == "node" and operation not in behind.calls:
+                what = f"{target} cannot {operation}: it has no such call"
+                yield Problem((*at, "calls", operation, "to"), what, f"add {operation}: to {target}")
+
+
+def _credits(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
+    """What an exchange needs for deposits, and amounts that need other numbers of blocks."""
+    if not link.credits:
+        return
+    for operation in _LOOKS:
+        if operation not in link.calls:
+            what = f"deposits need a call '{operation}'"
+            yield Problem((*at, "credits"), what, f"add {operation}: to its calls")
+    others = [name for name, other in chain.links.items() if other.credits and other is not link]
+    if others:
+        what = f"{others[0]} credits deposits, too"
+        yield Problem((*at, "credits"), what, "let one exchange credit them")
+    limits = [credit.up_to for credit in link.credits]
+    if limits[-1] is not None:
+        what = f"nothing says when more than {limits[-1]} is credited"
+        yield Problem((*at, "credits"), what, "add an item without up_to")
+    for number, (before, limit) in enumerate(pairwise(limits), start=1):
+        if before is None or (limit is not None and limit <= before):
+            what = "an earlier item is for these amounts, too"
+            yield Problem((*at, "credits", number), what, "order them by up_to, the last without")
 
 
 def block_interval_s(chain: Chain) -> float:

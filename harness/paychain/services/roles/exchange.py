@@ -1,4 +1,6 @@
-"""Exchange: pays out in an asset. What a payout needs is reserved before anything is sent.
+"""Exchange: pays out in an asset, and credits what comes in (`deposits`).
+
+What a payout needs is reserved before anything is sent.
 
     asked ──▶ reserved ──▶ transfer ──▶ final: spent · declined: freed
                               ▲  │
@@ -14,12 +16,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from paychain.model.ledger_checks import block_interval_s
 from paychain.payments.codes import APPROVED, IN_PROGRESS, INSUFFICIENT_FUNDS, NOT_FOUND
 from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.money import to_minor
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.policies.call_end import CallEnd
+from paychain.services.roles.deposits import Deposits
 from paychain.services.roles.role import Role, Work
 
 PATIENCE = 0.9  # of the deadline: "pending" has to reach the customer in time, too
@@ -41,23 +45,45 @@ class _Payout:
 
 @dataclass
 class Exchange(Role):
-    """Keeps the funding of payouts, and lets a wallet send them."""
+    """Keeps the funding of payouts, and lets a wallet send them; watches its account."""
 
     once = frozenset({"pay", "forward"})
     _payouts: dict[str, _Payout] = field(default_factory=dict, init=False)  # by payment
     _free_minor: int = field(init=False)
+    _deposits: Deposits | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         assert self.link.funding is not None  # the checks ask for it
         self._free_minor = to_minor(str(self.link.funding.amount), self.chain.currency)
+        if self.link.credits:
+            self._deposits = Deposits(
+                context=self.context,
+                credits_after=self.link.credits,
+                currency=self.chain.currency,
+                network=self.chain.network,
+                block_s=block_interval_s(self.chain),
+                scan=self.calls["scan"],
+                read=self.calls["read"],
+                background=self.background,
+            )
+
+    def connected(self) -> None:
+        """Watch the account."""
+        if self._deposits is not None:
+            self._deposits.watch()
 
     def operations(self) -> dict[str, Work]:
-        """Payouts, from an edge or straight from the customer."""
+        """Payouts and looks at deposits, from an edge or straight from the customer."""
         return {"pay": self._pay, "forward": self._pay}
 
     async def _pay(self, request: PaymentRequest, parent: str) -> Answer:
-        """Begin a payout, once, and answer when its end is known or the customer's time is over."""
+        """Begin a payout, once, and answer when its end is known or the customer's time is over.
+
+        Who shows a signed transfer asks what became of the deposit.
+        """
+        if request.signed is not None:
+            return self._deposited(request)
         payout = self._payouts.get(request.payment)
         if payout is None:
             if request.amount_minor > self._free_minor:
@@ -70,6 +96,14 @@ class Exchange(Role):
         except TimeoutError:
             pass
         return self._status(payout)
+
+    def _deposited(self, request: PaymentRequest) -> Answer:
+        """Whether a deposit is credited."""
+        deposit = self._deposits.of(request.payment) if self._deposits is not None else None
+        if deposit is None or not deposit.is_credited:
+            return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, request.reference)
+        credited = msgspec.structs.replace(request, amount_minor=deposit.incoming.amount_minor)
+        return self.approve(credited)
 
     def _reserve(self, request: PaymentRequest) -> _Payout:
         reference = f"{request.payment}-1"
