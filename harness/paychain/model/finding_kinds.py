@@ -18,6 +18,7 @@ Kind = Literal[
     "captured_twice",
     "signed_twice",
     "freed_early",
+    "credited_early",
     "refunds_unchecked",
     "capture_beyond_limit",
     "captured_before_delivery",
@@ -111,6 +112,12 @@ KINDS: dict[Kind, KindFacts] = {
         "What was signed can still be mined: the money is paid out, and is there for the next "
         "payout, too.",
         "shown by: paychain run stablecoin-payout-frees-early restored-balances",
+    ),
+    "credited_early": KindFacts(
+        "money",
+        "A block that is replaced takes the deposit with it, and the customer may have withdrawn the "
+        "money by then.",
+        "shown by: paychain run exchange-deposit-one-confirmation deep-reorg",
     ),
     "refunds_unchecked": KindFacts(
         "money",

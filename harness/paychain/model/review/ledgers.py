@@ -1,10 +1,14 @@
-"""Findings about payouts over a ledger: signed twice, freed early."""
+"""Findings about transfers over a ledger: signed twice, freed or credited early."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 
+from paychain.declaration.quantity import count
+from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
+from paychain.model.ledger_checks import block_interval_s
 from paychain.model.review.finding import Found
 from paychain.model.review.remedy import Change
 
@@ -39,3 +43,31 @@ def freed_early(chain: Chain) -> Iterator[Found]:
             hint="keep it until the transfer is final or was declined",
             remedy=Change(key, "when_dead"),
         )
+
+
+def credited_early(chain: Chain) -> Iterator[Found]:
+    """Deposits that are credited while their block can still be replaced."""
+    final = chain.links[chain.network].final if chain.network else None
+    if final is None:
+        return
+    needed = final.after or 0
+    if final.until is not None:
+        needed = ceil(final.until / block_interval_s(chain))
+    for name, link in chain.links.items():
+        for number, credit in enumerate(link.credits):
+            if credit.after >= needed:
+                continue
+            # A single item stands without a list.
+            place = (number,) if len(link.credits) > 1 else ()
+            key: KeyPath = ("links", name, "credits", *place, "after")
+            which = f"up to {credit.up_to} " if credit.up_to is not None else ""
+            early, late = count(credit.after, "block"), count(needed, "block")
+            yield Found(
+                kind="credited_early",
+                path=key,
+                subject=f"link {name}",
+                what=f"{name} credits deposits {which}after {early}, and {chain.network} can "
+                f"replace them until {late} follow",
+                hint="wait for as many blocks as make a transfer final",
+                remedy=Change(key, needed),
+            )

@@ -73,7 +73,9 @@ class Depositor(Wallet):
     async def _look_until_credited(self, deposit: _Deposit, parent: str) -> None:
         """Ask the exchange, ever more seldom, until it has credited the deposit."""
         began_ns = self.context.now_ns()
-        while True:
+        taken_s = 0.0
+        while taken_s <= GIVE_UP_S:
+            await asyncio.sleep(max(LOOK_S, taken_s * PATIENCE))
             end = await self.calls["forward"].execute(deposit.look, parent)
             answer = end.reply.answer
             if (
@@ -86,6 +88,3 @@ class Depositor(Wallet):
                 deposit.answerable.set()
                 return
             taken_s = (self.context.now_ns() - began_ns) / 1e9
-            if taken_s > GIVE_UP_S:
-                return
-            await asyncio.sleep(max(LOOK_S, taken_s * PATIENCE))
