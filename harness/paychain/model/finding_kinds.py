@@ -19,6 +19,7 @@ Kind = Literal[
     "signed_twice",
     "freed_early",
     "credited_early",
+    "captured_before_transfer",
     "refunds_unchecked",
     "capture_beyond_limit",
     "captured_before_delivery",
@@ -115,9 +116,14 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "credited_early": KindFacts(
         "money",
-        "A block that is replaced takes the deposit with it, and the customer may have withdrawn the "
-        "money by then.",
+        "A block that is replaced takes the deposit with it, and by then the customer may have "
+        "withdrawn the money.",
         "shown by: paychain run exchange-deposit-one-confirmation deep-reorg",
+    ),
+    "captured_before_transfer": KindFacts(
+        "money",
+        "A wallet may decline what it is asked to send, and the customer has paid for nothing.",
+        "shown by: paychain run crypto-onramp-captures-first steady",
     ),
     "refunds_unchecked": KindFacts(
         "money",

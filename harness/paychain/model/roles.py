@@ -79,7 +79,7 @@ ROLES: dict[str, RoleFacts] = {
     "wallet": RoleFacts(settings=("nonces",), needs=("transfer", "read")),
     "depositor": RoleFacts(settings=("nonces",), needs=("transfer", "read", "forward")),
     "node": RoleFacts(needs=("transfer", "read")),
-    "ledger": RoleFacts(settings=("blocks", "final", "pool"), settles="out"),
+    "ledger": RoleFacts(settings=("blocks", "final", "pool", "asset"), settles="out"),
 }
 
 

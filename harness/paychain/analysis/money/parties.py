@@ -106,6 +106,7 @@ class Parties:
                 for name, link in chain.links.items()
                 if link.funding is not None
             },
+            scale=chain.scale,
             has_accounts=any(link.dialect.is_vendors for link in chain.links.values()),
         )
 

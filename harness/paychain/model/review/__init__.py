@@ -45,6 +45,7 @@ _OF_CHAIN = (
     ledgers.signed_twice,
     ledgers.freed_early,
     ledgers.credited_early,
+    ledgers.captured_before_transfer,
     follow_ups.refunds_unchecked,
     follow_ups.capture_beyond_limit,
     webhooks.webhook_given_up_early,

@@ -71,3 +71,21 @@ def credited_early(chain: Chain) -> Iterator[Found]:
                 hint="wait for as many blocks as make a transfer final",
                 remedy=Change(key, needed),
             )
+
+
+def captured_before_transfer(chain: Chain) -> Iterator[Found]:
+    """Gateways that take the card's money before the customer has what is sold for it."""
+    for name, link in chain.links.items():
+        captures = link.captures
+        if captures is None or "transfer" not in link.calls or "delivery" in captures.triggers:
+            continue
+        key = ("links", name, "captures", "on")
+        is_declared = "on" in captures.model_fields_set
+        yield Found(
+            kind="captured_before_transfer",
+            path=key if is_declared else key[:-1],
+            subject=f"link {name}",
+            what=f"{name} captures before {link.calls['transfer'].to} has sent what was bought",
+            hint="capture once it is final, and release the hold when it is declined",
+            remedy=Change(key, "delivery"),
+        )

@@ -48,9 +48,7 @@ def no_credit_before_final(payment: Reconciled) -> Finding | None:
     return None
 
 
-@money_rule(
-    "No credit without a transfer", judged="at_any_time", beyond=credited, needs="deposits"
-)
+@money_rule("No credit without a transfer", judged="at_any_time", beyond=credited, needs="deposits")
 def no_credit_without_transfer(payment: Reconciled) -> Finding | None:
     """Whatever is credited, a block has a transfer of that amount at that moment.
 

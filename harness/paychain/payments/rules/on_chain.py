@@ -75,7 +75,8 @@ class Credited:
 class OnChain:
     """Everything about one payment's way over a ledger. Times are ns since the run's epoch.
 
-    Amounts are minor units of the payment's own currency. `together`: the names of the transactions that blocks had at the moment when they had most.
+    Amounts are minor units of the payment's own currency.
+    `together`: the names of the transactions that blocks had at the moment when they had most.
     `reserved`, `freed` and `spent`: times of such movements with their amounts. `reported`: what
     the customer saw, in this order: approved or declined; nothing while it was pending. `funded`:
     see `Funded`, of this payment's reservation.
@@ -126,6 +127,7 @@ def on_chain(
     together: list[str] = []
     reported: list[tuple[int, str]] = []
     credited: list[Credited] = []
+    of_card: dict[str, list[Movement]] = {}  # by reference
     kind: Kind = "payout"
     if customer.outcome is not Outcome.UNKNOWN:
         reported.append((customer.ended_ns, customer.outcome.value))
@@ -142,7 +144,7 @@ def on_chain(
             reference = move.reference
         elif move.kind in _OF_CARDS and move.link in settling:
             kind = "purchase"
-            _book_card(reservations, move)
+            of_card.setdefault(move.reference, []).append(move)
         elif move.kind is MovementKind.CREDITED:
             kind = "deposit"
             credited.append(Credited(move.reference, move.at_ns, move.amount_minor))
@@ -159,6 +161,7 @@ def on_chain(
                 transaction.mined_ns = move.at_ns
             now = [each.name for each in found.values() if each.stands]
             together = max(together, now, key=len)
+    _book_cards(reservations, list(of_card.values()))
     return OnChain(
         transactions=list(found.values()),
         kind=kind,
@@ -172,15 +175,22 @@ def on_chain(
     )
 
 
-def _book_card(
-    reservations: Mapping[MovementKind, list[tuple[int, int]]], move: Movement
+def _book_cards(
+    reservations: Mapping[MovementKind, list[tuple[int, int]]], holds: Sequence[Sequence[Movement]]
 ) -> None:
-    """What an issuer books of a purchase. The rest after a capture is no reservation any more."""
-    kind = _OF_CARDS[move.kind]
-    if kind is MovementKind.FREED and reservations[MovementKind.SPENT]:
-        return
-    sign = -1 if move.kind is MovementKind.REFUNDED else 1
-    reservations[kind].append((move.at_ns, sign * move.amount_minor))
+    """What an issuer booked of a purchase, by authorisation.
+
+    While one of them stands nothing was freed that anybody needs, nor was it by the release of the
+    rest after a capture.
+    """
+    freeing = (MovementKind.VOIDED, MovementKind.EXPIRED)
+    stands = any(all(move.kind not in freeing for move in hold) for hold in holds)
+    for move in (move for hold in holds for move in hold):
+        kind = _OF_CARDS[move.kind]
+        if kind is MovementKind.FREED and (stands or reservations[MovementKind.SPENT]):
+            continue
+        sign = -1 if move.kind is MovementKind.REFUNDED else 1
+        reservations[kind].append((move.at_ns, sign * move.amount_minor))
 
 
 def _of(found: dict[str, Transaction], name: str) -> Transaction:

@@ -13,8 +13,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-import msgspec
-
 from paychain.model.crypto import Credit, confirmations
 from paychain.payments.codes import APPROVED
 from paychain.payments.instrument import published

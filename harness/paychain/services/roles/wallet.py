@@ -111,9 +111,7 @@ class Wallet(Role):
         number = len(transfer.transactions) + 1
         name = f"{transfer.request.reference}.{self.context.mark}{number}"
         signed = Signed(self.name, self._next_nonce, to=self.account)
-        request = msgspec.structs.replace(
-            transfer.request, reference=name, key=name, signed=signed
-        )
+        request = msgspec.structs.replace(transfer.request, reference=name, key=name, signed=signed)
         self._next_nonce += 1
         transfer.transactions.append(_Transaction(request))
         self.context.decided(
