@@ -165,7 +165,7 @@ class Operators(RuleBasedStateMachine):
         """The customer pays once more."""
         self._steps.append("pay()")
         self._paid += 1
-        instruments = published(self.search.spec.chain.network)
+        instruments = published(self.search.spec.chain.addressed)
         payment = _named(self._paid)
         self._running.pay(
             [

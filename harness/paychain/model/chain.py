@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from paychain.declaration.quantity import Amount, Duration, Share, Span
+from paychain.declaration.quantity import Duration, Share, Span
 from paychain.declaration.schema import Declared, Line, Short, several
 from paychain.declaration.text import KeyPath
 from paychain.model.books import Books
 from paychain.model.codes import Code, OwnCode
-from paychain.model.crypto import Blocks, DeclaredFinality, Funding
+from paychain.model.crypto import LedgerSettings
 from paychain.model.customer import Customer
 from paychain.model.dialects import Spoken
 from paychain.model.disputes import DISPUTE, reporters_of
@@ -44,6 +44,7 @@ from paychain.model.provider import Provider
 from paychain.model.reach import Network
 from paychain.model.roles import ROLES
 from paychain.model.service import OwnService, Receives
+from paychain.payments.money import exponent
 
 Operation = Literal[
     "forward",
@@ -54,6 +55,7 @@ Operation = Literal[
     "authorise",
     "transfer",
     "read",
+    "scan",
     "capture",
     "void",
     "refund",
@@ -72,7 +74,7 @@ ENTRY_OPERATION = "pay"
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
-class Link(Declared):
+class Link(LedgerSettings):
     """One service of the chain."""
 
     role: Role
@@ -175,28 +177,6 @@ class Link(Declared):
         ),
     ] = []
     challenge: Challenge = Challenge()
-    # exchange
-    funding: Annotated[
-        Funding | None, Short(Amount), Field(description="What payouts are paid from.")
-    ] = None
-    # wallet
-    nonces: Annotated[
-        Literal["one_per_payment", "each_try"],
-        Field(
-            description="Whether a transfer without an answer is sent again as the same bytes, or "
-            "signed once more with the next nonce: a common mistake, so it can be declared."
-        ),
-    ] = "one_per_payment"
-    # ledger
-    blocks: Annotated[Blocks | None, Field(description="How often it makes a block.")] = None
-    final: Annotated[
-        DeclaredFinality,
-        Short(Literal["at_once"]),
-        Field(description="When a transfer cannot be undone any more."),
-    ] = DeclaredFinality()
-    pool: Annotated[
-        int, Field(ge=1, le=1_000_000, description="Transactions that wait for a block at a time.")
-    ] = 5_000
 
     @model_validator(mode="after")
     def _as_its_vendor(self) -> Self:
@@ -315,6 +295,23 @@ class Chain(Declared):
         """The ledger that payments go to, by its link's name; "" in a chain without one."""
         ledgers = (name for name, link in self.links.items() if ROLES[link.role].settles == "out")
         return next(ledgers, "")
+
+    @property
+    def asset(self) -> str:
+        """What moves on the ledger, or the currency where there is none."""
+        declared = self.links[self.network].asset if self.network else None
+        return declared or self.currency
+
+    @property
+    def scale(self) -> int:
+        """Minor units of the asset in one of the currency: they are at par."""
+        return int(10 ** max(0, exponent(self.asset) - exponent(self.currency)))
+
+    @property
+    def addressed(self) -> str:
+        """The network whose addresses payments are made with; "" where they are made with cards."""
+        takes_cards = any(link.role == "issuer" for link in self.links.values())
+        return "" if takes_cards else self.network
 
     def host_of(self, link: str) -> str | None:
         """The machine that a link is placed on; None: the machine of the run."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from paychain.declaration.quantity import Amount, Span
-from paychain.declaration.schema import Declared
+from paychain.declaration.schema import Declared, Short, several
 from paychain.payments.rails import Finality
 
 AT_ONCE = "at_once"
@@ -54,6 +55,26 @@ class DeclaredFinality(Declared):
         return Finality(after_blocks=self.after or 0, until_s=self.until or 0.0)
 
 
+class Credit(Declared):
+    """How many blocks have to follow a deposit until it is credited.
+
+    With `up_to` only where its amount is at most that. As many as make a transfer final, or more:
+    with fewer the block may be replaced, and the customer has the money.
+    """
+
+    up_to: Annotated[
+        Amount | None, Field(gt=0, description="The largest amount; without it, any.")
+    ] = None
+    after: Annotated[
+        int, Field(ge=1, le=100_000, description="So many blocks follow the one with the deposit.")
+    ]
+
+
+def confirmations(needed: Sequence[tuple[int | None, int]], amount_minor: int) -> int:
+    """How many blocks an amount needs; `needed`: up to which amount (None: any) how many."""
+    return next(after for up_to, after in needed if up_to is None or amount_minor <= up_to)
+
+
 class Funding(Declared):
     """What payouts are paid from, all together, and when the reservation of one is freed.
 
@@ -72,3 +93,43 @@ class Funding(Declared):
     @classmethod
     def _written(cls, value: Any) -> Any:
         return value if isinstance(value, dict | Funding) else {"amount": value}
+
+
+class LedgerSettings(Declared):
+    """What only links around a ledger declare."""
+
+    # exchange
+    funding: Annotated[
+        Funding | None, Short(Amount), Field(description="What payouts are paid from.")
+    ] = None
+    credits: Annotated[
+        list[Credit],
+        Field(max_length=20, description="When it credits deposits, by their amounts."),
+        BeforeValidator(several),
+        Short(Credit),
+    ] = []
+    # wallet
+    nonces: Annotated[
+        Literal["one_per_payment", "each_try"],
+        Field(
+            description="Whether a transfer without an answer is sent again as the same bytes, or "
+            "signed once more with the next nonce: a common mistake, so it can be declared."
+        ),
+    ] = "one_per_payment"
+    # ledger
+    blocks: Annotated[Blocks | None, Field(description="How often it makes a block.")] = None
+    final: Annotated[
+        DeclaredFinality,
+        Short(Literal["at_once"]),
+        Field(description="When a transfer cannot be undone any more."),
+    ] = DeclaredFinality()
+    asset: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Z]{3,5}$",
+            description="What moves on it; without it, the chain's currency.",
+        ),
+    ] = None
+    pool: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Transactions that wait for a block at a time.")
+    ] = 5_000

@@ -18,6 +18,8 @@ Kind = Literal[
     "captured_twice",
     "signed_twice",
     "freed_early",
+    "credited_early",
+    "captured_before_transfer",
     "refunds_unchecked",
     "capture_beyond_limit",
     "captured_before_delivery",
@@ -111,6 +113,17 @@ KINDS: dict[Kind, KindFacts] = {
         "What was signed can still be mined: the money is paid out, and is there for the next "
         "payout, too.",
         "shown by: paychain run stablecoin-payout-frees-early restored-balances",
+    ),
+    "credited_early": KindFacts(
+        "money",
+        "A block that is replaced takes the deposit with it, and by then the customer may have "
+        "withdrawn the money.",
+        "shown by: paychain run exchange-deposit-one-confirmation deep-reorg",
+    ),
+    "captured_before_transfer": KindFacts(
+        "money",
+        "A wallet may decline what it is asked to send, and the customer has paid for nothing.",
+        "shown by: paychain run crypto-onramp-captures-first steady",
     ),
     "refunds_unchecked": KindFacts(
         "money",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
-from paychain.declaration.problem import Problem
+from paychain.declaration.problem import Problem, unknown
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
 from paychain.model.operations import TRANSFERS
-from paychain.payments.money import crypto_assets
+from paychain.model.roles import ROLES
+from paychain.payments.money import crypto_assets, pegged
 
+_LOOKS = ("read", "scan")
 _NEEDED = {"ledger": ("blocks", "{every: 2s}"), "exchange": ("funding", "250000")}
 
 
@@ -19,15 +22,52 @@ def check_ledgers(chain: Chain) -> Iterator[Problem]:
     for name in ledgers[1:]:
         what = f"there is one ledger already: {ledgers[0]}"
         yield Problem(("links", name), what, "remove one of them")
+    yield from _asset(chain, ledgers)
+    for name, link in chain.links.items():
+        yield from _link(chain, name, link)
+
+
+def _asset(chain: Chain, ledgers: list[str]) -> Iterator[Problem]:
+    """What moves on the ledger: the currency itself, or what is meant to be worth one of it."""
     is_crypto = chain.currency in crypto_assets()
-    if ledgers and not is_crypto:
-        what = f"{chain.currency} does not move on a ledger"
-        yield Problem(("currency",), what, f"write one of {', '.join(crypto_assets())}")
     if is_crypto and not ledgers:
         what = f"{chain.currency} moves on a ledger, and the chain has none"
         yield Problem(("currency",), what, "add a link with role: ledger, or write a currency")
-    for name, link in chain.links.items():
-        yield from _link(chain, name, link)
+    if not ledgers:
+        return
+    declared = chain.links[ledgers[0]].asset
+    at: KeyPath = ("links", ledgers[0], "asset")
+    if declared is None and not is_crypto:
+        what = f"{chain.currency} does not move on a ledger"
+        yield Problem(("currency",), what, f"write one of {', '.join(crypto_assets())}")
+    elif declared is not None and declared not in crypto_assets():
+        yield unknown(at, "asset", declared, crypto_assets())
+    elif declared not in (None, chain.currency, *pegged(chain.currency)):
+        what = f"one {declared} is not meant to be worth one {chain.currency}"
+        known = ", ".join((chain.currency,) * is_crypto + pegged(chain.currency))
+        hint = f"write {known}" if known else "choose a currency that has a stablecoin: EUR, USD"
+        yield Problem(at, what, hint)
+
+
+def _sale(chain: Chain, name: str, link: Link, at: KeyPath) -> Iterator[Problem]:
+    """A gateway that sells what never comes back."""
+    if ROLES[link.role].party != "merchant" or "transfer" not in link.calls:
+        return
+    if not chain.network:
+        what = f"{name} lets an asset be sent, and the chain has no ledger"
+        yield Problem((*at, "calls", "transfer"), what, "add a link with role: ledger")
+    for key in ("cancels", "refunds"):
+        if getattr(link, key) is not None:
+            what = f"what {name} has sent over a ledger does not come back"
+            yield Problem((*at, key), what, "remove it")
+    if link.calls["authorise"].tenders:
+        what = f"{name} sells for one card each"
+        yield Problem((*at, "calls", "authorise", "tenders"), what, "remove it")
+    if name in chain.reversed_by_callers:
+        what = f"a link in front of {name} reverses payments, and what was sent does not come back"
+        yield Problem(
+            (*at, "calls", "transfer"), what, "remove on_unknown: reverse of its forward:"
+        )
 
 
 def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
@@ -35,16 +75,48 @@ def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
     key, example = _NEEDED.get(link.role, ("", ""))
     if key and getattr(link, key) is None:
         yield Problem(at, f"the role {link.role} needs '{key}'", f"add {key}: {example}")
+    yield from _credits(chain, link, at)
+    yield from _sale(chain, name, link, at)
+    if link.role == "depositor" and not any(other.credits for other in chain.links.values()):
+        what = "no exchange credits deposits"
+        yield Problem(at, what, "add credits: {after: 12} to an exchange")
     for operation, call in link.calls.items():
         if operation in TRANSFERS and call.on_unknown == "reverse":
             what = "a transfer cannot be reversed"
             where: KeyPath = (*at, "calls", operation, "on_unknown")
             yield Problem(where, what, "write resend: the same bytes again, or query")
-        for target in call.targets if operation == "read" else ():
+        for target in call.targets if operation in _LOOKS else ():
             behind = chain.links.get(target)
             if behind is not None and behind.role not in ("node", "ledger"):
-                what = f"the role {behind.role} has nothing to read"
+                what = f"the role {behind.role} has nothing to {operation}"
                 yield Problem((*at, "calls", operation, "to"), what, "name a node")
+            elif behind is not None and behind.role == "node" and operation not in behind.calls:
+                what = f"{target} cannot {operation}: it has no such call"
+                yield Problem(
+                    (*at, "calls", operation, "to"), what, f"add {operation}: to {target}"
+                )
+
+
+def _credits(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
+    """What an exchange needs for deposits, and amounts that need other numbers of blocks."""
+    if not link.credits:
+        return
+    for operation in _LOOKS:
+        if operation not in link.calls:
+            what = f"deposits need a call '{operation}'"
+            yield Problem((*at, "credits"), what, f"add {operation}: to its calls")
+    others = [name for name, other in chain.links.items() if other.credits and other is not link]
+    if others:
+        what = f"{others[0]} credits deposits, too"
+        yield Problem((*at, "credits"), what, "let one exchange credit them")
+    limits = [credit.up_to for credit in link.credits]
+    if limits[-1] is not None:
+        what = f"nothing says when more than {limits[-1]} is credited"
+        yield Problem((*at, "credits"), what, "add an item without up_to")
+    for number, (before, limit) in enumerate(pairwise(limits), start=1):
+        if before is None or (limit is not None and limit <= before):
+            what = "an earlier item is for these amounts, too"
+            yield Problem((*at, "credits", number), what, "order them by up_to, the last without")
 
 
 def block_interval_s(chain: Chain) -> float:

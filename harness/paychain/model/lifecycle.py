@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from paychain.declaration.quantity import Duration, Part, Share, Span
 from paychain.declaration.schema import Declared
 
-Trigger = Literal["answer", "webhook"]
+Trigger = Literal["answer", "webhook", "delivery"]
 
 
 class BusinessDeclines(Declared):
@@ -76,7 +76,8 @@ class Webhooks(Declared):
 class Captures(Declared):
     """The gateway captures this share of the approved payments, `after` their approval.
 
-    `on`: what triggers it is the answer, the webhook, or both. It captures the share `of` the
+    `on`: what triggers it is the answer, the webhook, or both; or the delivery of what was bought,
+    where the gateway lets a wallet send it (docs/crypto.md). It captures the share `of` the
     authorised amount in `parts` equal parts, each `after` the one before. More than 100 % are tips,
     shipping, weighed goods: the links have to permit it (`overcapture`). The last part is final and
     releases the rest; with `final: false` nobody releases it.

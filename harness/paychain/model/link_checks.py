@@ -102,6 +102,12 @@ def _captures(chain: Chain, name: str, at: KeyPath) -> Iterator[Problem]:
     if "key" in captures.model_fields_set and len(triggers) == 1:
         what = "each capture has one trigger, and thus one key"
         yield Problem((*at, "key"), what, "write on: [answer, webhook], or remove key:")
+    if "delivery" in triggers and "transfer" not in chain.links[name].calls:
+        what = f"{name} delivers nothing, so that nothing is ever captured"
+        yield Problem((*at, "on"), what, "add a call transfer: to a wallet, or capture on: answer")
+    if "delivery" in triggers and len(triggers) > 1:
+        what = "what is captured on delivery has no other trigger"
+        yield Problem((*at, "on"), what, "write on: delivery")
     if not isinstance(captures.on, str) and len(triggers) < len(captures.on):
         yield Problem((*at, "on"), "a trigger is named twice", "name each once")
 

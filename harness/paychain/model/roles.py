@@ -75,10 +75,11 @@ ROLES: dict[str, RoleFacts] = {
         ),
         settles="in",
     ),
-    "exchange": RoleFacts(settings=("funding",), needs=("transfer",), settles="in"),
+    "exchange": RoleFacts(settings=("funding", "credits"), needs=("transfer",), settles="in"),
     "wallet": RoleFacts(settings=("nonces",), needs=("transfer", "read")),
+    "depositor": RoleFacts(settings=("nonces",), needs=("transfer", "read", "forward")),
     "node": RoleFacts(needs=("transfer", "read")),
-    "ledger": RoleFacts(settings=("blocks", "final", "pool"), settles="out"),
+    "ledger": RoleFacts(settings=("blocks", "final", "pool", "asset"), settles="out"),
 }
 
 

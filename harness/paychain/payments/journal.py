@@ -43,6 +43,7 @@ class MovementKind(StrEnum):
     SPENT = "spent"  # a reservation whose payout is final
     TRANSFERRED = "transferred"  # a ledger has it in a block
     UNDONE = "undone"  # its block was replaced
+    CREDITED = "credited"  # a deposit that is the customer's to use
 
     @property
     def verb(self) -> Verb:
@@ -78,6 +79,7 @@ VERB: dict[MovementKind, Verb] = {
     MovementKind.SPENT: Verb.MOVE,
     MovementKind.TRANSFERRED: Verb.MOVE,
     MovementKind.UNDONE: Verb.UNDONE,
+    MovementKind.CREDITED: Verb.MOVE,
     MovementKind.VOIDED: Verb.RELEASE,
     MovementKind.EXPIRED: Verb.RELEASE,
     MovementKind.CAPTURED: Verb.MOVE,

@@ -23,6 +23,7 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
 class _Asset(msgspec.Struct, forbid_unknown_fields=True):
     digits: int
     title: str
+    par: str = ""
 
 
 class _Assets(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,9 +48,19 @@ def crypto_assets() -> dict[str, int]:
 
     See data/assets.yaml.
     """
+    return {code: asset.digits for code, asset in _assets().items()}
+
+
+@cache
+def _assets() -> dict[str, _Asset]:
     text = resources.files(__package__).joinpath("data/assets.yaml").read_text("utf-8")
-    table = msgspec.convert(yaml.safe_load(text), _Assets)
-    return {code: asset.digits for code, asset in table.assets.items()}
+    return msgspec.convert(yaml.safe_load(text), _Assets).assets
+
+
+@cache
+def pegged(currency: str) -> tuple[str, ...]:
+    """The assets of which one unit is meant to be worth one of a currency."""
+    return tuple(code for code, asset in _assets().items() if asset.par == currency)
 
 
 @cache

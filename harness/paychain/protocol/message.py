@@ -17,12 +17,14 @@ from paychain.payments.outcome import Outcome
 class Signed(msgspec.Struct, frozen=True, gc=False):
     """What makes a transfer bytes that can be sent again: who signed it, and its place in line.
 
-    `fee`: what its sender offers for it, in the smallest unit of the ledger.
+    `fee`: what its sender offers for it, in the smallest unit of the ledger. `to`: the account that
+    it pays, of a deposit; "": the address that the payment is made to.
     """
 
     sender: str
     nonce: int
     fee: int = 1
+    to: str = ""
 
 
 class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -35,6 +37,15 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     is_known: bool = False
     mined_at: int | None = None
     is_final: bool = False
+
+
+class Incoming(msgspec.Struct, frozen=True, gc=False):
+    """A transfer to an account, as a block has it. `mined_at`: the height of its block."""
+
+    payment: str  # whom the account credits with it
+    reference: str
+    amount_minor: int
+    mined_at: int
 
 
 # Positional as well: both are made for every exchange, and keywords would cost each of them time.
@@ -67,6 +78,9 @@ class PaymentRequest(msgspec.Struct, omit_defaults=True, gc=False):
     digest: str = ""  # of its bytes, which repeats of a key have to share
     declined_as: str = ""  # the code that a test card is declined with, before any other link
     signed: Signed | None = None  # of a transfer on its way to a ledger
+    # Of a scan: the account whose incoming transfers are wanted, and above which height.
+    account: str = ""
+    above: int = 0
 
 
 class Event(PaymentRequest, kw_only=True):
@@ -108,6 +122,7 @@ class Answer(msgspec.Struct, omit_defaults=True, gc=False):
     # What the code means where that differs from the table: business or technical.
     code_class: str = ""
     sighting: Sighting | None = None  # of a read: what the node knows of the transaction
+    incoming: tuple[Incoming, ...] = ()  # of a scan, by height
 
     @property
     def is_technical(self) -> bool:

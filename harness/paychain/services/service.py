@@ -133,6 +133,7 @@ class Service:
             if self._front is not None:
                 self._front.begin()
             self._begin()
+            self._role.connected()
         self._context.up.set()
         self._background.start(self.start(*self._address), is_of_request=True)
 
@@ -198,6 +199,7 @@ class Service:
                 self._channels[hop.operation, hop.callee] = Channel(
                     self._context, hop.operation, hop.callee, caller, self._link.exponent
                 )
+        self._role.connected()
 
     def _asks(self, hop: Hop) -> Asks:
         """An event is in its sender's dialect; whatever is asked, in that of who is asked.

@@ -110,7 +110,7 @@ class ChainUnderTest:
         that the chain cannot have.
         """
         followed = self._followed(script)
-        known_ones = published(self.chain.network)
+        known_ones = published(self.chain.addressed)
         chosen = [each for each in known_ones if not cards or each.group in cards]
         if not chosen:
             known = sorted({each.group for each in known_ones})

@@ -44,7 +44,8 @@ class Parties:
     gives; how own services treat theirs is not judged. `without_book`: own services keep no book of
     ours.
     `has`: what some rules need. `has_accounts`: merchants are booked by the names of their accounts
-    at a provider. `funding`: what payouts are paid from, by link, in minor units.
+    at a provider. `funding`: what payouts are paid from, by link, in minor units. `scale`: minor
+    units of the asset that moves on the ledger in one of the currency.
     """
 
     settling: frozenset[str]
@@ -62,6 +63,7 @@ class Parties:
     has: frozenset[Needs] = frozenset({""})
     funding: Mapping[str, int] = field(default_factory=dict)
     has_accounts: bool = False
+    scale: int = 1
 
     @classmethod
     def of(cls, chain: Chain) -> Parties:
@@ -104,6 +106,7 @@ class Parties:
                 for name, link in chain.links.items()
                 if link.funding is not None
             },
+            scale=chain.scale,
             has_accounts=any(link.dialect.is_vendors for link in chain.links.values()),
         )
 
@@ -119,6 +122,8 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
         found.add("books")
     if chain.network:
         found.add("ledger")
+    if any(link.credits for link in chain.links.values()):
+        found.add("deposits")
     return frozenset(found)
 
 

@@ -26,7 +26,7 @@ from paychain.payments.money import parts_of, to_minor, written
 from paychain.payments.outcome import Outcome
 from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled, StoodIn, authorisations
 from paychain.payments.rules.follow_ups import follow_ups
-from paychain.payments.rules.on_chain import Funded, funded_by, on_chain
+from paychain.payments.rules.on_chain import ON_LEDGERS, Funded, funded_by, on_chain
 from paychain.payments.rules.own_traces import (
     captured_again,
     lost_webhooks,
@@ -155,12 +155,12 @@ def reconcile(
 ) -> Reconciled:
     """One payment's value for the rules. Without a customer's record nothing is known as wanted.
 
-    What is given on a ledger is no authorisation: it stands apart.
+    What moves on a ledger is no authorisation: it stands apart.
     """
     customer = story.customer
     movements: Sequence[Movement] = story.movements
     if "ledger" in parties.has:
-        movements = [move for move in movements if move.leg == "in"]
+        movements = [move for move in movements if move.kind not in ON_LEDGERS]
     found = authorisations(movements, renamed(story.decisions, movements))
     if customer is None:
         return Reconciled(
@@ -207,7 +207,14 @@ def reconcile(
         beyond_limits=list(_beyond_limits(story, parties, customer.amount_minor))
         if parties.limits
         else (),
-        on_chain=on_chain(customer, story.movements, story.decisions, reservations)
+        on_chain=on_chain(
+            customer,
+            story.movements,
+            story.decisions,
+            reservations,
+            settling=parties.settling,
+            scale=parties.scale,
+        )
         if "ledger" in parties.has
         else None,
         **(_of_own_services(story, customer, parties) if parties.without_book else {}),

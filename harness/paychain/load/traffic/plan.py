@@ -207,7 +207,7 @@ def load_plan(
         unique_amounts=bool(chain.own_services()),
         recorded_merchants=tuple(each.merchant for each in payments if each.merchant),
         recorded_schemes=tuple(each.scheme for each in payments if each.scheme),
-        network=chain.network,
+        network=chain.addressed,
         users=load.users or 0,
         think_median_s=thinks.median if thinks else 0.0,
         think_p99_s=thinks.p99 if thinks else 0.0,

@@ -44,6 +44,8 @@ _OF_CHAIN = (
     follow_ups.captured_twice,
     ledgers.signed_twice,
     ledgers.freed_early,
+    ledgers.credited_early,
+    ledgers.captured_before_transfer,
     follow_ups.refunds_unchecked,
     follow_ups.capture_beyond_limit,
     webhooks.webhook_given_up_early,

@@ -1,10 +1,14 @@
-"""Findings about payouts over a ledger: signed twice, freed early."""
+"""Findings about transfers over a ledger: signed twice, freed or credited early."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 
+from paychain.declaration.quantity import count
+from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
+from paychain.model.ledger_checks import block_interval_s
 from paychain.model.review.finding import Found
 from paychain.model.review.remedy import Change
 
@@ -38,4 +42,50 @@ def freed_early(chain: Chain) -> Iterator[Found]:
             what=f"{name} frees the reservation of a payout whose transfer has no answer",
             hint="keep it until the transfer is final or was declined",
             remedy=Change(key, "when_dead"),
+        )
+
+
+def credited_early(chain: Chain) -> Iterator[Found]:
+    """Deposits that are credited while their block can still be replaced."""
+    final = chain.links[chain.network].final if chain.network else None
+    if final is None:
+        return
+    needed = final.after or 0
+    if final.until is not None:
+        needed = ceil(final.until / block_interval_s(chain))
+    for name, link in chain.links.items():
+        for number, credit in enumerate(link.credits):
+            if credit.after >= needed:
+                continue
+            # A single item stands without a list.
+            place = (number,) if len(link.credits) > 1 else ()
+            key: KeyPath = ("links", name, "credits", *place, "after")
+            which = f"up to {credit.up_to} " if credit.up_to is not None else ""
+            early, late = count(credit.after, "block"), count(needed, "block")
+            yield Found(
+                kind="credited_early",
+                path=key,
+                subject=f"link {name}",
+                what=f"{name} credits deposits {which}after {early}, and {chain.network} can "
+                f"replace them until {late} follow",
+                hint="wait for as many blocks as make a transfer final",
+                remedy=Change(key, needed),
+            )
+
+
+def captured_before_transfer(chain: Chain) -> Iterator[Found]:
+    """Gateways that take the card's money before the customer has what is sold for it."""
+    for name, link in chain.links.items():
+        captures = link.captures
+        if captures is None or "transfer" not in link.calls or "delivery" in captures.triggers:
+            continue
+        key = ("links", name, "captures", "on")
+        is_declared = "on" in captures.model_fields_set
+        yield Found(
+            kind="captured_before_transfer",
+            path=key if is_declared else key[:-1],
+            subject=f"link {name}",
+            what=f"{name} captures before {link.calls['transfer'].to} has sent what was bought",
+            hint="capture once it is final, and release the hold when it is declined",
+            remedy=Change(key, "delivery"),
         )

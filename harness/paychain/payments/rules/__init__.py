@@ -6,7 +6,15 @@ payment and gives a finding or None. Source: docs/domain.md §2.5 (I1 to I13).
 
 from __future__ import annotations
 
-from paychain.payments.rules import amounts, books, charges, conduct, own_services, payouts
+from paychain.payments.rules import (
+    amounts,
+    books,
+    charges,
+    conduct,
+    deposits,
+    own_services,
+    payouts,
+)
 from paychain.payments.rules.authorisation import Authorisation, authorisations
 from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import (
@@ -55,6 +63,10 @@ ALL_RULES = (
     payouts.reported_once_and_right,
     payouts.sequence_without_gaps,
     payouts.legs_balance,
+    deposits.credited_once,
+    deposits.no_credit_before_final,
+    deposits.no_credit_without_transfer,
+    deposits.deposits_credited,
 )
 # Broken by money that is held where its caller did not learn so.
 OF_UNKNOWN = (

@@ -61,6 +61,11 @@ def freed(payment: Recorded) -> bool:
     return any(move.kind is MovementKind.FREED for move in payment.movements)
 
 
+def credited(payment: Recorded) -> bool:
+    """A deposit was credited: it matters when."""
+    return any(move.kind is MovementKind.CREDITED for move in payment.movements)
+
+
 def limited_fallback_used(payment: Recorded) -> bool:
     """A fallback with a limit was used: the payment's amount and times matter."""
     return any(decision.kind in _LIMITED for decision in payment.decisions)

@@ -1,15 +1,18 @@
-"""What the books say of a payout: what was reserved for it, signed, transferred, reported.
+"""What the books say of a payment over a ledger: reserved, signed, transferred, credited, reported.
 
-exchange    reserved ──▶ spent | freed                   leg in
-wallet      signed …1, signed …2                         each is a transaction of its own
-ledger      transferred ──▶ undone ──▶ transferred       leg out
-customer    the answer to the request, then what the exchange reports
+            payout                          purchase                      deposit
+in          exchange: reserved ──▶ spent    issuer: held ──▶ captured     ledger: transferred
+out         ledger: transferred             ledger: transferred           exchange: credited
+
+What is reserved or held may be freed, what is transferred may be undone. Each signed transaction is
+one of its own. The customer sees the answer to the request, then what a link reports.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from paychain.payments.journal import (
     Decision,
@@ -21,6 +24,17 @@ from paychain.payments.journal import (
 from paychain.payments.outcome import Outcome
 
 _RESERVATIONS = (MovementKind.RESERVED, MovementKind.FREED, MovementKind.SPENT)
+# What a card's hold is to a purchase: the reservation of what is sent for it.
+_OF_CARDS = {
+    MovementKind.AUTHORISED: MovementKind.RESERVED,
+    MovementKind.VOIDED: MovementKind.FREED,
+    MovementKind.EXPIRED: MovementKind.FREED,
+    MovementKind.CAPTURED: MovementKind.SPENT,
+    MovementKind.REFUNDED: MovementKind.SPENT,
+}
+# What only a ledger's link books, and whoever credits by it: no authorisation of anybody.
+ON_LEDGERS = frozenset({MovementKind.TRANSFERRED, MovementKind.UNDONE, MovementKind.CREDITED})
+Kind = Literal["payout", "purchase", "deposit"]
 Funded = Mapping[str, tuple[int, int]]
 """By reference of a reservation: what was reserved or spent with it in all, and the funding."""
 
@@ -34,6 +48,13 @@ class Transaction:
     mined_ns: int | None = None  # for the first time
     blocks: int = 0
     amount_minor: int = 0
+    came_ns: list[int] = field(default_factory=list)  # when a block had it
+    undone_ns: list[int] = field(default_factory=list)  # when that block was replaced
+
+    def stood_at(self, at_ns: int) -> bool:
+        """Whether a block had it at that moment. What was undone just then stood."""
+        came = sum(came_ns <= at_ns for came_ns in self.came_ns)
+        return came > sum(undone_ns < at_ns for undone_ns in self.undone_ns)
 
     @property
     def stands(self) -> bool:
@@ -41,10 +62,20 @@ class Transaction:
         return self.blocks > 0
 
 
+@dataclass(frozen=True, slots=True)
+class Credited:
+    """What a customer was credited with for a transaction, by its name, and when."""
+
+    name: str
+    at_ns: int
+    amount_minor: int
+
+
 @dataclass(kw_only=True)
 class OnChain:
     """Everything about one payment's way over a ledger. Times are ns since the run's epoch.
 
+    Amounts are minor units of the payment's own currency.
     `together`: the names of the transactions that blocks had at the moment when they had most.
     `reserved`, `freed` and `spent`: times of such movements with their amounts. `reported`: what
     the customer saw, in this order: approved or declined; nothing while it was pending. `funded`:
@@ -52,6 +83,8 @@ class OnChain:
     """
 
     transactions: Sequence[Transaction]
+    kind: Kind = "payout"
+    credited: Sequence[Credited] = ()
     together: Sequence[str] = ()
     reserved: Sequence[tuple[int, int]] = ()
     freed: Sequence[tuple[int, int]] = ()
@@ -68,47 +101,71 @@ class OnChain:
         """The amount of a transaction, in minor units."""
         return next(each.amount_minor for each in self.transactions if each.name == name)
 
+    def transaction(self, name: str) -> Transaction | None:
+        """A transaction by its name, None when nobody signed one and no block had it."""
+        return next((each for each in self.transactions if each.name == name), None)
+
 
 def on_chain(
     customer: PaymentRecord,
     movements: Iterable[Movement],
     decisions: Iterable[Decision],
     funded: Funded | None = None,
+    *,
+    settling: frozenset[str] = frozenset(),
+    scale: int = 1,
 ) -> OnChain:
     """A payment's records, as the rules about ledgers read them.
 
     Movements come in the order of the ledger's book: what is undone and mined at one moment keeps
-    its order there.
+    its order there. `settling`: links whose book says what a card is charged. `scale`: minor units
+    of the ledger's asset in one of the payment's currency.
     """
     found: dict[str, Transaction] = {}
     reservations: dict[MovementKind, list[tuple[int, int]]] = {kind: [] for kind in _RESERVATIONS}
     reference = ""
     together: list[str] = []
     reported: list[tuple[int, str]] = []
+    credited: list[Credited] = []
+    of_card: dict[str, list[Movement]] = {}  # by reference
+    kind: Kind = "payout"
     if customer.outcome is not Outcome.UNKNOWN:
         reported.append((customer.ended_ns, customer.outcome.value))
     for decision in decisions:
         if decision.kind is DecisionKind.SIGNED:
             _of(found, decision.detail).signed_ns = decision.at_ns
+            if decision.operation == "pay":
+                kind = "deposit"
         elif decision.kind is DecisionKind.REPORTED:
             reported.append((decision.at_ns, decision.detail))
     for move in movements:
         if move.kind in reservations:
             reservations[move.kind].append((move.at_ns, move.amount_minor))
             reference = move.reference
-        elif move.leg == "out":
+        elif move.kind in _OF_CARDS and move.link in settling:
+            kind = "purchase"
+            of_card.setdefault(move.reference, []).append(move)
+        elif move.kind is MovementKind.CREDITED:
+            kind = "deposit"
+            credited.append(Credited(move.reference, move.at_ns, move.amount_minor))
+        elif move.kind in ON_LEDGERS:
             transaction = _of(found, move.reference)
-            transaction.amount_minor = move.amount_minor
+            transaction.amount_minor = move.amount_minor // scale
             if move.kind is MovementKind.UNDONE:
                 transaction.blocks -= 1
+                transaction.undone_ns.append(move.at_ns)
                 continue
             transaction.blocks += 1
+            transaction.came_ns.append(move.at_ns)
             if transaction.mined_ns is None:
                 transaction.mined_ns = move.at_ns
             now = [each.name for each in found.values() if each.stands]
             together = max(together, now, key=len)
+    _book_cards(reservations, list(of_card.values()))
     return OnChain(
         transactions=list(found.values()),
+        kind=kind,
+        credited=credited,
         together=together,
         reserved=reservations[MovementKind.RESERVED],
         freed=reservations[MovementKind.FREED],
@@ -116,6 +173,24 @@ def on_chain(
         reported=[word for _, word in sorted(reported)],
         funded=(funded or {}).get(reference),
     )
+
+
+def _book_cards(
+    reservations: Mapping[MovementKind, list[tuple[int, int]]], holds: Sequence[Sequence[Movement]]
+) -> None:
+    """What an issuer booked of a purchase, by authorisation.
+
+    While one of them stands nothing was freed that anybody needs, nor was it by the release of the
+    rest after a capture.
+    """
+    freeing = (MovementKind.VOIDED, MovementKind.EXPIRED)
+    stands = any(all(move.kind not in freeing for move in hold) for hold in holds)
+    for move in (move for hold in holds for move in hold):
+        kind = _OF_CARDS[move.kind]
+        if kind is MovementKind.FREED and (stands or reservations[MovementKind.SPENT]):
+            continue
+        sign = -1 if move.kind is MovementKind.REFUNDED else 1
+        reservations[kind].append((move.at_ns, sign * move.amount_minor))
 
 
 def _of(found: dict[str, Transaction], name: str) -> Transaction:

@@ -1,4 +1,4 @@
-"""Payouts over a ledger: sent once, from money that was set apart for it, and reported as it was.
+"""Transfers over a ledger: sent once, from money that was set apart, and reported as they were.
 
 Source: docs/crypto.md.
 """
@@ -36,7 +36,7 @@ def no_payout_without_funding(payment: Reconciled) -> Finding | None:
     What was spent counts as well: it is no more there.
     """
     chain = payment.on_chain
-    if chain is None:
+    if chain is None or chain.kind == "deposit":
         return None
     begun = [
         at_ns
@@ -88,8 +88,10 @@ def reported_once_and_right(payment: Reconciled) -> Finding | None:
     if is_sent and last != _APPROVED:
         sent = ", ".join(transaction.name for transaction in chain.standing)
         return Finding.of(payment, payment.amount_minor, f"{sent} stands, and {saw}")
-    # That an approval has no money behind it is a finding of its own.
-    if not is_sent and last == _APPROVED and not payment.lacks_money:
+    # That an approval has no money behind it is a finding of its own, and so is what was taken for
+    # nothing, or credited for nothing.
+    has_cause = payment.lacks_money or chain.credited or (chain.kind == "purchase" and chain.spent)
+    if not is_sent and last == _APPROVED and not has_cause:
         return Finding.of(payment, payment.amount_minor, f"{saw}, and no transfer stands")
     return None
 
@@ -113,17 +115,19 @@ def sequence_without_gaps(payment: Reconciled) -> Finding | None:
 
 @money_rule("Legs balance", judged="at_the_end", beyond=None, needs="ledger")
 def legs_balance(payment: Reconciled) -> Finding | None:
-    """What was spent of the funding is what the payee got.
+    """What was spent of the funding, or captured of a card, is what the payee got.
 
     A transfer that was made twice, or one whose reservation was freed, is a finding of its own.
+    What comes in has a rule of its own, too.
     """
     chain = payment.on_chain
-    if chain is None or len(chain.standing) > 1 or chain.freed:
+    if chain is None or chain.kind == "deposit" or len(chain.standing) > 1 or chain.freed:
         return None
     given_minor = sum(transaction.amount_minor for transaction in chain.standing)
     taken_minor = sum(amount_minor for _, amount_minor in chain.spent)
     if given_minor == taken_minor:
         return None
     given, taken = payment.money(given_minor), payment.money(taken_minor)
-    text = f"the payee got {given}, the funding paid {taken}"
+    payer = "card" if chain.kind == "purchase" else "funding"
+    text = f"the payee got {given}, the {payer} paid {taken}"
     return Finding.of(payment, abs(given_minor - taken_minor), text)

@@ -216,10 +216,12 @@ class Reconciled:
     def has_had_money(self) -> bool:
         """Money is held or taken for it, or was, wherever it went since.
 
-        A payout has its money on the ledger, whatever became of its reservation.
+        A payout has its money on the ledger, whatever became of its reservation. Who was credited
+        for a deposit has it, whatever became of the transfer.
         """
-        if self.on_chain is not None:
-            return bool(self.on_chain.standing)
+        chain = self.on_chain
+        if chain is not None and chain.kind != "purchase":
+            return bool(chain.standing or chain.credited)
         return any(position.was_there for position in self._moneys())
 
     @property

@@ -1,4 +1,6 @@
-"""Exchange: pays out in an asset. What a payout needs is reserved before anything is sent.
+"""Exchange: pays out in an asset, and credits what comes in (`deposits`).
+
+What a payout needs is reserved before anything is sent.
 
     asked ──▶ reserved ──▶ transfer ──▶ final: spent · declined: freed
                               ▲  │
@@ -11,21 +13,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
-from paychain.payments.codes import APPROVED, IN_PROGRESS, INSUFFICIENT_FUNDS, NOT_FOUND
+from paychain.model.ledger_checks import block_interval_s
+from paychain.payments.codes import IN_PROGRESS, INSUFFICIENT_FUNDS
 from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.money import to_minor
-from paychain.payments.outcome import HopResult, Outcome
+from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer, PaymentRequest
-from paychain.services.policies.call_end import CallEnd
+from paychain.services.roles.deposits import Deposits
 from paychain.services.roles.role import Role, Work
+from paychain.services.roles.transfers import nothing, transferred
 
 PATIENCE = 0.9  # of the deadline: "pending" has to reach the customer in time, too
-GIVE_UP_S = 2 * 86_400.0  # after the wallet: what is pending still is for people to look at
-PAUSE_S = 0.5  # before a wallet that gave no final answer gets the request once more, at least
-PAUSE_SHARE = 1 / 8  # of the time that the payout has taken
 
 
 @dataclass(slots=True)
@@ -41,23 +43,45 @@ class _Payout:
 
 @dataclass
 class Exchange(Role):
-    """Keeps the funding of payouts, and lets a wallet send them."""
+    """Keeps the funding of payouts, and lets a wallet send them; watches its account."""
 
     once = frozenset({"pay", "forward"})
     _payouts: dict[str, _Payout] = field(default_factory=dict, init=False)  # by payment
     _free_minor: int = field(init=False)
+    _deposits: Deposits | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         assert self.link.funding is not None  # the checks ask for it
         self._free_minor = to_minor(str(self.link.funding.amount), self.chain.currency)
+        if self.link.credits:
+            self._deposits = Deposits(
+                context=self.context,
+                credits_after=self.link.credits,
+                currency=self.chain.currency,
+                network=self.chain.network,
+                block_s=block_interval_s(self.chain),
+                scan=self.calls["scan"],
+                read=self.calls["read"],
+                background=self.background,
+            )
+
+    def connected(self) -> None:
+        """Watch the account."""
+        if self._deposits is not None:
+            self._deposits.watch()
 
     def operations(self) -> dict[str, Work]:
-        """Payouts, from an edge or straight from the customer."""
+        """Payouts and looks at deposits, from an edge or straight from the customer."""
         return {"pay": self._pay, "forward": self._pay}
 
     async def _pay(self, request: PaymentRequest, parent: str) -> Answer:
-        """Begin a payout, once, and answer when its end is known or the customer's time is over."""
+        """Begin a payout, once, and answer when its end is known or the customer's time is over.
+
+        Who shows a signed transfer asks what became of the deposit.
+        """
+        if request.signed is not None:
+            return self._deposited(request)
         payout = self._payouts.get(request.payment)
         if payout is None:
             if request.amount_minor > self._free_minor:
@@ -70,6 +94,14 @@ class Exchange(Role):
         except TimeoutError:
             pass
         return self._status(payout)
+
+    def _deposited(self, request: PaymentRequest) -> Answer:
+        """Whether a deposit is credited."""
+        deposit = self._deposits.of(request.payment) if self._deposits is not None else None
+        if deposit is None or not deposit.is_credited:
+            return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, request.reference)
+        credited = msgspec.structs.replace(request, amount_minor=deposit.incoming.amount_minor)
+        return self.approve(credited)
 
     def _reserve(self, request: PaymentRequest) -> _Payout:
         reference = f"{request.payment}-1"
@@ -92,55 +124,35 @@ class Exchange(Role):
     async def _pay_out(self, payout: _Payout, parent: str) -> None:
         """Ask the wallet until it is known what became of the transfer."""
         assert self.link.funding is not None
-        began_ns = self.context.now_ns()
-        while (known := await self._transfer(payout, parent)) is None:
-            if self.link.funding.frees == "on_timeout" and payout.is_reserved:
-                self._free(payout)
-                payout.answerable.set()
-            taken_s = (self.context.now_ns() - began_ns) / 1e9
-            if taken_s > GIVE_UP_S:
-                return
-            await asyncio.sleep(max(PAUSE_S, taken_s * PAUSE_SHARE))
-        if known is Outcome.APPROVED and payout.is_reserved:
+        is_early = self.link.funding.frees == "on_timeout"
+        on_no_answer = partial(self._free_early, payout) if is_early else nothing
+        ended = await transferred(
+            self.calls["transfer"], payout.request, parent, self.context, on_no_answer
+        )
+        if ended is None:
+            return
+        if ended.outcome is Outcome.APPROVED and payout.is_reserved:
             self.context.moved(MovementKind.SPENT, payout.request, self.name)
         elif payout.is_reserved:
             self._free(payout)
-        payout.known = known
+        payout.known, payout.code = ended.outcome, ended.code
         self.context.decided(
             DecisionKind.REPORTED,
             "pay",
             "",
             payment=payout.request.payment,
             attempt=payout.request.attempt,
-            detail=known.value,
+            detail=ended.outcome.value,
         )
         payout.answerable.set()
 
-    async def _transfer(self, payout: _Payout, parent: str) -> Outcome | None:
-        """The outcome of the transfer, as the wallet says; None while it says none."""
-        end = await self.calls["transfer"].execute(payout.request, parent)
-        answer = end.reply.answer
-        if answer is None or not _is_about(end, payout.request):
-            return None
-        if end.reply.result is HopResult.APPROVED:
-            return Outcome.APPROVED if answer.code == APPROVED else None
-        # What a wallet does not know it may get yet; a technical decline is no word about money.
-        if end.reply.result is HopResult.DECLINED and answer.code != NOT_FOUND:
-            payout.code = answer.code
-            return Outcome.DECLINED
-        return None
+    def _free_early(self, payout: _Payout) -> None:
+        """Take a transfer without an answer for one that failed."""
+        if payout.is_reserved:
+            self._free(payout)
+            payout.answerable.set()
 
     def _free(self, payout: _Payout) -> None:
         payout.is_reserved = False
         self._free_minor += payout.request.amount_minor
         self.context.moved(MovementKind.FREED, payout.request, self.name)
-
-
-def _is_about(end: CallEnd, request: PaymentRequest) -> bool:
-    """Whether an answer is about this payout, and not about another one."""
-    answer = end.reply.answer
-    return (
-        answer is not None
-        and answer.reference == request.reference
-        and (answer.outcome is not Outcome.APPROVED or answer.amount_minor == request.amount_minor)
-    )

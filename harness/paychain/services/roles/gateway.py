@@ -29,6 +29,7 @@ from paychain.services.policies.call_end import CallEnd, Ending, Sent
 from paychain.services.roles.forwarded import ForwardedPayments, Taken, forwarded_as
 from paychain.services.roles.merchant import Merchant
 from paychain.services.roles.role import Role, Work
+from paychain.services.roles.sale import Sale
 from paychain.services.roles.tenders import Tenders
 from paychain.services.state.webhooks import WebhookReceiver
 
@@ -40,6 +41,7 @@ class Gateway(Role):
     once = frozenset({"pay", "forward"})
     _merchant: Merchant = field(init=False)
     _receiver: WebhookReceiver = field(init=False)
+    _sale: Sale | None = field(default=None, init=False)
     _tenders: Tenders | None = field(default=None, init=False)
     _forwarded: ForwardedPayments | None = field(default=None, init=False)
     _paying: dict[str, asyncio.Event] = field(default_factory=dict, init=False)
@@ -75,6 +77,15 @@ class Gateway(Role):
             void=self.calls["authorise"].void,
             settled=self.follow_ups.settled,
         )
+        if "transfer" in self.calls:
+            self._sale = Sale(
+                context=self.context,
+                chain=self.chain,
+                call=self.calls["transfer"],
+                background=self.background,
+                on_final=self._merchant.approved,
+                on_declined=self._merchant.release,
+            )
         senders = {
             name: (DIALECTS[link.dialect.name], link.webhooks)
             for name, link in self.chain.links.items()
@@ -106,6 +117,8 @@ class Gateway(Role):
         # Its reversal came first: this is a late original, and nothing may be taken for it.
         if self._forwarded is not None and self._forwarded.is_reversed(request):
             return self.decline(LATE_RESPONSE, forwarded_as(request))
+        if self._sale is not None and self._sale.is_begun(request.payment):
+            return await self._sale.answer(request.payment)
         paid = self._paying[request.payment] = asyncio.Event()
         self._times_paid[request.payment] += 1
         self._began_ns.setdefault(request.payment, self.context.now_ns())
@@ -267,8 +280,11 @@ class Gateway(Role):
                 answer = end.answer
                 if end.is_found and self._has_left(request):
                     return self._undo_too_late(end)
-                if answer.outcome is Outcome.APPROVED:
-                    self._take(end)
+                if answer.outcome is not Outcome.APPROVED:
+                    return answer
+                booked = self._take(end)
+                if self._sale is not None:
+                    return await self._sale.deliver(end.standing[-1], booked, answer, parent)
                 return answer
             case Ending.UNRESOLVED | Ending.FAILED:
                 return self._failure(end)
@@ -305,11 +321,13 @@ class Gateway(Role):
             taken = [*taken[:-1], Taken(end.standing[-1], end.answer.reference)]
         self._forwarded.note(request, *taken)
 
-    def _take(self, end: CallEnd) -> None:
-        """Book an approval, and do what the merchant wants done with it."""
-        self._book(end.request, end.answer, MovementKind.AUTHORISED)
-        self._merchant.approved(end.standing[-1], end.answer.reference)
+    def _take(self, end: CallEnd) -> PaymentRequest:
+        """Book an approval, and do what the merchant wants done with it; as it is booked."""
+        booked = self._book(end.request, end.answer, MovementKind.AUTHORISED)
+        if self._sale is None or not self._sale.waits:
+            self._merchant.approved(end.standing[-1], end.answer.reference)
         self._approved.add(end.standing[-1].request.reference)
+        return booked
 
     def _failure(self, end: CallEnd) -> Answer:
         """The answer to a payment whose call brought no final one."""
@@ -367,8 +385,9 @@ class Gateway(Role):
         else:
             await self.book.reverse(sent.request.reference)
 
-    def _book(self, request: PaymentRequest, answer: Answer, kind: MovementKind) -> None:
+    def _book(self, request: PaymentRequest, answer: Answer, kind: MovementKind) -> PaymentRequest:
         booked = as_approved(request, answer)
         entry = self.book.begin(booked.reference)
         assert entry is not None  # a gateway reverses payments, not references it has yet to book
         self.book.settle(entry, booked, answer, kind)
+        return booked

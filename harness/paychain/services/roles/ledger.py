@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from paychain.faults.kind import StateFaultKind
@@ -12,13 +13,14 @@ from paychain.model.ledger_checks import block_interval_s
 from paychain.payments import ledger
 from paychain.payments.codes import APPROVED
 from paychain.payments.journal import Movement, MovementKind
-from paychain.payments.ledger import Change, Transaction
+from paychain.payments.ledger import Change, Event, Transaction
 from paychain.payments.outcome import Outcome
 from paychain.protocol.message import (
     Answer,
     AnswerOrError,
     Error,
     ErrorKind,
+    Incoming,
     PaymentRequest,
     Sighting,
 )
@@ -33,6 +35,7 @@ class Ledger(Role):
 
     _ledger: ledger.Ledger = field(init=False)
     _requests: dict[str, PaymentRequest] = field(default_factory=dict, init=False)  # by reference
+    _incoming: dict[str, list[Incoming]] = field(default_factory=dict, init=False)  # by account
     _is_watched: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -47,8 +50,8 @@ class Ledger(Role):
         )
 
     def operations(self) -> dict[str, Work]:
-        """Transfers, and looks at them."""
-        return {"transfer": self._transfer, "read": self._read}
+        """Transfers, looks at one, and looks at all that an account got."""
+        return {"transfer": self._transfer, "read": self._read, "scan": self._scan}
 
     def apply(self, fault: StateFaultKind) -> int:
         """Stand still, or replace blocks; returns how many transactions that undid."""
@@ -80,7 +83,7 @@ class Ledger(Role):
             id=request.reference,
             sender=signed.sender,
             nonce=signed.nonce,
-            to=request.instrument.identity,
+            to=signed.to or request.instrument.identity,
             amount_minor=request.amount_minor,
             fee=signed.fee,
         )
@@ -100,6 +103,39 @@ class Ledger(Role):
         self._journal()
         return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=sighting)
 
+    async def _scan(self, request: PaymentRequest, parent: str) -> Answer:
+        """What an account got in the blocks above a height."""
+        now_ns = self.context.now_ns()  # one moment for all that is said
+        head = self._ledger.head(now_ns)
+        self._journal()
+        got = self._incoming.get(request.account, [])
+        first = bisect_right(got, request.above, key=lambda transfer: transfer.mined_at)
+        return Answer(
+            Outcome.APPROVED,
+            APPROVED,
+            self.name,
+            request.reference,
+            sighting=Sighting(head),
+            incoming=tuple(transfer for transfer in got[first:] if transfer.mined_at <= head),
+        )
+
+    def _note_incoming(self, event: Event, request: PaymentRequest) -> None:
+        """Keep what accounts got, as the blocks have it now."""
+        transaction = event.transaction
+        got = self._incoming.setdefault(transaction.to, [])
+        if event.change is Change.UNDONE:
+            # It was mined lately: what was undone is near the end.
+            place = next(
+                place
+                for place in range(len(got) - 1, -1, -1)
+                if got[place].reference == transaction.id
+            )
+            del got[place]
+            return
+        got.append(
+            Incoming(request.payment, transaction.id, transaction.amount_minor, event.height)
+        )
+
     def _journal(self) -> None:
         """Write down what has happened until now, each at its own time."""
         for event in self._ledger.events(self.context.now_ns()):
@@ -107,6 +143,9 @@ class Ledger(Role):
             if kind is None:
                 continue
             request = self._requests[event.transaction.id]
+            is_deposit = request.signed is not None and bool(request.signed.to)
+            if is_deposit:
+                self._note_incoming(event, request)
             self.context.journal.append(
                 Movement(
                     link=self.name,
@@ -120,7 +159,7 @@ class Ledger(Role):
                     decided_by=self.name,
                     merchant=request.merchant,
                     instrument=request.instrument.masked,
-                    leg="out",
+                    leg="in" if is_deposit else "out",
                 )
             )
 

@@ -78,8 +78,13 @@ class Merchant:
                 self._due("capture", sent, name_of(sent, capture.item), capture.amount_minor)
             if "webhook" in link.captures.triggers:
                 self._awaiting[sent.request.reference] = (sent, reference)
-            if "answer" in link.captures.triggers:
-                self._background.start(self._fulfil(sent, reference, "answer"))
+            for trigger in ("answer", "delivery"):
+                if trigger in link.captures.triggers:
+                    self._background.start(self._fulfil(sent, reference, trigger))
+
+    def release(self, sent: Sent, reference: str) -> None:
+        """Nothing was given for it: what `sent` holds is the customer's again."""
+        self._background.start(self._cancel(sent, reference, 0.0))
 
     def on_authorised(self, reference: str) -> bool:
         """A webhook reports `authorised`; false when no capture waits for it."""

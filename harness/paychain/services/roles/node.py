@@ -9,7 +9,7 @@ import msgspec
 
 from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE
 from paychain.payments.outcome import HopResult, Outcome
-from paychain.protocol.message import Answer, PaymentRequest, Sighting
+from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting
 from paychain.services.policies.call_end import Ending
 from paychain.services.roles.role import Role, Work
 
@@ -24,8 +24,8 @@ class Node(Role):
     _seen: OrderedDict[str, Sighting] = field(default_factory=OrderedDict, init=False)
 
     def operations(self) -> dict[str, Work]:
-        """Transfers, and looks at them."""
-        return {"transfer": self._transfer, "read": self._read}
+        """Transfers, looks at one, and looks at all that an account got."""
+        return {"transfer": self._transfer, "read": self._read, "scan": self._scan}
 
     async def _transfer(self, request: PaymentRequest, parent: str) -> Answer:
         end = await self.calls["transfer"].execute(request, parent)
@@ -58,6 +58,28 @@ class Node(Role):
             self.name,
             request.reference,
             sighting=msgspec.structs.replace(seen, head=self._head),
+        )
+
+    async def _scan(self, request: PaymentRequest, parent: str) -> Answer:
+        """What an account got; nothing new while the ledger is away, and its last head."""
+        end = await self.calls["scan"].execute(request, parent)
+        answer = end.reply.answer
+        incoming: tuple[Incoming, ...] = ()
+        if (
+            end.reply.result is HopResult.APPROVED
+            and answer is not None
+            and answer.reference == request.reference
+            and answer.sighting is not None
+        ):
+            self._head = max(self._head, answer.sighting.head)
+            incoming = answer.incoming
+        return Answer(
+            Outcome.APPROVED,
+            APPROVED,
+            self.name,
+            request.reference,
+            sighting=Sighting(self._head),
+            incoming=incoming,
         )
 
     def _note(self, reference: str, sighting: Sighting) -> None:

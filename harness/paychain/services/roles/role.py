@@ -61,6 +61,9 @@ class Role:
         """The operations that the link offers."""
         raise NotImplementedError  # each role has its own
 
+    def connected(self) -> None:
+        """Begin what goes on without being asked: the link has its calls from now on."""
+
     def asked_as(self, operation: str) -> list[str]:
         """The names under which other links call this one for an operation."""
         names = (hop.operation for hop in self.chain.hops() if hop.callee == self.name)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import msgspec
 
@@ -43,7 +44,7 @@ class _Transaction:
 
 
 @dataclass(slots=True)
-class _Transfer:
+class Transfer:
     """What the wallet was asked to send, with all that it signed for it."""
 
     request: PaymentRequest
@@ -56,7 +57,9 @@ class _Transfer:
 class Wallet(Role):
     """The only one who signs with its key, so that it alone counts the nonces."""
 
-    _transfers: dict[str, _Transfer] = field(default_factory=dict, init=False)  # by reference
+    signs_for: ClassVar[str] = "transfer"  # the operation by which it is asked to
+    account = ""  # that all its transfers go to; "": where each payment says
+    _transfers: dict[str, Transfer] = field(default_factory=dict, init=False)  # by reference
     _next_nonce: int = field(default=0, init=False)
     _block_s: float = field(init=False)
 
@@ -75,17 +78,22 @@ class Wallet(Role):
             code = self.declines(request)
             if code is not None:
                 return self.decline(code, request.reference)
-            transfer = self._transfers[request.reference] = _Transfer(
-                request, news_ns=self.context.now_ns()
-            )
-            self._sign(transfer)
-            self.background.start(self._deliver(transfer, parent))
+            transfer = self.begin(request, parent)
         try:
             async with asyncio.timeout(self.chain.deadline):
                 await transfer.final.wait()
         except TimeoutError:
             return self._in_progress(request)
         return self.approve(transfer.request)
+
+    def begin(self, request: PaymentRequest, parent: str) -> Transfer:
+        """Sign a transfer, and send it in the background until it is final."""
+        transfer = self._transfers[request.reference] = Transfer(
+            request, news_ns=self.context.now_ns()
+        )
+        self._sign(transfer)
+        self.background.start(self._deliver(transfer, parent))
+        return transfer
 
     async def query(self, request: PaymentRequest, parent: str) -> Answer:
         """What became of a transfer, as far as the wallet knows now."""
@@ -98,25 +106,24 @@ class Wallet(Role):
     def _in_progress(self, request: PaymentRequest) -> Answer:
         return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, request.reference)
 
-    def _sign(self, transfer: _Transfer) -> None:
+    def _sign(self, transfer: Transfer) -> None:
         """Sign with the next nonce: from now on it has to be mined, or all later ones wait."""
         number = len(transfer.transactions) + 1
         name = f"{transfer.request.reference}.{self.context.mark}{number}"
-        request = msgspec.structs.replace(
-            transfer.request, reference=name, key=name, signed=Signed(self.name, self._next_nonce)
-        )
+        signed = Signed(self.name, self._next_nonce, to=self.account)
+        request = msgspec.structs.replace(transfer.request, reference=name, key=name, signed=signed)
         self._next_nonce += 1
         transfer.transactions.append(_Transaction(request))
         self.context.decided(
             DecisionKind.SIGNED,
-            "transfer",
+            self.signs_for,
             self.link.calls["transfer"].to,
             payment=request.payment,
             attempt=request.attempt,
             detail=name,
         )
 
-    async def _deliver(self, transfer: _Transfer, parent: str) -> None:
+    async def _deliver(self, transfer: Transfer, parent: str) -> None:
         """Send and look until all that was signed is final."""
         while not all(map(_is_final, transfer.transactions)):
             if self._quiet_s(transfer) > GIVE_UP_S:
@@ -131,7 +138,7 @@ class Wallet(Role):
             if any(map(_is_final, transfer.transactions)):
                 transfer.final.set()
 
-    async def _broadcast(self, transfer: _Transfer, transaction: _Transaction, parent: str) -> None:
+    async def _broadcast(self, transfer: Transfer, transaction: _Transaction, parent: str) -> None:
         """Send the bytes; whether a node took them is only its word until they are seen."""
         end = await self.calls["transfer"].execute(transaction.request, parent)
         transaction.is_sent = _is_taken(end, transaction.request.reference)
@@ -146,7 +153,7 @@ class Wallet(Role):
         ):
             self._sign(transfer)
 
-    async def _look(self, transfer: _Transfer, transaction: _Transaction, parent: str) -> None:
+    async def _look(self, transfer: Transfer, transaction: _Transaction, parent: str) -> None:
         """Read what a node knows of it, if one answers; bytes that were lost are sent again."""
         end = await self.calls["read"].execute(transaction.request, parent)
         answer = end.reply.answer
@@ -169,7 +176,7 @@ class Wallet(Role):
             transaction.unseen = 0
             transaction.is_sent = False
 
-    def _pause_s(self, transfer: _Transfer) -> float:
+    def _pause_s(self, transfer: Transfer) -> float:
         """Seconds until the next look: as many blocks as are missing, longer without any news."""
         after = self.chain.links[self.chain.network].final.after or 0
         missing = [
@@ -183,7 +190,7 @@ class Wallet(Role):
         blocks = max(1, min(missing, default=1))
         return blocks * self._block_s + self._quiet_s(transfer) * PATIENCE
 
-    def _quiet_s(self, transfer: _Transfer) -> float:
+    def _quiet_s(self, transfer: Transfer) -> float:
         """Seconds since something became of a transfer."""
         return (self.context.now_ns() - transfer.news_ns) / 1e9
 

@@ -35,6 +35,7 @@ class Background:
     def __init__(self, *, is_kept: bool = False) -> None:
         self.is_kept = is_kept
         self._tasks: dict[asyncio.Task[object], _Work] = {}  # in the order they were started
+        self._watching: set[asyncio.Task[None]] = set()
 
     @property
     def pending(self) -> list[str]:
@@ -65,6 +66,15 @@ class Background:
         task.add_done_callback(self._ended)
         return task
 
+    def watch(self, work: Coroutine[object, object, None]) -> None:
+        """Run what goes on for as long as the link exists, for no payment: nobody waits for it."""
+        surroundings = copy_context()
+        surroundings.run(deadline.work_until, None)
+        surroundings.run(_payment.set, "")
+        task = asyncio.get_running_loop().create_task(work, context=surroundings)
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+
     def _ended(self, task: asyncio.Task[object]) -> None:
         del self._tasks[task]
 
@@ -77,5 +87,5 @@ class Background:
     def cancel(self) -> None:
         """Drop what is on its way: the link is stopping, or its disk is gone."""
         self.is_kept = False
-        for task in list(self._tasks):
+        for task in [*self._tasks, *self._watching]:
             task.cancel()

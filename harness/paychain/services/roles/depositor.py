@@ -1,0 +1,90 @@
+"""Depositor: the wallet of customers who deposit, and their app, which looks for the credit.
+
+asked ──▶ signed ──▶ broadcast … final            over a node, whoever else is away
+  └─────▶ look ──▶ credited? ── no ──▶ look       over the exchange's front end
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import msgspec
+
+from paychain.payments.codes import APPROVED, IN_PROGRESS
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.message import Answer, PaymentRequest, Signed
+from paychain.services.roles.role import Work
+from paychain.services.roles.wallet import GIVE_UP_S, PATIENCE, Wallet
+
+LOOK_S = 0.5  # between two looks for the credit, at least
+OF_DEADLINE = 0.9  # "pending" has to reach the customer in time, too
+
+
+@dataclass(slots=True)
+class _Deposit:
+    """One deposit. `credited`: the exchange's answer, once it has said so."""
+
+    look: PaymentRequest
+    credited: Answer | None = None
+    answerable: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
+class Depositor(Wallet):
+    """Sends customers' money to the exchange's account, and asks until it is credited."""
+
+    signs_for = "pay"
+    once = frozenset({"pay"})
+    _deposits: dict[str, _Deposit] = field(default_factory=dict, init=False)  # by payment
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.account = next(
+            name for name, link in self.chain.links.items() if link.credits
+        )  # the checks ask for it
+
+    def operations(self) -> dict[str, Work]:
+        """Deposits."""
+        return {"pay": self._pay}
+
+    async def _pay(self, request: PaymentRequest, parent: str) -> Answer:
+        """Send a deposit once, and answer when it is credited or the customer's time is over."""
+        deposit = self._deposits.get(request.payment)
+        if deposit is None:
+            deposit = self._deposits[request.payment] = self._begin(request, parent)
+            self.background.start(self._look_until_credited(deposit, parent))
+        try:
+            async with asyncio.timeout(self.chain.deadline * OF_DEADLINE):
+                await deposit.answerable.wait()
+        except TimeoutError:
+            pass
+        reference = deposit.look.reference
+        return deposit.credited or Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, reference)
+
+    def _begin(self, request: PaymentRequest, parent: str) -> _Deposit:
+        reference = f"{request.payment}-1"
+        sent = msgspec.structs.replace(request, reference=reference, key=reference)
+        first = self.begin(sent, parent).transactions[0].request
+        # Who shows what was signed asks for a deposit; anybody else wants to be paid out.
+        assert isinstance(first.signed, Signed)
+        return _Deposit(first)
+
+    async def _look_until_credited(self, deposit: _Deposit, parent: str) -> None:
+        """Ask the exchange, ever more seldom, until it has credited the deposit."""
+        began_ns = self.context.now_ns()
+        taken_s = 0.0
+        while taken_s <= GIVE_UP_S:
+            await asyncio.sleep(max(LOOK_S, taken_s * PATIENCE))
+            end = await self.calls["forward"].execute(deposit.look, parent)
+            answer = end.reply.answer
+            if (
+                end.reply.result is HopResult.APPROVED
+                and answer is not None
+                and answer.code == APPROVED
+                and answer.reference == deposit.look.reference
+            ):
+                deposit.credited = answer
+                deposit.answerable.set()
+                return
+            taken_s = (self.context.now_ns() - began_ns) / 1e9

@@ -1,0 +1,192 @@
+"""Deposits of an exchange: what comes to its account is credited once it is deep enough.
+
+    block ──▶ seen ──▶ so many confirmations ──▶ credited, once
+                ▲              │
+                └── undone ────┘
+
+Nobody has to report a deposit: the exchange reads what its account got, whether its front end is up
+or not. The same transfer may come again in another block, and is the same deposit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from paychain.model.crypto import Credit, confirmations
+from paychain.payments.codes import APPROVED
+from paychain.payments.instrument import published
+from paychain.payments.journal import Decision, DecisionKind, Movement, MovementKind
+from paychain.payments.money import to_minor
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.message import Incoming, PaymentRequest, Sighting
+from paychain.services.context import Context
+from paychain.services.policies.policy import PolicyCall
+from paychain.services.state.background import Background
+
+PATIENCE = 1 / 8  # of the time without news is the pause before the next look, at least
+GIVE_UP_S = 86_400.0  # without news, a deposit is for people to look at
+
+
+@dataclass(slots=True)
+class Deposit:
+    """One transfer to the account. `is_credited`: its customer has the money."""
+
+    incoming: Incoming
+    is_credited: bool = False
+
+
+class Deposits:
+    """The deposits of one exchange.
+
+    `block_s`: seconds from one block to the next. `calls`: `scan` and `read`, with their policies.
+    """
+
+    def __init__(
+        self,
+        *,
+        context: Context,
+        credits_after: list[Credit],
+        currency: str,
+        network: str,
+        block_s: float,
+        scan: PolicyCall,
+        read: PolicyCall,
+        background: Background,
+    ) -> None:
+        self._context = context
+        self._needed = [
+            (None if credit.up_to is None else to_minor(str(credit.up_to), currency), credit.after)
+            for credit in credits_after
+        ]
+        self._currency = currency
+        self._anybody = published(network)[0]  # what no request is without
+        self._block_s = block_s
+        self._scan_call, self._read_call = scan, read
+        self._background = background
+        self._deposits: dict[str, Deposit] = {}  # by reference
+        self._by_payment: dict[str, str] = {}  # its first transfer's reference
+        self._scanned = 0  # up to this height
+
+    def watch(self) -> None:
+        """Look at the account from now on."""
+        self._background.watch(self._watch())
+
+    def of(self, payment: str) -> Deposit | None:
+        """The first transfer of a payment, None while none was seen."""
+        reference = self._by_payment.get(payment)
+        return None if reference is None else self._deposits[reference]
+
+    async def _watch(self) -> None:
+        """Look at every block; ever more seldom while nothing comes."""
+        news_ns = self._context.now_ns()
+        while True:
+            quiet_s = (self._context.now_ns() - news_ns) / 1e9
+            await asyncio.sleep(max(self._block_s, quiet_s * PATIENCE))
+            if await self._scan():
+                news_ns = self._context.now_ns()
+
+    async def _scan(self) -> bool:
+        """Take note of what came above the last height that was seen; false when nothing did."""
+        name = f"{self._context.link}-scan-{self._scanned}"
+        request = PaymentRequest(
+            "",
+            0,
+            self._currency,
+            self._anybody,
+            reference=name,
+            key=name,
+            account=self._context.link,
+            above=self._scanned,
+        )
+        end = await self._scan_call.execute(request, self._context.new_span())
+        answer = end.reply.answer
+        if (
+            end.reply.result is not HopResult.APPROVED
+            or answer is None
+            or answer.reference != name
+            or answer.sighting is None
+        ):
+            return False
+        # A node that lags behind the last one is not gone back to.
+        self._scanned = max(self._scanned, answer.sighting.head)
+        is_new = False
+        for incoming in answer.incoming:
+            if incoming.reference in self._deposits:
+                continue
+            is_new = True
+            deposit = self._deposits[incoming.reference] = Deposit(incoming)
+            self._by_payment.setdefault(incoming.payment, incoming.reference)
+            self._background.start(self._credit(deposit), payment=incoming.payment)
+        return is_new
+
+    async def _credit(self, deposit: Deposit) -> None:
+        """Wait until a transfer is deep enough, and credit it."""
+        incoming = deposit.incoming
+        needed = confirmations(self._needed, incoming.amount_minor)
+        request = PaymentRequest(
+            incoming.payment,
+            incoming.amount_minor,
+            self._currency,
+            self._anybody,
+            reference=incoming.reference,
+            key=incoming.reference,
+        )
+        missing, head, news_ns = needed, 0, self._context.now_ns()
+        while missing > 0:
+            quiet_s = (self._context.now_ns() - news_ns) / 1e9
+            if quiet_s > GIVE_UP_S:
+                return
+            await asyncio.sleep(missing * self._block_s + quiet_s * PATIENCE)
+            seen = await self._look(request)
+            if seen is None:
+                continue
+            if seen.head > head:
+                head, news_ns = seen.head, self._context.now_ns()
+            # Undone, and not mined again yet: it begins anew.
+            missing = needed if seen.mined_at is None else needed - (seen.head - seen.mined_at)
+        self._book(deposit)
+
+    async def _look(self, request: PaymentRequest) -> Sighting | None:
+        """What a node says of a transfer, None when none says anything."""
+        end = await self._read_call.execute(request, self._context.new_span())
+        answer = end.reply.answer
+        if (
+            end.reply.result is not HopResult.APPROVED
+            or answer is None
+            or answer.code != APPROVED
+            or answer.reference != request.reference
+        ):
+            return None
+        return answer.sighting
+
+    def _book(self, deposit: Deposit) -> None:
+        incoming = deposit.incoming
+        deposit.is_credited = True
+        link, now_ns = self._context.link, self._context.now_ns()
+        self._context.journal.append(
+            Movement(
+                link=link,
+                payment=incoming.payment,
+                attempt=1,
+                kind=MovementKind.CREDITED,
+                amount_minor=incoming.amount_minor,
+                currency=self._currency,
+                reference=incoming.reference,
+                at_ns=now_ns,
+                decided_by=link,
+                leg="out",
+            )
+        )
+        self._context.journal.append(
+            Decision(
+                link=link,
+                kind=DecisionKind.REPORTED,
+                at_ns=now_ns,
+                payment=incoming.payment,
+                attempt=1,
+                operation="pay",
+                target="",
+                detail=Outcome.APPROVED.value,
+            )
+        )

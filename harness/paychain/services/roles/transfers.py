@@ -1,0 +1,75 @@
+"""What whoever lets a wallet send asks it, until it is known what became of the transfer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from paychain.payments.codes import APPROVED, NOT_FOUND
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.message import PaymentRequest
+from paychain.services.context import Context
+from paychain.services.policies.call_end import CallEnd
+from paychain.services.policies.policy import PolicyCall
+
+GIVE_UP_S = 2 * 86_400.0  # after the wallet: what is pending still is for people to look at
+PAUSE_S = 0.5  # before a wallet that gave no final answer gets the request once more, at least
+PAUSE_SHARE = 1 / 8  # of the time that the transfer has taken
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a transfer: approved, which is final, or declined with a code."""
+
+    outcome: Outcome
+    code: str = ""
+
+
+def nothing() -> None:
+    """Do nothing while a transfer has no final answer."""
+
+
+async def transferred(
+    call: PolicyCall,
+    request: PaymentRequest,
+    parent: str,
+    context: Context,
+    on_no_answer: Callable[[], None] = nothing,
+) -> Ended | None:
+    """Ask a wallet until it is known what became of a transfer; None when it never is.
+
+    `on_no_answer` is called after each try that brought no final answer.
+    """
+    began_ns = context.now_ns()
+    while (ended := await _asked(call, request, parent)) is None:
+        on_no_answer()
+        taken_s = (context.now_ns() - began_ns) / 1e9
+        if taken_s > GIVE_UP_S:
+            return None
+        await asyncio.sleep(max(PAUSE_S, taken_s * PAUSE_SHARE))
+    return ended
+
+
+async def _asked(call: PolicyCall, request: PaymentRequest, parent: str) -> Ended | None:
+    """The outcome of a transfer, as the wallet says; None while it says none."""
+    end = await call.execute(request, parent)
+    answer = end.reply.answer
+    if answer is None or not _is_about(end, request):
+        return None
+    if end.reply.result is HopResult.APPROVED:
+        return Ended(Outcome.APPROVED) if answer.code == APPROVED else None
+    # What a wallet does not know it may get yet; a technical decline is no word about money.
+    if end.reply.result is HopResult.DECLINED and answer.code != NOT_FOUND:
+        return Ended(Outcome.DECLINED, answer.code)
+    return None
+
+
+def _is_about(end: CallEnd, request: PaymentRequest) -> bool:
+    """Whether an answer is about this transfer, and not about another one."""
+    answer = end.reply.answer
+    return (
+        answer is not None
+        and answer.reference == request.reference
+        and (answer.outcome is not Outcome.APPROVED or answer.amount_minor == request.amount_minor)
+    )
