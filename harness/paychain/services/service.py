@@ -75,7 +75,13 @@ class Service:
         if self._link.dialect.is_vendors:
             caller = caller_of(chain, name)
             self._front = VendorFront(
-                self._link, self, context, attribution, caller, currency=chain.currency
+                self._link,
+                self,
+                context,
+                attribution,
+                caller,
+                currency=chain.currency,
+                network=chain.network,
             )
             self._listener = self._front
         else:

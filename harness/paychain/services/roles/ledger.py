@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from paychain.faults.kind import StateFaultKind
 from paychain.faults.kinds.halt import Halt
@@ -12,13 +12,14 @@ from paychain.model.ledger_checks import block_interval_s
 from paychain.payments import ledger
 from paychain.payments.codes import APPROVED
 from paychain.payments.journal import Movement, MovementKind
-from paychain.payments.ledger import Change, Transaction
+from paychain.payments.ledger import Change, Event, Transaction
 from paychain.payments.outcome import Outcome
 from paychain.protocol.message import (
     Answer,
     AnswerOrError,
     Error,
     ErrorKind,
+    News,
     PaymentRequest,
     Sighting,
 )
@@ -34,6 +35,7 @@ class Ledger(Role):
     _ledger: ledger.Ledger = field(init=False)
     _requests: dict[str, PaymentRequest] = field(default_factory=dict, init=False)  # by reference
     _is_watched: bool = field(default=False, init=False)
+    _log: list[Event] | None = field(default=None, init=False)  # for nodes that keep a copy
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,6 +47,10 @@ class Ledger(Role):
             pool_limit=self.link.pool,
             block_limit=blocks.transactions,
         )
+        if any(
+            link.role == "node" and link.dialect.is_vendors for link in self.chain.links.values()
+        ):
+            self._log = []
 
     def operations(self) -> dict[str, Work]:
         """Transfers, and looks at them."""
@@ -59,7 +65,7 @@ class Ledger(Role):
                 self._ledger.halt(now_ns)
             case Reorg():
                 undone = self._ledger.reorganise(now_ns, fault.depth, self._returning(fault))
-        self._journal()
+        self._journal(now_ns)
         return undone
 
     def heal(self, fault: StateFaultKind) -> None:
@@ -83,30 +89,58 @@ class Ledger(Role):
             to=request.instrument.identity,
             amount_minor=request.amount_minor,
             fee=signed.fee,
+            raw=signed.raw,
         )
-        refusal = self._ledger.submit(transaction, self.context.now_ns())
+        now_ns = self.context.now_ns()
+        refusal = self._ledger.submit(transaction, now_ns)
         if refusal is None:
             self._requests[request.reference] = request
-        self._journal()
+        self._journal(now_ns)
+        if refusal is None and self._log is not None:
+            height = self._ledger.head(now_ns)
+            self._log.append(self._dated(Event(now_ns, Change.ACCEPTED, transaction, height)))
         self._watch()
         return self.approve(request) if refusal is None else self.decline(refusal, transaction.id)
 
     async def _read(self, request: PaymentRequest, parent: str) -> Answer:
         now_ns = self.context.now_ns()  # one moment for all that is said
         receipt = self._ledger.receipt(request.reference, now_ns)
+        self._journal(now_ns)
         sighting = Sighting(
-            self._ledger.head(now_ns), receipt.is_known, receipt.mined_at, receipt.is_final
+            self._ledger.head(now_ns),
+            receipt.is_known,
+            receipt.mined_at,
+            receipt.is_final,
+            self._news(request.since, now_ns),
         )
-        self._journal()
         return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=sighting)
 
-    def _journal(self) -> None:
+    def _news(self, since: int, now_ns: int) -> News | None:
+        """What a node with a copy does not know yet; None for whoever keeps none."""
+        if self._log is None or since < 0:
+            return None
+        tip = self._ledger.tip(now_ns)
+        return News(
+            first=since,
+            changes=tuple(self._log[since:]),
+            head_ns=self.context.wall_epoch_ns + tip.at_ns,
+            every_ns=self._ledger.interval_ns,
+            final=tip.final,
+        )
+
+    def _dated(self, event: Event) -> Event:
+        return replace(event, at_ns=self.context.wall_epoch_ns + event.at_ns)
+
+    def _journal(self, now_ns: int) -> None:
         """Write down what has happened until now, each at its own time."""
-        for event in self._ledger.events(self.context.now_ns()):
+        for event in self._ledger.events(now_ns):
+            if self._log is not None:
+                self._log.append(self._dated(event))
             kind = _BOOKED.get(event.change)
-            if kind is None:
-                continue
             request = self._requests[event.transaction.id]
+            # What moves nothing only uses up a nonce: a transfer that failed, or was called off.
+            if kind is None or not request.amount_minor:
+                continue
             self.context.journal.append(
                 Movement(
                     link=self.name,
@@ -138,4 +172,4 @@ class Ledger(Role):
     async def _until_nothing_is_due(self) -> None:
         while (due_ns := self._ledger.next_change_ns(self.context.now_ns())) is not None:
             await asyncio.sleep((due_ns - self.context.now_ns()) / 1e9)
-            self._journal()
+            self._journal(self.context.now_ns())
