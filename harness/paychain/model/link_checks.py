@@ -21,6 +21,7 @@ def check_link(chain: Chain, name: str) -> Iterator[Problem]:
     link = chain.links[name]
     at: KeyPath = ("links", name)
     yield from link.dialect.problems((*at, "dialect"))
+    yield from link.dialect.fits(link.role, chain.currency, (*at, "dialect"))
     yield from _names(chain, link, at)
     yield from _codes(chain, link, at)
     yield from _role(name, link, at)

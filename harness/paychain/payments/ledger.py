@@ -39,6 +39,7 @@ class Refusal(StrEnum):
 class Change(StrEnum):
     """What happened to a transaction."""
 
+    ACCEPTED = "accepted"  # it waits in the pool; the ledger leaves it to its keeper to note that
     MINED = "mined"
     UNDONE = "undone"  # its block was replaced: it waits in the pool again, or is lost
     FORGOTTEN = "forgotten"  # it left the pool and will not be mined unless it is sent again
@@ -46,7 +47,10 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
-    """Signed bytes: `id` is their hash. A sender's nonces count from 0, each used once."""
+    """Signed bytes: `id` is their hash. A sender's nonces count from 0, each used once.
+
+    `raw`: the bytes themselves in hex digits, where a real client made them.
+    """
 
     id: str
     sender: str
@@ -54,6 +58,7 @@ class Transaction:
     to: str
     amount_minor: int
     fee: int = 1
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,18 @@ class Receipt:
     is_known: bool
     mined_at: int | None = None
     is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """Where a ledger ends. `final`: the last height that is never replaced; below 0: none is.
+
+    `at_ns`: when the block at `head` was made, or would have been.
+    """
+
+    head: int
+    at_ns: int
+    final: int
 
 
 _UNKNOWN = Receipt(is_known=False)
@@ -169,6 +186,13 @@ class Ledger:
         """The height of the last block."""
         self._advance(now_ns)
         return self._head
+
+    def tip(self, now_ns: int) -> Tip:
+        """The last block, and how far back blocks are final."""
+        self._advance(now_ns)
+        young_ns = round(self.final.until_s * 1e9) - (self._now_ns - self._head_ns)
+        behind = max(self.final.after_blocks, -(-young_ns // self.interval_ns), 0)
+        return Tip(self._head, self._head_ns, self._head - behind)
 
     def receipt(self, transaction: str, now_ns: int) -> Receipt:
         """What became of a transaction, by its id."""

@@ -11,6 +11,7 @@ import msgspec
 
 from paychain.payments.codes import is_technical
 from paychain.payments.instrument import Instrument
+from paychain.payments.ledger import Event as LedgerEvent
 from paychain.payments.outcome import Outcome
 
 
@@ -18,13 +19,30 @@ class Signed(msgspec.Struct, frozen=True, gc=False):
     """What makes a transfer bytes that can be sent again: who signed it, and its place in line.
 
     `fee`: what its sender offers for it, in the smallest unit of the ledger. `to`: the account that
-    it pays, of a deposit; "": the address that the payment is made to.
+    it pays, of a deposit; "": the address that the payment is made to. `raw`: the bytes themselves
+    in hex digits, where a real client made them.
     """
 
     sender: str
     nonce: int
     fee: int = 1
     to: str = ""
+    raw: str = ""
+
+
+class News(msgspec.Struct, frozen=True, gc=False):
+    """What a ledger tells a node that keeps a copy of it. Times in nanoseconds since 1970.
+
+    `changes`: what happened since as many changes as `first`. `head_ns`: when the last block was
+    made; `every_ns`: from one block to the next. `final`: the last height that is never replaced;
+    below 0: none is.
+    """
+
+    first: int
+    changes: tuple[LedgerEvent, ...]
+    head_ns: int
+    every_ns: int
+    final: int
 
 
 class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -37,6 +55,7 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     is_known: bool = False
     mined_at: int | None = None
     is_final: bool = False
+    news: News | None = None
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
@@ -81,6 +100,7 @@ class PaymentRequest(msgspec.Struct, omit_defaults=True, gc=False):
     # Of a scan: the account whose incoming transfers are wanted, and above which height.
     account: str = ""
     above: int = 0
+    since: int = -1  # of a read by a node with a copy of the ledger: how many changes it has
 
 
 class Event(PaymentRequest, kw_only=True):

@@ -56,6 +56,14 @@ class Attributed:
     by: AttributedBy
 
 
+class CallFailed(Exception):
+    """The link answers with an error. Whatever the API does not catch, the frame answers."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 class VendorCall(Protocol):
     """One request at a vendor's API."""
 
@@ -70,11 +78,15 @@ class VendorCall(Protocol):
         """Let the mock do what moves money: authorise, capture, void, refund; or `query`, nothing.
 
         Every request of a caller executes exactly one operation, so that faults, capacity, service
-        time and idempotency keys apply to it; what moves no money is a `query`. Errors, answers
+        time and idempotency keys apply to it; what moves no money is a `query` or a `read`. Answers
         that are lost and stored answers to a repeated key do not come back from here: the frame
-        answers them. Without `is_keyed` the request's key is not used up: nothing was begun that a
-        repeat could get the outcome of.
+        answers them. It answers errors, too, which raise CallFailed, unless the API catches them.
+        Without `is_keyed` the request's key is not used up: nothing was begun that a repeat could
+        get the outcome of.
         """
+
+    def another(self) -> VendorCall:
+        """A call for one more operation of the same request: a batch has several."""
 
     def ignored(self, parameter: str) -> None:
         """Note a parameter that the vendor knows and this mock takes no notice of."""
@@ -85,6 +97,7 @@ class Backend(Protocol):
 
     link: str
     currency: str  # the chain's: of an account whose requests name none
+    network: str  # the chain's ledger, "" in a chain without one
     knows_keys: bool  # False: the link takes every request for a new one, whatever its key
 
     def now_s(self) -> int:
@@ -168,6 +181,30 @@ def choices_of(api: type[VendorApi]) -> Mapping[str, tuple[str, ...]]:
     """The values that a vendor's settings may have; one that is not named may have any."""
     choices: Mapping[str, tuple[str, ...]] = getattr(api, "choices", {})
     return choices
+
+
+def roles_of(api: type[VendorApi]) -> tuple[str, ...]:
+    """The roles of links that may speak a vendor's API; empty: any that payments go through."""
+    roles: tuple[str, ...] = getattr(api, "roles", ())
+    return roles
+
+
+def assets_of(api: type[VendorApi]) -> tuple[str, ...]:
+    """What may be paid over a vendor's API; empty: whatever the chain is in."""
+    assets: tuple[str, ...] = getattr(api, "assets", ())
+    return assets
+
+
+def packages_of(api: type[VendorApi]) -> tuple[str, tuple[str, ...]]:
+    """The extra that a vendor's API needs of our package, and the modules that come with it."""
+    packages: tuple[str, tuple[str, ...]] = getattr(api, "packages", ("", ()))
+    return packages
+
+
+def numbers_of(api: type[VendorApi]) -> tuple[str, ...]:
+    """The settings of a vendor that are whole numbers above 0."""
+    numbers: tuple[str, ...] = getattr(api, "numbers", ())
+    return numbers
 
 
 def is_verified_by_api(api: type[VendorApi]) -> bool:

@@ -84,6 +84,7 @@ class Service:
                 caller,
                 currency=chain.currency,
                 reports=Listener(NATIVE, self),
+                network=chain.network,
             )
             self._listener = self._front
         else:

@@ -20,7 +20,7 @@ from paychain.payments.attribution import UNKNOWN, AttributedBy
 from paychain.payments.journal import DecisionKind, HopRecord
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialect import BookEntry
-from paychain.protocol.dialects.vendors import VENDORS
+from paychain.protocol.dialects.vendors import APIS
 from paychain.protocol.envelope import Envelope
 from paychain.protocol.message import (
     Answer,
@@ -34,6 +34,7 @@ from paychain.protocol.message import (
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import (
     Attributed,
+    CallFailed,
     CompletesAnswers,
     Evidence,
     NamesAuthorisations,
@@ -73,14 +74,6 @@ class _Unanswered(Exception):
     """No answer ever leaves the link."""
 
 
-class _Failed(Exception):
-    """The link answers with an error."""
-
-    def __init__(self, error: Error) -> None:
-        super().__init__(error.message)
-        self.error = error
-
-
 class _Stored(Exception):
     """The link gives the stored answer to a repeated key again."""
 
@@ -102,11 +95,12 @@ class VendorFront:
         *,
         currency: str,
         reports: Listener,
+        network: str = "",
     ) -> None:
         """`reports`: takes what an issuer reports to the link, beside the vendor's API."""
         self.link_behind = link
         self._reports = reports
-        self.currency = currency
+        self.currency, self.network = currency, network
         self.context = context
         self.caller = caller
         self.link = context.link
@@ -115,7 +109,7 @@ class VendorFront:
         self.stored: OrderedDict[tuple[str, str], HttpResponse]
         self.knows_keys = idempotency_of(declared).model != "none"
         self._spoken = declared.dialect
-        self.shows_latest_state = shows_latest_state(VENDORS[self._spoken.name])
+        self.shows_latest_state = shows_latest_state(APIS[self._spoken.name])
         self.begin()
         self._working: dict[int, _Call] = {}
         self._requests = 0
@@ -123,7 +117,7 @@ class VendorFront:
 
     def begin(self) -> None:
         """Know no object and no key."""
-        self.api = VENDORS[self._spoken.name](self, self._spoken.settings)
+        self.api = APIS[self._spoken.name](self, self._spoken.settings)
         self.stored = OrderedDict()
         self._completes = self.api if isinstance(self.api, CompletesAnswers) else None
 
@@ -176,7 +170,7 @@ class VendorFront:
             call.store(response)
         except _Unanswered:
             pass
-        except _Failed as failed:
+        except CallFailed as failed:
             response = self.api.error(failed.error)
             if failed.error.replayed_as:
                 response = self.api.mark_replayed(response)
@@ -206,7 +200,7 @@ class VendorFront:
         found = self.attribution.known(self.link, self.api.key(http))
         self.context.decided(
             DecisionKind.ANSWER_UNDELIVERABLE,
-            "authorise",
+            "transfer" if self.network else "authorise",
             self.caller,
             payment=found.payment if found is not None else "",
             attempt=found.attempt if found is not None else 0,
@@ -229,6 +223,7 @@ class _Call:
         self._key = front.api.key(http)
         self._by: AttributedBy = "nothing"
         self._is_executed = False
+        self._others: list[_Call] = []
 
     def attribute(self, evidence: Evidence) -> Attributed:
         """The payment that the request is for."""
@@ -263,7 +258,7 @@ class _Call:
         if isinstance(given, Error):
             if given.replayed_as and self._front.shows_latest_state:
                 return Answer(Outcome.UNKNOWN, reference=request.reference, replayed=True)
-            raise _Failed(given)
+            raise CallFailed(given)
         if operation == "authorise" and given.reference:
             self._seen.reference = given.reference
         if given.replayed and (operation, self._key) in self._front.stored:
@@ -282,6 +277,12 @@ class _Call:
             return
         known = attribution.known(self._front.link, self._key)
         self._by = known.by if known is not None else "key"
+
+    def another(self) -> _Call:
+        """A call for one more operation of the same request. Only the first is its payment's."""
+        other = _Call(self.http, self._front)
+        self._others.append(other)
+        return other
 
     def ignored(self, parameter: str) -> None:
         """Note a parameter that this mock takes no notice of."""
@@ -308,7 +309,6 @@ class _Call:
         reply = Reply(HopResult.TIMEOUT)
         if response is not None:
             reply = self._front.api.classify(response)
-        context = self._front.context
         seen = self._seen
         seen.operation, seen.payment, seen.attempt = self._operation, self.payment, self._attempt
         seen.by, seen.key = self._by, self._key
@@ -316,6 +316,12 @@ class _Call:
         if seen.reference and isinstance(api, NamesAuthorisations):
             seen.named = api.name_of(seen.reference)
         seen.record(self._front.caller, response, reply)
+        for call in (self, *self._others):
+            call.record_hop(reply)
+
+    def record_hop(self, reply: Reply) -> None:
+        """One operation of the request as a hop."""
+        context = self._front.context
         context.journal.append(
             HopRecord(
                 payment=self.payment,
@@ -365,13 +371,13 @@ class VendorWebhooks:
 def idempotency_of(link: Link) -> Idempotency:
     """What the link declares; a vendor's API without a declaration follows the vendor's model."""
     if link.dialect.is_vendors and "idempotency" not in link.model_fields_set:
-        return Idempotency.model_validate(VENDORS[link.dialect.name].idempotency)
+        return Idempotency.model_validate(APIS[link.dialect.name].idempotency)
     return link.idempotency
 
 
 def hosts_of(link: Link) -> tuple[str, ...]:
     """Where the real API of the vendor is whose dialect a link speaks."""
-    return VENDORS[link.dialect.name].hosts if link.dialect.is_vendors else ()
+    return APIS[link.dialect.name].hosts if link.dialect.is_vendors else ()
 
 
 def caller_of(chain: Chain, name: str) -> str:

@@ -1,10 +1,13 @@
-"""The payment providers whose API a mock link can speak. A new one is one package and one line."""
+"""Whose API a mock link can speak: payment providers, nodes. A new one is a package and a line."""
 
 from __future__ import annotations
+
+from collections import ChainMap
 
 from paychain.protocol.dialects.adyen import Adyen
 from paychain.protocol.dialects.braintree import Braintree
 from paychain.protocol.dialects.checkout import Checkout
+from paychain.protocol.dialects.json_rpc import JsonRpc
 from paychain.protocol.dialects.paypal import PayPal
 from paychain.protocol.dialects.square import Square
 from paychain.protocol.dialects.stripe import Stripe
@@ -21,3 +24,5 @@ VENDORS: dict[str, type[VendorApi]] = {
     "square": Square,
     "stripe": Stripe,
 }
+NODES: dict[str, type[VendorApi]] = {"json-rpc": JsonRpc}
+APIS = ChainMap(VENDORS, NODES)  # all of them

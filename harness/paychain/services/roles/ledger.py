@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from paychain.faults.kind import StateFaultKind
 from paychain.faults.kinds.halt import Halt
@@ -21,6 +21,7 @@ from paychain.protocol.message import (
     Error,
     ErrorKind,
     Incoming,
+    News,
     PaymentRequest,
     Sighting,
 )
@@ -37,6 +38,7 @@ class Ledger(Role):
     _requests: dict[str, PaymentRequest] = field(default_factory=dict, init=False)  # by reference
     _incoming: dict[str, list[Incoming]] = field(default_factory=dict, init=False)  # by account
     _is_watched: bool = field(default=False, init=False)
+    _log: list[Event] | None = field(default=None, init=False)  # for nodes that keep a copy
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,6 +50,10 @@ class Ledger(Role):
             pool_limit=self.link.pool,
             block_limit=blocks.transactions,
         )
+        if any(
+            link.role == "node" and link.dialect.is_vendors for link in self.chain.links.values()
+        ):
+            self._log = []
 
     def operations(self) -> dict[str, Work]:
         """Transfers, looks at one, and looks at all that an account got."""
@@ -62,7 +68,7 @@ class Ledger(Role):
                 self._ledger.halt(now_ns)
             case Reorg():
                 undone = self._ledger.reorganise(now_ns, fault.depth, self._returning(fault))
-        self._journal()
+        self._journal(now_ns)
         return undone
 
     def heal(self, fault: StateFaultKind) -> None:
@@ -86,28 +92,37 @@ class Ledger(Role):
             to=signed.to or request.instrument.identity,
             amount_minor=request.amount_minor,
             fee=signed.fee,
+            raw=signed.raw,
         )
-        refusal = self._ledger.submit(transaction, self.context.now_ns())
+        now_ns = self.context.now_ns()
+        refusal = self._ledger.submit(transaction, now_ns)
         if refusal is None:
             self._requests[request.reference] = request
-        self._journal()
+        self._journal(now_ns)
+        if refusal is None and self._log is not None:
+            height = self._ledger.head(now_ns)
+            self._log.append(self._dated(Event(now_ns, Change.ACCEPTED, transaction, height)))
         self._watch()
         return self.approve(request) if refusal is None else self.decline(refusal, transaction.id)
 
     async def _read(self, request: PaymentRequest, parent: str) -> Answer:
         now_ns = self.context.now_ns()  # one moment for all that is said
         receipt = self._ledger.receipt(request.reference, now_ns)
+        self._journal(now_ns)
         sighting = Sighting(
-            self._ledger.head(now_ns), receipt.is_known, receipt.mined_at, receipt.is_final
+            self._ledger.head(now_ns),
+            receipt.is_known,
+            receipt.mined_at,
+            receipt.is_final,
+            self._news(request.since, now_ns),
         )
-        self._journal()
         return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=sighting)
 
     async def _scan(self, request: PaymentRequest, parent: str) -> Answer:
         """What an account got in the blocks above a height."""
         now_ns = self.context.now_ns()  # one moment for all that is said
         head = self._ledger.head(now_ns)
-        self._journal()
+        self._journal(now_ns)
         got = self._incoming.get(request.account, [])
         first = bisect_right(got, request.above, key=lambda transfer: transfer.mined_at)
         return Answer(
@@ -136,13 +151,32 @@ class Ledger(Role):
             Incoming(request.payment, transaction.id, transaction.amount_minor, event.height)
         )
 
-    def _journal(self) -> None:
+    def _news(self, since: int, now_ns: int) -> News | None:
+        """What a node with a copy does not know yet; None for whoever keeps none."""
+        if self._log is None or since < 0:
+            return None
+        tip = self._ledger.tip(now_ns)
+        return News(
+            first=since,
+            changes=tuple(self._log[since:]),
+            head_ns=self.context.wall_epoch_ns + tip.at_ns,
+            every_ns=self._ledger.interval_ns,
+            final=tip.final,
+        )
+
+    def _dated(self, event: Event) -> Event:
+        return replace(event, at_ns=self.context.wall_epoch_ns + event.at_ns)
+
+    def _journal(self, now_ns: int) -> None:
         """Write down what has happened until now, each at its own time."""
-        for event in self._ledger.events(self.context.now_ns()):
+        for event in self._ledger.events(now_ns):
+            if self._log is not None:
+                self._log.append(self._dated(event))
             kind = _BOOKED.get(event.change)
-            if kind is None:
-                continue
             request = self._requests[event.transaction.id]
+            # What moves nothing only uses up a nonce: a transfer that failed, or was called off.
+            if kind is None or not request.amount_minor:
+                continue
             is_deposit = request.signed is not None and bool(request.signed.to)
             if is_deposit:
                 self._note_incoming(event, request)
@@ -177,4 +211,4 @@ class Ledger(Role):
     async def _until_nothing_is_due(self) -> None:
         while (due_ns := self._ledger.next_change_ns(self.context.now_ns())) is not None:
             await asyncio.sleep((due_ns - self.context.now_ns()) / 1e9)
-            self._journal()
+            self._journal(self.context.now_ns())

@@ -50,6 +50,10 @@ class Node(Role):
             assert answer is not None
             assert answer.sighting is not None
             self._note(request.reference, answer.sighting)
+            if answer.sighting.news is not None:
+                return self._copied(request, answer.sighting)
+        if request.since >= 0:
+            return self._copied(request, Sighting(self._head))
         # A node that is cut off does not know it: its last block may be the last there is.
         seen = self._seen.get(request.reference, Sighting(self._head))
         return Answer(
@@ -80,6 +84,17 @@ class Node(Role):
             request.reference,
             sighting=Sighting(self._head),
             incoming=incoming,
+        )
+
+    def _copied(self, request: PaymentRequest, sighting: Sighting) -> Answer:
+        """What its copy of the ledger is made of. A truthful node answers what it was asked."""
+        return Answer(
+            Outcome.APPROVED,
+            APPROVED,
+            self.name,
+            request.reference,
+            request.amount_minor,
+            sighting=sighting,
         )
 
     def _note(self, reference: str, sighting: Sighting) -> None:

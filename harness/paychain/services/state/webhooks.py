@@ -19,7 +19,7 @@ from paychain.payments.codes import APPROVED
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import Dialect, Signs
-from paychain.protocol.dialects.vendors import VENDORS
+from paychain.protocol.dialects.vendors import APIS
 from paychain.protocol.message import (
     Answer,
     AnswerOrError,
@@ -60,7 +60,7 @@ def wrong_secret(link: Link) -> str:
 
 def _as_vendors(link: Link, secret: str) -> str:
     """A secret in the form of the link's vendor, where it has one."""
-    return VENDORS[link.dialect.name].secret(secret) if link.dialect.is_vendors else secret
+    return APIS[link.dialect.name].secret(secret) if link.dialect.is_vendors else secret
 
 
 class WebhookSender:

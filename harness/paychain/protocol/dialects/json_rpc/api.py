@@ -1,0 +1,275 @@
+"""A node's API in front of a mock link: one question or a batch of them, each an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from paychain.payments.addresses import Address
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.dialects.json_rpc import sending
+from paychain.protocol.dialects.json_rpc.copy import Copy
+from paychain.protocol.dialects.json_rpc.methods import METHODS, OF_TRANSACTIONS
+from paychain.protocol.dialects.json_rpc.moment import Moment, Network
+from paychain.protocol.dialects.json_rpc.signed import Undecodable, decode
+from paychain.protocol.dialects.json_rpc.terms import JSON, TERMS, failure
+from paychain.protocol.dialects.json_rpc.values import (
+    INTERNAL,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    NO_ADDRESS,
+    NO_METHOD,
+    PARSE_ERROR,
+    SERVER_ERROR,
+    RpcError,
+)
+from paychain.protocol.dialects.json_rpc.words import WORDS
+from paychain.protocol.message import Error, ErrorKind, Event, PaymentRequest
+from paychain.protocol.reply import Reply
+from paychain.protocol.vendor import Backend, CallFailed, Evidence, VendorCall
+from paychain.wire.http import HttpRequest, HttpResponse
+
+SEND = "eth_sendRawTransaction"
+CHAIN_ID = 31337  # Anvil's and Hardhat's: what is signed for it is worth nothing anywhere else
+MAX_BATCH = 1_000
+_AS_ASKED = 1  # in place of an amount: what a truthful node gives back unchanged
+_REFUSED = frozenset({PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS, 429, -32005, -32007})
+_FORWARDING_FAILED = b"failed to forward tx"
+
+
+class JsonRpc:
+    """The methods with which clients read accounts and blocks, and send signed transactions.
+
+    Settings: `client` is whose words refusals have; `provider` is whose limits access has;
+    `chain_id` is the network's.
+    """
+
+    idempotency: ClassVar[str] = "none"
+    shows_latest_state: ClassVar[bool] = True
+    settings: ClassVar[tuple[str, ...]] = ("client", "provider", "chain_id")
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "client": tuple(WORDS),
+        "provider": tuple(TERMS),
+    }
+    numbers: ClassVar[tuple[str, ...]] = ("chain_id",)
+    roles: ClassVar[tuple[str, ...]] = ("node",)
+    assets: ClassVar[tuple[str, ...]] = ("ETH", "USDC", "USDT", "EURC")
+    packages: ClassVar[tuple[str, tuple[str, ...]]] = ("rpc", ("rlp", "eth_keys", "eth_utils"))
+    signs_time: ClassVar[bool] = False
+    hosts: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
+        self._backend = backend
+        self._terms = TERMS[settings.get("provider", "none")]
+        chain_id = int(settings.get("chain_id", CHAIN_ID))
+        words = WORDS[settings.get("client", "geth")]
+        self._network = Network(asset=backend.currency, chain_id=chain_id, words=words)
+        self._copy = Copy(chain_id)
+        self._payments: dict[str, PaymentRequest] = {}  # transfers that came here, by hash
+
+    async def handle(self, call: VendorCall) -> HttpResponse:
+        """Answer one request."""
+        if call.http.method != "POST":
+            return HttpResponse(405, b"", {"allow": "POST"})
+        try:
+            asked = msgspec.json.decode(call.http.body)
+        except (msgspec.MsgspecError, RecursionError):
+            return _response(_failed(None, RpcError(PARSE_ERROR, "parse error")))
+        try:
+            if isinstance(asked, list):
+                return await self._batch(call, asked)
+            answered = await self._answer(call, asked)
+        except CallFailed as failed:
+            return failure(self._terms, failed.error, _id_of(asked))
+        return _response(answered)
+
+    async def _batch(self, call: VendorCall, asked: list[Any]) -> HttpResponse:
+        if not asked:
+            return _response(_failed(None, RpcError(INVALID_REQUEST, "empty batch")))
+        if len(asked) > MAX_BATCH:
+            return _response(_failed(None, RpcError(INVALID_REQUEST, "batch too large")))
+        # The request is for the payment that it sends, whatever it asks beside.
+        own = next((at for at, each in enumerate(asked) if _method_of(each) == SEND), 0)
+        answers = []
+        for number, message in enumerate(asked):
+            part = call if number == own else call.another()
+            try:
+                answers.append(await self._answer(part, message))
+            except CallFailed as failed:
+                is_shown = self._terms.in_batches and failed.error.kind is ErrorKind.RATE_LIMITED
+                if not is_shown:
+                    raise
+                answers.append(_error_of(_id_of(message), self._terms.limited))
+        return _response(answers)
+
+    async def _answer(self, call: VendorCall, message: Any) -> dict[str, Any]:
+        """The answer to one message. Raises CallFailed when the link fails to work on it."""
+        method, params = _method_of(message), _params_of(message)
+        try:
+            if method is None or params is None:
+                raise RpcError(INVALID_REQUEST, "invalid request")
+            result = await self._result(call, method, params)
+        except RpcError as error:
+            return _failed(_id_of(message), error)
+        return {"jsonrpc": "2.0", "id": _id_of(message), "result": result}
+
+    async def _result(self, call: VendorCall, method: str, params: Sequence[Any]) -> Any:
+        if method == SEND:
+            return await self._send(call, params)
+        name = params[0] if method in OF_TRANSACTIONS and params else ""
+        moment = await self._look(call, name.lower() if isinstance(name, str) else "")
+        if method not in METHODS:
+            raise RpcError(NO_METHOD, f"the method {method} does not exist/is not available")
+        return METHODS[method](moment, params)
+
+    async def _look(self, call: VendorCall, name: str = "") -> Moment:
+        """Bring the copy up to date as far as the link lets it. `name`: of a transaction.
+
+        An answer that is not so is the node's lie: it denies what there is, exaggerates what
+        accounts own, or makes up receipts.
+        """
+        own = self._payments.get(name)
+        if own is None:
+            found = call.attribute(Evidence(headers=call.http.headers, makes_attempt=False))
+            own = PaymentRequest(
+                found.payment,
+                0,
+                self._network.asset,
+                Address(NO_ADDRESS, self._backend.network),
+                attempt=found.attempt,
+            )
+        request = msgspec.structs.replace(
+            own,
+            reference=name,
+            amount_minor=_AS_ASKED,
+            signed=None,
+            since=self._copy.known,
+        )
+        answer = await call.execute("read", request, is_keyed=False)
+        if answer.outcome is Outcome.UNKNOWN:
+            raise RpcError(SERVER_ERROR, "request timed out")
+        if answer.sighting is not None:
+            self._copy.update(answer.sighting)
+        is_empty = answer.outcome is Outcome.DECLINED
+        return Moment(
+            network=self._network,
+            copy=self._copy.emptied() if is_empty else self._copy,
+            scale=answer.amount_minor or _AS_ASKED,
+            forges=answer.reference != name,
+        )
+
+    async def _send(self, call: VendorCall, params: Sequence[Any]) -> str:
+        try:
+            sent = sending.read_sent(self._network, params)
+        except RpcError:
+            await self._look(call)  # what is refused has reached the node all the same
+            raise
+        network, asset = self._backend.network, self._network.asset
+        found = sending.attribute(call, sent, network, asset)
+        moment = Moment(network=self._network, copy=self._copy)
+        amount_minor = sent.wanted.amount_minor
+        try:
+            amount_minor = sending.check_funds(moment, sent)
+        except RpcError:
+            await self._look(call.another())  # the copy may be old
+            amount_minor = sending.check_funds(moment, sent)
+        request = sending.transfer_of(sent, amount_minor, found, network, asset)
+        answer = await call.execute("transfer", request, is_keyed=False)
+        taken = sending.hash_of(moment, sent, answer)
+        self._payments.setdefault(sent.signed.hash, request)
+        return taken
+
+    def key(self, http: HttpRequest) -> str:
+        """The hash of the transaction that a request sends, "" when it sends none."""
+        if SEND.encode() not in http.body:
+            return ""
+        try:
+            asked = msgspec.json.decode(http.body)
+            messages = asked if isinstance(asked, list) else [asked]
+            sent = next(each for each in messages if _method_of(each) == SEND)
+            return decode(bytes.fromhex(sent["params"][0].removeprefix("0x"))).hash
+        except (msgspec.MsgspecError, RecursionError, StopIteration):
+            return ""
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError, Undecodable):
+            return ""  # whatever it is, it is no transaction
+
+    def error(self, error: Error) -> HttpResponse:
+        """An error of the link, where no message is known that it answers."""
+        return failure(self._terms, error, None)
+
+    def mark_replayed(self, response: HttpResponse) -> HttpResponse:
+        """A node stores no answers."""
+        return response
+
+    def reports(
+        self,
+        kind: str,  # noqa: ARG002  (a vendor's API has it)
+        request: PaymentRequest,  # noqa: ARG002  (a vendor's API has it)
+    ) -> bool:
+        """A node sends no webhooks."""
+        return False
+
+    def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
+        """Never asked for: it reports nothing."""
+        raise NotImplementedError("a node sends no webhooks")
+
+    @staticmethod
+    def classify(response: HttpResponse) -> Reply:
+        """What a response proves. An error object refuses, whatever the status is."""
+        if response.status >= 400:
+            is_refused = response.status in (402, 405, 429)
+            result = HopResult.REJECTED if is_refused else HopResult.HTTP_ERROR
+            return Reply(result, str(response.status))
+        try:
+            body = msgspec.json.decode(response.body)
+        except msgspec.MsgspecError:
+            return Reply(HopResult.MALFORMED)
+        answers = body if isinstance(body, list) else [body]
+        errors = [each["error"] for each in answers if isinstance(each, dict) and "error" in each]
+        if not errors:
+            return Reply(HopResult.APPROVED)
+        if _FORWARDING_FAILED in response.body:
+            return Reply(HopResult.UNKNOWN, str(SERVER_ERROR))
+        code = errors[0].get("code", INTERNAL)
+        return Reply(HopResult.REJECTED if code in _REFUSED else HopResult.DECLINED, str(code))
+
+    @staticmethod
+    def secret(seed: str) -> str:
+        """A node has no webhooks to sign."""
+        return seed
+
+
+def _method_of(message: Any) -> str | None:
+    method = message.get("method") if isinstance(message, dict) else None
+    return method if isinstance(method, str) else None
+
+
+def _params_of(message: Any) -> list[Any] | None:
+    """Positional parameters, which may be missing or null."""
+    params = message.get("params") if isinstance(message, dict) else None
+    if params is None:
+        return []
+    return params if isinstance(params, list) else None
+
+
+def _id_of(message: Any) -> Any:
+    """The id as it came: a number or a text."""
+    given = message.get("id") if isinstance(message, dict) else None
+    return given if isinstance(given, int | str | float) else None
+
+
+def _failed(request_id: Any, error: RpcError) -> dict[str, Any]:
+    shown: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.data is not None:
+        shown["data"] = error.data
+    return _error_of(request_id, shown)
+
+
+def _error_of(request_id: Any, error: dict[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": request_id, "error": error}
+
+
+def _response(answered: dict[str, Any] | list[dict[str, Any]]) -> HttpResponse:
+    return HttpResponse(200, msgspec.json.encode(answered), dict(JSON))

@@ -1,0 +1,254 @@
+"""What a node answers to each method that reads. A new one is a function and a line in METHODS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from paychain.payments.money import exponent
+from paychain.protocol.dialects.json_rpc import shapes
+from paychain.protocol.dialects.json_rpc.moment import TOKEN, TRANSFER, Moment
+from paychain.protocol.dialects.json_rpc.values import (
+    INVALID_PARAMS,
+    REVERTED,
+    SERVER_ERROR,
+    RpcError,
+    invalid,
+    quantity,
+    read_address,
+    read_data,
+    read_hash,
+    read_quantity,
+    word,
+)
+
+Method = Callable[[Moment, Sequence[Any]], Any]
+MAX_HISTORY = 1024  # blocks of one fee history
+MAX_LOGS = 10_000  # of one answer
+_SELECTORS = {
+    bytes.fromhex("70a08231"): "balanceOf",
+    bytes.fromhex("313ce567"): "decimals",
+    bytes.fromhex("95d89b41"): "symbol",
+    bytes.fromhex("06fdde03"): "name",
+    TRANSFER: "transfer",
+}
+_ERROR_SELECTOR = "08c379a0"  # Error(string)
+
+
+def _at(params: Sequence[Any], number: int) -> Any:
+    return params[number] if number < len(params) else None
+
+
+def _needed(params: Sequence[Any], number: int) -> Any:
+    if number >= len(params):
+        raise RpcError(INVALID_PARAMS, f"missing value for required argument {number}")
+    return params[number]
+
+
+def _balance(moment: Moment, params: Sequence[Any]) -> str:
+    account = read_address(_needed(params, 0), 0)
+    return quantity(moment.balance_wei(account, moment.known_height(_at(params, 1), 1)))
+
+
+def _nonce(moment: Moment, params: Sequence[Any]) -> str:
+    account, tag = read_address(_needed(params, 0), 0), _at(params, 1)
+    if tag == "pending":
+        return quantity(moment.copy.pending_nonce(account))
+    return quantity(moment.copy.nonce(account, moment.known_height(tag, 1)))
+
+
+def _block_by_number(moment: Moment, params: Sequence[Any]) -> Any:
+    tag, full = _needed(params, 0), bool(_at(params, 1))
+    if tag == "pending":
+        return shapes.pending_block(moment, full=full)
+    height = moment.height(tag, 0)
+    return shapes.block(moment, height, full=full) if height <= moment.copy.head else None
+
+
+def _block_by_hash(moment: Moment, params: Sequence[Any]) -> Any:
+    height = moment.copy.height_of(read_hash(_needed(params, 0), 0))
+    return None if height is None else shapes.block(moment, height, full=bool(_at(params, 1)))
+
+
+def _block_receipts(moment: Moment, params: Sequence[Any]) -> Any:
+    height = moment.height(_needed(params, 0), 0)
+    if height > moment.copy.head:
+        return None
+    return [shapes.receipt(moment, name) for name in moment.copy.blocks.get(height, [])]
+
+
+def _transaction(moment: Moment, params: Sequence[Any]) -> Any:
+    sent = moment.copy.sent.get(read_hash(_needed(params, 0), 0))
+    return None if sent is None else shapes.transaction(moment, sent)
+
+
+def _receipt(moment: Moment, params: Sequence[Any]) -> Any:
+    return shapes.receipt(moment, read_hash(_needed(params, 0), 0))
+
+
+def _gas_price(_moment: Moment, _params: Sequence[Any]) -> str:
+    return quantity(shapes.BASE_FEE + shapes.PRIORITY_FEE)
+
+
+def _fee_history(moment: Moment, params: Sequence[Any]) -> dict[str, Any]:
+    newest = moment.known_height(_needed(params, 1), 1)
+    count = min(read_quantity(_needed(params, 0), 0), MAX_HISTORY, newest + 1)
+    percentiles = _at(params, 2) or []
+    if not isinstance(percentiles, list):
+        raise invalid(2, "percentiles are a list of numbers")
+    return {
+        "oldestBlock": quantity(newest + 1 - count),
+        "baseFeePerGas": [quantity(shapes.BASE_FEE)] * (count + 1),
+        "gasUsedRatio": [0.0] * count,
+        "reward": [[quantity(shapes.PRIORITY_FEE)] * len(percentiles)] * count,
+    }
+
+
+def _estimate(moment: Moment, params: Sequence[Any]) -> str:
+    """The gas of a call; one that its sender cannot pay reverts, as it would in a block."""
+    call = _call_of(params)
+    _run(moment, call, moment.copy.head)
+    sender, value = _sender(call), _value(call)
+    if sender is not None and value:
+        have = moment.balance_wei(sender, moment.copy.head)
+        if value > have:
+            what = "insufficient funds for gas * price + value"
+            raise RpcError(SERVER_ERROR, f"{what}: address {sender} have {have} want {value}")
+    return quantity(shapes.TOKEN_GAS if _data(call) else shapes.TRANSFER_GAS)
+
+
+def _call(moment: Moment, params: Sequence[Any]) -> str:
+    return _run(moment, _call_of(params), moment.known_height(_at(params, 1), 1))
+
+
+def _call_of(params: Sequence[Any]) -> dict[str, Any]:
+    call = _needed(params, 0)
+    if not isinstance(call, dict):
+        raise invalid(0, "a call is an object")
+    return call
+
+
+def _run(moment: Moment, call: dict[str, Any], height: int) -> str:
+    """What a call returns: the token knows its own functions, and nobody else has any."""
+    to = read_address(call["to"], 0) if call.get("to") is not None else None
+    data = _data(call)
+    if to != TOKEN or not moment.network.is_token:
+        return "0x"
+    function = _SELECTORS.get(data[:4])
+    match function:
+        case "balanceOf" if len(data) >= 36:
+            account = "0x" + data[16:36].hex()
+            return "0x" + word(moment.balance(account, height))
+        case "decimals":
+            return "0x" + word(exponent(moment.network.asset))
+        case "symbol" | "name":
+            return "0x" + word(32) + _text(moment.network.asset)
+        case "transfer" if len(data) >= 68:
+            sender = _sender(call)
+            have = moment.balance(sender, height) if sender is not None else 0
+            if int.from_bytes(data[36:68], "big") > have:
+                why = "ERC20: transfer amount exceeds balance"
+                shown = "0x" + _ERROR_SELECTOR + word(32) + _text(why)
+                raise RpcError(REVERTED, f"execution reverted: {why}", shown)
+            return "0x" + word(1)
+        case _:
+            raise RpcError(REVERTED, "execution reverted", "0x")
+
+
+def _text(text: str) -> str:
+    """A string as contracts return it: its length, and its bytes up to whole words."""
+    data = text.encode()
+    return word(len(data)) + data.hex().ljust(-(-len(data) // 32) * 64, "0")
+
+
+def _data(call: dict[str, Any]) -> bytes:
+    given = call.get("input", call.get("data"))
+    return b"" if given is None else read_data(given, 0)
+
+
+def _sender(call: dict[str, Any]) -> str | None:
+    return None if call.get("from") is None else read_address(call["from"], 0)
+
+
+def _value(call: dict[str, Any]) -> int:
+    return 0 if call.get("value") is None else read_quantity(call["value"], 0)
+
+
+def _code(moment: Moment, params: Sequence[Any]) -> str:
+    is_contract = moment.network.is_token and read_address(_needed(params, 0), 0) == TOKEN
+    return "0x60006000fd" if is_contract else "0x"  # what reverts, whatever it is asked
+
+
+def _logs(moment: Moment, params: Sequence[Any]) -> list[dict[str, Any]]:
+    """The transfers of the token that a filter names."""
+    wanted = _needed(params, 0)
+    if not isinstance(wanted, dict):
+        raise invalid(0, "a filter is an object")
+    if wanted.get("blockHash") is not None:
+        lowest = highest = moment.height({"blockHash": wanted["blockHash"]}, 0)
+    else:
+        lowest = moment.height(wanted.get("fromBlock"), 0)
+        highest = moment.height(wanted.get("toBlock"), 0)
+    if lowest > highest:
+        raise RpcError(INVALID_PARAMS, "invalid block range params")
+    addresses = _choices(wanted.get("address"))
+    topics = [_choices(each) for each in wanted.get("topics") or []]
+    found = [
+        log
+        for height in sorted(moment.copy.blocks)
+        if lowest <= height <= highest
+        for name in moment.copy.blocks[height]
+        for log in shapes.logs_of(moment, moment.copy.sent[name], height)
+        if _fits(log, addresses, topics)
+    ]
+    if len(found) > MAX_LOGS:
+        raise RpcError(-32005, f"query returned more than {MAX_LOGS} results")
+    return found
+
+
+def _choices(given: Any) -> frozenset[str] | None:
+    """What a place of a filter allows; None: anything."""
+    if given is None or given == []:
+        return None
+    listed = given if isinstance(given, list) else [given]
+    if not all(isinstance(each, str) for each in listed):
+        raise invalid(0, "a filter has addresses and topics in hex digits")
+    return frozenset(each.lower() for each in listed)
+
+
+def _fits(
+    log: dict[str, Any], addresses: frozenset[str] | None, topics: list[frozenset[str] | None]
+) -> bool:
+    if addresses is not None and log["address"] not in addresses:
+        return False
+    shown: list[str] = log["topics"]
+    return len(topics) <= len(shown) and all(
+        allowed is None or topic in allowed for topic, allowed in zip(shown, topics, strict=False)
+    )
+
+
+METHODS: dict[str, Method] = {
+    "web3_clientVersion": lambda moment, _: moment.network.words.version,
+    "net_version": lambda moment, _: str(moment.network.chain_id),
+    "net_listening": lambda _moment, _params: True,
+    "eth_chainId": lambda moment, _: quantity(moment.network.chain_id),
+    "eth_syncing": lambda _moment, _params: False,  # a node that lags does not know it
+    "eth_accounts": lambda _moment, _params: [],
+    "eth_blockNumber": lambda moment, _: quantity(moment.copy.head),
+    "eth_getBlockByNumber": _block_by_number,
+    "eth_getBlockByHash": _block_by_hash,
+    "eth_getBlockReceipts": _block_receipts,
+    "eth_getBalance": _balance,
+    "eth_getTransactionCount": _nonce,
+    "eth_getTransactionByHash": _transaction,
+    "eth_getTransactionReceipt": _receipt,
+    "eth_getLogs": _logs,
+    "eth_getCode": _code,
+    "eth_call": _call,
+    "eth_estimateGas": _estimate,
+    "eth_gasPrice": _gas_price,
+    "eth_maxPriorityFeePerGas": lambda _moment, _params: quantity(shapes.PRIORITY_FEE),
+    "eth_feeHistory": _fee_history,
+}
+# Those about one transaction, whose hash is their first parameter.
+OF_TRANSACTIONS = frozenset({"eth_getTransactionByHash", "eth_getTransactionReceipt"})

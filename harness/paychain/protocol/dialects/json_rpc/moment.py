@@ -1,0 +1,162 @@
+"""One moment at a node: its settings, and the copy of the ledger that it answers from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from paychain.payments.ledger import Transaction
+from paychain.payments.money import exponent
+from paychain.protocol.dialects.json_rpc.copy import Copy
+from paychain.protocol.dialects.json_rpc.signed import SignedTransaction, decode
+from paychain.protocol.dialects.json_rpc.values import (
+    SERVER_ERROR,
+    RpcError,
+    invalid,
+    read_hash,
+    read_quantity,
+)
+from paychain.protocol.dialects.json_rpc.words import ClientWords
+
+NATIVE = "ETH"
+WEI_DIGITS = 18
+# Where Anvil and Hardhat put the first contract of their first account.
+TOKEN = "0x5fbdb2315678afecb367f032d93f642f64180aa3"  # noqa: S105  (an address)
+TRANSFER = bytes.fromhex("a9059cbb")  # transfer(address,uint256)
+# What the published test accounts own at first, in whole units: as much as Anvil gives them.
+FUNDED_UNITS = 10_000
+GAS_MONEY_WEI = FUNDED_UNITS * 10**WEI_DIGITS  # of anybody, where a token is paid in
+FUNDED = frozenset(
+    {
+        "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266",
+        "0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
+        "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc",
+        "0x90f79bf6eb2c4f870365e785982e1f101e93b906",
+        "0x15d34aaf54267db7d7c367839aaf71a00a2c6a65",
+        "0x9965507d1a55bcc2695c58ba16fb37d819b0a4dc",
+        "0x976ea74026e726554db657fa54763abd0c3a0aa9",
+        "0x14dc79964da2c08b23698b3d3cc7ca32193d9955",
+        "0x23618e81e3f5cdf7f54c3d65f7fbc0abf5b21e8f",
+        "0xa0ee7a142d267c1f36714e4a8f75612f20a79720",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The payment that a transaction asks for: to whom, and how much in minor units."""
+
+    to: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What a node knows of the network whatever happens on it. `asset`: what payments are in."""
+
+    asset: str
+    chain_id: int
+    words: ClientWords
+
+    @property
+    def is_token(self) -> bool:
+        """Payments are in a token, and not in what gas is paid with."""
+        return self.asset != NATIVE
+
+    @property
+    def wei_per_minor(self) -> int:
+        """How much of the wire's unit is one minor unit of the native asset."""
+        return 1 if self.is_token else int(10 ** (WEI_DIGITS - exponent(self.asset)))
+
+    def wanted(self, transaction: SignedTransaction) -> Wanted:
+        """The payment of a transaction; one that moves none of the asset has an amount of 0.
+
+        Raises RpcError for a transaction that no mock of a node can take.
+        """
+        if not transaction.to:
+            raise RpcError(SERVER_ERROR, "paychain: no contract can be made here")
+        if not self.is_token:
+            amount, rest = divmod(transaction.value, self.wei_per_minor)
+            if rest:
+                what = f"paychain: {self.asset} is booked in {exponent(self.asset)} digits"
+                raise RpcError(SERVER_ERROR, f"{what}, and {transaction.value} wei has more")
+            return Wanted(transaction.to, amount)
+        data = transaction.data
+        is_transfer = transaction.to.lower() == TOKEN and data[:4] == TRANSFER and len(data) >= 68
+        if not is_transfer:
+            return Wanted(transaction.to, 0)
+        from eth_utils.address import to_checksum_address
+
+        return Wanted(to_checksum_address(data[16:36]), int.from_bytes(data[36:68], "big"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What a node answers one question from. `scale`: 1, or by how much it exaggerates balances.
+
+    `forges`: it makes up receipts for transactions that it does not know.
+    """
+
+    network: Network
+    copy: Copy
+    scale: int = 1
+    forges: bool = False
+
+    def balance(self, account: str, height: int) -> int:
+        """Minor units of the asset."""
+        return self.scale * balance_of(self.copy, self.network.asset, account, height)
+
+    def balance_wei(self, account: str, height: int) -> int:
+        """What an account can pay gas with, and the payment itself where that is native."""
+        if self.network.is_token:
+            return 0 if self.copy.is_empty else GAS_MONEY_WEI
+        return self.balance(account, height) * self.network.wei_per_minor
+
+    def height(self, tag: Any, number: int) -> int:
+        """The height of a block tag; `pending` is the head. `number`: the parameter's.
+
+        Raises RpcError for what is none.
+        """
+        match tag:
+            case None | "latest" | "pending":
+                return self.copy.head
+            case "safe" | "finalized":
+                return max(self.copy.final, 0)
+            case "earliest":
+                return 0
+            case {"blockHash": block_hash}:
+                found = self.copy.height_of(read_hash(block_hash, number))
+                if found is None:
+                    raise RpcError(SERVER_ERROR, "header for hash not found")
+                return found
+            case {"blockNumber": height}:
+                return self.height(height, number)
+            case str():
+                return read_quantity(tag, number)
+            case _:
+                raise invalid(number, "a block is a tag, or its number in hex digits")
+
+    def known_height(self, tag: Any, number: int) -> int:
+        """As `height`, of a block that the node has. Raises RpcError for one of the future."""
+        height = self.height(tag, number)
+        if height > self.copy.head:
+            raise RpcError(SERVER_ERROR, "header not found")
+        return height
+
+
+def balance_of(copy: Copy, asset: str, account: str, height: int) -> int:
+    """Minor units: what a published test account had at first, and what was moved since."""
+    if copy.is_empty:
+        return 0
+    at_first = FUNDED_UNITS * 10 ** exponent(asset) if account in FUNDED else 0
+    return at_first + copy.moved(account, height)
+
+
+def signed_of(transaction: Transaction) -> SignedTransaction:
+    """The signed form of a transaction that the ledger has."""
+    return decode(bytes.fromhex(transaction.raw))
+
+
+def has_succeeded(network: Network, transaction: Transaction) -> bool:
+    """Whether it moved what it was signed for: one that its sender could not pay moves nothing."""
+    return network.wanted(signed_of(transaction)).amount_minor == transaction.amount_minor

@@ -1,0 +1,136 @@
+"""`eth_sendRawTransaction`: signed bytes become a transfer, a refusal the words of the client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paychain.payments.addresses import Address
+from paychain.payments.ledger import Refusal
+from paychain.payments.money import MAX_MINOR
+from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.json_rpc.moment import (
+    GAS_MONEY_WEI,
+    Moment,
+    Network,
+    Wanted,
+    balance_of,
+)
+from paychain.protocol.dialects.json_rpc.shapes import TRANSFER_GAS
+from paychain.protocol.dialects.json_rpc.signed import SignedTransaction, Undecodable, decode
+from paychain.protocol.dialects.json_rpc.values import (
+    INVALID_PARAMS,
+    SERVER_ERROR,
+    RpcError,
+    read_data,
+)
+from paychain.protocol.dialects.json_rpc.words import refused
+from paychain.protocol.message import Answer, PaymentRequest, Signed
+from paychain.protocol.vendor import Attributed, Evidence, VendorCall
+
+_REFUSALS = {str(refusal): refusal for refusal in Refusal}
+# How op-geth answers when nobody behind it takes the transaction, or says whether it did.
+_FORWARDING = "failed to forward tx to sequencer, please try again. Error message: '{why}'"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction that can be sent, and the payment that it is for."""
+
+    signed: SignedTransaction
+    raw: str
+    wanted: Wanted
+
+
+def read_sent(network: Network, params: Sequence[Any]) -> Sent:
+    """Raises RpcError for bytes that are no transaction of this network."""
+    if not params:
+        raise RpcError(INVALID_PARAMS, "missing value for required argument 0")
+    raw = read_data(params[0], 0)
+    try:
+        signed = decode(raw)
+    except Undecodable as error:
+        raise RpcError(SERVER_ERROR, str(error)) from None
+    if signed.chain_id not in (None, network.chain_id):
+        what = f"have {signed.chain_id} want {network.chain_id}"
+        raise RpcError(SERVER_ERROR, f"invalid chain id for signer: {what}")
+    if signed.gas < TRANSFER_GAS:
+        what = f"gas {signed.gas}, minimum needed {TRANSFER_GAS}"
+        raise RpcError(SERVER_ERROR, f"intrinsic gas too low: {what}")
+    return Sent(signed, raw.hex(), network.wanted(signed))
+
+
+def attribute(call: VendorCall, sent: Sent, network: str, asset: str) -> Attributed:
+    """The payment of a transaction: by its trace, a text in its data, or address and amount.
+
+    The same bytes are a repeat of the same attempt; anything else that is signed is a new one.
+    """
+    return call.attribute(
+        Evidence(
+            headers=call.http.headers,
+            texts=(sent.signed.data.decode("utf-8", "replace"),),
+            key=sent.signed.hash,
+            instrument=Address(sent.wanted.to, network),
+            amount_minor=sent.wanted.amount_minor,
+            currency=asset,
+        )
+    )
+
+
+def check_funds(moment: Moment, sent: Sent) -> int:
+    """The amount that the transaction will move: 0 for a token that its sender has not got.
+
+    Raises RpcError when the sender cannot pay for gas and value, as a node refuses it at once.
+    """
+    network, signed = moment.network, sent.signed
+    sender, head = signed.sender.lower(), moment.copy.head
+    owned = balance_of(moment.copy, network.asset, sender, head)
+    have = GAS_MONEY_WEI if network.is_token else owned * network.wei_per_minor
+    want = signed.value + signed.gas * signed.max_fee
+    if want > have:
+        values = {"have": have, "want": want, "short": want - have}
+        raise refused(network.words, Refusal.INSUFFICIENT_FUNDS, **values)
+    # In a block it fails: its nonce is used, and nothing is moved.
+    return sent.wanted.amount_minor if sent.wanted.amount_minor <= owned else 0
+
+
+def transfer_of(
+    sent: Sent, amount_minor: int, found: Attributed, network: str, asset: str
+) -> PaymentRequest:
+    """The transfer that the link is asked for. Its reference is the hash."""
+    signed = sent.signed
+    return PaymentRequest(
+        found.payment,
+        amount_minor,
+        asset,
+        Address(sent.wanted.to, network),
+        attempt=found.attempt,
+        reference=signed.hash,
+        signed=Signed(signed.sender, signed.nonce, min(signed.max_fee, MAX_MINOR), sent.raw),
+    )
+
+
+def hash_of(moment: Moment, sent: Sent, answer: Answer) -> str:
+    """What a node answers to a transfer. Raises RpcError for one that it did not take."""
+    signed, words = sent.signed, moment.network.words
+    if answer.outcome is Outcome.APPROVED:
+        is_own = answer.reference == signed.hash
+        return signed.hash if is_own else "0x" + answer.reference.encode().hex().rjust(64, "0")
+    refusal = _REFUSALS.get(answer.code)
+    if refusal is None or answer.outcome is Outcome.UNKNOWN:
+        why = "context deadline exceeded" if answer.outcome is Outcome.UNKNOWN else "EOF"
+        raise RpcError(SERVER_ERROR, _FORWARDING.format(why=why))
+    is_repeat = refusal is Refusal.ALREADY_KNOWN or signed.hash in moment.copy.mined
+    if words.takes_repeats and is_repeat:
+        return signed.hash
+    sender = signed.sender.lower()
+    values = {
+        "nonce": signed.nonce,
+        "next": max(moment.copy.nonce(sender, moment.copy.head), signed.nonce + 1),
+        "fee": signed.max_fee,
+        "have": 0,
+        "want": signed.value,
+        "short": signed.value,
+    }
+    raise refused(words, refusal, **values)

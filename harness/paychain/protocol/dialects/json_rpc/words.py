@@ -1,0 +1,108 @@
+"""How a node's client refuses a transaction: each has its own codes and words.
+
+geth: core/txpool/errors.go. parity: its own sources, kept up by OpenEthereum. nethermind: the names
+that it answered with until 2026, since when its words are geth's. anvil: as measured with 1.7.1.
+idempotent: geth behind a proxy that takes a repeat for what it is (eRPC's
+idempotentTransactionBroadcast).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from paychain.payments.ledger import Refusal
+from paychain.protocol.dialects.json_rpc.values import SERVER_ERROR, RpcError
+
+_PARITY, _REJECTED = -32010, -32003
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientWords:
+    """The words of one client, with `{nonce}`, `{next}`, `{have}`, `{want}`, `{fee}` in them."""
+
+    version: str  # what web3_clientVersion answers
+    code: int
+    refusals: Mapping[Refusal, str]
+    takes_repeats: bool = False  # a repeat of bytes that it knows is answered with their hash
+
+
+_GETH = {
+    Refusal.ALREADY_KNOWN: "already known",
+    Refusal.NONCE_TOO_LOW: "nonce too low: next nonce {next}, tx nonce {nonce}",
+    Refusal.REPLACEMENT_UNDERPRICED: "replacement transaction underpriced",
+    Refusal.UNDERPRICED: "transaction underpriced: gas tip cap {fee}, minimum needed 1",
+    Refusal.POOL_FULL: "txpool is full",
+    Refusal.INSUFFICIENT_FUNDS: (
+        "insufficient funds for gas * price + value: "
+        "balance {have}, tx cost {want}, overshot {short}"
+    ),
+}
+WORDS: dict[str, ClientWords] = {
+    "geth": ClientWords(
+        version="Geth/v1.16.7-stable/linux-amd64/go1.25.1", code=SERVER_ERROR, refusals=_GETH
+    ),
+    "idempotent": ClientWords(
+        version="Geth/v1.16.7-stable/linux-amd64/go1.25.1",
+        code=SERVER_ERROR,
+        refusals=_GETH,
+        takes_repeats=True,
+    ),
+    "parity": ClientWords(
+        version="OpenEthereum//v3.3.5-stable/x86_64-linux-musl/rustc1.59.0",
+        code=_PARITY,
+        refusals={
+            Refusal.ALREADY_KNOWN: "Transaction with the same hash was already imported.",
+            Refusal.NONCE_TOO_LOW: "Transaction nonce is too low. Try incrementing the nonce.",
+            Refusal.REPLACEMENT_UNDERPRICED: (
+                "Transaction gas price is too low. There is another transaction with same nonce "
+                "in the queue. Try increasing the gas price or incrementing the nonce."
+            ),
+            Refusal.UNDERPRICED: (
+                "Transaction gas price is too low. It does not satisfy your node's minimal gas "
+                "price (minimal: 1 got: {fee}). Try increasing the gas price."
+            ),
+            Refusal.POOL_FULL: (
+                "There are too many transactions in the queue. Your transaction was dropped due to "
+                "limit. Try increasing the fee."
+            ),
+            Refusal.INSUFFICIENT_FUNDS: (
+                "Insufficient funds. The account you tried to send transaction from does not have "
+                "enough funds. Required {want} and got: {have}."
+            ),
+        },
+    ),
+    "nethermind": ClientWords(
+        version="Nethermind/v1.25.4+20b10b35/linux-x64/dotnet8.0.1",
+        code=_PARITY,
+        refusals={
+            Refusal.ALREADY_KNOWN: "AlreadyKnown",
+            Refusal.NONCE_TOO_LOW: (
+                "OldNonce, Current nonce: {next}, nonce of rejected tx: {nonce}"
+            ),
+            Refusal.REPLACEMENT_UNDERPRICED: "ReplacementNotAllowed",
+            Refusal.UNDERPRICED: "FeeTooLow",
+            Refusal.POOL_FULL: "FeeTooLowToCompete",
+            Refusal.INSUFFICIENT_FUNDS: (
+                "InsufficientFunds, Account balance: {have}, cumulative cost: {want}"
+            ),
+        },
+    ),
+    "anvil": ClientWords(
+        version="anvil/v1.7.1",
+        code=_REJECTED,
+        refusals={
+            Refusal.ALREADY_KNOWN: "transaction already imported",
+            Refusal.NONCE_TOO_LOW: "nonce too low",
+            Refusal.REPLACEMENT_UNDERPRICED: "replacement transaction underpriced",
+            Refusal.UNDERPRICED: "max fee per gas less than block base fee",
+            Refusal.POOL_FULL: "transaction pool is full",
+            Refusal.INSUFFICIENT_FUNDS: "Insufficient funds for gas * price + value",
+        },
+    ),
+}
+
+
+def refused(words: ClientWords, refusal: Refusal, **values: int) -> RpcError:
+    """What the client answers. `values`: of nonce, next, fee, have, want and short."""
+    return RpcError(words.code, words.refusals[refusal].format(**values))
