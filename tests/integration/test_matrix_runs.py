@@ -21,7 +21,7 @@ def test_a_matrix_names_what_breaks_and_goes_on_where_it_stopped(tmp_path: Path)
     run = cells["processor-a", "lost-answer"].run
     assert (tmp_path / "made" / run / "report.html").is_file()
 
-    second = invoked(tmp_path, *words, "--link", "processor-a", "--link", "issuer")
+    second = invoked(tmp_path, *words, "--link", "processor-a", "--links", "issuers")
     assert second.exit_code == 1, second.stderr
     assert "4/4" in second.stderr
     assert "processor-a" not in second.stderr  # those cells were not run again

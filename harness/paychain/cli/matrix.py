@@ -30,6 +30,14 @@ def matrix(
     link: Annotated[
         list[str] | None, typer.Option(help="link to test; repeatable; default: all")
     ] = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--links",
+            metavar="ROLE",
+            help="role whose links to test, such as processors or services; repeatable",
+        ),
+    ] = None,
     map_: Map = None,
     real: Annotated[
         bool, typer.Option("--real", help="run on real processes, one cell at a time")
@@ -49,6 +57,9 @@ def matrix(
     """Inject every standard fault into every link, and report what held.
 
     Example: paychain matrix card-ecommerce --fault down --fault lost-answer
+
+    What a checkout is without each of its third parties:
+    paychain matrix checkout-page --links services --fault down
     """
     from paychain.model.loading import load_chain
     from paychain.model.renaming import read_names
@@ -58,8 +69,9 @@ def matrix(
     from paychain.runs.matrix import MatrixSpec, run_matrix, standard_faults
 
     loaded = load_chain(chain)
-    links = link or list(loaded.model.links)
-    _refuse_unknown_links(chain, loaded.model, links)
+    _refuse_unknown_links(chain, loaded.model, link or ())
+    of_roles = [name for each in role or () for name in links_of_role(chain, loaded.model, each)]
+    links = list(dict.fromkeys([*(link or ()), *of_roles])) or list(loaded.model.links)
     faults = standard_faults(fault or ())
     if not faults:
         raise UserError(
@@ -93,6 +105,7 @@ def matrix(
             is_real=real,
             faults=fault or (),
             links=link or (),
+            roles=role or (),
             names=map_ or (),
         ),
     )
@@ -116,6 +129,18 @@ def _refuse_unknown_links(chain_name: str, chain: Chain, links: Sequence[str]) -
             raise UserError(f"no link '{name}' in {chain_name}", hint=meant(name, chain.links))
 
 
+def links_of_role(chain_name: str, chain: Chain, role: str) -> list[str]:
+    """The links of a role, which may be in the plural. Raises UserError when there are none."""
+    from paychain.payments.errors import UserError, meant
+
+    roles = list(dict.fromkeys(link.role for link in chain.links.values()))
+    found = [name for name, link in chain.links.items() if role in (link.role, f"{link.role}s")]
+    if not found:
+        what = f"no link of {chain_name} has the role '{role}'"
+        raise UserError(what, hint=meant(role, roles))
+    return found
+
+
 def _command(
     chain: str,
     *,
@@ -123,6 +148,7 @@ def _command(
     is_real: bool,
     faults: Sequence[str],
     links: Sequence[str],
+    roles: Sequence[str],
     names: Sequence[str],
 ) -> str:
     """The command that makes this matrix again."""
@@ -133,6 +159,8 @@ def _command(
         words += ["--fault", name]
     for name in links:
         words += ["--link", name]
+    for name in roles:
+        words += ["--links", name]
     for name in names:
         words += ["--map", name]
     return shlex.join(words)
