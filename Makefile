@@ -1,12 +1,13 @@
 # make demo: run the main job.  make test: lint, types, tests.  make slow: the slow tests, laws in full.
 # make demo-own: the double charge of a small shop, found; the sound shop passes.
-# Each sets itself up in .venv.
+# make lowest: the lowest versions of all dependencies, in .venv-lowest.
+# Each sets itself up in .venv; CONSTRAINTS=constraints.txt takes exactly the versions tested last.
 PYTHON ?= python3
 BIN    := .venv/bin
 
 OWN    := examples/shop-python
 
-.PHONY: demo demo-own test slow lint bench fidelity clean
+.PHONY: demo demo-own test slow lint bench fidelity lowest clean
 
 demo: .venv/ready
 	$(BIN)/paychain run card-ecommerce cloudflare-2025-11-18 --exit-zero
@@ -37,8 +38,11 @@ fidelity: .venv/ready
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "paychain needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "setting up .venv (once)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,fast]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS:%=--constraint %) --editable '.[dev,fast]'
 	@touch $@
 
+lowest:
+	PYTHON=$(PYTHON) .ci/lowest
+
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lowest build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from paychain.cli.options import Ctrf, Prometheus, RunOrHistory
+from paychain.cli.options import Ctrf, Format, Json, Prometheus, ReportFormat, RunOrHistory, chosen
 from paychain.cli.say import say
+from paychain.payments.errors import UserError
 
 
 def report(
@@ -27,27 +28,31 @@ def report(
     ] = None,
     ctrf: Ctrf = False,
     prom: Prometheus = None,
+    format: Format = ReportFormat.TEXT,
+    json: Json = False,
 ) -> None:
     """Render a run's report, JUnit file and summary again from its result.json.
 
     Example: paychain report reports/20261123T200000Z-card-ecommerce-steady
     """
+    format = chosen(format, json)
     if history:
+        if format is not ReportFormat.TEXT:
+            raise UserError("--history is printed as text", hint="omit --format and --json")
         _history(run, stale_after, prom)
         return
-    from rich.console import Console
-
+    from paychain.cli.run import print_run
     from paychain.model.loading import load_assurance
     from paychain.report.outputs import publish_for_tools, publish_pdf, render_again
-    from paychain.report.text.terminal import show
 
     # The file is checked before anything is rendered: a mistake in it leaves the run as it is.
     declared = load_assurance(assurance).model if assurance is not None else None
     result = render_again(run)
     publish_for_tools(result, run, ctrf=ctrf, prometheus=prom)
-    show(result, Console())
+    print_run(result, run, None, format=format, is_quiet=False)
     if pdf or declared is not None:
-        say(f"compliance document: {publish_pdf(run, result, declared)}")
+        document = publish_pdf(run, result, declared)
+        say(f"compliance document: {document}", is_error=format is not ReportFormat.TEXT)
 
 
 def _history(folder: Path, stale_days: int, prom: Path | None) -> None:

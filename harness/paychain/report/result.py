@@ -219,5 +219,6 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema of result.json; `result.schema.json` beside this module is a copy of it."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:paychain:schema:result",
         **msgspec.json.schema(Result),
     }
