@@ -42,6 +42,15 @@ def up(
             "card of one meets what it says",
         ),
     ] = None,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=65_000,
+            help="fixed ports from here on: the fault engine's API, then each hop in the order of "
+            "the chain; 0: free ones",
+        ),
+    ] = 0,
     json: Annotated[
         bool, typer.Option("--json", help="print the addresses as one line of JSON")
     ] = False,
@@ -91,7 +100,13 @@ def up(
         by_hand = [name for name, service in own.items() if env or not service.is_started]
         # Its user switches faults with any client of Toxiproxy, none of which can send a token.
         running = RealChain(
-            loaded, Path(folder), seed=seed, toxiproxy=toxiproxy, by_hand=by_hand, is_open=True
+            loaded,
+            Path(folder),
+            seed=seed,
+            toxiproxy=toxiproxy,
+            by_hand=by_hand,
+            is_open=True,
+            first_port=port,
         )
         try:
             running.start()

@@ -61,6 +61,7 @@ def render(result: Result) -> str:
     environment.filters.update({words.__name__: words for words in _FILTERS})
     environment.filters["money"] = partial(written, currency=result.chain.currency)
     drawings, points = timeline(result)
+    timelines = _timelines(result)
     wide, rows = seconds_rows(result)
     return environment.from_string(asset("report.html.j2")).render(
         r=result,
@@ -78,7 +79,8 @@ def render(result: Result) -> str:
         tolerance_results=wording.TOLERANCE_RESULTS,
         panels=[_ours(drawing) for drawing in drawings],
         map=_ours(chain_map(result)),
-        timelines=_timelines(result),
+        timelines=timelines,
+        with_timeline={payment.payment for payment, _ in timelines},
         broken=[rule for rule in result.money.rules if rule.findings],
         held=[rule for rule in result.money.rules if rule.passed],
         unjudged=[rule for rule in result.money.rules if rule.passed is None],
