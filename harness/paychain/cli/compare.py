@@ -9,6 +9,7 @@ import typer
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import Format, Json, ReportFormat, chosen
+from paychain.cli.reading import reading
 from paychain.cli.say import say
 
 
@@ -42,7 +43,8 @@ def compare(
     format = chosen(format, json)
     if len(runs) < 2:
         raise UserError("one run cannot be compared", hint="name a baseline, then the run to judge")
-    comparison = compare_runs(runs[:-1], runs[-1], across_chains=across_chains)
+    with reading(*runs):
+        comparison = compare_runs(runs[:-1], runs[-1], across_chains=across_chains)
     if format is ReportFormat.JSON:
         print(msgspec.json.format(msgspec.json.encode(comparison)).decode())
     elif format is ReportFormat.GITHUB:

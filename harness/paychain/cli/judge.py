@@ -8,6 +8,7 @@ import typer
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import Format, Json, ReportFormat, RunFolder, chosen
+from paychain.cli.reading import reading
 
 
 def judge(
@@ -27,7 +28,8 @@ def judge(
     from paychain.runs.judge import judge_run
 
     format = chosen(format, json)
-    finished = judge_run(run)
+    with reading(run):
+        finished = judge_run(run)
     print_run(finished.result, finished.folder, None, format=format, is_quiet=quiet)
     code = ExitCode.of_verdict(finished.result.verdict)
     raise typer.Exit(ExitCode.PASS if code is ExitCode.FAIL and exit_zero else code)

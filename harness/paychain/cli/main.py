@@ -103,6 +103,8 @@ def main() -> None:
         app()
     except UserError as error:
         print(error, file=sys.stderr)
+        if os.environ.get(TRACEBACK_VARIABLE):
+            traceback.print_exc()
         sys.exit(ExitCode.USAGE)
     except (KeyboardInterrupt, SystemExit) as end:
         # Typer makes an exit code of an interruption that the command did not handle.

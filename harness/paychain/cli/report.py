@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from paychain.cli.options import Ctrf, Format, Json, Prometheus, ReportFormat, RunOrHistory, chosen
+from paychain.cli.reading import reading
 from paychain.cli.say import say
 from paychain.payments.errors import UserError
 
@@ -47,11 +48,13 @@ def report(
 
     # The file is checked before anything is rendered: a mistake in it leaves the run as it is.
     declared = load_assurance(assurance).model if assurance is not None else None
-    result = render_again(run)
-    publish_for_tools(result, run, ctrf=ctrf, prometheus=prom)
-    print_run(result, run, None, format=format, is_quiet=False)
+    with reading(run):
+        result = render_again(run)
+        publish_for_tools(result, run, ctrf=ctrf, prometheus=prom)
+        print_run(result, run, None, format=format, is_quiet=False)
     if pdf or declared is not None:
-        document = publish_pdf(run, result, declared)
+        with reading(run):
+            document = publish_pdf(run, result, declared)
         say(f"compliance document: {document}", is_error=format is not ReportFormat.TEXT)
 
 
@@ -62,7 +65,8 @@ def _history(folder: Path, stale_days: int, prom: Path | None) -> None:
     from paychain.report.html.history import history, history_lines, render_history
     from paychain.report.html.page import stylesheet
 
-    lines = history(folder, datetime.now(UTC), stale_days)
+    with reading(folder):
+        lines = history(folder, datetime.now(UTC), stale_days)
     (folder / "history.html").write_text(render_history(lines), "utf-8")
     (folder / "report.css").write_text(stylesheet(), "utf-8")
     if prom is not None:

@@ -26,6 +26,7 @@ from paychain.cli.options import (
     Toxiproxy,
     chosen,
 )
+from paychain.cli.reading import reading
 from paychain.payments.errors import UserError, sentence_of
 from paychain.processes.interrupted import keeping
 
@@ -199,7 +200,8 @@ def _compare(finished: Finished, baseline: Path) -> Comparison | None:
 
     if finished.result.verdict == "inconclusive":
         return None
-    comparison = compare_runs([baseline], finished.folder, across_chains=True)
+    with reading(baseline):
+        comparison = compare_runs([baseline], finished.folder, across_chains=True)
     publish(msgspec.structs.replace(finished.result, comparison=comparison), finished.folder)
     return comparison
 

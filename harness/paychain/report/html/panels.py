@@ -127,7 +127,7 @@ def _latencies(result: Result, name: str) -> list[float | None]:
         return [getattr(second, name) for second in result.seconds]
     values: list[float | None] = [None] * len(result.seconds)
     for part in result.latencies:
-        for at_s in range(part.from_s, min(part.to_s, len(values))):
+        for at_s in range(max(0, part.from_s), min(part.to_s, len(values))):
             values[at_s] = getattr(part, name)
     return values
 
