@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -107,7 +108,7 @@ def _examples(result: Result) -> dict[str, tuple[str, str]]:
     """Payments to show, each with why it is shown and what was found."""
     examples: dict[str, tuple[str, str]] = {}
     for rule in result.money.rules:
-        for finding in _one_of_each(rule.payments):
+        for finding in islice(_one_of_each(rule.payments), MAX_PER_RULE):
             examples.setdefault(finding.payment, (_broke(rule), finding.text))
     for group in result.breaks:
         for payment in group.examples[:MAX_PER_BREAK]:
