@@ -29,7 +29,8 @@ from pathlib import Path
 from bench._beside import Compared, Pair, compared
 from bench._fidelity_document import document
 from paychain.faults.target import EVERY_LINK
-from paychain.model.loading import available, load_chain, load_experiment
+from paychain.model.files import available
+from paychain.model.loading import load_chain, load_experiment
 from paychain.payments.errors import UserError
 from paychain.report.result import FILE_NAME, Result, read
 from paychain.runs.matrix import is_standard_fault, standard_faults

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from paychain.model.loading import available, load_chain
+from paychain.model.files import available
+from paychain.model.loading import load_chain
 from paychain.report.result import Result
 from paychain.runs.matrix import standard_faults
 from tests.integration.test_shipped_pairs import in_virtual_time

@@ -8,7 +8,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from paychain.model.loading import FileMistakes, available, load_chain, load_experiment
+from paychain.model.files import available
+from paychain.model.loading import FileMistakes, load_chain, load_experiment
 from tests.support.laws import examples
 
 PLACED = re.compile(r".+:\d+:\d+: .+")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from paychain.cli import names
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import Map
 from paychain.cli.say import say
@@ -32,7 +33,11 @@ class Format(StrEnum):
 def check(
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE", help="chains and experiments, by name or path"),
+        typer.Argument(
+            metavar="FILE",
+            help="chains and experiments, by name or path",
+            autocompletion=names.files,
+        ),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="exit with 1 when a finding is not accepted")
@@ -214,7 +219,7 @@ def _is_experiment(name: str) -> bool:
     from pathlib import Path
 
     from paychain.declaration.text import read_text
-    from paychain.model.loading import available
+    from paychain.model.files import available
 
     path = Path(name)
     if path.is_file():

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from paychain.cli.exit_codes import ExitCode
+from paychain.cli.options import Format, Json, ReportFormat, chosen
+from paychain.cli.reading import reading
 from paychain.cli.say import say
 
 
@@ -22,7 +24,8 @@ def compare(
     across_chains: Annotated[
         bool, typer.Option("--across-chains", help="allow different chain files")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="print every measure as JSON")] = False,
+    format: Format = ReportFormat.TEXT,
+    json: Json = False,
 ) -> None:
     """Compare a run with one or more baselines of its experiment; exit 4 if anything became worse.
 
@@ -33,14 +36,19 @@ def compare(
     import msgspec
 
     from paychain.payments.errors import UserError
+    from paychain.report.ci.github import regressions
     from paychain.report.text.comparison import comparison_lines
     from paychain.runs.comparison import compare_runs
 
+    format = chosen(format, json)
     if len(runs) < 2:
         raise UserError("one run cannot be compared", hint="name a baseline, then the run to judge")
-    comparison = compare_runs(runs[:-1], runs[-1], across_chains=across_chains)
-    if json:
+    with reading(*runs):
+        comparison = compare_runs(runs[:-1], runs[-1], across_chains=across_chains)
+    if format is ReportFormat.JSON:
         print(msgspec.json.format(msgspec.json.encode(comparison)).decode())
+    elif format is ReportFormat.GITHUB:
+        print("\n".join(regressions(comparison)))
     else:
         say(*comparison_lines(comparison))
     if comparison.regressions:

@@ -25,19 +25,19 @@ def show(
     """
     if context.invoked_subcommand is not None:
         return
-    import tempfile
     import time
 
     from paychain.engine.choice import choose
     from paychain.engine.engine import start
     from paychain.processes.children import Children
+    from paychain.processes.scratch import scratch_folder
 
     choice = choose(toxiproxy)
     print(f"engine    {choice.kind}")
     print(f"because   {choice.why}")
     print(f"where     {choice.shown_url or choice.program or 'a new process for each run'}")
-    with tempfile.TemporaryDirectory(prefix="paychain-") as folder:
-        children = Children(Path(folder))
+    with scratch_folder() as folder:
+        children = Children(folder)
         began = time.monotonic()
         try:
             engine = start(toxiproxy, children, seed=1)

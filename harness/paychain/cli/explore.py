@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from paychain.cli import names
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import ChainName, PartOption
 from paychain.cli.say import say
@@ -29,7 +30,9 @@ def explore(
     ] = "20s",
     rule: Annotated[
         list[str] | None,
-        typer.Option(help="money rule id, or run_ends; repeatable; default: all"),
+        typer.Option(
+            help="money rule id, or run_ends; repeatable; default: all", autocompletion=names.rules
+        ),
     ] = None,
     success: Annotated[
         str | None, typer.Option(help='also require a technical success, e.g. ">= 90%"')
@@ -39,7 +42,10 @@ def explore(
         typer.Option(help="also require that no payment fails this long after the last heal"),
     ] = None,
     kind: Annotated[
-        list[str] | None, typer.Option(help="fault kind to inject; repeatable; default: all")
+        list[str] | None,
+        typer.Option(
+            help="fault kind to inject; repeatable; default: all", autocompletion=names.kinds
+        ),
     ] = None,
     payments: Annotated[int, typer.Option(min=1, max=1_000, help="payments per schedule")] = 20,
     interleavings: Annotated[

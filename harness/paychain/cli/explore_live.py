@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from paychain.explore.live.steps import step_choices
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.review import review
+from paychain.processes.scratch import scratch_folder
 from paychain.report.text.payment_timeline import timeline_of
 from paychain.runs.remedies import rule_with_remedies
 from paychain.runs.spec import run_command
@@ -44,11 +44,11 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
     declared = loaded.model
     known = recall(declared, step_choices(declared), out)
     show = LiveProgress()
-    with tempfile.TemporaryDirectory(prefix="paychain-") as scratch, _terminated_as_interrupted():
+    with scratch_folder() as scratch, _terminated_as_interrupted():
         search = LiveSearch(
             declared,
             spec,
-            _opener(loaded, spec, Path(scratch)),
+            _opener(loaded, spec, scratch),
             known=known,
             on_progress=show,
         )

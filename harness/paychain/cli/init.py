@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from paychain.cli.say import say
+from paychain.cli.wheel import origin, wheel_name, wheel_of_this_copy
 from paychain.payments.errors import UserError, meant
 
 
@@ -38,6 +39,7 @@ class _Starter:
     next_steps: tuple[str, ...]
 
 
+_FOLDER = ".paychain"  # what a repository keeps of ours: schemas for editors, a wheel for CI
 _WORKFLOW = {Ci.GITHUB: ".github/workflows/paychain.yml", Ci.GITLAB: ".gitlab-ci.yml"}
 _MOCKS = _Starter(
     files={
@@ -94,11 +96,20 @@ def init(
     starter = _MOCKS
     if service is not None:
         starter, values = _OWN, _values(service, dialect)
-    files = dict(starter.files)
+    files = {**starter.files, ".gitignore": "gitignore"}
+    wheel = None
     if ci in starter.workflows:
         files[_WORKFLOW[ci]] = starter.workflows[ci]
+        # Never a bare name: whoever owns it on an index would run their code in the user's CI.
+        found = origin()
+        wheel = f"{_FOLDER}/{wheel_name()}" if found is None else None
+        values["@INSTALL@"] = f"./{wheel}" if found is None else shlex.quote(found)
     for target, source in files.items():
-        _write(folder / target, source, values)
+        _write(folder / target, _starter(source, values))
+    for kind in ("chain", "experiment"):
+        _write(folder / _FOLDER / f"{kind}.schema.json", _schema(kind))
+    if wheel is not None:
+        _write(folder / wheel, wheel_of_this_copy())
     steps = [f"cd {folder}"] if folder != Path() else []
     steps += [
         step.format(chain=starter.chain, experiment=starter.experiment)
@@ -123,16 +134,26 @@ def _values(service: str, dialect: str) -> dict[str, str]:
     return {"@COMMAND@": json.dumps(words, ensure_ascii=False), "@DIALECT@": dialect}
 
 
-def _write(path: Path, source: str, values: dict[str, str]) -> None:
-    if path.exists():
-        say(f"kept     {path}")
-        return
+def _schema(kind: str) -> str:
+    from paychain.model.schemas import schema_of
+
+    return json.dumps(schema_of(kind), indent=1, ensure_ascii=False) + "\n"
+
+
+def _starter(source: str, values: dict[str, str]) -> str:
     text = resources.files(__package__).joinpath(f"starter/{source}").read_text("utf-8")
     for place, value in values.items():
         text = text.replace(place, value)
+    return text
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    if path.exists():
+        say(f"kept     {path}")
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         what = f"cannot write {path}: {error.strerror}"
         raise UserError(what, hint="name another folder") from None

@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from paychain.cli.exit_codes import ExitCode
-from paychain.cli.options import RunFolder
+from paychain.cli.options import Format, Json, ReportFormat, RunFolder, chosen
+from paychain.cli.reading import reading
 
 
 def judge(
     run: RunFolder,
-    json: Annotated[bool, typer.Option("--json", help="print result.json")] = False,
+    format: Format = ReportFormat.TEXT,
+    json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print only the verdict")] = False,
     exit_zero: Annotated[
         bool, typer.Option("--exit-zero", help="exit 0 even if a tolerance or money rule failed")
@@ -25,7 +27,9 @@ def judge(
     from paychain.cli.run import print_run
     from paychain.runs.judge import judge_run
 
-    finished = judge_run(run)
-    print_run(finished, None, as_json=json, is_quiet=quiet)
+    format = chosen(format, json)
+    with reading(run):
+        finished = judge_run(run)
+    print_run(finished.result, finished.folder, None, format=format, is_quiet=quiet)
     code = ExitCode.of_verdict(finished.result.verdict)
     raise typer.Exit(ExitCode.PASS if code is ExitCode.FAIL and exit_zero else code)

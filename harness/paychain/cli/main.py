@@ -6,6 +6,8 @@ import os
 import sqlite3
 import sys
 import traceback
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -19,6 +21,7 @@ from paychain.cli import (
     init,
     judge,
     keygen,
+    listing,
     load,
     matrix,
     merge,
@@ -32,6 +35,7 @@ from paychain.cli import (
     worker,
 )
 from paychain.cli.exit_codes import SUMMARY, ExitCode
+from paychain.cli.settings import defaults
 from paychain.cli.streams import protect
 from paychain.payments.errors import HarnessError, UserError, sentence_of
 from paychain.processes.interrupted import interruption_in
@@ -42,10 +46,12 @@ app = typer.Typer(
     epilog=SUMMARY,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run", help=run.run.__doc__)(run.run)
 app.command("judge", help=judge.judge.__doc__)(judge.judge)
 app.command("check", help=check.check.__doc__)(check.check)
+app.command("list", help=listing.list_.__doc__)(listing.list_)
 app.command("load", help=load.load.__doc__)(load.load)
 app.command("up", help=up.up.__doc__)(up.up)
 app.command("report", help=report.report.__doc__)(report.report)
@@ -65,6 +71,32 @@ app.add_typer(show.app, name="show")
 app.add_typer(engine.app, name="engine")
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        print(f"paychain {version('paychain')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            "-V",
+            is_eager=True,
+            callback=_print_version,
+            help="print the version and exit",
+        ),
+    ] = False,
+) -> None:
+    """What holds for every command: the defaults of a project and of the environment."""
+    context.default_map = defaults(context, Path(), os.environ)
+
+
 TRACEBACK_VARIABLE = "PAYCHAIN_TRACEBACK"  # set to show where an unexpected error came from
 
 
@@ -75,6 +107,8 @@ def main() -> None:
         app()
     except UserError as error:
         print(error, file=sys.stderr)
+        if os.environ.get(TRACEBACK_VARIABLE):
+            traceback.print_exc()
         sys.exit(ExitCode.USAGE)
     except (KeyboardInterrupt, SystemExit) as end:
         # Typer makes an exit code of an interruption that the command did not handle.

@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paychain.cli.exit_codes import ExitCode
-from paychain.cli.options import ChainName, Map, PartOption, Seed
+from paychain.cli.options import (
+    ChainName,
+    Format,
+    Json,
+    Map,
+    PartOption,
+    ReportFormat,
+    Seed,
+    chosen,
+)
 from paychain.cli.say import say
 from paychain.processes.interrupted import keeping
 
 if TYPE_CHECKING:
     from paychain.model.chain import Chain
-    from paychain.report.html.matrix import Cell
+    from paychain.report.html.matrix import Cell, Matrix
 
 
 def matrix(
@@ -50,6 +59,8 @@ def matrix(
     jobs: Annotated[int, typer.Option(min=0, help="cells at once; 0: one per core")] = 0,
     part: PartOption = "1/1",
     quiet: Annotated[bool, typer.Option("--quiet", help="print only the counts")] = False,
+    format: Format = ReportFormat.TEXT,
+    json: Json = False,
     exit_zero: Annotated[
         bool, typer.Option("--exit-zero", help="exit 0 even if a cell broke")
     ] = False,
@@ -65,9 +76,10 @@ def matrix(
     from paychain.model.renaming import read_names
     from paychain.payments.errors import UserError
     from paychain.processes.part import WHOLE, Part
-    from paychain.report.html.matrix import MARKS, terminal_lines
+    from paychain.report.html.matrix import MARKS
     from paychain.runs.matrix import MatrixSpec, run_matrix, standard_faults
 
+    format = chosen(format, json)
     loaded = load_chain(chain)
     _refuse_unknown_links(chain, loaded.model, link or ())
     of_roles = [name for each in role or () for name in links_of_role(chain, loaded.model, each)]
@@ -111,14 +123,26 @@ def matrix(
     )
     with keeping(f"the runs so far are in {folder}; continue with --resume {folder}"):
         finished = run_matrix(spec, on_cell)
-    lines = terminal_lines(finished)
-    if quiet:
-        lines = [line for line in lines if " held " in line][:1]
-    say(*lines)
-    say(f"report: {folder / 'matrix.html'}")
+    _print(finished, folder, format, is_quiet=quiet)
     if finished.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     raise typer.Exit(ExitCode.PASS if exit_zero or finished.is_sound else ExitCode.FAIL)
+
+
+def _print(matrix: Matrix, folder: Path, format: ReportFormat, *, is_quiet: bool) -> None:
+    from paychain.report.html.matrix import FILE_NAME, broken_cells, terminal_lines
+
+    match format:
+        case ReportFormat.JSON:
+            print((folder / FILE_NAME).read_text("utf-8"), end="")
+        case ReportFormat.GITHUB:
+            print("\n".join(broken_cells(matrix)))
+        case ReportFormat.TEXT:
+            lines = terminal_lines(matrix)
+            if is_quiet:
+                lines = [line for line in lines if " held " in line][:1]
+            say(*lines)
+            say(f"report: {folder / 'matrix.html'}")
 
 
 def _refuse_unknown_links(chain_name: str, chain: Chain, links: Sequence[str]) -> None:

@@ -2,14 +2,57 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-ChainName = Annotated[str, typer.Argument(metavar="CHAIN", help="chain, by name or path")]
+from paychain.cli import names
+from paychain.payments.errors import UserError
+
+
+class ListFormat(StrEnum):
+    """How a command prints what only people and programs read."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class ReportFormat(StrEnum):
+    """How a command prints what a run showed; `github`: workflow commands that annotate lines."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+Format = Annotated[
+    ReportFormat, typer.Option("--format", help="how to print it; github: as annotations")
+]
+Json = Annotated[bool, typer.Option("--json", help="short for --format json")]
+
+
+def chosen(format: ReportFormat, json: bool) -> ReportFormat:
+    """The format, of which `--json` is a short form. Raises UserError for two of them."""
+    if not json:
+        return format
+    if format is ReportFormat.GITHUB:
+        raise UserError("--json and --format github exclude each other", hint="omit one of them")
+    return ReportFormat.JSON
+
+
+ChainName = Annotated[
+    str,
+    typer.Argument(metavar="CHAIN", help="chain, by name or path", autocompletion=names.chains),
+]
 ExperimentName = Annotated[
-    str, typer.Argument(metavar="EXPERIMENT", help="experiment, by name or path")
+    str,
+    typer.Argument(
+        metavar="EXPERIMENT",
+        help="experiment, by name or path",
+        autocompletion=names.experiments,
+    ),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run directory")]
 RunOrHistory = Annotated[

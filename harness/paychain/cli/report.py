@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from paychain.cli.options import Ctrf, Prometheus, RunOrHistory
+from paychain.cli.options import Ctrf, Format, Json, Prometheus, ReportFormat, RunOrHistory, chosen
+from paychain.cli.reading import reading
 from paychain.cli.say import say
+from paychain.payments.errors import UserError
 
 
 def report(
@@ -27,27 +29,33 @@ def report(
     ] = None,
     ctrf: Ctrf = False,
     prom: Prometheus = None,
+    format: Format = ReportFormat.TEXT,
+    json: Json = False,
 ) -> None:
     """Render a run's report, JUnit file and summary again from its result.json.
 
     Example: paychain report reports/20261123T200000Z-card-ecommerce-steady
     """
+    format = chosen(format, json)
     if history:
+        if format is not ReportFormat.TEXT:
+            raise UserError("--history is printed as text", hint="omit --format and --json")
         _history(run, stale_after, prom)
         return
-    from rich.console import Console
-
+    from paychain.cli.run import print_run
     from paychain.model.loading import load_assurance
     from paychain.report.outputs import publish_for_tools, publish_pdf, render_again
-    from paychain.report.text.terminal import show
 
     # The file is checked before anything is rendered: a mistake in it leaves the run as it is.
     declared = load_assurance(assurance).model if assurance is not None else None
-    result = render_again(run)
-    publish_for_tools(result, run, ctrf=ctrf, prometheus=prom)
-    show(result, Console())
+    with reading(run):
+        result = render_again(run)
+        publish_for_tools(result, run, ctrf=ctrf, prometheus=prom)
+        print_run(result, run, None, format=format, is_quiet=False)
     if pdf or declared is not None:
-        say(f"compliance document: {publish_pdf(run, result, declared)}")
+        with reading(run):
+            document = publish_pdf(run, result, declared)
+        say(f"compliance document: {document}", is_error=format is not ReportFormat.TEXT)
 
 
 def _history(folder: Path, stale_days: int, prom: Path | None) -> None:
@@ -57,7 +65,8 @@ def _history(folder: Path, stale_days: int, prom: Path | None) -> None:
     from paychain.report.html.history import history, history_lines, render_history
     from paychain.report.html.page import stylesheet
 
-    lines = history(folder, datetime.now(UTC), stale_days)
+    with reading(folder):
+        lines = history(folder, datetime.now(UTC), stale_days)
     (folder / "history.html").write_text(render_history(lines), "utf-8")
     (folder / "report.css").write_text(stylesheet(), "utf-8")
     if prom is not None:

@@ -16,12 +16,17 @@ from paychain.cli.options import (
     ChainName,
     Ctrf,
     ExperimentName,
+    Format,
+    Json,
     Map,
     Out,
     Prometheus,
+    ReportFormat,
     Seed,
     Toxiproxy,
+    chosen,
 )
+from paychain.cli.reading import reading
 from paychain.payments.errors import UserError, sentence_of
 from paychain.processes.interrupted import keeping
 
@@ -66,7 +71,8 @@ def run(
     baseline: Annotated[
         Path | None, typer.Option(help="run to compare with; exit 4 if anything became worse")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="print result.json")] = False,
+    format: Format = ReportFormat.TEXT,
+    json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print only the verdict")] = False,
     exit_zero: Annotated[
         bool, typer.Option("--exit-zero", help="exit 0 even if a tolerance or money rule failed")
@@ -94,6 +100,7 @@ def run(
     from paychain.runs.spec import RunSpec, run_command
 
     # Before the run: everything that can be wrong with its options and files.
+    format = chosen(format, json)
     _refuse_conflicts(
         virtual=virtual,
         repeats=check_determinism or bool(interleaving),
@@ -133,7 +140,9 @@ def run(
         check_determinism=check_determinism,
     )
 
-    finished = runs.run(spec, chain_of(spec), choose(quiet=quiet or json))
+    finished = runs.run(
+        spec, chain_of(spec), choose(quiet=quiet or format is not ReportFormat.TEXT)
+    )
 
     # After it: whatever the verdict, every output that was asked for is written.
     extras = _Extras()
@@ -146,8 +155,8 @@ def run(
         )
         if signing_key is not None:
             extras.get(lambda: sign_run(finished.folder, signing_key))
-        print_run(finished, comparison, as_json=json, is_quiet=quiet)
-        _report_to_ci(finished.result)
+        print_run(finished.result, finished.folder, comparison, format=format, is_quiet=quiet)
+        _report_to_ci(finished.result, format)
     for problem in extras.problems:
         print(problem, file=sys.stderr)
     raise typer.Exit(_exit_code(finished, comparison, extras, exit_zero=exit_zero))
@@ -191,36 +200,47 @@ def _compare(finished: Finished, baseline: Path) -> Comparison | None:
 
     if finished.result.verdict == "inconclusive":
         return None
-    comparison = compare_runs([baseline], finished.folder, across_chains=True)
+    with reading(baseline):
+        comparison = compare_runs([baseline], finished.folder, across_chains=True)
     publish(msgspec.structs.replace(finished.result, comparison=comparison), finished.folder)
     return comparison
 
 
 def print_run(
-    finished: Finished, comparison: Comparison | None, *, as_json: bool, is_quiet: bool
+    result: Result,
+    folder: Path,
+    comparison: Comparison | None,
+    *,
+    format: ReportFormat,
+    is_quiet: bool,
 ) -> None:
     """Print what came of a run."""
     from rich.console import Console
 
+    from paychain.report.ci.github import regressions, workflow_commands
     from paychain.report.result import FILE_NAME
     from paychain.report.text.comparison import comparison_lines
     from paychain.report.text.terminal import show
 
-    if as_json:
-        print((finished.folder / FILE_NAME).read_text("utf-8"), end="")
+    if format is ReportFormat.JSON:
+        print((folder / FILE_NAME).read_text("utf-8"), end="")
         return
-    show(finished.result, Console(), is_quiet=is_quiet)
+    if format is ReportFormat.GITHUB:
+        lines = workflow_commands(result)
+        print("\n".join(lines + (regressions(comparison) if comparison is not None else [])))
+        return
+    show(result, Console(), is_quiet=is_quiet)
     if comparison is not None:
         print("\n".join(comparison_lines(comparison)))
-    print(f"report: {finished.folder / 'report.html'}")
+    print(f"report: {folder / 'report.html'}")
 
 
-def _report_to_ci(result: Result) -> None:
+def _report_to_ci(result: Result, format: ReportFormat) -> None:
     """Print GitHub's workflow commands; it reads them on stderr too, and stdout may be JSON."""
     from paychain.report.ci import github
 
     try:
-        for line in github.report(result, os.environ):
+        for line in github.report(result, os.environ, annotates=format is not ReportFormat.GITHUB):
             print(line, file=sys.stderr)
     except UserError as error:  # nobody asked for it: it takes nothing from the verdict
         print(error, file=sys.stderr)

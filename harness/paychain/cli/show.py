@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from paychain.cli.options import ChainName, RunFolder
+from paychain.cli.reading import reading
 from paychain.cli.say import say
 
 if TYPE_CHECKING:
@@ -70,23 +71,16 @@ def payment(
 
     Example: paychain show payment reports/20261123T200000Z-card-ecommerce-steady p0000042
     """
-    import sqlite3
-
     import msgspec
 
     from paychain.analysis.store.store import RunStore
     from paychain.payments.errors import UserError
     from paychain.report.text.payment_timeline import timeline_of
 
-    try:
+    with reading(run):
         store = RunStore.open(run / "run.db")
-        recorded = store.story(name)
+        timeline = timeline_of(store.story(name))
         one_in = store.kept_one_in
-    except sqlite3.Error as error:
-        raise UserError(
-            f"cannot read {run / 'run.db'}: {error}", hint="name a run directory"
-        ) from None
-    timeline = timeline_of(recorded)
     if timeline is None:
         hint = "ids look like p0000042"
         if one_in > 1:

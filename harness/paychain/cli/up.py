@@ -42,6 +42,15 @@ def up(
             "card of one meets what it says",
         ),
     ] = None,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=65_000,
+            help="fixed ports from here on: the fault engine's API, then each hop in the order of "
+            "the chain; 0: free ones",
+        ),
+    ] = 0,
     json: Annotated[
         bool, typer.Option("--json", help="print the addresses as one line of JSON")
     ] = False,
@@ -56,7 +65,6 @@ def up(
     """
     import os
     import signal
-    import tempfile
     import threading
 
     from paychain.engine.errors import EngineError
@@ -65,33 +73,40 @@ def up(
     from paychain.model.loading import load_chain
     from paychain.model.scripts import Followed
     from paychain.payments.errors import UserError
+    from paychain.processes.scratch import scratch_folder
     from paychain.processes.tokens import TOKEN_VARIABLE
 
     loaded = load_chain(chain)
     followed = _scripts_of(scripts, loaded.model)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     if only is not None:
         host, placed = place_of(loaded.model, only)
         token = os.environ.get(TOKEN_VARIABLE, "")
-        with tempfile.TemporaryDirectory(prefix="paychain-") as folder:
+        with scratch_folder() as folder:
             serve(
                 loaded,
                 placed,
                 token,
-                Path(folder),
+                folder,
                 stop.wait,
                 lambda line: print(f"{host}: {line}", flush=True),
             )
         return
-    with tempfile.TemporaryDirectory(prefix="paychain-") as folder:
+    with scratch_folder() as folder:
         own = loaded.model.own_services()
         # One with url: may be started later, with what is shown here.
         by_hand = [name for name, service in own.items() if env or not service.is_started]
         # Its user switches faults with any client of Toxiproxy, none of which can send a token.
         running = RealChain(
-            loaded, Path(folder), seed=seed, toxiproxy=toxiproxy, by_hand=by_hand, is_open=True
+            loaded,
+            folder,
+            seed=seed,
+            toxiproxy=toxiproxy,
+            by_hand=by_hand,
+            is_open=True,
+            first_port=port,
         )
         try:
             running.start()
@@ -100,7 +115,7 @@ def up(
             if env and not json:
                 _show_variables(running, loaded.model)
             else:
-                _show(running, loaded.model, Path(folder), as_json=json)
+                _show(running, loaded.model, folder, as_json=json)
             if not json:
                 for script in followed:
                     print(f"{'# ' if env else ''}script {_script_line(script)}", flush=True)

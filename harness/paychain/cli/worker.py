@@ -24,19 +24,18 @@ def worker(
     import signal
     import socket
     import subprocess
-    import tempfile
-    from pathlib import Path
 
     from paychain.load.distributed.spread import address_of, check_token
     from paychain.load.locust import processes
     from paychain.processes.children import child_environment
+    from paychain.processes.scratch import scratch_folder
     from paychain.processes.tokens import TOKEN_VARIABLE
 
     host, port = address_of(master)
     token = os.environ.get(TOKEN_VARIABLE, "")
     check_token(host, token)
-    with tempfile.TemporaryDirectory(prefix="paychain-worker-") as folder:
-        command = processes.worker(Path(folder), name or socket.gethostname(), host, port, token)
+    with scratch_folder() as folder:
+        command = processes.worker(folder, name or socket.gethostname(), host, port, token)
         with subprocess.Popen(  # noqa: S603  (our own command, no shell)
             command.words,
             env={**child_environment(), **command.environment},

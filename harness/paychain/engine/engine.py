@@ -62,13 +62,15 @@ def start(
     seed: int,
     observing: Observing | None = None,
     token: str = "",
+    port: int = 0,
 ) -> Engine:
     """The engine for `--toxiproxy SPEC`, ready for proxies.
 
     `observing`: hops may be observed, which only the embedded engine can do. `token`: what the API
     of an embedded engine that is started here asks of every request, so that no other account of
-    the machine switches faults; "" lets everybody in. A Toxiproxy server has no such check. Raises
-    UserError when the engine cannot be used.
+    the machine switches faults; "" lets everybody in. A Toxiproxy server has no such check.
+    `port`: of the API of an embedded engine; 0: any. Raises UserError when the engine cannot be
+    used.
     """
     choice = choose(spec)
     try:
@@ -76,14 +78,16 @@ def start(
             return _attached(choice)
         if choice.program:
             return _started(choice, children)
-        return _embedded(children, seed, observing, token)
+        return _embedded(children, seed, observing, token, port)
     except EngineError as error:
         raise UserError(f"the fault engine failed to start: {error}") from error
 
 
-def _embedded(children: Children, seed: int, observing: Observing | None, token: str) -> Engine:
+def _embedded(
+    children: Children, seed: int, observing: Observing | None, token: str, port: int
+) -> Engine:
     ready = children.folder / "engine.ready"
-    options = ["--port", "0", "--seed", str(seed), "--ready", str(ready)]
+    options = ["--port", str(port), "--seed", str(seed), "--ready", str(ready)]
     if observing is not None:
         options += ["--exchanges", str(observing.spool), "--epoch-ns", str(observing.epoch_ns)]
     if token:

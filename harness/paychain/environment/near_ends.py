@@ -27,6 +27,7 @@ class NearEnds:
     remotes: Mapping[str, Remote]
     own: OwnServices
     entry_host: str  # where customers reach the entries
+    first_port: int  # of the hops here, in the order of the chain; 0: any
     id_prefix: str  # of the payments that observed requests may name
 
     def open(self, links: Mapping[str, Address]) -> dict[str, Address]:
@@ -54,6 +55,8 @@ class NearEnds:
         if is_observed:
             observed = Observed(self.id_prefix, is_blind=not is_mock(self.chain, hop.callee))
         port = self.own.fixed_port(hop)
+        if not port and self.first_port:
+            port = self.first_port + [known.name for known in self.chain.hops()].index(hop.name)
         try:
             return self.proxies.create(
                 hop.name, upstream, self._host_for(hop.caller), port=port, observed=observed
@@ -61,9 +64,10 @@ class NearEnds:
         except EngineError as error:
             if not port:
                 raise
+            where = "with --port" if self.first_port else "under ports:"
             raise NotStarted(
                 f"port {port}, where {hop.caller} is to reach {hop.callee}, cannot be had",
-                hint=f"choose another one under ports: ({error})",
+                hint=f"choose another one {where} ({error})",
             ) from error
 
     def _host_for(self, caller: str) -> str:

@@ -70,7 +70,8 @@ class RealChain:
 
     `services`: the command of a services process. `toxiproxy`: another engine than the embedded
     one. `spread`: the load over several processes. `by_hand`: own services that somebody starts.
-    `is_open`: anybody on this machine may switch faults on the embedded engine.
+    `is_open`: anybody on this machine may switch faults on the embedded engine. `first_port`: of
+    the embedded engine's API, then of each hop here in the order of the chain; 0: any.
     `on_message` gets what is worth a line.
     """
 
@@ -89,6 +90,7 @@ class RealChain:
         settles_within_s: float | None = None,
         by_hand: Collection[str] = (),
         is_open: bool = False,
+        first_port: int = 0,
         on_message: Callable[[str], None] = _ignore,
     ) -> None:
         """`settles_within_s`: how long the drain may take; None: as the chain declares."""
@@ -112,6 +114,7 @@ class RealChain:
         self._toxiproxy = toxiproxy
         self._entry_host = spread.entry_host if spread is not None else LOOPBACK
         self._on_message = on_message
+        self._first_port = first_port
         self._engine_token = "" if is_open else new_token()
         self._load = (
             LoadWorkers(self.children, folder, self.spools.new, spread, on_message)
@@ -148,7 +151,12 @@ class RealChain:
                 self.spools.new("exchanges", "the fault engine"), self.epoch_ns
             )
         self.engine = engines.start(
-            self._toxiproxy, self.children, self._seed, observing, self._engine_token
+            self._toxiproxy,
+            self.children,
+            self._seed,
+            observing,
+            self._engine_token,
+            self._first_port,
         )
         refuse_mixed(self._loaded, self.engine.name)
         self.proxies.add_engine(HERE, self.engine.control, self.epoch_ns)
@@ -166,6 +174,7 @@ class RealChain:
             remotes=self._remotes,
             own=self.own,
             entry_host=self._entry_host,
+            first_port=self._first_port and self._first_port + 1,
             id_prefix=self.id_prefix,
         ).open(upstreams)
         self._services.connect(self.addresses)

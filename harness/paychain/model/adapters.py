@@ -31,6 +31,14 @@ def check_adapters(chain: Chain, folder: Path) -> Iterator[Problem]:
             yield from _check(folder / file, class_name, methods, at)
 
 
+def adapter_files(chain: Chain, folder: Path) -> list[Path]:
+    """The files of these classes, each once. `folder`: of the chain's file."""
+    named = [
+        link.pays.by for link in chain.links.values() if link.pays is not None and link.pays.by
+    ]
+    return list(dict.fromkeys(folder / by.partition(":")[0] for by in named))
+
+
 def _check(path: Path, name: str, methods: tuple[str, ...], at: KeyPath) -> Iterator[Problem]:
     try:
         tree = ast.parse(read_bounded(path, MAX_BYTES))

@@ -24,19 +24,16 @@ from paychain.model.assurance import Assurance
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain, check_experiment, check_links
 from paychain.model.experiment import Experiment
+from paychain.model.files import FOLDERS, find
 from paychain.model.judgeable import check_judgeable
 from paychain.model.load import read_recorded
 from paychain.model.partial import path_in, without_mistakes
 from paychain.model.renaming import Names, renamed, used_of
 from paychain.model.sentence import sentence
-from paychain.payments.errors import UserError, meant, one_line
+from paychain.payments.errors import UserError, one_line
 
 Model = TypeVar("Model", bound=Declared)
-_PACKAGE = Path(__file__).resolve().parents[1]
-_SHIPPED = (_PACKAGE.parents[1], _PACKAGE / "shipped")  # in a checkout, and installed
-SUFFIXES = (".yaml", ".yml")
 NO_NAMES: Names = MappingProxyType({})
-_FOLDERS = {"chain": "chains", "experiment": "chaos"}
 
 
 class FileMistakes(UserError):
@@ -145,43 +142,6 @@ def load_assurance(path: Path) -> Loaded[Assurance]:
     return _load(path, Assurance, lambda _: [])
 
 
-def find(spec: str, kind: str) -> Path:
-    """The file of a name or path: the user's own files come before the shipped ones.
-
-    Raises UserError when there is none.
-    """
-    # What has a slash or an ending is a path, anything else is a name.
-    if "/" in spec or spec.endswith(SUFFIXES):
-        path = Path(spec)
-        if path.is_dir():
-            raise _folder(spec, kind)
-        if not path.is_file():
-            raise UserError(f"no such {kind} file: {spec}", hint="check the path")
-        return path
-    known = available(kind)
-    if spec not in known:
-        if Path(spec).is_dir():
-            raise _folder(spec, kind)
-        if Path(f"{spec}.yaml").is_file():
-            raise UserError(f"no {kind} named '{spec}'", hint=f"did you mean '{spec}.yaml'?")
-        raise UserError(f"no {kind} named '{spec}'", hint=meant(spec, sorted(known)))
-    return known[spec]
-
-
-def _folder(spec: str, kind: str) -> UserError:
-    return UserError(f"{spec} is a folder", hint=f"name one {kind} file in it")
-
-
-def available(kind: str) -> dict[str, Path]:
-    """Names and files of the user's and the shipped chains or experiments."""
-    found: dict[str, Path] = {}
-    for root in (Path(), *_SHIPPED):
-        for path in sorted((root / _FOLDERS[kind]).rglob("*.y*ml")):
-            if path.suffix in SUFFIXES:
-                found.setdefault(path.stem, path)
-    return found
-
-
 def _load(
     path: Path,
     model: type[Model],
@@ -235,8 +195,8 @@ def _place_of_value(document: Document, path: KeyPath) -> tuple[int, int]:
 
 def _refuse_the_other_kind(path: Path, document: Document, model: type[Declared]) -> None:
     """A chain where an experiment is meant, or the other way round, is one mistake, not ten."""
-    kinds = [kind for kind in _FOLDERS if kind in model.model_fields]
-    others = [kind for kind in _FOLDERS if kind in document.value and kind not in kinds]
+    kinds = [kind for kind in FOLDERS if kind in model.model_fields]
+    others = [kind for kind in FOLDERS if kind in document.value and kind not in kinds]
     if kinds and others and kinds[0] not in document.value:
         hint = f"give the {kinds[0]} here: the chain comes first, then the experiment"
         raise UserError(f"{path} is a file of kind {others[0]}, not {kinds[0]}", hint=hint)

@@ -19,11 +19,17 @@ MODELS: dict[str, type[Declared]] = {
 OWN_KEYS = "^x-"  # the user's own, at the top of a file
 
 
+def schema_id(kind: str) -> str:
+    """The name of a schema, which is no address: nobody has to serve it."""
+    return f"urn:paychain:schema:{kind}"
+
+
 def schema_of(kind: str) -> dict[str, Any]:
     """The JSON Schema of a kind of file: chain, experiment or assurance."""
     model = MODELS[kind]
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": schema_id(kind),
         **model.model_json_schema(),
     }
     for name, part in parts(schema, model.__name__):

@@ -17,6 +17,7 @@ from paychain.analysis.measures.measures import (
     FallbackMeasure,
     FaultRun,
     HopMeasure,
+    LatencyBin,
     Money,
     Phase,
     Recovery,
@@ -173,6 +174,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     comparison: Comparison | None = None  # with a baseline, if one was given
     assurance: dict[str, Any] = {}  # as declared: who tested what, and why
     risks: list[Risk] = []  # approvals that lack something
+    latencies: list[LatencyBin] = []  # over time, each of enough payments to judge
     compression: float | None = None  # virtual seconds per second of real time
     hosts: list[HostFacts] = []  # other machines that ran links
     services: list[ServiceFacts] = []  # links that were the user's processes
@@ -219,5 +221,6 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema of result.json; `result.schema.json` beside this module is a copy of it."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:paychain:schema:result",
         **msgspec.json.schema(Result),
     }

@@ -25,7 +25,8 @@ from paychain.declaration.text import read_text
 from paychain.faults.target import EVERY_LINK
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
-from paychain.model.loading import Loaded, available, load_chain, load_experiment
+from paychain.model.files import available
+from paychain.model.loading import Loaded, load_chain, load_experiment
 from paychain.model.renaming import Names, used_of
 from paychain.model.service_checks import refuse_own_services
 from paychain.payments.errors import UserError

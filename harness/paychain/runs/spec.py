@@ -12,7 +12,9 @@ from datetime import datetime
 from pathlib import Path
 
 from paychain.declaration.reading import read_bounded
+from paychain.declaration.text import MAX_BYTES as MAX_ADAPTER_BYTES
 from paychain.load.distributed.spread import Spread
+from paychain.model.adapters import adapter_files
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.loading import NO_NAMES, Loaded
@@ -65,7 +67,7 @@ class Inputs:
         return arrivals.recorded if arrivals is not None else None
 
     def keep(self, folder: Path) -> None:
-        """Copy them into the run's folder, a replayed file included.
+        """Copy them into the run's folder, with a replayed file and the classes that pay.
 
         Raises UserError when that was changed since it was read, or cannot be copied.
         """
@@ -73,6 +75,7 @@ class Inputs:
         inputs.mkdir(exist_ok=True)
         for what, text in (("chain", self.chain.text), ("experiment", self.experiment.text)):
             (inputs / names[what]).write_text(text, "utf-8", newline="")
+        self._keep_adapters(inputs)
         recorded = self._recorded
         if recorded is None:
             return
@@ -84,6 +87,21 @@ class Inputs:
             raise UserError(f"cannot copy {recorded.path}: {error.strerror}") from error
         if hashlib.sha256(data).hexdigest() != recorded.sha256:
             raise UserError(f"{recorded.path} was changed while it was read", hint="run again")
+
+    def _keep_adapters(self, inputs: Path) -> None:
+        """Copy the files with the classes that pay: what they do is part of what was run."""
+        kept = {name.casefold() for name in self.kept_names.values()}
+        for path in adapter_files(self.chain.model, self.chain.path.parent):
+            name = _UNFIT.sub("_", one_line(path.name))
+            number = 1
+            while name.casefold() in kept:
+                number += 1
+                name = f"adapter-{number}-{_UNFIT.sub('_', one_line(path.name))}"
+            kept.add(name.casefold())
+            try:
+                (inputs / name).write_bytes(read_bounded(path, MAX_ADAPTER_BYTES))
+            except OSError as error:
+                raise UserError(f"cannot copy {path}: {error.strerror}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ import pytest
 from paychain.declaration.text import parse
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
-from paychain.model.loading import FileMistakes, available, load_chain, load_experiment
+from paychain.model.files import available
+from paychain.model.loading import FileMistakes, load_chain, load_experiment
 from paychain.payments.errors import UserError
 from paychain.runs.matrix import standard_faults
 

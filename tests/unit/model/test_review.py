@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from paychain.model.files import available
 from paychain.model.finding_kinds import KINDS
-from paychain.model.loading import available, load_chain
+from paychain.model.loading import load_chain
 from paychain.model.review import ReviewFinding, review
 
 # Numbered as an editor shows it: what is found is found there.

@@ -10,7 +10,7 @@ import pytest
 from paychain.declaration.text import parse
 from paychain.faults.kinds import KINDS
 from paychain.model.descriptions import DESCRIPTIONS
-from paychain.model.loading import available
+from paychain.model.files import available
 from paychain.model.reference import reference
 from paychain.model.schemas import MODELS, parts, schema_of
 

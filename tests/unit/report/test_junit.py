@@ -64,3 +64,9 @@ def test_what_could_not_be_judged_is_skipped_and_an_inconclusive_run_an_error() 
     error = broken["run_is_conclusive"].find("error")
     assert error is not None
     assert error.get("message") == "Run is conclusive: the engine died"
+
+
+def test_the_times_of_the_cases_add_up_to_the_run() -> None:
+    times = {name: float(case.attrib["time"]) for name, case in cases(result()).items()}
+    assert times["run_is_conclusive"] == 30
+    assert sum(times.values()) == 30

@@ -20,7 +20,12 @@ from paychain.payments.journal import (
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.report.drawings.payment_timeline import timeline_drawing
 from paychain.report.result import PaymentTimeline, Result
-from paychain.report.text.payment_timeline import MAX_PER_RULE, MAX_TIMELINES, with_timelines
+from paychain.report.text.payment_timeline import (
+    MAX_EVENTS,
+    MAX_PER_RULE,
+    MAX_TIMELINES,
+    with_timelines,
+)
 from tests.support.report_results import DOUBLE, result
 
 MS = 1_000_000
@@ -144,7 +149,7 @@ def test_its_drawing_names_who_holds_too_much_and_what_the_customer_saw(
     assert "failed over to processor-b" in drawing
 
 
-def test_money_rules_come_before_breaks_and_there_is_a_limit(store: RunStore) -> None:
+def test_one_of_each_kind_comes_before_further_ones_and_there_is_a_limit(store: RunStore) -> None:
     names = [f"p{number:07}" for number in range(100)]
     for name in names:
         store.ingest(paid(name))
@@ -165,9 +170,42 @@ def test_money_rules_come_before_breaks_and_there_is_a_limit(store: RunStore) ->
     payments = [
         timeline.payment for timeline in timelines(store, result(money=money, breaks=broken))
     ]
-    assert payments == names[:MAX_PER_RULE] + names[20 : 20 + MAX_PER_RULE] + ["p0000099"]
+    first = [names[0], names[20], "p0000099"]
+    assert payments == first + names[1:MAX_PER_RULE] + names[21 : 20 + MAX_PER_RULE]
     money = msgspec.structs.replace(money, rules=rules)
     assert len(timelines(store, result(money=money, breaks=broken))) == MAX_TIMELINES
+
+
+def test_findings_that_differ_in_more_than_figures_are_each_shown_first(store: RunStore) -> None:
+    for name in ("p1", "p2", "p3"):
+        store.ingest(paid(name))
+    finding = DOUBLE.payments[0]
+    found = [
+        msgspec.structs.replace(finding, payment=payment, text=text)
+        for payment, text in (
+            ("p1", "20.00 EUR held for an order of 10.00 EUR"),
+            ("p2", "44.00 EUR held for an order of 22.00 EUR"),
+            ("p3", "credited 20.00 EUR without a debit"),
+        )
+    ]
+    rule = msgspec.structs.replace(DOUBLE, payments=found)
+    money = msgspec.structs.replace(result().money, rules=[rule])
+    shown = [timeline.payment for timeline in timelines(store, result(money=money, breaks=[]))]
+    assert shown == ["p1", "p3", "p2"]
+
+
+def test_a_long_timeline_keeps_its_money_and_its_end(store: RunStore) -> None:
+    records = paid("p0000007")
+    call = next(record for record in records if isinstance(record, HopRecord))
+    retries = [
+        msgspec.structs.replace(call, span=f"r{number}", started_ns=call.started_ns + number * MS)
+        for number in range(2 * MAX_EVENTS)
+    ]
+    store.ingest([*records, *retries])
+    (timeline,) = timelines(store, result(breaks=[]))
+    assert len(timeline.events) == MAX_EVENTS
+    assert sum(event.amount for event in timeline.events) == 2000
+    assert timeline.events[-1].kind == "customer"
 
 
 def test_a_payment_without_a_record_of_the_customer_is_left_out(store: RunStore) -> None:

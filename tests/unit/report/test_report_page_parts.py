@@ -10,6 +10,7 @@ import pytest
 from paychain.analysis.measures.measures import (
     Break,
     FallbackMeasure,
+    LatencyBin,
     MoneyRule,
     Recovery,
     Verdict,
@@ -19,7 +20,9 @@ from paychain.payments.rules import RULES
 from paychain.report.drawings.chain_map import chain_map
 from paychain.report.drawings.flows import affected_links, breaks_by_link
 from paychain.report.drawings.plot import timeline
+from paychain.report.html.page import render
 from paychain.report.html.panels import panels, windows
+from paychain.report.result import PaymentTimeline
 from paychain.report.text.wording import (
     answers,
     back_to_normal,
@@ -263,3 +266,31 @@ def test_a_remedy_of_several_rules_is_named_once() -> None:
         ("first, second at gateway", remedy),
         ("first at issuer", other),
     ]
+
+
+def test_a_payment_links_to_its_timeline_if_the_page_has_it() -> None:
+    timeline = PaymentTimeline(
+        payment="p0000007",
+        why="Broke the rule",
+        text="",
+        amount=1000,
+        card="424242…4242",
+        customer_saw="approved",
+        events=[],
+    )
+    page = render(result(timelines=[timeline]))
+    assert page.count('<a href="#payment-p0000007"><code>p0000007</code></a>') >= 1
+    assert 'id="payment-p0000007"' in page
+    assert "<code>p0000009</code>" in page
+    assert "#payment-p0000009" not in page
+
+
+def test_latency_is_drawn_from_bins_that_have_enough_payments() -> None:
+    bins = [LatencyBin(from_s=1, to_s=3, p50_ms=50.0, p95_ms=60.0, p99_ms=70.0)]
+    drawn = next(panel for panel in panels(result(latencies=bins)) if panel.name == "latency")
+    assert drawn.series[0].values[:4] == [None, 50.0, 50.0, None][: len(drawn.series[0].values)]
+
+
+def test_a_bin_that_somebody_made_up_takes_no_time() -> None:
+    bins = [LatencyBin(from_s=-(10**15), to_s=10**15, p50_ms=1.0, p95_ms=1.0, p99_ms=1.0)]
+    assert panels(result(latencies=bins))

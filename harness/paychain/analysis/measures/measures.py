@@ -311,6 +311,16 @@ class Money(msgspec.Struct, frozen=True):
     unjudged: str = ""  # why no rule was judged by what is in the books; "" when they were
 
 
+class LatencyBin(msgspec.Struct, kw_only=True, frozen=True, array_like=True):
+    """Latencies of as many seconds as it takes to have enough payments to judge; one if it can."""
+
+    from_s: int
+    to_s: int  # exclusive
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
 class Second(msgspec.Struct, kw_only=True, frozen=True, array_like=True):
     """One second of the timeline (by intended start; fallbacks by their own time)."""
 

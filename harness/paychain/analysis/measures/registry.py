@@ -15,7 +15,7 @@ from paychain.analysis.measures.recovery import faults, recovery
 from paychain.analysis.measures.risks import risks
 from paychain.analysis.measures.scripts import scripts
 from paychain.analysis.measures.stalls import stalls
-from paychain.analysis.measures.timeline import seconds
+from paychain.analysis.measures.timeline import latencies, seconds
 
 # A new measure is a module like `risks.py`, a line here, and the field of `Result` with its name.
 MEASURES: tuple[Measure[Any], ...] = (
@@ -28,6 +28,7 @@ MEASURES: tuple[Measure[Any], ...] = (
     recovery,
     money,
     seconds,
+    latencies,
     stalls,
     own_services,
     scripts,

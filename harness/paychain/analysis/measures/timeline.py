@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from paychain.analysis.measures.fallback_kinds import FALLBACKS
 from paychain.analysis.measures.histogram import Histogram
 from paychain.analysis.measures.hits import fault_hits
 from paychain.analysis.measures.measure import MeasuredRun, measure
-from paychain.analysis.measures.measures import FaultRun, Second, millis
+from paychain.analysis.measures.measures import (
+    MIN_PAYMENTS,
+    FaultRun,
+    LatencyBin,
+    Second,
+    millis,
+)
 from paychain.analysis.measures.windows import by_fault
 from paychain.analysis.store.aggregates import Total
 from paychain.faults.fault import Fault
@@ -122,6 +128,43 @@ def seconds(run: MeasuredRun) -> list[Second]:
     # A customer who orders again may do so after the load: that payment is in the run, too.
     lasts_s = max(int(run.times.load_end_s - run.times.load_start_s), *offered, 0)
     return [offered.get(at_s) or _second(at_s, [], used[at_s]) for at_s in range(lasts_s + 1)]
+
+
+@measure("latencies")
+def latencies(run: MeasuredRun) -> list[LatencyBin]:
+    """Latencies over the run, in bins of whole seconds with enough payments each.
+
+    At 20 payments per second or more every second is a bin. The last bin takes what is left over;
+    a run with too few payments has none.
+    """
+    return binned(
+        (second, [total.latencies_ns for total in totals])
+        for second, totals in groupby(run.store.totals(PaymentRecord), lambda total: total.second)
+    )
+
+
+def binned(seconds: Iterable[tuple[int, Iterable[Histogram]]]) -> list[LatencyBin]:
+    """The bins of seconds with their latencies, in order of time."""
+    bins: list[tuple[int, int, Histogram]] = []
+    begun_s, collected = None, Histogram()
+    for at_s, parts in seconds:
+        begun_s = at_s if begun_s is None else begun_s
+        for part in parts:
+            collected.merge(part)
+        if collected.total >= MIN_PAYMENTS:
+            bins.append((begun_s, at_s + 1, collected))
+            begun_s, collected = None, Histogram()
+        else:
+            end_s = at_s + 1
+    if begun_s is not None and bins:
+        from_s, _, last = bins[-1]
+        last.merge(collected)
+        bins[-1] = (from_s, end_s, last)
+    found = []
+    for from_s, to_s, histogram in bins:
+        p50, p95, p99 = millis(histogram, 0.5, 0.95, 0.99)
+        found.append(LatencyBin(from_s=from_s, to_s=to_s, p50_ms=p50, p95_ms=p95, p99_ms=p99))
+    return found
 
 
 def _second(at_s: int, totals: Sequence[Total], used: dict[str, int]) -> Second:

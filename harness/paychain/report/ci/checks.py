@@ -19,6 +19,7 @@ from paychain.report.text.wording import (
 )
 
 MAX_EVIDENCE = 3  # payments that are named
+RUN_IS_CONCLUSIVE = "run_is_conclusive"
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
@@ -47,7 +48,7 @@ def checks(result: Result) -> list[Check]:
         *(_tolerance_check(tolerance, result) for tolerance in result.tolerances),
         *(_rule_check(rule, result.money, result.chain.currency) for rule in result.money.rules),
         Check(
-            name="run_is_conclusive",
+            name=RUN_IS_CONCLUSIVE,
             title="Run is conclusive",
             passed=not is_inconclusive,
             message="; ".join(result.reasons) if is_inconclusive else "",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from paychain.analysis.comparison import Comparison
 from paychain.payments.errors import one_line
 from paychain.report.ci.checks import Check, checks, plain
 from paychain.report.result import Result
@@ -30,15 +31,25 @@ def workflow_commands(result: Result) -> list[str]:
     return lines
 
 
-def report(result: Result, environment: Mapping[str, str]) -> list[str]:
+def regressions(comparison: Comparison) -> list[str]:
+    """A workflow command for each measure that is worse than in the baselines."""
+    title = {"title": f"worse than {comparison.baseline}"}
+    worse = comparison.regressions
+    lines = [annotation("error", title, text) for text in worse[:MAX_ANNOTATIONS]]
+    if len(worse) > MAX_ANNOTATIONS:
+        lines.append(annotation("error", title, f"and {len(worse) - MAX_ANNOTATIONS} more"))
+    return lines
+
+
+def report(result: Result, environment: Mapping[str, str], *, annotates: bool = True) -> list[str]:
     """Append to the summary of the step, and return the workflow commands to print.
 
     Outside GitHub Actions there is neither: which parts apply is read from `environment`. What
-    cannot be written is a line, too.
+    cannot be written is a line, too. `annotates`: no if the commands are printed already.
     """
     summary = environment.get("GITHUB_STEP_SUMMARY")
     problems = _append(Path(summary), summary_md(result)) if summary else []
-    is_action = environment.get("GITHUB_ACTIONS") == "true"
+    is_action = annotates and environment.get("GITHUB_ACTIONS") == "true"
     return [*problems, *(workflow_commands(result) if is_action else [])]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paychain.model.chain import CUSTOMER
+from paychain.report.drawings.condensed import condensed
 from paychain.report.drawings.drawing import CHARACTER, Drawing
 from paychain.report.drawings.flows import (
     Drop,
@@ -26,6 +27,7 @@ CROWDED = 4  # links in a column; bands between fuller columns need more room to
 STEP_PER_LINK = 10  # px more from column to column for each further link
 GAP, EDGE = 12, 12  # px
 INSET = 3  # px from the border of an own service to its second one
+SHORT_NAME = 13  # characters that fit a box in the size of names
 LINE = 14  # px of a line of labels
 MAX_BAND, MIN_BAND = 16.0, 1.5  # px
 
@@ -41,7 +43,10 @@ class Spot:
 
 
 def chain_map(result: Traffic) -> str:
-    """The map as an SVG; wider than the page only when the chain is long."""
+    """The map as an SVG; where it is wider than the page, what happened nothing to is one box."""
+    links_declared = len(result.chain.links)
+    if _depth(result) > (WIDTH - 2 * EDGE - BOX) / MIN_STEP:
+        result = condensed(result)
     between = flows(result)
     breaks = breaks_by_link(result)
     links = [CUSTOMER, *(link.name for link in result.chain.links)]
@@ -62,7 +67,7 @@ def chain_map(result: Traffic) -> str:
     drawing = Drawing(
         2 * EDGE + deepest * step + BOX,
         layout.height + 2 * EDGE,
-        f"Chain map: {len(links) - 1} links, {total:,} payments broke",
+        f"Chain map: {links_declared} links, {total:,} payments broke",
         name="map",
     )
     _extents(drawing, result, layout, spots, rooms)
@@ -75,6 +80,13 @@ def chain_map(result: Traffic) -> str:
             _bolt(drawing, spot, f"affected by {', '.join(faults[name])}")
         _drops(drawing, spot, breaks.get(name, []), step)
     return str(drawing)
+
+
+def _depth(result: Traffic) -> int:
+    """Columns between the customer and the last link."""
+    links = [CUSTOMER, *(link.name for link in result.chain.links)]
+    rooms = dict.fromkeys(links, Room(1, 1))
+    return max(lay_out(links, list(flows(result)), rooms, GAP).columns.values())
 
 
 def _bolt(drawing: Drawing, spot: Spot, title: str) -> None:
@@ -104,6 +116,8 @@ def _box(drawing: Drawing, spot: Spot, name: str, node: LinkNode | None, reached
     top = spot.middle - TALL / 2
     is_own = node is not None and node.is_own
     title = " ".join(filter(None, (name, node.role if node else "", "own service" * is_own)))
+    if node is not None and node.title:
+        title += f": {node.title}"
     drawing.rect(spot.x, top, BOX, TALL, fill="bg", stroke="ink", radius=7, title=title)
     if is_own:
         drawing.rect(
@@ -116,7 +130,8 @@ def _box(drawing: Drawing, spot: Spot, name: str, node: LinkNode | None, reached
             title=title,
         )
     middle = spot.x + BOX / 2
-    drawing.text(middle, top + 20, name, size=13, anchor="middle", is_bold=True, room=BOX - 10)
+    size = 13 if len(name) <= SHORT_NAME else 11
+    drawing.text(middle, top + 20, name, size=size, anchor="middle", is_bold=True, room=BOX - 8)
     drawing.text(middle, top + 36, reached, colour="muted", size=11, anchor="middle")
 
 
@@ -150,6 +165,14 @@ def _bands(
             title=f"{pair[0]} → {pair[1]} {flow.operations or 'pay'}: "
             f"{flow.payments:,} payments, {calls}, {flow.failed:,} failed",
         )
+        if flow.failed:  # their part of the band, so that a dead link does not look busy
+            failed = min(1.0, flow.failed / flow.sent) if flow.sent else 1.0
+            drawing.path(
+                path,
+                stroke="bad",
+                width=max(MIN_BAND, widths[pair] * failed),
+                title=f"{pair[0]} → {pair[1]}: {flow.failed:,} of {flow.sent:,} calls failed",
+            )
 
 
 def _widths(between: dict[Pair, Flow]) -> dict[Pair, float]:

@@ -154,10 +154,13 @@ def affected_links(traffic: Traffic) -> dict[str, list[str]]:
 
 
 def reached(name: str, between: dict[tuple[str, str], Flow], traffic: Traffic) -> str:
-    """`640 calls` to a link, or `1,240 payments` for the customer."""
+    """`640 calls` or `200 of 640 failed` at a link, `1,240 payments` for the customer."""
     if name == CUSTOMER:
         return f"{_offered(traffic):,} payments"
-    calls = sum(flow.sent for (_, callee), flow in between.items() if callee == name)
+    inward = [flow for (_, callee), flow in between.items() if callee == name]
+    calls, failed = sum(flow.sent for flow in inward), sum(flow.failed for flow in inward)
+    if failed:
+        return f"{failed:,} of {calls:,} failed"
     return f"{calls:,} calls" if calls else "no calls"
 
 

@@ -16,6 +16,7 @@ from paychain.declaration.reading import read_bounded
 from paychain.payments.errors import UserError
 from paychain.payments.money import written
 from paychain.processes.files import write_atomically
+from paychain.report.ci.github import MAX_ANNOTATIONS, annotation
 from paychain.report.ci.junit import add_outcome, add_output
 from paychain.report.html.page import asset, csp_hash, stylesheet
 from paychain.report.result import MAX_BYTES, Result
@@ -209,6 +210,22 @@ def junit_xml(matrix: Matrix) -> str:
         errors="0",
     )
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="unicode") + "\n"
+
+
+def broken_cells(matrix: Matrix) -> list[str]:
+    """A workflow command of GitHub for each cell that broke."""
+    broken = [cell for cell in matrix.cells if cell.state in ("broke", "money wrong")]
+    lines = [
+        annotation(
+            "error",
+            {"title": f"{cell.link} × {cell.fault}: {cell.state}"},
+            f"{cell.text}\nreproduce: {cell.command}",
+        )
+        for cell in broken[:MAX_ANNOTATIONS]
+    ]
+    if (more := len(broken) - MAX_ANNOTATIONS) > 0:
+        lines.append(annotation("error", {"title": "matrix"}, f"and {more} more broken cells"))
+    return lines
 
 
 def render(matrix: Matrix) -> str:

@@ -74,6 +74,7 @@ def render(result: Result) -> str:
     """The page as HTML."""
     style, script = stylesheet(), asset("report.js")
     drawings, points = timeline(result)
+    timelines = _timelines(result)
     wide, rows = seconds_rows(result)
     return _template().render(
         r=result,
@@ -91,7 +92,8 @@ def render(result: Result) -> str:
         tolerance_results=wording.TOLERANCE_RESULTS,
         panels=[_ours(drawing) for drawing in drawings],
         map=_ours(chain_map(result)),
-        timelines=_timelines(result),
+        timelines=timelines,
+        with_timeline={payment.payment for payment, _ in timelines},
         broken=[rule for rule in result.money.rules if rule.findings],
         held=[rule for rule in result.money.rules if rule.passed],
         unjudged=[rule for rule in result.money.rules if rule.passed is None],

@@ -110,9 +110,7 @@ def _success(result: Result) -> Panel:
 
 def _latency(result: Result) -> Panel:
     latencies = [
-        Series(
-            name, "ms", colour, dash, [getattr(second, f"{name}_ms") for second in result.seconds]
-        )
+        Series(name, "ms", colour, dash, _latencies(result, f"{name}_ms"))
         for name, colour, dash in (
             ("p50", "cool", ""),
             ("p95", "warm", "7 3"),
@@ -121,6 +119,17 @@ def _latency(result: Result) -> Panel:
     ]
     limits = [limit for series in latencies for limit in _limits(result, f"latency_{series.name}")]
     return Panel("latency", "Latency from the intended start, ms", latencies, 0.0, limits)
+
+
+def _latencies(result: Result, name: str) -> list[float | None]:
+    """For each second the latency of its bin; a result of an earlier version has no bins."""
+    if not result.latencies:
+        return [getattr(second, name) for second in result.seconds]
+    values: list[float | None] = [None] * len(result.seconds)
+    for part in result.latencies:
+        for at_s in range(max(0, part.from_s), min(part.to_s, len(values))):
+            values[at_s] = getattr(part, name)
+    return values
 
 
 def windows(result: Result) -> list[Window]:

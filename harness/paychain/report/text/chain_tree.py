@@ -24,7 +24,8 @@ def chain_lines(chain: Chain, findings: Sequence[ReviewFinding]) -> list[str]:
         lines += ["", "providers"]
     for name, provider in chain.providers.items():
         links = ", ".join(sorted(links_of(chain, name))) or "no link"
-        lines.append(f"  {_mark(f'provider {name}', single)} {name} ({provider.kind}): {links}")
+        words = ", ".join(filter(None, (provider.kind, provider.title)))
+        lines.append(f"  {_mark(f'provider {name}', single)} {name} ({words}): {links}")
     if single:
         lines += ["", "! single point of failure: no other route for payments, or for large ones"]
     return [*lines, "", *finding_lines(findings)]
@@ -58,7 +59,8 @@ class _Tree:
         self, link: str, label: str, *, policy: str, indent: str, is_last: bool
     ) -> Iterator[str]:
         declared = self._chain.links[link]
-        facts = ", ".join(filter(None, (role_words(declared), *declared.depends_on)))
+        title = "" if link in self._listed else declared.title
+        facts = ", ".join(filter(None, (role_words(declared), title, *declared.depends_on)))
         line = f"{indent}{'└' if is_last else '├'}─{_mark(f'link {link}', self._single)} "
         line += f"{label} → {link} ({facts})"
         if link in self._listed and self._chain.calls_of(link):

@@ -5,10 +5,13 @@ They are read from run.db into result.json, so that every output can show them w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
+from paychain.analysis.measures.measures import MoneyFinding, MoneyRule
 from paychain.analysis.store.store import RunStore
 from paychain.analysis.store.store import Story as Recorded
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, PaymentRecord
@@ -22,6 +25,8 @@ MAX_PER_RULE = 6
 MAX_PER_BREAK = 1
 MAX_EVENTS = 80  # of a payment: a drawing with more cannot be read
 
+_KEY_EVENTS = ("money", "customer")
+_HAS_DIGIT = re.compile(r"\d")
 _ROUTINE = (
     DecisionKind.REVERSAL_ACKNOWLEDGED,
     DecisionKind.QUERY,
@@ -81,7 +86,7 @@ def with_timelines(result: Result, store: RunStore) -> Result:
 
 
 def timelines(result: Result, store: RunStore) -> Iterator[PaymentTimeline]:
-    """Payments that broke a money rule first, then an example of each break."""
+    """One payment of each kind of wrong money, then an example of each break, then further ones."""
     for payment, (why, text) in _examples(result).items():
         recorded = store.story(payment)
         if recorded.customer is not None:
@@ -103,15 +108,31 @@ def _examples(result: Result) -> dict[str, tuple[str, str]]:
     """Payments to show, each with why it is shown and what was found."""
     examples: dict[str, tuple[str, str]] = {}
     for rule in result.money.rules:
-        for finding in rule.payments[:MAX_PER_RULE]:
-            why = f"Broke the rule “{rule.title}”"
-            examples.setdefault(finding.payment, (why, finding.text))
+        for finding in islice(_one_of_each(rule.payments), MAX_PER_RULE):
+            examples.setdefault(finding.payment, (_broke(rule), finding.text))
     for group in result.breaks:
         for payment in group.examples[:MAX_PER_BREAK]:
             where = f"{group.caller} → {group.callee}" if group.callee else "no failed hop"
             failure = failure_name(group.failure, group.code)
             examples.setdefault(payment, (f"Broke at {where}", failure))
+    for rule in result.money.rules:
+        for finding in rule.payments[:MAX_PER_RULE]:
+            examples.setdefault(finding.payment, (_broke(rule), finding.text))
     return dict(list(examples.items())[:MAX_TIMELINES])
+
+
+def _broke(rule: MoneyRule) -> str:
+    return f"Broke the rule “{rule.title}”"
+
+
+def _one_of_each(findings: Sequence[MoneyFinding]) -> Iterator[MoneyFinding]:
+    """The first finding of each kind: what differs in amounts and ids alone is of one kind."""
+    kinds = set()
+    for finding in findings:
+        words = tuple(word for word in finding.text.split() if not _HAS_DIGIT.search(word))
+        if words not in kinds:
+            kinds.add(words)
+            yield finding
 
 
 def _timeline(recorded: Recorded, payment: PaymentRecord, why: str, text: str) -> PaymentTimeline:
@@ -139,9 +160,18 @@ def _timeline(recorded: Recorded, payment: PaymentRecord, why: str, text: str) -
         amount=payment.amount_minor,
         card=payment.instrument,
         customer_saw=customer_saw,
-        events=events[:MAX_EVENTS],
+        events=_that_fit(events),
         omitted=max(0, len(events) - MAX_EVENTS),
     )
+
+
+def _that_fit(events: list[TimelineEvent]) -> list[TimelineEvent]:
+    """At most MAX_EVENTS: what shows that it went wrong, however late, and the first others."""
+    if len(events) <= MAX_EVENTS:
+        return events
+    by_weight = sorted(events, key=lambda event: (event.kind not in _KEY_EVENTS, not event.is_bad))
+    kept = {id(event) for event in by_weight[:MAX_EVENTS]}
+    return [event for event in events if id(event) in kept]
 
 
 def _since(start_ns: int, at_ns: int) -> float:

@@ -1,0 +1,81 @@
+"""What `paychain list` shows, and what a shell completes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paychain.cli import names
+from paychain.cli.listing import listed
+from tests.support.cli import environment, invoked
+
+
+def test_yours_come_first_with_their_titles_and_those_with_mistakes(tmp_path: Path) -> None:
+    (tmp_path / "chains").mkdir()
+    (tmp_path / "chains/mine.yaml").write_text("title: >\n  A shop\n  of mine\nchain: [\n")
+    (tmp_path / "chains/plain.yaml").write_text("chain: plain\n")
+    done = invoked(tmp_path, "list")
+    assert done.stdout.startswith("your chains\n  mine ")
+    lines = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
+    assert lines["mine"] == ["A", "shop", "of", "mine"]
+    assert lines["plain"] == []
+    assert done.stdout.index("shipped chains") < done.stdout.index("shipped experiments")
+
+
+def test_programs_get_the_same_as_json(tmp_path: Path) -> None:
+    items = invoked(tmp_path, "list", "experiments", "--format", "json").json
+    by_name = {item["name"]: item for item in items}
+    assert by_name["down"]["kind"] == "standard fault"
+    assert by_name["processor-down"]["kind"] == "experiment"
+    assert all(item["title"] and item["shipped"] for item in items)
+
+
+def test_every_shipped_file_has_a_title() -> None:
+    assert [
+        item.name for kind in ("chain", "experiment") for item in listed(kind) if not item.title
+    ] == []
+
+
+def test_names_and_paths_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/shop.yaml").touch()
+    (tmp_path / "mine/notes.txt").touch()
+    assert "card-ecommerce" in names.chains("card-e")
+    assert names.chains("mi") == ["mine/"]
+    assert names.experiments("mine/s") == ["mine/shop.yaml"]
+    assert names.chains("mine/") == ["mine/shop.yaml"]
+    assert "processor-down" in names.experiments("processor")
+    assert "no_double_charge" in names.rules("no_d")
+    assert names.kinds("lost") == ["lost_answer"]
+    assert names.chains("nowhere/") == []
+
+
+def test_a_shell_gets_them() -> None:
+    variables = {
+        "_PAYCHAIN_COMPLETE": "complete_bash",
+        "COMP_WORDS": "paychain run card-eco",
+        "COMP_CWORD": "2",
+    }
+    code = "from paychain.cli.main import app; app(prog_name='paychain')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["card-ecommerce"], done.stderr
+
+
+def test_the_version_and_short_help_are_what_everybody_tries(tmp_path: Path) -> None:
+    for word in ("--version", "-V"):
+        assert invoked(tmp_path, word).stdout.startswith("paychain 0.")
+    for words in (["-h"], ["run", "-h"], ["show", "chain", "-h"]):
+        done = invoked(tmp_path, *words)
+        assert done.exit_code == 0
+        assert "Usage: " in done.stdout

@@ -1,0 +1,78 @@
+"""The map of a chain that is wider than the page, and of calls that failed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import msgspec
+
+from paychain.report.drawings.chain_map import WIDTH, chain_map
+from paychain.report.drawings.condensed import condensed
+from paychain.report.result import CallEdge, LinkNode, Result
+from tests.support.report_results import result
+
+
+def row(length: int, broke_at: int) -> Result:
+    """Links in a row, with payments that broke between two of them."""
+    names = [f"link-{number}" for number in range(length)]
+    known = result()
+    hop, broken = known.hops[0], known.breaks[0]
+    pairs = list(pairwise(names))
+    return result(
+        chain=msgspec.structs.replace(
+            known.chain,
+            entries=names[:1],
+            links=[LinkNode(name, "processor", "", "") for name in names],
+            edges=[CallEdge(caller, "authorise", callee, 0) for caller, callee in pairs],
+        ),
+        hops=[
+            msgspec.structs.replace(
+                hop,
+                caller=caller,
+                callee=callee,
+                failed=30 if number == broke_at else 0,
+            )
+            for number, (caller, callee) in enumerate(pairs)
+        ],
+        breaks=[
+            msgspec.structs.replace(broken, caller=names[broke_at], callee=names[broke_at + 1])
+        ],
+        faults=[],
+    )
+
+
+def width(drawing: str) -> float:
+    return float(ElementTree.fromstring(drawing).attrib["viewBox"].split()[2])
+
+
+def test_forty_links_fit_the_page_with_the_place_where_payments_broke() -> None:
+    drawing = chain_map(row(40, broke_at=19))
+    assert width(drawing) < 2 * WIDTH  # 6,900 px otherwise
+    assert "Chain map: 40 links" in drawing
+    for name in ("link-0", "link-19", "link-20", "18 links", "18 links (2)", "link-39"):
+        assert f">{name}</text>" in drawing, name
+    assert "link-7, link-8" in drawing  # in the title of the box that stands for them
+
+
+def test_what_was_injected_or_shorter_than_three_links_is_not_condensed() -> None:
+    names = [link.name for link in condensed(row(6, broke_at=2)).chain.links]
+    assert names == ["link-0", "link-1", "link-2", "link-3", "link-4", "link-5"]
+
+
+def test_a_chain_that_fits_is_drawn_as_it_is() -> None:
+    assert "links</text>" not in chain_map(row(5, broke_at=3))
+
+
+def test_failed_calls_are_not_drawn_as_normal_flow() -> None:
+    drawing = chain_map(row(3, broke_at=1))
+    assert "link-1 → link-2: 30 of" in drawing
+    assert "30 of " in drawing
+    sound = chain_map(_without_failures(row(3, broke_at=1)))
+    assert "calls failed" not in sound
+
+
+def _without_failures(of: Result) -> Result:
+    return msgspec.structs.replace(
+        of, hops=[msgspec.structs.replace(hop, failed=0) for hop in of.hops]
+    )
