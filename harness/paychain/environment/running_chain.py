@@ -62,7 +62,9 @@ class RunningChain(Protocol):
     is_virtual: bool  # its time is the loop's, not the machine's
     look_every_s: float  # how often what was recorded is worth a look while a load goes on
     id_prefix: str  # what the ids of its payments begin with
-    settles_within_s: float  # what a service has not settled so long after its customer left is late
+    settles_within_s: (
+        float  # what a service has not settled so long after its customer left is late
+    )
 
     def now_ns(self) -> int:
         """The chain's clock."""

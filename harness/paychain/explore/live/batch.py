@@ -11,7 +11,7 @@ wrong then: such an order is judged again when the time that the chain declares 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from paychain.analysis.store.store import Story
 from paychain.environment.running_chain import RunningChain, pass_time
 from paychain.explore.live.records import OrderRecords
-from paychain.explore.live.steps import Steps, script_of
+from paychain.explore.live.steps import Place, Steps, script_of
 from paychain.explore.live.verdicts import Judge, Verdict
 from paychain.load.traffic.arrivals import Arrival, Purchases, under_script
 from paychain.load.traffic.plan import customers_plan
@@ -42,14 +42,17 @@ VIRTUAL_LOOK_SHARE = 0.05
 class Judged:
     """One order of a batch. `steps`: its script, empty for a control.
 
-    `broken`: what it breaks, by rule. `met`: places of the steps that met a request.
+    `broken`: what it breaks, by rule. `met`: places of the steps that met a request. `asked`: how
+    often each thing that a step can be at was asked for.
     """
 
     steps: Steps
     payment: str  # the first of the order
     broken: dict[str, Finding]
     met: frozenset[int]
+    asked: Mapping[Place, int]
     failed: bool  # a payment of it failed technically
+    took_s: float  # how long its customer waited
 
 
 @dataclass(kw_only=True)
@@ -101,11 +104,19 @@ class _Order:
 class Batches:
     """Runs batches on one running chain. Payments are numbered on from batch to batch.
 
-    `rate`: payments per second.
+    `rate`: payments per second. `on_judged` gets each order as soon as it is judged.
     """
 
-    def __init__(self, chain: Chain, running: RunningChain, seed: int, rate: float) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        running: RunningChain,
+        seed: int,
+        rate: float,
+        on_judged: Callable[[Judged], None] = lambda _: None,
+    ) -> None:
         self.rate = rate
+        self._on_judged = on_judged
         self._running = running
         self._has_own = bool(chain.own_services())
         self._judge = Judge(chain)
@@ -292,15 +303,17 @@ class Batches:
     def _end(self, order: _Order, verdict: Verdict, *, is_undecided: bool) -> None:
         """An order is judged: its batch may have ended with it."""
         batch, name = order.batch, order.payment
-        batch.orders.append(
-            Judged(
-                steps=order.steps,
-                payment=name,
-                broken=verdict.broken,
-                met=frozenset(verdict.met),
-                failed=verdict.failed,
-            )
+        judged = Judged(
+            steps=order.steps,
+            payment=name,
+            broken=verdict.broken,
+            met=frozenset(verdict.met),
+            asked=verdict.asked,
+            failed=verdict.failed,
+            took_s=verdict.took_s,
         )
+        batch.orders.append(judged)
+        self._on_judged(judged)
         batch.undecided += is_undecided
         if verdict.broken:
             batch.stories[name] = tuple(verdict.stories)

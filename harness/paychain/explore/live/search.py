@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import islice
 from random import Random
 
 from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.batch import Batch, Batches, Judged
+from paychain.explore.live.candidates import Candidates
 from paychain.explore.live.result import (
     MAX_BATCH,
     REPRODUCTIONS,
@@ -26,11 +26,9 @@ from paychain.explore.live.result import (
     OnProgress,
     words_of,
 )
-from paychain.explore.live.steps import Step, Steps, fits, simpler, size, step_choices
+from paychain.explore.live.steps import Steps, simpler, size, step_choices
 from paychain.model.chain import Chain
 
-MAX_STEPS = 3  # of a drawn script: what takes more is rarely found by chance
-USEFUL_SHARE = 0.8  # of the first steps of combinations: those that met a request before
 ILL_SHARE = 0.25  # of the controls: when more fail technically, batches disturb the service
 MINIMISE_S = 45.0  # what is found in the budget's last moment may be minimised for so long
 MIN_RATE = 2.0  # payments per second: batches are not spaced further
@@ -61,14 +59,13 @@ class LiveSearch:
         self._chain, self._spec = chain, spec
         self._open_chain = open_chain
         self._on_progress, self._clock = on_progress, clock
-        self._random = Random(spec.seed)  # noqa: S311  (seeded)
-        self._useful: dict[Step, None] = {}  # steps that met a request, alone
-        self._scripts = self._draw(known)
+        random = Random(spec.seed)  # noqa: S311  (seeded)
+        self._candidates = Candidates(self.choices, known, random)
         self._requests = 0  # on chains that were stopped
         self._alone: dict[Steps, Batch] = {}  # what was tried to reproduce
         self._begun = 0  # scripts, as far as they were not abandoned
-        self._again: deque[Steps] = deque()  # scripts that a restart of the chain interrupted
-        self._interrupted: set[Steps] = set()  # those, ever: a service that dies of one dies again
+        # Scripts that a restart of the chain interrupted: a service that dies of one dies again.
+        self._interrupted: set[Steps] = set()
         self._ended: deque[Batch] = deque()  # batches that nobody looked into yet
         self._rate = spec.rate
         self._began_s = clock()
@@ -115,15 +112,10 @@ class LiveSearch:
         if self._spec.max_scripts is not None:
             number = min(number, self._spec.max_scripts - self._begun)
         if self._now.has_room(number + controls):
-            scripts = self._next(number)
+            scripts = self._candidates.next(number)
             self._begun += len(scripts)
             self._now.begin(scripts, controls)
         return True
-
-    def _next(self, number: int) -> list[Steps]:
-        """The scripts of the next batch: combinations never end."""
-        again = [self._again.popleft() for _ in range(min(number, len(self._again)))]
-        return [*again, *islice(self._scripts, number - len(again))]
 
     def _take(self, batch: Batch) -> None:
         """See what became of a batch."""
@@ -132,49 +124,26 @@ class LiveSearch:
             self._look_after(batch)
         self._judge(batch)
 
-    def _draw(self, known: Sequence[Steps]) -> Iterator[Steps]:
-        """What was found before, each single step, the simplest first, then combinations."""
-        yield from known
-        for step in self.choices:
-            # A second request comes only where a first one did, if at all.
-            is_first = step.number == 1
-            if is_first or any(useful.place == step.place for useful in self._useful):
-                yield (step,)
-        seen = set(known)
-        while True:
-            steps = self._combination()
-            if steps not in seen:
-                seen.add(steps)
-                yield steps
-
-    def _combination(self) -> Steps:
-        """Several steps by chance; the first of them one that meets requests by itself."""
-        random = self._random
-        while True:
-            number = 2 if random.random() < USEFUL_SHARE else MAX_STEPS
-            useful = list(self._useful) or self.choices
-            first = random.choice(useful if random.random() < USEFUL_SHARE else self.choices)
-            steps = (first, *(random.choice(self.choices) for _ in range(number - 1)))
-            if fits(steps):
-                return tuple(sorted(steps, key=lambda step: (step.place, step.number)))
-
     def _run(self, scripts: Sequence[Steps], controls: int = 0) -> Batch:
         self._begun += len(scripts)
         batch = self._now.run(scripts, controls)
         self._count(batch)
         return batch
 
-    def _count(self, batch: Batch) -> None:
+    def _note(self, order: Judged) -> None:
+        """Count an order, and know what its script has led to."""
         result = self.result
-        result.scripts += batch.scripts
-        result.batches += 1
-        result.controls += len(batch.controls)
-        result.undecided += batch.undecided
-        for order in batch.orders:
-            is_customers = any(step.place[0] == "customer" for step in order.steps)
-            result.met += bool(order.met) or is_customers
-            if len(order.steps) == 1 and (order.met or is_customers):
-                self._useful[order.steps[0]] = None
+        if order.steps:
+            result.scripts += 1
+            result.met += bool(order.met) or any(step.is_customers for step in order.steps)
+        else:
+            result.controls += 1
+            result.controls_s.append(order.took_s)
+        self._candidates.learn(order.steps, order.asked)
+
+    def _count(self, batch: Batch) -> None:
+        self.result.batches += 1
+        self.result.undecided += batch.undecided
         self._report()
 
     def _report(self) -> None:
@@ -187,7 +156,7 @@ class LiveSearch:
     def _start(self) -> None:
         self._running = self._open_chain()
         self._running.start()
-        self._batches = Batches(self._chain, self._running, self._spec.seed, self._rate)
+        self._batches = Batches(self._chain, self._running, self._spec.seed, self._rate, self._note)
 
     def _stop(self) -> None:
         """Stop the chain; what is in flight on it is tried once more on the next one."""
@@ -197,7 +166,8 @@ class LiveSearch:
             ended, scripts = batches.abandon()
             self._ended += ended
             self._begun -= len(scripts)
-            self._again += [steps for steps in scripts if steps not in self._interrupted]
+            again = [steps for steps in scripts if steps not in self._interrupted]
+            self._candidates.put_back(again)
             self._interrupted |= set(scripts)
         running, self._running = self._running, None
         if running is not None:

@@ -6,7 +6,8 @@ records ─ own hops ─ stories ─ reconciled ─ rules of payments and orders
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +17,18 @@ from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile, stand_in_order
 from paychain.analysis.store.store import RunStore, Story
 from paychain.explore.live.records import OrderRecords
+from paychain.explore.live.steps import Place
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
-from paychain.payments.journal import Decision, DecisionKind, MovementKind, PaymentRecord, Record
+from paychain.payments.exchanges import ReceivedRequest
+from paychain.payments.journal import (
+    Decision,
+    DecisionKind,
+    HopRecord,
+    MovementKind,
+    PaymentRecord,
+    Record,
+)
 from paychain.payments.rules import Finding
 
 _NO_FAULTS = Experiment.model_validate(
@@ -31,12 +41,15 @@ class Verdict:
     """What became of one order.
 
     `broken`: findings by rule. `met`: places of the steps of its script that met a request.
-    `failed`: a payment of it failed technically.
+    `asked`: how often each thing that a step can be at was asked for, or told by a webhook.
+    `failed`: a payment of it failed technically. `took_s`: how long its customer waited last.
     """
 
     broken: dict[str, Finding] = field(default_factory=dict)
     met: set[int] = field(default_factory=set)
+    asked: Counter[Place] = field(default_factory=Counter)
     failed: bool = False
+    took_s: float = 0.0
     stories: list[Story] = field(default_factory=list)
 
 
@@ -64,7 +77,10 @@ class Judge:
                 self._judge(store, kept, found, undecided)
             finally:
                 store.close()
-        _note_met(records, kept, found)
+        for record in records:
+            verdict = found.get(kept.order(getattr(record, "payment", "")))
+            if verdict is not None:
+                _note(record, verdict)
         return found
 
     def _judge(
@@ -84,18 +100,27 @@ class Judge:
             if verdict is None:
                 continue  # of another order, on a connection that both used
             verdict.stories.append(story)
-            if story.customer is not None and story.customer.technical:
-                verdict.failed = True
+            if story.customer is not None:
+                verdict.failed |= story.customer.technical
+                verdict.took_s = (story.customer.ended_ns - story.customer.started_ns) / 1e9
             payment = reconcile(story, self._parties, standing_in)
             for _, breaches in orders.judge(payment, is_final=name not in undecided):
                 for rule, finding in breaches.items():
                     verdict.broken.setdefault(rule, finding)
 
 
-def _note_met(records: Iterable[Record], kept: OrderRecords, found: dict[str, Verdict]) -> None:
-    for record in records:
-        if isinstance(record, Decision) and record.kind is DecisionKind.FAULT_HIT:
+def _note(record: Record, verdict: Verdict) -> None:
+    """Note which steps met a request, and what was asked for."""
+    match record:
+        case Decision(kind=DecisionKind.FAULT_HIT):
             _, slash, step = record.detail.rpartition("/")
-            verdict = found.get(kept.order(record.payment))
-            if slash and verdict is not None:
+            if slash:
                 verdict.met.add(int(step) - 1)
+        case HopRecord(operation="notify"):
+            verdict.asked["webhook", record.caller] += 1
+        case HopRecord():
+            verdict.asked["link", record.callee, record.operation] += 1
+        case ReceivedRequest():
+            verdict.asked["link", record.link, record.operation] += 1
+        case _:
+            pass
