@@ -189,11 +189,12 @@ def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:
 
 
 def searched_line(result: LiveResult) -> str:
-    """`1,240 scripts (310 met a request), 9,811 requests, in 60.1 s (1,238 per minute)`."""
+    """`1,240 scripts (310 of them changed something), 9,811 requests, …, in 60.1 s (…)`."""
     return (
         f"{count(result.scripts, 'script')} ({result.met:,} of them changed something), "
         f"{count(result.requests, 'request')}, {count(result.controls, 'payment')} without a "
-        f"script, in {result.took_s:.1f} s ({result.rate:,.0f} scripts per minute)"
+        f"script, in {result.took_s:.1f} s ({result.rate:,.0f} scripts per minute; a payment "
+        f"without one takes {1000 * result.payment_s:,.0f} ms)"
     )
 
 

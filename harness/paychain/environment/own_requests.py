@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
@@ -59,10 +59,15 @@ class OwnRequests:
         self._card_amounts.expect(found)
         return found
 
-    def forget(self) -> None:
-        """Nothing is to be settled or read any more of the payments so far."""
-        self.orders.clear()
-        self._open.clear()
+    def forget(self, payments: Collection[str]) -> None:
+        """Nothing is to be settled or read any more of payments that were judged."""
+        self.orders = [order for order in self.orders if order.payment not in payments]
+        for call in [call for call in self._open if call[0] in payments]:
+            del self._open[call]
+
+    def orders_of(self, payments: Collection[str]) -> list[OrderPaid]:
+        """The orders of some payments, as far as somebody has books."""
+        return [order for order in self.orders if order.payment in payments]
 
     def completed(self, records: Sequence[Record]) -> list[Record]:
         """The records, with the payments of requests that no link has seen, as far as they show.
@@ -77,6 +82,11 @@ class OwnRequests:
     def is_unsettled(self) -> bool:
         """Something is unknown, to a service or to a customer, that a service may still settle."""
         return bool(self._open)
+
+    @property
+    def unsettled(self) -> frozenset[str]:
+        """The payments about which something is unknown."""
+        return frozenset(payment for payment, _ in self._open)
 
     def note(self, record: Record) -> None:
         """Know what a record leaves unknown or settles, and which order has to be in the books."""

@@ -21,6 +21,7 @@ from paychain.engine.injector import Injector, LinkFaults
 from paychain.engine.links import RemoteLinkFaults
 from paychain.engine.proxies import HERE, Proxies
 from paychain.engine.timeline import Switch
+from paychain.environment.background_customers import BackgroundCustomers
 from paychain.environment.load_process import LoadProcess
 from paychain.environment.load_workers import LoadWorkers
 from paychain.environment.near_ends import NearEnds
@@ -32,11 +33,12 @@ from paychain.environment.own.tls_ends import open_tls_ends
 from paychain.environment.own_requests import OwnRequests
 from paychain.environment.remote.remote import Remote
 from paychain.environment.run_prefix import PLAIN_PREFIX, run_prefix
-from paychain.environment.running_chain import ChainReport
+from paychain.environment.running_chain import ChainReport, InProgress
 from paychain.environment.service_processes import CONTROL_S, ServiceProcesses
 from paychain.environment.spools import Spools
 from paychain.load.distributed.spread import Spread
 from paychain.load.traffic.arrivals import Arrival
+from paychain.load.traffic.books import OrderPaid
 from paychain.load.traffic.paying import Customers
 from paychain.load.traffic.plan import LoadPlan, customers_plan
 from paychain.model.chain import Chain
@@ -105,7 +107,7 @@ class RealChain:
         # An own service remembers payments of earlier runs: this run's have ids of their own.
         has_own = bool(chain.model.own_services())
         self.id_prefix = run_prefix(time.time()) if has_own else PLAIN_PREFIX
-        self._settles_within_s = (
+        self.settles_within_s = (
             chain.model.settles_within if settles_within_s is None else settles_within_s
         )
         self._remotes: dict[str, Remote] = {}  # by the names of their hosts
@@ -122,6 +124,7 @@ class RealChain:
             else LoadProcess(self.children, folder, self.spools.new)
         )
         self._injector: Injector | None = None
+        self._customers: BackgroundCustomers | None = None  # from the first that begin to pay
         self._own: list[Record] = []  # recorded here, and not collected yet
         self._stalls: deque[Record] = deque()  # likewise, by the thread of the heartbeat
         self._heartbeat = StallThread(self.now_ns, self._stalled)
@@ -253,17 +256,42 @@ class RealChain:
                 self._requests.note(payment)
         return paid
 
-    def forget_payments(self) -> None:
+    def begin_paying(self, arrivals: Sequence[Arrival]) -> None:
+        """Let customers pay, each at its time from now, on a thread of this process."""
+        if self._requests is not None:
+            self._services.expect(self._requests.expect_now(arrivals, self.now_ns()))
+        if self._customers is None:
+            self._customers = BackgroundCustomers(self._entries(), self, self._customers_plan())
+        self._customers.begin(arrivals)
+
+    def in_progress(self) -> InProgress:
+        """What is in progress at this moment."""
+        paying = self._customers.paying if self._customers is not None else frozenset()
+        pending = frozenset(self._drain_step(0))
+        # Whoever reads what was recorded knows what it leaves unknown.
+        self._read_early += self._read_on()
+        unknown = self._requests.unsettled if self._requests is not None else frozenset()
+        return InProgress(paying=paying, pending=pending, unknown=unknown)
+
+    def read_books(self, payments: Collection[str]) -> list[Record]:
+        """What own services take for paid of some payments."""
+        if self._requests is None:
+            return []
+        return self._books_of(self._requests.orders_of(payments))
+
+    def forget_payments(self, payments: Collection[str]) -> None:
         """Neither wait for what own services have not settled of them, nor read their books."""
         if self._requests is not None:
-            self._requests.forget()
+            self._requests.forget(payments)
+
+    def _customers_plan(self) -> LoadPlan:
+        plan = customers_plan(self._chain, self._seed)
+        return plan.reached_at(self.entry_urls, self.epoch_ns).declared_in(self._loaded)
 
     async def _pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         customers = Customers(self._entries(), self, self._own)
         try:
-            plan = customers_plan(self._chain, self._seed)
-            plan = plan.reached_at(self.entry_urls, self.epoch_ns).declared_in(self._loaded)
-            return await customers.keep_schedule(plan, arrivals)
+            return await customers.keep_schedule(self._customers_plan(), arrivals)
         finally:
             self._problems += [
                 problem for problem in customers.problems if problem not in self._problems
@@ -356,6 +384,13 @@ class RealChain:
         if own:
             yield own
         requests = self._requests
+        if self._customers is not None and (paid := self._customers.take()):
+            if requests is not None:
+                # As with `pay`: what customers record comes from no spool.
+                for record in paid:
+                    if isinstance(record, PaymentRecord):
+                        requests.note(record)
+            yield paid
         if requests is not None and self._traces is not None:
             yield requests.completed(self._traces.take())
         killed = self._services.killed
@@ -367,7 +402,7 @@ class RealChain:
     def drain(self) -> list[str]:
         """Wait until every request and reversal is final; the payments of those that are not."""
         self._on_message("draining")
-        until_ns = self.now_ns() + int(self._settles_within_s * 1e9)
+        until_ns = self.now_ns() + int(self.settles_within_s * 1e9)
         pending = self._drain_step(until_ns)
         # While one process is waited for, it may give another one work that was done before.
         while (pending or self._drain_step(0)) and self.now_ns() < until_ns:
@@ -406,11 +441,14 @@ class RealChain:
         """Read what own services take for paid, now that nothing changes it any more."""
         if self._requests is None or not self._requests.orders:
             return
+        self._own.extend(self._books_of(self._requests.orders))
+
+    def _books_of(self, orders: Sequence[OrderPaid]) -> list[Record]:
         home = self._loaded.path.resolve().parent
         books = BooksRead(self._chain, home, self.id_prefix, self.now_ns)
-        books.read(self._requests.orders, self.own.reserved)
-        self._own.extend(books.entries)
+        books.read(orders, self.own.reserved)
         self._problems += books.problems
+        return list(books.entries)
 
     def _drain_step(self, until_ns: int) -> list[str]:
         """Let every process of services wait for a moment; what is pending then."""
@@ -424,6 +462,8 @@ class RealChain:
     def stop(self) -> None:
         """Stop every process; leave nothing on an engine that somebody else runs."""
         self._heartbeat.stop()
+        if self._customers is not None:
+            self._customers.stop()
         with suppress(EngineError):
             self.proxies.take_events(self._own.extend)
         # The load first, then own services: they may still want to reach what is behind them.

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -39,6 +39,19 @@ class ChainReport:
     incomplete: list[str] = field(default_factory=list)  # journals with records missing, likewise
 
 
+@dataclass(frozen=True, kw_only=True)
+class InProgress:
+    """What is not over at one moment, by payment.
+
+    `paying`: of customers who wait or will come back, the payment that each began with. `pending`:
+    at mock links. `unknown`: to a customer or an own service, which may still settle it.
+    """
+
+    paying: frozenset[str] = frozenset()
+    pending: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
+
+
 class RunningChain(Protocol):
     """A chain with its links, its fault engine and its customers.
 
@@ -49,6 +62,9 @@ class RunningChain(Protocol):
     is_virtual: bool  # its time is the loop's, not the machine's
     look_every_s: float  # how often what was recorded is worth a look while a load goes on
     id_prefix: str  # what the ids of its payments begin with
+    settles_within_s: (
+        float  # what a service has not settled so long after its customer left is late
+    )
 
     def now_ns(self) -> int:
         """The chain's clock."""
@@ -74,8 +90,17 @@ class RunningChain(Protocol):
     def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         """Let customers pay, each at its time from now; wait until all know or have given up."""
 
-    def forget_payments(self) -> None:
-        """Wait no more for anything about the payments made so far, which were all judged."""
+    def begin_paying(self, arrivals: Sequence[Arrival]) -> None:
+        """Let customers pay, each at its time from now, while time passes (`pass_time`)."""
+
+    def in_progress(self) -> InProgress:
+        """What is in progress at this moment, of payments that are not forgotten."""
+
+    def read_books(self, payments: Collection[str]) -> list[Record]:
+        """What own services have in their books about payments that are over."""
+
+    def forget_payments(self, payments: Collection[str]) -> None:
+        """Wait no more for anything about payments that were judged."""
 
     def begin_load(self, plan: LoadPlan) -> int:
         """Let a whole load begin; when it starts. It goes on while time passes."""

@@ -48,7 +48,7 @@ class ServiceProcesses:
         self._command = command
         self._seed, self._epoch_ns, self._id_prefix = seed, epoch_ns, id_prefix
         self._addresses: Addresses = {}
-        self._scripts: list[Followed] = []  # a process that is started later follows them, too
+        self._scripts = Followed()  # a process that is started later follows them, too
         self._shared: list[str] = []  # control APIs of processes that live as long as the run
         self._isolated: list[IsolatedLink] = []
         self._held: dict[str, HeldPort] = {}  # ports of isolated links, through all restarts
@@ -94,7 +94,7 @@ class ServiceProcesses:
 
     def follow_scripts(self, scripts: Followed) -> None:
         """Let payments follow failure scripts, at every process that lives or will be started."""
-        self._scripts = [scripts] if scripts.forgets else [*self._scripts, scripts]
+        self._scripts = self._scripts.then(scripts)
         for url in self._controls:
             self._post(f"{url}/scripts", msgspec.to_builtins(scripts), CONTROL_S)
 
@@ -177,8 +177,8 @@ class ServiceProcesses:
 
     def _connect(self, url: str) -> None:
         self._post(f"{url}/routes", self._addresses, CONTROL_S)
-        for scripts in self._scripts:
-            self._post(f"{url}/scripts", msgspec.to_builtins(scripts), CONTROL_S)
+        if self._scripts.scripts:
+            self._post(f"{url}/scripts", msgspec.to_builtins(self._scripts), CONTROL_S)
 
     def _post(self, url: str, body: Any, within_s: float) -> Any:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from paychain.engine.events import EngineEvents
 from paychain.engine.injector import Injector
 from paychain.engine.timeline import Switch
 from paychain.environment.run_prefix import PLAIN_PREFIX
-from paychain.environment.running_chain import ChainReport
+from paychain.environment.running_chain import ChainReport, InProgress
 from paychain.environment.virtual_engine import VirtualEngine, VirtualLinkFaults
 from paychain.load.traffic.arrivals import Arrival, Purchases, arrivals
 from paychain.load.traffic.paying import Customers
@@ -49,6 +49,7 @@ class VirtualChain:
     is_virtual = True
     id_prefix = PLAIN_PREFIX
     look_every_s = 1.0  # the windows of stop conditions are whole seconds
+    settles_within_s = MAX_DRAIN_S
 
     def __init__(
         self,
@@ -70,6 +71,8 @@ class VirtualChain:
         self._injector = Injector(self._engine, [VirtualLinkFaults(self._host)], self.now_ns)
         self._customers: Customers | None = None
         self._load: asyncio.Task[list[PaymentRecord]] | None = None
+        self._paying: set[str] = set()  # what customers without a load began with
+        self._schedules: list[asyncio.Task[list[PaymentRecord]]] = []  # of theirs
         self._collected = 0  # records of the journal
         self._is_sound = True  # no error has come out of the loop
         self._guards = ExitStack()  # in their places from start to stop: that takes milliseconds
@@ -125,7 +128,25 @@ class VirtualChain:
         plan = customers_plan(self._chain, self._seed)
         return self._run(self._customers.keep_schedule(plan, arrivals))
 
-    def forget_payments(self) -> None:
+    def begin_paying(self, arrivals: Sequence[Arrival]) -> None:
+        """Let customers pay, each at its time from now, while time passes."""
+        assert self._customers is not None
+        self._paying.update(arrival.payment for arrival in arrivals)
+        plan = customers_plan(self._chain, self._seed)
+        paid = self._customers.keep_schedule(plan, arrivals, self._paying.discard)
+        schedule = self._loop.create_task(paid)
+        self._schedules.append(schedule)
+        schedule.add_done_callback(self._schedules.remove)
+
+    def in_progress(self) -> InProgress:
+        """What is in progress at this moment."""
+        return InProgress(paying=frozenset(self._paying), pending=frozenset(self._host.pending))
+
+    def read_books(self, _payments: Collection[str]) -> list[Record]:
+        """There is no own service in virtual time."""
+        return []
+
+    def forget_payments(self, payments: Collection[str]) -> None:
         """Nothing is waited for but what is in progress."""
 
     def refund(self, payment: str) -> None:
@@ -230,6 +251,8 @@ class VirtualChain:
             raise Leaked("left behind:\n" + "\n".join(f"  {line}" for line in left))
 
     async def _stop(self) -> None:
+        if self._schedules:
+            await asyncio.gather(*self._schedules)  # waiting is free
         if self._customers is not None:
             await self._customers.close()
         self.journal += EngineEvents(self._engine, epoch_ns=0).poll()

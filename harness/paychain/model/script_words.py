@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paychain.declaration.quantity import duration_text, seconds_text
 from paychain.faults.kinds.http_error import HttpError
+from paychain.faults.kinds.rate_limit import RateLimit
 from paychain.model.scripts import Script, ScriptStep
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
@@ -45,6 +46,9 @@ def _fault_words(step: ScriptStep) -> str:
     if isinstance(fault, HttpError):
         after = " after the work is done" if fault.after_work else ""
         return f"answers HTTP {fault.status}{after}"
+    # In a script it refuses the request, whatever its rate.
+    if isinstance(fault, RateLimit):
+        return "is refused with HTTP 429"
     given = fault.model_dump(mode="json", exclude=_OF_EVERY_KIND)
     values = ", ".join(f"{key} {value}" for key, value in given.items() if value != _NONE)
     lasts = f", for {duration_text(step.lasts)}" if step.lasts is not None else ""

@@ -235,17 +235,29 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
     """Scripts for the links of a running chain, as they are sent to its processes.
 
     `scripts`: as `encode_script` writes them. `assigned`: the script of each payment that follows
-    one whatever else would pick one. `forgets`: those of before are not followed any more.
+    one whatever else would pick one. `over`: payments that were assigned one before, and that
+    nothing is asked about any more.
     """
 
     scripts: list[str] = []
     assigned: dict[str, str] = {}
-    forgets: bool = False
+    over: list[str] = []
 
     @classmethod
     def of(cls, scripts: Iterable[Script]) -> Followed:
         """Scripts that pick their payments themselves."""
         return cls(scripts=list(map(encode_script, scripts)))
+
+    def then(self, further: Followed) -> Followed:
+        """What a process has to follow that hears of both at once, this one first."""
+        over = frozenset(further.over)
+        assigned = {
+            payment: script for payment, script in self.assigned.items() if payment not in over
+        } | further.assigned
+        ended = {self.assigned[payment] for payment in over & self.assigned.keys()}
+        ended -= set(assigned.values())
+        kept = [text for text in self.scripts if decode_script(text).id not in ended]
+        return Followed(scripts=[*kept, *further.scripts], assigned=assigned)
 
 
 def encode_script(script: Script) -> str:

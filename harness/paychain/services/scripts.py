@@ -108,8 +108,8 @@ class PaymentScripts:
 
         Raises ValueError for a text that is no script.
         """
-        if further.forgets:
-            self._forget()
+        for payment in further.over:
+            self._forget(self._order(payment))
         assigned = further.assigned
         for script in map(decode_script, further.scripts):
             self._scripts[script.id] = script
@@ -123,11 +123,14 @@ class PaymentScripts:
         )
         self._has_magic = any(map(is_by_purchase, self._choosing))
 
-    def _forget(self) -> None:
-        """Know no script any more, nor what was counted."""
-        self._scripts, self._assigned, self.hits = {}, {}, {}
-        self._choosing, self._has_magic = (), False
-        self._orders.clear()
+    def _forget(self, order: str) -> None:
+        """Know the script of an order no more, unless others follow it, nor what was counted."""
+        self._orders.pop(order, None)
+        name = self._assigned.pop(order, None)
+        if name is None or name in self._assigned.values():
+            return
+        for step in self._scripts.pop(name).step_ids():
+            self.hits.pop(step, None)
 
     @property
     def is_empty(self) -> bool:

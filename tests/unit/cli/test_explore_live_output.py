@@ -50,10 +50,17 @@ def test_what_was_cut_short_or_not_reproduced_is_reported() -> None:
 
 
 def test_how_much_was_searched_and_what_to_know_of_it() -> None:
-    result = LiveResult(scripts=1_240, met=310, requests=9_811, controls=160, took_s=60.0)
+    result = LiveResult(
+        scripts=1_240,
+        met=310,
+        requests=9_811,
+        controls=160,
+        controls_s=[0.046, 0.048, 2.0],
+        took_s=60.0,
+    )
     assert searched_line(result) == (
         "1,240 scripts (310 of them changed something), 9,811 requests, 160 payments without a "
-        "script, in 60.0 s (1,240 scripts per minute)"
+        "script, in 60.0 s (1,240 scripts per minute; a payment without one takes 48 ms)"
     )
     assert warning_lines(result) == [
         "no script that was tried broke a rule; that is evidence, not a proof"

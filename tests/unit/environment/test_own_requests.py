@@ -68,12 +68,16 @@ def test_a_links_own_view_of_a_hop_is_left_to_the_run() -> None:
     assert A
 
 
-def test_a_batch_that_was_judged_leaves_nothing_to_wait_for() -> None:
+def test_payments_that_were_judged_leave_nothing_to_wait_for() -> None:
     run = ObservedRun()
     run.pay("p1", 1.0, 1.0, "timeout")
+    run.pay("p2", 1.0, 1.0, "timeout")
     requests = requests_after(run)
-    assert requests.is_unsettled
-    requests.forget()
+    assert requests.unsettled == {"p1", "p2"}
+    requests.forget({"p1"})
+    assert requests.unsettled == {"p2"}
+    assert requests.orders_of({"p1", "p2"}) == requests.orders
+    requests.forget({"p2"})
     assert not requests.is_unsettled
     assert requests.orders == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from paychain.environment.virtual import VirtualChain
-from paychain.explore.live.batch import Batches
+from paychain.explore.live.batch import Batch, Batches, Judged
 from paychain.explore.live.result import LiveResult, LiveSpec, words_of
 from paychain.explore.live.search import LiveSearch
 from paychain.explore.live.steps import Step, Steps, simpler, step_choices
@@ -112,6 +112,47 @@ def test_ctrl_c_keeps_what_was_found_and_stops_the_chain() -> None:
     assert list(result.found) == ["no_double_charge"]
     assert result.found["no_double_charge"].reproduced is None
     assert all(chain._loop.is_closed() for chain in chains)
+
+
+def test_batches_overlap_and_each_ends_with_its_own_orders() -> None:
+    lost = (step(GIVES_UP, ("link", "processor-a", "authorise"), "lost_answer"),)
+    running = VirtualChain(GIVES_UP, 1)
+    running.start()
+    judged: list[Judged] = []
+    try:
+        batches = Batches(GIVES_UP, running, 1, 32.0, judged.append)
+        first = batches.begin([lost] * 8, 2)
+        assert not batches.has_room(8)  # the payments of the first one have not begun
+        second = batches.begin([lost] * 4)
+        assert batches.in_flight == 14
+        ended: list[Batch] = []
+        while batches.in_flight:
+            ended += batches.look()
+        assert sorted(map(id, ended)) == sorted(map(id, (first, second)))
+        assert (len(first.breaking("no_double_charge")), len(first.controls)) == (8, 2)
+        assert not any(control.broken for control in first.controls)
+        assert len(second.breaking("no_double_charge")) == 4
+        assert len(judged) == 14
+        assert batches.has_room(8)
+    finally:
+        running.stop()
+
+
+def test_what_is_in_flight_can_be_abandoned_and_its_scripts_are_known() -> None:
+    lost = (step(GIVES_UP, ("link", "processor-a", "authorise"), "lost_answer"),)
+    running = VirtualChain(GIVES_UP, 1)
+    running.start()
+    try:
+        batches = Batches(GIVES_UP, running, 1, 1.0)  # a payment a second: not all begin at once
+        batch = batches.begin([lost] * 20)
+        while not batch.orders:
+            assert batches.look() == []
+        ended, left = batches.abandon()
+        assert ended == [batch]
+        assert not batch.is_whole
+        assert left == [lost] * (20 - len(batch.orders))
+    finally:
+        running.stop()  # who still pays is waited for: nothing is left behind
 
 
 class _Poisoned(VirtualChain):

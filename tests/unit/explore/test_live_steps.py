@@ -20,6 +20,8 @@ from paychain.explore.live.steps import (
     size,
     step_choices,
 )
+from paychain.faults.kind import RequestFaultKind
+from paychain.faults.kinds import KINDS
 from paychain.model.loading import load_chain, load_experiment
 from paychain.model.script_checks import check_steps
 from paychain.payments.errors import UserError
@@ -109,10 +111,43 @@ def test_steps_about_first_requests_come_first() -> None:
 
 def test_a_new_key_is_only_tried_where_customers_name_their_order() -> None:
     """A chain of mocks cannot know that two payments with keys of their own are one order."""
-    customers = {step.name for step in CHOICES if step.place[0] == "customer"}
-    assert customers == {"presses_twice same", "retry same", "leaves "}
-    of_own = {step.name for step in step_choices(OWN) if step.place[0] == "customer"}
-    assert of_own == {*customers, "presses_twice new", "retry new"}
+    customers = {step.name for step in CHOICES if step.is_customers}
+    of_own = {step.name for step in step_choices(OWN) if step.is_customers}
+    assert {"presses_twice same", "retry same"} <= customers & of_own
+    new = {"presses_twice new", "retry new"}
+    assert not new & customers
+    assert new <= of_own
+
+
+def test_customers_leave_for_good_or_are_back_when_a_webhook_is_due() -> None:
+    """Stripe's webhooks are due after 700 ms there; those of Adyen before anybody has left."""
+    leave = [step for step in step_choices(OWN) if step.place == ("customer", "leaves")]
+    assert [words_of((step,)) for step in leave] == [
+        "the customer leaves after 500 ms and is back 2 s later",
+        "the customer leaves after 50 ms",
+        "the customer leaves after 50 ms and is back 650 ms later",
+    ]
+
+
+def test_every_kind_of_one_request_is_drawn() -> None:
+    """Those that say more than one thing at once come last: what is simpler explains more."""
+    at_authorise = [
+        step
+        for step in step_choices(OWN)
+        if step.place == ("link", "stripe", "authorise") and step.number == 1
+    ]
+    kinds = list(dict.fromkeys(step.name.split()[0] for step in at_authorise))
+    assert set(kinds) == {
+        name for name, kind in KINDS.items() if issubclass(kind, RequestFaultKind)
+    }
+    assert kinds[-4:] == ["duplicate_request", "rate_limit", "wrong_answer", "stale_answer"]
+    says = [words_of((step,)) for step in at_authorise if step.name.startswith("wrong_answer")]
+    assert [text.partition("says ")[2].partition(",")[0] for text in says] == [
+        "declined",
+        "approved",
+        "another_amount",
+        "another_payment",
+    ]
 
 
 def found(steps: Steps) -> FoundScript:

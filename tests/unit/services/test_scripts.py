@@ -12,6 +12,7 @@ from paychain.environment.play import play
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.loading import load_chain, load_experiment
+from paychain.model.scripts import Followed, Script, encode_script
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, PaymentRecord
 from paychain.payments.outcome import Outcome
@@ -281,3 +282,25 @@ def test_a_payment_keeps_its_script_when_a_later_request_shows_no_magic() -> Non
     other = PaymentRequest("?psp-2", 4_000, "EUR", TEST_CARDS[0])
     assert scripts.affecting(psp, "shop", "capture", other) == []
     assert [record.detail for record in journal if isinstance(record, Decision)] == ["m/1"]
+
+
+def test_scripts_of_payments_that_are_over_are_forgotten() -> None:
+    """Otherwise a search of hours would fill the links with scripts that nobody follows."""
+    texts = [
+        encode_script(Script.model_validate({"id": name, "steps": [LOST_AND_FAILED[0]]}))
+        for name in ("s1", "s2")
+    ]
+    first = Followed(scripts=texts[:1], assigned={"p0000001": "s1", "p0000003": "s1"})
+    second = Followed(scripts=texts[1:], assigned={"p0000002": "s2"}, over=["p0000001"])
+    last = Followed(over=["p0000002", "p0000003"])
+    scripts = PaymentScripts(1, "p", "EUR")
+    scripts.follow(first)
+    scripts.follow(second)
+    assert sorted(scripts.hits) == ["s1/1", "s2/1"]  # another payment follows the first one
+    scripts.follow(last)
+    assert scripts.hits == {}
+    # A process that is started meanwhile hears of all at once.
+    both = first.then(second)
+    assert both.scripts == texts
+    assert both.assigned == {"p0000003": "s1", "p0000002": "s2"}
+    assert both.then(last) == Followed()

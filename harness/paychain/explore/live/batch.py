@@ -1,212 +1,328 @@
-"""One batch: many payments at once on a running chain, each with its own failure script.
+"""Batches of payments on a running chain, each payment with its own failure script.
 
-scripts, controls ─ pay ─ drain ─ records ─ own hops ─ each order judged by itself ─> Batch
+    begin ─ customers pay ─ an order is at rest ─ judged by itself ─┐
+    begin ─ …        (up to MAX_AT_ONCE orders at once)             ├─> its batch has ended
+    look: time passes, records are read, what is at rest is judged ─┘
+
+An order is at rest when its customer is done, no mock link works for it, nothing about it is
+unknown, and nothing of it was recorded for a moment. An own service may still settle what looks
+wrong then: such an order is judged again when the time that the chain declares for it is over.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from msgspec.structs import replace
 
-from paychain.analysis.attribution.observe import add_own_hops
-from paychain.analysis.money.orders import Orders, orders_of_several
-from paychain.analysis.money.parties import Parties
-from paychain.analysis.money.reconcile import reconcile, stand_in_order
-from paychain.analysis.store.store import RunStore, Story
-from paychain.environment.running_chain import RunningChain
-from paychain.explore.live.steps import Steps, script_of
+from paychain.analysis.store.store import Story
+from paychain.environment.running_chain import RunningChain, pass_time
+from paychain.explore.live.records import OrderRecords
+from paychain.explore.live.steps import Place, Steps, script_of
+from paychain.explore.live.verdicts import Judge, Verdict
 from paychain.load.traffic.arrivals import Arrival, Purchases, under_script
 from paychain.load.traffic.plan import customers_plan
 from paychain.model.chain import Chain
-from paychain.model.experiment import Experiment
 from paychain.model.scripts import Followed, Script, encode_script
-from paychain.payments.exchanges import ReceivedRequest
-from paychain.payments.journal import (
-    Decision,
-    DecisionKind,
-    HopRecord,
-    MovementKind,
-    PaymentRecord,
-    Record,
-)
 from paychain.payments.rules import Finding
 
-MORE_DRAINS = 1  # where the first one, as long as the chain declares, was too short
-_NO_FAULTS = Experiment.model_validate(
-    {"experiment": "batch", "load": {"arrivals": "1/s", "before": "1s", "after": "1s"}}
-)
+MAX_AT_ONCE = 320  # orders in flight: 256 with a script, and controls
+AHEAD_S = 0.5  # a batch may begin so long before the payments of the last one have
+# Without a record of it an order is at rest after so long: longer than the usual timeouts of 2 s,
+# in which a service waits for an answer that is lost and nobody records anything.
+QUIET_S = 2.5
+FLUSHED_S = 0.5  # the same where all of its requests are known: records are flushed by then
+MORE_TIME = 2  # times what is declared: what is not settled then never is
+# Of the time that it has lasted: how long an end in virtual time is left alone between two looks.
+VIRTUAL_LOOK_SHARE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
     """One order of a batch. `steps`: its script, empty for a control.
 
-    `broken`: what it breaks, by rule. `met`: places of the steps that met a request.
+    `broken`: what it breaks, by rule. `met`: places of the steps that met a request. `asked`: how
+    often each thing that a step can be at was asked for.
     """
 
     steps: Steps
     payment: str  # the first of the order
     broken: dict[str, Finding]
     met: frozenset[int]
+    asked: Mapping[Place, int]
     failed: bool  # a payment of it failed technically
+    took_s: float  # how long its customer waited
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Batch:
-    """What became of the orders of one batch, and the records of those that broke a rule."""
+    """What became of the orders of one batch, and the records of those that broke a rule.
 
-    orders: list[Judged]
-    requests: int
-    undecided: int  # orders that were still in progress when the drain ended
+    `number`: how many orders it has. `rate`: payments per second that it began with.
+    """
+
+    number: int
+    rate: float
+    orders: list[Judged] = field(default_factory=list)
+    undecided: int = 0  # orders that were still in progress when nobody waited any longer
     stories: dict[str, tuple[Story, ...]] = field(default_factory=dict)  # by order
+
+    @property
+    def is_whole(self) -> bool:
+        """Every order of it was judged."""
+        return len(self.orders) == self.number
 
     @property
     def controls(self) -> list[Judged]:
         """The orders without a script."""
         return [order for order in self.orders if not order.steps]
 
+    @property
+    def scripts(self) -> int:
+        """How many orders with a script were judged."""
+        return len(self.orders) - len(self.controls)
+
     def breaking(self, rule: str) -> list[Judged]:
         """Orders with a script that break a rule."""
         return [order for order in self.orders if order.steps and rule in order.broken]
 
 
+@dataclass(kw_only=True)
+class _Order:
+    """An order in flight. `over_ns`: when its customer was seen to be done."""
+
+    steps: Steps
+    payment: str
+    batch: Batch
+    begun_ns: int
+    active_ns: int  # when something was recorded about it last
+    over_ns: int | None = None
+    looks_wrong: bool = False  # it broke a rule when it came to rest first
+
+
 class Batches:
     """Runs batches on one running chain. Payments are numbered on from batch to batch.
 
-    `rate`: payments per second of a batch.
+    `rate`: payments per second. `on_judged` gets each order as soon as it is judged.
     """
 
-    def __init__(self, chain: Chain, running: RunningChain, seed: int, rate: float) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        running: RunningChain,
+        seed: int,
+        rate: float,
+        on_judged: Callable[[Judged], None] = lambda _: None,
+    ) -> None:
         self.rate = rate
-        self._chain, self._running = chain, running
-        self._parties = Parties.of(chain)
+        self._on_judged = on_judged
+        self._running = running
+        self._has_own = bool(chain.own_services())
+        self._judge = Judge(chain)
         plan = replace(customers_plan(chain, seed), id_prefix=running.id_prefix)
         self._purchases = Purchases(plan)
         self._number = 0
+        self._free_ns = 0  # when all payments of the batches so far have begun
+        self._records = OrderRecords(running.id_prefix)
+        self._orders: dict[str, _Order] = {}  # in flight, by their first payments
+        self._ended: list[Batch] = []  # and not returned by `look` yet
+        self._over: list[str] = []  # orders whose scripts the links still know
+
+    @property
+    def requests(self) -> int:
+        """Requests over all hops, so far."""
+        return self._records.requests
+
+    @property
+    def in_flight(self) -> int:
+        """Orders that are not judged yet."""
+        return len(self._orders)
+
+    def has_room(self, number: int) -> bool:
+        """Whether a batch of so many orders may begin now."""
+        is_free = self._free_ns <= self._running.now_ns() + AHEAD_S * 1e9
+        return is_free and len(self._orders) + number <= MAX_AT_ONCE
+
+    def begin(self, scripts: Sequence[Steps], controls: int = 0) -> Batch:
+        """Let a payment follow each script, controls spread among them, all at the batch's rate.
+
+        The batch fills as its orders are judged.
+        """
+        mixed = _with_controls(scripts, controls)
+        batch = Batch(number=len(mixed), rate=self.rate)
+        now_ns = self._running.now_ns()
+        wait_s = max(0.0, (self._free_ns - now_ns) / 1e9)
+        self._pay(
+            batch,
+            [(steps, wait_s + place / self.rate) for place, steps in enumerate(mixed)],
+        )
+        self._free_ns = now_ns + int((wait_s + len(mixed) / self.rate) * 1e9)
+        return batch
+
+    def look(self) -> list[Batch]:
+        """Let a moment pass; the batches that have ended since the last look."""
+        self._pass_moment()
+        ended, self._ended = self._ended, []
+        return ended
 
     def run(self, scripts: Sequence[Steps], controls: int = 0) -> Batch:
-        """Let a payment follow each script, controls spread among them, all at the batch's rate."""
-        mixed = _with_controls(scripts, controls)
-        placed = [
-            (steps, self._arrivals(steps, place / self.rate)) for place, steps in enumerate(mixed)
-        ]
-        self._pay([placed])
-        return self._judged(placed)
+        """Begin a batch, and wait for its end. Others that end meanwhile are left to `look`."""
+        return self._wait_for(self.begin(scripts, controls))
 
     def run_alone(self, steps: Steps, times: int) -> Batch:
-        """Let fresh payments follow one script, each once the one before it has ended."""
-        placed = [(steps, self._arrivals(steps, 0.0)) for _ in range(times)]
-        self._pay([each] for each in placed)
-        return self._judged(placed)
+        """Let fresh payments follow one script, each once the customer of the last one is done."""
+        batch = Batch(number=times, rate=self.rate)
+        for _ in range(times):
+            (payment,) = self._pay(batch, [(steps, 0.0)])
+            while payment in self._orders and self._orders[payment].over_ns is None:
+                self._pass_moment()
+        return self._wait_for(batch)
 
-    def _arrivals(self, steps: Steps, at_s: float) -> list[Arrival]:
-        number = self._number
-        self._number += 1
-        arrival = self._purchases.arrival(number, at_s)
-        return under_script(arrival, _script(steps, number) if steps else None)
+    def abandon(self) -> tuple[list[Batch], list[Steps]]:
+        """The batches as far as they were judged, and the scripts of the orders that were not."""
+        left = list(self._orders.values())
+        batches = {id(order.batch): order.batch for order in left if order.batch.orders}
+        self._orders.clear()
+        ended, self._ended = self._ended, []
+        return [*ended, *batches.values()], [order.steps for order in left if order.steps]
 
-    def _pay(self, turns: Iterable[Sequence[tuple[Steps, list[Arrival]]]]) -> None:
-        for placed in turns:
-            followed = [(steps, arrivals) for steps, arrivals in placed if steps]
-            scripts = [_script(steps, arrivals[0].number) for steps, arrivals in followed]
-            self._running.follow_scripts(
-                Followed(
-                    scripts=list(map(encode_script, scripts)),
-                    assigned={
-                        arrivals[0].payment: script.id
-                        for script, (_, arrivals) in zip(scripts, followed, strict=True)
-                    },
-                    forgets=len(placed) > 1,
-                )
+    def _wait_for(self, batch: Batch) -> Batch:
+        while not batch.is_whole:
+            self._pass_moment()
+        self._ended = [ended for ended in self._ended if ended is not batch]
+        return batch
+
+    # -- paying -----------------------------------------------------------------------------------
+    def _pay(self, batch: Batch, wanted: Sequence[tuple[Steps, float]]) -> list[str]:
+        """Let customers pay, each script with its time from now; their first payments."""
+        now_ns = self._running.now_ns()
+        coming: list[Arrival] = []
+        followed: list[tuple[str, Script]] = []
+        payments = []
+        for steps, at_s in wanted:
+            script = script_of(steps, f"s{self._number}") if steps else None
+            arrivals = under_script(self._purchases.arrival(self._number, at_s), script)
+            self._number += 1
+            payment = arrivals[0].payment
+            payments.append(payment)
+            coming += arrivals
+            if script is not None:
+                followed.append((payment, script))
+            begun_ns = now_ns + int(at_s * 1e9)
+            self._orders[payment] = _Order(
+                steps=steps, payment=payment, batch=batch, begun_ns=begun_ns, active_ns=begun_ns
             )
-            coming = [arrival for _, arrivals in placed for arrival in arrivals]
-            self._running.pay(sorted(coming, key=lambda arrival: arrival.at_s))
-
-    def _judged(self, placed: Sequence[tuple[Steps, list[Arrival]]]) -> Batch:
-        pending = self._running.drain()
-        for _ in range(MORE_DRAINS):
-            # A service that settles late is judged by what it leaves in the end.
-            if pending:
-                pending = self._running.drain()
-        records = [each for some in self._running.collect(all_flushed=True) for each in some]
-        self._running.forget_payments()
-        names = {arrivals[0].payment: steps for steps, arrivals in placed}
-        with tempfile.TemporaryDirectory() as folder:
-            store = RunStore.create(Path(folder, "run.db"))
-            try:
-                store.ingest(records)
-                add_own_hops(store, self._chain, _NO_FAULTS)
-                return self._of_store(store, records, names, pending)
-            finally:
-                store.close()
-
-    def _of_store(
-        self,
-        store: RunStore,
-        records: Sequence[Record],
-        names: dict[str, Steps],
-        pending: Sequence[str],
-    ) -> Batch:
-        broken: dict[str, dict[str, Finding]] = {}
-        stories: dict[str, list[Story]] = {}
-        failed: set[str] = set()
-        undecided = {self._order(payment) for payment in pending} & names.keys()
-        order = stand_in_order(
-            store.movements(MovementKind.STOOD_IN), store.rows(PaymentRecord), self._parties
+            self._records.expect(payment)
+        over, self._over = self._over, []
+        self._running.follow_scripts(
+            Followed(
+                scripts=[encode_script(script) for _, script in followed],
+                assigned={payment: script.id for payment, script in followed},
+                over=over,
+            )
         )
-        orders = Orders(orders_of_several(store))
-        for story in store.stories():
-            name = self._order(story.payment)
-            if name not in names:
-                continue  # what a batch before this one left behind
-            stories.setdefault(name, []).append(story)
-            if story.customer is not None and story.customer.technical:
-                failed.add(name)
-            is_final = name not in undecided
-            for _, breaches in orders.judge(
-                reconcile(story, self._parties, order), is_final=is_final
-            ):
-                for rule, finding in breaches.items():
-                    broken.setdefault(name, {}).setdefault(rule, finding)
-        met = self._met(records)
-        judged = [
-            Judged(
-                steps=steps,
-                payment=name,
-                broken=broken.get(name, {}),
-                met=frozenset(met.get(name, ())),
-                failed=name in failed,
-            )
-            for name, steps in names.items()
+        self._running.begin_paying(sorted(coming, key=lambda arrival: arrival.at_s))
+        return payments
+
+    # -- judging ----------------------------------------------------------------------------------
+    def _pass_moment(self) -> None:
+        """Let a moment pass, read what was recorded, and judge the orders that are at rest."""
+        pass_time(self._running, self._moment_s())
+        progress = self._running.in_progress()
+        now_ns = self._running.now_ns()
+        for records in self._running.collect():
+            for name in self._records.add(records):
+                self._orders[name].active_ns = now_ns
+        paying = set(map(self._records.order, progress.paying))
+        for order in self._orders.values():
+            if order.over_ns is None and order.payment not in paying:
+                order.over_ns = now_ns
+        pending = set(map(self._records.order, progress.pending))
+        unknown = set(map(self._records.order, progress.unknown))
+        due = [
+            order
+            for order in self._orders.values()
+            if self._is_due(order, order.payment in pending, order.payment in unknown)
         ]
-        return Batch(
-            orders=judged,
-            requests=sum(isinstance(each, HopRecord | ReceivedRequest) for each in records),
-            undecided=len(undecided),
-            stories={name: tuple(stories.get(name, ())) for name in broken},
+        if due:
+            self._judge_orders(due, pending)
+            first = min((order.begun_ns for order in self._orders.values()), default=now_ns)
+            self._records.forget_before(first)
+
+    def _moment_s(self) -> float:
+        every_s = self._running.look_every_s
+        if not self._running.is_virtual or not self._orders:
+            return every_s
+        # Webhooks are repeated for days there, and each look costs the same.
+        newest_ns = max(order.begun_ns for order in self._orders.values())
+        waited_s = (self._running.now_ns() - newest_ns) / 1e9
+        return max(every_s, VIRTUAL_LOOK_SHARE * waited_s)
+
+    def _is_due(self, order: _Order, is_pending: bool, is_unknown: bool) -> bool:
+        """Whether an order is to be judged now."""
+        if order.over_ns is None:
+            return False
+        waited_s = self._waited_s(order)
+        settles_s = self._running.settles_within_s
+        if waited_s >= MORE_TIME * settles_s:
+            return True
+        quiet_s = (self._running.now_ns() - order.active_ns) / 1e9
+        if is_pending or quiet_s < self._quiet_s:
+            return False
+        return waited_s >= settles_s or not (is_unknown or order.looks_wrong)
+
+    @property
+    def _quiet_s(self) -> float:
+        if self._running.is_virtual:
+            return 0.0  # every record is there at once
+        return QUIET_S if self._has_own else FLUSHED_S
+
+    def _waited_s(self, order: _Order) -> float:
+        """Seconds since its customer was done."""
+        assert order.over_ns is not None, "its customer is done"
+        return (self._running.now_ns() - order.over_ns) / 1e9
+
+    def _judge_orders(self, due: Sequence[_Order], pending: set[str]) -> None:
+        names = {order.payment: order for order in due}
+        undecided = names.keys() & pending
+        payments = {payment for name in names for payment in self._records.payments(name)}
+        records = self._records.of(names) + self._running.read_books(payments)
+        verdicts = self._judge.verdicts(records, self._records, names, undecided)
+        over: set[str] = set()
+        for name, order in names.items():
+            verdict = verdicts[name]
+            has_time = self._waited_s(order) < self._running.settles_within_s
+            if verdict.broken and has_time and self._has_own and not order.looks_wrong:
+                order.looks_wrong = True
+                continue
+            over |= self._records.payments(name)
+            self._end(order, verdict, is_undecided=name in undecided)
+        self._running.forget_payments(over)
+
+    def _end(self, order: _Order, verdict: Verdict, *, is_undecided: bool) -> None:
+        """An order is judged: its batch may have ended with it."""
+        batch, name = order.batch, order.payment
+        judged = Judged(
+            steps=order.steps,
+            payment=name,
+            broken=verdict.broken,
+            met=frozenset(verdict.met),
+            asked=verdict.asked,
+            failed=verdict.failed,
+            took_s=verdict.took_s,
         )
-
-    def _met(self, records: Iterable[Record]) -> dict[str, set[int]]:
-        """The places of the steps that met a request, by the order's first payment."""
-        found: dict[str, set[int]] = {}
-        for record in records:
-            if isinstance(record, Decision) and record.kind is DecisionKind.FAULT_HIT:
-                _, slash, step = record.detail.rpartition("/")
-                if slash:
-                    found.setdefault(self._order(record.payment), set()).add(int(step) - 1)
-        return found
-
-    def _order(self, payment: str) -> str:
-        """The first payment of the order that a payment is for."""
-        return payment[: len(self._running.id_prefix) + 7]
-
-
-def _script(steps: Steps, number: int) -> Script:
-    return script_of(steps, f"s{number}")
+        batch.orders.append(judged)
+        self._on_judged(judged)
+        batch.undecided += is_undecided
+        if verdict.broken:
+            batch.stories[name] = tuple(verdict.stories)
+        del self._orders[name]
+        self._records.forget(name)
+        if order.steps:
+            self._over.append(name)
+        if batch.is_whole:
+            self._ended.append(batch)
 
 
 def _with_controls(scripts: Sequence[Steps], controls: int) -> list[Steps]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import median
 
 from paychain.analysis.store.store import Story
 from paychain.explore.live.steps import Steps
@@ -85,6 +86,7 @@ class LiveResult:
     requests: int = 0
     batches: int = 0
     controls: int = 0
+    controls_s: list[float] = field(default_factory=list)  # how long their customers waited
     met: int = 0  # scripts of which at least one step met a request, or that change the customer
     undecided: int = 0
     spaced: int = 0  # how often batches were spaced because payments without a script failed
@@ -96,6 +98,11 @@ class LiveResult:
     took_s: float = 0.0
     was_interrupted: bool = False
     doing: str = ""  # what the search is at, in a few words
+
+    @property
+    def payment_s(self) -> float:
+        """How long a payment takes where nothing fails: the median."""
+        return median(self.controls_s) if self.controls_s else 0.0
 
     @property
     def rate(self) -> float:

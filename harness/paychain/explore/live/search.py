@@ -1,20 +1,24 @@
 """The search: batches of scripts on a running chain, and from a failing script to the smallest.
 
-known scripts, single steps, then combinations ─> batch ─> an order breaks a rule
-    ─> minimise: all simpler variants in one batch, until none breaks it ─> three times alone
+known scripts, single steps, then combinations ─> batch, batch, … ─> orders break rules
+    ─> minimise: all simpler variants in one batch, until none breaks them ─> three times alone
+
+Batches overlap: while the orders of one come to rest, those of the next ones are paid.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import islice
 from random import Random
 
 from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.batch import Batch, Batches, Judged
+from paychain.explore.live.candidates import Candidates
 from paychain.explore.live.result import (
+    MAX_BATCH,
     REPRODUCTIONS,
     FoundScript,
     LiveResult,
@@ -22,11 +26,9 @@ from paychain.explore.live.result import (
     OnProgress,
     words_of,
 )
-from paychain.explore.live.steps import Step, Steps, fits, simpler, size, step_choices
+from paychain.explore.live.steps import Steps, simpler, size, step_choices
 from paychain.model.chain import Chain
 
-MAX_STEPS = 3  # of a drawn script: what takes more is rarely found by chance
-USEFUL_SHARE = 0.8  # of the first steps of combinations: those that met a request before
 ILL_SHARE = 0.25  # of the controls: when more fail technically, batches disturb the service
 MINIMISE_S = 45.0  # what is found in the budget's last moment may be minimised for so long
 MIN_RATE = 2.0  # payments per second: batches are not spaced further
@@ -57,10 +59,14 @@ class LiveSearch:
         self._chain, self._spec = chain, spec
         self._open_chain = open_chain
         self._on_progress, self._clock = on_progress, clock
-        self._random = Random(spec.seed)  # noqa: S311  (seeded)
-        self._useful: dict[Step, None] = {}  # steps that met a request, alone
-        self._scripts = self._draw(known)
+        random = Random(spec.seed)  # noqa: S311  (seeded)
+        self._candidates = Candidates(self.choices, known, random)
+        self._requests = 0  # on chains that were stopped
         self._alone: dict[Steps, Batch] = {}  # what was tried to reproduce
+        self._begun = 0  # scripts, as far as they were not abandoned
+        # Scripts that a restart of the chain interrupted: a service that dies of one dies again.
+        self._interrupted: set[Steps] = set()
+        self._ended: deque[Batch] = deque()  # batches that nobody looked into yet
         self._rate = spec.rate
         self._began_s = clock()
         self._running: RunningChain | None = None
@@ -72,10 +78,12 @@ class LiveSearch:
         try:
             self._start()
             self._began_s = self._clock()  # what is searched is not the start of the chain
-            while not self._is_spent and (scripts := self._next()):
-                batch = self._run(scripts, self._spec.controls)
-                self._judge(batch)
-                self._look_after(batch)
+            while not self._is_late and (self._begin() or self._now.in_flight or self._ended):
+                self._ended += self._now.look()
+                while self._ended:
+                    self._take(self._ended.popleft())
+                self._restart_if_dead()
+                self._report()
         except KeyboardInterrupt:
             result.was_interrupted = True
         finally:
@@ -85,62 +93,62 @@ class LiveSearch:
 
     # -- batches ----------------------------------------------------------------------------------
     @property
+    def _now(self) -> Batches:
+        """The batches on the chain that runs now."""
+        assert self._batches is not None, "the chain is started"
+        return self._batches
+
+    @property
     def _is_spent(self) -> bool:
         most = self._spec.max_scripts
-        is_counted = most is not None and self.result.scripts >= most
+        is_counted = most is not None and self._begun >= most
         return is_counted or self._clock() - self._began_s >= self._spec.budget_s
 
-    def _next(self) -> list[Steps]:
-        """The scripts of the next batch; none when there is nothing more to draw."""
-        number = self._spec.batch
+    def _begin(self) -> bool:
+        """Begin the next batch, if it is time for one; whether there is more to begin."""
+        if self._is_spent:
+            return False
+        number, controls = self._spec.batch, self._spec.controls
         if self._spec.max_scripts is not None:
-            number = min(number, self._spec.max_scripts - self.result.scripts)
-        return list(islice(self._scripts, number))
+            number = min(number, self._spec.max_scripts - self._begun)
+        if self._now.has_room(number + controls):
+            scripts = self._candidates.next(number)
+            self._begun += len(scripts)
+            self._now.begin(scripts, controls)
+        return True
 
-    def _draw(self, known: Sequence[Steps]) -> Iterator[Steps]:
-        """What was found before, each single step, the simplest first, then combinations."""
-        yield from known
-        for step in self.choices:
-            # A second request comes only where a first one did, if at all.
-            is_first = step.number == 1
-            if is_first or any(useful.place == step.place for useful in self._useful):
-                yield (step,)
-        seen = set(known)
-        while True:
-            steps = self._combination()
-            if steps not in seen:
-                seen.add(steps)
-                yield steps
-
-    def _combination(self) -> Steps:
-        """Several steps by chance; the first of them one that meets requests by itself."""
-        random = self._random
-        while True:
-            number = 2 if random.random() < USEFUL_SHARE else MAX_STEPS
-            useful = list(self._useful) or self.choices
-            first = random.choice(useful if random.random() < USEFUL_SHARE else self.choices)
-            steps = (first, *(random.choice(self.choices) for _ in range(number - 1)))
-            if fits(steps):
-                return tuple(sorted(steps, key=lambda step: (step.place, step.number)))
+    def _take(self, batch: Batch) -> None:
+        """See what became of a batch."""
+        self._count(batch)
+        if batch.is_whole:
+            self._look_after(batch)
+        self._judge(batch)
 
     def _run(self, scripts: Sequence[Steps], controls: int = 0) -> Batch:
-        assert self._batches is not None, "the chain is started"
-        batch = self._batches.run(scripts, controls)
-        self._count(batch, len(scripts), controls)
+        self._begun += len(scripts)
+        batch = self._now.run(scripts, controls)
+        self._count(batch)
         return batch
 
-    def _count(self, batch: Batch, scripts: int, controls: int) -> None:
+    def _note(self, order: Judged) -> None:
+        """Count an order, and know what its script has led to."""
         result = self.result
-        result.scripts += scripts
-        result.batches += 1
-        result.controls += controls
-        result.requests += batch.requests
-        result.undecided += batch.undecided
-        for order in batch.orders:
-            is_customers = any(step.place[0] == "customer" for step in order.steps)
-            result.met += bool(order.met) or is_customers
-            if len(order.steps) == 1 and (order.met or is_customers):
-                self._useful[order.steps[0]] = None
+        if order.steps:
+            result.scripts += 1
+            result.met += bool(order.met) or any(step.is_customers for step in order.steps)
+        else:
+            result.controls += 1
+            result.controls_s.append(order.took_s)
+        self._candidates.learn(order.steps, order.asked)
+
+    def _count(self, batch: Batch) -> None:
+        self.result.batches += 1
+        self.result.undecided += batch.undecided
+        self._report()
+
+    def _report(self) -> None:
+        result = self.result
+        result.requests = self._requests + self._now.requests
         result.took_s = self._clock() - self._began_s
         self._on_progress(result)
 
@@ -148,9 +156,19 @@ class LiveSearch:
     def _start(self) -> None:
         self._running = self._open_chain()
         self._running.start()
-        self._batches = Batches(self._chain, self._running, self._spec.seed, self._rate)
+        self._batches = Batches(self._chain, self._running, self._spec.seed, self._rate, self._note)
 
     def _stop(self) -> None:
+        """Stop the chain; what is in flight on it is tried once more on the next one."""
+        batches, self._batches = self._batches, None
+        if batches is not None:
+            self._requests += batches.requests
+            ended, scripts = batches.abandon()
+            self._ended += ended
+            self._begun -= len(scripts)
+            again = [steps for steps in scripts if steps not in self._interrupted]
+            self._candidates.put_back(again)
+            self._interrupted |= set(scripts)
         running, self._running = self._running, None
         if running is not None:
             running.stop()
@@ -161,23 +179,26 @@ class LiveSearch:
         Breakers and pools of a service couple its payments: what fails beside others says nothing
         about the script.
         """
+        controls = batch.controls
+        failed = sum(control.failed for control in controls)
+        # Batches that began before they were spaced say nothing about what holds since.
+        is_old = batch.rate > self._rate
+        if not controls or failed <= ILL_SHARE * len(controls) or is_old:
+            return
+        if self._rate > MIN_RATE:
+            self._rate = max(MIN_RATE, self._rate / 2)
+            self._now.rate = self._rate
+            self.result.spaced += 1
+            return
+        self._restart()
+
+    def _restart_if_dead(self) -> None:
+        """Start the chain again when an own service ended by itself."""
         assert self._running is not None, "the chain is started"
         broken = self._running.broken_service
         if broken:
             self.result.deaths.append(f"{broken} ended by itself in batch {self.result.batches}")
             self._restart()
-            return
-        controls = batch.controls
-        failed = sum(control.failed for control in controls)
-        if not controls or failed <= ILL_SHARE * len(controls):
-            return
-        assert self._batches is not None, "the chain is started"
-        if self._rate > MIN_RATE:
-            self._rate = max(MIN_RATE, self._rate / 2)
-            self._batches.rate = self._rate
-            self.result.spaced += 1
-            return
-        self._restart()
 
     def _restart(self) -> None:
         self._stop()
@@ -191,27 +212,38 @@ class LiveSearch:
         of_scripts = self._new_rules(order for order in batch.orders if order.steps)
         # What only scripts break is most likely theirs. What payments without one break as well
         # is first tried with none at all.
-        for rule in of_scripts:
-            if rule not in of_controls:
-                self._follow_up(rule, batch)
+        self._follow_up([rule for rule in of_scripts if rule not in of_controls], batch)
         for rule in of_controls:
             self._without_script(rule, batch)
-        for rule in of_scripts:
-            if rule in of_controls and rule not in self.result.found:
-                self._follow_up(rule, batch)
-
-    def _follow_up(self, rule: str, batch: Batch) -> None:
-        """Minimise and reproduce the smallest script of a batch that breaks a rule."""
-        smallest = min(batch.breaking(rule), key=lambda order: size(order.steps))
-        self._keep(rule, smallest, batch)
-        self._start_afresh()
-        if self._minimise(rule):
-            self._reproduce(rule)
+        found = self.result.found
+        both = [rule for rule in of_scripts if rule in of_controls and rule not in found]
+        self._follow_up(both, batch)
 
     def _new_rules(self, orders: Iterable[Judged]) -> list[str]:
         """Rules that some of the orders break, that are searched and not found yet."""
         broken = dict.fromkeys(rule for order in orders for rule in order.broken)
         return [rule for rule in broken if self._spec.seeks(rule) and rule not in self.result.found]
+
+    def _follow_up(self, rules: Sequence[str], batch: Batch) -> None:
+        """Minimise and reproduce the smallest scripts of a batch that break these rules.
+
+        What earlier scripts left behind in the service may break a rule as well. It shows when what
+        was minimised beside it is not reproduced on a chain that was started afresh: then it is
+        minimised once more, on such a chain.
+        """
+        for rule in rules:
+            smallest = min(batch.breaking(rule), key=lambda order: size(order.steps))
+            self._keep(rule, smallest, batch)
+        first = {rule: self.result.found[rule] for rule in rules}
+        self._minimise(rules)
+        misled = [rule for rule in rules if not self._reproduce(rule)]
+        for rule in misled:
+            self.result.found[rule] = first[rule]
+        if misled:
+            self._start_afresh()
+            for rule in self._minimise(misled, proves=True):
+                if not self._reproduce(rule):
+                    self._doubt(rule)
 
     def _keep(self, rule: str, order: Judged, batch: Batch, *, is_minimal: bool = False) -> None:
         """Keep the smallest script so far: what Ctrl-C leaves."""
@@ -238,7 +270,8 @@ class LiveSearch:
                 continue
             if source is alone:
                 self._keep(rule, control, source, is_minimal=True)
-                self._reproduce(rule)
+                if not self._reproduce(rule):
+                    self._doubt(rule)
             else:
                 number = sum(rule in each.broken for each in source.controls)
                 self.result.coupled[rule] = self.result.coupled.get(rule, 0) + number
@@ -257,55 +290,72 @@ class LiveSearch:
         self.result.doubtful.setdefault(rule, what)
         self.result.doing = ""
 
-    def _minimise(self, rule: str) -> bool:
+    def _minimise(self, rules: Sequence[str], *, proves: bool = False) -> list[str]:
         """Run all one-step-simpler variants in one batch, until none of them breaks the rule.
 
-        It ends: each round replaces the script by one of a smaller `size`. False: neither the
-        script nor any variant breaks the rule on this chain.
+        It ends: each round replaces a script by one of a smaller `size`. `proves`: the scripts
+        themselves are tried, too, and doubted when neither they nor a variant break the rule; the
+        others are returned.
         """
-        is_first = True
-        while not self._is_late:
-            found = self.result.found[rule]
-            # Without any step: the controls beside it did not break the rule.
-            variants = [steps for steps in simpler(found.steps, self.choices) if steps]
-            if variants and is_first:
-                variants.append(found.steps)
-            tried: list[Judged] = []
-            at_once = max(1, self._spec.batch // PAYMENTS_EACH)
-            for start in range(0, len(variants), at_once):
-                part = variants[start : start + at_once] * PAYMENTS_EACH
-                batch = self._run(part, self._spec.controls)
-                tried = [*tried, *batch.breaking(rule)]
-                if tried:  # the simplest come first
-                    break
-            if variants and is_first and not tried:
-                self._doubt(rule)
-                return False
-            is_first = False
-            smaller = [order for order in tried if order.steps != found.steps]
-            if not smaller:
-                self.result.found[rule] = replace(found, is_minimal=True)
-                return True
-            self._keep(rule, min(smaller, key=lambda order: size(order.steps)), batch)
-        return True
+        left = list(rules)  # whose scripts are not known to be minimal
+        believed = dict.fromkeys(rules)
+        while left and not self._is_late:
+            tried = self._try_variants(left, proves=proves)
+            for rule in left.copy():
+                found = self.result.found[rule]
+                broke = [
+                    (order, batch)
+                    for batch in tried
+                    for order in batch.breaking(rule)
+                    if size(order.steps) < size(found.steps)
+                ]
+                if broke:
+                    self._keep(rule, *min(broke, key=lambda each: size(each[0].steps)))
+                    continue
+                left.remove(rule)
+                steps = [order.steps for batch in tried for order in batch.breaking(rule)]
+                if proves and found.steps not in steps:
+                    self._doubt(rule)
+                    del believed[rule]
+                else:
+                    self.result.found[rule] = replace(found, is_minimal=True)
+            proves = False
+        return list(believed)
 
-    def _reproduce(self, rule: str) -> None:
-        """Let fresh payments follow it alone, on a chain that was started afresh."""
+    def _try_variants(self, rules: Iterable[str], *, proves: bool) -> list[Batch]:
+        """Let some payments follow each variant of the scripts that break these rules."""
+        variants: dict[Steps, None] = {}
+        for rule in rules:
+            steps = self.result.found[rule].steps
+            # Without any step: the controls beside it did not break the rule.
+            variants |= dict.fromkeys(filter(None, simpler(steps, self.choices)))
+            variants |= {steps: None} if proves else {}
+        at_once = MAX_BATCH // PAYMENTS_EACH
+        wanted = list(variants)
+        return [
+            self._run(wanted[start : start + at_once] * PAYMENTS_EACH, self._spec.controls)
+            for start in range(0, len(wanted), at_once)
+        ]
+
+    def _reproduce(self, rule: str) -> bool:
+        """Let fresh payments follow it alone, on a chain that was started afresh.
+
+        False: none of them broke the rule.
+        """
         if self._is_late:
-            return
+            return True
         found = self.result.found[rule]
         self.result.doing = f"reproducing {words_of(found.steps)}"
         # One script may break several rules.
         batch = self._alone.get(found.steps)
         if batch is None:
             self._start_afresh()
-            assert self._batches is not None, "the chain is started"
-            batch = self._alone[found.steps] = self._batches.run_alone(found.steps, REPRODUCTIONS)
-            self._count(batch, REPRODUCTIONS, 0)
+            batch = self._alone[found.steps] = self._now.run_alone(found.steps, REPRODUCTIONS)
+            self._begun += batch.scripts
+            self._count(batch)
         again = [order for order in batch.orders if rule in order.broken]
         if not again:
-            self._doubt(rule)
-            return
+            return False
         self.result.found[rule] = replace(
             found,
             reproduced=len(again),
@@ -313,6 +363,7 @@ class LiveSearch:
             finding=again[0].broken[rule],
         )
         self.result.doing = ""
+        return True
 
     @property
     def _is_late(self) -> bool:

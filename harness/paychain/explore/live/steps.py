@@ -14,30 +14,46 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paychain.declaration.quantity import duration_text
-from paychain.faults.kind import RequestFaultKind
+from paychain.faults.kind import RequestFaultKind, Search
 from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
+from paychain.model.lifecycle import Webhooks
 from paychain.model.paid_at import paid_link
 from paychain.model.roles import ROLES
 from paychain.model.script_checks import check_steps, operations_at, senders_of
 from paychain.model.scripts import Script
 
 DELAYS_MS = (1_000, 4_000)  # of what is late or slow: within and beyond usual timeouts
-NUMBERS = (1, 2, 3)  # which request or webhook of a payment
+NUMBERS = (1, 2, 3)  # which request of a payment
+EVENTS = (1, 2, 3, 4, 5, 6)  # which webhook: two of a hold, two of a capture, two of a refund
 HELD_MS = 3_000  # how long a request is stuck
-# Of each kind that is searched, what it is also searched with. An error after the work is the one
-# that a caller takes for a refusal.
+# Kinds that a search draws in scripts alone, after all others: on a whole link they would change
+# too much at once to say what broke a rule.
+_OF_SCRIPTS: Mapping[str, Search] = {
+    "duplicate_request": Search(rank=16),
+    "rate_limit": Search(rank=18, fixed={"rate": "1/s"}),
+    "wrong_answer": Search(rank=19),
+    "stale_answer": Search(rank=23),
+}
+# Of each kind that is searched, what it is searched with, the simplest first. An error after the
+# work is the one that a caller takes for a refusal.
 _VARIANTS: Mapping[str, tuple[dict[str, str], ...]] = {
     "http_error": ({"status": "503"}, {"status": "500", "after_work": "true"}),
+    "duplicate_request": ({}, {"after": "1s"}),
+    "wrong_answer": tuple(
+        {"says": says} for says in ("declined", "approved", "another_amount", "another_payment")
+    ),
 }
 # Operations that carry no payment of their own, or that somebody's customer starts.
 _NOT_SEARCHED = frozenset({"pay", "forward", "notify"})
 _ORDER = "{order}"  # the placeholder in how an own service is paid
 _WEBHOOKS = ("twice", "late", "out_of_order", "before_answer", "dropped")
 _RETRIES_AFTER = 0.35  # of the deadline: the customer has patience for a second try
-_RANK_OF_WEBHOOKS = 20  # above every kind of fault: a request is simpler to imagine
-_RANK_OF_CUSTOMERS = 30
+_LEAVES_AFTER_S = 0.05  # before most services have answered
+_RANK_OF_WEBHOOKS = 30  # above every kind of fault: a request is simpler to imagine
+_RANK_OF_CUSTOMERS = 40
 
+Place = tuple[str, ...]  # ("link", name, operation), ("webhook", name) or ("customer", what)
 Size = tuple[int, int, int, int]  # steps; ranks, numbers and milliseconds, each summed
 
 
@@ -49,12 +65,17 @@ class Step:
     its kind and parameters, without a time. `ms`: its time, 0 without one.
     """
 
-    place: tuple[str, ...]
+    place: Place
     name: str
     rank: int
     number: int = 1
     ms: int = 0
     keys: tuple[tuple[str, Any], ...] = field(default=(), compare=False)
+
+    @property
+    def is_customers(self) -> bool:
+        """It is about what the customer does."""
+        return self.place[0] == "customer"
 
     def declared(self) -> dict[str, Any]:
         """The step as an experiment file writes it."""
@@ -105,7 +126,8 @@ def step_choices(chain: Chain) -> list[Step]:
     """
     choices = [*_at_links(chain), *_of_webhooks(chain), *_of_customers(chain)]
     fit = [step for step in choices if not list(check_steps(script_of((step,)), 0, chain))]
-    return sorted(fit, key=lambda step: (step.number, size((step,)), step.place))
+    # Of one size in the order in which the chain declares the links.
+    return sorted(fit, key=lambda step: (step.number, size((step,))))
 
 
 def searched_links(chain: Chain) -> list[str]:
@@ -132,7 +154,7 @@ def _at_links(chain: Chain) -> Iterator[Step]:
 def _kinds() -> Iterator[tuple[str, int, tuple[tuple[str, Any], ...]]]:
     """Every kind of one request that is searched: a name, its rank, and its keys."""
     for name, kind in KINDS.items():
-        search = kind.facts.search
+        search = _OF_SCRIPTS.get(name, kind.facts.search)
         if search is None or not issubclass(kind, RequestFaultKind):
             continue
         held = (("for", duration_text(HELD_MS / 1000)),) if kind.holds_requests else ()
@@ -161,19 +183,33 @@ def _of_webhooks(chain: Chain) -> Iterator[Step]:
     searched = searched_links(chain)
     for link in filter(searched.__contains__, senders_of(chain)):
         for rank, name in enumerate(_WEBHOOKS, start=_RANK_OF_WEBHOOKS):
-            for number in NUMBERS:
+            for number in EVENTS:
                 keys = ((name, {"by": _TIME} if name == "late" else {}),)
                 yield from _with_times(Step(("webhook", link), name, rank, number, 0, keys))
 
 
 def _of_customers(chain: Chain) -> Iterator[Step]:
     after = duration_text(round(chain.deadline * _RETRIES_AFTER, 3))
+    leaves = duration_text(_LEAVES_AFTER_S)
     does: list[tuple[str, str, dict[str, Any]]] = [
         ("presses_twice", "same", {"after": "50ms", "key": "same"}),
         ("presses_twice", "new", {"after": "50ms", "key": "new"}),
         ("retry", "same", {"after": after, "key": "same"}),
         ("retry", "new", {"after": after, "key": "new"}),
         ("leaves", "", {"after": "500ms", "returns_after": "2s"}),
+        ("leaves", "for good", {"after": leaves}),
+    ]
+    # Back when the first webhook is due: return page and webhook then come at the same moment.
+    due_s = sorted(
+        {
+            webhooks.delay.median
+            for webhooks in _searched_webhooks(chain)
+            if webhooks.delay.median > _LEAVES_AFTER_S
+        }
+    )
+    does += [
+        ("leaves", f"until {duration_text(round(after_s, 6))}", {"after": leaves} | _back(after_s))
+        for after_s in due_s
     ]
     knows_orders = _knows_orders(chain)
     for rank, (what, how, values) in enumerate(does, start=_RANK_OF_CUSTOMERS):
@@ -182,6 +218,19 @@ def _of_customers(chain: Chain) -> Iterator[Step]:
         # What the customer does is one place each: a script says it once.
         keys = (("customer", {what: values}),)
         yield Step(("customer", what), f"{what} {how}", rank, 1, 0, keys)
+
+
+def _searched_webhooks(chain: Chain) -> Iterator[Webhooks]:
+    searched = searched_links(chain)
+    for link in filter(searched.__contains__, senders_of(chain)):
+        webhooks = chain.links[link].webhooks
+        assert webhooks is not None, "it sends some"
+        yield webhooks
+
+
+def _back(due_s: float) -> dict[str, str]:
+    """When a customer who has left has to return to be there at that time after the start."""
+    return {"returns_after": duration_text(round(due_s - _LEAVES_AFTER_S, 6))}
 
 
 def _knows_orders(chain: Chain) -> bool:
@@ -195,9 +244,7 @@ def _knows_orders(chain: Chain) -> bool:
 
 def fits(steps: Steps) -> bool:
     """Whether the steps can stand in one script: no two of them are about the same thing."""
-    subjects = [
-        (step.place, step.number) if step.place[0] != "customer" else step.place for step in steps
-    ]
+    subjects = [step.place if step.is_customers else (step.place, step.number) for step in steps]
     return len(set(subjects)) == len(subjects)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 from paychain.load.adapters import Exchanges
@@ -60,11 +61,15 @@ class Customers:
             await pool.close()
 
     async def keep_schedule(
-        self, plan: LoadPlan, schedule: Sequence[Arrival]
+        self,
+        plan: LoadPlan,
+        schedule: Sequence[Arrival],
+        on_end: Callable[[str], None] | None = None,
     ) -> list[PaymentRecord]:
         """Let customers pay, each at its time from now, until all know or have given up.
 
-        Raises UserError when the user's class that pays an entry cannot be loaded.
+        `on_end` gets the payment of each arrival whose customer has ended, further payments of the
+        order included. Raises UserError when the user's class that pays an entry cannot be loaded.
         """
         self._exchanges.load(plan.entries)
         pace = Pace(Planned(schedule), self._clock.now_ns())
@@ -80,6 +85,8 @@ class Customers:
             task = _spawn(self._pay(plan, step.arrival, step.intended_ns, paid))
             paying[task] = None
             task.add_done_callback(paying.pop)
+            if on_end is not None:
+                task.add_done_callback(partial(_ended, on_end, step.arrival.payment))
         if paying:
             await asyncio.wait(list(paying))
         return sorted(paid, key=lambda payment: payment.intended_ns)
@@ -171,3 +178,7 @@ class Customers:
 
 def _spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return asyncio.get_running_loop().create_task(work)
+
+
+def _ended(on_end: Callable[[str], None], payment: str, _: asyncio.Task[None]) -> None:
+    on_end(payment)

@@ -1,0 +1,126 @@
+"""Judges orders of a running chain, each by itself, from what was recorded about it.
+
+records ─ own hops ─ stories ─ reconciled ─ rules of payments and orders ─> a verdict per order
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from paychain.analysis.attribution.observe import add_own_hops
+from paychain.analysis.money.orders import Orders, orders_of_several
+from paychain.analysis.money.parties import Parties
+from paychain.analysis.money.reconcile import reconcile, stand_in_order
+from paychain.analysis.store.store import RunStore, Story
+from paychain.explore.live.records import OrderRecords
+from paychain.explore.live.steps import Place
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.payments.exchanges import ReceivedRequest
+from paychain.payments.journal import (
+    Decision,
+    DecisionKind,
+    HopRecord,
+    MovementKind,
+    PaymentRecord,
+    Record,
+)
+from paychain.payments.rules import Finding
+
+_NO_FAULTS = Experiment.model_validate(
+    {"experiment": "batch", "load": {"arrivals": "1/s", "before": "1s", "after": "1s"}}
+)
+
+
+@dataclass(kw_only=True)
+class Verdict:
+    """What became of one order.
+
+    `broken`: findings by rule. `met`: places of the steps of its script that met a request.
+    `asked`: how often each thing that a step can be at was asked for, or told by a webhook.
+    `failed`: a payment of it failed technically. `took_s`: how long its customer waited last.
+    """
+
+    broken: dict[str, Finding] = field(default_factory=dict)
+    met: set[int] = field(default_factory=set)
+    asked: Counter[Place] = field(default_factory=Counter)
+    failed: bool = False
+    took_s: float = 0.0
+    stories: list[Story] = field(default_factory=list)
+
+
+class Judge:
+    """Judges the orders of one chain."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._parties = Parties.of(chain)
+
+    def verdicts(
+        self,
+        records: Sequence[Record],
+        kept: OrderRecords,
+        orders: Collection[str],
+        undecided: Collection[str],
+    ) -> dict[str, Verdict]:
+        """The verdict on each order. `undecided`: those that still are in progress."""
+        found = {order: Verdict() for order in orders}
+        with tempfile.TemporaryDirectory() as folder:
+            store = RunStore.create(Path(folder, "run.db"))
+            try:
+                store.ingest(records)
+                add_own_hops(store, self._chain, _NO_FAULTS)
+                self._judge(store, kept, found, undecided)
+            finally:
+                store.close()
+        for record in records:
+            verdict = found.get(kept.order(getattr(record, "payment", "")))
+            if verdict is not None:
+                _note(record, verdict)
+        return found
+
+    def _judge(
+        self,
+        store: RunStore,
+        kept: OrderRecords,
+        found: dict[str, Verdict],
+        undecided: Collection[str],
+    ) -> None:
+        standing_in = stand_in_order(
+            store.movements(MovementKind.STOOD_IN), store.rows(PaymentRecord), self._parties
+        )
+        orders = Orders(orders_of_several(store))
+        for story in store.stories():
+            name = kept.order(story.payment)
+            verdict = found.get(name)
+            if verdict is None:
+                continue  # of another order, on a connection that both used
+            verdict.stories.append(story)
+            if story.customer is not None:
+                verdict.failed |= story.customer.technical
+                verdict.took_s = (story.customer.ended_ns - story.customer.started_ns) / 1e9
+            payment = reconcile(story, self._parties, standing_in)
+            for _, breaches in orders.judge(payment, is_final=name not in undecided):
+                for rule, finding in breaches.items():
+                    verdict.broken.setdefault(rule, finding)
+
+
+def _note(record: Record, verdict: Verdict) -> None:
+    """Note which steps met a request, and what was asked for."""
+    match record:
+        case Decision(kind=DecisionKind.FAULT_HIT):
+            _, slash, step = record.detail.rpartition("/")
+            if slash:
+                verdict.met.add(int(step) - 1)
+        case HopRecord(operation="notify"):
+            verdict.asked["webhook", record.caller] += 1
+        case HopRecord():
+            verdict.asked["link", record.callee, record.operation] += 1
+        case ReceivedRequest():
+            verdict.asked["link", record.link, record.operation] += 1
+        case _:
+            pass

@@ -1,0 +1,180 @@
+"""The sound shop of the examples with one mistake planted in it: the variable MISTAKE names it.
+
+`none` is the sound shop. `refunds` is the sound shop that also gives a part of each order back, as
+a shop does that could not deliver all of it; two of the mistakes are about that.
+
+    PYTHONPATH=examples/shop-python MISTAKE=… uvicorn --app-dir tests/support mistaken_shop:app
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any
+
+import stripe
+from fastapi import HTTPException, Request, Response
+from sound import app as shop
+from sound.app import app, store
+from sound.providers import Adyens, Declined, NotExecuted, Stripes, Unknown
+
+MISTAKE = os.environ["MISTAKE"]
+SHARE = 5  # one fifth of an order is given back
+STRIPES, ADYENS = shop.PROVIDERS["stripe"], shop.PROVIDERS["adyen"]
+kept: dict[str, int] = {}  # what the shop's books have, where it is not the whole amount
+
+
+def replace_endpoint(path: str) -> None:
+    app.router.routes[:] = [each for each in app.routes if getattr(each, "path", "") != path]
+
+
+# -- retries_without_key: a POST without a key is sent again after a broken connection ------------
+class KeylessAdyens(Adyens):
+    def _asked(self, do: Any, *arguments: Any, **_: Any) -> Any:
+        try:
+            return super()._asked(do, *arguments)
+        except Unknown:
+            return super()._asked(do, *arguments)
+
+
+# -- reversed_once: the cancel of what is unknown is given up after one try ------------------------
+def resolve_once(order: str, name: str, reference: str) -> None:
+    try:
+        shop.PROVIDERS[name].cancel(store.order(order), reference)
+    finally:
+        store.attempt(order, name, "cancelled")
+
+
+# -- fails_over_after_decline: another provider is asked, and the decline is taken for one ---------
+def authorise_anywhere(order: str) -> None:
+    asked = store.order(order)
+    code = "try_later"
+    for name, provider in shop.PROVIDERS.items():
+        try:
+            reference = provider.prepare(asked)
+            store.attempt(order, name, "asked", reference)
+            reference = provider.authorise(asked, reference) or reference
+        except Declined as declined:
+            store.attempt(order, name, "declined")
+            code = declined.code
+        except NotExecuted:
+            store.attempt(order, name, "not executed")
+        except Unknown:
+            store.attempt(order, name, "unknown", reference)
+        else:
+            store.attempt(order, name, "held", reference)
+            store.capture_from(order, name, reference)
+            return
+    store.finish(order, "refused", code=code)
+
+
+# -- captures_twice: the webhook captures, too, whatever the return page does ----------------------
+class HastyStripes(Stripes):
+    def capture(self, order: Any, reference: str) -> None:
+        self._asked(self._intents.capture, reference, {"amount_to_capture": order["amount"]})
+
+
+def capture_by_webhook(order: str) -> None:
+    row = store.order(order)
+    if row is None or row["state"] != "pending" or row["capture_at"] != "stripe":
+        return
+    STRIPES.capture(row, row["capture_reference"])
+    store.finish(order, "paid", charged=row["amount"], paid_at=row["capture_reference"])
+
+
+# -- refunds --------------------------------------------------------------------------------------
+def refund_due(order: str) -> None:
+    """Give a part of a paid order back. Without an answer the sweep asks again."""
+    row = store.order(order)
+    part = row["amount"] // SHARE
+    asked = {"payment_intent": row["capture_reference"], "amount": part}
+    # The mistake: a new key, so that the provider takes a repeat for another refund.
+    options = {} if MISTAKE == "refunds_again" else {"idempotency_key": f"{order}-refund"}
+    STRIPES._asked(_client.v1.refunds.create, asked, options)
+    store._do("insert into refunded values (?)", order)
+    if MISTAKE != "believes_last_webhook":
+        kept[order] = row["amount"] - part
+
+
+def sweep_refunds() -> None:
+    store._do("create table if not exists refunded (id text primary key)")
+    due = (
+        "select id from orders where state = 'paid' and capture_at = 'stripe' "
+        "and id not in (select id from refunded)"
+    )
+    while True:
+        time.sleep(shop.SWEEP_S)
+        for row in store._all(due):
+            shop.attempt(refund_due, row["id"])
+
+
+def book_what_webhook_says(event: Any) -> None:
+    """Whatever comes last counts: a refund is forgotten when the payment is told of after it."""
+    about = event.data.object
+    intent = {"payment_intent.succeeded": "id", "charge.refunded": "payment_intent"}.get(event.type)
+    if intent is None:
+        return
+    for row in store._all("select id from orders where capture_reference = ?", about[intent]):
+        is_refund = event.type == "charge.refunded"
+        kept[row["id"]] = (
+            about.amount - about.amount_refunded if is_refund else about.amount_received
+        )
+
+
+def webhook_of(request_body: bytes, signature: str) -> Any:
+    try:
+        return stripe.Webhook.construct_event(request_body, signature, os.environ["STRIPE_SECRET"])
+    except (ValueError, stripe.SignatureVerificationError):
+        raise HTTPException(400) from None
+
+
+def listen(act: Any) -> None:
+    """Let a webhook of Stripe do something beside what it does in the sound shop."""
+    replace_endpoint("/webhooks/stripe")
+
+    @app.post("/webhooks/stripe")
+    async def stripe_webhook(request: Request) -> dict[str, bool]:
+        event = webhook_of(await request.body(), request.headers.get("stripe-signature", ""))
+        if store.is_new_event(event.id):
+            if event.type == "payment_intent.succeeded":
+                store.captured(event.data.object.id, event.data.object.amount_received)
+            threading.Thread(target=shop.attempt, args=(act, event), daemon=True).start()
+        return {"received": True}
+
+
+_shown = shop.shown
+
+
+def shown_with_books(order: str, response: Response) -> dict[str, Any]:
+    found = _shown(order, response)
+    return found | {"kept": kept.get(order, found.get("charged", 0))}
+
+
+shop.shown = shown_with_books
+if MISTAKE == "retries_without_key":
+    shop.PROVIDERS["adyen"] = KeylessAdyens()
+elif MISTAKE == "reversed_once":
+    shop.resolve = resolve_once
+elif MISTAKE == "fails_over_after_decline":
+    shop.authorise = authorise_anywhere
+elif MISTAKE == "captures_twice":
+    STRIPES = shop.PROVIDERS["stripe"] = HastyStripes()
+    listen(
+        lambda event: (
+            event.type == "payment_intent.amount_capturable_updated"
+            and capture_by_webhook(event.data.object.metadata["order"])
+        )
+    )
+elif MISTAKE in ("refunds", "refunds_again", "believes_last_webhook"):
+    _client = stripe.StripeClient(
+        "sk_test_shop",
+        base_addresses={"api": os.environ["STRIPE_API_BASE"]},
+        http_client=stripe.RequestsClient(timeout=2),
+        max_network_retries=0,
+    )
+    threading.Thread(target=sweep_refunds, daemon=True).start()
+    if MISTAKE == "believes_last_webhook":
+        listen(book_what_webhook_says)
+else:
+    assert MISTAKE == "none", f"no mistake {MISTAKE}"
