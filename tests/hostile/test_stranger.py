@@ -20,6 +20,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = [
     needs_proc,
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
 ]
 

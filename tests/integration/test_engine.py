@@ -122,6 +122,7 @@ def test_a_server_whose_proxies_are_elsewhere_is_refused(children: Children) -> 
             start(server.url, children, seed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.real_toxiproxy
 def test_switching_under_payments_and_clients_that_go_does_not_wedge(
     toxiproxy_server: str, children: Children
@@ -146,6 +147,7 @@ def test_switching_under_payments_and_clients_that_go_does_not_wedge(
 
 
 @needs_proc
+@pytest.mark.slow
 @pytest.mark.real_toxiproxy
 def test_a_real_server_does_not_outlive_a_paychain_that_is_killed(
     toxiproxy_server: str, tmp_path: Path

@@ -114,11 +114,8 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path, engi
 @pytest.mark.parametrize(
     "end",
     [
-        "SIGTERM",
-        *(
-            pytest.param(end, marks=pytest.mark.slow)
-            for end in ("SIGINT", "SIGHUP", "mock services", "load process")
-        ),
+        pytest.param(end, marks=pytest.mark.slow)
+        for end in ("SIGTERM", "SIGINT", "SIGHUP", "mock services", "load process")
     ],
 )
 def test_a_run_that_ends_early_heals_everything_itself(

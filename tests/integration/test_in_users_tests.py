@@ -14,16 +14,16 @@ from tests.support.cli import invoked, python
 from tests.support.runs import declare
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ci", "place", "steps"),
     [
-        pytest.param(
+        (
             "github",
             ".github/workflows/paychain.yml",
             lambda flow: [
                 step["run"] for step in flow["jobs"]["resilience"]["steps"] if "run" in step
             ],
-            marks=pytest.mark.slow,
         ),
         ("gitlab", ".gitlab-ci.yml", lambda flow: flow["paychain"]["script"]),
     ],
@@ -121,28 +121,24 @@ EXPERIMENT = experiment(
 )
 
 
-def test_experiment_files_are_tests_and_say_what_broke(tmp_path: Path) -> None:
-    (tmp_path / "chains").mkdir()
-    chaos = tmp_path / "chaos"
-    chaos.mkdir()
-    declared(tmp_path / "chains", "give_up")
+def test_experiment_files_are_tests_and_say_what_broke(pytester: pytest.Pytester) -> None:
+    chains, chaos = pytester.mkdir("chains"), pytester.mkdir("chaos")
+    declared(chains, "give_up")
     declare(
         chaos,
         lost=EXPERIMENT,
         other="kind: something else\n",
         bad=EXPERIMENT.replace("20/s", "20"),
     )
-    without = ("no:cacheprovider", "no:hypothesispytest", "no:faker")  # imports take a second
-    words = ["-m", "pytest", "chaos", "--rootdir", str(tmp_path)]
-    words += [word for plugin in without for word in ("-p", plugin)]
-    done = python(tmp_path, *words, "--continue-on-collection-errors")
-    assert "'20' has no unit" in done.stdout
-    assert "other.yaml" not in done.stdout
-    assert done.exit_code == 1
-    assert "1 failed" in done.stdout
-    assert "double charge" in done.stdout
-    assert "--virtual" in done.stdout  # the line that repeats it
+    done = pytester.runpytest_inprocess("chaos", "--continue-on-collection-errors")
+    output = str(done.stdout)
+    assert "'20' has no unit" in output
+    assert "other.yaml" not in output
+    assert done.ret == 1
+    assert "1 failed" in output
+    assert "double charge" in output
+    assert "--virtual" in output  # the line that repeats it
     (chaos / "bad.yaml").unlink()
-    declared(tmp_path / "chains", "reverse")
-    done = python(tmp_path, *words)
-    assert done.exit_code == 0, done.stdout
+    declared(chains, "reverse")
+    done = pytester.runpytest_inprocess("chaos")
+    assert done.ret == 0, str(done.stdout)

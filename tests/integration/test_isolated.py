@@ -108,6 +108,7 @@ def test_a_run_that_is_cut_short_while_a_link_is_dead_leaves_nothing(tmp_path: P
     assert result_of(tmp_path)["reasons"][0] == "the run was interrupted"
 
 
+@pytest.mark.slow
 def test_what_is_switched_while_a_link_is_dead_holds_for_its_next_life(tmp_path: Path) -> None:
     declare(tmp_path, shop=CHAIN)
     with start_chain(str(tmp_path / "shop.yaml"), real=True) as chain, ExitStack() as still_on:

@@ -19,7 +19,7 @@ import requests
 
 from paychain.board.guard import HEADER
 from tests.support.boards import CHAIN, LOAD, Board, board
-from tests.support.cli import PAYCHAIN, environment, invoked, paychain
+from tests.support.cli import PAYCHAIN, environment, invoked
 from tests.support.processes import alive, children_of
 from tests.support.runs import declare, result_in
 from tests.support.waiting import wait_until
@@ -71,6 +71,7 @@ def test_locusts_own_calls_are_guarded_and_ctrl_c_keeps_what_was_measured(tmp_pa
     assert not (tmp_path / "chaos").exists()  # nobody saved
 
 
+@pytest.mark.slow
 def test_nothing_is_left_when_nothing_was_done(tmp_path: Path) -> None:
     with board(tmp_path) as running:
         assert running.state()["phase"] == "ready"
@@ -164,7 +165,7 @@ def test_the_same_switches_by_key_on_a_real_terminal(tmp_path: Path) -> None:
 
 def test_keys_need_a_terminal(tmp_path: Path) -> None:
     declare(tmp_path, **{"corner-shop": CHAIN})
-    done = paychain(tmp_path, *LOAD, "--no-web")
+    done = invoked(tmp_path, *LOAD, "--no-web")
     assert done.exit_code == 2
     assert "needs a terminal" in done.stderr
 

@@ -65,6 +65,7 @@ def ids_of(run: Path) -> set[str]:
         return {payment for (payment,) in db.execute("select payment from txn")}
 
 
+@pytest.mark.slow
 def test_a_shop_behind_edges_is_paid_under_ids_of_its_run(tmp_path: Path) -> None:
     run, result = ran(tmp_path, PAYS, behind_edges=True)
     assert (result["verdict"], result["reasons"]) == ("pass", [])

@@ -62,12 +62,18 @@ def judged(result: Result) -> Mapping[str, int]:
 @pytest.mark.parametrize(
     ("pair", "rules"),
     [
-        (("stablecoin-payout", "doge-sent-again"), set()),
         (("stablecoin-payout-new-nonce", "doge-sent-again"), {"sent_once"}),
-        (("stablecoin-payout", "restored-balances"), set()),
-        (("stablecoin-payout-new-nonce", "restored-balances"), set()),
         (("stablecoin-payout-frees-early", "restored-balances"), {"reservation_kept_until_dead"}),
         (("stablecoin-payout", "deep-reorg"), set()),
+        # What breaks no rule takes as long again.
+        *(
+            pytest.param((chain, story), set(), marks=pytest.mark.slow)
+            for chain, story in (
+                ("stablecoin-payout", "doge-sent-again"),
+                ("stablecoin-payout", "restored-balances"),
+                ("stablecoin-payout-new-nonce", "restored-balances"),
+            )
+        ),
     ],
     ids=lambda value: "-on-".join(reversed(value)) if isinstance(value, tuple) else "",
 )

@@ -63,8 +63,8 @@ load:
 """
 
 
-def spec(folder: Path, *services: str) -> RunSpec:
-    declare(folder, shop=CHAIN, calm=EXPERIMENT)
+def spec(folder: Path, *services: str, rate: str = "30/s") -> RunSpec:
+    declare(folder, shop=CHAIN, calm=EXPERIMENT.replace("60/s", rate))
     loaded = load_chain(str(folder / "shop.yaml"))
     wanted = load_experiment(str(folder / "calm.yaml"), loaded.model)
     honest = RunSpec(chain=loaded, experiment=wanted, out=folder / "runs")
@@ -79,7 +79,7 @@ ALWAYS = [name for name, rule in RULES.items() if not rule.needs]
 
 @pytest.mark.slow
 def test_every_rule_finds_its_planted_bug_and_only_the_payments_it_affected(tmp_path: Path) -> None:
-    planned = spec(tmp_path, sys.executable, str(SUPPORT / "planted_services.py"))
+    planned = spec(tmp_path, sys.executable, str(SUPPORT / "planted_services.py"), rate="60/s")
     result = run(planned, chain_of(planned)).result
     found = {rule.rule: rule for rule in result.money.rules}
     assert set(found) == {bug.__name__ for bug in BUGS} == {*ALWAYS, "no_card_number_in_a_file"}

@@ -104,12 +104,10 @@ def test_lost_answers_cost_nobody_anything_with_a_reversal(tmp_path: Path) -> No
 
 
 @needs_proc
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mark", "name"),
-    [
-        ("paychain.services", "mock services"),
-        pytest.param("paychain.toxics", "fault engine", marks=pytest.mark.slow),
-    ],
+    [("paychain.services", "mock services"), ("paychain.toxics", "fault engine")],
 )
 def test_what_breaks_while_the_machine_stalls_is_no_fault_of_the_chain(
     tmp_path: Path, mark: str, name: str

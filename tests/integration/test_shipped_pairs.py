@@ -116,7 +116,7 @@ def test_a_captcha_in_the_way_stops_every_sale(result: Result) -> None:
     assert {(group.caller, group.callee) for group in result.breaks} == {("gateway", "captcha")}
 
 
-@shipped("checkout-page-vault-open", "basis-theory-2025-11-18")
+@shipped("checkout-page-vault-open", "basis-theory-2025-11-18", slow=True)
 def test_a_vault_that_fails_open_loses_no_sale_and_breaks_its_rule(result: Result) -> None:
     assert result.verdict == "fail"
     assert success(result) == 1.0

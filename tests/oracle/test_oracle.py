@@ -16,13 +16,12 @@ from tests.oracle.pairs import Pair, pairs, run_numbered, run_pair
 from tests.support.laws import examples
 
 
-@pytest.mark.parametrize("first", [0, pytest.param(50, marks=pytest.mark.slow)])
-def test_rules_and_world_agree_on_fifty_numbered_pairs(first: int) -> None:
-    _check(range(first, first + 50))
+def test_rules_and_world_agree_on_numbered_pairs() -> None:
+    _check(range(25))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(100, 2_100, 50))
+@pytest.mark.parametrize("first", range(25, 1_025, 50))
 def test_rules_and_world_agree_on_many_numbered_pairs(first: int) -> None:
     _check(range(first, first + 50))
 

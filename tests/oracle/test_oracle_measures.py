@@ -9,7 +9,7 @@ import pytest
 from tests.oracle.measured import measured_differences, run_measured
 
 
-@pytest.mark.parametrize("number", [1, 4])
+@pytest.mark.parametrize("number", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_measures_of_a_generated_run_are_those_counted_by_hand(
     number: int, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from hypothesis import settings
 
 # `PAYCHAIN_THOROUGH=1 pytest tests/property`, which `make slow` does, tries each law in full.
 IS_THOROUGH = bool(os.environ.get("PAYCHAIN_THOROUGH"))
-QUICK_SHARE = 4  # one in so many examples; the next run draws others
+QUICK_SHARE = 8  # one in so many examples; the next run draws others
 LEAST = 8
 
 

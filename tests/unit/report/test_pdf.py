@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +130,9 @@ def test_the_assurance_file_of_the_documentation_is_one(tmp_path: Path) -> None:
     assert load_assurance(path).model.people.approved_by == "…"
 
 
-@pytest.mark.parametrize(
-    "title",
-    [
+def test_a_document_in_any_script_is_set(tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    titles = [
         "支付 结算",
         "บัตรเครดิต",
         "💳 shop",
@@ -139,18 +140,18 @@ def test_the_assurance_file_of_the_documentation_is_one(tmp_path: Path) -> None:
         "\u1b83",
         "a\x1b[31m\u202eb\x00",
         "\U0010ffff\ue000",
-    ],
-)
-def test_a_document_in_any_script_is_set(tmp_path: Path, title: str) -> None:
-    pytest.importorskip("typst")
+    ]
     result = read(SAMPLE)
     chain = msgspec.structs.replace(
         result.chain,
-        title=title,
-        links=[msgspec.structs.replace(link, title=title) for link in result.chain.links],
+        title=" ".join(titles),
+        links=[
+            msgspec.structs.replace(link, title=title)
+            for link, title in zip(result.chain.links, cycle(titles), strict=False)
+        ],
     )
     changed = msgspec.structs.replace(
-        result, chain=chain, assurance={"entity": title, "assumptions": [title]}
+        result, chain=chain, assurance={"entity": titles[0], "assumptions": titles}
     )
     shutil.copy(SAMPLE / "result.json", tmp_path)
     assert write_pdf(tmp_path, changed).read_bytes().startswith(b"%PDF")

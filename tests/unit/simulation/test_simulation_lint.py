@@ -16,7 +16,7 @@ from paychain.model.loading import load_chain
 from paychain.simulation.guard import guarded
 from tests.support.paths import ROOT
 
-LOAD = {"before": "1s", "after": "1s"}
+LOAD = {"before": "500ms", "after": "1s"}
 EXPERIMENT = {
     "experiment": "everything",
     "faults": [
@@ -138,7 +138,7 @@ def test_every_module_that_runs_in_virtual_time_is_in_those_places() -> None:
     chain = load_chain("card-lifecycle").model
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("paychain.environment.virtual.guarded", watched)
-        for load in ({"arrivals": "20/s"}, {"users": 5, "think_time": "100ms"}):
+        for load in ({"arrivals": "10/s"}, {"users": 2, "think_time": "100ms"}):
             experiment = Experiment.model_validate({**EXPERIMENT, "load": {**LOAD, **load}})
             play(chain, experiment, 1)
     ours = {name.removeprefix("paychain.") for name in seen if name.startswith("paychain.")}

@@ -22,7 +22,8 @@ load: {arrivals: 20/s, warm_up: 0s, before: 1s, after: 1s}
 tolerances: {double_charges: 0}
 """
 CHAIN = corner_shop()
-WITHOUT = ("-p", "no:hypothesispytest", "-p", "no:faker")  # their imports take a second
+# Their imports take two seconds.
+WITHOUT = ("-p", "no:hypothesispytest", "-p", "no:faker", "-p", "no:anyio")
 PLACES = ("chaos/a", "chaos/deep/b", "reports/run/inputs/c", "suite/d", "suite/deep/e")
 # Imports of these fail as they would where the working directory has a broken module of that name.
 HIDDEN = """\
@@ -136,6 +137,7 @@ def test_virtual_time_imports_neither_locust_nor_an_http_client(repository: Path
     assert "3 passed" in pytest_in(repository, "chaos/a.yaml", "test_x.py")
 
 
+@pytest.mark.slow
 def test_a_real_chain_names_the_file_that_hides_a_package(repository: Path) -> None:
     (repository / "requests.py").write_text("raise RuntimeError\n")
     (repository / "test_x.py").write_text(

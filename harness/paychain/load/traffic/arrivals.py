@@ -192,8 +192,8 @@ def _invented(seed: int) -> tuple[MerchantPlan, ...]:
 
 @cache
 def _faker() -> Faker:
-    """The source of names: it reads files, which takes longer than a short run."""
-    return Faker("en_GB")
+    """The source of names. All of its providers would take longer to load than a short run."""
+    return Faker("en_GB", providers=["faker.providers.company", "faker.providers.person"])
 
 
 @cache
