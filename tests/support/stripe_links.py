@@ -73,6 +73,7 @@ class StripeLinks:
         ports = {**await self.host.start(), "shop": await self.shop.start("127.0.0.1")}
         hops = [f"{PSP}.{what}.issuer" for what in ("authorise", "void", "capture", "refund")]
         addresses = dict.fromkeys(hops, ("127.0.0.1", ports["issuer"]))
+        addresses[f"issuer.dispute.{PSP}"] = ("127.0.0.1", ports[PSP])
         self.host.connect({**addresses, f"{PSP}.notify.shop": ("127.0.0.1", ports["shop"])})
         self.pool = HttpPool("127.0.0.1", ports[PSP])
 

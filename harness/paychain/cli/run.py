@@ -90,8 +90,6 @@ def run(
     from paychain.model.renaming import read_names
     from paychain.processes.tokens import TOKEN_VARIABLE
     from paychain.report.ci.prometheus import refuse_unwritable
-    from paychain.report.evidence.dsse import read_private_key
-    from paychain.report.evidence.files import sign_run
     from paychain.report.outputs import publish_for_tools
     from paychain.runs import run as runs
     from paychain.runs.chains import chain_of
@@ -113,7 +111,7 @@ def run(
     declared = load_experiment(experiment, loaded.model, names)
     if baseline is not None:
         check_baseline(baseline, experiment=declared.sha256, virtual=virtual)
-    signing_key = read_private_key(sign) if sign is not None else None
+    signer = _signer(sign) if sign is not None else None
     if prom is not None:
         refuse_unwritable(prom)
     spec = RunSpec(
@@ -153,13 +151,23 @@ def run(
         extras.get(
             lambda: publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
         )
-        if signing_key is not None:
-            extras.get(lambda: sign_run(finished.folder, signing_key))
+        if signer is not None:
+            extras.get(lambda: signer(finished.folder))
         print_run(finished.result, finished.folder, comparison, format=format, is_quiet=quiet)
         _report_to_ci(finished.result, format)
     for problem in extras.problems:
         print(problem, file=sys.stderr)
     raise typer.Exit(_exit_code(finished, comparison, extras, exit_zero=exit_zero))
+
+
+def _signer(private_key: Path) -> Callable[[Path], Path]:
+    """What signs a run's folder. Raises UserError when the file holds no private key."""
+    # Cryptography takes longer to import than a short run lasts, and few runs are signed.
+    from paychain.report.evidence.dsse import read_private_key
+    from paychain.report.evidence.files import sign_run
+
+    key = read_private_key(private_key)
+    return lambda folder: sign_run(folder, key)
 
 
 class _Extras:

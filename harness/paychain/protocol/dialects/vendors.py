@@ -3,26 +3,57 @@
 from __future__ import annotations
 
 from collections import ChainMap
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import import_module
 
-from paychain.protocol.dialects.adyen import Adyen
-from paychain.protocol.dialects.braintree import Braintree
-from paychain.protocol.dialects.checkout import Checkout
-from paychain.protocol.dialects.json_rpc import JsonRpc
-from paychain.protocol.dialects.paypal import PayPal
-from paychain.protocol.dialects.square import Square
-from paychain.protocol.dialects.stripe import Stripe
 from paychain.protocol.vendor import VendorApi
 
 # Whose API cannot be asked what became of a payment.
 WITHOUT_QUERY = frozenset({"adyen"})
 
-VENDORS: dict[str, type[VendorApi]] = {
-    "adyen": Adyen,
-    "braintree": Braintree,
-    "checkout": Checkout,
-    "paypal": PayPal,
-    "square": Square,
-    "stripe": Stripe,
-}
-NODES: dict[str, type[VendorApi]] = {"json-rpc": JsonRpc}
-APIS = ChainMap(VENDORS, NODES)  # all of them
+
+class _Apis(MutableMapping[str, type[VendorApi]]):
+    """APIs by name. Each is imported when it is first looked up.
+
+    Together they would be a fifth of what a command has to import, and a chain speaks one or two.
+    """
+
+    def __init__(self, classes: Mapping[str, str]) -> None:
+        """`classes`: `package.Class`, of a package beside this module."""
+        self._known: dict[str, str | type[VendorApi]] = dict(classes)
+
+    def __getitem__(self, name: str) -> type[VendorApi]:
+        known = self._known[name]
+        if isinstance(known, str):
+            package, _, api = known.partition(".")
+            known = self._known[name] = getattr(import_module(f"{__package__}.{package}"), api)
+        return known
+
+    def __setitem__(self, name: str, api: type[VendorApi]) -> None:
+        self._known[name] = api
+
+    def __delitem__(self, name: str) -> None:
+        del self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known
+
+
+VENDORS = _Apis(
+    {
+        "adyen": "adyen.Adyen",
+        "braintree": "braintree.Braintree",
+        "checkout": "checkout.Checkout",
+        "paypal": "paypal.PayPal",
+        "square": "square.Square",
+        "stripe": "stripe.Stripe",
+    }
+)
+NODES = _Apis({"json-rpc": "json_rpc.JsonRpc"})
+APIS = ChainMap[str, type[VendorApi]](VENDORS, NODES)  # all of them

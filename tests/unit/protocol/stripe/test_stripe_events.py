@@ -39,6 +39,25 @@ def test_webhooks_and_the_list_show_the_same_events() -> None:
     on_stripe(scenario)
 
 
+def test_a_charge_back_is_a_dispute_by_webhook_and_from_the_list_and_ends_refunds() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        paid = await links.pay()
+        await asyncio.sleep(3.0)
+        (event,) = (await links.get("events", {"type": "charge.dispute.*"}))["data"]
+        dispute = event["data"]["object"]
+        assert (dispute["object"], dispute["amount"]) == ("dispute", paid["amount"])
+        assert dispute["payment_intent"] == paid["id"]
+        assert (await links.get(f"disputes/{dispute['id']}")).body == dispute
+        assert (await links.get(f"charges/{dispute['charge']}"))["disputed"] is True
+        refused = await links.post("refunds", {"payment_intent": paid["id"]})
+        assert (refused.status, refused.error["code"]) == (400, "charge_disputed")
+        unknown = await links.get(f"disputes/{dispute['id']}x")
+        assert unknown.status == 404
+
+    links = on_stripe(scenario, issuer="disputes: {share: 100%, after: 1s}")
+    assert [each["type"] for each in links.events][-1] == "charge.dispute.created"
+
+
 def test_an_event_shows_its_object_as_it_was() -> None:
     async def scenario(links: StripeLinks) -> None:
         links.webhook_status = 500

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import msgspec
 
 from paychain.protocol.dialects.stripe import (
+    disputes,
     followups,
     listing,
     payments,
@@ -59,6 +60,7 @@ _HANDLERS: dict[str, Handler] = {
     "GET /v1/refunds": listing.refunds,
     "GET /v1/refunds/{refund}": followups.retrieve_refund,
     "POST /v1/refunds/{refund}": followups.update_refund,
+    "GET /v1/disputes/{dispute}": disputes.retrieve,
     "GET /v1/charges": listing.charges,
     "GET /v1/charges/search": searching.charges,
     "GET /v1/charges/{charge}": listing.charge,

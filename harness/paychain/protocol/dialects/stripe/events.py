@@ -11,6 +11,7 @@ from functools import partial
 
 import msgspec
 
+from paychain.protocol.dialects.stripe import disputes
 from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import missing
@@ -53,6 +54,8 @@ class Events:
                 return self._captured(request)
             case "refunded":
                 return _REFUNDED
+            case "disputed":
+                return (disputes.CREATED,)
             case "voided" | "expired":
                 return _CANCELED if self._is_over(request) else ()
             case _:
@@ -71,6 +74,8 @@ class Events:
 
     def keep(self, kind: str, request: PaymentRequest) -> None:
         """Remember an event's object as it is now."""
+        if kind == disputes.CREATED:
+            disputes.note(self._account, request)
         event = self._event(kind, request, self._account.backend.now_s())
         self._snapshots[event["id"]] = msgspec.json.encode(event)
         if len(self._snapshots) > MAX_SNAPSHOTS:
@@ -104,6 +109,8 @@ class Events:
             return account.objects.intent(intent)
         found = account.intents.charge_of(request.reference)
         charge = found[1] if found is not None else intent.charges[-1]
+        if kind == disputes.CREATED and charge.dispute is not None:
+            return disputes.shown(intent, charge)
         if kind.startswith("refund."):
             for part in charge.refunds:
                 if part.item == request.item:
@@ -166,6 +173,9 @@ class Events:
             found += [(name, _item(request, part.item), part.created_s) for name in names]
         for part in charge.refunded(entry):
             found += [(name, _item(request, part.item), part.created_s) for name in _REFUNDED]
+        dispute = charge.dispute
+        if dispute is not None:
+            found.append((disputes.CREATED, _item(request, dispute.item), dispute.created_s))
         if entry.state in ("voided", "expired") and not entry.captured_minor:
             canceled_s = intent.canceled_s or self._account.backend.now_s()
             found.append((_CANCELED[0], request, canceled_s))

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from paychain.payments.codes import INVALID_AMOUNT, NOT_FOUND
 from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.stripe import disputes
 from paychain.protocol.dialects.stripe.account import Account, Asked, Plan, written
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Refusal, invalid, missing
@@ -114,6 +115,8 @@ def refund(account: Account, asked: Asked) -> Plan:
             f"This PaymentIntent ({intent.id}) does not have a successful charge to refund.",
             param="payment_intent",
         )
+    if charge.dispute is not None:
+        raise disputes.not_refundable(charge)
     if not left_minor:
         raise invalid(
             f"Charge {account.objects.charge(intent, charge)['id']} has already been refunded.",

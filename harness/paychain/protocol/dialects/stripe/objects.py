@@ -183,7 +183,7 @@ class Objects:
             "currency": intent.currency,
             "customer": fields.get("customer"),
             "description": fields.get("description"),
-            "disputed": False,
+            "disputed": charge.dispute is not None,
             "failure_balance_transaction": None,
             "failure_code": failure["code"] if failure else None,
             "failure_message": failure["message"] if failure else None,

@@ -54,6 +54,7 @@ class Charge:
     answer: Answer | None = None
     captures: list[Part] = field(default_factory=list)
     refunds: list[Part] = field(default_factory=list)
+    dispute: Part | None = None
 
     @property
     def reference(self) -> str:
