@@ -26,10 +26,9 @@ from tests.support.runs import declare, run_in
 THOROUGH = bool(os.environ.get("PAYCHAIN_THOROUGH"))
 MUTANTS = 400 if THOROUGH else 120
 LONGEST_S = 20.0  # of one command: a figure that somebody made up must not keep it busy
-ODD: tuple[Any, ...] = (
-    None, True, -1, 0, 2**62, -(2**62), 1e308, -1e308, 1e-308, 0.5, "", "x", "\x1b[31m", "p" * 10_000,
-    "2026-13-40T00:00:00", [], [None], {}, {"a": 1},
-)  # fmt: skip
+NUMBERS = (-1, 0, 0.5, 2**62, -(2**62), 1e308, -1e308, 1e-308)
+TEXTS = ("", "x", "\x1b[31m", "p" * 10_000, "2026-13-40T00:00:00")
+ODD: tuple[Any, ...] = (None, True, *NUMBERS, *TEXTS, [], [None], {}, {"a": 1})
 ENDS = {ExitCode.PASS, ExitCode.FAIL, ExitCode.USAGE, ExitCode.INCONCLUSIVE, ExitCode.REGRESSION}
 
 
@@ -91,8 +90,6 @@ def test_no_edited_result_ends_a_command_without_a_sentence(recorded: Path, tmp_
     chance = random.Random(17)
     for _ in range(MUTANTS):
         run = copied(recorded, tmp_path)
-        (run / "run.db").unlink()  # with it, a result is compared by its records
-        shutil.copy(recorded / "run.db", run)
         whole = json.loads(text)
         for _ in range(chance.choice((1, 1, 3))):
             parent, key = chance.choice(list(leaves(whole)))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import signal
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +25,7 @@ from paychain.protocol.message import PaymentRequest
 from tests.support.chains import checked, corner_shop
 from tests.support.cli import python, running
 from tests.support.own_chains import PAYS, own_shop
+from tests.support.paths import DOCS
 from tests.support.runs import declare
 
 
@@ -50,6 +53,39 @@ def test_a_chain_that_is_up_takes_payments_and_toxics(addresses: dict[str, Any])
         f"{addresses['entries']['gateway']}/pay", encode(request), timeout=5
     ).json()
     assert (answer["outcome"], answer["code"]) == ("declined", "91")
+
+
+@pytest.mark.slow
+def test_ports_are_fixed_and_a_payment_is_what_the_docs_show(tmp_path: Path) -> None:
+    first = free_ports(4)
+    declare(tmp_path, shop=corner_shop(timeout="2s", processor_timeout="1s"))
+    page = (DOCS / "load.md").read_text("utf-8")
+    body = json.loads(page.split("-d '", 1)[1].split("'", 1)[0])
+    for _ in range(2):
+        with running(tmp_path, "up", "shop.yaml", "--json", "--port", str(first)) as up:
+            up.wait_for("}\n")
+            shown = json.loads(up.output.splitlines()[0])
+            assert shown["engine"] == f"http://127.0.0.1:{first}"
+            assert shown["entries"] == {"gateway": f"http://127.0.0.1:{first + 1}"}
+            hops = [int(address.rpartition(":")[2]) for address in shown["hops"].values()]
+            assert sorted(hops) == [first + 1, first + 2, first + 3]
+            pay = f"http://127.0.0.1:{first + 1}/pay"
+            assert requests.post(pay, json=body, timeout=5).json()["outcome"] == "approved"
+            up.send(signal.SIGINT)
+            assert up.exit_code() == 0
+
+
+def free_ports(number: int) -> int:
+    """The first of some consecutive ports that nobody has, below those that are handed out."""
+    for first in range(21_000, 30_000, number):
+        with ExitStack() as held:
+            try:
+                for port in range(first, first + number):
+                    held.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no free ports")
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ _HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+")
 _KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _PARSER_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _PREFIX = "PAYCHAIN"
+_OTHERS = ("PAYCHAIN_ENV", "PAYCHAIN_RUN", "PAYCHAIN_VERSION")  # they mean something else
 _WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 Keys = tuple[str, ...]
 
@@ -68,6 +69,9 @@ def _of_group(
     found: dict[str, Any] = {}
     for name, command in group.commands.items():
         path = (*words, name)
+        # A value that another command cannot take is no matter of this one.
+        if not words and context.invoked_subcommand not in (None, name):
+            continue
         if _is_group(command):
             found[name] = _of_group(context, command, path, file, environment)
             continue
@@ -87,7 +91,7 @@ def _from_environment(option: Any, path: Keys, environment: Mapping[str, str]) -
     for words in (path, ()):
         variable = "_".join((_PREFIX, *words, option.name.strip("_"))).upper().replace("-", "_")
         text = environment.get(variable)
-        if text:
+        if text and variable not in _OTHERS:
             return _Setting(_of_text(option, text, variable), variable, None)
     return None
 

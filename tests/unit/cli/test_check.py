@@ -124,6 +124,15 @@ def test_sarif_has_a_rule_for_each_kind_and_suppresses_what_is_accepted(tmp_path
     assert suppressed == {"kind": "inSource", "justification": "one contract until 2027"}
 
 
+def test_a_file_name_in_sarif_is_a_uri(tmp_path: Path) -> None:
+    place = tmp_path / "my chains"
+    place.mkdir()
+    log = json.loads(check("--format", "sarif", shop(place)).output)
+    result = log["runs"][0]["results"][0]
+    uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri.endswith("/my%20chains/shop.yaml")
+
+
 def test_github_annotates_open_findings_and_mistakes_on_their_lines(tmp_path: Path) -> None:
     lines = check("--format", "github", shop(tmp_path, ACCEPT_PSP)).output.splitlines()
     (line,) = lines

@@ -97,7 +97,19 @@ def test_a_file_of_others_is_no_matter_of_ours(tmp_path: Path) -> None:
 
 
 def test_a_variable_that_has_another_meaning_is_no_option() -> None:
-    taken = {"TOKEN", "SIGNING_KEY", "TRACEBACK", "CONTROL", "PREFIX", "RUN", "CA", "URL", "PARENT"}
+    taken = {
+        "TOKEN",
+        "SIGNING_KEY",
+        "TRACEBACK",
+        "CONTROL",
+        "PREFIX",
+        "RUN",
+        "CA",
+        "URL",
+        "VERSION",
+    }
     found = defaults(CONTEXT, Path("/"), {f"PAYCHAIN_{name}": "x" for name in taken})
+    assert found["heal"] == {}
+    assert found["engine"] == {"install": {}}
     del found["show"], found["engine"]  # groups: their commands have none of these either
     assert not any(found.values())

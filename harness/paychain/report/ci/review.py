@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
+from urllib.parse import quote
 
 import msgspec
 
@@ -113,7 +114,7 @@ def as_sarif(report: CheckReport, version: str) -> str:
 def _result(rule: str, level: str, text: str, place: tuple[str, int, int]) -> dict[str, Any]:
     file, line, column = place
     location = {
-        "artifactLocation": {"uri": PurePath(file).as_posix()},
+        "artifactLocation": {"uri": quote(PurePath(file).as_posix())},
         "region": {"startLine": max(1, line), "startColumn": max(1, column)},
     }
     return {
