@@ -31,10 +31,6 @@ from paychain.payments.journal import (
 )
 from paychain.payments.rules import Finding
 
-_NO_FAULTS = Experiment.model_validate(
-    {"experiment": "batch", "load": {"arrivals": "1/s", "before": "1s", "after": "1s"}}
-)
-
 
 @dataclass(kw_only=True)
 class Verdict:
@@ -65,7 +61,9 @@ class Judge:
         records: Sequence[Record],
         kept: OrderRecords,
         orders: Collection[str],
+        *,
         undecided: Collection[str],
+        experiment: Experiment,
     ) -> dict[str, Verdict]:
         """The verdict on each order. `undecided`: those that still are in progress."""
         found = {order: Verdict() for order in orders}
@@ -73,7 +71,7 @@ class Judge:
             store = RunStore.create(Path(folder, "run.db"))
             try:
                 store.ingest(records)
-                add_own_hops(store, self._chain, _NO_FAULTS)
+                add_own_hops(store, self._chain, experiment)
                 self._judge(store, kept, found, undecided)
             finally:
                 store.close()
