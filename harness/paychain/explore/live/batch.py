@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.store.store import Story
 from paychain.engine.timeline import Action, switch_of
 from paychain.environment.running_chain import RunningChain, pass_time
@@ -56,6 +57,7 @@ class Judged:
     asked: Mapping[Place, int]
     failed: bool  # a payment of it failed technically
     took_s: float  # how long its customer waited
+    requests: Sequence[Sequence[ObservedRequest]] = ()  # of own services, where they are kept
 
 
 @dataclass(kw_only=True)
@@ -110,6 +112,7 @@ class Batches:
     """Runs batches on one running chain. Payments are numbered on from batch to batch.
 
     `rate`: payments per second. `on_judged` gets each order as soon as it is judged.
+    `keeps_requests`: with what own services asked for it.
     """
 
     def __init__(
@@ -119,12 +122,14 @@ class Batches:
         seed: int,
         rate: float,
         on_judged: Callable[[Judged, Batch], None] = lambda _order, _batch: None,
+        *,
+        keeps_requests: bool = False,
     ) -> None:
         self.rate = rate
         self._on_judged = on_judged
         self._chain, self._running = chain, running
         self._has_own = bool(chain.own_services())
-        self._judge = Judge(chain)
+        self._judge = Judge(chain, keeps_requests=keeps_requests)
         plan = replace(customers_plan(chain, seed), id_prefix=running.id_prefix)
         self._purchases = Purchases(plan)
         self._number = 0
@@ -344,6 +349,7 @@ class Batches:
             asked=verdict.asked,
             failed=verdict.failed,
             took_s=verdict.took_s,
+            requests=verdict.requests,
         )
         batch.orders.append(judged)
         self._on_judged(judged, batch)
