@@ -80,6 +80,13 @@ def explore(
     batch: Annotated[
         int, typer.Option(help="with --live: payments with a script of their own at once")
     ] = 64,
+    outages: Annotated[
+        str,
+        typer.Option(
+            help="with --live: share of the batches through which a whole link or the service "
+            "fails, e.g. 10%"
+        ),
+    ] = "0%",
     out: Annotated[Path, typer.Option(help="folder for the experiments that are found")] = Path(
         "chaos/found"
     ),
@@ -111,6 +118,7 @@ def explore(
             max_scripts=scripts,
             batch=batch,
             rules=tuple(rule or ()),
+            outage_share=_share("--outages", outages),
         )
         raise typer.Exit(explore_live(loaded, live_spec, chain=chain, out=out))
     seconds, max_schedules = _budget(budget)
@@ -243,6 +251,16 @@ def _budget(text: str) -> tuple[float, int | None]:
     if text.isdigit():
         return float("inf"), int(text)
     return _duration("--budget", text, hint="or a number of schedules, e.g. 5000"), None
+
+
+def _share(option: str, text: str) -> float:
+    from paychain.declaration.quantity import share_of_one
+    from paychain.payments.errors import UserError
+
+    try:
+        return share_of_one(text)
+    except ValueError as error:
+        raise UserError(f"{option}: {error}") from None
 
 
 def _duration(option: str, text: str, *, hint: str = "") -> float:

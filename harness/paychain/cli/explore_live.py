@@ -25,7 +25,7 @@ from paychain.declaration.quantity import count
 from paychain.environment.real import RealChain
 from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.files import recall, remember, write_found
-from paychain.explore.live.result import REPRODUCTIONS, FoundScript, LiveResult, LiveSpec, words_of
+from paychain.explore.live.result import REPRODUCTIONS, FoundScript, LiveResult, LiveSpec
 from paychain.explore.live.search import LiveSearch
 from paychain.explore.live.steps import step_choices
 from paychain.model.chain import Chain
@@ -137,8 +137,8 @@ class LiveProgress:
 def found_lines(found: FoundScript) -> list[str]:
     """One broken rule for a terminal."""
     lines = [f"✕ {found.title.lower()}: {found.finding.text}"]
-    if found.steps:
-        lines.append(f"    smallest script: {words_of(found.steps)}")
+    if found.steps or found.outage is not None:
+        lines.append(f"    smallest script: {found.words}")
         lines.append(
             "    minimal: no simpler script broke the rule"
             if found.is_minimal
@@ -150,7 +150,8 @@ def found_lines(found: FoundScript) -> list[str]:
         lines.append("    not reproduced: the search ended first")
     else:
         lines.append(
-            f"    reproduced by {found.reproduced} of {REPRODUCTIONS} fresh payments, alone"
+            f"    reproduced by {found.reproduced} of {REPRODUCTIONS} "
+            f"{'fresh payments, alone' if found.outage is None else 'such outages'}"
         )
     return [*lines, f"    found with script {found.at_script:,}"]
 
@@ -185,7 +186,7 @@ def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:
         yield f"    remedy: {remedy}"
     own = ", ".join(loaded.model.own_services())
     if own and not remedies:
-        yield f"    remedy: change what {own} does when {words_of(found.steps)}"
+        yield f"    remedy: change what {own} does when {found.words}"
 
 
 def searched_line(result: LiveResult) -> str:

@@ -21,6 +21,7 @@ from paychain.cli import (
     init,
     judge,
     keygen,
+    learn,
     listing,
     load,
     matrix,
@@ -57,6 +58,7 @@ app.command("up", help=up.up.__doc__)(up.up)
 app.command("report", help=report.report.__doc__)(report.report)
 app.command("explore", help=explore.explore.__doc__)(explore.explore)
 app.command("export", help=export.export.__doc__)(export.export)
+app.command("learn", help=learn.learn.__doc__)(learn.learn)
 app.command("heal", help=heal.heal.__doc__)(heal.heal)
 app.command("init", help=init.init.__doc__)(init.init)
 app.command("compare", help=compare.compare.__doc__)(compare.compare)

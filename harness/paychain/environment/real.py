@@ -464,6 +464,7 @@ class RealChain:
         self._heartbeat.stop()
         if self._customers is not None:
             self._customers.stop()
+            self._problems += self._customers.problems
         with suppress(EngineError):
             self.proxies.take_events(self._own.extend)
         # The load first, then own services: they may still want to reach what is behind them.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from paychain.environment.virtual import VirtualChain
 from paychain.explore.live.batch import Batch, Batches, Judged
+from paychain.explore.live.outages import outage_choices, simpler_outages
 from paychain.explore.live.result import LiveResult, LiveSpec, words_of
 from paychain.explore.live.search import LiveSearch
 from paychain.explore.live.steps import Step, Steps, simpler, step_choices
@@ -153,6 +154,48 @@ def test_what_is_in_flight_can_be_abandoned_and_its_scripts_are_known() -> None:
         assert left == [lost] * (20 - len(batch.orders))
     finally:
         running.stop()  # who still pays is waited for: nothing is left behind
+
+
+def test_all_payments_of_a_batch_meet_an_outage_and_the_next_ones_do_not() -> None:
+    (down,) = (
+        outage for outage in outage_choices(GIVES_UP) if str(outage) == "processor-a is down for 3s"
+    )
+    backup = ("link", "processor-b", "authorise")
+    running = VirtualChain(GIVES_UP, 1)
+    running.start()
+    try:
+        batches = Batches(GIVES_UP, running, 1, 32.0)
+        before = batches.begin([], 8)
+        through = batches.run_through(down, [()] * 96)
+        after = batches.run([], 8)
+        assert before.is_whole  # it had to be over before the outage began
+        # Of three seconds in which payments begin the outage lasts two: they go to the backup.
+        failed_over = [order for order in through.orders if order.asked[backup]]
+        assert 50 <= len(failed_over) <= 70
+        assert not any(order.asked[backup] for order in before.orders + after.orders)
+        assert through.outage is down
+    finally:
+        running.stop()
+
+
+def test_a_simpler_outage_is_of_a_simpler_kind_or_shorter_at_the_same_link() -> None:
+    choices = outage_choices(load_chain("examples/shop-python/chain-naive.yaml").model)
+    killed = choices[-1]
+    assert str(killed) == "shop is killed, and away for 3s"
+    assert list(map(str, simpler_outages(killed, choices))) == [
+        "shop is frozen for 1s",
+        "shop is frozen for 3s",
+        "shop is killed, and away for 1s",
+    ]
+    assert simpler_outages(choices[0], choices) == []
+
+
+def test_the_declared_share_of_batches_meets_an_outage() -> None:
+    result = search(
+        GIVES_UP, max_scripts=64, batch=8, rules=("captured_within_authorised",), outage_share=0.25
+    ).run()
+    assert result.outages == 2
+    assert result.batches == 8
 
 
 class _Poisoned(VirtualChain):

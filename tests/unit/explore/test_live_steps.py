@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paychain.explore.live.files import experiment_of, recall, remember, write_found
+from paychain.explore.live.outages import outage_choices
 from paychain.explore.live.result import FoundScript, LiveSpec, words_of
 from paychain.explore.live.steps import (
     Step,
@@ -168,6 +170,19 @@ def test_what_was_found_is_an_experiment_that_can_be_run(tmp_path: Path) -> None
     assert script.steps == script_of(steps).steps
     assert words_of(steps) in path.read_text()
     assert "scripts" not in experiment_of(found(()), CHAIN)
+
+
+def test_what_an_outage_broke_is_an_experiment_with_the_outage(tmp_path: Path) -> None:
+    outage = outage_choices(OWN)[-1]
+    with_outage = replace(found(()), outage=outage)
+    path = write_found(with_outage, OWN, tmp_path)
+    loaded = load_experiment(str(path), OWN, needs_tolerances=True).model
+    (fault,) = loaded.faults
+    assert (fault.kind, str(fault.target), fault.lasts) == ("crash", "link shop", 3.0)
+    assert "shop is killed, and away for 3s" in path.read_text()
+    # What a script does beside an outage may do nothing alone.
+    remember([replace(with_outage, steps=(LOST,))], [], CHAIN, tmp_path)
+    assert recall(CHAIN, CHOICES, tmp_path) == []
 
 
 def test_what_was_found_is_tried_first_next_time(tmp_path: Path) -> None:

@@ -16,8 +16,11 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.store.store import Story
+from paychain.engine.timeline import Action, switch_of
 from paychain.environment.running_chain import RunningChain, pass_time
+from paychain.explore.live.outages import AT_S, Outage, experiment_with
 from paychain.explore.live.records import OrderRecords
 from paychain.explore.live.steps import Place, Steps, script_of
 from paychain.explore.live.verdicts import Judge, Verdict
@@ -25,6 +28,7 @@ from paychain.load.traffic.arrivals import Arrival, Purchases, under_script
 from paychain.load.traffic.plan import customers_plan
 from paychain.model.chain import Chain
 from paychain.model.scripts import Followed, Script, encode_script
+from paychain.payments.errors import UserError
 from paychain.payments.rules import Finding
 
 MAX_AT_ONCE = 320  # orders in flight: 256 with a script, and controls
@@ -53,17 +57,20 @@ class Judged:
     asked: Mapping[Place, int]
     failed: bool  # a payment of it failed technically
     took_s: float  # how long its customer waited
+    requests: Sequence[Sequence[ObservedRequest]] = ()  # of own services, where they are kept
 
 
 @dataclass(kw_only=True)
 class Batch:
     """What became of the orders of one batch, and the records of those that broke a rule.
 
-    `number`: how many orders it has. `rate`: payments per second that it began with.
+    `number`: how many orders it has. `rate`: payments per second that it began with. `outage`: what
+    all of them met beside their scripts.
     """
 
     number: int
     rate: float
+    outage: Outage | None = None
     orders: list[Judged] = field(default_factory=list)
     undecided: int = 0  # orders that were still in progress when nobody waited any longer
     stories: dict[str, tuple[Story, ...]] = field(default_factory=dict)  # by order
@@ -105,6 +112,7 @@ class Batches:
     """Runs batches on one running chain. Payments are numbered on from batch to batch.
 
     `rate`: payments per second. `on_judged` gets each order as soon as it is judged.
+    `keeps_requests`: with what own services asked for it.
     """
 
     def __init__(
@@ -113,13 +121,15 @@ class Batches:
         running: RunningChain,
         seed: int,
         rate: float,
-        on_judged: Callable[[Judged], None] = lambda _: None,
+        on_judged: Callable[[Judged, Batch], None] = lambda _order, _batch: None,
+        *,
+        keeps_requests: bool = False,
     ) -> None:
         self.rate = rate
         self._on_judged = on_judged
-        self._running = running
+        self._chain, self._running = chain, running
         self._has_own = bool(chain.own_services())
-        self._judge = Judge(chain)
+        self._judge = Judge(chain, keeps_requests=keeps_requests)
         plan = replace(customers_plan(chain, seed), id_prefix=running.id_prefix)
         self._purchases = Purchases(plan)
         self._number = 0
@@ -178,6 +188,27 @@ class Batches:
             while payment in self._orders and self._orders[payment].over_ns is None:
                 self._pass_moment()
         return self._wait_for(batch)
+
+    def run_through(self, outage: Outage, scripts: Sequence[Steps]) -> Batch:
+        """Let orders follow scripts, () for none, while an outage comes and goes.
+
+        Nothing else is in flight meanwhile: all that is would meet it.
+        """
+        while self._orders:
+            self._pass_moment()
+        batch = Batch(number=len(scripts), rate=self.rate, outage=outage)
+        self._pay(batch, [(steps, place / self.rate) for place, steps in enumerate(scripts)])
+        pass_time(self._running, AT_S)
+        self._switch(outage, "apply")
+        pass_time(self._running, outage.lasts_ms / 1000)
+        self._switch(outage, "heal")
+        return self._wait_for(batch)
+
+    def _switch(self, outage: Outage, action: Action) -> None:
+        switch = switch_of(self._chain, outage.fault, action)
+        done = self._running.switch(switch, self._running.now_ns())
+        if done.error:
+            raise UserError(done.problem)
 
     def abandon(self) -> tuple[list[Batch], list[Steps]]:
         """The batches as far as they were judged, and the scripts of the orders that were not."""
@@ -288,7 +319,14 @@ class Batches:
         undecided = names.keys() & pending
         payments = {payment for name in names for payment in self._records.payments(name)}
         records = self._records.of(names) + self._running.read_books(payments)
-        verdicts = self._judge.verdicts(records, self._records, names, undecided)
+        verdicts = self._judge.verdicts(
+            records,
+            self._records,
+            names,
+            undecided=undecided,
+            # While there is an outage, only its batch is in flight.
+            experiment=experiment_with(due[0].batch.outage),
+        )
         over: set[str] = set()
         for name, order in names.items():
             verdict = verdicts[name]
@@ -311,9 +349,10 @@ class Batches:
             asked=verdict.asked,
             failed=verdict.failed,
             took_s=verdict.took_s,
+            requests=verdict.requests,
         )
         batch.orders.append(judged)
-        self._on_judged(judged)
+        self._on_judged(judged, batch)
         batch.undecided += is_undecided
         if verdict.broken:
             batch.stories[name] = tuple(verdict.stories)

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from paychain.explore.findings import slug
-from paychain.explore.live.result import FoundScript, words_of
+from paychain.explore.live.result import FoundScript
 from paychain.explore.live.steps import Step, Steps, fits
 from paychain.model.chain import Chain
 from paychain.processes.files import write_atomically
@@ -32,6 +32,10 @@ def experiment_of(found: FoundScript, chain: Chain) -> dict[str, Any]:
         steps = [step.declared() for step in found.steps]
         script = {"id": "found", "payments": {"every": _EVERY}, "steps": steps}
         declared["scripts"] = [script]
+    if found.outage is not None:
+        # So fast that payments are on their way when it begins.
+        declared["load"] |= {"arrivals": "10/s"}
+        declared["faults"] = [found.outage.declared]
     return {**declared, "tolerances": {}}
 
 
@@ -41,7 +45,7 @@ def write_found(found: FoundScript, chain: Chain, folder: Path) -> Path:
     lines = [
         f"# Found by exploring {chain.chain} live. Broken: {found.title}.",
         f"# {found.finding.text}",
-        f"# {words_of(found.steps)}",
+        f"# {found.words}",
     ]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{declared['experiment']}.yaml"
@@ -52,7 +56,8 @@ def write_found(found: FoundScript, chain: Chain, folder: Path) -> Path:
 
 def remember(found: Iterable[FoundScript], known: Sequence[Steps], chain: Chain, out: Path) -> None:
     """Keep what was found, and what was known before, for the next search of the chain."""
-    scripts = dict.fromkeys([*(each.steps for each in found if each.steps), *known])
+    alone = [each.steps for each in found if each.steps and each.outage is None]
+    scripts = dict.fromkeys([*alone, *known])
     written = [[step.declared() for step in steps] for steps in list(scripts)[:MAX_KNOWN]]
     if written:
         path = _known(chain, out)

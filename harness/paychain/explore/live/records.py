@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Collection, Iterable
 
 from paychain.payments.exchanges import Exchange, ReceivedRequest
-from paychain.payments.journal import HopRecord, Record
+from paychain.payments.journal import FaultSwitch, HopRecord, Record
 
 NUMBER_DIGITS = 7  # of a payment's number, behind the prefix of its run
 _Connection = tuple[str, int]  # the link that a service called, and the engine's port
@@ -24,6 +24,7 @@ class OrderRecords:
         self._of: dict[str, list[Record]] = {}
         # An exchange that a link answered does not know its payment: the link's record does.
         self._exchanges: defaultdict[_Connection, deque[Exchange]] = defaultdict(deque)
+        self._switches: list[FaultSwitch] = []  # of outages, which all orders meet
         self.requests = 0  # over every hop, so far
 
     def order(self, payment: str) -> str:
@@ -50,6 +51,8 @@ class OrderRecords:
             if isinstance(record, Exchange):
                 callee = record.hop.rpartition(".")[2]
                 self._exchanges[callee, record.port].append(record)
+            if isinstance(record, FaultSwitch):
+                self._switches.append(record)
             order = self.order(_payment(record))
             if order in self._of:
                 touched.add(order)
@@ -59,7 +62,8 @@ class OrderRecords:
 
     def of(self, orders: Collection[str]) -> list[Record]:
         """Everything about some orders, and what came over the connections of their requests."""
-        found = [record for order in orders for record in self._of[order]]
+        found: list[Record] = [*self._switches]
+        found += [record for order in orders for record in self._of[order]]
         connections = {
             (record.link, record.port) for record in found if isinstance(record, ReceivedRequest)
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from paychain.analysis.store.store import Story
+from paychain.explore.live.outages import Outage
 from paychain.explore.live.steps import Steps
 from paychain.model.script_words import script_words
 from paychain.model.scripts import Script
@@ -23,6 +24,7 @@ class LiveSpec:
 
     `budget_s` and `max_scripts` bound the search, whichever comes first. `batch`: payments with a
     script at once, `rate`: so many of them begin per second. Without `rules` all are searched.
+    `outage_share`: of the batches, those through which a whole link or the service fails.
     Raises UserError for what cannot be searched.
     """
 
@@ -32,6 +34,7 @@ class LiveSpec:
     batch: int = 64
     rate: float = 32.0
     rules: tuple[str, ...] = ()
+    outage_share: float = 0.0
 
     def __post_init__(self) -> None:
         for name in self.rules:
@@ -59,8 +62,9 @@ class LiveSpec:
 class FoundScript:
     """The smallest script found that breaks a rule; without steps, nothing has to fail for it.
 
-    `is_minimal`: no one-step-simpler script broke the rule. `reproduced`: of REPRODUCTIONS fresh
-    payments that followed it alone, one at least; None: the search ended before.
+    `outage`: what all payments have to meet beside it. `is_minimal`: no one-step-simpler script
+    broke the rule. `reproduced`: of REPRODUCTIONS fresh payments that followed it alone, or of as
+    many outages, one at least; None: the search ended before.
     """
 
     rule: str
@@ -68,8 +72,16 @@ class FoundScript:
     finding: Finding
     at_script: int  # how many scripts had been tried when the rule first broke
     stories: tuple[Story, ...]
+    outage: Outage | None = None
     is_minimal: bool = False
     reproduced: int | None = None
+
+    @property
+    def words(self) -> str:
+        """What has to fail, in plain words."""
+        if self.outage is None:
+            return words_of(self.steps)
+        return f"{self.outage}; {words_of(self.steps)}" if self.steps else str(self.outage)
 
     @property
     def title(self) -> str:
@@ -85,6 +97,7 @@ class LiveResult:
     scripts: int = 0
     requests: int = 0
     batches: int = 0
+    outages: int = 0  # batches through which a whole link or the service failed
     controls: int = 0
     controls_s: list[float] = field(default_factory=list)  # how long their customers waited
     met: int = 0  # scripts of which at least one step met a request, or that change the customer

@@ -9,14 +9,14 @@ Batches overlap: while the orders of one come to rest, those of the next ones ar
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from random import Random
 
-from paychain.environment.running_chain import RunningChain
-from paychain.explore.live.batch import Batch, Batches, Judged
+from paychain.explore.live.batch import Batch, Judged
 from paychain.explore.live.candidates import Candidates
+from paychain.explore.live.chains import Chains, OpenChain
+from paychain.explore.live.outages import Outage, outage_choices, simpler_outages
 from paychain.explore.live.result import (
     MAX_BATCH,
     REPRODUCTIONS,
@@ -29,13 +29,11 @@ from paychain.explore.live.result import (
 from paychain.explore.live.steps import Steps, simpler, size, step_choices
 from paychain.model.chain import Chain
 
-ILL_SHARE = 0.25  # of the controls: when more fail technically, batches disturb the service
 MINIMISE_S = 45.0  # what is found in the budget's last moment may be minimised for so long
-MIN_RATE = 2.0  # payments per second: batches are not spaced further
 # Of each variant while minimising: a payment may be declined for its own reasons, and then shows
 # nothing.
 PAYMENTS_EACH = 3
-OpenChain = Callable[[], RunningChain]
+OUTAGE_PAYMENTS = 32  # that meet an outage while it is minimised: not each is hit in the middle
 
 
 class LiveSearch:
@@ -56,48 +54,39 @@ class LiveSearch:
     ) -> None:
         self.result = LiveResult()
         self.choices = step_choices(chain)
-        self._chain, self._spec = chain, spec
-        self._open_chain = open_chain
+        self._spec = spec
         self._on_progress, self._clock = on_progress, clock
-        random = Random(spec.seed)  # noqa: S311  (seeded)
-        self._candidates = Candidates(self.choices, known, random)
-        self._requests = 0  # on chains that were stopped
+        self._random = Random(spec.seed)  # noqa: S311  (seeded)
+        self._candidates = Candidates(self.choices, known, self._random)
+        self._outages = outage_choices(chain) if spec.outage_share else []
+        self._plain_batches = 0  # that were begun, without an outage
         self._alone: dict[Steps, Batch] = {}  # what was tried to reproduce
-        self._begun = 0  # scripts, as far as they were not abandoned
-        # Scripts that a restart of the chain interrupted: a service that dies of one dies again.
-        self._interrupted: set[Steps] = set()
-        self._ended: deque[Batch] = deque()  # batches that nobody looked into yet
-        self._rate = spec.rate
+        self._begun = 0  # scripts, as far as they were not left
+        self._interrupted: set[Steps] = set()  # scripts that were left when their chain was stopped
+        self._chains = Chains(
+            chain, spec, open_chain, self.result, on_judged=self._note, on_left=self._try_again
+        )
         self._began_s = clock()
-        self._running: RunningChain | None = None
-        self._batches: Batches | None = None
 
     def run(self) -> LiveResult:
         """Search until the budget is spent, every rule is broken, or Ctrl-C. Raises UserError."""
-        result = self.result
+        result, chains = self.result, self._chains
         try:
-            self._start()
+            chains.start()
             self._began_s = self._clock()  # what is searched is not the start of the chain
-            while not self._is_late and (self._begin() or self._now.in_flight or self._ended):
-                self._ended += self._now.look()
-                while self._ended:
-                    self._take(self._ended.popleft())
-                self._restart_if_dead()
+            while not self._is_late and (self._begin() or chains.now.in_flight or chains.ended):
+                chains.look()
+                while chains.ended:
+                    self._take(chains.ended.popleft())
                 self._report()
         except KeyboardInterrupt:
             result.was_interrupted = True
         finally:
-            self._stop()
+            chains.stop()
             result.took_s = self._clock() - self._began_s
         return result
 
     # -- batches ----------------------------------------------------------------------------------
-    @property
-    def _now(self) -> Batches:
-        """The batches on the chain that runs now."""
-        assert self._batches is not None, "the chain is started"
-        return self._batches
-
     @property
     def _is_spent(self) -> bool:
         most = self._spec.max_scripts
@@ -108,31 +97,44 @@ class LiveSearch:
         """Begin the next batch, if it is time for one; whether there is more to begin."""
         if self._is_spent:
             return False
+        if self._is_outage_due:
+            self._try_outage()
+            return True
         number, controls = self._spec.batch, self._spec.controls
         if self._spec.max_scripts is not None:
             number = min(number, self._spec.max_scripts - self._begun)
-        if self._now.has_room(number + controls):
+        if self._chains.now.has_room(number + controls):
             scripts = self._candidates.next(number)
             self._begun += len(scripts)
-            self._now.begin(scripts, controls)
+            self._chains.now.begin(scripts, controls)
+            self._plain_batches += 1
         return True
+
+    def _try_again(self, scripts: Sequence[Steps]) -> None:
+        """Try what was left once more, but only once: a service that dies of it dies again."""
+        self._begun -= len(scripts)
+        self._candidates.put_back(steps for steps in scripts if steps not in self._interrupted)
+        self._interrupted |= set(scripts)
 
     def _take(self, batch: Batch) -> None:
         """See what became of a batch."""
         self._count(batch)
-        if batch.is_whole:
-            self._look_after(batch)
+        self._chains.look_after(batch)
         self._judge(batch)
 
     def _run(self, scripts: Sequence[Steps], controls: int = 0) -> Batch:
         self._begun += len(scripts)
-        batch = self._now.run(scripts, controls)
+        batch = self._chains.now.run(scripts, controls)
         self._count(batch)
         return batch
 
-    def _note(self, order: Judged) -> None:
+    def _note(self, order: Judged, batch: Batch) -> None:
         """Count an order, and know what its script has led to."""
         result = self.result
+        if batch.outage is not None:  # what it led to is the outage's
+            result.scripts += 1
+            result.met += 1
+            return
         if order.steps:
             result.scripts += 1
             result.met += bool(order.met) or any(step.is_customers for step in order.steps)
@@ -148,62 +150,78 @@ class LiveSearch:
 
     def _report(self) -> None:
         result = self.result
-        result.requests = self._requests + self._now.requests
+        result.requests = self._chains.requests
         result.took_s = self._clock() - self._began_s
         self._on_progress(result)
 
-    # -- the service ------------------------------------------------------------------------------
-    def _start(self) -> None:
-        self._running = self._open_chain()
-        self._running.start()
-        self._batches = Batches(self._chain, self._running, self._spec.seed, self._rate, self._note)
+    # -- outages ----------------------------------------------------------------------------------
+    @property
+    def _is_outage_due(self) -> bool:
+        """Whether the next batch is one of the declared share."""
+        result = self.result
+        due = self._spec.outage_share * (result.outages + self._plain_batches)
+        return bool(self._outages) and self._plain_batches > 0 and result.outages < int(due)
 
-    def _stop(self) -> None:
-        """Stop the chain; what is in flight on it is tried once more on the next one."""
-        batches, self._batches = self._batches, None
-        if batches is not None:
-            self._requests += batches.requests
-            ended, scripts = batches.abandon()
-            self._ended += ended
-            self._begun -= len(scripts)
-            again = [steps for steps in scripts if steps not in self._interrupted]
-            self._candidates.put_back(again)
-            self._interrupted |= set(scripts)
-        running, self._running = self._running, None
-        if running is not None:
-            running.stop()
+    def _try_outage(self) -> None:
+        """Half of the payments of a batch follow a script, and all of them meet an outage."""
+        outage = self._random.choice(self._outages)
+        half = max(1, self._spec.batch // 2)
+        scripts = self._candidates.next(half)
+        self._begun += 2 * half
+        batch = self._through(outage, [each for steps in scripts for each in (steps, ())])
+        for rule in self._new_rules(batch.orders):
+            smallest = _smallest(rule, batch)
+            if smallest.steps:
+                without = self._run([smallest.steps] * PAYMENTS_EACH, self._spec.controls)
+                if without.breaking(rule):  # the script is enough
+                    self._follow_up([rule], without)
+                    continue
+            self._keep(rule, smallest, batch)
+            self._minimise_outage(rule)
+            self._reproduce_outage(rule)
 
-    def _look_after(self, batch: Batch) -> None:
-        """Space the batches when payments without a script fail; then start the chain again.
+    def _through(self, outage: Outage, scripts: Sequence[Steps]) -> Batch:
+        self.result.doing = f"paying while {outage}"
+        batch = self._chains.now.run_through(outage, scripts)
+        self.result.outages += 1
+        self._count(batch)
+        return batch
 
-        Breakers and pools of a service couple its payments: what fails beside others says nothing
-        about the script.
-        """
-        controls = batch.controls
-        failed = sum(control.failed for control in controls)
-        # Batches that began before they were spaced say nothing about what holds since.
-        is_old = batch.rate > self._rate
-        if not controls or failed <= ILL_SHARE * len(controls) or is_old:
+    def _minimise_outage(self, rule: str) -> None:
+        """Without a script, then with a simpler outage at the same link, while the rule breaks."""
+        while not self._is_late:
+            found = self.result.found[rule]
+            assert found.outage is not None, "it was found with one"
+            tried = [(found.outage, ())] if found.steps else []
+            tried += [
+                (outage, found.steps) for outage in simpler_outages(found.outage, self._outages)
+            ]
+            for outage, steps in tried:
+                batch = self._through(outage, [steps] * OUTAGE_PAYMENTS)
+                if any(rule in order.broken for order in batch.orders):
+                    self._keep(rule, _smallest(rule, batch), batch)
+                    break
+            else:
+                self.result.found[rule] = replace(found, is_minimal=True)
+                return
+
+    def _reproduce_outage(self, rule: str) -> None:
+        """Let fresh payments meet it, on a chain that was started afresh, three times."""
+        if self._is_late:
             return
-        if self._rate > MIN_RATE:
-            self._rate = max(MIN_RATE, self._rate / 2)
-            self._now.rate = self._rate
-            self.result.spaced += 1
-            return
-        self._restart()
-
-    def _restart_if_dead(self) -> None:
-        """Start the chain again when an own service ended by itself."""
-        assert self._running is not None, "the chain is started"
-        broken = self._running.broken_service
-        if broken:
-            self.result.deaths.append(f"{broken} ended by itself in batch {self.result.batches}")
-            self._restart()
-
-    def _restart(self) -> None:
-        self._stop()
-        self._start()
-        self.result.restarts += 1
+        self._start_afresh()
+        found = self.result.found[rule]
+        assert found.outage is not None, "it was found with one"
+        batches = [
+            self._through(found.outage, [found.steps] * OUTAGE_PAYMENTS)
+            for _ in range(REPRODUCTIONS)
+        ]
+        again = sum(any(rule in order.broken for order in batch.orders) for batch in batches)
+        if again:
+            self.result.found[rule] = replace(found, reproduced=again)
+            self.result.doing = ""
+        else:
+            self._doubt(rule)
 
     # -- findings ---------------------------------------------------------------------------------
     def _judge(self, batch: Batch) -> None:
@@ -248,16 +266,17 @@ class LiveSearch:
     def _keep(self, rule: str, order: Judged, batch: Batch, *, is_minimal: bool = False) -> None:
         """Keep the smallest script so far: what Ctrl-C leaves."""
         before = self.result.found.get(rule)
-        assert before is None or size(order.steps) < size(before.steps)
+        assert before is None or batch.outage or size(order.steps) < size(before.steps)
         self.result.found[rule] = FoundScript(
             rule=rule,
             steps=order.steps,
             finding=order.broken[rule],
             at_script=before.at_script if before is not None else self.result.scripts,
             stories=batch.stories[order.payment],
+            outage=batch.outage,
             is_minimal=is_minimal,
         )
-        self.result.doing = f"minimising {words_of(order.steps)}"
+        self.result.doing = f"minimising {self.result.found[rule].words}"
 
     def _without_script(self, rule: str, batch: Batch) -> None:
         """A payment without a script broke a rule: does it, too, where nothing fails at all?"""
@@ -278,15 +297,14 @@ class LiveSearch:
             return
 
     def _start_afresh(self) -> None:
-        """What earlier scripts left behind in the service must not break what is tried next."""
         if not self._is_late:
-            self._stop()
-            self._start()
+            self._chains.start_afresh()
 
     def _doubt(self, rule: str) -> None:
         """A script broke a rule once, and not on a chain that was started afresh."""
         doubtful = self.result.found.pop(rule)
-        what = words_of(doubtful.steps) if doubtful.steps else "a payment without a script"
+        is_nothing = not doubtful.steps and doubtful.outage is None
+        what = "a payment without a script" if is_nothing else doubtful.words
         self.result.doubtful.setdefault(rule, what)
         self.result.doing = ""
 
@@ -350,7 +368,9 @@ class LiveSearch:
         batch = self._alone.get(found.steps)
         if batch is None:
             self._start_afresh()
-            batch = self._alone[found.steps] = self._now.run_alone(found.steps, REPRODUCTIONS)
+            batch = self._alone[found.steps] = self._chains.now.run_alone(
+                found.steps, REPRODUCTIONS
+            )
             self._begun += batch.scripts
             self._count(batch)
         again = [order for order in batch.orders if rule in order.broken]
@@ -368,3 +388,9 @@ class LiveSearch:
     @property
     def _is_late(self) -> bool:
         return self._clock() - self._began_s >= self._spec.budget_s + MINIMISE_S
+
+
+def _smallest(rule: str, batch: Batch) -> Judged:
+    """Of the orders of a batch that break a rule the one with the simplest script, if any."""
+    broke = [order for order in batch.orders if rule in order.broken]
+    return min(broke, key=lambda order: size(order.steps))

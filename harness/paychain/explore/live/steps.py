@@ -81,8 +81,9 @@ class Step:
         """The step as an experiment file writes it."""
         subject = self.place[0]
         written: dict[str, Any] = {}
+        # Without an operation any request at the link counts.
         if subject == "link":
-            written = {"link": self.place[1], "operation": self.place[2]}
+            written = dict(zip(("link", "operation"), self.place[1:], strict=False))
             written |= {"request": self.number} if self.number > 1 else {}
         elif subject == "webhook":
             written = {"webhook": self.place[1]}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paychain.analysis.attribution.observe import add_own_hops
+from paychain.analysis.attribution.observed import ObservedRequest, by_payment
 from paychain.analysis.money.orders import Orders, orders_of_several
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile, stand_in_order
@@ -31,10 +32,6 @@ from paychain.payments.journal import (
 )
 from paychain.payments.rules import Finding
 
-_NO_FAULTS = Experiment.model_validate(
-    {"experiment": "batch", "load": {"arrivals": "1/s", "before": "1s", "after": "1s"}}
-)
-
 
 @dataclass(kw_only=True)
 class Verdict:
@@ -43,6 +40,7 @@ class Verdict:
     `broken`: findings by rule. `met`: places of the steps of its script that met a request.
     `asked`: how often each thing that a step can be at was asked for, or told by a webhook.
     `failed`: a payment of it failed technically. `took_s`: how long its customer waited last.
+    `requests`: those of own services, payment by payment, where they are to be kept.
     """
 
     broken: dict[str, Finding] = field(default_factory=dict)
@@ -51,13 +49,15 @@ class Verdict:
     failed: bool = False
     took_s: float = 0.0
     stories: list[Story] = field(default_factory=list)
+    requests: list[list[ObservedRequest]] = field(default_factory=list)
 
 
 class Judge:
     """Judges the orders of one chain."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, *, keeps_requests: bool = False) -> None:
         self._chain = chain
+        self._keeps_requests = keeps_requests and bool(chain.own_services())
         self._parties = Parties.of(chain)
 
     def verdicts(
@@ -65,7 +65,9 @@ class Judge:
         records: Sequence[Record],
         kept: OrderRecords,
         orders: Collection[str],
+        *,
         undecided: Collection[str],
+        experiment: Experiment,
     ) -> dict[str, Verdict]:
         """The verdict on each order. `undecided`: those that still are in progress."""
         found = {order: Verdict() for order in orders}
@@ -73,8 +75,12 @@ class Judge:
             store = RunStore.create(Path(folder, "run.db"))
             try:
                 store.ingest(records)
-                add_own_hops(store, self._chain, _NO_FAULTS)
+                add_own_hops(store, self._chain, experiment)
                 self._judge(store, kept, found, undecided)
+                if self._keeps_requests:
+                    for payment, requests in by_payment(store):
+                        if kept.order(payment) in found:
+                            found[kept.order(payment)].requests.append(requests)
             finally:
                 store.close()
         for record in records:

@@ -1,0 +1,111 @@
+"""The chain that a search pays on: spaced, started again, or started afresh when it has to be."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from paychain.environment.running_chain import RunningChain
+from paychain.explore.live.batch import Batch, Batches, Judged
+from paychain.explore.live.result import LiveResult, LiveSpec
+from paychain.explore.live.steps import Steps
+from paychain.model.chain import Chain
+
+ILL_SHARE = 0.25  # of the controls: when more fail technically, batches disturb the service
+MIN_RATE = 2.0  # payments per second: batches are not spaced further
+OpenChain = Callable[[], RunningChain]
+
+
+class Chains:
+    """One running chain after the other.
+
+    `on_judged` gets each order and its batch, `on_left` the scripts of orders that nobody judges
+    because their chain was stopped. What happens to the chain is counted in `result`.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        spec: LiveSpec,
+        open_chain: OpenChain,
+        result: LiveResult,
+        *,
+        on_judged: Callable[[Judged, Batch], None],
+        on_left: Callable[[Sequence[Steps]], None],
+    ) -> None:
+        self.ended: deque[Batch] = deque()  # batches that nobody looked into yet
+        self._chain, self._spec, self._open_chain = chain, spec, open_chain
+        self._result = result
+        self._on_judged, self._on_left = on_judged, on_left
+        self._rate = spec.rate
+        self._requests = 0  # on chains that were stopped
+        self._running: RunningChain | None = None
+        self._batches: Batches | None = None
+
+    @property
+    def now(self) -> Batches:
+        """The batches on the chain that runs now."""
+        assert self._batches is not None, "the chain is started"
+        return self._batches
+
+    @property
+    def requests(self) -> int:
+        """Requests over all hops of all chains."""
+        return self._requests + (self._batches.requests if self._batches is not None else 0)
+
+    def start(self) -> None:
+        """Start a chain."""
+        self._running = self._open_chain()
+        self._running.start()
+        self._batches = Batches(
+            self._chain, self._running, self._spec.seed, self._rate, self._on_judged
+        )
+
+    def stop(self) -> None:
+        """Stop the chain. What was judged of batches in flight is among those that have ended."""
+        self._requests = self.requests
+        batches, self._batches = self._batches, None
+        if batches is not None:
+            ended, left = batches.abandon()
+            self.ended += ended
+            self._on_left(left)
+        running, self._running = self._running, None
+        if running is not None:
+            running.stop()
+
+    def start_afresh(self) -> None:
+        """What earlier scripts left behind in the service must not break what is tried next."""
+        self.stop()
+        self.start()
+
+    def look(self) -> None:
+        """Let a moment pass on the chain; start it again when an own service has died."""
+        self.ended += self.now.look()
+        assert self._running is not None, "the chain is started"
+        broken = self._running.broken_service
+        if broken:
+            self._result.deaths.append(f"{broken} ended by itself in batch {self._result.batches}")
+            self._restart()
+
+    def look_after(self, batch: Batch) -> None:
+        """Space the batches when payments without a script fail; then start the chain again.
+
+        Breakers and pools of a service couple its payments: what fails beside others says nothing
+        about the script.
+        """
+        controls = batch.controls
+        failed = sum(control.failed for control in controls)
+        # Batches that began before they were spaced say nothing about what holds since.
+        is_old = batch.rate > self._rate
+        if not batch.is_whole or failed <= ILL_SHARE * len(controls) or is_old:
+            return
+        if self._rate > MIN_RATE:
+            self._rate = max(MIN_RATE, self._rate / 2)
+            self.now.rate = self._rate
+            self._result.spaced += 1
+            return
+        self._restart()
+
+    def _restart(self) -> None:
+        self.start_afresh()
+        self._result.restarts += 1

@@ -1,0 +1,148 @@
+"""Learns the policy of own services from short real runs, and writes it as a mock: a twin.
+
+lessons ─ each a few payments on the running chain ─> reactions and policies ─> the twin's file
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, get_args
+
+import yaml
+
+from paychain.analysis.measures.own_policies import (
+    NOTHING,
+    ObservedPolicy,
+    PolicyLine,
+    policy_lines,
+    usual_wait_s,
+    watch,
+)
+from paychain.declaration.quantity import duration_text
+from paychain.environment.running_chain import RunningChain
+from paychain.explore.live.batch import Batch, Batches
+from paychain.explore.live.lessons import Lesson, Reaction, lessons, react
+from paychain.model.chain import Chain
+from paychain.model.loading import Loaded
+from paychain.model.policy import Call, Failure
+from paychain.payments.errors import UserError
+
+RATE = 16.0  # payments per second: a policy is to be seen, not a queue
+ROUNDED_S = 0.01  # timeouts in the twin's file
+_UNKNOWN: Mapping[str, str] = {
+    "void": "reverse",
+    "refund": "reverse",
+    "query": "query",
+    "repeat": "resend",
+    NOTHING: "give_up",
+}
+# What a mock gateway has no use for: how customers and providers reach the user's process.
+_OF_OWN = ("service", "pays", "books", "receives", "webhook_path", "telemetry")
+
+
+@dataclass
+class Learned:
+    """What was learned of a chain's own services."""
+
+    policies: dict[str, ObservedPolicy]
+    reactions: list[Reaction] = field(default_factory=list)
+    payments: int = 0
+    took_s: float = 0.0
+
+    def lines(self, chain: Chain) -> list[PolicyLine]:
+        """Each part of each policy, claimed beside learned."""
+        return [
+            line
+            for name, policy in self.policies.items()
+            for line in policy_lines(chain, name, policy)
+        ]
+
+
+def learn(
+    chain: Chain,
+    open_chain: Callable[[], RunningChain],
+    *,
+    seed: int,
+    payments_each: int,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> Learned:
+    """Teach the own services of a chain every lesson. Raises UserError when there are none."""
+    todo = list(lessons(chain))
+    if not todo:
+        hint = "learn is for a service: that authorises payments at mocks (calls: authorise)"
+        raise UserError(f"chain {chain.chain} has no own service to learn from", hint=hint)
+    learned = Learned({lesson.service: ObservedPolicy() for lesson in todo})
+    running = open_chain()
+    running.start()
+    try:
+        began_ns = running.now_ns()
+        batches = Batches(chain, running, seed, RATE, keeps_requests=True)
+        taught: list[tuple[Lesson, Batch]] = []
+        while todo or batches.in_flight:
+            if todo and batches.has_room(2 * payments_each):
+                lesson = todo.pop(0)
+                on_progress(f"{lesson.failure} at {lesson.link}")
+                # As many payments without a failure: a breaker stays closed at half of them.
+                batch = batches.begin([lesson.steps] * payments_each, payments_each)
+                taught.append((lesson, batch))
+            batches.look()
+        learned.took_s = (running.now_ns() - began_ns) / 1e9
+    finally:
+        running.stop()
+    for lesson, batch in taught:
+        learned.payments += len(batch.orders)
+        orders = [order for order in batch.orders if order.steps]
+        payments = [requests for order in orders for requests in order.requests]
+        learned.reactions.append(react(lesson, payments))
+        for requests in payments:
+            watch(learned.policies, requests)
+    return learned
+
+
+def twin_text(loaded: Loaded[Chain], learned: Learned) -> str:
+    """The file of the chain's twin: each own service that was learned is a mock gateway.
+
+    A comment says how sure each number is.
+    """
+    declared: dict[str, Any] = yaml.safe_load(loaded.text)
+    declared["chain"] = f"{declared['chain'][:94]}-twin"
+    notes = []
+    for name, policy in learned.policies.items():
+        link = declared["links"][name]
+        call = loaded.model.calls_of(name)["authorise"]
+        kept = {key: value for key, value in link.items() if key not in _OF_OWN}
+        declared["links"][name] = kept | {"calls": {"authorise": _policy(call, policy)}}
+        notes += [
+            f"# {line.what}: {line.observed}" for line in policy_lines(loaded.model, name, policy)
+        ]
+    for name, link in declared["links"].items():
+        if name not in learned.policies:
+            link.pop("dialect", None)
+    body = yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=100)
+    return "\n".join((f"# Learned from {learned.payments} real payments.", *notes, "")) + body
+
+
+def _policy(call: Call, seen: ObservedPolicy) -> dict[str, Any]:
+    """A mock's policy that does what was seen. What was not seen keeps the mock's default."""
+    order = next((list(links) for links, _ in seen.orders.most_common(1)), call.routes[:1])
+    written: dict[str, Any] = {"to": order[0]}
+    usual = usual_wait_s(seen.waits_s)
+    if usual is not None:
+        written["timeout"] = duration_text(round(usual[0] / ROUNDED_S) * ROUNDED_S)
+    again = [result for result in seen.after if result in get_args(Failure)]
+    if seen.most_tries > 1 and again:
+        pauses = [pause for each in seen.pauses_s.values() for pause in each]
+        backoff = duration_text(round(median(pauses), 3)) if pauses else "0s"
+        written["retry"] = {
+            "attempts": seen.most_tries,
+            "backoff": backoff,
+            "jitter": "none",
+            "on": again,
+        }
+    if seen.follows:
+        written["on_unknown"] = _UNKNOWN[seen.follows.most_common(1)[0][0]]
+    if len(order) > 1:
+        written["fallback"] = [{"to": link} for link in order[1:]]
+    return written

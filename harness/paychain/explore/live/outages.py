@@ -1,0 +1,85 @@
+"""Faults that all payments of a batch meet: a whole link is down or frozen, the service dies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from paychain.declaration.quantity import duration_text
+from paychain.explore.live.steps import searched_links
+from paychain.faults.fault import Fault
+from paychain.faults.kind import LinkFaultKind
+from paychain.faults.kinds import KINDS
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+
+AT_S = 1.0  # after the first payment of the batch
+LASTS_MS = (1_000, 3_000)
+_KINDS = ("down", "freeze", "crash")  # the simplest first
+_LOAD = {"arrivals": "1/s", "before": "1s", "after": "1s"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outage:
+    """One of them. `rank`: the simplest kind has 0. `lasts_ms`: how long it is on."""
+
+    link: str
+    kind: str
+    rank: int
+    lasts_ms: int
+    fault: Fault = field(compare=False, repr=False)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The smaller is the simpler one at the same link."""
+        return self.rank, self.lasts_ms
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """As an experiment file has it, from the beginning of its faults on."""
+        return _declared(self.link, self.kind, self.lasts_ms)
+
+    def __str__(self) -> str:
+        """`stripe is down for 1s`."""
+        does = {"down": "is down", "freeze": "is frozen", "crash": "is killed, and away"}[self.kind]
+        return f"{self.link} {does} for {duration_text(self.lasts_ms / 1000)}"
+
+
+def experiment_with(outage: Outage | None) -> Experiment:
+    """What a batch is judged as: an experiment with the outage, or with no fault."""
+    faults = [] if outage is None else [outage.declared]
+    return Experiment.model_validate({"experiment": "batch", "load": _LOAD, "faults": faults})
+
+
+def outage_choices(chain: Chain) -> list[Outage]:
+    """Every outage of the mocks that are searched, and of own services; the simplest first."""
+    found = []
+    own = chain.own_services()
+    for rank, kind in enumerate(_KINDS):
+        for link in [*searched_links(chain), *own]:
+            # What a service does while it cannot be reached is its callers' affair.
+            if (kind == "down" and link in own) or (kind == "crash" and link not in own):
+                continue
+            for lasts_ms in LASTS_MS:
+                written = _declared(link, kind, lasts_ms)
+                fault = Fault.model_validate(written)
+                parameters = fault.parameters
+                traits = chain.links[link]
+                is_link = isinstance(parameters, LinkFaultKind)
+                if is_link and parameters.limitation(link, traits) is not None:
+                    continue
+                found.append(
+                    Outage(link=link, kind=kind, rank=rank, lasts_ms=lasts_ms, fault=fault)
+                )
+    assert set(_KINDS) <= KINDS.keys()
+    return sorted(found, key=lambda outage: outage.size)
+
+
+def simpler_outages(outage: Outage, choices: list[Outage]) -> list[Outage]:
+    """Those at the same link that are simpler, the simplest first."""
+    return [each for each in choices if each.link == outage.link and each.size < outage.size]
+
+
+def _declared(link: str, kind: str, lasts_ms: int) -> dict[str, Any]:
+    lasts = duration_text(lasts_ms / 1000)
+    return {"id": "outage", "at": "0s", "for": lasts, "target": {"link": link}, kind: {}}

@@ -1,0 +1,125 @@
+"""What an own service's requests show of its policy, and the mock that does the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from paychain.analysis.attribution.observed import ObservedRequest
+from paychain.analysis.measures.own_policies import ObservedPolicy, watch
+from paychain.explore.live.learn import Learned, twin_text
+from paychain.explore.live.lessons import Lesson, lessons, react
+from paychain.explore.live.steps import script_of
+from paychain.model.loading import load_chain
+from paychain.model.script_checks import check_steps
+from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.outcome import HopResult
+
+LOADED = load_chain("examples/shop-python/chain-naive.yaml")
+CHAIN = LOADED.model
+LESSON = next(
+    lesson
+    for lesson in lessons(CHAIN)
+    if (lesson.link, lesson.failure) == ("stripe", "a lost answer")
+)
+SECOND = 1_000_000_000
+
+
+def asked(link: str, at_s: float, took_s: float, *, key: str = "", fails: bool) -> ObservedRequest:
+    """An authorisation; one that fails is left without an answer."""
+    started, ended = int(at_s * SECOND), int((at_s + took_s) * SECOND)
+    exchange = Exchange(
+        f"shop.authorise.{link}",
+        1,
+        1,
+        7,
+        started,
+        started,
+        ended,
+        "POST",
+        "/",
+        0 if fails else 200,
+        "client" if fails else "answer",
+        "",
+        "p1" if fails else "",
+        "nothing",
+        key,
+    )
+    received = ReceivedRequest(
+        link=link,
+        caller="shop",
+        port=7,
+        span="",
+        started_ns=started,
+        ended_ns=ended,
+        method="POST",
+        target="/",
+        status=200,
+        payment="p1",
+        by="reference",
+        attempt=1,
+        operation="authorise",
+        key=key,
+        result=HopResult.APPROVED,
+        code="",
+    )
+    return ObservedRequest(exchange, received)
+
+
+FAILS_OVER = [asked("stripe", 0, 2.0, key="a", fails=True), asked("adyen", 2.1, 0.1, fails=False)]
+TRIES_AGAIN = [
+    asked("stripe", 0, 2.0, key="a", fails=True),
+    asked("stripe", 2.5, 0.1, key="a", fails=False),
+]
+
+
+def test_each_failure_is_shown_at_each_link_and_check_accepts_it() -> None:
+    taught = list(lessons(CHAIN))
+    assert {lesson.link for lesson in taught} == {"stripe", "adyen"}
+    assert all(list(check_steps(script_of(lesson.steps), 0, CHAIN)) == [] for lesson in taught)
+    # Nothing comes to the second link unless the first one fails.
+    assert all(
+        {step.place[1] for step in lesson.steps} == {"stripe", "adyen"}
+        for lesson in taught
+        if lesson.link == "adyen"
+    )
+
+
+def test_a_reaction_is_what_most_payments_showed() -> None:
+    reaction = react(LESSON, [FAILS_OVER, FAILS_OVER, TRIES_AGAIN])
+    assert str(reaction) == "asks adyen (2 of 3), left after 2.0 s (3 of 3)"
+    assert reaction.tries == 2
+    assert react(LESSON, [TRIES_AGAIN]).usual == ("tries again with the same key", 1)
+    assert react(LESSON, [FAILS_OVER[:1]]).usual == ("gives up", 1)
+    elsewhere = Lesson(service="shop", link="adyen", failure="", steps=())
+    assert str(react(elsewhere, [TRIES_AGAIN])) == "not seen: no payment came there"
+
+
+def test_the_twin_is_a_chain_of_mocks_that_does_the_same(tmp_path: Path) -> None:
+    policy = ObservedPolicy()
+    for payment in (FAILS_OVER, FAILS_OVER):
+        watch({"shop": policy}, payment)
+    text = twin_text(LOADED, Learned({"shop": policy}, payments=2))
+    path = tmp_path / "twin.yaml"
+    path.write_text(text)
+    twin = load_chain(str(path)).model
+    call = twin.calls_of("shop")["authorise"]
+    assert twin.own_services() == {}
+    assert (call.routes, call.timeout, call.on_unknown) == (["stripe", "adyen"], 2.0, "give_up")
+    assert "retry" not in yaml.safe_load(text)["links"]["shop"]["calls"]["authorise"]
+    assert "# timeout: 2.0 s (2 of 2 waits)" in text
+
+
+def test_tries_and_their_pauses_are_the_twins_as_well() -> None:
+    policy = ObservedPolicy()
+    watch({"shop": policy}, TRIES_AGAIN)
+    text = twin_text(LOADED, Learned({"shop": policy}))
+    call = yaml.safe_load(text)["links"]["shop"]["calls"]["authorise"]
+    assert call["retry"] == {
+        "attempts": 2,
+        "backoff": "500ms",
+        "jitter": "none",
+        "on": ["timeout"],
+    }
+    assert call["on_unknown"] == "resend"
