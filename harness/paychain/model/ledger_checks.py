@@ -13,7 +13,6 @@ from paychain.model.roles import ROLES
 from paychain.payments.money import crypto_assets, pegged
 
 _LOOKS = ("read", "scan")
-_NEEDED = {"ledger": ("blocks", "{every: 2s}"), "exchange": ("funding", "250000")}
 
 
 def check_ledgers(chain: Chain) -> Iterator[Problem]:
@@ -72,9 +71,14 @@ def _sale(chain: Chain, name: str, link: Link, at: KeyPath) -> Iterator[Problem]
 
 def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
     at: KeyPath = ("links", name)
-    key, example = _NEEDED.get(link.role, ("", ""))
-    if key and getattr(link, key) is None:
-        yield Problem(at, f"the role {link.role} needs '{key}'", f"add {key}: {example}")
+    if link.role == "ledger" and link.blocks is None:
+        yield Problem(at, "the role ledger needs 'blocks'", "add blocks: {every: 2s}")
+    if link.role == "exchange" and link.funding is None and not link.credits:
+        hint = "add funding: 250000, or credits: {after: 12}"
+        yield Problem(at, "the role exchange needs 'funding', or 'credits'", hint)
+    if link.funding is not None and "transfer" not in link.calls:
+        what = "payouts need a call 'transfer'"
+        yield Problem((*at, "funding"), what, "add transfer: to its calls")
     yield from _credits(chain, link, at)
     yield from _sale(chain, name, link, at)
     if link.role == "depositor" and not any(other.credits for other in chain.links.values()):

@@ -75,7 +75,7 @@ ROLES: dict[str, RoleFacts] = {
         ),
         settles="in",
     ),
-    "exchange": RoleFacts(settings=("funding", "credits"), needs=("transfer",), settles="in"),
+    "exchange": RoleFacts(settings=("funding", "credits"), settles="in"),
     "wallet": RoleFacts(settings=("nonces",), needs=("transfer", "read")),
     "depositor": RoleFacts(settings=("nonces",), needs=("transfer", "read", "forward")),
     "node": RoleFacts(needs=("transfer", "read")),

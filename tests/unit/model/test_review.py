@@ -249,6 +249,31 @@ PAYOUT = [
     "single_link base",
     "single_provider hetzner-fsn1",
 ]
+DEPOSIT = [
+    "amplified_retries base",
+    "single_link depositors",
+    "single_link edge",
+    "single_link exchange",
+    "single_link hot-wallet",
+    "single_link node-public",
+    "single_link base",
+    "single_provider cloudflare",
+    "single_provider aws-us-east-1",
+    "single_provider hetzner-fsn1",
+]
+ONRAMP = [
+    "amplified_retries base",
+    "single_link edge",
+    "single_link onramp",
+    "single_link screening",
+    "single_link scheme",
+    "single_link issuer",
+    "single_link wallet",
+    "single_link base",
+    "single_provider cloudflare",
+    "single_provider aws-eu-west-1",
+    "single_provider hetzner-fsn1",
+]
 EXPECTED = {
     # its standby answers after the call has given up
     "card-blocked-standby": [
@@ -341,6 +366,23 @@ EXPECTED = {
             and finding.split()[1] not in ("aws-us-east-1", "vault-vendor")
         ),
     ],
+    "crypto-onramp": ONRAMP,
+    "crypto-onramp-captures-first": ["captured_before_transfer onramp", *ONRAMP],
+    "crypto-onramp-new-nonce": [
+        "signed_twice wallet",
+        "unknown_left_open wallet.transfer",
+        "unknown_left_open node-own.transfer",
+        "call_without_policy wallet.transfer",
+        *ONRAMP[1:8],
+        "single_link node-provider",
+        "single_link base",
+        "single_provider cloudflare",
+        "single_provider aws-eu-west-1",
+        "single_provider aws-us-east-1",
+        "single_provider hetzner-fsn1",
+    ],
+    "exchange-deposit": DEPOSIT,
+    "exchange-deposit-one-confirmation": ["credited_early exchange", *DEPOSIT],
     "stablecoin-payout": PAYOUT,
     "stablecoin-payout-frees-early": ["freed_early payouts", *PAYOUT],
     "stablecoin-payout-new-nonce": [
