@@ -77,7 +77,7 @@ ROLES: dict[str, RoleFacts] = {
     ),
     "exchange": RoleFacts(settings=("funding",), needs=("transfer",), settles="in"),
     "wallet": RoleFacts(settings=("nonces",), needs=("transfer", "read")),
-    "node": RoleFacts(needs=("transfer", "read")),
+    "node": RoleFacts(settings=("churn", "lies"), needs=("transfer", "read")),
     "ledger": RoleFacts(settings=("blocks", "final", "pool"), settles="out"),
 }
 

@@ -259,6 +259,8 @@ OTHERS = {
     "left_out",
     "reported",
     "signed",
+    "agreed",
+    "too_few",
 }
 
 
