@@ -21,6 +21,13 @@ class Pick:
     needs: int
 
     @property
+    def words(self) -> str:
+        """`asks 3 of 20 and up to 4 more, 2 agree`: for the drawn chain."""
+        more = f" and up to {self.most - self.ask} more" if self.most > self.ask else ""
+        agree = f", {self.agree} agree" if self.agree > 1 else ""
+        return f"asks {self.ask} of {len(self.of)}{more}{agree}"
+
+    @property
     def most(self) -> int:
         """How many of the links one call asks at most."""
         return min(len(self.of), self.ask + self.re_pick)

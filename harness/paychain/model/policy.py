@@ -270,6 +270,16 @@ class Call(Declared):
         """From now on it chooses so among links that are its targets."""
         self._pick = pick
 
+    @property
+    def steps(self) -> list[Fallback]:
+        """Its fallback steps, without those that only name links it chooses among."""
+        among = set(self.pick.of) if self.pick is not None else set()
+        return [
+            step
+            for step in self.fallback
+            if not (isinstance(step, Failover) and among.issuperset(step.targets))
+        ]
+
     def declares(self, key: str) -> bool:
         """Whether the file has a key, whatever the default is."""
         return key in self.model_fields_set

@@ -119,7 +119,7 @@ def test_another_is_asked_for_each_that_is_silent_until_there_are_enough() -> No
     assert sighting_of(end) == MINED
     assert len(set(nodes.asked)) == 4
     kinds = [each.kind for each in journal if isinstance(each, Decision)]
-    assert kinds == ["failover", "agreed"]
+    assert kinds == ["re_picked", "agreed"]
 
 
 def test_too_few_are_no_answer_at_all() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from paychain.model.nodes import Churn
@@ -32,6 +34,6 @@ def test_it_lasts_as_declared_whoever_looks_how_often() -> None:
     looked = presence(3)
     all_seen = [looked.is_on(number * step_ns) for number in range(5_001)]
     assert [all_seen[number] for number in (0, 77, 1_000, 5_000)] == seen
-    changes = sum(one != other for one, other in zip(all_seen, all_seen[1:], strict=False))
+    changes = sum(one != other for one, other in pairwise(all_seen))
     # 500 s of on for 8 s and off for 3.9 s: about 42 of each.
     assert 40 < changes < 130

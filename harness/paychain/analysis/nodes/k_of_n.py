@@ -1,7 +1,7 @@
 """How often a call finds as many of its nodes as it needs, by formula.
 
-Nodes are on or off independently of one another; what several of them share is a zone, whose loss
-is looked at by itself, or a share `beta` of their failures (the beta-factor model of common causes).
+Nodes are on or off independently of one another. What several of them share is a zone, whose loss
+is looked at by itself, or a share `beta` of their failures (the beta-factor model).
 Source: docs/distributed.md.
 """
 
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from math import comb, exp, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
+
+_SAME_STATE = 1e-3  # of a state's time: shorter spans see little else
 
 
 def unavailability(n: int, k: int, q: float, *, beta: float = 0.0, gateway: float = 0.0) -> float:
@@ -92,6 +94,8 @@ def _of_mean(span_s: float, tau_s: float) -> float:
     if tau_s <= 0:
         return 0.0
     ratio = span_s / tau_s
+    if ratio < _SAME_STATE:
+        return 1 - ratio / 3
     return 2 / ratio * (1 - (1 - exp(-ratio)) / ratio)
 
 

@@ -85,7 +85,7 @@ class Picked:
             for _ in range(self.pick.agree - len(answers) - len(running)):
                 if (target := next(others, None)) is not None:
                     why = ended[-1].reply.result if ended else ""
-                    self.decisions.say(DecisionKind.FAILOVER, target, request, why)
+                    self.decisions.say(DecisionKind.RE_PICKED, target, request, why)
                     running.add(self._start(target, request, parent))
         return await self._end(ended, request, parent)
 
