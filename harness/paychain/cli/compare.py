@@ -22,22 +22,40 @@ def compare(
     across_chains: Annotated[
         bool, typer.Option("--across-chains", help="allow different chain files")
     ] = False,
+    nodes: Annotated[
+        bool,
+        typer.Option(
+            "--nodes", help="how runs differ whose chains differ in nodes: alone; no score"
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print every measure as JSON")] = False,
 ) -> None:
     """Compare a run with one or more baselines of its experiment; exit 4 if anything became worse.
 
-    Several baselines show how much runs vary by themselves.
+    Several baselines show how much runs vary by themselves. With --nodes no run is a baseline: they
+    are shown side by side.
 
     Example: paychain compare reports/BASELINE reports/CANDIDATE
     """
     import msgspec
 
     from paychain.payments.errors import UserError
+    from paychain.report.text.arrangements import arrangement_lines
     from paychain.report.text.comparison import comparison_lines
+    from paychain.runs.arrangements import compare_arrangements
     from paychain.runs.comparison import compare_runs
 
     if len(runs) < 2:
         raise UserError("one run cannot be compared", hint="name a baseline, then the run to judge")
+    if nodes:
+        if across_chains:
+            raise UserError("--nodes has chains that differ", hint="leave out --across-chains")
+        found = compare_arrangements(runs)
+        if json:
+            print(msgspec.json.format(msgspec.json.encode(found)).decode())
+        else:
+            say(*arrangement_lines(found))
+        return
     comparison = compare_runs(runs[:-1], runs[-1], across_chains=across_chains)
     if json:
         print(msgspec.json.format(msgspec.json.encode(comparison)).decode())

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from paychain.declaration.quantity import Duration, Share, Span
 from paychain.declaration.schema import Declared, Line, Short, several
 from paychain.declaration.text import KeyPath
+from paychain.model.accepted import Accepted
 from paychain.model.books import Books
 from paychain.model.codes import Code, OwnCode
 from paychain.model.crypto import LedgerSettings
@@ -18,10 +19,10 @@ from paychain.model.customer import Customer
 from paychain.model.dialects import Spoken
 from paychain.model.duplicates import Duplicates
 from paychain.model.fallbacks.stand_in import StandIn
-from paychain.model.finding_kinds import Kind
 from paychain.model.idempotency import Idempotency, IdempotencyModel
 from paychain.model.lifecycle import (
     Authentications,
+    BusinessDeclines,
     Cancels,
     Capacity,
     Captures,
@@ -34,6 +35,7 @@ from paychain.model.lifecycle import (
     Webhooks,
 )
 from paychain.model.named_calls import OneOrSeveral, by_name, path_in_file
+from paychain.model.nodes import GATEWAY, Churn, Nodes, unfold
 from paychain.model.operations import RESOLVED
 from paychain.model.pays import Pays
 from paychain.model.placement import Placed
@@ -70,13 +72,6 @@ else:
 CUSTOMER = "customer"  # the caller of the entry hop
 ENTRY_OPERATION = "pay"
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-
-
-class BusinessDeclines(Declared):
-    """The share of payments a link declines for business reasons, drawn per payment."""
-
-    share: Share
-    code: str = "51"
 
 
 class Link(LedgerSettings):
@@ -182,6 +177,9 @@ class Link(LedgerSettings):
         ),
     ] = []
     challenge: Challenge = Challenge()
+    # node
+    churn: Churn | None = None
+    lies: bool = False  # keeps transfers to itself, and says that each is final
 
     @model_validator(mode="after")
     def _as_its_vendor(self) -> Self:
@@ -212,14 +210,6 @@ class Hop(Declared):
     def __str__(self) -> str:
         """As an experiment names it: `gateway -> processor-a (authorise)`."""
         return f"{self.caller} -> {self.callee} ({self.operation})"
-
-
-class Accepted(Declared):
-    """A finding of the review that somebody has decided to live with, and why."""
-
-    finding: Kind
-    at: Annotated[str, Field(min_length=1, max_length=200)]
-    because: Annotated[str, Field(min_length=1, max_length=1_000)]
 
 
 class Chain(Declared):
@@ -255,7 +245,14 @@ class Chain(Declared):
         BeforeValidator(several),
         Short(str),
     ]
+    nodes: Nodes | None = None
     links: Annotated[dict[Name, Link], Field(min_length=1, max_length=100)]
+
+    @model_validator(mode="after")
+    def _unfold(self) -> Self:
+        if self.nodes is not None:
+            unfold(self.nodes, self.links, Link.model_validate)
+        return self
 
     def entry_hops(self) -> tuple[Hop, ...]:
         """The customers' hop to each entry."""
@@ -283,6 +280,8 @@ class Chain(Declared):
     def path_in_file(self, path: KeyPath) -> KeyPath:
         """A key path as the file has it: a call in a list stands under its number there."""
         match path:
+            case ("links", str(link), *rest) if self.nodes and link in self.nodes.all_names:
+                return ("nodes", *(("gateway",) if link == GATEWAY else ()), *rest)
             case ("links", str(link), "calls", str(name), *rest) if (
                 link in self.links and name in self.links[link].calls
             ):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from paychain.declaration.quantity import Duration, Rate, Share, Span
 from paychain.declaration.schema import Declared
 from paychain.model.fallbacks import Fallback
 from paychain.model.fallbacks.step import Failover
 from paychain.model.operations import REVERSED
+from paychain.model.pick import Pick
 from paychain.model.routing import Preference
 
 Failure = Literal["refused", "reset", "timeout", "http_error", "rejected", "malformed", "technical"]
@@ -258,6 +259,26 @@ class Call(Declared):
         Claims | None,
         Field(description="On a call of an own service: what its code is meant to do."),
     ] = None
+    _pick: Pick | None = PrivateAttr(default=None)  # of a call to the nodes of a template
+
+    @property
+    def pick(self) -> Pick | None:
+        """How it chooses among many links that do the same; None: it goes to its own target."""
+        return self._pick
+
+    def choose(self, pick: Pick) -> None:
+        """From now on it chooses so among links that are its targets."""
+        self._pick = pick
+
+    @property
+    def steps(self) -> list[Fallback]:
+        """Its fallback steps, without those that only name links it chooses among."""
+        among = set(self.pick.of) if self.pick is not None else set()
+        return [
+            step
+            for step in self.fallback
+            if not (isinstance(step, Failover) and among.issuperset(step.targets))
+        ]
 
     def declares(self, key: str) -> bool:
         """Whether the file has a key, whatever the default is."""
@@ -316,6 +337,7 @@ class Call(Declared):
         return (
             target == self.to
             or is_tender
+            or (self.pick is not None and target in self.pick.of)
             or any(
                 preference.to == target and preference.when_failing is None
                 for preference in self.prefer
@@ -330,6 +352,8 @@ class Call(Declared):
     @property
     def most_sends(self) -> int:
         """The largest number of requests one execution sends; stored ones are sent later."""
+        if self.pick is not None:
+            return self.pick.most * self.attempts
         failovers = sum(isinstance(step, Failover) for step in self.fallback)
         routes = 1 + failovers + bool(self.prefer)
         resends = int(self.on_unknown == "resend")

@@ -78,7 +78,7 @@ ROLES: dict[str, RoleFacts] = {
     "exchange": RoleFacts(settings=("funding", "credits"), settles="in"),
     "wallet": RoleFacts(settings=("nonces",), needs=("transfer", "read")),
     "depositor": RoleFacts(settings=("nonces",), needs=("transfer", "read", "forward")),
-    "node": RoleFacts(needs=("transfer", "read")),
+    "node": RoleFacts(settings=("churn", "lies"), needs=("transfer", "read")),
     "ledger": RoleFacts(settings=("blocks", "final", "pool", "asset"), settles="out"),
 }
 

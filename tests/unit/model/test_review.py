@@ -274,6 +274,21 @@ ONRAMP = [
     "single_provider aws-eu-west-1",
     "single_provider hetzner-fsn1",
 ]
+MANY_NODES = [
+    "amplified_retries base",
+    "single_link payouts",
+    "single_link wallet",
+    "single_link base",
+    "single_provider own-rack",
+]
+NODES_OF_ONE = [
+    "single_link payouts",
+    "single_link node-1",
+    "single_link wallet",
+    "single_link base",
+    "single_provider own-rack",
+    "single_provider aws-us-east-1",
+]
 EXPECTED = {
     # its standby answers after the call has given up
     "card-blocked-standby": [
@@ -396,6 +411,21 @@ EXPECTED = {
         "single_link base",
         "single_provider aws-us-east-1",
         "single_provider hetzner-fsn1",
+    ],
+    "depin-one": NODES_OF_ONE,
+    "depin-two": ["amplified_retries base", *(each for each in NODES_OF_ONE if "node" not in each)],
+    "depin-two-apart": MANY_NODES,
+    "depin-many": MANY_NODES,
+    "depin-many-one-answer": MANY_NODES,
+    "depin-many-gateway": [
+        "timeout_inversion payouts.transfer",
+        "amplified_retries base",
+        "single_link payouts",
+        "single_link node-gateway",
+        "single_link wallet",
+        "single_link base",
+        "single_provider own-rack",
+        "single_provider cloudflare",
     ],
     "card-single-provider": [
         "call_without_policy gateway.authenticate",

@@ -234,6 +234,8 @@ def _sends(call: Call, target: str) -> int:
 
 def _one_of_each_split(call: Call) -> list[str]:
     """The targets that one execution may all reach: of each split, its first link."""
+    if call.pick is not None:
+        return list(call.pick.of[: call.pick.most])
     others = {
         target
         for step in call.fallback

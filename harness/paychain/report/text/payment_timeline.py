@@ -31,6 +31,7 @@ _ROUTINE = (
     DecisionKind.WEBHOOK_ACCEPTED,
     DecisionKind.SIGNED,
     DecisionKind.REPORTED,
+    DecisionKind.AGREED,
 )
 _FOLLOW_UPS = {
     DecisionKind.FOLLOW_UP_DUE: "due",
@@ -71,6 +72,9 @@ _DECISIONS = {
     DecisionKind.CAPTURED_AGAIN: "sent a further capture of the same money to",
     DecisionKind.SIGNED: "signed a transfer for",
     DecisionKind.REPORTED: "reports from now on",
+    DecisionKind.RE_PICKED: "asked another one,",
+    DecisionKind.AGREED: "had enough answers",
+    DecisionKind.TOO_FEW: "had too few answers",
     DecisionKind.WEBHOOK_FORGED: "sent a webhook with a wrong signature to",
 }
 
