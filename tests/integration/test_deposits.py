@@ -1,4 +1,4 @@
-"""Deposits, purchases and withdrawals in virtual time: sound in outages, each twin wrong in one way."""
+"""Deposits, purchases and withdrawals in virtual time: each twin is wrong in one way."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def experiment(fault: str, *, lasts: str = "2s", after: str = "4s") -> str:
     [
         (("exchange-deposit", "deep-reorg"), set()),
         (("exchange-deposit-one-confirmation", "deep-reorg"), {"no_credit_before_final"}),
+        (("exchange-deposit-quorum-of-one", "steady"), {"no_credit_without_transfer"}),
         (("crypto-onramp", "doge-sent-again"), set()),
         (("crypto-onramp-captures-first", "steady"), {"legs_balance"}),
         (("crypto-onramp-captures-first", "doge-sent-again"), {"legs_balance"}),
@@ -108,6 +109,9 @@ def test_an_exchange_that_loses_its_books_credits_twice(tmp_path: Path) -> None:
         "target: {link: depositors}, crash: {}",
         "target: {link: node-public}, lost_answer: {}",
         "target: {link: exchange}, duplicate_request: {}",
+        # One node of three says something else, or nothing.
+        "target: {link: node-third}, wrong_answer: {says: another_payment}",
+        "target: {link: node-own}, stale_answer: {}",
     ],
 )
 def test_a_sound_exchange_keeps_its_rules(tmp_path: Path, fault: str) -> None:

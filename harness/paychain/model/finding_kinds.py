@@ -20,6 +20,7 @@ Kind = Literal[
     "freed_early",
     "credited_early",
     "captured_before_transfer",
+    "split_quorum",
     "refunds_unchecked",
     "capture_beyond_limit",
     "captured_before_delivery",
@@ -124,6 +125,12 @@ KINDS: dict[Kind, KindFacts] = {
         "money",
         "A wallet may decline what it is asked to send, and the customer has paid for nothing.",
         "shown by: paychain run crypto-onramp-captures-first steady",
+    ),
+    "split_quorum": KindFacts(
+        "money",
+        "A node that lies is believed whenever it answers first, and money is credited that never "
+        "came.",
+        "ethers' FallbackProvider with two nodes: its default quorum is one (docs/crypto.md)",
     ),
     "refunds_unchecked": KindFacts(
         "money",

@@ -9,6 +9,7 @@ from paychain.declaration.problem import Problem, unknown
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
 from paychain.model.operations import TRANSFERS
+from paychain.model.policy import Call
 from paychain.model.roles import ROLES
 from paychain.payments.money import crypto_assets, pegged
 
@@ -85,6 +86,7 @@ def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
         what = "no exchange credits deposits"
         yield Problem(at, what, "add credits: {after: 12} to an exchange")
     for operation, call in link.calls.items():
+        yield from _quorum(call, operation, (*at, "calls", operation))
         if operation in TRANSFERS and call.on_unknown == "reverse":
             what = "a transfer cannot be reversed"
             where: KeyPath = (*at, "calls", operation, "on_unknown")
@@ -121,6 +123,24 @@ def _credits(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
         if before is None or (limit is not None and limit <= before):
             what = "an earlier item is for these amounts, too"
             yield Problem((*at, "credits", number), what, "order them by up_to, the last without")
+
+
+def _quorum(call: Call, operation: str, at: KeyPath) -> Iterator[Problem]:
+    """A quorum is of looks at a ledger, and cannot want more links than it asks."""
+    quorum = call.quorum
+    if quorum is None:
+        return
+    number = 1 + len(quorum.others)
+    if operation not in _LOOKS:
+        what = f"a quorum is for looks at a ledger, not for {operation}"
+        yield Problem((*at, "quorum"), what, f"it is for: {', '.join(_LOOKS)}")
+    if quorum.agree > number:
+        what = f"{quorum.agree} links have to agree, and {number} are asked"
+        yield Problem((*at, "quorum", "agree"), what, "name more links, or lower agree")
+    for key in ("fallback", "hedge", "prefer"):
+        if getattr(call, key):
+            what = "a quorum asks all of its links at once"
+            yield Problem((*at, key), what, "name the link in quorum: {with: …}")
 
 
 def block_interval_s(chain: Chain) -> float:

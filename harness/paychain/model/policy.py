@@ -169,6 +169,24 @@ class Tender(Declared):
     ] = None
 
 
+class Quorum(Declared):
+    """How many links have to say the same: the call's own target and those in `with` are all asked.
+
+    An answer that fewer give is not believed, and the call fails.
+    """
+
+    others: Annotated[
+        list[str],
+        Field(
+            alias="with",
+            min_length=1,
+            max_length=20,
+            description="The links that are asked together with the call's own target.",
+        ),
+    ]
+    agree: Annotated[int, Field(ge=1, le=21, description="How many have to say the same.")]
+
+
 class Claims(Declared):
     """What an own service is meant to do when a call fails: its code does it, nothing enforces it.
 
@@ -228,6 +246,10 @@ class Call(Declared):
     breaker: Breaker | None = None
     bulkhead: Bulkhead | None = None
     hedge: Hedge | None = None
+    quorum: Annotated[
+        Quorum | None,
+        Field(description="Of a look at a ledger: it is believed when several nodes say the same."),
+    ] = None
     on_unknown: Unknown = "give_up"
     query: Query = Query()
     reversal: Reversal = Reversal()
@@ -264,7 +286,10 @@ class Call(Declared):
     @property
     def pick(self) -> Pick | None:
         """How it chooses among many links that do the same; None: it goes to its own target."""
-        return self._pick
+        if self._pick is not None or self.quorum is None:
+            return self._pick
+        of, agree = (self.to, *self.quorum.others), self.quorum.agree
+        return Pick(of=of, ask=len(of), agree=agree, re_pick=0, timeout=self.timeout, needs=agree)
 
     def choose(self, pick: Pick) -> None:
         """From now on it chooses so among links that are its targets."""
@@ -320,7 +345,8 @@ class Call(Declared):
     def alternatives(self) -> list[str]:
         """The links that may take the same money: routes, preferred links, the hedge's own link."""
         hedge = [self.hedge.to] if self.hedge is not None and self.hedge.to is not None else []
-        return list(dict.fromkeys([*self.routes, *self.preferred, *hedge]))
+        asked = self.quorum.others if self.quorum is not None else []
+        return list(dict.fromkeys([*self.routes, *self.preferred, *hedge, *asked]))
 
     def reverses(self, operation: str) -> bool:
         """Whether it reverses an unknown outcome of this operation."""

@@ -202,6 +202,45 @@ def test_mistakes_in_deposits_are_named(old: str, new: str, found: str) -> None:
     assert any(found in each for each in problems(old, new, of=DEPOSITS))
 
 
+QUORUM = (
+    DEPOSITS.replace(
+        "read: {to: node}, scan", "read: {to: node, quorum: {with: [other], agree: 2}}, scan"
+    )
+    + "  other: {role: node, calls: {transfer: {to: base}, read: {to: base}}}\n"
+)
+
+
+def test_a_quorum_asks_all_of_its_links() -> None:
+    chain = Chain.model_validate(parse(QUORUM).value)
+    assert check_chain(chain) == []
+    call = chain.links["payouts"].calls["read"]
+    assert call.targets == ["node", "other"]
+    assert call.pick is not None
+    assert (call.pick.of, call.pick.ask, call.pick.agree) == (("node", "other"), 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("agree: 2", "agree: 3", "read.quorum.agree: 3 links have to agree, and 2 are asked"),
+        ("with: [other]", "with: [nobody]", "read.quorum.with.0: unknown link 'nobody'"),
+        ("with: [other]", "with: [node]", "quorum.with.0: 'node' is named twice in one call"),
+        (
+            "agree: 2}",
+            "agree: 2}, fallback: [{to: base}]",
+            "read.fallback: a quorum asks all of its links at once",
+        ),
+        (
+            "transfer: {to: wallet, ",
+            "transfer: {to: wallet, quorum: {with: [other], agree: 1}, ",
+            "transfer.quorum: a quorum is for looks at a ledger, not for transfer",
+        ),
+    ],
+)
+def test_mistakes_in_a_quorum_are_named(old: str, new: str, found: str) -> None:
+    assert any(found in each for each in problems(old, new, of=QUORUM))
+
+
 def test_what_is_sold_for_cards_moves_on_the_ledger_at_par() -> None:
     chain = Chain.model_validate(parse(SALES).value)
     assert check_chain(chain) == []

@@ -207,6 +207,31 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
     (
+        "split_quorum",
+        "exchange.read",
+        [
+            (
+                SOUND,
+                edited(
+                    DEPOSITS,
+                    [
+                        (
+                            "read: {to: node, timeout: 2s}\n      scan",
+                            "read: {to: node, timeout: 2s, quorum: {with: [other], agree: 1}}"
+                            "\n      scan",
+                        ),
+                        (
+                            "  base: {role: ledger",
+                            "  other: {role: node, calls: {transfer: {to: base}, read: {to: base}}}"
+                            "\n  base: {role: ledger",
+                        ),
+                    ],
+                ),
+            )
+        ],
+        [],
+    ),
+    (
         "captured_before_transfer",
         "onramp",
         of_chain(SALES, "captures: {on: delivery}", "captures: {on: answer}"),

@@ -12,12 +12,12 @@ from paychain.model.pick import Pick
 from paychain.payments.instrument import published
 from paychain.payments.journal import Decision, Record
 from paychain.payments.outcome import HopResult, Outcome
-from paychain.protocol.message import Answer, PaymentRequest, Sighting
+from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.policies.call_end import Attempt, CallEnd
 from paychain.services.policies.decisions import Decisions
-from paychain.services.policies.picked import Picked, agreed
+from paychain.services.policies.picked import Picked, agreed, scanned
 from paychain.services.state.background import Background
 
 NODES = tuple(f"node-{number}" for number in range(1, 9))
@@ -157,3 +157,39 @@ def test_the_next_call_asks_others() -> None:
     orders = {tuple(picked._order(REQUEST)[:2]) for _ in range(40)}
     assert len(orders) > 20
     assert {node for order in orders for node in order} == set(NODES)
+
+
+TRUE = Incoming("p1", "p1-1.depositors.1", 700, mined_at=9)
+LARGER = Incoming("p1", "p1-1.depositors.1", 7_000, mined_at=9)
+OLD = Incoming("p0", "p0-1.depositors.1", 300, mined_at=4)
+
+
+def scan(head: int, *incoming: Incoming) -> Answer:
+    return Answer(
+        Outcome.APPROVED, "00", "node", "scan", sighting=Sighting(head), incoming=incoming
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "agree", "head", "found"),
+    [
+        # All say the same.
+        ([scan(9, OLD, TRUE), scan(9, OLD, TRUE)], 2, 9, (OLD, TRUE)),
+        # One lies, and two do not.
+        ([scan(9, LARGER), scan(9, TRUE), scan(9, TRUE)], 2, 9, (TRUE,)),
+        # One of two lies: what is below is believed, and it is looked at once more.
+        ([scan(9, OLD, LARGER), scan(9, OLD, TRUE)], 2, 8, (OLD,)),
+        # One of two is behind, so that nobody agrees with the other one yet.
+        ([scan(9, OLD, TRUE), scan(8, OLD)], 2, 8, (OLD,)),
+        # One invents what two of three do not have.
+        ([scan(9, TRUE), scan(9), scan(9)], 2, 9, ()),
+        # Whoever is asked is believed.
+        ([scan(9, LARGER)], 1, 9, (LARGER,)),
+        # A far head that one node claims is no head.
+        ([scan(900), scan(9, TRUE), scan(9, TRUE)], 2, 9, (TRUE,)),
+    ],
+)
+def test_what_enough_nodes_have_seen_of_an_account_is_believed(
+    answers: list[Answer], agree: int, head: int, found: tuple[Incoming, ...]
+) -> None:
+    assert scanned(answers, agree) == (Sighting(head), found)

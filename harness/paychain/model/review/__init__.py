@@ -46,6 +46,7 @@ _OF_CHAIN = (
     ledgers.freed_early,
     ledgers.credited_early,
     ledgers.captured_before_transfer,
+    ledgers.split_quorum,
     follow_ups.refunds_unchecked,
     follow_ups.capture_beyond_limit,
     webhooks.webhook_given_up_early,

@@ -20,7 +20,7 @@ from paychain.model.policy import Call
 from paychain.payments.codes import ISSUER_INOPERATIVE
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
-from paychain.protocol.message import Answer, PaymentRequest, Sighting
+from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.policies.call_end import Attempt, CallEnd
@@ -29,7 +29,7 @@ from paychain.services.policies.fallbacks import declined
 from paychain.services.policies.route import Route
 from paychain.services.state.background import Background
 
-READ = "read"
+LOOKS = ("read", "scan")  # at a ledger: what is believed is what enough links say
 Trying = asyncio.Task[Attempt]
 
 
@@ -111,7 +111,7 @@ class Picked:
         is_enough = len(answers) >= self.pick.agree
         kind = DecisionKind.AGREED if is_enough else DecisionKind.TOO_FEW
         self.decisions.say(kind, "", request, f"{len(answers)} of {len(ended)}")
-        if is_enough and self.operation != READ:
+        if is_enough and self.operation not in LOOKS:
             approved = (end for end in answers if end.reply.result is HopResult.APPROVED)
             best = next(approved, answers[0])
             return await self.policy.settle_attempt(best, parent)
@@ -121,6 +121,9 @@ class Picked:
             answer = msgspec.structs.replace(
                 _answer_of(answers[0]), sighting=agreed(sightings, self.pick.agree)
             )
+            if self.operation == "scan":
+                seen = [_answer_of(end) for end in answers]
+                answer.sighting, answer.incoming = scanned(seen, self.pick.agree)
             reply = Reply(HopResult.APPROVED, answer.code, answer)
             return CallEnd(reply=reply, request=request)
         if answers or not ended:  # too few to believe them, or this link has died meanwhile
@@ -173,9 +176,28 @@ def agreed(sightings: list[Sighting], agree: int) -> Sighting:
     return Sighting(head, is_known=sum(each.is_known for each in sightings) >= agree)
 
 
+def scanned(answers: list[Answer], agree: int) -> tuple[Sighting, tuple[Incoming, ...]]:
+    """The transfers that `agree` of these have seen, and up to which height that is all.
+
+    A transfer that as many have not seen although they are far enough does not exist. Where neither
+    is known, the height is below it: it is looked at once more.
+    """
+    heads = [answer.sighting.head if answer.sighting is not None else 0 for answer in answers]
+    head = sorted(heads, reverse=True)[agree - 1]
+    votes = Counter(transfer for answer in answers for transfer in set(answer.incoming))
+    found = [transfer for transfer, number in votes.items() if number >= agree]
+    for transfer, number in votes.items():
+        far_enough = sum(seen >= transfer.mined_at for seen in heads)
+        if number < agree and far_enough - number < agree:
+            head = min(head, transfer.mined_at - 1)
+    known = (transfer for transfer in found if transfer.mined_at <= head)
+    ordered = sorted(known, key=lambda transfer: (transfer.mined_at, transfer.reference))
+    return Sighting(max(head, 0)), tuple(ordered)
+
+
 def _is_answer(end: Attempt, operation: str) -> bool:
     answer = end.reply.answer
-    if operation != READ:
+    if operation not in LOOKS:
         return end.worked
     return (
         end.reply.result is HopResult.APPROVED
@@ -199,6 +221,8 @@ def _are_alike(answers: list[Attempt], agree: int) -> bool:
 def _claim(end: Attempt) -> tuple[object, ...] | None:
     """What an answer says, but for the head, which moves on; None: it may only be behind."""
     answer = _answer_of(end)
+    if end.request.account:
+        return ("scanned", answer.incoming)
     if answer.sighting is not None:
         seen = answer.sighting
         return (seen.is_final, seen.mined_at) if seen.is_known else None

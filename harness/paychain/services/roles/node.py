@@ -81,6 +81,8 @@ class Node(Role):
         ):
             self._head = max(self._head, answer.sighting.head)
             incoming = answer.incoming
+        if self.link.lies:
+            incoming = tuple(map(_enlarged, incoming))
         return Answer(
             Outcome.APPROVED,
             APPROVED,
@@ -102,3 +104,8 @@ class Node(Role):
         self._seen[reference] = sighting
         if len(self._seen) > MAX_SEEN:
             self._seen.popitem(last=False)
+
+
+def _enlarged(transfer: Incoming) -> Incoming:
+    """What a liar makes of a transfer: ten times as much."""
+    return msgspec.structs.replace(transfer, amount_minor=transfer.amount_minor * 10)
