@@ -119,6 +119,46 @@ def test_a_sound_exchange_keeps_its_rules(tmp_path: Path, fault: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("chain", "fault", "rules"),
+    [
+        ("crypto-onramp", "http_error: {status: 500}", set()),
+        ("crypto-onramp", "stale_answer: {}", set()),
+        ("crypto-onramp-stale-price", "http_error: {status: 500}", {"no_stale_price"}),
+        ("crypto-onramp-stale-price", "stale_answer: {}", {"no_stale_price"}),
+    ],
+)
+def test_nothing_is_sold_at_an_old_price(
+    tmp_path: Path, chain: str, fault: str, rules: set[str]
+) -> None:
+    text = available("chain")[chain].read_text()
+    away = experiment(f"target: {{link: oracle}}, {fault}", lasts="3s")
+    assert set(judged(run_virtually(tmp_path, text, away))) == rules
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "target: {role: ledger}, halt: {}",
+        "target: {role: ledger}, reorg: {depth: 50, returns: 50%}",
+        "target: {link: wallet}, crash: {}",
+        "target: {link: onramp}, crash: {}",
+        "target: {link: processor-a}, lost_answer: {}",
+        "target: {link: processor-a}, late_answer: {delay: 4s}",
+        "target: {link: scheme}, http_error: {status: 500}",
+        "target: {link: wallet}, lost_answer: {}",
+        "target: {role: node}, lost_answer: {}",
+        "target: {link: edge}, duplicate_request: {}",
+        "target: {link: issuer}, lost_answer: {}",
+    ],
+)
+def test_a_sound_onramp_keeps_its_rules(tmp_path: Path, fault: str) -> None:
+    text = available("chain")["crypto-onramp"].read_text()
+    assert judged(run_virtually(tmp_path, text, experiment(fault))) == {}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["steady", "cloudflare-2025-11-18"])
 def test_toncoin_reaches_the_shop_once(tmp_path: Path, name: str) -> None:
     assert judged(in_virtual_time(("toncoin-payment", name), tmp_path)) == {}

@@ -56,6 +56,7 @@ Operation = Literal[
     "transfer",
     "read",
     "scan",
+    "quote",
     "capture",
     "void",
     "refund",

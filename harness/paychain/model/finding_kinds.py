@@ -21,6 +21,7 @@ Kind = Literal[
     "credited_early",
     "captured_before_transfer",
     "split_quorum",
+    "stale_price",
     "refunds_unchecked",
     "capture_beyond_limit",
     "captured_before_delivery",
@@ -131,6 +132,12 @@ KINDS: dict[Kind, KindFacts] = {
         "A node that lies is believed whenever it answers first, and money is credited that never "
         "came.",
         "ethers' FallbackProvider with two nodes: its default quorum is one (docs/crypto.md)",
+    ),
+    "stale_price": KindFacts(
+        "money",
+        "While a feed stands still the market moves, and whoever notices first buys at the old "
+        "price.",
+        "Chainlink, data feeds: check updatedAt against the heartbeat (docs.chain.link)",
     ),
     "refunds_unchecked": KindFacts(
         "money",

@@ -46,6 +46,7 @@ ROLES: dict[str, RoleFacts] = {
             "deduplicates",
             "exponent",
             "expires_after",
+            "price",
         ),
         needs=("authorise",),
         takes_webhooks=True,
@@ -79,6 +80,7 @@ ROLES: dict[str, RoleFacts] = {
     "wallet": RoleFacts(settings=("nonces",), needs=("transfer", "read")),
     "depositor": RoleFacts(settings=("nonces",), needs=("transfer", "read", "forward")),
     "node": RoleFacts(settings=("churn", "lies"), needs=("transfer", "read")),
+    "oracle": RoleFacts(settings=("prices",)),
     "ledger": RoleFacts(settings=("blocks", "final", "pool", "asset"), settles="out"),
 }
 

@@ -105,6 +105,7 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
     "sequence_without_gaps": ("memory_outbox",),
     "legs_balance": ("captured_before_transfer", "memory_outbox"),
     "no_credit_before_final": ("credited_early",),
+    "no_stale_price": ("stale_price",),
     "no_credit_without_transfer": ("split_quorum",),
     "deposits_credited": ("memory_outbox",),
     "books_agree": ("memory_outbox", "no_idempotency", *_LEFT_HELD),

@@ -11,6 +11,7 @@ from paychain.model.checks import check_chain
 from paychain.model.crypto import confirmations
 from paychain.model.fault_checks import check_fault
 from paychain.model.ledger_checks import block_interval_s
+from paychain.payments.money import PRICE_UNIT, coins_for, worth_of
 from paychain.payments.rails import AT_ONCE, Finality
 
 PAYOUTS = """\
@@ -247,6 +248,35 @@ def test_what_is_sold_for_cards_moves_on_the_ledger_at_par() -> None:
     # Cards pay, and 1 EUR of 2 digits is 1 EURC of 6.
     assert (chain.addressed, chain.asset, chain.scale) == ("", "EURC", 10_000)
     assert (payouts().addressed, payouts().asset, payouts().scale) == ("base", "USDC", 1)
+
+
+PRICED = SALES.replace("EURC", "BTC").replace(
+    "captures: {on: delivery}", "captures: {on: delivery}\n    price: {max_age: 5s}"
+).replace("transfer: {to: wallet}}", "transfer: {to: wallet}, quote: {to: oracle}}") + (
+    "  oracle: {role: oracle, prices: {of: 60000, moves: 5%}}\n"
+)
+
+
+def test_what_has_a_price_need_not_be_at_par() -> None:
+    chain = Chain.model_validate(parse(PRICED).value)
+    assert check_chain(chain) == []
+    price = 60_000 * PRICE_UNIT
+    coins = coins_for(100_00, chain.scale, price)
+    assert coins == 166_666  # satoshi for 100 EUR
+    assert worth_of(coins, chain.scale, price) == 100_00
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("\n    price: {max_age: 5s}", "", "links.onramp.calls.quote: onramp takes any price"),
+        (", quote: {to: oracle}", "", "links.onramp: onramp has a price and asks nobody"),
+        ("quote: {to: oracle}", "quote: {to: node}", "the role node quotes no prices"),
+        (", prices: {of: 60000, moves: 5%}", "", "links.oracle: the role oracle needs 'prices'"),
+    ],
+)
+def test_mistakes_in_prices_are_named(old: str, new: str, found: str) -> None:
+    assert any(found in each for each in problems(old, new, of=PRICED))
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,7 @@ ONRAMP = [
     "amplified_retries base",
     "single_link edge",
     "single_link onramp",
+    "single_link oracle",
     "single_link screening",
     "single_link scheme",
     "single_link issuer",
@@ -382,6 +383,7 @@ EXPECTED = {
         ),
     ],
     "crypto-onramp": ONRAMP,
+    "crypto-onramp-stale-price": ["stale_price onramp", *ONRAMP],
     "crypto-onramp-captures-first": ["captured_before_transfer onramp", *ONRAMP],
     "crypto-onramp-new-nonce": [
         "signed_twice wallet",

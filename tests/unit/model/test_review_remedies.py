@@ -207,6 +207,27 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
     (
+        "stale_price",
+        "onramp",
+        [
+            (
+                SOUND,
+                edited(
+                    SALES,
+                    [
+                        (
+                            "captures: {on: delivery}",
+                            "captures: {on: delivery}\n    price: {max_age: 1s, checked: false}",
+                        ),
+                        ("    calls:\n", "    calls:\n      quote: {to: oracle, timeout: 1s}\n"),
+                        ("  issuer: {", "  oracle: {role: oracle, prices: {of: 1}}\n  issuer: {"),
+                    ],
+                ),
+            )
+        ],
+        [],
+    ),
+    (
         "split_quorum",
         "exchange.read",
         [

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paychain.payments.journal import Decision, DecisionKind, Movement, MovementKind
+from paychain.payments.money import PRICE_UNIT, coins_for, worth_of
 from paychain.payments.outcome import Outcome
 from paychain.payments.rules import RULES, Finding, Reconciled, authorisations
 from paychain.payments.rules.on_chain import ON_LEDGERS, on_chain
@@ -61,6 +65,7 @@ def found(
     decisions: list[Decision],
     outcome: Outcome = Outcome.APPROVED,
     *,
+    max_age: int = 500,
     settling: str = "exchange",
     scale: int = 1,
 ) -> dict[str, Finding]:
@@ -71,6 +76,7 @@ def found(
         shown_approved=outcome is Outcome.APPROVED,
         authorisations=authorisations([each for each in movements if each.kind not in ON_LEDGERS]),
         settling=frozenset({settling}),
+        price_ages={"depositors": max_age},
         on_chain=on_chain(
             customer(outcome), movements, decisions, settling=frozenset({settling}), scale=scale
         ),
@@ -192,3 +198,32 @@ def test_coins_that_are_sent_before_the_card_is_held_have_no_funding() -> None:
 def test_a_hold_that_is_released_after_signing_is_found() -> None:
     released = [HELD, card(K.VOIDED, 200), coins(300)]
     assert "reservation_kept_until_dead" in bought(released, [COINS_SIGNED, REPORTED])
+
+
+def quoted(since_ns: int, price: int = PRICE_UNIT) -> Decision:
+    return decision(DecisionKind.QUOTED, 60, "quote", f"{price} since {since_ns}")
+
+
+def test_coins_balance_at_the_price_that_they_were_sold_at() -> None:
+    half = coins(300)
+    half = msgspec.structs.replace(half, amount_minor=half.amount_minor // 2)
+    twice = [quoted(50, 2 * PRICE_UNIT), COINS_SIGNED, REPORTED]
+    assert bought([HELD, half, TAKEN], twice) == {}
+    assert bought([HELD, half, TAKEN], twice[1:]) == {"legs_balance": AMOUNT // 2}
+
+
+def test_a_price_that_is_older_than_its_limit_is_stale() -> None:
+    sound = [HELD, coins(300), TAKEN]
+    assert bought(sound, [quoted(-440), COINS_SIGNED, REPORTED]) == {}
+    assert bought(sound, [quoted(-441), COINS_SIGNED, REPORTED]) == {"no_stale_price": AMOUNT}
+    # Nothing was sold at it.
+    assert bought([], [quoted(-441)], Outcome.DECLINED) == {}
+
+
+@given(
+    st.integers(1, 10**9),
+    st.sampled_from([10**4, 10**6, 10**7]),
+    st.integers(PRICE_UNIT // 100, PRICE_UNIT * 100),
+)
+def test_what_is_bought_is_worth_what_it_cost(amount: int, scale: int, price: int) -> None:
+    assert worth_of(coins_for(amount, scale, price), scale, price) == amount

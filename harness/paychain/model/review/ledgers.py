@@ -111,3 +111,19 @@ def split_quorum(chain: Chain) -> Iterator[Found]:
             hint="let more than half of them agree",
             remedy=Change(key, number // 2 + 1),
         )
+
+
+def stale_price(chain: Chain) -> Iterator[Found]:
+    """Gateways that sell at any price, however old it is."""
+    for name, link in chain.links.items():
+        if link.price is None or link.price.checked:
+            continue
+        key = ("links", name, "price", "checked")
+        yield Found(
+            kind="stale_price",
+            path=key,
+            subject=f"link {name}",
+            what=f"{name} does not look how old a price is",
+            hint="compare when it was published with the clock, and sell nothing at an old one",
+            remedy=Change(key, value=True),
+        )

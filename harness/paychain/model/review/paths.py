@@ -12,7 +12,16 @@ from paychain.model.policy import Call
 
 Known = dict[str, float]  # seconds by link
 # In the order in which they are made.
-WHILE_WAITING = ("forward", "serve", "tokenise", "screen", "authenticate", "authorise", "transfer")
+WHILE_WAITING = (
+    "forward",
+    "serve",
+    "tokenise",
+    "screen",
+    "quote",
+    "authenticate",
+    "authorise",
+    "transfer",
+)
 
 
 def calls_in_payment(chain: Chain, link: str) -> dict[str, Call]:

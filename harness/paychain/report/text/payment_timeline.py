@@ -30,6 +30,7 @@ _ROUTINE = (
     DecisionKind.FOLLOW_UP_ACKNOWLEDGED,
     DecisionKind.WEBHOOK_ACCEPTED,
     DecisionKind.SIGNED,
+    DecisionKind.QUOTED,
     DecisionKind.REPORTED,
     DecisionKind.AGREED,
 )
@@ -71,6 +72,7 @@ _DECISIONS = {
     DecisionKind.REPEATED_WITHOUT_KEY: "sent it again without an idempotency key to",
     DecisionKind.CAPTURED_AGAIN: "sent a further capture of the same money to",
     DecisionKind.SIGNED: "signed a transfer for",
+    DecisionKind.QUOTED: "sells at the price of",
     DecisionKind.REPORTED: "reports from now on",
     DecisionKind.RE_PICKED: "asked another one,",
     DecisionKind.AGREED: "had enough answers",
