@@ -75,8 +75,8 @@ ENTRY_OPERATION = "pay"
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
-class Link(LedgerSettings):
-    """One service of the chain."""
+class Named(Declared):
+    """What a link is, and whom it depends on."""
 
     role: Role
     provider: str | None = None
@@ -89,6 +89,11 @@ class Link(LedgerSettings):
         ),
     ] = []
     title: Line = ""
+
+
+class Link(LedgerSettings, Named):
+    """One service of the chain."""
+
     capacity: Annotated[
         Capacity | None, Field(description="Without it, a link works on any number at once.")
     ] = None

@@ -397,6 +397,7 @@ EXPECTED = {
         "single_provider aws-eu-west-1",
         "single_provider aws-us-east-1",
         "single_provider hetzner-fsn1",
+        "single_provider infura",
     ],
     "exchange-deposit": DEPOSIT,
     "exchange-deposit-quorum-of-one": [
