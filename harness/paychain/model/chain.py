@@ -20,6 +20,7 @@ from paychain.model.dialects import Spoken
 from paychain.model.duplicates import Duplicates
 from paychain.model.fallbacks.stand_in import StandIn
 from paychain.model.idempotency import Idempotency, IdempotencyModel
+from paychain.model.identity import Identity
 from paychain.model.lifecycle import (
     Authentications,
     BusinessDeclines,
@@ -65,33 +66,15 @@ Operation = Literal[
     "advise",
 ]
 if TYPE_CHECKING:
-    Role = str
     Calls = dict[str, Call]
 else:
-    Role = Literal[tuple(ROLES)]  # as pydantic takes it; mypy wants the names written out
     Calls = Annotated[dict[Operation, OneOrSeveral], AfterValidator(by_name)]
 CUSTOMER = "customer"  # the caller of the entry hop
 ENTRY_OPERATION = "pay"
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
-class Named(Declared):
-    """What a link is, and whom it depends on."""
-
-    role: Role
-    provider: str | None = None
-    providers: Annotated[
-        list[str],
-        Field(
-            max_length=10,
-            description="In place of provider, everyone that it depends on: who runs it, carries "
-            "its traffic, hosts it, wrote the client that it is.",
-        ),
-    ] = []
-    title: Line = ""
-
-
-class Link(LedgerSettings, Named):
+class Link(LedgerSettings, Identity):
     """One service of the chain."""
 
     capacity: Annotated[
@@ -194,11 +177,6 @@ class Link(LedgerSettings, Named):
         if self.dialect.is_vendors and call is not None and not call.declares("on_unknown"):
             self.calls["authorise"] = call.with_default("on_unknown", "reverse")
         return self
-
-    @property
-    def depends_on(self) -> tuple[str, ...]:
-        """Every provider that it names, in declared order."""
-        return (self.provider,) if self.provider is not None else tuple(self.providers)
 
 
 class Hop(Declared):

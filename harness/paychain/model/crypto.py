@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from paychain.declaration.quantity import Amount, Share, Span
-from paychain.declaration.schema import Declared, Short, several
+from paychain.declaration.schema import Declared, OneOrSeveral, Short, several
 from paychain.payments.rails import Finality
 
 AT_ONCE = "at_once"
@@ -130,7 +130,7 @@ class LedgerSettings(Declared):
         list[Credit],
         Field(max_length=20, description="When it credits deposits, by their amounts."),
         BeforeValidator(several),
-        Short(Credit),
+        OneOrSeveral(),
     ] = []
     # wallet
     nonces: Annotated[
