@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from paychain.model.loading import available
+from paychain.explore.search import search
+from paychain.explore.spec import SearchSpec
+from paychain.model.loading import available, load_chain
 from tests.integration.test_payouts import judged, selected
 from tests.integration.test_shipped_pairs import in_virtual_time
 from tests.support.shared_runs import Pair
@@ -162,3 +164,27 @@ def test_a_sound_onramp_keeps_its_rules(tmp_path: Path, fault: str) -> None:
 @pytest.mark.parametrize("name", ["steady", "cloudflare-2025-11-18"])
 def test_toncoin_reaches_the_shop_once(tmp_path: Path, name: str) -> None:
     assert judged(in_virtual_time(("toncoin-payment", name), tmp_path)) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("chain", "rule", "faults"),
+    [
+        ("exchange-deposit-one-confirmation", "no_credit_before_final", 1),
+        # One of the two nodes lies all the time: no fault is needed.
+        ("exchange-deposit-quorum-of-one", "no_credit_without_transfer", 0),
+        ("crypto-onramp-new-nonce", "sent_once", 1),
+        ("crypto-onramp-stale-price", "no_stale_price", 1),
+    ],
+)
+def test_the_search_finds_what_is_wrong(chain: str, rule: str, faults: int) -> None:
+    spec = SearchSpec(
+        load_chain(chain).model,
+        budget_s=float("inf"),
+        max_schedules=3_000,
+        payments=5,
+        rate=5,
+        rules=(rule,),
+    )
+    found = search(spec, lambda _: None).found
+    assert len(found[rule].schedule) == faults
