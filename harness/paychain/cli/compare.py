@@ -24,12 +24,19 @@ def compare(
     across_chains: Annotated[
         bool, typer.Option("--across-chains", help="allow different chain files")
     ] = False,
+    nodes: Annotated[
+        bool,
+        typer.Option(
+            "--nodes", help="how runs differ whose chains differ in nodes: alone; no score"
+        ),
+    ] = False,
     format: Format = ReportFormat.TEXT,
     json: Json = False,
 ) -> None:
     """Compare a run with one or more baselines of its experiment; exit 4 if anything became worse.
 
-    Several baselines show how much runs vary by themselves.
+    Several baselines show how much runs vary by themselves. With --nodes no run is a baseline: they
+    are shown side by side.
 
     Example: paychain compare reports/BASELINE reports/CANDIDATE
     """
@@ -43,6 +50,9 @@ def compare(
     format = chosen(format, json)
     if len(runs) < 2:
         raise UserError("one run cannot be compared", hint="name a baseline, then the run to judge")
+    if nodes:
+        _compare_nodes(runs, format, across_chains=across_chains)
+        return
     with reading(*runs):
         comparison = compare_runs(runs[:-1], runs[-1], across_chains=across_chains)
     if format is ReportFormat.JSON:
@@ -53,3 +63,22 @@ def compare(
         say(*comparison_lines(comparison))
     if comparison.regressions:
         raise typer.Exit(ExitCode.REGRESSION)
+
+
+def _compare_nodes(runs: list[Path], format: ReportFormat, *, across_chains: bool) -> None:
+    import msgspec
+
+    from paychain.payments.errors import UserError
+    from paychain.report.text.arrangements import arrangement_lines
+    from paychain.runs.arrangements import compare_arrangements
+
+    if across_chains:
+        raise UserError("--nodes has chains that differ", hint="leave out --across-chains")
+    if format is ReportFormat.GITHUB:
+        raise UserError("--nodes judges nothing that GitHub could show", hint="--format json")
+    with reading(*runs):
+        found = compare_arrangements(runs)
+    if format is ReportFormat.JSON:
+        print(msgspec.json.format(msgspec.json.encode(found)).decode())
+    else:
+        say(*arrangement_lines(found))

@@ -63,6 +63,8 @@ def _targets(links: Mapping[str, Link], call: Call, where: KeyPath) -> Iterator[
         # The rest goes to the call's own target, which may be named once more.
         if tender.of is not None or tender.to != call.to:
             named.append((tender.to, (*where, "tenders", number, "to")))
+    for number, name in enumerate(call.quorum.others if call.quorum is not None else ()):
+        named.append((name, (*where, "quorum", "with", number)))
     seen: set[str] = set()
     for name, at in named:
         if name not in links:

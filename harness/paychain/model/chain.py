@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from paychain.declaration.quantity import Duration, Share, Span
 from paychain.declaration.schema import Declared, Line, Short, several
 from paychain.declaration.text import KeyPath
+from paychain.model.accepted import Accepted
 from paychain.model.books import Books
 from paychain.model.codes import Code, OwnCode
 from paychain.model.crypto import LedgerSettings
@@ -19,8 +20,8 @@ from paychain.model.dialects import Spoken
 from paychain.model.disputes import DISPUTE, reporters_of
 from paychain.model.duplicates import Duplicates
 from paychain.model.fallbacks.stand_in import StandIn
-from paychain.model.finding_kinds import Kind
 from paychain.model.idempotency import Idempotency, IdempotencyModel
+from paychain.model.identity import Identity
 from paychain.model.lifecycle import (
     Authentications,
     BusinessDeclines,
@@ -36,6 +37,7 @@ from paychain.model.lifecycle import (
     Webhooks,
 )
 from paychain.model.named_calls import OneOrSeveral, by_name, path_in_file
+from paychain.model.nodes import GATEWAY, Churn, Nodes, unfold
 from paychain.model.operations import RESOLVED
 from paychain.model.pays import Pays
 from paychain.model.placement import Placed
@@ -56,6 +58,7 @@ Operation = Literal[
     "transfer",
     "read",
     "scan",
+    "quote",
     "capture",
     "void",
     "refund",
@@ -64,30 +67,17 @@ Operation = Literal[
     "advise",
 ]
 if TYPE_CHECKING:
-    Role = str
     Calls = dict[str, Call]
 else:
-    Role = Literal[tuple(ROLES)]  # as pydantic takes it; mypy wants the names written out
     Calls = Annotated[dict[Operation, OneOrSeveral], AfterValidator(by_name)]
 CUSTOMER = "customer"  # the caller of the entry hop
 ENTRY_OPERATION = "pay"
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
-class Link(LedgerSettings):
+class Link(LedgerSettings, Identity):
     """One service of the chain."""
 
-    role: Role
-    provider: str | None = None
-    providers: Annotated[
-        list[str],
-        Field(
-            max_length=10,
-            description="In place of provider, everyone that it depends on: who runs it, carries "
-            "its traffic, hosts it, wrote the client that it is.",
-        ),
-    ] = []
-    title: Line = ""
     capacity: Annotated[
         Capacity | None, Field(description="Without it, a link works on any number at once.")
     ] = None
@@ -177,6 +167,9 @@ class Link(LedgerSettings):
         ),
     ] = []
     challenge: Challenge = Challenge()
+    # node
+    churn: Churn | None = None
+    lies: bool = False  # keeps transfers to itself, and says that each is final
 
     @model_validator(mode="after")
     def _as_its_vendor(self) -> Self:
@@ -185,11 +178,6 @@ class Link(LedgerSettings):
         if self.dialect.is_vendors and call is not None and not call.declares("on_unknown"):
             self.calls["authorise"] = call.with_default("on_unknown", "reverse")
         return self
-
-    @property
-    def depends_on(self) -> tuple[str, ...]:
-        """Every provider that it names, in declared order."""
-        return (self.provider,) if self.provider is not None else tuple(self.providers)
 
 
 class Hop(Declared):
@@ -207,14 +195,6 @@ class Hop(Declared):
     def __str__(self) -> str:
         """As an experiment names it: `gateway -> processor-a (authorise)`."""
         return f"{self.caller} -> {self.callee} ({self.operation})"
-
-
-class Accepted(Declared):
-    """A finding of the review that somebody has decided to live with, and why."""
-
-    finding: Kind
-    at: Annotated[str, Field(min_length=1, max_length=200)]
-    because: Annotated[str, Field(min_length=1, max_length=1_000)]
 
 
 class Chain(Declared):
@@ -250,7 +230,14 @@ class Chain(Declared):
         BeforeValidator(several),
         Short(str),
     ]
+    nodes: Nodes | None = None
     links: Annotated[dict[Name, Link], Field(min_length=1, max_length=100)]
+
+    @model_validator(mode="after")
+    def _unfold(self) -> Self:
+        if self.nodes is not None:
+            unfold(self.nodes, self.links, Link.model_validate)
+        return self
 
     def entry_hops(self) -> tuple[Hop, ...]:
         """The customers' hop to each entry."""
@@ -278,6 +265,8 @@ class Chain(Declared):
     def path_in_file(self, path: KeyPath) -> KeyPath:
         """A key path as the file has it: a call in a list stands under its number there."""
         match path:
+            case ("links", str(link), *rest) if self.nodes and link in self.nodes.all_names:
+                return ("nodes", *(("gateway",) if link == GATEWAY else ()), *rest)
             case ("links", str(link), "calls", str(name), *rest) if (
                 link in self.links and name in self.links[link].calls
             ):

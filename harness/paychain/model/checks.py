@@ -13,6 +13,7 @@ from paychain.model.fault_checks import check_fault
 from paychain.model.ledger_checks import check_ledgers
 from paychain.model.link_checks import check_link
 from paychain.model.load import check_entries, check_load
+from paychain.model.nodes_checks import check_nodes
 from paychain.model.pays_checks import check_paid, check_returns
 from paychain.model.placement import check_placed
 from paychain.model.script_checks import check_scripts
@@ -30,9 +31,10 @@ def check_chain(chain: Chain) -> list[Problem]:
 
 def check_links(chain: Chain) -> list[Problem]:
     """What must hold of each part of a chain, whatever the others are."""
-    problems = [*_entries(chain), *_customer(chain), *_accepted(chain)]
+    problems = [*_entries(chain), *_customer(chain), *_accepted(chain), *check_nodes(chain)]
+    unfolded = chain.nodes.all_names if chain.nodes is not None else ()
     for name in chain.links:
-        problems += check_link(chain, name)
+        problems += check_link(chain, name) if name not in unfolded else ()
     problems += check_ledgers(chain)
     problems += check_services(chain)
     problems += check_paid(chain)

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from paychain.declaration.quantity import Amount, Span
-from paychain.declaration.schema import Declared, Short, several
+from paychain.declaration.quantity import Amount, Share, Span
+from paychain.declaration.schema import Declared, OneOrSeveral, Short, several
 from paychain.payments.rails import Finality
 
 AT_ONCE = "at_once"
@@ -95,9 +95,33 @@ class Funding(Declared):
         return value if isinstance(value, dict | Funding) else {"amount": value}
 
 
+class Prices(Declared):
+    """The prices of an oracle: a new one every so often, within a share of the declared one."""
+
+    of: Annotated[Amount, Field(gt=0, description="What one coin costs, in the chain's currency.")]
+    moves: Annotated[Share, Field(lt=1, description="How far a price may lie from it.")] = 0.01
+    every: Annotated[Span, Field(description="The time from one price to the next.")] = 1.0
+
+
+class Price(Declared):
+    """The oldest price that a gateway may sell at.
+
+    `checked: false` takes whatever price there is: a mistake that is common, so it can be declared
+    and tested.
+    """
+
+    max_age: Annotated[Span, Field(description="A price may be so old when something is sold.")]
+    checked: Annotated[bool, Field(description="Whether the gateway looks how old a price is.")] = (
+        True
+    )
+
+
 class LedgerSettings(Declared):
     """What only links around a ledger declare."""
 
+    # gateway that sells an asset, oracle
+    price: Annotated[Price | None, Field(description="At which prices it sells.")] = None
+    prices: Annotated[Prices | None, Field(description="What it says that a coin costs.")] = None
     # exchange
     funding: Annotated[
         Funding | None, Short(Amount), Field(description="What payouts are paid from.")
@@ -106,7 +130,7 @@ class LedgerSettings(Declared):
         list[Credit],
         Field(max_length=20, description="When it credits deposits, by their amounts."),
         BeforeValidator(several),
-        Short(Credit),
+        OneOrSeveral(),
     ] = []
     # wallet
     nonces: Annotated[

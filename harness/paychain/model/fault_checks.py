@@ -109,13 +109,15 @@ def _check_windows(fault: Fault, at: KeyPath) -> Iterator[Problem]:
 def _check_targets(chain: Chain, fault: Fault, at: KeyPath) -> Iterator[Problem]:
     """Targets that are in the chain and can have the fault."""
     for target, place in _targets(fault, at):
-        yield from _check_target(chain, target, place) or _check_ability(
+        yield from _check_target(chain, target, place, may_miss=fault.may_miss) or _check_ability(
             chain, fault, target, at, place
         )
 
 
-def _check_target(chain: Chain, target: Target, at: KeyPath) -> list[Problem]:
-    """A target that is in the chain."""
+def _check_target(
+    chain: Chain, target: Target, at: KeyPath, *, may_miss: bool = False
+) -> list[Problem]:
+    """A target that is in the chain. `may_miss`: its provider need not be there for any link."""
     if target.link == EVERY_LINK:
         what = "a standard fault is for every link"
         return [Problem((*at, "link"), what, "name a link, or run paychain matrix")]
@@ -133,9 +135,10 @@ def _check_target(chain: Chain, target: Target, at: KeyPath) -> list[Problem]:
         if target.provider not in chain.providers:
             hint = map_hint(target.provider, chain.providers, chain.links)
             return [Problem((*at, "provider"), f"unknown provider '{target.provider}'", hint)]
-        if not affected_links(chain, target):
+        if not may_miss and not affected_links(chain, target):
             what = f"no link names provider '{target.provider}'"
-            return [Problem((*at, "provider"), what, "the fault would have no effect")]
+            hint = "the fault would have no effect; may_miss: true accepts that"
+            return [Problem((*at, "provider"), what, hint)]
     if target.call is not None:
         calls = [f"{name}.{op}" for name in chain.links for op in chain.calls_of(name)]
         if target.call not in calls:

@@ -20,6 +20,8 @@ Kind = Literal[
     "freed_early",
     "credited_early",
     "captured_before_transfer",
+    "split_quorum",
+    "stale_price",
     "refunds_unchecked",
     "capture_beyond_limit",
     "captured_before_delivery",
@@ -124,6 +126,18 @@ KINDS: dict[Kind, KindFacts] = {
         "money",
         "A wallet may decline what it is asked to send, and the customer has paid for nothing.",
         "shown by: paychain run crypto-onramp-captures-first steady",
+    ),
+    "split_quorum": KindFacts(
+        "money",
+        "A node that lies is believed whenever it answers first, and money is credited that never "
+        "came.",
+        "ethers' FallbackProvider with two nodes: its default quorum is one (docs/crypto.md)",
+    ),
+    "stale_price": KindFacts(
+        "money",
+        "While a feed stands still the market moves, and whoever notices first buys at the old "
+        "price.",
+        "Chainlink, data feeds: check updatedAt against the heartbeat (docs.chain.link)",
     ),
     "refunds_unchecked": KindFacts(
         "money",

@@ -9,11 +9,11 @@ from paychain.declaration.problem import Problem, unknown
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
 from paychain.model.operations import TRANSFERS
+from paychain.model.policy import Call
 from paychain.model.roles import ROLES
 from paychain.payments.money import crypto_assets, pegged
 
 _LOOKS = ("read", "scan")
-_NEEDED = {"ledger": ("blocks", "{every: 2s}"), "exchange": ("funding", "250000")}
 
 
 def check_ledgers(chain: Chain) -> Iterator[Problem]:
@@ -42,20 +42,28 @@ def _asset(chain: Chain, ledgers: list[str]) -> Iterator[Problem]:
         yield Problem(("currency",), what, f"write one of {', '.join(crypto_assets())}")
     elif declared is not None and declared not in crypto_assets():
         yield unknown(at, "asset", declared, crypto_assets())
-    elif declared not in (None, chain.currency, *pegged(chain.currency)):
+    elif declared not in (None, chain.currency, *pegged(chain.currency)) and not any(
+        "quote" in link.calls for link in chain.links.values()
+    ):
         what = f"one {declared} is not meant to be worth one {chain.currency}"
         known = ", ".join((chain.currency,) * is_crypto + pegged(chain.currency))
-        hint = f"write {known}" if known else "choose a currency that has a stablecoin: EUR, USD"
+        hint = f"write {known}" if known else "let a gateway ask its price: quote: {to: oracle}"
         yield Problem(at, what, hint)
 
 
 def _sale(chain: Chain, name: str, link: Link, at: KeyPath) -> Iterator[Problem]:
     """A gateway that sells what never comes back."""
     if ROLES[link.role].party != "merchant" or "transfer" not in link.calls:
+        what, hint = f"{name} sells nothing that has a price", "remove it"
+        if "quote" in link.calls:
+            yield Problem((*at, "calls", "quote"), what, hint)
+        if link.price is not None:
+            yield Problem((*at, "price"), what, hint)
         return
     if not chain.network:
         what = f"{name} lets an asset be sent, and the chain has no ledger"
         yield Problem((*at, "calls", "transfer"), what, "add a link with role: ledger")
+    yield from _price(chain, name, link, at)
     for key in ("cancels", "refunds"):
         if getattr(link, key) is not None:
             what = f"what {name} has sent over a ledger does not come back"
@@ -70,17 +78,39 @@ def _sale(chain: Chain, name: str, link: Link, at: KeyPath) -> Iterator[Problem]
         )
 
 
+def _price(chain: Chain, name: str, link: Link, at: KeyPath) -> Iterator[Problem]:
+    """Who says the price, and how old it may be: both or neither."""
+    call = link.calls.get("quote")
+    if (call is None) != (link.price is None):
+        what = f"{name} has a price and asks nobody" if call is None else f"{name} takes any price"
+        hint = "add a call quote: to an oracle" if call is None else "add price: {max_age: 5s}"
+        yield Problem(at if call is None else (*at, "calls", "quote"), what, hint)
+    for target in call.targets if call is not None else ():
+        behind = chain.links.get(target)
+        if behind is not None and behind.role != "oracle":
+            what = f"the role {behind.role} quotes no prices"
+            yield Problem((*at, "calls", "quote", "to"), what, "name an oracle")
+
+
 def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
     at: KeyPath = ("links", name)
-    key, example = _NEEDED.get(link.role, ("", ""))
-    if key and getattr(link, key) is None:
-        yield Problem(at, f"the role {link.role} needs '{key}'", f"add {key}: {example}")
+    if link.role == "ledger" and link.blocks is None:
+        yield Problem(at, "the role ledger needs 'blocks'", "add blocks: {every: 2s}")
+    if link.role == "oracle" and link.prices is None:
+        yield Problem(at, "the role oracle needs 'prices'", "add prices: {of: 1.00}")
+    if link.role == "exchange" and link.funding is None and not link.credits:
+        hint = "add funding: 250000, or credits: {after: 12}"
+        yield Problem(at, "the role exchange needs 'funding', or 'credits'", hint)
+    if link.funding is not None and "transfer" not in link.calls:
+        what = "payouts need a call 'transfer'"
+        yield Problem((*at, "funding"), what, "add transfer: to its calls")
     yield from _credits(chain, link, at)
     yield from _sale(chain, name, link, at)
     if link.role == "depositor" and not any(other.credits for other in chain.links.values()):
         what = "no exchange credits deposits"
         yield Problem(at, what, "add credits: {after: 12} to an exchange")
     for operation, call in link.calls.items():
+        yield from _quorum(call, operation, (*at, "calls", operation))
         if operation in TRANSFERS and call.on_unknown == "reverse":
             what = "a transfer cannot be reversed"
             where: KeyPath = (*at, "calls", operation, "on_unknown")
@@ -117,6 +147,24 @@ def _credits(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
         if before is None or (limit is not None and limit <= before):
             what = "an earlier item is for these amounts, too"
             yield Problem((*at, "credits", number), what, "order them by up_to, the last without")
+
+
+def _quorum(call: Call, operation: str, at: KeyPath) -> Iterator[Problem]:
+    """A quorum is of looks at a ledger, and cannot want more links than it asks."""
+    quorum = call.quorum
+    if quorum is None:
+        return
+    number = 1 + len(quorum.others)
+    if operation not in _LOOKS:
+        what = f"a quorum is for looks at a ledger, not for {operation}"
+        yield Problem((*at, "quorum"), what, f"it is for: {', '.join(_LOOKS)}")
+    if quorum.agree > number:
+        what = f"{quorum.agree} links have to agree, and {number} are asked"
+        yield Problem((*at, "quorum", "agree"), what, "name more links, or lower agree")
+    for key in ("fallback", "hedge", "prefer"):
+        if getattr(call, key):
+            what = "a quorum asks all of its links at once"
+            yield Problem((*at, key), what, "name the link in quorum: {with: …}")
 
 
 def block_interval_s(chain: Chain) -> float:

@@ -32,6 +32,13 @@ class ServiceTime(Declared):
         return self
 
 
+class BusinessDeclines(Declared):
+    """The share of payments a link declines for business reasons, drawn per payment."""
+
+    share: Share
+    code: str = "51"
+
+
 class Capacity(Declared):
     """What a link can carry. A request beyond it is refused with 503 before any work.
 

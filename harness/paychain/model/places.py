@@ -52,7 +52,8 @@ def affected_links(chain: Chain, target: Target) -> tuple[str, ...]:
         )
     if target.call is not None:
         caller, operation = _call(target.call)
-        return (chain.calls_of(caller)[operation].to,)
+        called = chain.calls_of(caller)[operation]
+        return called.pick.of if called.pick is not None else (called.to,)
     assert target.hop is not None  # a checked target has exactly one of them
     return (_hop(target.hop)[1],)
 

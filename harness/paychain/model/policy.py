@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from paychain.declaration.quantity import Duration, Rate, Share, Span
 from paychain.declaration.schema import Declared
 from paychain.model.fallbacks import Fallback
 from paychain.model.fallbacks.step import Failover
 from paychain.model.operations import REVERSED
+from paychain.model.pick import Pick
 from paychain.model.routing import Preference
 
 Failure = Literal["refused", "reset", "timeout", "http_error", "rejected", "malformed", "technical"]
@@ -168,6 +169,24 @@ class Tender(Declared):
     ] = None
 
 
+class Quorum(Declared):
+    """How many links have to say the same: the call's own target and those in `with` are all asked.
+
+    An answer that fewer give is not believed, and the call fails.
+    """
+
+    others: Annotated[
+        list[str],
+        Field(
+            alias="with",
+            min_length=1,
+            max_length=20,
+            description="The links that are asked together with the call's own target.",
+        ),
+    ]
+    agree: Annotated[int, Field(ge=1, le=21, description="How many have to say the same.")]
+
+
 class Claims(Declared):
     """What an own service is meant to do when a call fails: its code does it, nothing enforces it.
 
@@ -227,6 +246,10 @@ class Call(Declared):
     breaker: Breaker | None = None
     bulkhead: Bulkhead | None = None
     hedge: Hedge | None = None
+    quorum: Annotated[
+        Quorum | None,
+        Field(description="Of a look at a ledger: it is believed when several nodes say the same."),
+    ] = None
     on_unknown: Unknown = "give_up"
     query: Query = Query()
     reversal: Reversal = Reversal()
@@ -258,6 +281,29 @@ class Call(Declared):
         Claims | None,
         Field(description="On a call of an own service: what its code is meant to do."),
     ] = None
+    _pick: Pick | None = PrivateAttr(default=None)  # of a call to the nodes of a template
+
+    @property
+    def pick(self) -> Pick | None:
+        """How it chooses among many links that do the same; None: it goes to its own target."""
+        if self._pick is not None or self.quorum is None:
+            return self._pick
+        of, agree = (self.to, *self.quorum.others), self.quorum.agree
+        return Pick(of=of, ask=len(of), agree=agree, re_pick=0, timeout=self.timeout, needs=agree)
+
+    def choose(self, pick: Pick) -> None:
+        """From now on it chooses so among links that are its targets."""
+        self._pick = pick
+
+    @property
+    def steps(self) -> list[Fallback]:
+        """Its fallback steps, without those that only name links it chooses among."""
+        among = set(self.pick.of) if self.pick is not None else set()
+        return [
+            step
+            for step in self.fallback
+            if not (isinstance(step, Failover) and among.issuperset(step.targets))
+        ]
 
     def declares(self, key: str) -> bool:
         """Whether the file has a key, whatever the default is."""
@@ -299,7 +345,8 @@ class Call(Declared):
     def alternatives(self) -> list[str]:
         """The links that may take the same money: routes, preferred links, the hedge's own link."""
         hedge = [self.hedge.to] if self.hedge is not None and self.hedge.to is not None else []
-        return list(dict.fromkeys([*self.routes, *self.preferred, *hedge]))
+        asked = self.quorum.others if self.quorum is not None else []
+        return list(dict.fromkeys([*self.routes, *self.preferred, *hedge, *asked]))
 
     def reverses(self, operation: str) -> bool:
         """Whether it reverses an unknown outcome of this operation."""
@@ -316,6 +363,7 @@ class Call(Declared):
         return (
             target == self.to
             or is_tender
+            or (self.pick is not None and target in self.pick.of)
             or any(
                 preference.to == target and preference.when_failing is None
                 for preference in self.prefer
@@ -330,6 +378,8 @@ class Call(Declared):
     @property
     def most_sends(self) -> int:
         """The largest number of requests one execution sends; stored ones are sent later."""
+        if self.pick is not None:
+            return self.pick.most * self.attempts
         failovers = sum(isinstance(step, Failover) for step in self.fallback)
         routes = 1 + failovers + bool(self.prefer)
         resends = int(self.on_unknown == "resend")

@@ -12,7 +12,7 @@ from paychain.faults.kinds import KINDS
 from paychain.model.finding_kinds import KINDS as FINDINGS
 from paychain.model.schemas import MODELS, parts, schema_of
 
-MAX_WORDS = 12  # of a choice that is listed in its cell; more are the kinds of findings
+MAX_WORDS = 20  # of a choice that is listed in its cell; more are the kinds of findings
 _TITLES = {
     "chain": "A chain",
     "experiment": "An experiment",

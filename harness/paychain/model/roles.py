@@ -46,6 +46,7 @@ ROLES: dict[str, RoleFacts] = {
             "deduplicates",
             "exponent",
             "expires_after",
+            "price",
         ),
         needs=("authorise",),
         takes_webhooks=True,
@@ -75,10 +76,11 @@ ROLES: dict[str, RoleFacts] = {
         ),
         settles="in",
     ),
-    "exchange": RoleFacts(settings=("funding", "credits"), needs=("transfer",), settles="in"),
+    "exchange": RoleFacts(settings=("funding", "credits"), settles="in"),
     "wallet": RoleFacts(settings=("nonces",), needs=("transfer", "read")),
     "depositor": RoleFacts(settings=("nonces",), needs=("transfer", "read", "forward")),
-    "node": RoleFacts(needs=("transfer", "read")),
+    "node": RoleFacts(settings=("churn", "lies"), needs=("transfer", "read")),
+    "oracle": RoleFacts(settings=("prices",)),
     "ledger": RoleFacts(settings=("blocks", "final", "pool", "asset"), settles="out"),
 }
 

@@ -142,7 +142,11 @@ class DecisionKind(StrEnum):
     CAPTURED_AGAIN = "captured_again"  # an own service captured twice; detail: by how many keys
     WEBHOOK_FORGED = "webhook_forged"  # signed with a secret that its receiver does not share
     SIGNED = "signed"  # a wallet signed a transaction; detail: its name
+    QUOTED = "quoted"  # sold at a price; detail: `PRICE since NANOSECONDS`
     REPORTED = "reported"  # from now on a link says to whoever asks: approved or declined
+    RE_PICKED = "re_picked"  # another of many links was asked in place of one without an answer
+    AGREED = "agreed"  # enough of many links answered a call; detail: how many of how many
+    TOO_FEW = "too_few"  # not enough did
     FAULT_HIT = "fault_hit"  # an in-link fault acted on this request
 
 

@@ -12,6 +12,7 @@ import msgspec
 import yaml
 
 USUAL_DIGITS = 2
+PRICE_UNIT = 1_000_000  # a price is so many of it for one of the currency for one coin
 MAX_MINOR = 2**63 - 1  # minor units are 64-bit integers in records and in run.db
 
 
@@ -124,6 +125,20 @@ def parts_of(amount_minor: int, shares: Sequence[float]) -> list[int]:
     assert sum(parts) == amount_minor
     assert min(parts) >= 0
     return parts
+
+
+def coins_for(amount_minor: int, scale: int, price: int) -> int:
+    """Minor units of an asset that an amount buys, rounded down.
+
+    `scale`: minor units of the asset in one of the currency at par; `price`: in PRICE_UNIT.
+    """
+    return amount_minor * scale * PRICE_UNIT // price
+
+
+def worth_of(coins_minor: int, scale: int, price: int) -> int:
+    """What so many minor units of an asset cost, rounded half up: the amount they were sold for."""
+    unit = scale * PRICE_UNIT
+    return (2 * coins_minor * price + unit) // (2 * unit)
 
 
 def written(amount_minor: int, currency: str) -> str:

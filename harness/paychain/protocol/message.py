@@ -67,6 +67,13 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     mined_at: int
 
 
+class Quote(msgspec.Struct, frozen=True, gc=False):
+    """What one coin costs, in `money.PRICE_UNIT`, and when that was published (ns since epoch)."""
+
+    price: int
+    at_ns: int
+
+
 # Positional as well: both are made for every exchange, and keywords would cost each of them time.
 class PaymentRequest(msgspec.Struct, omit_defaults=True, gc=False):
     """One request for one operation. `reference` names the authorisation on every link it passes.
@@ -143,6 +150,7 @@ class Answer(msgspec.Struct, omit_defaults=True, gc=False):
     code_class: str = ""
     sighting: Sighting | None = None  # of a read: what the node knows of the transaction
     incoming: tuple[Incoming, ...] = ()  # of a scan, by height
+    quote: Quote | None = None  # of an oracle
 
     @property
     def is_technical(self) -> bool:

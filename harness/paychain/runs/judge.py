@@ -38,13 +38,17 @@ def judge_run(folder: Path) -> Finished:
         what = f"{path} holds a sample of a long run: its verdict stands in result.json"
         raise UserError(what, hint="paychain report renders it again")
     started = store.started()
-    inputs = _inputs(folder / "inputs", started)
+    inputs = inputs_of(folder, started)
     facts = store.facts() if store.has_facts else _of_killed(store, started, inputs)
     return judge_again(inputs, facts, store, folder)
 
 
-def _inputs(folder: Path, started: Started) -> Inputs:
-    """The files that were run, as they are kept; what they name is looked for where it lay."""
+def inputs_of(run: Path, started: Started) -> Inputs:
+    """The files of a run directory's run, as they are kept there.
+
+    What they name is looked for where it lay.
+    """
+    folder = run / "inputs"
     names = names_to_keep({"chain": started.chain, "experiment": started.experiment})
     chain = load_chain(str(folder / names["chain"]), beside=Path(started.chain_home))
     experiment = load_experiment(

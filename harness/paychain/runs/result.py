@@ -203,7 +203,7 @@ def _fallbacks(chain: Chain) -> list[DeclaredFallback]:
             name = f"{link}.{operation}"
             if call.retry is not None:
                 found.append(DeclaredFallback(name, "retry", call.to))
-            for step in call.fallback:
+            for step in call.steps:
                 # Called as its uses are, so that the two can be set side by side.
                 kind = step.decision.value
                 targets = step.targets if isinstance(step, Failover) else [""]

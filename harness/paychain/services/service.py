@@ -22,6 +22,7 @@ from paychain.services.channel import Channel
 from paychain.services.context import Context
 from paychain.services.dialect_at import dialect_at
 from paychain.services.in_link_faults import InLinkFaults
+from paychain.services.presence import Presence
 from paychain.services.request_work import Given, RequestWork
 from paychain.services.role_building import build_role
 from paychain.services.scripts import PaymentScripts
@@ -64,6 +65,8 @@ class Service:
         self._channels: dict[tuple[str, str], Channel] = {}
         self._scripts = scripts
         self._work = RequestWork(chain, context, faults, scripts)
+        churn = self._link.churn
+        self._presence = Presence(churn, context.draw) if churn is not None else None
         self._address = ("", 0)
         self._thawed = asyncio.Event()  # not set: the process is stopped
         self._thawed.set()
@@ -230,6 +233,8 @@ class Service:
         if not self._work.offers(operation):
             return Error(ErrorKind.NOT_FOUND, f"the role {self._link.role} does not {operation}")
         work_for(request.payment)
+        if self._presence is not None and not self._presence.is_on(self._context.now_ns()):
+            return None
         if not self._thawed.is_set():
             await self._thawed.wait()
         given = await self._work.execute(operation, request, self.caller(envelope), envelope)

@@ -259,6 +259,9 @@ OTHERS = {
     "left_out",
     "reported",
     "signed",
+    "re_picked",
+    "agreed",
+    "too_few",
 }
 
 

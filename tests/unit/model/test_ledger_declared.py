@@ -8,8 +8,10 @@ from paychain.declaration.text import parse
 from paychain.faults.fault import Fault
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
+from paychain.model.crypto import confirmations
 from paychain.model.fault_checks import check_fault
 from paychain.model.ledger_checks import block_interval_s
+from paychain.payments.money import PRICE_UNIT, coins_for, worth_of
 from paychain.payments.rails import AT_ONCE, Finality
 
 PAYOUTS = """\
@@ -27,9 +29,34 @@ links:
 """
 
 
-def problems(old: str, new: str) -> list[str]:
-    assert PAYOUTS.count(old) == 1
-    chain = Chain.model_validate(parse(PAYOUTS.replace(old, new)).value)
+DEPOSITS = PAYOUTS.replace("entry: payouts", "entry: [customers, payouts]").replace(
+    "    calls: {transfer: {to: wallet, on_unknown: query}}",
+    "    credits: {after: 4}\n"
+    "    calls: {transfer: {to: wallet, on_unknown: query}, read: {to: node}, scan: {to: node}}",
+).replace("read: {to: base}}", "read: {to: base}, scan: {to: base}}") + (
+    "  customers: {role: depositor, calls: {transfer: {to: node}, read: {to: node}, "
+    "forward: {to: payouts}}}\n"
+)
+SALES = """\
+chain: sales
+currency: EUR
+entry: edge
+links:
+  edge: {role: edge, calls: {forward: {to: onramp}}}
+  onramp:
+    role: gateway
+    captures: {on: delivery}
+    calls: {authorise: {to: issuer, on_unknown: reverse}, transfer: {to: wallet}}
+  issuer: {role: issuer}
+  wallet: {role: wallet, calls: {transfer: {to: node}, read: {to: node}}}
+  node: {role: node, calls: {transfer: {to: base}, read: {to: base}}}
+  base: {role: ledger, asset: EURC, blocks: {every: 2s}}
+"""
+
+
+def problems(old: str, new: str, *, of: str = PAYOUTS) -> list[str]:
+    assert of.count(old) == 1
+    chain = Chain.model_validate(parse(of.replace(old, new)).value)
     return [f"{'.'.join(map(str, each.path))}: {each.what}" for each in check_chain(chain)]
 
 
@@ -66,7 +93,11 @@ def test_finality_is_written_as_a_word_blocks_or_a_time(written: str, finality: 
     [
         ("currency: USDC", "currency: EUR", "currency: EUR does not move on a ledger"),
         (", blocks: {every: 2s}", "", "links.base: the role ledger needs 'blocks'"),
-        ("    funding: 5000.000001\n", "", "links.payouts: the role exchange needs 'funding'"),
+        (
+            "    funding: 5000.000001\n",
+            "",
+            "links.payouts: the role exchange needs 'funding', or 'credits'",
+        ),
         (
             "5000.000001",
             "5000.0000001",
@@ -120,3 +151,167 @@ def test_only_a_ledger_halts_and_reorganises(kind: str, link: str, what: str | N
     fault = Fault.model_validate(parse(text).value)
     found = [problem.what for problem in check_fault(fault, payouts(), ())]
     assert found == ([] if what is None else [what])
+
+
+def test_an_exchange_may_credit_deposits_by_their_amounts() -> None:
+    graded = DEPOSITS.replace("credits: {after: 4}", "credits: [{up_to: 10, after: 4}, {after: 9}]")
+    for text in (DEPOSITS, graded):
+        chain = Chain.model_validate(parse(text).value)
+        assert check_chain(chain) == []
+    needed = [(10_000_000, 4), (None, 9)]
+    assert [confirmations(needed, minor) for minor in (1, 10_000_000, 10_000_001)] == [4, 4, 9]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (
+            ", scan: {to: node}}",
+            "}",
+            "links.payouts.credits: deposits need a call 'scan'",
+        ),
+        (
+            "read: {to: base}, scan: {to: base}}",
+            "read: {to: base}}",
+            "links.payouts.calls.scan.to: node cannot scan: it has no such call",
+        ),
+        ("    credits: {after: 4}\n", "", "links.customers: no exchange credits deposits"),
+        (
+            "credits: {after: 4}",
+            "credits: {up_to: 5, after: 4}",
+            "links.payouts.credits: nothing says when more than 5 is credited",
+        ),
+        (
+            "credits: {after: 4}",
+            "credits: [{up_to: 5, after: 4}, {up_to: 5, after: 6}, {after: 9}]",
+            "links.payouts.credits.1: an earlier item is for these amounts, too",
+        ),
+        (
+            "credits: {after: 4}",
+            "credits: [{after: 4}, {after: 9}]",
+            "links.payouts.credits.1: an earlier item is for these amounts, too",
+        ),
+        (
+            "{role: wallet,",
+            "{role: wallet, credits: {after: 4},",
+            "links.wallet.credits: the role wallet has no 'credits'",
+        ),
+        ("scan: {to: node}}", "scan: {to: wallet}}", "the role wallet has nothing to scan"),
+    ],
+)
+def test_mistakes_in_deposits_are_named(old: str, new: str, found: str) -> None:
+    assert any(found in each for each in problems(old, new, of=DEPOSITS))
+
+
+QUORUM = (
+    DEPOSITS.replace(
+        "read: {to: node}, scan", "read: {to: node, quorum: {with: [other], agree: 2}}, scan"
+    )
+    + "  other: {role: node, calls: {transfer: {to: base}, read: {to: base}}}\n"
+)
+
+
+def test_a_quorum_asks_all_of_its_links() -> None:
+    chain = Chain.model_validate(parse(QUORUM).value)
+    assert check_chain(chain) == []
+    call = chain.links["payouts"].calls["read"]
+    assert call.targets == ["node", "other"]
+    assert call.pick is not None
+    assert (call.pick.of, call.pick.ask, call.pick.agree) == (("node", "other"), 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("agree: 2", "agree: 3", "read.quorum.agree: 3 links have to agree, and 2 are asked"),
+        ("with: [other]", "with: [nobody]", "read.quorum.with.0: unknown link 'nobody'"),
+        ("with: [other]", "with: [node]", "quorum.with.0: 'node' is named twice in one call"),
+        (
+            "agree: 2}",
+            "agree: 2}, fallback: [{to: base}]",
+            "read.fallback: a quorum asks all of its links at once",
+        ),
+        (
+            "transfer: {to: wallet, ",
+            "transfer: {to: wallet, quorum: {with: [other], agree: 1}, ",
+            "transfer.quorum: a quorum is for looks at a ledger, not for transfer",
+        ),
+    ],
+)
+def test_mistakes_in_a_quorum_are_named(old: str, new: str, found: str) -> None:
+    assert any(found in each for each in problems(old, new, of=QUORUM))
+
+
+def test_what_is_sold_for_cards_moves_on_the_ledger_at_par() -> None:
+    chain = Chain.model_validate(parse(SALES).value)
+    assert check_chain(chain) == []
+    # Cards pay, and 1 EUR of 2 digits is 1 EURC of 6.
+    assert (chain.addressed, chain.asset, chain.scale) == ("", "EURC", 10_000)
+    assert (payouts().addressed, payouts().asset, payouts().scale) == ("base", "USDC", 1)
+
+
+PRICED = SALES.replace("EURC", "BTC").replace(
+    "captures: {on: delivery}", "captures: {on: delivery}\n    price: {max_age: 5s}"
+).replace("transfer: {to: wallet}}", "transfer: {to: wallet}, quote: {to: oracle}}") + (
+    "  oracle: {role: oracle, prices: {of: 60000, moves: 5%}}\n"
+)
+
+
+def test_what_has_a_price_need_not_be_at_par() -> None:
+    chain = Chain.model_validate(parse(PRICED).value)
+    assert check_chain(chain) == []
+    price = 60_000 * PRICE_UNIT
+    coins = coins_for(100_00, chain.scale, price)
+    assert coins == 166_666  # satoshi for 100 EUR
+    assert worth_of(coins, chain.scale, price) == 100_00
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("\n    price: {max_age: 5s}", "", "links.onramp.calls.quote: onramp takes any price"),
+        (", quote: {to: oracle}", "", "links.onramp: onramp has a price and asks nobody"),
+        ("quote: {to: oracle}", "quote: {to: node}", "the role node quotes no prices"),
+        (", prices: {of: 60000, moves: 5%}", "", "links.oracle: the role oracle needs 'prices'"),
+    ],
+)
+def test_mistakes_in_prices_are_named(old: str, new: str, found: str) -> None:
+    assert any(found in each for each in problems(old, new, of=PRICED))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (", asset: EURC", "", "currency: EUR does not move on a ledger"),
+        ("EURC", "USDC", "links.base.asset: one USDC is not meant to be worth one EUR"),
+        ("EURC", "ABC", "links.base.asset: unknown asset 'ABC'"),
+        ("currency: EUR", "currency: SEK", "one EURC is not meant to be worth one SEK"),
+        (
+            "captures: {on: delivery}",
+            "captures: {on: [delivery, answer]}",
+            "links.onramp.captures.on: what is captured on delivery has no other trigger",
+        ),
+        (
+            ", transfer: {to: wallet}}",
+            "}",
+            "links.onramp.captures.on: onramp delivers nothing, so that nothing is ever captured",
+        ),
+        (
+            "captures: {on: delivery}",
+            "captures: {on: delivery}\n    refunds: {share: 5%}",
+            "links.onramp.refunds: what onramp has sent over a ledger does not come back",
+        ),
+        (
+            "captures: {on: delivery}",
+            "cancels: {share: 5%}",
+            "links.onramp.cancels: what onramp has sent over a ledger does not come back",
+        ),
+        (
+            "forward: {to: onramp}",
+            "forward: {to: onramp, on_unknown: reverse}",
+            "a link in front of onramp reverses payments",
+        ),
+    ],
+)
+def test_mistakes_in_sales_are_named(old: str, new: str, found: str) -> None:
+    assert any(found in each for each in problems(old, new, of=SALES))

@@ -250,6 +250,47 @@ PAYOUT = [
     "single_link base",
     "single_provider hetzner-fsn1",
 ]
+DEPOSIT = [
+    "amplified_retries base",
+    "single_link depositors",
+    "single_link edge",
+    "single_link exchange",
+    "single_link hot-wallet",
+    "single_link node-public",
+    "single_link base",
+    "single_provider cloudflare",
+    "single_provider aws-us-east-1",
+    "single_provider hetzner-fsn1",
+]
+ONRAMP = [
+    "amplified_retries base",
+    "single_link edge",
+    "single_link onramp",
+    "single_link oracle",
+    "single_link screening",
+    "single_link scheme",
+    "single_link issuer",
+    "single_link wallet",
+    "single_link base",
+    "single_provider cloudflare",
+    "single_provider aws-eu-west-1",
+    "single_provider hetzner-fsn1",
+]
+MANY_NODES = [
+    "amplified_retries base",
+    "single_link payouts",
+    "single_link wallet",
+    "single_link base",
+    "single_provider own-rack",
+]
+NODES_OF_ONE = [
+    "single_link payouts",
+    "single_link node-1",
+    "single_link wallet",
+    "single_link base",
+    "single_provider own-rack",
+    "single_provider aws-us-east-1",
+]
 EXPECTED = {
     # its standby answers after the call has given up
     "card-blocked-standby": [
@@ -342,6 +383,40 @@ EXPECTED = {
             and finding.split()[1] not in ("aws-us-east-1", "vault-vendor")
         ),
     ],
+    "crypto-onramp": ONRAMP,
+    "crypto-onramp-stale-price": ["stale_price onramp", *ONRAMP],
+    "crypto-onramp-captures-first": ["captured_before_transfer onramp", *ONRAMP],
+    "crypto-onramp-new-nonce": [
+        "signed_twice wallet",
+        "unknown_left_open wallet.transfer",
+        "unknown_left_open node-own.transfer",
+        "call_without_policy wallet.transfer",
+        *ONRAMP[1:8],
+        "single_link node-provider",
+        "single_link base",
+        "single_provider cloudflare",
+        "single_provider aws-eu-west-1",
+        "single_provider aws-us-east-1",
+        "single_provider hetzner-fsn1",
+        "single_provider infura",
+    ],
+    "exchange-deposit": DEPOSIT,
+    "exchange-deposit-quorum-of-one": [
+        "split_quorum exchange.scan",
+        "split_quorum exchange.read",
+        *DEPOSIT,
+    ],
+    "toncoin-payment": [
+        "amplified_retries ton",
+        "single_link customers",
+        "single_link edge",
+        "single_link shop",
+        "single_link node-public",
+        "single_link ton",
+        "single_provider cloudflare",
+        "single_provider hetzner-fsn1",
+    ],
+    "exchange-deposit-one-confirmation": ["credited_early exchange", *DEPOSIT],
     "stablecoin-payout": PAYOUT,
     "stablecoin-payout-frees-early": ["freed_early payouts", *PAYOUT],
     "stablecoin-payout-new-nonce": [
@@ -355,6 +430,21 @@ EXPECTED = {
         "single_link base",
         "single_provider aws-us-east-1",
         "single_provider hetzner-fsn1",
+    ],
+    "depin-one": NODES_OF_ONE,
+    "depin-two": ["amplified_retries base", *(each for each in NODES_OF_ONE if "node" not in each)],
+    "depin-two-apart": MANY_NODES,
+    "depin-many": MANY_NODES,
+    "depin-many-one-answer": MANY_NODES,
+    "depin-many-gateway": [
+        "timeout_inversion payouts.transfer",
+        "amplified_retries base",
+        "single_link payouts",
+        "single_link node-gateway",
+        "single_link wallet",
+        "single_link base",
+        "single_provider own-rack",
+        "single_provider cloudflare",
     ],
     "card-single-provider": [
         "call_without_policy gateway.authenticate",

@@ -98,6 +98,64 @@ def of_payouts(old: str, new: str) -> list[Edit]:
     return [(SOUND, edited(PAYOUTS, [(old, new)]))]
 
 
+DEPOSITS = """\
+chain: shop
+currency: USDC
+deadline: 20s
+entry: customers
+links:
+  customers:
+    role: depositor
+    outbox: disk
+    calls:
+      transfer: {to: node, timeout: 2s, on_unknown: resend}
+      read: {to: node, timeout: 2s}
+      forward: {to: exchange, timeout: 9s}
+  exchange:
+    role: exchange
+    outbox: disk
+    funding: {amount: 5000}
+    credits: {after: 4}
+    calls:
+      transfer: {to: wallet, timeout: 9s, on_unknown: query}
+      read: {to: node, timeout: 2s}
+      scan: {to: node, timeout: 2s}
+  wallet:
+    role: wallet
+    outbox: disk
+    calls: {transfer: {to: node, timeout: 2s, on_unknown: resend}, read: {to: node, timeout: 2s}}
+  node: {role: node, calls: {transfer: {to: base}, read: {to: base}, scan: {to: base}}}
+  base: {role: ledger, blocks: {every: 2s}, final: {after: 4}}
+"""
+SALES = """\
+chain: shop
+currency: EUR
+deadline: 20s
+entry: onramp
+links:
+  onramp:
+    role: gateway
+    outbox: disk
+    captures: {on: delivery}
+    calls:
+      authorise: {to: psp, timeout: 4s, on_unknown: reverse}
+      transfer: {to: wallet, timeout: 9s, on_unknown: query}
+  psp: {role: processor, outbox: disk, calls: {authorise: {to: issuer, on_unknown: reverse}}}
+  issuer: {role: issuer}
+  wallet:
+    role: wallet
+    outbox: disk
+    calls: {transfer: {to: node, timeout: 2s, on_unknown: resend}, read: {to: node, timeout: 2s}}
+  node: {role: node, calls: {transfer: {to: base}, read: {to: base}}}
+  base: {role: ledger, asset: EURC, blocks: {every: 2s}, final: {after: 4}}
+"""
+
+
+def of_chain(text: str, old: str, new: str) -> list[Edit]:
+    """Another chain, with one change."""
+    return [(SOUND, edited(text, [(old, new)]))]
+
+
 def edited(text: str, edits: list[Edit]) -> str:
     for old, new in edits:
         assert text.count(old) == 1, f"{old!r} is not there exactly once"
@@ -134,6 +192,90 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
     ("freed_early", "payouts", of_payouts("amount: 5000", "amount: 5000, frees: on_timeout"), []),
+    (
+        "credited_early",
+        "exchange",
+        of_chain(DEPOSITS, "credits: {after: 4}", "credits: {after: 3}"),
+        [],
+    ),
+    (
+        "credited_early",
+        "exchange",
+        of_chain(
+            DEPOSITS, "{after: 4}\n    calls", "[{up_to: 9, after: 1}, {after: 4}]\n    calls"
+        ),
+        [],
+    ),
+    (
+        "stale_price",
+        "onramp",
+        [
+            (
+                SOUND,
+                edited(
+                    SALES,
+                    [
+                        (
+                            "captures: {on: delivery}",
+                            "captures: {on: delivery}\n    price: {max_age: 1s, checked: false}",
+                        ),
+                        ("    calls:\n", "    calls:\n      quote: {to: oracle, timeout: 1s}\n"),
+                        ("  issuer: {", "  oracle: {role: oracle, prices: {of: 1}}\n  issuer: {"),
+                    ],
+                ),
+            )
+        ],
+        [],
+    ),
+    (
+        "split_quorum",
+        "exchange.read",
+        [
+            (
+                SOUND,
+                edited(
+                    DEPOSITS,
+                    [
+                        (
+                            "read: {to: node, timeout: 2s}\n      scan",
+                            "read: {to: node, timeout: 2s, quorum: {with: [other], agree: 1}}"
+                            "\n      scan",
+                        ),
+                        (
+                            "  base: {role: ledger",
+                            "  other: {role: node, calls: {transfer: {to: base}, read: {to: base}}}"
+                            "\n  base: {role: ledger",
+                        ),
+                    ],
+                ),
+            )
+        ],
+        [],
+    ),
+    (
+        "captured_before_transfer",
+        "onramp",
+        of_chain(SALES, "captures: {on: delivery}", "captures: {on: answer}"),
+        [],
+    ),
+    (
+        "captured_before_transfer",
+        "onramp",
+        of_chain(SALES, "captures: {on: delivery}", "captures: {after: 1s}"),
+        [],
+    ),
+    (
+        "memory_outbox",
+        "onramp",
+        of_chain(SALES, "role: gateway\n    outbox: disk\n", "role: gateway\n"),
+        [],
+    ),
+    (
+        "memory_outbox",
+        "customers",
+        of_chain(DEPOSITS, "role: depositor\n    outbox: disk\n", "role: depositor\n"),
+        [],
+    ),
     ("unknown_left_open", "wallet.transfer", of_payouts(", on_unknown: resend", ""), []),
     (
         "memory_outbox",

@@ -122,3 +122,41 @@ def test_a_halt_mines_nothing_and_a_reorganisation_undoes_what_is_not_final() ->
     kinds = [record.kind for record in journal if isinstance(record, Movement)]
     assert kinds == [MovementKind.TRANSFERRED, MovementKind.UNDONE]
     assert not asked(role, "read", transfer(1)).sighting.is_known  # type: ignore[union-attr]
+
+
+def test_a_scan_shows_what_an_account_has_got_above_a_height() -> None:
+    role, clock = ledger([])
+    first = transfer(1, signed=Signed("a", 0, to="payouts"))
+    second = transfer(2, signed=Signed("a", 1, to="payouts"))
+    elsewhere = transfer(3, signed=Signed("b", 0))
+
+    def got(above: int) -> list[tuple[str, int]]:
+        scan = PaymentRequest(
+            "", 0, "USDC", first.instrument, reference="s", account="payouts", above=above
+        )
+        return [(each.payment, each.mined_at) for each in asked(role, "scan", scan).incoming]
+
+    asked(role, "transfer", first)
+    asked(role, "transfer", elsewhere)
+    assert got(0) == []
+    clock.ahead_ns += BLOCK_NS
+    asked(role, "transfer", second)
+    assert got(0) == [("p1", 1)]
+    assert got(1) == []
+    clock.ahead_ns += BLOCK_NS
+    assert got(0) == [("p1", 1), ("p2", 2)]
+    assert got(1) == [("p2", 2)]
+    # Its block is replaced, and it is in a later one.
+    role.apply(Reorg.model_validate({"depth": 1, "returns": "100%"}))
+    assert got(1) == []
+    clock.ahead_ns += BLOCK_NS
+    assert got(1) == [("p2", 3)]
+
+
+def test_a_deposit_is_taken_from_the_customer() -> None:
+    journal: list[Record] = []
+    role, clock = ledger(journal)
+    asked(role, "transfer", transfer(1, signed=Signed("a", 0, to="payouts")))
+    clock.ahead_ns += BLOCK_NS
+    asked(role, "read", transfer(1))
+    assert [each.leg for each in journal if isinstance(each, Movement)] == ["in"]

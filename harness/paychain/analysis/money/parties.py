@@ -45,7 +45,8 @@ class Parties:
     ours.
     `has`: what some rules need. `has_accounts`: merchants are booked by the names of their accounts
     at a provider. `funding`: what payouts are paid from, by link, in minor units. `scale`: minor
-    units of the asset that moves on the ledger in one of the currency.
+    units of the asset that moves on the ledger in one of the currency. `price_ages`: how old a
+    price may be when something is sold, in ns, by link.
     """
 
     settling: frozenset[str]
@@ -64,6 +65,7 @@ class Parties:
     funding: Mapping[str, int] = field(default_factory=dict)
     has_accounts: bool = False
     scale: int = 1
+    price_ages: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, chain: Chain) -> Parties:
@@ -107,6 +109,11 @@ class Parties:
                 if link.funding is not None
             },
             scale=chain.scale,
+            price_ages={
+                name: int(link.price.max_age * 1e9)
+                for name, link in chain.links.items()
+                if link.price is not None
+            },
             has_accounts=any(link.dialect.is_vendors for link in chain.links.values()),
         )
 
@@ -122,6 +129,8 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
         found.add("books")
     if chain.network:
         found.add("ledger")
+    if any(link.price is not None for link in chain.links.values()):
+        found.add("prices")
     if any(link.credits for link in chain.links.values()):
         found.add("deposits")
     return frozenset(found)

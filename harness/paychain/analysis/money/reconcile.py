@@ -192,6 +192,7 @@ def reconcile(
         tenders=_tenders(story, parties, customer.amount_minor),
         order=customer.order,
         order_minor=customer.order_minor,
+        price_ages=parties.price_ages,
         shown_minor=customer.approved_minor,
         scheme=customer.scheme,
         # A provider's account has a name of its own, which only the merchant's service knows.

@@ -21,6 +21,35 @@ CHAIN: dict[str, dict[str, str]] = {
         "accepts": "Findings of the review that somebody has decided to live with.",
         "entry": "The link that customers pay at, or several of them.",
         "links": "Every link of the chain, by name.",
+        "nodes": "Many nodes in place of single links: a template that calls name by `to: nodes`.",
+    },
+    "Nodes": {
+        "count": "How many operators there are, each with one node.",
+        "zones": "The providers that nodes depend on, each with its share of the nodes.",
+        "clients": "The versions of client software that nodes run, each with its share of them: "
+        "providers, too.",
+        "liars": "Share of the nodes that lie; which ones is the same in every run.",
+        "gateway": "Who runs or carries one link in front of all nodes; without it, callers ask "
+        "the nodes themselves.",
+        "ask": "How many nodes a call asks at once.",
+        "agree": "How many nodes have to say the same for a read.",
+        "re_pick": "How many others a call asks at most, in place of those without an answer.",
+        "timeout": "How long one node has to answer; without it, as long as the call.",
+        "answers_in": "How long a node works on a request, unless its zone says otherwise.",
+        "calls": "The calls that each node makes: transfer and read, to a ledger.",
+    },
+    "Zone": {
+        "share": "Share of the nodes.",
+        "churn": "Its nodes leave and come back.",
+        "answers_in": "How long its nodes work on a request.",
+    },
+    "Churn": {
+        "on": "Share of the time in which the node is on.",
+        "lasts": "How long it is on each time, on average.",
+    },
+    "Gateway": {
+        "provider": "Who runs or carries it.",
+        "answers_in": "How long it works on a request, without the nodes behind it.",
     },
     "Accepted": {
         "finding": "Kind of the finding, as `paychain check` prints it.",
@@ -80,6 +109,8 @@ CHAIN: dict[str, dict[str, str]] = {
         "soft_declines": "How many payments the issuer wants authenticated first.",
         "outcomes": "How 3-D Secure ends, as shares of payments.",
         "challenge": "How cardholders answer a challenge.",
+        "churn": "The node leaves and comes back; while it is off it answers nothing.",
+        "lies": "The node keeps transfers to itself, and says that each is final.",
     },
     "BusinessDeclines": {
         "share": "Share of payments, drawn per payment.",

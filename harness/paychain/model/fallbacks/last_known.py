@@ -18,7 +18,7 @@ class LastKnown(GoOn):
     """
 
     decision = DecisionKind.LAST_KNOWN
-    operations = frozenset({"serve"})
+    operations = frozenset({"serve", "quote"})
     risk = "approved on the last known answer of {lacking}"
     lasts: ClassVar[bool] = False
 

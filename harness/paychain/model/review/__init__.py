@@ -46,6 +46,8 @@ _OF_CHAIN = (
     ledgers.freed_early,
     ledgers.credited_early,
     ledgers.captured_before_transfer,
+    ledgers.split_quorum,
+    ledgers.stale_price,
     follow_ups.refunds_unchecked,
     follow_ups.capture_beyond_limit,
     webhooks.webhook_given_up_early,
@@ -96,9 +98,16 @@ def review(
     if experiment is not None:
         both = (chain, experiment.model)
         raw += [finding for examine in _OF_BOTH.values() for finding in examine(*both)]
+    raw = [finding for finding in raw if not _is_repeated(loaded.model, finding)]
     found = [kept for finding in raw if (kept := of_own_services(loaded.model, finding))]
     findings = [_placed(loaded, experiment, finding) for finding in found]
     return [finding for _, _, _, finding in sorted(findings, key=lambda placed: placed[:3])]
+
+
+def _is_repeated(chain: Chain, finding: Found) -> bool:
+    """Whether it is about one of many nodes of a template that are alike: the first has it."""
+    others = chain.nodes.names[1:] if chain.nodes is not None else ()
+    return finding.path[:1] == ("links",) and finding.path[1] in others
 
 
 def remedy_in(loaded: Loaded[Chain] | Loaded[Experiment], change: Change) -> Remedy:

@@ -9,6 +9,7 @@ from paychain.declaration.quantity import count
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
 from paychain.model.ledger_checks import block_interval_s
+from paychain.model.review.calls import declared_calls
 from paychain.model.review.finding import Found
 from paychain.model.review.remedy import Change
 
@@ -88,4 +89,41 @@ def captured_before_transfer(chain: Chain) -> Iterator[Found]:
             what=f"{name} captures before {link.calls['transfer'].to} has sent what was bought",
             hint="capture once it is final, and release the hold when it is declined",
             remedy=Change(key, "delivery"),
+        )
+
+
+def split_quorum(chain: Chain) -> Iterator[Found]:
+    """Quorums that two different answers can both reach: whoever answers first is believed."""
+    for declared in declared_calls(chain):
+        quorum = declared.call.quorum
+        if quorum is None:
+            continue
+        number = 1 + len(quorum.others)
+        if 2 * quorum.agree > number:
+            continue
+        key = declared.at("quorum", "agree")
+        yield Found(
+            kind="split_quorum",
+            path=key,
+            subject=declared.subject,
+            what=f"{declared.subject} believes what {quorum.agree} of {number} links say, and the "
+            "others may say something else",
+            hint="let more than half of them agree",
+            remedy=Change(key, number // 2 + 1),
+        )
+
+
+def stale_price(chain: Chain) -> Iterator[Found]:
+    """Gateways that sell at any price, however old it is."""
+    for name, link in chain.links.items():
+        if link.price is None or link.price.checked:
+            continue
+        key = ("links", name, "price", "checked")
+        yield Found(
+            kind="stale_price",
+            path=key,
+            subject=f"link {name}",
+            what=f"{name} does not look how old a price is",
+            hint="compare when it was published with the clock, and sell nothing at an old one",
+            remedy=Change(key, value=True),
         )

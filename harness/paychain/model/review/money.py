@@ -13,6 +13,7 @@ from paychain.model.named_calls import operation_of
 from paychain.model.review.calls import DeclaredCall, authorising_path, declared_calls
 from paychain.model.review.finding import Found
 from paychain.model.review.remedy import Change, duration_text
+from paychain.model.roles import ROLES
 from paychain.model.third_parties import lacking, must_fail_closed
 from paychain.payments.money import exponent
 
@@ -23,7 +24,11 @@ _HOLD = "7d"  # the usual validity of a card authorisation
 _GRACE_S = 1.0  # beyond the last try of a delivery
 _STAND_IN = 100
 # Roles that go on with what they have begun after their answer.
-_DELIVERING = {"exchange": "payouts under way", "wallet": "signed transfers"}
+_DELIVERING = {
+    "exchange": "payouts under way",
+    "wallet": "signed transfers",
+    "depositor": "deposits under way",
+}
 _QUEUED = 50.0
 _SKIPPED = 50.0
 
@@ -127,6 +132,8 @@ def memory_outbox(chain: Chain) -> Iterator[Found]:
             due.append(" and ".join(f"{operation}s" for operation in later))
         if link.role in _DELIVERING:
             due.append(_DELIVERING[link.role])
+        elif "transfer" in link.calls and ROLES[link.role].party == "merchant":
+            due.append("purchases under way")
         due += ["stored requests"] * any(isinstance(step, Queue) for step in steps)
         due += ["advices of stand-in"] * any(isinstance(step, StandIn) for step in steps)
         if not due:

@@ -12,7 +12,16 @@ from paychain.model.policy import Call
 
 Known = dict[str, float]  # seconds by link
 # In the order in which they are made.
-WHILE_WAITING = ("forward", "serve", "tokenise", "screen", "authenticate", "authorise", "transfer")
+WHILE_WAITING = (
+    "forward",
+    "serve",
+    "tokenise",
+    "screen",
+    "quote",
+    "authenticate",
+    "authorise",
+    "transfer",
+)
 
 
 def calls_in_payment(chain: Chain, link: str) -> dict[str, Call]:
@@ -56,6 +65,8 @@ def longest_call_s(chain: Chain, operation: str, call: Call, known: Known | None
         works_s = max(known[target] for target in (call.to, *call.preferred))
         # Without a time-out of its own it waits as long as the customer does: nothing is cut short.
         return works_s if call.timeout >= chain.deadline else min(call.timeout, works_s)
+    if call.pick is not None:  # those asked at once, then the others one after the other
+        return call.pick.timeout * (1 + call.pick.most - min(call.pick.ask, call.pick.most))
     routes = 1 + sum(isinstance(step, Failover) for step in call.fallback) + bool(call.prefer)
     wait_s = call.bulkhead.wait if call.bulkhead is not None and call.bulkhead.queue else 0.0
     try_s = call.timeout + wait_s

@@ -38,6 +38,10 @@ class LargestPayment:
         return self._known[link]
 
     def _through(self, call: Call) -> Decimal:
+        if call.pick is not None:
+            # As much as the last one can that is needed.
+            able = sorted(map(self.at, call.pick.of), reverse=True)
+            return able[call.pick.needs - 1]
         largest = max((self.at(call.to), *(self._by_step(step) for step in call.fallback)))
         # A payment needs each of its tenders.
         return min((largest, *(self.at(name) for name, _ in call.shared_tenders)))
@@ -103,6 +107,8 @@ def shared_providers(chain: Chain) -> Iterator[Found]:
     }
     for link, declared in chain.links.items():
         for operation, call in declared.calls.items():
+            if call.pick is not None:  # some of them share a provider; that others do not counts
+                continue
             first = _needed(without, call.to)
             for other in call.alternatives[1:]:
                 for provider in sorted(first & _needed(without, other)):

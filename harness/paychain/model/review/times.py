@@ -186,6 +186,7 @@ def call_without_policy(chain: Chain) -> Iterator[Found]:
             or call.bulkhead is not None
             or call.hedge is not None
             or call.fallback
+            or call.quorum is not None
         ):
             continue
         yield Found(
@@ -234,6 +235,8 @@ def _sends(call: Call, target: str) -> int:
 
 def _one_of_each_split(call: Call) -> list[str]:
     """The targets that one execution may all reach: of each split, its first link."""
+    if call.pick is not None:
+        return list(call.pick.of[: call.pick.most])
     others = {
         target
         for step in call.fallback

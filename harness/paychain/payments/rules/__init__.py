@@ -63,6 +63,7 @@ ALL_RULES = (
     payouts.reported_once_and_right,
     payouts.sequence_without_gaps,
     payouts.legs_balance,
+    payouts.no_stale_price,
     deposits.credited_once,
     deposits.no_credit_before_final,
     deposits.no_credit_without_transfer,

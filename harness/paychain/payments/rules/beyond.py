@@ -66,6 +66,11 @@ def credited(payment: Recorded) -> bool:
     return any(move.kind is MovementKind.CREDITED for move in payment.movements)
 
 
+def quoted(payment: Recorded) -> bool:
+    """Something was sold at a price: it matters how old that was."""
+    return any(decision.kind is DecisionKind.QUOTED for decision in payment.decisions)
+
+
 def limited_fallback_used(payment: Recorded) -> bool:
     """A fallback with a limit was used: the payment's amount and times matter."""
     return any(decision.kind in _LIMITED for decision in payment.decisions)

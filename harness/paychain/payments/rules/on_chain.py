@@ -21,6 +21,7 @@ from paychain.payments.journal import (
     MovementKind,
     PaymentRecord,
 )
+from paychain.payments.money import PRICE_UNIT, worth_of
 from paychain.payments.outcome import Outcome
 
 _RESERVATIONS = (MovementKind.RESERVED, MovementKind.FREED, MovementKind.SPENT)
@@ -71,6 +72,22 @@ class Credited:
     amount_minor: int
 
 
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A price that something was sold at: by whom, when, and when it was published."""
+
+    link: str
+    at_ns: int
+    price: int
+    since_ns: int
+
+    @classmethod
+    def of(cls, decision: Decision) -> Quoted:
+        """As it was written down: `PRICE since NANOSECONDS`."""
+        price, _, since = decision.detail.partition(" since ")
+        return cls(decision.link, decision.at_ns, int(price), int(since))
+
+
 @dataclass(kw_only=True)
 class OnChain:
     """Everything about one payment's way over a ledger. Times are ns since the run's epoch.
@@ -85,6 +102,7 @@ class OnChain:
     transactions: Sequence[Transaction]
     kind: Kind = "payout"
     credited: Sequence[Credited] = ()
+    quoted: Sequence[Quoted] = ()
     together: Sequence[str] = ()
     reserved: Sequence[tuple[int, int]] = ()
     freed: Sequence[tuple[int, int]] = ()
@@ -127,6 +145,7 @@ def on_chain(
     together: list[str] = []
     reported: list[tuple[int, str]] = []
     credited: list[Credited] = []
+    quoted: list[Quoted] = []
     of_card: dict[str, list[Movement]] = {}  # by reference
     kind: Kind = "payout"
     if customer.outcome is not Outcome.UNKNOWN:
@@ -136,6 +155,8 @@ def on_chain(
             _of(found, decision.detail).signed_ns = decision.at_ns
             if decision.operation == "pay":
                 kind = "deposit"
+        elif decision.kind is DecisionKind.QUOTED:
+            quoted.append(Quoted.of(decision))
         elif decision.kind is DecisionKind.REPORTED:
             reported.append((decision.at_ns, decision.detail))
     for move in movements:
@@ -150,7 +171,8 @@ def on_chain(
             credited.append(Credited(move.reference, move.at_ns, move.amount_minor))
         elif move.kind in ON_LEDGERS:
             transaction = _of(found, move.reference)
-            transaction.amount_minor = move.amount_minor // scale
+            price = quoted[-1].price if quoted else PRICE_UNIT
+            transaction.amount_minor = worth_of(move.amount_minor, scale, price)
             if move.kind is MovementKind.UNDONE:
                 transaction.blocks -= 1
                 transaction.undone_ns.append(move.at_ns)
@@ -166,6 +188,7 @@ def on_chain(
         transactions=list(found.values()),
         kind=kind,
         credited=credited,
+        quoted=quoted,
         together=together,
         reserved=reservations[MovementKind.RESERVED],
         freed=reservations[MovementKind.FREED],

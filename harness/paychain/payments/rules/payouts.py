@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from paychain.payments.rules.beyond import freed, reserved
+from paychain.payments.rules.beyond import freed, quoted, reserved
 from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.rule import money_rule
 
@@ -131,3 +131,21 @@ def legs_balance(payment: Reconciled) -> Finding | None:
     payer = "card" if chain.kind == "purchase" else "funding"
     text = f"the payee got {given}, the {payer} paid {taken}"
     return Finding.of(payment, abs(given_minor - taken_minor), text)
+
+
+@money_rule("No stale price", judged="at_any_time", beyond=quoted, needs="prices")
+def no_stale_price(payment: Reconciled) -> Finding | None:
+    """Nothing is sold at a price that is older than its link allows.
+
+    A price that the payment was declined at, or never used, is none.
+    """
+    chain = payment.on_chain
+    if chain is None or not chain.quoted or not chain.transactions:
+        return None
+    used = chain.quoted[-1]
+    max_age_ns = payment.price_ages.get(used.link)
+    age_ns = used.at_ns - used.since_ns
+    if max_age_ns is None or age_ns <= max_age_ns:
+        return None
+    text = f"{used.link} sold at a price that was {age_ns / 1e9:.1f} s old"
+    return Finding.of(payment, payment.amount_minor, f"{text}, its limit is {max_age_ns / 1e9:g} s")

@@ -98,6 +98,7 @@ class Reconciled:
     beyond_limits: Sequence[str] = ()
     book: MerchantsBook | None = None
     on_chain: OnChain | None = None
+    price_ages: Mapping[str, int] = field(default_factory=dict)
     reused_keys: Sequence[str] = ()
     captured_again: Sequence[str] = ()
     unsigned_webhooks: Sequence[str] = ()

@@ -72,11 +72,11 @@ class _Tree:
         branches = [
             (
                 target,
-                name if call.is_first(target) else f"or {name}",
+                (name if call.is_first(target) else f"or {name}") + alike,
                 self._words(declared, call) if route == 0 and name != "forward" else "",
             )
             for name, call in self._chain.calls_of(link).items()
-            for route, target in enumerate(call.targets)
+            for route, (target, alike) in enumerate(self._targets(call))
         ]
         inside = indent + ("    " if is_last else "│   ")
         for number, (target, name, words) in enumerate(branches, start=1):
@@ -88,6 +88,18 @@ class _Tree:
                 indent=inside,
                 is_last=number == len(branches),
             )
+
+    def _targets(self, call: Call) -> Iterator[tuple[str, str]]:
+        """The targets of a call; of many nodes that are alike the first one, and how many."""
+        of_kind: dict[tuple[str, ...], list[str]] = {}
+        among = call.pick.of if call.pick is not None else ()
+        for name in among:
+            of_kind.setdefault(self._chain.links[name].depends_on, []).append(name)
+        for names in of_kind.values():
+            yield names[0], f", {len(names)} alike" if len(names) > 1 else ""
+        for target in call.targets:
+            if target not in among:
+                yield target, ""
 
     def _words(self, link: Link, call: Call) -> str:
         """A call's policy; of an own service what it claims, since its code decides."""
@@ -130,7 +142,9 @@ def policy_words(call: Call) -> str:
         words.append("not waited for")
     if call.on_unknown != "give_up":
         words.append(f"unknown: {call.on_unknown}")
-    return ", ".join([*words, *(step.words for step in call.fallback)])
+    if call.pick is not None:
+        words.append(call.pick.words)
+    return ", ".join([*words, *(step.words for step in call.steps)])
 
 
 def _seconds(seconds: float) -> str:

@@ -35,7 +35,9 @@ _ROUTINE = (
     DecisionKind.FOLLOW_UP_ACKNOWLEDGED,
     DecisionKind.WEBHOOK_ACCEPTED,
     DecisionKind.SIGNED,
+    DecisionKind.QUOTED,
     DecisionKind.REPORTED,
+    DecisionKind.AGREED,
 )
 _FOLLOW_UPS = {
     DecisionKind.FOLLOW_UP_DUE: "due",
@@ -75,7 +77,11 @@ _DECISIONS = {
     DecisionKind.REPEATED_WITHOUT_KEY: "sent it again without an idempotency key to",
     DecisionKind.CAPTURED_AGAIN: "sent a further capture of the same money to",
     DecisionKind.SIGNED: "signed a transfer for",
+    DecisionKind.QUOTED: "sells at the price of",
     DecisionKind.REPORTED: "reports from now on",
+    DecisionKind.RE_PICKED: "asked another one,",
+    DecisionKind.AGREED: "had enough answers",
+    DecisionKind.TOO_FEW: "had too few answers",
     DecisionKind.WEBHOOK_FORGED: "sent a webhook with a wrong signature to",
 }
 

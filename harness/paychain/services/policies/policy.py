@@ -31,6 +31,7 @@ from paychain.services.policies.call_end import Attempt, CallEnd, Sent, next_att
 from paychain.services.policies.decisions import Decisions
 from paychain.services.policies.fallbacks import Fallbacks, declined
 from paychain.services.policies.hedge import Hedged
+from paychain.services.policies.picked import picked
 from paychain.services.policies.preferences import Preferences
 from paychain.services.policies.presentations import Presentations
 from paychain.services.policies.queue import Store
@@ -126,6 +127,9 @@ class PolicyCall:
                 background=background,
                 policy=self,
             )
+        self._picked = picked(
+            declared, operation, self._routes, context, self._decisions, background, self
+        )
         self._fallbacks = Fallbacks(
             context,
             operation,
@@ -155,6 +159,8 @@ class PolicyCall:
             end = await self._call_target(target, request, parent)
         elif preference is not None:
             end = await self._call_target(target, request, parent, self._first[target])
+        elif self._picked is not None:
+            end = await self._picked.execute(request, parent)
         elif self._hedged is None:
             end = await self._call_target(target, request, parent)
         else:
@@ -303,7 +309,7 @@ class PolicyCall:
             if end.reply.result.worked:
                 return end
         for number, step in enumerate(self._declared.fallback):
-            if isinstance(step, Failover) and step.targets == [preferred]:
+            if isinstance(step, Failover) and self._was_asked(step, preferred):
                 continue
             if isinstance(step, Failover):
                 end = await self._fail_over(step, end, request, parent)
@@ -343,6 +349,11 @@ class PolicyCall:
         )
         self._decisions.say(DecisionKind.FAILOVER, target, again, end.reply.result)
         return end.followed_by(await self._call_target(target, again, parent))
+
+    def _was_asked(self, step: Failover, preferred: str | None) -> bool:
+        """Whether a step names only links that the call has asked already."""
+        picked = self._picked.pick.of if self._picked is not None else ()
+        return step.targets == [preferred] or set(step.targets) <= set(picked)
 
     def _draw_target(self, step: Split, request: PaymentRequest) -> str:
         """One of the links of a split, by weight; the same one for the same payment."""

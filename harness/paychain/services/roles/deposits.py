@@ -25,6 +25,7 @@ from paychain.services.policies.policy import PolicyCall
 from paychain.services.state.background import Background
 
 PATIENCE = 1 / 8  # of the time without news is the pause before the next look, at least
+MAX_ALIKE = 100  # scans that are told apart
 GIVE_UP_S = 86_400.0  # without news, a deposit is for people to look at
 
 
@@ -67,6 +68,7 @@ class Deposits:
         self._deposits: dict[str, Deposit] = {}  # by reference
         self._by_payment: dict[str, str] = {}  # its first transfer's reference
         self._scanned = 0  # up to this height
+        self._scans = 0
 
     def watch(self) -> None:
         """Look at the account from now on."""
@@ -88,12 +90,15 @@ class Deposits:
 
     async def _scan(self) -> bool:
         """Take note of what came above the last height that was seen; false when nothing did."""
-        name = f"{self._context.link}-scan-{self._scanned}"
+        self._scans += 1
+        name = f"{self._context.link}-scan-{self._scans}"
         request = PaymentRequest(
             "",
             0,
             self._currency,
             self._anybody,
+            # What is drawn for a request depends on its attempt: no two in a row are alike.
+            attempt=1 + self._scans % MAX_ALIKE,
             reference=name,
             key=name,
             account=self._context.link,

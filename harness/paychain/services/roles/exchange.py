@@ -52,8 +52,8 @@ class Exchange(Role):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        assert self.link.funding is not None  # the checks ask for it
-        self._free_minor = to_minor(str(self.link.funding.amount), self.chain.currency)
+        funding = self.link.funding
+        self._free_minor = to_minor(str(funding.amount), self.chain.currency) if funding else 0
         if self.link.credits:
             self._deposits = Deposits(
                 context=self.context,

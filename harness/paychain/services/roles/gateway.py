@@ -81,7 +81,7 @@ class Gateway(Role):
             self._sale = Sale(
                 context=self.context,
                 chain=self.chain,
-                call=self.calls["transfer"],
+                calls=self.calls,
                 background=self.background,
                 on_final=self._merchant.approved,
                 on_declined=self._merchant.release,
@@ -180,6 +180,8 @@ class Gateway(Role):
             refused = await self._ask(name, request, parent)
             if refused is not None:
                 return refused
+        if self._sale is not None and (refused := await self._sale.quote(request, parent)):
+            return refused
         request, refused = await self._authenticate(request, parent)
         if refused is not None:
             return refused

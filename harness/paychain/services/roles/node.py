@@ -13,6 +13,7 @@ from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting
 from paychain.services.policies.call_end import Ending
 from paychain.services.roles.role import Role, Work
 
+LIARS_BLOCK = 1  # in which those that lie say every transfer is
 MAX_SEEN = 100_000  # transactions that a node remembers
 
 
@@ -28,6 +29,8 @@ class Node(Role):
         return {"transfer": self._transfer, "read": self._read, "scan": self._scan}
 
     async def _transfer(self, request: PaymentRequest, parent: str) -> Answer:
+        if self.link.lies:  # it keeps it to itself
+            return self.approve(request)
         end = await self.calls["transfer"].execute(request, parent)
         match end.ending:
             case Ending.ANSWERED:
@@ -40,6 +43,11 @@ class Node(Role):
     async def _read(self, request: PaymentRequest, parent: str) -> Answer:
         end = await self.calls["read"].execute(request, parent)
         answer = end.reply.answer
+        if self.link.lies:
+            return self._lie(request, answer)
+        # A gateway in front of many nodes has no memory of its own: too few of them is no answer.
+        if self.link.calls["read"].pick is not None and end.reply.result is not HopResult.APPROVED:
+            return self.decline(ISSUER_INOPERATIVE, request.reference)
         is_fresh = (
             end.reply.result is HopResult.APPROVED
             and answer is not None
@@ -77,6 +85,8 @@ class Node(Role):
         ):
             self._head = max(self._head, answer.sighting.head)
             incoming = answer.incoming
+        if self.link.lies:
+            incoming = tuple(map(_enlarged, incoming))
         return Answer(
             Outcome.APPROVED,
             APPROVED,
@@ -97,8 +107,20 @@ class Node(Role):
             sighting=sighting,
         )
 
+    def _lie(self, request: PaymentRequest, true: Answer | None) -> Answer:
+        """Say that a transfer is final. Liars are of one mind: all of them name the same block."""
+        if true is not None and true.sighting is not None:
+            self._head = max(self._head, true.sighting.head)
+        lie = Sighting(self._head, is_known=True, mined_at=LIARS_BLOCK, is_final=True)
+        return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=lie)
+
     def _note(self, reference: str, sighting: Sighting) -> None:
         self._head = max(self._head, sighting.head)
         self._seen[reference] = sighting
         if len(self._seen) > MAX_SEEN:
             self._seen.popitem(last=False)
+
+
+def _enlarged(transfer: Incoming) -> Incoming:
+    """What a liar makes of a transfer: ten times as much."""
+    return msgspec.structs.replace(transfer, amount_minor=transfer.amount_minor * 10)

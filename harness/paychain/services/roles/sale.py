@@ -11,18 +11,19 @@ on the answer takes the money at once, whatever comes of the transfer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from zlib import crc32
 
 import msgspec
 
 from paychain.model.chain import Chain
-from paychain.payments.codes import IN_PROGRESS
+from paychain.payments.codes import IN_PROGRESS, SYSTEM_MALFUNCTION
 from paychain.payments.instrument import published
 from paychain.payments.journal import DecisionKind
-from paychain.payments.outcome import Outcome
-from paychain.protocol.message import Answer, PaymentRequest
+from paychain.payments.money import PRICE_UNIT, coins_for
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.message import Answer, PaymentRequest, Quote
 from paychain.services.context import Context
 from paychain.services.policies.call_end import Sent
 from paychain.services.policies.policy import PolicyCall
@@ -46,6 +47,7 @@ class _Purchase:
 class Sale:
     """The purchases of one gateway.
 
+    `calls`: `transfer`, and maybe `quote`; without it a coin is at par with the currency.
     `on_final` is called once the customer has the asset, `on_declined` when none will be sent, each
     with what holds the card's money and the reference in the gateway's book.
     """
@@ -55,23 +57,58 @@ class Sale:
         *,
         context: Context,
         chain: Chain,
-        call: PolicyCall,
+        calls: Mapping[str, PolicyCall],
         background: Background,
         on_final: Callable[[Sent, str], None],
         on_declined: Callable[[Sent, str], None],
     ) -> None:
         self._context = context
         self._chain = chain
-        self._call = call
+        self._call = calls["transfer"]
         self._background = background
         self._on_final, self._on_declined = on_final, on_declined
         captures = chain.links[context.link].captures
         self.waits = captures is None or "delivery" in captures.triggers
+        self._quotes = {name: call for name, call in calls.items() if name == "quote"}
+        self._price = chain.links[context.link].price
+        self._last: Quote | None = None  # that the oracle has given
+        self._quoted: dict[str, Quote] = {}  # by payment
         self._purchases: dict[str, _Purchase] = {}  # by payment
 
     def is_begun(self, payment: str) -> bool:
         """Whether a card's money is held for the payment, and the asset on its way."""
         return payment in self._purchases
+
+    async def quote(self, request: PaymentRequest, parent: str) -> Answer | None:
+        """Ask what a coin costs; the refusal of a payment where no price is good enough."""
+        if not self._quotes:
+            return None
+        end = await self._quotes["quote"].execute(request, parent)
+        answer = end.reply.answer
+        if end.reply.result is HopResult.APPROVED and answer is not None and answer.quote:
+            self._last = answer.quote
+        elif not end.is_skipped:
+            return self._refused()
+        quote, declared = self._last, self._price
+        assert declared is not None  # the checks ask for it
+        if quote is None:
+            return self._refused()
+        now_ns = self._context.now_ns()
+        if declared.checked and now_ns - quote.at_ns > declared.max_age * 1e9:
+            return self._refused()
+        self._quoted[request.payment] = quote
+        self._context.decided(
+            DecisionKind.QUOTED,
+            "quote",
+            self._chain.links[self._context.link].calls["quote"].to,
+            payment=request.payment,
+            attempt=request.attempt,
+            detail=f"{quote.price} since {quote.at_ns}",
+        )
+        return None
+
+    def _refused(self) -> Answer:
+        return Answer(Outcome.DECLINED, SYSTEM_MALFUNCTION, self._context.link)
 
     async def deliver(
         self, sent: Sent, booked: PaymentRequest, answer: Answer, parent: str
@@ -103,12 +140,14 @@ class Sale:
         return purchase.ended or pending
 
     def _transfer(self, booked: PaymentRequest) -> PaymentRequest:
-        """The transfer of what was bought, at par, to the customer's address."""
+        """The transfer of what was bought, at its price, to the customer's address."""
+        quote = self._quoted.pop(booked.payment, None)
+        price = quote.price if quote is not None else PRICE_UNIT
         addresses = published(self._chain.network)
         name = f"{booked.reference}.asset"
         return msgspec.structs.replace(
             booked,
-            amount_minor=booked.amount_minor * self._chain.scale,
+            amount_minor=coins_for(booked.amount_minor, self._chain.scale, price),
             currency=self._chain.asset,
             instrument=addresses[crc32(booked.payment.encode()) % len(addresses)],
             reference=name,

@@ -1,0 +1,1 @@
+"""Runs over many nodes: how each arrangement of them did, beside what a formula says of it."""

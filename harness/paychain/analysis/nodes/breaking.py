@@ -1,0 +1,65 @@
+"""What breaks an arrangement of nodes: the smallest sets of zones, and what stands in front."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from paychain.model.chain import Chain
+from paychain.model.nodes import GATEWAY, Nodes
+from paychain.model.review.providers import NONE, LargestPayment, links_of
+from paychain.model.roles import ROLES
+
+MAX_TOGETHER = 3  # zones that are looked at together
+
+
+def breaking_zones(chain: Chain) -> list[tuple[str, ...]]:
+    """The smallest sets of zones without which no payment succeeds; those of one zone come first.
+
+    Zones are the providers of nodes, and of a gateway in front of them.
+    """
+    zones = list(dict.fromkeys(provider for name in _nodes(chain) for provider in _of(chain, name)))
+    found: list[tuple[str, ...]] = []
+    for size in range(1, MAX_TOGETHER + 1):
+        for together in combinations(zones, size):
+            if not any(set(smaller) <= set(together) for smaller in found):
+                gone = frozenset().union(*(links_of(chain, zone) for zone in together))
+                if LargestPayment(chain, gone).anywhere() == NONE:
+                    found.append(together)
+    return found
+
+
+def in_front(chain: Chain) -> list[tuple[str, str]]:
+    """Single links that every request to the nodes passes, each with who runs or carries it.
+
+    The gateway of the nodes, and an edge that no payment can avoid.
+    """
+    return [
+        (name, ", ".join(link.depends_on))
+        for name, link in chain.links.items()
+        if (name == GATEWAY or ROLES[link.role].only_forwards) and is_single(chain, name)
+    ]
+
+
+def shared_parts(chain: Chain) -> list[str]:
+    """The links that no payment can avoid, beside the nodes and what stands in front of them."""
+    apart = {*_nodes(chain), *(name for name, _ in in_front(chain))}
+    return [name for name in chain.links if name not in apart and is_single(chain, name)]
+
+
+def is_single(chain: Chain, link: str) -> bool:
+    """Whether no payment succeeds without a link."""
+    return LargestPayment(chain, frozenset({link})).anywhere() == NONE
+
+
+def nodes_of(chain: Chain) -> Nodes:
+    """The template of a chain that has one."""
+    assert chain.nodes is not None
+    return chain.nodes
+
+
+def _nodes(chain: Chain) -> tuple[str, ...]:
+    return nodes_of(chain).all_names
+
+
+def _of(chain: Chain, link: str) -> tuple[str, ...]:
+    return chain.links[link].depends_on

@@ -1,0 +1,42 @@
+"""Several runs of one experiment over nodes that are arranged otherwise, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from paychain.analysis.nodes.arrangement import Arrangement
+
+
+class SideBySide(msgspec.Struct, frozen=True, kw_only=True):
+    """The runs in the order in which they were named. Nothing here is a score."""
+
+    first: str  # the sentence that a reader has to know before any number
+    shared: list[str]  # links and providers that none of the arrangements can do without
+    notes: list[str]
+    runs: list[Arrangement]
+
+
+def side_by_side(runs: Sequence[Arrangement], notes: Sequence[str]) -> SideBySide:
+    """All of them, with what they have in common."""
+    shared = [name for name in runs[0].shared if all(name in run.shared for run in runs)]
+    return SideBySide(first=_first(runs), shared=shared, notes=list(notes), runs=list(runs))
+
+
+def _first(runs: Sequence[Arrangement]) -> str:
+    """Whether something single still stands in front of the operators."""
+    found = [
+        f"{run.operators} operator{'s' * (run.operators != 1)} of {run.chain} still stand"
+        f"{'s' * (run.operators == 1)} behind one {_link(*run.front[0])}"
+        for run in runs
+        if run.front
+    ]
+    if found:
+        return f"{'; '.join(found)}: while that is away, it does not matter how many there are."
+    return "Nothing single stands in front of the nodes of any of these arrangements."
+
+
+def _link(name: str, provider: str) -> str:
+    what = "gateway" if name == "node-gateway" else f"link, {name}"
+    return f"{what} ({provider})" if provider else what

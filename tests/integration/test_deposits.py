@@ -1,0 +1,190 @@
+"""Deposits, purchases and withdrawals in virtual time: each twin is wrong in one way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paychain.explore.search import search
+from paychain.explore.spec import SearchSpec
+from paychain.model.loading import available, load_chain
+from tests.integration.test_payouts import judged, selected
+from tests.integration.test_shipped_pairs import in_virtual_time
+from tests.support.shared_runs import Pair
+from tests.support.virtual_runs import run_virtually
+
+EXCHANGE = available("chain")["exchange-deposit"].read_text()
+
+
+def experiment(fault: str, *, lasts: str = "2s", after: str = "4s") -> str:
+    return (
+        "experiment: mine\ntolerances: {}\n"
+        f"load: {{arrivals: 4/s, warm_up: 0s, before: 1s, after: {after}}}\n"
+        f"faults:\n  - {{id: f, at: 0s, for: {lasts}, {fault}}}\n"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pair", "rules"),
+    [
+        (("exchange-deposit", "deep-reorg"), set()),
+        (("exchange-deposit-one-confirmation", "deep-reorg"), {"no_credit_before_final"}),
+        (("exchange-deposit-quorum-of-one", "steady"), {"no_credit_without_transfer"}),
+        (("crypto-onramp", "doge-sent-again"), set()),
+        (("crypto-onramp-captures-first", "steady"), {"legs_balance"}),
+        (("crypto-onramp-captures-first", "doge-sent-again"), {"legs_balance"}),
+        (("crypto-onramp-new-nonce", "steady"), set()),
+        (("crypto-onramp-new-nonce", "doge-sent-again"), {"sent_once"}),
+    ],
+    ids=lambda value: "-on-".join(reversed(value)) if isinstance(value, tuple) else "",
+)
+def test_each_twin_is_wrong_in_its_own_way(tmp_path: Path, pair: Pair, rules: set[str]) -> None:
+    assert set(judged(in_virtual_time(pair, tmp_path))) == rules
+
+
+@pytest.mark.slow
+def test_deposits_go_on_without_the_front_end_and_withdrawals_wait(tmp_path: Path) -> None:
+    result = in_virtual_time(("exchange-deposit", "cloudflare-2025-11-18"), tmp_path)
+    assert judged(result) == {}
+    assert result.verdict == "pass", result.reasons
+    # Every transfer to the exchange was credited once, those during the outage too.
+    mined = selected(
+        tmp_path,
+        "SELECT reference, MAX(at_ns) FROM movement WHERE kind = 'transferred' AND leg = 'in' "
+        "GROUP BY 1",
+    )
+    credits = selected(
+        tmp_path, "SELECT reference, COUNT(*) FROM movement WHERE kind = 'credited' GROUP BY 1"
+    )
+    assert dict(credits) == dict.fromkeys((name for name, _ in mined), 1)
+    (begun,) = selected(tmp_path, "SELECT MIN(effective_ns) FROM switch")
+    (healed,) = selected(tmp_path, "SELECT MAX(effective_ns) FROM switch")
+    during = [at for _, at in mined if begun[0] < at < healed[0]]  # type: ignore[operator]
+    assert len(during) > 100
+
+
+def test_what_is_sent_while_the_front_end_is_away_is_credited_meanwhile(tmp_path: Path) -> None:
+    down = "target: {link: edge}, http_error: {status: 500}"
+    result = run_virtually(tmp_path, EXCHANGE, experiment(down))
+    assert judged(result) == {}
+    ((healed,),) = selected(tmp_path, "SELECT MAX(effective_ns) FROM switch")
+    assert isinstance(healed, int)
+    credits = selected(tmp_path, "SELECT at_ns FROM movement WHERE kind = 'credited'")
+    reserved = selected(tmp_path, "SELECT at_ns FROM movement WHERE kind = 'reserved'")
+    began = healed - 2_000_000_000
+    assert any(began < at < healed for (at,) in credits if isinstance(at, int))
+    # Nobody can ask for a withdrawal, and those who wanted one get it afterwards.
+    assert not any(began < at < healed for (at,) in reserved if isinstance(at, int))
+    assert {row[0] for row in selected(tmp_path, "SELECT outcome FROM txn")} == {"approved"}
+
+
+@pytest.mark.slow
+def test_an_exchange_whose_nodes_are_away_credits_afterwards(tmp_path: Path) -> None:
+    away = "targets: [{link: node-provider}, {link: node-own}], http_error: {status: 503}"
+    result = run_virtually(tmp_path, EXCHANGE, experiment(away, lasts="3s"))
+    assert judged(result) == {}
+    ((healed,),) = selected(tmp_path, "SELECT MAX(effective_ns) FROM switch")
+    late = selected(
+        tmp_path, f"SELECT COUNT(*) FROM movement WHERE kind = 'credited' AND at_ns > {healed}"
+    )
+    assert late[0][0] != 0
+
+
+@pytest.mark.slow
+def test_an_exchange_that_loses_its_books_credits_twice(tmp_path: Path) -> None:
+    lost = "target: {link: exchange}, crash: {forgets: true}"
+    result = run_virtually(tmp_path, EXCHANGE, experiment(lost, lasts="500ms"))
+    assert "credited_once" in {rule.rule for rule in result.money.rules if rule.findings}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "target: {role: ledger}, halt: {}",
+        "target: {role: node}, stale_answer: {}",
+        "target: {link: node-provider}, crash: {}",
+        "target: {hop: node-provider -> base}, blackhole: {}",
+        "target: {link: exchange}, crash: {}",
+        "target: {link: depositors}, crash: {}",
+        "target: {link: node-public}, lost_answer: {}",
+        "target: {link: exchange}, duplicate_request: {}",
+        # One node of three says something else, or nothing.
+        "target: {link: node-third}, wrong_answer: {says: another_payment}",
+        "target: {link: node-own}, stale_answer: {}",
+    ],
+)
+def test_a_sound_exchange_keeps_its_rules(tmp_path: Path, fault: str) -> None:
+    assert judged(run_virtually(tmp_path, EXCHANGE, experiment(fault))) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("chain", "fault", "rules"),
+    [
+        ("crypto-onramp", "http_error: {status: 500}", set()),
+        ("crypto-onramp", "stale_answer: {}", set()),
+        ("crypto-onramp-stale-price", "http_error: {status: 500}", {"no_stale_price"}),
+        ("crypto-onramp-stale-price", "stale_answer: {}", {"no_stale_price"}),
+    ],
+)
+def test_nothing_is_sold_at_an_old_price(
+    tmp_path: Path, chain: str, fault: str, rules: set[str]
+) -> None:
+    text = available("chain")[chain].read_text()
+    away = experiment(f"target: {{link: oracle}}, {fault}", lasts="3s")
+    assert set(judged(run_virtually(tmp_path, text, away))) == rules
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "target: {role: ledger}, halt: {}",
+        "target: {role: ledger}, reorg: {depth: 50, returns: 50%}",
+        "target: {link: wallet}, crash: {}",
+        "target: {link: onramp}, crash: {}",
+        "target: {link: processor-a}, lost_answer: {}",
+        "target: {link: processor-a}, late_answer: {delay: 4s}",
+        "target: {link: scheme}, http_error: {status: 500}",
+        "target: {link: wallet}, lost_answer: {}",
+        "target: {role: node}, lost_answer: {}",
+        "target: {link: edge}, duplicate_request: {}",
+        "target: {link: issuer}, lost_answer: {}",
+    ],
+)
+def test_a_sound_onramp_keeps_its_rules(tmp_path: Path, fault: str) -> None:
+    text = available("chain")["crypto-onramp"].read_text()
+    assert judged(run_virtually(tmp_path, text, experiment(fault))) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["steady", "cloudflare-2025-11-18"])
+def test_toncoin_reaches_the_shop_once(tmp_path: Path, name: str) -> None:
+    assert judged(in_virtual_time(("toncoin-payment", name), tmp_path)) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("chain", "rule", "faults"),
+    [
+        ("exchange-deposit-one-confirmation", "no_credit_before_final", 1),
+        # One of the two nodes lies all the time: no fault is needed.
+        ("exchange-deposit-quorum-of-one", "no_credit_without_transfer", 0),
+        ("crypto-onramp-new-nonce", "sent_once", 1),
+        ("crypto-onramp-stale-price", "no_stale_price", 1),
+    ],
+)
+def test_the_search_finds_what_is_wrong(chain: str, rule: str, faults: int) -> None:
+    spec = SearchSpec(
+        load_chain(chain).model,
+        budget_s=float("inf"),
+        max_schedules=3_000,
+        payments=5,
+        rate=5,
+        rules=(rule,),
+    )
+    found = search(spec, lambda _: None).found
+    assert len(found[rule].schedule) == faults
