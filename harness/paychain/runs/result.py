@@ -192,6 +192,7 @@ def chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
         edges=edges,
         providers={name: provider.kind for name, provider in chain.providers.items()},
         fallbacks=_fallbacks(chain),
+        front=behind(chain),
     )
 
 
