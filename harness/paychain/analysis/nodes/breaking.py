@@ -41,7 +41,7 @@ def in_front(chain: Chain) -> list[tuple[str, str]]:
 
 
 def behind(chain: Chain) -> str:
-    """That something single stands in front of many operators, in a sentence; "" if nothing does."""
+    """A sentence: that something single stands in front of many operators; "" if nothing does."""
     front = in_front(chain) if chain.nodes is not None else []
     if not front or nodes_of(chain).count == 1:
         return ""
