@@ -12,13 +12,6 @@ from paychain.declaration.schema import Declared
 Trigger = Literal["answer", "webhook", "delivery"]
 
 
-class BusinessDeclines(Declared):
-    """The share of payments a link declines for business reasons, drawn per payment."""
-
-    share: Share
-    code: str = "51"
-
-
 class ServiceTime(Declared):
     """How long a link works on a request: log-normal through its median and 99th percentile."""
 
