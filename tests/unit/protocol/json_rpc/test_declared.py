@@ -15,7 +15,7 @@ def problems(dialect: str = "json-rpc", *, currency: str = "ETH", of: str = "") 
     """Each problem with its hint. `of`: a text of the chain with what takes its place."""
     text = CHAIN.format(dialect=dialect, currency=currency, every="1s")
     before, _, after = of.partition(" > ")
-    chain = parse(text.replace(before, after) if of else text, Chain)
+    chain = Chain.model_validate(parse(text.replace(before, after) if of else text).value)
     return [f"{problem.what}; {problem.hint}" for problem in check_chain(chain)]
 
 
