@@ -52,6 +52,7 @@ def test_an_error_for_money_that_is_on_its_way(name: str, nodes: RunningNodes) -
         assert "already known" in said or "nonce too low" in said
     else:
         assert "503" in said or "SERVER_ERROR" in said
+    nodes.heal("http_error")
     # Whoever believes it and pays again with the next nonce has paid twice.
     with client(name, nodes.url()) as asked:
         asked.ask("send", {"key": PAYER_KEY, "to": PAYEE, "value": str(ETHER)})
@@ -88,7 +89,7 @@ def _send_quietly(asked: object, raw: str) -> None:
 
 
 def quorum(nodes: RunningNodes, names: tuple[str, ...], wanted: int) -> list[str]:
-    """What ethers reads ten times of a balance from these nodes, of which node-b lies."""
+    """What ethers reads twenty times of a balance from these nodes, of which node-b lies."""
     nodes.inject("wrong_answer", link="node-b", says="another_amount")
     # The liar is the fastest, as one who wants to be believed would be.
     for name in names:
@@ -96,7 +97,7 @@ def quorum(nodes: RunningNodes, names: tuple[str, ...], wanted: int) -> list[str
             nodes.inject("slow_answer", link=name, delay="150ms")
     with client("ethers", nodes.url()) as asked:
         urls = [nodes.url(name) for name in names]
-        body = {"of": PAYER, "urls": urls, "quorum": wanted, "times": 10}
+        body = {"of": PAYER, "urls": urls, "quorum": wanted, "times": 20}
         read: list[str] = asked.ask("quorum", body)
     return read
 
