@@ -96,9 +96,18 @@ class Nodes:
         await self.host.drain(WAIT_S)
         await self.host.stop()
 
-    def inject(self, kind: str, *, link: str = "node-a", **parameters: Any) -> None:
+    def inject(
+        self,
+        kind: str,
+        *,
+        link: str = "node-a",
+        operation: str | None = None,
+        caller: str | None = None,
+        **parameters: Any,
+    ) -> None:
         declared = KINDS[kind].model_validate(parameters)
-        fault = ActiveFault(id=f"{kind} {link}", parameters=declared, spots=(Spot(link=link),))  # type: ignore[arg-type]
+        spots = (Spot(link=link, operation=operation, caller=caller),)
+        fault = ActiveFault(id=f"{kind} {link}", parameters=declared, spots=spots)  # type: ignore[arg-type]
         self.host.faults.apply(fault)
 
     def heal(self, kind: str, *, link: str = "node-a") -> None:
@@ -206,11 +215,13 @@ class RunningNodes(Nodes):
     def url(self, node: str = "node-a") -> str:
         return f"http://127.0.0.1:{self.ports[node]}"
 
-    def inject(self, kind: str, *, link: str = "node-a", **parameters: Any) -> None:
-        self.within(lambda: super(RunningNodes, self).inject(kind, link=link, **parameters))
+    def inject(self, kind: str, **where_and_what: Any) -> None:
+        inject = super().inject
+        self.within(lambda: inject(kind, **where_and_what))
 
     def heal(self, kind: str, *, link: str = "node-a") -> None:
-        self.within(lambda: super(RunningNodes, self).heal(kind, link=link))
+        heal = super().heal
+        self.within(lambda: heal(kind, link=link))
 
     def within(self, work: Callable[[], Any]) -> Any:
         async def called() -> Any:

@@ -14,7 +14,7 @@ from paychain.protocol.dialects.json_rpc.copy import Copy
 from paychain.protocol.dialects.json_rpc.methods import METHODS, OF_TRANSACTIONS
 from paychain.protocol.dialects.json_rpc.moment import Moment, Network
 from paychain.protocol.dialects.json_rpc.signed import Undecodable, decode
-from paychain.protocol.dialects.json_rpc.terms import JSON, TERMS, failure
+from paychain.protocol.dialects.json_rpc.terms import JSON, TERMS, failure, is_limit
 from paychain.protocol.dialects.json_rpc.values import (
     INTERNAL,
     INVALID_PARAMS,
@@ -25,8 +25,8 @@ from paychain.protocol.dialects.json_rpc.values import (
     SERVER_ERROR,
     RpcError,
 )
-from paychain.protocol.dialects.json_rpc.words import WORDS
-from paychain.protocol.message import Error, ErrorKind, Event, PaymentRequest
+from paychain.protocol.dialects.json_rpc.words import WORDS, mistaken
+from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, CallFailed, Evidence, VendorCall
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -98,8 +98,7 @@ class JsonRpc:
             try:
                 answers.append(await self._answer(part, message))
             except CallFailed as failed:
-                is_shown = self._terms.in_batches and failed.error.kind is ErrorKind.RATE_LIMITED
-                if not is_shown:
+                if not (self._terms.in_batches and is_limit(failed.error)):
                     raise
                 answers.append(_error_of(_id_of(message), self._terms.limited))
         return _response(answers)
@@ -121,7 +120,7 @@ class JsonRpc:
         name = params[0] if method in OF_TRANSACTIONS and params else ""
         moment = await self._look(call, name.lower() if isinstance(name, str) else "")
         if method not in METHODS:
-            raise RpcError(NO_METHOD, f"the method {method} does not exist/is not available")
+            raise mistaken(self._network.words, "method", method=method)
         return METHODS[method](moment, params)
 
     async def _look(self, call: VendorCall, name: str = "") -> Moment:

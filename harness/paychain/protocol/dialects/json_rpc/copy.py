@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from paychain.payments.ledger import Change, Event, Transaction
-from paychain.protocol.message import Sighting
+from paychain.protocol.message import News, Sighting
 
 _HEIGHT_DIGITS = 16  # of a block's hash: its height, so that a block is found by its hash
 
@@ -43,15 +43,19 @@ class Copy:
         before = self.head
         self.head = max(self.head, sighting.head)
         self.final = max(self.final, news.final)
-        if not self._clock or (
-            sighting.head == self.head and self._time_ns(self.head) != news.head_ns
-        ):
-            # Blocks that were seen before keep their times: the ledger stood still meanwhile.
-            since = before + 1 if self._clock else 0
-            self._clock.append((since, sighting.head, news.head_ns, news.every_ns))
+        if sighting.head == self.head:
+            self._set_clock(before, news)
         for event in news.changes[self.known - news.first :]:
             self._apply(event)
         self.known = max(self.known, news.first + len(news.changes))
+
+    def _set_clock(self, before: int, news: News) -> None:
+        """Know when blocks were made. Those that were seen before keep their times."""
+        if not self._clock:
+            self._clock.append((0, self.head, news.head_ns, news.every_ns))
+        # Later than it looked: the ledger stood still meanwhile.
+        elif news.head_ns + news.every_ns > self._time_ns(self.head + 1):
+            self._clock.append((before + 1, self.head, news.head_ns, news.every_ns))
 
     def _apply(self, event: Event) -> None:
         transaction = event.transaction

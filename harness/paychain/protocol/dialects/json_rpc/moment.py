@@ -16,7 +16,7 @@ from paychain.protocol.dialects.json_rpc.values import (
     read_hash,
     read_quantity,
 )
-from paychain.protocol.dialects.json_rpc.words import ClientWords
+from paychain.protocol.dialects.json_rpc.words import ClientWords, mistaken
 
 NATIVE = "ETH"
 WEI_DIGITS = 18
@@ -140,7 +140,8 @@ class Moment:
         """As `height`, of a block that the node has. Raises RpcError for one of the future."""
         height = self.height(tag, number)
         if height > self.copy.head:
-            raise RpcError(SERVER_ERROR, "header not found")
+            have, words = self.copy.head, self.network.words
+            raise mistaken(words, "block", have=have, want=height)
         return height
 
 

@@ -25,7 +25,7 @@ from paychain.protocol.dialects.json_rpc.values import (
     RpcError,
     read_data,
 )
-from paychain.protocol.dialects.json_rpc.words import refused
+from paychain.protocol.dialects.json_rpc.words import mistaken, refused
 from paychain.protocol.message import Answer, PaymentRequest, Signed
 from paychain.protocol.vendor import Attributed, Evidence, VendorCall
 
@@ -47,17 +47,15 @@ def read_sent(network: Network, params: Sequence[Any]) -> Sent:
     """Raises RpcError for bytes that are no transaction of this network."""
     if not params:
         raise RpcError(INVALID_PARAMS, "missing value for required argument 0")
-    raw = read_data(params[0], 0)
+    raw, words = read_data(params[0], 0), network.words
     try:
         signed = decode(raw)
     except Undecodable as error:
-        raise RpcError(SERVER_ERROR, str(error)) from None
+        raise mistaken(words, "undecodable", why=str(error)) from None
     if signed.chain_id not in (None, network.chain_id):
-        what = f"have {signed.chain_id} want {network.chain_id}"
-        raise RpcError(SERVER_ERROR, f"invalid chain id for signer: {what}")
+        raise mistaken(words, "chain", have=signed.chain_id or 0, want=network.chain_id)
     if signed.gas < TRANSFER_GAS:
-        what = f"gas {signed.gas}, minimum needed {TRANSFER_GAS}"
-        raise RpcError(SERVER_ERROR, f"intrinsic gas too low: {what}")
+        raise mistaken(words, "gas", have=signed.gas, want=TRANSFER_GAS)
     return Sent(signed, raw.hex(), network.wanted(signed))
 
 

@@ -82,6 +82,11 @@ TERMS: dict[str, Terms] = {
 }
 
 
+def is_limit(error: Error) -> bool:
+    """Whether an error says that there were too many requests."""
+    return error.kind is ErrorKind.RATE_LIMITED or error.status == TOO_MANY
+
+
 def failure(terms: Terms, error: Error, request_id: Any) -> HttpResponse:
     """An error of the link as whoever stands in front of a node shows it."""
     if error.kind is ErrorKind.GARBLED:

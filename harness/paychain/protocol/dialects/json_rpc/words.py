@@ -9,10 +9,15 @@ idempotentTransactionBroadcast).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from paychain.payments.ledger import Refusal
-from paychain.protocol.dialects.json_rpc.values import SERVER_ERROR, RpcError
+from paychain.protocol.dialects.json_rpc.values import (
+    INVALID_PARAMS,
+    NO_METHOD,
+    SERVER_ERROR,
+    RpcError,
+)
 
 _PARITY, _REJECTED = -32010, -32003
 
@@ -25,6 +30,7 @@ class ClientWords:
     code: int
     refusals: Mapping[Refusal, str]
     takes_repeats: bool = False  # a repeat of bytes that it knows is answered with their hash
+    mistakes: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # where not as geth
 
 
 _GETH = {
@@ -37,6 +43,14 @@ _GETH = {
         "insufficient funds for gas * price + value: "
         "balance {have}, tx cost {want}, overshot {short}"
     ),
+}
+# What no client could mean: code and words by what is wrong.
+_MISTAKES = {
+    "method": (NO_METHOD, "the method {method} does not exist/is not available"),
+    "chain": (SERVER_ERROR, "invalid chain id for signer: have {have} want {want}"),
+    "gas": (SERVER_ERROR, "intrinsic gas too low: gas {have}, minimum needed {want}"),
+    "undecodable": (SERVER_ERROR, "{why}"),
+    "block": (SERVER_ERROR, "header not found"),
 }
 WORDS: dict[str, ClientWords] = {
     "geth": ClientWords(
@@ -99,6 +113,16 @@ WORDS: dict[str, ClientWords] = {
             Refusal.POOL_FULL: "transaction pool is full",
             Refusal.INSUFFICIENT_FUNDS: "Insufficient funds for gas * price + value",
         },
+        mistakes={
+            "method": (NO_METHOD, "Method not found"),
+            "chain": (_REJECTED, "invalid chain id for signer"),
+            "gas": (SERVER_ERROR, "intrinsic gas too low"),
+            "undecodable": (INVALID_PARAMS, "Failed to decode transaction"),
+            "block": (
+                INVALID_PARAMS,
+                "BlockOutOfRangeError: block height is {have} but requested was {want}",
+            ),
+        },
     ),
 }
 
@@ -106,3 +130,9 @@ WORDS: dict[str, ClientWords] = {
 def refused(words: ClientWords, refusal: Refusal, **values: int) -> RpcError:
     """What the client answers. `values`: of nonce, next, fee, have, want and short."""
     return RpcError(words.code, words.refusals[refusal].format(**values))
+
+
+def mistaken(words: ClientWords, what: str, **values: int | str) -> RpcError:
+    """What the client answers to a mistake: `method`, `chain`, `gas`, `undecodable`, `block`."""
+    code, text = words.mistakes.get(what, _MISTAKES[what])
+    return RpcError(code, text.format(**values))

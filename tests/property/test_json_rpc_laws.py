@@ -1,0 +1,109 @@
+"""A node's copy of the ledger is the ledger, however often it was brought up to date."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paychain.payments.ledger import Change, Event, Ledger, Transaction
+from paychain.payments.rails.finality import Finality
+from paychain.protocol.dialects.json_rpc.copy import Copy
+from paychain.protocol.message import News, Sighting
+
+BLOCK_NS = 1_000_000_000
+ACCOUNTS = ("0xa", "0xb")
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.integers(0, 1), st.integers(0, 3), st.integers(1, 3)),
+        st.tuples(st.just("wait"), st.integers(0, 3)),
+        st.tuples(st.just("replace"), st.integers(1, 3), st.booleans()),
+        st.tuples(st.just("halt"), st.integers(1, 5)),
+        st.tuples(st.just("look"), st.booleans()),
+    ),
+    max_size=30,
+)
+
+
+class Watched:
+    """A ledger with its keeper's log, and a node that looks at it now and then."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger(interval_ns=BLOCK_NS, final=Finality(after_blocks=2), pool_limit=4)
+        self.copy = Copy(1)
+        self.now_ns = 0
+        self._log: list[Event] = []
+        self._last: Sighting | None = None
+
+    @property
+    def is_new(self) -> bool:
+        return self._last is None
+
+    def drain(self) -> None:
+        self._log += self.ledger.events(self.now_ns)
+
+    def send(self, sender: int, nonce: int, fee: int) -> None:
+        transaction = Transaction(
+            id=f"{sender}-{nonce}-{fee}",
+            sender=ACCOUNTS[sender],
+            nonce=nonce,
+            to=ACCOUNTS[1 - sender],
+            amount_minor=nonce + fee,
+            fee=fee,
+            raw="00",
+        )
+        refusal = self.ledger.submit(transaction, self.now_ns)
+        self.drain()
+        if refusal is None:
+            self._log.append(Event(self.now_ns, Change.ACCEPTED, transaction, 0))
+
+    def look(self, *, is_stale: bool = False) -> None:
+        """Bring the copy up to date; a stale look is given the last answer again."""
+        self.drain()
+        if not is_stale or self._last is None:
+            tip, known = self.ledger.tip(self.now_ns), self.copy.known
+            news = News(known, tuple(self._log[known:]), tip.at_ns, BLOCK_NS, tip.final)
+            self._last = Sighting(tip.head, news=news)
+        self.copy.update(self._last)
+
+    def do(self, step: tuple[object, ...]) -> None:
+        match step:
+            case ("send", int(sender), int(nonce), int(fee)):
+                self.send(sender, nonce, fee)
+            case ("wait", int(blocks)):
+                self.now_ns += blocks * BLOCK_NS
+            case ("replace", int(depth), bool(returns)):
+                self.ledger.reorganise(self.now_ns, depth, lambda _: returns)
+            case ("halt", int(seconds)):
+                self.ledger.halt(self.now_ns)
+                self.now_ns += seconds * BLOCK_NS // 2
+                self.ledger.resume(self.now_ns)
+            case ("look", bool(is_stale)):
+                self.look(is_stale=is_stale)
+
+
+@given(STEPS)
+def test_the_copy_is_the_ledger(steps: list[tuple[object, ...]]) -> None:
+    watched = Watched()
+    times: dict[int, int] = {}
+    for step in steps:
+        watched.do(step)
+        copy = watched.copy
+        for height, at_s in times.items():
+            assert copy.time_s(height) == at_s, "the time of a block that was seen has changed"
+        if watched.is_new:
+            continue
+        times = {height: copy.time_s(height) for height in range(copy.head + 1)}
+        assert sorted(times.values()) == list(times.values())
+    watched.look()
+    copy, ledger, now_ns = watched.copy, watched.ledger, watched.now_ns
+    assert copy.head == ledger.head(now_ns)
+    for account in ACCOUNTS:
+        assert copy.nonce(account, copy.head) == ledger.next_nonce(account, now_ns)
+        assert copy.moved(account, copy.head) == ledger.balance(account, now_ns)
+        assert copy.nonce(account, -1) == copy.moved(account, -1) == 0
+    assert sorted(copy.pool) == sorted((t.sender, t.nonce) for t in ledger.waiting(now_ns))
+    for name, height in copy.mined.items():
+        assert ledger.receipt(name, now_ns).mined_at == height
+        assert name in copy.blocks[height]
+    hashes = [copy.block_hash(height) for height in range(copy.head + 1)]
+    assert [copy.height_of(each) for each in hashes] == list(range(copy.head + 1))
