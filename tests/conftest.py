@@ -24,6 +24,7 @@ if not IS_THOROUGH and hasattr(providers, "_get_local_constants"):
 # Tests start hundreds of processes of this package: none should have to compile all of it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+gc.disable()  # until all tests are collected: what that makes stays
 MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
 
 
@@ -49,6 +50,7 @@ def pytest_collection_finish() -> None:
     """Keep modules and thousands of collected tests out of the collections that tests make."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
