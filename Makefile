@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN    := .venv/bin
 
 OWN    := examples/shop-python
+# Of make slow: most of its tests wait.
+WORKERS ?= 4
 
 .PHONY: demo demo-own test slow lint bench fidelity clean
 
@@ -19,8 +21,7 @@ test: lint
 	$(BIN)/pytest -m "not slow" -n 3 --dist worksteal  # some of them wait
 
 slow: .venv/ready
-	$(BIN)/pytest -m slow -n 4 --dist worksteal  # most of them wait
-	PAYCHAIN_THOROUGH=1 $(BIN)/pytest tests/property -n 2 --dist worksteal
+	PAYCHAIN_THOROUGH=1 $(BIN)/pytest -m "slow or law" -n $(WORKERS) --dist worksteal
 
 lint: .venv/ready
 	$(BIN)/ruff check .
