@@ -6,6 +6,8 @@ PYTHON ?= python3
 BIN    := .venv/bin
 
 OWN    := examples/shop-python
+# Of make slow: most of its tests wait.
+WORKERS ?= 4
 
 .PHONY: demo demo-own test slow lint bench fidelity lowest clean
 
@@ -29,9 +31,9 @@ AGAIN = || { [ $$? = 1 ] && $(BIN)/pytest --last-failed --last-failed-no-failure
 test: lint
 	$(BIN)/pytest -m "not slow" -n 3 --dist worksteal $(AGAIN) -m "not slow"; }
 
+slow: export PAYCHAIN_THOROUGH = 1
 slow: .venv/ready
-	$(BIN)/pytest -m slow -n 4 --dist worksteal $(AGAIN) -m slow; }
-	PAYCHAIN_THOROUGH=1 $(BIN)/pytest tests/property -n 2 --dist worksteal
+	$(BIN)/pytest -m "slow or law" -n $(WORKERS) --dist worksteal $(AGAIN) -m "slow or law"; }
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -9,16 +9,22 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 from paychain.payments.journal import Movement, MovementKind
-from tests.support.laws import examples
+from tests.support.laws import IS_THOROUGH, examples
 from tests.support.paths import FETCHED
 
 settings.register_profile("paychain", examples(100))  # no deadline: busy machines break no law
 settings.load_profile("paychain")
+if not IS_THOROUGH and hasattr(providers, "_get_local_constants"):
+    # Hypothesis now and then tries a constant of our code. To find those, every worker would parse
+    # the whole package first, which takes longer than most laws.
+    providers._get_local_constants = lambda: providers._local_constants
 # Tests start hundreds of processes of this package: none should have to compile all of it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+gc.disable()  # until all tests are collected: what that makes stays
 MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
 
 
@@ -44,6 +50,7 @@ def pytest_collection_finish() -> None:
     """Keep modules and thousands of collected tests out of the collections that tests make."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,15 +86,18 @@ def paychain(
     for _ in range(TRIES):
         before = set(folder.glob("*/*"))
         done = python(folder, *command, variables=variables, timeout_s=timeout_s)
-        if done.exit_code != ExitCode.INCONCLUSIVE or not _is_disturbed(done):
+        made = set(folder.glob("*/*")) - before
+        if done.exit_code != ExitCode.INCONCLUSIVE or not _is_disturbed(done, made):
             break
-        for left in set(folder.glob("*/*")) - before:
+        for left in made:
             shutil.rmtree(left)
     return done
 
 
-def _is_disturbed(done: Done) -> bool:
-    text = " ".join((done.stdout + done.stderr).split())  # a terminal's lines are wrapped
+def _is_disturbed(done: Done, made: Iterable[Path]) -> bool:
+    """By what it printed or, with --quiet, by the result in one of the folders that it made."""
+    results = [path.read_text("utf-8") for run in made if (path := run / "result.json").is_file()]
+    text = " ".join(" ".join([done.stdout, done.stderr, *results]).split())  # lines are wrapped
     return any(words in text for words in DISTURBED)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import settings
 
-# `PAYCHAIN_THOROUGH=1 pytest tests/property`, which `make slow` does, tries each law in full.
+# `PAYCHAIN_THOROUGH=1 pytest -m law`, which is part of `make slow`, tries each law in full.
 IS_THOROUGH = bool(os.environ.get("PAYCHAIN_THOROUGH"))
 QUICK_SHARE = 8  # one in so many examples; the next run draws others
 LEAST = 8

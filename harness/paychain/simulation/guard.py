@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -113,6 +113,8 @@ _lock = threading.Lock()
 _simulating: dict[int, int] = {}  # thread -> how many simulations it is in
 _replaced: list[tuple[Any, str, Any]] = []  # owner, name, the real function
 _users = 0  # how many need the guards installed
+_looked_through: tuple[int, ...] = ()  # ids of the modules that were there at the last look
+_with_dates: list[tuple[Any, str]] = []  # those of them that have a date class, under this name
 
 
 @contextmanager
@@ -168,13 +170,31 @@ def _install_for_dates() -> None:
         ("date", _guarded_date(datetime.date, ("today",))),
         ("datetime", _guarded_date(datetime.datetime, ("now", "utcnow", "today"))),
     ]
-    reals = {name: getattr(datetime, name) for name, _ in kinds}
-    # `from datetime import datetime` is how it is imported almost everywhere.
-    for loaded in list(sys.modules.values()):
-        names = getattr(loaded, "__dict__", {})
-        for name, guard in kinds:
-            if names.get(name) is reals[name]:
-                _replace(loaded, name, guard)
+    guards = dict(kinds)
+    reals = {name: getattr(datetime, name) for name in guards}
+    for loaded, name in _places_of_dates(reals):
+        if loaded.__dict__.get(name) is reals[name]:
+            _replace(loaded, name, guards[name])
+
+
+def _places_of_dates(reals: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    """Where the date classes are: `from datetime import datetime` is how almost all import them.
+
+    Modules are looked through again only when there are others than before: there are thousands,
+    and a simulation may be as short as one payment.
+    """
+    global _looked_through
+    modules = list(sys.modules.values())
+    ids = tuple(map(id, modules))
+    if ids != _looked_through:
+        _with_dates[:] = [
+            (loaded, name)
+            for loaded in modules
+            for name, real in reals.items()
+            if getattr(loaded, "__dict__", {}).get(name) is real
+        ]
+        _looked_through = ids
+    return _with_dates
 
 
 def _uninstall() -> None:
