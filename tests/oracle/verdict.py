@@ -256,16 +256,22 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
     ),
     "approved in part without a cent": (
         # The card is held for a smaller attempt that the merchant does not know, or for less than
-        # a link in front of the bank has stored.
-        ("no_approval_without_money", "books_agree", "amounts_equal"),
+        # a link in front of the bank has stored; or the page shows more than everybody has booked.
+        (
+            "no_approval_without_money",
+            "books_agree",
+            "amounts_equal",
+            "customer_saw_the_amount",
+        ),
         True,
     ),
     "approved and undone": (("no_approval_without_money", "books_agree"), True),
     "in another currency": (("amounts_equal",), False),
     "somebody else's account": (("parties_kept",), False),
-    # A sale that is held twice holds more than its customer saw: that is the double charge.
+    # A sale that is held twice holds more than its customer saw: that is the double charge, or
+    # a second hold of one authorisation.
     "shown another amount": (
-        ("customer_saw_the_amount", "amounts_equal", "no_double_charge"),
+        ("customer_saw_the_amount", "amounts_equal", "no_double_charge", "booked_once"),
         False,
     ),
     "captured beyond the hold": (("captured_within_authorised",), True),

@@ -248,7 +248,8 @@ class Reconciled:
         behind_minor = sum(
             position.authorised_minor for position in self._moneys() if position.was_there
         )
-        return max(0, self.shown_minor - behind_minor)
+        # Who was shown more than the order has agreed to the order.
+        return max(0, min(self.amount_minor, self.shown_minor) - behind_minor)
 
     def _moneys(self) -> Iterator[Position]:
         """Where the money of each authorisation is."""
