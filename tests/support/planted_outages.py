@@ -1,4 +1,4 @@
-"""Eight bugs for the search to find: a chain that has it, the code it is planted in, its minimum.
+"""Bugs for the search to find: a chain that has it, the code it is planted in, its minimum.
 
 Where a chain file can declare the bug it does; the others are planted in the code that runs there.
 """
@@ -15,16 +15,18 @@ from paychain.explore.checks import WORKS_AGAIN
 from paychain.explore.result import Outage, SearchResult
 from paychain.explore.search import search
 from paychain.explore.spec import SearchSpec
+from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
 from paychain.services.policies.breaker import Breaker
 from paychain.services.policies.call_end import Sent
+from paychain.services.roles import wallet
 from paychain.services.roles.merchant import Merchant
 from paychain.services.service import Service
 from paychain.wire.exchange import Exchange
 from paychain.wire.http import CallTimeout
 from tests.support.paths import PLANTED_CHAINS
 
-Swap = tuple[type[Any], str, Any]  # a class, a method's name, and what takes its place
+Swap = tuple[Any, str, Any]  # a class or module, a name in it, and what takes its place
 
 
 def _late_answer_for_the_next() -> list[Swap]:
@@ -91,13 +93,27 @@ def _breaker_never_closes() -> list[Swap]:
     return [(Breaker, "_record_probe", record)]
 
 
+def _one_confirmation_is_final() -> list[Swap]:
+    """A wallet takes what is in a block for final."""
+
+    def is_final(transaction: Any) -> bool:
+        sighting = transaction.sighting
+        return sighting is not None and sighting.mined_at is not None
+
+    return [(wallet, "_is_final", is_final)]
+
+
 def _nothing() -> list[Swap]:
     return []
 
 
 @dataclass(frozen=True)
 class Planted:
-    """One bug and its known minimum: the rule and the number of faults that break it."""
+    """One bug and its known minimum: the rule and the number of faults that break it.
+
+    `chain`: one of those in tests/planted, or a shipped one. `kinds`: what the search injects; all
+    kinds without it.
+    """
 
     name: str
     chain: str
@@ -106,6 +122,12 @@ class Planted:
     swaps: Callable[[], list[Swap]] = _nothing
     payments: int = 5
     rate: int = 5
+    kinds: tuple[str, ...] = ()
+
+    def load(self) -> Chain:
+        """The chain that has it."""
+        path = PLANTED_CHAINS / f"{self.chain}.yaml"
+        return load_chain(str(path) if path.exists() else self.chain).model
 
 
 PLANTED = [
@@ -133,6 +155,28 @@ PLANTED = [
     ),
     Planted("duplicate webhook captured twice", "webhooks", "repeats_without_effect", 1),
     Planted("breaker that never closes", "breaker", WORKS_AGAIN, 1, _breaker_never_closes, 8, 2),
+    Planted("signed again without an answer", "stablecoin-payout-new-nonce", "sent_once", 1),
+    Planted(
+        "reservation freed on a timeout",
+        "stablecoin-payout-frees-early",
+        "reservation_kept_until_dead",
+        1,
+    ),
+    Planted(
+        "reservation freed while the ledger halts",  # for longer than one halt of a search lasts
+        "stablecoin-payout-frees-early",
+        "reservation_kept_until_dead",
+        2,
+        kinds=("halt", "reorg"),
+    ),
+    Planted(
+        "one confirmation taken for final",
+        "stablecoin-payout",
+        "sequence_without_gaps",
+        1,
+        _one_confirmation_is_final,
+        kinds=("halt", "reorg"),
+    ),
 ]
 
 
@@ -152,15 +196,15 @@ def planted(bug: Planted) -> Iterator[None]:
 
 def order_for(bug: Planted, *, seed: int, most: int) -> SearchSpec:
     """A search for this bug's rule."""
-    chain = load_chain(str(PLANTED_CHAINS / f"{bug.chain}.yaml")).model
     return SearchSpec(
-        chain,
+        bug.load(),
         seed=seed,
         budget_s=float("inf"),
         max_schedules=most,
         payments=bug.payments,
         rate=bug.rate,
         rules=(bug.rule,),
+        kinds=bug.kinds,
         works_again_s=1.0,
     )
 

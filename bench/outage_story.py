@@ -1,0 +1,335 @@
+"""Every system of the outage story: its chain, its outage, and what came of them.
+
+`python -m bench outage_story` runs in virtual time what has not been run since its files changed,
+and writes docs/outage-story.md. With `--real` it also runs for real, one after the other, and
+compares verdicts, broken money rules and break points. What was found is kept in
+outage_story.json beside this file, so that each can be run when a machine is free for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench._beside import differences
+from bench._outage_story_page import PAGE, Alone, Cell, Run, Story, page, read_story, write_story
+from paychain.model.chain import Chain
+from paychain.model.experiment import Experiment
+from paychain.model.loading import Loaded, available, load_chain, load_experiment
+from paychain.report.result import Result
+from paychain.runs.chains import chain_of
+from paychain.runs.matrix import MatrixSpec, run_matrix, standard_faults
+from paychain.runs.run import run
+from paychain.runs.spec import RunSpec
+
+SEED = 1
+OTHER_SEEDS = (2, 3, 4, 5)  # run where real and virtual differ: is it chance?
+ALONE = "down"  # the standard fault that takes each third party away
+
+
+@dataclass(frozen=True)
+class Row:
+    """One chain in one outage. `names`: what the chain calls what the outage names."""
+
+    system: str
+    chain: str
+    experiment: str
+    shows: str
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells rows apart."""
+        return self.chain, self.experiment
+
+
+CLOUDFLARE, AWS = "cloudflare-2025-11-18", "aws-us-east-1-2025-10-20"
+INFURA, COINBASE = "infura-2020-11-11", "coinbase-2026-05-07"
+BASE, BASE_LATER, TON = "base-2025-08-05", "base-2026-06-25", "ton-2024-08-27"
+VAULT = "basis-theory-2025-11-18"
+ROWS = [
+    Row(
+        "BitMEX",
+        "exchange-deposit",
+        CLOUDFLARE,
+        "The front end is dead and the ledger goes on: deposits are credited once, afterwards.",
+    ),
+    Row("BitMEX", "exchange-deposit", COINBASE, "The exchange itself stops, and is restored."),
+    Row("card to asset", "crypto-onramp", CLOUDFLARE, "The edge in front of the sale fails."),
+    Row(
+        "card to asset",
+        "crypto-onramp",
+        AWS,
+        "A processor and a node are hosted there; only what is final is captured.",
+    ),
+    Row(
+        "Toncoin",
+        "toncoin-payment",
+        CLOUDFLARE,
+        "The app in front of the ledger fails; the ledger of TON made blocks all the time.",
+    ),
+    Row("Toncoin", "toncoin-payment", TON, "The ledger itself halts, twice."),
+    Row(
+        "Coinbase's Base",
+        "stablecoin-payout",
+        BASE,
+        "No blocks, and nodes answer all the same: nobody is paid meanwhile, all afterwards.",
+    ),
+    Row(
+        "Coinbase's Base",
+        "stablecoin-payout",
+        BASE_LATER,
+        "No blocks, and nodes refuse transfers: the same bytes are sent again.",
+    ),
+    Row(
+        "Coinbase",
+        "stablecoin-payout",
+        COINBASE,
+        "The exchange that pays out is restored: what it had begun goes on, once.",
+    ),
+    Row(
+        "Infura",
+        "stablecoin-payout",
+        INFURA,
+        "The stale node holds payouts up; the failing one is replaced by the shop's own.",
+    ),
+    Row(
+        "Infura",
+        "stablecoin-payout-new-nonce",
+        INFURA,
+        "Deliberately wrong: without an answer it signs again.",
+    ),
+    Row("Infura", "stablecoin-payout", AWS, "The second node is with another provider."),
+    Row(
+        "Infura",
+        "exchange-deposit",
+        INFURA,
+        "Deposits and withdrawals need the same node; the second one is the exchange's own.",
+        {"infura": "node-provider"},
+    ),
+    Row("Infura", "exchange-deposit", AWS, "The exchange is hosted there as well."),
+    Row(
+        "X, ChatGPT, captchas",
+        "checkout-page",
+        CLOUDFLARE,
+        "What only helps fails open; above a limit nobody pays without a captcha.",
+    ),
+    Row(
+        "X, ChatGPT, captchas",
+        "checkout-page-captcha-closed",
+        CLOUDFLARE,
+        "Deliberately wrong: the page waits for the captcha.",
+    ),
+    Row(
+        "card vaults",
+        "checkout-page",
+        VAULT,
+        "The vault is healthy behind a dead edge: a second route goes past it.",
+    ),
+    Row(
+        "card vaults",
+        "checkout-page-vault-open",
+        VAULT,
+        "Deliberately wrong: without the vault the page takes card data itself.",
+    ),
+    Row("AWS", "checkout-page", AWS, "Flags and both routes to the vault are hosted there."),
+    Row("AWS", "card-ecommerce", AWS, "One of two processors is hosted there."),
+    Row("Cloudflare", "card-ecommerce", CLOUDFLARE, "The only edge in front of the shop."),
+    Row(
+        "card schemes",
+        "card-one-pool",
+        "discover-2023-02-06",
+        "One scheme hangs and takes all the others with it.",
+    ),
+    Row(
+        "card schemes",
+        "card-pool-per-scheme",
+        "discover-2023-02-06",
+        "One scheme hangs, alone.",
+    ),
+    Row(
+        "card schemes",
+        "card-blocked-standby",
+        "visa-europe-2018-06-01",
+        "The standby cannot take over.",
+    ),
+    Row("processors", "card-ecommerce", "processor-down", "The second processor takes over."),
+    *(
+        Row("DePIN, Gaimin", chain, outage, shows)
+        for chain, shows in (
+            ("depin-one", "One node."),
+            ("depin-two", "Two nodes on one cloud."),
+            ("depin-two-apart", "Two nodes on two clouds."),
+            ("depin-many", "Twenty independent operators."),
+            ("depin-many-gateway", "Twenty operators behind one gateway."),
+        )
+        for outage in (AWS, "zones-one-by-one")
+    ),
+    Row(
+        "DePIN, Gaimin",
+        "depin-many-gateway",
+        CLOUDFLARE,
+        "The gateway in front is behind the edge provider, and decides.",
+    ),
+]
+# Third parties taken away one by one: the chain, and the roles of the links.
+MATRIX = [
+    ("checkout-page", ("service", "vault", "fraud", "authentication")),
+    ("card-ecommerce", ("fraud", "authentication")),
+]
+
+
+def there() -> list[Row]:
+    """The rows whose chain and outage exist."""
+    chains, experiments = available("chain"), available("experiment")
+    return [row for row in ROWS if row.chain in chains and row.experiment in experiments]
+
+
+def whole_page(story: Story) -> str:
+    """The page of what was recorded."""
+    return page(story, [(row.system, row.key, row.shows) for row in ROWS])
+
+
+@dataclass(frozen=True)
+class Files:
+    """The two files of a row, and the digest of both."""
+
+    chain: Loaded[Chain]
+    experiment: Loaded[Experiment]
+
+    @classmethod
+    def of(cls, row: Row, *, arrivals: str = "", folder: Path | None = None) -> Files:
+        """Those of a row; with `arrivals`, a copy of the outage with another load."""
+        chain = load_chain(row.chain)
+        name = row.experiment
+        if arrivals:
+            assert folder is not None
+            text = load_experiment(name).text
+            copy = folder / f"{row.chain}.{name}.yaml"
+            copy.write_text(re.sub(r"arrivals: [\d.]+/s", f"arrivals: {arrivals}", text), "utf-8")
+            name = str(copy)
+        return cls(chain, load_experiment(name, chain.model, row.names))
+
+    @property
+    def digest(self) -> str:
+        """Changes with either file."""
+        both = f"{self.chain.sha256} {self.experiment.sha256}"
+        return hashlib.sha256(both.encode()).hexdigest()[:16]
+
+
+def run_once(
+    files: Files, row: Row, out: Path, *, seed: int = SEED, is_real: bool = False
+) -> Result:
+    """One run of a row."""
+    spec = RunSpec(
+        chain=files.chain,
+        experiment=files.experiment,
+        out=out,
+        seed=seed,
+        names=row.names,
+        virtual=not is_real,
+    )
+    return run(spec, chain_of(spec)).result
+
+
+def judgement(real: Result, virtual: Result) -> dict[str, str]:
+    """In what two runs differ, of verdicts, broken rules and break points."""
+    found = differences(real, virtual)
+    return {about: text for about, text in found.items() if not about.startswith("success ")}
+
+
+def run_for_real(row: Row, cell: Cell, folder: Path, arrivals: str) -> None:
+    """Run a row for real and compare it with a virtual run of the same load."""
+    files = Files.of(row, arrivals=arrivals, folder=folder)
+    real = run_once(files, row, folder, is_real=True)
+    found = judgement(real, run_once(files, row, folder))
+    for seed in OTHER_SEEDS if found else ():
+        other = judgement(real, run_once(files, row, folder, seed=seed))
+        cell.seeds_as_real += not other
+    cell.real, cell.arrivals, cell.differences = Run.of(real), arrivals, list(found.values())
+
+
+def run_alone(chain: str, roles: Sequence[str], folder: Path) -> list[Alone]:
+    """Take each link of some roles away, and say what held."""
+    loaded = load_chain(chain)
+    spec = MatrixSpec(
+        chain_name=chain,
+        chain=loaded,
+        faults=standard_faults([ALONE]),
+        links=[name for name, link in loaded.model.links.items() if link.role in roles],
+        folder=folder,
+        seed=SEED,
+        jobs=1,
+        is_real=False,
+        command="",
+        names={},
+    )
+    matrix = run_matrix(spec, lambda *_: None)
+    return [
+        Alone(
+            chain=chain,
+            link=cell.link,
+            role=loaded.model.links[cell.link].role,
+            files=loaded.sha256[:16],
+            state=cell.state,
+            text=cell.text,
+        )
+        for cell in matrix.cells
+    ]
+
+
+def main(options: Sequence[str] = ()) -> None:
+    """Run what is missing, and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m bench outage_story")
+    parser.add_argument("--real", action="store_true", help="run for real as well")
+    parser.add_argument("--only", default="", help="rows with this in their chain or outage")
+    parser.add_argument("--anew", action="store_true", help="run also what was run before")
+    parser.add_argument("--arrivals", default="", help="load of real runs, such as 6/s")
+    chosen = parser.parse_args(options)
+    story, rows = read_story(), there()
+    cells = {(cell.chain, cell.experiment): cell for cell in story.cells}
+    for row in ROWS:
+        if row not in rows:
+            print(f"  {row.chain} × {row.experiment}: not there", file=sys.stderr)
+            cells.pop(row.key, None)
+            continue
+        if chosen.only not in f"{row.chain} {row.experiment}":
+            continue
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+            folder = Path(scratch)
+            files = Files.of(row)
+            cell = cells.get(row.key)
+            if cell is None or cell.files != files.digest or chosen.anew:
+                virtual = Run.of(run_once(files, row, folder))
+                cell = Cell(
+                    chain=row.chain, experiment=row.experiment, files=files.digest, virtual=virtual
+                )
+                cells[row.key] = cell
+                print(f"  {row.chain} × {row.experiment}: {virtual.in_words}", flush=True)
+            if chosen.real and cell.real is None:
+                run_for_real(row, cell, folder, chosen.arrivals)
+                print(f"  {row.chain} × {row.experiment}, for real: {cell.beside}", flush=True)
+        story.cells = [cells[each.key] for each in ROWS if each.key in cells]
+        write_story(story)
+    for chain, roles in MATRIX:
+        known = [each for each in story.alone if each.chain == chain]
+        digest = load_chain(chain).sha256[:16]
+        if chosen.only in chain and (chosen.anew or {each.files for each in known} != {digest}):
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+                found = run_alone(chain, roles, Path(scratch))
+            others = [each for each in story.alone if each.chain != chain]
+            order = [name for name, _ in MATRIX]
+            story.alone = sorted([*others, *found], key=lambda each: order.index(each.chain))
+            write_story(story)
+    PAGE.write_text(whole_page(story), "utf-8")
+    print(f"  written to {PAGE}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
