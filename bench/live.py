@@ -10,6 +10,8 @@ rule, and how many of three payments reproduced it alone. On shops without a mis
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -78,6 +80,8 @@ def main(words: Sequence[str] = ()) -> None:
     asked.add_argument("--for", dest="for_s", type=float, default=60.0, help="seconds each")
     asked.add_argument("--scripts", type=int, help="most scripts of each search")
     options = asked.parse_args(list(words))
+    # The examples' chains start their shops by name, from this environment.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for name in options.shop or [*MISTAKES, *SOUND]:
         for seed in range(1, options.seeds + 1):
             with tempfile.TemporaryDirectory(prefix="paychain-") as scratch:

@@ -41,10 +41,10 @@ def test_a_script_that_leads_to_another_request_is_extended_there() -> None:
     made = candidates()
     made.learn((), USUAL)
     made.learn((LOST,), {**USUAL, REFUND: 1})
-    drawn = [steps for steps in made.next(1_000) if len(steps) == 2]
+    drawn = [steps for steps in made.next(1_500) if len(steps) == 2]
     at_refund = [steps for steps in drawn if LOST in steps and REFUND in {s.place for s in steps}]
     # Some hundred steps are at first requests: by chance one script in 60,000 would be such.
-    assert len(at_refund) > 20
+    assert len(at_refund) > 10
 
 
 def test_no_script_is_drawn_twice_and_what_was_interrupted_is_tried_again() -> None:

@@ -139,9 +139,8 @@ def test_every_kind_of_one_request_is_drawn() -> None:
         if step.place == ("link", "stripe", "authorise") and step.number == 1
     ]
     kinds = list(dict.fromkeys(step.name.split()[0] for step in at_authorise))
-    assert set(kinds) == {
-        name for name, kind in KINDS.items() if issubclass(kind, RequestFaultKind)
-    }
+    able = {name for name, kind in KINDS.items() if issubclass(kind, RequestFaultKind)}
+    assert able - set(kinds) == {"gray"}  # of one request it is an http_error
     assert kinds[-4:] == ["duplicate_request", "rate_limit", "wrong_answer", "stale_answer"]
     says = [words_of((step,)) for step in at_authorise if step.name.startswith("wrong_answer")]
     assert [text.partition("says ")[2].partition(",")[0] for text in says] == [

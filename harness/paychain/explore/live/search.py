@@ -33,6 +33,8 @@ MINIMISE_S = 45.0  # what is found in the budget's last moment may be minimised 
 # Of each variant while minimising: a payment may be declined for its own reasons, and then shows
 # nothing.
 PAYMENTS_EACH = 3
+GENTLE_BATCH = 48  # payments with a script, where breakers have to stay closed
+GENTLE_CONTROLS = 2  # payments without a script for each of them: most breakers open at a half
 OUTAGE_PAYMENTS = 32  # that meet an outage while it is minimised: not each is hit in the middle
 
 
@@ -253,13 +255,12 @@ class LiveSearch:
             smallest = min(batch.breaking(rule), key=lambda order: size(order.steps))
             self._keep(rule, smallest, batch)
         first = {rule: self.result.found[rule] for rule in rules}
-        self._minimise(rules)
-        misled = [rule for rule in rules if not self._reproduce(rule)]
+        misled = [rule for rule in self._minimise(rules) if not self._reproduce(rule)]
         for rule in misled:
             self.result.found[rule] = first[rule]
         if misled:
             self._start_afresh()
-            for rule in self._minimise(misled, proves=True):
+            for rule in self._minimise(misled):
                 if not self._reproduce(rule):
                     self._doubt(rule)
 
@@ -308,52 +309,65 @@ class LiveSearch:
         self.result.doubtful.setdefault(rule, what)
         self.result.doing = ""
 
-    def _minimise(self, rules: Sequence[str], *, proves: bool = False) -> list[str]:
+    def _minimise(self, rules: Sequence[str]) -> list[str]:
         """Run all one-step-simpler variants in one batch, until none of them breaks the rule.
 
-        It ends: each round replaces a script by one of a smaller `size`. `proves`: the scripts
-        themselves are tried, too, and doubted when neither they nor a variant break the rule; the
-        others are returned.
+        It ends: each round replaces a script by one of a smaller `size`. The script itself is tried
+        beside its variants: where it does not break the rule either, they show nothing, because a
+        breaker has opened, say. They are then tried once more on a chain that was started afresh,
+        among so many payments without a script that breakers stay closed. The rules whose scripts
+        break them then are returned, the others are doubted.
         """
         left = list(rules)  # whose scripts are not known to be minimal
         believed = dict.fromkeys(rules)
+        is_gentle = False
         while left and not self._is_late:
-            tried = self._try_variants(left, proves=proves)
+            tried = self._try_variants(left, is_gentle=is_gentle)
+            unclear = []
             for rule in left.copy():
                 found = self.result.found[rule]
-                broke = [
-                    (order, batch)
+                broke = [(order, batch) for batch in tried for order in batch.breaking(rule)]
+                smaller = [each for each in broke if size(each[0].steps) < size(found.steps)]
+                if smaller:
+                    self._keep(rule, *min(smaller, key=lambda each: size(each[0].steps)))
+                elif tried and all(
+                    any(order.steps == found.steps for order in batch.breaking(rule))
                     for batch in tried
-                    for order in batch.breaking(rule)
-                    if size(order.steps) < size(found.steps)
-                ]
-                if broke:
-                    self._keep(rule, *min(broke, key=lambda each: size(each[0].steps)))
-                    continue
-                left.remove(rule)
-                steps = [order.steps for batch in tried for order in batch.breaking(rule)]
-                if proves and found.steps not in steps:
-                    self._doubt(rule)
-                    del believed[rule]
-                else:
+                ):
+                    left.remove(rule)
                     self.result.found[rule] = replace(found, is_minimal=True)
-            proves = False
+                else:
+                    unclear.append(rule)
+            if not unclear:
+                continue
+            if not is_gentle:
+                is_gentle = True
+                self._start_afresh()
+                continue
+            for rule in unclear:
+                left.remove(rule)
+                del believed[rule]
+                self._doubt(rule)
         return list(believed)
 
-    def _try_variants(self, rules: Iterable[str], *, proves: bool) -> list[Batch]:
-        """Let some payments follow each variant of the scripts that break these rules."""
+    def _try_variants(self, rules: Iterable[str], *, is_gentle: bool) -> list[Batch]:
+        """Let some payments follow each variant of the scripts that break these rules.
+
+        The scripts themselves are followed as well, in every batch.
+        """
+        found = dict.fromkeys(self.result.found[rule].steps for rule in rules)
         variants: dict[Steps, None] = {}
-        for rule in rules:
-            steps = self.result.found[rule].steps
+        for steps in found:
             # Without any step: the controls beside it did not break the rule.
             variants |= dict.fromkeys(filter(None, simpler(steps, self.choices)))
-            variants |= {steps: None} if proves else {}
-        at_once = MAX_BATCH // PAYMENTS_EACH
-        wanted = list(variants)
-        return [
-            self._run(wanted[start : start + at_once] * PAYMENTS_EACH, self._spec.controls)
-            for start in range(0, len(wanted), at_once)
-        ]
+        wanted = [steps for steps in variants if steps not in found]
+        at_once = max(1, (GENTLE_BATCH if is_gentle else MAX_BATCH) // PAYMENTS_EACH - len(found))
+        batches = []
+        for start in range(0, max(1, len(wanted)), at_once):
+            scripts = [*found, *wanted[start : start + at_once]] * PAYMENTS_EACH
+            controls = GENTLE_CONTROLS * len(scripts) if is_gentle else self._spec.controls
+            batches.append(self._run(scripts, controls))
+        return batches
 
     def _reproduce(self, rule: str) -> bool:
         """Let fresh payments follow it alone, on a chain that was started afresh.
