@@ -32,6 +32,7 @@ def check_nodes(chain: Chain) -> list[Problem]:
     if not is_asked:
         hint = "write to: nodes in a call of a wallet"
         problems.append(Problem((NODES,), "no call goes to the nodes", hint))
+    problems += _policies(chain)
     for name in (first, *([GATEWAY] if nodes.gateway is not None else [])):
         problems += [
             problem
@@ -46,6 +47,17 @@ def _targets(chain: Chain, link: str) -> list[str]:
     nodes = chain.nodes
     is_outside = nodes is not None and link not in nodes.all_names
     return chain.callees_of(link) if is_outside else []
+
+
+def _policies(chain: Chain) -> Iterator[Problem]:
+    """A call that asks some of many nodes chooses by the template, and by nothing else."""
+    for name, link in chain.links.items():
+        for operation, call in link.calls.items():
+            for key in ("prefer", "hedge", "tenders"):
+                if call.pick is not None and getattr(call, key):
+                    what = f"a call to the nodes has no '{key}'"
+                    hint = "the template says which nodes are asked: ask, agree, re_pick"
+                    yield Problem(("links", name, "calls", operation, key), what, hint)
 
 
 def _clashes(chain: Chain, nodes: Nodes) -> Iterator[Problem]:

@@ -38,8 +38,8 @@ class Cut:
             is_service = path[:1] == ("links",) and path[2:] == ("service",)
             if is_service and problem.path[:2] == path[:2]:
                 return True
-            # A link or provider that was cut out is unknown to those who name it.
-            if len(path) == 2 and f"'{path[1]}'" in problem.what:
+            # A link, a provider or the nodes that were cut out are unknown to those who name them.
+            if len(path) in (1, 2) and f"'{path[-1]}'" in problem.what:
                 return True
         return False
 

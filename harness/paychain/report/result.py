@@ -87,6 +87,7 @@ class ChainFacts(msgspec.Struct, frozen=True, kw_only=True):
     edges: list[CallEdge]
     providers: dict[str, str]  # name -> kind
     fallbacks: list[DeclaredFallback] = []
+    front: str = ""  # a sentence: that something single stands in front of many nodes
 
 
 class ExperimentFacts(msgspec.Struct, frozen=True, kw_only=True):

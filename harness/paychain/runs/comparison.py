@@ -98,7 +98,8 @@ def _refuse_other_chain(baseline: Result, chain: str) -> None:
     if baseline.chain.sha256 != chain:
         raise UserError(
             f"{baseline.run_id} had a different chain file ({baseline.chain.name})",
-            hint="to compare different chains, add --across-chains",
+            hint="to compare different chains, add --across-chains; those that differ in nodes: "
+            "alone, --nodes",
         )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from paychain.analysis.analyse import Analysis
 from paychain.analysis.measures.measures import Money, Stopped
+from paychain.analysis.nodes.breaking import behind
 from paychain.analysis.store.facts import RunFacts
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
@@ -192,6 +193,7 @@ def chain_facts(loaded: Loaded[Chain]) -> ChainFacts:
         edges=edges,
         providers={name: provider.kind for name, provider in chain.providers.items()},
         fallbacks=_fallbacks(chain),
+        front=behind(chain),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -416,6 +417,11 @@ def test_a_users_file_is_found_by_its_name_whichever_way_it_ends(
 ABOUT = {"basis-theory-2025-11-18": "vault"}
 
 
+@cache
+def _faults_of(experiment: str) -> list[Fault]:
+    return load_experiment(experiment).model.faults
+
+
 def _has_place(fault: Fault, chain: Chain) -> bool:
     """Whether a chain has everything that a fault names."""
     links = chain.links.values()
@@ -442,7 +448,7 @@ def test_every_shipped_experiment_fits_every_shipped_chain(chain: str, experimen
             load_experiment(experiment, loaded.model)
         return
     # What happens to a ledger happens to no card, and the other way round.
-    if not all(_has_place(each, loaded.model) for each in load_experiment(experiment).model.faults):
+    if not all(_has_place(fault, loaded.model) for fault in _faults_of(experiment)):
         with pytest.raises(UserError, match=r"unknown|no link|is no "):
             load_experiment(experiment, loaded.model)
         return

@@ -120,6 +120,11 @@ def test_parts_are_as_large_as_their_shares(
             ["nodes.agree: 5 nodes have to agree, and 4 are asked at most"],
         ),
         (
+            "read: {to: nodes}",
+            "read: {to: nodes, hedge: {after: 50ms}}",
+            ["links.wallet.calls.read.hedge: a call to the nodes has no 'hedge'"],
+        ),
+        (
             "read: {to: base}",
             "read: {to: bsae}",
             ["nodes.calls.read.to: unknown link 'bsae'"],

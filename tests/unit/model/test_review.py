@@ -283,8 +283,8 @@ MANY_NODES = [
     "single_provider own-rack",
 ]
 NODES_OF_ONE = [
-    "single_link payouts",
     "single_link node-1",
+    "single_link payouts",
     "single_link wallet",
     "single_link base",
     "single_provider own-rack",
@@ -438,8 +438,8 @@ EXPECTED = {
     "depin-many-gateway": [
         "timeout_inversion payouts.transfer",
         "amplified_retries base",
-        "single_link payouts",
         "single_link node-gateway",
+        "single_link payouts",
         "single_link wallet",
         "single_link base",
         "single_provider own-rack",

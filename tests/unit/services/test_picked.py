@@ -19,6 +19,8 @@ from paychain.services.policies.call_end import Attempt, CallEnd
 from paychain.services.policies.decisions import Decisions
 from paychain.services.policies.picked import Picked, agreed, scanned
 from paychain.services.state.background import Background
+from paychain.simulation.loop import VirtualLoop
+from paychain.simulation.simulate import simulate
 
 NODES = tuple(f"node-{number}" for number in range(1, 9))
 REQUEST = PaymentRequest("p1", 700, "USDC", published("base")[0], reference="p1-1.wallet.1")
@@ -72,12 +74,12 @@ def asks(
         policy=nodes,
     )
 
-    async def call() -> CallEnd:
+    async def call(_: VirtualLoop) -> CallEnd:
         end = await picked.execute(REQUEST, "")
         await asyncio.sleep(0.05)
         return end
 
-    return asyncio.run(call()), nodes, journal
+    return simulate(call), nodes, journal
 
 
 def sighting_of(end: CallEnd) -> Sighting | None:

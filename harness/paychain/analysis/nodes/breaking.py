@@ -40,6 +40,24 @@ def in_front(chain: Chain) -> list[tuple[str, str]]:
     ]
 
 
+def behind(chain: Chain) -> str:
+    """A sentence: that something single stands in front of many operators; "" if nothing does."""
+    front = in_front(chain) if chain.nodes is not None else []
+    if not front or nodes_of(chain).count == 1:
+        return ""
+    names = " and ".join(one_of(*each) for each in front)
+    return (
+        f"{nodes_of(chain).count} node operators stand behind one {names}: while that is away, it "
+        "does not matter how many there are."
+    )
+
+
+def one_of(name: str, provider: str) -> str:
+    """What stands in front, in words: `gateway (cloudflare)`, `edge shop-edge (cloudflare)`."""
+    what = "gateway" if name == GATEWAY else f"edge {name}"
+    return f"{what} ({provider})" if provider else what
+
+
 def shared_parts(chain: Chain) -> list[str]:
     """The links that no payment can avoid, beside the nodes and what stands in front of them."""
     apart = {*_nodes(chain), *(name for name, _ in in_front(chain))}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from paychain.analysis.nodes.arrangement import Arrangement
+from paychain.analysis.nodes.breaking import one_of
 
 
 class SideBySide(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,15 +29,10 @@ def _first(runs: Sequence[Arrangement]) -> str:
     """Whether something single still stands in front of the operators."""
     found = [
         f"{run.operators} operator{'s' * (run.operators != 1)} of {run.chain} still stand"
-        f"{'s' * (run.operators == 1)} behind one {_link(*run.front[0])}"
+        f"{'s' * (run.operators == 1)} behind one {one_of(*run.front[0])}"
         for run in runs
         if run.front
     ]
     if found:
         return f"{'; '.join(found)}: while that is away, it does not matter how many there are."
     return "Nothing single stands in front of the nodes of any of these arrangements."
-
-
-def _link(name: str, provider: str) -> str:
-    what = "gateway" if name == "node-gateway" else f"link, {name}"
-    return f"{what} ({provider})" if provider else what

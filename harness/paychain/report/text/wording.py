@@ -134,7 +134,14 @@ def closed_model(result: Result) -> str:
 
 
 def headline(result: Result) -> str:
-    """The reason for the verdict, in one sentence."""
+    """The reason for the verdict, in one sentence.
+
+    Before it, what decides more than any number: that one link stands in front of many nodes.
+    """
+    return f"{result.chain.front} {_reason(result)}".strip()
+
+
+def _reason(result: Result) -> str:
     if result.verdict is Verdict.PASS:
         return "The chain stayed within its tolerances and no money went wrong."
     reasons = list(result.reasons) if result.verdict is Verdict.INCONCLUSIVE else _failures(result)

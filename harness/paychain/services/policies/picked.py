@@ -8,7 +8,7 @@ execute ─▶ drawn order ─▶ the first `ask` at once ─┬─ enough agree
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -30,6 +30,7 @@ from paychain.services.policies.route import Route
 from paychain.services.state.background import Background
 
 LOOKS = ("read", "scan")  # at a ledger: what is believed is what enough links say
+MAX_KNOWN = 100_000  # requests whose calls are counted, the latest
 Trying = asyncio.Task[Attempt]
 
 
@@ -63,7 +64,7 @@ class Picked:
     background: Background
     first: Mapping[str, Route]  # to each link, when it is among those that are asked first
     policy: Policy
-    _calls: Counter[str] = field(default_factory=Counter)  # by reference
+    _calls: OrderedDict[str, int] = field(default_factory=OrderedDict)  # by reference
 
     async def execute(self, request: PaymentRequest, parent: str) -> CallEnd:
         """What enough of the links say, or the failure of one that said nothing."""
@@ -91,8 +92,10 @@ class Picked:
 
     def _order(self, request: PaymentRequest) -> list[str]:
         """The links in the order in which this call asks them; the next call has another one."""
-        self._calls[request.reference] += 1
-        number = self._calls[request.reference]
+        number = self._calls.pop(request.reference, 0) + 1
+        self._calls[request.reference] = number
+        if len(self._calls) > MAX_KNOWN:
+            self._calls.popitem(last=False)
         key = (self.operation, request.reference, number)
         return sorted(self.pick.of, key=lambda link: self.context.draw("pick", link, *key))
 
