@@ -135,8 +135,7 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "stale_price": KindFacts(
         "money",
-        "While a feed stands still the market moves, and whoever notices first buys at the old "
-        "price.",
+        "While a feed is stalled the market moves, and whoever notices buys at the old price.",
         "Chainlink, data feeds: check updatedAt against the heartbeat (docs.chain.link)",
     ),
     "refunds_unchecked": KindFacts(
