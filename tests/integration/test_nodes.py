@@ -10,13 +10,17 @@ from typer.testing import CliRunner
 from paychain.analysis.nodes.arrangement import Arrangement
 from paychain.analysis.nodes.side_by_side import SideBySide
 from paychain.cli.main import app
+from paychain.model.loading import available
 from paychain.report.result import read
 from paychain.runs.arrangements import compare_arrangements
 from tests.integration.test_shipped_pairs import in_virtual_time
-from tests.support.virtual_runs import broken
+from tests.support.virtual_runs import broken, run_virtually
 
 CHAINS = ("depin-one", "depin-two", "depin-many", "depin-many-gateway")
 SCHEDULE = "zones-one-by-one"
+LOAD = (
+    "experiment: some\ntolerances: {}\nload: {arrivals: 5/s, warm_up: 0s, before: 1s, after: 2s}\n"
+)
 
 pytestmark = pytest.mark.slow
 
@@ -54,8 +58,8 @@ def test_the_first_sentence_says_what_stands_in_front(
 
 def test_many_operators_go_on_where_one_provider_does_not_at_a_cost(compared: SideBySide) -> None:
     one, two, many = (of(compared, name) for name in CHAINS[:3])
-    assert many.success > 0.97 > max(one.success, two.success)
-    assert many.final_in_time > 0.97 > max(one.final_in_time, two.final_in_time)
+    assert many.success > 0.95 > 0.9 > max(one.success, two.success)
+    assert many.final_in_time > 0.98 > 0.9 > max(one.final_in_time, two.final_in_time)
     assert many.requests > 1.5 * one.requests
     assert many.p50_ms is not None
     assert one.p50_ms is not None
@@ -97,10 +101,16 @@ def test_no_rule_of_money_is_broken_and_the_verdicts_differ(folders: dict[str, P
 
 
 def test_who_believes_one_node_loses_money_to_one_that_lies(tmp_path: Path) -> None:
-    folder = run_dir("depin-many-one-answer", tmp_path)
-    assert {"legs_balance", "sequence_without_gaps"} <= set(broken(read(folder)))
-    (run,) = compare_arrangements([folder, folder]).runs[:1]
-    assert run.at_risk > 0
+    chain = available("chain")["depin-many"].read_text()
+    asked = "  ask: 3\n  agree: 2\n"
+    assert asked in chain
+    chain = chain.replace(asked, "").replace("liars: 5%", "liars: 50%")
+    result = run_virtually(tmp_path, chain, LOAD)
+    assert "sequence_without_gaps" in broken(result)
+    (folder,) = (path.parent for path in tmp_path.rglob("run.db"))
+    found = compare_arrangements([folder, folder]).runs[0]
+    assert found.at_risk_payments > 0
+    assert found.at_risk > 0
 
 
 def test_the_command_prints_it_and_refuses_what_has_no_nodes(

@@ -435,7 +435,6 @@ EXPECTED = {
     "depin-two": ["amplified_retries base", *(each for each in NODES_OF_ONE if "node" not in each)],
     "depin-two-apart": MANY_NODES,
     "depin-many": MANY_NODES,
-    "depin-many-one-answer": MANY_NODES,
     "depin-many-gateway": [
         "timeout_inversion payouts.transfer",
         "amplified_retries base",

@@ -13,11 +13,8 @@ MAX_TOGETHER = 3  # zones that are looked at together
 
 
 def breaking_zones(chain: Chain) -> list[tuple[str, ...]]:
-    """The smallest sets of zones without which no payment succeeds; those of one zone come first.
-
-    Zones are the providers of nodes, and of a gateway in front of them.
-    """
-    zones = list(dict.fromkeys(provider for name in _nodes(chain) for provider in _of(chain, name)))
+    """The smallest sets of zones without which no payment succeeds; those of one zone come first."""
+    zones = zones_of(chain)
     found: list[tuple[str, ...]] = []
     for size in range(1, MAX_TOGETHER + 1):
         for together in combinations(zones, size):
@@ -26,6 +23,12 @@ def breaking_zones(chain: Chain) -> list[tuple[str, ...]]:
                 if LargestPayment(chain, gone).anywhere() == NONE:
                     found.append(together)
     return found
+
+
+def zones_of(chain: Chain) -> list[str]:
+    """The providers that its nodes depend on, and a gateway in front of them."""
+    names = nodes_of(chain).all_names
+    return list(dict.fromkeys(zone for name in names for zone in chain.links[name].depends_on))
 
 
 def in_front(chain: Chain) -> list[tuple[str, str]]:
@@ -60,7 +63,7 @@ def one_of(name: str, provider: str) -> str:
 
 def shared_parts(chain: Chain) -> list[str]:
     """The links that no payment can avoid, beside the nodes and what stands in front of them."""
-    apart = {*_nodes(chain), *(name for name, _ in in_front(chain))}
+    apart = {*nodes_of(chain).all_names, *(name for name, _ in in_front(chain))}
     return [name for name in chain.links if name not in apart and is_single(chain, name)]
 
 
@@ -73,11 +76,3 @@ def nodes_of(chain: Chain) -> Nodes:
     """The template of a chain that has one."""
     assert chain.nodes is not None
     return chain.nodes
-
-
-def _nodes(chain: Chain) -> tuple[str, ...]:
-    return nodes_of(chain).all_names
-
-
-def _of(chain: Chain, link: str) -> tuple[str, ...]:
-    return chain.links[link].depends_on

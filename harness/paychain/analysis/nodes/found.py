@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import msgspec
 
-from paychain.analysis.nodes.breaking import nodes_of
+from paychain.analysis.nodes.breaking import nodes_of, zones_of
 from paychain.analysis.nodes.k_of_n import enough, spread_of_states, wilson, worth
 from paychain.analysis.store.store import RunStore
 from paychain.faults.fault import Fault
@@ -46,6 +46,11 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     observed: float
     low: float
     high: float
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every call found enough nodes, or none did, as the formula says to a permille."""
+        return self.observed in (0.0, 1.0) and abs(self.expected - self.observed) < 5e-4
 
     @property
     def agrees(self) -> bool:
@@ -81,11 +86,14 @@ def found(chain: Chain, experiment: Experiment, times: Times, store: RunStore) -
     """A row for each operation and each set of zones that was gone for long enough to tell."""
     calls = {asks: _first_calls(store, asks) for asks in _asking(chain)}
     stretches = list(_stretches(experiment, times))
+    zones = frozenset(zones_of(chain))
     rows = []
     for asks, first in calls.items():
         by_gone: dict[frozenset[str], list[_Stretch]] = defaultdict(list)
         for stretch in stretches:
-            by_gone[stretch.gone].append(stretch)
+            # While the caller itself is gone there is nobody to ask.
+            if not stretch.gone & set(chain.links[asks.caller].depends_on):
+                by_gone[stretch.gone & zones].append(stretch)
         for gone, same in by_gone.items():
             spans = [
                 (stretch.from_s + SETTLE_S, stretch.until_s - asks.longest_s)
@@ -97,7 +105,7 @@ def found(chain: Chain, experiment: Experiment, times: Times, store: RunStore) -
                 for at_s, is_found in first
                 if any(start <= at_s < end for start, end in spans)
             ]
-            if len(ends) >= MIN_CALLS and not gone & set(chain.links[asks.caller].depends_on):
+            if len(ends) >= MIN_CALLS:
                 rows.append((asks, gone, [end - start for start, end in spans], ends))
     # All rows are held against the formula together: of twenty at 95 % one would be outside.
     confidence = 1 - (1 - CONFIDENCE) / max(1, len(rows))

@@ -112,4 +112,6 @@ def wilson(share: float, count: float, confidence: float = 0.95) -> Interval:
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
     reach = z / (1 + z * z / count) * sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    return Interval(max(0.0, centre - reach), min(1.0, centre + reach))
+    # Where all or none were seen the reach is the rest of the way, but for rounding.
+    low = 0.0 if share <= 0 else max(0.0, centre - reach)
+    return Interval(low, 1.0 if share >= 1 else min(1.0, centre + reach))

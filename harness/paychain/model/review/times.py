@@ -186,7 +186,7 @@ def call_without_policy(chain: Chain) -> Iterator[Found]:
             or call.bulkhead is not None
             or call.hedge is not None
             or call.fallback
-            or call.quorum is not None
+            or call.pick is not None
         ):
             continue
         yield Found(

@@ -38,7 +38,11 @@ def arrangement_lines(found: SideBySide) -> list[str]:
         "calls that found enough nodes, by formula and in the run (95 %, all rows of a run):",
     ]
     for run in runs:
-        lines += [f"  {run.chain}: {_row(row)}" for row in run.found]
+        lines += [f"  {run.chain}: {_row(row)}" for row in run.found if not row.is_plain]
+        plain = sum(row.is_plain for row in run.found)
+        if plain:
+            every = "every call did, or none, as by formula"
+            lines.append(f"  {run.chain}: ✓ {count(plain, 'row')} in which {every}")
         if not run.found:
             lines.append(f"  {run.chain}: no time in which whole zones were gone was long enough")
     assumed = list(dict.fromkeys(words for run in runs for words in run.assumed))
