@@ -16,7 +16,7 @@ pytest.importorskip("web3", reason="the extra clients is not installed")
 pytestmark = pytest.mark.slow
 
 AFTER_WORK = (
-    "{id: errors, at: 0s, for: 3s, target: {link: node-a, operation: transfer}, "
+    "{id: errors, at: 0s, for: 3s, target: {call: wallet.transfer}, "
     "http_error: {status: 503, after_work: true, share: 60%}}"
 )
 

@@ -252,13 +252,18 @@ def rpc_links(
         loop.close()
 
 
-def signed(nonce: int, value: int, to: str = PAYEE, **more: Any) -> str:
-    """The raw bytes of a transaction of the payer, of type 2 unless told else. In wei."""
+def signed(nonce: int, value: int, to: str | None = PAYEE, **more: Any) -> str:
+    """The raw bytes of a transaction of the payer, of type 2 unless told else. In wei.
+
+    Without `to` it would make a contract.
+    """
     from eth_account import Account
+    from eth_utils.address import to_checksum_address
 
     fees = {"maxFeePerGas": 2 * GWEI, "maxPriorityFeePerGas": GWEI}
     if "gasPrice" in more:
         fees = {}
-    fields = {"chainId": CHAIN_ID, "nonce": nonce, "to": to, "value": value, "gas": 21_000}
+    payee: str | bytes = to_checksum_address(to) if to else b""
+    fields = {"chainId": CHAIN_ID, "nonce": nonce, "to": payee, "value": value, "gas": 21_000}
     made = Account.sign_transaction({**fields, **fees, **more}, PAYER_KEY)
     return "0x" + bytes(made.raw_transaction).hex()

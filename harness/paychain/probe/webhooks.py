@@ -40,6 +40,7 @@ class _NoLink:
 
     link: str = "probe"
     currency: str = "EUR"
+    network: str = ""
     knows_keys: bool = True
     entries: dict[str, _Entry] = field(default_factory=dict)
 

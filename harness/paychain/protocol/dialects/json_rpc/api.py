@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.addresses import Address
+from paychain.payments.ledger import Refusal
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialects.json_rpc import sending
 from paychain.protocol.dialects.json_rpc.copy import Copy
@@ -176,6 +177,8 @@ class JsonRpc:
             amount_minor = sending.check_funds(moment, sent)
         request = sending.transfer_of(sent, amount_minor, found, network, asset)
         answer = await call.execute("transfer", request, is_keyed=False)
+        if answer.code == Refusal.NONCE_TOO_LOW:  # the copy does not know what used it
+            await self._look(call.another())
         taken = sending.hash_of(moment, sent, answer)
         self._payments.setdefault(sent.signed.hash, request)
         return taken

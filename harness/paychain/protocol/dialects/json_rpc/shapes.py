@@ -84,7 +84,7 @@ def transaction(moment: Moment, sent: Transaction) -> dict[str, Any]:
     signed = signed_of(sent)
     height = moment.copy.mined.get(sent.id)
     is_mined = height is not None
-    shown = {
+    shown: dict[str, Any] = {
         "hash": sent.id,
         "type": quantity(signed.kind),
         "from": signed.sender.lower(),

@@ -155,14 +155,15 @@ def _transaction(
 
 
 def _signer(digest: bytes, y_parity: int, r: int, s: int) -> str:
-    from eth_keys import keys
-    from eth_keys.exceptions import BadSignature, ValidationError
+    from eth_keys.datatypes import Signature
+    from eth_keys.exceptions import BadSignature
+    from eth_utils.exceptions import ValidationError
 
     wrong = Undecodable("invalid transaction v, r, s values")
     if y_parity not in (0, 1) or not 0 < r < _ORDER or not 0 < s <= _ORDER // 2:
         raise wrong
     try:
-        signature = keys.Signature(vrs=(y_parity, r, s))
+        signature = Signature(vrs=(y_parity, r, s))
         return str(signature.recover_public_key_from_msg_hash(digest).to_checksum_address())
     except (BadSignature, ValidationError, ValueError):
         raise wrong from None
