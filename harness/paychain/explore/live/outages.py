@@ -65,8 +65,7 @@ def outage_choices(chain: Chain) -> list[Outage]:
                 fault = Fault.model_validate(written)
                 parameters = fault.parameters
                 traits = chain.links[link]
-                is_link = isinstance(parameters, LinkFaultKind)
-                if is_link and parameters.limitation(link, traits) is not None:
+                if isinstance(parameters, LinkFaultKind) and parameters.limitation(link, traits):
                     continue
                 found.append(
                     Outage(link=link, kind=kind, rank=rank, lasts_ms=lasts_ms, fault=fault)
