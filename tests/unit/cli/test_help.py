@@ -57,10 +57,15 @@ def test_every_option_and_argument_has_a_help(name: str) -> None:
 
 @pytest.mark.parametrize("option", ["--seed", "--out", "--toxiproxy", "--ctrf", "--prom"])
 def test_an_option_has_the_same_help_in_every_command(option: str) -> None:
-    # Matrix, explore and merge write something else; a search is no run; heal needs a running
-    # server, and check runs nothing.
+    # Matrix, explore, merge and learn write something else; a search is no run; heal needs a
+    # running server, and check runs nothing.
     others = {
-        "--out": {"paychain matrix", "paychain explore", "paychain merge"},
+        "--out": {
+            "paychain matrix",
+            "paychain explore",
+            "paychain merge",
+            "paychain learn",
+        },
         "--seed": {"paychain explore"},
         "--toxiproxy": {"paychain heal", "paychain check"},
     }.get(option, set())
