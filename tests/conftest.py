@@ -28,14 +28,21 @@ gc.disable()  # until all tests are collected: what that makes stays
 MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
 
 
+def lasts_s(item: pytest.Item) -> float:
+    """About how long a long test takes; 0 for the others."""
+    long = item.get_closest_marker("long")
+    return float(long.args[0]) if long else 0.0
+
+
+@pytest.hookimpl(trylast=True)  # of the tests that are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Each worker begins with its part of the longest tests: none may begin when all else is done.
 
     A worker of xdist begins with the n-th part of all tests, in order.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    longest = [item for item in items if item.get_closest_marker("long")]
-    others = [item for item in items if not item.get_closest_marker("long")]
+    longest = sorted((item for item in items if lasts_s(item)), key=lasts_s, reverse=True)
+    others = [item for item in items if not lasts_s(item)]
     items[:] = [
         item
         for worker in range(workers)

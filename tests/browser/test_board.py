@@ -41,6 +41,7 @@ def shows(browser: Any, selector: str, words: str) -> Callable[[], bool]:
     return lambda: words in text_of(browser, selector)
 
 
+@pytest.mark.long(75)
 def test_a_load_is_started_broken_healed_saved_and_replayed(browser: Any, board: Board) -> None:
     browser.get(f"{board.url}/")  # Locust's own page
     wait_until(lambda: browser.find_elements("css selector", "input[name=userCount]"))

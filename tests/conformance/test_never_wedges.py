@@ -106,6 +106,7 @@ class Timed:
 
 
 @pytest.mark.slow
+@pytest.mark.long(90)
 @pytest.mark.timeout(300)
 def test_ten_thousand_switches_amid_disconnects_wedge_nothing(
     ours: Subject, capsys: pytest.CaptureFixture[str]
@@ -279,6 +280,7 @@ def any_value(chance: random.Random, depth: int) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.long(75)
 def test_a_hundred_thousand_requests_that_nobody_would_send_get_proper_answers() -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)

@@ -86,6 +86,7 @@ def break_points(result: Result) -> set[tuple[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long(70)
 @pytest.mark.real_toxiproxy
 @pytest.mark.timeout(TRIES * 2 * RUN_S)
 @pytest.mark.parametrize(("chain", "name"), list(EXPERIMENTS))

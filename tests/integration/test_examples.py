@@ -54,7 +54,7 @@ def run(example: str, kind: str, experiment: str, folder: Path) -> dict[str, Any
 
 
 @pytest.mark.slow
-@pytest.mark.long
+@pytest.mark.long(45)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_naive_one_charges_twice_and_each_finding_names_both_references(
@@ -71,7 +71,7 @@ def test_the_naive_one_charges_twice_and_each_finding_names_both_references(
 
 
 @pytest.mark.slow
-@pytest.mark.long
+@pytest.mark.long(45)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("example", "experiment"), CASES)
 def test_the_naive_one_has_the_fault_that_the_experiment_is_about(
@@ -87,7 +87,7 @@ def test_the_naive_one_has_the_fault_that_the_experiment_is_about(
 
 
 @pytest.mark.slow
-@pytest.mark.long
+@pytest.mark.long(45)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("example", "experiment"), [*CASES, *((each, "errors-after-work") for each in EXAMPLES)]

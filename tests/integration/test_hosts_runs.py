@@ -90,6 +90,7 @@ def engine_events(chain: Path) -> list[EngineEvent]:
 
 
 @pytest.mark.slow
+@pytest.mark.long(85)
 def test_links_elsewhere_give_the_verdict_of_links_here_run_after_run(tmp_path: Path) -> None:
     chain = files(tmp_path)
     local = run(tmp_path / "here.yaml")

@@ -46,7 +46,7 @@ def test_a_level_that_rises_is_found_and_one_that_swings_is_not() -> None:
 
 @needs_proc
 @pytest.mark.slow
-@pytest.mark.long
+@pytest.mark.long(50)
 @pytest.mark.timeout(600)
 def test_half_an_hour_in_virtual_time_grows_by_what_is_recorded() -> None:
     found = virtual(VIRTUAL_S)
@@ -57,7 +57,7 @@ def test_half_an_hour_in_virtual_time_grows_by_what_is_recorded() -> None:
 
 @needs_proc
 @pytest.mark.slow
-@pytest.mark.long
+@pytest.mark.long(320)
 @pytest.mark.timeout(600)
 def test_five_minutes_of_real_payments_grow_by_what_is_recorded(tmp_path: Path) -> None:
     found = real(REAL_S, folder=tmp_path)

@@ -132,6 +132,7 @@ def facts(result: dict[str, Any], *names: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long(80)
 def test_one_two_and_four_workers_make_the_same_payments(run: Callable[..., Run]) -> None:
     results, payments = [], []
     for workers in (1, 2, 4):
