@@ -173,11 +173,14 @@ def reconcile(
             is_known=False,
         )
     calls = [hop for hop in story.hops if hop.operation == "authorise"]
+    queries = [hop for hop in story.hops if hop.operation == "query"]
     for entry in found:
         path = list(approved_by(entry, calls))
         links = {link for hop in path for link in (hop.caller, hop.callee)}
         entry.path = frozenset(links - parties.without_book)
-        entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in path)
+        # Where the answer was lost, a query brought it.
+        answers = [*path, *(hop for hop in queries if hop.attempt == entry.attempt)]
+        entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in answers)
     callers = {hop.caller for hop in story.hops} if parties.accept_partial else set()
     return Reconciled(
         payment=customer.payment,

@@ -13,7 +13,13 @@ from paychain.faults.kind import StateFaultKind
 from paychain.model.book_limits import checks_refunds, overcapture
 from paychain.model.chain import Chain, Link
 from paychain.model.named_calls import named
-from paychain.payments.codes import APPROVED, IN_PROGRESS, LATE_RESPONSE, NOT_FOUND
+from paychain.payments.codes import (
+    APPROVED,
+    IN_PROGRESS,
+    LATE_RESPONSE,
+    NOT_FOUND,
+    PARTIAL_APPROVAL,
+)
 from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer, AnswerOrError, PaymentRequest
 from paychain.protocol.reply import Reply
@@ -149,4 +155,7 @@ class Role:
             return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, request.reference)
         if entry is None or entry.request is None or entry.state is not State.AUTHORISED:
             return self.decline(NOT_FOUND, request.reference)
-        return self.approve(entry.request, entry.decided_by)
+        answer = self.approve(entry.request, entry.decided_by)
+        if entry.is_partial:
+            answer.code = PARTIAL_APPROVAL
+        return answer

@@ -17,7 +17,7 @@ from enum import StrEnum
 
 import msgspec
 
-from paychain.payments.codes import APPROVED, INVALID_AMOUNT, NOT_FOUND
+from paychain.payments.codes import APPROVED, INVALID_AMOUNT, NOT_FOUND, PARTIAL_APPROVAL
 from paychain.payments.journal import MovementKind
 from paychain.payments.money import share_of
 from paychain.payments.outcome import Outcome
@@ -48,6 +48,7 @@ class Entry:
     reversed: bool = False  # a reversal arrived: nothing may be held when all is done
     request: PaymentRequest | None = None  # as it was booked
     decided_by: str = ""
+    is_partial: bool = False  # approved for less than was asked
     captured_minor: int = 0
     refunded_minor: int = 0
     charged_back_minor: int = 0
@@ -120,6 +121,7 @@ class Book:
     ) -> None:
         """Book the answer of an entry: an approval holds money from now on."""
         if answer.outcome is Outcome.APPROVED:
+            entry.is_partial = answer.code == PARTIAL_APPROVAL
             self.hold(entry, request, answer.decided_by, kind)
         else:
             entry.state = State.NOT_AUTHORISED
