@@ -163,10 +163,10 @@ PLANTED = [
         1,
     ),
     Planted(
-        "reservation freed while the ledger halts",  # for longer than one halt of a search lasts
-        "stablecoin-payout-frees-early",
+        "reservation freed while the ledger halts",
+        "frees-early",
         "reservation_kept_until_dead",
-        2,
+        1,
         kinds=("halt", "reorg"),
     ),
     Planted(
