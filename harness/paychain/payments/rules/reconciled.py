@@ -99,7 +99,7 @@ class Reconciled:
     book: MerchantsBook | None = None
     on_chain: OnChain | None = None
     reused_keys: Sequence[str] = ()
-    captured_again: Sequence[str] = ()
+    done_again: Sequence[str] = ()
     unsigned_webhooks: Sequence[str] = ()
     lost_webhooks: Sequence[str] = ()
 
