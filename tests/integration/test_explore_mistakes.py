@@ -19,7 +19,7 @@ from tests.support.mistaken_chains import mistaken_chain
 
 # A mistake, a rule that it breaks, and what has to be among the steps of the smallest script.
 CASES = [
-    ("refunds_again", "paid_orders_have_the_amount", ("link", "stripe", "refund")),
+    ("refunds_again", "repeats_without_effect", ("link", "stripe", "refund")),
     ("reversed_once", "no_double_charge", ("link", "stripe", "void")),
 ]
 

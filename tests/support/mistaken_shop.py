@@ -13,8 +13,9 @@ import threading
 import time
 from typing import Any
 
+import requests
 import stripe
-from fastapi import HTTPException, Request, Response
+from fastapi import HTTPException, Request
 from sound import app as shop
 from sound.app import app, store
 from sound.providers import Adyens, Declined, NotExecuted, Stripes, Unknown
@@ -22,7 +23,6 @@ from sound.providers import Adyens, Declined, NotExecuted, Stripes, Unknown
 MISTAKE = os.environ["MISTAKE"]
 SHARE = 5  # one fifth of an order is given back
 STRIPES, ADYENS = shop.PROVIDERS["stripe"], shop.PROVIDERS["adyen"]
-kept: dict[str, int] = {}  # what the shop's books have, where it is not the whole amount
 
 
 def replace_endpoint(path: str) -> None:
@@ -85,41 +85,57 @@ def capture_by_webhook(order: str) -> None:
 
 # -- refunds --------------------------------------------------------------------------------------
 def refund_due(order: str) -> None:
-    """Give a part of a paid order back. Without an answer the sweep asks again."""
+    """Give a part of an order back. Without an answer the sweep asks again."""
     row = store.order(order)
-    part = row["amount"] // SHARE
-    asked = {"payment_intent": row["capture_reference"], "amount": part}
-    # The mistake: a new key, so that the provider takes a repeat for another refund.
-    options = {} if MISTAKE == "refunds_again" else {"idempotency_key": f"{order}-refund"}
-    STRIPES._asked(_client.v1.refunds.create, asked, options)
+    asked = {"payment_intent": row["capture_reference"], "amount": row["amount"] // SHARE}
+    headers = {"Idempotency-Key": f"{order}-refund"}
+    # The mistake: the provider cannot know a repeat for one.
+    if MISTAKE == "refunds_again":
+        headers = {}
+    answer = requests.post(
+        f"{os.environ['STRIPE_API_BASE']}/v1/refunds",
+        data=asked,
+        headers={"Authorization": "Bearer sk_test_shop", **headers},
+        timeout=2,
+    )
+    answer.raise_for_status()
     store._do("insert into refunded values (?)", order)
-    if MISTAKE != "believes_last_webhook":
-        kept[order] = row["amount"] - part
 
 
 def sweep_refunds() -> None:
-    store._do("create table if not exists refunded (id text primary key)")
-    due = (
-        "select id from orders where state = 'paid' and capture_at = 'stripe' "
-        "and id not in (select id from refunded)"
-    )
     while True:
         time.sleep(shop.SWEEP_S)
-        for row in store._all(due):
+        for row in store._all("select id from captured where id not in (select id from refunded)"):
             shop.attempt(refund_due, row["id"])
 
 
-def book_what_webhook_says(event: Any) -> None:
-    """Whatever comes last counts: a refund is forgotten when the payment is told of after it."""
-    about = event.data.object
-    intent = {"payment_intent.succeeded": "id", "charge.refunded": "payment_intent"}.get(event.type)
-    if intent is None:
+_finish = store.finish
+
+
+def finish_and_refund(order: str, state: str, **values: Any) -> None:
+    row = store.order(order)
+    if state == "paid" and row["capture_at"] == "stripe":
+        store._do("insert or ignore into captured values (?)", order)
+        if MISTAKE == "refunded_before_paid":
+            return  # it is paid once the webhook says so
+    _finish(order, state, **values)
+
+
+# -- refunded_before_paid: a refund of an order that is not paid is taken for its end --------------
+_capture_due = shop.capture_due
+
+
+def capture_once(order: str) -> None:
+    if not store._all("select 1 from captured where id = ?", order):
+        _capture_due(order)
+
+
+def note_refund(event: Any) -> None:
+    if event.type != "charge.refunded":
         return
-    for row in store._all("select id from orders where capture_reference = ?", about[intent]):
-        is_refund = event.type == "charge.refunded"
-        kept[row["id"]] = (
-            about.amount - about.amount_refunded if is_refund else about.amount_received
-        )
+    intent = event.data.object.payment_intent
+    for row in store._all("select id from orders where capture_reference = ?", intent):
+        _finish(row["id"], "refused", code="refunded")  # an order that is paid stays paid
 
 
 def webhook_of(request_body: bytes, signature: str) -> Any:
@@ -143,15 +159,6 @@ def listen(act: Any) -> None:
         return {"received": True}
 
 
-_shown = shop.shown
-
-
-def shown_with_books(order: str, response: Response) -> dict[str, Any]:
-    found = _shown(order, response)
-    return found | {"kept": kept.get(order, found.get("charged", 0))}
-
-
-shop.shown = shown_with_books
 if MISTAKE == "retries_without_key":
     shop.PROVIDERS["adyen"] = KeylessAdyens()
 elif MISTAKE == "reversed_once":
@@ -166,15 +173,15 @@ elif MISTAKE == "captures_twice":
             and capture_by_webhook(event.data.object.metadata["order"])
         )
     )
-elif MISTAKE in ("refunds", "refunds_again", "believes_last_webhook"):
-    _client = stripe.StripeClient(
-        "sk_test_shop",
-        base_addresses={"api": os.environ["STRIPE_API_BASE"]},
-        http_client=stripe.RequestsClient(timeout=2),
-        max_network_retries=0,
+elif MISTAKE in ("refunds", "refunds_again", "refunded_before_paid"):
+    store._db.executescript(
+        "create table if not exists captured (id text primary key);"
+        "create table if not exists refunded (id text primary key);"
     )
+    store.finish = finish_and_refund
+    if MISTAKE == "refunded_before_paid":
+        shop.capture_due = capture_once
+        listen(note_refund)
     threading.Thread(target=sweep_refunds, daemon=True).start()
-    if MISTAKE == "believes_last_webhook":
-        listen(book_what_webhook_says)
 else:
     assert MISTAKE == "none", f"no mistake {MISTAKE}"

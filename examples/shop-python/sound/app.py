@@ -78,7 +78,8 @@ def authorise(order: str) -> None:
             store.attempt(order, name, "asked", reference)  # a crash must not forget it
             reference = provider.authorise(asked, reference) or reference
         except Declined as declined:
-            store.attempt(order, name, "declined")
+            # A provider may answer a decline and hold the money all the same: a cancel makes sure.
+            store.attempt(order, name, "unknown", reference)
             store.finish(order, "refused", code=declined.code)
             return
         except NotExecuted:

@@ -140,6 +140,7 @@ class DecisionKind(StrEnum):
     KEY_REUSED = "key_reused"  # an own service sent another payment's key; detail says whose
     REPEATED_WITHOUT_KEY = "repeated_without_key"  # an own service sent it again, without a key
     CAPTURED_AGAIN = "captured_again"  # an own service captured twice; detail: by how many keys
+    REFUNDED_AGAIN = "refunded_again"  # it refunded once more; detail: under which kind of key
     WEBHOOK_FORGED = "webhook_forged"  # signed with a secret that its receiver does not share
     SIGNED = "signed"  # a wallet signed a transaction; detail: its name
     QUOTED = "quoted"  # sold at a price; detail: `PRICE since NANOSECONDS`

@@ -222,6 +222,7 @@ OTHERS = {
     "key_reused",
     "repeated_without_key",
     "captured_again",
+    "refunded_again",
     "webhook_forged",
     "duplicate_refused",
     "parameter_ignored",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from paychain.analysis.attribution.hops import named_by_path, operation_of, result_of
 from paychain.analysis.attribution.observed import ObservedRequest
@@ -82,7 +82,7 @@ def captured_again(
         triggers = _triggers(list(of_one))
         if len(triggers) == 1:
             continue
-        booked = _booked(store, payment, callee, attempt)
+        booked = _booked(store, payment, callee, attempt, MovementKind.CAPTURED)
         if not 0 < booked < len(triggers):
             continue
         for later in triggers[booked:]:
@@ -95,6 +95,37 @@ def captured_again(
                 operation="capture",
                 target=callee,
                 detail=f"{len(triggers)} keys",
+            )
+
+
+def refunded_again(
+    store: RunStore, payment: str, requests: Sequence[ObservedRequest]
+) -> Iterator[Decision]:
+    """Refunds of the same money: sent again after no answer, under no key or another one.
+
+    The link took them for further refunds, and booked more than one. What was answered before, or
+    refused then, is not repeated by another refund: an order may be given back in parts.
+    """
+    refunds = [request for request in requests if operation_of(request) == "refund"]
+    refunds.sort(key=_authorisation)
+    for (callee, attempt), of_one in groupby(refunds, _authorisation):
+        sent = list(of_one)
+        repeats = [
+            later
+            for before, later in pairwise(sent)
+            if result_of(before)[0].leaves_unknown and not (later.key and later.key == before.key)
+        ]
+        booked = _booked(store, payment, callee, attempt, MovementKind.REFUNDED)
+        for later in repeats[: max(0, booked - 1)]:
+            yield Decision(
+                link=later.caller,
+                kind=DecisionKind.REFUNDED_AGAIN,
+                at_ns=later.started_ns,
+                payment=payment,
+                attempt=attempt,
+                operation="refund",
+                target=callee,
+                detail="another key" if later.key else "no key",
             )
 
 
@@ -126,11 +157,11 @@ def _triggers(captures: Sequence[ObservedRequest]) -> list[ObservedRequest]:
     return first
 
 
-def _booked(store: RunStore, payment: str, link: str, attempt: int) -> int:
-    """How many captures of an attempt stand in a link's book."""
+def _booked(store: RunStore, payment: str, link: str, attempt: int, kind: MovementKind) -> int:
+    """How many captures or refunds of an attempt stand in a link's book."""
     rows = store.select(
         "SELECT COUNT(DISTINCT item) FROM movement "
         "WHERE payment = ? AND link = ? AND attempt = ? AND kind = ?",
-        (payment, link, attempt, MovementKind.CAPTURED.value),
+        (payment, link, attempt, kind.value),
     )
     return int(next(iter(rows))[0])

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from paychain.analysis.attribution.decisions import own_decisions
 from paychain.analysis.attribution.hops import Spans, own_hops
-from paychain.analysis.attribution.keys import captured_again, repeated_without_key, reused_keys
+from paychain.analysis.attribution.keys import (
+    captured_again,
+    refunded_again,
+    repeated_without_key,
+    reused_keys,
+)
 from paychain.analysis.attribution.observed import by_payment, join
 from paychain.analysis.attribution.refused import refused_hops
 from paychain.analysis.attribution.traced import add_traced
@@ -30,3 +35,4 @@ def add_own_hops(store: RunStore, chain: Chain, experiment: Experiment) -> None:
         store.ingest(repeated_without_key(payment, requests))
         if payment:
             store.ingest(list(captured_again(store, payment, requests)))
+            store.ingest(list(refunded_again(store, payment, requests)))

@@ -28,7 +28,7 @@ from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled, Sto
 from paychain.payments.rules.follow_ups import follow_ups
 from paychain.payments.rules.on_chain import ON_LEDGERS, Funded, funded_by, on_chain
 from paychain.payments.rules.own_traces import (
-    captured_again,
+    done_again,
     lost_webhooks,
     merchants_book,
     reused_keys,
@@ -230,7 +230,7 @@ def _of_own_services(story: Story, customer: PaymentRecord, parties: Parties) ->
     return {
         "shown_declined": customer.outcome is Outcome.DECLINED,
         "book": merchants_book(story.decisions),
-        "captured_again": list(captured_again(story.decisions)),
+        "done_again": list(done_again(story.decisions)),
         "reused_keys": list(reused_keys(story.decisions)),
         "unsigned_webhooks": list(unsigned_webhooks(story.hops, story.decisions)),
         "lost_webhooks": list(lost_webhooks(story.decisions, parties.without_book)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from statistics import median
 
 from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.batch import Batch, Batches, Judged
@@ -13,6 +14,13 @@ from paychain.model.chain import Chain
 
 ILL_SHARE = 0.25  # of the controls: when more fail technically, batches disturb the service
 MIN_RATE = 2.0  # payments per second: batches are not spaced further
+FIRST_RATE = 12.0  # payments per second, until it is known what the service can do
+BASE_RATE = 4.0  # one after the other, more or less
+BASE = 8  # payments before anything fails: what one takes, and what is asked for then
+WINDOW = 8  # payments without a script by which the rate is set
+SLOWED = 3.0  # times as long as at first: the service has more than it can do
+SLOWED_S = 0.3  # and so much longer: what takes milliseconds varies by more
+FASTER, SLOWER = 1.5, 0.6  # times the rate
 OpenChain = Callable[[], RunningChain]
 
 
@@ -37,7 +45,10 @@ class Chains:
         self._chain, self._spec, self._open_chain = chain, spec, open_chain
         self._result = result
         self._on_judged, self._on_left = on_judged, on_left
-        self._rate = spec.rate
+        self._rate = min(FIRST_RATE, spec.rate)
+        self._limit = spec.rate  # of the rate, once payments without a script have failed
+        self._base_s: float | None = None  # what a payment takes where nothing else happens
+        self._took_s: deque[float] = deque(maxlen=WINDOW)
         self._requests = 0  # on chains that were stopped
         self._running: RunningChain | None = None
         self._batches: Batches | None = None
@@ -57,9 +68,10 @@ class Chains:
         """Start a chain."""
         self._running = self._open_chain()
         self._running.start()
-        self._batches = Batches(
-            self._chain, self._running, self._spec.seed, self._rate, self._on_judged
-        )
+        self._batches = Batches(self._chain, self._running, self._spec.seed, BASE_RATE, self._note)
+        if self._base_s is None:
+            self._batches.begin([], BASE)
+        self._batches.rate = self._rate
 
     def stop(self) -> None:
         """Stop the chain. What was judged of batches in flight is among those that have ended."""
@@ -87,6 +99,28 @@ class Chains:
             self._result.deaths.append(f"{broken} ended by itself in batch {self._result.batches}")
             self._restart()
 
+    def _note(self, order: Judged, batch: Batch) -> None:
+        """Pay faster while payments without a script take as long as at first, else slower."""
+        self._on_judged(order, batch)
+        if order.steps or batch.outage is not None:
+            return
+        self._took_s.append(order.took_s)
+        if len(self._took_s) < WINDOW:
+            return
+        now_s = median(self._took_s)
+        self._took_s.clear()
+        if self._base_s is None:
+            self._base_s = now_s
+        elif now_s > max(SLOWED * self._base_s, self._base_s + SLOWED_S):
+            self._pay_at(max(MIN_RATE, SLOWER * self._rate))
+        else:
+            self._pay_at(min(self._limit, FASTER * self._rate))
+
+    def _pay_at(self, rate: float) -> None:
+        self._rate = rate
+        if self._batches is not None:
+            self._batches.rate = rate
+
     def look_after(self, batch: Batch) -> None:
         """Space the batches when payments without a script fail; then start the chain again.
 
@@ -100,8 +134,8 @@ class Chains:
         if not batch.is_whole or failed <= ILL_SHARE * len(controls) or is_old:
             return
         if self._rate > MIN_RATE:
-            self._rate = max(MIN_RATE, self._rate / 2)
-            self.now.rate = self._rate
+            self._limit = max(MIN_RATE, self._rate / 2)
+            self._pay_at(self._limit)
             self._result.spaced += 1
             return
         self._restart()

@@ -23,7 +23,8 @@ class LiveSpec:
     """What is searched, and for how long.
 
     `budget_s` and `max_scripts` bound the search, whichever comes first. `batch`: payments with a
-    script at once, `rate`: so many of them begin per second. Without `rules` all are searched.
+    script at once, `rate`: so many payments begin per second at most. Without `rules` all are
+    searched.
     `outage_share`: of the batches, those through which a whole link or the service fails.
     Raises UserError for what cannot be searched.
     """
@@ -32,7 +33,7 @@ class LiveSpec:
     budget_s: float = 60.0
     max_scripts: int | None = None
     batch: int = 64
-    rate: float = 32.0
+    rate: float = 48.0
     rules: tuple[str, ...] = ()
     outage_share: float = 0.0
 

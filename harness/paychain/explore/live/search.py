@@ -146,7 +146,7 @@ class LiveSearch:
         self._candidates.learn(order.steps, order.asked)
 
     def _count(self, batch: Batch) -> None:
-        self.result.batches += 1
+        self.result.batches += batch.scripts > 0 or batch.outage is not None
         self.result.undecided += batch.undecided
         self._report()
 

@@ -112,8 +112,8 @@ def repeats_without_effect(payment: Reconciled) -> Finding | None:
         if follow_up.keys > 1:
             text = f"{follow_up.link} sent the {follow_up.operation} {follow_up.name}"
             return Finding.of(payment, 0, f"{text} under {follow_up.keys} keys")
-    if payment.captured_again:
-        return Finding.of(payment, 0, "; ".join(payment.captured_again))
+    if payment.done_again:
+        return Finding.of(payment, 0, "; ".join(payment.done_again))
     return None
 
 

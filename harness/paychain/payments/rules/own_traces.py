@@ -34,11 +34,16 @@ def reused_keys(decisions: Sequence[Decision]) -> Iterator[str]:
             )
 
 
-def captured_again(decisions: Sequence[Decision]) -> Iterator[str]:
-    """Captures of what was captured before, under a key of their own, in words."""
+def done_again(decisions: Sequence[Decision]) -> Iterator[str]:
+    """Captures and refunds of money that was captured or given back before, in words."""
     for decision in decisions:
         if decision.kind is DecisionKind.CAPTURED_AGAIN:
             yield f"{decision.link} sent the capture to {decision.target} under {decision.detail}"
+        elif decision.kind is DecisionKind.REFUNDED_AGAIN:
+            yield (
+                f"{decision.link} sent the refund to {decision.target} again under "
+                f"{decision.detail}, and it was booked twice"
+            )
 
 
 def unsigned_webhooks(hops: Sequence[HopRecord], decisions: Sequence[Decision]) -> Iterator[str]:

@@ -100,7 +100,7 @@ class Reconciled:
     on_chain: OnChain | None = None
     price_ages: Mapping[str, int] = field(default_factory=dict)
     reused_keys: Sequence[str] = ()
-    captured_again: Sequence[str] = ()
+    done_again: Sequence[str] = ()
     unsigned_webhooks: Sequence[str] = ()
     lost_webhooks: Sequence[str] = ()
 
