@@ -426,8 +426,12 @@ def _has_place(fault: Fault, chain: Chain) -> bool:
     """Whether a chain has everything that a fault names."""
     links = chain.links.values()
     depended = {provider for link in links for provider in link.depends_on}
+    calls = {f"{name}.{operation}" for name in chain.links for operation in chain.calls_of(name)}
+    hops = {f"{hop.caller} -> {hop.callee}" for hop in chain.hops()}
     return all(
         (target.link is None or target.link in chain.links)
+        and (target.call is None or target.call in calls)
+        and (target.hop is None or target.hop in hops)
         and (target.role is None or target.role in {link.role for link in links})
         and (target.provider is None or target.provider in depended | _may_miss(fault, chain))
         for target in fault.every_target
