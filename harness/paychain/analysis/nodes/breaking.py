@@ -13,7 +13,7 @@ MAX_TOGETHER = 3  # zones that are looked at together
 
 
 def breaking_zones(chain: Chain) -> list[tuple[str, ...]]:
-    """The smallest sets of zones without which no payment succeeds, the smaller ones first."""
+    """The smallest sets of zones without which no payment succeeds; single ones come first."""
     zones = zones_of(chain)
     found: list[tuple[str, ...]] = []
     for size in range(1, MAX_TOGETHER + 1):
