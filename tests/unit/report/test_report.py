@@ -122,6 +122,15 @@ def test_foreign_text_is_never_markup() -> None:
     assert fromstring(junit_xml(hostile)) is not None
 
 
+def test_each_page_has_the_currency_of_its_chain() -> None:
+    result = read(SAMPLE)
+    for currency, other in (("GBP", "JPY"), ("JPY", "GBP")):
+        chain = msgspec.structs.replace(result.chain, currency=currency)
+        page = render(msgspec.structs.replace(result, chain=chain))
+        assert f" {currency}" in page
+        assert f" {other}" not in page
+
+
 def test_the_data_of_the_script_cannot_end_its_element() -> None:
     fault = msgspec.structs.replace(sample().faults[0], id="</script><b>")
     page = render(msgspec.structs.replace(sample(), faults=[fault]))

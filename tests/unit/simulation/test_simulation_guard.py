@@ -15,11 +15,13 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -146,3 +148,16 @@ def test_times_that_are_given_and_seeds_that_are_given_go_on_inside() -> None:
 
     found = simulate(main)
     assert found == (random.Random(8).random(), "1970", date(2026, 1, 1), time.ctime(0))
+
+
+def test_a_module_that_comes_between_two_simulations_is_guarded_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with guarded():
+        pass
+    late = ModuleType("late")
+    late.__dict__["datetime"] = real = dates.datetime
+    monkeypatch.setitem(sys.modules, "late", late)
+    with guarded(), pytest.raises(ForbiddenInSimulation, match=r"datetime\.datetime\.now"):
+        late.__dict__["datetime"].now(UTC)
+    assert late.__dict__["datetime"] is real
