@@ -371,7 +371,7 @@ class Chain(Declared):
         found += [
             Hop(caller=issuer, operation=DISPUTE, callee=reporter)
             for issuer in self.links
-            for reporter in reporters_of(self, issuer)
+            for reporter in reporters_of(self.links, issuer)
         ]
         unique = {hop.name: hop for hop in found}
         return tuple(unique.values())

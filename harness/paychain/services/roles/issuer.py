@@ -67,7 +67,7 @@ class Issuer(Authorising):
             captured, amount_minor=amount_minor, item=CHARGE_BACK, key=f"{reference}-{CHARGE_BACK}"
         )
         # Who acquired the payment is not written on it: whoever did not, acknowledges all the same.
-        for reporter in reporters_of(self.chain, self.name):
+        for reporter in reporters_of(self.chain.links, self.name):
             self.context.decided(
                 DecisionKind.FOLLOW_UP_DUE,
                 DISPUTE,
