@@ -8,32 +8,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from paychain.model.lifecycle import Disputes, Webhooks
 from paychain.model.policy import Call
+from paychain.model.service import OwnService
 
 DISPUTE = "dispute"  # the operation: it is no payment's, so no vendor's API has it
 
 
-class LinkOfDispute(Protocol):
-    """What is asked about a link of the chain."""
+class Reporter(Protocol):
+    """A link, as far as charge-backs are concerned."""
+
+    @property
+    def disputes(self) -> Disputes | None:
+        """Of an issuer: what cardholders dispute."""
+
+    @property
+    def webhooks(self) -> Webhooks | None:
+        """To whom it sends any."""
+
+    @property
+    def service(self) -> OwnService | None:
+        """None: it is a mock."""
 
     @property
     def calls(self) -> Mapping[str, Call]:
-        """Its calls by operation."""
-
-    @property
-    def disputes(self) -> object | None:
-        """What its cardholders dispute."""
-
-    @property
-    def service(self) -> object | None:
-        """It is the user's process and not a mock."""
-
-    @property
-    def webhooks(self) -> object | None:
-        """Whom it sends webhooks to."""
+        """By operation."""
 
 
-def reporters_of(links: Mapping[str, LinkOfDispute], issuer: str) -> list[str]:
+def reporters_of(links: Mapping[str, Reporter], issuer: str) -> list[str]:
     """The links that report an issuer's charge-backs: mocks in front of it with webhooks.
 
     None where the issuer has no disputes.
@@ -47,7 +49,7 @@ def reporters_of(links: Mapping[str, LinkOfDispute], issuer: str) -> list[str]:
     ]
 
 
-def _behind(links: Mapping[str, LinkOfDispute], link: str) -> set[str]:
+def _behind(links: Mapping[str, Reporter], link: str) -> set[str]:
     """The links that an authorisation may reach from a link on, cycles included."""
     found: set[str] = set()
     ahead = [link]

@@ -452,6 +452,18 @@ def test_a_repeated_refund_that_was_booked_again_counts_as_given_back(
     assert list(found) == ["repeats_without_effect"]
 
 
+def test_an_orphan_is_what_is_left_after_all_refunds(
+    captured: list[Movement], movement: Make
+) -> None:
+    refunded = [movement(link, "refunded", amount=500, item="r1") for link in PATH]
+    again = movement("issuer", "refunded", amount=500, item="r1~issuer.2")
+    orphan = findings([*captured, *refunded], shown_approved=False)["no_orphaned_authorisation"]
+    assert orphan.amount_minor == 500
+    assert "no_orphaned_authorisation" not in broken(
+        [*captured, *refunded, again], shown_approved=False
+    )
+
+
 def test_what_stays_unknown_or_undone_is_found(sound: list[Movement]) -> None:
     assert broken(sound, unresolved=["gateway → processor-a"]) == ["unknowns_resolved"]
     assert broken(sound, follow_ups=[follow_up("never sent")]) == ["authorisations_settled"]

@@ -42,11 +42,13 @@ class WrongAnswer(RequestFaultKind):
             return given
         match self.says:
             case "approved":
+                # What was approved has a name already, which may be a link's own.
+                was_approved = given.outcome is Outcome.APPROVED
                 return msgspec.structs.replace(
                     given,
                     outcome=Outcome.APPROVED,
                     code=APPROVED,
-                    reference=request.reference,
+                    reference=given.reference if was_approved else request.reference,
                     amount_minor=request.amount_minor,
                 )
             case "declined":

@@ -66,7 +66,8 @@ class Position:
     @property
     def exposure_minor(self) -> int:
         """How much of the customer's money is held or taken."""
-        return self.held_minor + self.captured_minor + self.recaptured_minor - self.refunded_minor
+        taken_minor = self.captured_minor + self.recaptured_minor
+        return self.held_minor + taken_minor - self.refunded_minor - self.returned_again_minor
 
     @property
     def standing_minor(self) -> int:

@@ -228,8 +228,9 @@ class Reconciled:
     @property
     def taken_minor(self) -> int:
         """What is held or was taken, before anything was given back."""
+        # What was charged back was taken all the same: it is not deducted above.
         returned_minor = sum(
-            position.refunded_minor + position.charged_back_minor for position in self._moneys()
+            position.refunded_minor + position.returned_again_minor for position in self._moneys()
         )
         return self.exposure_minor + returned_minor
 
