@@ -1,4 +1,4 @@
-# make demo: run the main job.  make test: lint, types, tests.  make slow: the slow tests, laws in full.
+# make demo: a shop that charges twice, and one that does not.  make test: lint, types, tests.  make slow: the slow tests, laws in full.
 # make demo-own: the double charge of a small shop, found; the sound shop passes.
 # make lowest: the lowest versions of all dependencies, in .venv-lowest.
 # Each sets itself up in .venv; CONSTRAINTS=constraints.txt takes exactly the versions tested last.
@@ -17,25 +17,6 @@ demo: .venv/installed
 	@printf '\n2. A shop that reverses what it is not sure of, in virtual time: PASSED.\n\n'
 	@$(BIN)/paychain run card-sound processor-lost-answers --virtual
 	@printf '\nOpen the first report to see who was charged twice, and what to change.\n'
-
-demo-own: the double charge of a small shop, found; the sound shop passes.
-# make lowest: the lowest versions of all dependencies, in .venv-lowest.
-# Each sets itself up in .venv; CONSTRAINTS=constraints.txt takes exactly the versions tested last.
-PYTHON ?= python3
-BIN    := .venv/bin
-
-OWN    := examples/shop-python
-
-.PHONY: demo demo-own test slow lint bench fidelity lowest clean
-
-demo: .venv/installed
-	@printf '\nA processor takes payments for eight seconds, and half of its answers are lost.\n'
-	@printf '1. A shop that fails over without a reversal. Customers are charged twice, so this is meant to end with FAILED:\n\n'
-	@$(BIN)/paychain run card-gives-up processor-lost-answers --exit-zero & first=$$!; \
-	$(BIN)/paychain run card-sound processor-lost-answers --seed 2 >.venv/demo.txt 2>&1; second=$$?; \
-	wait $$first; \
-	printf '\n2. The same loss on a shop that reverses what it is not sure of, and whose customers repeat with the same key:\n\n'; \
-	cat .venv/demo.txt; exit $$second
 
 demo-own: .venv/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/paychain run $(OWN)/chain-naive.yaml $(OWN)/chaos/answers-lost.yaml --exit-zero
@@ -69,72 +50,6 @@ fidelity: .venv/ready
 
 .venv/ready: .venv/installed
 	@echo "adding what tests need (once)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS:%=--constraint %) --editable '.[dev,fast]'
-	@touch $@
-
-lowest: the lowest versions of all dependencies, in .venv-lowest.
-# Each sets itself up in .venv; CONSTRAINTS=constraints.txt takes exactly the versions tested last.
-PYTHON ?= python3
-BIN    := .venv/bin
-
-OWN    := examples/shop-python
-
-.PHONY: demo demo-own test slow lint bench fidelity lowest clean
-
-demo: .venv/installed
-	@printf '\nHalf of the answers of a card processor are lost for eight seconds.\n\n'
-	@printf '1. A shop that then tries another processor, on real processes for half a minute.\n'
-	@printf '   Its customers are charged twice: FAILED is what this is to show.\n\n'
-	@$(BIN)/paychain run card-gives-up processor-lost-answers --exit-zero
-	@printf '\n2. A shop that reverses what it is not sure of, in virtual time: PASSED.\n\n'
-	@$(BIN)/paychain run card-sound processor-lost-answers --virtual
-	@printf '\nOpen the first report to see who was charged twice, and what to change.\n'
-
-demo-own: the double charge of a small shop, found; the sound shop passes.
-# make lowest: the lowest versions of all dependencies, in .venv-lowest.
-# Each sets itself up in .venv; CONSTRAINTS=constraints.txt takes exactly the versions tested last.
-PYTHON ?= python3
-BIN    := .venv/bin
-
-OWN    := examples/shop-python
-
-.PHONY: demo demo-own test slow lint bench fidelity lowest clean
-
-demo: .venv/installed
-	@printf '\nA processor takes payments for eight seconds, and half of its answers are lost.\n'
-	@printf '1. A shop that fails over without a reversal. Customers are charged twice, so this is meant to end with FAILED:\n\n'
-	@$(BIN)/paychain run card-gives-up processor-lost-answers --exit-zero & first=$$!; \
-	$(BIN)/paychain run card-sound processor-lost-answers --seed 2 >.venv/demo.txt 2>&1; second=$$?; \
-	wait $$first; \
-	printf '\n2. The same loss on a shop that reverses what it is not sure of, and whose customers repeat with the same key:\n\n'; \
-	cat .venv/demo.txt; exit $$second
-
-demo-own: .venv/ready
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/paychain run $(OWN)/chain-naive.yaml $(OWN)/chaos/answers-lost.yaml --exit-zero
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/paychain run $(OWN)/chain-sound.yaml $(OWN)/chaos/answers-lost.yaml
-
-test: lint
-	$(BIN)/pytest -m "not slow" -n 3 --dist worksteal  # some of them wait
-
-slow: .venv/ready
-	$(BIN)/pytest -m slow -n 4 --dist worksteal  # most of them wait
-	PAYCHAIN_THOROUGH=1 $(BIN)/pytest tests/property -n 2 --dist worksteal
-
-lint: .venv/ready
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-
-bench: .venv/ready
-	$(BIN)/python -m bench
-
-fidelity: .venv/ready
-	$(BIN)/python -m bench fidelity
-
-.venv/ready: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "paychain needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@echo "setting up .venv (once)"
-	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS:%=--constraint %) --editable '.[dev,fast]'
 	@touch $@
 
