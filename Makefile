@@ -1,4 +1,4 @@
-# make demo: run the main job.  make test: lint, types, tests.  make slow: the slow tests, laws in full.
+# make demo: a shop that charges twice, and one that does not.  make test: lint, types, tests.  make slow: the slow tests, laws in full.
 # make demo-own: the double charge of a small shop, found; the sound shop passes.
 # make lowest: the lowest versions of all dependencies, in .venv-lowest.
 # Each sets itself up in .venv; CONSTRAINTS=constraints.txt takes exactly the versions tested last.
