@@ -63,10 +63,8 @@ def outage_choices(chain: Chain) -> list[Outage]:
             for lasts_ms in LASTS_MS:
                 written = _declared(link, kind, lasts_ms)
                 fault = Fault.model_validate(written)
-                parameters = fault.parameters
-                traits = chain.links[link]
-                is_link = isinstance(parameters, LinkFaultKind)
-                if is_link and parameters.limitation(link, traits) is not None:
+                parameters, traits = fault.parameters, chain.links[link]
+                if isinstance(parameters, LinkFaultKind) and parameters.limitation(link, traits):
                     continue
                 found.append(
                     Outage(link=link, kind=kind, rank=rank, lasts_ms=lasts_ms, fault=fault)
