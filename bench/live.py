@@ -89,5 +89,10 @@ def main(words: Sequence[str] = ()) -> None:
                 if not path.is_file():
                     path = Path(scratch, "chain.yaml")
                     path.write_text(mistaken_chain(name))
-                spec = LiveSpec(seed=seed, budget_s=options.for_s, max_scripts=options.scripts)
+                spec = LiveSpec(
+                    seed=seed,
+                    budget_s=options.for_s,
+                    max_scripts=options.scripts,
+                    rules=tuple(sorted(MISTAKES.get(name, ()))),
+                )
                 report(name, seed, *searched(load_chain(str(path)), spec, Path(scratch)))

@@ -63,8 +63,7 @@ def outage_choices(chain: Chain) -> list[Outage]:
             for lasts_ms in LASTS_MS:
                 written = _declared(link, kind, lasts_ms)
                 fault = Fault.model_validate(written)
-                parameters = fault.parameters
-                traits = chain.links[link]
+                parameters, traits = fault.parameters, chain.links[link]
                 if isinstance(parameters, LinkFaultKind) and parameters.limitation(link, traits):
                     continue
                 found.append(

@@ -194,9 +194,7 @@ class LiveSearch:
         while not self._is_late:
             found = self.result.found[rule]
             assert found.outage is not None, "it was found with one"
-            tried: list[tuple[Outage, Steps]] = []
-            if found.steps:
-                tried.append((found.outage, ()))
+            tried: list[tuple[Outage, Steps]] = [(found.outage, ())] if found.steps else []
             tried += [
                 (outage, found.steps) for outage in simpler_outages(found.outage, self._outages)
             ]
