@@ -17,10 +17,10 @@ from tests.support.virtual_runs import run_virtually
 EXCHANGE = available("chain")["exchange-deposit"].read_text()
 
 
-def experiment(fault: str, *, lasts: str = "2s", after: str = "4s") -> str:
+def experiment(fault: str, *, lasts: str = "2s", before: str = "1s") -> str:
     return (
         "experiment: mine\ntolerances: {}\n"
-        f"load: {{arrivals: 4/s, warm_up: 0s, before: 1s, after: {after}}}\n"
+        f"load: {{arrivals: 4/s, warm_up: 0s, before: {before}, after: 4s}}\n"
         f"faults:\n  - {{id: f, at: 0s, for: {lasts}, {fault}}}\n"
     )
 
@@ -95,7 +95,7 @@ def test_an_exchange_whose_nodes_are_away_credits_afterwards(tmp_path: Path) -> 
 @pytest.mark.slow
 def test_an_exchange_that_loses_its_books_credits_twice(tmp_path: Path) -> None:
     lost = "target: {link: exchange}, crash: {forgets: true}"
-    result = run_virtually(tmp_path, EXCHANGE, experiment(lost, lasts="500ms"))
+    result = run_virtually(tmp_path, EXCHANGE, experiment(lost, lasts="500ms", before="3s"))
     assert "credited_once" in {rule.rule for rule in result.money.rules if rule.findings}
 
 
