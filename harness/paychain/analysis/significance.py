@@ -251,15 +251,15 @@ def student(errors: float, freedom: float) -> float:
     if errors == inf:
         return 0.0
     freedom = max(freedom, 1.0)
-    return _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + errors * errors))
+    return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + errors * errors))
 
 
-def _incomplete_beta(a: float, b: float, x: float) -> float:
+def incomplete_beta(a: float, b: float, x: float) -> float:
     """The regularised incomplete beta function, by Lentz's continued fraction."""
     if x <= 0 or x >= 1:
         return float(x >= 1)
     if x > (a + 1) / (a + b + 2):  # the fraction converges fast only below
-        return 1 - _incomplete_beta(b, a, 1 - x)
+        return 1 - incomplete_beta(b, a, 1 - x)
     front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log(1 - x)) / a
     tiny = 1e-300
     c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))

@@ -9,10 +9,10 @@ import pytest
 
 from paychain.analysis.nodes.k_of_n import (
     enough,
+    exact,
     how_many,
     spread_of_states,
     unavailability,
-    wilson,
     worth,
 )
 
@@ -106,7 +106,9 @@ def test_calls_of_one_state_are_worth_few_and_those_of_many_states_all() -> None
     assert worth(100, expected, states, [10.0] * 4, 5.0) > worth(100, expected, states, [10.0], 5.0)
 
 
-def test_wilsons_interval_is_the_published_one() -> None:
-    # Newcombe 1998, Statistics in Medicine 17, 857: 81 of 263, and 0 of 20.
-    assert wilson(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+def test_the_exact_interval_is_the_published_one() -> None:
+    # Newcombe 1998, Statistics in Medicine 17, 857: 81 of 263, 15 of 148, 0 of 20, 29 of 29.
+    assert exact(81 / 263, 263) == pytest.approx((0.2527, 0.3676), abs=5e-5)
+    assert exact(15 / 148, 148) == pytest.approx((0.0578, 0.1617), abs=5e-5)
+    assert exact(0, 20) == pytest.approx((0.0, 0.1684), abs=5e-5)
+    assert exact(1, 29) == pytest.approx((0.8806, 1.0), abs=5e-5)

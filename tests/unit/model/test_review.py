@@ -438,6 +438,8 @@ EXPECTED = {
     "depin-many-gateway": [
         "timeout_inversion payouts.transfer",
         "amplified_retries base",
+        "call_without_policy wallet.transfer",
+        "call_without_policy wallet.read",
         "single_link node-gateway",
         "single_link payouts",
         "single_link wallet",

@@ -14,7 +14,7 @@ from itertools import pairwise
 import msgspec
 
 from paychain.analysis.nodes.breaking import nodes_of, zones_of
-from paychain.analysis.nodes.k_of_n import enough, spread_of_states, wilson, worth
+from paychain.analysis.nodes.k_of_n import enough, exact, spread_of_states, worth
 from paychain.analysis.store.store import RunStore
 from paychain.faults.fault import Fault
 from paychain.faults.kinds.down import Down
@@ -136,7 +136,7 @@ def _row(
     states = spread_of_states(_on(chain, gone), asks.pick.agree, asks.pick.most)
     independent = worth(len(ends), share, states, spans_s, _lasts_s(chain))
     observed = sum(ends) / len(ends)
-    low, high = wilson(observed, independent, confidence)
+    low, high = exact(observed, independent, confidence)
     return Found(
         gone=sorted(gone),
         operation=asks.operation,

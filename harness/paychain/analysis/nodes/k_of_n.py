@@ -8,10 +8,12 @@ Source: docs/distributed.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb, exp, sqrt
-from statistics import NormalDist
+from math import comb, exp
 from typing import NamedTuple
 
+from paychain.analysis.significance import incomplete_beta
+
+_HALVINGS = 50
 _SAME_STATE = 1e-3  # of a state's time: shorter spans see little else
 
 
@@ -106,12 +108,27 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(share: float, count: float, confidence: float = 0.95) -> Interval:
-    """The interval of a share that was seen in `count` independent samples (Wilson 1927)."""
+def exact(share: float, count: float, confidence: float = 0.95) -> Interval:
+    """The interval of a share that was seen in `count` independent samples, maybe no whole number.
+
+    Clopper and Pearson 1934, Biometrika 26, 404: it is wide enough also where hardly any sample
+    differs from the others, as it is with nodes that are nearly always enough.
+    """
     assert count > 0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    reach = z / (1 + z * z / count) * sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    # Where all or none were seen the reach is the rest of the way, but for rounding.
-    low = 0.0 if share <= 0 else max(0.0, centre - reach)
-    return Interval(low, 1.0 if share >= 1 else min(1.0, centre + reach))
+    tail = (1 - confidence) / 2
+    seen = share * count
+    low = 0.0 if share <= 0 else _root(seen, count - seen + 1, tail)
+    high = 1.0 if share >= 1 else _root(seen + 1, count - seen, 1 - tail)
+    return Interval(low, high)
+
+
+def _root(a: float, b: float, chance: float) -> float:
+    """Where the beta distribution has this chance below it."""
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if incomplete_beta(a, b, middle) < chance:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
