@@ -192,7 +192,10 @@ def _logs(moment: Moment, params: Sequence[Any]) -> list[dict[str, Any]]:
     if lowest > highest:
         raise RpcError(INVALID_PARAMS, "invalid block range params")
     addresses = _choices(wanted.get("address"))
-    topics = [_choices(each) for each in wanted.get("topics") or []]
+    given = wanted.get("topics") or []
+    if not isinstance(given, list):
+        raise invalid(0, "topics are a list")
+    topics = [_choices(each) for each in given]
     found = [
         log
         for height in sorted(moment.copy.blocks)
