@@ -74,7 +74,7 @@ def _block_receipts(moment: Moment, params: Sequence[Any]) -> Any:
     height = moment.height(_needed(params, 0), 0)
     if height > moment.copy.head:
         return None
-    return [shapes.receipt(moment, name) for name in moment.copy.blocks.get(height, [])]
+    return [shapes.receipt(moment, name) for name in moment.copy.shown(height)]
 
 
 def _transaction(moment: Moment, params: Sequence[Any]) -> Any:
@@ -200,7 +200,7 @@ def _logs(moment: Moment, params: Sequence[Any]) -> list[dict[str, Any]]:
         log
         for height in sorted(moment.copy.blocks)
         if lowest <= height <= highest
-        for name in moment.copy.blocks[height]
+        for name in moment.copy.shown(height)
         for log in shapes.logs_of(moment, moment.copy.sent[name], height)
         if _fits(log, addresses, topics)
     ]
