@@ -301,30 +301,31 @@ def test_two_payments_in_one_batch_are_two() -> None:
     on_nodes(scenario)
 
 
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        (b"{", -32700),
-        (b"[]", -32600),
-        (b"7", -32600),
-        (b'{"id": 1}', -32600),
-        (b'{"id": 1, "method": "eth_chainId", "params": {"a": 1}}', -32600),
-        (b'{"id": 1, "method": 5}', -32600),
-        (b'{"id": 1, "method": "eth_getBalance"}', -32602),
-        (b'{"id": 1, "method": "eth_getBalance", "params": [5]}', -32602),
-        (b'{"id": 1, "method": "eth_getBalance", "params": ["0x12", {}]}', -32602),
-        (b'{"id": 1, "method": "eth_getBlockByNumber", "params": [[1], true]}', -32602),
-        (b'{"id": 1, "method": "eth_call", "params": [1, "latest"]}', -32602),
-        (b'{"id": 1, "method": "eth_getLogs", "params": [{"topics": [[1]]}]}', -32602),
-        (b'{"id": 1, "method": "eth_feeHistory", "params": ["0x1", "latest", 5]}', -32602),
-        (b'{"id": 1, "method": "eth_sendRawTransaction", "params": [null]}', -32602),
-    ],
-)
-def test_what_cannot_be_read_is_an_error_object(body: bytes, code: int) -> None:
+UNREADABLE = [
+    (b"{", -32700),
+    (b"[]", -32600),
+    (b"7", -32600),
+    (b'{"id": 1}', -32600),
+    (b'{"id": 1, "method": "eth_chainId", "params": {"a": 1}}', -32600),
+    (b'{"id": 1, "method": 5}', -32600),
+    (b'{"id": 1, "method": "eth_getBalance"}', -32602),
+    (b'{"id": 1, "method": "eth_getBalance", "params": [5]}', -32602),
+    (b'{"id": 1, "method": "eth_getBalance", "params": ["0x12", {}]}', -32602),
+    (b'{"id": 1, "method": "eth_getBlockByNumber", "params": [[1], true]}', -32602),
+    (b'{"id": 1, "method": "eth_call", "params": [1, "latest"]}', -32602),
+    (b'{"id": 1, "method": "eth_getLogs", "params": [{"topics": [[1]]}]}', -32602),
+    (b'{"id": 1, "method": "eth_getLogs", "params": [{"topics": 5}]}', -32602),
+    (b'{"id": 1, "method": "eth_feeHistory", "params": ["0x1", "latest", 5]}', -32602),
+    (b'{"id": 1, "method": "eth_sendRawTransaction", "params": [null]}', -32602),
+]
+
+
+def test_what_cannot_be_read_is_an_error_object() -> None:
     async def scenario(nodes: Asker) -> None:
-        response = await nodes.post(body)
-        assert response.status == 200
-        assert json.loads(response.body)["error"]["code"] == code
+        for body, code in UNREADABLE:
+            response = await nodes.post(body)
+            assert response.status == 200
+            assert json.loads(response.body)["error"]["code"] == code, body
 
     on_nodes(scenario)
 

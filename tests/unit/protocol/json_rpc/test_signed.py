@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paychain.protocol.dialects.json_rpc.signed import SignedTransaction, Undecodable, decode
+from tests.support.laws import examples
 from tests.support.rpc_links import GWEI, PAYEE, PAYER, signed
 
 rlp = pytest.importorskip("rlp", reason="the extra rpc is not installed")
@@ -73,6 +74,7 @@ def test_what_is_no_transaction_says_why(bytes_: bytes, why: str) -> None:
         decode(bytes_)
 
 
+@examples(60)
 @given(at=st.integers(0, 110), by=st.integers(1, 255))
 @example(at=0, by=2)
 def test_no_byte_can_change_unnoticed(at: int, by: int) -> None:
@@ -86,6 +88,7 @@ def test_no_byte_can_change_unnoticed(at: int, by: int) -> None:
     assert read.sender != PAYER
 
 
+@examples(400)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(bytes_: bytes) -> None:
     try:

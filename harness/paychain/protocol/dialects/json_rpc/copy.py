@@ -59,10 +59,6 @@ class Copy:
 
     def _apply(self, event: Event) -> None:
         transaction = event.transaction
-        if not transaction.raw:  # a mock wallet's: there are no bytes of it to show
-            sign = {Change.MINED: 1, Change.UNDONE: -1}.get(event.change, 0)
-            self._move(transaction, sign)
-            return
         place = (transaction.sender.lower(), transaction.nonce)
         match event.change:
             case Change.ACCEPTED:
@@ -135,6 +131,14 @@ class Copy:
         at = bisect_right(self._clock, height, key=lambda entry: entry[0])
         _, known, known_ns, every_ns = self._clock[max(at - 1, 0)]
         return known_ns + (height - known) * every_ns
+
+    def shown(self, height: int) -> list[str]:
+        """The transactions of a block by their ids; a mock wallet's have no bytes to show."""
+        return [name for name in self.blocks.get(height, []) if self.sent[name].raw]
+
+    def waiting(self) -> list[Transaction]:
+        """Those in the pool that can be shown, in the order in which they came."""
+        return [each for each in self.pool.values() if each.raw]
 
     def block_hash(self, height: int) -> str:
         """Another one once the block, or one before it, was replaced. Height -1: all zeros."""

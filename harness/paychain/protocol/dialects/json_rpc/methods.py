@@ -74,7 +74,7 @@ def _block_receipts(moment: Moment, params: Sequence[Any]) -> Any:
     height = moment.height(_needed(params, 0), 0)
     if height > moment.copy.head:
         return None
-    return [shapes.receipt(moment, name) for name in moment.copy.blocks.get(height, [])]
+    return [shapes.receipt(moment, name) for name in moment.copy.shown(height)]
 
 
 def _transaction(moment: Moment, params: Sequence[Any]) -> Any:
@@ -192,12 +192,15 @@ def _logs(moment: Moment, params: Sequence[Any]) -> list[dict[str, Any]]:
     if lowest > highest:
         raise RpcError(INVALID_PARAMS, "invalid block range params")
     addresses = _choices(wanted.get("address"))
-    topics = [_choices(each) for each in wanted.get("topics") or []]
+    given = wanted.get("topics") or []
+    if not isinstance(given, list):
+        raise invalid(0, "topics are a list")
+    topics = [_choices(each) for each in given]
     found = [
         log
         for height in sorted(moment.copy.blocks)
         if lowest <= height <= highest
-        for name in moment.copy.blocks[height]
+        for name in moment.copy.shown(height)
         for log in shapes.logs_of(moment, moment.copy.sent[name], height)
         if _fits(log, addresses, topics)
     ]

@@ -32,7 +32,7 @@ _NO_UNCLES = "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347
 def block(moment: Moment, height: int, *, full: bool) -> dict[str, Any]:
     """A block with its transactions, or their hashes only."""
     copy = moment.copy
-    names = copy.blocks.get(height, [])
+    names = copy.shown(height)
     sent = [copy.sent[name] for name in names]
     shown: list[Any] = [transaction(moment, each) for each in sent] if full else list(names)
     return {
@@ -48,7 +48,7 @@ def block(moment: Moment, height: int, *, full: bool) -> dict[str, Any]:
 
 def pending_block(moment: Moment, *, full: bool) -> dict[str, Any]:
     """The block that a node would make of its pool: without a hash."""
-    waiting = list(moment.copy.pool.values())
+    waiting = moment.copy.waiting()
     return {
         **_header(moment, moment.copy.head + 1),
         "number": quantity(moment.copy.head + 1),
@@ -119,7 +119,7 @@ def receipt(moment: Moment, name: str) -> dict[str, Any] | None:
         return _forged(moment, name) if moment.forges else None
     sent = moment.copy.sent[name]
     signed = signed_of(sent)
-    place = moment.copy.blocks[height].index(name)
+    place = moment.copy.shown(height).index(name)
     used = _gas_used(moment)
     return {
         **_place(moment, name, height, place),
@@ -140,7 +140,7 @@ def logs_of(moment: Moment, sent: Transaction, height: int) -> list[dict[str, An
     """The token's event for a transfer; none for one that failed or moved nothing."""
     if not moment.network.is_token or not sent.amount_minor:
         return []
-    names = moment.copy.blocks[height]
+    names = moment.copy.shown(height)
     place = names.index(sent.id)
     before = (moment.copy.sent[name].amount_minor for name in names[:place])
     return [
@@ -183,7 +183,7 @@ def _place(moment: Moment, name: str, height: int, place: int) -> dict[str, Any]
 
 
 def _index(moment: Moment, name: str, height: int | None) -> str | None:
-    return None if height is None else quantity(moment.copy.blocks[height].index(name))
+    return None if height is None else quantity(moment.copy.shown(height).index(name))
 
 
 def _price(signed: SignedTransaction) -> int:
