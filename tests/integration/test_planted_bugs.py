@@ -31,6 +31,7 @@ from tests.support.planted_services import (
 )
 from tests.support.runs import declare
 
+# No timeout is as short as a busy machine may be slow: the planted bugs are all that is wrong.
 CHAIN = """\
 chain: shop
 entry: gateway
@@ -40,22 +41,22 @@ links:
     captures: {after: 200ms, of: 90%}
     refunds: {share: 100%, after: 200ms, of: 50%}
     calls:
-      authenticate: {to: acs, timeout: 1s, fallback: [{skip: {up_to: 5.00}}]}
-      authorise: {to: processor, timeout: 3s, on_unknown: reverse}
+      authenticate: {to: acs, timeout: 5s, fallback: [{skip: {up_to: 5.00}}]}
+      authorise: {to: processor, timeout: 9s, on_unknown: reverse}
   acs: {role: authentication}
   processor:
     role: processor
-    calls: {authorise: {to: scheme, timeout: 2s, fallback: [{stand_in: {up_to: 9999.00}}]}}
+    calls: {authorise: {to: scheme, timeout: 8s, fallback: [{stand_in: {up_to: 9999.00}}]}}
   scheme:
     role: scheme
-    calls: {authorise: {to: issuer, timeout: 1s, fallback: [{stand_in: {up_to: 5.00}}]}}
+    calls: {authorise: {to: issuer, timeout: 7s, fallback: [{stand_in: {up_to: 5.00}}]}}
   issuer: {role: issuer}
 """
 EXPERIMENT = """\
 experiment: calm
 tolerances: {}
 load:
-  arrivals: 60/s
+  arrivals: 30/s
   warm_up: 200ms
   before: 7s
   after: 200ms
@@ -63,8 +64,8 @@ load:
 """
 
 
-def spec(folder: Path, *services: str, rate: str = "30/s") -> RunSpec:
-    declare(folder, shop=CHAIN, calm=EXPERIMENT.replace("60/s", rate))
+def spec(folder: Path, *services: str, lasts: str = "7s") -> RunSpec:
+    declare(folder, shop=CHAIN, calm=EXPERIMENT.replace("7s", lasts))
     loaded = load_chain(str(folder / "shop.yaml"))
     wanted = load_experiment(str(folder / "calm.yaml"), loaded.model)
     honest = RunSpec(chain=loaded, experiment=wanted, out=folder / "runs")
@@ -79,7 +80,7 @@ ALWAYS = [name for name, rule in RULES.items() if not rule.needs]
 
 @pytest.mark.slow
 def test_every_rule_finds_its_planted_bug_and_only_the_payments_it_affected(tmp_path: Path) -> None:
-    planned = spec(tmp_path, sys.executable, str(SUPPORT / "planted_services.py"), rate="60/s")
+    planned = spec(tmp_path, sys.executable, str(SUPPORT / "planted_services.py"), lasts="14s")
     result = run(planned, chain_of(planned)).result
     found = {rule.rule: rule for rule in result.money.rules}
     assert set(found) == {bug.__name__ for bug in BUGS} == {*ALWAYS, "no_card_number_in_a_file"}
@@ -87,7 +88,7 @@ def test_every_rule_finds_its_planted_bug_and_only_the_payments_it_affected(tmp_
         assert rule.findings > 0, f"{name} found nothing"
         bugs = {bug_of(each.payment) for each in rule.payments if each.payment}
         assert bugs <= {name}, f"{name} found the payments of {bugs}"
-    # 60/s for 7.2 s after the warm-up, and 23 bugs: some 18 payments each; only visa and
+    # 30/s for 14.2 s after the warm-up, and 23 bugs: some 18 payments each; only visa and
     # mastercard limit stolen cards, and every test card is as frequent as the next
     sizes = {name: rule.findings for name, rule in found.items()}
     del sizes["retry_limits_kept"], sizes["no_card_number_in_a_file"]
