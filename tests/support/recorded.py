@@ -16,6 +16,7 @@ from paychain.analysis.measures.measures import (
     FallbackMeasure,
     FaultRun,
     HopMeasure,
+    LatencyBin,
     Money,
     Phase,
     Recovery,
@@ -67,6 +68,7 @@ class Analysed:
     recovery: Recovery
     money: Money
     seconds: list[Second]
+    latencies: list[LatencyBin]
     stalls: list[StallFacts]
     own_services: OwnServices
     scripts: list[ScriptRun]
