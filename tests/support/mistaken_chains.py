@@ -30,6 +30,7 @@ def mistaken_chain(mistake: str) -> str:
     shop, stripe = declared["links"]["shop"], declared["links"]["stripe"]
     declared["chain"] = f"shop-{mistake.replace('_', '-')}"
     declared["settles_within"] = "12s"
+    declared["links"]["issuer"].pop("declines")  # a payment that is declined shows no mistake
     support = Path(__file__).parent
     shop["service"] |= {
         "command": [
