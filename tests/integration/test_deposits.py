@@ -174,6 +174,7 @@ def test_toncoin_reaches_the_shop_once(tmp_path: Path, name: str) -> None:
         # One of the two nodes lies all the time: any fault will do.
         ("exchange-deposit-quorum-of-one", "no_credit_without_transfer", "reorg", 5),
         ("crypto-onramp-new-nonce", "sent_once", "lost_answer", 5),
+        ("crypto-onramp-stale-price", "no_stale_price", "http_error", 15),
     ],
 )
 def test_the_search_finds_what_is_wrong(chain: str, rule: str, kind: str, payments: int) -> None:
