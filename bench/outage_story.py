@@ -235,7 +235,10 @@ def run_once(
         names=row.names,
         virtual=not is_real,
     )
-    return run(spec, chain_of(spec)).result
+    finished = run(spec, chain_of(spec))
+    if finished.was_interrupted:
+        raise KeyboardInterrupt
+    return finished.result
 
 
 def judgement(real: Result, virtual: Result) -> dict[str, str]:

@@ -73,7 +73,10 @@ def run_sound(chain: Loaded[Chain], payments: int, seed: int, folder: Path) -> R
     file.write_text(experiment(chain.model, payments), "utf-8")
     declared = load_experiment(str(file), chain.model)
     spec = RunSpec(chain=chain, experiment=declared, out=folder, seed=seed, virtual=True)
-    return run(spec, chain_of(spec)).result
+    finished = run(spec, chain_of(spec))
+    if finished.was_interrupted:
+        raise KeyboardInterrupt
+    return finished.result
 
 
 def main(options: Sequence[str] = ()) -> None:
