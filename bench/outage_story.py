@@ -21,7 +21,8 @@ from bench._beside import differences
 from bench._outage_story_page import PAGE, Alone, Cell, Run, Story, page, read_story, write_story
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
-from paychain.model.loading import Loaded, available, load_chain, load_experiment
+from paychain.model.files import available
+from paychain.model.loading import Loaded, load_chain, load_experiment
 from paychain.report.result import Result
 from paychain.runs.chains import chain_of
 from paychain.runs.matrix import MatrixSpec, run_matrix, standard_faults

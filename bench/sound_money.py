@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from paychain.model.chain import Chain
-from paychain.model.loading import Loaded, available, load_chain, load_experiment
+from paychain.model.files import available
+from paychain.model.loading import Loaded, load_chain, load_experiment
 from paychain.report.result import Result
 from paychain.runs.chains import chain_of
 from paychain.runs.run import run

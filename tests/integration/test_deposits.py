@@ -8,7 +8,8 @@ import pytest
 
 from paychain.explore.search import search
 from paychain.explore.spec import SearchSpec
-from paychain.model.loading import available, load_chain
+from paychain.model.files import available
+from paychain.model.loading import load_chain
 from tests.integration.test_payouts import judged, selected
 from tests.integration.test_shipped_pairs import in_virtual_time
 from tests.support.shared_runs import Pair

@@ -12,7 +12,7 @@ from paychain.model.loading import Loaded
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chain", sound_chains(), ids=lambda chain: chain.model.chain)
+@pytest.mark.parametrize("chain", list(sound_chains()), ids=lambda chain: chain.model.chain)
 def test_sound_payments_break_no_rule(tmp_path: Path, chain: Loaded[Chain]) -> None:
     result = run_sound(chain, 1_600, 1, tmp_path)
     assert result.verdict != "inconclusive", result.reasons

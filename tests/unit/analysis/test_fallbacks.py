@@ -227,6 +227,7 @@ OTHERS = {
     "duplicate_refused",
     "parameter_ignored",
     "follow_up_due",
+    "quoted",
     "queue_delivered",
     "queue_expired",
     "queue_cancelled",

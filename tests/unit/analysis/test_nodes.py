@@ -7,7 +7,8 @@ import pytest
 from paychain.analysis.nodes.breaking import behind, breaking_zones, in_front, shared_parts
 from paychain.analysis.nodes.found import expected
 from paychain.model.chain import Chain
-from paychain.model.loading import available, load_chain
+from paychain.model.files import available
+from paychain.model.loading import load_chain
 from tests.support.chains import checked
 
 CHAIN = available("chain")["depin-many"].read_text("utf-8")

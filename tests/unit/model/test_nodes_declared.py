@@ -10,7 +10,8 @@ import yaml
 from paychain.declaration.text import parse
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
-from paychain.model.loading import FileMistakes, available, load_chain
+from paychain.model.files import available
+from paychain.model.loading import FileMistakes, load_chain
 from paychain.model.nodes import spread
 from paychain.model.review import review
 

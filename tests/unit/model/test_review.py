@@ -430,6 +430,7 @@ EXPECTED = {
         "single_link base",
         "single_provider aws-us-east-1",
         "single_provider hetzner-fsn1",
+        "single_provider infura",
     ],
     "depin-one": NODES_OF_ONE,
     "depin-two": ["amplified_retries base", *(each for each in NODES_OF_ONE if "node" not in each)],

@@ -105,7 +105,9 @@ def transfer_of(
         Address(sent.wanted.to, network),
         attempt=found.attempt,
         reference=signed.hash,
-        signed=Signed(signed.sender, signed.nonce, min(signed.max_fee, MAX_MINOR), sent.raw),
+        signed=Signed(
+            signed.sender, signed.nonce, fee=min(signed.max_fee, MAX_MINOR), raw=sent.raw
+        ),
     )
 
 

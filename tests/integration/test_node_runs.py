@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from paychain.analysis.nodes.arrangement import Arrangement
 from paychain.analysis.nodes.side_by_side import SideBySide
 from paychain.cli.main import app
-from paychain.model.loading import available
+from paychain.model.files import available
 from paychain.report.result import read
 from paychain.runs.arrangements import compare_arrangements
 from tests.support.shared_runs import TEST_S
