@@ -23,7 +23,7 @@ AGAIN = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("chain", "outage"), AGAIN, ids="-on-".join)
+@pytest.mark.parametrize(("chain", "outage"), AGAIN, ids=["-on-".join(pair) for pair in AGAIN])
 def test_a_run_shows_what_was_recorded(tmp_path: Path, chain: str, outage: str) -> None:
     found = next((row for row in ROWS if row.key == (chain, outage)), None)
     row = found or Row("", chain, outage, "")
