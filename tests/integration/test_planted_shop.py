@@ -93,7 +93,8 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
 @pytest.mark.parametrize("rule", [bug for bug in BUGS if bug])
 def test_each_bug_is_found_by_its_rule(result: Mapping[str, Any], rule: str) -> None:
     found = {each["rule"]: each for each in result["money"]["rules"]}[rule]
-    assert found["findings"] >= 2  # of the 14 payments with the bug; half of the webhooks are forged
+    # Of the 14 payments with the bug: only half of the webhooks are forged.
+    assert found["findings"] >= 2
     assert {bug_of(finding["payment"]) for finding in found["payments"]} == {rule}
 
 
