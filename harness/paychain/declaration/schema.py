@@ -26,14 +26,11 @@ class Declared(BaseModel):
     Text may be written as a number: `code: 51`.
     """
 
-    # Validators are built when they are first needed: the child processes of a run never read a
-    # declaration, and would take a fifth of their start to build them.
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
         validate_default=False,
         coerce_numbers_to_str=True,
-        defer_build=True,
     )
 
 
