@@ -31,16 +31,7 @@ def repeated_without_key(payment: str, requests: Sequence[ObservedRequest]) -> I
             continue
         if request.key or before.key or result_of(before)[0].worked:
             continue
-        yield Decision(
-            link=request.caller,
-            kind=DecisionKind.REPEATED_WITHOUT_KEY,
-            at_ns=request.started_ns,
-            payment=payment,
-            attempt=request.received.attempt,
-            operation=operation,
-            target=request.callee,
-            detail="",
-        )
+        yield _decided(DecisionKind.REPEATED_WITHOUT_KEY, payment, request, operation)
 
 
 def reused_keys(store: RunStore) -> Iterator[Decision]:
@@ -86,16 +77,8 @@ def captured_again(
         if not 0 < booked < len(triggers):
             continue
         for later in triggers[booked:]:
-            yield Decision(
-                link=later.caller,
-                kind=DecisionKind.CAPTURED_AGAIN,
-                at_ns=later.started_ns,
-                payment=payment,
-                attempt=attempt,
-                operation="capture",
-                target=callee,
-                detail=f"{len(triggers)} keys",
-            )
+            detail = f"{len(triggers)} keys"
+            yield _decided(DecisionKind.CAPTURED_AGAIN, payment, later, "capture", detail)
 
 
 def refunded_again(
@@ -104,7 +87,7 @@ def refunded_again(
     """Refunds of the same money: sent again after no answer, under no key or another one.
 
     The link took them for further refunds, and booked more than one. What was answered before, or
-    refused then, is not repeated by another refund: an order may be given back in parts.
+    refused then, is not repeated by another refund: an order may be refunded in parts.
     """
     refunds = [request for request in requests if operation_of(request) == "refund"]
     refunds.sort(key=_authorisation)
@@ -117,16 +100,25 @@ def refunded_again(
         ]
         booked = _booked(store, payment, callee, attempt, MovementKind.REFUNDED)
         for later in repeats[: max(0, booked - 1)]:
-            yield Decision(
-                link=later.caller,
-                kind=DecisionKind.REFUNDED_AGAIN,
-                at_ns=later.started_ns,
-                payment=payment,
-                attempt=attempt,
-                operation="refund",
-                target=callee,
-                detail="another key" if later.key else "no key",
-            )
+            detail = "another key" if later.key else "no key"
+            yield _decided(DecisionKind.REFUNDED_AGAIN, payment, later, "refund", detail)
+
+
+def _decided(
+    kind: DecisionKind, payment: str, request: ObservedRequest, operation: str, detail: str = ""
+) -> Decision:
+    """What a request of an own service did."""
+    callee, attempt = _authorisation(request)
+    return Decision(
+        link=request.caller,
+        kind=kind,
+        at_ns=request.started_ns,
+        payment=payment,
+        attempt=attempt,
+        operation=operation,
+        target=callee,
+        detail=detail,
+    )
 
 
 def _is_capture(request: ObservedRequest) -> bool:
