@@ -54,6 +54,8 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
         yield "charged twice", exposure - agreed
     elif exposure > 0 and not saw_approved:
         yield "orphaned", exposure
+    elif forgotten := _forgotten(world, deals):
+        yield "orphaned", forgotten
     is_cancelled = any(
         sale.is_wanted(world, "cancels") for deal in deals for sale in sales(world, deal)
     )
@@ -69,6 +71,19 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
         behind = sum(card.was_held for card in cards if not is_gone([card]))
         if behind < saw_minor:
             yield "approved in part without a cent", saw_minor - behind
+
+
+def _forgotten(world: World, deals: list[Deal]) -> int:
+    """What payments hold that nobody ever sold, of an order whose every sale was given back."""
+    sold = [sale for deal in deals for sale in sales(world, deal)]
+    if not sold or any(sale.book.exposure > 0 for sale in sold):
+        return 0
+    return sum(
+        card.exposure
+        for deal in deals
+        if not sales(world, deal)
+        for card in accounts(deal.of(world.links("issuer"))).values()
+    )
 
 
 def _is_promised(world: World, deals: list[Deal]) -> bool:
