@@ -335,7 +335,8 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
     ),
     "collected in part": (
         # To a gateway that shares keys, the answer to another one's capture is that of its own.
-        ("authorisations_settled", "completed", "money_conserved"),
+        # What was captured twice has used up what was left to capture.
+        ("authorisations_settled", "completed", "money_conserved", "repeats_without_effect"),
         False,
     ),
     "left on hold": (
