@@ -49,7 +49,7 @@ def ports_open(address: str) -> bool:
 @pytest.mark.parametrize(
     ("stage", "victim"),
     [
-        ("load", ""),
+        pytest.param("load", "", marks=pytest.mark.slow),
         pytest.param("start-up", "", marks=pytest.mark.slow),
         pytest.param("start-up", "load process", marks=pytest.mark.slow),
         pytest.param("load", "fault engine", marks=pytest.mark.slow),

@@ -113,6 +113,7 @@ def test_a_node_that_is_cut_off_answers_with_the_last_block_that_it_saw(tmp_path
     assert selected(tmp_path, behind)[0][0] != 0
 
 
+@pytest.mark.slow
 def test_a_wallet_that_forgets_what_it_signed_leaves_a_gap(tmp_path: Path) -> None:
     wallet = "    outbox: disk                  # what was signed is sent until it is final\n"
     assert CHAIN.count(wallet) == 1

@@ -90,6 +90,7 @@ def trace(
     return sha256(data).hexdigest()
 
 
+@pytest.mark.slow
 def test_three_processes_with_three_hash_seeds_leave_the_same_bytes(
     files: tuple[Path, Path], tmp_path: Path
 ) -> None:
