@@ -30,6 +30,7 @@ def gone() -> Iterator[str]:
         yield str(ended.pid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["fault engine", "mock services", "load process"])
 def test_a_process_that_came_too_late_to_see_its_parent_ends(
     program: str, gone: str, tmp_path: Path

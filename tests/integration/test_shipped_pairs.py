@@ -127,7 +127,7 @@ def test_a_vault_that_fails_open_loses_no_sale_and_breaks_its_rule(result: Resul
     assert {risk.text for risk in result.risks} == {"approved without tokenisation"}
 
 
-@shipped("card-one-pool", "discover-2023-02-06", for_real=True)
+@shipped("card-one-pool", "discover-2023-02-06", for_real=True, slow=True)
 def test_one_hanging_scheme_takes_all_down_with_one_pool(result: Result) -> None:
     # one of eight test cards is a discover card, yet most payments are lost
     assert success(result) < 0.5
@@ -202,7 +202,7 @@ def test_errors_after_the_work_charge_nobody_twice_where_the_unknown_is_reversed
     assert broken(result) == {}
 
 
-@shipped("card-sound", "errors-after-work")
+@shipped("card-sound", "errors-after-work", slow=True)
 def test_a_repeat_of_finished_work_is_answered_and_books_nothing_again(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
     assert result.faults[0].hits
@@ -221,7 +221,7 @@ def test_the_whole_life_of_payments_breaks_no_rule_on_a_good_day(result: Result)
     assert {"authorised", "captured", "refunded", "voided"} <= set(issuer)
 
 
-@shipped("card-lifecycle", "captures-lost", for_real=True)
+@shipped("card-lifecycle", "captures-lost", for_real=True, slow=True)
 def test_captures_and_refunds_whose_answers_are_lost_are_made_once(result: Result) -> None:
     lost = [hop for hop in result.hops if hop.operation == "capture" and hop.failed]
     assert lost
@@ -235,14 +235,14 @@ def test_the_scheme_stands_in_inside_its_limits_and_advises(result: Result) -> N
     assert broken(result) == {}
 
 
-@shipped("card-stand-in", "stale-stand-in-limits")
+@shipped("card-stand-in", "stale-stand-in-limits", slow=True)
 def test_a_scheme_that_forgets_how_often_it_stood_in_goes_beyond_its_limits(result: Result) -> None:
     found = broken(result)
     assert found["stand_in_within_limits"] > 20
     assert found["stand_in_advised"] > 20  # what it had not advised yet it forgot as well
 
 
-@shipped("card-blocked-standby", "visa-europe-2018-06-01")
+@shipped("card-blocked-standby", "visa-europe-2018-06-01", slow=True)
 def test_a_standby_that_is_too_slow_saves_nobody(result: Result) -> None:
     # 35 % of some 400 payments are declined: 65 %, give or take three deviations of 2.4 points
     assert 0.57 <= success(result) <= 0.73
@@ -271,7 +271,7 @@ def test_refused_requests_fail_over_and_nothing_is_reversed(result: Result) -> N
     assert not any(hop.operation == "void" for hop in result.hops if hop.executions)
 
 
-@shipped("card-no-keys", "requests-arrive-twice")
+@shipped("card-no-keys", "requests-arrive-twice", slow=True)
 def test_a_request_that_arrives_twice_charges_twice_without_keys(result: Result) -> None:
     assert broken(result)["no_double_charge"] == result.faults[0].hits
 
@@ -281,7 +281,7 @@ def test_a_request_that_arrives_twice_charges_once_with_keys(result: Result) -> 
     assert result.verdict == "pass", result.reasons
 
 
-@shipped("card-ecommerce", "maintenance-windows")
+@shipped("card-ecommerce", "maintenance-windows", slow=True)
 def test_payments_fail_in_each_maintenance_window_and_at_no_other_time(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
     assert [fault.id for fault in result.faults] == [f"maintenance-{n}" for n in (1, 2, 3)]
@@ -305,7 +305,7 @@ def test_an_overload_with_unlimited_retries_outlives_its_cause(result: Result) -
     assert amplification(result) == pytest.approx(2.5, abs=0.5)
 
 
-@shipped("card-overload-budget", "overload")
+@shipped("card-overload-budget", "overload", slow=True)
 def test_an_overload_with_a_budget_for_retries_ends_with_its_cause(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
 
@@ -331,14 +331,14 @@ def test_every_amount_with_the_wrong_number_of_decimals_is_found(result: Result)
     assert any("100 times as much" in reason.text for reason in result.timelines)
 
 
-@shipped("card-gift-card", "steady")
+@shipped("card-gift-card", "steady", slow=True)
 def test_each_declined_card_leaves_its_gift_card_taken(result: Result) -> None:
     everything = next(phase for phase in result.phases if phase.name == "all")
     assert set(broken(result)) == {"no_orphaned_authorisation"}
     assert broken(result)["no_orphaned_authorisation"] >= everything.offered - everything.approved
 
 
-@shipped("card-refund-race", "steady")
+@shipped("card-refund-race", "steady", slow=True)
 def test_two_refunds_at_once_give_back_more_than_was_taken(result: Result) -> None:
     assert set(broken(result)) == {"refunded_within_captured"}
     # 10 % of 40/s for 12 s and the warm-up, each 20 % too much

@@ -40,6 +40,7 @@ def addresses(tmp_path: Path) -> Iterator[dict[str, Any]]:
         assert up.exit_code() == 0
 
 
+@pytest.mark.slow
 def test_a_chain_that_is_up_takes_payments_and_toxics(addresses: dict[str, Any]) -> None:
     request = PaymentRequest("p1", 1_000, "EUR", TEST_CARDS[0], key="p1")
     answer = requests.post(

@@ -279,6 +279,7 @@ print(environment.process_exit_code)
 """
 
 
+@pytest.mark.slow
 def test_the_last_receipt_makes_a_worker_done_before_any_other_message(tmp_path: Path) -> None:
     # Locust's order to quit may come next, before the worker looks again by itself.
     done = python(tmp_path, "-c", FAREWELL, str(tmp_path))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from paychain.environment.virtual import VirtualChain
 from paychain.explore.live.batch import Batch, Batches, Judged
 from paychain.explore.live.outages import outage_choices, simpler_outages
@@ -63,6 +65,7 @@ def test_the_planted_double_charge_is_found_minimal_and_reproduced() -> None:
         running.stop()
 
 
+@pytest.mark.slow
 def test_a_failing_script_of_several_steps_is_minimised() -> None:
     fat = (
         step(GIVES_UP, ("link", "processor-b", "authorise"), "duplicate_answer"),
@@ -77,6 +80,7 @@ def test_a_failing_script_of_several_steps_is_minimised() -> None:
     assert found.is_minimal
 
 
+@pytest.mark.slow
 def test_a_sound_chain_breaks_no_rule_about_money_taken_twice() -> None:
     chain = checked(corner_shop(timeout="300ms", processor_timeout="200ms", on_unknown="reverse"))
     result = search(chain, rules=("no_double_charge",), max_scripts=300).run()
@@ -219,6 +223,7 @@ def test_what_only_a_used_service_breaks_is_a_warning_and_no_finding() -> None:
     assert list(result.doubtful) == ["no_double_charge"]
 
 
+@pytest.mark.slow
 def test_batches_are_spaced_then_the_chain_is_restarted_when_controls_fail() -> None:
     """A processor behind nothing else that refuses nearly all: every payment fails technically."""
     text = corner_shop(timeout="300ms", processor_timeout="1ms")
