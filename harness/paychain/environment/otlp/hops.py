@@ -99,6 +99,7 @@ class TracedHops:
             payment=payment,
             by="trace",
             key="",
+            hints=f"{span.span_id} {span.above}",
         )
 
     def _hop(self, span: ClientSpan, host: str, netloc: str) -> str:
