@@ -3,6 +3,7 @@
 - One key for one order and provider: a repeat is recognised, also that of a customer.
 - Money is held first and captured once; a second hold is always cancelled.
 - What a provider did not answer is unknown, written down before it is asked, and cancelled later.
+  A cancel that is accepted and refused afterwards is sent again, where money is known to be held.
 - Webhooks are proved, known by their ids, and only ever finish what the shop has begun. No order
   waits for one: what is due is repeated until it is done.
 """
@@ -128,10 +129,10 @@ def attempt(do, order: str, *arguments) -> None:
 def resolve(order: str, name: str, reference: str) -> None:
     """Cancel what may be held: whether it was is not asked."""
     try:
-        PROVIDERS[name].cancel(store.order(order), reference)
+        state = PROVIDERS[name].cancel(store.order(order), reference)
     except (Unknown, NotExecuted):
         return
-    store.attempt(order, name, "cancelled")
+    store.resolved(order, name, state)
 
 
 def shown(order: str, response: Response):
@@ -165,10 +166,18 @@ async def adyen_webhook(request: Request):
         if not Adyen.util.is_valid_hmac_notification(item, os.environ["ADYEN_HMAC_KEY"]):
             raise HTTPException(401)
         number = f"{item['pspReference']} {item['eventCode']} {item['success']}"
-        if not store.is_new_event(number):
-            continue
-        if item["eventCode"] == "CAPTURE" and item["success"] == "true":
-            store.captured(item["originalReference"], item["amount"]["value"])
-        elif item["eventCode"] in ("CAPTURE", "CAPTURE_FAILED"):
-            store.capture_failed(item["originalReference"])
+        if store.is_new_event(number):
+            on_adyen_event(item, is_done=item["success"] == "true")
     return "[accepted]"
+
+
+def on_adyen_event(item, *, is_done: bool) -> None:
+    code, order = item["eventCode"], item["merchantReference"]
+    if code == "CAPTURE" and is_done:
+        store.captured(item["originalReference"], item["amount"]["value"])
+    elif code in ("CAPTURE", "CAPTURE_FAILED"):
+        store.capture_failed(item["originalReference"])
+    elif code == "AUTHORISATION" and is_done:
+        store.held(order, "adyen", item["pspReference"])
+    elif code in ("TECHNICAL_CANCEL", "CANCEL_OR_REFUND"):
+        (store.cancelled if is_done else store.cancel_refused)(order, "adyen")

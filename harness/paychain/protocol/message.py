@@ -116,7 +116,7 @@ class Event(PaymentRequest, kw_only=True):
     It carries the request itself, so that its receiver can act on the authorisation.
     """
 
-    # authorised, declined, captured, refunded; in our own dialect also disputed; at a vendor's API
+    # authorised, declined, captured, refunded, disputed; at a vendor's API
     # also voided, expired, and what was refused: capture_refused, refund_refused, void_refused, or
     # failed behind the link: capture_failed, refund_failed
     event: str = ""

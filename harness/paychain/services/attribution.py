@@ -20,6 +20,7 @@ from paychain.payments.attribution import (
 from paychain.protocol.short_ids import LONG, lengthen
 from paychain.protocol.vendor import Attributed, AttributedBy, Evidence
 from paychain.protocol.vendor_ids import BASE32, HEX, MIXED, UPPER, decode
+from paychain.wire.http import HttpRequest
 
 MAX_KNOWN = 200_000  # keys that are remembered: a repeat comes within seconds
 
@@ -42,8 +43,12 @@ class Attribution:
         """Know payments that the load will make, in their order."""
         self._card_amounts.expect(payments)
 
-    def attribute(self, link: str, evidence: Evidence, now_ns: int = 0) -> Attributed:
+    def attribute(
+        self, link: str, evidence: Evidence, now_ns: int = 0, whole: HttpRequest | None = None
+    ) -> Attributed:
         """The payment and attempt of a request at `link`; nothing is ever attributed twice.
+
+        `whole`: the request, where what its vendor's reader knows of it shows nothing.
 
         The same key, or an object that was made before, is a repeat of its attempt. Anything else
         is a new one, and so is a key that another payment has used: the request says whose it is.
@@ -51,7 +56,7 @@ class Attribution:
         by_object = self._of_object(evidence.object_id)
         if by_object is not None:
             return by_object
-        payment, by = self._payment_of(evidence, now_ns)
+        payment, by = self._payment_of(evidence, now_ns, whole)
         known = self.known(link, evidence.key)
         # A payment that was found by something else than the key, and is another one.
         is_reused = known is not None and by in ("trace", "reference") and payment != known.payment
@@ -85,18 +90,26 @@ class Attribution:
         """The attempt that a key came with before."""
         return self._known.get((link, key)) if key else None
 
-    def _payment_of(self, evidence: Evidence, now_ns: int) -> tuple[str, AttributedBy]:
+    def _payment_of(
+        self, evidence: Evidence, now_ns: int, whole: HttpRequest | None
+    ) -> tuple[str, AttributedBy]:
         card = evidence.instrument.masked if evidence.instrument is not None else ""
         return find_payment(
             self.ids,
             headers=evidence.headers,
             texts=evidence.texts,
             key=evidence.key,
+            of_other_text=lambda: self._anywhere(whole) if whole is not None else "",
             of_card_and_amount=lambda: self._card_amounts.payment_of(
                 card, evidence.amount_minor, now_ns
             ),
             ways=self._ways,
         )
+
+    def _anywhere(self, http: HttpRequest) -> str:
+        """The payment whose id stands in a header, the path or the body of a request."""
+        head = "\n".join((http.target, *http.headers.values()))
+        return self.ids.in_text(head) or self.ids.in_bytes(http.body)
 
     def _of_object(self, object_id: str) -> Attributed | None:
         """The attempt whose reference the id of a vendor's object was made from."""

@@ -228,7 +228,7 @@ class _Call:
     def attribute(self, evidence: Evidence) -> Attributed:
         """The payment that the request is for."""
         front = self._front
-        found = front.attribution.attribute(front.link, evidence, self._began_ns)
+        found = front.attribution.attribute(front.link, evidence, self._began_ns, self.http)
         self.payment, self._attempt, self._by = found.payment, found.attempt, found.by
         return found
 

@@ -43,6 +43,8 @@ _OPERATIONS = (
     ("cancel", "void"),
     ("void", "void"),
     ("revers", "void"),
+    ("tokenis", "tokenise"),
+    ("screen", "screen"),
 )
 
 

@@ -31,6 +31,7 @@ from paychain.payments.rules.own_traces import (
     done_again,
     lost_webhooks,
     merchants_book,
+    opened_by_own,
     reused_keys,
     unsigned_webhooks,
 )
@@ -205,7 +206,10 @@ def reconcile(
         presentations=presentations(customer, story.hops, parties.presented_to),
         unresolved=list(unresolved(story.hops, story.decisions)),
         unauthenticated=list(unauthenticated(story.hops)),
-        opened=list(opened(story.hops, story.decisions, parties.closed)) if parties.closed else (),
+        opened=[
+            *(opened(story.hops, story.decisions, parties.closed) if parties.closed else ()),
+            *(opened_by_own(story.hops, parties.own_closed) if parties.own_closed else ()),
+        ],
         follow_ups=follow_ups(story.decisions),
         stood_in=list(_stood_in(story, parties, order or {})) if parties.stand_in else (),
         beyond_limits=list(_beyond_limits(story, parties, customer.amount_minor))
