@@ -16,6 +16,7 @@ from tests.support.shared_runs import Pair
 from tests.support.virtual_runs import run_virtually
 
 EXCHANGE = available("chain")["exchange-deposit"].read_text()
+LATE_CARDS = "target: {role: processor}, late_answer: {delay: 2200ms}"
 
 
 def experiment(fault: str, *, lasts: str = "2s", before: str = "1s") -> str:
@@ -43,6 +44,31 @@ def experiment(fault: str, *, lasts: str = "2s", before: str = "1s") -> str:
 )
 def test_each_twin_is_wrong_in_its_own_way(tmp_path: Path, pair: Pair, rules: set[str]) -> None:
     assert set(judged(in_virtual_time(pair, tmp_path))) == rules
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("chain", "fault", "rules"),
+    [
+        ("exchange-pauses", "target: {role: ledger}, halt: {}", set()),
+        (
+            "exchange-pauses-freed",
+            "target: {role: ledger}, halt: {}",
+            {"reservation_kept_until_dead"},
+        ),
+        ("crypto-onramp-quotes", LATE_CARDS, set()),
+        ("crypto-onramp-expired-quote", LATE_CARDS, {"quote_kept"}),
+    ],
+)
+def test_what_waits_is_refused_and_not_sold_late(
+    tmp_path: Path, chain: str, fault: str, rules: set[str]
+) -> None:
+    text = available("chain")[chain].read_text()
+    result = run_virtually(tmp_path, text, experiment(fault, lasts="4s"))
+    assert set(judged(result)) == rules
+    # Those that come later than it may wait are refused, or would have been.
+    answers = {row[0] for row in selected(tmp_path, "SELECT outcome FROM txn")}
+    assert ("declined" in answers) == (chain != "crypto-onramp-expired-quote")
 
 
 @pytest.mark.slow

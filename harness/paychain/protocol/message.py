@@ -49,6 +49,7 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a node says of one transaction. `head`: the height of the last block that it has seen.
 
     `mined_at`: the height of its block; None while it has none, or the node does not know it.
+    `made_ns`: when the head was made (ns since the run's epoch), for who asks for no account.
     """
 
     head: int
@@ -56,6 +57,7 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     mined_at: int | None = None
     is_final: bool = False
     news: News | None = None
+    made_ns: int = 0
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):

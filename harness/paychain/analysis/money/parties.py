@@ -46,7 +46,7 @@ class Parties:
     `has`: what some rules need. `has_accounts`: merchants are booked by the names of their accounts
     at a provider. `funding`: what payouts are paid from, by link, in minor units. `scale`: minor
     units of the asset that moves on the ledger in one of the currency. `price_ages`: how old a
-    price may be when something is sold, in ns, by link.
+    price may be when something is sold, `quote_times`: how long a quote holds, both in ns by link.
     """
 
     settling: frozenset[str]
@@ -67,6 +67,7 @@ class Parties:
     has_accounts: bool = False
     scale: int = 1
     price_ages: Mapping[str, int] = field(default_factory=dict)
+    quote_times: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, chain: Chain) -> Parties:
@@ -116,6 +117,11 @@ class Parties:
                 for name, link in chain.links.items()
                 if link.price is not None
             },
+            quote_times={
+                name: int(link.price.holds_for * 1e9)
+                for name, link in chain.links.items()
+                if link.price is not None and link.price.holds_for is not None
+            },
             has_accounts=any(link.dialect.is_vendors for link in chain.links.values()),
         )
 
@@ -133,6 +139,8 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
         found.add("ledger")
     if any(link.price is not None for link in chain.links.values()):
         found.add("prices")
+    if any(link.price is not None and link.price.holds_for for link in chain.links.values()):
+        found.add("quotes")
     if any(link.credits for link in chain.links.values()):
         found.add("deposits")
     return frozenset(found)

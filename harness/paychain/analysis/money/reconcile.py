@@ -197,6 +197,7 @@ def reconcile(
         order=customer.order,
         order_minor=customer.order_minor,
         price_ages=parties.price_ages,
+        quote_times=parties.quote_times,
         shown_minor=customer.approved_minor,
         scheme=customer.scheme,
         # A provider's account has a name of its own, which only the merchant's service knows.

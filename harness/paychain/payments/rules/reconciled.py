@@ -100,6 +100,7 @@ class Reconciled:
     book: MerchantsBook | None = None
     on_chain: OnChain | None = None
     price_ages: Mapping[str, int] = field(default_factory=dict)
+    quote_times: Mapping[str, int] = field(default_factory=dict)
     reused_keys: Sequence[str] = ()
     done_again: Sequence[str] = ()
     unsigned_webhooks: Sequence[str] = ()
