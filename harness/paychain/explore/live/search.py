@@ -9,6 +9,7 @@ Batches overlap: while the orders of one come to rest, those of the next ones ar
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from random import Random
@@ -101,16 +102,21 @@ class LiveSearch:
             return False
         if self._is_outage_due:
             self._try_outage()
-            return True
+        else:
+            self._begin_scripts()
+        return True
+
+    def _begin_scripts(self) -> None:
         number, controls = self._spec.batch, self._spec.controls
         if self._spec.max_scripts is not None:
             number = min(number, self._spec.max_scripts - self._begun)
         if self._chains.now.has_room(number + controls):
             scripts = self._candidates.next(number)
+            if not scripts:
+                return  # not before it is known what payments ask for
             self._begun += len(scripts)
             self._chains.now.begin(scripts, controls)
             self._plain_batches += 1
-        return True
 
     def _try_again(self, scripts: Sequence[Steps]) -> None:
         """Try what was left once more, but only once: a service that dies of it dies again."""
@@ -124,9 +130,17 @@ class LiveSearch:
         self._chains.look_after(batch)
         self._judge(batch)
 
-    def _run(self, scripts: Sequence[Steps], controls: int = 0) -> Batch:
+    def _run(self, scripts: Sequence[Steps], controls: int = 0, *, is_quiet: bool = False) -> Batch:
+        """Run a batch to its end. Unless `is_quiet`, the search goes on beside it."""
+        chains = self._chains
         self._begun += len(scripts)
-        batch = self._chains.now.run(scripts, controls)
+        batch, batches = chains.now.begin(scripts, controls), chains.now
+        # Of a service that died, what was judged until then.
+        while not batch.is_whole and chains.now is batches:
+            if not is_quiet and not self._is_spent:
+                self._begin_scripts()
+            chains.look()
+        chains.ended = deque(ended for ended in chains.ended if ended is not batch)
         self._count(batch)
         return batch
 
@@ -283,7 +297,7 @@ class LiveSearch:
         """A payment without a script broke a rule: does it, too, where nothing fails at all?"""
         self.result.doing = "paying without any script"
         self._start_afresh()
-        alone = self._run([], self._spec.batch)
+        alone = self._run([], self._spec.batch, is_quiet=True)
         for source in (alone, batch):
             control = next((each for each in source.controls if rule in each.broken), None)
             if control is None:
@@ -366,7 +380,7 @@ class LiveSearch:
         for start in range(0, max(1, len(wanted)), at_once):
             scripts = [*found, *wanted[start : start + at_once]] * PAYMENTS_EACH
             controls = GENTLE_CONTROLS * len(scripts) if is_gentle else self._spec.controls
-            batches.append(self._run(scripts, controls))
+            batches.append(self._run(scripts, controls, is_quiet=is_gentle))
         return batches
 
     def _reproduce(self, rule: str) -> bool:
