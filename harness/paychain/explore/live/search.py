@@ -110,7 +110,7 @@ class LiveSearch:
         number, controls = self._spec.batch, self._spec.controls
         if self._spec.max_scripts is not None:
             number = min(number, self._spec.max_scripts - self._begun)
-        if self._chains.now.has_room(number + controls):
+        if self._chains.has_room(number + controls):
             scripts = self._candidates.next(number)
             if not scripts:
                 return  # not before it is known what payments ask for
