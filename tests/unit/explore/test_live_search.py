@@ -114,8 +114,8 @@ def test_ctrl_c_keeps_what_was_found_and_stops_the_chain() -> None:
     made = LiveSearch(GIVES_UP, LiveSpec(budget_s=1_000.0), opened, on_progress=interrupt)
     result = made.run()
     assert result.was_interrupted
-    assert "no_double_charge" in result.found  # with others that the same batch broke
-    assert result.found["no_double_charge"].reproduced is None
+    assert result.found
+    assert all(found.reproduced is None for found in result.found.values())
     assert all(chain._loop.is_closed() for chain in chains)
 
 
