@@ -13,7 +13,7 @@ import pytest
 
 from paychain.load import LOCUSTFILE
 from paychain.load.locust.processes import PLAN_VARIABLE
-from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.planning import load_plan
 from paychain.model.loading import load_chain, load_experiment
 from paychain.processes.parent import PARENT_VARIABLE
 from paychain.services.plan import ServicesPlan

@@ -40,7 +40,8 @@ from paychain.load.distributed.spread import Spread
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.books import OrderPaid
 from paychain.load.traffic.paying import Customers
-from paychain.load.traffic.plan import LoadPlan, customers_plan
+from paychain.load.traffic.plan import LoadPlan
+from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.own_services import observed_hops

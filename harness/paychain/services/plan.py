@@ -11,6 +11,7 @@ from paychain.model.chain import Chain
 from paychain.processes.children import python_module
 
 SERVICES = tuple(python_module("paychain.services"))  # the command; its argument is a plan's file
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 class ServicesPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ class Ready(msgspec.Struct, frozen=True):
 
 def chain_of(text: str) -> Chain:
     """The chain of a file's text, which was checked before."""
-    return Chain.model_validate(yaml.load(text, Loader=yaml.BaseLoader))  # noqa: S506  (text only)
+    return Chain.model_validate(yaml.load(text, Loader=_LOADER))  # noqa: S506  (text only)
 
 
 def read_plan(path: Path) -> ServicesPlan:

@@ -46,7 +46,7 @@ from paychain.explore.search import minimise, search
 from paychain.explore.spec import SearchSpec
 from paychain.explore.trial import Candidate, Trial, broken_by_schedule
 from paychain.load.traffic.arrivals import Arrival
-from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.chain import Chain
 from paychain.model.checks import check_experiment
