@@ -12,7 +12,7 @@ from paychain.model.experiment import MAX_FAULTS, Experiment
 from paychain.model.fault_checks import check_fault
 from paychain.model.ledger_checks import check_ledgers
 from paychain.model.link_checks import check_link
-from paychain.model.load import check_entries, check_load
+from paychain.model.load_checks import check_entries, check_load
 from paychain.model.nodes_checks import check_nodes
 from paychain.model.operations import CUSTOMER
 from paychain.model.pays_checks import check_paid, check_returns

@@ -26,7 +26,7 @@ from paychain.model.checks import check_chain, check_experiment, check_links
 from paychain.model.experiment import Experiment
 from paychain.model.files import FOLDERS, find
 from paychain.model.judgeable import check_judgeable
-from paychain.model.load import read_recorded
+from paychain.model.load_checks import read_recorded
 from paychain.model.partial import path_in, without_mistakes
 from paychain.model.renaming import Names, renamed, used_of
 from paychain.model.sentence import sentence
