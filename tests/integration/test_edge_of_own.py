@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.faults.kinds.http_error import HttpError
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.paying import Customers

@@ -39,7 +39,7 @@ def test_a_process_that_came_too_late_to_see_its_parent_ends(
     services.write_bytes(
         msgspec.json.encode(
             ServicesPlan(
-                chain_text=chain.text,
+                chain=chain.document.value,
                 links=list(chain.model.links),
                 seed=1,
                 epoch_ns=0,

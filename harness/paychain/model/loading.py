@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from paychain.declaration.problem import Problem
 from paychain.declaration.schema import Declared
-from paychain.declaration.text import Document, KeyPath, Mistake, parse, read_text
+from paychain.declaration.text import Document, KeyPath, Mistake, read_text
+from paychain.declaration.yaml_text import parse
 from paychain.model.adapters import check_adapters
 from paychain.model.assurance import Assurance
 from paychain.model.chain import Chain

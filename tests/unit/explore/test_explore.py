@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from paychain.analysis.money.parties import Parties
 from paychain.cli.main import app
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.environment.running_chain import pass_time
 from paychain.environment.virtual import VirtualChain
 from paychain.explore.actions import explore_actions
