@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from paychain.cli.up import _show as show
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.load import LOCUSTFILE
 from paychain.model.chain import Chain
 from paychain.payments.cards import TEST_CARDS

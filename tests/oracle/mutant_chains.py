@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.environment.play import Played, play
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment

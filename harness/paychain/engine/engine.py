@@ -20,6 +20,8 @@ import json
 import secrets
 import socket
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +48,26 @@ class Engine:
     control: EngineControl
     version: str
     child: Child | None
+
+    def leave(self, hops: Iterable[str]) -> list[str]:
+        """Kill a server of ours that is lost; take the proxies of `hops` off another's server.
+
+        A sentence about what may be left there.
+        """
+        if self.child is not None:
+            if self.control.lost:
+                self.child.ends_in_order = False  # it would not react to a gentler signal
+                self.child.process.kill()
+            return []
+        for hop in hops:
+            with suppress(EngineError):
+                self.control.destroy(hop)
+        if not self.control.lost:
+            return []
+        return [
+            f"proxies of this run may be left on {self.control.url}: paychain heal "
+            f"--toxiproxy {self.control.url} removes them"
+        ]
 
 
 @dataclass(frozen=True)

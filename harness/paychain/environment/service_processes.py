@@ -147,7 +147,7 @@ class ServiceProcesses:
         sockets = {link: self._held[link].descriptor for link in links if link in self._held}
         spool = self._new_spool(stem, name)
         plan = ServicesPlan(
-            chain_text=self._loaded.text,
+            chain=self._loaded.document.value,
             links=links,
             seed=self._seed,
             epoch_ns=self._epoch_ns,

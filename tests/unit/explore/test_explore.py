@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from paychain.analysis.money.parties import Parties
 from paychain.cli.main import app
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.environment.running_chain import pass_time
 from paychain.environment.virtual import VirtualChain
 from paychain.explore.actions import explore_actions
@@ -46,7 +46,7 @@ from paychain.explore.search import minimise, search
 from paychain.explore.spec import SearchSpec
 from paychain.explore.trial import Candidate, Trial, broken_by_schedule
 from paychain.load.traffic.arrivals import Arrival
-from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.chain import Chain
 from paychain.model.checks import check_experiment

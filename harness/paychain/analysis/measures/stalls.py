@@ -30,7 +30,7 @@ from paychain.analysis.store.calls import FailedCall, failed_calls, has_failure_
 from paychain.analysis.store.queries import breaker_events
 from paychain.analysis.store.store import RunStore
 from paychain.declaration.quantity import count
-from paychain.model.chain import CUSTOMER
+from paychain.model.operations import CUSTOMER
 from paychain.payments.journal import DecisionKind, EngineEvent, Stall
 from paychain.payments.outcome import HopResult
 

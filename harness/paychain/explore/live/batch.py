@@ -25,7 +25,7 @@ from paychain.explore.live.records import OrderRecords
 from paychain.explore.live.steps import Place, Steps, script_of
 from paychain.explore.live.verdicts import Judge, Verdict
 from paychain.load.traffic.arrivals import Arrival, Purchases, under_script
-from paychain.load.traffic.plan import customers_plan
+from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
 from paychain.model.scripts import Followed, Script, encode_script
 from paychain.payments.errors import UserError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paychain.model.chain import CUSTOMER
+from paychain.model.operations import CUSTOMER
 from paychain.report.drawings.condensed import condensed
 from paychain.report.drawings.drawing import CHARACTER, Drawing
 from paychain.report.drawings.flows import (
