@@ -24,6 +24,7 @@ from tests.support.runs import (
     result_of,
     run_in,
 )
+from tests.support.tiers import thorough
 from tests.support.waiting import let_pass
 
 RUN = ("run", "shop.yaml", "quick.yaml", "--out", "runs", "--quiet")
@@ -99,7 +100,7 @@ def test_lost_answers_cost_nobody_anything_with_a_reversal(tmp_path: Path) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("mark", "name"),
-    [("paychain.services", "mock services"), ("paychain.toxics", "fault engine")],
+    [("paychain.services", "mock services"), thorough(("paychain.toxics", "fault engine"))],
 )
 def test_what_breaks_while_the_machine_stalls_is_no_fault_of_the_chain(
     tmp_path: Path, mark: str, name: str

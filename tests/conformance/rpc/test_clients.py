@@ -11,6 +11,7 @@ import pytest
 from paychain.protocol.dialects.json_rpc.moment import TOKEN
 from tests.support.rpc_clients import CLIENTS, RpcClient, anvil, client
 from tests.support.rpc_links import GWEI, PAYEE, PAYER, PAYER_KEY, RunningNodes, rpc_links, signed
+from tests.support.tiers import thorough
 from tests.support.vendor_shop import Failed
 
 pytestmark = [
@@ -29,7 +30,7 @@ REPEATED = {
 }
 
 
-@pytest.fixture(scope="module", params=["geth", "parity", "anvil", "a real anvil"])
+@pytest.fixture(scope="module", params=["geth", thorough("parity"), "anvil", "a real anvil"])
 def node(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """The name of a node and its address."""
     with ExitStack() as stack:
