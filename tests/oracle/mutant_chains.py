@@ -71,6 +71,7 @@ def _chain(
     )
 
 
+_WEBHOOKS = {"webhooks": {"to": "gateway", "delay": _QUICK["answers_in"]}}
 _EDGE = {"edge": {"role": "edge", **_QUICK, "forwards_to": "gateway"}}
 _LIMIT = {"up_to": "10.00"}
 CHAINS: dict[str, str] = {
@@ -85,8 +86,11 @@ CHAINS: dict[str, str] = {
         scheme={"expires_after": "30ms"},
         issuer={"expires_after": "30ms"},
     ),
-    "webhooks": _chain(
-        _CAPTURES, processor={"webhooks": {"to": "gateway", "delay": _QUICK["answers_in"]}}
+    "webhooks": _chain(_CAPTURES, processor=_WEBHOOKS),
+    "disputes": _chain(
+        _CAPTURES,
+        processor=_WEBHOOKS,
+        issuer={"disputes": {"share": "100%", "after": "100ms"}},
     ),
     "partial": _chain(
         {"accepts_partial": True}, issuer={"partial_approvals": {"share": "100%", "of": "50%"}}

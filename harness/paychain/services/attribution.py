@@ -7,7 +7,7 @@ Source of the order: docs/own-services.md.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from paychain.payments.attribution import (
     UNKNOWN,
@@ -20,7 +20,6 @@ from paychain.payments.attribution import (
 from paychain.protocol.short_ids import LONG, lengthen
 from paychain.protocol.vendor import Attributed, AttributedBy, Evidence
 from paychain.protocol.vendor_ids import BASE32, HEX, MIXED, UPPER, decode
-from paychain.wire.http import HttpRequest
 
 MAX_KNOWN = 200_000  # keys that are remembered: a repeat comes within seconds
 
@@ -44,11 +43,11 @@ class Attribution:
         self._card_amounts.expect(payments)
 
     def attribute(
-        self, link: str, evidence: Evidence, now_ns: int = 0, whole: HttpRequest | None = None
+        self, link: str, evidence: Evidence, now_ns: int = 0, whole: Callable[[], bytes] = bytes
     ) -> Attributed:
         """The payment and attempt of a request at `link`; nothing is ever attributed twice.
 
-        `whole`: the request, where what its vendor's reader knows of it shows nothing.
+        `whole`: all that the request says, for where its vendor's reader knows of nothing.
 
         The same key, or an object that was made before, is a repeat of its attempt. Anything else
         is a new one, and so is a key that another payment has used: the request says whose it is.
@@ -91,7 +90,7 @@ class Attribution:
         return self._known.get((link, key)) if key else None
 
     def _payment_of(
-        self, evidence: Evidence, now_ns: int, whole: HttpRequest | None
+        self, evidence: Evidence, now_ns: int, whole: Callable[[], bytes]
     ) -> tuple[str, AttributedBy]:
         card = evidence.instrument.masked if evidence.instrument is not None else ""
         return find_payment(
@@ -99,17 +98,12 @@ class Attribution:
             headers=evidence.headers,
             texts=evidence.texts,
             key=evidence.key,
-            of_other_text=lambda: self._anywhere(whole) if whole is not None else "",
+            of_other_text=lambda: self.ids.in_bytes(whole()),
             of_card_and_amount=lambda: self._card_amounts.payment_of(
                 card, evidence.amount_minor, now_ns
             ),
             ways=self._ways,
         )
-
-    def _anywhere(self, http: HttpRequest) -> str:
-        """The payment whose id stands in a header, the path or the body of a request."""
-        head = "\n".join((http.target, *http.headers.values()))
-        return self.ids.in_text(head) or self.ids.in_bytes(http.body)
 
     def _of_object(self, object_id: str) -> Attributed | None:
         """The attempt whose reference the id of a vendor's object was made from."""

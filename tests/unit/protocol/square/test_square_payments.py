@@ -239,3 +239,12 @@ def test_a_charge_back_is_a_dispute_by_webhook() -> None:
     assert dispute["disputed_payment"] == {"payment_id": paid[0]}
     assert dispute["amount_money"] == {"amount": 1000, "currency": "EUR"}
     assert (dispute["state"], dispute["card_brand"]) == ("EVIDENCE_REQUIRED", "VISA")
+
+
+def test_an_own_header_with_the_payments_id_is_enough_to_attribute_it() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        body = {**asked(), "reference_id": "ord-8f3a"}
+        await links.post("/v2/payments", body, **{"x-shop-order": f"order {payment(1)}"})
+
+    links = on_vendor(JsonLinks("square"), scenario)
+    assert {hop.payment for hop in links.journal if isinstance(hop, HopRecord)} == {payment(1)}
