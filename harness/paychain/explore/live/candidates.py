@@ -122,7 +122,7 @@ class Candidates:
         singles, led, pairs = self._singles(), self._led(), self._pairs()
         while (steps := next(singles, None)) is not None:
             yield steps
-            if further := next(led):
+            if further := next(led, ()):
                 yield further
         while True:
             yield next(led) or self._unseen()
