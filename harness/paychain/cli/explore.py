@@ -116,8 +116,9 @@ def explore(
     from paychain.processes.part import WHOLE, Part
 
     loaded = load_chain(chain)
-    if service is not None:
-        _refuse_on(load_chain(service).model, loaded.model, is_confirmed=confirm)
+    replayed_on = load_chain(service).model if service is not None else None
+    if replayed_on is not None:
+        _refuse_on(replayed_on, loaded.model, is_confirmed=confirm)
     share = Part.read(part)
     if share != WHOLE and (live or actions):
         _refuse_part("--live" if live else "--actions")
@@ -146,6 +147,7 @@ def explore(
         payments=payments,
         rules=rules,
         kinds=tuple(kind or ()),
+        replayed_on=replayed_on,
         success=_limit(success),
         works_again_s=_duration("--works-again", works_again) if works_again else None,
         interleavings=interleavings,

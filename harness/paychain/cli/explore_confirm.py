@@ -32,7 +32,7 @@ def confirmed(chain: str, path: Path, rule: str, explored: SearchSpec) -> Confir
     try:
         wanted = load_experiment(str(path), loaded.model)
     except UserError as error:  # a mock can fail in ways that a process of its user's cannot
-        return Confirmed(None, f"cannot be replayed there: {error}")
+        return Confirmed(None, f"cannot be replayed there: {str(error).splitlines()[0]}")
     with tempfile.TemporaryDirectory() as scratch:
         spec = RunSpec(chain=loaded, experiment=wanted, out=Path(scratch), seed=explored.seed)
         finished = run(spec, chain_of(spec))

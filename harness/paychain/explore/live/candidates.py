@@ -127,7 +127,7 @@ class Candidates:
         while True:
             yield next(led) or self._unseen()
             yield next(led) or self._unseen()
-            yield next(pairs, None) or self._unseen()
+            yield next(pairs, ()) or self._unseen()
             yield self._unseen()
 
     def _singles(self) -> Iterator[Steps]:
