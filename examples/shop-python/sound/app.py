@@ -25,6 +25,7 @@ from sound.store import Store
 PROVIDERS = {provider.name: provider for provider in (Stripes(), Adyens())}
 SWEEP_S = 0.5
 capturing: set[str] = set()  # one request at a time for each order
+turn = threading.Lock()
 store = Store(os.environ.get("SHOP_DB", "shop.db"))
 
 
@@ -96,17 +97,19 @@ def authorise(order: str) -> None:
 
 def capture_due(order: str) -> None:
     """Take what is held for an order, once; what stays unknown is repeated by the sweep."""
-    row = store.order(order)
-    if row["state"] != "pending" or not row["capture_at"] or order in capturing:
-        return
-    capturing.add(order)
+    with turn:
+        if order in capturing:
+            return
+        capturing.add(order)
     try:
-        PROVIDERS[row["capture_at"]].capture(row, row["capture_reference"])
+        row = store.order(order)  # only now: whoever captured before has written it down
+        if row["state"] == "pending" and row["capture_at"]:
+            PROVIDERS[row["capture_at"]].capture(row, row["capture_reference"])
+            store.finish(order, "paid", charged=row["amount"], paid_at=row["capture_reference"])
     except (Unknown, NotExecuted):
         return
     finally:
         capturing.discard(order)
-    store.finish(order, "paid", charged=row["amount"], paid_at=row["capture_reference"])
 
 
 def sweep_for_ever() -> None:

@@ -122,12 +122,12 @@ class Candidates:
         singles, led, pairs = self._singles(), self._led(), self._pairs()
         while (steps := next(singles, None)) is not None:
             yield steps
-            if further := next(led):
+            if further := next(led, ()):
                 yield further
         while True:
             yield next(led) or self._unseen()
             yield next(led) or self._unseen()
-            yield next(pairs, None) or self._unseen()
+            yield next(pairs, ()) or self._unseen()
             yield self._unseen()
 
     def _singles(self) -> Iterator[Steps]:
