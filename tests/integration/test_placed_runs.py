@@ -15,13 +15,20 @@ import yaml
 
 from tests.support.chains import experiment
 from tests.support.cli import PAYCHAIN, environment, invoked
-from tests.support.own_chains import own_shop
+from tests.support.own_chains import COMMAND, PROVIDERS, own_shop
 from tests.support.runs import declare, result_in
 from tests.support.waiting import wait_until
 
 IP = shutil.which("ip") or "/usr/sbin/ip"
 SUBNET = "10.213.7.0/24"
-CHAIN = own_shop(env={"SHOP_TIMEOUT_S": "20"}, deadline="30s")
+CHAIN = own_shop(
+    service={
+        "command": COMMAND,
+        "env": {**PROVIDERS, "SHOP_TIMEOUT_S": "20"},
+        "ready": {"http": "/health", "within": "90s"},
+    },
+    deadline="30s",
+)
 
 
 def _ip(*words: str) -> None:
@@ -107,6 +114,10 @@ class Containers:
                 stderr=subprocess.STDOUT,
             )
 
+    def log(self, name: str) -> str:
+        """What a container has written so far."""
+        return (self._folder / f"{name}.log").read_text()
+
     def is_healthy(self, name: str) -> bool:
         """What its health check says."""
         kind, *test = self.services[name]["healthcheck"]["test"]
@@ -138,12 +149,15 @@ def test_the_containers_of_a_compose_file_do_the_run(written: Path) -> None:
         undo.callback(issuers.wait)
         undo.callback(issuers.terminate)
         wait_until(lambda: containers.is_healthy("links-issuer"), "the links are healthy")
-        started = {name: containers.start(name) for name in ("run", "shop", "worker")}
-        for process in started.values():
-            undo.callback(process.wait)
-            undo.callback(process.kill)
+        started = {}
+        for name in ("run", "shop", "worker"):
+            if name == "worker":  # one that comes too early gives up, and Compose restarts it
+                wait_until(lambda: "waiting for" in containers.log("run"), "the master listens")
+            started[name] = containers.start(name)
+            undo.callback(started[name].wait)
+            undo.callback(started[name].kill)
         started["run"].wait(90)
-        assert started["worker"].wait(30) == 0  # the master has every record
+        assert started["worker"].wait(60) == 0, containers.log("worker")
     log = (written / "run.log").read_text()
     (folder,) = (written / "results").iterdir()
     result = result_in(folder)

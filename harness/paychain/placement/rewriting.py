@@ -81,7 +81,7 @@ class Rewriting:
         alias = _ALIAS.match(self._text, after) if node.start_mark.index < after else None
         if alias is not None:
             return alias.end(1)
-        if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
+        if not isinstance(node, yaml.CollectionNode) or node.flow_style or not node.value:
             return len(self._text[: node.end_mark.index].rstrip())
         last = node.value[-1]
         if isinstance(last, tuple):
