@@ -38,6 +38,7 @@ def first_sentence(page: Path) -> str:
 
 
 def main() -> None:
+    """Print the page."""
     project = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]
     print(f"# {project['site_name']}\n\n> {project['site_description']}\n")
     print("\n".join(pages(project["nav"])))

@@ -16,9 +16,9 @@ from paychain.cli.main import app
 INTRO = """\
 # Commands
 
-Written by `python -m paychain.cli.reference`, from the commands themselves. `paychain COMMAND --help`
-shows the same. Defaults of options come from the command line, from `PAYCHAIN_…` variables, and from
-`paychain.toml` or `[tool.paychain]` in `pyproject.toml`, in this order.
+Written by `python -m paychain.cli.reference`, from the commands themselves; `paychain COMMAND
+--help` shows the same. An option that is not given has its value from a `PAYCHAIN_…` variable, or
+from `paychain.toml` or `[tool.paychain]` in `pyproject.toml`.
 """
 _KINDS = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
