@@ -1,6 +1,7 @@
 # make demo: a shop that charges twice, and one that does not.  make test: lint, types, tests.  make slow: the slow tests.
 # make thorough: what repeats at length what those show: soaks, laws in full, every pair for real.
 # make demo-own: the double charge of a small shop, found; the sound shop passes.
+# make docs: the docs site, in site/.
 # make lowest: the lowest versions of all dependencies, in .venv-lowest.
 # Each sets itself up in .venv; CONSTRAINTS=constraints.txt takes exactly the versions tested last.
 PYTHON ?= python3
@@ -10,7 +11,7 @@ OWN    := examples/shop-python
 # Of make slow: most of its tests wait.
 WORKERS ?= 4
 
-.PHONY: demo demo-own test fast slow thorough lint bench fidelity lowest clean
+.PHONY: demo demo-own test fast slow thorough lint bench fidelity lowest docs clean
 
 demo: .venv/installed
 	@printf '\nHalf of the answers of a card processor are lost for eight seconds.\n\n'
@@ -68,8 +69,19 @@ fidelity: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS:%=--constraint %) --editable '.[dev,fast]'
 	@touch $@
 
+docs: .venv/docs
+	$(BIN)/python -m paychain.model.reference > docs/reference.md
+	$(BIN)/python -m paychain.cli.reference > docs/cli.md
+	$(BIN)/python .ci/llms.py > docs/llms.txt
+	$(BIN)/zensical build --clean --strict
+
+# What writes the site, beside what a user installs.
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
 lowest:
 	PYTHON=$(PYTHON) .ci/lowest
 
 clean:
-	rm -rf .venv .venv-lowest build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lowest build dist site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

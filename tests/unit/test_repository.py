@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from importlib import resources
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -14,13 +17,15 @@ from packaging.utils import canonicalize_name
 from tests.support.paths import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+RELEASE = ROOT / ".github/workflows/release.yml"
 PINNED = {
     canonicalize_name(name): version
     for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     if not line.startswith("#")
     for name, _, version in [line.partition("==")]
 }
-OPTIONAL = {"async-solipsism"}  # only measured against, never with the tests
+# Only measured against, or for the docs site: never with the tests.
+OPTIONAL = {"async-solipsism", "zensical"}
 DECLARED = [
     Requirement(text)
     for texts in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
@@ -50,6 +55,42 @@ def test_no_input_of_the_action_is_part_of_a_command() -> None:
         assert "${{" not in step.get("run", "")
         used |= set(re.findall(r"inputs\.([\w-]+)", str(step)))
     assert used == set(action["inputs"])
+
+
+def test_the_release_is_a_workflow_that_github_takes() -> None:
+    schema = resources.files("check_jsonschema").joinpath(
+        "builtin_schemas/vendor/github-workflows.json"
+    )
+    # `on:` is a key for GitHub, and true for YAML 1.1.
+    release = yaml.load(RELEASE.read_text("utf-8"), Loader=yaml.BaseLoader)
+    jsonschema.validate(with_numbers(release), json.loads(schema.read_text("utf-8")))
+
+
+def test_a_release_is_tested_on_every_python_that_is_named_and_published_without_a_password() -> (
+    None
+):
+    jobs = yaml.safe_load(RELEASE.read_text("utf-8"))["jobs"]
+    named = [each.rpartition(" :: ")[2] for each in PROJECT["classifiers"] if ":: 3." in each]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == named
+    assert jobs["publish"]["permissions"] == {"id-token": "write"}
+    assert "secrets." not in RELEASE.read_text("utf-8")
+    used = [step.get("uses", "") for job in jobs.values() for step in job["steps"]]
+    attested = ("attest-build-provenance", "attest-sbom")
+    assert all(any(name in use for use in used) for name in attested)
+    # What comes from outside, a tag for instance, reaches a shell as a variable alone.
+    runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert not [run for run in runs if "${{" in run]
+
+
+def with_numbers(value: Any) -> Any:
+    """Values that BaseLoader left as text and that are meant otherwise."""
+    if isinstance(value, dict):
+        return {key: with_numbers(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [with_numbers(each) for each in value]
+    if value in ("true", "false"):
+        return value == "true"
+    return int(value) if str(value).isdigit() else value
 
 
 @pytest.mark.parametrize(

@@ -45,12 +45,13 @@ MAY_IMPORT = {
     "analysis": BASE,
     "report": BASE | {"analysis"},
     "environment": BELOW_RUNS - {"environment", "report", "protocol"},
+    "placement": BASE | {"environment"},
     "explore": RUNS_NEED - {"report"},
     "probe": {"payments", "processes", "protocol", "report", "wire"},
     "runs": RUNS_NEED,
     "board": RUNS_NEED | {"runs"},
     "testing": RUNS_NEED | {"runs", "explore"},
-    "cli": BELOW_RUNS | {"runs", "explore", "board", "probe"},
+    "cli": BELOW_RUNS | {"runs", "explore", "board", "placement", "probe"},
 }
 NOBODY_IMPORTS = {"cli", "testing"}  # what people call, nothing of ours but themselves
 

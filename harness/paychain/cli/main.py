@@ -13,6 +13,7 @@ import typer
 from paychain.cli import (
     check,
     compare,
+    compose,
     engine,
     explore,
     export,
@@ -61,6 +62,8 @@ app.command("learn", help=learn.learn.__doc__)(learn.learn)
 app.command("heal", help=heal.heal.__doc__)(heal.heal)
 app.command("init", help=init.init.__doc__)(init.init)
 app.command("compare", help=compare.compare.__doc__)(compare.compare)
+app.command("compose", help=compose.compose.__doc__)(compose.compose)
+app.command("k8s", help=compose.k8s.__doc__)(compose.k8s)
 app.command("matrix", help=matrix.matrix.__doc__)(matrix.matrix)
 app.command("merge", help=merge.merge.__doc__)(merge.merge)
 app.command("probe", help=probe.probe.__doc__)(probe.probe)

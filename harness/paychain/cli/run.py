@@ -68,6 +68,13 @@ def run(
     ] = None,
     ctrf: Ctrf = False,
     prom: Prometheus = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT",
+            help="serve metrics in Prometheus text format at this port while it runs",
+        ),
+    ] = None,
     baseline: Annotated[
         Path | None, typer.Option(help="run to compare with; exit 4 if anything became worse")
     ] = None,
@@ -88,6 +95,7 @@ def run(
     from paychain.load.distributed.spread import spread_over
     from paychain.model.loading import load_chain, load_experiment
     from paychain.model.renaming import read_names
+    from paychain.processes.exposition import address_of
     from paychain.processes.tokens import TOKEN_VARIABLE
     from paychain.report.ci.prometheus import refuse_unwritable
     from paychain.report.outputs import publish_for_tools
@@ -104,6 +112,7 @@ def run(
         repeats=check_determinism or bool(interleaving),
         has_workers=workers > 1 or master is not None,
         toxiproxy=toxiproxy,
+        has_metrics=metrics is not None,
     )
     spread = spread_over(workers, master, os.environ.get(TOKEN_VARIABLE, ""))
     names = read_names(map_ or ())
@@ -136,6 +145,7 @@ def run(
         virtual=virtual,
         interleaving=interleaving,
         check_determinism=check_determinism,
+        metrics=address_of(metrics) if metrics is not None else None,
     )
 
     finished = runs.run(
@@ -186,7 +196,7 @@ class _Extras:
 
 
 def _refuse_conflicts(
-    *, virtual: bool, repeats: bool, has_workers: bool, toxiproxy: str | None
+    *, virtual: bool, repeats: bool, has_workers: bool, toxiproxy: str | None, has_metrics: bool
 ) -> None:
     if virtual and toxiproxy is not None:
         raise UserError(
@@ -195,6 +205,11 @@ def _refuse_conflicts(
         )
     if virtual and has_workers:
         raise UserError("virtual time uses no workers", hint="omit --workers and --master")
+    if virtual and has_metrics:
+        raise UserError(
+            "a virtual run is over before anybody could read its metrics",
+            hint="omit --metrics; --prom FILE writes those of its result",
+        )
     if repeats and not virtual:
         raise UserError("only virtual runs are deterministic", hint="add --virtual")
 

@@ -38,12 +38,12 @@ class NearEnds:
         for hop in self.chain.hops():
             host, port = links[hop.callee]
             far = self._remote_of(hop.callee)
-            upstream = f"{far.placed.address if far else host}:{port}"
+            upstream = f"{far.address if far else host}:{port}"
             # On a machine with an engine the proxy stands before its links: the call crosses the
             # network once, then meets the fault. Otherwise the proxy is on the run's own engine,
             # at the address by which the caller reaches this machine.
             if far is not None and far.engine is not None:
-                address = self.proxies.create(hop.name, upstream, far.placed.address, far.name)
+                address = self.proxies.create(hop.name, upstream, far.address, far.name)
             else:
                 address = self._create_here(hop, upstream, is_observed=hop.name in observed)
             near_host, _, near_port = address.rpartition(":")

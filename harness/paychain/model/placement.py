@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from ipaddress import AddressValueError, IPv4Address
 from typing import Annotated, Any
@@ -9,18 +10,35 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from paychain.declaration.problem import Problem, unknown
+from paychain.declaration.quantity import Span
 from paychain.declaration.schema import Declared
 from paychain.declaration.text import KeyPath
 from paychain.model.reach import is_allowed
 
 DEFAULT_PORT = 7480  # where links on another machine wait for a run; not registered at IANA
+AWAITED_S = 20.0  # a machine may be started a moment after the run
+# Labels of DNS (RFC 1123). The last one has a letter: everything else was meant as an address.
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*(?=[a-z0-9-]*[a-z])"
+    r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+)
 
 
 def _address(value: Any) -> str:
+    text = str(value)
+    if _HOST_NAME.fullmatch(text):
+        return text
     try:
-        return str(IPv4Address(str(value)))
+        return str(IPv4Address(text))
     except AddressValueError:
-        raise ValueError(f"'{value}' is not an IPv4 address; write one such as 10.0.0.5") from None
+        raise ValueError(
+            f"'{value}' is not an IPv4 address or a host name; write one such as 10.0.0.5"
+        ) from None
+
+
+def is_name(address: str) -> bool:
+    """Whether an address of a machine is a host name, which has to be looked up first."""
+    return _HOST_NAME.fullmatch(address) is not None
 
 
 class Placed(Declared):
@@ -34,11 +52,12 @@ class Placed(Declared):
         str,
         BeforeValidator(_address),
         PlainSerializer(str),
-        WithJsonSchema({"type": "string", "format": "ipv4", "examples": ["10.0.0.5"]}),
+        WithJsonSchema({"type": "string", "examples": ["10.0.0.5", "m1.internal"]}),
     ]
     port: Annotated[int, Field(ge=1, le=65_535)] = DEFAULT_PORT
     links: Annotated[list[str], Field(min_length=1)]
     engine: bool = False
+    within: Span = AWAITED_S
 
 
 def check_placed(
@@ -52,7 +71,8 @@ def check_placed(
     host_at: dict[tuple[str, int], str] = {}
     for name, host in hosts.items():
         at: KeyPath = ("hosts", name)
-        if not is_allowed(host.address, allow):
+        # What a name stands for is looked up, and checked, when a run begins.
+        if not is_name(host.address) and not is_allowed(host.address, allow):
             what = f"{host.address} is outside loopback and not allowed"
             yield Problem((*at, "address"), what, f"add allow: [{host.address}] to the chain")
         other = host_at.setdefault((host.address, host.port), name)

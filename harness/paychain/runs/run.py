@@ -29,12 +29,14 @@ from paychain.load.traffic.schedule import count
 from paychain.model.experiment import Times
 from paychain.payments.errors import HarnessError, sentence_of
 from paychain.payments.journal import Record
+from paychain.processes.exposition import Exposition
 from paychain.processes.interrupted import keeping
 from paychain.report.outputs import STORE_NAME
 from paychain.runs.chains import OpenChain
 from paychain.runs.determinism import check_determinism
 from paychain.runs.finish import facts_of, finish
 from paychain.runs.interruption import Interruption
+from paychain.runs.live_metrics import LiveMetrics
 from paychain.runs.progress import Counts, Forgiving, Progress, Silent
 from paychain.runs.spec import Finished, RunSpec, new_folder
 from paychain.simulation.simulate import FAILURES
@@ -47,10 +49,31 @@ def run(spec: RunSpec, open_chain: OpenChain, progress: Progress | None = None) 
     inconclusive, which then says why. Raises UserError when nothing could be started, an own
     service included, with nothing left running; HarnessError when no result can be written.
     """
+    progress = Forgiving(progress or Silent())
+    if spec.metrics is None:
+        return _run(spec, open_chain, progress, None)
+    live = LiveMetrics(fault.id for fault in spec.experiment.model.faults)
+    with Exposition(*spec.metrics, live.text) as served:
+        progress.message(f"metrics at {served.url}")
+        return _run(spec, open_chain, progress, live)
+
+
+def _run(
+    spec: RunSpec, open_chain: OpenChain, progress: Progress, live: LiveMetrics | None
+) -> Finished:
     started = datetime.now(UTC)
     folder = new_folder(spec.out, started, spec.inputs.name)
     store = _new_store(spec, folder, started)
-    recorder = _Recorder(spec, store, Forgiving(progress or Silent()))
+    recorder = _Recorder(spec, store, progress, live)
+    if live is not None:
+        live.begin(
+            {
+                "chain": spec.chain.model.chain,
+                "experiment": spec.experiment.model.experiment,
+                "seed": str(spec.seed),
+                "run": folder.name,
+            }
+        )
     chain = open_chain(folder, recorder.message)
     conducted = Conducted()
     was_interrupted = False
@@ -170,15 +193,17 @@ def _problem(error: Exception) -> str:
 
 
 class _Recorder(Observer):
-    """Keeps a run's records in run.db, and shows its progress."""
+    """Keeps a run's records in run.db, and shows its progress, to programs as `live`."""
 
-    def __init__(self, spec: RunSpec, store: RunStore, progress: Progress) -> None:
+    def __init__(
+        self, spec: RunSpec, store: RunStore, progress: Progress, live: LiveMetrics | None
+    ) -> None:
         self.wants_looks = not spec.virtual  # a virtual run is over at once
         # To compare the run with itself, every record of it is needed in its order.
         self.kept: list[Record] | None = [] if spec.check_determinism else None
         self.lost = ""  # why records are missing in run.db
         self._experiment = spec.experiment.model
-        self._store, self._progress = store, progress
+        self._store, self._progress, self._live = store, progress, live
         self._counts = Counts()
         self._times: Times | None = None
 
@@ -190,6 +215,8 @@ class _Recorder(Observer):
     def recorded(self, records: Sequence[Record]) -> None:
         """Keep and count them. Raises HarnessError when they cannot be kept."""
         self._counts.add(records)
+        if self._live is not None:
+            self._live.add(records)
         try:
             self._store.ingest(records)
         except sqlite3.Error as error:
@@ -205,6 +232,8 @@ class _Recorder(Observer):
         phase = phase_at(now_s, self._times, self._experiment.faults_last)
         at_s = max(0.0, now_s - self._times.load_start_s)
         self._progress.show(at_s, phase, list(faults), self._counts)
+        if self._live is not None:
+            self._live.look(at_s, phase, faults)
 
     def message(self, text: str) -> None:
         """Show it."""

@@ -118,6 +118,7 @@ class RunSpec:
     toxiproxy: str | None = None  # another engine than the embedded one
     services: tuple[str, ...] | None = None  # the command of a services process; None: ours
     spread: Spread | None = None  # the load over several processes
+    metrics: tuple[str, int] | None = None  # where they are served while it goes on
     # In virtual time:
     virtual: bool = False
     interleaving: int = 0  # another order of events than the usual one, as an exploration found it

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from paychain.environment.remote import remote
+from paychain.environment.remote import lookup
+from paychain.environment.remote.lookup import address_of
 from paychain.environment.remote.proof import HEADER, ProvingAuth, check
 from paychain.environment.remote.remote import Remote
 from paychain.environment.remote.serving import place_of
 from paychain.environment.remote.waiting import LEASE_S, Waiting, WaitingPlan
 from paychain.model.loading import FileMistakes, load_chain
-from paychain.model.placement import Placed
 from paychain.payments.errors import UserError
 from paychain.processes.tokens import Authenticator, Proof, Unauthenticated
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -222,13 +222,51 @@ def test_a_run_whose_conductor_is_silent_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_when_nothing_waits_the_message_names_the_command_to_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(remote, "AWAITED_S", 0.0)
-    path = chain_file(tmp_path, "m1: {address: 127.0.0.2, port: 9, links: [issuer]}")
+    path = chain_file(tmp_path, "m1: {address: 127.0.0.2, port: 9, links: [issuer], within: 1ms}")
     chain = load_chain(str(path))
-    placed = Placed.model_validate({"address": "127.0.0.2", "port": 9, "links": ["issuer"]})
+    placed = chain.model.hosts["m1"]
     with pytest.raises(UserError) as caught:
         Remote("m1", placed, chain, "").begin(1, 0, tmp_path / "spool")
     assert "m1 is not waiting at 127.0.0.2:9" in str(caught.value)
     assert f"start there: paychain up {path} --only m1" in str(caught.value)
+
+
+# -- names ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("address", ["10.0.0.256", "1.2.3", "M1", "m1_", "-m1", "m1.5", ""])
+def test_what_is_neither_an_address_nor_a_name_is_a_mistake(tmp_path: Path, address: str) -> None:
+    path = chain_file(tmp_path, f'm1: {{address: "{address}", links: [issuer]}}')
+    with pytest.raises(FileMistakes, match="is not an IPv4 address or a host name"):
+        load_chain(str(path))
+
+
+@pytest.mark.parametrize(("stands_for", "reason"), [("127.0.0.9", ""), ("10.1.2.3", "not allowed")])
+def test_a_host_is_looked_up_by_its_name_and_must_be_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stands_for: str, reason: str
+) -> None:
+    monkeypatch.setattr(lookup.socket, "getaddrinfo", lambda *_: [(0, 0, 0, "", (stands_for, 0))])
+    chain = load_chain(str(chain_file(tmp_path, "m1: {address: m1.test, links: [issuer]}")))
+    placed = chain.model.hosts["m1"]
+    if not reason:
+        assert address_of(placed, chain) == stands_for
+        return
+    with pytest.raises(UserError) as caught:
+        address_of(placed, chain)
+    assert str(caught.value) == (
+        "m1.test is 10.1.2.3, outside loopback and not allowed; "
+        "allow it in shop.yaml: allow: [10.1.2.3]"
+    )
+
+
+def test_a_name_without_an_address_is_awaited_and_then_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(lookup.socket, "getaddrinfo", unknown)
+    line = "m1: {address: no-such-host.invalid, links: [issuer], within: 1ms}"
+    chain = load_chain(str(chain_file(tmp_path, line)))
+    with pytest.raises(UserError, match=r"no address of no-such-host\.invalid is known"):
+        Remote("m1", chain.model.hosts["m1"], chain, TOKEN).begin(1, 0, tmp_path / "spool")

@@ -39,6 +39,13 @@ def test_payments_come_to_the_address_of_the_master() -> None:
     assert spread.entry_host == "10.0.0.5"
 
 
+def test_a_master_with_a_name_listens_at_the_address_that_it_stands_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_: [(0, 0, 0, "", ("10.0.0.5", 0))])
+    assert spread_over(2, "run", TOKEN) == Spread(2, "10.0.0.5", 5_557, TOKEN, is_awaited=True)
+
+
 @pytest.mark.parametrize(
     ("workers", "master", "token", "message"),
     [
@@ -55,8 +62,12 @@ def test_payments_come_to_the_address_of_the_master() -> None:
     ],
 )
 def test_what_cannot_be_is_refused(
-    workers: int, master: str | None, token: str, message: str
+    workers: int, master: str | None, token: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", unknown)
     with pytest.raises(UserError) as caught:
         spread_over(workers, master, token)
     assert message in str(caught.value)

@@ -16,6 +16,7 @@ from paychain.analysis.store.facts import HostFacts
 from paychain.engine.control import EngineControl
 from paychain.engine.engine import START_WITHIN_S
 from paychain.environment.remote.engine import PATH
+from paychain.environment.remote.lookup import address_of
 from paychain.environment.remote.proof import ProvingAuth
 from paychain.environment.remote.waiting import Begin, Hello
 from paychain.load.distributed.clock import ENOUGH, ClockMeasure, Exchange, Offset
@@ -28,7 +29,6 @@ from paychain.payments.errors import UserError
 from paychain.processes.sessions import direct_session
 from paychain.processes.tokens import TOKEN_VARIABLE
 
-AWAITED_S = 20.0  # it may be started a moment after the run
 UNAUTHENTICATED = 403
 CALL_S = 5.0
 COLLECT_EVERY_S = 0.2
@@ -40,7 +40,7 @@ class Remote:
 
     def __init__(self, name: str, placed: Placed, chain: Loaded[Chain], token: str) -> None:
         self.name, self.placed = name, placed
-        self.url = f"http://{placed.address}:{placed.port}"
+        self.address = placed.address  # looked up when the run begins, where it is a name
         self.ports: dict[str, int] = {}
         self.near = ""  # this machine's address, as that one reaches it
         self.offset: Offset | None = None  # their clock minus ours
@@ -55,6 +55,11 @@ class Remote:
         self._spool = Path()
         self._position = 0
         self._session = direct_session()
+
+    @property
+    def url(self) -> str:
+        """Of its control API."""
+        return f"http://{self.address}:{self.placed.port}"
 
     def begin(self, seed: int, epoch_ns: int, spool: Path) -> None:
         """Its links listen when this returns. Raises UserError."""
@@ -120,7 +125,7 @@ class Remote:
         offset, last = self.offset or Offset(0, 0), self._clock.offset_now
         return HostFacts(
             name=self.name,
-            address=self.placed.address,
+            address=self.address,
             links=self.placed.links,
             clock_offset_ms=offset.ns / 1e6,
             clock_uncertainty_ms=offset.uncertainty_ns / 1e6,
@@ -133,15 +138,16 @@ class Remote:
         assert self.offset is not None
         proxies = " and the proxies before them" if self.placed.engine else ""
         return (
-            f"{self.name} at {self.placed.address} runs {', '.join(self.placed.links)}{proxies}; "
+            f"{self.name} at {self.address} runs {', '.join(self.placed.links)}{proxies}; "
             f"its clock is {self.offset.ns / 1e6:+.3f} ms from ours, "
             f"within {self.offset.uncertainty_ns / 1e6:.3f}"
         )
 
     def _await(self) -> Hello:
-        until = time.monotonic() + AWAITED_S
+        until = time.monotonic() + self.placed.within
         while True:
             try:
+                self.address = address_of(self.placed, self._chain)
                 hello = self._hello()
             except UserError as error:
                 if time.monotonic() > until:
@@ -161,7 +167,7 @@ class Remote:
 
     def _check_near(self) -> None:
         """Its links call proxies at the address by which it reaches this machine."""
-        with socket.create_connection((self.placed.address, self.placed.port), CALL_S) as way:
+        with socket.create_connection((self.address, self.placed.port), CALL_S) as way:
             self.near = str(way.getsockname()[0])
         if not is_allowed(self.near, self._chain.model.allow):
             raise UserError(

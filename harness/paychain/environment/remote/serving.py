@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from paychain.environment.remote.lookup import address_of
 from paychain.environment.remote.waiting import WaitingPlan
 from paychain.load.distributed.spread import check_token
 from paychain.model.chain import Chain
@@ -43,7 +44,8 @@ def serve(
 
     Raises UserError when they cannot listen, or when their process dies.
     """
-    check_token(placed.address, token)
+    address = address_of(placed, chain)
+    check_token(address, token)
     children = Children(folder)
     number = 0
     try:
@@ -55,7 +57,7 @@ def serve(
                 chain_sha256=chain.sha256,
                 links=placed.links,
                 has_engine=placed.engine,
-                address=placed.address,
+                address=address,
                 port=placed.port,
                 spool=f"{stem}.spool",
                 ready=f"{stem}.ready",
@@ -68,7 +70,7 @@ def serve(
                 {TOKEN_VARIABLE: token},
             )
             children.wait_for(child, Path(plan.ready))
-            where = f"{placed.address}:{placed.port}"
+            where = f"{address}:{placed.port}"
             on_progress(f"{', '.join(placed.links)} wait for a run at {where}")
             while child.process.poll() is None:
                 if wait(0.1):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from paychain.model.placement import is_name
 from paychain.payments.errors import UserError
 from paychain.processes.loopback import LOOPBACK, is_loopback
 from paychain.processes.tokens import MIN_TOKEN_CHARACTERS, TOKEN_VARIABLE, new_token
@@ -39,10 +42,11 @@ def spread_over(workers: int, master: str | None, token: str) -> Spread | None:
     if master is None:
         return Spread(workers, token=token or new_token()) if workers > 1 else None
     host, port = address_of(master)
+    host = _looked_up(host)
     if not _is_ipv4(host) or ip_address(host).is_unspecified:
         raise UserError(
             f"a master cannot listen at '{host}'",
-            hint="name the IPv4 address of this machine that its workers reach",
+            hint="name this machine, or its IPv4 address, as its workers reach it",
         )
     check_token(host, token)
     return Spread(workers, host, port, token, is_awaited=True)
@@ -71,6 +75,16 @@ def check_token(host: str, token: str) -> None:
             "a token this short can be guessed",
             hint=f"{MIN_TOKEN_CHARACTERS} characters or more, such as: openssl rand -hex 32",
         )
+
+
+def _looked_up(host: str) -> str:
+    """The IPv4 address that a name stands for; what has none is returned as it is."""
+    if not is_name(host):
+        return host
+    with suppress(OSError, UnicodeError):
+        found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
+        return str(found[0][4][0])
+    return host
 
 
 def _is_ipv4(host: str) -> bool:

@@ -6,8 +6,11 @@ started in the run's own folder, and every path it gets is absolute.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from paychain.load import LOCUSTFILE
 from paychain.processes.children import python_module
@@ -17,6 +20,8 @@ PLAN_VARIABLE = "PAYCHAIN_LOAD_PLAN"  # file of the plan; a worker's comes from 
 MASTER_VARIABLE = "PAYCHAIN_LOAD_MASTER"
 WORKER_VARIABLE = "PAYCHAIN_LOAD_WORKER"  # the worker's name
 PLAN_FILE = "load.plan"
+OTEL_SWITCH = "LOCUST_ENABLE_OPENTELEMETRY"  # of Locust's --otel
+OTEL_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"  # of OpenTelemetry's SDKs
 
 
 class Command(NamedTuple):
@@ -60,7 +65,20 @@ def worker(folder: Path, name: str, host: str, port: int, token: str) -> Command
 
 def _command(folder: Path, words: list[str], environment: dict[str, str]) -> Command:
     place = folder.absolute()
-    return Command(words, {PLAN_VARIABLE: str(place / PLAN_FILE), **environment}, place)
+    found = {PLAN_VARIABLE: str(place / PLAN_FILE), **telemetry(place, os.environ), **environment}
+    return Command(words, found, place)
+
+
+def telemetry(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """What Locust's own OpenTelemetry gets beside the user's variables, where it is switched on.
+
+    Its metrics name the run whose folder this is in, so that those of several runs differ.
+    """
+    if environment.get(OTEL_SWITCH, "").lower() not in ("1", "true", "yes"):
+        return {}
+    known = environment.get(OTEL_ATTRIBUTES, "")
+    run = f"paychain.run={quote(folder.parent.name)}"
+    return {OTEL_ATTRIBUTES: f"{known},{run}" if known else run}
 
 
 def _headless() -> list[str]:

@@ -76,10 +76,11 @@ CHAIN: dict[str, dict[str, str]] = {
         "title": "The provider's full name, for reports.",
     },
     "Placed": {
-        "address": "IPv4 address of the machine.",
+        "address": "IPv4 address or host name of the machine.",
         "port": "Port where `paychain up --only` waits for a run.",
         "links": "The links that run there.",
         "engine": "A fault engine on that machine holds the proxies of the hops into its links.",
+        "within": "How long a run waits for the machine before it begins.",
     },
     "Link": {
         "capacity": "What it can carry; without it, it works on any number at once.",

@@ -1,0 +1,35 @@
+"""Where a machine of a chain is: the address that its name stands for at this moment."""
+
+from __future__ import annotations
+
+import socket
+
+from paychain.model.chain import Chain
+from paychain.model.loading import Loaded
+from paychain.model.placement import Placed, is_name
+from paychain.model.reach import is_allowed
+from paychain.payments.errors import UserError
+
+
+def address_of(placed: Placed, chain: Loaded[Chain]) -> str:
+    """The machine's IPv4 address. Raises UserError for a name of none, or of one not allowed."""
+    if not is_name(placed.address):
+        return placed.address  # it was checked with the file
+    address = looked_up(placed.address)
+    if not is_allowed(address, chain.model.allow):
+        raise UserError(
+            f"{placed.address} is {address}, outside loopback and not allowed",
+            hint=f"allow it in {chain.path.name}: allow: [{address}]",
+        )
+    return address
+
+
+def looked_up(name: str) -> str:
+    """The IPv4 address of a host. Raises UserError when it has none."""
+    try:
+        found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise UserError(
+            f"no address of {name} is known ({error})", hint="check the name"
+        ) from error
+    return str(found[0][4][0])

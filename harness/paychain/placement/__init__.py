@@ -1,0 +1,1 @@
+"""A chain as containers: which of its parts run where, as Compose and Kubernetes files."""
