@@ -118,6 +118,7 @@ class RunSpec:
     toxiproxy: str | None = None  # another engine than the embedded one
     services: tuple[str, ...] | None = None  # the command of a services process; None: ours
     spread: Spread | None = None  # the load over several processes
+    processes: int | None = None  # of links and proxies; None: as the experiment says
     # In virtual time:
     virtual: bool = False
     interleaving: int = 0  # another order of events than the usual one, as an exploration found it
@@ -138,6 +139,7 @@ def run_command(
     virtual: bool = False,
     workers: int = 1,
     master: str | None = None,
+    processes: str | None = None,
     interleaving: int = 0,
     names: Names = NO_NAMES,
 ) -> str:
@@ -153,6 +155,8 @@ def run_command(
         words += ["--workers", str(workers)]
     if master is not None:
         words += ["--master", master]
+    if processes is not None:
+        words += ["--processes", processes]
     if interleaving:
         words += ["--interleaving", str(interleaving)]
     return shlex.join(words)
