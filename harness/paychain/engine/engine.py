@@ -105,17 +105,33 @@ def start(
         raise UserError(f"the fault engine failed to start: {error}") from error
 
 
+def further(number: int, children: Children, seed: int, token: str) -> Engine:
+    """One more embedded engine beside the first, for some of the hops. `number`: from 2.
+
+    Raises UserError.
+    """
+    try:
+        return _embedded(children, seed, None, token, 0, f" {number}")
+    except EngineError as error:
+        raise UserError(f"fault engine {number} failed to start: {error}") from error
+
+
 def _embedded(
-    children: Children, seed: int, observing: Observing | None, token: str, port: int
+    children: Children,
+    seed: int,
+    observing: Observing | None,
+    token: str,
+    port: int,
+    suffix: str = "",
 ) -> Engine:
-    ready = children.folder / "engine.ready"
+    ready = children.folder / f"engine{suffix.replace(' ', '-')}.ready"
     options = ["--port", str(port), "--seed", str(seed), "--ready", str(ready)]
     if observing is not None:
         options += ["--exchanges", str(observing.spool), "--epoch-ns", str(observing.epoch_ns)]
     if token:
         options.append("--token")
     command = python_module("paychain.toxics", *options)
-    child = children.start("fault engine", command, token=token, ends_in_order=True)
+    child = children.start(f"fault engine{suffix}", command, token=token, ends_in_order=True)
     children.wait_for(child, ready, START_WITHIN_S)
     control = EngineControl(ready.read_text(), auth=BearerAuth(token) if token else None)
     return Engine("embedded", control, control.version(), child)

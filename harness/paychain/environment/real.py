@@ -13,10 +13,10 @@ import msgspec
 
 from paychain.analysis.store.facts import NO_ENGINE, EngineFacts
 from paychain.engine import engine as engines
-from paychain.engine.ability import refuse_mixed
+from paychain.engine.ability import EMBEDDED, refuse_mixed
 from paychain.engine.errors import EngineError
 from paychain.engine.injector import Injector, LinkFaults
-from paychain.engine.proxies import HERE, Proxies
+from paychain.engine.proxies import HERE, Proxies, further
 from paychain.engine.timeline import Switch
 from paychain.environment.collector import Collector
 from paychain.environment.customers_here import CustomersHere
@@ -32,12 +32,14 @@ from paychain.environment.remote.remotes import Remotes
 from paychain.environment.run_prefix import PLAIN_PREFIX, run_prefix
 from paychain.environment.running_chain import ChainReport, InProgress
 from paychain.environment.service_processes import ServiceProcesses
+from paychain.environment.shares import share_out
 from paychain.environment.spools import Spools
 from paychain.load.distributed.spread import Spread
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
+from paychain.model.experiment import MIN_PROCESSES
 from paychain.model.loading import Loaded
 from paychain.model.own_services import observed_hops
 from paychain.model.scripts import Followed
@@ -64,6 +66,7 @@ class RealChain:
     one. `spread`: the load over several processes. `by_hand`: own services that somebody starts.
     `is_open`: anybody on this machine may switch faults on the embedded engine. `first_port`: of
     the embedded engine's API, then of each hop here in the order of the chain; 0: any.
+    `processes`: how many the links and the embedded engine's proxies are shared out over.
     `on_message` gets what is worth a line.
     """
 
@@ -83,6 +86,7 @@ class RealChain:
         by_hand: Collection[str] = (),
         is_open: bool = False,
         first_port: int = 0,
+        processes: int = MIN_PROCESSES,
         on_message: Callable[[str], None] = _ignore,
     ) -> None:
         """`settles_within_s`: how long the drain may take; None: as the chain declares."""
@@ -90,6 +94,7 @@ class RealChain:
         folder = folder.absolute()  # some of the processes run elsewhere
         self.children = Children(folder)
         self.engine: engines.Engine | None = None  # the run's own
+        self._further_engines: list[engines.Engine] = []
         self.proxies = Proxies()
         self.spools = Spools(folder)
         self.addresses: dict[str, tuple[str, int]] = {}  # near end of each hop
@@ -108,6 +113,7 @@ class RealChain:
         self._entry_host = spread.entry_host if spread is not None else LOOPBACK
         self._on_message = on_message
         self._first_port = first_port
+        self._processes = processes
         self._engine_token = "" if is_open else new_token()
         self._load = (
             LoadWorkers(self.children, folder, self.spools.new, spread, on_message)
@@ -177,7 +183,13 @@ class RealChain:
         )
         refuse_mixed(self._loaded, self.engine.name)
         self.proxies.add_engine(HERE, self.engine.control, self.epoch_ns)
-        ports = self._services.start()
+        shares = share_out(self._chain, self._processes, has_engines=self.engine.name == EMBEDDED)
+        for number, hops in enumerate(shares.hops[1:], start=2):
+            engine = engines.further(number, self.children, self._seed, self._engine_token)
+            self._further_engines.append(engine)
+            self.proxies.add_engine(further(number), engine.control, self.epoch_ns)
+            self.proxies.place(hops, further(number))
+        ports = self._services.start(shares.links)
         ports |= self._remotes.begin(self._seed, self.epoch_ns, self.spools.new, self.proxies)
         upstreams = {link: (LOOPBACK, port) for link, port in ports.items()} | self.own.reserve()
         self.addresses = NearEnds(
@@ -372,6 +384,8 @@ class RealChain:
         self.own.stop()
         if self._collector.traces is not None:
             self._collector.traces.stop()
+        for further_engine in self._further_engines:
+            further_engine.leave(())
         if self.engine is not None:
             self._problems += self.engine.leave(self.proxies.hops_on(HERE))
         self._problems += self._remotes.end()

@@ -29,9 +29,10 @@ def no_double_charge(payment: Reconciled) -> Finding | None:
 def no_orphaned_authorisation(payment: Reconciled) -> Finding | None:
     """Money is held only for an order that the customer knows to be approved.
 
-    Once the merchant has undone all that was approved of it, nothing else may stay held. Nor does anything stay held once all of an order was captured: the last capture releases the
-    rest, or the hold expires. Money that is held more than once is a double charge, whatever the
-    customer was shown. Source: docs/domain.md §2.5 (I2, I6).
+    Once the merchant has undone all that was approved of it, nothing else may stay held. Nor does
+    anything stay held once all of an order was captured: the last capture releases the rest, or
+    the hold expires. Money that is held more than once is a double charge, whatever the customer
+    was shown. Source: docs/domain.md §2.5 (I2, I6).
     """
     if held := payment.orphaned_minor:
         why = "never confirmed to the customer"

@@ -360,9 +360,7 @@ def of_order(payments: Sequence[Reconciled]) -> Reconciled:
         on_chain=next((payment.on_chain for payment in payments if payment.on_chain), None),
         book=_of_books([payment.book for payment in payments if payment.book is not None]),
         lost_webhooks=[lost for payment in payments for lost in payment.lost_webhooks],
-        unsold_minor=sum(
-            payment.exposure_minor for payment in payments if not payment.bookkeepers
-        ),
+        unsold_minor=sum(payment.exposure_minor for payment in payments if not payment.bookkeepers),
     )
 
 
