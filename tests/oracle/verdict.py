@@ -167,6 +167,9 @@ def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     if customer is None or not customer.saw_approved:
         return
     for sale in sales(world, deal):
+        left = sum(card.taken - card.given - card.charged_back for card in sale.cards)
+        if (sale.gateway, sale.reference) in deal.taken_back and left > 0:
+            yield "undone and never given back", left
         declared = world.chain.links[sale.gateway].captures
         if declared is None or not sale.is_wanted(world, "captures"):
             continue
@@ -231,8 +234,16 @@ def _is_banked(sale: Sale, deal: Deal) -> bool:
     """
     if sale.cards and is_gone(list(sale.cards)):
         return False
+    if sale.reference in deal.alone:
+        behind = [
+            account
+            for (link, name), account in accounts(deal.lines).items()
+            if link != sale.gateway and belongs_to(name, sale.reference)
+        ]
+        # What was delivered and undone there is nobody's promise any more.
+        return not behind or not is_gone(behind)
     elsewhere = {line.reference for line in deal.lines if line.link != sale.gateway}
-    return sale.reference in deal.alone or bool(sale.cards and sale.reference in elsewhere)
+    return bool(sale.cards and sale.reference in elsewhere)
 
 
 def _repeated(deal: Deal) -> int:
@@ -351,6 +362,11 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
         False,
     ),
     "never refunded": (("authorisations_settled", "completed"), False),
+    "undone and never given back": (
+        # The order may have been paid by this alone, or by another attempt as well.
+        ("completed", "authorisations_settled", "no_double_charge", "books_agree"),
+        False,
+    ),
     "nobody's payment": (("no_phantom_movement",), True),
 }
 # Rules about how links behave: what they name need not be wrong on any account in the end.
