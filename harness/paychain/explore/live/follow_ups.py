@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from paychain.explore.live.batch import Batch, Judged
 from paychain.explore.live.chains import Chains
+from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.result import (
     MAX_BATCH,
     REPRODUCTIONS,
@@ -175,14 +175,15 @@ class FollowUps:
                 if smaller:
                     self.keep(rule, *min(smaller, key=lambda each: size(each[0].steps)))
                 elif tried and all(
-                    any(order.steps == found.steps for order in batch.breaking(rule))
+                    batch.is_whole
+                    and any(order.steps == found.steps for order in batch.breaking(rule))
                     for batch in tried
                 ):
                     left.remove(rule)
                     self._result.found[rule] = replace(found, is_minimal=True)
                 else:
                     unclear.append(rule)
-            if not unclear:
+            if not unclear or self._is_late():
                 continue
             if not is_gentle:
                 is_gentle = True

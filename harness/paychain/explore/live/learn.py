@@ -22,7 +22,8 @@ from paychain.analysis.measures.own_policies import (
 )
 from paychain.declaration.quantity import duration_text
 from paychain.environment.running_chain import RunningChain
-from paychain.explore.live.batch import Batch, Batches
+from paychain.explore.live.batch import Batches
+from paychain.explore.live.judged import Batch
 from paychain.explore.live.lessons import Lesson, Reaction, lessons, react
 from paychain.model.chain import Chain, Link
 from paychain.model.loading import Loaded

@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
-from paychain.explore.live.batch import Batch, Judged
 from paychain.explore.live.candidates import Candidates
 from paychain.explore.live.chains import Chains, OpenChain
 from paychain.explore.live.follow_ups import PAYMENTS_EACH, FollowUps
+from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.outages import Outage, outage_choices, simpler_outages
 from paychain.explore.live.result import REPRODUCTIONS, LiveResult, LiveSpec, OnProgress
 from paychain.explore.live.steps import Steps, size, step_choices
@@ -144,11 +144,12 @@ class LiveSearch:
         chains = self._chains
         self._begun += len(scripts)
         batch, batches = chains.now.begin(scripts, controls), chains.now
-        # Of a service that died, what was judged until then.
-        while not batch.is_whole and chains.now is batches and not is_enough(batch):
+        while not (batch.is_whole or is_enough(batch) or self._is_late()):
             if not is_quiet and not self._is_spent:
                 self._begin_scripts()
             chains.look()
+            if chains.now is not batches:  # the service died: what was judged until then
+                break
         chains.ended = deque(ended for ended in chains.ended if ended is not batch)
         self._count(batch)
         return batch
