@@ -14,10 +14,10 @@ from tests.support.mistaken_chains import MISTAKES
 from tests.support.scripted_shop import Shop
 
 CHOICES = step_choices(load_chain("examples/shop-python/chain-naive.yaml").model)
-AUTHORISE, CAPTURE, REFUND = (
-    ("link", "stripe", operation) for operation in ("authorise", "capture", "refund")
-)
-USUAL = {AUTHORISE: 1, CAPTURE: 1}
+AUTHORISE: Place = ("link", "stripe", "authorise")
+CAPTURE: Place = ("link", "stripe", "capture")
+REFUND: Place = ("link", "stripe", "refund")
+USUAL: Mapping[Place, int] = {AUTHORISE: 1, CAPTURE: 1}
 LOST = next(step for step in CHOICES if (step.place, step.name) == (CAPTURE, "lost_answer"))
 
 
@@ -77,7 +77,8 @@ def test_each_mistake_is_met_by_one_of_the_first_scripts_whatever_the_seed(mista
     """Whatever takes one failure, or another one at what that leads to, is not left to chance."""
     for seed in (1, 2):
         made = candidates(usual=Shop((), mistake).asked, seed=seed)
-        met, begun = 0, []
+        met = 0
+        begun: list[Steps] = []
         while not met and len(begun) < 192:
             following = made.next(32)
             met += sum(Shop(steps, mistake).broken for steps in following)

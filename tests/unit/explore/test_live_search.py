@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from paychain.environment.virtual import VirtualChain
-from paychain.explore.live.batch import Batch, Batches, Judged
+from paychain.explore.live.batch import Batches
+from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.outages import outage_choices, simpler_outages
 from paychain.explore.live.result import LiveResult, LiveSpec, words_of
 from paychain.explore.live.search import LiveSearch
