@@ -114,8 +114,8 @@ MODELS: dict[str, ProviderModel] = {
 }
 
 
-@dataclass(slots=True)
-class _Known:
+# Untracked (gc=False), as there is one for every key: see `book.Entry`.
+class _Known(msgspec.Struct, gc=False):
     """What is known of one key."""
 
     body: tuple[str | int, ...]  # () where bodies are not compared
