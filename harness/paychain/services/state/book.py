@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -41,8 +40,9 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(slots=True, kw_only=True)
-class Entry:
+# Untracked (gc=False), as there is one for every authorisation: a full collection would look at all
+# of them, and every payment under way would wait for it.
+class Entry(msgspec.Struct, kw_only=True, gc=False):
     """One authorisation. Amounts are minor units."""
 
     state: State

@@ -122,8 +122,8 @@ def window_of(declared: Idempotency) -> float:
     return model.window_s if model is not None else _DAY_S
 
 
-@dataclass(slots=True)
-class _Known:
+# Untracked (gc=False), as there is one for every key: see `book.Entry`.
+class _Known(msgspec.Struct, gc=False):
     """What is known of one key."""
 
     body: tuple[str | int, ...]  # () where bodies are not compared
