@@ -38,7 +38,7 @@ fast: .venv/ready
 	$(BIN)/pytest -m "not slow and not thorough" -n 3 --dist worksteal $(AGAIN) -m "not slow and not thorough"; }
 
 # Only the files that have such tests: every worker imports what it is given.
-SLOW = $(shell grep -rl --include='test_*.py' 'mark\.slow' tests) -m "slow and not thorough"
+SLOW = $(shell grep -rlw --include='test_*.py' slow tests) -m "slow and not thorough"
 
 slow: .venv/ready
 	$(BIN)/pytest $(SLOW) -n $(WORKERS) --dist worksteal $(AGAIN) $(SLOW); }
