@@ -65,6 +65,7 @@ class Merchant:
         # references of payments that their caller reversed
         self._undone: Kept[None] = Kept(retention)
         self._disputed: Kept[None] = Kept(retention)  # the processor's references
+        self._refunding: Kept[None] = Kept(retention)  # references whose refunds are due
 
     def approved(self, sent: Sent, reference: str) -> None:
         """`sent` was approved; the gateway's book has it under `reference`."""
@@ -173,7 +174,8 @@ class Merchant:
     async def _fulfil(self, sent: Sent, reference: str, trigger: Trigger) -> None:
         """Capture in parts, each after the one before; then maybe refund.
 
-        Of two triggers only the first one refunds: the merchant wants a refund once.
+        Of two triggers the one that has captured first refunds, as the merchant wants that once:
+        the other one may have died with the link.
         """
         captures, refunds = self._link.captures, self._link.refunds
         if refunds is not None:
@@ -194,10 +196,11 @@ class Merchant:
                 self._book.acknowledged("capture", asked)
                 taken_minor += capture.amount_minor
         payment = booked.payment
-        if refunds is None or is_second or not taken_minor or reference in self._undone:
+        if refunds is None or not taken_minor or reference in self._undone:
             return
-        if not self._drawn("refunds", payment, refunds.share):
+        if reference in self._refunding or not self._drawn("refunds", payment, refunds.share):
             return
+        self._refunding[reference] = None
         minor = max(1, share_of(taken_minor, refunds.of))
         items = [f"r{number}" for number in range(1, refunds.times + 1)]
         for item in items:
