@@ -137,10 +137,6 @@ class Batches:
         ended, self._ended = self._ended, []
         return ended
 
-    def run(self, scripts: Sequence[Steps], controls: int = 0) -> Batch:
-        """Begin a batch, and wait for its end. Others that end meanwhile are left to `look`."""
-        return self._wait_for(self.begin(scripts, controls))
-
     def run_alone(self, steps: Steps, times: int) -> Batch:
         """Let fresh payments follow one script, each once the customer of the last one is done."""
         batch = Batch(number=times, rate=self.rate)

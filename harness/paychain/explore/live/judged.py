@@ -30,7 +30,7 @@ class Judged:
     requests: Sequence[Sequence[ObservedRequest]] = ()  # of own services, where they are kept
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Batch:
     """What became of the orders of one batch, and the records of those that broke a rule.
 

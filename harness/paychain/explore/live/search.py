@@ -9,7 +9,6 @@ Batches overlap: while the orders of one come to rest, those of the next ones ar
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
@@ -148,10 +147,12 @@ class LiveSearch:
             if not is_quiet and not self._is_spent:
                 self._begin_scripts()
             chains.look()
+            self._report()
             if chains.now is not batches:  # the service died: what was judged until then
                 break
-        chains.ended = deque(ended for ended in chains.ended if ended is not batch)
-        self._count(batch)
+        if batch in chains.ended:  # if not, others will see its end
+            chains.ended.remove(batch)
+            self._count(batch)
         return batch
 
     def _note_alone(self, batch: Batch) -> None:
