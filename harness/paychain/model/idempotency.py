@@ -28,6 +28,9 @@ IdempotencyModel = Literal[
 class Idempotency(Declared):
     """Which provider's model a link follows; `window` overrides how long a key is known.
 
+    A link forgets a payment, too, when nothing has come for it for that long, and for twice the
+    longest wait that the chain declares; beside own services it forgets none.
+
     Short form: `idempotency: stripe-v1`. Source: docs/domain.md §2.3.
     """
 

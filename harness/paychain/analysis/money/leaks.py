@@ -27,15 +27,15 @@ def files_in(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_size for path in paths}
 
 
-def no_card_number_in_a_file(folder: Path, files: Mapping[Path, int]) -> MoneyRule:
+def no_card_number_in_a_file(folder: Path, files: Mapping[Path, int] | None = None) -> MoneyRule:
     """No file of a run holds the whole number of a card that the run may use.
 
-    `files` of the folder are searched for as many bytes as they are given with; a finding names the
-    file, without an amount, and in a log the first line.
+    `files` of the folder are searched for as many bytes as they are given with; None: all of them.
+    A finding names the file, without an amount, and in a log the first line.
     """
     found = [
         MoneyFinding("", 0, f"{path.relative_to(folder)}{text}", [])
-        for path, size in files.items()
+        for path, size in (files_in(folder) if files is None else files).items()
         for text in (_in_log(path) if path.suffix == LOG else _in_file(path, size))
     ]
     return MoneyRule(
