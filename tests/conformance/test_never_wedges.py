@@ -148,8 +148,8 @@ def test_thousands_of_switches_amid_disconnects_wedge_nothing(
         )
     assert took_ms[-len(took_ms) // 100] < 500
     assert took_ms[-1] < 2_000  # a busy machine; quiet ones are far below 100 ms
-    assert answered > 20
-    assert broken > 20
+    assert answered > 20 * SWITCHES // 10_000
+    assert broken > 20 * SWITCHES // 10_000
     counters = f"/counters of {proxy.name}"
     wait_until(
         lambda: ours.ask("GET", "/counters").json[proxy.name]["live"] == 0, f"none live: {counters}"
