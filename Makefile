@@ -1,4 +1,5 @@
-# make demo: a shop that charges twice, and one that does not.  make test: lint, types, tests.  make slow: the slow tests, laws in full.
+# make demo: a shop that charges twice, and one that does not.  make test: lint, types, tests.  make slow: the slow tests.
+# make thorough: what repeats at length what those show: soaks, laws in full, every pair for real.
 # make demo-own: the double charge of a small shop, found; the sound shop passes.
 # make docs: the docs site, in site/.
 # make lowest: the lowest versions of all dependencies, in .venv-lowest.
@@ -10,7 +11,7 @@ OWN    := examples/shop-python
 # Of make slow: most of its tests wait.
 WORKERS ?= 4
 
-.PHONY: demo demo-own test slow lint bench fidelity lowest docs clean
+.PHONY: demo demo-own test fast slow thorough lint bench fidelity lowest docs clean
 
 demo: .venv/installed
 	@printf '\nHalf of the answers of a card processor are lost for eight seconds.\n\n'
@@ -29,12 +30,20 @@ demo-own: .venv/ready
 # what failed runs once more, alone. What fails then, fails. (1 is pytest's code for failed tests.)
 AGAIN = || { [ $$? = 1 ] && $(BIN)/pytest --last-failed --last-failed-no-failures none
 
-test: lint
-	$(BIN)/pytest -m "not slow" -n 3 --dist worksteal $(AGAIN) -m "not slow"; }
+# Beside each other: types are checked by one process, and many tests wait.
+test:
+	@$(MAKE) --no-print-directory -j 2 lint fast
 
-slow: export PAYCHAIN_THOROUGH = 1
+fast: .venv/ready
+	$(BIN)/pytest -m "not slow and not thorough" -n 3 --dist worksteal $(AGAIN) -m "not slow and not thorough"; }
+
 slow: .venv/ready
-	$(BIN)/pytest -m "slow or law" -n $(WORKERS) --dist worksteal $(AGAIN) -m "slow or law"; }
+	$(BIN)/pytest -m "slow and not thorough" -n $(WORKERS) --dist worksteal $(AGAIN) -m "slow and not thorough"; }
+
+# The variable lets laws and loops take all of their examples.
+thorough: export PAYCHAIN_THOROUGH = 1
+thorough: .venv/ready
+	$(BIN)/pytest -m "thorough or law" -n $(WORKERS) --dist worksteal $(AGAIN) -m "thorough or law"; }
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from locust import FastHttpUser, events, task
 
 from paychain.load.locust.locustfile import PayingUser
 from paychain.load.locust.recorder import Recorder
-from paychain.model.chain import CUSTOMER, ENTRY_OPERATION
+from paychain.model.operations import CUSTOMER, ENTRY_OPERATION
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.journal import HopRecord, PaymentRecord
 from paychain.payments.outcome import Outcome

@@ -61,7 +61,12 @@ _TAIL = """\
 - Of distributed operators (Gaimin and others) no uptime, churn or hosting figure is published.
   What their chains assume is in the chains.
 - Figures of providers (confirmations, limits) change: check them before copying a chain.
-- Outages of rails that have no chain here (instant transfers, ISO 8583 lines) are not replayed.
+- Of UPI only the debit is played, with the roles of cards: there is no credit, and no payment that
+  is deemed to have succeeded. Clock times of 2025-04-12 differ between reports.
+- Not replayed is what no chain can say. A look-up whose tokens come back when a payment settles
+  (Pix) needs a limit that counts them, and accounts to pay from; a trace number that wraps needs
+  lines on which answers are matched by it (ISO 8583); instant transfers need holds that end after
+  ten seconds although the transfer may still be made.
 """
 
 

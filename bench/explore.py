@@ -80,9 +80,9 @@ def cores(jobs: int) -> None:
 
 def planted(seeds: int, wanted: str) -> None:
     """How surely each planted bug is found."""
-    from tests.support.planted_outages import PLANTED, look_for
+    from tests.support.planted_outages import PLANTED, PLANTED_IN_LARGE_CHAINS, look_for
 
-    for bug in PLANTED:
+    for bug in (*PLANTED, *PLANTED_IN_LARGE_CHAINS):
         if wanted not in bug.name:
             continue
         results = [look_for(bug, seed=seed)[0] for seed in range(1, seeds + 1)]

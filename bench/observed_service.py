@@ -28,7 +28,7 @@ SETTLES_S = 2.5  # the webhooks of a round are over
 START_S = 60.0
 EXAMPLE = Path(__file__).parents[1] / "examples" / "gateway-go"
 TICKS = os.sysconf("SC_CLK_TCK")
-UP = "from paychain.cli.main import main; main()"
+UP = "from paychain.cli.entry import main; main()"
 UNOBSERVED = (
     f"import paychain.environment.near_ends as ends; ends.observed_hops = lambda chain: (); {UP}"
 )

@@ -53,7 +53,7 @@ class Row:
 CLOUDFLARE, AWS = "cloudflare-2025-11-18", "aws-us-east-1-2025-10-20"
 INFURA, COINBASE = "infura-2020-11-11", "coinbase-2026-05-07"
 BASE, BASE_LATER, TON = "base-2025-08-05", "base-2026-06-25", "ton-2024-08-27"
-VAULT = "basis-theory-2025-11-18"
+VAULT, UPI = "basis-theory-2025-11-18", "upi-2025-04-12"
 ROWS = [
     Row(
         "BitMEX",
@@ -76,6 +76,18 @@ ROWS = [
         "The app in front of the ledger fails; the ledger of TON made blocks all the time.",
     ),
     Row("Toncoin", "toncoin-payment", TON, "The ledger itself halts, twice."),
+    Row(
+        "Toncoin",
+        "exchange-pauses",
+        "paused-withdrawals",
+        "An exchange pauses withdrawals of what stands still, and deposits go on.",
+    ),
+    Row(
+        "Toncoin",
+        "exchange-pauses-freed",
+        "paused-withdrawals",
+        "Deliberately wrong: it restores the balances of withdrawals that have begun.",
+    ),
     Row(
         "Coinbase's Base",
         "stablecoin-payout",
@@ -159,6 +171,13 @@ ROWS = [
         "card-blocked-standby",
         "visa-europe-2018-06-01",
         "The standby cannot take over.",
+    ),
+    Row("UPI", "status-checks", UPI, "Status checks within limits: back as soon as the switch is."),
+    Row(
+        "UPI",
+        "status-checks-storm",
+        UPI,
+        "Deliberately wrong: checks at once and again and again keep the switch down.",
     ),
     Row("processors", "card-ecommerce", "processor-down", "The second processor takes over."),
     *(

@@ -23,7 +23,7 @@ import yaml
 from paychain.engine.timeline import Switch, compile_timeline
 from paychain.environment.virtual import VirtualChain
 from paychain.load.traffic.arrivals import arrivals
-from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.planning import load_plan
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.payments.journal import encode

@@ -223,7 +223,7 @@ def switches(whole_s: float) -> Iterator[FaultSwitch]:
             planned_ns=at_ns,
             effective_ns=at_ns,
             place="hop",
-            targets=["gateway.authorise"],
+            targets=["gateway.authorise.processor-a"],
             error="",
         )
 

@@ -60,8 +60,10 @@ async function authorise(id) {
       journal.change(id, { captureAt: name, reference: intent.id });
       return;
     } catch (error) {
-      journal.attempt(id, name, meaning(error), intent.id);
-      if (meaning(error) === "declined") {
+      const is = meaning(error);
+      // An account may answer a decline and hold the money all the same: a cancel makes sure.
+      journal.attempt(id, name, is === "declined" ? "unknown" : is, intent.id);
+      if (is === "declined") {
         journal.change(id, { state: "refused", code: error.code });
         return;
       }
@@ -116,7 +118,7 @@ async function alone(key, work) {
 function sweep() {
   for (const [id, order] of journal.orders) {
     for (const [name, attempt] of Object.entries(order.attempts))
-      if (attempt.state === "unknown") 
+      if (attempt.state === "unknown")
         alone(`${id} ${name}`, () => resolve(id, name, attempt.reference));
     if (order.state === "pending" && order.captureAt) alone(`${id} capture`, () => capture(id));
   }

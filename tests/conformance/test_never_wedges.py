@@ -6,7 +6,6 @@ import asyncio
 import http.client
 import itertools
 import json
-import os
 import random
 import socket
 import struct
@@ -21,12 +20,13 @@ import pytest
 from paychain.toxics.api import Api
 from paychain.wire.http import HttpRequest
 from tests.support.engine_subject import Subject, connect, receive
+from tests.support.laws import rounds
 from tests.support.paths import SUPPORT
 from tests.support.waiting import settled, wait_until
 
-SWITCHES = int(os.environ.get("PAYCHAIN_SWITCHES", "10000"))
+SWITCHES = rounds(10_000)
 STANDING = 1  # toxics that stand when the next is added
-REQUESTS = int(os.environ.get("PAYCHAIN_FUZZ_REQUESTS", "100000"))
+REQUESTS = rounds(100_000)
 KINDS: dict[str, list[dict[str, int]]] = {
     "noop": [{}],
     "latency": [{"latency": 30, "jitter": 30}, {"latency": 5_000}],
@@ -106,9 +106,10 @@ class Timed:
 
 
 @pytest.mark.slow
-@pytest.mark.long(90)
+@pytest.mark.law
+@pytest.mark.long(90 * SWITCHES / 10_000)
 @pytest.mark.timeout(300)
-def test_ten_thousand_switches_amid_disconnects_wedge_nothing(
+def test_thousands_of_switches_amid_disconnects_wedge_nothing(
     ours: Subject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     abusers, process = Abusers(), Process(ours)
@@ -280,8 +281,9 @@ def any_value(chance: random.Random, depth: int) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.long(75)
-def test_a_hundred_thousand_requests_that_nobody_would_send_get_proper_answers() -> None:
+@pytest.mark.law
+@pytest.mark.long(75 * REQUESTS / 100_000)
+def test_thousands_of_requests_that_nobody_would_send_get_proper_answers() -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     seen: set[int] = set()

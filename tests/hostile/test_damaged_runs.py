@@ -6,7 +6,6 @@ A mutant may be harmless: then the command works. `invoked` raises whatever else
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import sqlite3
@@ -21,10 +20,10 @@ import pytest
 from paychain.cli.exit_codes import ExitCode
 from tests.support.chains import experiment, shop
 from tests.support.cli import Done, invoked
+from tests.support.laws import rounds
 from tests.support.runs import declare, run_in
 
-THOROUGH = bool(os.environ.get("PAYCHAIN_THOROUGH"))
-MUTANTS = 60 if THOROUGH else 20
+MUTANTS = rounds(200)
 LONGEST_S = 20.0  # of CPU for one command: a figure that was made up must not keep it busy
 NUMBERS = (-1, 0, 0.5, 2**62, -(2**62), 1e308, -1e308, 1e-308)
 TEXTS = ("", "x", "\x1b[31m", "p" * 10_000, "2026-13-40T00:00:00")
@@ -93,7 +92,8 @@ def leaves(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.law
+@pytest.mark.timeout(1_800)
 def test_no_edited_result_ends_a_command_without_a_sentence(recorded: Path, tmp_path: Path) -> None:
     text = (recorded / "result.json").read_text("utf-8")
     chance = random.Random(17)
@@ -111,7 +111,8 @@ def test_no_edited_result_ends_a_command_without_a_sentence(recorded: Path, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.law
+@pytest.mark.timeout(1_800)
 def test_no_edited_database_ends_a_command_without_a_sentence(
     recorded: Path, tmp_path: Path
 ) -> None:

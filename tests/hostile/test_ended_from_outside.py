@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.support.chains import shop
 from tests.support.cli import PAYCHAIN, environment, hear_signals
 from tests.support.processes import alive, children_of, needs_proc
 from tests.support.runs import declare
+from tests.support.tiers import only
 from tests.support.waiting import wait_until
 
 pytestmark = [
@@ -51,7 +53,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
             process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    only({signal.SIGTERM, signal.SIGKILL}, [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]),
+)
 def test_a_matrix_leaves_no_process_whatever_ends_it(
     tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]], number: int
 ) -> None:
@@ -74,8 +79,13 @@ def test_a_matrix_leaves_no_process_whatever_ends_it(
         assert written.stat().st_size > 1_000  # whole, or not there
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "jobs"),
+    only(
+        {(signal.SIGINT, 2), (signal.SIGTERM, 1)},
+        product((signal.SIGTERM, signal.SIGHUP, signal.SIGINT), (1, 2)),
+    ),
+)
 def test_a_search_that_is_ended_keeps_what_it_found(
     tmp_path: Path,
     start: Callable[..., subprocess.Popen[bytes]],

@@ -13,9 +13,12 @@ from paychain.model.loading import load_chain
 from tests.integration.test_payouts import judged, selected
 from tests.integration.test_shipped_pairs import in_virtual_time
 from tests.support.shared_runs import Pair
+from tests.support.tiers import thorough
 from tests.support.virtual_runs import run_virtually
 
 EXCHANGE = available("chain")["exchange-deposit"].read_text()
+HALT = "target: {role: ledger}, halt: {}"
+LATE_CARDS = "target: {role: processor}, late_answer: {delay: 2200ms}"
 
 
 def experiment(fault: str, *, lasts: str = "2s", before: str = "1s") -> str:
@@ -30,19 +33,45 @@ def experiment(fault: str, *, lasts: str = "2s", before: str = "1s") -> str:
 @pytest.mark.parametrize(
     ("pair", "rules"),
     [
-        (("exchange-deposit", "deep-reorg"), set()),
         (("exchange-deposit-one-confirmation", "deep-reorg"), {"no_credit_before_final"}),
         (("exchange-deposit-quorum-of-one", "steady"), {"no_credit_without_transfer"}),
-        (("crypto-onramp", "doge-sent-again"), set()),
         (("crypto-onramp-captures-first", "steady"), {"legs_balance"}),
-        (("crypto-onramp-captures-first", "doge-sent-again"), {"legs_balance"}),
-        (("crypto-onramp-new-nonce", "steady"), set()),
         (("crypto-onramp-new-nonce", "doge-sent-again"), {"sent_once"}),
+        *map(
+            thorough,
+            (
+                (("exchange-deposit", "deep-reorg"), set()),
+                (("crypto-onramp", "doge-sent-again"), set()),
+                (("crypto-onramp-captures-first", "doge-sent-again"), {"legs_balance"}),
+                (("crypto-onramp-new-nonce", "steady"), set()),
+            ),
+        ),
     ],
     ids=lambda value: "-on-".join(reversed(value)) if isinstance(value, tuple) else "",
 )
 def test_each_twin_is_wrong_in_its_own_way(tmp_path: Path, pair: Pair, rules: set[str]) -> None:
     assert set(judged(in_virtual_time(pair, tmp_path))) == rules
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("chain", "fault", "rules", "code"),
+    [
+        ("exchange-pauses", HALT, set(), "91"),
+        ("exchange-pauses-freed", HALT, {"reservation_kept_until_dead"}, "91"),
+        ("crypto-onramp-quotes", LATE_CARDS, set(), "96"),
+        ("crypto-onramp-expired-quote", LATE_CARDS, {"quote_kept"}, ""),
+    ],
+)
+def test_what_waits_is_refused_and_not_sold_late(
+    tmp_path: Path, chain: str, fault: str, rules: set[str], code: str
+) -> None:
+    text = available("chain")[chain].read_text()
+    result = run_virtually(tmp_path, text, experiment(fault, lasts="4s"))
+    assert set(judged(result)) == rules
+    # Those that come later than it may wait are refused, or sold to all the same.
+    codes = {row[0] for row in selected(tmp_path, "SELECT code FROM txn")}
+    assert codes & {"91", "96"} == {code} - {""}
 
 
 @pytest.mark.slow
@@ -105,16 +134,21 @@ def test_an_exchange_that_loses_its_books_credits_twice(tmp_path: Path) -> None:
     "fault",
     [
         "target: {role: ledger}, halt: {}",
-        "target: {role: node}, stale_answer: {}",
-        "target: {link: node-provider}, crash: {}",
-        "target: {hop: node-provider -> base}, blackhole: {}",
         "target: {link: exchange}, crash: {}",
-        "target: {link: depositors}, crash: {}",
         "target: {link: node-public}, lost_answer: {}",
-        "target: {link: exchange}, duplicate_request: {}",
         # One node of three says something else, or nothing.
         "target: {link: node-third}, wrong_answer: {says: another_payment}",
-        "target: {link: node-own}, stale_answer: {}",
+        *map(
+            thorough,
+            (
+                "target: {role: node}, stale_answer: {}",
+                "target: {link: node-provider}, crash: {}",
+                "target: {hop: node-provider -> base}, blackhole: {}",
+                "target: {link: depositors}, crash: {}",
+                "target: {link: exchange}, duplicate_request: {}",
+                "target: {link: node-own}, stale_answer: {}",
+            ),
+        ),
     ],
 )
 def test_a_sound_exchange_keeps_its_rules(tmp_path: Path, fault: str) -> None:
@@ -125,10 +159,10 @@ def test_a_sound_exchange_keeps_its_rules(tmp_path: Path, fault: str) -> None:
 @pytest.mark.parametrize(
     ("chain", "fault", "rules"),
     [
-        ("crypto-onramp", "http_error: {status: 500}", set()),
+        thorough(("crypto-onramp", "http_error: {status: 500}", set())),
         ("crypto-onramp", "stale_answer: {}", set()),
         ("crypto-onramp-stale-price", "http_error: {status: 500}", {"no_stale_price"}),
-        ("crypto-onramp-stale-price", "stale_answer: {}", {"no_stale_price"}),
+        thorough(("crypto-onramp-stale-price", "stale_answer: {}", {"no_stale_price"})),
     ],
 )
 def test_nothing_is_sold_at_an_old_price(
@@ -143,17 +177,22 @@ def test_nothing_is_sold_at_an_old_price(
 @pytest.mark.parametrize(
     "fault",
     [
-        "target: {role: ledger}, halt: {}",
         "target: {role: ledger}, reorg: {depth: 50, returns: 50%}",
-        "target: {link: wallet}, crash: {}",
         "target: {link: onramp}, crash: {}",
-        "target: {link: processor-a}, lost_answer: {}",
         "target: {link: processor-a}, late_answer: {delay: 4s}",
-        "target: {link: scheme}, http_error: {status: 500}",
         "target: {link: wallet}, lost_answer: {}",
-        "target: {role: node}, lost_answer: {}",
-        "target: {link: edge}, duplicate_request: {}",
-        "target: {link: issuer}, lost_answer: {}",
+        *map(
+            thorough,
+            (
+                "target: {role: ledger}, halt: {}",
+                "target: {link: wallet}, crash: {}",
+                "target: {link: processor-a}, lost_answer: {}",
+                "target: {link: scheme}, http_error: {status: 500}",
+                "target: {role: node}, lost_answer: {}",
+                "target: {link: edge}, duplicate_request: {}",
+                "target: {link: issuer}, lost_answer: {}",
+            ),
+        ),
     ],
 )
 def test_a_sound_onramp_keeps_its_rules(tmp_path: Path, fault: str) -> None:
@@ -162,7 +201,7 @@ def test_a_sound_onramp_keeps_its_rules(tmp_path: Path, fault: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["steady", "cloudflare-2025-11-18"])
+@pytest.mark.parametrize("name", [thorough("steady"), "cloudflare-2025-11-18"])
 def test_toncoin_reaches_the_shop_once(tmp_path: Path, name: str) -> None:
     assert judged(in_virtual_time(("toncoin-payment", name), tmp_path)) == {}
 
@@ -173,9 +212,9 @@ def test_toncoin_reaches_the_shop_once(tmp_path: Path, name: str) -> None:
     [
         ("exchange-deposit-one-confirmation", "no_credit_before_final", "reorg", 5),
         # One of the two nodes lies all the time: any fault will do.
-        ("exchange-deposit-quorum-of-one", "no_credit_without_transfer", "reorg", 5),
+        thorough(("exchange-deposit-quorum-of-one", "no_credit_without_transfer", "reorg", 5)),
         ("crypto-onramp-new-nonce", "sent_once", "lost_answer", 5),
-        ("crypto-onramp-stale-price", "no_stale_price", "http_error", 15),
+        thorough(("crypto-onramp-stale-price", "no_stale_price", "http_error", 15)),
     ],
 )
 def test_the_search_finds_what_is_wrong(chain: str, rule: str, kind: str, payments: int) -> None:

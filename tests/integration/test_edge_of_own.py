@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.faults.kinds.http_error import HttpError
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.paying import Customers
-from paychain.load.traffic.plan import customers_plan
+from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
 from paychain.model.paid_at import template_at

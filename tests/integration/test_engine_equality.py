@@ -12,6 +12,7 @@ from paychain.report.result import Result, read
 from tests.support.chains import corner_shop
 from tests.support.cli import Running, running
 from tests.support.runs import declare, run_in
+from tests.support.tiers import only
 
 # The kinds, targets and shapes that the shipped experiments use on hops, each in a few seconds.
 # Shares are whole: a real server draws them anew in every run.
@@ -89,7 +90,7 @@ def break_points(result: Result) -> set[tuple[str, str]]:
 @pytest.mark.long(70)
 @pytest.mark.real_toxiproxy
 @pytest.mark.timeout(TRIES * 2 * RUN_S)
-@pytest.mark.parametrize(("chain", "name"), list(EXPERIMENTS))
+@pytest.mark.parametrize(("chain", "name"), only({("region-shop", "region-flaps")}, EXPERIMENTS))
 def test_both_engines_come_to_the_same_verdict_and_the_same_break_points(
     toxiproxy_server: str, tmp_path: Path, chain: str, name: str
 ) -> None:

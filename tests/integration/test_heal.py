@@ -23,6 +23,7 @@ from tests.support.cli import Running, running
 from tests.support.fake_toxiproxy import proxy, serving
 from tests.support.processes import child_of, needs_proc
 from tests.support.runs import declare, load_began
+from tests.support.tiers import only
 from tests.support.waiting import wait_until
 
 EXPERIMENT = experiment(
@@ -111,12 +112,13 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path, engi
 
 
 @needs_proc
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "end",
-    [
-        pytest.param(end, marks=pytest.mark.slow)
-        for end in ("SIGTERM", "SIGINT", "SIGHUP", "mock services", "load process")
-    ],
+    only(
+        {"SIGTERM", "load process"},
+        ("SIGTERM", "SIGINT", "SIGHUP", "mock services", "load process"),
+    ),
 )
 def test_a_run_that_ends_early_heals_everything_itself(
     tmp_path: Path, children: Children, end: str

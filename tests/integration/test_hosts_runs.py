@@ -160,6 +160,7 @@ def below(pid: int) -> dict[str, int]:
     return {"paychain.environment.remote": waiting, "paychain.toxics": engine}
 
 
+@pytest.mark.slow
 def test_an_engine_elsewhere_is_on_loopback_there_and_reached_only_with_a_proof(
     tmp_path: Path,
 ) -> None:

@@ -12,6 +12,7 @@ from paychain.testing import start_chain
 from tests.support.chains import experiment, shop
 from tests.support.cli import invoked, python
 from tests.support.runs import declare
+from tests.support.tiers import thorough
 
 
 @pytest.mark.slow
@@ -25,7 +26,7 @@ from tests.support.runs import declare
                 step["run"] for step in flow["jobs"]["resilience"]["steps"] if "run" in step
             ],
         ),
-        ("gitlab", ".gitlab-ci.yml", lambda flow: flow["paychain"]["script"]),
+        thorough(("gitlab", ".gitlab-ci.yml", lambda flow: flow["paychain"]["script"])),
     ],
 )
 def test_what_init_writes_runs_as_the_workflow_says(

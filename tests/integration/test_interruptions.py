@@ -14,6 +14,7 @@ from tests.support.chains import corner_shop, experiment
 from tests.support.cli import running
 from tests.support.processes import alive, child_of, children_of, needs_proc
 from tests.support.runs import declare, payments_are_under_way, run_in
+from tests.support.tiers import thorough
 from tests.support.waiting import wait_until
 
 # Customers give up after 0.8 s while the issuer still works for 3 s: the drain lasts that long.
@@ -48,17 +49,22 @@ def ports_open(address: str) -> bool:
 @pytest.mark.parametrize(
     ("stage", "victim"),
     [
+        pytest.param("load", "", marks=pytest.mark.slow),
         pytest.param("start-up", "", marks=pytest.mark.slow),
-        pytest.param("start-up", "fault engine", marks=pytest.mark.slow),
-        pytest.param("start-up", "mock services", marks=pytest.mark.slow),
         pytest.param("start-up", "load process", marks=pytest.mark.slow),
-        ("load", ""),
         pytest.param("load", "fault engine", marks=pytest.mark.slow),
-        pytest.param("load", "mock services", marks=pytest.mark.slow),
-        pytest.param("load", "load process", marks=pytest.mark.slow),
         pytest.param("drain", "", marks=pytest.mark.slow),
-        pytest.param("drain", "fault engine", marks=pytest.mark.slow),
         pytest.param("drain", "mock services", marks=pytest.mark.slow),
+        *map(
+            thorough,
+            (
+                ("start-up", "fault engine"),
+                ("start-up", "mock services"),
+                ("load", "mock services"),
+                ("load", "load process"),
+                ("drain", "fault engine"),
+            ),
+        ),
     ],
 )
 def test_a_run_that_is_cut_short_is_inconclusive_and_leaves_nothing(

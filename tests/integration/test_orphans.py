@@ -13,7 +13,7 @@ import pytest
 
 from paychain.load import LOCUSTFILE
 from paychain.load.locust.processes import PLAN_VARIABLE
-from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.planning import load_plan
 from paychain.model.loading import load_chain, load_experiment
 from paychain.processes.parent import PARENT_VARIABLE
 from paychain.services.plan import ServicesPlan
@@ -30,6 +30,7 @@ def gone() -> Iterator[str]:
         yield str(ended.pid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["fault engine", "mock services", "load process"])
 def test_a_process_that_came_too_late_to_see_its_parent_ends(
     program: str, gone: str, tmp_path: Path
@@ -39,7 +40,7 @@ def test_a_process_that_came_too_late_to_see_its_parent_ends(
     services.write_bytes(
         msgspec.json.encode(
             ServicesPlan(
-                chain_text=chain.text,
+                chain=chain.document.value,
                 links=list(chain.model.links),
                 seed=1,
                 epoch_ns=0,

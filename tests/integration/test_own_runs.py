@@ -27,6 +27,7 @@ from tests.support.runs import declare, findings, result_of, run_in
 from tests.support.waiting import wait_until
 
 
+@pytest.mark.slow
 def test_customers_pay_an_own_service_through_its_proxy_and_it_pays_through_its_own(
     tmp_path: Path,
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_shop_behind_edges_is_paid_under_ids_of_its_run(tmp_path: Path) -> Non
     assert re.fullmatch(r"p[0-9a-z]{3}[a-z]", prefix)
 
 
+@pytest.mark.slow
 def test_customers_in_a_test_pay_under_ids_of_their_chain(tmp_path: Path) -> None:
     with start_chain(str(declared(tmp_path, PAYS)), real=True) as chain:
         first, second = chain.pay(2)

@@ -17,7 +17,8 @@ from paychain.analysis.store.spool import SpoolReader
 from paychain.environment.load_process import LoadProcess
 from paychain.load.traffic.arrivals import arrivals
 from paychain.load.traffic.paying import Customers
-from paychain.load.traffic.plan import LoadPlan, load_plan
+from paychain.load.traffic.plan import LoadPlan
+from paychain.load.traffic.planning import load_plan
 from paychain.model.experiment import Experiment
 from paychain.payments.errors import UserError
 from paychain.payments.journal import HopRecord, PaymentRecord, Record

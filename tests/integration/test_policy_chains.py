@@ -197,6 +197,7 @@ def test_reversals_behind_the_calls_breaker_leave_money_that_others_would_free(
     assert bool(decided(records, DecisionKind.REVERSAL_ABANDONED)) is is_shared
 
 
+@pytest.mark.slow
 # -- review -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["card-ecommerce", "card-gives-up"])
 def test_the_reviews_finding_on_failover_is_what_the_shipped_experiment_shows(name: str) -> None:
@@ -208,6 +209,7 @@ def test_the_reviews_finding_on_failover_is_what_the_shipped_experiment_shows(na
     assert is_said is is_done is (name == "card-gives-up")
 
 
+@pytest.mark.slow
 def test_the_result_of_a_run_holds_the_review_of_its_chain(tmp_path: Path) -> None:
     words = ["run", "card-gives-up", "steady", "--virtual", "--json", "--out", str(tmp_path)]
     done = CliRunner().invoke(app, words)

@@ -104,6 +104,10 @@ faults:
 """
 
 
+# Every test starts a Python that imports the copy.
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package with everything new in it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ from tests.support.cli import paychain
 from tests.support.paths import ROOT
 from tests.support.runs import broken_rules, declare, result_of
 
-pytest.importorskip("web3", reason="the extra clients is not installed")
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Its import alone takes a second, and every worker collects this file.
+    pytest.mark.skipif(find_spec("web3") is None, reason="the extra clients is not installed"),
+]
 
 AFTER_WORK = (
     "{id: errors, at: 0s, for: 3s, target: {call: wallet.transfer}, "

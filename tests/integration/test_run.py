@@ -24,6 +24,7 @@ from tests.support.runs import (
     result_of,
     run_in,
 )
+from tests.support.tiers import thorough
 from tests.support.waiting import let_pass
 
 RUN = ("run", "shop.yaml", "quick.yaml", "--out", "runs", "--quiet")
@@ -45,20 +46,11 @@ def run(folder: Path, *options: str, on_unknown: str = "reverse", **declared: An
     return (invoked if "--virtual" in options else paychain)(folder, *RUN, *options)
 
 
-@pytest.fixture(scope="module")
-def with_every_output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a whole real run that wrote all it can write."""
-    folder = tmp_path_factory.mktemp("outputs")
-    new_key(folder / "key", folder / "key.pub")
-    done = run(folder, "--sign", str(folder / "key"), "--ctrf", "--prom", "runs.prom")
+def test_a_failover_carries_the_payments_and_every_output_is_written(tmp_path: Path) -> None:
+    new_key(tmp_path / "key", tmp_path / "key.pub")
+    done = run(tmp_path, "--sign", str(tmp_path / "key"), "--ctrf", "--prom", "runs.prom")
     assert done.exit_code == 0, done.stderr
-    return folder
-
-
-def test_a_failover_carries_the_payments_and_every_output_is_written(
-    with_every_output: Path,
-) -> None:
-    result = result_of(with_every_output)
+    result = result_of(tmp_path)
     assert result["verdict"] == "pass"
     load = result["load"]
     assert load["planned"] == load["offered"] == load["recorded"] == 240
@@ -66,23 +58,24 @@ def test_a_failover_carries_the_payments_and_every_output_is_written(
     (fallback,) = result["fallbacks"]
     assert fallback["to"] == "processor-b"
     assert fallback["success"] == 1.0
-    folder = run_in(with_every_output)
+    folder = run_in(tmp_path)
     assert junit_mistakes((folder / "junit.xml").read_text("utf-8")) == []
     (suite,) = parse(folder / "junit.xml").getroot()
     assert suite.get("failures") == "0"
     assert "<svg" in (folder / "report.html").read_text()
     assert (folder / "summary.md").read_text().startswith("## ✓")
-
-
-def test_no_file_of_a_run_holds_a_whole_card_number(with_every_output: Path) -> None:
-    folder = run_in(with_every_output)
-    shown = invoked(with_every_output, "show", "payment", str(folder), "p0000001")
-    assert shown.exit_code == 0, shown.stderr
     assert ctrf_mistakes((folder / "ctrf.json").read_text("utf-8")) == []
-    secret = (with_every_output / "key").read_text().splitlines()[1].encode()
-    files = [path for path in (with_every_output / "runs").rglob("*") if path.is_file()]
+    shows_no_secret(tmp_path, folder)
+
+
+def shows_no_secret(place: Path, run: Path) -> None:
+    """No file of a run, and no output about it, holds a whole card number or the key."""
+    shown = invoked(place, "show", "payment", str(run), "p0000001")
+    assert shown.exit_code == 0, shown.stderr
+    secret = (place / "key").read_text().splitlines()[1].encode()
+    files = [path for path in (place / "runs").rglob("*") if path.is_file()]
     assert len(files) > 10
-    outputs = {path: path.read_bytes() for path in [*files, with_every_output / "runs.prom"]}
+    outputs = {path: path.read_bytes() for path in [*files, place / "runs.prom"]}
     outputs[Path("show payment")] = shown.stdout.encode()
     for path, data in outputs.items():
         assert secret not in data, path
@@ -107,7 +100,7 @@ def test_lost_answers_cost_nobody_anything_with_a_reversal(tmp_path: Path) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("mark", "name"),
-    [("paychain.services", "mock services"), ("paychain.toxics", "fault engine")],
+    [("paychain.services", "mock services"), thorough(("paychain.toxics", "fault engine"))],
 )
 def test_what_breaks_while_the_machine_stalls_is_no_fault_of_the_chain(
     tmp_path: Path, mark: str, name: str

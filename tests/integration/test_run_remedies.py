@@ -111,6 +111,7 @@ def test_wrong_decimals_are_remedied_where_they_are_declared(
     assert all(found.passed for found in played(tmp_path).money.rules)
 
 
+@pytest.mark.slow
 def test_a_fail_back_that_took_too_long_is_remedied_at_its_breaker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

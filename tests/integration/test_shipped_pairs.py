@@ -1,7 +1,8 @@
 """Shipped pairs of chain and experiment: what each is there to show, all in virtual time.
 
 One pair of each kind runs for real as well: of pools, a breaker that reversals share, a failover
-that charges twice, late answers, webhooks, the life of payments, and standing in.
+that charges twice, late answers, webhooks, the life of payments, and standing in; CI runs three of
+them.
 """
 
 from __future__ import annotations
@@ -21,16 +22,17 @@ from tests.support.shared_runs import TEST_S, Pair, begun, finished_run
 
 
 def shipped(
-    chain: str, experiment: str, *, for_real: bool = False, slow: bool = False
+    chain: str, experiment: str, *, for_real: str = "", slow: bool = False
 ) -> pytest.MarkDecorator:
     """The test takes the `result` of an experiment on a chain, of a virtual and of a real run.
 
-    The virtual run is `slow` where a quicker pair, or another test, shows the same behaviour.
+    `for_real`: the tier of the real run, if there is one. The virtual run is `slow` where it takes
+    seconds, or another test shows the same behaviour.
     """
     pair = chain, experiment
     ways = [pytest.param(("virtual", pair), id="virtual", marks=[pytest.mark.slow] * slow)]
     if for_real:
-        marks = [pytest.mark.slow, pytest.mark.timeout(TEST_S)]
+        marks = [getattr(pytest.mark, for_real), pytest.mark.timeout(TEST_S)]
         ways.append(pytest.param(("real", pair), id="real", marks=marks))
     return pytest.mark.parametrize("result", ways, indirect=True)
 
@@ -127,7 +129,7 @@ def test_a_vault_that_fails_open_loses_no_sale_and_breaks_its_rule(result: Resul
     assert {risk.text for risk in result.risks} == {"approved without tokenisation"}
 
 
-@shipped("card-one-pool", "discover-2023-02-06", for_real=True)
+@shipped("card-one-pool", "discover-2023-02-06", for_real="thorough", slow=True)
 def test_one_hanging_scheme_takes_all_down_with_one_pool(result: Result) -> None:
     # one of eight test cards is a discover card, yet most payments are lost
     assert success(result) < 0.5
@@ -140,7 +142,7 @@ def test_one_hanging_scheme_fails_alone_with_a_pool_for_each(result: Result) -> 
     assert result.verdict == "pass", result.reasons
 
 
-@shipped("card-void-breaker", "processor-lost-answers", for_real=True)
+@shipped("card-void-breaker", "processor-lost-answers", for_real="thorough")
 def test_reversals_behind_the_breaker_of_their_calls_leave_money_held(result: Result) -> None:
     found = broken(result)
     assert found["no_orphaned_authorisation"] >= 3
@@ -152,13 +154,13 @@ def test_reversals_outside_the_breaker_leave_no_money_held(result: Result) -> No
     assert broken(result) == {}
 
 
-@shipped("card-gives-up", "processor-lost-answers", for_real=True, slow=True)
+@shipped("card-gives-up", "processor-lost-answers", for_real="slow", slow=True)
 def test_a_failover_without_a_reversal_charges_twice_when_answers_are_lost(result: Result) -> None:
     # half of 20 answers a second are lost for 8 s: some 80 payments
     assert broken(result)["no_double_charge"] > 20
 
 
-@shipped("card-ecommerce", "late-answers", for_real=True)
+@shipped("card-ecommerce", "late-answers", for_real="thorough")
 def test_a_request_that_comes_after_its_reversal_charges_nobody(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
     assert fallback(result, "processor-b").activations > 20
@@ -202,13 +204,13 @@ def test_errors_after_the_work_charge_nobody_twice_where_the_unknown_is_reversed
     assert broken(result) == {}
 
 
-@shipped("card-sound", "errors-after-work")
+@shipped("card-sound", "errors-after-work", slow=True)
 def test_a_repeat_of_finished_work_is_answered_and_books_nothing_again(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
     assert result.faults[0].hits
 
 
-@shipped("card-naive-webhooks", "steady", for_real=True, slow=True)
+@shipped("card-naive-webhooks", "steady", for_real="slow", slow=True)
 def test_webhooks_that_are_not_deduplicated_capture_twice_on_a_good_day(result: Result) -> None:
     found = broken(result)
     assert found["repeats_without_effect"] > 20
@@ -221,28 +223,28 @@ def test_the_whole_life_of_payments_breaks_no_rule_on_a_good_day(result: Result)
     assert {"authorised", "captured", "refunded", "voided"} <= set(issuer)
 
 
-@shipped("card-lifecycle", "captures-lost", for_real=True)
+@shipped("card-lifecycle", "captures-lost", for_real="slow", slow=True)
 def test_captures_and_refunds_whose_answers_are_lost_are_made_once(result: Result) -> None:
     lost = [hop for hop in result.hops if hop.operation == "capture" and hop.failed]
     assert lost
     assert broken(result) == {}
 
 
-@shipped("card-stand-in", "issuer-away", for_real=True)
+@shipped("card-stand-in", "issuer-away", for_real="thorough")
 def test_the_scheme_stands_in_inside_its_limits_and_advises(result: Result) -> None:
     assert success(result) >= 0.95
     assert result.money.books["scheme"]["stood_in"] == result.money.books["issuer"]["advised"]
     assert broken(result) == {}
 
 
-@shipped("card-stand-in", "stale-stand-in-limits")
+@shipped("card-stand-in", "stale-stand-in-limits", slow=True)
 def test_a_scheme_that_forgets_how_often_it_stood_in_goes_beyond_its_limits(result: Result) -> None:
     found = broken(result)
     assert found["stand_in_within_limits"] > 20
     assert found["stand_in_advised"] > 20  # what it had not advised yet it forgot as well
 
 
-@shipped("card-blocked-standby", "visa-europe-2018-06-01")
+@shipped("card-blocked-standby", "visa-europe-2018-06-01", slow=True)
 def test_a_standby_that_is_too_slow_saves_nobody(result: Result) -> None:
     # 35 % of some 400 payments are declined: 65 %, give or take three deviations of 2.4 points
     assert 0.57 <= success(result) <= 0.73
@@ -271,7 +273,7 @@ def test_refused_requests_fail_over_and_nothing_is_reversed(result: Result) -> N
     assert not any(hop.operation == "void" for hop in result.hops if hop.executions)
 
 
-@shipped("card-no-keys", "requests-arrive-twice")
+@shipped("card-no-keys", "requests-arrive-twice", slow=True)
 def test_a_request_that_arrives_twice_charges_twice_without_keys(result: Result) -> None:
     assert broken(result)["no_double_charge"] == result.faults[0].hits
 
@@ -281,7 +283,7 @@ def test_a_request_that_arrives_twice_charges_once_with_keys(result: Result) -> 
     assert result.verdict == "pass", result.reasons
 
 
-@shipped("card-ecommerce", "maintenance-windows")
+@shipped("card-ecommerce", "maintenance-windows", slow=True)
 def test_payments_fail_in_each_maintenance_window_and_at_no_other_time(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
     assert [fault.id for fault in result.faults] == [f"maintenance-{n}" for n in (1, 2, 3)]
@@ -305,7 +307,7 @@ def test_an_overload_with_unlimited_retries_outlives_its_cause(result: Result) -
     assert amplification(result) == pytest.approx(2.5, abs=0.5)
 
 
-@shipped("card-overload-budget", "overload")
+@shipped("card-overload-budget", "overload", slow=True)
 def test_an_overload_with_a_budget_for_retries_ends_with_its_cause(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
 
@@ -331,14 +333,14 @@ def test_every_amount_with_the_wrong_number_of_decimals_is_found(result: Result)
     assert any("100 times as much" in reason.text for reason in result.timelines)
 
 
-@shipped("card-gift-card", "steady")
+@shipped("card-gift-card", "steady", slow=True)
 def test_each_declined_card_leaves_its_gift_card_taken(result: Result) -> None:
     everything = next(phase for phase in result.phases if phase.name == "all")
     assert set(broken(result)) == {"no_orphaned_authorisation"}
     assert broken(result)["no_orphaned_authorisation"] >= everything.offered - everything.approved
 
 
-@shipped("card-refund-race", "steady")
+@shipped("card-refund-race", "steady", slow=True)
 def test_two_refunds_at_once_give_back_more_than_was_taken(result: Result) -> None:
     assert set(broken(result)) == {"refunded_within_captured"}
     # 10 % of 40/s for 12 s and the warm-up, each 20 % too much

@@ -7,14 +7,33 @@ from pathlib import Path
 import pytest
 
 from bench.sound_money import run_sound, sound_chains
-from paychain.model.chain import Chain
-from paychain.model.loading import Loaded
+from paychain.model.loading import load_chain
+from tests.support.tiers import only
+
+# By name, as every worker collects this file: it takes seconds to load all chains.
+SOUND = (
+    "crypto-onramp",
+    "depin-many",
+    "depin-one",
+    "depin-two",
+    "depin-two-apart",
+    "exchange-deposit",
+    "stablecoin-payout",
+    "toncoin-payment",
+)
+# The others are the same nodes in other arrangements.
+KEPT = {"crypto-onramp", "depin-many", "exchange-deposit", "stablecoin-payout", "toncoin-payment"}
+
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("chain", list(sound_chains()), ids=lambda chain: chain.model.chain)
-def test_sound_payments_break_no_rule(tmp_path: Path, chain: Loaded[Chain]) -> None:
-    result = run_sound(chain, 1_600, 1, tmp_path)
+def test_no_sound_chain_is_left_out() -> None:
+    assert tuple(chain.model.chain for chain in sound_chains()) == SOUND
+
+
+@pytest.mark.parametrize("name", only(KEPT, SOUND))
+def test_sound_payments_break_no_rule(tmp_path: Path, name: str) -> None:
+    result = run_sound(load_chain(name), 1_600, 1, tmp_path)
     assert result.verdict != "inconclusive", result.reasons
     assert {rule.rule: rule.findings for rule in result.money.rules if rule.findings} == {}
     assert all(rule.is_judged for rule in result.money.rules)

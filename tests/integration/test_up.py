@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from paychain.cli.up import _show as show
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.load import LOCUSTFILE
 from paychain.model.chain import Chain
 from paychain.payments.cards import TEST_CARDS
@@ -40,6 +40,7 @@ def addresses(tmp_path: Path) -> Iterator[dict[str, Any]]:
         assert up.exit_code() == 0
 
 
+@pytest.mark.slow
 def test_a_chain_that_is_up_takes_payments_and_toxics(addresses: dict[str, Any]) -> None:
     request = PaymentRequest("p1", 1_000, "EUR", TEST_CARDS[0], key="p1")
     answer = requests.post(

@@ -116,6 +116,7 @@ def test_another_order_of_events_repeats_too(tmp_path: Path) -> None:
     assert not result["reasons"]
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_repeat_is_inconclusive_and_shows_the_first_difference(
     tmp_path: Path,
 ) -> None:

@@ -58,6 +58,11 @@ def _flip(honest: Decide) -> Decide:
     return decide
 
 
+async def _acknowledged_only(_honest: Any, self: Any, request: PaymentRequest, *_: Any) -> Answer:
+    answer: Answer = self.approve(request)
+    return answer
+
+
 def _answers(change: int, *, full: bool = False) -> Any:
     """Another amount in an approval than was approved."""
 
@@ -534,6 +539,14 @@ BEHAVIOUR: list[Mutant] = [
         rule="authorisations_settled",
         plant=services.authorisations_settled,
         chain="captures",
+    ),
+    Mutant(
+        name="processor_keeps_a_charge_back",
+        role="processor",
+        wrong="acknowledges a charge-back and reports it to nobody",
+        rule="authorisations_settled",
+        plant=instead(Processor, "_dispute", _acknowledged_only),
+        chain="disputes",
     ),
     Mutant(
         name="gateway_forgets_to_reverse",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.environment.play import Played, play
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
@@ -71,6 +71,7 @@ def _chain(
     )
 
 
+_WEBHOOKS = {"webhooks": {"to": "gateway", "delay": _QUICK["answers_in"]}}
 _EDGE = {"edge": {"role": "edge", **_QUICK, "forwards_to": "gateway"}}
 _LIMIT = {"up_to": "10.00"}
 CHAINS: dict[str, str] = {
@@ -85,8 +86,11 @@ CHAINS: dict[str, str] = {
         scheme={"expires_after": "30ms"},
         issuer={"expires_after": "30ms"},
     ),
-    "webhooks": _chain(
-        _CAPTURES, processor={"webhooks": {"to": "gateway", "delay": _QUICK["answers_in"]}}
+    "webhooks": _chain(_CAPTURES, processor=_WEBHOOKS),
+    "disputes": _chain(
+        _CAPTURES,
+        processor=_WEBHOOKS,
+        issuer={"disputes": {"share": "100%", "after": "100ms"}},
     ),
     "partial": _chain(
         {"accepts_partial": True}, issuer={"partial_approvals": {"share": "100%", "of": "50%"}}

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.environment.play import Played, play
 from paychain.environment.virtual_engine import VirtualEngine
 from paychain.explore.schedules import DURATIONS_MS, SEARCHED

@@ -22,6 +22,7 @@ NOT_ON_ACCOUNTS = frozenset(
         "gateway_ignores_authentication",
         "issuer_approves_a_part_unasked",
         "processor_books_nothing",
+        "processor_keeps_a_charge_back",
         "processor_loses_an_acknowledgement",
         "queue_over_its_limit",
         "scheme_books_less",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.oracle.measured import measured_differences, run_measured
+from tests.support.tiers import only
 
 
 @pytest.mark.parametrize("number", [1, pytest.param(4, marks=pytest.mark.slow)])
@@ -17,7 +18,7 @@ def test_the_measures_of_a_generated_run_are_those_counted_by_hand(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(5, 25))
+@pytest.mark.parametrize("number", only(range(5, 8), range(5, 25)))
 def test_the_measures_of_many_generated_runs_are_those_counted_by_hand(
     number: int, tmp_path: Path
 ) -> None:

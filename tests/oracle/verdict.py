@@ -54,6 +54,8 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
         yield "charged twice", exposure - agreed
     elif exposure > 0 and not saw_approved:
         yield "orphaned", exposure
+    elif forgotten := _forgotten(world, deals):
+        yield "orphaned", forgotten
     is_cancelled = any(
         sale.is_wanted(world, "cancels") for deal in deals for sale in sales(world, deal)
     )
@@ -69,6 +71,19 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
         behind = sum(card.was_held for card in cards if not is_gone([card]))
         if behind < saw_minor:
             yield "approved in part without a cent", saw_minor - behind
+
+
+def _forgotten(world: World, deals: list[Deal]) -> int:
+    """What payments hold that nobody ever sold, of an order whose every sale was given back."""
+    sold = [sale for deal in deals for sale in sales(world, deal)]
+    if not sold or any(sale.book.exposure > 0 for sale in sold):
+        return 0
+    return sum(
+        card.exposure
+        for deal in deals
+        if not sales(world, deal)
+        for card in accounts(deal.of(world.links("issuer"))).values()
+    )
 
 
 def _is_promised(world: World, deals: list[Deal]) -> bool:
@@ -152,6 +167,9 @@ def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     if customer is None or not customer.saw_approved:
         return
     for sale in sales(world, deal):
+        left = sum(card.taken - card.given - card.charged_back for card in sale.cards)
+        if (sale.gateway, sale.reference) in deal.taken_back and left > 0:
+            yield "undone and never given back", left
         declared = world.chain.links[sale.gateway].captures
         if declared is None or not sale.is_wanted(world, "captures"):
             continue
@@ -216,8 +234,16 @@ def _is_banked(sale: Sale, deal: Deal) -> bool:
     """
     if sale.cards and is_gone(list(sale.cards)):
         return False
+    if sale.reference in deal.alone:
+        behind = [
+            account
+            for (link, name), account in accounts(deal.lines).items()
+            if link != sale.gateway and belongs_to(name, sale.reference)
+        ]
+        # What was delivered and undone there is nobody's promise any more.
+        return not behind or not is_gone(behind)
     elsewhere = {line.reference for line in deal.lines if line.link != sale.gateway}
-    return sale.reference in deal.alone or bool(sale.cards and sale.reference in elsewhere)
+    return bool(sale.cards and sale.reference in elsewhere)
 
 
 def _repeated(deal: Deal) -> int:
@@ -320,7 +346,8 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
     ),
     "collected in part": (
         # To a gateway that shares keys, the answer to another one's capture is that of its own.
-        ("authorisations_settled", "completed", "money_conserved"),
+        # What was captured twice has used up what was left to capture.
+        ("authorisations_settled", "completed", "money_conserved", "repeats_without_effect"),
         False,
     ),
     "left on hold": (
@@ -335,6 +362,11 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
         False,
     ),
     "never refunded": (("authorisations_settled", "completed"), False),
+    "undone and never given back": (
+        # The order may have been paid by this alone, or by another attempt as well.
+        ("completed", "authorisations_settled", "no_double_charge", "books_agree"),
+        False,
+    ),
     "nobody's payment": (("no_phantom_movement",), True),
 }
 # Rules about how links behave: what they name need not be wrong on any account in the end.

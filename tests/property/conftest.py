@@ -1,4 +1,4 @@
-"""Everything here is a law, which `make slow` tries in full beside the slow tests."""
+"""Everything here is a law, which `make thorough` tries in full."""
 
 from __future__ import annotations
 

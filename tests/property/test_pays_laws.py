@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from paychain.environment.run_prefix import run_prefix
 from paychain.load.traffic.arrivals import again, arrivals, second
-from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.planning import load_plan
 from paychain.model.experiment import Experiment
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.cards import TEST_CARDS

@@ -1,4 +1,4 @@
-"""How many examples a law is tried with: some in every run of the tests, all when asked to."""
+"""How often a law is tried: some examples in every run of the tests, all when asked to."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from typing import Any
 
 from hypothesis import settings
 
-# `PAYCHAIN_THOROUGH=1 pytest -m law`, which is part of `make slow`, tries each law in full.
+# `PAYCHAIN_THOROUGH=1 pytest -m law`, which is part of `make thorough`, tries each law in full.
 IS_THOROUGH = bool(os.environ.get("PAYCHAIN_THOROUGH"))
 QUICK_SHARE = 8  # one in so many examples; the next run draws others
 LEAST = 8
+SHARE = 10  # of the rounds of a loop, one in so many
 
 
 def examples(number: int, **more: Any) -> settings:
     """The settings of a law that is shown by so many examples."""
     tried = number if IS_THOROUGH else max(min(number, LEAST), number // QUICK_SHARE)
     return settings(max_examples=tried, deadline=None, **more)
+
+
+def rounds(number: int) -> int:
+    """How often a loop that is shown by so many rounds goes round; its test is marked `law`."""
+    return number if IS_THOROUGH else number // SHARE

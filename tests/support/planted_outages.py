@@ -178,6 +178,19 @@ PLANTED = [
         kinds=("halt", "reorg"),
     ),
 ]
+# Mistakes of shipped chains that are slow to play: only the bench searches them.
+PLANTED_IN_LARGE_CHAINS = [
+    Planted(
+        "credit after one confirmation",
+        "exchange-deposit-one-confirmation",
+        "no_credit_before_final",
+        1,
+    ),
+    Planted(
+        "quorum of one in two", "exchange-deposit-quorum-of-one", "no_credit_without_transfer", 1
+    ),
+    Planted("stale price", "crypto-onramp-stale-price", "no_stale_price", 1),
+]
 
 
 @contextmanager

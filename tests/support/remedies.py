@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.model.review.remedy import Remedy
 
 _STEP = re.compile(r"[^.\[\]]+|\[\d+\]")

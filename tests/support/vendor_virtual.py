@@ -103,6 +103,7 @@ class VendorVirtual:
         self.host.connect(
             {
                 "psp.notify.shop": ("127.0.0.1", shop),
+                f"issuer.dispute.{PSP}": ("127.0.0.1", ports[PSP]),
                 **{f"psp.{name}.issuer": ("127.0.0.1", ports["issuer"]) for name in operations},
             }
         )

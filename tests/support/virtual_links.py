@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile
 from paychain.analysis.store.store import Story
-from paychain.model.chain import CUSTOMER, ENTRY_OPERATION
+from paychain.model.operations import CUSTOMER, ENTRY_OPERATION
 from paychain.payments.cards import TEST_CARDS, Card
 from paychain.payments.journal import Decision, HopRecord, Movement, PaymentRecord, Record
 from paychain.payments.outcome import HopResult, Outcome

@@ -91,13 +91,15 @@ func (g *gateway) authorise(order Held) {
 			g.journal.Change(order.ID, func(h *Held) { h.CaptureAt, h.Reference = a.name, intent.ID })
 			return
 		}
-		g.attempt(order.ID, a.name, meaning(err), intent.ID)
 		if meaning(err) == "declined" {
+			// An account may answer a decline and hold the money all the same: a cancel makes sure.
+			g.attempt(order.ID, a.name, "unknown", intent.ID)
 			var failed *stripe.Error
 			errors.As(err, &failed)
 			g.refuse(order.ID, string(failed.Code))
 			return
 		}
+		g.attempt(order.ID, a.name, meaning(err), intent.ID)
 	}
 	g.refuse(order.ID, "try_later")
 }

@@ -3,6 +3,7 @@
 - One key for one order and provider: a repeat is recognised, also that of a customer.
 - Money is held first and captured once; a second hold is always cancelled.
 - What a provider did not answer is unknown, written down before it is asked, and cancelled later.
+  A cancel that is accepted and refused afterwards is sent again, where money is known to be held.
 - Webhooks are proved, known by their ids, and only ever finish what the shop has begun. No order
   waits for one: what is due is repeated until it is done.
 """
@@ -24,6 +25,7 @@ from sound.store import Store
 PROVIDERS = {provider.name: provider for provider in (Stripes(), Adyens())}
 SWEEP_S = 0.5
 capturing: set[str] = set()  # one request at a time for each order
+turn = threading.Lock()
 store = Store(os.environ.get("SHOP_DB", "shop.db"))
 
 
@@ -95,17 +97,19 @@ def authorise(order: str) -> None:
 
 def capture_due(order: str) -> None:
     """Take what is held for an order, once; what stays unknown is repeated by the sweep."""
-    row = store.order(order)
-    if row["state"] != "pending" or not row["capture_at"] or order in capturing:
-        return
-    capturing.add(order)
+    with turn:
+        if order in capturing:
+            return
+        capturing.add(order)
     try:
-        PROVIDERS[row["capture_at"]].capture(row, row["capture_reference"])
+        row = store.order(order)  # only now: whoever captured before has written it down
+        if row["state"] == "pending" and row["capture_at"]:
+            PROVIDERS[row["capture_at"]].capture(row, row["capture_reference"])
+            store.finish(order, "paid", charged=row["amount"], paid_at=row["capture_reference"])
     except (Unknown, NotExecuted):
         return
     finally:
         capturing.discard(order)
-    store.finish(order, "paid", charged=row["amount"], paid_at=row["capture_reference"])
 
 
 def sweep_for_ever() -> None:
@@ -128,10 +132,10 @@ def attempt(do, order: str, *arguments) -> None:
 def resolve(order: str, name: str, reference: str) -> None:
     """Cancel what may be held: whether it was is not asked."""
     try:
-        PROVIDERS[name].cancel(store.order(order), reference)
+        state = PROVIDERS[name].cancel(store.order(order), reference)
     except (Unknown, NotExecuted):
         return
-    store.attempt(order, name, "cancelled")
+    store.resolved(order, name, state)
 
 
 def shown(order: str, response: Response):
@@ -165,10 +169,18 @@ async def adyen_webhook(request: Request):
         if not Adyen.util.is_valid_hmac_notification(item, os.environ["ADYEN_HMAC_KEY"]):
             raise HTTPException(401)
         number = f"{item['pspReference']} {item['eventCode']} {item['success']}"
-        if not store.is_new_event(number):
-            continue
-        if item["eventCode"] == "CAPTURE" and item["success"] == "true":
-            store.captured(item["originalReference"], item["amount"]["value"])
-        elif item["eventCode"] in ("CAPTURE", "CAPTURE_FAILED"):
-            store.capture_failed(item["originalReference"])
+        if store.is_new_event(number):
+            on_adyen_event(item, is_done=item["success"] == "true")
     return "[accepted]"
+
+
+def on_adyen_event(item, *, is_done: bool) -> None:
+    code, order = item["eventCode"], item["merchantReference"]
+    if code == "CAPTURE" and is_done:
+        store.captured(item["originalReference"], item["amount"]["value"])
+    elif code in ("CAPTURE", "CAPTURE_FAILED"):
+        store.capture_failed(item["originalReference"])
+    elif code == "AUTHORISATION" and is_done:
+        store.held(order, "adyen", item["pspReference"])
+    elif code in ("TECHNICAL_CANCEL", "CANCEL_OR_REFUND"):
+        (store.cancelled if is_done else store.cancel_refused)(order, "adyen")

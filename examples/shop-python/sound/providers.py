@@ -72,10 +72,11 @@ class Stripes:
         if self._asked(self._intents.retrieve, reference).status != "succeeded":
             self._asked(self._intents.capture, reference, {"amount_to_capture": order["amount"]})
 
-    def cancel(self, _order, reference: str) -> None:
+    def cancel(self, _order, reference: str) -> str:
         """Whatever became of it: an intent that is cancelled holds nothing."""
         if self._asked(self._intents.retrieve, reference).status != "canceled":
             self._asked(self._intents.cancel, reference)
+        return "cancelled"
 
     def _asked(self, do, *arguments):
         try:
@@ -127,14 +128,20 @@ class Adyens:
         capture = self._adyen.checkout.modifications_api.capture_authorised_payment
         self._asked(capture, request, reference, idempotency_key=f"{order['id']}-capture")
 
-    def cancel(self, order, _reference: str) -> None:
-        request = {
-            "merchantAccount": "ShopEU",
-            "paymentReference": order["id"],
-            "reference": f"{order['id']}-cancel",
-        }
-        cancel = self._adyen.checkout.modifications_api.cancel_authorised_payment
-        self._asked(cancel, request)
+    def cancel(self, order, reference: str) -> str:
+        """By the order's id, until a webhook has brought Adyen's own reference.
+
+        Adyen only accepts it here: whether it was done comes by webhook, for the order's id as the
+        cancel has none of its own.
+        """
+        modifications = self._adyen.checkout.modifications_api
+        request = {"merchantAccount": "ShopEU"}
+        if reference == order["id"]:
+            request["paymentReference"] = reference
+            self._asked(modifications.cancel_authorised_payment, request)
+        else:
+            self._asked(modifications.refund_or_cancel_payment, request, reference)
+        return "cancelling"
 
     def _asked(self, do, *arguments, **options):
         try:

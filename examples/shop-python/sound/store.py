@@ -8,9 +8,13 @@ create table if not exists orders (id text primary key, amount int, currency tex
   state text default 'pending', code text default '', charged int default 0,
   paid_at text default '', capture_at text default '', capture_reference text default '');
 create table if not exists attempts (id text, provider text, state text, reference text default '',
+  held_as text default '', is_refused int default 0, refusals int default 0,
   primary key (id, provider));
 create table if not exists events (id text primary key);
 """
+
+
+MAX_REFUSALS = 5  # of one cancel: then a person has to look
 
 
 class Store:
@@ -38,12 +42,56 @@ class Store:
         return next(iter(self._all("select * from orders where id = ?", order)), None)
 
     def attempt(self, order: str, provider: str, state: str, reference: str = "") -> None:
-        text = "insert or replace into attempts values (?, ?, ?, ?)"
+        text = (
+            "insert into attempts (id, provider, state, reference) values (?, ?, ?, ?) on conflict "
+            "(id, provider) do update set (state, reference) = (excluded.state, excluded.reference)"
+        )
         self._do(text, order, provider, state, reference)
 
     def unresolved(self) -> list[tuple[str, str, str]]:
         rows = self._all("select * from attempts where state = 'unknown'")
         return [(row["id"], row["provider"], row["reference"]) for row in rows]
+
+    def resolved(self, order: str, provider: str, state: str) -> None:
+        """A cancel was accepted, unless a webhook was quicker."""
+        text = "update attempts set state = ? where id = ? and provider = ? and state = 'unknown'"
+        self._do(text, state, order, provider)
+        self._cancel_again(order, provider)
+
+    def held(self, order: str, provider: str, reference: str) -> None:
+        """A webhook says that money is held: by this reference it can be cancelled."""
+        text = "update attempts set held_as = ? where id = ? and provider = ?"
+        self._do(text, reference, order, provider)
+        self._cancel_again(order, provider)
+
+    def cancelled(self, order: str, provider: str) -> None:
+        """A webhook says that nothing is held any more."""
+        text = (
+            "update attempts set state = 'cancelled' "
+            "where id = ? and provider = ? and state in ('cancelling', 'unknown')"
+        )
+        self._do(text, order, provider)
+
+    def cancel_refused(self, order: str, provider: str) -> None:
+        """A webhook says that a cancel was not done."""
+        text = (
+            "update attempts set is_refused = 1, refusals = refusals + 1 "
+            "where id = ? and provider = ? and state in ('cancelling', 'unknown')"
+        )
+        self._do(text, order, provider)
+        self._cancel_again(order, provider)
+
+    def _cancel_again(self, order: str, provider: str) -> None:
+        """Whichever webhook comes first: only both together show that money is still held.
+
+        A refusal alone may be about a payment that never was, or that was declined.
+        """
+        text = (
+            "update attempts set state = 'unknown', reference = held_as, is_refused = 0 "
+            "where id = ? and provider = ? and state = 'cancelling' and held_as != '' "
+            "and is_refused and refusals < ?"
+        )
+        self._do(text, order, provider, MAX_REFUSALS)
 
     def capture_from(self, order: str, provider: str, reference: str) -> None:
         text = "update orders set capture_at = ?, capture_reference = ? where id = ?"

@@ -18,6 +18,7 @@ from paychain.analysis.judge import (
 )
 from paychain.analysis.measures.at_best import at_best
 from paychain.analysis.measures.fallbacks import fallbacks
+from paychain.analysis.measures.files import files
 from paychain.analysis.measures.hidden import hidden_faults
 from paychain.analysis.measures.hops import hops
 from paychain.analysis.measures.measure import MeasuredRun
@@ -55,6 +56,7 @@ class Analysis:
 def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFacts) -> Analysis:
     """Measure and judge a run whose records are all in the store."""
     run = MeasuredRun(store, chain, experiment, facts)
+    run[files]  # first, while the records have no index yet: both are made at the same time
     measured = {measure.name: run[measure] for measure in MEASURES}
     _, punctuality = run[payments]
     books = run[money]

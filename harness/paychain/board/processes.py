@@ -19,7 +19,7 @@ from paychain.board.view import page_of, state_of
 from paychain.engine.errors import EngineError
 from paychain.load.locust.processes import PLAN_FILE, locust
 from paychain.load.locust.processes import PLAN_VARIABLE as LOAD_VARIABLE
-from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.planning import load_plan
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.loading import Loaded

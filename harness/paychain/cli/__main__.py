@@ -1,5 +1,5 @@
 """`python -m paychain.cli`: the same as the paychain command."""
 
-from paychain.cli.main import main
+from paychain.cli.entry import main
 
 main()

@@ -17,8 +17,10 @@ from paychain.cli.say import say
 from paychain.processes.interrupted import keeping
 
 if TYPE_CHECKING:
+    from paychain.cli.explore_confirm import Confirmed
     from paychain.explore.result import SearchResult
     from paychain.explore.spec import SearchSpec
+    from paychain.model.chain import Chain
     from paychain.model.tolerance import Limit
     from paychain.processes.part import Part
 
@@ -63,6 +65,15 @@ def explore(
     confirm: Annotated[
         bool, typer.Option("--confirm", help="replay each finding on real processes")
     ] = False,
+    service: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            help="with --confirm: replay on this chain, with the service that CHAIN is a learned "
+            "twin of",
+            autocompletion=names.chains,
+        ),
+    ] = None,
     live: Annotated[
         bool,
         typer.Option(
@@ -105,6 +116,9 @@ def explore(
     from paychain.processes.part import WHOLE, Part
 
     loaded = load_chain(chain)
+    replayed_on = load_chain(service).model if service is not None else None
+    if replayed_on is not None:
+        _refuse_on(replayed_on, loaded.model, is_confirmed=confirm)
     share = Part.read(part)
     if share != WHOLE and (live or actions):
         _refuse_part("--live" if live else "--actions")
@@ -133,6 +147,7 @@ def explore(
         payments=payments,
         rules=rules,
         kinds=tuple(kind or ()),
+        replayed_on=replayed_on,
         success=_limit(success),
         works_again_s=_duration("--works-again", works_again) if works_again else None,
         interleavings=interleavings,
@@ -160,7 +175,13 @@ def explore(
             "interleavings": str(interleavings),
         }
         _explore_schedules(
-            spec, chain, jobs=jobs, out=out, confirm=confirm, part=share, asked=asked
+            spec,
+            chain,
+            jobs=jobs,
+            out=out,
+            confirm_on=(service or chain) if confirm else None,
+            part=share,
+            asked=asked,
         )
 
 
@@ -170,10 +191,11 @@ def _explore_schedules(
     *,
     jobs: int,
     out: Path,
-    confirm: bool,
+    confirm_on: str | None,
     part: Part,
     asked: dict[str, str],
 ) -> None:
+    from paychain.cli.explore_confirm import confirmed, differences_line
     from paychain.cli.explore_output import Progress, nothing_found_lines, print_timeline
     from paychain.explore.findings import outage_lines, searched_line, write_outage
     from paychain.explore.jobs import search_with_jobs
@@ -198,6 +220,9 @@ def _explore_schedules(
     written = [(outage, write_outage(outage, spec, out)) for outage in result.found.values()]
     if part != WHOLE:
         say(f"part {part}: {write_part(result, spec, part, asked, out)}")
+    # Where another chain is named, it has to be clear which of the two is meant.
+    on = f" on {confirm_on}" if confirm_on not in (None, chain) else ""
+    answers: list[Confirmed] = []
     with keeping(f"what was found is in {out}"):
         for outage, path in written:
             say(*outage_lines(outage))
@@ -206,12 +231,16 @@ def _explore_schedules(
                 chain, str(path), seed=spec.seed, virtual=True, interleaving=outage.interleaving
             )
             say(f"    reproduce: {command}")
-            if confirm:
-                say(f"    real run: {_confirm(chain, path, outage.rule, spec)}")
+            if confirm_on is not None:
+                replayed = confirmed(confirm_on, path, outage.rule, spec)
+                answers.append(replayed)
+                say(f"    real run{on}: {replayed.text}")
     print(("searched " if result.found else "nothing found in ") + searched_line(result))
     if not result.found:
         print("\n".join(nothing_found_lines(result)))
-    elif not confirm:
+    elif on:
+        print(differences_line(chain, str(confirm_on), answers))
+    elif confirm_on is None:
         print("add --confirm to replay the findings on real processes")
     if result.was_interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
@@ -288,39 +317,18 @@ def _limit(text: str | None) -> Limit | None:
     return limit
 
 
-def _confirm(chain: str, path: Path, rule: str, explored: SearchSpec) -> str:
-    """Run a found experiment on real processes; report whether it breaks its rule there too."""
-    import tempfile
+def _refuse_on(service: Chain, twin: Chain, *, is_confirmed: bool) -> None:
+    """Raises UserError when findings on the twin cannot be replayed on the service."""
+    from paychain.payments.errors import UserError
 
-    from paychain.analysis.store.store import RunStore
-    from paychain.declaration.quantity import count
-    from paychain.explore.checks import WORKS_AGAIN, failed_late
-    from paychain.model.loading import load_chain, load_experiment
-    from paychain.runs.chains import chain_of
-    from paychain.runs.run import run
-    from paychain.runs.spec import RunSpec
-
-    loaded = load_chain(chain)
-    with tempfile.TemporaryDirectory() as scratch:
-        wanted = load_experiment(str(path), loaded.model)
-        spec = RunSpec(chain=loaded, experiment=wanted, out=Path(scratch), seed=explored.seed)
-        finished = run(spec, chain_of(spec))
-        store = RunStore.open(finished.folder / "run.db")
-        late = list(failed_late(store, explored.works_again_s))
-        store.close()
-    result = finished.result
-    broken = {checked.rule: checked.findings for checked in result.money.rules if checked.findings}
-    # Four cases: the run proves nothing; the money rule broke; a payment failed after the heal; the
-    # required success was missed. Otherwise the real run disagrees with the search.
-    if result.verdict == "inconclusive":
-        return f"inconclusive: {'; '.join(result.reasons)}"
-    if rule in broken:
-        return f"reproduced: {count(broken[rule], 'payment')}"
-    if rule == WORKS_AGAIN and late:
-        return f"reproduced: {count(late[0].payments, 'payment')}"
-    if any(judged.measure == rule and judged.passed is False for judged in result.tolerances):
-        return "reproduced"
-    return "not reproduced" + (f"; broke {', '.join(broken)} instead" if broken else "")
+    if not is_confirmed:
+        raise UserError("--on says where findings are replayed", hint="add --confirm")
+    missing = [link for link in twin.links if link not in service.links]
+    if missing:
+        raise UserError(
+            f"--on: chain {service.chain} has no link {', '.join(missing)}",
+            hint="give the chain that the twin was learned from",
+        )
 
 
 def _refuse_with_actions(**given: bool) -> None:

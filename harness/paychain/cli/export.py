@@ -13,6 +13,7 @@ from paychain.cli.say import say
 
 if TYPE_CHECKING:
     from paychain.analysis.store.store import RunStore
+    from paychain.report.result import Result
 
 SEND_S = 30.0  # one request to a collector
 
@@ -20,40 +21,68 @@ SEND_S = 30.0  # one request to a collector
 def export(
     run: RunFolder,
     otlp: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="FILE|URL",
             help="OpenTelemetry traces: a file in the collector's JSON lines, or the URL of a "
             "collector, such as http://127.0.0.1:4318",
         ),
-    ],
+    ] = None,
+    parquet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Parquet files, a table each, into this folder (needs paychain[parquet])",
+        ),
+    ] = None,
 ) -> None:
-    """Write the payments of a run as traces: every call a span, every decision an event.
+    """Write what a run recorded for other tools: as traces, as tables, or as both.
+
+    A trace is a payment: every call is a span, every decision an event. Tables have a row per
+    record.
 
     Example: paychain export reports/20261123T200000Z-card-ecommerce-steady --otlp traces.jsonl
     """
     from paychain.analysis.store.store import RunStore
     from paychain.payments.errors import UserError
-    from paychain.report.export.otlp import OtlpWriter
     from paychain.report.outputs import STORE_NAME
     from paychain.report.result import read
 
+    if otlp is None and parquet is None:
+        raise UserError("nothing to write", hint="say --otlp FILE|URL or --parquet DIR")
     result = read(run)
     path = run / STORE_NAME
     if not path.is_file():
         raise UserError(f"no {STORE_NAME} in {run}", hint="name a run directory with its records")
-    writer = OtlpWriter(run.resolve().name, result.chain.name, result.started_at)
+    name = run.resolve().name
     store = RunStore.open(path)
     try:
-        if otlp.startswith(("http://", "https://")):
-            sent = _send(otlp, writer.requests(store))
-            say(f"sent {sent:,} spans to {otlp}")
-        else:
-            sent = _write(Path(otlp), writer.requests(store))
-            say(f"wrote {sent:,} spans to {otlp}")
+        if otlp is not None:
+            _write_traces(result, name, store, otlp)
+        if parquet is not None:
+            _write_tables(result, name, store, parquet)
         _say_sample(store)
     finally:
         store.close()
+
+
+def _write_traces(result: Result, name: str, store: RunStore, otlp: str) -> None:
+    from paychain.report.export.otlp import OtlpWriter
+
+    writer = OtlpWriter(name, result.chain.name, result.started_at)
+    if otlp.startswith(("http://", "https://")):
+        sent = _send(otlp, writer.requests(store))
+        say(f"sent {sent:,} spans to {otlp}")
+    else:
+        sent = _write(Path(otlp), writer.requests(store))
+        say(f"wrote {sent:,} spans to {otlp}")
+
+
+def _write_tables(result: Result, name: str, store: RunStore, folder: Path) -> None:
+    from paychain.report.export.parquet import write
+
+    tables = dict(write(result, name, store, folder))
+    say(f"wrote {sum(tables.values()):,} rows in {len(tables)} tables to {folder}")
 
 
 def _say_sample(store: RunStore) -> None:

@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 
 from paychain.cli.say import say
-from paychain.cli.wheel import origin, wheel_name, wheel_of_this_copy
 from paychain.payments.errors import UserError, meant
 
 
@@ -92,6 +91,8 @@ def init(
 
     Example: paychain init my-repository --service "npm start" --dialect adyen
     """
+    from paychain.cli.wheel import origin, wheel_name, wheel_of_this_copy
+
     values = {}
     starter = _MOCKS
     if service is not None:

@@ -98,7 +98,8 @@ def _title(text: str) -> str:
     if match is None:
         return ""
     try:
-        value = yaml.load(match[0], yaml.BaseLoader)["title"]  # noqa: S506  (text only)
+        loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+        value = yaml.load(match[0], loader)["title"]  # noqa: S506  (text only)
     except yaml.YAMLError:
         return ""
     return " ".join(value.split()) if isinstance(value, str) else ""

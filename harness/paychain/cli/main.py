@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
 import traceback
 from pathlib import Path
@@ -134,6 +133,8 @@ def main() -> None:
 def _failure(error: Exception) -> str:
     if isinstance(error, HarnessError):
         return str(error)
+    import sqlite3
+
     said = f"paychain failed: {sentence_of(error)}"
     if isinstance(error, (OSError, sqlite3.Error, MemoryError)):
         return said

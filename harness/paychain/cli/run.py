@@ -62,6 +62,10 @@ def run(
         str | None,
         typer.Option(help="HOST[:PORT] at which to wait for workers on other machines"),
     ] = None,
+    processes: Annotated[
+        str | None,
+        typer.Option(help="processes of the mock links and proxies; auto: one for each core"),
+    ] = None,
     sign: Annotated[
         Path | None,
         typer.Option(help="private key file to sign the run with, whatever its verdict"),
@@ -107,8 +111,10 @@ def run(
 
     # Before the run: everything that can be wrong with its options and files.
     format = chosen(format, json)
+    number = _processes(processes) if processes is not None else None
     _refuse_conflicts(
         virtual=virtual,
+        has_processes=processes is not None,
         repeats=check_determinism or bool(interleaving),
         has_workers=workers > 1 or master is not None,
         toxiproxy=toxiproxy,
@@ -136,12 +142,14 @@ def run(
             virtual=virtual,
             workers=workers,
             master=master,
+            processes=processes,
             interleaving=interleaving,
             names=names,
         ),
         names=names,
         toxiproxy=toxiproxy,
         spread=spread,
+        processes=number,
         virtual=virtual,
         interleaving=interleaving,
         check_determinism=check_determinism,
@@ -195,8 +203,28 @@ class _Extras:
             return None
 
 
+def _processes(text: str) -> int:
+    """How many processes an option asks for. Raises UserError."""
+    from paychain.environment.shares import processes_of
+    from paychain.model.experiment import MAX_PROCESSES, MIN_PROCESSES
+
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if text != "auto" and not MIN_PROCESSES <= number <= MAX_PROCESSES:
+        raise UserError(
+            f"cannot run the links and the fault engine in '{text}' processes",
+            hint=f"use auto, or {MIN_PROCESSES} to {MAX_PROCESSES}",
+        )
+    return processes_of(number or text)
+
+
 def _refuse_conflicts(
-    *, virtual: bool, repeats: bool, has_workers: bool, toxiproxy: str | None, has_metrics: bool
+    *,
+    virtual: bool,
+    repeats: bool,
+    has_workers: bool,
+    has_processes: bool,
+    has_metrics: bool,
+    toxiproxy: str | None,
 ) -> None:
     if virtual and toxiproxy is not None:
         raise UserError(
@@ -210,6 +238,8 @@ def _refuse_conflicts(
             "a virtual run is over before anybody could read its metrics",
             hint="omit --metrics; --prom FILE writes those of its result",
         )
+    if virtual and has_processes:
+        raise UserError("virtual time runs in one process", hint="omit --processes")
     if repeats and not virtual:
         raise UserError("only virtual runs are deterministic", hint="add --virtual")
 

@@ -135,7 +135,6 @@ def _scripts_of(path: Path | None, chain: Chain) -> list[Script]:
     Raises UserError with the place of a mistake.
     """
     from paychain.model.loading import load_experiment
-    from paychain.model.scripts import is_by_purchase
     from paychain.payments.errors import UserError
 
     if path is None:
@@ -144,7 +143,7 @@ def _scripts_of(path: Path | None, chain: Chain) -> list[Script]:
     if not loaded.model.scripts:
         raise UserError("the file has no scripts", where=loaded.place(), hint="add scripts:")
     for number, script in enumerate(loaded.model.scripts):
-        if not is_by_purchase(script):
+        if not script.is_by_purchase:
             raise UserError(
                 f"no payment of your own can follow script {script.id}: there is no load to count",
                 where=loaded.place("scripts", number, "payments"),

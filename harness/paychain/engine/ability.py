@@ -11,7 +11,6 @@ from paychain.faults.toxic_spec import Unfit
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.loading import FileMistakes, Loaded
-from paychain.toxics.registry import wrong_attributes
 
 Kind = Literal["embedded", "toxiproxy"]
 EMBEDDED = "embedded"
@@ -69,6 +68,9 @@ def unsupported(fault: Fault, engine: Kind) -> Limitation | None:
         toxics = parameters.toxics()
     except Unfit as error:
         return f"{fault.kind}: {error}", error.hint
+    # The toxics themselves are imported for an experiment that has some.
+    from paychain.toxics.registry import wrong_attributes
+
     for toxic in toxics:
         wrong = wrong_attributes(toxic.kind, toxic.attributes)
         if wrong is not None:

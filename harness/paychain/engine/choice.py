@@ -12,8 +12,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from paychain.engine.ability import EMBEDDED, Kind
-from paychain.engine.control import EngineControl
-from paychain.engine.errors import EngineError
 from paychain.payments.errors import UserError, without_passwords
 from paychain.processes.children import without_secrets
 from paychain.processes.loopback import is_loopback
@@ -75,6 +73,10 @@ def _running(given: str, why: str) -> Choice:
             f"{given} is not on this machine's loopback",
             hint="mock services and proxies meet on loopback only: run the server here",
         )
+    # Only a run with a server that runs already waits for the client.
+    from paychain.engine.control import EngineControl
+    from paychain.engine.errors import EngineError
+
     control = EngineControl(url)
     try:
         kind: Kind = "embedded" if control.is_ours() else "toxiproxy"

@@ -20,6 +20,8 @@ import json
 import secrets
 import socket
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +48,26 @@ class Engine:
     control: EngineControl
     version: str
     child: Child | None
+
+    def leave(self, hops: Iterable[str]) -> list[str]:
+        """Kill a server of ours that is lost; take the proxies of `hops` off another's server.
+
+        A sentence about what may be left there.
+        """
+        if self.child is not None:
+            if self.control.lost:
+                self.child.ends_in_order = False  # it would not react to a gentler signal
+                self.child.process.kill()
+            return []
+        for hop in hops:
+            with suppress(EngineError):
+                self.control.destroy(hop)
+        if not self.control.lost:
+            return []
+        return [
+            f"proxies of this run may be left on {self.control.url}: paychain heal "
+            f"--toxiproxy {self.control.url} removes them"
+        ]
 
 
 @dataclass(frozen=True)
@@ -83,17 +105,33 @@ def start(
         raise UserError(f"the fault engine failed to start: {error}") from error
 
 
+def further(number: int, children: Children, seed: int, token: str) -> Engine:
+    """One more embedded engine beside the first, for some of the hops. `number`: from 2.
+
+    Raises UserError.
+    """
+    try:
+        return _embedded(children, seed, None, token, 0, f" {number}")
+    except EngineError as error:
+        raise UserError(f"fault engine {number} failed to start: {error}") from error
+
+
 def _embedded(
-    children: Children, seed: int, observing: Observing | None, token: str, port: int
+    children: Children,
+    seed: int,
+    observing: Observing | None,
+    token: str,
+    port: int,
+    suffix: str = "",
 ) -> Engine:
-    ready = children.folder / "engine.ready"
+    ready = children.folder / f"engine{suffix.replace(' ', '-')}.ready"
     options = ["--port", str(port), "--seed", str(seed), "--ready", str(ready)]
     if observing is not None:
         options += ["--exchanges", str(observing.spool), "--epoch-ns", str(observing.epoch_ns)]
     if token:
         options.append("--token")
     command = python_module("paychain.toxics", *options)
-    child = children.start("fault engine", command, token=token, ends_in_order=True)
+    child = children.start(f"fault engine{suffix}", command, token=token, ends_in_order=True)
     children.wait_for(child, ready, START_WITHIN_S)
     control = EngineControl(ready.read_text(), auth=BearerAuth(token) if token else None)
     return Engine("embedded", control, control.version(), child)

@@ -1,8 +1,8 @@
-"""The proxies of every hop, each on one engine: the run's own, or that of another machine."""
+"""The proxies of every hop, each on one engine: one of the run's own, or another machine's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from paychain.engine.control import EngineControl, Observed
@@ -11,7 +11,12 @@ from paychain.engine.events import EngineEvents
 from paychain.faults.toxic_spec import ToxicSpec
 from paychain.payments.journal import EngineEvent
 
-HERE = ""  # the run's own engine; another engine has the name of its machine
+HERE = ""  # the run's own engine; the engine of another machine has the machine's name
+
+
+def further(number: int) -> str:
+    """What a further engine of the run is called. No machine has such a name."""
+    return f"{HERE} {number}"
 
 
 class Proxies:
@@ -21,11 +26,16 @@ class Proxies:
         self._engines: dict[str, EngineControl] = {}
         self._events: dict[str, EngineEvents] = {}
         self._on: dict[str, str] = {}  # by hop
+        self._placed: dict[str, str] = {}  # of hops that are not made yet: their further engine
 
     def add_engine(self, engine: str, control: EngineControl, epoch_ns: int) -> None:
         """Use an engine. `epoch_ns`: the run's epoch on the engine's clock."""
         self._engines[engine] = control
         self._events[engine] = EngineEvents(control, epoch_ns)
+
+    def place(self, hops: Iterable[str], engine: str) -> None:
+        """Make the proxies of these hops on a further engine of the run instead of its first."""
+        self._placed |= dict.fromkeys(hops, engine)
 
     def create(
         self,
@@ -41,6 +51,8 @@ class Proxies:
 
         `observed`: the requests over it are read.
         """
+        if on == HERE:
+            on = self._placed.get(hop, HERE)
         with _of(on):
             address = self._engines[on].create(hop, upstream, host, port=port, observed=observed)
         self._on[hop] = on
@@ -112,5 +124,6 @@ def _of(engine: str, what: str = "") -> Iterator[None]:
     try:
         yield
     except EngineError as error:
-        who = "the fault engine" if engine == HERE else f"the fault engine of {engine}"
+        is_ours = engine.startswith(" ") or engine == HERE
+        who = f"the fault engine{engine}" if is_ours else f"the fault engine of {engine}"
         raise EngineError(f"{who}{what}: {error}", error.status) from error

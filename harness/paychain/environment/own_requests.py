@@ -20,6 +20,7 @@ from paychain.services.attribution import payment_of_hints
 
 AHEAD_NS = 10_000_000_000  # payments are expected so long before they begin
 MAX_EXPECTED = 5_000  # made known at once
+_MOVES_NOTHING = ("query", "read")  # that such a request has no answer leaves no money unknown
 
 
 class OwnRequests:
@@ -29,6 +30,8 @@ class OwnRequests:
         self.orders: list[OrderPaid] = []  # of every payment so far, where somebody has books
         # By payment and link ("": the customer): since when something about it is unknown.
         self._open: dict[tuple[str, str], int] = {}
+        # By link and port of its caller: when the newest request that moves no money came.
+        self._moves_nothing: dict[tuple[str, int], int] = {}
         self._has_books = any(link.books is not None for link in chain.links.values())
         self._card_amounts = CardAmounts()
         self._coming: Iterator[Expected] = iter(())
@@ -98,9 +101,14 @@ class OwnRequests:
         elif isinstance(record, Exchange):
             if record.payment and not record.status and record.ended_by != "refused":
                 callee = record.hop.rpartition(".")[2]
-                self._open[record.payment, callee] = record.ended_ns
+                # The link has noted it long ago: its caller waited for an answer.
+                came_ns = self._moves_nothing.get((callee, record.port), -1)
+                if not record.started_ns <= came_ns <= record.ended_ns:
+                    self._open[record.payment, callee] = record.ended_ns
         elif isinstance(record, ReceivedRequest):
             call = (record.payment, record.link)
+            if record.operation in _MOVES_NOTHING:
+                self._moves_nothing[record.link, record.port] = record.started_ns
             if record.operation == "authorise" and record.result.leaves_unknown:
                 self._open[call] = record.ended_ns
             # What came to the link before the service gave up settles nothing.

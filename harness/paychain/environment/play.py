@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from paychain.environment.conductor import Conducted, Observer, conduct
 from paychain.environment.virtual import VirtualChain
-from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment

@@ -1,4 +1,4 @@
-"""The mock links that run on this machine: in one process, isolated links each in their own."""
+"""The mock links that run on this machine: in one process or some, isolated links in their own."""
 
 from __future__ import annotations
 
@@ -56,20 +56,22 @@ class ServiceProcesses:
         self._spools: list[tuple[Child, Path]] = []  # of each process that was started
         self._session = direct_session(self.auth)
 
-    def start(self) -> dict[str, int]:
-        """Start them all; the ports on which the links listen. Raises UserError."""
-        together = [
-            name
-            for name, link in self._chain.links.items()
-            if not link.isolate and link.service is None and self._chain.host_of(name) is None
-        ]
+    def start(self, together: Sequence[Sequence[str]]) -> dict[str, int]:
+        """Start them all; the ports on which the links listen. Raises UserError.
+
+        `together`: the links of each process that runs several.
+        """
         alone = [name for name, link in self._chain.links.items() if link.isolate]
-        shared = self._begin("mock services", together) if together else None
+        name = "mock services {}" if len(together) > 1 else "mock services"
+        shared = [
+            self._begin(name.format(number), list(links))
+            for number, links in enumerate(together, start=1)
+        ]
         self._held = {name: HeldPort.hold(LOOPBACK, 0) for name in alone}
         begun = [self._begin(f"link {name}", [name]) for name in alone]
         ports: dict[str, int] = {}
-        if shared is not None:
-            process = self._ready(*shared)
+        for started in shared:
+            process = self._ready(*started)
             self._shared.append(process.control)
             ports |= process.ports
         for name, started in zip(alone, begun, strict=True):
@@ -147,7 +149,7 @@ class ServiceProcesses:
         sockets = {link: self._held[link].descriptor for link in links if link in self._held}
         spool = self._new_spool(stem, name)
         plan = ServicesPlan(
-            chain_text=self._loaded.text,
+            chain=self._loaded.document.value,
             links=links,
             seed=self._seed,
             epoch_ns=self._epoch_ns,

@@ -17,7 +17,8 @@ from paychain.environment.running_chain import ChainReport, InProgress
 from paychain.environment.virtual_engine import VirtualEngine, VirtualLinkFaults
 from paychain.load.traffic.arrivals import Arrival, Purchases, arrivals
 from paychain.load.traffic.paying import Customers
-from paychain.load.traffic.plan import LoadPlan, customers_plan
+from paychain.load.traffic.plan import LoadPlan
+from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
 from paychain.model.scripts import Followed
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record

@@ -98,8 +98,12 @@ def in_words(schedule: Schedule) -> str:
     return ", ".join(map(str, schedule)) or "no fault at all"
 
 
-def fault_choices(chain: Chain, kinds: Sequence[str] = ()) -> list[FaultChoice]:
+def fault_choices(
+    chain: Chain, kinds: Sequence[str] = (), also_in: Chain | None = None
+) -> list[FaultChoice]:
     """Every fault that can be injected into a chain, the simplest first; only some kinds if given.
+
+    `also_in`: only what can be injected into this chain as well.
 
     Raises UserError for a kind that is never searched, and when no link can have any of the kinds.
     """
@@ -117,6 +121,7 @@ def fault_choices(chain: Chain, kinds: Sequence[str] = ()) -> list[FaultChoice]:
             choice
             for target in targets
             if _is_possible(chain, choice := FaultChoice(kind, target, bool(search.magnitude)))
+            and (also_in is None or _is_possible(also_in, choice))
         ]
     if not choices:
         raise UserError(f"no link of {chain.chain} can have {', '.join(kinds)}")

@@ -27,9 +27,8 @@ from paychain.explore.minimise import (
 )
 from paychain.explore.result import OnProgress, SearchResult
 from paychain.explore.schedules import (
+    MAX_FAULTS,
     Schedule,
-    fault_choices,
-    fault_schedules,
     schedules_of,
 )
 from paychain.explore.spec import SearchSpec
@@ -106,7 +105,7 @@ def _is_spent(spec: SearchSpec, result: SearchResult) -> bool:
 def _round(spec: SearchSpec, trial: Trial, seed_: int) -> Candidate | None:
     """Play some schedules; the smallest that breaks a rule, as Hypothesis shrank it."""
     interleavings = st.integers(0, INTERLEAVINGS - 1) if spec.interleavings else st.just(0)
-    schedules = fault_schedules(spec.chain, kinds=spec.kinds)
+    schedules = schedules_of(spec.choices(), max_faults=MAX_FAULTS)
     # Always as many: what Hypothesis draws depends on how many examples it may draw.
     return _find(trial, st.tuples(schedules, interleavings), seed_, ROUND_SCHEDULES, rule="")
 
@@ -173,6 +172,7 @@ def _database(spec: SearchSpec, found: Iterable[str]) -> ExampleDatabase | None:
         spec.rate,
         sorted(spec.rules),
         sorted(spec.kinds),
+        *([spec.replayed_on.chain] if spec.replayed_on is not None else []),
         spec.interleavings,
         sorted(found),
         spec.success and spec.success.text,
@@ -215,7 +215,7 @@ def minimise(trial: Trial, candidate: Candidate, seed_: int) -> None:
             break
         schedule = keep(remove_unneeded_faults(fewer, still_breaks_in_some_order))
     keep(schedule)  # `_with_fewer_faults` may have kept another, or none
-    choices = fault_choices(trial.spec.chain, trial.spec.kinds)
+    choices = trial.spec.choices()
     schedule = keep(simplify_kinds(schedule, choices, still_breaks))
     schedule = keep(with_best_starts(schedule, trial.starts_of(rule, interleaving), still_breaks))
     limits = tuple(find_limits(schedule, still_breaks, trial.spec.paying_ms))
@@ -226,7 +226,7 @@ def minimise(trial: Trial, candidate: Candidate, seed_: int) -> None:
 def _with_fewer_faults(trial: Trial, candidate: Candidate, seed_: int) -> Schedule | None:
     """A schedule with one fault fewer on the same targets: two delays may be one longer delay."""
     targets = {fault.choice.target for fault in candidate.schedule}
-    known = fault_choices(trial.spec.chain, trial.spec.kinds)
+    known = trial.spec.choices()
     choices = [choice for choice in known if choice.target in targets]
     schedules = schedules_of(choices, max_faults=len(candidate.schedule) - 1)
     plays = st.tuples(schedules, st.just(candidate.interleaving))

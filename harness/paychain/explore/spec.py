@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from paychain.explore.checks import CONCLUSIVE, SUCCESS, WORKS_AGAIN
-from paychain.explore.schedules import fault_choices
+from paychain.explore.schedules import FaultChoice, fault_choices
 from paychain.model.chain import Chain
 from paychain.model.service_checks import refuse_own_services
 from paychain.model.tolerance import Limit
@@ -22,6 +22,7 @@ class SearchSpec:
     `budget_s` and `max_schedules` bound the search in seconds and schedules, whichever comes first.
     `rate`: payments per second. `works_again_s`: seconds after the last heal from which payments
     must not fail; not judged without it. Without `rules` or `kinds` all are searched.
+    `replayed_on`: only faults that this chain can have, too, are injected.
 
     Raises UserError for a rule or a kind of fault that does not exist, and for an empty budget: a
     search that cannot find anything would look like a chain that is sound.
@@ -37,6 +38,7 @@ class SearchSpec:
     rate: int = 10
     rules: Sequence[str] = ()
     kinds: Sequence[str] = ()
+    replayed_on: Chain | None = None
     success: Limit | None = None
     works_again_s: float | None = None
     interleavings: bool = False
@@ -50,7 +52,7 @@ class SearchSpec:
         for name in self.rules:
             if name not in known:
                 raise UserError(f"no rule '{name}' to break", hint=meant(name, known))
-        fault_choices(self.chain, self.kinds)
+        self.choices()
         load_s = self.payments / self.rate
         is_judged = not self.rules or WORKS_AGAIN in self.rules
         if is_judged and self.works_again_s is not None and self.works_again_s >= load_s:
@@ -61,6 +63,10 @@ class SearchSpec:
             )
         if self.budget_s <= 0 or (self.max_schedules is not None and self.max_schedules < 1):
             raise UserError("empty search budget", hint="give a budget above 0")
+
+    def choices(self) -> list[FaultChoice]:
+        """Every fault that may be injected. Raises UserError when there is none."""
+        return fault_choices(self.chain, self.kinds, self.replayed_on)
 
     @property
     def paying_ms(self) -> int:

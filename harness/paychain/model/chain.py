@@ -38,7 +38,7 @@ from paychain.model.lifecycle import (
 )
 from paychain.model.named_calls import OneOrSeveral, by_name, path_in_file
 from paychain.model.nodes import GATEWAY, Churn, Nodes, unfold
-from paychain.model.operations import RESOLVED
+from paychain.model.operations import CUSTOMER, ENTRY_OPERATION, RESOLVED
 from paychain.model.pays import Pays
 from paychain.model.placement import Placed
 from paychain.model.policy import Call
@@ -70,8 +70,6 @@ if TYPE_CHECKING:
     Calls = dict[str, Call]
 else:
     Calls = Annotated[dict[Operation, OneOrSeveral], AfterValidator(by_name)]
-CUSTOMER = "customer"  # the caller of the entry hop
-ENTRY_OPERATION = "pay"
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 

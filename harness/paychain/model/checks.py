@@ -7,13 +7,14 @@ from collections import Counter
 from paychain.declaration.problem import Problem, unknown
 from paychain.declaration.text import KeyPath
 from paychain.model.amounts import check_amounts, check_currency
-from paychain.model.chain import CUSTOMER, Chain
+from paychain.model.chain import Chain
 from paychain.model.experiment import MAX_FAULTS, Experiment
 from paychain.model.fault_checks import check_fault
 from paychain.model.ledger_checks import check_ledgers
 from paychain.model.link_checks import check_link
-from paychain.model.load import check_entries, check_load
+from paychain.model.load_checks import check_entries, check_load
 from paychain.model.nodes_checks import check_nodes
+from paychain.model.operations import CUSTOMER
 from paychain.model.pays_checks import check_paid, check_returns
 from paychain.model.placement import check_placed
 from paychain.model.script_checks import check_scripts

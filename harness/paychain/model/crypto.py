@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from paychain.declaration.quantity import Amount, Share, Span
 from paychain.declaration.schema import Declared, OneOrSeveral, Short, several
+from paychain.model.codes import Code
+from paychain.payments.codes import ISSUER_INOPERATIVE
 from paychain.payments.rails import Finality
 
 AT_ONCE = "at_once"
@@ -95,6 +97,25 @@ class Funding(Declared):
         return value if isinstance(value, dict | Funding) else {"amount": value}
 
 
+class Pauses(Declared):
+    """When an exchange begins no payout: while its nodes have shown no new block for a time.
+
+    What has begun goes on (`begun: kept`). `freed` restores its balances meanwhile, although what
+    was signed may still be mined: a mistake that is common, so it can be declared and tested.
+    """
+
+    head_older_than: Annotated[
+        Span, Field(description="A last block of this age, or none that a node tells of.")
+    ]
+    code: Annotated[Code, Field(description="The response code of the refusal.")] = (
+        ISSUER_INOPERATIVE
+    )
+    begun: Annotated[
+        Literal["kept", "freed"],
+        Field(description="What happens to the reservations of payouts that have begun."),
+    ] = "kept"
+
+
 class Prices(Declared):
     """The prices of an oracle: a new one every so often, within a share of the declared one."""
 
@@ -104,16 +125,20 @@ class Prices(Declared):
 
 
 class Price(Declared):
-    """The oldest price that a gateway may sell at.
+    """The oldest price that a gateway may sell at, and how long what it quoted holds.
 
-    `checked: false` takes whatever price there is: a mistake that is common, so it can be declared
-    and tested.
+    What is not paid by then is not sold, and its hold is released. `checked: false` takes whatever
+    price there is, for however long: a mistake that is common, so it can be declared and tested.
     """
 
-    max_age: Annotated[Span, Field(description="A price may be so old when something is sold.")]
-    checked: Annotated[bool, Field(description="Whether the gateway looks how old a price is.")] = (
-        True
-    )
+    max_age: Annotated[Span, Field(description="A price may be so old when it is quoted.")]
+    holds_for: Annotated[
+        Span | None,
+        Field(description="Its money has to be held so soon after it; without it, any time."),
+    ] = None
+    checked: Annotated[
+        bool, Field(description="Whether the gateway looks how old a price and a quote are.")
+    ] = True
 
 
 class LedgerSettings(Declared):
@@ -125,6 +150,9 @@ class LedgerSettings(Declared):
     # exchange
     funding: Annotated[
         Funding | None, Short(Amount), Field(description="What payouts are paid from.")
+    ] = None
+    pauses: Annotated[
+        Pauses | None, Field(description="When it begins no payout, because its nodes stand still.")
     ] = None
     credits: Annotated[
         list[Credit],

@@ -45,6 +45,7 @@ Kind = Literal[
     "hedge_too_early",
     "amplified_retries",
     "retries_without_budget",
+    "checks_without_limit",
     "call_without_policy",
     "third_party_in_the_way",
     "authentication_not_portable",
@@ -260,6 +261,12 @@ KINDS: dict[Kind, KindFacts] = {
         "them, and stays overloaded when the cause is gone.",
         "Google, Site Reliability Engineering, ch. 21 (sre.google/sre-book/handling-overload): "
         "a retry budget of 10 %",
+    ),
+    "checks_without_limit": KindFacts(
+        "availability",
+        "The slower a link answers, the more status checks it gets, and payments wait behind them "
+        "when the cause is gone.",
+        "shown by: paychain run status-checks-storm upi-2025-04-12",
     ),
     "call_without_policy": KindFacts(
         "availability",

@@ -104,6 +104,10 @@ def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
     if link.funding is not None and "transfer" not in link.calls:
         what = "payouts need a call 'transfer'"
         yield Problem((*at, "funding"), what, "add transfer: to its calls")
+    for needed in ("funding", "scan") if link.pauses is not None else ():
+        if getattr(link, needed, None) is None and needed not in link.calls:
+            what = f"pausing payouts needs {'a call ' * (needed == 'scan')}'{needed}'"
+            yield Problem((*at, "pauses"), what, f"add {needed}: to {name}")
     yield from _credits(chain, link, at)
     yield from _sale(chain, name, link, at)
     if link.role == "depositor" and not any(other.credits for other in chain.links.values()):

@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from paychain.declaration.problem import Problem
 from paychain.declaration.schema import Declared
-from paychain.declaration.text import Document, KeyPath, Mistake, parse, read_text
+from paychain.declaration.text import Document, KeyPath, Mistake, read_text
+from paychain.declaration.yaml_text import parse
 from paychain.model.adapters import check_adapters
 from paychain.model.assurance import Assurance
 from paychain.model.chain import Chain
@@ -26,7 +27,7 @@ from paychain.model.checks import check_chain, check_experiment, check_links
 from paychain.model.experiment import Experiment
 from paychain.model.files import FOLDERS, find
 from paychain.model.judgeable import check_judgeable
-from paychain.model.load import read_recorded
+from paychain.model.load_checks import read_recorded
 from paychain.model.partial import path_in, without_mistakes
 from paychain.model.renaming import Names, renamed, used_of
 from paychain.model.sentence import sentence

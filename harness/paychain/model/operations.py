@@ -15,3 +15,5 @@ TRANSFERS = frozenset(LEDGER.makes)
 RESOLVED = REVERSIBLE | TRANSFERS
 # Calls whose unknown outcome can be reversed: a hold, or the whole payment that was passed on.
 REVERSED = frozenset({"authorise", "forward"})
+CUSTOMER = "customer"  # the caller of the entry hop
+ENTRY_OPERATION = "pay"

@@ -76,7 +76,7 @@ ROLES: dict[str, RoleFacts] = {
         ),
         settles="in",
     ),
-    "exchange": RoleFacts(settings=("funding", "credits"), settles="in"),
+    "exchange": RoleFacts(settings=("funding", "credits", "pauses"), settles="in"),
     "wallet": RoleFacts(settings=("nonces",), needs=("transfer", "read")),
     "depositor": RoleFacts(settings=("nonces",), needs=("transfer", "read", "forward")),
     "node": RoleFacts(settings=("churn", "lies"), needs=("transfer", "read")),

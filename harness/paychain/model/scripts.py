@@ -225,6 +225,12 @@ class Script(Declared):
             return 0.0
         return float(leaves.after + leaves.returns_after)
 
+    @property
+    def is_by_purchase(self) -> bool:
+        """An amount or a card picks it: then anybody's payment may follow it."""
+        chosen = self.payments
+        return chosen is not None and (chosen.amount is not None or chosen.card is not None)
+
     def customer(self, what: str) -> Any:
         """What the customer does, by its name; None when the script does not say."""
         found = (getattr(step.customer, what) for step in self.steps if step.customer is not None)
@@ -275,12 +281,6 @@ def as_written(script: Script) -> dict[str, Any]:
     """A script as a file writes it."""
     written = script.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return dict(written)
-
-
-def is_by_purchase(script: Script) -> bool:
-    """Whether an amount or a card picks the script: then anybody's payment may follow it."""
-    chosen = script.payments
-    return chosen is not None and (chosen.amount is not None or chosen.card is not None)
 
 
 def step_place(script_number: int, step_number: int) -> KeyPath:

@@ -1,6 +1,7 @@
 """Which payment a request of an own service is for, by the surest evidence that it shows.
 
-    traceparent, baggage > reference, metadata > idempotency key > vendor's object > card and amount
+    traceparent, baggage > reference, metadata > idempotency key > any other text of the request
+    > vendor's object > card and amount
 
 Each request is attributed once. Nothing here knows a vendor: whoever reads a vendor's requests says
 which text is which. Source: docs/own-services.md.
@@ -13,8 +14,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple
 
-AttributedBy = Literal["trace", "reference", "key", "object", "card and amount", "nothing"]
-WAYS: tuple[AttributedBy, ...] = ("trace", "reference", "key", "object", "card and amount")
+AttributedBy = Literal[
+    "trace", "reference", "key", "other text", "object", "card and amount", "nothing"
+]
+WAYS: tuple[AttributedBy, ...] = (
+    "trace",
+    "reference",
+    "key",
+    "other text",
+    "object",
+    "card and amount",
+)
 TRACE, BAGGAGE = "traceparent", "baggage"
 # Under which header each provider's SDK sends its idempotency key.
 KEY_HEADERS = ("idempotency-key", "cko-idempotency-key", "paypal-request-id", "x-idempotency-key")
@@ -72,6 +82,7 @@ def find_payment(
     headers: Mapping[str, str],
     texts: Iterable[str] = (),
     key: str = "",
+    of_other_text: Callable[[], str] = lambda: "",
     of_object: Callable[[], str] = lambda: "",
     of_card_and_amount: Callable[[], str] = lambda: "",
     ways: Iterable[AttributedBy] = WAYS,
@@ -79,8 +90,9 @@ def find_payment(
     """The payment that a request is for, and by what it was found; `("", "nothing")` without one.
 
     `headers` by lower-case name. `texts`: what the merchant sent along (reference, description,
-    metadata). `of_object`, `of_card_and_amount`: find the payment by that, and are only called when
-    nothing surer was found. `ways`: those that count, in this order whatever is given.
+    metadata). `of_other_text`, `of_object`, `of_card_and_amount`: find the payment by that, and are
+    only called when nothing surer was found. `ways`: those that count, in this order whatever is
+    given.
     """
     finders: dict[AttributedBy, Callable[[], str]] = {
         "trace": lambda: (
@@ -88,6 +100,7 @@ def find_payment(
         ),
         "reference": lambda: max(map(ids.in_text, texts), key=len, default=""),
         "key": lambda: ids.in_text(key),
+        "other text": of_other_text,
         "object": of_object,
         "card and amount": of_card_and_amount,
     }

@@ -35,7 +35,7 @@ class Exchange(msgspec.Struct, frozen=True, tag="exchange", array_like=True, gc=
     Only of a request that no mock link may have seen (it had no answer, or went to another own
     service): `key`, its idempotency key; `payment` and `by`, as far as the bytes show it without
     knowing the vendor; `hints`, words of one that shows no payment, by which whoever collects it
-    may know it.
+    may know it. Of a client span `hints` are its id and that of the span above it.
     """
 
     hop: str

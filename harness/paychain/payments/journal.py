@@ -129,7 +129,7 @@ class DecisionKind(StrEnum):
     FOLLOW_UP_ACKNOWLEDGED = "follow_up_acknowledged"
     FOLLOW_UP_REFUSED = "follow_up_refused"
     FOLLOW_UP_ABANDONED = "follow_up_abandoned"
-    FOLLOW_UP_CANCELLED = "follow_up_cancelled"  # its payment was reversed: it is not due any more
+    FOLLOW_UP_CANCELLED = "follow_up_cancelled"  # not due any more: its payment was reversed, say
     WEBHOOK_ACCEPTED = "webhook_accepted"
     WEBHOOK_DUPLICATE = "webhook_duplicate"  # without effect
     WEBHOOK_REJECTED = "webhook_rejected"  # its signature or its age is wrong

@@ -49,6 +49,7 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a node says of one transaction. `head`: the height of the last block that it has seen.
 
     `mined_at`: the height of its block; None while it has none, or the node does not know it.
+    `made_ns`: when the head was made (ns since the run's epoch), for who asks for no account.
     """
 
     head: int
@@ -56,6 +57,7 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     mined_at: int | None = None
     is_final: bool = False
     news: News | None = None
+    made_ns: int = 0
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
@@ -116,7 +118,7 @@ class Event(PaymentRequest, kw_only=True):
     It carries the request itself, so that its receiver can act on the authorisation.
     """
 
-    # authorised, declined, captured, refunded; in our own dialect also disputed; at a vendor's API
+    # authorised, declined, captured, refunded, disputed; at a vendor's API
     # also voided, expired, and what was refused: capture_refused, refund_refused, void_refused, or
     # failed behind the link: capture_failed, refund_failed
     event: str = ""

@@ -51,6 +51,7 @@ def _virtual(spec: RunSpec, _folder: Path, _on_message: OnMessage) -> RunningCha
 
 def _real(spec: RunSpec, folder: Path, on_message: OnMessage) -> RunningChain:
     from paychain.environment.real import RealChain
+    from paychain.environment.shares import processes_of
 
     declared, experiment = spec.chain.model, spec.experiment.model
     waits_short = unsettled(declared, experiment)
@@ -66,6 +67,7 @@ def _real(spec: RunSpec, folder: Path, on_message: OnMessage) -> RunningChain:
         services=spec.services,
         toxiproxy=spec.toxiproxy,
         spread=spec.spread,
+        processes=spec.processes or processes_of(experiment.processes),
         settles_within_s=settles_within(declared, experiment),
         on_message=on_message,
     )

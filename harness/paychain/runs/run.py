@@ -24,7 +24,7 @@ from paychain.engine.errors import EngineError
 from paychain.environment.conductor import Conducted, Observer, conduct
 from paychain.environment.own.process import NotStarted
 from paychain.environment.running_chain import RunningChain
-from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.experiment import Times
 from paychain.payments.errors import HarnessError, sentence_of

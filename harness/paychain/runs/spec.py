@@ -119,6 +119,7 @@ class RunSpec:
     services: tuple[str, ...] | None = None  # the command of a services process; None: ours
     spread: Spread | None = None  # the load over several processes
     metrics: tuple[str, int] | None = None  # where they are served while it goes on
+    processes: int | None = None  # of links and proxies; None: as the experiment says
     # In virtual time:
     virtual: bool = False
     interleaving: int = 0  # another order of events than the usual one, as an exploration found it
@@ -139,6 +140,7 @@ def run_command(
     virtual: bool = False,
     workers: int = 1,
     master: str | None = None,
+    processes: str | None = None,
     interleaving: int = 0,
     names: Names = NO_NAMES,
 ) -> str:
@@ -154,6 +156,8 @@ def run_command(
         words += ["--workers", str(workers)]
     if master is not None:
         words += ["--master", master]
+    if processes is not None:
+        words += ["--processes", processes]
     if interleaving:
         words += ["--interleaving", str(interleaving)]
     return shlex.join(words)

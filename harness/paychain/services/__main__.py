@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from paychain.model.chain import Chain
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.parent import until_stopped
@@ -31,7 +32,7 @@ async def serve(plan_path: Path) -> None:
     def now_ns() -> int:
         return time.monotonic_ns() - plan.epoch_ns
 
-    chain = plan.chain()
+    chain = Chain.model_validate(plan.chain)
     # Only the process of an isolated link is ever killed by a fault.
     may_be_killed = any(chain.links[link].isolate for link in plan.links)
     journal = SpoolJournal(Path(plan.spool), writes_through=may_be_killed)

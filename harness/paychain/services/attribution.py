@@ -7,7 +7,7 @@ Source of the order: docs/own-services.md.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from paychain.payments.attribution import (
     UNKNOWN,
@@ -42,8 +42,12 @@ class Attribution:
         """Know payments that the load will make, in their order."""
         self._card_amounts.expect(payments)
 
-    def attribute(self, link: str, evidence: Evidence, now_ns: int = 0) -> Attributed:
+    def attribute(
+        self, link: str, evidence: Evidence, now_ns: int = 0, whole: Callable[[], bytes] = bytes
+    ) -> Attributed:
         """The payment and attempt of a request at `link`; nothing is ever attributed twice.
+
+        `whole`: all that the request says, for where its vendor's reader knows of nothing.
 
         The same key, or an object that was made before, is a repeat of its attempt. Anything else
         is a new one, and so is a key that another payment has used: the request says whose it is.
@@ -51,7 +55,7 @@ class Attribution:
         by_object = self._of_object(evidence.object_id)
         if by_object is not None:
             return by_object
-        payment, by = self._payment_of(evidence, now_ns)
+        payment, by = self._payment_of(evidence, now_ns, whole)
         known = self.known(link, evidence.key)
         # A payment that was found by something else than the key, and is another one.
         is_reused = known is not None and by in ("trace", "reference") and payment != known.payment
@@ -85,13 +89,16 @@ class Attribution:
         """The attempt that a key came with before."""
         return self._known.get((link, key)) if key else None
 
-    def _payment_of(self, evidence: Evidence, now_ns: int) -> tuple[str, AttributedBy]:
+    def _payment_of(
+        self, evidence: Evidence, now_ns: int, whole: Callable[[], bytes]
+    ) -> tuple[str, AttributedBy]:
         card = evidence.instrument.masked if evidence.instrument is not None else ""
         return find_payment(
             self.ids,
             headers=evidence.headers,
             texts=evidence.texts,
             key=evidence.key,
+            of_other_text=lambda: self.ids.in_bytes(whole()),
             of_card_and_amount=lambda: self._card_amounts.payment_of(
                 card, evidence.amount_minor, now_ns
             ),

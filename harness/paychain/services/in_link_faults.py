@@ -21,6 +21,8 @@ from paychain.protocol.message import PaymentRequest
 from paychain.services.context import Context
 from paychain.services.rate_window import RateWindow
 
+RequestKey = tuple[str, int, str]  # payment, attempt, operation
+
 
 @dataclass(slots=True, kw_only=True)
 class ActiveFault:
@@ -29,7 +31,7 @@ class ActiveFault:
     id: str
     parameters: LinkFaultKind
     spots: tuple[Spot, ...]
-    seen: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    seen: Counter[RequestKey] = field(default_factory=Counter)
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)  # by link and payment
     limits: dict[str, RateWindow] = field(default_factory=dict)  # by link
     healed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -168,6 +170,16 @@ class InLinkFaults:
     def _acted_on_by(self, fault: ActiveFault) -> list[Stoppable]:
         return [link for name, link in self._links.items() if name in fault.links]
 
+    def _counted_as(self, fault: ActiveFault, key: RequestKey, link: str) -> RequestKey:
+        """What a repeat is counted by, over all links that a fault acts in.
+
+        No process counts the requests of another's links: there each link counts its own.
+        """
+        if fault.links <= self._links.keys():
+            return key
+        payment, attempt, operation = key
+        return payment, attempt, f"{operation} {link}"
+
     def affecting(
         self, context: Context, caller: str, operation: str, request: PaymentRequest
     ) -> list[ActiveFault]:
@@ -186,8 +198,9 @@ class InLinkFaults:
             assert isinstance(fault.parameters, RequestFaultKind)
             if not fault.chooses(context.link, request.payment):
                 continue
-            nth = fault.seen[key] = fault.seen[key] + 1
-            if draw(self._seed, fault.id, *key, nth) >= fault.parameters.share:
+            counted = self._counted_as(fault, key, context.link)
+            nth = fault.seen[counted] = fault.seen[counted] + 1
+            if draw(self._seed, fault.id, *counted, nth) >= fault.parameters.share:
                 continue
             if fault.admits(context.link, context.now_ns()):
                 continue

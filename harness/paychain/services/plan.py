@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
-import yaml
 
-from paychain.model.chain import Chain
 from paychain.processes.children import python_module
 
 SERVICES = tuple(python_module("paychain.services"))  # the command; its argument is a plan's file
 
 
 class ServicesPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Written by the conductor as JSON. `epoch_ns` is the CLOCK_MONOTONIC reading of time zero."""
+    """Written by the conductor as JSON. `epoch_ns` is the CLOCK_MONOTONIC reading of time zero.
 
-    chain_text: str
+    `chain`: the plain values of its file, as they were read and checked.
+    """
+
+    chain: dict[str, Any]
     links: list[str]
     seed: int
     epoch_ns: int
@@ -27,21 +29,12 @@ class ServicesPlan(msgspec.Struct, frozen=True, kw_only=True):
     id_prefix: str = "p"  # what the run's payment ids begin with
     sockets: dict[str, int] = {}  # inherited ones, bound for a link; the others take free ports
 
-    def chain(self) -> Chain:
-        """The chain of the plan."""
-        return chain_of(self.chain_text)
-
 
 class Ready(msgspec.Struct, frozen=True):
     """What the process answers: where its control API and its links listen."""
 
     control: int
     ports: dict[str, int]
-
-
-def chain_of(text: str) -> Chain:
-    """The chain of a file's text, which was checked before."""
-    return Chain.model_validate(yaml.load(text, Loader=yaml.BaseLoader))  # noqa: S506  (text only)
 
 
 def read_plan(path: Path) -> ServicesPlan:

@@ -19,7 +19,6 @@ from paychain.model.scripts import (
     Script,
     ScriptStep,
     decode_script,
-    is_by_purchase,
 )
 from paychain.model.webhook_steps import WebhookKind
 from paychain.payments.journal import DecisionKind
@@ -121,7 +120,7 @@ class PaymentScripts:
         self._choosing = tuple(
             script for script in self._scripts.values() if script.payments is not None
         )
-        self._has_magic = any(map(is_by_purchase, self._choosing))
+        self._has_magic = any(script.is_by_purchase for script in self._choosing)
 
     def _forget(self, order: str) -> None:
         """Know the script of an order no more, unless others follow it, nor what was counted."""

@@ -228,7 +228,9 @@ class _Call:
     def attribute(self, evidence: Evidence) -> Attributed:
         """The payment that the request is for."""
         front = self._front
-        found = front.attribution.attribute(front.link, evidence, self._began_ns)
+        found = front.attribution.attribute(
+            front.link, evidence, self._began_ns, lambda: _whole(self.http)
+        )
         self.payment, self._attempt, self._by = found.payment, found.attempt, found.by
         return found
 
@@ -384,6 +386,12 @@ def caller_of(chain: Chain, name: str) -> str:
     """The own service that calls a link over its vendor's API."""
     callers = [hop.caller for hop in chain.hops() if hop.callee == name]
     return callers[0] if callers else ""
+
+
+def _whole(http: HttpRequest) -> bytes:
+    """All that a request says, but for the names of its headers."""
+    head = "\n".join((http.target, *http.headers.values()))
+    return head.encode("utf-8", "replace") + b"\n" + http.body
 
 
 def _copy(response: HttpResponse) -> HttpResponse:

@@ -61,6 +61,9 @@ def evidence_of(request: bytes, ids: PaymentIds) -> RequestEvidence:
     found = ids.in_text(key)
     if found:
         return RequestEvidence(key, found, "key")
+    found = ids.in_bytes(head)
+    if found:
+        return RequestEvidence(key, found, "other text")
     return RequestEvidence(key, hints=_hints(line, body))
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 
 import pytest
 
 from paychain.protocol.dialects.json_rpc.moment import TOKEN
 from tests.support.rpc_clients import CLIENTS, RpcClient, anvil, client
 from tests.support.rpc_links import GWEI, PAYEE, PAYER, PAYER_KEY, RunningNodes, rpc_links, signed
+from tests.support.tiers import thorough
 from tests.support.vendor_shop import Failed
 
-pytest.importorskip("web3", reason="the extra clients is not installed")
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Its import alone takes a second, and every worker collects this file.
+    pytest.mark.skipif(find_spec("web3") is None, reason="the extra clients is not installed"),
+]
 
 ETHER = 10**18
 # What each node answers to bytes that wait already.
@@ -25,7 +30,7 @@ REPEATED = {
 }
 
 
-@pytest.fixture(scope="module", params=["geth", "parity", "anvil", "a real anvil"])
+@pytest.fixture(scope="module", params=["geth", thorough("parity"), "anvil", "a real anvil"])
 def node(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """The name of a node and its address."""
     with ExitStack() as stack:

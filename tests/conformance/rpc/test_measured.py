@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 
 import pytest
 
@@ -13,8 +14,11 @@ from tests.support.rpc_clients import CLIENTS, client
 from tests.support.rpc_links import PAYEE, PAYER, PAYER_KEY, RunningNodes, rpc_links, signed
 from tests.support.vendor_shop import Failed
 
-pytest.importorskip("web3", reason="the extra clients is not installed")
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Its import alone takes a second, and every worker collects this file.
+    pytest.mark.skipif(find_spec("web3") is None, reason="the extra clients is not installed"),
+]
 
 ETHER = 10**18
 ENOUGH_S = 30.0

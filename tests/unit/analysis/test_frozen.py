@@ -8,7 +8,7 @@ import pytest
 
 from paychain.analysis.measures.frozen import frozen_spans, was_frozen
 from paychain.analysis.store.store import RunStore
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.model.experiment import Experiment
 from paychain.payments.journal import FaultSwitch, Stall
 from tests.support.chains import experiment

@@ -27,8 +27,9 @@ class TracedRun(ObservedRun):
         *,
         to: str = A,
         ended_by: EndedBy = "answer",
+        hints: str = "",
     ) -> None:
-        """A call as the shop itself reports it."""
+        """A call as the shop itself reports it. `hints`: its id, and that of what is above it."""
         self.records.append(
             Exchange(
                 hop=f"shop.authorise.{to}",
@@ -46,6 +47,7 @@ class TracedRun(ObservedRun):
                 payment=payment,
                 by="trace",
                 key="",
+                hints=hints,
             )
         )
 
@@ -127,6 +129,41 @@ def test_of_two_libraries_that_trace_one_call_the_outer_one_counts(tmp_path: Pat
     run.traced("p1", 1.1, 0.3, ended_by="server")
     run.traced("p1", 1.12, 0.2, ended_by="server")
     assert results(run, tmp_path, "p1") == [(A, HopResult.RESET, 0.3)]
+
+
+def test_calls_side_by_side_are_calls_of_their_own(tmp_path: Path) -> None:
+    run = TracedRun()
+    run.pay("p1", 1.0)
+    run.traced("p1", 1.1, 0.5, ended_by="server", hints="a root")
+    run.traced("p1", 1.12, 0.3, ended_by="server", hints="b root")
+    run.traced("p1", 1.13, 0.2, ended_by="server", hints="c b")  # the library under b
+    run.traced("p1", 1.14, 0.1, ended_by="server", hints="d c")
+    assert results(run, tmp_path, "p1") == [
+        (A, HopResult.RESET, 0.5),
+        (A, HopResult.RESET, 0.3),
+    ]
+
+
+@pytest.mark.parametrize("hints", ["b a", "b late", ""])
+def test_a_span_within_another_is_no_call_of_its_own(tmp_path: Path, hints: str) -> None:
+    run = TracedRun()
+    run.pay("p1", 1.0)
+    run.traced("p1", 1.1, 0.3, ended_by="server", hints="a root")
+    run.traced("p1", 1.1, 0.3, ended_by="server", hints=hints)
+    assert results(run, tmp_path, "p1") == [(A, HopResult.RESET, 0.3)]
+
+
+def test_of_calls_side_by_side_each_has_the_request_that_only_it_can_have(tmp_path: Path) -> None:
+    run = TracedRun()
+    run.pay("p1", 1.0)
+    run.traced("p1", 1.1, 0.9, hints="a root")
+    run.traced("p1", 1.15, 0.2, hints="b root")
+    run.linked("p1", 1.2)
+    run.linked("p1", 1.5)  # after b had its answer
+    assert results(run, tmp_path, "p1") == [
+        (A, HopResult.APPROVED, 0.9),
+        (A, HopResult.APPROVED, 0.2),
+    ]
 
 
 def test_a_request_that_came_after_its_caller_had_left_is_the_same_one(tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def test_every_option_and_argument_has_a_help(name: str) -> None:
 
 @pytest.mark.parametrize("option", ["--seed", "--out", "--toxiproxy", "--ctrf", "--prom"])
 def test_an_option_has_the_same_help_in_every_command(option: str) -> None:
-    # Matrix, explore, merge, learn, compose and k8s write something else; a search is no run; heal needs a
-    # running server, and check runs nothing.
+    # Matrix, explore, merge, learn, compose and k8s write something else; a search is no run; heal
+    # needs a running server, and check runs nothing.
     others = {
         "--out": {
             "paychain matrix",

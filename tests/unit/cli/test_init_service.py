@@ -17,9 +17,13 @@ FILES = (
 )
 
 
-@pytest.mark.parametrize("dialect", VENDORS)
 @pytest.mark.parametrize(
-    "command", ["npm start", "python -m shop --port {port}", "sh -c 'a \"b\"'"]
+    ("command", "dialect"),
+    [
+        *(("npm start", dialect) for dialect in VENDORS),
+        ("python -m shop --port {port}", "stripe"),
+        ("sh -c 'a \"b\"'", "stripe"),
+    ],
 )
 def test_what_it_writes_passes_the_check(command: str, dialect: str, tmp_path: Path) -> None:
     done = invoked(tmp_path, "init", "--service", command, "--dialect", dialect)

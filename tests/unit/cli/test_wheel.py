@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from paychain.cli import init
+from paychain.cli import wheel
 from paychain.cli.wheel import requirement, wheel_name, wheel_of_this_copy
 from tests.support.cli import invoked
 
@@ -91,7 +91,7 @@ def test_init_names_it_in_the_workflow_and_points_editors_to_schemas(tmp_path: P
 def test_a_copy_from_the_web_needs_no_wheel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(init, "origin", lambda: f"paychain @ git+https://git.example/p@{COMMIT}")
+    monkeypatch.setattr(wheel, "origin", lambda: f"paychain @ git+https://git.example/p@{COMMIT}")
     invoked(tmp_path, "init", "--ci", "gitlab")
     workflow = (tmp_path / ".gitlab-ci.yml").read_text()
     assert f"- pip install 'paychain @ git+https://git.example/p@{COMMIT}'\n" in workflow

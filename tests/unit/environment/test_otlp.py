@@ -287,3 +287,30 @@ def test_the_official_exporter_is_understood(receiver: SpanReceiver) -> None:
     assert refused.ended_by == "refused"
     now_ns = time.time_ns() - EPOCH_NS
     assert abs(answered.started_ns - now_ns) < 60_000_000_000
+
+
+def spans_of_a_library() -> list[dict[str, Any]]:
+    """A call of a library: a client span, an internal one, the client span of the socket."""
+    whole = json.loads(export())["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    names = [("aa" * 8, "11" * 8, 3), ("bb" * 8, "aa" * 8, 1), ("cc" * 8, "bb" * 8, 3)]
+    return [
+        whole | {"spanId": own, "parentSpanId": parent, "kind": kind}
+        for own, parent, kind in reversed(names)  # as they end
+    ]
+
+
+def test_a_span_is_within_what_is_above_the_internal_ones() -> None:
+    scopes = [{"spans": spans_of_a_library()}]
+    inner, outer = from_json(json.dumps({"resourceSpans": [{"scopeSpans": scopes}]}).encode())
+    assert (inner.above, outer.above) == ("aa" * 8, "11" * 8)
+    packed_spans = b"".join(
+        field(
+            2,
+            field(2, bytes.fromhex(span["spanId"]))
+            + field(4, bytes.fromhex(span["parentSpanId"]))
+            + field(6, span["kind"]),
+        )
+        for span in spans_of_a_library()
+    )
+    inner, outer = from_protobuf(field(1, field(2, packed_spans)))
+    assert (inner.above, outer.above) == ("aa" * 8, "11" * 8)

@@ -29,6 +29,18 @@ def test_an_outcome_is_unknown_until_the_link_was_asked_again() -> None:
     assert not requests_after(run).is_unsettled
 
 
+def test_nothing_is_unknown_of_a_request_that_moves_no_money() -> None:
+    run = ObservedRun()
+    port = run.sent(1.0, 1.0, payment="p1", ended_by="client")
+    run.came("p1", port, 1.1, operation="query")
+    run.records.reverse()  # the link notes it at once, the engine when its caller has left
+    assert not requests_after(run).is_unsettled
+    run.sent(
+        3.0, 1.0, payment="p1", ended_by="client", port=port
+    )  # another one, that none has seen
+    assert requests_after(run).is_unsettled
+
+
 def test_an_error_that_proves_nothing_is_settled_by_a_repeat() -> None:
     run = ObservedRun()
     run.asked("p1", 1.0, status=500, result="http_error", key="k")

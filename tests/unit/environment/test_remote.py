@@ -154,9 +154,10 @@ def with_waiting(
     folder: Path, work: Callable[[Callable[..., HttpResponse], Waiting, Clock], None]
 ) -> None:
     """`work` gets a way to ask, what it asks, and the clock."""
-    text = chain_file(folder, "m1: {address: 127.0.0.2, links: [issuer]}").read_text()
+    chain = load_chain(str(chain_file(folder, "m1: {address: 127.0.0.2, links: [issuer]}")))
     plan = WaitingPlan(
-        chain_text=text,
+        chain=chain.document.value,
+        chain_sha256=chain.sha256,
         links=["issuer"],
         has_engine=False,
         address="127.0.0.2",

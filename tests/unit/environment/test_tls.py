@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from paychain.environment.tls.authority import CERTIFICATE, Authority
+from paychain.environment.tls.hosts import of_host
 from paychain.environment.tls.near_ends import TlsNearEnds
+from paychain.protocol.dialects.vendors import APIS
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -104,6 +106,27 @@ def test_the_forward_proxy_stands_for_the_hosts_of_vendors(host: str, tmp_path: 
         return got
 
     assert asyncio.run(scenario()) == b"HELLO"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "host"),
+    [
+        ("adyen", "checkout-test.adyen.com"),
+        ("adyen", "1797a841fbb37ca7-shop-checkout-live.adyenpayments.com"),
+        ("braintree", "api.sandbox.braintreegateway.com"),
+        ("checkout", "api.sandbox.checkout.com"),
+        ("checkout", "shop.api.checkout.com"),
+        ("paypal", "api-m.sandbox.paypal.com"),
+        ("square", "connect.squareupsandbox.com"),
+        ("stripe", "api.stripe.com"),
+        ("", "paypal.com.example.org"),
+        ("", "notpaypal.com"),
+        ("", ""),
+    ],
+)
+def test_each_host_of_a_vendor_leads_to_its_link_and_no_other(vendor: str, host: str) -> None:
+    links = {pattern: name for name, api in APIS.items() for pattern in api.hosts}
+    assert (of_host(host, links) or "") == vendor
 
 
 def test_the_forward_proxy_refuses_a_host_that_no_link_stands_for(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from paychain.analysis.money.parties import Parties
 from paychain.cli.main import app
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.environment.running_chain import pass_time
 from paychain.environment.virtual import VirtualChain
 from paychain.explore.actions import explore_actions
@@ -46,7 +46,7 @@ from paychain.explore.search import minimise, search
 from paychain.explore.spec import SearchSpec
 from paychain.explore.trial import Candidate, Trial, broken_by_schedule
 from paychain.load.traffic.arrivals import Arrival
-from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.chain import Chain
 from paychain.model.checks import check_experiment
@@ -65,6 +65,7 @@ from paychain.testing import broken_by, explore_chain, fault_schedules
 from tests.support.chains import checked, shop
 from tests.support.laws import examples
 from tests.support.paths import PLANTED_CHAINS
+from tests.support.tiers import thorough
 
 PATIENT_S = 200.0  # the schedules bound a search, on a busy machine too
 LOST = FaultChoice("lost_answer", ("link", "processor-a"), has_magnitude=False)
@@ -186,6 +187,7 @@ def test_what_is_written_has_room_where_it_still_breaks() -> None:
     assert (found.duration_ms, found.magnitude_ms) == (1_800, 500)
 
 
+@pytest.mark.slow
 def test_two_faults_that_add_up_become_one_that_does_as_much_alone() -> None:
     # 300 ms is the processors' timeout. Two delays of 200 ms add up to 400; neither breaks alone.
     two = (ScheduledFault(SLOW_ISSUER, 0, 500, 200), ScheduledFault(SLOW_ISSUER, 0, 500, 200))
@@ -248,9 +250,8 @@ def searched() -> SearchResult:
     return search(QUICK, lambda _: None)
 
 
-@pytest.mark.parametrize(
-    "seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, *map(thorough, (2, 3))])
 def test_failover_without_reversal_is_found_and_shrunk_to_one_fault(seed: int) -> None:
     order = SearchSpec(model(), seed=seed, max_schedules=400, budget_s=60, payments=3, rules=RULE)
     searched = search(order, lambda _: None)
@@ -381,6 +382,7 @@ def test_what_is_found_last_is_made_smaller_for_half_a_minute_and_kept_as_it_is_
     )
 
 
+@pytest.mark.slow
 def test_a_race_is_found_by_the_order_of_events_and_blamed_on_no_fault() -> None:
     """A merchant who cancels whatever is not marked as shipped, 1 ms after it should have been."""
     honest = Merchant.approved
@@ -582,6 +584,7 @@ def test_an_advice_of_what_was_undone_meanwhile_comes_to_an_end() -> None:
         assert broken_by_schedule(order, (ScheduledFault(declines, 0, lasts_ms, 50),)) == []
 
 
+@pytest.mark.slow
 # -- in tests of users ----------------------------------------------------------------------------
 def test_exploration_fails_an_ordinary_test_with_the_smallest_outage(tmp_path: Path) -> None:
     path = tmp_path / "shop.yaml"
@@ -600,6 +603,7 @@ def test_schedules_work_with_given(schedule: Schedule) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_success_that_was_asked_for_is_looked_for_beside_a_rule(tmp_path: Path) -> None:
     path = tmp_path / "shop.yaml"
     path.write_text(declared("reverse"))
@@ -834,6 +838,7 @@ def test_a_mistyped_name_does_not_let_a_users_test_pass(tmp_path: Path) -> None:
         explore_chain(str(path), schedules=0)
 
 
+@pytest.mark.slow
 def test_what_actions_cannot_do_is_refused_and_a_replay_can_be_pasted(tmp_path: Path) -> None:
     path = tmp_path / "my chain.yaml"
     path.write_text(declared("give_up"))

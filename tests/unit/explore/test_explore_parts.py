@@ -57,6 +57,7 @@ def test_files_that_are_no_parts_of_one_search_are_refused(tmp_path: Path) -> No
             merge_parts([first, other], tmp_path)
 
 
+@pytest.mark.slow
 def test_two_parts_find_what_breaks_the_chain(tmp_path: Path) -> None:
     declare(tmp_path, shop=shop(on_unknown="give_up"))
     words = ["explore", "shop.yaml", "--budget", "80", "--kind", "lost_answer", "--payments", "2"]

@@ -16,7 +16,7 @@ QUICK = ("captures", "breaker")
 def searched_for(bug: Planted) -> Any:
     """Two faults that must meet take as long to find as all the others together."""
     is_slow = bug.faults > 1 or bug.chain not in QUICK
-    marks = [pytest.mark.slow] if is_slow else []
+    marks = [pytest.mark.thorough] if is_slow else []
     return pytest.param(bug, id=bug.name.replace(" ", "-"), marks=marks)
 
 

@@ -60,6 +60,7 @@ def test_the_printed_limit_is_what_a_run_shows(gives_up: SearchSpec, found: Outa
     assert breaks(gives_up, ScheduledFault(LOST, 0, 22, 50))
 
 
+@pytest.mark.slow
 def test_a_millisecond_less_than_the_limit_passes_at_every_start() -> None:
     """The first try and its retry must both fail, which no start makes possible in 30 ms."""
     chain = load_chain("card-gives-up").model
@@ -152,6 +153,7 @@ search(SearchSpec(load_chain("card-gives-up").model, max_schedules=200), lambda 
 """
 
 
+@pytest.mark.slow
 def test_another_module_in_the_folder_changes_nothing_and_nothing_is_left_there(
     tmp_path: Path,
 ) -> None:

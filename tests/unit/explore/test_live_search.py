@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from paychain.environment.virtual import VirtualChain
 from paychain.explore.live.batch import Batch, Batches, Judged
 from paychain.explore.live.outages import outage_choices, simpler_outages
@@ -63,6 +65,7 @@ def test_the_planted_double_charge_is_found_minimal_and_reproduced() -> None:
         running.stop()
 
 
+@pytest.mark.slow
 def test_a_failing_script_of_several_steps_is_minimised() -> None:
     fat = (
         step(GIVES_UP, ("link", "processor-b", "authorise"), "duplicate_answer"),
@@ -77,6 +80,7 @@ def test_a_failing_script_of_several_steps_is_minimised() -> None:
     assert found.is_minimal
 
 
+@pytest.mark.slow
 def test_a_sound_chain_breaks_no_rule_about_money_taken_twice() -> None:
     chain = checked(corner_shop(timeout="300ms", processor_timeout="200ms", on_unknown="reverse"))
     result = search(chain, rules=("no_double_charge",), max_scripts=300).run()
@@ -110,8 +114,8 @@ def test_ctrl_c_keeps_what_was_found_and_stops_the_chain() -> None:
     made = LiveSearch(GIVES_UP, LiveSpec(budget_s=1_000.0), opened, on_progress=interrupt)
     result = made.run()
     assert result.was_interrupted
-    assert "no_double_charge" in result.found  # with others that the same batch broke
-    assert result.found["no_double_charge"].reproduced is None
+    assert result.found
+    assert all(found.reproduced is None for found in result.found.values())
     assert all(chain._loop.is_closed() for chain in chains)
 
 
@@ -219,6 +223,7 @@ def test_what_only_a_used_service_breaks_is_a_warning_and_no_finding() -> None:
     assert list(result.doubtful) == ["no_double_charge"]
 
 
+@pytest.mark.slow
 def test_batches_are_spaced_then_the_chain_is_restarted_when_controls_fail() -> None:
     """A processor behind nothing else that refuses nearly all: every payment fails technically."""
     text = corner_shop(timeout="300ms", processor_timeout="1ms")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.faults.kinds.rate_limit import RateLimit
 from paychain.payments.journal import HopRecord
 from paychain.services.rate_window import RateWindow

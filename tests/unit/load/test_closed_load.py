@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from paychain.environment.play import play
-from paychain.load.traffic.plan import LoadPlan, load_plan
+from paychain.load.traffic.plan import LoadPlan
+from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.load.traffic.users import turns
 from paychain.model.loading import FileMistakes, load_chain, load_experiment

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paychain.load.traffic.arrivals import arrivals
-from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.planning import load_plan
 from paychain.model.loading import FileMistakes, load_chain, load_experiment
 from paychain.model.review import review
 from paychain.report.result import Result

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from paychain.load.traffic.arrivals import arrivals
-from paychain.load.traffic.plan import LoadPlan, load_plan
+from paychain.load.traffic.plan import LoadPlan
+from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.loading import FileMistakes, load_chain, load_experiment
 from paychain.report.result import Result

@@ -11,7 +11,8 @@ from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.customer import CustomerPayment, leaves_at_ns
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.load.traffic.pays import ByTemplate, Doubts
-from paychain.load.traffic.plan import EntryPlan, LoadPlan, customers_plan
+from paychain.load.traffic.plan import EntryPlan, LoadPlan
+from paychain.load.traffic.planning import customers_plan
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.journal import PaymentRecord
 from paychain.payments.outcome import HopResult, Outcome

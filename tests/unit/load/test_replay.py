@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paychain.load.traffic.arrivals import Arrival, arrivals
-from paychain.load.traffic.plan import load_plan
+from paychain.load.traffic.planning import load_plan
 from paychain.model.loading import FileMistakes, load_chain, load_experiment
 from paychain.runs.chains import chain_of
 from paychain.runs.run import run

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.load.traffic.plan import AmountPlan, EntryPlan, LoadPlan, load_plan
+from paychain.load.traffic.plan import AmountPlan, EntryPlan, LoadPlan
+from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count, moments
 from paychain.model.loading import FileMistakes, load_chain, load_experiment
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from paychain.load.traffic.arrivals import arrivals
-from paychain.load.traffic.plan import LoadPlan, load_plan
+from paychain.load.traffic.plan import LoadPlan
+from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.load.traffic.scripted import plan_under
 from paychain.model.chain import Chain

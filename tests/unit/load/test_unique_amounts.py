@@ -7,7 +7,8 @@ import pytest
 
 from paychain.environment.own_requests import OwnRequests
 from paychain.load.traffic.arrivals import Purchases, arrivals
-from paychain.load.traffic.plan import AmountPlan, load_plan
+from paychain.load.traffic.plan import AmountPlan
+from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.unique_amounts import Drawn, UniqueAmounts
 from paychain.model.experiment import Experiment
 from paychain.payments.attribution import UNIQUE_AMOUNTS

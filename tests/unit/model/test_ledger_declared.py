@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.faults.fault import Fault
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
@@ -92,6 +92,11 @@ def test_finality_is_written_as_a_word_blocks_or_a_time(written: str, finality: 
     ("old", "new", "found"),
     [
         ("currency: USDC", "currency: EUR", "currency: EUR does not move on a ledger"),
+        (
+            "    funding: 5000.000001\n",
+            "    funding: 5000\n    pauses: {head_older_than: 2s}\n",
+            "links.payouts.pauses: pausing payouts needs a call 'scan'",
+        ),
         (", blocks: {every: 2s}", "", "links.base: the role ledger needs 'blocks'"),
         (
             "    funding: 5000.000001\n",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
 from paychain.model.files import available

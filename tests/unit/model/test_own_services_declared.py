@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain, check_experiment
 from paychain.model.experiment import Experiment

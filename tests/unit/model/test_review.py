@@ -276,6 +276,13 @@ ONRAMP = [
     "single_provider aws-eu-west-1",
     "single_provider hetzner-fsn1",
 ]
+STATUS_CHECKS = [
+    "deadline_too_short customer",
+    "single_link app",
+    "single_link switch",
+    "single_link payer-bank",
+    "single_provider npci",
+]
 MANY_NODES = [
     "amplified_retries base",
     "single_link payouts",
@@ -385,6 +392,8 @@ EXPECTED = {
     ],
     "crypto-onramp": ONRAMP,
     "crypto-onramp-stale-price": ["stale_price onramp", *ONRAMP],
+    "crypto-onramp-quotes": ONRAMP,
+    "crypto-onramp-expired-quote": ["stale_price onramp", *ONRAMP],
     "crypto-onramp-captures-first": ["captured_before_transfer onramp", *ONRAMP],
     "crypto-onramp-new-nonce": [
         "signed_twice wallet",
@@ -401,10 +410,18 @@ EXPECTED = {
         "single_provider infura",
     ],
     "exchange-deposit": DEPOSIT,
+    "exchange-pauses": DEPOSIT,
+    "exchange-pauses-freed": ["freed_early exchange", *DEPOSIT],
     "exchange-deposit-quorum-of-one": [
         "split_quorum exchange.scan",
         "split_quorum exchange.read",
         *DEPOSIT,
+    ],
+    "status-checks": STATUS_CHECKS,
+    "status-checks-storm": [
+        STATUS_CHECKS[0],
+        "checks_without_limit app.authorise",
+        *STATUS_CHECKS[1:],
     ],
     "toncoin-payment": [
         "amplified_retries ton",

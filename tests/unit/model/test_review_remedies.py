@@ -193,6 +193,16 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
     ),
     ("freed_early", "payouts", of_payouts("amount: 5000", "amount: 5000, frees: on_timeout"), []),
     (
+        "freed_early",
+        "exchange",
+        of_chain(
+            DEPOSITS,
+            "credits: {after: 4}",
+            "credits: {after: 4}\n    pauses: {head_older_than: 2s, begun: freed}",
+        ),
+        [],
+    ),
+    (
         "credited_early",
         "exchange",
         of_chain(DEPOSITS, "credits: {after: 4}", "credits: {after: 3}"),
@@ -680,6 +690,18 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
             (ISSUER, "issuer: {role: issuer, expires_after: 1h, capacity: {concurrency: 60}}"),
         ],
         [],
+    ),
+    *(
+        (
+            "checks_without_limit",
+            "gateway.authorise",
+            [
+                authorise(f"to: psp, timeout: 2s, on_unknown: query, query: {checks}"),
+                of_psp("capacity: {concurrency: 60}"),
+            ],
+            [],
+        )
+        for checks in ("{attempts: 4}", "{within: 20s, pause: 1s}")
     ),
     (
         "captured_before_delivery",

@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.faults.kinds import KINDS
 from paychain.model.descriptions import DESCRIPTIONS
 from paychain.model.files import available

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.faults.fault import Fault
 from paychain.model.chain import Chain
 from paychain.model.loading import FileMistakes, load_chain

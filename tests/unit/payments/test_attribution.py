@@ -15,6 +15,9 @@ from paychain.payments.attribution import (
     find_payment,
 )
 from paychain.protocol.envelope import traceparent
+from paychain.protocol.vendor import Evidence
+from paychain.services.attribution import Attribution
+from paychain.toxics.evidence import evidence_of
 from tests.support.laws import examples
 
 IDS = PaymentIds("pk3fa")
@@ -57,15 +60,16 @@ def test_a_foreign_trace_leads_nowhere(header: str) -> None:
 
 
 def test_the_surest_evidence_decides() -> None:
-    others = [f"pk3fa000000{number}" for number in range(5)]
+    others = [f"pk3fa000000{number}" for number in range(6)]
     evidence = {
         "headers": {"traceparent": traceparent(others[0], "1" * 16)},
         "texts": [others[1]],
         "key": others[2],
-        "of_object": lambda: others[3],
-        "of_card_and_amount": lambda: others[4],
+        "of_other_text": lambda: others[3],
+        "of_object": lambda: others[4],
+        "of_card_and_amount": lambda: others[5],
     }
-    found = [find_payment(IDS, **evidence, ways=WAYS[number:]) for number in range(5)]  # type: ignore[arg-type]  # of each its own type
+    found = [find_payment(IDS, **evidence, ways=WAYS[number:]) for number in range(6)]  # type: ignore[arg-type]  # of each its own type
     assert found == list(zip(others, WAYS, strict=True))
     assert find_payment(IDS, **evidence, ways=()) == ("", "nothing")  # type: ignore[arg-type]  # as above
 
@@ -107,3 +111,25 @@ def test_a_payment_long_ago_is_forgotten() -> None:
     known.expect(expected(number, number) for number in range(UNIQUE_AMOUNTS + 1))
     assert known.payment_of("", 0, 0) == ""
     assert known.payment_of("", 1, 0) == "pk3fa0000001"
+
+
+# -- any other text -------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "whole",
+    [f"order {P}", f"/v1/payments?back=/orders/{P}", f"return_url=https%3A%2F%2Fshop%2F{P}"],
+)
+def test_an_id_anywhere_in_a_request_counts_where_nothing_surer_is_there(whole: str) -> None:
+    attribution = Attribution("pk3fa")
+    bare = Evidence(headers={}, key="k1")
+    found = attribution.attribute("psp", bare, 0, whole.encode)
+    assert (found.payment, found.attempt, found.by) == (P, 1, "other text")
+    assert attribution.attribute("psp", bare, 0, whole.encode) == found  # the same key
+    named = Evidence(headers={}, texts=("pk3fa0000007",), key="k2")
+    assert attribution.attribute("psp", named, 0, whole.encode).payment == "pk3fa0000007"
+    unknown = attribution.attribute("psp", Evidence(headers={}), 0, "/".encode)
+    assert (unknown.payment, unknown.by) == ("?psp-1", "nothing")
+
+
+def test_the_engine_finds_it_in_a_header_too() -> None:
+    request = f"POST /pay HTTP/1.1\r\nX-Shop-Order: {P}\r\n\r\n{{}}".encode()
+    assert evidence_of(request, IDS)[1:3] == (P, "other text")

@@ -77,6 +77,7 @@ def found(
         authorisations=authorisations([each for each in movements if each.kind not in ON_LEDGERS]),
         settling=frozenset({settling}),
         price_ages={"depositors": max_age},
+        quote_times={"depositors": 100},
         on_chain=on_chain(
             customer(outcome), movements, decisions, settling=frozenset({settling}), scale=scale
         ),
@@ -218,6 +219,22 @@ def test_a_price_that_is_older_than_its_limit_is_stale() -> None:
     assert bought(sound, [quoted(-441), COINS_SIGNED, REPORTED]) == {"no_stale_price": AMOUNT}
     # Nothing was sold at it.
     assert bought([], [quoted(-441)], Outcome.DECLINED) == {}
+
+
+def test_a_quote_that_was_paid_too_late_is_not_kept() -> None:
+    signed = decision(DecisionKind.SIGNED, 250, "transfer", COINS)
+
+    def sold(*holds: Movement) -> dict[str, int]:
+        return bought([*holds, coins(300), TAKEN], [quoted(50), signed, REPORTED])
+
+    in_time, late = card(K.AUTHORISED, 160), card(K.AUTHORISED, 161)
+    assert sold(in_time) == {}
+    assert sold(late) == {"quote_kept": AMOUNT}
+    # What was released paid for nothing, and the hold that came in time did.
+    released = card(K.AUTHORISED, 200, reference="p1-2"), card(K.VOIDED, 220, reference="p1-2")
+    assert sold(in_time, *released) == {}
+    # Nothing was sold: its hold is released.
+    assert bought([late, card(K.VOIDED, 200)], [quoted(50)], Outcome.DECLINED) == {}
 
 
 @given(

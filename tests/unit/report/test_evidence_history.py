@@ -244,11 +244,11 @@ for run in sys.argv[1:]:
 
 
 def test_processes_that_sign_at_once_make_one_history(tmp_path: Path) -> None:
-    runs = [str(run_at(tmp_path, f"202611{day}T100000Z-shop-steady")) for day in range(10, 22)]
+    runs = [str(run_at(tmp_path, f"202611{day}T100000Z-shop-steady")) for day in range(10, 18)]
     signers = [
-        subprocess.Popen([sys.executable, "-c", SIGNS, *runs[start::3]]) for start in range(3)
+        subprocess.Popen([sys.executable, "-c", SIGNS, *runs[start::2]]) for start in range(2)
     ]
-    assert [signer.wait(60) for signer in signers] == [0, 0, 0]
+    assert [signer.wait(60) for signer in signers] == [0, 0]
     assert all(each.is_sound for each in verify_history(tmp_path, [PUBLIC]))
     assert len(extent(tmp_path).heads) == 1
 

@@ -1,4 +1,7 @@
-"""A run as traces: OpenTelemetry's own models read them, and they hold what the run recorded."""
+"""A run for other tools: what they read has what the run recorded.
+
+Traces are read by OpenTelemetry's own models, tables by DuckDB.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import msgspec
 import pytest
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -18,6 +22,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import Decision, HopRecord, Movement, PaymentRecord
+from paychain.report.export.parquet import RECORDS, TABLES, columns_of
 from tests.support.chains import experiment, shop
 from tests.support.cli import invoked
 from tests.support.runs import declare, run_in
@@ -60,6 +65,59 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = invoked(home, "run", "shop.yaml", "quick.yaml", "--virtual", "--out", "runs")
     assert made.exit_code == 0, made.stderr
     return home
+
+
+def test_tables_read_back_have_what_the_run_says(folder: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    run = run_in(folder)
+    said = invoked(folder, "export", str(run), "--parquet", "it's tables")
+    assert said.exit_code == 0, said.stderr
+    result = json.loads((run / "result.json").read_text())
+    home = folder / "it's tables"
+    assert {file.name for file in home.iterdir()} == {f"{table}.parquet" for table in TABLES}
+
+    def rows(sql: str) -> list[Any]:
+        with duckdb.connect() as db:
+            for table in TABLES:
+                db.from_parquet(str(home / f"{table}.parquet")).create_view(table)
+            return list(db.execute(sql).fetchall())
+
+    ((name, verdict, payments),) = rows("SELECT run, verdict, recorded FROM runs")
+    assert (name, verdict, payments) == (run.name, result["verdict"], result["load"]["recorded"])
+    (whole,) = (phase for phase in result["phases"] if phase["kind"] == "all")
+    assert rows(
+        "SELECT COUNT(*), SUM(amount_minor), COUNT(*) FILTER (WHERE outcome = 'approved') "
+        "FROM payments WHERE NOT warm_up AND run = (SELECT run FROM runs)"
+    ) == [(whole["offered"], whole["amount_offered"], whole["approved"])]
+    assert rows("SELECT SUM(amount_minor) FROM movements WHERE link = 'issuer'") == [
+        (sum(result["money"]["books"]["issuer"].values()),)
+    ]
+    store = RunStore.open(run / "run.db")
+    for table, kind in RECORDS.items():
+        records = list(store.rows(kind))
+        fields = ", ".join(f'"{field}"' for field in kind.__struct_fields__)
+        read = rows(f"SELECT {fields} FROM {table}")
+        assert read == [msgspec.structs.astuple(record) for record in records], table
+    store.close()
+
+
+def test_the_documentation_lists_every_table_with_its_columns() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "tables.md").read_text()
+    for table in TABLES:
+        columns = ", ".join(f"`{name}` {kind}" for name, kind in columns_of(table).items())
+        assert f"## `{table}`" in page
+        assert columns in page, f"{table}: {columns}"
+
+
+def test_an_export_of_nothing_and_into_a_file_are_mistakes(folder: Path) -> None:
+    run = run_in(folder)
+    nothing = invoked(folder, "export", str(run))
+    assert nothing.exit_code == 2
+    assert "--parquet DIR" in nothing.stderr
+    (folder / "taken").write_text("")
+    into_a_file = invoked(folder, "export", str(run), "--parquet", "taken")
+    assert into_a_file.exit_code == 2
+    assert "taken" in into_a_file.stderr
 
 
 def test_every_record_of_the_run_is_in_its_traces(folder: Path) -> None:

@@ -76,3 +76,54 @@ def _without_failures(of: Result) -> Result:
     return msgspec.structs.replace(
         of, hops=[msgspec.structs.replace(hop, failed=0) for hop in of.hops]
     )
+
+
+def many(number: int, *, zones: int) -> Result:
+    """A wallet, so many nodes behind it in zones of the same size, and a ledger behind them."""
+    known = result()
+    nodes = [f"node-{each}" for each in range(1, number + 1)]
+    size = number // zones
+    links = [LinkNode("wallet", "wallet", "", "")]
+    links += [
+        LinkNode(name, "node", f"zone-{each // size}", "", providers=[f"zone-{each // size}"])
+        for each, name in enumerate(nodes)
+    ]
+    pairs = [*(("wallet", name) for name in nodes), *((name, "base") for name in nodes)]
+    return result(
+        chain=msgspec.structs.replace(
+            known.chain,
+            entries=["wallet"],
+            links=[*links, LinkNode("base", "ledger", "", "")],
+            edges=[CallEdge(caller, "read", callee, 0) for caller, callee in pairs],
+            providers={f"zone-{each}": "cloud" for each in range(zones)},
+        ),
+        hops=[
+            msgspec.structs.replace(
+                known.hops[0],
+                caller=caller,
+                callee=callee,
+                operation="read",
+                payments=10,
+                executions=20,
+                failed=3 if callee in nodes[:size] else 0,
+                short_circuited=0,
+            )
+            for caller, callee in pairs
+        ],
+        breaks=[],
+        faults=[msgspec.structs.replace(known.faults[0], id="gone", links=nodes[:size])],
+    )
+
+
+def test_many_nodes_are_a_box_for_each_zone_and_the_one_that_failed_is_coloured() -> None:
+    drawing = chain_map(many(20, zones=4))
+    _, _, _, height = ElementTree.fromstring(drawing).attrib["viewBox"].split()
+    assert float(height) < 500  # 1,600 px otherwise
+    assert "Chain map: 22 links, 20 of them in 4 zones" in drawing
+    for name in ("node-1 to -5", "node-16 to -20", "15 of 100 failed", "zone-0 · 5"):
+        assert f">{name}</text>" in drawing, name
+    assert drawing.count("affected by gone") == 1
+    assert drawing.count('fill="#fbe9d8"') == 1
+    # A few have room for a box each, and what is alone in its zone keeps its name.
+    assert ">node-5</text>" in chain_map(many(5, zones=1))
+    assert ">node-6</text>" in chain_map(many(6, zones=6))

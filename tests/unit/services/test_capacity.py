@@ -110,6 +110,7 @@ def overloaded(**retry: Any) -> str:
 SLOW = "{id: slow, at: 0s, for: 5s, target: {link: processor}, slow_answer: {delay: 2s}}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("retry", "recovers"),
     [({}, False), ({"budget": {"share": "10%"}}, True)],

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain

@@ -9,7 +9,9 @@ import pytest
 from paychain.faults.kinds.http_error import HttpError
 from paychain.model.places import Spot
 from paychain.payments.journal import Decision
+from paychain.protocol.message import PaymentRequest
 from paychain.services.in_link_faults import ActiveFault
+from paychain.services.roles.relay import Relay
 from tests.support.chains import checked
 from tests.support.virtual_links import VirtualLinks, on_links, paid
 
@@ -111,6 +113,23 @@ def test_a_lost_report_of_the_issuer_is_found() -> None:
     links = without("processor", "dispute")
     assert "disputed" not in events(links)
     assert "dispute of p1-1 d1-processor to processor" in links.broken()["authorisations_settled"]
+
+
+def test_who_acknowledges_the_report_and_tells_nobody_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = Relay.send_webhook
+
+    def keeps_it(self: Relay, event: str, request: PaymentRequest) -> None:
+        if event != "disputed":
+            sent(self, event, request)
+
+    monkeypatch.setattr(Relay, "send_webhook", keeps_it)
+    links, _ = paid(chain())
+    assert links.book("issuer")[-2:] == REFUNDED_TOO
+    assert links.broken()["authorisations_settled"] == (
+        "never completed: processor reported the charge-back of p1-1 to nobody"
+    )
 
 
 def test_only_who_captured_a_payment_reports_its_charge_back() -> None:

@@ -19,7 +19,9 @@ from paychain.model.experiment import Experiment
 from paychain.model.places import Spot
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.outcome import HopResult
+from paychain.protocol.message import PaymentRequest
 from paychain.protocol.reply import Reply
+from paychain.services.context import Context
 from paychain.services.in_link_faults import ActiveFault, InLinkFaults
 from tests.support.chains import corner_shop
 from tests.support.virtual_links import VirtualLinks, on_links
@@ -441,3 +443,22 @@ def test_a_process_that_is_killed_keeps_no_books(target: dict[str, str], shape: 
     assert problem.what.startswith("issuer is isolated: ")
     assert problem.hint == "write forgets: true"
     assert problems(forgets=True) == []
+
+
+def test_links_in_several_processes_draw_for_themselves() -> None:
+    """No process counts the requests of another's links: both would draw the same otherwise."""
+    spots = (Spot("a"), Spot("b"))
+    apart = []
+    for name in ("a", "b"):
+        faults = InLinkFaults(1)
+        link = _Link()
+        link.name = name
+        faults.watch_over(link)
+        parameters = KINDS["http_error"].model_validate({"status": "503", "share": "50%"})
+        faults.apply(ActiveFault(id="half", parameters=parameters, spots=spots))
+        context = Context(link=name, seed=1, now_ns=lambda: 0, journal=[], span_prefix="")
+        requests = (PaymentRequest(f"p{number}", 100, "EUR", VISA) for number in range(200))
+        apart.append([bool(faults.affecting(context, "g", "authorise", each)) for each in requests])
+    same = sum(mine == others for mine, others in zip(*apart, strict=True))
+    assert 70 < same < 130
+    assert all(70 < sum(hits) < 130 for hits in apart)

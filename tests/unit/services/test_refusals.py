@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from paychain.analysis.money.parties import Parties
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.environment.play import Played, play
 from paychain.explore.checks import broken
 from paychain.model.chain import Chain

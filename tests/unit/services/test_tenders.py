@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from paychain.analysis.attribution.observed import ObservedRequest, by_payment
 from paychain.analysis.store.store import RunStore
-from paychain.model.chain import ENTRY_OPERATION, Chain
+from paychain.model.chain import Chain
+from paychain.model.operations import ENTRY_OPERATION
 from paychain.model.own_services import observed_hops
 from paychain.payments.exchanges import EndedBy
 from paychain.payments.journal import HopRecord
@@ -43,6 +44,8 @@ _OPERATIONS = (
     ("cancel", "void"),
     ("void", "void"),
     ("revers", "void"),
+    ("tokenis", "tokenise"),
+    ("screen", "screen"),
 )
 
 

@@ -8,13 +8,15 @@ The engine and the links come first. A client span completes
   was lost on the way.
 
 A span of what the engine has seen adds nothing, nor does one within another: of two instrumented
-libraries that make one call.
+libraries that make one call. Calls side by side are calls of their own, also where one of them
+lasts for all of the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from math import inf
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -33,6 +35,12 @@ class _Span(NamedTuple):
     started_ns: int
     ended_ns: int
     ended_by: EndedBy
+    id: str = ""  # in its trace, "" where it is not known
+    above: str = ""  # the span that it is within
+
+    def is_around(self, other: _Span) -> bool:
+        """Whether it lasted for all of another one."""
+        return self.started_ns <= other.started_ns and other.ended_ns <= self.ended_ns
 
 
 class _Seen(NamedTuple):
@@ -77,12 +85,14 @@ def add_traced(store: RunStore) -> None:
 
 def _spans(store: RunStore) -> Iterator[_Span]:
     rows = store.select(
-        "SELECT payment, rowid, hop, started_ns, ended_ns, ended_by FROM exchange "
+        "SELECT payment, rowid, hop, started_ns, ended_ns, ended_by, hints FROM exchange "
         "WHERE connection = ? AND payment != '' ORDER BY payment, started_ns, ended_ns DESC",
         (TRACED,),
     )
-    for payment, row, hop, started_ns, ended_ns, ended_by in rows:
-        yield _Span(payment, row, hop.rpartition(".")[2], started_ns, ended_ns, ended_by)
+    for payment, row, hop, started_ns, ended_ns, ended_by, hints in rows:
+        own, _, above = hints.partition(" ")
+        callee = hop.rpartition(".")[2]
+        yield _Span(payment, row, callee, started_ns, ended_ns, ended_by, own, above)
 
 
 def _seen(store: RunStore) -> Iterator[_Seen]:
@@ -97,28 +107,66 @@ def _seen(store: RunStore) -> Iterator[_Seen]:
         yield _Seen(payment, row, place.rpartition(".")[2], started_ns, exchange is not None)
 
 
-def _outer(spans: Sequence[_Span]) -> Iterator[_Span]:
+def _outer(spans: Sequence[_Span]) -> list[_Span]:
     """The spans that lie within no other one of the same hop, in the order of their starts."""
-    last: dict[str, _Span] = {}
-    for span in spans:
-        before = last.get(span.callee)
-        if before is None or span.ended_ns > before.ended_ns:
-            last[span.callee] = span
-            yield span
+    by_id = {span.id: span for span in spans if span.id}
+    return [
+        span
+        for span in spans
+        if not any(
+            other is not span and other.callee == span.callee and _is_within(span, other, by_id)
+            for other in spans
+        )
+    ]
+
+
+def _is_within(span: _Span, other: _Span, by_id: Mapping[str, _Span]) -> bool:
+    """Whether a span is a part of another one's call, by the spans above it.
+
+    Where these are not known, such as when an internal span came late, their times say it.
+    """
+    above = _above(span, by_id)
+    if other.id and other.id in above:
+        return True
+    others = _above(other, by_id)
+    # Under the same span, or the other one within this: two calls, or the outer one of one.
+    if span.id in others or (above and others and above[-1] == others[-1]):
+        return False
+    is_same = (span.started_ns, span.ended_ns) == (other.started_ns, other.ended_ns)
+    return other.is_around(span) and (not is_same or other.row < span.row)
+
+
+def _above(span: _Span, by_id: Mapping[str, _Span]) -> list[str]:
+    """The ids of the client spans above one, and of what is above the last of them."""
+    found: list[str] = []
+    while span.above and span.above not in found:
+        found.append(span.above)
+        if span.above not in by_id:
+            break
+        span = by_id[span.above]
+    return found
 
 
 def _matched(
-    spans: Iterator[_Span], requests: Sequence[_Seen]
+    spans: Sequence[_Span], requests: Sequence[_Seen]
 ) -> Iterator[tuple[_Span, _Seen | None]]:
-    """Each span with the request that it is of, as far as somebody else saw one."""
-    left = list(requests)
+    """Each span with the request that it is of, as far as somebody else saw one.
+
+    Each request, in their order, is of the span that could be of the fewest later ones.
+    """
+    left = [span for span in spans if span.ended_by != "refused"]
+    found: dict[int, _Seen] = {}
+    for request in requests:
+        span = min(
+            (span for span in left if _is_of(request, span)),
+            key=lambda span: span.ended_ns if span.ended_by == "answer" else inf,
+            default=None,
+        )
+        if span is not None:
+            left.remove(span)
+            found[span.row] = request
     for span in spans:
-        found = None
-        if span.ended_by != "refused":
-            found = next((request for request in left if _is_of(request, span)), None)
-        if found is not None:
-            left.remove(found)
-        yield span, found
+        yield span, found.get(span.row)
 
 
 def _is_of(request: _Seen, span: _Span) -> bool:

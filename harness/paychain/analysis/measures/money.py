@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from paychain.analysis.measures.files import files
 from paychain.analysis.measures.measure import MeasuredRun, measure
 from paychain.analysis.measures.measures import MIN_PAYMENTS, Money
 from paychain.analysis.measures.payments import phases
@@ -19,15 +20,19 @@ def money(run: MeasuredRun) -> Money:
     money may be in the other half.
     """
     if run.facts.incomplete:
-        return reconcile.unjudged(run.store, run.chain, run.facts.incomplete[0])
+        books = reconcile.unjudged(run.store, run.chain, run.facts.incomplete[0])
+        return msgspec.structs.replace(books, rules=[*books.rules, *run[files]])
     found = reconcile.money(
         run.store, run.chain, is_final=run.is_drained, pending=run.facts.pending
     )
     if run.chain.own_services():
         found = msgspec.structs.replace(found, rules=with_vendor_names(run.store, found.rules))
+    rules = [*found.rules, *run[files]]
     (approved,) = (phase.approved for phase in run[phases] if phase.kind == "all")
     completed = at_least = None
     if found.uncompleted is not None and approved >= MIN_PAYMENTS:
         completed = 1 - found.uncompleted / approved
         at_least = max(0.0, completed - found.undecided / approved)
-    return msgspec.structs.replace(found, completed=completed, completed_at_least=at_least)
+    return msgspec.structs.replace(
+        found, rules=rules, completed=completed, completed_at_least=at_least
+    )

@@ -17,6 +17,7 @@ from paychain.analysis.measures.measures import (
     ToleranceResult,
     millis,
 )
+from paychain.analysis.store.aggregates import PaymentTotal
 from paychain.model.experiment import Times
 from paychain.payments.outcome import Outcome
 
@@ -107,23 +108,33 @@ class Tally:
 
     def add(self, payment: Paid) -> None:
         """Count one payment; its latency counts from the intended start."""
-        amount = payment.amount_minor
-        self.offered += 1
-        self._amount += amount
-        if payment.technical:
-            self._at_risk += amount
-            self._unknown += payment.outcome == Outcome.UNKNOWN
-        else:
-            self._succeeded += 1
-            if payment.outcome == Outcome.APPROVED:
-                self._approved += 1
-                self._amount_approved += amount
-            else:
-                self._declined += 1
-                self._amount_declined += amount
+        self._count(payment.outcome, 1, payment.amount_minor, is_technical=payment.technical)
         latency_ns = payment.ended_ns - payment.intended_ns
         self.latencies_ns.add(latency_ns)
         self._longest_ns = max(self._longest_ns, latency_ns)
+
+    def add_alike(self, payments: PaymentTotal) -> None:
+        """Count payments that ended alike, all at once."""
+        total = payments.total
+        _, outcome, technical = total.alike
+        self._count(outcome, total.n, total.amount_minor, is_technical=technical)
+        self.latencies_ns.merge(total.latencies_ns)
+        self._longest_ns = max(self._longest_ns, payments.longest_ns)
+
+    def _count(self, outcome: str, n: int, amount_minor: int, *, is_technical: bool) -> None:
+        self.offered += n
+        self._amount += amount_minor
+        if is_technical:
+            self._at_risk += amount_minor
+            self._unknown += n if outcome == Outcome.UNKNOWN else 0
+            return
+        self._succeeded += n
+        if outcome == Outcome.APPROVED:
+            self._approved += n
+            self._amount_approved += amount_minor
+        else:
+            self._declined += n
+            self._amount_declined += amount_minor
 
     def merge(self, other: Tally) -> None:
         """Add the counts of another tally."""
@@ -201,29 +212,51 @@ class Phases:
 
     def add(self, payment: Paid) -> None:
         """Count one payment in its phases."""
-        places = self._places(payment)
-        tally = self._tallies.get(places)
-        if tally is None:
-            tally = self._tallies[places] = Tally()
-        tally.add(payment)
+        places = self._places(payment.intended_ns, payment.ended_ns, is_warm_up=payment.warm_up)
+        self._tally_at(places).add(payment)
+
+    def add_second(self, payments: Sequence[PaymentTotal], from_ns: int, to_ns: int) -> bool:
+        """Count all payments of one second, which were to start between two moments, if possible.
+
+        False, and nothing is counted: they are not all in the same phases, or cannot be told to be.
+        """
+        found = []
+        for alike in payments:
+            is_warm_up = alike.total.alike[0]
+            # A payment is in a phase by when it was to start and when it ended, and every boundary
+            # has one side: where the earliest start with the last end and the latest start with
+            # the first end come to the same, everything between them does.
+            earliest = self._places(from_ns, alike.last_end_ns, is_warm_up=is_warm_up)
+            latest = self._places(to_ns, alike.first_end_ns, is_warm_up=is_warm_up)
+            if earliest != latest:
+                return False
+            found.append((earliest, alike))
+        for places, alike in found:
+            self._tally_at(places).add_alike(alike)
+        return True
 
     def kinds_of(self, payment: Paid) -> tuple[str, ...]:
         """The phases that a payment is in, without `all` and those of single faults."""
-        kinds, _ = self._places(payment)
+        kinds, _ = self._places(payment.intended_ns, payment.ended_ns, is_warm_up=payment.warm_up)
         return kinds
 
-    def _places(self, payment: Paid) -> _Places:
+    def _tally_at(self, places: _Places) -> Tally:
+        tally = self._tallies.get(places)
+        if tally is None:
+            tally = self._tallies[places] = Tally()
+        return tally
+
+    def _places(self, intended_ns: int, ended_ns: int, *, is_warm_up: bool) -> _Places:
         """The phases that a payment is in, and the faults that touched it by their place."""
-        if payment.warm_up:
+        if is_warm_up:
             return ("warm_up",), ()
-        intended_ns = payment.intended_ns
         # Faults that overlap share payments, so a payment may be in several phases of faults and
         # is in `during` once.
         under = tuple(
             [
                 place
                 for place, fault in enumerate(self._faults)
-                if touched(fault, intended_ns, payment.ended_ns)
+                if touched(fault, intended_ns, ended_ns)
             ]
         )
         if under:

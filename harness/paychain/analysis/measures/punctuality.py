@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paychain.analysis.measures.histogram import Histogram
 from paychain.analysis.measures.phases import Paid
+from paychain.analysis.store.aggregates import PaymentTotal
 from paychain.model.experiment import Times
 
 
@@ -27,6 +28,16 @@ class Punctuality:
             self._longest_ns = lag_ns
         if payment.started_ns / 1e9 < self._load_end_s:
             self._started += 1
+
+    def add_alike(self, payments: PaymentTotal) -> None:
+        """Count some payments at once; `started` counts those that started in time."""
+        self._lags_ns.merge(payments.lags_ns)
+        self.recorded += payments.total.n
+        self._longest_ns = max(self._longest_ns, payments.longest_lag_ns)
+
+    def started(self, n: int) -> None:
+        """Count payments that really started before the load ended."""
+        self._started += n
 
     @property
     def longest_ms(self) -> float | None:

@@ -30,7 +30,7 @@ from paychain.analysis.store.calls import FailedCall, failed_calls, has_failure_
 from paychain.analysis.store.queries import breaker_events
 from paychain.analysis.store.store import RunStore
 from paychain.declaration.quantity import count
-from paychain.model.chain import CUSTOMER
+from paychain.model.operations import CUSTOMER
 from paychain.payments.journal import DecisionKind, EngineEvent, Stall
 from paychain.payments.outcome import HopResult
 
@@ -133,14 +133,20 @@ def _affected(
 
 def _merged(stalls: Iterable[Stall]) -> list[Span]:
     """Stalls with as much time again for what piled up, joined where they overlap."""
-    spans: list[Span] = []
-    for stall in sorted(stalls, key=lambda stall: stall.from_ns):
-        until_ns = stall.until_ns + (stall.until_ns - stall.from_ns)
-        if spans and stall.from_ns <= spans[-1][1]:
-            spans[-1] = (spans[-1][0], max(spans[-1][1], until_ns))
+    return _joined(
+        (stall.from_ns, stall.until_ns + (stall.until_ns - stall.from_ns)) for stall in stalls
+    )
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """In order of time, joined where they overlap."""
+    joined: list[Span] = []
+    for from_ns, until_ns in sorted(spans):
+        if joined and from_ns <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], until_ns))
         else:
-            spans.append((stall.from_ns, until_ns))
-    return spans
+            joined.append((from_ns, until_ns))
+    return joined
 
 
 def _short_circuited(store: RunStore, affected: Sequence[FailedCall]) -> set[str]:
@@ -210,11 +216,14 @@ def _of_engine(events: Iterable[EngineEvent]) -> Iterator[Stall]:
 
 
 class _Process:
-    """One process with its stalls, none of which overlaps another."""
+    """One process with its stalls, none of which overlaps another.
+
+    Several fault engines are one here: their stalls are joined where they overlap.
+    """
 
     def __init__(self, name: str, pays: bool, stalls: Sequence[Stall]) -> None:
         self._name, self._pays = name, pays
-        self._spans = sorted((stall.from_ns, stall.until_ns) for stall in stalls)
+        self._spans = _joined((stall.from_ns, stall.until_ns) for stall in stalls)
         self._longest_ns = max(until - since for since, until in self._spans)
         self.affected = 0  # failed calls
 

@@ -6,7 +6,7 @@ Source: PCI DSS 3.4.1; docs/domain.md §2.5 (I13).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from paychain.analysis.measures.measures import MoneyFinding, MoneyRule
@@ -21,17 +21,22 @@ _IN_LOGS = {card: re.compile(written.pattern.encode()) for card, written in WRIT
 _ANY_IN_LOGS = re.compile(b"|".join(pattern.pattern for pattern in _IN_LOGS.values()))
 
 
-def no_card_number_in_a_file(folder: Path) -> MoneyRule:
+def files_in(folder: Path) -> dict[Path, int]:
+    """Every file below a run's folder, and its bytes."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path: path.stat().st_size for path in paths}
+
+
+def no_card_number_in_a_file(folder: Path, files: Mapping[Path, int]) -> MoneyRule:
     """No file of a run holds the whole number of a card that the run may use.
 
-    Every file below `folder` is searched; a finding names the file, without an amount, and in a log
-    the first line.
+    `files` of the folder are searched for as many bytes as they are given with; a finding names the
+    file, without an amount, and in a log the first line.
     """
     found = [
         MoneyFinding("", 0, f"{path.relative_to(folder)}{text}", [])
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        for text in (_in_log(path) if path.suffix == LOG else _in_file(path))
+        for path, size in files.items()
+        for text in (_in_log(path) if path.suffix == LOG else _in_file(path, size))
     ]
     return MoneyRule(
         rule=RULE, title="No card number in any file", findings=len(found), amount=0, payments=found
@@ -57,11 +62,12 @@ def _in_log(path: Path) -> Iterator[str]:
         yield f":{number} holds the number of {card.masked}{others if more else ''}"
 
 
-def _in_file(path: Path) -> Iterator[str]:
+def _in_file(path: Path, size: int) -> Iterator[str]:
     seen: set[str] = set()
     tail = b""
     with path.open("rb") as file:
-        while data := file.read(READ_BYTES):
+        while data := file.read(min(READ_BYTES, size)):
+            size -= len(data)
             data = tail + data
             for card in TEST_CARDS:
                 if card.number not in seen and card.number.encode() in data:

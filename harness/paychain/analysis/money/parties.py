@@ -40,13 +40,13 @@ class Parties:
     `creditors` pay merchants: the links that merchants authorise at. `presented_to`: who counts as
     the scheme that an instrument is presented to. `limits` are by link, operation and decision,
     `overcapture` by link: see `model.book_limits`. `tenders`: calls that authorise a payment in
-    parts, by the merchant's link. `closed`: by link, the calls that must fail closed with what each
-    gives; how own services treat theirs is not judged. `without_book`: own services keep no book of
-    ours.
+    parts, by the merchant's link. `closed`: by mock, the calls that must fail closed with what each
+    gives; `own_closed`: by own service, what the targets of such calls give. `without_book`: own
+    services keep no book of ours.
     `has`: what some rules need. `has_accounts`: merchants are booked by the names of their accounts
     at a provider. `funding`: what payouts are paid from, by link, in minor units. `scale`: minor
     units of the asset that moves on the ledger in one of the currency. `price_ages`: how old a
-    price may be when something is sold, in ns, by link.
+    price may be when something is sold, `quote_times`: how long a quote holds, both in ns by link.
     """
 
     settling: frozenset[str]
@@ -60,12 +60,14 @@ class Parties:
     tenders: dict[str, Call]
     currency: str
     closed: dict[str, dict[str, str]] = field(default_factory=dict)
+    own_closed: dict[str, dict[str, str]] = field(default_factory=dict)
     without_book: frozenset[str] = frozenset()
     has: frozenset[Needs] = frozenset({""})
     funding: Mapping[str, int] = field(default_factory=dict)
     has_accounts: bool = False
     scale: int = 1
     price_ages: Mapping[str, int] = field(default_factory=dict)
+    quote_times: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, chain: Chain) -> Parties:
@@ -101,6 +103,7 @@ class Parties:
             tenders={name: call for name, call in calls.items() if call and call.tenders},
             currency=chain.currency,
             closed=_closed(chain),
+            own_closed=_own_closed(chain),
             without_book=frozenset(chain.own_services()),
             has=_what_there_is(chain),
             funding={
@@ -114,6 +117,11 @@ class Parties:
                 for name, link in chain.links.items()
                 if link.price is not None
             },
+            quote_times={
+                name: int(link.price.holds_for * 1e9)
+                for name, link in chain.links.items()
+                if link.price is not None and link.price.holds_for is not None
+            },
             has_accounts=any(link.dialect.is_vendors for link in chain.links.values()),
         )
 
@@ -123,7 +131,7 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
     found: set[Needs] = {""}
     if chain.own_services():
         found.add("own service")
-    if _closed(chain):
+    if _closed(chain) or _own_closed(chain):
         found.add("closed call")
     if any(link.books is not None for link in chain.links.values()):
         found.add("books")
@@ -131,6 +139,8 @@ def _what_there_is(chain: Chain) -> frozenset[Needs]:
         found.add("ledger")
     if any(link.price is not None for link in chain.links.values()):
         found.add("prices")
+    if any(link.price is not None and link.price.holds_for for link in chain.links.values()):
+        found.add("quotes")
     if any(link.credits for link in chain.links.values()):
         found.add("deposits")
     return frozenset(found)
@@ -144,6 +154,19 @@ def _closed(chain: Chain) -> dict[str, dict[str, str]]:
         for link in mocks
     }
     return {link: closed for link, closed in calls.items() if closed}
+
+
+def _own_closed(chain: Chain) -> dict[str, dict[str, str]]:
+    """Whom own services ask that must have agreed. What they ask has no name but the link's."""
+    found = {
+        link: {
+            target: lacking(chain, link, name)
+            for name in closed_calls(chain, link)
+            for target in chain.links[link].calls[name].targets
+        }
+        for link in chain.own_services()
+    }
+    return {link: asked for link, asked in found.items() if asked}
 
 
 def _limits(chain: Chain) -> dict[tuple[str, str, DecisionKind], FallbackLimit]:

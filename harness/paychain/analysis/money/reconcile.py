@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from paychain.analysis.measures.measures import Money, MoneyFinding, MoneyRule, UnknownCall
 from paychain.analysis.money.fingerprints import is_plain, stories_to_judge
-from paychain.analysis.money.leaks import no_card_number_in_a_file
 from paychain.analysis.money.orders import Orders, orders_of_several, wrong_minor
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.store.store import RunStore, Story
@@ -31,6 +30,7 @@ from paychain.payments.rules.own_traces import (
     done_again,
     lost_webhooks,
     merchants_book,
+    opened_by_own,
     reused_keys,
     unsigned_webhooks,
 )
@@ -196,6 +196,7 @@ def reconcile(
         order=customer.order,
         order_minor=customer.order_minor,
         price_ages=parties.price_ages,
+        quote_times=parties.quote_times,
         shown_minor=customer.approved_minor,
         scheme=customer.scheme,
         # A provider's account has a name of its own, which only the merchant's service knows.
@@ -205,7 +206,10 @@ def reconcile(
         presentations=presentations(customer, story.hops, parties.presented_to),
         unresolved=list(unresolved(story.hops, story.decisions)),
         unauthenticated=list(unauthenticated(story.hops)),
-        opened=list(opened(story.hops, story.decisions, parties.closed)) if parties.closed else (),
+        opened=[
+            *(opened(story.hops, story.decisions, parties.closed) if parties.closed else ()),
+            *(opened_by_own(story.hops, parties.own_closed) if parties.own_closed else ()),
+        ],
         follow_ups=follow_ups(story.decisions),
         stood_in=list(_stood_in(story, parties, order or {})) if parties.stand_in else (),
         beyond_limits=list(_beyond_limits(story, parties, customer.amount_minor))
@@ -280,7 +284,7 @@ def _unknown_of(store: RunStore, judged: Reconciled, story: Story) -> set[tuple[
 def money(
     store: RunStore, chain: Chain, *, is_final: bool = True, pending: Sequence[str] = ()
 ) -> Money:
-    """All money rules judged over all payments, one at a time, and each link's totals.
+    """All rules about payments judged over all of them, one at a time, and each link's totals.
 
     `is_final`: the run was drained. Otherwise rules about what is left in the end are not judged;
     neither are they for the payments that were still `pending` after the drain.
@@ -346,7 +350,7 @@ def money(
         if rule.needs in parties.has
     ]
     return Money(
-        rules=[*rules, *_of_files(store)],
+        rules=rules,
         books=_books(store, chain),
         wrong=wrong,
         uncompleted=uncompleted if is_final else None,
@@ -363,16 +367,7 @@ def unjudged(store: RunStore, chain: Chain, why: str) -> Money:
         for name, rule in RULES.items()
         if rule.needs in parties.has
     ]
-    rules += _of_files(store)
     return Money(rules=rules, books=_books(store, chain), wrong=0, unjudged=why)
-
-
-def _of_files(store: RunStore) -> list[MoneyRule]:
-    """The rules about what is in the run's files, whatever its records are."""
-    if store.folder is None:
-        return []
-    store.settle()  # or the indexes would be searched twice, once in the log
-    return [no_card_number_in_a_file(store.folder)]
 
 
 def _books(store: RunStore, chain: Chain) -> dict[str, dict[str, int]]:

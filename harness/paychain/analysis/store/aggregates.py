@@ -16,8 +16,9 @@ from paychain.payments.journal import Decision, HopRecord, Movement, PaymentReco
 
 SECOND_NS = 1_000_000_000
 LATE_S = 5  # a second is written when records are this much newer; later ones add another row
+PAYMENTS = "agg_payment"
 _KEYS: dict[type[Any], tuple[str, tuple[str, ...]]] = {
-    PaymentRecord: ("agg_payment", ("warm_up", "outcome", "technical")),
+    PaymentRecord: (PAYMENTS, ("warm_up", "outcome", "technical")),
     HopRecord: ("agg_hop", ("warm_up", "caller", "operation", "callee", "route", "result")),
     Movement: ("agg_movement", ("link", "kind", "currency")),
     Decision: ("agg_decision", ("link", "operation", "kind", "target")),
@@ -25,6 +26,7 @@ _KEYS: dict[type[Any], tuple[str, tuple[str, ...]]] = {
 AGGREGATED = tuple(_KEYS)
 AGGREGATES = [table for table, _ in _KEYS.values()]
 _VALUES = ("n", "amount_minor", "latencies")
+_OF_PAYMENTS = ("lags", "longest_ns", "longest_lag_ns", "first_end_ns", "last_end_ns")
 
 
 class Total(NamedTuple):
@@ -40,12 +42,65 @@ class Total(NamedTuple):
     latencies_ns: Histogram
 
 
+class PaymentTotal(NamedTuple):
+    """A second's payments that were alike: how late they were started, and when they ended, too.
+
+    `longest_ns` and `longest_lag_ns` are 0 at the least.
+    """
+
+    total: Total
+    lags_ns: Histogram
+    longest_ns: int
+    longest_lag_ns: int
+    first_end_ns: int
+    last_end_ns: int
+
+
 class _Cell:
     __slots__ = ("amount_minor", "latencies_ns", "n")
 
     def __init__(self) -> None:
         self.n = self.amount_minor = 0
         self.latencies_ns = Histogram()
+
+    def values(self) -> tuple[Any, ...]:
+        """What a row has after its key."""
+        return self.n, self.amount_minor, self.latencies_ns.packed()
+
+
+class _PaymentCell(_Cell):
+    __slots__ = ("first_end_ns", "lags_ns", "last_end_ns", "longest_lag_ns", "longest_ns")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lags_ns = Histogram()
+        self.longest_ns = self.longest_lag_ns = 0
+        self.first_end_ns: int | None = None
+        self.last_end_ns: int | None = None
+
+    def add(self, payment: PaymentRecord) -> None:
+        """Count a payment."""
+        self.n += 1
+        self.amount_minor += payment.amount_minor
+        ended_ns = payment.ended_ns
+        latency_ns = ended_ns - payment.intended_ns
+        lag_ns = payment.started_ns - payment.intended_ns
+        self.latencies_ns.add(latency_ns)
+        self.lags_ns.add(lag_ns)
+        if latency_ns > self.longest_ns:
+            self.longest_ns = latency_ns
+        if lag_ns > self.longest_lag_ns:
+            self.longest_lag_ns = lag_ns
+        if self.first_end_ns is None or ended_ns < self.first_end_ns:
+            self.first_end_ns = ended_ns
+        if self.last_end_ns is None or ended_ns > self.last_end_ns:
+            self.last_end_ns = ended_ns
+
+    def values(self) -> tuple[Any, ...]:
+        """What a row has after its key."""
+        longest = (self.longest_ns, self.longest_lag_ns)
+        ends = (self.first_end_ns, self.last_end_ns)
+        return (*super().values(), self.lags_ns.packed(), *longest, *ends)
 
 
 class Aggregates:
@@ -55,12 +110,15 @@ class Aggregates:
         self._db = db
         self._start_ns = self._measured_ns = 0
         self._newest = 0
-        self._cells: dict[type[Any], dict[tuple[Any, ...], _Cell]] = {kind: {} for kind in _KEYS}
+        self._payments: dict[tuple[Any, ...], _PaymentCell] = {}
+        self._cells: dict[type[Any], Any] = {kind: {} for kind in _KEYS}
+        self._cells[PaymentRecord] = self._payments
 
     def create(self) -> None:
         """Create the tables, empty."""
         for table, columns in _KEYS.values():
-            self._db.execute(f"CREATE TABLE {table} ({', '.join(('second', *columns, *_VALUES))})")
+            values = _VALUES if table != PAYMENTS else (*_VALUES, *_OF_PAYMENTS)
+            self._db.execute(f"CREATE TABLE {table} ({', '.join(('second', *columns, *values))})")
 
     def clear(self) -> None:
         """Forget everything that was counted."""
@@ -80,14 +138,7 @@ class Aggregates:
         if kind is HopRecord:
             self._count_hops(records)
         elif kind is PaymentRecord:
-            for payment in records:
-                cell = self._cell(
-                    kind,
-                    payment.intended_ns,
-                    (payment.warm_up, payment.outcome, payment.technical),
-                )
-                cell.amount_minor += payment.amount_minor
-                cell.latencies_ns.add(payment.ended_ns - payment.intended_ns)
+            self._count_payments(records)
         elif kind is Movement:
             for movement in records:
                 cell = self._cell(
@@ -107,7 +158,7 @@ class Aggregates:
         """Every total of one kind, by second; records that came late are a total of their own."""
         table, columns = _KEYS[kind]
         for second, *alike, n, amount_minor, latencies in self._db.execute(
-            f"SELECT * FROM {table} ORDER BY second"
+            f"SELECT second, {', '.join((*columns, *_VALUES))} FROM {table} ORDER BY second, rowid"
         ):
             assert len(alike) == len(columns)
             latencies_ns = Histogram.unpacked(latencies)
@@ -115,20 +166,33 @@ class Aggregates:
             assert latencies_ns.total in (0, n)
             yield Total(second, tuple(alike), n, amount_minor, latencies_ns)
 
+    def payments(self) -> Iterator[PaymentTotal]:
+        """The totals of payments with all that is known of them, by second."""
+        values = ", ".join(_OF_PAYMENTS)
+        rows = self._db.execute(f"SELECT {values} FROM {PAYMENTS} ORDER BY second, rowid")
+        for total, (lags, *others) in zip(self.totals(PaymentRecord), rows, strict=True):
+            yield PaymentTotal(total, Histogram.unpacked(lags), *others)
+
     def write(self, before: int | None = None) -> None:
         """Write what is in memory: all of it, or only the seconds before `before`."""
         for kind, cells in self._cells.items():
             over = [key for key in cells if before is None or key[0] < before]
-            table, columns = _KEYS[kind]
-            marks = ", ".join("?" * (1 + len(columns) + len(_VALUES)))
-            self._db.executemany(
-                f"INSERT INTO {table} VALUES ({marks})",
-                [
-                    (*key, cell.n, cell.amount_minor, cell.latencies_ns.packed())
-                    for key in over
-                    for cell in (cells.pop(key),)
-                ],
-            )
+            table, _ = _KEYS[kind]
+            rows = [(*key, *cells.pop(key).values()) for key in over]
+            if rows:
+                marks = ", ".join("?" * len(rows[0]))
+                self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+
+    def _count_payments(self, payments: Sequence[PaymentRecord]) -> None:
+        cells = self._payments
+        for payment in payments:
+            second = (payment.intended_ns - self._start_ns) // SECOND_NS
+            key = (second, payment.warm_up, payment.outcome, payment.technical)
+            cell = cells.get(key)
+            if cell is None:
+                self._newest = max(self._newest, second)
+                cell = cells[key] = _PaymentCell()
+            cell.add(payment)
 
     def _count_hops(self, hops: Sequence[HopRecord]) -> None:
         """Count hops as `_cell` does, but inline: they are most of all records."""
@@ -153,7 +217,7 @@ class Aggregates:
     def _cell(self, kind: type[Any], at_ns: int, alike: tuple[Any, ...]) -> _Cell:
         """The cell of a record, one record richer."""
         key = ((at_ns - self._start_ns) // SECOND_NS, *alike)
-        cells = self._cells[kind]
+        cells: dict[tuple[Any, ...], _Cell] = self._cells[kind]
         cell = cells.get(key) or self._new(cells, key)
         cell.n += 1
         return cell

@@ -14,15 +14,22 @@ names no party, or is about no amount. `?`: it has no shape, or another amount o
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import pairwise
 from typing import NamedTuple
 
 UNKNOWN = "?"  # a record of which the fingerprint does not say everything
 MAX_FINGERPRINTS = 100_000  # that are told apart; the payments beyond them have UNSAID
 UNSAID = "\n".join([UNKNOWN] * 4)  # a fingerprint that says nothing
 _PARTS = ("txn", "hop", "movement", "decision")  # the lines of a fingerprint, by table
+PART = 50_000  # payments: fewer are not worth a thread and a connection of their own
+_MOST_PARTS = 4
+_LAST = b""  # SQLite has every text before it
 _NOTHING = ("", "")  # after the last payment's decisions
 
 _HOP = f"COALESCE(shape, '{UNKNOWN}')"
@@ -47,10 +54,13 @@ def _line(table: str, item: str) -> str:
 
 # The indexes by payment have all rows in the order of stories: nothing is sorted.
 _CUSTOMERS = "FROM txn AS paid INDEXED BY txn_payment WHERE payment != '' ORDER BY payment"
+# A part of the payments: those after one, up to another.
+_WITHIN = "payment > :after AND payment <= :upto"
 _FINGERPRINTS = (
     f"SELECT payment, COALESCE(shape, '{UNKNOWN}') || '\n' || "
     f"{_line('hop', _HOP)} || '\n' || "
-    f"{_line('movement', _MOVEMENT)} || '\n' {_CUSTOMERS}"
+    f"{_line('movement', _MOVEMENT)} || '\n' "
+    f"FROM txn AS paid INDEXED BY txn_payment WHERE {_WITHIN} ORDER BY payment"
 )
 # Few payments have any decisions: they are asked for by themselves.
 _DECISIONS = (
@@ -58,7 +68,8 @@ _DECISIONS = (
     "FROM decision INDEXED BY decision_payment CROSS JOIN txn AS paid INDEXED BY txn_payment "
     "ON paid.payment = decision.payment AND paid.rowid = "
     "(SELECT MIN(rowid) FROM txn WHERE payment = decision.payment) "
-    "WHERE decision.payment != '' GROUP BY decision.payment ORDER BY decision.payment"
+    f"WHERE decision.{_WITHIN.replace('AND ', 'AND decision.')} "
+    "GROUP BY decision.payment ORDER BY decision.payment"
 )
 
 
@@ -85,37 +96,128 @@ class Fingerprint(NamedTuple):
         return line.count(",") + 1 if line else 0
 
 
+class _Part:
+    """The fingerprints of some payments that follow each other."""
+
+    def __init__(self) -> None:
+        self.numbers = array("I")  # of each payment's fingerprint, in the order of their ids
+        self.known = [Fingerprint(UNSAID)]
+        self.payments = [0]  # that have it, by fingerprint
+        self.matched = dict.fromkeys(_PARTS[1:], 0)  # records of payments with a customer
+        self.has_repeats = False  # of a payment's customer
+        self._by_text: dict[str, int] = {}
+
+    def read(self, db: sqlite3.Connection, after: str | bytes, upto: str | bytes) -> None:
+        """Read the payments after one, up to another."""
+        numbers, append, payments = self._by_text, self.numbers.append, self.payments
+        within = {"after": after, "upto": upto}
+        decisions = db.execute(_DECISIONS, within)
+        decided, of_decisions = next(decisions, _NOTHING)
+        last = ""
+        for payment, text in db.execute(_FINGERPRINTS, within):
+            if payment == last:
+                self._repeat()
+                continue
+            last = payment
+            if payment == decided:
+                text += of_decisions
+                decided, of_decisions = next(decisions, _NOTHING)
+            number = numbers.get(text)
+            if number is None:
+                number = self._number(text)
+            append(number)
+            payments[number] += 1
+        for text, number in numbers.items():
+            self._match(text, payments[number])
+
+    def merge(self, other: _Part) -> None:
+        """Add the payments of the part that follows."""
+        numbers = [0]
+        for fingerprint, payments in zip(other.known[1:], other.payments[1:], strict=True):
+            number = self._by_text.get(fingerprint.text)
+            if number is None:
+                number = self._new(fingerprint.text)
+            numbers.append(number)
+            self.payments[number] += payments
+        self.payments[0] += other.payments[0]
+        self.numbers.extend(map(numbers.__getitem__, other.numbers))
+        for table, matched in other.matched.items():
+            self.matched[table] += matched
+        self.has_repeats |= other.has_repeats
+
+    def _repeat(self) -> None:
+        """A second record of the last payment's customer: which of them stories show is open."""
+        self.has_repeats = True
+        number = self.numbers[-1]
+        if number:
+            self.payments[number] -= 1
+            self._match(self.known[number].text, 1)
+            self.payments[0] += 1
+            self.numbers[-1] = 0
+
+    def _number(self, text: str) -> int:
+        """The number of a fingerprint that is new; 0, of UNSAID, where there is no more room."""
+        number = self._new(text)
+        if not number:
+            self._match(text, 1)
+        return number
+
+    def _new(self, text: str) -> int:
+        if len(self._by_text) == MAX_FINGERPRINTS:
+            return 0
+        self._by_text[text] = number = len(self.known)
+        self.known.append(Fingerprint(text))
+        self.payments.append(0)
+        return number
+
+    def _match(self, text: str, payments: int) -> None:
+        for table in self.matched:
+            self.matched[table] += Fingerprint(text).records(table) * payments
+
+
 class Fingerprints:
     """The fingerprint of every payment of a run that is over: four bytes for each payment."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        """Index the records by payment before."""
+    def __init__(
+        self, db: sqlite3.Connection, another: Callable[[], sqlite3.Connection] | None = None
+    ) -> None:
+        """Index the records by payment before.
+
+        `another` opens one more connection to the same database, from another thread: the payments
+        of a long run are read in several parts at once, since SQLite works without Python's lock.
+        """
         self._db = db
-        self._numbers = array("I")  # of each payment's fingerprint, in the order of their ids
-        self._known = [Fingerprint(UNSAID)]
-        self._payments = [0]  # that have it, by fingerprint
-        self._matched = dict.fromkeys(_PARTS[1:], 0)  # records of payments with a customer
-        self._has_repeats = False  # of a payment's customer
-        self._read()
+        bounds: list[str | bytes] = [*self._bounds()] if another is not None else []
+        bounds.append(_LAST)
+        self._all = _Part()
+        with ThreadPoolExecutor(_MOST_PARTS) as threads:
+            parts = [
+                threads.submit(_read, another, after, upto)
+                for after, upto in pairwise(bounds)
+                if another is not None
+            ]
+            self._all.read(db, "", bounds[0])
+            for part in parts:
+                self._all.merge(part.result())
 
     def counts(self) -> Iterator[tuple[Fingerprint, int]]:
         """Every fingerprint that payments have, with their number."""
-        for fingerprint, payments in zip(self._known, self._payments, strict=True):
+        for fingerprint, payments in zip(self._all.known, self._all.payments, strict=True):
             if payments:
                 yield fingerprint, payments
 
     def payments(self) -> Iterator[tuple[str, Fingerprint]]:
         """Every payment with its fingerprint, in the order of their ids."""
-        known = self._known
-        unique = "DISTINCT " if self._has_repeats else ""
+        known = self._all.known
+        unique = "DISTINCT " if self._all.has_repeats else ""
         payments = self._db.execute(f"SELECT {unique}payment {_CUSTOMERS}")
-        for (payment,), number in zip(payments, self._numbers, strict=True):
+        for (payment,), number in zip(payments, self._all.numbers, strict=True):
             yield payment, known[number]
 
     def strangers(self) -> list[str]:
         """Payments that only links know of: there is no record of their customer."""
         found: set[str] = set()
-        for table, matched in self._matched.items():
+        for table, matched in self._all.matched.items():
             ((others,),) = self._db.execute(
                 f"SELECT (SELECT COUNT(*) FROM {table}) - "
                 f"(SELECT COUNT(*) FROM {table} WHERE payment = '')"
@@ -132,48 +234,24 @@ class Fingerprints:
                 )
         return sorted(found)
 
-    def _read(self) -> None:
-        numbers: dict[str, int] = {}
-        append, payments = self._numbers.append, self._payments
-        decisions = self._db.execute(_DECISIONS)
-        decided, of_decisions = next(decisions, _NOTHING)
+    def _bounds(self) -> Iterator[str]:
+        """Payments that divide all of them into equal parts."""
+        ((payments,),) = self._db.execute("SELECT COUNT(*) FROM txn")
+        parts = max(1, min(os.cpu_count() or 1, _MOST_PARTS, payments // PART))
         last = ""
-        for payment, text in self._db.execute(_FINGERPRINTS):
-            if payment == last:
-                self._repeat()
-                continue
+        for part in range(1, parts):
+            ((payment,),) = self._db.execute(
+                f"SELECT payment {_CUSTOMERS} LIMIT 1 OFFSET ?", (payments * part // parts,)
+            )
+            if payment > last:
+                yield payment
             last = payment
-            if payment == decided:
-                text += of_decisions
-                decided, of_decisions = next(decisions, _NOTHING)
-            number = numbers.get(text)
-            if number is None:
-                number = self._number(text, numbers)
-            append(number)
-            payments[number] += 1
-        for text, number in numbers.items():
-            self._match(text, payments[number])
 
-    def _repeat(self) -> None:
-        """A second record of the last payment's customer: which of them stories show is open."""
-        self._has_repeats = True
-        number = self._numbers[-1]
-        if number:
-            self._payments[number] -= 1
-            self._match(self._known[number].text, 1)
-            self._payments[0] += 1
-            self._numbers[-1] = 0
 
-    def _number(self, text: str, numbers: dict[str, int]) -> int:
-        """The number of a fingerprint that is new; 0, of UNSAID, where there is no more room."""
-        if len(numbers) == MAX_FINGERPRINTS:
-            self._match(text, 1)
-            return 0
-        numbers[text] = number = len(self._known)
-        self._known.append(Fingerprint(text))
-        self._payments.append(0)
-        return number
-
-    def _match(self, text: str, payments: int) -> None:
-        for table in self._matched:
-            self._matched[table] += Fingerprint(text).records(table) * payments
+def _read(
+    another: Callable[[], sqlite3.Connection], after: str | bytes, upto: str | bytes
+) -> _Part:
+    part = _Part()
+    with closing(another()) as own:
+        part.read(own, after, upto)
+    return part

@@ -71,6 +71,12 @@ class Meta(ABC):
         return msgspec.convert(times, Times) if times is not None else None
 
     @property
+    def start_ns(self) -> int:
+        """When the seconds of all totals began: with the load."""
+        times = self.times()
+        return int(times.load_start_s * 1e9) if times is not None else 0
+
+    @property
     def kept_one_in(self) -> int:
         """Of unremarkable payments, how many each kept one stands for."""
         return int(self._fact(KEPT_ONE_IN) or 1)

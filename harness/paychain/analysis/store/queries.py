@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -25,6 +25,7 @@ _REVERSAL = (
     DecisionKind.REVERSAL_SENT,
     DecisionKind.REVERSAL_ABANDONED,
 )
+_SPANS = 200  # in one query: SQLite's default limit to the depth of an expression is 1,000
 _Hop = tuple[str, str, str, int]  # caller, operation, callee and route
 Cell = tuple[int, int, int]
 """One hundredth of a second: its number since the epoch, events in it, how many succeeded."""
@@ -76,6 +77,37 @@ def paid(store: RunStore) -> Iterator[PaidRow]:
     """Every payment as it was recorded, without what only its story needs."""
     columns = ", ".join(PaidRow._fields)
     yield from map(PaidRow._make, store.select(f"SELECT {columns} FROM txn", ()))
+
+
+def paid_between(store: RunStore, spans: Sequence[tuple[int, int]]) -> Iterator[PaidRow]:
+    """The payments that were to start in one of these spans (ns), from first to before the last.
+
+    The spans are in order and do not overlap.
+    """
+    columns = ", ".join(PaidRow._fields)
+    for batch in _joined(spans):
+        within = " OR ".join(["intended_ns >= ? AND intended_ns < ?"] * len(batch))
+        values = [moment for span in batch for moment in span]
+        sql = f"SELECT {columns} FROM txn WHERE {within}"
+        yield from map(PaidRow._make, store.select(sql, values))
+
+
+def _joined(spans: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Spans that meet made one, some at a time: each batch costs a pass over all payments."""
+    joined: list[tuple[int, int]] = []
+    for first, last in spans:
+        if joined and joined[-1][1] == first:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    for place in range(0, len(joined), _SPANS):
+        yield joined[place : place + _SPANS]
+
+
+def started_before(store: RunStore, until_s: float) -> int:
+    """How many payments really started before a moment, warm-up included."""
+    ((number,),) = store.select("SELECT COUNT(*) FROM txn WHERE started_ns / 1e9 < ?", (until_s,))
+    return int(number)
 
 
 def success_cells(store: RunStore) -> Iterator[Cell]:

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -13,7 +14,13 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from paychain.analysis.store import connection as connections
-from paychain.analysis.store.aggregates import AGGREGATED, AGGREGATES, Aggregates, Total
+from paychain.analysis.store.aggregates import (
+    AGGREGATED,
+    AGGREGATES,
+    Aggregates,
+    PaymentTotal,
+    Total,
+)
 from paychain.analysis.store.fingerprints import Fingerprints
 from paychain.analysis.store.meta import KEPT_ONE_IN, RECORDED, TIMES, Meta
 from paychain.analysis.store.shapes import SHAPED, TABLE, WITH_PARTY, Shapes
@@ -64,7 +71,7 @@ _INDEXED = {  # with the columns that queries over whole runs need: they read th
 assert tuple(_STORY) == SHAPED
 Row = TypeVar("Row", bound=Record)
 BATCH = 10_000  # records in memory at once
-VERSION = 4  # of the tables' columns: one more whenever a record gets a field
+VERSION = 5  # of the tables' columns: one more whenever they change
 
 
 class Story(NamedTuple):
@@ -187,6 +194,12 @@ class RunStore(Meta):
             self._aggregates.write()
         return self._aggregates.totals(kind)
 
+    def payment_totals(self) -> Iterator[PaymentTotal]:
+        """The totals of payments with all that is known of them, by second."""
+        if not self._is_read_only:
+            self._aggregates.write()
+        return self._aggregates.payments()
+
     def rows(self, kind: type[Row]) -> Iterator[Row]:
         """All records of one kind, in the order in which they came."""
         return self._read(kind, "ORDER BY rowid")
@@ -284,7 +297,12 @@ class RunStore(Meta):
         """Which payments went alike. The first call passes over all records: after the drain."""
         if self._fingerprints is None:
             self.index()
-            self._fingerprints = Fingerprints(self._db)
+            self._db.commit()  # or it could keep other connections from reading
+            path = self.path
+            another = None
+            if path is not None:
+                another = partial(connections.open_, path, VERSION, is_read_only=True)
+            self._fingerprints = Fingerprints(self._db, another)
         return self._fingerprints
 
     def index(self) -> None:

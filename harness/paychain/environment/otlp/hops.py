@@ -11,6 +11,7 @@ from paychain.environment.otlp.receiver import SpanReceiver
 from paychain.environment.otlp.spans import ClientSpan
 from paychain.environment.own.tls_ends import TlsEnds
 from paychain.environment.own.variables import Address
+from paychain.environment.tls.hosts import of_host
 from paychain.model.chain import Chain
 from paychain.model.own_services import observed_hops
 from paychain.payments.attribution import PaymentIds
@@ -99,14 +100,14 @@ class TracedHops:
             payment=payment,
             by="trace",
             key="",
+            hints=f"{span.span_id} {span.above}",
         )
 
     def _hop(self, span: ClientSpan, host: str, netloc: str) -> str:
         port = str(span.attribute("server.port", "net.peer.port")) or netloc.rpartition(":")[2]
         found = self._hops.get(int(port), "") if port.isdigit() else ""
-        return found or self._hosts.get(
-            host or str(span.attribute("server.address", "net.peer.name")), ""
-        )
+        name = host or str(span.attribute("server.address", "net.peer.name"))
+        return found or of_host(name, self._hosts) or ""
 
 
 def ended_by(error: str) -> EndedBy:

@@ -1,7 +1,8 @@
 """The client spans of an export request (`ExportTraceServiceRequest`), in JSON or protobuf.
 
-A client span is one call as its caller saw it. Other kinds say nothing of a hop and are passed
-over. Source: opentelemetry.io/docs/specs/otlp, and the field numbers of trace.proto.
+A client span is one call as its caller saw it. Other kinds say nothing of a hop: they only show
+which client span is within which. Source: opentelemetry.io/docs/specs/otlp, and the field numbers
+of trace.proto.
 """
 
 from __future__ import annotations
@@ -13,17 +14,22 @@ from typing import Any
 
 from paychain.environment.otlp.protobuf import Malformed, fields
 
-CLIENT = 3
-_CLIENT_NAMES = (CLIENT, str(CLIENT), "SPAN_KIND_CLIENT")
+INTERNAL, CLIENT = 1, 3
+_KINDS = {"SPAN_KIND_INTERNAL": INTERNAL, "SPAN_KIND_CLIENT": CLIENT}
 Value = str | int
+Parents = dict[str, str]  # of internal spans, by their ids
 
 
 @dataclass(frozen=True)
 class ClientSpan:
-    """A call. Times are nanoseconds since 1970; ids hex digits; `error`: all words about one."""
+    """A call. Times are nanoseconds since 1970; ids hex digits; `error`: all words about one.
+
+    `above`: the span that it is within, seen past internal ones as far as these came along with it.
+    """
 
     trace_id: str
     span_id: str
+    above: str
     started_ns: int
     ended_ns: int
     attributes: dict[str, Value]
@@ -38,18 +44,32 @@ def from_json(body: bytes) -> list[ClientSpan]:
     """The client spans of a request in JSON. Raises Malformed."""
     try:
         request = json.loads(body)
-        return [
-            _of_json(span)
+        spans = [
+            span
             for resource in request.get("resourceSpans", [])
             for scope in resource.get("scopeSpans", [])
             for span in scope.get("spans", [])
-            if span.get("kind") in _CLIENT_NAMES
         ]
+        parents = {
+            span["spanId"].lower(): _json_parent(span)
+            for span in spans
+            if _json_kind(span) == INTERNAL
+        }
+        return [_of_json(span, parents) for span in spans if _json_kind(span) == CLIENT]
     except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise Malformed(f"this is no ExportTraceServiceRequest: {error}") from error
 
 
-def _of_json(span: dict[str, Any]) -> ClientSpan:
+def _json_kind(span: dict[str, Any]) -> int:
+    given = span.get("kind", 0)
+    return int(given) if str(given).isdigit() else _KINDS.get(given, 0)
+
+
+def _json_parent(span: dict[str, Any]) -> str:
+    return str(span.get("parentSpanId", "")).lower()
+
+
+def _of_json(span: dict[str, Any], parents: Parents) -> ClientSpan:
     attributes = _json_attributes(span)
     words = [attributes.get("error.type", ""), span.get("status", {}).get("message", "")]
     for event in span.get("events", []):
@@ -57,6 +77,7 @@ def _of_json(span: dict[str, Any]) -> ClientSpan:
     return ClientSpan(
         span["traceId"].lower(),
         span["spanId"].lower(),
+        _above(_json_parent(span), parents),
         int(span["startTimeUnixNano"]),
         int(span["endTimeUnixNano"]),
         attributes,
@@ -78,18 +99,44 @@ def _json_attributes(given: dict[str, Any]) -> dict[str, Value]:
 def from_protobuf(body: bytes) -> list[ClientSpan]:
     """The client spans of a request in protobuf. Raises Malformed."""
     try:
-        return [
-            _of_protobuf(span)
+        spans = [
+            span
             for resource in _parts(body, 1)
             for scope in _parts(resource, 2)
             for span in _parts(scope, 2)
-            if any(number == 6 and value == CLIENT for number, value in fields(span))
+        ]
+        ids = [_protobuf_ids(span) for span in spans]
+        parents = {of: parent for of, parent, kind in ids if kind == INTERNAL}
+        return [
+            _of_protobuf(span, _above(parent, parents))
+            for span, (_, parent, kind) in zip(spans, ids, strict=True)
+            if kind == CLIENT
         ]
     except (TypeError, UnicodeDecodeError) as error:
         raise Malformed(f"this is no ExportTraceServiceRequest: {error}") from error
 
 
-def _of_protobuf(span: bytes) -> ClientSpan:
+def _protobuf_ids(span: bytes) -> tuple[str, str, int]:
+    """A span's id, its parent's, and its kind."""
+    ids, kind = {2: "", 4: ""}, 0
+    for number, value in fields(span):
+        if number in ids and isinstance(value, bytes):
+            ids[number] = value.hex()
+        elif number == 6 and isinstance(value, int):
+            kind = value
+    return ids[2], ids[4], kind
+
+
+def _above(parent: str, parents: Parents) -> str:
+    """The nearest span above that is no internal one, or is not known."""
+    seen: set[str] = set()
+    while parent in parents and parent not in seen:
+        seen.add(parent)
+        parent = parents[parent]
+    return parent
+
+
+def _of_protobuf(span: bytes, above: str) -> ClientSpan:
     attributes = _attributes(span, 9)
     words: list[Value] = [attributes.get("error.type", "")]
     ids = {1: "", 2: ""}
@@ -103,7 +150,7 @@ def _of_protobuf(span: bytes) -> ClientSpan:
             words += _attributes(value, 3).values()
         elif number == 15 and isinstance(value, bytes):
             words += [message.decode() for message in _parts(value, 2)]
-    return ClientSpan(ids[1], ids[2], times[7], times[8], attributes, _joined(words))
+    return ClientSpan(ids[1], ids[2], above, times[7], times[8], attributes, _joined(words))
 
 
 def _parts(message: bytes, wanted: int) -> Iterator[bytes]:

@@ -53,7 +53,8 @@ def serve(
             number += 1
             stem = folder / f"run-{number}"
             plan = WaitingPlan(
-                chain_text=chain.text,
+                chain=chain.document.value,
+                chain_sha256=chain.sha256,
                 links=placed.links,
                 has_engine=placed.engine,
                 address=address,

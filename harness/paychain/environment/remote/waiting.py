@@ -10,21 +10,21 @@ Paths below `/engine` are the engine's API, all others those of any services pro
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from paychain.environment.remote import proof
 from paychain.environment.remote.engine import PATH, PlacedEngine
+from paychain.model.chain import Chain
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Journal
 from paychain.processes.spool import SpoolJournal, record_stalls, record_switches
 from paychain.processes.tokens import Authenticator, Unauthenticated
 from paychain.services.control import ControlApi
 from paychain.services.host import Host
-from paychain.services.plan import chain_of
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 PIECE_BYTES = 1_000_000  # of a spool in an answer: more could take longer than a call may
@@ -34,7 +34,8 @@ LEASE_S = 30.0  # a conductor that is silent for this long is gone
 class WaitingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a waiting process is to run. The token comes in its environment, not in a file."""
 
-    chain_text: str
+    chain: dict[str, Any]  # the plain values of its file
+    chain_sha256: str  # digest of its file: the run has to have the same
     links: list[str]
     has_engine: bool
     address: str
@@ -103,7 +104,7 @@ class Waiting:
             return json_response(500, {"error": str(error)})
 
     def _hello(self, received_ns: int) -> Hello:
-        digest = hashlib.sha256(self._plan.chain_text.encode()).hexdigest()
+        digest = self._plan.chain_sha256
         is_taken = self._host is not None
         return Hello(self._session, digest, self._plan.links, is_taken, received_ns, self._clock())
 
@@ -142,7 +143,7 @@ class Waiting:
             return self._clock() - begin.epoch_ns
 
         self._host = Host(
-            chain_of(self._plan.chain_text),
+            Chain.model_validate(self._plan.chain),
             self._plan.links,
             seed=begin.seed,
             journal=journal,

@@ -18,6 +18,7 @@ from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET, create_server, socket
 
 from paychain.environment.tls.authority import Authority
+from paychain.environment.tls.hosts import of_host
 from paychain.processes.loopback import LOOPBACK
 from paychain.toxics.endpoint import LINGER_ZERO
 
@@ -53,7 +54,7 @@ class TlsNearEnds:
         async def enter(near: socket) -> None:
             loop = asyncio.get_running_loop()
             host = await asyncio.wait_for(_connect_target(near), HANDSHAKE_S)
-            upstream = _upstream_of(host, hosts)
+            upstream = of_host(host, hosts)
             if upstream is None:
                 await loop.sock_sendall(near, _refusal(host))
                 return
@@ -177,14 +178,6 @@ async def _connect_target(near: socket) -> str:
     if method != "CONNECT":
         raise ValueError(f"the forward proxy takes CONNECT, not {method}")
     return rest.partition(" ")[0].rpartition(":")[0].lower()
-
-
-def _upstream_of(host: str, hosts: Mapping[str, str]) -> str | None:
-    """The near end that stands for a host: by its name, or by a pattern such as `*.adyen.com`."""
-    if host in hosts:
-        return hosts[host]
-    _, _, domain = host.partition(".")
-    return hosts.get(f"*.{domain}")
 
 
 def _refusal(host: str) -> bytes:

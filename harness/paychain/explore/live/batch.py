@@ -25,10 +25,11 @@ from paychain.explore.live.records import OrderRecords
 from paychain.explore.live.steps import Place, Steps, script_of
 from paychain.explore.live.verdicts import Judge, Verdict
 from paychain.load.traffic.arrivals import Arrival, Purchases, under_script
-from paychain.load.traffic.plan import customers_plan
+from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
 from paychain.model.scripts import Followed, Script, encode_script
 from paychain.payments.errors import UserError
+from paychain.payments.journal import PaymentRecord, Record
 from paychain.payments.rules import Finding
 
 MAX_AT_ONCE = 320  # orders in flight: 256 with a script, and controls
@@ -111,7 +112,9 @@ class _Order:
 class Batches:
     """Runs batches on one running chain. Payments are numbered on from batch to batch.
 
-    `rate`: payments per second. `on_judged` gets each order as soon as it is judged.
+    `rate`: payments per second. `on_judged` gets each order as soon as it is judged, `on_paid` the
+    seconds that the customer of an order without a script waited, as soon as that is over, and the
+    rate of its batch.
     `keeps_requests`: with what own services asked for it.
     """
 
@@ -123,10 +126,11 @@ class Batches:
         rate: float,
         on_judged: Callable[[Judged, Batch], None] = lambda _order, _batch: None,
         *,
+        on_paid: Callable[[float, float], None] = lambda _took_s, _rate: None,
         keeps_requests: bool = False,
     ) -> None:
         self.rate = rate
-        self._on_judged = on_judged
+        self._on_judged, self._on_paid = on_judged, on_paid
         self._chain, self._running = chain, running
         self._has_own = bool(chain.own_services())
         self._judge = Judge(chain, keeps_requests=keeps_requests)
@@ -148,6 +152,16 @@ class Batches:
     def in_flight(self) -> int:
         """Orders that are not judged yet."""
         return len(self._orders)
+
+    def longest_wait_s(self) -> float:
+        """How long the customer of an order without a script has waited who waits longest now."""
+        now_ns = self._running.now_ns()
+        waiting = (
+            order.begun_ns
+            for order in self._orders.values()
+            if _is_control(order) and order.over_ns is None
+        )
+        return max(0.0, (now_ns - min(waiting, default=now_ns)) / 1e9)
 
     def has_room(self, number: int) -> bool:
         """Whether a batch of so many orders may begin now."""
@@ -265,6 +279,7 @@ class Batches:
         for records in self._running.collect():
             for name in self._records.add(records):
                 self._orders[name].active_ns = now_ns
+            self._note_paid(records)
         paying = set(map(self._records.order, progress.paying))
         for order in self._orders.values():
             if order.over_ns is None and order.payment not in paying:
@@ -280,6 +295,13 @@ class Batches:
             self._judge_orders(due, pending)
             first = min((order.begun_ns for order in self._orders.values()), default=now_ns)
             self._records.forget_before(first)
+
+    def _note_paid(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if isinstance(record, PaymentRecord):
+                order = self._orders.get(self._records.order(record.payment))
+                if order is not None and _is_control(order):
+                    self._on_paid((record.ended_ns - record.started_ns) / 1e9, order.batch.rate)
 
     def _moment_s(self) -> float:
         every_s = self._running.look_every_s
@@ -362,6 +384,11 @@ class Batches:
             self._over.append(name)
         if batch.is_whole:
             self._ended.append(batch)
+
+
+def _is_control(order: _Order) -> bool:
+    """Nothing happens to it that does not happen to others."""
+    return not order.steps and order.batch.outage is None
 
 
 def _with_controls(scripts: Sequence[Steps], controls: int) -> list[Steps]:

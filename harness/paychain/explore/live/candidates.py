@@ -1,53 +1,75 @@
-"""Which scripts are tried next: what was known, single steps, then steps at what scripts reach.
+"""Which scripts are tried next: every single failure, what failures lead to, then any.
 
-    known ─> each single step ─> a script that was tried + one step at a request that it led to
-                                 └ by chance any steps: what nobody has reached yet
+    known ─> what customers do ─> single steps · a tried script + one step at what it leads to
+          ─> the latter · two steps at what payments ask for · by chance any steps
 
-A script that makes a service ask for something else than before (a refund, a second provider) leads
-to requests that no fault-free payment makes. Scripts are therefore grouped by what was asked for
-under them, and each group is drawn from as often, however few scripts it has.
+`·`: in turns. All but the last are whole lists, tried from the simplest on. Every search therefore
+comes across the same failures after about as many scripts: its seed only decides between scripts
+that are as simple.
+
+A script may make a service ask for something that it does not ask for otherwise: a refund, a second
+provider. No single step meets anything there. One step more does.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import combinations, islice
 from random import Random
 
 from paychain.explore.live.steps import EVENTS, Place, Step, Steps, fits, size
 
 MAX_STEPS = 3  # of a drawn script: what takes more is rarely found by chance
-REACHED_SHARE = 0.8  # of the combinations: a tried script, and a step at what it has led to
+REACHED_SHARE = 0.8  # of the draws by chance: a tried script, and a step at what it has led to
 CUSTOMER_SHARE = 0.15  # of those steps: what the customer does
-MAX_BASES = 16  # scripts of a group that are extended: the simplest
+MAX_BASES = 16  # scripts that lead to the same, and are extended: the simplest
 MAX_DRAWS = 1_000  # for a combination that was not tried before
-_Asked = frozenset[tuple[Place, int]]
+MIN_CONTROLS = 4  # payments without a script: what one does may be due to a busy machine
+BASE_COST = 3  # the next script that leads to the same counts as so many simpler kinds of a step
+STEP_COST = 8  # the same for a script of one more step
+_Subject = tuple[Place, int]  # what a step can be at: the n-th request or webhook of a place
+_Asked = frozenset[_Subject]
 
 
 class Candidates:
-    """The scripts of one search, in the order in which they are tried. There is always one more.
+    """The scripts of one search, in the order in which they are tried.
 
     `choices`: every step that the chain can have, the simplest first.
     """
 
     def __init__(self, choices: Sequence[Step], known: Sequence[Steps], random: Random) -> None:
         self._choices = choices
-        self._at: defaultdict[tuple[Place, int], list[Step]] = defaultdict(list)
+        self._random = random
+        self._at: defaultdict[_Subject, list[Step]] = defaultdict(list)
         for step in choices:
             self._at[step.place, step.number].append(step)
         self._of_customers = [step for step in choices if step.is_customers]
-        self._random = random
-        self._usual: Counter[Place] = Counter()  # what is asked for where nothing fails, how often
+        # How many kinds of a step are simpler at the same place: breadth before depth.
+        self._cost = {
+            step: cost
+            for steps in [*self._at.values(), self._of_customers]
+            for cost, step in enumerate(steps)
+        }
+        self._controls = 0
+        self._asked_by_controls: Counter[_Subject] = Counter()
+        self._asked: dict[Steps, Mapping[Place, int]] = {}  # under each script that was tried
+        self._leading: defaultdict[_Subject, list[Steps]] = defaultdict(list)  # alone, to what
         self._groups: dict[_Asked, list[Steps]] = {}  # what was tried, by what was asked for
         self._seen = set(known)
-        self._again: deque[Steps] = deque()
-        self._drawn = self._draw(known)
+        self._again: deque[Steps] = deque(known)
+        self._drawn = self._draw()
+
+    @property
+    def knows_payments(self) -> bool:
+        """Whether it knows what payments ask for where nothing fails."""
+        return self._controls >= MIN_CONTROLS
 
     def next(self, number: int) -> list[Steps]:
-        """The next scripts."""
+        """The next scripts; fewer as long as nobody knows what payments ask for."""
         again = [self._again.popleft() for _ in range(min(number, len(self._again)))]
-        return [*again, *islice(self._drawn, number - len(again))]
+        new = self._drawn if self.knows_payments else self._of_customers_alone()
+        return [*again, *islice(new, number - len(again))]
 
     def put_back(self, scripts: Iterable[Steps]) -> None:
         """Try these next: they were begun, and nobody knows what became of them."""
@@ -56,28 +78,103 @@ class Candidates:
     def learn(self, steps: Steps, asked: Mapping[Place, int]) -> None:
         """Know what was asked for, and how often, when a payment followed these steps."""
         if not steps:
-            self._usual |= Counter(asked)
+            self._controls += 1
+            self._asked_by_controls.update(_subjects(asked))
         if len(steps) >= MAX_STEPS:
             return
         group = frozenset((place, min(number, EVENTS[-1])) for place, number in asked.items())
-        bases = self._groups.setdefault(group, [])
-        if steps not in bases:
-            bases.append(steps)
-            bases.sort(key=size)
-            del bases[MAX_BASES:]
+        _insert(self._groups.setdefault(group, []), steps)
+        if not steps or steps in self._asked:
+            return
+        self._asked[steps] = asked
+        for subject in _subjects(asked):
+            if not self._is_expected(subject, steps):
+                _insert(self._leading[subject], steps)
 
-    def _draw(self, known: Sequence[Steps]) -> Iterator[Steps]:
-        yield from known
-        for step in self._choices:
-            # Alone it would meet nothing, as far as that is known by now.
-            is_usual = (
-                step.is_customers or not self._usual or self._usual[step.place] >= step.number
-            )
-            if is_usual and (step,) not in self._seen:
-                self._seen.add((step,))
-                yield (step,)
+    # -- what payments ask for --------------------------------------------------------------------
+    def _is_usual(self, subject: _Subject) -> bool:
+        """Whether most payments ask for it where nothing fails."""
+        # Of a few the machine was too slow, or they were declined.
+        return 2 * self._asked_by_controls[subject] > self._controls
+
+    def _is_expected(self, subject: _Subject, steps: Steps) -> bool:
+        """Whether payments ask for it without these steps, or with some of them alone."""
+        place, number = subject
+        fewer = [
+            self._asked.get((*steps[:left], *steps[left + 1 :]), {}) for left in range(len(steps))
+        ]
+        return self._is_usual(subject) or any(asked.get(place, 0) >= number for asked in fewer)
+
+    def _usual_steps(self) -> list[Step]:
+        """Every step that meets something in a payment where nothing else fails."""
+        return [
+            step
+            for step in self._choices
+            if step.is_customers or self._is_usual((step.place, step.number))
+        ]
+
+    # -- scripts ----------------------------------------------------------------------------------
+    def _of_customers_alone(self) -> Iterator[Steps]:
+        """What customers do: it changes something whatever payments ask for."""
+        yield from self._untried([(step,) for step in self._of_customers])
+
+    def _draw(self) -> Iterator[Steps]:
+        singles, led, pairs = self._singles(), self._led(), self._pairs()
+        while (steps := next(singles, None)) is not None:
+            yield steps
+            if further := next(led, ()):
+                yield further
         while True:
+            yield next(led) or self._unseen()
+            yield next(led) or self._unseen()
+            yield next(pairs, ()) or self._unseen()
             yield self._unseen()
+
+    def _singles(self) -> Iterator[Steps]:
+        """Each step alone."""
+        yield from self._untried([(step,) for step in self._usual_steps()])
+
+    def _pairs(self) -> Iterator[Steps]:
+        """Each two steps that meet something by themselves."""
+        yield from self._untried(list(combinations(self._usual_steps(), 2)))
+
+    def _untried(self, scripts: Iterable[Steps]) -> Iterator[Steps]:
+        return self._in_order((sum(map(self._cost.__getitem__, steps)), steps) for steps in scripts)
+
+    def _in_order(self, scripts: Iterable[tuple[int, Steps]]) -> Iterator[Steps]:
+        """Scripts that can be and were not tried, by their costs."""
+        ordered = [(cost, self._random.random(), steps) for cost, steps in scripts]
+        for *_, steps in sorted(ordered, key=lambda each: each[:2]):
+            tidy = _sorted(steps)
+            if fits(tidy) and tidy not in self._seen:
+                self._seen.add(tidy)
+                yield tidy
+
+    def _led(self) -> Iterator[Steps]:
+        """A tried script and one more step at what it alone leads to; () when there is none now.
+
+        The simplest first: neither the first script that leads somewhere nor the first place is
+        tried out before the others.
+        """
+        known = 0  # scripts whose courses the list is made of
+        ordered: Iterator[Steps] = iter(())
+        while True:
+            if known != len(self._asked):
+                known = len(self._asked)
+                ordered = self._extensions()
+            yield next(ordered, ())
+
+    def _extensions(self) -> Iterator[Steps]:
+        return self._in_order(
+            (
+                BASE_COST * number + STEP_COST * (len(base) - 1) + self._cost[step],
+                (*base, step),
+            )
+            for subject, bases in self._leading.items()
+            if not self._is_usual(subject)
+            for number, base in enumerate(bases)
+            for step in self._at[subject]
+        )
 
     def _unseen(self) -> Steps:
         """A combination that was not tried; after many draws any."""
@@ -97,7 +194,7 @@ class Candidates:
                 number = random.randint(2, MAX_STEPS)
                 steps = tuple(random.choice(self._choices) for _ in range(number))
             if steps and fits(steps):
-                return tuple(sorted(steps, key=lambda step: (step.place, step.number)))
+                return _sorted(steps)
 
     def _extended(self) -> Steps:
         """A tried script, and one more step at something that it has led to; () for none."""
@@ -109,3 +206,22 @@ class Candidates:
         places = sorted((place, number) for place, most in asked for number in range(1, most + 1))
         steps = self._at[random.choice(places)] if places else []
         return (*base, random.choice(steps)) if steps else ()
+
+
+def _subjects(asked: Mapping[Place, int]) -> Iterator[_Subject]:
+    """What a step can be at: each request and each webhook, as far as they are numbered."""
+    for place, most in asked.items():
+        for number in range(1, min(most, EVENTS[-1]) + 1):
+            yield place, number
+
+
+def _insert(bases: list[Steps], steps: Steps) -> None:
+    """Keep the simplest scripts, the simplest first."""
+    if steps not in bases:
+        bases.append(steps)
+        bases.sort(key=size)
+        del bases[MAX_BASES:]
+
+
+def _sorted(steps: Steps) -> Steps:
+    return tuple(sorted(steps, key=lambda step: (step.place, step.number)))

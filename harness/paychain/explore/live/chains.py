@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -68,7 +69,14 @@ class Chains:
         """Start a chain."""
         self._running = self._open_chain()
         self._running.start()
-        self._batches = Batches(self._chain, self._running, self._spec.seed, BASE_RATE, self._note)
+        self._batches = Batches(
+            self._chain,
+            self._running,
+            self._spec.seed,
+            BASE_RATE,
+            self._on_judged,
+            on_paid=self._note_paid,
+        )
         if self._base_s is None:
             self._batches.begin([], BASE)
         self._batches.rate = self._rate
@@ -99,22 +107,32 @@ class Chains:
             self._result.deaths.append(f"{broken} ended by itself in batch {self._result.batches}")
             self._restart()
 
-    def _note(self, order: Judged, batch: Batch) -> None:
+    def has_room(self, number: int) -> bool:
+        """Whether a batch of so many orders may begin: the service is not behind, either."""
+        return self.now.has_room(number) and self.now.longest_wait_s() <= self._slow_s
+
+    def _note_paid(self, took_s: float, rate: float) -> None:
         """Pay faster while payments without a script take as long as at first, else slower."""
-        self._on_judged(order, batch)
-        if order.steps or batch.outage is not None:
-            return
-        self._took_s.append(order.took_s)
+        if self._base_s is not None and rate != self._rate:
+            return  # it says nothing about the rate now
+        self._took_s.append(took_s)
         if len(self._took_s) < WINDOW:
             return
         now_s = median(self._took_s)
         self._took_s.clear()
         if self._base_s is None:
             self._base_s = now_s
-        elif now_s > max(SLOWED * self._base_s, self._base_s + SLOWED_S):
+        elif now_s > self._slow_s:
             self._pay_at(max(MIN_RATE, SLOWER * self._rate))
         else:
             self._pay_at(min(self._limit, FASTER * self._rate))
+
+    @property
+    def _slow_s(self) -> float:
+        """What payments without a script take when the service has more than it can do."""
+        if self._base_s is None:
+            return math.inf
+        return max(SLOWED * self._base_s, self._base_s + SLOWED_S)
 
     def _pay_at(self, rate: float) -> None:
         self._rate = rate

@@ -24,7 +24,7 @@ from paychain.declaration.quantity import duration_text
 from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.batch import Batch, Batches
 from paychain.explore.live.lessons import Lesson, Reaction, lessons, react
-from paychain.model.chain import Chain
+from paychain.model.chain import Chain, Link
 from paychain.model.loading import Loaded
 from paychain.model.policy import Call, Failure
 from paychain.payments.errors import UserError
@@ -119,9 +119,18 @@ def twin_text(loaded: Loaded[Chain], learned: Learned) -> str:
         ]
     for name, link in declared["links"].items():
         if name not in learned.policies:
-            link.pop("dialect", None)
+            _without_dialect(link, loaded.model.links[name])
     body = yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=100)
     return "\n".join((f"# Learned from {learned.payments} real payments.", *notes, "")) + body
+
+
+def _without_dialect(written: dict[str, Any], link: Link) -> None:
+    """Let a provider's mock speak to mocks, and clear up behind itself as before."""
+    written.pop("dialect", None)
+    call = written.get("calls", {}).get("authorise")
+    # What a vendor does about an unknown outcome behind itself is not the default of other mocks.
+    if isinstance(call, dict):
+        call.setdefault("on_unknown", link.calls["authorise"].on_unknown)
 
 
 def _policy(call: Call, seen: ObservedPolicy) -> dict[str, Any]:

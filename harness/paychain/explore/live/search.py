@@ -9,7 +9,8 @@ Batches overlap: while the orders of one come to rest, those of the next ones ar
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -62,6 +63,7 @@ class LiveSearch:
         self._candidates = Candidates(self.choices, known, self._random)
         self._outages = outage_choices(chain) if spec.outage_share else []
         self._plain_batches = 0  # that were begun, without an outage
+        self._breaking: list[Batch] = []  # in which orders break rules that nobody followed up
         self._alone: dict[Steps, Batch] = {}  # what was tried to reproduce
         self._begun = 0  # scripts, as far as they were not left
         self._interrupted: set[Steps] = set()  # scripts that were left when their chain was stopped
@@ -78,8 +80,7 @@ class LiveSearch:
             self._began_s = self._clock()  # what is searched is not the start of the chain
             while not self._is_late and (self._begin() or chains.now.in_flight or chains.ended):
                 chains.look()
-                while chains.ended:
-                    self._take(chains.ended.popleft())
+                self._take_up()
                 self._report()
         except KeyboardInterrupt:
             result.was_interrupted = True
@@ -101,16 +102,21 @@ class LiveSearch:
             return False
         if self._is_outage_due:
             self._try_outage()
-            return True
+        else:
+            self._begin_scripts()
+        return True
+
+    def _begin_scripts(self) -> None:
         number, controls = self._spec.batch, self._spec.controls
         if self._spec.max_scripts is not None:
             number = min(number, self._spec.max_scripts - self._begun)
-        if self._chains.now.has_room(number + controls):
+        if self._chains.has_room(number + controls):
             scripts = self._candidates.next(number)
+            if not scripts:
+                return  # not before it is known what payments ask for
             self._begun += len(scripts)
             self._chains.now.begin(scripts, controls)
             self._plain_batches += 1
-        return True
 
     def _try_again(self, scripts: Sequence[Steps]) -> None:
         """Try what was left once more, but only once: a service that dies of it dies again."""
@@ -118,15 +124,36 @@ class LiveSearch:
         self._candidates.put_back(steps for steps in scripts if steps not in self._interrupted)
         self._interrupted |= set(scripts)
 
-    def _take(self, batch: Batch) -> None:
-        """See what became of a batch."""
-        self._count(batch)
-        self._chains.look_after(batch)
-        self._judge(batch)
+    def _take_up(self) -> None:
+        """See what became of batches that have ended, and follow up what orders have broken."""
+        while self._breaking or self._chains.ended:
+            # The other orders of its batch may take much longer.
+            while self._breaking:
+                breaking, self._breaking = self._breaking, []
+                self._judge(breaking)
+            if self._chains.ended:
+                batch = self._chains.ended.popleft()
+                self._count(batch)
+                self._chains.look_after(batch)
 
-    def _run(self, scripts: Sequence[Steps], controls: int = 0) -> Batch:
+    def _run(
+        self,
+        scripts: Sequence[Steps],
+        controls: int = 0,
+        *,
+        is_quiet: bool = False,
+        is_enough: Callable[[Batch], bool] = lambda _: False,
+    ) -> Batch:
+        """Run a batch to its end, or until it is enough. Unless `is_quiet`, the search goes on."""
+        chains = self._chains
         self._begun += len(scripts)
-        batch = self._chains.now.run(scripts, controls)
+        batch, batches = chains.now.begin(scripts, controls), chains.now
+        # Of a service that died, what was judged until then.
+        while not batch.is_whole and chains.now is batches and not is_enough(batch):
+            if not is_quiet and not self._is_spent:
+                self._begin_scripts()
+            chains.look()
+        chains.ended = deque(ended for ended in chains.ended if ended is not batch)
         self._count(batch)
         return batch
 
@@ -144,6 +171,8 @@ class LiveSearch:
             result.controls += 1
             result.controls_s.append(order.took_s)
         self._candidates.learn(order.steps, order.asked)
+        if self._new_rules([order]) and batch not in self._breaking:
+            self._breaking.append(batch)
 
     def _count(self, batch: Batch) -> None:
         self.result.batches += batch.scripts > 0 or batch.outage is not None
@@ -176,7 +205,7 @@ class LiveSearch:
             if smallest.steps:
                 without = self._run([smallest.steps] * PAYMENTS_EACH, self._spec.controls)
                 if without.breaking(rule):  # the script is enough
-                    self._follow_up([rule], without)
+                    self._follow_up([rule], [without])
                     continue
             self._keep(rule, smallest, batch)
             self._minimise_outage(rule)
@@ -226,34 +255,36 @@ class LiveSearch:
             self._doubt(rule)
 
     # -- findings ---------------------------------------------------------------------------------
-    def _judge(self, batch: Batch) -> None:
-        """Follow up the smallest script of the batch for each rule that is not found yet."""
-        of_controls = self._new_rules(batch.controls)
-        of_scripts = self._new_rules(order for order in batch.orders if order.steps)
+    def _judge(self, batches: Sequence[Batch]) -> None:
+        """Follow up the smallest script of the batches for each rule that is not found yet."""
+        of_controls = self._new_rules(order for batch in batches for order in batch.controls)
+        of_scripts = self._new_rules(
+            order for batch in batches for order in batch.orders if order.steps
+        )
         # What only scripts break is most likely theirs. What payments without one break as well
         # is first tried with none at all.
-        self._follow_up([rule for rule in of_scripts if rule not in of_controls], batch)
+        self._follow_up([rule for rule in of_scripts if rule not in of_controls], batches)
         for rule in of_controls:
-            self._without_script(rule, batch)
+            self._without_script(rule, batches)
         found = self.result.found
         both = [rule for rule in of_scripts if rule in of_controls and rule not in found]
-        self._follow_up(both, batch)
+        self._follow_up(both, batches)
 
     def _new_rules(self, orders: Iterable[Judged]) -> list[str]:
         """Rules that some of the orders break, that are searched and not found yet."""
         broken = dict.fromkeys(rule for order in orders for rule in order.broken)
         return [rule for rule in broken if self._spec.seeks(rule) and rule not in self.result.found]
 
-    def _follow_up(self, rules: Sequence[str], batch: Batch) -> None:
-        """Minimise and reproduce the smallest scripts of a batch that break these rules.
+    def _follow_up(self, rules: Sequence[str], batches: Sequence[Batch]) -> None:
+        """Minimise and reproduce the smallest scripts of some batches that break these rules.
 
         What earlier scripts left behind in the service may break a rule as well. It shows when what
         was minimised beside it is not reproduced on a chain that was started afresh: then it is
         minimised once more, on such a chain.
         """
         for rule in rules:
-            smallest = min(batch.breaking(rule), key=lambda order: size(order.steps))
-            self._keep(rule, smallest, batch)
+            broke = [(order, batch) for batch in batches for order in batch.breaking(rule)]
+            self._keep(rule, *min(broke, key=lambda each: size(each[0].steps)))
         first = {rule: self.result.found[rule] for rule in rules}
         misled = [rule for rule in self._minimise(rules) if not self._reproduce(rule)]
         for rule in misled:
@@ -279,23 +310,19 @@ class LiveSearch:
         )
         self.result.doing = f"minimising {self.result.found[rule].words}"
 
-    def _without_script(self, rule: str, batch: Batch) -> None:
+    def _without_script(self, rule: str, batches: Sequence[Batch]) -> None:
         """A payment without a script broke a rule: does it, too, where nothing fails at all?"""
         self.result.doing = "paying without any script"
         self._start_afresh()
-        alone = self._run([], self._spec.batch)
-        for source in (alone, batch):
-            control = next((each for each in source.controls if rule in each.broken), None)
-            if control is None:
-                continue
-            if source is alone:
-                self._keep(rule, control, source, is_minimal=True)
-                if not self._reproduce(rule):
-                    self._doubt(rule)
-            else:
-                number = sum(rule in each.broken for each in source.controls)
-                self.result.coupled[rule] = self.result.coupled.get(rule, 0) + number
+        alone = self._run([], self._spec.batch, is_quiet=True)
+        control = next((each for each in alone.controls if rule in each.broken), None)
+        if control is not None:
+            self._keep(rule, control, alone, is_minimal=True)
+            if not self._reproduce(rule):
+                self._doubt(rule)
             return
+        number = sum(rule in each.broken for batch in batches for each in batch.controls)
+        self.result.coupled[rule] = self.result.coupled.get(rule, 0) + number
 
     def _start_afresh(self) -> None:
         if not self._is_late:
@@ -326,8 +353,12 @@ class LiveSearch:
             unclear = []
             for rule in left.copy():
                 found = self.result.found[rule]
-                broke = [(order, batch) for batch in tried for order in batch.breaking(rule)]
-                smaller = [each for each in broke if size(each[0].steps) < size(found.steps)]
+                smaller = [
+                    (order, batch)
+                    for batch in tried
+                    for order in batch.breaking(rule)
+                    if size(order.steps) < size(found.steps)
+                ]
                 if smaller:
                     self._keep(rule, *min(smaller, key=lambda each: size(each[0].steps)))
                 elif tried and all(
@@ -350,7 +381,7 @@ class LiveSearch:
                 self._doubt(rule)
         return list(believed)
 
-    def _try_variants(self, rules: Iterable[str], *, is_gentle: bool) -> list[Batch]:
+    def _try_variants(self, rules: Collection[str], *, is_gentle: bool) -> list[Batch]:
         """Let some payments follow each variant of the scripts that break these rules.
 
         The scripts themselves are followed as well, in every batch.
@@ -362,12 +393,25 @@ class LiveSearch:
             variants |= dict.fromkeys(filter(None, simpler(steps, self.choices)))
         wanted = [steps for steps in variants if steps not in found]
         at_once = max(1, (GENTLE_BATCH if is_gentle else MAX_BATCH) // PAYMENTS_EACH - len(found))
-        batches = []
+        batches: list[Batch] = []
+
+        def is_enough(batch: Batch) -> bool:
+            """Each rule is broken by something simpler: the others need not be waited for."""
+            return all(self._is_simplified(rule, [*batches, batch]) for rule in rules)
+
         for start in range(0, max(1, len(wanted)), at_once):
             scripts = [*found, *wanted[start : start + at_once]] * PAYMENTS_EACH
             controls = GENTLE_CONTROLS * len(scripts) if is_gentle else self._spec.controls
-            batches.append(self._run(scripts, controls))
+            batches.append(self._run(scripts, controls, is_quiet=is_gentle, is_enough=is_enough))
+            if is_enough(batches[-1]):
+                break
         return batches
+
+    def _is_simplified(self, rule: str, batches: Iterable[Batch]) -> bool:
+        """Whether something simpler breaks a rule, too."""
+        smallest = size(self.result.found[rule].steps)
+        broke = (order for batch in batches for order in batch.breaking(rule))
+        return any(size(order.steps) < smallest for order in broke)
 
     def _reproduce(self, rule: str) -> bool:
         """Let fresh payments follow it alone, on a chain that was started afresh.

@@ -33,7 +33,7 @@ from paychain.load.traffic.exchange import Got, Send, Try
 from paychain.load.traffic.pacing import Pace, Planned, Start
 from paychain.load.traffic.plan import EntryPlan, LoadPlan, Offered
 from paychain.load.traffic.users import turns
-from paychain.model.chain import ENTRY_OPERATION
+from paychain.model.operations import ENTRY_OPERATION
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Stall

@@ -7,18 +7,22 @@ from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate, islice
+from typing import TYPE_CHECKING
 
 import msgspec
-from faker import Faker
 
 from paychain.load.traffic.plan import LoadPlan, MerchantPlan
 from paychain.load.traffic.schedule import moments, second_s
 from paychain.load.traffic.scripted import script_of, second_press
 from paychain.load.traffic.unique_amounts import Drawn, UniqueAmounts
-from paychain.model.scripts import Script, encode_script
 from paychain.payments.cards import TEST_CARDS, Card
 from paychain.payments.chance import draw, log_normal
 from paychain.payments.instrument import Instrument, published
+
+if TYPE_CHECKING:
+    from faker import Faker
+
+    from paychain.model.scripts import Script
 
 MERCHANTS = 20
 SECOND_PAYER = 128  # above any number of payments that one customer makes for one order
@@ -146,6 +150,8 @@ def under_script(arrival: Arrival, script: Script | None) -> list[Arrival]:
     """The payments of a customer who follows a script: two, where the button is pressed twice."""
     if script is None:
         return [arrival]
+    from paychain.model.scripts import encode_script
+
     text = encode_script(script)
     order = arrival.payment if script.pays_again else arrival.order
     first = msgspec.structs.replace(arrival, script=text, order=order)
@@ -193,6 +199,8 @@ def _invented(seed: int) -> tuple[MerchantPlan, ...]:
 @cache
 def _faker() -> Faker:
     """The source of names. All of its providers would take longer to load than a short run."""
+    from faker import Faker
+
     return Faker("en_GB", providers=["faker.providers.company", "faker.providers.person"])
 
 

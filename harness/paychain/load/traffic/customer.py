@@ -11,7 +11,7 @@ from paychain.load.traffic.arrivals import SECOND_PAYER, Arrival, again
 from paychain.load.traffic.exchange import Try
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.scripted import plan_under
-from paychain.model.chain import CUSTOMER, ENTRY_OPERATION
+from paychain.model.operations import CUSTOMER, ENTRY_OPERATION
 from paychain.payments.chance import draw
 from paychain.payments.journal import HopRecord, PaymentRecord
 from paychain.payments.outcome import HopResult, Outcome

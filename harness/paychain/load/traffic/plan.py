@@ -1,22 +1,22 @@
-"""What the load process needs to know."""
+"""What the load process needs to know, as data: it starts without the model of declarations.
+
+`planning.py` makes a plan from what is declared.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from paychain.model.chain import Chain
-from paychain.model.experiment import Experiment
-from paychain.model.load import Amounts
-from paychain.model.loading import Loaded
-from paychain.model.paid_at import template_at
-from paychain.model.scripts import decode_script, encode_script
-from paychain.payments.money import to_minor
 from paychain.protocol.pays.template import PaysTemplate
 
-_MEDIAN, _LEAST, _MOST = "40", "1", "900"  # amounts where an experiment names none
+if TYPE_CHECKING:
+    from paychain.model.chain import Chain
+    from paychain.model.loading import Loaded
+    from paychain.model.scripts import Script
 
 
 class AmountPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,16 +91,25 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     def has_orders(self) -> bool:
         """An order may be paid by more than one payment."""
         is_declared = self.twice_share > 0 or not self.retry_same_key
-        return is_declared or any(decode_script(text).pays_again for text in self.scripts)
+        return is_declared or any(script.pays_again for script in self.failure_scripts())
 
     @property
     def longest_s(self) -> float:
         """How long after its intended start the last record of a payment comes."""
-        away_s = [decode_script(text).away_s for text in self.scripts]
+        away_s = [script.away_s for script in self.failure_scripts()]
         if self.leaves_share and self.returns_after_s is not None:
             away_s.append(self.leaves_after_s + self.returns_after_s)
         # Who comes back waits there as long as anybody.
         return max(away_s, default=0.0) + self.deadline_s
+
+    def failure_scripts(self) -> list[Script]:
+        """The scripts of `scripts`, decoded. Raises ValueError for a text that is none."""
+        if not self.scripts:
+            return []
+        # Only a load with scripts waits for the model of declarations.
+        from paychain.model.scripts import decode_script
+
+        return list(map(decode_script, self.scripts))
 
     def reached_at(self, urls: Mapping[str, str], epoch_ns: int) -> LoadPlan:
         """The same, with where customers reach each entry and when the run began."""
@@ -154,84 +163,3 @@ class Offered(msgspec.Struct, frozen=True):
     started: int  # payments that were really started
     is_over: bool  # all of them have ended, and every record is written
     problems: list[str] = []  # with how customers pay, as the answers showed
-
-
-def load_plan(
-    chain: Chain,
-    experiment: Experiment,
-    seed: int,
-    *,
-    epoch_ns: int = 0,
-    urls: Mapping[str, str] | None = None,
-) -> LoadPlan:
-    """The plan of an experiment's load, for no process yet: it names no files.
-
-    `urls`: where customers reach each entry, by link.
-    """
-    load, currency = experiment.load, chain.currency
-    thinks, twice, retry = load.think_time, load.twice, chain.customer.retry
-    leaves = chain.customer.leaves
-    recorded = load.arrivals.recorded if load.arrivals else None
-    payments = recorded.payments if recorded else ()
-    return LoadPlan(
-        entries=tuple(
-            EntryPlan(
-                link=entry,
-                dialect=chain.links[entry].dialect.name,
-                url=(urls or {}).get(entry, ""),
-                corners=load.corners_at(entry, experiment.load_lasts),
-                pays=template_at(chain, entry),
-            )
-            for entry in chain.entries
-        ),
-        corners=load.corners(experiment.load_lasts),
-        is_random=load.spacing == "poisson",
-        times=load.arrivals.times if load.arrivals else (),
-        warm_up_s=load.warm_up,
-        lasts_s=experiment.load_lasts,
-        deadline_s=chain.deadline,
-        seed=seed,
-        epoch_ns=epoch_ns,
-        currency=currency,
-        amounts=_amounts(load.amounts, currency),
-        merchants=tuple(
-            MerchantPlan(
-                name=name,
-                share=merchant.share,
-                amounts=_amounts(merchant.amounts, currency) if merchant.amounts else None,
-            )
-            for name, merchant in load.merchants.items()
-        ),
-        schemes=tuple(load.schemes.items()),
-        recorded_amounts=recorded.amounts(currency) if recorded else (),
-        unique_amounts=bool(chain.own_services()),
-        recorded_merchants=tuple(each.merchant for each in payments if each.merchant),
-        recorded_schemes=tuple(each.scheme for each in payments if each.scheme),
-        network=chain.addressed,
-        users=load.users or 0,
-        think_median_s=thinks.median if thinks else 0.0,
-        think_p99_s=thinks.p99 if thinks else 0.0,
-        retry_after_s=retry.after if retry else None,
-        retry_same_key=retry is None or retry.key == "same",
-        leaves_share=leaves.share if leaves else 0.0,
-        leaves_after_s=leaves.after if leaves else 0.0,
-        returns_after_s=leaves.returns_after if leaves else None,
-        twice_share=twice.share if twice else 0.0,
-        twice_gap_s=twice.gap if twice else 0.0,
-        twice_same_key=twice is not None and twice.key == "same",
-        scripts=tuple(map(encode_script, experiment.scripts)),
-    )
-
-
-def _amounts(amounts: Amounts | None, currency: str) -> AmountPlan:
-    return AmountPlan(
-        median=to_minor(str(amounts.median) if amounts else _MEDIAN, currency),
-        least=to_minor(str(amounts.least) if amounts else _LEAST, currency),
-        most=to_minor(str(amounts.most) if amounts else _MOST, currency),
-    )
-
-
-def customers_plan(chain: Chain, seed: int) -> LoadPlan:
-    """What customers of a chain need to know who pay without a load: deadline, currency, entry."""
-    load = {"arrivals": "1/s", "before": "1s", "after": "1s"}
-    return load_plan(chain, Experiment.model_validate({"experiment": "none", "load": load}), seed)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.scripted import script_of, second_press
-from paychain.model.scripts import decode_script, is_by_purchase
 from paychain.payments.chance import draw
 
 Corners = tuple[tuple[float, float], ...]
@@ -81,14 +80,14 @@ def count(plan: LoadPlan) -> int | None:
     None where that depends on the answers: users wait for them, and customers who get none may
     order again.
     """
-    scripts = list(map(decode_script, plan.scripts))
+    scripts = plan.failure_scripts()
     retries = [script.customer("retry") for script in scripts]
     is_retried = any(retry is not None and retry.key == "new" for retry in retries)
     if plan.users or not plan.retry_same_key or is_retried:
         return None
     # Whether a magic amount or card picks a payment shows only once it is drawn.
     is_pressed = any(script.customer("presses_twice") is not None for script in scripts)
-    if is_pressed and any(map(is_by_purchase, scripts)):
+    if is_pressed and any(script.is_by_purchase for script in scripts):
         return None
     orders = islice(enumerate(moments(plan)), plan.share, None, plan.shares)
     return sum(

@@ -5,10 +5,15 @@ The links find the script of a payment by the same rules (`services/scripts.py`)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
 from paychain.load.traffic.plan import LoadPlan
-from paychain.model.scripts import ScriptedSecondPress, decode_script
+
+# Each function imports the model where it has a script: a load without scripts needs none of it.
+if TYPE_CHECKING:
+    from paychain.model.scripts import ScriptedSecondPress
 
 
 def script_of(plan: LoadPlan, number: int, amount_minor: int = 0, masked: str = "") -> str:
@@ -16,8 +21,7 @@ def script_of(plan: LoadPlan, number: int, amount_minor: int = 0, masked: str = 
 
     `masked`: its card. Without amount and card, only the number of the payment picks a script.
     """
-    for text in plan.scripts:
-        script = decode_script(text)
+    for text, script in zip(plan.scripts, plan.failure_scripts(), strict=True):
         chosen = script.payments
         if chosen is None:
             continue
@@ -32,6 +36,8 @@ def plan_under(plan: LoadPlan, script: str) -> LoadPlan:
     """The plan as it holds for a customer who follows a script."""
     if not script:
         return plan
+    from paychain.model.scripts import decode_script
+
     followed = decode_script(script)
     retry, leaves = followed.customer("retry"), followed.customer("leaves")
     if retry is not None:
@@ -50,6 +56,8 @@ def second_press(script: str) -> ScriptedSecondPress | None:
     """How the customer presses twice; None for one who does not."""
     if not script:
         return None
+    from paychain.model.scripts import ScriptedSecondPress, decode_script
+
     pressed = decode_script(script).customer("presses_twice")
     assert pressed is None or isinstance(pressed, ScriptedSecondPress)
     return pressed

@@ -17,6 +17,8 @@ EXPERIMENT: dict[str, dict[str, str]] = {
         "only stated.",
         "settles_within": "How long after the load a real run waits until nothing is in progress; "
         "the chain's own time without it.",
+        "processes": "How many processes a real run shares its mock links and proxies out over; "
+        "auto: one for each core.",
         "load": "Which payments arrive, and for how long.",
         "faults": "What is injected, and when.",
         "scripts": "What single payments meet, request by request.",

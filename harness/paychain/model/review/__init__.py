@@ -67,6 +67,7 @@ _OF_CHAIN = (
     times.hedge_too_early,
     times.amplified_retries,
     overload.retries_without_budget,
+    overload.checks_without_limit,
     times.call_without_policy,
     follow_ups.authentication_not_portable,
     providers.shared_providers,

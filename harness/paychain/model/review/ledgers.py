@@ -44,6 +44,18 @@ def freed_early(chain: Chain) -> Iterator[Found]:
             hint="keep it until the transfer is final or was declined",
             remedy=Change(key, "when_dead"),
         )
+    for name, link in chain.links.items():
+        if link.pauses is None or link.pauses.begun != "freed":
+            continue
+        key = ("links", name, "pauses", "begun")
+        yield Found(
+            kind="freed_early",
+            path=key,
+            subject=f"link {name}",
+            what=f"{name} frees the reservations of payouts that have begun while it pauses them",
+            hint="keep them: what was signed is mined when there are blocks again",
+            remedy=Change(key, "kept"),
+        )
 
 
 def credited_early(chain: Chain) -> Iterator[Found]:
@@ -119,11 +131,12 @@ def stale_price(chain: Chain) -> Iterator[Found]:
         if link.price is None or link.price.checked:
             continue
         key = ("links", name, "price", "checked")
+        what = "a price is" if link.price.holds_for is None else "a price and a quote are"
         yield Found(
             kind="stale_price",
             path=key,
             subject=f"link {name}",
-            what=f"{name} does not look how old a price is",
+            what=f"{name} does not look how old {what}",
             hint="compare when it was published with the clock, and sell nothing at an old one",
             remedy=Change(key, value=True),
         )

@@ -1,6 +1,6 @@
 """Findings about links that carry only so much: what keeps them overloaded.
 
-Shown by: paychain run card-overload overload.
+Shown by: paychain run card-overload overload; paychain run status-checks-storm upi-2025-04-12.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from paychain.model.review.remedy import Change
 _REFUSED = frozenset({"rejected", "http_error", "timeout"})
 _PASSED_ON = frozenset({"technical", "timeout"})
 _BUDGET = {"share": "10%"}
+_CHECKS = 3  # of one payment, as NPCI allows (docs/domain.md §1.8)
 
 
 def retries_without_budget(chain: Chain) -> Iterator[Found]:
@@ -39,6 +40,29 @@ def retries_without_budget(chain: Chain) -> Iterator[Found]:
             f"{limited} carries {capacity.concurrency} requests at a time",
             hint="give the retry a budget",
             remedy=Change(declared.at("retry", "budget"), _BUDGET),
+        )
+
+
+def checks_without_limit(chain: Chain) -> Iterator[Found]:
+    """Status checks that grow with what a link of limited capacity leaves unanswered."""
+    for declared in declared_calls(chain):
+        call = declared.call
+        limited = (name for name in call.targets if chain.links[name].capacity is not None)
+        target = next(limited, None)
+        if call.on_unknown != "query" or target is None:
+            continue
+        query, each_s = call.query, (call.query.timeout or call.timeout) + call.query.pause
+        most = query.most_tries or int(query.longest_s(call.timeout) / each_s)
+        if most <= _CHECKS:
+            continue
+        yield Found(
+            kind="checks_without_limit",
+            path=declared.at("query"),
+            subject=declared.subject,
+            what=f"{declared.subject} checks a payment without an answer up to {most} times, and "
+            f"{target} has one queue for payments and checks",
+            hint="ask later and less often",
+            remedy=Change(declared.at("query", "attempts"), _CHECKS),
         )
 
 

@@ -64,6 +64,7 @@ ALL_RULES = (
     payouts.sequence_without_gaps,
     payouts.legs_balance,
     payouts.no_stale_price,
+    payouts.quote_kept,
     deposits.credited_once,
     deposits.no_credit_before_final,
     deposits.no_credit_without_transfer,

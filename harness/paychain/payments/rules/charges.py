@@ -29,14 +29,16 @@ def no_double_charge(payment: Reconciled) -> Finding | None:
 def no_orphaned_authorisation(payment: Reconciled) -> Finding | None:
     """Money is held only for an order that the customer knows to be approved.
 
-    Nor does anything stay held once all of an order was captured: the last capture releases the
-    rest, or the hold expires. Money that is held more than once is a double charge, whatever the
-    customer was shown. Source: docs/domain.md §2.5 (I2, I6).
+    Once the merchant has undone all that was approved of it, nothing else may stay held. Nor does
+    anything stay held once all of an order was captured: the last capture releases the rest, or
+    the hold expires. Money that is held more than once is a double charge, whatever the customer
+    was shown. Source: docs/domain.md §2.5 (I2, I6).
     """
-    if payment.is_orphaned:
-        held = payment.exposure_minor
-        text = f"{payment.money(held)} held, but never confirmed to the customer"
-        return Finding.of(payment, held, text)
+    if held := payment.orphaned_minor:
+        why = "never confirmed to the customer"
+        if payment.shown_approved:
+            why = "its order was undone, and no merchant's book has it"
+        return Finding.of(payment, held, f"{payment.money(held)} held, but {why}")
     rest = payment.remainder_minor
     if not rest or payment.is_double_charged:
         return None

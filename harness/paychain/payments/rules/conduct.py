@@ -40,7 +40,8 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
     it, an advice once a link has stood in: whether it was ever sent or not. Nothing is due any more
     of a forwarded payment that its caller reversed. Of webhooks, the one
     that reports an approval must arrive, unless its attempt was undone, and so must the one that
-    reports a charge-back: a merchant who does not know of it refunds the payment as well.
+    reports a charge-back: a merchant who does not know of it refunds the payment as well. Who
+    acknowledged the issuer's report of it has to send one.
     Source: docs/domain.md §2.5 (I2, I4).
     """
     open_ends = [
@@ -48,10 +49,26 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
         for follow_up in payment.follow_ups
         if follow_up.end not in ("done", "refused", "cancelled") and _is_owed(payment, follow_up)
     ]
-    if not open_ends:
+    untold = [
+        follow_up
+        for follow_up in payment.follow_ups
+        if follow_up.end == "done"
+        and follow_up.operation == "dispute"
+        and _is_owed(payment, follow_up)
+        and not any(
+            other.reports_charge_back and other.link == follow_up.target
+            for other in payment.follow_ups
+        )
+    ]
+    if not open_ends and not untold:
         return None
-    text = f"never completed: {', '.join(map(str, open_ends))}"
-    return Finding.of(payment, _amount_minor(payment, open_ends), text)
+    words = [str(follow_up) for follow_up in open_ends]
+    words += [
+        f"{each.target} reported the charge-back of {each.name.partition(' ')[0]} to nobody"
+        for each in untold
+    ]
+    text = f"never completed: {', '.join(words)}"
+    return Finding.of(payment, _amount_minor(payment, [*open_ends, *untold]), text)
 
 
 @money_rule("Approved payments completed", judged="at_the_end", beyond=None)
@@ -112,7 +129,7 @@ def _is_owed(payment: Reconciled, follow_up: FollowUp) -> bool:
         )
     if follow_up.operation != "notify":
         return True
-    if follow_up.name.endswith(" disputed"):
+    if follow_up.reports_charge_back:
         return follow_up.is_due
     return (
         payment.shown_approved

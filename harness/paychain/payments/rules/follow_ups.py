@@ -58,6 +58,11 @@ class FollowUp:
         """Which capture or refund it is, or which event: `c1`."""
         return self.name.partition(" ")[2]
 
+    @property
+    def reports_charge_back(self) -> bool:
+        """Whether it is the webhook about a charge-back, in whatever words of a vendor."""
+        return self.operation == "notify" and "disput" in self.item.lower()
+
     def is_of(self, reference: str) -> bool:
         """Whether it follows an authorisation: a relay may have made its reference of this one.
 

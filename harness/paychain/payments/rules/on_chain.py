@@ -94,6 +94,7 @@ class OnChain:
 
     Amounts are minor units of the payment's own currency.
     `together`: the names of the transactions that blocks had at the moment when they had most.
+    `held_ns`: when the card's hold that stands in the end was booked, None without one.
     `reserved`, `freed` and `spent`: times of such movements with their amounts. `reported`: what
     the customer saw, in this order: approved or declined; nothing while it was pending. `funded`:
     see `Funded`, of this payment's reservation.
@@ -104,6 +105,7 @@ class OnChain:
     credited: Sequence[Credited] = ()
     quoted: Sequence[Quoted] = ()
     together: Sequence[str] = ()
+    held_ns: int | None = None
     reserved: Sequence[tuple[int, int]] = ()
     freed: Sequence[tuple[int, int]] = ()
     spent: Sequence[tuple[int, int]] = ()
@@ -190,6 +192,7 @@ def on_chain(
         credited=credited,
         quoted=quoted,
         together=together,
+        held_ns=_held_ns(of_card.values()),
         reserved=reservations[MovementKind.RESERVED],
         freed=reservations[MovementKind.FREED],
         spent=reservations[MovementKind.SPENT],
@@ -206,14 +209,31 @@ def _book_cards(
     While one of them stands nothing was freed that anybody needs, nor was it by the release of the
     rest after a capture.
     """
-    freeing = (MovementKind.VOIDED, MovementKind.EXPIRED)
-    stands = any(all(move.kind not in freeing for move in hold) for hold in holds)
+    stands = any(map(_stands, holds))
     for move in (move for hold in holds for move in hold):
         kind = _OF_CARDS[move.kind]
         if kind is MovementKind.FREED and (stands or reservations[MovementKind.SPENT]):
             continue
         sign = -1 if move.kind is MovementKind.REFUNDED else 1
         reservations[kind].append((move.at_ns, sign * move.amount_minor))
+
+
+def _stands(hold: Iterable[Movement]) -> bool:
+    """Whether nothing of a hold was released."""
+    freeing = (MovementKind.VOIDED, MovementKind.EXPIRED)
+    return all(move.kind not in freeing for move in hold)
+
+
+def _held_ns(holds: Iterable[Sequence[Movement]]) -> int | None:
+    """When the first hold that stands was booked."""
+    booked = (
+        move.at_ns
+        for hold in holds
+        if _stands(hold)
+        for move in hold
+        if move.kind is MovementKind.AUTHORISED
+    )
+    return min(booked, default=None)
 
 
 def _of(found: dict[str, Transaction], name: str) -> Transaction:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from paychain.payments.journal import Decision, DecisionKind, HopRecord
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules.reconciled import MerchantsBook
+from paychain.payments.rules.traces import MOVES
 
 SIGNED_NS = 250_000_000  # a webhook leaves so soon after it was signed, on a busy machine, too
 _NOTIFY = "notify"
+_NOT_SENT = (HopResult.NOT_TRIED, HopResult.REFUSED)
 _TRY = " try "
 
 
@@ -44,6 +46,35 @@ def done_again(decisions: Sequence[Decision]) -> Iterator[str]:
                 f"{decision.link} sent the refund to {decision.target} again under "
                 f"{decision.detail}, and it was booked twice"
             )
+
+
+def opened_by_own(
+    hops: Sequence[HopRecord], closed: Mapping[str, Mapping[str, str]]
+) -> Iterator[str]:
+    """Authorisations that a service sent after it had asked in vain for what must come first.
+
+    `closed`: by service, the links that it has to ask, with what each gives. Of a payment for which
+    it has asked none of those that give the same, nothing is concluded: it may know the card or the
+    customer from before.
+    """
+    for sent in hops:
+        asks = closed.get(sent.caller, {})
+        if sent.operation not in MOVES or sent.callee in asks or sent.result in _NOT_SENT:
+            continue
+        for gives in dict.fromkeys(asks.values()):
+            asked = [
+                hop
+                for hop in hops
+                if hop.caller == sent.caller
+                and asks.get(hop.callee) == gives
+                and hop.started_ns < sent.started_ns
+            ]
+            is_given = any(
+                hop.result is HopResult.APPROVED and hop.ended_ns <= sent.started_ns
+                for hop in asked
+            )
+            if asked and not is_given:
+                yield f"{sent.caller} → {sent.callee}, attempt {sent.attempt}, without {gives}"
 
 
 def unsigned_webhooks(hops: Sequence[HopRecord], decisions: Sequence[Decision]) -> Iterator[str]:

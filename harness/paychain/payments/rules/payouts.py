@@ -133,6 +133,24 @@ def legs_balance(payment: Reconciled) -> Finding | None:
     return Finding.of(payment, abs(given_minor - taken_minor), text)
 
 
+@money_rule("Quote kept", judged="at_any_time", beyond=quoted, needs="quotes")
+def quote_kept(payment: Reconciled) -> Finding | None:
+    """What is sold at a quote was paid while the quote held.
+
+    A hold that was released again paid for nothing.
+    """
+    chain = payment.on_chain
+    if chain is None or chain.held_ns is None or not chain.transactions:
+        return None
+    before = [quoted for quoted in chain.quoted if quoted.at_ns <= chain.held_ns]
+    holds_ns = payment.quote_times.get(before[-1].link) if before else None
+    if holds_ns is None or chain.held_ns - before[-1].at_ns <= holds_ns:
+        return None
+    took_s, holds_s = (chain.held_ns - before[-1].at_ns) / 1e9, holds_ns / 1e9
+    text = f"{before[-1].link} sold at a quote that was paid after {took_s:.1f} s"
+    return Finding.of(payment, payment.amount_minor, f"{text}, and it holds for {holds_s:g} s")
+
+
 @money_rule("No stale price", judged="at_any_time", beyond=quoted, needs="prices")
 def no_stale_price(payment: Reconciled) -> Finding | None:
     """Nothing is sold at a price that is older than its link allows.

@@ -61,6 +61,7 @@ class Reconciled:
     who made the payment; without one, nothing is known of what was wanted. `overcapture`: how much
     more than it holds a link may capture, as a share of the hold. `tenders`: the part
     of a payment by several means that each gateway asks each link for; empty when one takes all.
+    `unsold_minor`: of an order, what those of its payments hold that no merchant ever booked.
 
     The rest is evidence beside the books (see `traces`): presentations of the instrument with
     whether each was declined, calls that stayed unknown, authorisations after a failed
@@ -99,10 +100,12 @@ class Reconciled:
     book: MerchantsBook | None = None
     on_chain: OnChain | None = None
     price_ages: Mapping[str, int] = field(default_factory=dict)
+    quote_times: Mapping[str, int] = field(default_factory=dict)
     reused_keys: Sequence[str] = ()
     done_again: Sequence[str] = ()
     unsigned_webhooks: Sequence[str] = ()
     lost_webhooks: Sequence[str] = ()
+    unsold_minor: int = 0
 
     def __post_init__(self) -> None:
         """Hold what every rule may rely on."""
@@ -174,11 +177,35 @@ class Reconciled:
 
     @property
     def is_orphaned(self) -> bool:
-        """Money is held, and the customer knows of no approval, nor does the merchant's book."""
+        """Money is held that nobody knows of: see `orphaned_minor`."""
+        return self.orphaned_minor > 0
+
+    @property
+    def orphaned_minor(self) -> int:
+        """What is held, and the customer knows of no approval, nor does the merchant's book.
+
+        Once all that was sold for an order is cancelled, refunded or expired, that is also what a
+        payment holds of which no merchant ever booked anything.
+        """
+        if self.is_double_charged:
+            return 0
         is_known = self.shown_approved or (self.book is not None and self.book.is_paid)
         # What is paid out is known to whoever asks, however late that was.
         is_known |= self.on_chain is not None and "approved" in self.on_chain.reported
-        return not is_known and self.exposure_minor > 0 and not self.is_double_charged
+        if not is_known:
+            return self.exposure_minor
+        return self.unsold_minor if self._is_unsold_again else 0
+
+    @property
+    def _is_unsold_again(self) -> bool:
+        """Merchants booked what was approved, and nothing of it is held or taken any more."""
+        sold = [
+            position
+            for entry in self.authorisations
+            for link, position in entry.positions.items()
+            if link in self.merchants
+        ]
+        return bool(sold) and not any(position.exposure_minor > 0 for position in sold)
 
     @property
     def remainder_minor(self) -> int:
@@ -333,6 +360,7 @@ def of_order(payments: Sequence[Reconciled]) -> Reconciled:
         on_chain=next((payment.on_chain for payment in payments if payment.on_chain), None),
         book=_of_books([payment.book for payment in payments if payment.book is not None]),
         lost_webhooks=[lost for payment in payments for lost in payment.lost_webhooks],
+        unsold_minor=sum(payment.exposure_minor for payment in payments if not payment.bookkeepers),
     )
 
 

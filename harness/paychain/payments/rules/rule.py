@@ -33,8 +33,9 @@ class Recorded(Protocol):
 # Whose money is held is a question of the whole order; what the books say, of each payment.
 Per = Literal["payment", "order"]
 # What a chain must have for a rule to be about it: one of the user's own services, its books, a
-# ledger, an exchange that credits deposits, an oracle's prices, a call that must fail closed.
-Needs = Literal["", "own service", "books", "ledger", "deposits", "prices", "closed call"]
+# ledger, an exchange that credits deposits, an oracle's prices, quotes that hold for a time, a call
+# that must fail closed.
+Needs = Literal["", "own service", "books", "ledger", "deposits", "prices", "quotes", "closed call"]
 Check = Callable[[Reconciled], Finding | None]
 Beyond = Callable[[Recorded], bool]
 

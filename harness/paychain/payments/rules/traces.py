@@ -17,7 +17,7 @@ from paychain.payments.outcome import HopResult, Proof
 from paychain.payments.retry_limits import Presentation
 from paychain.payments.rules.authorisation import Authorisation
 
-_MOVES = ("authorise", "transfer")
+MOVES = ("authorise", "transfer")
 _REVERSAL_ENDS = (DecisionKind.REVERSAL_ACKNOWLEDGED, DecisionKind.REVERSAL_ABANDONED)
 
 
@@ -165,7 +165,7 @@ def opened(
     before the money moves decides, or that the link went on without one.
     """
     for sent in hops:
-        if sent.operation not in _MOVES or sent.result is HopResult.NOT_TRIED:
+        if sent.operation not in MOVES or sent.result is HopResult.NOT_TRIED:
             continue
         for name, gives in closed.get(sent.caller, {}).items():
             passed_ns = max(

@@ -12,7 +12,6 @@ import msgspec
 
 from paychain.model.finding_kinds import KINDS
 from paychain.model.review import ReviewFinding
-from paychain.report.ci.github import annotation
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {"money": "error", "orphaned": "warning", "availability": "note"}
@@ -58,6 +57,8 @@ def as_json(report: CheckReport) -> str:
 
 def as_github(report: CheckReport) -> str:
     """A workflow command for each mistake and each open finding, on its line."""
+    from paychain.report.ci.github import annotation
+
     lines = [
         annotation(
             "error",

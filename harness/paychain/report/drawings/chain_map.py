@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from paychain.model.chain import CUSTOMER
+from paychain.declaration.quantity import count
+from paychain.model.operations import CUSTOMER
+from paychain.report.drawings.alike import grouped
 from paychain.report.drawings.condensed import condensed
 from paychain.report.drawings.drawing import CHARACTER, Drawing
 from paychain.report.drawings.flows import (
@@ -43,8 +46,13 @@ class Spot:
 
 
 def chain_map(result: Traffic) -> str:
-    """The map as an SVG; where it is wider than the page, what happened nothing to is one box."""
+    """The map as an SVG; where it is wider than the page, what happened nothing to is one box.
+
+    Many links that do the same are one box for each provider, coloured where a fault hit it.
+    """
     links_declared = len(result.chain.links)
+    result = grouped(result)
+    members = result.members
     if _depth(result) > (WIDTH - 2 * EDGE - BOX) / MIN_STEP:
         result = condensed(result)
     between = flows(result)
@@ -67,19 +75,27 @@ def chain_map(result: Traffic) -> str:
     drawing = Drawing(
         2 * EDGE + deepest * step + BOX,
         layout.height + 2 * EDGE,
-        f"Chain map: {links_declared} links, {total:,} payments broke",
+        f"Chain map: {links_declared} links{_in_zones(members)}, {total:,} payments broke",
         name="map",
     )
-    _extents(drawing, result, layout, spots, rooms)
+    _extents(drawing, result, layout, spots, rooms, members)
     _bands(drawing, between, layout, spots, step)
     nodes = {link.name: link for link in result.chain.links}
     faults = affected_links(result)
     for name, spot in spots.items():
-        _box(drawing, spot, name, nodes.get(name), reached(name, between, result))
+        is_hit = name in faults and name in members
+        words = reached(name, between, result)
+        _box(drawing, spot, name, nodes.get(name), words, fill="warm-bg" if is_hit else "bg")
         if name in faults:
             _bolt(drawing, spot, f"affected by {', '.join(faults[name])}")
         _drops(drawing, spot, breaks.get(name, []), step)
     return str(drawing)
+
+
+def _in_zones(members: Mapping[str, Sequence[str]]) -> str:
+    """`, 20 of them in 3 zones`; nothing where each link has a box of its own."""
+    number = sum(map(len, members.values()))
+    return f", {number} of them in {count(len(members), 'zone')}" if members else ""
 
 
 def _depth(result: Traffic) -> int:
@@ -111,14 +127,16 @@ def _drops(drawing: Drawing, spot: Spot, drops: list[Drop], step: float) -> None
         )
 
 
-def _box(drawing: Drawing, spot: Spot, name: str, node: LinkNode | None, reached: str) -> None:
+def _box(
+    drawing: Drawing, spot: Spot, name: str, node: LinkNode | None, reached: str, *, fill: str
+) -> None:
     """A link, or the customer without a node; an own service has a second border."""
     top = spot.middle - TALL / 2
     is_own = node is not None and node.is_own
     title = " ".join(filter(None, (name, node.role if node else "", "own service" * is_own)))
     if node is not None and node.title:
         title += f": {node.title}"
-    drawing.rect(spot.x, top, BOX, TALL, fill="bg", stroke="ink", radius=7, title=title)
+    drawing.rect(spot.x, top, BOX, TALL, fill=fill, stroke="ink", radius=7, title=title)
     if is_own:
         drawing.rect(
             spot.x + INSET,
@@ -208,6 +226,7 @@ def _extents(
     layout: Layout,
     spots: dict[str, Spot],
     rooms: dict[str, Room],
+    members: Mapping[str, Sequence[str]],
 ) -> None:
     """A background behind the links of each provider: one box, or several if others are between."""
     kinds = result.chain.providers
@@ -235,7 +254,8 @@ def _extents(
                 title=f"{provider} ({kind}): {', '.join(hosted)}",
             )
             room = right - left - 14
-            label = f"{provider} · {kind}"
+            number = sum(len(members[name]) for name in group if name in members)
+            label = f"{provider} · {number or kind}"
             if len(label) * CHARACTER * 0.8 > room:
                 label = provider
             drawing.text(left + 7, top + LINE - 1, label, colour="muted", size=10, room=room)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paychain.model.chain import CUSTOMER, Chain
+from paychain.model.chain import Chain
+from paychain.model.operations import CUSTOMER
 from paychain.model.review import ReviewFinding
 from paychain.report.text.chain_tree import role_words
 

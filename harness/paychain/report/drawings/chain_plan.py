@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paychain.model.chain import CUSTOMER, Chain
+from paychain.model.chain import Chain
+from paychain.model.operations import CUSTOMER
 from paychain.model.review import ReviewFinding
 from paychain.report.drawings.drawing import Drawing
 from paychain.report.drawings.layout import Layout, Room, lay_out

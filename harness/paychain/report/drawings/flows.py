@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from paychain.analysis.measures.measures import Break, HopMeasure
-from paychain.model.chain import CUSTOMER
+from paychain.model.operations import CUSTOMER
 from paychain.payments.journal import ASIDE
 from paychain.report.result import ChainFacts
 

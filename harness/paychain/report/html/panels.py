@@ -166,13 +166,43 @@ def windows(result: Result) -> list[Window]:
 
 
 def phase_spans(result: Result) -> list[tuple[str, float, float]]:
-    """Name, start and end of each phase that has a place of its own on the axis."""
+    """Name, start and end of each phase that has a place of its own on the axis.
+
+    Where the faults leave times between them, those are phases of their own, in turn with them.
+    """
     start_s = start_of(result)
-    return [
-        (PHASE_LABELS[phase.kind], phase.start_s - start_s, phase.end_s - start_s)
-        for phase in result.phases
-        if phase.kind in _DRAWN_PHASES and phase.end_s > phase.start_s
-    ]
+    found: list[tuple[str, float, float]] = []
+    has_between = any(phase.kind == "between" for phase in result.phases)
+    for phase in result.phases:
+        if phase.kind not in _DRAWN_PHASES or phase.end_s <= phase.start_s:
+            continue
+        from_s, to_s = phase.start_s - start_s, phase.end_s - start_s
+        if phase.kind == "during" and has_between:
+            found += _in_turn(_merged(windows(result)))
+        elif phase.kind != "between":
+            found.append((PHASE_LABELS[phase.kind], from_s, to_s))
+    return found
+
+
+def _merged(faults: Sequence[Window]) -> list[tuple[float, float]]:
+    """The times in which any fault was on, in order and apart from each other."""
+    found: list[tuple[float, float]] = []
+    for from_s, to_s in sorted((fault.start_s, fault.end_s) for fault in faults):
+        if found and from_s <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], to_s)
+        else:
+            found.append((from_s, to_s))
+    return found
+
+
+def _in_turn(active: Sequence[tuple[float, float]]) -> list[tuple[str, float, float]]:
+    """The times of the faults, and those between them."""
+    found: list[tuple[str, float, float]] = []
+    for number, (from_s, to_s) in enumerate(active):
+        if number:
+            found.append((PHASE_LABELS["between"], active[number - 1][1], from_s))
+        found.append((PHASE_LABELS["during"], from_s, to_s))
+    return found
 
 
 def _fallbacks(result: Result) -> list[Series]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from paychain.declaration.quantity import seconds_text
-from paychain.model.chain import CUSTOMER, Chain, Link
+from paychain.model.chain import Chain, Link
+from paychain.model.operations import CUSTOMER
 from paychain.model.policy import Call
 from paychain.model.review import ReviewFinding
 from paychain.model.review.providers import links_of

@@ -185,8 +185,10 @@ def scanned(answers: list[Answer], agree: int) -> tuple[Sighting, tuple[Incoming
     A transfer that as many have not seen although they are far enough does not exist. Where neither
     is known, the height is below it: it is looked at once more.
     """
-    heads = [answer.sighting.head if answer.sighting is not None else 0 for answer in answers]
+    sightings = [answer.sighting or Sighting(0) for answer in answers]
+    heads = [sighting.head for sighting in sightings]
     head = sorted(heads, reverse=True)[agree - 1]
+    made_ns = sorted((sighting.made_ns for sighting in sightings), reverse=True)[agree - 1]
     votes = Counter(transfer for answer in answers for transfer in set(answer.incoming))
     found = [transfer for transfer, number in votes.items() if number >= agree]
     for transfer, number in votes.items():
@@ -195,7 +197,7 @@ def scanned(answers: list[Answer], agree: int) -> tuple[Sighting, tuple[Incoming
             head = min(head, transfer.mined_at - 1)
     known = (transfer for transfer in found if transfer.mined_at <= head)
     ordered = sorted(known, key=lambda transfer: (transfer.mined_at, transfer.reference))
-    return Sighting(max(head, 0)), tuple(ordered)
+    return Sighting(max(head, 0), made_ns=made_ns), tuple(ordered)
 
 
 def _is_answer(end: Attempt, operation: str) -> bool:

@@ -2,9 +2,10 @@
 
 What a payout needs is reserved before anything is sent.
 
-    asked ──▶ reserved ──▶ transfer ──▶ final: spent · declined: freed
-                              ▲  │
-                              └──┴─ no answer: asked again, and the reservation stays
+    asked ─┬─▶ reserved ──▶ transfer ──▶ final: spent · declined: freed
+           │                   ▲  │
+           │                   └──┴─ no answer: asked again, and the reservation stays
+           └─ paused: refused, with nothing reserved
 
 A payout goes on whoever still waits for it; its status is there for whoever asks.
 """
@@ -24,6 +25,7 @@ from paychain.payments.money import to_minor
 from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.roles.deposits import Deposits
+from paychain.services.roles.paused_payouts import PausedPayouts
 from paychain.services.roles.role import Role, Work
 from paychain.services.roles.transfers import nothing, transferred
 
@@ -49,6 +51,7 @@ class Exchange(Role):
     _payouts: dict[str, _Payout] = field(default_factory=dict, init=False)  # by payment
     _free_minor: int = field(init=False)
     _deposits: Deposits | None = field(default=None, init=False)
+    _pauses: PausedPayouts | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,6 +67,11 @@ class Exchange(Role):
                 scan=self.calls["scan"],
                 read=self.calls["read"],
                 background=self.background,
+            )
+
+        if self.link.pauses is not None:
+            self._pauses = PausedPayouts(
+                self.context, self.link.pauses, self.chain.currency, self.chain.network, self.calls
             )
 
     def connected(self) -> None:
@@ -83,6 +91,10 @@ class Exchange(Role):
         if request.signed is not None:
             return self._deposited(request)
         payout = self._payouts.get(request.payment)
+        if payout is None and self._pauses is not None and await self._pauses.is_on(parent):
+            if self._pauses.frees:
+                self._free_all_early()
+            return self.decline(self._pauses.code, request.reference)
         if payout is None:
             if request.amount_minor > self._free_minor:
                 return self.decline(INSUFFICIENT_FUNDS, request.reference)
@@ -151,6 +163,12 @@ class Exchange(Role):
         if payout.is_reserved:
             self._free(payout)
             payout.answerable.set()
+
+    def _free_all_early(self) -> None:
+        """Take all that has begun for what failed."""
+        for payout in self._payouts.values():
+            if payout.known is None:
+                self._free_early(payout)
 
     def _free(self, payout: _Payout) -> None:
         payout.is_reserved = False

@@ -22,6 +22,7 @@ class Node(Role):
     """Passes transfers on; reads from the ledger, and from its memory while that is away."""
 
     _head: int = field(default=0, init=False)
+    _made_ns: int = field(default=0, init=False)  # the head, as far as anybody asked
     _seen: OrderedDict[str, Sighting] = field(default_factory=OrderedDict, init=False)
 
     def operations(self) -> dict[str, Work]:
@@ -84,6 +85,7 @@ class Node(Role):
             and answer.sighting is not None
         ):
             self._head = max(self._head, answer.sighting.head)
+            self._made_ns = max(self._made_ns, answer.sighting.made_ns)
             incoming = answer.incoming
         if self.link.lies:
             incoming = tuple(map(_enlarged, incoming))
@@ -92,7 +94,7 @@ class Node(Role):
             APPROVED,
             self.name,
             request.reference,
-            sighting=Sighting(self._head),
+            sighting=Sighting(self._head, made_ns=0 if request.account else self._made_ns),
             incoming=incoming,
         )
 

@@ -73,6 +73,7 @@ class Sale:
         self._price = chain.links[context.link].price
         self._last: Quote | None = None  # that the oracle has given
         self._quoted: dict[str, Quote] = {}  # by payment
+        self._quoted_ns: dict[str, int] = {}  # when, by payment
         self._purchases: dict[str, _Purchase] = {}  # by payment
 
     def is_begun(self, payment: str) -> bool:
@@ -97,6 +98,7 @@ class Sale:
         if declared.checked and now_ns - quote.at_ns > declared.max_age * 1e9:
             return self._refused()
         self._quoted[request.payment] = quote
+        self._quoted_ns[request.payment] = now_ns
         self._context.decided(
             DecisionKind.QUOTED,
             "quote",
@@ -116,8 +118,13 @@ class Sale:
         """Let the asset be sent for what is held; the answer once that is final, or pending.
 
         `booked`: the approval, as the gateway's book has it. A gateway that captured at once waits
-        for nothing.
+        for nothing. What is held later than the quote holds is released.
         """
+        if self._is_too_late(booked):
+            self._on_declined(sent, answer.reference)
+            return Answer(
+                Outcome.DECLINED, SYSTEM_MALFUNCTION, self._context.link, answer.reference
+            )
         purchase = self._purchases[booked.payment] = _Purchase(
             sent=sent, answer=answer, transfer=self._transfer(booked)
         )
@@ -138,6 +145,14 @@ class Sale:
             Outcome.UNKNOWN, IN_PROGRESS, self._context.link, purchase.answer.reference
         )
         return purchase.ended or pending
+
+    def _is_too_late(self, booked: PaymentRequest) -> bool:
+        """Whether the money is held later than the quote holds."""
+        declared = self._price
+        if declared is None or declared.holds_for is None or not declared.checked:
+            return False
+        held_ns = self._context.now_ns() - self._quoted_ns[booked.payment]
+        return held_ns > declared.holds_for * 1e9
 
     def _transfer(self, booked: PaymentRequest) -> PaymentRequest:
         """The transfer of what was bought, at its price, to the customer's address."""

@@ -103,17 +103,17 @@ class WebhookSender:
             event = Event.of(request, name, self._context.now_ns())
             fate = self._scripts.fate_of(self._context, event, self._declared.to)
             # A webhook that a script drops is not due: the sender is not to blame for it.
-            if fate.is_dropped:
-                continue
+            is_due = not fate.is_dropped
             self._context.decided(
-                DecisionKind.FOLLOW_UP_DUE,
+                DecisionKind.FOLLOW_UP_DUE if is_due else DecisionKind.FOLLOW_UP_CANCELLED,
                 "notify",
                 self._declared.to,
                 payment=event.payment,
                 attempt=event.attempt,
                 detail=_name(event),
             )
-            self._background.start(self._deliver(event, fate))
+            if is_due:
+                self._background.start(self._deliver(event, fate))
 
     async def _deliver(self, event: Event, fate: WebhookFate) -> None:
         delay = self._declared.delay

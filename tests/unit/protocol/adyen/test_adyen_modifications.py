@@ -390,3 +390,26 @@ def test_a_charge_back_is_reported_as_one_of_the_payment() -> None:
     assert disputed["originalReference"] == authorisation["pspReference"]
     assert disputed["pspReference"] != authorisation["pspReference"]
     assert disputed["merchantReference"] == authorisation["merchantReference"]
+
+
+def test_a_modification_that_a_fault_declines_is_received_and_reported_as_not_done_once() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        psp = await authorised(links)
+        links.inject("decline", code="05")
+        for path, body in (
+            ("/cancels", cancel_of(payment_id(1))),
+            (f"/payments/{psp}/captures", {}),
+        ):
+            amount = {"amount": {"value": 400, "currency": "EUR"}} if "captures" in path else {}
+            answer = await links.post(path, {"merchantAccount": MERCHANT, **body, **amount})
+            assert (answer.status, answer.body["status"]) == (201, "received")
+        await links.settle()
+
+    links = on_adyen(scenario, MANUAL)
+    authorisation, *outcomes = links.webhooks
+    assert sorted((item["eventCode"], item["success"], item["reason"]) for item in outcomes) == [
+        ("CAPTURE", "false", "Insufficient balance on payment"),
+        ("TECHNICAL_CANCEL", "false", "Refused"),
+    ]
+    # The payment is there: it can be cancelled by the reference that comes with the refusal.
+    assert {item["originalReference"] for item in outcomes} == {authorisation["pspReference"]}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 import pytest
@@ -453,3 +455,25 @@ def test_whatever_is_asked_the_book_keeps_its_law(
             assert (found.status, found.transaction["id"]) == (200, name)
 
     on_braintree(scenario).assert_books_keep_the_law()
+
+
+def test_a_charge_back_is_a_dispute_by_webhook() -> None:
+    sold: list[str] = []
+
+    async def scenario(links: BraintreeLinks) -> None:
+        sale = await links.sale(options={"submit_for_settlement": True})
+        sold.append(sale.transaction["id"])
+        await asyncio.sleep(3.0)
+
+    links = on_braintree(scenario, issuer="disputes: {share: 100%, after: 1s}")
+    form = parse_qs(links.webhooks[-1].body.decode())
+    notification = read(base64.b64decode(form["bt_payload"][0]), XML)["notification"]
+    dispute = notification["subject"]["dispute"]
+    assert (notification["kind"], dispute["kind"]) == ("dispute_opened", "chargeback")
+    assert (dispute["transaction"]["id"], dispute["transaction"]["order_id"]) == (
+        sold[0],
+        payment(1),
+    )
+    assert (dispute["amount_disputed"], dispute["currency_iso_code"]) == ("10.00", "EUR")
+    assert dispute["status_history"][0]["status"] == dispute["status"] == "open"
+    assert dispute["reply_by_date"] > dispute["received_date"] == dispute["date_opened"]

@@ -182,3 +182,19 @@ def test_parameters_without_meaning_here_are_noted_once() -> None:
 )
 def test_what_an_answer_proves(response: HttpResponse, result: str) -> None:
     assert Checkout.classify(response).result.value == result
+
+
+def test_a_charge_back_is_a_dispute_by_webhook() -> None:
+    paid: list[str] = []
+
+    async def scenario(links: JsonLinks) -> None:
+        paid.append((await links.post("/payments", asked(capture=True)))["id"])
+
+    links = on_vendor(links_of(issuer="disputes: {share: 100%, after: 1s}"), scenario, 3.0)
+    *_, event = links.events
+    data = event["data"]
+    assert event["type"] == "dispute_evidence_required"
+    assert data["id"].startswith("dsp_")
+    assert (data["payment_id"], data["payment_reference"]) == (paid[0], payment(1))
+    assert (data["amount"], data["currency"], data["reason_code"]) == (1000, "EUR", "10.4")
+    assert data["evidence_required_by"] > data["date"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.model import dialects
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain

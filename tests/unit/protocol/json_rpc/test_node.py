@@ -16,6 +16,7 @@ from tests.support.rpc_links import GWEI, PAYEE, PAYER, Asker, on_nodes, signed
 pytest.importorskip("rlp", reason="the extra rpc is not installed")
 ETHER = 10**18
 RECEIPT, SEND = "eth_getTransactionReceipt", "eth_sendRawTransaction"
+CHANGES = "eth_getFilterChanges"
 NOBODY = "0x00000000000000000000000000000000000000aa"
 
 
@@ -383,3 +384,70 @@ def test_fees_are_those_of_a_quiet_network() -> None:
         assert int(history["oldestBlock"], 16) == await nodes.number("eth_blockNumber") - 1
 
     on_nodes(scenario)
+
+
+def test_filters_tell_what_is_new_and_what_a_reorganisation_took_back() -> None:
+    async def scenario(nodes: Asker) -> None:
+        data = call_data("0xa9059cbb", PAYEE, 7_000_000)
+        wanted = {"address": TOKEN, "topics": [TRANSFER_TOPIC]}
+        blocks, logs, pending = [
+            await nodes.result(method, *params)
+            for method, params in (
+                ("eth_newBlockFilter", ()),
+                ("eth_newFilter", (wanted,)),
+                ("eth_newPendingTransactionFilter", ()),
+            )
+        ]
+        elsewhere = await nodes.result("eth_newFilter", {**wanted, "address": NOBODY})
+        sent = await nodes.result(SEND, signed(0, 0, to=TOKEN, data=data, gas=90_000))
+        assert await nodes.result(CHANGES, pending) == [sent]
+        await asyncio.sleep(2)
+        head = await nodes.number("eth_blockNumber")
+        new = await nodes.result(CHANGES, blocks)
+        shown = [await nodes.result("eth_getBlockByHash", each, False) for each in new]
+        assert [int(each["number"], 16) for each in shown] == list(range(1, head + 1))
+        (log,) = await nodes.result(CHANGES, logs)
+        assert (log["transactionHash"], log["removed"]) == (sent, False)
+        for name in (blocks, logs, pending, elsewhere):
+            assert await nodes.result(CHANGES, name) == []
+        nodes.inject("reorg", link="base", depth=3, returns="100%")
+        assert await nodes.result(CHANGES, logs) == [{**log, "removed": True}]
+        nodes.heal("reorg", link="base")
+        again = await nodes.result(CHANGES, blocks)
+        assert again
+        assert not set(again) & set(new)
+        await asyncio.sleep(1)
+        (later,) = await nodes.result(CHANGES, logs)
+        assert (later["transactionHash"], later["removed"]) == (sent, False)
+        whole = await nodes.result("eth_newFilter", {**wanted, "fromBlock": "0x0"})
+        assert await nodes.result("eth_getFilterLogs", whole) == [later]
+        assert (await nodes.error("eth_getFilterLogs", blocks))[1] == "filter not found"
+        assert await nodes.result("eth_uninstallFilter", logs) is True
+        assert await nodes.result("eth_uninstallFilter", logs) is False
+        assert await nodes.error(CHANGES, logs) == (-32000, "filter not found")
+        # One that nobody asks for is dropped, and a node does not know the filters of another one.
+        assert (await nodes.error(CHANGES, blocks, node="node-b"))[1] == "filter not found"
+        await asyncio.sleep(301)
+        assert (await nodes.error(CHANGES, blocks))[1] == "filter not found"
+
+    on_nodes(scenario, currency="USDC")
+
+
+def test_a_node_forgets_what_is_older_than_its_history() -> None:
+    async def scenario(nodes: Asker) -> None:
+        sent = await nodes.result(SEND, signed(0, ETHER))
+        await asyncio.sleep(1)
+        assert await nodes.result(RECEIPT, sent) is not None
+        await asyncio.sleep(8)
+        assert await nodes.result(RECEIPT, sent) is None
+        assert await nodes.result("eth_getTransactionByHash", sent) is None
+        gone = (4444, "pruned history unavailable")
+        assert await nodes.error("eth_getBlockByNumber", "0x1", False) == gone
+        assert await nodes.error("eth_getLogs", {"fromBlock": "0x1"}) == gone
+        assert (await nodes.error("eth_getBalance", PAYEE, "0x1"))[0] == -32000
+        # Accounts are as they were, and the first block is always known.
+        assert await nodes.number("eth_getBalance", PAYEE, "latest") == 10_001 * ETHER
+        assert await nodes.number("eth_getTransactionCount", PAYER, "latest") == 1
+        assert await nodes.result("eth_getBlockByNumber", "earliest", False) is not None
+
+    on_nodes(scenario, dialect="{json-rpc: {history: 6}}")

@@ -470,3 +470,21 @@ def test_whatever_is_asked_the_book_keeps_its_law(
         assert shown.body["status"] == "COMPLETED"
 
     on_paypal(scenario).assert_books_keep_the_law()
+
+
+def test_a_charge_back_is_a_dispute_by_webhook() -> None:
+    captured: list[str] = []
+
+    async def scenario(links: PayPalLinks) -> None:
+        captured.append((await links.order()).paid["captures"][0]["id"])
+        await asyncio.sleep(3.0)
+
+    links = on_paypal(scenario, issuer="disputes: {share: 100%, after: 1s}")
+    event = msgspec.json.decode(links.webhooks[-1].body)
+    dispute = event["resource"]
+    assert event["event_type"] == "CUSTOMER.DISPUTE.CREATED"
+    assert event["resource_type"] == "dispute"
+    assert dispute["dispute_amount"] == {"currency_code": "EUR", "value": "10.00"}
+    (disputed,) = dispute["disputed_transactions"]
+    assert (disputed["seller_transaction_id"], disputed["custom"]) == (captured[0], payment(1))
+    assert dispute["dispute_life_cycle_stage"] == "CHARGEBACK"

@@ -222,3 +222,29 @@ def test_what_is_wrong_is_refused_and_uses_no_key_up(change: dict[str, Any], cod
 )
 def test_what_an_answer_proves(response: HttpResponse, result: str) -> None:
     assert Square.classify(response).result.value == result
+
+
+def test_a_charge_back_is_a_dispute_by_webhook() -> None:
+    paid: list[str] = []
+
+    async def scenario(links: JsonLinks) -> None:
+        answer = await links.post("/v2/payments", asked(autocomplete=True))
+        paid.append(answer["payment"]["id"])
+
+    links = JsonLinks("square", issuer="disputes: {share: 100%, after: 1s}")
+    *_, event = on_vendor(links, scenario, 3.0).events
+    dispute = event["data"]["object"]["dispute"]
+    assert (event["type"], event["data"]["type"]) == ("dispute.created", "dispute")
+    assert event["data"]["id"] == dispute["id"] != paid[0]
+    assert dispute["disputed_payment"] == {"payment_id": paid[0]}
+    assert dispute["amount_money"] == {"amount": 1000, "currency": "EUR"}
+    assert (dispute["state"], dispute["card_brand"]) == ("EVIDENCE_REQUIRED", "VISA")
+
+
+def test_an_own_header_with_the_payments_id_is_enough_to_attribute_it() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        body = {**asked(), "reference_id": "ord-8f3a"}
+        await links.post("/v2/payments", body, **{"x-shop-order": f"order {payment(1)}"})
+
+    links = on_vendor(JsonLinks("square"), scenario)
+    assert {hop.payment for hop in links.journal if isinstance(hop, HopRecord)} == {payment(1)}

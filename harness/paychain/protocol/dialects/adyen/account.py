@@ -33,6 +33,7 @@ class Account:
     capture: str
     partial_captures: str
     registry: Registry = field(default_factory=Registry)
+    unreported: set[tuple[str, str]] = field(default_factory=set)  # modifications at work
     _ignored: set[str] = field(default_factory=set)
 
     @classmethod

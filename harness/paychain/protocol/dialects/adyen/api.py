@@ -28,6 +28,7 @@ from paychain.protocol.dialects.adyen.account import (
 )
 from paychain.protocol.dialects.adyen.errors import Invalid, service_error
 from paychain.protocol.dialects.adyen.references import psp_reference
+from paychain.protocol.dialects.adyen.registry import modification_of
 from paychain.protocol.dialects.adyen.tables import reasons
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
@@ -134,7 +135,8 @@ class Adyen:
         return response
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:
-        """Whether Adyen has a webhook for what became of a request."""
+        """Whether Adyen has a webhook for what became of a request, which it now sends."""
+        self._account.unreported.discard(modification_of(request))
         return notifications.reports(kind, request)
 
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:

@@ -10,11 +10,12 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from paychain.payments.cards import TEST_CARDS
+from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.account import SINGLE, Account
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.references import authorisation_of, psp_reference
-from paychain.protocol.dialects.adyen.registry import Modification, Payment
+from paychain.protocol.dialects.adyen.registry import Modification, Payment, modification_of
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.wire.http import HttpResponse, json_response
@@ -71,7 +72,7 @@ async def cancel_by_reference(call: VendorCall, account: Account) -> HttpRespons
     else:
         _attribute(call, account, payment)
         made = repeated or _new(call, account, payment, TECHNICAL_CANCEL, "void", body)
-        await call.execute("void", _request(payment, made))
+        await _execute(call, account, "void", _request(payment, made))
     shown = {"merchantAccount": merchant, "paymentReference": reference, **_received(made, body)}
     return json_response(201, shown)
 
@@ -102,11 +103,30 @@ async def _modify(
         request.is_final = operation == "capture" and account.partial_captures == SINGLE
     elif made.operation == "refund":
         request.amount_minor = captured_minor - (entry.refunded_minor if entry is not None else 0)
-    await call.execute(made.operation, request)
+    await _execute(call, account, made.operation, request)
     shown = {"merchantAccount": merchant, "paymentPspReference": psp, **_received(made, body)}
     if amount is not None:
         shown["amount"] = amount.shown()
     return json_response(201, shown)
+
+
+async def _execute(
+    call: VendorCall, account: Account, operation: str, request: PaymentRequest
+) -> None:
+    """Let the link do what was asked for, and see to it that its outcome is reported.
+
+    The link reports what it did or refused. What a fault declined in its place it knows nothing of,
+    and Adyen has taken it all the same.
+    """
+    name = modification_of(request)
+    account.unreported.add(name)
+    try:
+        answer = await call.execute(operation, request)
+        is_declined = answer.outcome is Outcome.DECLINED and not answer.replayed
+        if is_declined and name in account.unreported:
+            account.backend.notify(f"{operation}_refused", request)
+    finally:
+        account.unreported.discard(name)
 
 
 def _attribute(call: VendorCall, account: Account, payment: Payment) -> None:

@@ -160,8 +160,9 @@ def _reason(event: Event, account: Account) -> str:
     if entry is None or entry.request is None:
         return "Original transaction not found"
     if event.event == "void_refused":
-        is_captured = entry.captured_minor > 0
-        return "Transaction already captured" if is_captured else "Transaction already cancelled"
+        if entry.captured_minor > 0:
+            return "Transaction already captured"
+        return "Refused" if entry.state == "authorised" else "Transaction already cancelled"
     if event.event == "refund_refused" and not entry.captured_minor:
         return "Transaction hasn't been captured, refund not possible"
     return "Insufficient balance on payment"

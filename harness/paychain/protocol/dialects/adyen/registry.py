@@ -118,3 +118,8 @@ class Registry:
         others.remove(reference)
         if not others:
             del self._by_merchant[oldest.merchant_reference]
+
+
+def modification_of(request: PaymentRequest) -> tuple[str, str]:
+    """The payment and the modification of it that a request is for, whichever execution it is."""
+    return request.reference.partition(REPEAT)[0], request.item.partition(REPEAT)[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from math import inf
 from typing import Any
 from xml.parsers import expat
@@ -156,6 +156,8 @@ def _content(value: Any) -> tuple[str, str]:
             return ' type="integer"', str(value)
         case datetime():
             return ' type="datetime"', value.strftime("%Y-%m-%dT%H:%M:%SZ")
+        case date():
+            return ' type="date"', value.isoformat()
         case Symbol():
             return ' type="symbol"', html.escape(value.text)
         case Rows():

@@ -1,7 +1,8 @@
 """Braintree's webhooks: a signed document in a form, about what became of a settlement.
 
 Nothing is reported of an authorisation: its answer says what became of it, or a search does.
-Source: `WebhookNotificationGateway` and `WebhookTestingGateway` of the Python SDK 4.48.0.
+Sources: `WebhookNotificationGateway` and `WebhookTestingGateway` of the Python SDK 4.48.0, which
+has a sample of each kind.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import hashlib
 import hmac
 from typing import Any
 from urllib.parse import urlencode
+from zlib import crc32
 
 from paychain.protocol.dialects.braintree.account import AT_ONCE, Account
-from paychain.protocol.dialects.braintree.documents import moment, write
+from paychain.protocol.dialects.braintree.documents import Rows, moment, write
 from paychain.protocol.dialects.braintree.objects import amount, shown
 from paychain.protocol.dialects.braintree.records import Named, Transaction
 from paychain.protocol.message import Event
@@ -26,7 +28,9 @@ _KINDS = {
     "captured": SETTLED,
     "capture_failed": "transaction_settlement_declined",
     "refund_failed": "refund_failed",
+    "disputed": "dispute_opened",
 }
+_REPLY_S = 7 * 86_400  # until when evidence may be given
 HEADERS = {
     "content-type": "application/x-www-form-urlencoded",
     "user-agent": "Braintree-Webhooks",
@@ -49,7 +53,9 @@ def notification(
             "timestamp": moment(sent_s),
             "kind": _KINDS[event.event],
             "source_merchant_id": _merchant_id(event, account) or "paychain",
-            "subject": {"transaction": _subject(event, account)},
+            "subject": {"dispute": _dispute(event, account, sent_s)}
+            if event.event == "disputed"
+            else {"transaction": _subject(event, account)},
         },
     )
     # As the SDKs make it: in lines, the last one ended, too.
@@ -68,6 +74,42 @@ def signature(payload: bytes, private_key: str) -> str:
 def _merchant_id(event: Event, account: Account) -> str:
     transaction = account.registry.at(event.reference)
     return transaction.merchant_id if transaction is not None else ""
+
+
+def _dispute(event: Event, account: Account, sent_s: int) -> dict[str, Any]:
+    """What the cardholder's bank has charged back."""
+    sold = _subject(event, account)
+    disputed, opened = amount(event.amount_minor, event.currency), moment(sent_s)
+    return {
+        "id": encode(f"{event.reference}/{event.item}"),
+        "amount": disputed,
+        "amount_disputed": disputed,
+        "amount_won": amount(0, event.currency),
+        "case_number": f"CB{crc32(event.key.encode())}",
+        "created_at": opened,
+        "updated_at": opened,
+        "currency_iso_code": event.currency,
+        "kind": "chargeback",
+        "merchant_account_id": sold.get("merchant_account_id"),
+        "reason": "fraud",
+        "reason_code": None,
+        "reason_description": None,
+        "received_date": opened.date(),
+        "date_opened": opened.date(),
+        "reply_by_date": moment(sent_s + _REPLY_S).date(),
+        "reference_number": None,
+        "original_dispute_id": None,
+        "status": "open",
+        "status_history": Rows("status_history", [{"status": "open", "timestamp": opened}]),
+        "evidence": Rows("evidence", []),
+        "transaction": {
+            "id": sold["id"],
+            "amount": sold["amount"],
+            "created_at": sold.get("created_at", opened),
+            "order_id": sold.get("order_id"),
+            "payment_instrument_subtype": event.instrument.group.capitalize(),
+        },
+    }
 
 
 def _subject(event: Event, account: Account) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Checkout.com's webhooks, signed over the whole body.
 
-Source of the signature: `Cko-Signature` as four public implementations check it.
+Sources: `Cko-Signature` as four public implementations check it; of a charge-back, the event type
+`dispute_evidence_required` in Checkout.com's documentation.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 
 from paychain.protocol.dialects.checkout import views
 from paychain.protocol.dialects.checkout.account import (
+    CAPTURE,
     REPEAT,
     Account,
     Payment,
@@ -35,7 +37,10 @@ TYPES = {
     "refund_failed": "payment_refund_declined",
     "voided": "payment_voided",
     "expired": "payment_expired",
+    "disputed": "dispute_evidence_required",
 }
+_EVIDENCE_S = 14 * 86_400  # until when evidence may be given
+_UNRECOGNISED = {"visa": "10.4", "mastercard": "4837"}  # each scheme's own code; others: theirs
 _REFUSED = frozenset({"declined", "capture_failed", "refund_failed"})
 
 
@@ -52,7 +57,9 @@ def webhook(event: Event, path: str, secret: str, sent_s: int, account: Account)
             "type": TYPES[event.event],
             "version": "1.0.33",
             "created_on": views.when(sent_s),
-            "data": _data(event, sent_s, account),
+            "data": _dispute(event, sent_s, account)
+            if event.event == "disputed"
+            else _data(event, sent_s, account),
             "_links": {},
         }
     )
@@ -90,6 +97,24 @@ def _data(event: Event, sent_s: int, account: Account) -> dict[str, Any]:
     if event.event == "authorised":
         shown["auth_code"] = views.authorisation_code(event.reference)
     return shown
+
+
+def _dispute(event: Event, sent_s: int, account: Account) -> dict[str, Any]:
+    payment = account.payment(event.reference)
+    card = event.instrument.group
+    return {
+        "id": f"dsp_{encode(f'{event.reference}/{event.item}', BASE32)}",
+        "date": views.when(sent_s),
+        "category": "fraudulent",
+        "amount": event.amount_minor,
+        "currency": event.currency,
+        "reason_code": _UNRECOGNISED.get(card, "F29"),
+        "payment_id": payment_id(event.reference),
+        "payment_action_id": action_id(event.reference, f"{CAPTURE}1"),
+        "payment_reference": payment.merchant_reference if payment else event.payment,
+        "payment_method": card.upper(),
+        "evidence_required_by": views.when(sent_s + _EVIDENCE_S),
+    }
 
 
 def _reference(payment: Payment, item: str) -> str:

@@ -11,7 +11,8 @@ from paychain.payments.addresses import Address
 from paychain.payments.ledger import Refusal
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialects.json_rpc import sending
-from paychain.protocol.dialects.json_rpc.copy import Copy
+from paychain.protocol.dialects.json_rpc.copy import HISTORY, Copy
+from paychain.protocol.dialects.json_rpc.filters import FILTERS, Filters
 from paychain.protocol.dialects.json_rpc.methods import METHODS, OF_TRANSACTIONS
 from paychain.protocol.dialects.json_rpc.moment import Moment, Network
 from paychain.protocol.dialects.json_rpc.signed import Undecodable, decode
@@ -44,17 +45,17 @@ class JsonRpc:
     """The methods with which clients read accounts and blocks, and send signed transactions.
 
     Settings: `client` is whose words refusals have; `provider` is whose limits access has;
-    `chain_id` is the network's.
+    `chain_id` is the network's; `history` is how many blocks the node keeps.
     """
 
     idempotency: ClassVar[str] = "none"
     shows_latest_state: ClassVar[bool] = True
-    settings: ClassVar[tuple[str, ...]] = ("client", "provider", "chain_id")
+    settings: ClassVar[tuple[str, ...]] = ("client", "provider", "chain_id", "history")
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "client": tuple(WORDS),
         "provider": tuple(TERMS),
     }
-    numbers: ClassVar[tuple[str, ...]] = ("chain_id",)
+    numbers: ClassVar[tuple[str, ...]] = ("chain_id", "history")
     roles: ClassVar[tuple[str, ...]] = ("node",)
     assets: ClassVar[tuple[str, ...]] = ("ETH", "USDC", "USDT", "EURC")
     packages: ClassVar[tuple[str, tuple[str, ...]]] = ("rpc", ("rlp", "eth_keys", "eth_utils"))
@@ -67,7 +68,8 @@ class JsonRpc:
         chain_id = int(settings.get("chain_id", CHAIN_ID))
         words = WORDS[settings.get("client", "geth")]
         self._network = Network(asset=backend.currency, chain_id=chain_id, words=words)
-        self._copy = Copy(chain_id)
+        self._copy = Copy(chain_id, int(settings.get("history", HISTORY)))
+        self._filters = Filters(backend.now_s)
         self._payments: dict[str, PaymentRequest] = {}  # transfers that came here, by hash
 
     async def handle(self, call: VendorCall) -> HttpResponse:
@@ -120,6 +122,8 @@ class JsonRpc:
             return await self._send(call, params)
         name = params[0] if method in OF_TRANSACTIONS and params else ""
         moment = await self._look(call, name.lower() if isinstance(name, str) else "")
+        if method in FILTERS:
+            return FILTERS[method](self._filters, moment, params)
         if method not in METHODS:
             raise mistaken(self._network.words, "method", method=method)
         return METHODS[method](moment, params)
@@ -151,7 +155,8 @@ class JsonRpc:
         if answer.outcome is Outcome.UNKNOWN:
             raise RpcError(SERVER_ERROR, "request timed out")
         if answer.sighting is not None:
-            self._copy.update(answer.sighting)
+            for name_of_old in self._copy.update(answer.sighting):
+                self._payments.pop(name_of_old, None)
         is_empty = answer.outcome is Outcome.DECLINED
         return Moment(
             network=self._network,

@@ -1,7 +1,8 @@
 """What a node knows of the ledger: a copy that it brings up to date with each question.
 
 Cut off from the ledger it stays as it is, and every answer from it looks valid: an old head, old
-balances, receipts that are missing.
+balances, receipts that are missing. What is final and older than its history is forgotten, but for
+what it left in the accounts.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ from dataclasses import dataclass, field
 from paychain.payments.ledger import Change, Event, Transaction
 from paychain.protocol.message import News, Sighting
 
+HISTORY = 10_000  # blocks that are kept at least, unless a chain asks for more
 _HEIGHT_DIGITS = 16  # of a block's hash: its height, so that a block is found by its hash
 
 
 @dataclass(slots=True)
 class Copy:
-    """Blocks, pool and accounts. Accounts are addresses in lower case, amounts in minor units."""
+    """Blocks, pool and accounts. Accounts are addresses in lower case, amounts in minor units.
+
+    `history`: how many of the last blocks are kept with their transactions.
+    """
 
     chain_id: int
+    history: int = HISTORY
     head: int = 0
     final: int = -1  # the last height that is never replaced
     known: int = 0  # changes of the ledger that are in here
@@ -32,14 +38,18 @@ class Copy:
     is_empty: bool = False  # its node denies that anybody ever owned anything
     _moved: Counter[str] = field(default_factory=Counter)  # by account, up to the head
     _nonces: Counter[str] = field(default_factory=Counter)  # by account, up to the head
-    _replaced: list[int] = field(default_factory=list)  # heights from which blocks were replaced
+    oldest: int = 0  # the first block that is kept
+    replaced: list[int] = field(default_factory=list)  # heights from which blocks were replaced
     _clock: list[tuple[int, int, int, int]] = field(default_factory=list)  # see time_s
 
-    def update(self, sighting: Sighting) -> None:
-        """Take in what the ledger tells; what it has told before changes nothing."""
+    def update(self, sighting: Sighting) -> list[str]:
+        """Take in what the ledger tells; what it has told before changes nothing.
+
+        Returns the transactions that are forgotten for their age.
+        """
         news = sighting.news
         if news is None or news.first > self.known:  # of another life of this node
-            return
+            return []
         before = self.head
         self.head = max(self.head, sighting.head)
         self.final = max(self.final, news.final)
@@ -48,6 +58,18 @@ class Copy:
         for event in news.changes[self.known - news.first :]:
             self._apply(event)
         self.known = max(self.known, news.first + len(news.changes))
+        return self._forget()
+
+    def _forget(self) -> list[str]:
+        """Drop the transactions of final blocks that are older than the history."""
+        self.oldest = max(self.oldest, min(self.head - self.history, self.final) + 1)
+        gone: list[str] = []
+        # Blocks stand in the order of their heights: what is replaced comes again higher up.
+        while self.blocks and (lowest := next(iter(self.blocks))) < self.oldest:
+            gone += self.blocks.pop(lowest)
+        for name in gone:
+            del self.mined[name], self.sent[name]
+        return gone
 
     def _set_clock(self, before: int, news: News) -> None:
         """Know when blocks were made. Those that were seen before keep their times."""
@@ -74,7 +96,7 @@ class Copy:
                 self._move(transaction, -1)
                 self.mined.pop(transaction.id, None)
                 self.pool[place] = transaction
-                self._replaced.append(event.height)
+                self.replaced.append(event.height)
             case Change.FORGOTTEN:
                 if self.pool.get(place) == transaction:
                     del self.pool[place]
@@ -144,7 +166,7 @@ class Copy:
         """Another one once the block, or one before it, was replaced. Height -1: all zeros."""
         if height < 0:
             return "0x" + "0" * 64
-        replaced = Counter(self._replaced)
+        replaced = Counter(self.replaced)
         times = sum(count for lowest, count in replaced.items() if lowest <= height)
         seed = f"{self.chain_id}:{height}:{times}".encode()
         return f"0x{height:0{_HEIGHT_DIGITS}x}{hashlib.sha256(seed).hexdigest()[_HEIGHT_DIGITS:]}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from paychain.payments.money import exponent
 from paychain.protocol.dialects.json_rpc import shapes
+from paychain.protocol.dialects.json_rpc.logs import Log, LogFilter
 from paychain.protocol.dialects.json_rpc.moment import TOKEN, TRANSFER, Moment
 from paychain.protocol.dialects.json_rpc.values import (
     INVALID_PARAMS,
@@ -24,7 +25,6 @@ from paychain.protocol.dialects.json_rpc.values import (
 
 Method = Callable[[Moment, Sequence[Any]], Any]
 MAX_HISTORY = 1024  # blocks of one fee history
-MAX_LOGS = 10_000  # of one answer
 _SELECTORS = {
     bytes.fromhex("70a08231"): "balanceOf",
     bytes.fromhex("313ce567"): "decimals",
@@ -62,11 +62,14 @@ def _block_by_number(moment: Moment, params: Sequence[Any]) -> Any:
     if tag == "pending":
         return shapes.pending_block(moment, full=full)
     height = moment.height(tag, 0)
+    moment.require(height)
     return shapes.block(moment, height, full=full) if height <= moment.copy.head else None
 
 
 def _block_by_hash(moment: Moment, params: Sequence[Any]) -> Any:
     height = moment.copy.height_of(read_hash(_needed(params, 0), 0))
+    if height is not None:
+        moment.require(height)
     return None if height is None else shapes.block(moment, height, full=bool(_at(params, 1)))
 
 
@@ -74,6 +77,7 @@ def _block_receipts(moment: Moment, params: Sequence[Any]) -> Any:
     height = moment.height(_needed(params, 0), 0)
     if height > moment.copy.head:
         return None
+    moment.require(height)
     return [shapes.receipt(moment, name) for name in moment.copy.shown(height)]
 
 
@@ -179,55 +183,12 @@ def _code(moment: Moment, params: Sequence[Any]) -> str:
     return "0x60006000fd" if is_contract else "0x"  # what reverts, whatever it is asked
 
 
-def _logs(moment: Moment, params: Sequence[Any]) -> list[dict[str, Any]]:
+def _logs(moment: Moment, params: Sequence[Any]) -> list[Log]:
     """The transfers of the token that a filter names."""
-    wanted = _needed(params, 0)
-    if not isinstance(wanted, dict):
-        raise invalid(0, "a filter is an object")
-    if wanted.get("blockHash") is not None:
-        lowest = highest = moment.height({"blockHash": wanted["blockHash"]}, 0)
-    else:
-        lowest = moment.height(wanted.get("fromBlock"), 0)
-        highest = moment.height(wanted.get("toBlock"), 0)
-    if lowest > highest:
-        raise RpcError(INVALID_PARAMS, "invalid block range params")
-    addresses = _choices(wanted.get("address"))
-    given = wanted.get("topics") or []
-    if not isinstance(given, list):
-        raise invalid(0, "topics are a list")
-    topics = [_choices(each) for each in given]
-    found = [
-        log
-        for height in sorted(moment.copy.blocks)
-        if lowest <= height <= highest
-        for name in moment.copy.shown(height)
-        for log in shapes.logs_of(moment, moment.copy.sent[name], height)
-        if _fits(log, addresses, topics)
-    ]
-    if len(found) > MAX_LOGS:
-        raise RpcError(-32005, f"query returned more than {MAX_LOGS} results")
-    return found
-
-
-def _choices(given: Any) -> frozenset[str] | None:
-    """What a place of a filter allows; None: anything."""
-    if given is None or given == []:
-        return None
-    listed = given if isinstance(given, list) else [given]
-    if not all(isinstance(each, str) for each in listed):
-        raise invalid(0, "a filter has addresses and topics in hex digits")
-    return frozenset(each.lower() for each in listed)
-
-
-def _fits(
-    log: dict[str, Any], addresses: frozenset[str] | None, topics: list[frozenset[str] | None]
-) -> bool:
-    if addresses is not None and log["address"] not in addresses:
-        return False
-    shown: list[str] = log["topics"]
-    return len(topics) <= len(shown) and all(
-        allowed is None or topic in allowed for topic, allowed in zip(shown, topics, strict=False)
-    )
+    wanted = LogFilter.read(_needed(params, 0))
+    lowest, highest = wanted.heights(moment)
+    moment.require(lowest)
+    return wanted.between(moment, lowest, highest)
 
 
 METHODS: dict[str, Method] = {

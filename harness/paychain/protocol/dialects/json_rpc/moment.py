@@ -10,6 +10,7 @@ from paychain.payments.money import exponent
 from paychain.protocol.dialects.json_rpc.copy import Copy
 from paychain.protocol.dialects.json_rpc.signed import SignedTransaction, decode
 from paychain.protocol.dialects.json_rpc.values import (
+    PRUNED,
     SERVER_ERROR,
     RpcError,
     invalid,
@@ -137,12 +138,20 @@ class Moment:
                 raise invalid(number, "a block is a tag, or its number in hex digits")
 
     def known_height(self, tag: Any, number: int) -> int:
-        """As `height`, of a block that the node has. Raises RpcError for one of the future."""
+        """As `height`, of a block whose accounts the node knows; RpcError for another one."""
         height = self.height(tag, number)
         if height > self.copy.head:
             have, words = self.copy.head, self.network.words
             raise mistaken(words, "block", have=have, want=height)
+        if height < self.copy.oldest - 1:
+            state = self.copy.block_hash(height)[2:]
+            raise RpcError(SERVER_ERROR, f"historical state {state} is not available")
         return height
+
+    def require(self, height: int) -> None:
+        """Raises RpcError for a block whose transactions the node has forgotten."""
+        if 0 < height < self.copy.oldest:
+            raise RpcError(PRUNED, "pruned history unavailable")
 
 
 def balance_of(copy: Copy, asset: str, account: str, height: int) -> int:

@@ -1,6 +1,7 @@
 """Values as JSON-RPC writes them, and the error that a method answers with.
 
-Sources: the execution APIs (ethereum.github.io/execution-apis), EIP-1474 for the codes of errors.
+Sources: the execution APIs (ethereum.github.io/execution-apis), EIP-1474 for the codes of
+errors, EIP-4444 and geth for that of history which is gone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS, INTERNAL = (
 )
 SERVER_ERROR = -32000
 REVERTED = 3
+PRUNED = 4444
 MAX_QUANTITY_DIGITS = 64
 _QUANTITY = re.compile(r"0x(?:0|[1-9a-fA-F][0-9a-fA-F]*)")
 _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")

@@ -21,6 +21,7 @@ from paychain.protocol.dialects.paypal.tables import APPROVED, PARTIAL, response
 
 DAY_S = 86_400
 VALID_DAYS = 29  # of an authorisation
+MERCHANT = "PAYCHAIN"
 ORDERS, PAYMENTS = "/v2/checkout/orders", "/v2/payments"
 PENDING, DECLINED, DENIED = "PENDING", "DECLINED", "DENIED"
 VOIDED, EXPIRED, CREATED = "VOIDED", "EXPIRED", "CREATED"
@@ -97,7 +98,7 @@ def order_shown(account: Account, order: Order) -> dict[str, Any]:
     unit = {
         "reference_id": "default",
         **order.unit,
-        "payee": {"merchant_id": "PAYCHAIN", "email_address": "merchant@example.com"},
+        "payee": {"merchant_id": MERCHANT, "email_address": "merchant@example.com"},
     }
     if charge is not None:
         unit["payments"] = payments_of(account, order, charge)

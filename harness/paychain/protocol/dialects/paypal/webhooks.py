@@ -5,6 +5,8 @@ key: here the signature is an HMAC under the webhook's id, which the path verifi
 does, and a receiver that checks certificates by itself finds none.
 
     signed: transmission id | transmission time | webhook id | CRC-32 of the event
+
+Source of the charge-back: PayPal's documentation of dispute webhooks, and its Disputes API v1.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from paychain.protocol.dialects.paypal.account import (
     text,
 )
 from paychain.protocol.dialects.paypal.objects import (
+    MERCHANT,
     authorization_shown,
     capture_shown,
     refund_shown,
@@ -52,6 +55,7 @@ _TYPES = {
     "capture_failed": "PAYMENT.CAPTURE.DENIED",
     "refunded": "PAYMENT.CAPTURE.REFUNDED",
     "refund_failed": "PAYMENT.REFUND.FAILED",
+    "disputed": "CUSTOMER.DISPUTE.CREATED",
 }
 _DECLINED = "PAYMENT.CAPTURE.DECLINED"
 _SUMMARIES = {
@@ -62,7 +66,9 @@ _SUMMARIES = {
     "PAYMENT.CAPTURE.DENIED": "A payment capture was denied",
     "PAYMENT.CAPTURE.REFUNDED": "A capture payment was refunded",
     "PAYMENT.REFUND.FAILED": "A refund failed",
+    "CUSTOMER.DISPUTE.CREATED": "A new dispute was opened",
 }
+_RESPONSE_S = 10 * 86_400  # until when the seller may respond
 
 
 def reports(kind: str, request: PaymentRequest, account: Account) -> bool:
@@ -91,7 +97,9 @@ def notification(
         "resource_version": "2.0",
         "event_type": kind,
         "summary": _SUMMARIES[kind],
-        "resource": _resource(event, account),
+        "resource": _dispute(event, account, sent_s)
+        if event.event == "disputed"
+        else _resource(event, account),
         "links": [],
     }
     transmission_id = f"{number[:8]}-{number[8:12]}-11ef-{number[12:16]}-{number[16:28]}"
@@ -132,7 +140,38 @@ def signature(transmission_id: str, sent: str, webhook_id: str, event: Given) ->
 def _resource_type(event: Event) -> str:
     if event.event in ("authorised", "voided", "expired"):
         return "authorization"
+    if event.event == "disputed":
+        return "dispute"
     return "refund" if event.event.startswith("refund") else "capture"
+
+
+def _dispute(event: Event, account: Account, sent_s: int) -> dict[str, Any]:
+    """What the cardholder's bank has charged back: from outside PayPal, so as a claim at once."""
+    found = account.registry.of_charge(event.reference)
+    captures = found[1].captures if found is not None else []
+    sold = captures[0].item if captures else "c1"
+    opened = time_of(sent_s)
+    return {
+        "dispute_id": f"PP-D-{crc32(event.key.encode())}",
+        "create_time": opened,
+        "update_time": opened,
+        "disputed_transactions": [
+            {
+                "seller_transaction_id": made_id(event.reference, sold),
+                "seller": {"merchant_id": MERCHANT},
+                "custom": found[0].unit.get("custom_id", "")
+                if found is not None
+                else event.payment,
+            }
+        ],
+        "reason": "UNAUTHORISED",
+        "status": "WAITING_FOR_SELLER_RESPONSE",
+        "dispute_amount": shown_money(event.amount_minor, event.currency),
+        "dispute_life_cycle_stage": "CHARGEBACK",
+        "dispute_channel": "EXTERNAL",
+        "seller_response_due_date": time_of(sent_s + _RESPONSE_S),
+        "links": [],
+    }
 
 
 def _resource(event: Event, account: Account) -> dict[str, Any]:

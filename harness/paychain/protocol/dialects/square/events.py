@@ -1,6 +1,7 @@
 """Square's webhooks, signed over the URL that they are sent to and the body.
 
-Source of the signature: `square.utils.webhooks_helper` of the Python SDK.
+Sources: `square.utils.webhooks_helper` and the type `Dispute` of the Python SDK 46.0.0; that the
+object of `dispute.created` is under its own name is as in Square's other events.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from paychain.protocol.dialects.square.account import (
     refund_id,
 )
 from paychain.protocol.message import Event
+from paychain.protocol.vendor_ids import encode
 from paychain.wire.http import HttpRequest
 
 SIGNATURE = "x-square-hmacsha256-signature"
 CREATED, UPDATED, REFUNDED = "payment.created", "payment.updated", "refund.updated"
+DISPUTED = "dispute.created"
 # What is refused at once (`refund_refused` …) has no webhook.
 TYPES = {
     "authorised": CREATED,
@@ -37,7 +40,10 @@ TYPES = {
     "expired": UPDATED,
     "refunded": REFUNDED,
     "refund_failed": REFUNDED,
+    "disputed": DISPUTED,
 }
+_KINDS = {REFUNDED: "refund", DISPUTED: "dispute"}  # of objects; else payments
+_EVIDENCE_S = 14 * 86_400  # until when evidence may be given
 
 
 def signature(url: str, body: bytes, key: str) -> str:
@@ -50,8 +56,8 @@ def webhook(event: Event, path: str, key: str, sent_s: int, account: Account) ->
     """The webhook that reports an event; signed for its path where no URL is set."""
     kind = TYPES[event.event]
     digest = hashlib.sha256(event.key.encode()).digest()
-    name, shown = _object(event, kind, account)
-    what = "refund" if kind == REFUNDED else "payment"
+    name, shown = _object(event, kind, account, sent_s)
+    what = _KINDS.get(kind, "payment")
     body = msgspec.json.encode(
         {
             "merchant_id": f"ML{crc32(account.location.encode()):010d}",
@@ -71,9 +77,13 @@ def webhook(event: Event, path: str, key: str, sent_s: int, account: Account) ->
     return HttpRequest("POST", path, headers, body)
 
 
-def _object(event: Event, kind: str, account: Account) -> tuple[str, dict[str, Any]]:
+def _object(event: Event, kind: str, account: Account, sent_s: int) -> tuple[str, dict[str, Any]]:
     """The id and the object that an event is about."""
     payment = account.payment(event.reference) or _unknown(event)
+    if kind == DISPUTED:
+        dispute = _dispute(event, payment, account, views.when(sent_s))
+        dispute["due_at"] = views.when(sent_s + _EVIDENCE_S)
+        return dispute["id"], dispute
     if kind != REFUNDED:
         return payment_id(event.reference), views.payment(account, payment, event.reference)
     # A link that knows no keys may have executed it once more, under a name of its own.
@@ -83,6 +93,23 @@ def _object(event: Event, kind: str, account: Account) -> tuple[str, dict[str, A
     shown = views.refund(account, payment, made, event.reference)
     shown["status"] = "FAILED" if event.event == "refund_failed" else "COMPLETED"
     return refund_id(payment.reference, item), shown
+
+
+def _dispute(event: Event, payment: Payment, account: Account, at: str) -> dict[str, Any]:
+    """What the cardholder's bank has charged back."""
+    return {
+        "id": encode(f"{event.reference}/{event.item}"),
+        "amount_money": views.money(event.amount_minor, payment),
+        "reason": "NO_KNOWLEDGE",
+        "state": "EVIDENCE_REQUIRED",
+        "disputed_payment": {"payment_id": payment_id(event.reference)},
+        "card_brand": views.brand(event.instrument.group),
+        "created_at": at,
+        "updated_at": at,
+        "reported_at": at,
+        "version": 1,
+        "location_id": account.location,
+    }
 
 
 def _unknown(event: Event) -> Payment:

@@ -38,6 +38,11 @@ def money(minor: int, payment: Payment) -> dict[str, Any]:
     return {"amount": minor, "currency": payment.request.currency}
 
 
+def brand(scheme: str) -> str:
+    """Square's name of a scheme."""
+    return _BRANDS.get(scheme, scheme.upper())
+
+
 def declined(code: str) -> dict[str, str]:
     """The error that a decline is."""
     return {"category": PAYMENT_ERROR, "code": code, "detail": f"Authorization error: '{code}'"}
@@ -116,7 +121,7 @@ def _card_details(payment: Payment, name: str) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "status": _CARD_STATES[name],
         "card": {
-            "card_brand": _BRANDS.get(scheme, scheme.upper()),
+            "card_brand": brand(scheme),
             "last_4": digits[-4:],
             "exp_month": 12,
             "exp_year": 2030,

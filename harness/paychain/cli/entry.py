@@ -1,0 +1,27 @@
+"""Where the paychain command begins: its modules take a moment to import."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+
+def main() -> None:
+    """Import the command and run it. Ctrl-C meanwhile ends the process without a traceback."""
+    # An exception would not do: imports turn it into others, or print it and go on.
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_default:
+        signal.signal(signal.SIGINT, _end)
+    from paychain.cli.main import main as command
+
+    if is_default:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    command()
+
+
+def _end(*_: object) -> None:
+    """Nothing was started yet that would have to be stopped."""
+    from paychain.cli.exit_codes import ExitCode
+
+    os.write(2, b"interrupted: nothing was kept\n")
+    os._exit(ExitCode.INTERRUPTED)

@@ -1,0 +1,20 @@
+"""The hosts of providers: by name, or by a pattern such as `*.adyen.com`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def of_host(host: str, found: Mapping[str, str]) -> str | None:
+    """What is found for a host; None for one that no name and no pattern fits.
+
+    A pattern is for names of any depth: `*.paypal.com` for `api-m.sandbox.paypal.com`, too.
+    """
+    if host in found:
+        return found[host]
+    domain = host
+    while domain:
+        _, _, domain = domain.partition(".")
+        if f"*.{domain}" in found:
+            return found[f"*.{domain}"]
+    return None

@@ -1,0 +1,86 @@
+"""What a filter of logs names: addresses, topics, and the blocks that they are looked for in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paychain.protocol.dialects.json_rpc import shapes
+from paychain.protocol.dialects.json_rpc.moment import Moment
+from paychain.protocol.dialects.json_rpc.values import INVALID_PARAMS, RpcError, invalid
+
+MAX_LOGS = 10_000  # of one answer
+Log = dict[str, Any]
+_Choice = frozenset[str] | None  # None: anything
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """The logs of some addresses with some topics, in a range of blocks as a client names it."""
+
+    addresses: _Choice
+    topics: Sequence[_Choice]
+    from_block: Any
+    to_block: Any
+    block_hash: str | None = None
+
+    @classmethod
+    def read(cls, wanted: Any) -> LogFilter:
+        """From a parameter. Raises RpcError for what is no filter."""
+        if not isinstance(wanted, dict):
+            raise invalid(0, "a filter is an object")
+        given = wanted.get("topics") or []
+        if not isinstance(given, list):
+            raise invalid(0, "topics are a list")
+        return cls(
+            _choices(wanted.get("address")),
+            [_choices(each) for each in given],
+            wanted.get("fromBlock"),
+            wanted.get("toBlock"),
+            wanted.get("blockHash"),
+        )
+
+    def heights(self, moment: Moment) -> tuple[int, int]:
+        """The lowest and the highest block it is about. Raises RpcError for no such range."""
+        if self.block_hash is not None:
+            height = moment.height({"blockHash": self.block_hash}, 0)
+            return height, height
+        lowest = moment.height(self.from_block, 0)
+        highest = moment.height(self.to_block, 0)
+        if lowest > highest:
+            raise RpcError(INVALID_PARAMS, "invalid block range params")
+        return lowest, highest
+
+    def between(self, moment: Moment, lowest: int, highest: int) -> list[Log]:
+        """What it names in these blocks. Raises RpcError where that is too much."""
+        found = [
+            log
+            for height in sorted(moment.copy.blocks)
+            if lowest <= height <= highest
+            for name in moment.copy.shown(height)
+            for log in shapes.logs_of(moment, moment.copy.sent[name], height)
+            if self._names(log)
+        ]
+        if len(found) > MAX_LOGS:
+            raise RpcError(-32005, f"query returned more than {MAX_LOGS} results")
+        return found
+
+    def _names(self, log: Log) -> bool:
+        if self.addresses is not None and log["address"] not in self.addresses:
+            return False
+        shown: list[str] = log["topics"]
+        return len(self.topics) <= len(shown) and all(
+            allowed is None or topic in allowed
+            for topic, allowed in zip(shown, self.topics, strict=False)
+        )
+
+
+def _choices(given: Any) -> _Choice:
+    """What a place of a filter allows."""
+    if given is None or given == []:
+        return None
+    listed = given if isinstance(given, list) else [given]
+    if not all(isinstance(each, str) for each in listed):
+        raise invalid(0, "a filter has addresses and topics in hex digits")
+    return frozenset(each.lower() for each in listed)

@@ -1,0 +1,38 @@
+"""What `paychain explore --on` says of a twin and the service that it was learned from."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from paychain.cli.explore_confirm import Confirmed, differences_line
+from paychain.cli.main import app
+
+SAME, OTHER = Confirmed(True, "reproduced: 2 payments"), Confirmed(False, "not reproduced")
+UNCLEAR = Confirmed(None, "inconclusive: a host stalled")
+
+
+def test_where_twin_and_service_differ_is_counted() -> None:
+    assert differences_line("twin", "shop", [SAME, SAME]) == "twin and shop agree in 2 findings"
+    differ = differences_line("twin", "shop", [SAME, OTHER, UNCLEAR])
+    assert differ.startswith("twin and shop differ in 1 of 3 findings; 1 could not be compared: ")
+    assert differences_line("twin", "shop", [UNCLEAR]) == (
+        "twin and shop agree in 0 findings; 1 could not be compared"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["card-gives-up", "--on", "card-gives-up"], "--on says where findings are replayed"),
+        (
+            ["card-gives-up", "--confirm", "--on", "examples/shop-python/chain-naive.yaml"],
+            "--on: chain shop-python-naive has no link edge, gateway, ",
+        ),
+    ],
+)
+def test_a_chain_that_findings_cannot_be_replayed_on_is_refused(
+    words: list[str], what: str
+) -> None:
+    refused = CliRunner().invoke(app, ["explore", *words])
+    assert str(refused.exception).startswith(what)
