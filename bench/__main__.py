@@ -13,7 +13,8 @@ from itertools import takewhile
 
 import bench
 
-ONLY_BY_NAME = ("fidelity", "live", "observed_service", "oracle")  # take minutes; some write files
+# They take minutes; some write files.
+ONLY_BY_NAME = ("fidelity", "live", "observed_service", "oracle", "rival")
 
 
 def main(words: list[str]) -> int:

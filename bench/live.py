@@ -4,7 +4,7 @@ Each shop is the sound example in Python with one mistake (`tests/support/mistak
 shop and seed: what was found, with which script, after how long, whether nothing simpler breaks the
 rule, and how many of three payments reproduced it alone. On shops without a mistake, nothing is.
 
-    python -m bench live --shop refunds_again --seeds 3 --for 60
+    python -m bench live --shop refunds_again --seeds 20 --for 60 --first
 """
 
 from __future__ import annotations
@@ -26,8 +26,13 @@ from paychain.model.loading import Loaded, load_chain
 from tests.support.mistaken_chains import MISTAKES, SOUND, mistaken_chain
 
 
-def searched(loaded: Loaded[Chain], spec: LiveSpec, scratch: Path) -> tuple[LiveResult, float]:
-    """What a search of a chain finds, and after how many seconds the first rule was broken."""
+def searched(
+    loaded: Loaded[Chain], spec: LiveSpec, scratch: Path, *, is_first_enough: bool = False
+) -> tuple[LiveResult, float]:
+    """What a search of a chain finds, and after how many seconds the first rule was broken.
+
+    `is_first_enough`: it ends once something is found and reproduced.
+    """
     chains = 0
     first_s = float("nan")
     began_s = time.monotonic()
@@ -43,6 +48,8 @@ def searched(loaded: Loaded[Chain], spec: LiveSpec, scratch: Path) -> tuple[Live
         nonlocal first_s
         if result.found and first_s != first_s:
             first_s = time.monotonic() - began_s
+        if is_first_enough and any(found.reproduced for found in result.found.values()):
+            raise KeyboardInterrupt  # what a user does who has seen enough
 
     result = LiveSearch(loaded.model, spec, opened, on_progress=note).run()
     return result, first_s
@@ -72,6 +79,17 @@ def report(name: str, seed: int, result: LiveResult, first_s: float) -> None:
         print(f"    ? {number} payments without a script broke {rule}")
 
 
+def summarise(name: str, results: Sequence[LiveResult]) -> None:
+    """Print on how many seeds something was found, and how good it is."""
+    found = [list(result.found.values()) for result in results]
+    print(
+        f"  {name}: found on {sum(map(bool, found))} of {len(results)} seeds; all of it minimal on "
+        f"{sum(bool(each) and all(one.is_minimal for one in each) for each in found)}, something "
+        f"reproduced 3 of 3 on {sum(any(one.reproduced == 3 for one in each) for each in found)}",
+        flush=True,
+    )
+
+
 def main(words: Sequence[str] = ()) -> None:
     """Search every shop with every seed."""
     asked = argparse.ArgumentParser(prog="python -m bench live")
@@ -79,10 +97,12 @@ def main(words: Sequence[str] = ()) -> None:
     asked.add_argument("--seeds", type=int, default=1, help="from 1 on")
     asked.add_argument("--for", dest="for_s", type=float, default=60.0, help="seconds each")
     asked.add_argument("--scripts", type=int, help="most scripts of each search")
+    asked.add_argument("--first", action="store_true", help="end with the first finding")
     options = asked.parse_args(list(words))
     # The examples' chains start their shops by name, from this environment.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for name in options.shop or [*MISTAKES, *SOUND]:
+        results: list[LiveResult] = []
         for seed in range(1, options.seeds + 1):
             with tempfile.TemporaryDirectory(prefix="paychain-") as scratch:
                 path = Path(name)
@@ -95,4 +115,10 @@ def main(words: Sequence[str] = ()) -> None:
                     max_scripts=options.scripts,
                     rules=tuple(sorted(MISTAKES.get(name, ()))),
                 )
-                report(name, seed, *searched(load_chain(str(path)), spec, Path(scratch)))
+                loaded = load_chain(str(path))
+                result, first_s = searched(
+                    loaded, spec, Path(scratch), is_first_enough=options.first
+                )
+                report(name, seed, result, first_s)
+                results.append(result)
+        summarise(name, results)

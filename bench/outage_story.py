@@ -177,7 +177,7 @@ ROWS = [
         "UPI",
         "status-checks-storm",
         UPI,
-        "Deliberately wrong: checks at once and again and again keep the switch down.",
+        "Deliberately wrong: checks at once and every second keep the switch down.",
     ),
     Row("processors", "card-ecommerce", "processor-down", "The second processor takes over."),
     *(

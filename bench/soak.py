@@ -5,6 +5,7 @@ tasks, idempotency keys and books, per payment, in the first and in the second h
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -75,10 +76,15 @@ faults:
 _AROUND_S = 1 + 2 + 7 + 11  # of the load, not under the fault that begins last
 
 
-def texts(lasts_s: int, rate: int) -> tuple[str, str]:
-    """The chain and the experiment."""
+def texts(lasts_s: int, rate: int, window_s: int = 0) -> tuple[str, str]:
+    """The chain and the experiment. `window_s`: of every link's keys; 0: a day or longer."""
     under = f"{lasts_s - _AROUND_S}s"
-    return CHAIN, EXPERIMENT.replace("LASTS", under).replace("RATE", str(rate))
+    chain = CHAIN
+    if window_s:
+        window = f"idempotency: {{window: {window_s}s}}"
+        chain = re.sub(r"^    role: .*$", rf"\g<0>\n    {window}", chain, flags=re.MULTILINE)
+        chain = chain.replace("{role: issuer,", f"{{role: issuer, {window},")
+    return chain, EXPERIMENT.replace("LASTS", under).replace("RATE", str(rate))
 
 
 @dataclass
@@ -123,6 +129,7 @@ class Soaked:
     recorded: float
     seconds: float
     cpu_s: float | None = None
+    forgets: bool = False  # the links had a window that was over: what they know is level
 
     def lines(self) -> list[str]:
         """Everything that was measured."""
@@ -133,7 +140,7 @@ class Soaked:
             f"{self.recorded:,.0f} B recorded per payment"
         ]
         for name, values in course.seen.items():
-            if is_level(name):
+            if self.is_level(name):
                 first, second = course.most(name)
                 lines.append(f"  {name:<28} at most {first:,.0f} and {second:,.0f}")
             else:
@@ -148,7 +155,7 @@ class Soaked:
         """What grew more than it may; nothing when all is well."""
         found = []
         for name in self.course.seen:
-            if is_level(name):
+            if self.is_level(name):
                 first, second = self.course.most(name)
                 if second > 1.5 * first + LEVEL_SLACK:
                     found.append(f"{name} rose from {first:,.0f} to {second:,.0f}")
@@ -159,10 +166,14 @@ class Soaked:
                 found.append(f"{name} grows by {second:,.1f} per payment, {allowed:,.1f} may be")
         return found
 
+    def is_level(self, name: str) -> bool:
+        """Whether it must stay as it is, however many payments there are."""
+        return name.split()[-1] in (*LEVELS, *(KNOWN if self.forgets else ()))
+
     def allowed(self, name: str) -> float:
         """What may be added per payment: what is recorded of it, and what the mocks must know."""
         owner, _, what = name.rpartition(" ")
-        if what in ("keys", "entries"):
+        if what in KNOWN:
             return self.course.growth(name)[0]
         if what == "memory" and owner in ("", "services"):
             entries = next(each for each in self.course.seen if each.endswith("entries"))
@@ -173,13 +184,9 @@ class Soaked:
 LEVELS = ("fds", "threads", "tasks", "pending")
 LEVEL_SLACK = 10  # descriptors, tasks: a few connections more at one moment than at another
 SLACK = 1.3  # a line through samples of memory is no better than that
-# A link knows an authorisation until the end, and its key for 24 h or longer, as providers do.
+KNOWN = ("keys", "entries")  # of payments, by the links
+# A link knows an authorisation and its key for 24 h or longer, as providers do: to the end.
 HELD_BYTES = 1_500
-
-
-def is_level(name: str) -> bool:
-    """Whether it must stay as it is, however many payments there are."""
-    return name.split()[-1] in LEVELS
 
 
 def memory_of(process: int | str = "self") -> float:
@@ -192,9 +199,9 @@ def memory_of(process: int | str = "self") -> float:
 
 
 # -- virtual time ---------------------------------------------------------------------------------
-def virtual(lasts_s: int = VIRTUAL_S, rate: int = RATE) -> Soaked:
+def virtual(lasts_s: int = VIRTUAL_S, rate: int = RATE, window_s: int = 0) -> Soaked:
     """The soak in virtual time, in this process. Records are counted and thrown away."""
-    chain_text, experiment_text = texts(lasts_s, rate)
+    chain_text, experiment_text = texts(lasts_s, rate, window_s)
     chain, experiment = _declared(Chain, chain_text), _declared(Experiment, experiment_text)
     plan = load_plan(chain, experiment, 1)
     schedule = list(arrivals(plan))
@@ -229,7 +236,8 @@ def virtual(lasts_s: int = VIRTUAL_S, rate: int = RATE) -> Soaked:
         assert running.drain() == []
         running.stop()
     took = time.process_time() - begun
-    return Soaked("virtual", course, recorded[0] / recorded[1], lasts_s, took)
+    per_payment = recorded[0] / recorded[1]
+    return Soaked("virtual", course, per_payment, lasts_s, took, forgets=window_s > 0)
 
 
 def _declared(kind: type[Any], text: str) -> Any:
@@ -327,8 +335,12 @@ def main(options: Sequence[str] = ()) -> None:
     parser.add_argument("--virtual", type=int, default=VIRTUAL_S, help="seconds, 0: not at all")
     parser.add_argument("--real", type=int, default=REAL_S, help="seconds, 0: not at all")
     parser.add_argument("--rate", type=int, default=RATE, help="payments a second")
+    parser.add_argument(
+        "--window", type=int, default=0, help="seconds that links know a key, in virtual time"
+    )
     asked = parser.parse_args(list(options))
-    for lasts_s, soak in ((asked.virtual, virtual), (asked.real, real)):
+    in_window = partial(virtual, window_s=asked.window)
+    for lasts_s, soak in ((asked.virtual, in_window), (asked.real, real)):
         if not lasts_s:
             continue
         soaked = soak(lasts_s, asked.rate)

@@ -47,10 +47,10 @@ def sound_chains() -> Iterator[Loaded[Chain]]:
             yield loaded
 
 
-def experiment(chain: Chain, payments: int) -> str:
+def experiment(chain: Chain, payments: int, rate: int) -> str:
     """An experiment with so many payments, and its troubles in every cycle."""
     roles = {link.role for link in chain.links.values()}
-    load_s = payments // RATE
+    load_s = payments // rate
     cycles = max(1, (load_s - 10) // CYCLE_S)
     again = f", every: {CYCLE_S}s, times: {cycles}" if cycles > 1 else ""
     faults = "".join(
@@ -62,16 +62,18 @@ def experiment(chain: Chain, payments: int) -> str:
     after_s = load_s - 5 - (cycles - 1) * CYCLE_S - 36
     return (
         "experiment: sound-money\ntolerances: {}\n"
-        f"load: {{arrivals: {RATE}/s, warm_up: 0s, before: 5s, after: {max(after_s, 5)}s, "
+        f"load: {{arrivals: {rate}/s, warm_up: 0s, before: 5s, after: {max(after_s, 5)}s, "
         "amounts: {median: 20.00, least: 1.00, most: 160.00}}\n"
         f"faults:\n{faults}"
     )
 
 
-def run_sound(chain: Loaded[Chain], payments: int, seed: int, folder: Path) -> Result:
+def run_sound(
+    chain: Loaded[Chain], payments: int, seed: int, folder: Path, *, rate: int = RATE
+) -> Result:
     """One virtual run of a sound chain."""
     file = folder / f"sound-{chain.model.chain}.yaml"
-    file.write_text(experiment(chain.model, payments), "utf-8")
+    file.write_text(experiment(chain.model, payments, rate), "utf-8")
     declared = load_experiment(str(file), chain.model)
     spec = RunSpec(chain=chain, experiment=declared, out=folder, seed=seed, virtual=True)
     finished = run(spec, chain_of(spec))

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -32,6 +35,17 @@ def lasts_s(item: pytest.Item) -> float:
     """About how long a long test takes; 0 for the others."""
     long = item.get_closest_marker("long")
     return float(long.args[0]) if long else 0.0
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """`make slow` collects only the files that say `slow`: no other may have a slow test."""
+    if item.get_closest_marker("slow") and "slow" not in _words(item.path):
+        raise pytest.UsageError(f"{item.nodeid} is slow, and its file does not say so")
+
+
+@cache
+def _words(path: Path) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", path.read_text("utf-8")))
 
 
 @pytest.hookimpl(trylast=True)  # of the tests that are chosen by their marks

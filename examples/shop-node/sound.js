@@ -22,14 +22,6 @@ const accounts = {
 const journal = new Journal(process.env.SHOP_DB ?? "shop.journal");
 const sweeping = new Set();
 
-// What an error proves: declined, not executed, or nothing at all.
-const meaning = (error) => {
-  if (error.type === "StripeCardError") return "declined";
-  if (["StripeRateLimitError", "StripeInvalidRequestError"].includes(error.type))
-    return "not executed";
-  return error.detail?.code === "ECONNREFUSED" ? "not executed" : "unknown";
-};
-
 // An intent that holds nothing yet: whatever follows, its id is known.
 const prepare = (name, order) =>
   accounts[name].client.paymentIntents.create(
@@ -60,10 +52,11 @@ async function authorise(id) {
       journal.change(id, { captureAt: name, reference: intent.id });
       return;
     } catch (error) {
-      const is = meaning(error);
-      // An account may answer a decline and hold the money all the same: a cancel makes sure.
-      journal.attempt(id, name, is === "declined" ? "unknown" : is, intent.id);
-      if (is === "declined") {
+      // Whatever it says, money may be held: an account may decline and hold it all the same, and
+      // what is refused now the SDK may have sent before, over a connection that broke. A cancel
+      // makes sure.
+      journal.attempt(id, name, "unknown", intent.id);
+      if (error.type === "StripeCardError") {
         journal.change(id, { state: "refused", code: error.code });
         return;
       }

@@ -25,8 +25,8 @@ from tests.support.tiers import only
 pytestmark = [pytest.mark.slow, needs_proc]
 
 
-# Each process at one stage; the conductor during the fault is below.
-KEPT = {*((each, "during") for each in PROCESSES), (CONDUCTOR, "drain")}
+# The conductor during the fault is below.
+KEPT = {(each, "during") for each in PROCESSES}
 ENDED = ("load process", "drain")  # there is none by then
 
 

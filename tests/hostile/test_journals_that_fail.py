@@ -8,11 +8,12 @@ import pytest
 
 from tests.support.hostile import disturbed_run, harmless, let_it_begin, let_no_file_grow, pid_of
 from tests.support.processes import needs_proc
+from tests.support.tiers import thorough
 
 pytestmark = [pytest.mark.slow, needs_proc]
 
 
-@pytest.mark.parametrize("process", ["mock services", "load process"])
+@pytest.mark.parametrize("process", ["mock services", thorough("load process")])
 def test_a_journal_that_cannot_be_written_makes_the_run_inconclusive(
     tmp_path: Path, process: str
 ) -> None:

@@ -14,7 +14,7 @@ from tests.support.cli import paychain
 from tests.support.fetched import CACHE, tool
 from tests.support.paths import ROOT
 from tests.support.runs import broken_rules
-from tests.support.tiers import only
+from tests.support.tiers import only, thorough
 
 NEEDS = {"shop-python": None, "shop-node": "npm", "gateway-go": "go"}
 EXAMPLES = tuple(NEEDS)
@@ -93,9 +93,7 @@ def test_the_naive_one_has_the_fault_that_the_experiment_is_about(
 @pytest.mark.slow
 @pytest.mark.long(45)
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    ("example", "experiment"), [*AFTER_WORK, *only({("shop-python", "webhooks-lost")}, CASES)]
-)
+@pytest.mark.parametrize(("example", "experiment"), [*AFTER_WORK, *map(thorough, CASES)])
 def test_the_sound_one_passes(example: str, experiment: str, tmp_path: Path) -> None:
     result = run(example, "sound", experiment, tmp_path)
     assert result["verdict"] == "pass", result["reasons"]

@@ -23,6 +23,7 @@ from tests.support.chains import corner_shop, experiment
 from tests.support.cli import Running, running
 from tests.support.processes import children_of
 from tests.support.runs import broken_rules, declare, payments_are_under_way, result_in
+from tests.support.tiers import thorough
 from tests.support.waiting import wait_until
 
 CHAIN = corner_shop(deadline="3s")
@@ -128,7 +129,7 @@ def test_links_elsewhere_give_the_verdict_of_links_here_run_after_run(tmp_path: 
     ("what", "reason"),
     [
         ("paychain.environment.remote", "m1 no longer answers"),
-        ("paychain.toxics", "the fault engine of m1 no longer answers: GET /"),
+        thorough(("paychain.toxics", "the fault engine of m1 no longer answers: GET /")),
     ],
 )
 def test_a_machine_or_an_engine_that_is_lost_ends_the_run_inconclusive(
@@ -203,7 +204,7 @@ def listening(pid: int) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["token", "chain"])
+@pytest.mark.parametrize("fault", ["token", thorough("chain")])
 def test_a_machine_that_is_not_the_right_one_is_named_and_not_used(
     tmp_path: Path, fault: str
 ) -> None:

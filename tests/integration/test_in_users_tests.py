@@ -58,7 +58,7 @@ def declared(folder: Path, on_unknown: str = "reverse") -> str:
     return str(folder / "shop.yaml")
 
 
-@pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("real", [False, thorough(True)])
 def test_a_failover_in_a_test_charges_once_with_a_reversal(tmp_path: Path, real: bool) -> None:
     with start_chain(declared(tmp_path), real=real) as chain:
         assert len(chain.pay(5, amount="10.00").approved) == 5

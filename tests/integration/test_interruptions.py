@@ -50,18 +50,18 @@ def ports_open(address: str) -> bool:
     ("stage", "victim"),
     [
         pytest.param("load", "", marks=pytest.mark.slow),
-        pytest.param("start-up", "", marks=pytest.mark.slow),
         pytest.param("start-up", "load process", marks=pytest.mark.slow),
         pytest.param("load", "fault engine", marks=pytest.mark.slow),
-        pytest.param("drain", "", marks=pytest.mark.slow),
         pytest.param("drain", "mock services", marks=pytest.mark.slow),
         *map(
             thorough,
             (
+                ("start-up", ""),
                 ("start-up", "fault engine"),
                 ("start-up", "mock services"),
                 ("load", "mock services"),
                 ("load", "load process"),
+                ("drain", ""),
                 ("drain", "fault engine"),
             ),
         ),

@@ -13,7 +13,7 @@ from paychain.cli.main import app
 from paychain.model.files import available
 from paychain.report.result import read
 from paychain.runs.arrangements import compare_arrangements
-from tests.support.shared_runs import TEST_S
+from tests.support.shared_runs import TEST_S, made_once
 from tests.support.virtual_runs import broken, run_virtually
 
 CHAINS = ("depin-one", "depin-two", "depin-many", "depin-many-gateway")
@@ -26,15 +26,16 @@ LOAD = (
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TEST_S)]
 
 
-def run_dir(chain: str, folder: Path) -> Path:
-    run_virtually(folder, available("chain")[chain].read_text(), SCHEDULE)
+def run_dir(chain: str, factory: pytest.TempPathFactory) -> Path:
+    text = available("chain")[chain].read_text()
+    folder = made_once(factory, chain, lambda place: run_virtually(place, text, SCHEDULE))
     (found,) = (path.parent for path in folder.rglob("run.db"))
     return found
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {chain: run_dir(chain, tmp_path_factory.mktemp(chain)) for chain in CHAINS}
+    return {chain: run_dir(chain, tmp_path_factory) for chain in CHAINS}
 
 
 @pytest.fixture(scope="module")

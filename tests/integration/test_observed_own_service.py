@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.chains import experiment
 from tests.support.cli import paychain
 from tests.support.own_chains import PAYS, own_shop
 from tests.support.runs import declare, result_of
+from tests.support.shared_runs import made_once
 
 pytestmark = pytest.mark.slow  # a real run of some ten seconds
 FAULTS = (
@@ -22,17 +24,19 @@ FAULTS = (
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     """A shop that fails over after a refusal or 500 ms, and does nothing about what it left."""
-    folder = tmp_path_factory.mktemp("observed")
     claims = {"timeout": "500ms", "on_unknown": "reverse"}
     call = {"to": "processor-a", "fallback": [{"to": "processor-b"}], "claims": claims}
-    declare(
-        folder,
-        shop=own_shop(shop={"pays": PAYS}, call=call, env={"SHOP_TIMEOUT_S": "0.5"}),
-        quick=experiment(*FAULTS, arrivals="20/s", before="1s", after="1s"),
-    )
-    done = paychain(folder, "run", "shop.yaml", "quick.yaml", "--out", "runs", "--quiet")
-    assert done.exit_code in (0, 1, 3), done.stderr
-    return result_of(folder)
+
+    def run(folder: Path) -> None:
+        declare(
+            folder,
+            shop=own_shop(shop={"pays": PAYS}, call=call, env={"SHOP_TIMEOUT_S": "0.5"}),
+            quick=experiment(*FAULTS, arrivals="20/s", before="1s", after="1s"),
+        )
+        done = paychain(folder, "run", "shop.yaml", "quick.yaml", "--out", "runs", "--quiet")
+        assert done.exit_code in (0, 1, 3), done.stderr
+
+    return result_of(made_once(tmp_path_factory, "observed", run))
 
 
 def lines(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

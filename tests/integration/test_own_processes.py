@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from paychain.environment.own import groups
-from paychain.environment.own.process import NotStarted
+from paychain.environment.own.not_started import NotStarted
 from paychain.environment.own.services import OwnServices
 from paychain.faults.fault import Fault
 from paychain.model.loading import load_chain

@@ -13,6 +13,7 @@ from tests.support.chains import as_yaml, experiment
 from tests.support.cli import paychain
 from tests.support.planted_shop import BUGS, bug_of
 from tests.support.runs import declare, result_of
+from tests.support.shared_runs import made_once
 
 pytestmark = pytest.mark.slow
 SHOP = Path(__file__).parents[1] / "support" / "planted_shop.py"
@@ -82,12 +83,13 @@ ALSO = {
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
-    folder = tmp_path_factory.mktemp("planted")
-    calm = experiment(arrivals="14/s", before="4s", after="4s")
-    declare(folder, shop=as_yaml(CHAIN), calm=calm)
-    done = paychain(folder, "run", "shop.yaml", "calm.yaml", "--out", "runs", "--quiet")
-    assert done.exit_code in (1, 3), done.stderr
-    return result_of(folder)
+    def run(folder: Path) -> None:
+        calm = experiment(arrivals="14/s", before="4s", after="4s")
+        declare(folder, shop=as_yaml(CHAIN), calm=calm)
+        done = paychain(folder, "run", "shop.yaml", "calm.yaml", "--out", "runs", "--quiet")
+        assert done.exit_code in (1, 3), done.stderr
+
+    return result_of(made_once(tmp_path_factory, "planted-shop", run))
 
 
 @pytest.mark.parametrize("rule", [bug for bug in BUGS if bug])

@@ -22,15 +22,19 @@ from tests.support.shared_runs import TEST_S, Pair, begun, finished_run
 
 
 def shipped(
-    chain: str, experiment: str, *, for_real: str = "", slow: bool = False
+    chain: str, experiment: str, *, tier: str = "", for_real: str = ""
 ) -> pytest.MarkDecorator:
     """The test takes the `result` of an experiment on a chain, of a virtual and of a real run.
 
-    `for_real`: the tier of the real run, if there is one. The virtual run is `slow` where it takes
-    seconds, or another test shows the same behaviour.
+    `tier`: of the virtual run, slow where it takes seconds, thorough where a quicker pair, or
+    another test, shows the same behaviour. `for_real`: of the real run, if there is one.
     """
     pair = chain, experiment
-    ways = [pytest.param(("virtual", pair), id="virtual", marks=[pytest.mark.slow] * slow)]
+    ways = [
+        pytest.param(
+            ("virtual", pair), id="virtual", marks=[getattr(pytest.mark, tier)] if tier else []
+        )
+    ]
     if for_real:
         marks = [getattr(pytest.mark, for_real), pytest.mark.timeout(TEST_S)]
         ways.append(pytest.param(("real", pair), id="real", marks=marks))
@@ -88,7 +92,7 @@ def fallback(result: Result, to: str) -> FallbackMeasure:
     return next(each for each in result.fallbacks if each.to == to)
 
 
-@shipped("checkout-page", "cloudflare-2025-11-18", slow=True)
+@shipped("checkout-page", "cloudflare-2025-11-18", tier="slow")
 def test_a_page_goes_on_without_what_only_helps(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
     assert broken(result) == {}
@@ -102,7 +106,7 @@ def test_a_page_goes_on_without_what_only_helps(result: Result) -> None:
     assert risks["gateway.serve-captcha"].amount > 0
 
 
-@shipped("checkout-page", "basis-theory-2025-11-18", slow=True)
+@shipped("checkout-page", "basis-theory-2025-11-18", tier="thorough")
 def test_a_second_route_past_the_edge_loses_no_payment(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
     assert result.breaks == []
@@ -110,7 +114,7 @@ def test_a_second_route_past_the_edge_loses_no_payment(result: Result) -> None:
     assert result.risks == []
 
 
-@shipped("checkout-page-captcha-closed", "cloudflare-2025-11-18", slow=True)
+@shipped("checkout-page-captcha-closed", "cloudflare-2025-11-18", tier="thorough")
 def test_a_captcha_in_the_way_stops_every_sale(result: Result) -> None:
     assert result.verdict == "fail"
     assert success(result) < 0.5
@@ -118,7 +122,7 @@ def test_a_captcha_in_the_way_stops_every_sale(result: Result) -> None:
     assert {(group.caller, group.callee) for group in result.breaks} == {("gateway", "captcha")}
 
 
-@shipped("checkout-page-vault-open", "basis-theory-2025-11-18", slow=True)
+@shipped("checkout-page-vault-open", "basis-theory-2025-11-18", tier="slow")
 def test_a_vault_that_fails_open_loses_no_sale_and_breaks_its_rule(result: Result) -> None:
     assert result.verdict == "fail"
     assert success(result) == 1.0
@@ -129,14 +133,14 @@ def test_a_vault_that_fails_open_loses_no_sale_and_breaks_its_rule(result: Resul
     assert {risk.text for risk in result.risks} == {"approved without tokenisation"}
 
 
-@shipped("card-one-pool", "discover-2023-02-06", for_real="thorough", slow=True)
+@shipped("card-one-pool", "discover-2023-02-06", tier="slow", for_real="thorough")
 def test_one_hanging_scheme_takes_all_down_with_one_pool(result: Result) -> None:
     # one of eight test cards is a discover card, yet most payments are lost
     assert success(result) < 0.5
     assert broken(result) == {}
 
 
-@shipped("card-pool-per-scheme", "discover-2023-02-06", slow=True)
+@shipped("card-pool-per-scheme", "discover-2023-02-06", tier="slow")
 def test_one_hanging_scheme_fails_alone_with_a_pool_for_each(result: Result) -> None:
     assert 0.80 <= success(result) <= 0.93  # seven of eight
     assert result.verdict == "pass", result.reasons
@@ -149,12 +153,12 @@ def test_reversals_behind_the_breaker_of_their_calls_leave_money_held(result: Re
     assert set(found) == {"no_orphaned_authorisation", "unknowns_resolved"}
 
 
-@shipped("card-single-provider", "processor-lost-answers", slow=True)
+@shipped("card-single-provider", "processor-lost-answers", tier="thorough")
 def test_reversals_outside_the_breaker_leave_no_money_held(result: Result) -> None:
     assert broken(result) == {}
 
 
-@shipped("card-gives-up", "processor-lost-answers", for_real="slow", slow=True)
+@shipped("card-gives-up", "processor-lost-answers", tier="thorough", for_real="slow")
 def test_a_failover_without_a_reversal_charges_twice_when_answers_are_lost(result: Result) -> None:
     # half of 20 answers a second are lost for 8 s: some 80 payments
     assert broken(result)["no_double_charge"] > 20
@@ -167,12 +171,12 @@ def test_a_request_that_comes_after_its_reversal_charges_nobody(result: Result) 
     assert broken(result) == {}
 
 
-@shipped("card-gives-up", "late-answers", slow=True)
+@shipped("card-gives-up", "late-answers", tier="thorough")
 def test_a_late_request_charges_twice_where_nothing_is_reversed(result: Result) -> None:
     assert broken(result)["no_double_charge"] > 20
 
 
-@shipped("card-eager-retries", "scheme-recovers", slow=True)
+@shipped("card-eager-retries", "scheme-recovers", tier="thorough")
 def test_retries_without_a_budget_multiply_and_no_money_goes_wrong(result: Result) -> None:
     (amplification,) = [
         tolerance for tolerance in result.tolerances if tolerance.measure == "amplification"
@@ -182,7 +186,7 @@ def test_retries_without_a_budget_multiply_and_no_money_goes_wrong(result: Resul
     assert broken(result) == {}
 
 
-@shipped("card-ecommerce", "scheme-recovers", slow=True)
+@shipped("card-ecommerce", "scheme-recovers", tier="thorough")
 def test_who_does_not_retry_an_answer_puts_nothing_on_a_scheme_that_recovers(
     result: Result,
 ) -> None:
@@ -204,26 +208,26 @@ def test_errors_after_the_work_charge_nobody_twice_where_the_unknown_is_reversed
     assert broken(result) == {}
 
 
-@shipped("card-sound", "errors-after-work", slow=True)
+@shipped("card-sound", "errors-after-work", tier="slow")
 def test_a_repeat_of_finished_work_is_answered_and_books_nothing_again(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
     assert result.faults[0].hits
 
 
-@shipped("card-naive-webhooks", "steady", for_real="slow", slow=True)
+@shipped("card-naive-webhooks", "steady", tier="thorough", for_real="slow")
 def test_webhooks_that_are_not_deduplicated_capture_twice_on_a_good_day(result: Result) -> None:
     found = broken(result)
     assert found["repeats_without_effect"] > 20
 
 
-@shipped("card-lifecycle", "steady", slow=True)
+@shipped("card-lifecycle", "steady", tier="thorough")
 def test_the_whole_life_of_payments_breaks_no_rule_on_a_good_day(result: Result) -> None:
     assert broken(result) == {}
     issuer = result.money.books["issuer"]
     assert {"authorised", "captured", "refunded", "voided"} <= set(issuer)
 
 
-@shipped("card-lifecycle", "captures-lost", for_real="slow", slow=True)
+@shipped("card-lifecycle", "captures-lost", tier="slow", for_real="slow")
 def test_captures_and_refunds_whose_answers_are_lost_are_made_once(result: Result) -> None:
     lost = [hop for hop in result.hops if hop.operation == "capture" and hop.failed]
     assert lost
@@ -237,14 +241,14 @@ def test_the_scheme_stands_in_inside_its_limits_and_advises(result: Result) -> N
     assert broken(result) == {}
 
 
-@shipped("card-stand-in", "stale-stand-in-limits", slow=True)
+@shipped("card-stand-in", "stale-stand-in-limits", tier="slow")
 def test_a_scheme_that_forgets_how_often_it_stood_in_goes_beyond_its_limits(result: Result) -> None:
     found = broken(result)
     assert found["stand_in_within_limits"] > 20
     assert found["stand_in_advised"] > 20  # what it had not advised yet it forgot as well
 
 
-@shipped("card-blocked-standby", "visa-europe-2018-06-01", slow=True)
+@shipped("card-blocked-standby", "visa-europe-2018-06-01", tier="slow")
 def test_a_standby_that_is_too_slow_saves_nobody(result: Result) -> None:
     # 35 % of some 400 payments are declined: 65 %, give or take three deviations of 2.4 points
     assert 0.57 <= success(result) <= 0.73
@@ -273,7 +277,7 @@ def test_refused_requests_fail_over_and_nothing_is_reversed(result: Result) -> N
     assert not any(hop.operation == "void" for hop in result.hops if hop.executions)
 
 
-@shipped("card-no-keys", "requests-arrive-twice", slow=True)
+@shipped("card-no-keys", "requests-arrive-twice", tier="slow")
 def test_a_request_that_arrives_twice_charges_twice_without_keys(result: Result) -> None:
     assert broken(result)["no_double_charge"] == result.faults[0].hits
 
@@ -283,7 +287,7 @@ def test_a_request_that_arrives_twice_charges_once_with_keys(result: Result) -> 
     assert result.verdict == "pass", result.reasons
 
 
-@shipped("card-ecommerce", "maintenance-windows", slow=True)
+@shipped("card-ecommerce", "maintenance-windows", tier="slow")
 def test_payments_fail_in_each_maintenance_window_and_at_no_other_time(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
     assert [fault.id for fault in result.faults] == [f"maintenance-{n}" for n in (1, 2, 3)]
@@ -297,7 +301,7 @@ def test_payments_fail_in_each_maintenance_window_and_at_no_other_time(result: R
     assert between.technical_success == 1.0
 
 
-@shipped("card-overload", "overload", slow=True)
+@shipped("card-overload", "overload", tier="thorough")
 def test_an_overload_with_unlimited_retries_outlives_its_cause(result: Result) -> None:
     assert result.recovery.recovery_s is None
     recovering = next(phase for phase in result.phases if phase.name == "recovery")
@@ -307,12 +311,12 @@ def test_an_overload_with_unlimited_retries_outlives_its_cause(result: Result) -
     assert amplification(result) == pytest.approx(2.5, abs=0.5)
 
 
-@shipped("card-overload-budget", "overload", slow=True)
+@shipped("card-overload-budget", "overload", tier="slow")
 def test_an_overload_with_a_budget_for_retries_ends_with_its_cause(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
 
 
-@shipped("card-skewed-clock", "steady", slow=True)
+@shipped("card-skewed-clock", "steady", tier="slow")
 def test_a_skewed_clock_leaves_every_approved_payment_uncaptured(result: Result) -> None:
     # Customers notice nothing, so only the money rules can see it.
     everything = next(phase for phase in result.phases if phase.name == "all")
@@ -326,21 +330,21 @@ def test_a_duplicate_window_refuses_what_arrives_twice_without_keys(result: Resu
     assert result.verdict == "pass", result.reasons
 
 
-@shipped("card-wrong-decimals", "steady", slow=True)
+@shipped("card-wrong-decimals", "steady", tier="thorough")
 def test_every_amount_with_the_wrong_number_of_decimals_is_found(result: Result) -> None:
     everything = next(phase for phase in result.phases if phase.name == "all")
     assert broken(result)["amounts_equal"] >= everything.approved
     assert any("100 times as much" in reason.text for reason in result.timelines)
 
 
-@shipped("card-gift-card", "steady", slow=True)
+@shipped("card-gift-card", "steady", tier="slow")
 def test_each_declined_card_leaves_its_gift_card_taken(result: Result) -> None:
     everything = next(phase for phase in result.phases if phase.name == "all")
     assert set(broken(result)) == {"no_orphaned_authorisation"}
     assert broken(result)["no_orphaned_authorisation"] >= everything.offered - everything.approved
 
 
-@shipped("card-refund-race", "steady", slow=True)
+@shipped("card-refund-race", "steady", tier="slow")
 def test_two_refunds_at_once_give_back_more_than_was_taken(result: Result) -> None:
     assert set(broken(result)) == {"refunded_within_captured"}
     # 10 % of 40/s for 12 s and the warm-up, each 20 % too much

@@ -8,6 +8,7 @@ import pytest
 
 from bench.sound_money import run_sound, sound_chains
 from paychain.model.loading import load_chain
+from tests.support.laws import IS_THOROUGH
 from tests.support.tiers import only
 
 # By name, as every worker collects this file: it takes seconds to load all chains.
@@ -24,7 +25,9 @@ SOUND = (
 # The others are the same nodes in other arrangements.
 KEPT = {"crypto-onramp", "depin-many", "exchange-deposit", "stablecoin-payout", "toncoin-payment"}
 
-pytestmark = pytest.mark.slow
+RATE = 40 if IS_THOROUGH else 10  # payments a second, for 40 s
+
+pytestmark = [pytest.mark.slow, pytest.mark.law]
 
 
 def test_no_sound_chain_is_left_out() -> None:
@@ -33,7 +36,7 @@ def test_no_sound_chain_is_left_out() -> None:
 
 @pytest.mark.parametrize("name", only(KEPT, SOUND))
 def test_sound_payments_break_no_rule(tmp_path: Path, name: str) -> None:
-    result = run_sound(load_chain(name), 1_600, 1, tmp_path)
+    result = run_sound(load_chain(name), 40 * RATE, 1, tmp_path, rate=RATE)
     assert result.verdict != "inconclusive", result.reasons
     assert {rule.rule: rule.findings for rule in result.money.rules if rule.findings} == {}
     assert all(rule.is_judged for rule in result.money.rules)

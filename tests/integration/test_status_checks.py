@@ -12,7 +12,7 @@ from tests.support.virtual_runs import run_virtually
 OUTAGE = """\
 experiment: mine
 tolerances: {recovery: "<= 12s"}
-load: {arrivals: 10/s, warm_up: 0s, before: 5s, after: 13s}
+load: {arrivals: 10/s, warm_up: 0s, before: 5s, after: 16s}
 faults: [{id: slow, at: 0s, for: 6s, target: {link: switch}, slow_answer: {delay: 3s}}]
 """
 

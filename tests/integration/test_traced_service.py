@@ -17,6 +17,7 @@ from tests.support.chains import experiment
 from tests.support.cli import paychain
 from tests.support.own_chains import PAYS, PROVIDERS, own_shop
 from tests.support.runs import declare, result_of
+from tests.support.shared_runs import made_once
 
 pytestmark = pytest.mark.slow  # real runs of some ten seconds
 SHOP = Path(__file__).parents[1] / "support" / "traced_shop.py"
@@ -33,23 +34,26 @@ FAULTS = (
 def result(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, Any]:
-    folder = tmp_path_factory.mktemp("traced")
     service = {
         "command": [sys.executable, str(SHOP)],
         "env": {**PROVIDERS, "SHOP_TIMEOUT_S": "0.5"},
         "ready": {"http": "/health", "within": "15s"},
         "telemetry": True,
     }
-    declare(
-        folder,
-        shop=own_shop(service=service, shop={"pays": PAYS}),
-        quick=experiment(*FAULTS, arrivals="20/s", before="1s", after="1s"),
-    )
     words = ["run", "shop.yaml", "quick.yaml", "--out", "runs", "--quiet"]
     if request.param == "toxiproxy":
         words += ["--toxiproxy", request.getfixturevalue("toxiproxy_server")]
-    done = paychain(folder, *words)
-    assert done.exit_code in (0, 1, 3), done.stderr
+
+    def run(folder: Path) -> None:
+        declare(
+            folder,
+            shop=own_shop(service=service, shop={"pays": PAYS}),
+            quick=experiment(*FAULTS, arrivals="20/s", before="1s", after="1s"),
+        )
+        done = paychain(folder, *words)
+        assert done.exit_code in (0, 1, 3), done.stderr
+
+    folder = made_once(tmp_path_factory, f"traced-{request.param}", run)
     with closing(RunStore.open(next(folder.glob("runs/*/run.db")))) as store:
         ends = Counter(
             hop.result.value

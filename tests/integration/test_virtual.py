@@ -8,6 +8,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from paychain.wire.answer import AnswerReader
 from tests.support.chains import experiment, shop
 from tests.support.cli import invoked, paychain
 from tests.support.paths import SOURCES
-from tests.support.runs import broken_rules, declare, run_in
+from tests.support.runs import broken_rules, declare, result_of, run_in
+from tests.support.shared_runs import made_once
 
 SLOW = "latency: {delay: 50ms}"
 # A link's time to answer that hangs on the order of a set, as a careless change would have it.
@@ -72,7 +74,11 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
 
     def real_run(name: str) -> dict[str, Any]:
         fault, on_unknown = FAULTS[name]
-        return run(tmp_path_factory.mktemp("real"), fault=fault, on_unknown=on_unknown)
+        return result_of(
+            made_once(
+                tmp_path_factory, f"real {name}", partial(run, fault=fault, on_unknown=on_unknown)
+            )
+        )
 
     with ThreadPoolExecutor(len(FAULTS)) as pool:
         return dict(zip(FAULTS, pool.map(real_run, FAULTS), strict=True))

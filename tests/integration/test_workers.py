@@ -217,7 +217,7 @@ def test_workers_that_were_started_elsewhere_need_nothing_but_the_address(
     assert load["planned"] == load["offered"] == load["recorded"]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_worker_that_somebody_ends_is_lost_at_once(
     run: Callable[..., Run], tmp_path: Path
 ) -> None:

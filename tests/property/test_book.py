@@ -15,6 +15,8 @@ from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.context import Context
 from paychain.services.state.book import Book
+from paychain.services.state.kept import Retention
+from tests.support.recorded import CHAIN
 
 HELD = 100
 ASKED = PaymentRequest("p1", HELD, "EUR", TEST_CARDS[0], reference="r")
@@ -33,7 +35,7 @@ def played(steps: list[tuple[str, int, bool]]) -> tuple[list[Movement], list[str
     )
 
     async def play() -> list[str]:
-        book = Book(context)
+        book = Book(context, Retention(CHAIN, "issuer", context.now_ns))
         entry = book.begin("r")
         assert entry is not None
         book.settle(entry, ASKED, Answer(Outcome.APPROVED, APPROVED, "issuer", "r", HELD))
@@ -100,7 +102,7 @@ def test_a_reversal_leaves_nothing_held_whether_it_comes_before_amid_or_after(
     )
 
     async def play() -> None:
-        book = Book(context)
+        book = Book(context, Retention(CHAIN, "issuer", context.now_ns))
         if comes_first:
             await book.reverse("r")
             assert book.begin("r") is None

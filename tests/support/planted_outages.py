@@ -185,11 +185,13 @@ PLANTED_IN_LARGE_CHAINS = [
         "exchange-deposit-one-confirmation",
         "no_credit_before_final",
         1,
+        kinds=("halt", "reorg"),
     ),
+    # One of the two nodes lies all the time: any fault will do.
     Planted(
         "quorum of one in two", "exchange-deposit-quorum-of-one", "no_credit_without_transfer", 1
     ),
-    Planted("stale price", "crypto-onramp-stale-price", "no_stale_price", 1),
+    Planted("stale price", "crypto-onramp-stale-price", "no_stale_price", 1, payments=15),
 ]
 
 

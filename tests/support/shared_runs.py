@@ -1,4 +1,4 @@
-"""Real runs that the tests of all xdist workers share: each is made once, some at a time."""
+"""What the tests of all xdist workers share: each real run is made once, some at a time."""
 
 from __future__ import annotations
 
@@ -80,17 +80,45 @@ def finished_run(pair: Pair, shared: Path, runner: Runner = run_pair) -> Path:
     return run_in(folder, outcome.out)
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that one of the xdist workers makes, while those that need it too wait.
+
+    For what a fixture of a module runs: its tests may be spread over several workers. `name` is of
+    this session; no test may change the folder.
+    """
+    folder = _common(factory) / f"once-{name}"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        wait_until((folder / OUTCOME).exists, f"what makes {name}", within_s=WAITS_S)
+    else:
+        outcome = Outcome(error="its maker was interrupted")
+        try:
+            make(folder)
+            outcome = Outcome()
+        except Exception:
+            outcome = Outcome(error=traceback.format_exc())
+        finally:
+            write_atomically(folder / OUTCOME, msgspec.json.encode(outcome).decode())
+    outcome = msgspec.json.decode((folder / OUTCOME).read_bytes(), type=Outcome)
+    assert not outcome.error, f"{name}: {outcome.error}"
+    return folder
+
+
+def _common(factory: pytest.TempPathFactory) -> Path:
+    """The temporary folder that all workers of xdist have in common."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @contextmanager
 def begun(pairs: Sequence[Pair], factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Run pairs in threads, shared with the other workers; the folder of their runs."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    base = factory.getbasetemp()
     in_order = list(pairs)
-    if workers > 1:
-        base = base.parent
-        if os.environ["PYTEST_XDIST_WORKER"] != "gw0":  # whose tests are the last ones
-            in_order.reverse()
-    shared = base / "real-runs"
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":  # whose tests are the last ones
+        in_order.reverse()
+    shared = _common(factory) / "real-runs"
     shared.mkdir(exist_ok=True)
     with ThreadPoolExecutor(max(1, AT_ONCE // workers)) as pool:
         for pair in in_order:

@@ -9,7 +9,7 @@ import (
 
 // Attempt is what became of asking one account to hold the amount of an order.
 type Attempt struct {
-	State     string `json:"state"` // asked, held, not executed, unknown, cancelled
+	State     string `json:"state"` // asked, held, unknown, cancelled
 	Reference string `json:"reference,omitempty"`
 }
 

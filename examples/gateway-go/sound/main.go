@@ -14,7 +14,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/stripe/stripe-go/v85"
@@ -43,21 +42,6 @@ func at(name, base, secret string) account {
 		MaxNetworkRetries: stripe.Int64(0), // repeats are ours to decide
 	})
 	return account{name, paymentintent.Client{B: backend, Key: "sk_test_gateway"}, secret}
-}
-
-// meaning says what an error proves: declined, not executed, or nothing at all.
-func meaning(err error) string {
-	var failed *stripe.Error
-	switch {
-	case errors.As(err, &failed) && failed.Type == stripe.ErrorTypeCard:
-		return "declined"
-	case errors.As(err, &failed) && failed.HTTPStatusCode >= 400 && failed.HTTPStatusCode < 500 &&
-		failed.HTTPStatusCode != http.StatusConflict:
-		return "not executed"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "not executed"
-	}
-	return "unknown"
 }
 
 // prepare makes an intent that holds nothing yet: whatever follows, its id is known.
@@ -91,15 +75,15 @@ func (g *gateway) authorise(order Held) {
 			g.journal.Change(order.ID, func(h *Held) { h.CaptureAt, h.Reference = a.name, intent.ID })
 			return
 		}
-		if meaning(err) == "declined" {
-			// An account may answer a decline and hold the money all the same: a cancel makes sure.
-			g.attempt(order.ID, a.name, "unknown", intent.ID)
-			var failed *stripe.Error
-			errors.As(err, &failed)
+		// Whatever it says, money may be held: an account may decline and hold it all the same, and
+		// what is refused now net/http may have sent before, over a connection that broke: it sends
+		// a request with an idempotency key again. A cancel makes sure.
+		g.attempt(order.ID, a.name, "unknown", intent.ID)
+		var failed *stripe.Error
+		if errors.As(err, &failed) && failed.Type == stripe.ErrorTypeCard {
 			g.refuse(order.ID, string(failed.Code))
 			return
 		}
-		g.attempt(order.ID, a.name, meaning(err), intent.ID)
 	}
 	g.refuse(order.ID, "try_later")
 }

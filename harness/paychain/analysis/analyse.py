@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from paychain.analysis.injection import injection_problems
-from paychain.analysis.judge import (
-    Observed,
-    excused,
-    harness_problems,
-    notes,
-    tolerances,
-    untried,
-    verdict,
-)
+from paychain.analysis.judge import excused, harness_problems, notes, untried, verdict
+from paychain.analysis.limits import Observed, tolerances
 from paychain.analysis.measures.at_best import at_best
 from paychain.analysis.measures.fallbacks import fallbacks
 from paychain.analysis.measures.files import files

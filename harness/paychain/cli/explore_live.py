@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +11,8 @@ from typing import Any
 from paychain.analysis.measures.measures import MoneyRule
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.explore_output import (
-    CLEAR_LINE,
-    LOG_EVERY_S,
-    MAX_PROGRESS_WIDTH,
     MAX_TIMELINE_LINES,
-    TERMINAL_EVERY_S,
+    ProgressLine,
     order_moments,
     timeline_lines,
 )
@@ -104,34 +99,20 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class LiveProgress:
-    """Prints progress every few seconds; on a terminal it redraws one line."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._is_terminal = sys.stderr.isatty()
-        self._clock = clock
-        self._printed_s: float | None = None
+class LiveProgress(ProgressLine):
+    """What a search on a running chain has done so far."""
 
     def __call__(self, result: LiveResult) -> None:
-        """Print what the search has done so far, unless the last line is recent."""
-        now_s = self._clock()
-        every_s = TERMINAL_EVERY_S if self._is_terminal else LOG_EVERY_S
-        if self._printed_s is not None and now_s - self._printed_s < every_s:
-            return
-        self._printed_s = now_s
-        doing = f"; {result.doing}" if result.doing else ""
-        line = (
-            f"{count(result.scripts, 'script')}, {count(result.requests, 'request')}, "
-            f"{result.rate:,.0f} scripts per minute, {len(result.found)} found{doing}"
-        )
-        if self._is_terminal:
-            line = f"{CLEAR_LINE}{line[:MAX_PROGRESS_WIDTH]}"
-        print(line, end="" if self._is_terminal else "\n", file=sys.stderr, flush=True)
+        """Print it, unless the last line is recent."""
+        self.show(lambda: _progress(result))
 
-    def clear(self) -> None:
-        """Leave an empty line on a terminal."""
-        if self._is_terminal and self._printed_s is not None:
-            print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+def _progress(result: LiveResult) -> str:
+    doing = f"; {result.doing}" if result.doing else ""
+    return (
+        f"{count(result.scripts, 'script')}, {count(result.requests, 'request')}, "
+        f"{result.rate:,.0f} scripts per minute, {len(result.found)} found{doing}"
+    )
 
 
 def found_lines(found: FoundScript) -> list[str]:

@@ -21,35 +21,46 @@ CLEAR_LINE = "\r\x1b[K"
 SLOWEST_FIND, ENOUGH_SCHEDULES = 1_120, 2_000
 
 
-class Progress:
-    """Print progress every few seconds; on a terminal redraw one line, and clear it at the end."""
+class ProgressLine:
+    """Prints a line every few seconds; on a terminal redraws one, and clears it at the end."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._is_terminal = sys.stderr.isatty()
         self._clock = clock
         self._printed_s: float | None = None
 
-    def __call__(self, result: SearchResult) -> None:
-        """Print what a search has done so far, unless the last line is recent."""
+    def show(self, line: Callable[[], str]) -> None:
+        """Print the line that this gives, unless the last one is recent."""
         now_s = self._clock()
         every_s = TERMINAL_EVERY_S if self._is_terminal else LOG_EVERY_S
         if self._printed_s is not None and now_s - self._printed_s < every_s:
             return
         self._printed_s = now_s
-        line = (
-            f"{count(result.schedules, 'schedule')}, {result.rate:,.0f} per minute, "
-            f"{len(result.found)} found"
-        )
-        if result.best:
-            line += f"; minimising {result.best}"
+        text = line()
         if self._is_terminal:
-            line = f"{CLEAR_LINE}{line[:MAX_PROGRESS_WIDTH]}"
-        print(line, end="" if self._is_terminal else "\n", file=sys.stderr, flush=True)
+            text = f"{CLEAR_LINE}{text[:MAX_PROGRESS_WIDTH]}"
+        print(text, end="" if self._is_terminal else "\n", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         """Leave an empty line on a terminal: what is printed next begins there."""
         if self._is_terminal and self._printed_s is not None:
             print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+
+class Progress(ProgressLine):
+    """What a search in virtual time has done so far."""
+
+    def __call__(self, result: SearchResult) -> None:
+        """Print it, unless the last line is recent."""
+        self.show(lambda: _progress(result))
+
+
+def _progress(result: SearchResult) -> str:
+    minimising = f"; minimising {result.best}" if result.best else ""
+    return (
+        f"{count(result.schedules, 'schedule')}, {result.rate:,.0f} per minute, "
+        f"{len(result.found)} found{minimising}"
+    )
 
 
 @dataclass(frozen=True)

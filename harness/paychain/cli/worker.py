@@ -27,9 +27,9 @@ def worker(
 
     from paychain.load.distributed.spread import address_of, check_token
     from paychain.load.locust import processes
-    from paychain.processes.children import child_environment
     from paychain.processes.scratch import scratch_folder
     from paychain.processes.tokens import TOKEN_VARIABLE
+    from paychain.processes.variables import child_environment
 
     host, port = address_of(master)
     token = os.environ.get(TOKEN_VARIABLE, "")

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from paychain.engine.ability import EMBEDDED, Kind
 from paychain.payments.errors import UserError, without_passwords
-from paychain.processes.children import without_secrets
 from paychain.processes.loopback import is_loopback
+from paychain.processes.variables import without_secrets
 
 VARIABLE = "TOXIPROXY_URL"
 PROGRAM = "toxiproxy-server"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from paychain.engine.control import Observed
 from paychain.engine.errors import EngineError
 from paychain.engine.proxies import Proxies
-from paychain.environment.own.process import NotStarted
+from paychain.environment.own.not_started import NotStarted
 from paychain.environment.own.services import OwnServices
 from paychain.environment.remote.remote import Remote
 from paychain.model.chain import Chain, Hop

@@ -30,8 +30,9 @@ class OwnRequests:
         self.orders: list[OrderPaid] = []  # of every payment so far, where somebody has books
         # By payment and link ("": the customer): since when something about it is unknown.
         self._open: dict[tuple[str, str], int] = {}
-        # By link and port of its caller: when the newest request that moves no money came.
-        self._moves_nothing: dict[tuple[str, int], int] = {}
+        self._open_captures: set[tuple[str, str]] = set()
+        # By link and port of its caller: the newest request's operation, and when it came.
+        self._newest: dict[tuple[str, int], tuple[str, int]] = {}
         self._has_books = any(link.books is not None for link in chain.links.values())
         self._card_amounts = CardAmounts()
         self._coming: Iterator[Expected] = iter(())
@@ -66,7 +67,7 @@ class OwnRequests:
         """Nothing is to be settled or read any more of payments that were judged."""
         self.orders = [order for order in self.orders if order.payment not in payments]
         for call in [call for call in self._open if call[0] in payments]:
-            del self._open[call]
+            self._settled(call)
 
     def orders_of(self, payments: Collection[str]) -> list[OrderPaid]:
         """The orders of some payments, as far as somebody has books."""
@@ -98,22 +99,49 @@ class OwnRequests:
                 self.orders.append(_order(record))
             if record.outcome is Outcome.UNKNOWN:
                 self._open[record.payment, ""] = record.ended_ns
+            elif record.outcome is Outcome.APPROVED:
+                self._customer_knows(record)
         elif isinstance(record, Exchange):
             if record.payment and not record.status and record.ended_by != "refused":
-                callee = record.hop.rpartition(".")[2]
-                # The link has noted it long ago: its caller waited for an answer.
-                came_ns = self._moves_nothing.get((callee, record.port), -1)
-                if not record.started_ns <= came_ns <= record.ended_ns:
-                    self._open[record.payment, callee] = record.ended_ns
+                self._unanswered(record)
         elif isinstance(record, ReceivedRequest):
             call = (record.payment, record.link)
-            if record.operation in _MOVES_NOTHING:
-                self._moves_nothing[record.link, record.port] = record.started_ns
+            self._newest[record.link, record.port] = (record.operation, record.started_ns)
             if record.operation == "authorise" and record.result.leaves_unknown:
                 self._open[call] = record.ended_ns
+                self._open_captures.discard(call)
             # What came to the link before the service gave up settles nothing.
             elif record.result.worked and record.started_ns > self._open.get(call, math.inf):
-                del self._open[call]
+                self._settled(call)
+
+    def _unanswered(self, exchange: Exchange) -> None:
+        """A service has no answer to a request of a payment."""
+        callee = exchange.hop.rpartition(".")[2]
+        call = (exchange.payment, callee)
+        # The link has noted it long ago: its caller waited for an answer.
+        operation, came_ns = self._newest.get((callee, exchange.port), ("", -1))
+        if not exchange.started_ns <= came_ns <= exchange.ended_ns:
+            operation = ""  # another request: this one has reached nobody
+        if operation in _MOVES_NOTHING:
+            return
+        if operation == "capture" and call not in self._open:
+            self._open_captures.add(call)
+        elif operation != "capture":
+            self._open_captures.discard(call)
+        self._open[call] = exchange.ended_ns
+
+    def _customer_knows(self, payment: PaymentRecord) -> None:
+        """A service that says after a capture without an answer that it is paid has heard of it.
+
+        By a webhook, say. What else it does not know may be held beside what was paid.
+        """
+        for call in [call for call in self._open_captures if call[0] == payment.payment]:
+            if self._open[call] < payment.ended_ns:
+                self._settled(call)
+
+    def _settled(self, call: tuple[str, str]) -> None:
+        del self._open[call]
+        self._open_captures.discard(call)
 
     def _is_one_sided(self, record: Record) -> bool:
         return isinstance(record, HopRecord) and (record.caller, record.callee) in self._hops

@@ -152,7 +152,7 @@ class LedgerSettings(Declared):
         Funding | None, Short(Amount), Field(description="What payouts are paid from.")
     ] = None
     pauses: Annotated[
-        Pauses | None, Field(description="When it begins no payout, because its nodes stand still.")
+        Pauses | None, Field(description="When it begins no payout: its nodes see no block.")
     ] = None
     credits: Annotated[
         list[Credit],

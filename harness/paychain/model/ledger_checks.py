@@ -176,3 +176,16 @@ def block_interval_s(chain: Chain) -> float:
     blocks = chain.links[chain.network].blocks if chain.network else None
     assert blocks is not None  # the checks ask for both
     return blocks.every
+
+
+def finality_s(chain: Chain) -> float:
+    """How long whoever pays over the chain's ledger waits for it at most; 0 without a ledger.
+
+    The block that takes the transfer, and as many as follow until it is final, or is credited.
+    """
+    if not chain.network:
+        return 0.0
+    final = chain.links[chain.network].final.finality
+    credited = (credit.after for link in chain.links.values() for credit in link.credits)
+    blocks = 1 + max(final.after_blocks, *credited, 0)
+    return blocks * block_interval_s(chain) + final.until_s

@@ -27,6 +27,7 @@ from paychain.model.checks import check_chain, check_experiment, check_links
 from paychain.model.experiment import Experiment
 from paychain.model.files import FOLDERS, find
 from paychain.model.judgeable import check_judgeable
+from paychain.model.ledger_checks import finality_s
 from paychain.model.load_checks import read_recorded
 from paychain.model.partial import path_in, without_mistakes
 from paychain.model.renaming import Names, renamed, used_of
@@ -125,6 +126,9 @@ def load_experiment(
 
     loaded = _load(path, Experiment, check)
     model = _with_ids(with_names(loaded.model))
+    if chain is not None and "tolerances" in model.model_fields_set:
+        limits = model.tolerances.after(finality_s(chain))
+        model = model.model_copy(update={"tolerances": limits})
     return Loaded(model, loaded.path, loaded.text, loaded.document)
 
 

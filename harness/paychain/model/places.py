@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from paychain.faults.fault import Fault
-from paychain.faults.target import Target
 from paychain.model.chain import Chain, Hop
+
+# What runs in a link knows spots, and no declared fault.
+if TYPE_CHECKING:
+    from paychain.faults.fault import Fault
+    from paychain.faults.target import Target
 
 
 @dataclass(frozen=True, slots=True)

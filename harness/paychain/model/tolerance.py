@@ -11,16 +11,28 @@ from paychain.declaration.quantity import duration_seconds, share_of_one
 from paychain.declaration.schema import Declared
 
 MIN_PAYMENTS = 20  # a window with fewer is too small to judge (docs/measures.md)
+FINALITY = "+ finality"  # after a time: as long as a ledger needs comes on top of it
 _LIMIT = re.compile(r"(>=|<=|>|<)\s*(\S.*)")
 Comparison = Literal[">=", "<=", ">", "<"]
 
 
 class Limit(Declared):
-    """A comparison with a bound: a share of 1, seconds or a plain number, by the measure."""
+    """A comparison with a bound: a share of 1, seconds or a plain number, by the measure.
+
+    `waits`: the time that a ledger needs until a transfer is final comes on top of it.
+    """
 
     comparison: Comparison
     bound: float
     text: str
+    waits: bool = False
+
+    def after(self, finality_s: float) -> Limit:
+        """The same for a chain whose ledger needs so long; nobody waits for it elsewhere."""
+        if not self.waits:
+            return self
+        bound = self.bound + finality_s
+        return Limit(comparison=self.comparison, bound=bound, text=f"{self.comparison} {bound:g}s")
 
     def holds(self, observed: float) -> bool:
         """Whether an observed value is within the limit."""
@@ -35,7 +47,7 @@ class Limit(Declared):
                 return observed < self.bound
 
 
-def _limit(parse: Any, example: str) -> Any:
+def _limit(parse: Any, example: str, *, may_wait: bool = False) -> Any:
     """Reads a limit on the side of the example: a success is a minimum, a time a maximum."""
 
     def read(value: Any) -> Limit:
@@ -46,7 +58,13 @@ def _limit(parse: Any, example: str) -> Any:
             side = "at least" if example[0] == ">" else "at most"
             what = f"'{value}' has the wrong sign: the better the chain, the sooner it fails"
             raise ValueError(f'{what}; say {side}: "{example[0]}= {match[2]}"')
-        return Limit(comparison=match[1], bound=parse(match[2]), text=str(value).strip())
+        bound = match[2].removesuffix(FINALITY) if may_wait else match[2]
+        return Limit(
+            comparison=match[1],
+            bound=parse(bound.strip()),
+            text=str(value).strip(),
+            waits=bound != match[2],
+        )
 
     return BeforeValidator(read)
 
@@ -98,7 +116,13 @@ Count = Annotated[
 ]
 ShareLimit = Annotated[Limit, _limit(share_of_one, ">= 99.9%"), _schema(">= 99.9%")]
 TimeLimit = Annotated[Limit, _limit(duration_seconds, "<= 10s"), _schema("<= 10s")]
+LatencyLimit = Annotated[
+    Limit, _limit(duration_seconds, "<= 10s", may_wait=True), _schema("<= 10s")
+]
 NumberLimit = Annotated[Limit, _limit(_number, "<= 1.3"), _schema("<= 1.3")]
+
+
+LATENCIES = ("latency_p50", "latency_p95", "latency_p99")
 
 
 class ShareByPhase(Declared):
@@ -111,22 +135,26 @@ class ShareByPhase(Declared):
 
 
 class TimeByPhase(Declared):
-    """A time's limits per phase."""
+    """A latency's limits per phase."""
 
-    before: TimeLimit | None = None
-    during: TimeLimit | None = None
-    recovery: TimeLimit | None = None
-    after: TimeLimit | None = None
+    before: LatencyLimit | None = None
+    during: LatencyLimit | None = None
+    recovery: LatencyLimit | None = None
+    after: LatencyLimit | None = None
 
 
 class Tolerances(Declared):
-    """What is judged. A limit without a phase applies to the whole run, warm-up excluded."""
+    """What is judged. A limit without a phase applies to the whole run, warm-up excluded.
+
+    A latency `"<= 1s + finality"` is longer by what a transfer needs until it is final, on a chain
+    with a ledger.
+    """
 
     technical_success: ShareLimit | ShareByPhase | None = None
     approval_rate: ShareLimit | ShareByPhase | None = None
-    latency_p50: TimeLimit | TimeByPhase | None = None
-    latency_p95: TimeLimit | TimeByPhase | None = None
-    latency_p99: TimeLimit | TimeByPhase | None = None
+    latency_p50: LatencyLimit | TimeByPhase | None = None
+    latency_p95: LatencyLimit | TimeByPhase | None = None
+    latency_p99: LatencyLimit | TimeByPhase | None = None
     detection: TimeLimit | None = None
     failover: TimeLimit | None = None
     failback: TimeLimit | None = None
@@ -136,3 +164,21 @@ class Tolerances(Declared):
     completed: ShareLimit | None = None
     double_charges: Count | None = None
     orphaned_authorisations: Count | None = None
+
+    def after(self, finality_s: float) -> Tolerances:
+        """The same for a chain whose ledger needs so long until a transfer is final."""
+        found: dict[str, Limit | TimeByPhase] = {}
+        for name in LATENCIES:
+            match getattr(self, name):
+                case Limit() as limit if limit.waits:
+                    found[name] = limit.after(finality_s)
+                case TimeByPhase() as phases:
+                    limits = {phase: getattr(phases, phase) for phase in phases.model_fields_set}
+                    found[name] = phases.model_copy(
+                        update={
+                            phase: limit.after(finality_s)
+                            for phase, limit in limits.items()
+                            if limit is not None
+                        }
+                    )
+        return self.model_copy(update=found) if found else self

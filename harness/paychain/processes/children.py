@@ -16,15 +16,13 @@ from pathlib import Path
 from paychain.payments.errors import UserError
 from paychain.processes.parent import PARENT_VARIABLE
 from paychain.processes.spool import JOURNAL_FAILED
-from paychain.processes.tokens import SIGNING_KEY_VARIABLE, TOKEN_VARIABLE
+from paychain.processes.variables import child_environment, without_secrets
 
 READY_WITHIN_S = 20.0  # a process of a run is ready by then, on a busy machine, too
 TERM_WITHIN_S = 5.0  # a child that does not end within this after SIGTERM is killed
 MAX_LINE_CHARACTERS = 200  # of a child's output in a message
 _POLL_S = 0.01
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
-_PYTHON_PATH = "PYTHONPATH"
-SECRETS = frozenset({SIGNING_KEY_VARIABLE, TOKEN_VARIABLE})
 
 
 def python_module(module: str, *arguments: str) -> list[str]:
@@ -39,27 +37,6 @@ def python_module(module: str, *arguments: str) -> list[str]:
 def python_file(path: Path) -> list[str]:
     """The command that runs a file of ours that needs the standard library only: it starts fast."""
     return [sys.executable, "-I", "-S", str(path)]
-
-
-def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without what only this process needs: the signing key and the run's token.
-
-    Who starts a child that does need the token gives it explicitly.
-    """
-    return {name: value for name, value in environment.items() if name not in SECRETS}
-
-
-def child_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of a Python child that is started in another folder than this process.
-
-    The entries of PYTHONPATH stay what they are for this process: relative ones become absolute. An
-    empty entry means the working directory, from which no child of ours imports: it is dropped.
-    """
-    found = dict(environment)
-    if _PYTHON_PATH in found:
-        entries = [entry for entry in found[_PYTHON_PATH].split(os.pathsep) if entry]
-        found[_PYTHON_PATH] = os.pathsep.join(str(Path(entry).absolute()) for entry in entries)
-    return found
 
 
 def ending_signals() -> list[signal.Signals]:

@@ -14,7 +14,8 @@ import msgspec
 
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Record, decode, encode
-from paychain.processes.children import python_module, without_secrets
+from paychain.processes.children import python_module
+from paychain.processes.variables import without_secrets
 from paychain.runs.spec import RunSpec
 
 OTHER_HASH_SEED = "777"  # of the second process: sets and hashes fall differently there

@@ -30,9 +30,10 @@ from paychain.model.loading import Loaded, load_chain, load_experiment
 from paychain.model.renaming import Names, used_of
 from paychain.model.service_checks import refuse_own_services
 from paychain.payments.errors import UserError
-from paychain.processes.children import SECRETS, ending_signals
+from paychain.processes.children import ending_signals
 from paychain.processes.parent import end_with
 from paychain.processes.part import WHOLE, Part
+from paychain.processes.variables import SECRETS
 from paychain.report.html.matrix import Cell, Matrix, judge_cell, not_run, write_matrix
 from paychain.report.result import FILE_NAME, Result, read
 from paychain.runs.chains import chain_of

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from paychain.analysis.judge import COUNTS
+from paychain.analysis.limits import COUNTS
 from paychain.analysis.measures.measures import (
     Break,
     MoneyRule,

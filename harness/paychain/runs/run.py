@@ -22,7 +22,7 @@ from paychain.analysis.store.facts import RunFacts, Started
 from paychain.analysis.store.store import RunStore
 from paychain.engine.errors import EngineError
 from paychain.environment.conductor import Conducted, Observer, conduct
-from paychain.environment.own.process import NotStarted
+from paychain.environment.own.not_started import NotStarted
 from paychain.environment.running_chain import RunningChain
 from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import sys
 import time
 from pathlib import Path
 
+from paychain.processes.collector import collect_seldom
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.parent import until_stopped
@@ -47,8 +47,7 @@ async def serve(options: argparse.Namespace, config: bytes | None) -> str | None
         bound = await server.start(options.host, options.port)
     except OSError as error:
         return f"cannot listen on {options.host}:{options.port}: {error.strerror}"
-    gc.collect()
-    gc.freeze()  # so that a collection looks at connections only, not at imported modules
+    collect_seldom()
     StallDetector(time.monotonic_ns, api.events.stalls).keep()
     if log is not None:
         log.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,7 @@ from paychain.environment.otlp.spans import from_json, from_protobuf
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.exchanges import TRACED
 from paychain.protocol.envelope import trace_id
+from paychain.toxics.endpoint import LINGER_ZERO
 
 PAYMENT = "pk3fa0000042"
 HOP = "shop.authorise.processor-a"
@@ -314,3 +316,15 @@ def test_a_span_is_within_what_is_above_the_internal_ones() -> None:
     )
     inner, outer = from_protobuf(field(1, field(2, packed_spans)))
     assert (inner.above, outer.above) == ("aa" * 8, "11" * 8)
+
+
+def test_an_exporter_that_breaks_its_connection_off_writes_nothing_to_the_terminal(
+    receiver: SpanReceiver, capfd: pytest.CaptureFixture[str]
+) -> None:
+    port = int(receiver.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"POST /v1/traces HTTP/1.1\r\ncontent-length: 5\r\n\r\n12")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
+    assert post(receiver, export())[0] == 200  # after the reset
+    receiver.stop()
+    assert capfd.readouterr().err == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from paychain.environment.own_requests import OwnRequests
 from paychain.load.traffic.arrivals import Arrival
@@ -39,6 +40,19 @@ def test_nothing_is_unknown_of_a_request_that_moves_no_money() -> None:
         3.0, 1.0, payment="p1", ended_by="client", port=port
     )  # another one, that none has seen
     assert requests_after(run).is_unsettled
+
+
+@pytest.mark.parametrize(("operation", "waits"), [("capture", False), ("authorise", True)])
+def test_a_capture_without_an_answer_is_settled_once_the_customer_knows_it_is_paid(
+    operation: str, waits: bool
+) -> None:
+    run = ObservedRun()
+    port = run.sent(1.0, 1.0, payment="p1", ended_by="client")
+    run.came("p1", port, 1.1, operation=operation)
+    run.records.reverse()
+    assert requests_after(run).is_unsettled
+    run.pay("p1", 0.9, 2.0)
+    assert requests_after(run).is_unsettled is waits
 
 
 def test_an_error_that_proves_nothing_is_settled_by_a_repeat() -> None:

@@ -9,15 +9,15 @@ import pytest
 from paychain.explore.trial import broken_by_schedule
 from tests.support.planted_outages import PLANTED, Planted, look_for, order_for
 
-# These show the search and the shrinking; the others take several seconds each.
+# These show the search and the shrinking in three seconds each; the others take longer.
 QUICK = ("captures", "breaker")
 
 
 def searched_for(bug: Planted) -> Any:
     """Two faults that must meet take as long to find as all the others together."""
-    is_slow = bug.faults > 1 or bug.chain not in QUICK
-    marks = [pytest.mark.thorough] if is_slow else []
-    return pytest.param(bug, id=bug.name.replace(" ", "-"), marks=marks)
+    is_quick = bug.faults == 1 and bug.chain in QUICK
+    tier = pytest.mark.slow if is_quick else pytest.mark.thorough
+    return pytest.param(bug, id=bug.name.replace(" ", "-"), marks=tier)
 
 
 @pytest.mark.parametrize("bug", [searched_for(bug) for bug in PLANTED])

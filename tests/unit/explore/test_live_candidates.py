@@ -14,10 +14,10 @@ from tests.support.mistaken_chains import MISTAKES
 from tests.support.scripted_shop import Shop
 
 CHOICES = step_choices(load_chain("examples/shop-python/chain-naive.yaml").model)
-AUTHORISE, CAPTURE, REFUND = (
-    ("link", "stripe", operation) for operation in ("authorise", "capture", "refund")
-)
-USUAL = {AUTHORISE: 1, CAPTURE: 1}
+AUTHORISE: Place = ("link", "stripe", "authorise")
+CAPTURE: Place = ("link", "stripe", "capture")
+REFUND: Place = ("link", "stripe", "refund")
+USUAL: Mapping[Place, int] = {AUTHORISE: 1, CAPTURE: 1}
 LOST = next(step for step in CHOICES if (step.place, step.name) == (CAPTURE, "lost_answer"))
 
 
@@ -31,16 +31,17 @@ def candidates(
     return made
 
 
-def test_until_payments_are_known_what_was_found_before_and_customers_are_tried() -> None:
+def test_what_was_found_before_is_tried_until_it_is_known_what_payments_ask_for() -> None:
     known = (LOST, LOST)
-    first, *others = candidates(known, usual=None).next(64)
+    assert candidates(known, usual=None).next(64) == [known]
+    first, *others = candidates(known).next(64)
     assert first == known
-    assert others
-    assert all(len(steps) == 1 and steps[0].is_customers for steps in others)
+    assert len(others) == 63
 
 
 def test_single_steps_are_tried_where_requests_come_by_themselves() -> None:
     singles = [steps for steps in candidates().next(600) if len(steps) == 1]
+    assert not singles[0][0].is_customers
     wanted = [each for each in CHOICES if each.is_customers or USUAL.get(each.place) == each.number]
     assert len(singles) == len(wanted)
     assert {step for (step,) in singles} == set(wanted)
@@ -77,7 +78,8 @@ def test_each_mistake_is_met_by_one_of_the_first_scripts_whatever_the_seed(mista
     """Whatever takes one failure, or another one at what that leads to, is not left to chance."""
     for seed in (1, 2):
         made = candidates(usual=Shop((), mistake).asked, seed=seed)
-        met, begun = 0, []
+        met = 0
+        begun: list[Steps] = []
         while not met and len(begun) < 192:
             following = made.next(32)
             met += sum(Shop(steps, mistake).broken for steps in following)

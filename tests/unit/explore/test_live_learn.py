@@ -108,6 +108,7 @@ def test_the_twin_is_a_chain_of_mocks_that_does_the_same(tmp_path: Path) -> None
     assert twin.own_services() == {}
     assert (call.routes, call.timeout, call.on_unknown) == (["stripe", "adyen"], 2.0, "give_up")
     assert twin.calls_of("stripe")["authorise"].on_unknown == "reverse"  # as Stripe does
+    assert not any(link.webhooks for link in twin.links.values())
     assert "retry" not in yaml.safe_load(text)["links"]["shop"]["calls"]["authorise"]
     assert "# timeout: 2.0 s (2 of 2 waits)" in text
 

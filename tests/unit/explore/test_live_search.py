@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from paychain.environment.virtual import VirtualChain
-from paychain.explore.live.batch import Batch, Batches, Judged
+from paychain.explore.live.batch import Batches
+from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.outages import outage_choices, simpler_outages
 from paychain.explore.live.result import LiveResult, LiveSpec, words_of
 from paychain.explore.live.search import LiveSearch
@@ -38,6 +39,14 @@ def search(
     )
 
 
+def whole(batches: Batches, scripts: Sequence[Steps], controls: int = 0) -> Batch:
+    """A batch that has ended."""
+    batch = batches.begin(scripts, controls)
+    while not batch.is_whole:
+        batches.look()
+    return batch
+
+
 def step(chain: Chain, place: tuple[str, ...], name: str, number: int = 1, ms: int = 0) -> Step:
     return next(
         each
@@ -59,7 +68,7 @@ def test_the_planted_double_charge_is_found_minimal_and_reproduced() -> None:
     running.start()
     try:
         variants = simpler(found.steps, made.choices)
-        batch = Batches(GIVES_UP, running, 1, 32.0).run(variants, 0)
+        batch = whole(Batches(GIVES_UP, running, 1, 32.0), variants)
         assert batch.breaking("no_double_charge") == []
     finally:
         running.stop()
@@ -170,7 +179,7 @@ def test_all_payments_of_a_batch_meet_an_outage_and_the_next_ones_do_not() -> No
         batches = Batches(chain, running, 1, 32.0)
         before = batches.begin([], 8)
         through = batches.run_through(down, [()] * 96)
-        after = batches.run([], 8)
+        after = whole(batches, [], 8)
         assert before.is_whole  # it had to be over before the outage began
         # Of three seconds in which payments begin the outage lasts two: they go to the backup.
         failed_over = [order for order in through.orders if order.asked.get(backup)]

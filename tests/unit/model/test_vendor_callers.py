@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
-from paychain.services.plan import chain_of
-from tests.support.chains import as_yaml
 
 
 @pytest.mark.parametrize(
@@ -23,6 +22,6 @@ def test_nobody_but_an_own_service_calls_a_providers_api(entry: str, what: str) 
     }
     if entry == "shop":
         links["shop"] = {"role": "gateway", "calls": {"authorise": {"to": "psp"}}}
-    text = as_yaml({"chain": "wrong", "entry": entry, "links": links})
-    found = [each for each in check_chain(chain_of(text)) if each.path[-1] == "dialect"]
+    chain = Chain.model_validate({"chain": "wrong", "entry": entry, "links": links})
+    found = [each for each in check_chain(chain) if each.path[-1] == "dialect"]
     assert [each.what for each in found] == [what]

@@ -10,13 +10,8 @@ import pytest
 
 from paychain.load import LOCUSTFILE
 from paychain.load.locust.processes import alone, master, worker
-from paychain.processes.children import (
-    SECRETS,
-    Children,
-    child_environment,
-    python_module,
-    without_secrets,
-)
+from paychain.processes.children import Children, python_module
+from paychain.processes.variables import SECRETS, child_environment, without_secrets
 
 
 def test_a_python_child_does_not_import_from_its_working_directory(tmp_path: Path) -> None:

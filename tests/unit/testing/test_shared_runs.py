@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Done
-from tests.support.shared_runs import TRIES, Pair, ensure_run, finished_run
+from tests.support.shared_runs import TRIES, Pair, ensure_run, finished_run, made_once
 from tests.support.waiting import wait_until
 
 PAIR = ("a-chain", "an-experiment")
@@ -49,6 +49,24 @@ def test_an_exception_in_the_thread_that_runs_reaches_every_reader(tmp_path: Pat
         with pytest.raises(AssertionError, match="the run took too long"):
             finished_run(PAIR, tmp_path, Runs(0))
     thread.join()
+
+
+def test_what_is_made_once_is_made_by_one_and_its_failure_reaches_all(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    made: list[Path] = []
+    folders = {made_once(tmp_path_factory, "a-thing-of-a-test", made.append) for _ in range(2)}
+    assert folders == set(made)
+    assert len(made) == 1
+
+    def fails(_: Path) -> None:
+        made.append(Path())
+        raise OSError("no room")
+
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="no room"):
+            made_once(tmp_path_factory, "a-failure-of-a-test", fails)
+    assert len(made) == 2
 
 
 def test_a_command_that_leaves_no_run_is_reported_with_its_errors(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from paychain.load.traffic.books import (
 from paychain.model.chain import Chain
 from paychain.model.paid_at import books_at
 from paychain.payments.journal import Decision
-from paychain.processes.children import without_secrets
+from paychain.processes.variables import without_secrets
 from paychain.wire.client import HttpPool
 from paychain.wire.http import WireError
 

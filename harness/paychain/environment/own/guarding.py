@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from paychain.environment.own import groups
-from paychain.processes.children import python_file, without_secrets
+from paychain.processes.children import python_file
+from paychain.processes.variables import without_secrets
 
 ENDS_WITHIN_S = 5.0
 

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from paychain.analysis.store.facts import ServiceFailure
-from paychain.environment.own.process import NotStarted, OwnProcess
+from paychain.environment.own.not_started import NotStarted
+from paychain.environment.own.process import OwnProcess
 from paychain.faults.fault import Fault
 from paychain.faults.kind import FreezeKind, OutageKind
 from paychain.model.places import Place

@@ -21,11 +21,11 @@ from pathlib import Path
 from paychain.environment.own import groups
 from paychain.environment.own.guarding import Guard
 from paychain.environment.own.listening import instead
+from paychain.environment.own.not_started import NotStarted
 from paychain.environment.own.readiness import POLL_S, Sign
 from paychain.environment.own.variables import Addresses
 from paychain.model.service import OwnService
 from paychain.payments.cards import masked
-from paychain.payments.errors import UserError, one_line
 from paychain.processes.children import python_module, reap
 
 STOP_POLL_S = 0.05
@@ -34,16 +34,6 @@ LAST_LINES = 20  # of its output in a message
 MAX_LINE_CHARACTERS = 500
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")  # and cursor movements: ECMA-48 §5.4
 TAIL_BYTES = 64_000  # holds LAST_LINES lines of any sane length
-
-
-class NotStarted(UserError):
-    """An own service could not be started: nothing was run. `what` may hold its last lines."""
-
-    is_one_line = False
-
-    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
-        lines = "\n".join(one_line(line) for line in what.split("\n"))
-        super().__init__(lines, where=one_line(where), hint=one_line(hint))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from paychain.analysis.store.facts import ServiceFacts
 from paychain.environment.own.guarding import Guard
 from paychain.environment.own.link import OwnLink
-from paychain.environment.own.process import NotStarted, OwnProcess, Surroundings
+from paychain.environment.own.not_started import NotStarted
+from paychain.environment.own.process import OwnProcess, Surroundings
 from paychain.environment.own.readiness import Sign
 from paychain.environment.own.tls_ends import NO_TLS, TlsEnds
 from paychain.environment.own.variables import (

@@ -7,7 +7,6 @@ with empty books.
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import secrets
 import signal
@@ -20,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from paychain.environment.remote.waiting import Waiting, WaitingPlan
+from paychain.processes.collector import collect_seldom
 from paychain.processes.parent import Parent
 from paychain.processes.tokens import TOKEN_VARIABLE
 from paychain.wire.server import HttpServer
@@ -49,7 +49,7 @@ async def wait_for_a_run(plan: WaitingPlan, on_ready: Callable[[], None]) -> Non
 
 def main() -> None:
     """Start the loop: uvloop when it is installed."""
-    gc.freeze()
+    collect_seldom()
     runner = asyncio.run
     with suppress(ImportError):
         import uvloop

@@ -11,18 +11,17 @@ wrong then: such an order is judged again when the time that the chain declares 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from paychain.analysis.attribution.observed import ObservedRequest
-from paychain.analysis.store.store import Story
 from paychain.engine.timeline import Action, switch_of
 from paychain.environment.running_chain import RunningChain, pass_time
+from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.outages import AT_S, Outage, experiment_with
 from paychain.explore.live.records import OrderRecords
-from paychain.explore.live.steps import Place, Steps, script_of
+from paychain.explore.live.steps import Steps, script_of
 from paychain.explore.live.verdicts import Judge, Verdict
 from paychain.load.traffic.arrivals import Arrival, Purchases, under_script
 from paychain.load.traffic.planning import customers_plan
@@ -30,70 +29,17 @@ from paychain.model.chain import Chain
 from paychain.model.scripts import Followed, Script, encode_script
 from paychain.payments.errors import UserError
 from paychain.payments.journal import PaymentRecord, Record
-from paychain.payments.rules import Finding
 
 MAX_AT_ONCE = 320  # orders in flight: 256 with a script, and controls
 AHEAD_S = 0.5  # a batch may begin so long before the payments of the last one have
 # Without a record of it an order is at rest after so long: longer than the usual timeouts of 2 s,
 # in which a service waits for an answer that is lost and nobody records anything.
 QUIET_S = 2.5
+JUDGED_EVERY_S = 0.75  # orders at rest, together: judging costs most of it whatever their number
 FLUSHED_S = 0.5  # the same where all of its requests are known: records are flushed by then
 MORE_TIME = 2  # times what is declared: what is not settled then never is
 # Of the time that it has lasted: how long an end in virtual time is left alone between two looks.
 VIRTUAL_LOOK_SHARE = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """One order of a batch. `steps`: its script, empty for a control.
-
-    `broken`: what it breaks, by rule. `met`: places of the steps that met a request. `asked`: how
-    often each thing that a step can be at was asked for.
-    """
-
-    steps: Steps
-    payment: str  # the first of the order
-    broken: dict[str, Finding]
-    met: frozenset[int]
-    asked: Mapping[Place, int]
-    failed: bool  # a payment of it failed technically
-    took_s: float  # how long its customer waited
-    requests: Sequence[Sequence[ObservedRequest]] = ()  # of own services, where they are kept
-
-
-@dataclass(kw_only=True)
-class Batch:
-    """What became of the orders of one batch, and the records of those that broke a rule.
-
-    `number`: how many orders it has. `rate`: payments per second that it began with. `outage`: what
-    all of them met beside their scripts.
-    """
-
-    number: int
-    rate: float
-    outage: Outage | None = None
-    orders: list[Judged] = field(default_factory=list)
-    undecided: int = 0  # orders that were still in progress when nobody waited any longer
-    stories: dict[str, tuple[Story, ...]] = field(default_factory=dict)  # by order
-
-    @property
-    def is_whole(self) -> bool:
-        """Every order of it was judged."""
-        return len(self.orders) == self.number
-
-    @property
-    def controls(self) -> list[Judged]:
-        """The orders without a script."""
-        return [order for order in self.orders if not order.steps]
-
-    @property
-    def scripts(self) -> int:
-        """How many orders with a script were judged."""
-        return len(self.orders) - len(self.controls)
-
-    def breaking(self, rule: str) -> list[Judged]:
-        """Orders with a script that break a rule."""
-        return [order for order in self.orders if order.steps and rule in order.broken]
 
 
 @dataclass(kw_only=True)
@@ -137,6 +83,7 @@ class Batches:
         plan = replace(customers_plan(chain, seed), id_prefix=running.id_prefix)
         self._purchases = Purchases(plan)
         self._number = 0
+        self._judged_ns = 0  # when orders were judged last
         self._free_ns = 0  # when all payments of the batches so far have begun
         self._records = OrderRecords(running.id_prefix)
         self._orders: dict[str, _Order] = {}  # in flight, by their first payments
@@ -189,10 +136,6 @@ class Batches:
         self._pass_moment()
         ended, self._ended = self._ended, []
         return ended
-
-    def run(self, scripts: Sequence[Steps], controls: int = 0) -> Batch:
-        """Begin a batch, and wait for its end. Others that end meanwhile are left to `look`."""
-        return self._wait_for(self.begin(scripts, controls))
 
     def run_alone(self, steps: Steps, times: int) -> Batch:
         """Let fresh payments follow one script, each once the customer of the last one is done."""
@@ -284,6 +227,9 @@ class Batches:
         for order in self._orders.values():
             if order.over_ns is None and order.payment not in paying:
                 order.over_ns = now_ns
+        every_s = 0.0 if self._running.is_virtual else JUDGED_EVERY_S
+        if now_ns < self._judged_ns + every_s * 1e9:
+            return
         pending = set(map(self._records.order, progress.pending))
         unknown = set(map(self._records.order, progress.unknown))
         due = [
@@ -293,6 +239,7 @@ class Batches:
         ]
         if due:
             self._judge_orders(due, pending)
+            self._judged_ns = self._running.now_ns()
             first = min((order.begun_ns for order in self._orders.values()), default=now_ns)
             self._records.forget_before(first)
 

@@ -1,6 +1,6 @@
 """Which scripts are tried next: every single failure, what failures lead to, then any.
 
-    known ─> what customers do ─> single steps · a tried script + one step at what it leads to
+    known ─> single steps · a tried script + one step at what it leads to
           ─> the latter · two steps at what payments ask for · by chance any steps
 
 `·`: in turns. All but the last are whole lists, tried from the simplest on. Every search therefore
@@ -26,6 +26,7 @@ CUSTOMER_SHARE = 0.15  # of those steps: what the customer does
 MAX_BASES = 16  # scripts that lead to the same, and are extended: the simplest
 MAX_DRAWS = 1_000  # for a combination that was not tried before
 MIN_CONTROLS = 4  # payments without a script: what one does may be due to a busy machine
+CUSTOMERS_COST = 16  # what customers do comes after most failures of a request
 BASE_COST = 3  # the next script that leads to the same counts as so many simpler kinds of a step
 STEP_COST = 8  # the same for a script of one more step
 _Subject = tuple[Place, int]  # what a step can be at: the n-th request or webhook of a place
@@ -46,11 +47,8 @@ class Candidates:
             self._at[step.place, step.number].append(step)
         self._of_customers = [step for step in choices if step.is_customers]
         # How many kinds of a step are simpler at the same place: breadth before depth.
-        self._cost = {
-            step: cost
-            for steps in [*self._at.values(), self._of_customers]
-            for cost, step in enumerate(steps)
-        }
+        self._cost = {step: cost for steps in self._at.values() for cost, step in enumerate(steps)}
+        self._cost |= {step: CUSTOMERS_COST + cost for cost, step in enumerate(self._of_customers)}
         self._controls = 0
         self._asked_by_controls: Counter[_Subject] = Counter()
         self._asked: dict[Steps, Mapping[Place, int]] = {}  # under each script that was tried
@@ -66,10 +64,11 @@ class Candidates:
         return self._controls >= MIN_CONTROLS
 
     def next(self, number: int) -> list[Steps]:
-        """The next scripts; fewer as long as nobody knows what payments ask for."""
+        """The next scripts; only known ones as long as nobody knows what payments ask for."""
         again = [self._again.popleft() for _ in range(min(number, len(self._again)))]
-        new = self._drawn if self.knows_payments else self._of_customers_alone()
-        return [*again, *islice(new, number - len(again))]
+        if not self.knows_payments:
+            return again
+        return [*again, *islice(self._drawn, number - len(again))]
 
     def put_back(self, scripts: Iterable[Steps]) -> None:
         """Try these next: they were begun, and nobody knows what became of them."""
@@ -114,10 +113,6 @@ class Candidates:
         ]
 
     # -- scripts ----------------------------------------------------------------------------------
-    def _of_customers_alone(self) -> Iterator[Steps]:
-        """What customers do: it changes something whatever payments ask for."""
-        yield from self._untried([(step,) for step in self._of_customers])
-
     def _draw(self) -> Iterator[Steps]:
         singles, led, pairs = self._singles(), self._led(), self._pairs()
         while (steps := next(singles, None)) is not None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from paychain.environment.running_chain import RunningChain
-from paychain.explore.live.batch import Batch, Batches, Judged
+from paychain.explore.live.batch import Batches
+from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.result import LiveResult, LiveSpec
 from paychain.explore.live.steps import Steps
 from paychain.model.chain import Chain

@@ -22,7 +22,8 @@ from paychain.analysis.measures.own_policies import (
 )
 from paychain.declaration.quantity import duration_text
 from paychain.environment.running_chain import RunningChain
-from paychain.explore.live.batch import Batch, Batches
+from paychain.explore.live.batch import Batches
+from paychain.explore.live.judged import Batch
 from paychain.explore.live.lessons import Lesson, Reaction, lessons, react
 from paychain.model.chain import Chain, Link
 from paychain.model.loading import Loaded
@@ -119,14 +120,17 @@ def twin_text(loaded: Loaded[Chain], learned: Learned) -> str:
         ]
     for name, link in declared["links"].items():
         if name not in learned.policies:
-            _without_dialect(link, loaded.model.links[name])
+            _as_mocks_ask_it(link, loaded.model.links[name])
     body = yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=100)
     return "\n".join((f"# Learned from {learned.payments} real payments.", *notes, "")) + body
 
 
-def _without_dialect(written: dict[str, Any], link: Link) -> None:
+def _as_mocks_ask_it(written: dict[str, Any], link: Link) -> None:
     """Let a provider's mock speak to mocks, and clear up behind itself as before."""
     written.pop("dialect", None)
+    # A mock gateway reverses what a webhook tells it of and it has given up. Whether the service
+    # does is among what follows an unknown outcome, which was learned.
+    written.pop("webhooks", None)
     call = written.get("calls", {}).get("authorise")
     # What a vendor does about an unknown outcome behind itself is not the default of other mocks.
     if isinstance(call, dict):

@@ -9,33 +9,20 @@ Batches overlap: while the orders of one come to rest, those of the next ones ar
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
-from paychain.explore.live.batch import Batch, Judged
 from paychain.explore.live.candidates import Candidates
 from paychain.explore.live.chains import Chains, OpenChain
+from paychain.explore.live.follow_ups import PAYMENTS_EACH, FollowUps
+from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.outages import Outage, outage_choices, simpler_outages
-from paychain.explore.live.result import (
-    MAX_BATCH,
-    REPRODUCTIONS,
-    FoundScript,
-    LiveResult,
-    LiveSpec,
-    OnProgress,
-    words_of,
-)
-from paychain.explore.live.steps import Steps, simpler, size, step_choices
+from paychain.explore.live.result import REPRODUCTIONS, LiveResult, LiveSpec, OnProgress
+from paychain.explore.live.steps import Steps, size, step_choices
 from paychain.model.chain import Chain
 
 MINIMISE_S = 45.0  # what is found in the budget's last moment may be minimised for so long
-# Of each variant while minimising: a payment may be declined for its own reasons, and then shows
-# nothing.
-PAYMENTS_EACH = 3
-GENTLE_BATCH = 48  # payments with a script, where breakers have to stay closed
-GENTLE_CONTROLS = 2  # payments without a script for each of them: most breakers open at a half
 OUTAGE_PAYMENTS = 32  # that meet an outage while it is minimised: not each is hit in the middle
 
 
@@ -64,11 +51,19 @@ class LiveSearch:
         self._outages = outage_choices(chain) if spec.outage_share else []
         self._plain_batches = 0  # that were begun, without an outage
         self._breaking: list[Batch] = []  # in which orders break rules that nobody followed up
-        self._alone: dict[Steps, Batch] = {}  # what was tried to reproduce
         self._begun = 0  # scripts, as far as they were not left
         self._interrupted: set[Steps] = set()  # scripts that were left when their chain was stopped
         self._chains = Chains(
             chain, spec, open_chain, self.result, on_judged=self._note, on_left=self._try_again
+        )
+        self._follow_ups = FollowUps(
+            spec,
+            self.result,
+            self._chains,
+            self.choices,
+            run=self._run,
+            on_alone=self._note_alone,
+            is_late=self._is_late,
         )
         self._began_s = clock()
 
@@ -78,7 +73,7 @@ class LiveSearch:
         try:
             chains.start()
             self._began_s = self._clock()  # what is searched is not the start of the chain
-            while not self._is_late and (self._begin() or chains.now.in_flight or chains.ended):
+            while not self._is_late() and (self._begin() or chains.now.in_flight or chains.ended):
                 chains.look()
                 self._take_up()
                 self._report()
@@ -130,7 +125,7 @@ class LiveSearch:
             # The other orders of its batch may take much longer.
             while self._breaking:
                 breaking, self._breaking = self._breaking, []
-                self._judge(breaking)
+                self._follow_ups.judge(breaking)
             if self._chains.ended:
                 batch = self._chains.ended.popleft()
                 self._count(batch)
@@ -148,14 +143,21 @@ class LiveSearch:
         chains = self._chains
         self._begun += len(scripts)
         batch, batches = chains.now.begin(scripts, controls), chains.now
-        # Of a service that died, what was judged until then.
-        while not batch.is_whole and chains.now is batches and not is_enough(batch):
+        while not (batch.is_whole or is_enough(batch) or self._is_late()):
             if not is_quiet and not self._is_spent:
                 self._begin_scripts()
             chains.look()
-        chains.ended = deque(ended for ended in chains.ended if ended is not batch)
-        self._count(batch)
+            self._report()
+            if chains.now is not batches:  # the service died: what was judged until then
+                break
+        if batch in chains.ended:  # if not, others will see its end
+            chains.ended.remove(batch)
+            self._count(batch)
         return batch
+
+    def _note_alone(self, batch: Batch) -> None:
+        self._begun += batch.scripts
+        self._count(batch)
 
     def _note(self, order: Judged, batch: Batch) -> None:
         """Count an order, and know what its script has led to."""
@@ -171,7 +173,7 @@ class LiveSearch:
             result.controls += 1
             result.controls_s.append(order.took_s)
         self._candidates.learn(order.steps, order.asked)
-        if self._new_rules([order]) and batch not in self._breaking:
+        if self._follow_ups.new_rules([order]) and batch not in self._breaking:
             self._breaking.append(batch)
 
     def _count(self, batch: Batch) -> None:
@@ -198,16 +200,17 @@ class LiveSearch:
         outage = self._random.choice(self._outages)
         half = max(1, self._spec.batch // 2)
         scripts = self._candidates.next(half)
+        scripts += [()] * (half - len(scripts))
         self._begun += 2 * half
         batch = self._through(outage, [each for steps in scripts for each in (steps, ())])
-        for rule in self._new_rules(batch.orders):
+        for rule in self._follow_ups.new_rules(batch.orders):
             smallest = _smallest(rule, batch)
             if smallest.steps:
                 without = self._run([smallest.steps] * PAYMENTS_EACH, self._spec.controls)
                 if without.breaking(rule):  # the script is enough
-                    self._follow_up([rule], [without])
+                    self._follow_ups.follow_up([rule], [without])
                     continue
-            self._keep(rule, smallest, batch)
+            self._follow_ups.keep(rule, smallest, batch)
             self._minimise_outage(rule)
             self._reproduce_outage(rule)
 
@@ -220,7 +223,7 @@ class LiveSearch:
 
     def _minimise_outage(self, rule: str) -> None:
         """Without a script, then with a simpler outage at the same link, while the rule breaks."""
-        while not self._is_late:
+        while not self._is_late():
             found = self.result.found[rule]
             assert found.outage is not None, "it was found with one"
             tried: list[tuple[Outage, Steps]] = [(found.outage, ())] if found.steps else []
@@ -230,7 +233,7 @@ class LiveSearch:
             for outage, steps in tried:
                 batch = self._through(outage, [steps] * OUTAGE_PAYMENTS)
                 if any(rule in order.broken for order in batch.orders):
-                    self._keep(rule, _smallest(rule, batch), batch)
+                    self._follow_ups.keep(rule, _smallest(rule, batch), batch)
                     break
             else:
                 self.result.found[rule] = replace(found, is_minimal=True)
@@ -238,9 +241,9 @@ class LiveSearch:
 
     def _reproduce_outage(self, rule: str) -> None:
         """Let fresh payments meet it, on a chain that was started afresh, three times."""
-        if self._is_late:
+        if self._is_late():
             return
-        self._start_afresh()
+        self._follow_ups.start_afresh()
         found = self.result.found[rule]
         assert found.outage is not None, "it was found with one"
         batches = [
@@ -252,198 +255,8 @@ class LiveSearch:
             self.result.found[rule] = replace(found, reproduced=again)
             self.result.doing = ""
         else:
-            self._doubt(rule)
+            self._follow_ups.doubt(rule)
 
-    # -- findings ---------------------------------------------------------------------------------
-    def _judge(self, batches: Sequence[Batch]) -> None:
-        """Follow up the smallest script of the batches for each rule that is not found yet."""
-        of_controls = self._new_rules(order for batch in batches for order in batch.controls)
-        of_scripts = self._new_rules(
-            order for batch in batches for order in batch.orders if order.steps
-        )
-        # What only scripts break is most likely theirs. What payments without one break as well
-        # is first tried with none at all.
-        self._follow_up([rule for rule in of_scripts if rule not in of_controls], batches)
-        for rule in of_controls:
-            self._without_script(rule, batches)
-        found = self.result.found
-        both = [rule for rule in of_scripts if rule in of_controls and rule not in found]
-        self._follow_up(both, batches)
-
-    def _new_rules(self, orders: Iterable[Judged]) -> list[str]:
-        """Rules that some of the orders break, that are searched and not found yet."""
-        broken = dict.fromkeys(rule for order in orders for rule in order.broken)
-        return [rule for rule in broken if self._spec.seeks(rule) and rule not in self.result.found]
-
-    def _follow_up(self, rules: Sequence[str], batches: Sequence[Batch]) -> None:
-        """Minimise and reproduce the smallest scripts of some batches that break these rules.
-
-        What earlier scripts left behind in the service may break a rule as well. It shows when what
-        was minimised beside it is not reproduced on a chain that was started afresh: then it is
-        minimised once more, on such a chain.
-        """
-        for rule in rules:
-            broke = [(order, batch) for batch in batches for order in batch.breaking(rule)]
-            self._keep(rule, *min(broke, key=lambda each: size(each[0].steps)))
-        first = {rule: self.result.found[rule] for rule in rules}
-        misled = [rule for rule in self._minimise(rules) if not self._reproduce(rule)]
-        for rule in misled:
-            self.result.found[rule] = first[rule]
-        if misled:
-            self._start_afresh()
-            for rule in self._minimise(misled):
-                if not self._reproduce(rule):
-                    self._doubt(rule)
-
-    def _keep(self, rule: str, order: Judged, batch: Batch, *, is_minimal: bool = False) -> None:
-        """Keep the smallest script so far: what Ctrl-C leaves."""
-        before = self.result.found.get(rule)
-        assert before is None or batch.outage or size(order.steps) < size(before.steps)
-        self.result.found[rule] = FoundScript(
-            rule=rule,
-            steps=order.steps,
-            finding=order.broken[rule],
-            at_script=before.at_script if before is not None else self.result.scripts,
-            stories=batch.stories[order.payment],
-            outage=batch.outage,
-            is_minimal=is_minimal,
-        )
-        self.result.doing = f"minimising {self.result.found[rule].words}"
-
-    def _without_script(self, rule: str, batches: Sequence[Batch]) -> None:
-        """A payment without a script broke a rule: does it, too, where nothing fails at all?"""
-        self.result.doing = "paying without any script"
-        self._start_afresh()
-        alone = self._run([], self._spec.batch, is_quiet=True)
-        control = next((each for each in alone.controls if rule in each.broken), None)
-        if control is not None:
-            self._keep(rule, control, alone, is_minimal=True)
-            if not self._reproduce(rule):
-                self._doubt(rule)
-            return
-        number = sum(rule in each.broken for batch in batches for each in batch.controls)
-        self.result.coupled[rule] = self.result.coupled.get(rule, 0) + number
-
-    def _start_afresh(self) -> None:
-        if not self._is_late:
-            self._chains.start_afresh()
-
-    def _doubt(self, rule: str) -> None:
-        """A script broke a rule once, and not on a chain that was started afresh."""
-        doubtful = self.result.found.pop(rule)
-        is_nothing = not doubtful.steps and doubtful.outage is None
-        what = "a payment without a script" if is_nothing else doubtful.words
-        self.result.doubtful.setdefault(rule, what)
-        self.result.doing = ""
-
-    def _minimise(self, rules: Sequence[str]) -> list[str]:
-        """Run all one-step-simpler variants in one batch, until none of them breaks the rule.
-
-        It ends: each round replaces a script by one of a smaller `size`. The script itself is tried
-        beside its variants: where it does not break the rule either, they show nothing, because a
-        breaker has opened, say. They are then tried once more on a chain that was started afresh,
-        among so many payments without a script that breakers stay closed. The rules whose scripts
-        break them then are returned, the others are doubted.
-        """
-        left = list(rules)  # whose scripts are not known to be minimal
-        believed = dict.fromkeys(rules)
-        is_gentle = False
-        while left and not self._is_late:
-            tried = self._try_variants(left, is_gentle=is_gentle)
-            unclear = []
-            for rule in left.copy():
-                found = self.result.found[rule]
-                smaller = [
-                    (order, batch)
-                    for batch in tried
-                    for order in batch.breaking(rule)
-                    if size(order.steps) < size(found.steps)
-                ]
-                if smaller:
-                    self._keep(rule, *min(smaller, key=lambda each: size(each[0].steps)))
-                elif tried and all(
-                    any(order.steps == found.steps for order in batch.breaking(rule))
-                    for batch in tried
-                ):
-                    left.remove(rule)
-                    self.result.found[rule] = replace(found, is_minimal=True)
-                else:
-                    unclear.append(rule)
-            if not unclear:
-                continue
-            if not is_gentle:
-                is_gentle = True
-                self._start_afresh()
-                continue
-            for rule in unclear:
-                left.remove(rule)
-                del believed[rule]
-                self._doubt(rule)
-        return list(believed)
-
-    def _try_variants(self, rules: Collection[str], *, is_gentle: bool) -> list[Batch]:
-        """Let some payments follow each variant of the scripts that break these rules.
-
-        The scripts themselves are followed as well, in every batch.
-        """
-        found = dict.fromkeys(self.result.found[rule].steps for rule in rules)
-        variants: dict[Steps, None] = {}
-        for steps in found:
-            # Without any step: the controls beside it did not break the rule.
-            variants |= dict.fromkeys(filter(None, simpler(steps, self.choices)))
-        wanted = [steps for steps in variants if steps not in found]
-        at_once = max(1, (GENTLE_BATCH if is_gentle else MAX_BATCH) // PAYMENTS_EACH - len(found))
-        batches: list[Batch] = []
-
-        def is_enough(batch: Batch) -> bool:
-            """Each rule is broken by something simpler: the others need not be waited for."""
-            return all(self._is_simplified(rule, [*batches, batch]) for rule in rules)
-
-        for start in range(0, max(1, len(wanted)), at_once):
-            scripts = [*found, *wanted[start : start + at_once]] * PAYMENTS_EACH
-            controls = GENTLE_CONTROLS * len(scripts) if is_gentle else self._spec.controls
-            batches.append(self._run(scripts, controls, is_quiet=is_gentle, is_enough=is_enough))
-            if is_enough(batches[-1]):
-                break
-        return batches
-
-    def _is_simplified(self, rule: str, batches: Iterable[Batch]) -> bool:
-        """Whether something simpler breaks a rule, too."""
-        smallest = size(self.result.found[rule].steps)
-        broke = (order for batch in batches for order in batch.breaking(rule))
-        return any(size(order.steps) < smallest for order in broke)
-
-    def _reproduce(self, rule: str) -> bool:
-        """Let fresh payments follow it alone, on a chain that was started afresh.
-
-        False: none of them broke the rule.
-        """
-        if self._is_late:
-            return True
-        found = self.result.found[rule]
-        self.result.doing = f"reproducing {words_of(found.steps)}"
-        # One script may break several rules.
-        batch = self._alone.get(found.steps)
-        if batch is None:
-            self._start_afresh()
-            batch = self._alone[found.steps] = self._chains.now.run_alone(
-                found.steps, REPRODUCTIONS
-            )
-            self._begun += batch.scripts
-            self._count(batch)
-        again = [order for order in batch.orders if rule in order.broken]
-        if not again:
-            return False
-        self.result.found[rule] = replace(
-            found,
-            reproduced=len(again),
-            stories=batch.stories[again[0].payment],
-            finding=again[0].broken[rule],
-        )
-        self.result.doing = ""
-        return True
-
-    @property
     def _is_late(self) -> bool:
         return self._clock() - self._began_s >= self._spec.budget_s + MINIMISE_S
 

@@ -37,6 +37,7 @@ from paychain.model.operations import ENTRY_OPERATION
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Stall
+from paychain.processes.collector import collect_seldom
 from paychain.processes.files import write_atomically
 from paychain.processes.parent import Parent
 from paychain.processes.stalls import EVERY_S, StallDetector
@@ -147,6 +148,7 @@ class Scheduled(PayingUser):
         """Once per process, and not ended when Locust counts its workers and users anew."""
         if self.plan.ready.exists():
             gevent.sleep(FOREVER_S)
+        collect_seldom()
         self.plan.ready.touch()
         gevent.spawn(self._walk).join()
 

@@ -86,7 +86,8 @@ EXPERIMENT: dict[str, dict[str, str]] = {
         "approval_rate": "Share of payments that were approved.",
         "latency_p50": "Median of the time from the intended start to the answer.",
         "latency_p95": "95th percentile of that time.",
-        "latency_p99": "99th percentile of that time.",
+        "latency_p99": "99th percentile of that time. A limit `<= 1s + finality` is longer by what "
+        "a ledger needs until a transfer is final.",
         "detection": "From the start of a fault to the first reaction of a policy.",
         "failover": "From the start of a fault to the first payment that a fallback saved.",
         "failback": "From the heal to the first payment over the usual way.",

@@ -149,14 +149,12 @@ def _is_done_all_the_same(payment: Reconciled, follow_up: FollowUp) -> bool:
     Its answer was lost, or an error, and the caller's book is behind; or a repeat that was booked
     again has used up the hold. Other rules look at either.
     """
-    for entry in payment.authorisations:
-        position = entry.positions.get(follow_up.target)
-        if position is None or not follow_up.is_of(entry.reference):
-            continue
-        booked = position.captured if follow_up.operation == "capture" else position.refunded
-        if follow_up.item in booked or position.rebooked_minor:
-            return True
-    return False
+    return payment.is_booked(follow_up) or any(
+        follow_up.is_of(entry.reference)
+        and (position := entry.positions.get(follow_up.target)) is not None
+        and position.rebooked_minor > 0
+        for entry in payment.authorisations
+    )
 
 
 def _amount_minor(payment: Reconciled, follow_ups: Sequence[FollowUp]) -> int:

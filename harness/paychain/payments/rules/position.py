@@ -88,7 +88,8 @@ class Position:
         """Captured beyond what was held then, and beyond `share` of the hold on top of it."""
         permitted_minor = share_of(self.authorised_minor, share)
         # Beyond a hold that was released nothing is permitted, however little was captured of it.
-        beyond_minor = max(0, self.captured_minor - self.authorised_minor)
+        taken_minor = self.captured_minor + self.recaptured_minor
+        beyond_minor = max(0, taken_minor - self.authorised_minor)
         return self.over_captured_minor - min(permitted_minor, beyond_minor)
 
     def is_sound(self, overcapture: float) -> bool:

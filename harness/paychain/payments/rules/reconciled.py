@@ -220,7 +220,9 @@ class Reconciled:
             if entry.operation == "capture" and entry.end != "cancelled"
         ]
         # Without captures that were written down nobody knows whether another one is to come.
-        is_over = captures and all(entry.end == "done" for entry in captures)
+        is_over = captures and all(
+            entry.end == "done" or self.is_booked(entry) for entry in captures
+        )
         if not self.shown_approved or not is_over:
             return 0
         return sum(
@@ -228,6 +230,16 @@ class Reconciled:
             for entry in self.authorisations
             if (position := entry.money(self.settling)) is not None and position.captured_minor
         )
+
+    def is_booked(self, follow_up: FollowUp) -> bool:
+        """Whether the link that was asked has it in its book: its answer may say otherwise."""
+        for entry in self.authorisations:
+            position = entry.positions.get(follow_up.target)
+            if position is not None and follow_up.is_of(entry.reference):
+                is_capture = follow_up.operation == "capture"
+                if follow_up.item in (position.captured if is_capture else position.refunded):
+                    return True
+        return False
 
     @property
     def lacks_money(self) -> bool:

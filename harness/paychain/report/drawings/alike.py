@@ -41,6 +41,14 @@ class Grouped:
 def grouped(traffic: Traffic) -> Grouped:
     """The same traffic with one link, called `node-1 to node-7`, for each provider's alike ones."""
     members = _groups(traffic.chain)
+    if not members:
+        return Grouped(
+            chain=traffic.chain,
+            hops=traffic.hops,
+            breaks=traffic.breaks,
+            faults=traffic.faults,
+            phases=traffic.phases,
+        )
     names = {name: group for group, links in members.items() for name in links}
 
     def of(name: str) -> str:
@@ -55,17 +63,18 @@ def grouped(traffic: Traffic) -> Grouped:
             title = ", ".join(members[group])
             node = LinkNode(group, node.role, node.provider, title, providers=zone)
         links.setdefault(group, node)
-    edges = {
-        (of(edge.caller), edge.operation, of(edge.callee)): CallEdge(
-            of(edge.caller), edge.operation, of(edge.callee), edge.route
-        )
-        for edge in reversed(traffic.chain.edges)  # the first route of a group is its own
-    }
+    edges: dict[tuple[str, str, str], CallEdge] = {}
+    for edge in traffic.chain.edges:
+        key = of(edge.caller), edge.operation, of(edge.callee)
+        known = edges.get(key)
+        # The best route to any of them is the one to the box.
+        route = min(edge.route, known.route) if known is not None else edge.route
+        edges[key] = CallEdge(*key, route)
     return Grouped(
         chain=msgspec.structs.replace(
-            traffic.chain, links=list(links.values()), edges=list(reversed(edges.values()))
+            traffic.chain, links=list(links.values()), edges=list(edges.values())
         ),
-        hops=_hops(traffic, names) if names else traffic.hops,
+        hops=_hops(traffic, names),
         breaks=[
             msgspec.structs.replace(each, caller=of(each.caller), callee=of(each.callee))
             for each in traffic.breaks

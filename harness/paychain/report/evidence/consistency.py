@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import TypeAdapter, ValidationError
 
-from paychain.analysis.judge import COUNTS
+from paychain.analysis.limits import COUNTS
 from paychain.analysis.measures.measures import ToleranceResult, Verdict
 from paychain.model.tolerance import Limit, NumberLimit, ShareLimit, TimeLimit
 from paychain.report.result import Result

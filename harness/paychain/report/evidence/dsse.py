@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from paychain.declaration.reading import read_bounded
 from paychain.payments.errors import UserError
+from paychain.report.evidence.history import MAX_ENVELOPE_BYTES
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-MAX_ENVELOPE_BYTES = 20_000_000
 MAX_KEY_BYTES = 64_000  # of a PEM file
 _NEW_KEY = "create one: paychain keygen"
 

@@ -14,15 +14,12 @@ import json
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing import TYPE_CHECKING, Any
 
 from paychain.declaration.reading import read_bounded
 from paychain.payments.errors import UserError
 from paychain.processes.files import sha256, write_atomically
 from paychain.report.evidence.consistency import contradiction
-from paychain.report.evidence.dsse import sign
 from paychain.report.evidence.history import (
     ENVELOPES,
     RUN_PREDICATE,
@@ -31,6 +28,10 @@ from paychain.report.evidence.history import (
     only_signer,
 )
 from paychain.report.result import Result, read
+
+# Only a run that is signed waits for the cryptography.
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SUMS = "SHA256SUMS"
 TIMESTAMP = "run.intoto.jsonl.tsr"
@@ -111,6 +112,8 @@ def sign_run(folder: Path, key: Ed25519PrivateKey) -> Path:
     differs from SHA256SUMS, a file that was run is missing, or the verdict does not follow from the
     checks.
     """
+    from paychain.report.evidence.dsse import sign
+
     if is_signed(folder):
         raise UserError(f"{folder} is already signed", hint="a signed run must not change")
     result = read(folder)

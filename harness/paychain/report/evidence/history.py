@@ -20,8 +20,8 @@ from typing import Any
 
 from paychain.declaration.reading import read_bounded
 from paychain.payments.errors import UserError
-from paychain.report.evidence.dsse import MAX_ENVELOPE_BYTES
 
+MAX_ENVELOPE_BYTES = 20_000_000
 ENVELOPES = "run.intoto.jsonl"
 RUN_PREDICATE = "urn:paychain:resilience-run:v1"
 LOCK_S = 60.0  # signing takes well below a second

@@ -20,6 +20,7 @@ from paychain.analysis.judge import not_final
 from paychain.declaration.quantity import count
 from paychain.payments.money import written
 from paychain.report.drawings import palette
+from paychain.report.drawings.alike import grouped
 from paychain.report.drawings.chain_map import chain_map
 from paychain.report.drawings.payment_timeline import timeline_drawing
 from paychain.report.drawings.plot import timeline
@@ -92,6 +93,7 @@ def render(result: Result) -> str:
         tolerance_results=wording.TOLERANCE_RESULTS,
         panels=[_ours(drawing) for drawing in drawings],
         map=_ours(chain_map(result)),
+        has_groups=bool(grouped(result).members),
         timelines=timelines,
         with_timeline={payment.payment for payment, _ in timelines},
         broken=[rule for rule in result.money.rules if rule.findings],

@@ -13,7 +13,7 @@ from paychain.protocol.reply import Reply
 ATTEMPTS_PER_GATEWAY = 100  # numbers of attempts: more than the policies of one gateway use
 
 
-class Sent(msgspec.Struct, frozen=True):
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """One request that went to one target and may have moved money there."""
 
     target: str

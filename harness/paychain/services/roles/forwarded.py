@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from paychain.protocol.message import PaymentRequest
 from paychain.services.policies.call_end import Sent
+from paychain.services.state.kept import Kept, Retention
 
 
 class Taken(NamedTuple):
@@ -25,10 +26,10 @@ class Taken(NamedTuple):
 class ForwardedPayments:
     """The forwarded payments of one gateway, by the name that their caller knows them by."""
 
-    def __init__(self) -> None:
-        self._taken: dict[str, list[Taken]] = {}
+    def __init__(self, retention: Retention) -> None:
+        self._taken: Kept[list[Taken]] = Kept(retention)
         self._under_way: dict[str, Taken] = {}
-        self._reversed: set[str] = set()
+        self._reversed: Kept[None] = Kept(retention)
 
     def begin(self, request: PaymentRequest, sent: Sent) -> None:
         """Remember what is sent: a link that dies meanwhile still knows what to reverse."""
@@ -38,7 +39,8 @@ class ForwardedPayments:
         """Remember what was authorised for a forwarded payment; nothing is under way any more."""
         self._under_way.pop(forwarded_as(request), None)
         if taken:
-            self._taken.setdefault(forwarded_as(request), []).extend(taken)
+            name = forwarded_as(request)
+            self._taken[name] = [*(self._taken.get(name) or ()), *taken]
 
     def is_reversed(self, request: PaymentRequest) -> bool:
         """Whether a payment was reversed: one that arrives later must not be taken."""
@@ -46,13 +48,13 @@ class ForwardedPayments:
 
     def reverse(self, request: PaymentRequest) -> None:
         """From now on the payment must not be taken any more."""
-        self._reversed.add(forwarded_as(request))
+        self._reversed[forwarded_as(request)] = None
 
     def withdraw(self, request: PaymentRequest) -> list[Taken]:
         """What is to be undone of a reversed payment, each once."""
         name = forwarded_as(request)
         lost = self._under_way.pop(name, None)
-        return [*self._taken.pop(name, []), *([lost] if lost is not None else [])]
+        return [*(self._taken.pop(name) or ()), *([lost] if lost is not None else [])]
 
 
 def forwarded_as(request: PaymentRequest) -> str:

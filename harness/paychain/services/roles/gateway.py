@@ -6,7 +6,6 @@ third parties ─▶ vault ─▶ screening ─▶ authentication ─▶ authori
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from dataclasses import dataclass, field
 
 import msgspec
@@ -31,6 +30,7 @@ from paychain.services.roles.merchant import Merchant
 from paychain.services.roles.role import Role, Work
 from paychain.services.roles.sale import Sale
 from paychain.services.roles.tenders import Tenders
+from paychain.services.state.kept import Kept
 from paychain.services.state.webhooks import WebhookReceiver
 
 
@@ -46,12 +46,13 @@ class Gateway(Role):
     _forwarded: ForwardedPayments | None = field(default=None, init=False)
     _paying: dict[str, asyncio.Event] = field(default_factory=dict, init=False)
     _began_ns: dict[str, int] = field(default_factory=dict, init=False)  # by payment
-    _times_paid: Counter[str] = field(default_factory=Counter, init=False)
+    _times_paid: Kept[int] = field(init=False)
     _approved: set[str] = field(default_factory=set, init=False)  # by the processor's reference
     _before: tuple[str, ...] = field(init=False)  # calls before the authentication, in order
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._times_paid = Kept(self.retention)
         asked = (
             name
             for operation in ("serve", "tokenise", "screen")
@@ -67,11 +68,12 @@ class Gateway(Role):
                 survives=self.background.is_kept,
             )
         if self.name in self.chain.reversed_by_callers:
-            self._forwarded = ForwardedPayments()
+            self._forwarded = ForwardedPayments(self.retention)
         self._merchant = Merchant(
             context=self.context,
             link=self.link,
             book=self.book,
+            retention=self.retention,
             background=self.background,
             follow=self.follow,
             void=self.calls["authorise"].void,
@@ -120,7 +122,7 @@ class Gateway(Role):
         if self._sale is not None and self._sale.is_begun(request.payment):
             return await self._sale.answer(request.payment)
         paid = self._paying[request.payment] = asyncio.Event()
-        self._times_paid[request.payment] += 1
+        self._times_paid[request.payment] = (self._times_paid.get(request.payment) or 0) + 1
         self._began_ns.setdefault(request.payment, self.context.now_ns())
         try:
             return await self._process(request, parent)
@@ -362,7 +364,7 @@ class Gateway(Role):
             return 0
         rounds = 1 + self.link.reauthentications + len(call.fallback) + (call.hedge is not None)
         rounds += len(call.shared_tenders)
-        return rounds * (self._times_paid[request.payment] - 1)
+        return rounds * ((self._times_paid.get(request.payment) or 1) - 1)
 
     def _decide_alone(self, end: CallEnd) -> Answer:
         """Approve without an answer from behind: stand in and advise, or store and forward."""

@@ -22,6 +22,7 @@ from paychain.services.policies.call_end import Sent
 from paychain.services.state.background import Background
 from paychain.services.state.book import Book, Entry
 from paychain.services.state.followup import name_of
+from paychain.services.state.kept import Kept, Retention
 
 UNDOING = "undo"  # the refund of a payment that its caller reversed
 
@@ -44,6 +45,7 @@ class Merchant:
         context: Context,
         link: Link,
         book: Book,
+        retention: Retention,
         background: Background,
         follow: Follow,
         void: Callable[[Sent], None],
@@ -56,11 +58,14 @@ class Merchant:
         self._follow = follow
         self._void = void
         self._settled = settled
-        self._awaiting: dict[str, tuple[Sent, str]] = {}  # by the processor's reference
-        self._fulfilled: dict[str, dict[str, Sent]] = {}  # by payment and reference: refundable
+        self._awaiting: Kept[tuple[Sent, str]] = Kept(retention)  # by the processor's reference
+        # by payment and reference: refundable
+        self._fulfilled: Kept[dict[str, Sent]] = Kept(retention)
         self._manual_refunds: Counter[str] = Counter()  # by payment
-        self._undone: set[str] = set()  # references of payments that their caller reversed
-        self._disputed: set[str] = set()  # the processor's references
+        # references of payments that their caller reversed
+        self._undone: Kept[None] = Kept(retention)
+        self._disputed: Kept[None] = Kept(retention)  # the processor's references
+        self._refunding: Kept[None] = Kept(retention)  # references whose refunds are due
 
     def approved(self, sent: Sent, reference: str) -> None:
         """`sent` was approved; the gateway's book has it under `reference`."""
@@ -95,7 +100,7 @@ class Merchant:
 
     def on_disputed(self, reference: str) -> None:
         """A webhook reports a charge-back: the cardholder has the money, and gets no refund."""
-        self._disputed.add(reference)
+        self._disputed[reference] = None
 
     def refund(self, payment: str) -> None:
         """A manual refund of what was captured of a payment and not refunded yet.
@@ -115,8 +120,8 @@ class Merchant:
 
         What is not captured yet is released, and due no more. Captures under way are waited for.
         """
-        self._undone.add(reference)
-        self._awaiting.pop(sent.request.reference, None)
+        self._undone[reference] = None
+        self._awaiting.pop(sent.request.reference)
         await self._context.up.wait()
         await self._settled(sent.request.reference)
         entry = self._book.entry(reference)
@@ -169,11 +174,13 @@ class Merchant:
     async def _fulfil(self, sent: Sent, reference: str, trigger: Trigger) -> None:
         """Capture in parts, each after the one before; then maybe refund.
 
-        Of two triggers only the first one refunds: the merchant wants a refund once.
+        Of two triggers the one that has captured first refunds, as the merchant wants that once:
+        the other one may have died with the link.
         """
         captures, refunds = self._link.captures, self._link.refunds
         if refunds is not None:
-            self._fulfilled.setdefault(sent.request.payment, {})[reference] = sent
+            known = self._fulfilled.get(sent.request.payment) or {}
+            self._fulfilled[sent.request.payment] = {**known, reference: sent}
         assert captures is not None  # or nothing is fulfilled
         booked = self._booked(reference)
         is_second = trigger != captures.triggers[0]
@@ -189,10 +196,11 @@ class Merchant:
                 self._book.acknowledged("capture", asked)
                 taken_minor += capture.amount_minor
         payment = booked.payment
-        if refunds is None or is_second or not taken_minor or reference in self._undone:
+        if refunds is None or not taken_minor or reference in self._undone:
             return
-        if not self._drawn("refunds", payment, refunds.share):
+        if reference in self._refunding or not self._drawn("refunds", payment, refunds.share):
             return
+        self._refunding[reference] = None
         minor = max(1, share_of(taken_minor, refunds.of))
         items = [f"r{number}" for number in range(1, refunds.times + 1)]
         for item in items:

@@ -29,6 +29,7 @@ from paychain.services.policies.policy import PolicyCall
 from paychain.services.state.background import Background
 from paychain.services.state.book import Book, State
 from paychain.services.state.followup import FollowUps
+from paychain.services.state.kept import Retention
 from paychain.services.state.webhooks import WebhookSender
 
 Work = Callable[[PaymentRequest, str], Awaitable[AnswerOrError]]
@@ -51,12 +52,15 @@ class Role:
     follow_ups: FollowUps
     background: Background
     webhooks: WebhookSender | None
+    retention: Retention = field(init=False)
     book: Book = field(init=False)
     once: ClassVar[frozenset[str]] = frozenset()  # operations that idempotency keys cover
 
     def __post_init__(self) -> None:
+        self.retention = Retention(self.chain, self.name, self.context.now_ns)
         self.book = Book(
             self.context,
+            self.retention,
             self.link.expires_after,
             overcapture=overcapture(self.chain, self.name),
             checks_refunds=checks_refunds(self.chain, self.name),

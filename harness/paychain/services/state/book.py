@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -24,6 +23,7 @@ from paychain.payments.outcome import Outcome
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.context import Context
+from paychain.services.state.kept import Kept, Retention
 
 # The rest of a capture that was not final is over by itself when its hold expires: a run waits for
 # that, as for anything under way, unless it takes longer than this.
@@ -40,8 +40,9 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(slots=True, kw_only=True)
-class Entry:
+# Untracked (gc=False), as there is one for every authorisation: a full collection would look at all
+# of them, and every payment under way would wait for it.
+class Entry(msgspec.Struct, kw_only=True, gc=False):
     """One authorisation. Amounts are minor units."""
 
     state: State
@@ -71,7 +72,7 @@ class Book:
     `overcapture`: how much more than the hold may be captured, as a share of it; None: a capture is
     not compared with the hold while there is one. `checks_refunds`: a refund is compared with what
     was captured; without it, each is booked whatever was refunded before. `on_expired` is given the
-    authorisation whose rest nobody captured in time.
+    authorisation whose rest nobody captured in time. `retention`: when it may forget one.
 
     What is asked of a book is checked, so that without these exceptions 0 ≤ refunded ≤ captured ≤
     authorised after every change. What another link has acknowledged is booked as it is.
@@ -80,6 +81,7 @@ class Book:
     def __init__(
         self,
         context: Context,
+        retention: Retention,
         expires_after_s: float | None = None,
         *,
         overcapture: float | None = 0.0,
@@ -91,11 +93,11 @@ class Book:
         self._checks_refunds = checks_refunds
         self._expires_after_s = expires_after_s
         self._on_expired = on_expired
-        self._entries: dict[str, Entry] = {}
+        self._entries: Kept[Entry] = Kept(retention, self._is_over)
         self._awaited: dict[str, str] = {}  # payments whose rest will expire soon, by reference
 
     def __len__(self) -> int:
-        """How many authorisations are in it: all there ever were."""
+        """How many authorisations are in it: those that are over are forgotten in time."""
         return len(self._entries)
 
     @property
@@ -224,6 +226,16 @@ class Book:
     def entry(self, reference: str) -> Entry | None:
         """An authorisation, None when this link does not know it."""
         return self._entries.get(reference)
+
+    def _is_over(self, reference: str, entry: Entry) -> bool:
+        """Whether nothing is going on for an authorisation."""
+        will_expire = (
+            self._expires_after_s is not None
+            and entry.state is State.AUTHORISED
+            and entry.rest_minor > 0
+        )
+        is_open = entry.state is State.IN_FLIGHT or reference in self._awaited
+        return not is_open and not will_expire
 
     def _expire(self, entry: Entry) -> None:
         if entry.state is State.AUTHORISED and entry.rest_minor > 0:

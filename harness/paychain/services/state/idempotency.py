@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -114,8 +114,16 @@ MODELS: dict[str, ProviderModel] = {
 }
 
 
-@dataclass(slots=True)
-class _Known:
+def window_of(declared: Idempotency) -> float:
+    """How long a link knows a key, in seconds."""
+    model = MODELS.get(declared.model)
+    if declared.window is not None:
+        return declared.window
+    return model.window_s if model is not None else _DAY_S
+
+
+# Untracked (gc=False), as there is one for every key: see `book.Entry`.
+class _Known(msgspec.Struct, gc=False):
     """What is known of one key."""
 
     body: tuple[str | int, ...]  # () where bodies are not compared
@@ -130,10 +138,8 @@ class IdempotencyStore:
     """The repeated requests of one link. `now_s` is the link's clock, `mark` its own."""
 
     def __init__(self, declared: Idempotency, now_s: Callable[[], float], mark: str = "") -> None:
-        model = MODELS.get(declared.model)  # None: every request is new work
-        if model is not None and declared.window is not None:
-            model = replace(model, window_s=declared.window)
-        self._model = model
+        self._model = MODELS.get(declared.model)  # None: every request is new work
+        self._window_s = window_of(declared)
         self._now_s = now_s
         self._mark = mark
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
@@ -243,8 +249,7 @@ class IdempotencyStore:
 
     def _forget(self) -> None:
         """Drop the keys whose window is over, and the oldest beyond what is kept."""
-        window_s = self._model.window_s if self._model is not None else _DAY_S
-        until_s = self._now_s() - window_s
+        until_s = self._now_s() - self._window_s
         while self._known:
             key, oldest = next(iter(self._known.items()))
             is_over = oldest.since_s <= until_s or len(self._known) > MAX_KEYS

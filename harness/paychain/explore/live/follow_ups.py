@@ -1,0 +1,257 @@
+"""From what an order has broken to the smallest script: minimised, then reproduced alone.
+
+orders break rules ─> all simpler variants in one batch, until none breaks them ─> three times alone
+                   ─> without a script, on a chain that was started afresh
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from paychain.explore.live.chains import Chains
+from paychain.explore.live.judged import Batch, Judged
+from paychain.explore.live.result import (
+    MAX_BATCH,
+    REPRODUCTIONS,
+    FoundScript,
+    LiveResult,
+    LiveSpec,
+    words_of,
+)
+from paychain.explore.live.steps import Step, Steps, simpler, size
+
+# Of each variant while minimising: a payment may be declined for its own reasons, and then shows
+# nothing.
+PAYMENTS_EACH = 3
+GENTLE_BATCH = 48  # payments with a script, where breakers have to stay closed
+GENTLE_CONTROLS = 2  # payments without a script for each of them: most breakers open at a half
+
+
+class RunBatch(Protocol):
+    """Runs a batch to its end, or until it is enough. Unless `is_quiet`, the search goes on."""
+
+    def __call__(
+        self,
+        scripts: Sequence[Steps],
+        controls: int = 0,
+        *,
+        is_quiet: bool = False,
+        is_enough: Callable[[Batch], bool] = lambda _: False,
+    ) -> Batch:
+        """What became of it: a control is an order without a script."""
+
+
+class FollowUps:
+    """Follows up what a search comes across; `result` gets what it makes of it.
+
+    `run`: how a batch is run. `on_alone` gets each batch that reproduces something. `is_late`: no
+    time is left to follow anything up.
+    """
+
+    def __init__(
+        self,
+        spec: LiveSpec,
+        result: LiveResult,
+        chains: Chains,
+        choices: Sequence[Step],
+        *,
+        run: RunBatch,
+        on_alone: Callable[[Batch], None],
+        is_late: Callable[[], bool],
+    ) -> None:
+        self._spec, self._result, self._chains, self._choices = spec, result, chains, choices
+        self._run, self._on_alone, self._is_late = run, on_alone, is_late
+        self._alone: dict[Steps, Batch] = {}  # what was tried to reproduce
+
+    def judge(self, batches: Sequence[Batch]) -> None:
+        """Follow up the smallest script of the batches for each rule that is not found yet."""
+        of_controls = self.new_rules(order for batch in batches for order in batch.controls)
+        of_scripts = self.new_rules(
+            order for batch in batches for order in batch.orders if order.steps
+        )
+        # What only scripts break is most likely theirs. What payments without one break as well
+        # is first tried with none at all.
+        self.follow_up([rule for rule in of_scripts if rule not in of_controls], batches)
+        for rule in of_controls:
+            self._without_script(rule, batches)
+        found = self._result.found
+        both = [rule for rule in of_scripts if rule in of_controls and rule not in found]
+        self.follow_up(both, batches)
+
+    def new_rules(self, orders: Iterable[Judged]) -> list[str]:
+        """Rules that some of the orders break, that are searched and not found yet."""
+        broken = dict.fromkeys(rule for order in orders for rule in order.broken)
+        return [
+            rule for rule in broken if self._spec.seeks(rule) and rule not in self._result.found
+        ]
+
+    def follow_up(self, rules: Sequence[str], batches: Sequence[Batch]) -> None:
+        """Minimise and reproduce the smallest scripts of some batches that break these rules.
+
+        What earlier scripts left behind in the service may break a rule as well. It shows when what
+        was minimised beside it is not reproduced on a chain that was started afresh: then it is
+        minimised once more, on such a chain.
+        """
+        for rule in rules:
+            broke = [(order, batch) for batch in batches for order in batch.breaking(rule)]
+            self.keep(rule, *min(broke, key=lambda each: size(each[0].steps)))
+        first = {rule: self._result.found[rule] for rule in rules}
+        misled = [rule for rule in self._minimise(rules) if not self._reproduce(rule)]
+        for rule in misled:
+            self._result.found[rule] = first[rule]
+        if misled:
+            self.start_afresh()
+            for rule in self._minimise(misled):
+                if not self._reproduce(rule):
+                    self.doubt(rule)
+
+    def keep(self, rule: str, order: Judged, batch: Batch, *, is_minimal: bool = False) -> None:
+        """Keep the smallest script so far: what Ctrl-C leaves."""
+        before = self._result.found.get(rule)
+        assert before is None or batch.outage or size(order.steps) < size(before.steps)
+        self._result.found[rule] = FoundScript(
+            rule=rule,
+            steps=order.steps,
+            finding=order.broken[rule],
+            at_script=before.at_script if before is not None else self._result.scripts,
+            stories=batch.stories[order.payment],
+            outage=batch.outage,
+            is_minimal=is_minimal,
+        )
+        self._result.doing = f"minimising {self._result.found[rule].words}"
+
+    def _without_script(self, rule: str, batches: Sequence[Batch]) -> None:
+        """A payment without a script broke a rule: does it, too, where nothing fails at all?"""
+        self._result.doing = "paying without any script"
+        self.start_afresh()
+        alone = self._run([], self._spec.batch, is_quiet=True)
+        control = next((each for each in alone.controls if rule in each.broken), None)
+        if control is not None:
+            self.keep(rule, control, alone, is_minimal=True)
+            if not self._reproduce(rule):
+                self.doubt(rule)
+            return
+        number = sum(rule in each.broken for batch in batches for each in batch.controls)
+        self._result.coupled[rule] = self._result.coupled.get(rule, 0) + number
+
+    def start_afresh(self) -> None:
+        """Start the chain afresh, unless it is too late."""
+        if not self._is_late():
+            self._chains.start_afresh()
+
+    def doubt(self, rule: str) -> None:
+        """A script broke a rule once, and not on a chain that was started afresh."""
+        doubtful = self._result.found.pop(rule)
+        is_nothing = not doubtful.steps and doubtful.outage is None
+        what = "a payment without a script" if is_nothing else doubtful.words
+        self._result.doubtful.setdefault(rule, what)
+        self._result.doing = ""
+
+    def _minimise(self, rules: Sequence[str]) -> list[str]:
+        """Run all one-step-simpler variants in one batch, until none of them breaks the rule.
+
+        It ends: each round replaces a script by one of a smaller `size`. The script itself is tried
+        beside its variants: where it does not break the rule either, they show nothing, because a
+        breaker has opened, say. They are then tried once more on a chain that was started afresh,
+        among so many payments without a script that breakers stay closed. The rules whose scripts
+        break them then are returned, the others are doubted.
+        """
+        left = list(rules)  # whose scripts are not known to be minimal
+        believed = dict.fromkeys(rules)
+        is_gentle = False
+        while left and not self._is_late():
+            tried = self._try_variants(left, is_gentle=is_gentle)
+            unclear = []
+            for rule in left.copy():
+                found = self._result.found[rule]
+                smaller = [
+                    (order, batch)
+                    for batch in tried
+                    for order in batch.breaking(rule)
+                    if size(order.steps) < size(found.steps)
+                ]
+                if smaller:
+                    self.keep(rule, *min(smaller, key=lambda each: size(each[0].steps)))
+                elif tried and all(
+                    batch.is_whole
+                    and any(order.steps == found.steps for order in batch.breaking(rule))
+                    for batch in tried
+                ):
+                    left.remove(rule)
+                    self._result.found[rule] = replace(found, is_minimal=True)
+                else:
+                    unclear.append(rule)
+            if not unclear or self._is_late():
+                continue
+            if not is_gentle:
+                is_gentle = True
+                self.start_afresh()
+                continue
+            for rule in unclear:
+                left.remove(rule)
+                del believed[rule]
+                self.doubt(rule)
+        return list(believed)
+
+    def _try_variants(self, rules: Collection[str], *, is_gentle: bool) -> list[Batch]:
+        """Let some payments follow each variant of the scripts that break these rules.
+
+        The scripts themselves are followed as well, in every batch.
+        """
+        found = dict.fromkeys(self._result.found[rule].steps for rule in rules)
+        variants: dict[Steps, None] = {}
+        for steps in found:
+            # Without any step: the controls beside it did not break the rule.
+            variants |= dict.fromkeys(filter(None, simpler(steps, self._choices)))
+        wanted = [steps for steps in variants if steps not in found]
+        at_once = max(1, (GENTLE_BATCH if is_gentle else MAX_BATCH) // PAYMENTS_EACH - len(found))
+        batches: list[Batch] = []
+
+        def is_enough(batch: Batch) -> bool:
+            """Each rule is broken by something simpler: the others need not be waited for."""
+            return all(self._is_simplified(rule, [*batches, batch]) for rule in rules)
+
+        for start in range(0, max(1, len(wanted)), at_once):
+            scripts = [*found, *wanted[start : start + at_once]] * PAYMENTS_EACH
+            controls = GENTLE_CONTROLS * len(scripts) if is_gentle else self._spec.controls
+            batches.append(self._run(scripts, controls, is_quiet=is_gentle, is_enough=is_enough))
+            if is_enough(batches[-1]):
+                break
+        return batches
+
+    def _is_simplified(self, rule: str, batches: Iterable[Batch]) -> bool:
+        """Whether something simpler breaks a rule, too."""
+        smallest = size(self._result.found[rule].steps)
+        broke = (order for batch in batches for order in batch.breaking(rule))
+        return any(size(order.steps) < smallest for order in broke)
+
+    def _reproduce(self, rule: str) -> bool:
+        """Let fresh payments follow it alone, on a chain that was started afresh.
+
+        False: none of them broke the rule.
+        """
+        if self._is_late():
+            return True
+        found = self._result.found[rule]
+        self._result.doing = f"reproducing {words_of(found.steps)}"
+        # One script may break several rules.
+        batch = self._alone.get(found.steps)
+        if batch is None:
+            self.start_afresh()
+            batch = self._alone[found.steps] = self._chains.now.run_alone(
+                found.steps, REPRODUCTIONS
+            )
+            self._on_alone(batch)
+        again = [order for order in batch.orders if rule in order.broken]
+        if not again:
+            return False
+        self._result.found[rule] = replace(
+            found,
+            reproduced=len(again),
+            stories=batch.stories[again[0].payment],
+            finding=again[0].broken[rule],
+        )
+        self._result.doing = ""
+        return True

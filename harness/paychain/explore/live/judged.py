@@ -1,0 +1,65 @@
+"""Orders of a live search that were judged, and the batches that they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from paychain.analysis.attribution.observed import ObservedRequest
+from paychain.analysis.store.store import Story
+from paychain.explore.live.outages import Outage
+from paychain.explore.live.steps import Place, Steps
+from paychain.payments.rules import Finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One order of a batch. `steps`: its script, empty for a control.
+
+    `broken`: what it breaks, by rule. `met`: places of the steps that met a request. `asked`: how
+    often each thing that a step can be at was asked for.
+    """
+
+    steps: Steps
+    payment: str  # the first of the order
+    broken: dict[str, Finding]
+    met: frozenset[int]
+    asked: Mapping[Place, int]
+    failed: bool  # a payment of it failed technically
+    took_s: float  # how long its customer waited
+    requests: Sequence[Sequence[ObservedRequest]] = ()  # of own services, where they are kept
+
+
+@dataclass(kw_only=True, eq=False)
+class Batch:
+    """What became of the orders of one batch, and the records of those that broke a rule.
+
+    `number`: how many orders it has. `rate`: payments per second that it began with. `outage`: what
+    all of them met beside their scripts.
+    """
+
+    number: int
+    rate: float
+    outage: Outage | None = None
+    orders: list[Judged] = field(default_factory=list)
+    undecided: int = 0  # orders that were still in progress when nobody waited any longer
+    stories: dict[str, tuple[Story, ...]] = field(default_factory=dict)  # by order
+
+    @property
+    def is_whole(self) -> bool:
+        """Every order of it was judged."""
+        return len(self.orders) == self.number
+
+    @property
+    def controls(self) -> list[Judged]:
+        """The orders without a script."""
+        return [order for order in self.orders if not order.steps]
+
+    @property
+    def scripts(self) -> int:
+        """How many orders with a script were judged."""
+        return len(self.orders) - len(self.controls)
+
+    def breaking(self, rule: str) -> list[Judged]:
+        """Orders with a script that break a rule."""
+        return [order for order in self.orders if order.steps and rule in order.broken]

@@ -1,0 +1,138 @@
+"""What a link remembers of payments, and how it forgets those that are over.
+
+A payment is over when nothing can come for it any more: what is declared to follow it has followed,
+and its idempotency keys are forgotten, so that its callers must not repeat it either. All that a
+verdict needs is in the journal by then.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from functools import cache, cached_property
+from typing import Any, Generic, TypeVar, get_args
+
+from pydantic import BaseModel
+from pydantic.functional_validators import BeforeValidator
+
+from paychain.declaration.quantity import duration_seconds
+from paychain.model.chain import Chain
+from paychain.model.idempotency import Idempotency
+from paychain.services.state.idempotency import window_of
+
+Value = TypeVar("Value")
+LEAST = 1_000  # fewer things are not worth looking through
+AT_ONCE = 50  # so many are looked at for each new one, lest a request wait
+WAITS = 2  # one declared wait may follow another: an answer late, a capture after it
+
+
+class Retention:
+    """For how long a link remembers what nothing asks for: see `keeps_ns`."""
+
+    def __init__(self, chain: Chain, link: str, now_ns: Callable[[], int]) -> None:
+        self._chain = chain
+        self._link = link
+        self.now_ns = now_ns
+
+    @cached_property
+    def keeps_ns(self) -> int | None:
+        """The window of the link's idempotency keys, or longer, where the chain declares a wait.
+
+        None: forever. An own service may refund a payment whenever it likes.
+        """
+        if self._chain.own_services():
+            return None
+        longest_s = WAITS * max(_waits_s(self._chain), default=0.0)
+        return int(max(window_of(self._chain.links[self._link].idempotency), longest_s) * 1e9)
+
+
+def _waits_s(value: Any, *, is_wait: bool = False) -> Iterator[float]:
+    """Every duration in a declaration, in seconds; windows of keys are none that anybody waits."""
+    if isinstance(value, Idempotency):
+        return
+    if isinstance(value, BaseModel):
+        for name, is_its_wait in _fields(type(value)):
+            yield from _waits_s(getattr(value, name), is_wait=is_its_wait)
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _waits_s(each, is_wait=is_wait)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _waits_s(each, is_wait=is_wait)
+    elif is_wait and isinstance(value, float):
+        yield value
+
+
+@cache
+def _fields(kind: type[BaseModel]) -> list[tuple[str, bool]]:
+    """The fields of a model, and whether each is a duration."""
+    return [
+        (name, _is_duration(field.annotation, tuple(field.metadata)))
+        for name, field in kind.model_fields.items()
+    ]
+
+
+def _is_duration(hint: Any, said: tuple[Any, ...]) -> bool:
+    return any(
+        isinstance(each, BeforeValidator) and each.func is duration_seconds for each in said
+    ) or any(_is_duration(part, getattr(part, "__metadata__", ())) for part in get_args(hint))
+
+
+class Kept(Generic[Value]):
+    """Things by name, until they are over and nobody has asked for them for so long.
+
+    `is_over`: whether nothing goes on any more; what is not over is remembered in any case.
+    """
+
+    def __init__(
+        self,
+        retention: Retention,
+        is_over: Callable[[str, Value], bool] = lambda _name, _value: True,
+    ) -> None:
+        self._retention = retention
+        self._is_over = is_over
+        self._known: OrderedDict[str, tuple[int, Value]] = OrderedDict()  # longest untouched first
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
+    def __getitem__(self, name: str) -> Value:
+        """Raises KeyError."""
+        _, value = self._known[name]
+        self._touch(name, value)
+        return value
+
+    def get(self, name: str) -> Value | None:
+        """What has this name; None for nothing."""
+        return self[name] if name in self._known else None
+
+    def __setitem__(self, name: str, value: Value) -> None:
+        self._touch(name, value)
+        if len(self._known) > LEAST:
+            self._forget()
+
+    def pop(self, name: str) -> Value | None:
+        """Forget what has this name, and return it; None for nothing."""
+        _, value = self._known.pop(name, (0, None))
+        return value
+
+    def _touch(self, name: str, value: Value) -> None:
+        self._known[name] = (self._retention.now_ns(), value)
+        self._known.move_to_end(name)
+
+    def _forget(self) -> None:
+        keeps_ns = self._retention.keeps_ns
+        if keeps_ns is None:
+            return
+        until_ns = self._retention.now_ns() - keeps_ns
+        for _ in range(AT_ONCE):
+            name, (touched_ns, value) = next(iter(self._known.items()))
+            if touched_ns > until_ns or len(self._known) <= LEAST:
+                return
+            if self._is_over(name, value):
+                del self._known[name]
+            else:
+                self._touch(name, value)  # it is looked at again when this long has passed again
