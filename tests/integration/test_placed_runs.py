@@ -118,6 +118,11 @@ class Containers:
         """What a container has written so far."""
         return (self._folder / f"{name}.log").read_text()
 
+    def has_master(self) -> bool:
+        """Whether the run waits for its workers."""
+        log = self.log("run")
+        return "waiting for" in log
+
     def is_healthy(self, name: str) -> bool:
         """What its health check says."""
         kind, *test = self.services[name]["healthcheck"]["test"]
@@ -143,6 +148,7 @@ def written(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.long(40)
+@pytest.mark.timeout(600)
 def test_the_containers_of_a_compose_file_do_the_run(written: Path) -> None:
     with ExitStack() as undo, Containers(written) as containers:
         issuers = containers.start("links-issuer")
@@ -152,11 +158,11 @@ def test_the_containers_of_a_compose_file_do_the_run(written: Path) -> None:
         started = {}
         for name in ("run", "shop", "worker"):
             if name == "worker":  # one that comes too early gives up, and Compose restarts it
-                wait_until(lambda: "waiting for" in containers.log("run"), "the master listens")
+                wait_until(containers.has_master, "the master listens", within_s=120)
             started[name] = containers.start(name)
             undo.callback(started[name].wait)
             undo.callback(started[name].kill)
-        started["run"].wait(90)
+        started["run"].wait(120)
         assert started["worker"].wait(60) == 0, containers.log("worker")
     log = (written / "run.log").read_text()
     (folder,) = (written / "results").iterdir()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from paychain.declaration.text import parse
+from paychain.declaration.yaml_text import parse
 from paychain.payments.errors import UserError
 from paychain.placement.rewriting import Rewriting
 
