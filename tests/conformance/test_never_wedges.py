@@ -280,6 +280,18 @@ def any_value(chance: random.Random, depth: int) -> Any:
     return made
 
 
+def any_request(chance: random.Random) -> HttpRequest:
+    method = chance.choice(["GET", "POST", "POST", "POST", "PATCH", "DELETE", "PUT", "?"])
+    return HttpRequest(method, chance.choice(PATHS), {}, any_body(chance))
+
+
+def a_new_proxy(chance: random.Random) -> HttpRequest:
+    """A well-formed request whose name may be taken, and whose address may be none."""
+    name, listen = chance.choice("abc"), chance.choice(["127.0.0.1:0", "bad"])
+    body = {"name": name, "upstream": "127.0.0.1:1", "listen": listen}
+    return HttpRequest("POST", "/proxies", {}, json.dumps(body).encode())
+
+
 @pytest.mark.slow
 @pytest.mark.law
 @pytest.mark.long(75 * REQUESTS / 100_000)
@@ -291,8 +303,7 @@ def test_thousands_of_requests_that_nobody_would_send_get_proper_answers() -> No
     async def all_of_them() -> None:
         api = Api(1)
         for number in range(REQUESTS):
-            method = chance.choice(["GET", "POST", "POST", "POST", "PATCH", "DELETE", "PUT", "?"])
-            request = HttpRequest(method, chance.choice(PATHS), {}, any_body(chance))
+            request = a_new_proxy(chance) if number % 50 == 0 else any_request(chance)
             about = f"seed {seed}, request {number}: {request}"
             response = await asyncio.wait_for(api.handle(request), 5)
             assert response is not None, about
