@@ -195,7 +195,6 @@ def _explore_schedules(
     part: Part,
     asked: dict[str, str],
 ) -> None:
-    from paychain.cli.explore_confirm import confirmed, differences_line
     from paychain.cli.explore_output import Progress, nothing_found_lines, print_timeline
     from paychain.explore.findings import outage_lines, searched_line, write_outage
     from paychain.explore.jobs import search_with_jobs
@@ -232,6 +231,8 @@ def _explore_schedules(
             )
             say(f"    reproduce: {command}")
             if confirm_on is not None:
+                from paychain.cli.explore_confirm import confirmed
+
                 replayed = confirmed(confirm_on, path, outage.rule, spec)
                 answers.append(replayed)
                 say(f"    real run{on}: {replayed.text}")
@@ -239,6 +240,8 @@ def _explore_schedules(
     if not result.found:
         print("\n".join(nothing_found_lines(result)))
     elif on:
+        from paychain.cli.explore_confirm import differences_line
+
         print(differences_line(chain, str(confirm_on), answers))
     elif confirm_on is None:
         print("add --confirm to replay the findings on real processes")

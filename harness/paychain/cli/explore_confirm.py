@@ -13,6 +13,7 @@ from paychain.explore.checks import WORKS_AGAIN, failed_late
 from paychain.explore.spec import SearchSpec
 from paychain.model.loading import load_chain, load_experiment
 from paychain.payments.errors import UserError
+from paychain.report.result import Result
 from paychain.runs.chains import chain_of
 from paychain.runs.run import run
 from paychain.runs.spec import RunSpec
@@ -39,16 +40,23 @@ def confirmed(chain: str, path: Path, rule: str, explored: SearchSpec) -> Confir
         store = RunStore.open(finished.folder / "run.db")
         late = list(failed_late(store, explored.works_again_s))
         store.close()
-    result = finished.result
+    return answer_of(finished.result, rule, late[0].payments if late else 0)
+
+
+def answer_of(result: Result, rule: str, late: int) -> Confirmed:
+    """What a real run says of a finding. `late`: payments that failed long after the last heal.
+
+    The money rule broke; or the run proves nothing; or a payment failed after the heal, or the
+    required success was missed. Otherwise the real run disagrees with the search.
+    """
     broken = {checked.rule: checked.findings for checked in result.money.rules if checked.findings}
-    # Four cases: the run proves nothing; the money rule broke; a payment failed after the heal; the
-    # required success was missed. Otherwise the real run disagrees with the search.
-    if result.verdict == "inconclusive":
-        return Confirmed(None, f"inconclusive: {'; '.join(result.reasons)}")
+    # A fault that was too long leaves a run inconclusive, and the money is gone all the same.
     if rule in broken:
         return Confirmed(True, f"reproduced: {count(broken[rule], 'payment')}")
+    if result.verdict == "inconclusive":
+        return Confirmed(None, f"inconclusive: {'; '.join(result.reasons)}")
     if rule == WORKS_AGAIN and late:
-        return Confirmed(True, f"reproduced: {count(late[0].payments, 'payment')}")
+        return Confirmed(True, f"reproduced: {count(late, 'payment')}")
     if any(judged.measure == rule and judged.passed is False for judged in result.tolerances):
         return Confirmed(True, "reproduced")
     instead = f"; broke {', '.join(broken)} instead" if broken else ""

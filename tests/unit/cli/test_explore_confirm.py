@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 from typer.testing import CliRunner
 
-from paychain.cli.explore_confirm import Confirmed, differences_line
+from paychain.cli.explore_confirm import Confirmed, answer_of, differences_line
 from paychain.cli.main import app
 
 SAME, OTHER = Confirmed(True, "reproduced: 2 payments"), Confirmed(False, "not reproduced")
@@ -19,6 +21,26 @@ def test_where_twin_and_service_differ_is_counted() -> None:
     assert differences_line("twin", "shop", [UNCLEAR]) == (
         "twin and shop agree in 0 findings; 1 could not be compared"
     )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "broken", "answer"),
+    [
+        ("fail", {"no_double_charge": 2}, SAME),
+        ("pass", {}, OTHER),
+        ("inconclusive", {}, UNCLEAR),
+        # The fault was on for too long: the money is gone all the same.
+        ("inconclusive", {"no_double_charge": 2}, SAME),
+    ],
+)
+def test_a_broken_money_rule_counts_in_a_run_that_proves_nothing_else(
+    verdict: str, broken: dict[str, int], answer: Confirmed
+) -> None:
+    rules = [Mock(rule=rule, findings=number) for rule, number in broken.items()]
+    result = Mock(
+        verdict=verdict, reasons=["a host stalled"], tolerances=[], money=Mock(rules=rules)
+    )
+    assert answer_of(result, "no_double_charge", 0) == answer
 
 
 @pytest.mark.parametrize(
