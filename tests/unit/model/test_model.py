@@ -324,7 +324,8 @@ def test_anchors_aliases_and_merges_are_followed_and_own_keys_left_out(tmp_path:
     ids=["wide", "merged into itself", "inside itself", "mappings"],
 )
 def test_a_file_cannot_grow_without_bound(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr("paychain.declaration.yaml_text.MAX_VALUES", 10_000)  # its own takes seconds
+    # Its own limit takes seconds.
+    monkeypatch.setattr("paychain.declaration.yaml_text.MAX_VALUES", 10_000)
     found = {mistake.what for mistake in parse(text).mistakes}
     assert found <= {"too large", "nested too deeply"}
     assert found
