@@ -58,6 +58,6 @@ def test_it_gets_the_chain_without_what_only_the_file_has(tmp_path: Path) -> Non
         epoch_ns=0,
         id_prefix="p",
     )
-    assert processes.start() == {"gateway": 2}
+    assert processes.start([["gateway"]]) == {"gateway": 2}
     assert Chain.model_validate(started.plan.chain) == chain.model
     processes.close()
