@@ -14,11 +14,13 @@ from tests.support.tiers import only
 # By name, as every worker collects this file: it takes seconds to load all chains.
 SOUND = (
     "crypto-onramp",
+    "crypto-onramp-quotes",
     "depin-many",
     "depin-one",
     "depin-two",
     "depin-two-apart",
     "exchange-deposit",
+    "exchange-pauses",
     "stablecoin-payout",
     "toncoin-payment",
 )
