@@ -90,7 +90,8 @@ class Position:
         # Beyond a hold that was released nothing is permitted, however little was captured of it.
         taken_minor = self.captured_minor + self.recaptured_minor
         beyond_minor = max(0, taken_minor - self.authorised_minor)
-        return self.over_captured_minor - min(permitted_minor, beyond_minor)
+        # Repeats use up what is permitted, too, and are a finding of their own.
+        return max(0, self.over_captured_minor - min(permitted_minor, beyond_minor))
 
     def is_sound(self, overcapture: float) -> bool:
         """Whether this book alone keeps the laws, so that others may be compared with it.
