@@ -37,6 +37,17 @@ def approved_by(entry: Authorisation, calls: Sequence[HopRecord]) -> Iterator[Ho
         earlier = [hop for hop in of_decider if hop.attempt < entry.attempt]
         climbing = [max(earlier, key=lambda hop: hop.attempt)] if earlier else []
     climbing = _bookers_first(entry, climbing)
+    # Who booked it without an answer has found out by a query: an approval that another link got
+    # under the same number is one of another authorisation.
+    asked_by_bookers = [
+        hop
+        for hop in calls
+        if hop.callee == entry.decided_by
+        and hop.attempt == entry.attempt
+        and hop.caller in entry.positions
+    ]
+    if asked_by_bookers and not any(hop.caller in entry.positions for hop in climbing):
+        climbing = asked_by_bookers[-1:]
     while climbing:
         hop = climbing.pop()
         yield hop
