@@ -223,8 +223,19 @@ def renamed(
     if not delivered:
         return {}
     return {
-        (movement.reference, movement.link): reference
+        (movement.reference, movement.link): _settled_as(reference, delivered)
         for movement in movements
         if movement.kind is MovementKind.STORED
         and (reference := delivered.get((movement.link, movement.reference)))
     }
+
+
+def _settled_as(reference: str, delivered: Mapping[tuple[str, str], str]) -> str:
+    """Under which reference it is in the end: whoever it was delivered to may store it as well."""
+    known = {reference}
+    while True:
+        after = {later for (_, stored), later in delivered.items() if stored == reference} - known
+        if len(after) != 1:
+            return reference
+        (reference,) = after
+        known.add(reference)
