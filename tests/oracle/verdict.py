@@ -311,6 +311,8 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             # Nothing can be debited for what no issuer has approved.
             "no_approval_without_money",
             "stand_in_advised",
+            # Nor does a card get refunds of what no issuer knows.
+            "refunded_within_captured",
         ),
         False,
     ),

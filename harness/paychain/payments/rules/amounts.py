@@ -87,16 +87,20 @@ def refunded_within_captured(payment: Reconciled) -> Finding | None:
     that a link without idempotency keys books again.
     Source: docs/domain.md §2.5 (I4).
     """
-    for entry, link, position in _positions(payment):
-        if over := position.over_refunded_minor:
-            charged_back = position.charged_back_minor
-            gave = f"refunded {payment.money(position.returned_minor - charged_back)}"
-            if charged_back:
-                gave += f" and charged back {payment.money(charged_back)}"
-            took = payment.money(max(0, position.returned_minor - over))
-            text = f"{link} {gave} of {took} captured under {entry.reference}"
-            return Finding.of(payment, over, text)
-    return None
+    beyond = [each for each in _positions(payment) if each[2].over_refunded_minor]
+    if not beyond:
+        return None
+    # Where the customer got it, or where it was most.
+    entry, link, position = max(
+        beyond, key=lambda each: (each[1] in payment.settling, each[2].over_refunded_minor)
+    )
+    over, charged_back = position.over_refunded_minor, position.charged_back_minor
+    gave = f"refunded {payment.money(position.returned_minor - charged_back)}"
+    if charged_back:
+        gave += f" and charged back {payment.money(charged_back)}"
+    took = payment.money(max(0, position.returned_minor - over))
+    text = f"{link} {gave} of {took} captured under {entry.reference}"
+    return Finding.of(payment, over, text)
 
 
 @money_rule("Released what is held", judged="at_the_end", beyond=None)
