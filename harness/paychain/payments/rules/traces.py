@@ -36,9 +36,8 @@ def approved_by(entry: Authorisation, calls: Sequence[HopRecord]) -> Iterator[Ho
     if not climbing and decider is not None and (decider.stood_in or decider.is_stored):
         earlier = [hop for hop in of_decider if hop.attempt < entry.attempt]
         climbing = [max(earlier, key=lambda hop: hop.attempt)] if earlier else []
-    climbing = _bookers_first(entry, climbing)
-    # Who booked it without an answer has found out by a query: an approval that another link got
-    # under the same number is one of another authorisation.
+    # Two links may have asked it under one number for authorisations of their own: whoever booked
+    # this one asked for it, even without an answer, and has then found out by a query.
     asked_by_bookers = [
         hop
         for hop in calls
@@ -46,8 +45,8 @@ def approved_by(entry: Authorisation, calls: Sequence[HopRecord]) -> Iterator[Ho
         and hop.attempt == entry.attempt
         and hop.caller in entry.positions
     ]
-    if asked_by_bookers and not any(hop.caller in entry.positions for hop in climbing):
-        climbing = asked_by_bookers[-1:]
+    by_bookers = [hop for hop in climbing if hop.caller in entry.positions]
+    climbing = by_bookers or asked_by_bookers[-1:] or climbing
     while climbing:
         hop = climbing.pop()
         yield hop
@@ -63,15 +62,6 @@ def approved_by(entry: Authorisation, calls: Sequence[HopRecord]) -> Iterator[Ho
             climbing.append(
                 max(above, key=lambda asked: (asked.result is HopResult.APPROVED, asked.attempt))
             )
-
-
-def _bookers_first(entry: Authorisation, hops: Sequence[HopRecord]) -> list[HopRecord]:
-    """Of calls to one link those by links that have booked the authorisation, if any has.
-
-    Two links may have asked it under one number for authorisations of their own.
-    """
-    by_bookers = {hop.callee for hop in hops if hop.caller in entry.positions}
-    return [hop for hop in hops if hop.caller in entry.positions or hop.callee not in by_bookers]
 
 
 def presentations(
