@@ -235,7 +235,7 @@ def _caller() -> str:
     return str(frame.f_globals.get("__name__", ""))
 
 
-def _is_unseeded(_: random.Random, a: object = None, version: int = 2) -> bool:  # noqa: ARG001
+def _is_unseeded(_: random.Random, a: object = None, version: int = 2) -> bool:  # noqa: ARG001  (as Random.seed has it)
     return a is None
 
 

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 else:
     # A union of the registry's steps, so that a new one is known without a name here.
     Fallback = Annotated[
-        Union[tuple(Annotated[step, Tag(key)] for key, step in STEPS.items())],  # noqa: UP007
+        Union[tuple(Annotated[step, Tag(key)] for key, step in STEPS.items())],  # noqa: UP007  (made of a list)
         Discriminator(_tag),
         BeforeValidator(_single),
     ]

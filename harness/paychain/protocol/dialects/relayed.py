@@ -81,7 +81,7 @@ class Relayed:
         """An error of the edge itself: 502 or 504, as any proxy's."""
         return self._own.error(error)
 
-    def ask(self, operation: str, request: PaymentRequest) -> HttpRequest:  # noqa: ARG002
+    def ask(self, operation: str, request: PaymentRequest) -> HttpRequest:  # noqa: ARG002  (as a dialect has it)
         """The request as it came, but for what belongs to the connection."""
         assert isinstance(request, RelayedRequest), "an edge passes on what it received"
         http = request.http

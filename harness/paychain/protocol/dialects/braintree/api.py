@@ -120,7 +120,7 @@ class Braintree:
         """Braintree shows the state of now, and marks nothing."""
         return response
 
-    def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002
+    def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002  (as every vendor's)
         """Whether Braintree has a webhook for what became of a request."""
         return webhooks.reports(kind, self._account)
 

@@ -89,7 +89,7 @@ class Stripe:
     signs_time: ClassVar[bool] = True
     hosts: ClassVar[tuple[str, ...]] = ("api.stripe.com",)
 
-    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (as every vendor's)
         self._backend = backend
         self._account = Account(
             backend=backend, intents=Intents(backend), objects=Objects(backend), version=VERSION
