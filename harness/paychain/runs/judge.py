@@ -15,7 +15,8 @@ from paychain.report.evidence.history import is_signed
 from paychain.report.outputs import STORE_NAME, refuse_changed
 from paychain.report.result import FILE_NAME
 from paychain.runs.finish import judge_again
-from paychain.runs.spec import Finished, Inputs, names_to_keep
+from paychain.runs.kept import CHAIN, EXPERIMENT, REPLAY, kept_files
+from paychain.runs.spec import Finished, Inputs
 
 KILLED = "the run did not come to its end: its process was ended"
 
@@ -44,18 +45,11 @@ def judge_run(folder: Path) -> Finished:
 
 
 def inputs_of(run: Path, started: Started) -> Inputs:
-    """The files of a run directory's run, as they are kept there.
-
-    What they name is looked for where it lay.
-    """
-    folder = run / "inputs"
-    names = names_to_keep({"chain": started.chain, "experiment": started.experiment})
-    chain = load_chain(str(folder / names["chain"]), beside=Path(started.chain_home))
+    """The files of a run directory's run, as they are kept there. Raises UserError."""
+    kept = kept_files(run, started)
+    chain = load_chain(str(kept[CHAIN]), kept=kept)
     experiment = load_experiment(
-        str(folder / names["experiment"]),
-        chain.model,
-        started.names,
-        beside=Path(started.experiment_home),
+        str(kept[EXPERIMENT]), chain.model, started.names, replay=kept.get(REPLAY)
     )
     # Places are shown as they were: where the user's own files are.
     return Inputs(

@@ -111,7 +111,7 @@ def _run(
 def _new_store(spec: RunSpec, folder: Path, started: datetime) -> RunStore:
     """The run's database, and its inputs beside it. Raises HarnessError when it cannot be made."""
     try:
-        spec.inputs.keep(folder)
+        kept = spec.inputs.keep(folder)
         store = RunStore.create(folder / STORE_NAME)
         store.start(
             Started(
@@ -119,6 +119,7 @@ def _new_store(spec: RunSpec, folder: Path, started: datetime) -> RunStore:
                 experiment=spec.experiment.path.name,
                 chain_home=str(spec.chain.path.parent.absolute()),
                 experiment_home=str(spec.experiment.path.parent.absolute()),
+                inputs=kept,
                 names=dict(spec.names),
                 seed=spec.seed,
                 command=spec.command,
