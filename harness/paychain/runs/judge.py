@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from paychain.analysis.store.facts import RunFacts, Started
@@ -14,7 +14,7 @@ from paychain.payments.errors import UserError
 from paychain.report.evidence.history import is_signed
 from paychain.report.outputs import STORE_NAME, refuse_changed
 from paychain.report.result import FILE_NAME
-from paychain.runs.finish import judge_again
+from paychain.runs.finish import judge_again, written
 from paychain.runs.kept import CHAIN, EXPERIMENT, REPLAY, kept_files
 from paychain.runs.spec import Finished, Inputs
 
@@ -61,19 +61,21 @@ def inputs_of(run: Path, started: Started) -> Inputs:
 def _of_killed(store: RunStore, started: Started, inputs: Inputs) -> RunFacts:
     """What is known of a run that did not come to its end, up to its last record."""
     times = store.times()
+    last_s = (last_event_ns(store) or 0) / 1e9
     if times is None:
         times = inputs.experiment.model.times(0.0).cut_short(0.0)
     else:
-        last_ns = last_event_ns(store)
-        lasted_s = last_ns / 1e9 - times.load_start_s if last_ns is not None else 0.0
+        lasted_s = last_s - times.load_start_s
         if lasted_s < times.load_end_s - times.load_start_s:
             times = times.cut_short(max(0.0, lasted_s))
+    # The run's clock begins with the run, near enough; that of a virtual one is no real time.
+    lived = timedelta(seconds=0.0 if started.virtual else last_s)
     return RunFacts(
         times=times,
         seed=started.seed,
         command=started.command,
         started_at=started.started_at,
-        ended_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        ended_at=written(datetime.fromisoformat(started.started_at) + lived),
         virtual=started.virtual,
         planned=None,
         problems=[KILLED],
