@@ -103,7 +103,6 @@ class Session:
     def start(self) -> None:
         """Start the chain; the caller starts the load process."""
         self.running.start()
-        assert self.running.engine is not None
         self.places = places_of(self.chain, self.running.engine.name)
 
     @property
@@ -210,7 +209,6 @@ class Session:
             asked.done.set_exception(error)
 
     def _switch_on(self, action: Action) -> str:
-        assert self.running.engine is not None
         for held in self.held.values():
             if (held.target, held.name, held.kind) == (action.target, action.name, action.kind):
                 raise UserError(f"{held.fault.id} is already active", hint="heal it first")

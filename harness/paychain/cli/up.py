@@ -169,7 +169,6 @@ def _show(running: RealChain, chain: Chain, folder: Path, *, as_json: bool) -> N
     from paychain.load.locust.processes import locust
     from paychain.model.paid_at import paid_link
 
-    assert running.engine is not None
     hops = {name: f"{host}:{port}" for name, (host, port) in running.addresses.items()}
     api, urls = running.engine.control.url, running.entry_urls
     if as_json:
