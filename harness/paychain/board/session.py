@@ -28,6 +28,7 @@ from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.payments.errors import UserError
 from paychain.payments.journal import FaultSwitch
+from paychain.processes.wall_clock import Beginning
 from paychain.report.result import Result
 from paychain.runs.spec import run_command
 
@@ -357,8 +358,8 @@ class Session:
 
     def _new_recording(self, number: int) -> RecordedRun:
         ids = SessionIds(self.running.id_prefix)
-        started = datetime.now(UTC)
-        return RecordedRun(number, self.loaded, self._out, started, seed=self.seed, ids=ids)
+        begun = Beginning.now()
+        return RecordedRun(number, self.loaded, self._out, begun, seed=self.seed, ids=ids)
 
     def _follow_load(self) -> None:
         """Note what the load process reported last."""

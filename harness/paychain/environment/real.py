@@ -387,7 +387,7 @@ class RealChain:
             workers=self._load.workers(),
             hosts=self._remotes.facts(proxies),
             services=self.own.facts(),
-            problems=list(self._problems),
+            problems=[*self._problems, *self.own.problems],
             incomplete=self._collector.incomplete(),
         )
 

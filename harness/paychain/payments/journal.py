@@ -135,6 +135,7 @@ class DecisionKind(StrEnum):
     WEBHOOK_REJECTED = "webhook_rejected"  # its signature or its age is wrong
     DUPLICATE_REFUSED = "duplicate_refused"  # as a repeat within a duplicate window
     PARAMETER_IGNORED = "parameter_ignored"  # of a vendor's API, by its mock; detail says which
+    NOT_SERVED = "not_served"  # a path or method that the mock has nothing at; detail says which
     BOOKED_PAID = "booked_paid"  # an own service's books have the order as paid; detail: its amount
     BOOKED_UNPAID = "booked_unpaid"  # they do not, or have no such order
     KEY_REUSED = "key_reused"  # an own service sent another payment's key; detail says whose

@@ -179,8 +179,8 @@ def check_written(folder: Path, written: Deployment) -> None:
 def _adapters(chain: Loaded[Chain]) -> dict[str, str]:
     home = chain.path.parent
     return {
-        f"chains/{_below(path, home)}": read_bounded(path, MAX_BYTES).decode()
-        for path in adapter_files(chain.model, home)
+        f"chains/{_below(home / file, home)}": read_bounded(home / file, MAX_BYTES).decode()
+        for file in adapter_files(chain.model)
     }
 
 

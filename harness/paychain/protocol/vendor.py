@@ -91,6 +91,12 @@ class VendorCall(Protocol):
     def ignored(self, parameter: str) -> None:
         """Note a parameter that the vendor knows and this mock takes no notice of."""
 
+    def not_served(self, what: str = "") -> None:
+        """Note that this mock has nothing of what was asked for, which the vendor may have.
+
+        `what`: its name; without it, the method and path of the request.
+        """
+
 
 class Backend(Protocol):
     """What a vendor's API asks of its link, whatever the request."""

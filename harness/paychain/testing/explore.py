@@ -36,6 +36,7 @@ def explore_chain(
     result = search(
         SearchSpec(
             _loaded(chain),
+            home=_home(chain),
             seed=seed,
             budget_s=float("inf"),
             max_schedules=schedules,
@@ -65,7 +66,11 @@ def fault_schedules(
 
 def broken_by(chain: str | Chain, schedule: Schedule, *, seed: int = 1) -> list[Broken]:
     """What one schedule breaks: every money rule, judged after the chain has drained."""
-    return broken_by_schedule(SearchSpec(_loaded(chain), seed=seed), schedule)
+    return broken_by_schedule(SearchSpec(_loaded(chain), home=_home(chain), seed=seed), schedule)
+
+
+def _home(chain: str | Chain) -> Path:
+    return load_chain(chain).path.parent if isinstance(chain, str) else Path()
 
 
 def _loaded(chain: str | Chain) -> Chain:

@@ -89,9 +89,10 @@ class Adyen:
         if not headers.get("x-api-key") and not headers.get("authorization"):
             return service_error("unauthorised")
         work = self._work(call)
-        if work is None:
-            return service_error("not_found")
         try:
+            if work is None:
+                call.not_served()
+                raise Invalid("not_found")
             return await work
         except Invalid as invalid:
             # What Adyen refuses has reached it all the same, and uses no key up.
