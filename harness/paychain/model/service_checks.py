@@ -206,7 +206,7 @@ def _placeholder(
         return
     if link is None:
         if kind not in OWN:
-            yield Problem(at, f"'{placeholder}' names no link", f"write such as {{{kind}:LINK}}")
+            yield Problem(at, f"'{placeholder}' names no link", f"write {{{kind}:LINK}}")
         return
     if kind not in OF_LINKS:
         yield Problem(at, f"'{placeholder}': {kind} is of no link", f"write {{{kind}}}")
