@@ -156,6 +156,7 @@ class Stripe:
                     if name in route.ignores:
                         call.ignored(name)
                 return Asked(call=call, route=route, names=names, given=given)
+        call.not_served()
         raise invalid(
             f"Unrecognized request URL ({http.method}: {path}). Please see "
             "https://stripe.com/docs or we can help at https://support.stripe.com/.",
