@@ -3,6 +3,7 @@
 - One key for one order and provider: a repeat is recognised, also that of a customer.
 - Money is held first and captured once; a second hold is always cancelled.
 - What a provider did not answer is unknown, written down before it is asked, and cancelled later.
+  So is what it answered about another payment, or of one that is not held.
   A cancel that is accepted and refused afterwards is sent again, where money is known to be held.
 - Webhooks are proved, known by their ids, and only ever finish what the shop has begun. No order
   waits for one: what is due is repeated until it is done.
@@ -19,7 +20,7 @@ import Adyen
 import stripe
 from fastapi import FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel
-from sound.providers import Adyens, Declined, NotExecuted, Stripes, Unknown
+from sound.providers import Adyens, Declined, NotExecuted, NotHeld, Stripes, Unknown
 from sound.store import Store
 
 PROVIDERS = {provider.name: provider for provider in (Stripes(), Adyens())}
@@ -106,6 +107,9 @@ def capture_due(order: str) -> None:
         if row["state"] == "pending" and row["capture_at"]:
             PROVIDERS[row["capture_at"]].capture(row, row["capture_reference"])
             store.finish(order, "paid", charged=row["amount"], paid_at=row["capture_reference"])
+    except NotHeld:
+        store.attempt(order, row["capture_at"], "unknown", row["capture_reference"])
+        store.finish(order, "refused", code="try_later")
     except (Unknown, NotExecuted):
         return
     finally:
