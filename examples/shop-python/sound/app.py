@@ -110,8 +110,8 @@ def capture_due(order: str) -> None:
     except NotHeld:
         store.attempt(order, row["capture_at"], "unknown", row["capture_reference"])
         store.finish(order, "refused", code="try_later")
-    except (Unknown, NotExecuted):
-        return
+    except (Unknown, NotExecuted, Declined):
+        return  # even what was answered with a decline may have been done: the sweep asks again
     finally:
         capturing.discard(order)
 
@@ -137,7 +137,7 @@ def resolve(order: str, name: str, reference: str) -> None:
     """Cancel what may be held: whether it was is not asked."""
     try:
         state = PROVIDERS[name].cancel(store.order(order), reference)
-    except (Unknown, NotExecuted):
+    except (Unknown, NotExecuted, Declined):
         return
     store.resolved(order, name, state)
 
