@@ -152,6 +152,7 @@ def explore(
         works_again_s=_duration("--works-again", works_again) if works_again else None,
         interleavings=interleavings,
         database=out / ".examples",
+        home=loaded.path.parent,
     )
     if actions:
         _refuse_with_actions(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import TypedDict
 
 from paychain.environment.conductor import Conducted, Observer, conduct
-from paychain.environment.virtual import VirtualChain
+from paychain.environment.virtual import HERE, VirtualChain
 from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.chain import Chain
@@ -47,20 +48,21 @@ def play(
     experiment: Experiment,
     seed: int,
     *,
+    home: Path = HERE,
     played: Played | None = None,
     choose: Choose | None = None,
     window_s: float = 0.0,
 ) -> Played:
     """Run an experiment on a chain in virtual time.
 
-    `played` is filled as the run goes on. Raises the simulation's FAILURES: bugs, never an outcome.
+    `home`: the folder of the chain's file. `played` is filled as the run goes on. Raises the simulation's FAILURES: bugs, never an outcome.
     """
     played = played if played is not None else Played()
     plan = load_plan(chain, experiment, seed)
     played.planned = count(plan)
     with collecting_by_steps():
         running = VirtualChain(
-            chain, seed, journal=played.records, choose=choose, window_s=window_s
+            chain, seed, home=home, journal=played.records, choose=choose, window_s=window_s
         )
         try:
             running.start()

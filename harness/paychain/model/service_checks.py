@@ -15,7 +15,6 @@ from paychain.model.fallbacks.step import Failover
 from paychain.model.placeholders import KINDS, OF_LINKS, OWN, SECRET, Placeholder, placeholders_in
 from paychain.model.policy import Call, Claims
 from paychain.model.service import OwnService
-from paychain.payments.errors import UserError
 from paychain.processes.loopback import is_loopback
 from paychain.protocol.dialects.vendors import APIS
 from paychain.protocol.vendor import secret_problem
@@ -41,21 +40,6 @@ _OPERATORS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1"})
 _EXPANSION = re.compile(r"\$\{?[A-Za-z_]\w*\}?|\$\(|`")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def refuse_own_services(
-    chain: Chain, what: str, hint: str = "run it in real time, with paychain run"
-) -> None:
-    """Raises UserError when a chain has an own service: virtual time has no room for its process.
-
-    `what`: what was asked for, such as `--virtual`.
-    """
-    for name in chain.own_services():
-        raise UserError(
-            f"{name} is an own service, a process that virtual time cannot reach: "
-            f"{what} needs a chain of mocks only",
-            hint=hint,
-        )
 
 
 def check_services(chain: Chain) -> Iterator[Problem]:
@@ -222,7 +206,7 @@ def _placeholder(
         return
     if link is None:
         if kind not in OWN:
-            yield Problem(at, f"'{placeholder}' names no link", f"write such as {{{kind}:LINK}}")
+            yield Problem(at, f"'{placeholder}' names no link", f"write {{{kind}:LINK}}")
         return
     if kind not in OF_LINKS:
         yield Problem(at, f"'{placeholder}': {kind} is of no link", f"write {{{kind}}}")

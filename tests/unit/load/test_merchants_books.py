@@ -95,7 +95,7 @@ def test_what_a_command_prints_is_found_by_its_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "why"), [("nonsense", "line 1 is no JSON"), ('{"x": 1}', "line 1 has no 'id'")]
+    ("output", "why"), [("nonsense", "line 1 is not JSON"), ('{"x": 1}', "line 1 has no 'id'")]
 )
 def test_what_is_no_list_of_orders_is_refused(output: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):

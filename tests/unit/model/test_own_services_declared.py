@@ -99,7 +99,7 @@ def test_a_service_that_cannot_be_meant_is_a_mistake_at_its_place(
         ({"command": "run {prot}"}, "unknown placeholder '{prot}'; there are {host}, {port}, "),
         (
             {"command": "a", "env": {"A": "{url}"}},
-            "'{url}' names no link; write such as {url:LINK}",
+            "'{url}' names no link; write {url:LINK}",
         ),
         (
             {"command": "a", "env": {"A": "{url:issuer}"}},

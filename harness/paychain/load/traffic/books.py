@@ -69,7 +69,7 @@ def printed_entries(output: str, field: str) -> dict[str, HttpResponse]:
         try:
             value: Any = msgspec.json.decode(line)
         except msgspec.DecodeError as error:
-            raise ValueError(f"line {number} is no JSON: {error}") from None
+            raise ValueError(f"line {number} is not JSON: {error}") from None
         name = find(value, path)
         if name is None:
             raise ValueError(f"line {number} has no '{field}'")
