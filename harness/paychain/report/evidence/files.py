@@ -87,7 +87,7 @@ def write_sums(folder: Path) -> Path:
     """Write SHA256SUMS with the digest of every file of a run. Returns its path."""
     lines = [f"{sha256(path)}  {name}\n" for name, path in files(folder)]
     path = folder / SUMS
-    path.write_text("".join(lines), "utf-8", newline="\n")
+    write_atomically(path, "".join(lines))
     return path
 
 
