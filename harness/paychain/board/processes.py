@@ -172,7 +172,8 @@ def _start_load(session: Session, options: BoardOptions, port: int, secret: str)
         folder=str(scratch),
         warm_up_s=0.0,
     )
-    assert session.running.spools.new("load") == plan.spool
+    spool = session.running.spools.new("load")
+    assert spool == plan.spool
     write_atomically(scratch / PLAN_FILE, plan)
     write_atomically(scratch / "board.plan", BoardPlan(session.control.url, options.host))
     environment = {
