@@ -90,3 +90,11 @@ PartOption = Annotated[
         "paychain merge puts the parts together",
     ),
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="tcp://HOST:PORT",
+        help="use the workers of the Dask cluster with this scheduler (needs paychain[cluster])",
+    ),
+]
