@@ -29,9 +29,9 @@ pytestmark = pytest.mark.slow
 PATIENT_S = 200.0
 DOWN = """\
 experiment: down
-load: {arrivals: 10/s, for: 1s}
-faults: [{at: 200ms, for: 500ms, target: {link: issuer}, down: {}}]
-tolerances: {technical_success: {all: ">= 90%"}}
+load: {arrivals: 10/s, before: 500ms, after: 500ms}
+faults: [{at: 0s, for: 500ms, target: {link: issuer}, down: {}}]
+tolerances: {technical_success: {during: ">= 90%"}}
 """
 
 

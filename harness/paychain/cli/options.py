@@ -81,6 +81,13 @@ Ctrf = Annotated[bool, typer.Option("--ctrf", help="also write ctrf.json (Common
 Prometheus = Annotated[
     Path | None, typer.Option(help="also write metrics to this file in Prometheus text format")
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[HOST:]PORT",
+        help="serve metrics in Prometheus text format at this port while it runs",
+    ),
+]
 PartOption = Annotated[
     str,
     typer.Option(

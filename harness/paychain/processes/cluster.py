@@ -16,6 +16,7 @@ import pickle
 import queue
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
@@ -102,6 +103,7 @@ class RunningOnCluster:
         self._workers = self._known()
         self._looked_s = self._seen_s = time.monotonic()
         self._at: dict[int, str] = {}  # the worker that does a job
+        self._begun: defaultdict[str, set[int]] = defaultdict(set)  # by worker, and not ended there
         client.subscribe_topic(self._topic, self._on_event)
         self._futures: dict[int, Future] = {}
         for number, argument in enumerate(arguments):
@@ -144,10 +146,12 @@ class RunningOnCluster:
             return
         if sent is not None:
             self._at[number], value = sent
+            self._begun[self._at[number]].add(number)
             if value:
                 yield Report(number, pickle.loads(value), False)  # noqa: S301  (our own worker)
             return
         del self._futures[number]
+        self._begun[self.place_of(number)].discard(number)
         yield Report(number, pickle.loads(self._result(number, future)), True)  # noqa: S301
 
     def _result(self, number: int, future: Future) -> bytes:
@@ -177,8 +181,8 @@ class RunningOnCluster:
         except (OSError, TimeoutError):
             raise self._gone() from None
         for worker in sorted(self._workers.keys() - known.keys()):
-            had = [number + 1 for number in self._futures if self._at.get(number) == worker]
-            jobs = f"; given to others: job {', '.join(map(str, had))}" if had else ""
+            had = [str(number + 1) for number in sorted(self._begun.pop(worker, ()))]
+            jobs = f"; given to others: job {', '.join(had)}" if had else ""
             self._say(f"lost worker {self._workers[worker]}{jobs}")
         for worker in sorted(known.keys() - self._workers.keys()):
             self._say(f"new worker {known[worker]}")
