@@ -186,12 +186,17 @@ PLANTED_IN_LARGE_CHAINS = [
         "no_credit_before_final",
         1,
         kinds=("halt", "reorg"),
+        rate=20,
     ),
     # One of the two nodes lies all the time: any fault will do.
     Planted(
-        "quorum of one in two", "exchange-deposit-quorum-of-one", "no_credit_without_transfer", 1
+        "quorum of one in two",
+        "exchange-deposit-quorum-of-one",
+        "no_credit_without_transfer",
+        1,
+        rate=20,
     ),
-    Planted("stale price", "crypto-onramp-stale-price", "no_stale_price", 1, payments=15),
+    Planted("stale price", "crypto-onramp-stale-price", "no_stale_price", 1, rate=2),
 ]
 
 

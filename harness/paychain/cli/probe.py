@@ -71,7 +71,7 @@ def probe(
     from paychain.probe.webhooks import Webhooks
     from paychain.processes.files import write_atomically
     from paychain.protocol.dialects.vendors import VENDORS
-    from paychain.protocol.vendor import is_verified_by_api
+    from paychain.protocol.vendor import is_verified_by_api, secret_problem
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -83,6 +83,9 @@ def probe(
             f"webhooks of {dialect} are verified by its API, which is not here",
             hint=f"let the service receive them in a chain: dialect: {dialect}",
         )
+    wrong = secret_problem(VENDORS[dialect], secret)
+    if wrong:
+        raise UserError(f"--secret is {wrong}", hint="copy it from the webhook's settings")
     try:
         amount_minor = to_minor(amount, currency)
         sender = Sender(url=url, timeout_s=duration_seconds(timeout))

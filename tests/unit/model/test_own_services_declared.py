@@ -243,6 +243,18 @@ def test_webhooks_need_a_path_and_a_path_needs_webhooks(tmp_path: Path) -> None:
     assert receives.path_of("processor-a") == "/hooks/processor-a"
 
 
+def test_a_secret_has_the_form_of_the_provider_that_signs_with_it(tmp_path: Path) -> None:
+    def shop(dialect: str, secret: str) -> str:
+        sender = {**PROCESSOR, "webhooks": {"to": "shop"}, "dialect": dialect}
+        return own_shop(links={"processor-a": sender}, shop={"receives": {"secret": secret}})
+
+    at, said = mistake(tmp_path, shop("adyen", "ours"))
+    assert at.startswith("ours")
+    assert said.startswith("for processor-a it is no HMAC key of Adyen")
+    checked(shop("adyen", "44782DEF"))
+    checked(shop("stripe", "ours"))
+
+
 def test_an_own_service_has_one_hop_to_each_link_that_it_calls() -> None:
     calls = {
         "authorise": {"to": "processor-a", "fallback": [{"to": "processor-b"}]},

@@ -9,6 +9,7 @@ uvicorn reads and writes HTTP as in a real run; everything else of its process i
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import platform
 import shutil
@@ -28,11 +29,11 @@ from paychain.model.chain import Chain
 from paychain.payments.errors import UserError
 from paychain.processes.loopback import LOOPBACK
 from paychain.services.context import WALL_EPOCH_NS
+from paychain.simulation.users.libraries import Libraries, import_later_ones
 from paychain.simulation.users.loop import LIFE, Life, UsersLoop
 from paychain.simulation.users.modules import UserModules
 from paychain.simulation.users.refusals import Refusals
 from paychain.simulation.users.stand_in import UsersStandIn
-from paychain.simulation.users.threadless import without_threads
 
 SHUTDOWN_S = 10.0  # virtual: as long as a process has after SIGTERM
 EXPERIMENTAL = "in virtual time (experimental)"
@@ -65,9 +66,11 @@ class Application:
             lambda: loop.now_ns, WALL_EPOCH_NS, f"{seed}/{name}", self._refusals
         )
         self._output = Output()
+        self._libraries = Libraries()
         self._stored = tempfile.mkdtemp(prefix=f"paychain-{name}-")
         self._environment: dict[str, str] = {}
         self._life = Life()
+        self._lives: list[Life] = []
         self._server: asyncio.AbstractServer | None = None
         self._lifespan: Any = None
         self._state: Any = None
@@ -79,6 +82,7 @@ class Application:
         """Import what is installed. Before anything is guarded."""
         _import_uvicorn(self.name)
         self._modules.import_installed()
+        import_later_ones()
         # SDKs tell their provider what they run on; finding it out takes a process, once.
         platform.platform()
         platform.processor()
@@ -86,7 +90,7 @@ class Application:
     @contextmanager
     def reached_by_all(self) -> Iterator[None]:
         """Every module gets its clocks and chance from here. Inside, guards stay installed."""
-        with self._stand_in.reached_by_all(), without_threads():
+        with self._stand_in.reached_by_all(), self._libraries.on_the_loop():
             yield
 
     @contextmanager
@@ -129,13 +133,15 @@ class Application:
 
     async def _begin(self) -> None:
         life = self._life = Life()
-        self._stand_in.begin_again()
+        self._lives.append(life)
+        self._stand_in.begin(f"{len(self._lives)}, imports")
         _import_uvicorn(self.name)
         from uvicorn.config import Config
         from uvicorn.server import ServerState
 
         app = self._imported()
-        self._stand_in.begin_again()  # whatever the imports drew
+        self._libraries.replace()
+        self._stand_in.begin(str(len(self._lives)))  # imports draw the first time only
         config = Config(
             self._in_life(app, life),
             http="httptools",
@@ -180,6 +186,8 @@ class Application:
 
         async def called(scope: Any, receive: Any, send: Any) -> None:
             LIFE.set(life)
+            if task := asyncio.current_task():
+                life.holds(task)
             if life.is_over:  # killed before it had read the request
                 await self._loop.create_future()
             try:
@@ -215,7 +223,12 @@ class Application:
         self._modules.forget()
 
     def remove(self) -> None:
-        """Remove what it stored."""
+        """Remove what it stored, and what was left of its lives."""
+        with written_to(self._output):
+            for life in self._lives:
+                life.tasks.clear()
+            if len(self._lives) > 1:
+                gc.collect()
         shutil.rmtree(self._stored, ignore_errors=True)
 
     # -- a link that faults stop ----------------------------------------------------------------
