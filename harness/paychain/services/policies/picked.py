@@ -139,6 +139,7 @@ class Picked:
 def picked(
     declared: Call,
     operation: str,
+    *,
     routes: Mapping[str, Route],
     context: Context,
     decisions: Decisions,
