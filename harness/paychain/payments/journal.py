@@ -359,7 +359,7 @@ def encode(records: Iterable[Record | JournalEnd]) -> bytes:
 def decode(data: bytes) -> tuple[list[Record], int]:
     """Whole records in `data` and how many bytes they took; a cut tail is left for later.
 
-    A frame that is no record ends the list before it, so that nothing read is lost; the end of a
+    A frame that is not a record ends the list before it, so that nothing read is lost; the end of a
     journal is none. Raises msgspec.DecodeError when the first frame is none.
     """
     frames, position = decode_frames(data)

@@ -254,5 +254,7 @@ def _compared_with_real_time(
     if facts.drained_s is None:
         return facts
     passed_s = chain.now_ns() / 1e9
-    recorder.message(f"{passed_s:.1f} s passed in {took_s:.1f} s: x {passed_s / took_s:.0f}")
-    return msgspec.structs.replace(facts, compression=passed_s / took_s)
+    times = passed_s / took_s
+    digits = 0 if times >= 10 else 1
+    recorder.message(f"{passed_s:.1f} s passed in {took_s:.1f} s: x {times:.{digits}f}")
+    return msgspec.structs.replace(facts, compression=times)

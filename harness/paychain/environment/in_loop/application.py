@@ -9,6 +9,7 @@ uvicorn reads and writes HTTP as in a real run; everything else of its process i
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import platform
 import shutil
@@ -28,13 +29,14 @@ from paychain.model.chain import Chain
 from paychain.payments.errors import UserError
 from paychain.processes.loopback import LOOPBACK
 from paychain.services.context import WALL_EPOCH_NS
+from paychain.simulation.users.libraries import Libraries, import_later_ones
 from paychain.simulation.users.loop import LIFE, Life, UsersLoop
 from paychain.simulation.users.modules import UserModules
 from paychain.simulation.users.refusals import Refusals
 from paychain.simulation.users.stand_in import UsersStandIn
-from paychain.simulation.users.threadless import without_threads
 
 SHUTDOWN_S = 10.0  # virtual: as long as a process has after SIGTERM
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  (a folder of its own is made in it)
 EXPERIMENTAL = "in virtual time (experimental)"
 
 
@@ -55,19 +57,17 @@ class Application:
         self.app = service.app
         self.port = port
         self._chain, self._seed, self._loop = chain, seed, loop
-        self._folder = (home / Path(service.cwd).expanduser()).resolve()
-        if not self._folder.is_dir():
-            hint = "cwd: is relative to the chain's file"
-            raise NotStarted(f"{name}: there is no folder {self._folder}", hint=hint)
-        self._modules = UserModules(self._folder, service.app)
+        self._modules = _modules(chain, name, home)
         self._refusals = Refusals(name, self._modules.is_users, loop.stop)
         self._stand_in = UsersStandIn(
             lambda: loop.now_ns, WALL_EPOCH_NS, f"{seed}/{name}", self._refusals
         )
         self._output = Output()
-        self._stored = tempfile.mkdtemp(prefix=f"paychain-{name}-")
+        self._libraries = Libraries()
+        self._stored = tempfile.mkdtemp(prefix=f"paychain-{name}-", dir=_memory())
         self._environment: dict[str, str] = {}
         self._life = Life()
+        self._lives: list[Life] = []
         self._server: asyncio.AbstractServer | None = None
         self._lifespan: Any = None
         self._state: Any = None
@@ -75,18 +75,10 @@ class Application:
         self._failure: UserError | None = None
         loop.refusals = self._refusals
 
-    def prepare(self) -> None:
-        """Import what is installed. Before anything is guarded."""
-        _import_uvicorn(self.name)
-        self._modules.import_installed()
-        # SDKs tell their provider what they run on; finding it out takes a process, once.
-        platform.platform()
-        platform.processor()
-
     @contextmanager
     def reached_by_all(self) -> Iterator[None]:
         """Every module gets its clocks and chance from here. Inside, guards stay installed."""
-        with self._stand_in.reached_by_all(), without_threads():
+        with self._stand_in.reached_by_all(), self._libraries.on_the_loop():
             yield
 
     @contextmanager
@@ -129,13 +121,15 @@ class Application:
 
     async def _begin(self) -> None:
         life = self._life = Life()
-        self._stand_in.begin_again()
+        self._lives.append(life)
+        self._stand_in.begin(f"{len(self._lives)}, imports")
         _import_uvicorn(self.name)
         from uvicorn.config import Config
         from uvicorn.server import ServerState
 
         app = self._imported()
-        self._stand_in.begin_again()  # whatever the imports drew
+        self._libraries.replace()
+        self._stand_in.begin(str(len(self._lives)))  # imports draw the first time only
         config = Config(
             self._in_life(app, life),
             http="httptools",
@@ -180,6 +174,8 @@ class Application:
 
         async def called(scope: Any, receive: Any, send: Any) -> None:
             LIFE.set(life)
+            if task := asyncio.current_task():
+                life.holds(task)
             if life.is_over:  # killed before it had read the request
                 await self._loop.create_future()
             try:
@@ -215,7 +211,12 @@ class Application:
         self._modules.forget()
 
     def remove(self) -> None:
-        """Remove what it stored."""
+        """Remove what it stored, and what was left of its lives."""
+        with written_to(self._output):
+            for life in self._lives:
+                life.tasks.clear()
+            if len(self._lives) > 1:
+                gc.collect()
         shutil.rmtree(self._stored, ignore_errors=True)
 
     # -- a link that faults stop ----------------------------------------------------------------
@@ -257,6 +258,36 @@ class Application:
 
     def heal(self, fault: StateFaultKind) -> None:
         """Nothing to do."""
+
+
+def prepare(chain: Chain, home: Path) -> None:
+    """Import what the applications of a chain need that is installed. Before anything is guarded.
+
+    Raises NotStarted.
+    """
+    for name in chain.own_services():
+        _import_uvicorn(name)
+        _modules(chain, name, home).import_installed()
+    import_later_ones()
+    # SDKs tell their provider what they run on; finding it out takes a process, once.
+    platform.platform()
+    platform.processor()
+
+
+def _modules(chain: Chain, name: str, home: Path) -> UserModules:
+    """Those of one own service. `home`: the folder of the chain's file."""
+    service = chain.own_services()[name]
+    assert service.app is not None, f"{name} has no app"
+    folder = (home / Path(service.cwd).expanduser()).resolve()
+    if not folder.is_dir():
+        hint = "cwd: is relative to the chain's file"
+        raise NotStarted(f"{name}: there is no folder {folder}", hint=hint)
+    return UserModules(folder, service.app)
+
+
+def _memory() -> str | None:
+    """A folder in memory, where this system has one: no store has to survive a power cut here."""
+    return SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
 
 
 def _import_uvicorn(name: str) -> None:

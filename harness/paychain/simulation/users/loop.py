@@ -27,6 +27,14 @@ class Life:
     def __init__(self) -> None:
         self.is_over = False
         self.ends: list[End] = []  # of connections that it has made
+        # Every task of it that has not ended. Kept while it is over, too: a task that nobody holds
+        # would be closed, and run its `finally`.
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    def holds(self, task: asyncio.Task[Any]) -> None:
+        """A task is of this life."""
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
 
 LIFE: ContextVar[Life | None] = ContextVar("life", default=None)
@@ -63,12 +71,16 @@ class UsersLoop(VirtualLoop):
 
     def create_task(self, coro: Any, **keywords: Any) -> asyncio.Task[Any]:
         """Run a coroutine. Its context remembers the user's line that began it."""
-        if self.refusals is not None and LIFE.get() is not None and "context" not in keywords:
-            place = self.refusals.place_here()
-            if place:
-                keywords["context"] = context = contextvars.copy_context()
-                context.run(BEGUN_AT.set, place)
-        return super().create_task(coro, **keywords)
+        life = LIFE.get()
+        if life is None:
+            return super().create_task(coro, **keywords)
+        place = self.refusals.place_here() if self.refusals is not None else ""
+        if place and "context" not in keywords:
+            keywords["context"] = context = contextvars.copy_context()
+            context.run(BEGUN_AT.set, place)
+        task = super().create_task(coro, **keywords)
+        life.holds(task)
+        return task
 
     # -- what a user's code may use all the same --------------------------------------------------
     def run_in_executor(self, _executor: Any, work: Callable[..., Any], *args: Any) -> Any:

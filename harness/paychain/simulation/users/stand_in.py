@@ -41,7 +41,8 @@ class UsersStandIn:
     def __init__(
         self, now_ns: Callable[[], int], wall_epoch_ns: int, seed: str, refusals: Refusals
     ) -> None:
-        self._now_ns, self._wall_epoch_ns, self._seed = now_ns, wall_epoch_ns, seed
+        self._now_ns, self._wall_epoch_ns = now_ns, wall_epoch_ns
+        self._seed = self._all_seed = seed
         self._refusals = refusals
         self._chance = random.Random(seed)  # noqa: S311  (chance that repeats)
         self.functions: Mapping[str, Callable[..., Any]] = {
@@ -52,8 +53,9 @@ class UsersStandIn:
             "signal.signal": lambda *_: signal.SIG_DFL,
         }
 
-    def begin_again(self) -> None:
-        """Draw from now on as at first, whatever was drawn before: by imports, say."""
+    def begin(self, life: str) -> None:
+        """Draw from now on as a process of this name would, whatever was drawn before."""
+        self._seed = f"{self._all_seed}/{life}"
         _seed(self._chance, self._seed)
 
     @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from string import hexdigits
 from typing import Any, ClassVar
 
 import msgspec
@@ -159,6 +160,12 @@ class Adyen:
         if not isinstance(body, dict):
             return Reply(HopResult.MALFORMED)
         return _of_result(body)
+
+    @staticmethod
+    def secret_problem(secret: str) -> str:
+        """What Adyen calls an HMAC key is bytes in hex digits; libraries refuse anything else."""
+        is_key = len(secret) % 2 == 0 and set(secret) <= set(hexdigits)
+        return "" if is_key else "no HMAC key of Adyen: it has to be an even number of hex digits"
 
     @staticmethod
     def secret(seed: str) -> str:
