@@ -371,8 +371,9 @@ def main(words: Sequence[str] = ()) -> None:
         moment = Moment.drawn(options.seed, options.only)
         _show(play(moment))
         return
-    print("undisturbed:", *(f"{name}: {undisturbed(name)};" for name in SCENARIOS), flush=True)
     lines = options.file.read_bytes().splitlines() if options.file.exists() else []
+    if not lines:
+        print("undisturbed:", *(f"{name}: {undisturbed(name)};" for name in SCENARIOS), flush=True)
     done = [msgspec.json.decode(line, type=Played) for line in lines]
     numbers = set(range(options.count)) - {each.moment.number for each in done}
     moments = [Moment.drawn(options.seed, number) for number in sorted(numbers)]
