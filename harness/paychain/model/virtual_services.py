@@ -25,7 +25,7 @@ def refuse_processes(
     what: str,
     experiment: Experiment | None = None,
     *,
-    hint: str = "run it in real time, without --virtual",
+    hint: str = "run it in real time, with paychain run",
 ) -> None:
     """Raises UserError when an own service cannot run in virtual time, or a fault not act there.
 
