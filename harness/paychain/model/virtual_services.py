@@ -35,6 +35,15 @@ def refuse_processes(
         raise UserError(missing.what, hint=f"{missing.hint}{'; ' * bool(missing.hint)}{hint}")
 
 
+def experimental_note(chain: Chain) -> str:
+    """What is worth a line about the own service of a chain in virtual time; "" without one."""
+    return "".join(
+        f"{name} ({service.app}) runs in virtual time, its clocks and chance redirected: "
+        "this is experimental"
+        for name, service in chain.own_services().items()
+    )
+
+
 def _missing(chain: Chain, what: str, experiment: Experiment | None) -> Iterator[Missing]:
     own = chain.own_services()
     for name, service in own.items():

@@ -182,8 +182,8 @@ async def handle(path, order):
             "import requests\nasync def handle(path, order):\n"
             "    requests.get(os.environ['FIRST'])\n",
             f"shop_app.py:{FIRST + 2}: requests opens a socket of the operating system "
-            "(socket.getaddrinfo); virtual time cannot run that; use an async client over asyncio, such as "
-            "httpx.AsyncClient, or run it in real time",
+            "(socket.getaddrinfo); virtual time cannot run that; use an async client over asyncio, "
+            "such as httpx.AsyncClient, or run it in real time",
         ),
         (
             "import threading\nthreading.Thread(target=print).start()\n",
