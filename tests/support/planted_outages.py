@@ -196,7 +196,7 @@ PLANTED_IN_LARGE_CHAINS = [
         1,
         rate=20,
     ),
-    Planted("stale price", "crypto-onramp-stale-price", "no_stale_price", 1, rate=2),
+    Planted("stale price", "crypto-onramp-stale-price", "no_stale_price", 1, payments=3, rate=1),
 ]
 
 

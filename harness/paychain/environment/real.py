@@ -354,7 +354,7 @@ class RealChain:
 
     def drain(self) -> list[str]:
         """Wait until every request and reversal is final; the payments of those that are not."""
-        self._on_message("draining")
+        self._on_message(f"draining, for {self.settles_within_s:g} s at most (settles_within)")
         pending = self._draining.drain(self.now_ns() + int(self.settles_within_s * 1e9))
         self._collector.read_all_books()
         traces = self._collector.traces

@@ -36,6 +36,7 @@ from paychain.simulation.users.refusals import Refusals
 from paychain.simulation.users.stand_in import UsersStandIn
 
 SHUTDOWN_S = 10.0  # virtual: as long as a process has after SIGTERM
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  (a folder of its own is made in it)
 EXPERIMENTAL = "in virtual time (experimental)"
 
 
@@ -56,18 +57,14 @@ class Application:
         self.app = service.app
         self.port = port
         self._chain, self._seed, self._loop = chain, seed, loop
-        self._folder = (home / Path(service.cwd).expanduser()).resolve()
-        if not self._folder.is_dir():
-            hint = "cwd: is relative to the chain's file"
-            raise NotStarted(f"{name}: there is no folder {self._folder}", hint=hint)
-        self._modules = UserModules(self._folder, service.app)
+        self._modules = _modules(chain, name, home)
         self._refusals = Refusals(name, self._modules.is_users, loop.stop)
         self._stand_in = UsersStandIn(
             lambda: loop.now_ns, WALL_EPOCH_NS, f"{seed}/{name}", self._refusals
         )
         self._output = Output()
         self._libraries = Libraries()
-        self._stored = tempfile.mkdtemp(prefix=f"paychain-{name}-")
+        self._stored = tempfile.mkdtemp(prefix=f"paychain-{name}-", dir=_memory())
         self._environment: dict[str, str] = {}
         self._life = Life()
         self._lives: list[Life] = []
@@ -77,15 +74,6 @@ class Application:
         self._starting: asyncio.Task[None] | None = None
         self._failure: UserError | None = None
         loop.refusals = self._refusals
-
-    def prepare(self) -> None:
-        """Import what is installed. Before anything is guarded."""
-        _import_uvicorn(self.name)
-        self._modules.import_installed()
-        import_later_ones()
-        # SDKs tell their provider what they run on; finding it out takes a process, once.
-        platform.platform()
-        platform.processor()
 
     @contextmanager
     def reached_by_all(self) -> Iterator[None]:
@@ -270,6 +258,36 @@ class Application:
 
     def heal(self, fault: StateFaultKind) -> None:
         """Nothing to do."""
+
+
+def prepare(chain: Chain, home: Path) -> None:
+    """Import what the applications of a chain need that is installed. Before anything is guarded.
+
+    Raises NotStarted.
+    """
+    for name in chain.own_services():
+        _import_uvicorn(name)
+        _modules(chain, name, home).import_installed()
+    import_later_ones()
+    # SDKs tell their provider what they run on; finding it out takes a process, once.
+    platform.platform()
+    platform.processor()
+
+
+def _modules(chain: Chain, name: str, home: Path) -> UserModules:
+    """Those of one own service. `home`: the folder of the chain's file."""
+    service = chain.own_services()[name]
+    assert service.app is not None, f"{name} has no app"
+    folder = (home / Path(service.cwd).expanduser()).resolve()
+    if not folder.is_dir():
+        hint = "cwd: is relative to the chain's file"
+        raise NotStarted(f"{name}: there is no folder {folder}", hint=hint)
+    return UserModules(folder, service.app)
+
+
+def _memory() -> str | None:
+    """A folder in memory, where this system has one: no store has to survive a power cut here."""
+    return SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
 
 
 def _import_uvicorn(name: str) -> None:
