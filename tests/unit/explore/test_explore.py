@@ -317,7 +317,7 @@ def test_what_was_found_once_is_tried_first_the_next_time(tmp_path: Path) -> Non
             model(),
             seed_of_search=seed,
             max_schedules=60,
-            budget_s=60,
+            budget_s=PATIENT_S,
             payments=2,
             kinds=kinds,
             database=tmp_path,
