@@ -40,7 +40,7 @@ from paychain.cli.exit_codes import SUMMARY, ExitCode
 from paychain.cli.say import OUR_BUG, TRACEBACK_VARIABLE
 from paychain.cli.settings import defaults
 from paychain.cli.streams import protect
-from paychain.payments.errors import HarnessError, UserError, sentence_of
+from paychain.payments.errors import HarnessError, PartLost, UserError, sentence_of
 from paychain.processes.interrupted import interruption_in
 
 app = typer.Typer(
@@ -113,7 +113,7 @@ def main() -> None:
         print(error, file=sys.stderr)
         if os.environ.get(TRACEBACK_VARIABLE):
             traceback.print_exc()
-        sys.exit(ExitCode.USAGE)
+        sys.exit(ExitCode.INCONCLUSIVE if isinstance(error, PartLost) else ExitCode.USAGE)
     except (KeyboardInterrupt, SystemExit) as end:
         # Typer makes an exit code of an interruption that the command did not handle.
         interruption = interruption_in(end)

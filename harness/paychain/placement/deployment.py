@@ -216,6 +216,8 @@ def read_images(words: Sequence[str], chain: Chain) -> dict[str, str]:
             raise UserError(f"--image '{word}' is not LINK=IMAGE", hint="--image shop=shop:1.0")
         if link not in own:
             known = ", ".join(own) or "none"
-            raise UserError(f"'{link}' is no own service of the chain", hint=f"there are: {known}")
+            raise UserError(
+                f"'{link}' is not one of the chain's own services", hint=f"there are: {known}"
+            )
         found[link] = image
     return found

@@ -27,6 +27,7 @@ from paychain.environment.running_chain import RunningChain
 from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.experiment import Times
+from paychain.model.virtual_services import experimental_note
 from paychain.payments.errors import HarnessError, sentence_of
 from paychain.payments.journal import Record
 from paychain.processes.exposition import Exposition
@@ -167,6 +168,8 @@ def _conduct(spec: RunSpec, chain: RunningChain, conducted: Conducted, recorder:
         f"{' in virtual time' * spec.virtual}, seed {spec.seed}; "
         f"{experiment.load_lasts:.0f} s of load"
     )
+    if spec.virtual and (note := experimental_note(declared)):
+        recorder.message(note)
     chain.start()
     plan = load_plan(declared, experiment, spec.seed)
     conducted.planned = count(plan)
@@ -254,5 +257,7 @@ def _compared_with_real_time(
     if facts.drained_s is None:
         return facts
     passed_s = chain.now_ns() / 1e9
-    recorder.message(f"{passed_s:.1f} s passed in {took_s:.1f} s: x {passed_s / took_s:.0f}")
-    return msgspec.structs.replace(facts, compression=passed_s / took_s)
+    times = passed_s / took_s
+    digits = 0 if times >= 10 else 1
+    recorder.message(f"{passed_s:.1f} s passed in {took_s:.1f} s: x {times:.{digits}f}")
+    return msgspec.structs.replace(facts, compression=times)

@@ -121,7 +121,7 @@ def judge_cell(link: str, fault: str, result: Result, run: Path) -> Cell:
     elif result.verdict is Verdict.FAIL:
         state, text = "broke", "; ".join(result.reasons)
     elif was_missed:
-        # A link that no payment needs loses nothing: that is no proof that the chain holds.
+        # A link that no payment needs loses nothing: that does not prove that the chain holds.
         state, text = "not tried", "; ".join(result.reasons)
     elif during is not None and (why := _degraded(result, during)):
         state, text = "degraded", why
