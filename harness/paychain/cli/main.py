@@ -36,6 +36,7 @@ from paychain.cli import (
     worker,
 )
 from paychain.cli.exit_codes import SUMMARY, ExitCode
+from paychain.cli.say import OUR_BUG, TRACEBACK_VARIABLE
 from paychain.cli.settings import defaults
 from paychain.cli.streams import protect
 from paychain.payments.errors import HarnessError, UserError, sentence_of
@@ -101,9 +102,6 @@ def root(
     context.default_map = defaults(context, Path(), os.environ)
 
 
-TRACEBACK_VARIABLE = "PAYCHAIN_TRACEBACK"  # set to show where an unexpected error came from
-
-
 def main() -> None:
     """Run the command; no mistake, interruption or failure of the machine gives a traceback."""
     protect()
@@ -138,4 +136,4 @@ def _failure(error: Exception) -> str:
     said = f"paychain failed: {sentence_of(error)}"
     if isinstance(error, (OSError, sqlite3.Error, MemoryError)):
         return said
-    return f"{said}; this is a bug in paychain: {TRACEBACK_VARIABLE}=1 shows where"
+    return f"{said}; {OUR_BUG}"

@@ -47,7 +47,8 @@ def _check_times(fault: Fault, at: KeyPath) -> list[Problem]:
         what = f"a period of {fault.flapping.period:g} s never comes again: {lasts}"
         return [Problem((*at, "flapping", "period"), what, "shorten it, or lengthen the fault")]
     if fault.flapping is not None and fault.flapping.duty == 0:
-        return [Problem((*at, "flapping", "duty"), "the fault is never on", "write such as 50%")]
+        what = "the fault is never on"
+        return [Problem((*at, "flapping", "duty"), what, "write one such as 50%")]
     if fault.relapse is not None and fault.relapse.on + fault.relapse.healthy >= fault.lasts:
         over = fault.relapse.on + fault.relapse.healthy
         what = f"the relapse begins after {over:g} s, and {lasts}"

@@ -27,7 +27,7 @@ def explore_chain(
     seed: int = 1,
     payments: int = 20,
 ) -> SearchResult:
-    """Search so many fault schedules of a chain, by name, path or value.
+    """Search `schedules` fault schedules of a chain, given by name, path or value.
 
     `rules`: ids of the money rules to search for; all without it. `payments`: in each schedule.
     Raises AssertionError with the smallest outage of each rule that broke, and UserError for a

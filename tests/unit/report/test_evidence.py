@@ -101,6 +101,12 @@ def test_tampering_is_refused(run: Path, tamper: Callable[[Path], None], message
     assert message in complaints(left)
 
 
+def test_a_file_that_was_added_is_not_read_however_large(run: Path) -> None:
+    with (run / "padding").open("wb") as file:
+        file.truncate(2**42)  # 4 TiB of nothing
+    assert verify_run(run, [PUBLIC]).complaints[0] == "padding was added"
+
+
 def test_a_symbolic_link_is_refused(run: Path) -> None:
     (run / "report.html").unlink()
     (run / "report.html").symlink_to(SAMPLE / "report.html")

@@ -94,7 +94,7 @@ def _unpacked(encoding: str, body: bytes) -> bytes:
     try:
         whole = unpacker.decompress(body, MAX_BYTES)
     except zlib.error as error:
-        raise Malformed(f"this is no gzip: {error}") from error
+        raise Malformed(f"this is not gzip: {error}") from error
     if unpacker.unconsumed_tail:
         raise Refused(413, f"more than {MAX_BYTES:,} bytes")
     return whole
