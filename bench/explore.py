@@ -3,23 +3,31 @@
 Speed is given per minute of processor time on one core, in alternating rounds over sound chains;
 then per minute of the clock with one job and with as many as there are cores, in pairs.
 Each planted bug is searched with so many seeds: how many found it, how many shrunk it to its known
-minimum, and how many schedules that took.
+minimum, how many schedules that took, and how much CPU time. With a log it goes on where it ended.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import statistics
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bench.simulation import CHAIN, declared
 from paychain.explore.jobs import search_with_jobs
+from paychain.explore.schedules import in_words
 from paychain.explore.search import search
 from paychain.explore.spec import SearchSpec
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
+
+if TYPE_CHECKING:
+    from tests.support.planted_outages import Planted
 
 ROUNDS, SCHEDULES, PAYMENTS = 3, 150, 20
 JOB_SCHEDULES = 1_000  # of each job: a process of its own needs a second to begin
@@ -78,31 +86,61 @@ def cores(jobs: int) -> None:
     )
 
 
-def planted(seeds: int, wanted: str) -> None:
-    """How surely each planted bug is found."""
-    from tests.support.planted_outages import PLANTED, PLANTED_IN_LARGE_CHAINS, look_for
+def planted(seeds: int, wanted: str, log: Path | None) -> None:
+    """How surely each planted bug is found. What the log has already is not searched again."""
+    from tests.support.planted_outages import PLANTED, PLANTED_IN_LARGE_CHAINS
 
+    done = [] if log is None or not log.exists() else log.read_text("utf-8").splitlines()
+    known = {(row["bug"], row["seed"]): row for row in map(json.loads, done)}
     for bug in (*PLANTED, *PLANTED_IN_LARGE_CHAINS):
-        if wanted not in bug.name:
+        if not re.search(wanted, bug.name):
             continue
-        results = [look_for(bug, seed=seed)[0] for seed in range(1, seeds + 1)]
-        found = [result for result in results if result is not None]
-        least = sum(len(each.schedule) == bug.faults for each in found)
-        needed = [each.at_schedule for each in found]
+        rows = []
+        for seed in range(1, seeds + 1):
+            row = known.get((bug.name, seed))
+            if row is None:
+                row = _searched(bug, seed)
+                if log is not None:
+                    with log.open("a", encoding="utf-8") as lines:
+                        lines.write(json.dumps(row) + "\n")
+            rows.append(row)
+        found = [row for row in rows if row["at_schedule"]]
+        least = sum(row["faults"] == bug.faults for row in found)
+        needed = [row["at_schedule"] for row in found]
         median = f", after {statistics.median(needed):.0f} schedules" if needed else ""
         most = f" (at most {max(needed)})" if needed else ""
+        took = [row["cpu_s"] for row in rows]
         print(
             f"  {bug.name}: found {len(found)} of {seeds}, {least} shrunk to "
-            f"{bug.faults} fault{'s' * (bug.faults > 1)}{median}{most}",
+            f"{bug.faults} fault{'s' * (bug.faults > 1)}{median}{most}, "
+            f"{statistics.median(took):.0f} s of CPU time a seed",
             flush=True,
         )
+
+
+def _searched(bug: Planted, seed: int) -> dict[str, Any]:
+    """One search for one bug."""
+    from tests.support.planted_outages import look_for
+
+    begun = time.process_time()
+    outage, searched = look_for(bug, seed=seed)
+    return {
+        "bug": bug.name,
+        "seed": seed,
+        "at_schedule": outage.at_schedule if outage is not None else 0,
+        "faults": len(outage.schedule) if outage is not None else 0,
+        "outage": in_words(outage.schedule) if outage is not None else "",
+        "schedules": searched.schedules,
+        "cpu_s": round(time.process_time() - begun, 1),
+    }
 
 
 def main(options: Sequence[str] = ()) -> None:
     """Print the speed, then the planted bugs."""
     parser = argparse.ArgumentParser(prog="python -m bench explore")
     parser.add_argument("--seeds", type=int, default=20, help="for each planted bug; 0: only speed")
-    parser.add_argument("--bug", help="only planted bugs with this in their name, and no speed")
+    parser.add_argument("--bug", help="only planted bugs whose name has this pattern, and no speed")
+    parser.add_argument("--log", type=Path, help="JSON lines, a search each: what is there is kept")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="1: no comparison")
     chosen = parser.parse_args(options)
     if chosen.bug is None:
@@ -110,7 +148,7 @@ def main(options: Sequence[str] = ()) -> None:
         if chosen.jobs > 1:
             cores(chosen.jobs)
     if chosen.seeds:
-        planted(chosen.seeds, chosen.bug or "")
+        planted(chosen.seeds, chosen.bug or "", chosen.log)
 
 
 if __name__ == "__main__":

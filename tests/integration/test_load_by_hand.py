@@ -28,7 +28,7 @@ from tests.support.waiting import wait_until
 
 def post(board: Board, path: str, headers: dict[str, str]) -> int:
     form = {"user_count": "5", "spawn_rate": "5"}
-    return requests.post(board.url + path, data=form, headers=headers, timeout=20).status_code
+    return board.client.post(board.url + path, data=form, headers=headers, timeout=20).status_code
 
 
 def metrics_of(board: Board) -> list[tuple[str, str, float]]:
@@ -70,14 +70,16 @@ def test_locusts_own_calls_are_guarded_and_ctrl_c_keeps_what_was_measured(tmp_pa
         for headers in refused:
             for path in ("/swarm", "/stop", "/stats/reset", "/user", "/paychain/do"):
                 assert post(running, path, headers) == 403, (path, headers)
+        for path in ("/", "/paychain/", "/paychain/state", "/stats/requests"):  # another account
+            assert requests.get(running.url + path, timeout=20).status_code == 403
         assert running.state()["phase"] == "ready"
-        foreign = requests.get(f"{running.url}/stats/requests", timeout=20)
+        foreign = running.client.get(f"{running.url}/stats/requests", timeout=20)
         assert "access-control-allow-origin" not in foreign.headers
 
         assert post(running, "/swarm", {HEADER: key, **ours}) == 200
         wait_until(lambda: running.state()["rate"] == 5)
         wait_until(lambda: running.state()["all_payments"] > 10)
-        stats = requests.get(f"{running.url}/stats/requests", timeout=20).json()
+        stats = running.client.get(f"{running.url}/stats/requests", timeout=20).json()
         assert stats["stats"][0]["name"] == "pay"
         assert running.do(do="switch", target="link", name="issuer", kind="down").ok
         twice = running.do(do="switch", target="link", name="issuer", kind="down")

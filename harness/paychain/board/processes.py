@@ -38,7 +38,7 @@ POLL_EVERY_S = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class BoardOptions:
-    """The options of the command. `token` is empty unless one is needed."""
+    """The options of the command."""
 
     chain: Loaded[Chain]
     spec: str  # the chain's name or path, as the user wrote it
@@ -53,15 +53,13 @@ class BoardOptions:
     metrics: tuple[str, int] | None = None  # where they are served
 
 
-def wanted_token(host: str, given: str | None) -> str:
-    """The token of a board: none on loopback unless one is given. Raises UserError."""
+def wanted_token(given: str | None) -> str:
+    """The token of a board: a new one unless one is given. Raises UserError."""
     if given is not None and len(given) < MIN_TOKEN_CHARACTERS:
         raise UserError(
             f"the token has fewer than {MIN_TOKEN_CHARACTERS} characters", hint="use a longer one"
         )
-    if given is None and not is_loopback(host):
-        return new_token()
-    return given or ""
+    return new_token() if given is None else given
 
 
 def run(options: BoardOptions, report: Callable[[str], None]) -> tuple[list[Saved], str]:
@@ -145,10 +143,9 @@ def addresses(options: BoardOptions, port: int) -> list[str]:
     is_any = options.host in ("0.0.0.0", "::")  # noqa: S104  (asked for, not bound to here)
     shown = socket.gethostname() if is_any else host
     base = f"http://{shown}:{port}"
-    key = f"?token={options.token}" if options.token else ""
-    lines = [f"board   {base}/paychain/{key}", f"Locust  {base}/"]
-    if options.token:
-        lines.append("this token is shown only once; it is sent unencrypted")
+    lines = [f"board   {base}/paychain/?token={options.token}", f"Locust  {base}/"]
+    shown_once = "this token is shown only once; open the board's address first"
+    lines.append(shown_once if is_loopback(options.host) else f"{shown_once}; it is not encrypted")
     return [*lines, "Ctrl-C heals all faults and stops; recorded payments are kept"]
 
 
@@ -191,7 +188,8 @@ def _start_load(session: Session, options: BoardOptions, port: int, secret: str)
         folder=str(scratch),
         warm_up_s=0.0,
     )
-    assert session.running.spools.new("load") == plan.spool
+    spool = session.running.spools.new("load")
+    assert spool == plan.spool
     write_atomically(scratch / PLAN_FILE, plan)
     write_atomically(scratch / "board.plan", BoardPlan(session.control.url, options.host))
     environment = {

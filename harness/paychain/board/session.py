@@ -29,6 +29,7 @@ from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.payments.errors import UserError
 from paychain.payments.journal import FaultSwitch
+from paychain.processes.wall_clock import Beginning
 from paychain.report.result import Result
 from paychain.runs.spec import run_command
 
@@ -105,7 +106,6 @@ class Session:
     def start(self) -> None:
         """Start the chain; the caller starts the load process."""
         self.running.start()
-        assert self.running.engine is not None
         self.places = places_of(self.chain, self.running.engine.name)
 
     @property
@@ -212,7 +212,6 @@ class Session:
             asked.done.set_exception(error)
 
     def _switch_on(self, action: Action) -> str:
-        assert self.running.engine is not None
         for held in self.held.values():
             if (held.target, held.name, held.kind) == (action.target, action.name, action.kind):
                 raise UserError(f"{held.fault.id} is already active", hint="heal it first")
@@ -362,8 +361,8 @@ class Session:
 
     def _new_recording(self, number: int) -> RecordedRun:
         ids = SessionIds(self.running.id_prefix)
-        started = datetime.now(UTC)
-        made = RecordedRun(number, self.loaded, self._out, started, seed=self.seed, ids=ids)
+        begun = Beginning.now()
+        made = RecordedRun(number, self.loaded, self._out, begun, seed=self.seed, ids=ids)
         self.metrics.begin(made.folder.name)
         self._load_start_ns = None
         return made

@@ -22,14 +22,14 @@ def load(
     seed: Seed = 1,
     toxiproxy: Toxiproxy = None,
     host: Annotated[
-        str, typer.Option(help="address of the board; beyond loopback it requires a token")
+        str, typer.Option(help="address of the board; whoever opens it needs its token")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free port")] = PORT,
     token: Annotated[
         str | None,
         typer.Option(
             envvar="PAYCHAIN_BOARD_TOKEN",
-            help="token that opens the board; default beyond loopback: a new one",
+            help="token that opens the board, of 16 characters or more; default: a new one",
         ),
     ] = None,
     metrics: Metrics = None,
@@ -65,7 +65,7 @@ def load(
         is_web=not no_web,
         host=host,
         port=port,
-        token=board.wanted_token(host, token),
+        token=board.wanted_token(token),
         metrics=address_of(metrics) if metrics is not None else None,
     )
     saved, failure = board.run(options, say)

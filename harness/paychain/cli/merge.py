@@ -30,7 +30,7 @@ def merge(
 ) -> None:
     """Put the parts of a matrix or of a search together; exit as the whole would.
 
-    A part that is missing is named, and the whole is no pass without it.
+    A part that is missing is named, and the whole does not pass without it.
 
     Example: paychain merge part-1/ part-2/ --out matrix
     """

@@ -68,7 +68,7 @@ Map = Annotated[
     typer.Option(
         "--map",
         metavar="NAME=NAME",
-        help="provider or link that the experiment names, and the chain's own; repeatable",
+        help="provider or link of the experiment, and its name in the chain; repeatable",
     ),
 ]
 Toxiproxy = Annotated[
@@ -93,7 +93,7 @@ PartOption = Annotated[
     typer.Option(
         "--part",
         metavar="I/N",
-        help="do one of N parts, e.g. 2/4; auto: as the variables of the CI system say; "
+        help="do part I of N, e.g. 2/4; auto: as the CI system's variables say; "
         "paychain merge puts the parts together",
     ),
 ]

@@ -1,8 +1,10 @@
 """Search fault schedules for broken rules, and minimise each to the smallest that breaks its rule.
 
-    rounds of Hypothesis ──> a schedule that breaks a rule, shrunk
-        │                        └──> minimise ──> record the outage; the rule is not searched again
-        └── until the budget is spent or every rule is found
+    what broke a rule in a search before (Hypothesis keeps it)
+        │
+    single faults in order (planned.py) ⇄ rounds of Hypothesis ──> a schedule that breaks a rule
+        │                                     └──> minimise ──> record the outage; the rule is not
+        └── until the budget is spent or every rule is found                    searched again
 
 Reads top to bottom. How a candidate gets smaller, and why that ends, is in minimise.py.
 """
@@ -10,7 +12,8 @@ Reads top to bottom. How a candidate gets smaller, and why that ends, is in mini
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from hashlib import blake2b
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -25,6 +28,7 @@ from paychain.explore.minimise import (
     simplify_kinds,
     size,
 )
+from paychain.explore.planned import turns, with_less_magnitude
 from paychain.explore.result import OnProgress, SearchResult
 from paychain.explore.schedules import (
     MAX_FAULTS,
@@ -42,6 +46,7 @@ INTERLEAVINGS = 1 << 16  # orders of events that a search can draw
 FEWER_SCHEDULES = 150  # tried for one fault fewer
 ORDERS_TRIED = 20  # of events, for a schedule without a fault that may not be needed
 PHASES = (Phase.reuse, Phase.generate, Phase.shrink)
+REMEMBERED = (Phase.reuse, Phase.shrink)  # only what broke a rule before
 
 
 class _Breaks(AssertionError):
@@ -63,12 +68,16 @@ def search(
     trial = Trial(spec, result, lambda: clock() - begun_s, on_progress)
     try:
         with guards_installed(), frozen_memory(), draws_by_seed_alone():
+            planned = _planned(spec)
+            if spec.database is not None:
+                _round(spec, trial, spec.seed, REMEMBERED)
             for number in _rounds(spec, result):
                 # Rounds of one search, and jobs of one command (SEEDS_APART), never share a seed.
                 seed_ = spec.seed + spec.seed_of_search + number
-                candidate = _round(spec, trial, seed_)
-                if candidate is not None:
-                    minimise(trial, candidate, seed_)
+                for schedule in next(planned, ()):
+                    _try(spec, trial, schedule, seed_)
+                if _has_more(spec, result):
+                    _round(spec, trial, seed_, PHASES)
     except KeyboardInterrupt as error:
         end = error
     if end is not None:
@@ -88,11 +97,14 @@ def search(
 def _rounds(spec: SearchSpec, result: SearchResult) -> Iterator[int]:
     """Numbers of rounds while the budget lasts and a rule is left to break."""
     number = 0
-    while not _is_spent(spec, result):
-        if spec.rules and not set(spec.rules) - result.found.keys():
-            return
+    while _has_more(spec, result):
         yield number
         number += 1
+
+
+def _has_more(spec: SearchSpec, result: SearchResult) -> bool:
+    is_all_found = bool(spec.rules) and not set(spec.rules) - result.found.keys()
+    return not is_all_found and not _is_spent(spec, result)
 
 
 def _is_spent(spec: SearchSpec, result: SearchResult) -> bool:
@@ -101,13 +113,41 @@ def _is_spent(spec: SearchSpec, result: SearchResult) -> bool:
     return result.took_s >= spec.budget_s
 
 
+# -- in order -------------------------------------------------------------------------------------
+def _planned(spec: SearchSpec) -> Iterator[Iterable[Schedule]]:
+    """What is tried in order. Of several jobs the first one does, and the others draw at once."""
+    if spec.seed_of_search:
+        return iter(())
+    return turns(spec.chain, spec.choices(), spec.paying_ms)
+
+
+def _try(spec: SearchSpec, trial: Trial, schedule: Schedule, seed_: int) -> None:
+    """Play one schedule, and minimise it for each rule that it breaks."""
+    while _has_more(spec, trial.result):
+        seen = trial.breaks(schedule, 0)
+        if not seen:
+            return
+        trial.first_at = trial.result.schedules
+        broken = seen[0]
+        trial.keep(Candidate(schedule, 0, broken))
+        smaller = (
+            less
+            for less in with_less_magnitude(schedule)
+            if trial.breach_of(broken.rule, less, 0) is not None
+        )
+        minimise(trial, Candidate(next(smaller, schedule), 0, broken), seed_)
+
+
 # -- one round ------------------------------------------------------------------------------------
-def _round(spec: SearchSpec, trial: Trial, seed_: int) -> Candidate | None:
-    """Play some schedules; the smallest that breaks a rule, as Hypothesis shrank it."""
+def _round(spec: SearchSpec, trial: Trial, seed_: int, phases: Sequence[Phase]) -> None:
+    """Play some schedules, and minimise what Hypothesis made of one that breaks a rule."""
     interleavings = st.integers(0, INTERLEAVINGS - 1) if spec.interleavings else st.just(0)
     schedules = schedules_of(spec.choices(), max_faults=MAX_FAULTS)
     # Always as many: what Hypothesis draws depends on how many examples it may draw.
-    return _find(trial, st.tuples(schedules, interleavings), seed_, ROUND_SCHEDULES, rule="")
+    plays = st.tuples(schedules, interleavings)
+    candidate = _find(trial, plays, seed_, ROUND_SCHEDULES, rule="", phases=phases)
+    if candidate is not None:
+        minimise(trial, candidate, seed_)
 
 
 def _find(
@@ -116,6 +156,7 @@ def _find(
     seed_: int,
     max_examples: int,
     rule: str,
+    phases: Sequence[Phase] = PHASES,
 ) -> Candidate | None:
     """The smallest of so many plays that breaks one rule; any rule when its name is empty.
 
@@ -128,7 +169,7 @@ def _find(
         max_examples=max_examples,
         deadline=None,
         database=None if rule else _database(spec, trial.result.found),
-        phases=PHASES,
+        phases=phases,
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
     )
@@ -187,16 +228,17 @@ def minimise(trial: Trial, candidate: Candidate, seed_: int) -> None:
     """Look for fewer faults, simpler ones and the limits of each; then record the outage."""
     rule = candidate.broken.rule
     schedule, interleaving = candidate.schedule, candidate.interleaving
+    breaks = cache(lambda *play: trial.breach_of(rule, *play) is not None)
 
     def still_breaks(other: Schedule) -> bool:
-        return trial.breach_of(rule, other, interleaving) is not None
+        return breaks(other, interleaving)
 
     def still_breaks_in_some_order(other: Schedule) -> bool:
         # Without a fault everything happens at another time: a race may need another order.
         nonlocal interleaving
         others = range(ORDERS_TRIED) if trial.spec.interleavings else ()
         for number in dict.fromkeys((interleaving, *others)):
-            if trial.breach_of(rule, other, number) is not None:
+            if breaks(other, number):
                 interleaving = number
                 return True
         return False

@@ -67,7 +67,14 @@ class Trial:
         played = Played()
         seen: list[Broken] = []
         try:
-            play(spec.chain, experiment, spec.seed, played=played, **interleaved(interleaving))
+            play(
+                spec.chain,
+                experiment,
+                spec.seed,
+                home=spec.home,
+                played=played,
+                **interleaved(interleaving),
+            )
         except FAILURES as error:
             seen.append(_does_not_end(f"{type(error).__name__}: {error}"))
         self._count(played)

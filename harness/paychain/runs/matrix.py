@@ -24,7 +24,7 @@ from paychain.model.experiment import Experiment
 from paychain.model.files import available
 from paychain.model.loading import Loaded, load_experiment
 from paychain.model.renaming import Names
-from paychain.model.service_checks import refuse_own_services
+from paychain.model.virtual_services import refuse_processes
 from paychain.payments.errors import UserError
 from paychain.processes.children import ending_signals
 from paychain.processes.jobs import Executor, Running
@@ -92,7 +92,7 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
     Raises UserError for a chain that cannot run as it is asked to.
     """
     if not spec.is_real:
-        refuse_own_services(spec.chain.model, "a matrix in virtual time", "add --real")
+        refuse_processes(spec.chain.model, "a matrix in virtual time", hint="add --real")
     planned = list(_cells(spec))
     done: dict[tuple[str, str], Cell] = {}
     waiting = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ def explore_chain(
     seed: int = 1,
     payments: int = 20,
 ) -> SearchResult:
-    """Search so many fault schedules of a chain, by name, path or value.
+    """Search `schedules` fault schedules of a chain, given by name, path or value.
 
     `rules`: ids of the money rules to search for; all without it. `payments`: in each schedule.
     Raises AssertionError with the smallest outage of each rule that broke, and UserError for a
@@ -36,6 +37,7 @@ def explore_chain(
     result = search(
         SearchSpec(
             _loaded(chain),
+            home=_home(chain),
             seed=seed,
             budget_s=float("inf"),
             max_schedules=schedules,
@@ -65,7 +67,11 @@ def fault_schedules(
 
 def broken_by(chain: str | Chain, schedule: Schedule, *, seed: int = 1) -> list[Broken]:
     """What one schedule breaks: every money rule, judged after the chain has drained."""
-    return broken_by_schedule(SearchSpec(_loaded(chain), seed=seed), schedule)
+    return broken_by_schedule(SearchSpec(_loaded(chain), home=_home(chain), seed=seed), schedule)
+
+
+def _home(chain: str | Chain) -> Path:
+    return load_chain(chain).path.parent if isinstance(chain, str) else Path()
 
 
 def _loaded(chain: str | Chain) -> Chain:

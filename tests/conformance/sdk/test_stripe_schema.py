@@ -74,6 +74,8 @@ class Traffic:
         shop.refunds.update(refund.id, {"metadata": {"a": "b"}})
         client.charges.list({"payment_intent": sale.id, "expand": ["data.refunds"]})
         client.charges.retrieve(sale.latest_charge.id, {"expand": ["refunds"]})
+        client.balance.retrieve()
+        client.disputes.list()
         client.balance_transactions.list({"source": refund.id})
         client.balance_transactions.retrieve(refund.balance_transaction)
         waits = shop.pay(method="pm_card_authenticationRequired")

@@ -63,6 +63,8 @@ class ObservedCall(msgspec.Struct, kw_only=True, frozen=True):
     connections: int  # that the service opened, as far as the engine saw
     # Parameters that the provider knows and the mock takes no notice of, in the order of the names.
     ignored: list[str] = []
+    # What it asked for and the mock has nothing of: "POST /v1/checkout/sessions" -> requests.
+    not_served: dict[str, int] = {}
 
     @property
     def unattributed_share(self) -> float:
@@ -113,7 +115,7 @@ def own_services(run: MeasuredRun) -> OwnServices:
             watch(policies, requests)
     refused = _refused(run)
     unreadable, connections = _connections(run)
-    ignored = _ignored(run)
+    ignored, not_served = _ignored(run), _not_served(run)
     names = {(hop.caller, hop.callee): hop.name for hop in hops}
     calls = [
         _call(
@@ -124,6 +126,7 @@ def own_services(run: MeasuredRun) -> OwnServices:
             unreadable=unreadable[names[service, link]],
             connections=connections[names[service, link]],
             ignored=ignored[link],
+            not_served=not_served[link],
         )
         for (service, link), of_hop in asked.items()
     ]
@@ -253,6 +256,18 @@ def _ignored(run: MeasuredRun) -> defaultdict[str, list[str]]:
     return found
 
 
+def _not_served(run: MeasuredRun) -> defaultdict[str, dict[str, int]]:
+    """By link: what its mock has nothing of, the most frequent first."""
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for link, what, n in run.store.select(
+        "SELECT link, detail, COUNT(*) FROM decision WHERE kind = ? "
+        "GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2",
+        (DecisionKind.NOT_SERVED.value,),
+    ):
+        found[link][what] = n
+    return found
+
+
 # -- the report's lines ---------------------------------------------------------------------------
 def _call(
     service: str,
@@ -263,6 +278,7 @@ def _call(
     unreadable: int,
     connections: int,
     ignored: list[str],
+    not_served: dict[str, int],
 ) -> ObservedCall:
     return ObservedCall(
         service=service,
@@ -287,4 +303,5 @@ def _call(
         repeats_without_key=asked.repeats["none"],
         connections=connections,
         ignored=ignored,
+        not_served=not_served,
     )

@@ -25,7 +25,7 @@ class LiveSpec:
     """What is searched, and for how long.
 
     `budget_s` and `max_scripts` bound the search, whichever comes first. `batch`: payments with a
-    script at once, `rate`: so many payments begin per second at most. Without `rules` all are
+    script at once, `rate`: how many payments begin per second at most. Without `rules` all are
     searched.
     `outage_share`: of the batches, those through which a whole link or the service fails. `part`:
     of a search that several machines share: its share of the scripts, and of the number of them.

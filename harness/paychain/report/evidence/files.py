@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,11 +75,19 @@ def files(folder: Path) -> Iterator[tuple[str, Path]]:
             yield name, path
 
 
+def digests(folder: Path, known: Collection[str]) -> dict[str, str]:
+    """Digest by name of every file of a run; "" for what is not `known`.
+
+    Somebody added that, and it may be larger than anyone wants to read. Raises what `files` does.
+    """
+    return {name: sha256(path) if name in known else "" for name, path in files(folder)}
+
+
 def write_sums(folder: Path) -> Path:
     """Write SHA256SUMS with the digest of every file of a run. Returns its path."""
     lines = [f"{sha256(path)}  {name}\n" for name, path in files(folder)]
     path = folder / SUMS
-    path.write_text("".join(lines), "utf-8", newline="\n")
+    write_atomically(path, "".join(lines))
     return path
 
 
@@ -135,7 +143,7 @@ def unchanged(folder: Path) -> dict[str, str]:
     """
     sums = read_sums(folder)
     hint = "nothing but paychain may change a run: run it again"
-    for wrong in differences(sums, {name: sha256(path) for name, path in files(folder)}):
+    for wrong in differences(sums, digests(folder, sums)):
         raise UserError(f"{folder} is not as {SUMS} says: {wrong}", hint=hint)
     return sums
 

@@ -125,6 +125,7 @@ class JsonRpc:
         if method in FILTERS:
             return FILTERS[method](self._filters, moment, params)
         if method not in METHODS:
+            call.not_served(method)
             raise mistaken(self._network.words, "method", method=method)
         return METHODS[method](moment, params)
 
