@@ -46,13 +46,14 @@ class _Passed(NamedTuple):
 
 
 @contextmanager
-def judged_in_parts(run: MeasuredRun, fewest: int = FEWEST) -> Iterator[None]:
+def judged_in_parts(run: MeasuredRun, fewest: int | None = None) -> Iterator[None]:
     """Make the passes over all payments in several processes, if there are many payments.
 
-    They go on during the block, after which the run knows the results. When a process died, nothing
-    is known: the passes are then made here, when they are needed.
+    `fewest`: so many payments are many; FEWEST by default. The processes go on during the block,
+    after which the run knows the results. When one died, nothing is known: the passes are then made
+    here, when they are needed.
     """
-    ranges = _ranges(run, fewest)
+    ranges = _ranges(run, FEWEST if fewest is None else fewest)
     if len(ranges) < MIN_PARTS:
         yield
         return

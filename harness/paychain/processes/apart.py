@@ -10,7 +10,7 @@ import os
 import pickle
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from typing import Any
 
@@ -51,7 +51,8 @@ class Apart:
         processes = [JobProcess() for _ in arguments]
         try:
             for process, argument in zip(processes, arguments, strict=True):
-                process.connection.send_bytes(pickle.dumps((job, argument)))
+                with suppress(ConnectionError):  # one that died is noticed when its value is read
+                    process.connection.send_bytes(pickle.dumps((job, argument)))
             yield RunningProcesses([process.connection for process in processes])
         finally:
             for process in processes:
