@@ -3,7 +3,7 @@
 Speed is given per minute of processor time on one core, in alternating rounds over sound chains;
 then per minute of the clock with one job and with as many as there are cores, in pairs.
 Each planted bug is searched with so many seeds: how many found it, how many shrunk it to its known
-minimum, how many schedules and how much CPU time that took. With a log an interrupted bench goes on.
+minimum, how many schedules that took, and how much CPU time. With a log it goes on where it ended.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def cores(jobs: int) -> None:
 
 
 def planted(seeds: int, wanted: str, log: Path | None) -> None:
-    """How surely each planted bug is found. What stands in the log already is not searched again."""
+    """How surely each planted bug is found. What the log has already is not searched again."""
     from tests.support.planted_outages import PLANTED, PLANTED_IN_LARGE_CHAINS
 
     done = [] if log is None or not log.exists() else log.read_text("utf-8").splitlines()

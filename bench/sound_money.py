@@ -3,18 +3,20 @@
 Every shipped chain with a ledger that is not wrong on purpose, in virtual time, while its ledger
 halts and replaces blocks, answers of its nodes are lost, and its links are away or slow by turns.
 That each rule finds its own mistake is shown by the chains that are wrong on purpose, and in
-tests/integration/test_payouts.py.
+tests/integration/test_payouts.py. With a log an interrupted bench goes on where it ended.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from paychain.model.chain import Chain
 from paychain.model.files import available
@@ -82,40 +84,72 @@ def run_sound(
     return finished.result
 
 
+def judged(chain: Loaded[Chain], payments: int, seed: int) -> dict[str, Any]:
+    """One run and what became of it, as a line of the log."""
+    begun = time.process_time()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        result = run_sound(chain, payments, seed, Path(scratch))
+    recorded = result.load.recorded
+    assert recorded, result.reasons
+    rules = [rule for rule in result.money.rules if rule.is_judged]
+    return {
+        "chain": chain.model.chain,
+        "seed": seed,
+        "asked": payments,
+        "payments": recorded,
+        "approved": next(each.approved for each in result.phases if each.name == "all"),
+        "undecided": result.money.undecided,
+        "judged": {rule.rule: recorded - rule.undecided for rule in rules},
+        "broken": {rule.rule: rule.findings for rule in result.money.rules if rule.findings},
+        "cpu_s": round(time.process_time() - begun, 1),
+    }
+
+
+def in_words(chain: str, rows: Sequence[dict[str, Any]]) -> str:
+    """All runs of a chain together."""
+    judged_by: Counter[str] = Counter()
+    broken: Counter[str] = Counter()
+    for row in rows:
+        judged_by.update(row["judged"])
+        broken.update(row["broken"])
+    payments, approved, undecided, cpu_s = (
+        sum(row[name] for row in rows) for name in ("payments", "approved", "undecided", "cpu_s")
+    )
+    return (
+        f"  {chain}: {payments:,} payments with {len(rows)} seeds, {approved:,} approved, "
+        f"{undecided} undecided; {len(judged_by)} rules, each judged for "
+        f"{min(judged_by.values(), default=0):,} or more; broken: {dict(broken) or 'none'}; "
+        f"{cpu_s:.0f} s"
+    )
+
+
 def main(options: Sequence[str] = ()) -> None:
     """Print, for each chain, how many payments were judged and what was found."""
     parser = argparse.ArgumentParser(prog="python -m bench sound_money")
     parser.add_argument("--payments", type=int, default=PAYMENTS, help="of each chain")
+    parser.add_argument("--of-a-run", type=int, default=OF_A_RUN, help="payments of each run")
     parser.add_argument("--chain", default="", help="only chains with this in their name")
+    parser.add_argument("--log", type=Path, help="JSON lines, a run each: what is there is kept")
     chosen = parser.parse_args(options)
-    for chain in sound_chains():
-        if chosen.chain not in chain.model.chain:
-            continue
-        begun = time.process_time()
-        done, approved, undecided, seed = 0, 0, 0, 0
-        found: Counter[str] = Counter()
-        judged: Counter[str] = Counter()
-        while done < chosen.payments:
-            seed += 1
-            of_this = min(OF_A_RUN, chosen.payments - done)
-            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-                result = run_sound(chain, of_this, seed, Path(scratch))
-            done += result.load.recorded
-            undecided += result.money.undecided
-            approved += next(each.approved for each in result.phases if each.name == "all")
-            for rule in result.money.rules:
-                found[rule.rule] += rule.findings
-                of_rule = result.load.recorded - rule.undecided
-                judged[rule.rule] += of_rule if rule.is_judged else 0
-            assert result.load.recorded, result.reasons
-            broken = {rule: count for rule, count in found.items() if count}
-            print(
-                f"  {chain.model.chain}: {done:,} payments with {seed} seeds, {approved:,} "
-                f"approved, {undecided} undecided; {len(judged)} rules, each judged for "
-                f"{min(judged.values(), default=0):,} or more; broken: {broken or 'none'}; "
-                f"{time.process_time() - begun:.0f} s",
-                flush=True,
-            )
+    done = chosen.log.read_text("utf-8").splitlines() if chosen.log and chosen.log.exists() else ()
+    known = {(row["chain"], row["seed"], row["asked"]): row for row in map(json.loads, done)}
+    rows: dict[str, list[dict[str, Any]]] = {}
+    chains = [each for each in sound_chains() if chosen.chain in each.model.chain]
+    # One run of each chain after the other: a bench that is ended early has seen them all.
+    for seed in range(1, -(-chosen.payments // chosen.of_a_run) + 1):
+        for chain in chains:
+            name = chain.model.chain
+            of_chain = rows.setdefault(name, [])
+            if sum(row["payments"] for row in of_chain) >= chosen.payments:
+                continue
+            row = known.get((name, seed, chosen.of_a_run))
+            if row is None:
+                row = judged(chain, chosen.of_a_run, seed)
+                if chosen.log is not None:
+                    with chosen.log.open("a", encoding="utf-8") as lines:
+                        lines.write(json.dumps(row) + "\n")
+            of_chain.append(row)
+            print(in_words(name, of_chain), flush=True)
 
 
 if __name__ == "__main__":

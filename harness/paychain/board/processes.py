@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from paychain.model.experiment import Experiment
 from paychain.model.loading import Loaded
 from paychain.payments.errors import UserError
 from paychain.processes.children import READY_WITHIN_S, Child, ending_signals
+from paychain.processes.exposition import Exposition
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK, free_port, is_loopback, kept
 from paychain.processes.tokens import MIN_TOKEN_CHARACTERS, new_token
@@ -49,6 +50,7 @@ class BoardOptions:
     host: str
     port: int
     token: str
+    metrics: tuple[str, int] | None = None  # where they are served
 
 
 def wanted_token(given: str | None) -> str:
@@ -77,10 +79,11 @@ def run(options: BoardOptions, report: Callable[[str], None]) -> tuple[list[Save
     control.start()
     failure = ""
     try:
-        with kept(options.host, port) if options.is_web else nullcontext():
-            session.start()
-            _start_load(session, options, port, secret)
-        _run_with_view(session, options, port, report)
+        with _metrics(session, options, report):
+            with kept(options.host, port) if options.is_web else nullcontext():
+                session.start()
+                _start_load(session, options, port, secret)
+            _run_with_view(session, options, port, report)
     except KeyboardInterrupt:
         pass  # while the chain or the load was starting
     except (UserError, EngineError) as error:
@@ -93,6 +96,19 @@ def run(options: BoardOptions, report: Callable[[str], None]) -> tuple[list[Save
         session.end()
         control.stop()
     return session.saved, failure
+
+
+@contextmanager
+def _metrics(
+    session: Session, options: BoardOptions, report: Callable[[str], None]
+) -> Iterator[None]:
+    """Serve the session's metrics, if they are asked for. Raises UserError without the port."""
+    if options.metrics is None:
+        yield
+        return
+    with Exposition(*options.metrics, session.metrics.text) as served:
+        report(f"metrics at {served.url}")
+        yield
 
 
 def _run_with_view(
@@ -172,7 +188,8 @@ def _start_load(session: Session, options: BoardOptions, port: int, secret: str)
         folder=str(scratch),
         warm_up_s=0.0,
     )
-    assert session.running.spools.new("load") == plan.spool
+    spool = session.running.spools.new("load")
+    assert spool == plan.spool
     write_atomically(scratch / PLAN_FILE, plan)
     write_atomically(scratch / "board.plan", BoardPlan(session.control.url, options.host))
     environment = {

@@ -15,6 +15,7 @@ from typing import Any
 
 from paychain.board.control import Action, Asked, Control, LoadCommand
 from paychain.board.experiment_file import FOLDER, file_name, free_name
+from paychain.board.metrics import SessionMetrics
 from paychain.board.recorded_run import NAME, RecordedRun
 from paychain.board.service_logs import with_logs
 from paychain.board.session_ids import SessionIds
@@ -91,6 +92,8 @@ class Session:
         self.is_over = False
         self.is_saving = False
         self.loaded, self._spec, self._out = chain, spec, out
+        self.metrics = SessionMetrics(self.chain.chain, seed)
+        self._load_start_ns: int | None = None  # of the run that is recorded
         self._toxiproxy = toxiproxy
         # Processes outlive recorded runs, so what they write is in no run's folder.
         self._temporary = tempfile.TemporaryDirectory(prefix="paychain-")
@@ -359,7 +362,10 @@ class Session:
     def _new_recording(self, number: int) -> RecordedRun:
         ids = SessionIds(self.running.id_prefix)
         begun = Beginning.now()
-        return RecordedRun(number, self.loaded, self._out, begun, seed=self.seed, ids=ids)
+        made = RecordedRun(number, self.loaded, self._out, begun, seed=self.seed, ids=ids)
+        self.metrics.begin(made.folder.name)
+        self._load_start_ns = None
+        return made
 
     def _follow_load(self) -> None:
         """Note what the load process reported last."""
@@ -368,6 +374,7 @@ class Session:
             return
         if not self.recorded.has_begun:
             self.recorded.begin(steering.start_ns)
+            self._load_start_ns = steering.start_ns
             self.note("load started")
         self.recorded.timeline.rates = list(steering.changes)
 
@@ -377,4 +384,8 @@ class Session:
         if self.recorded.has_begun:
             for records in self.running.collect(all_flushed=all_flushed):
                 self.recorded.add(records, now_ns)
+                self.metrics.add(records)
         self.recorded.evaluate(now_ns)
+        began_ns = self._load_start_ns if self._load_start_ns is not None else now_ns
+        on = [(held.kind, held.target, held.name) for held in self.held.values()]
+        self.metrics.look((now_ns - began_ns) / 1e9, on)

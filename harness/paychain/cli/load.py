@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from paychain.cli.exit_codes import ExitCode
-from paychain.cli.options import ChainName, Out, Seed, Toxiproxy
+from paychain.cli.options import ChainName, Metrics, Out, Seed, Toxiproxy
 from paychain.cli.say import say
 
 PORT = 8089  # Locust's own
@@ -32,6 +32,7 @@ def load(
             help="token that opens the board, of 16 characters or more; default: a new one",
         ),
     ] = None,
+    metrics: Metrics = None,
     no_web: Annotated[
         bool, typer.Option("--no-web", "--tui", help="control the chain by keys in this terminal")
     ] = False,
@@ -46,6 +47,7 @@ def load(
     from paychain.engine.choice import choose
     from paychain.model.loading import load_chain
     from paychain.payments.errors import UserError
+    from paychain.processes.exposition import address_of
     from paychain.report.text.terminal import show
 
     payments_per_s = _whole_rate(rate)
@@ -64,6 +66,7 @@ def load(
         host=host,
         port=port,
         token=board.wanted_token(token),
+        metrics=address_of(metrics) if metrics is not None else None,
     )
     saved, failure = board.run(options, say)
     for run in saved:

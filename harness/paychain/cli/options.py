@@ -81,6 +81,13 @@ Ctrf = Annotated[bool, typer.Option("--ctrf", help="also write ctrf.json (Common
 Prometheus = Annotated[
     Path | None, typer.Option(help="also write metrics to this file in Prometheus text format")
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[HOST:]PORT",
+        help="serve metrics in Prometheus text format at this port while it runs",
+    ),
+]
 PartOption = Annotated[
     str,
     typer.Option(
@@ -88,5 +95,13 @@ PartOption = Annotated[
         metavar="I/N",
         help="do part I of N, e.g. 2/4; auto: as the CI system's variables say; "
         "paychain merge puts the parts together",
+    ),
+]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="tcp://HOST:PORT",
+        help="use the workers of the Dask cluster with this scheduler (needs paychain[cluster])",
     ),
 ]

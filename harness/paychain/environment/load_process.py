@@ -37,7 +37,8 @@ class LoadProcess:
     def start(self, plan: LoadPlan) -> None:
         """Ready to go when this returns. Raises UserError."""
         plan = self._plan = msgspec.structs.replace(plan, folder=str(self._folder))
-        assert self._new_spool("load", "the load process") == plan.spool
+        spool = self._new_spool("load", "the load process")
+        assert spool == plan.spool
         write_atomically(self._folder / PLAN_FILE, plan)
         self._child = self._children.start("load process", *alone(self._folder))
         self._children.wait_for(self._child, plan.ready)

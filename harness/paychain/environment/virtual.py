@@ -15,6 +15,7 @@ from paychain.analysis.store.facts import EngineFacts
 from paychain.engine.events import EngineEvents
 from paychain.engine.injector import Injector
 from paychain.engine.timeline import Switch
+from paychain.environment.in_loop.application import prepare
 from paychain.environment.in_loop.own_side import OwnSide
 from paychain.environment.run_prefix import PLAIN_PREFIX
 from paychain.environment.running_chain import ChainReport, InProgress
@@ -74,7 +75,7 @@ class VirtualChain:
         """
         self.journal: list[Record] = journal if journal is not None else []
         self._chain = chain
-        self._seed = seed
+        self._seed, self._home = seed, home
         own = chain.own_services()
         loop = UsersLoop if own else VirtualLoop
         self._loop = loop(seed=seed, choose=choose, window_ns=round(window_s * 1e9))
@@ -112,7 +113,7 @@ class VirtualChain:
     def start(self) -> None:
         """Links and proxies listen, and know each other."""
         if self._own is not None:
-            self._own.application.prepare()
+            prepare(self._chain, self._home)
         self._guards.enter_context(guards_installed())
         if self._own is not None:
             self._guards.enter_context(self._own.reached_by_all())

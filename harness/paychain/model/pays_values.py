@@ -109,7 +109,7 @@ def allowed_values(value: Any) -> Any:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    # A links' process reads the same file as texts only, where null is the word.
+    # A services process reads the same file as texts only, where null is the word.
     return "" if value is None or value in _NULLS else str(value)
 
 

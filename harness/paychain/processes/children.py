@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -45,6 +46,17 @@ def ending_signals() -> list[signal.Signals]:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         found.append(signal.SIGHUP)
     return found
+
+
+def hear_of_children() -> None:
+    """Let the system tell how a child ended.
+
+    Who started us may ignore SIGCHLD, and we inherit that: every child would then end with 0.
+    """
+    is_ignored = signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
+    # Elsewhere Python cannot change it, and a library's thread is not where we are started.
+    if is_ignored and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 @dataclass
@@ -113,6 +125,7 @@ class Children:
         descriptors that it inherits under their numbers.
         `ends_in_order`: `stop` says so when it does not end with exit code 0.
         """
+        hear_of_children()
         log = self.folder / f"{name.replace(' ', '-')}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603  (our own command, no shell)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TypeVar
 
 from paychain.payments.errors import UserError
@@ -48,6 +49,11 @@ class Part:
     def take(self, items: Sequence[Item]) -> list[Item]:
         """This part's share: every `of`-th of the items, so that neighbours are spread."""
         return list(items[self.number - 1 :: self.of])
+
+    def has(self, text: str) -> bool:
+        """Whether what this text names is in this part: it is in one of them, whoever asks."""
+        digest = blake2b(text.encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") % self.of == self.number - 1
 
     def __str__(self) -> str:
         """`2/4`."""

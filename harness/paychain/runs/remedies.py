@@ -276,7 +276,7 @@ def tolerance_with_remedies(
                 msgspec.structs.replace(each, of=tolerance.measure) for each in rule.remedies
             ]
             return msgspec.structs.replace(tolerance, remedies=of_rule)
-    # Longer time-outs mend nothing where most payments broke without one.
+    # Longer timeouts change nothing where most payments broke without one.
     if breaks and breaks[0].failure != HopResult.TIMEOUT:
         review = [finding for finding in review if finding.kind not in _OF_TIME]
     remedies = _of_causes(tolerance.measure, review)

@@ -10,7 +10,7 @@
 
 It sees what the client sends when it sends it, and what reaches the client once all toxics have
 acted on it: the hop as its caller sees it. It never changes, delays or refuses a byte, keeps a
-bounded part of a request, and gives up on a connection whose bytes are no HTTP/1.1 (TLS, HTTP/2).
+bounded part of a request, and gives up on a connection whose bytes are not HTTP/1.1 (TLS, HTTP/2).
 What it cannot see is a connection that was never accepted: while nothing listens, the operating
 system refuses it.
 """

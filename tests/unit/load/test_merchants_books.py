@@ -80,7 +80,7 @@ def test_without_an_amount_only_the_state_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount_minor", "stated"), [(1_250, "the amount"), (990, "another amount"), (0, "")]
+    ("amount_minor", "stated"), [(1_250, "the order's amount"), (990, "another amount"), (0, "")]
 )
 def test_what_is_noted_of_an_entry(amount_minor: int, stated: str) -> None:
     made = noted("shop", ORDER, Entry(True, amount_minor), 5)

@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from paychain.analysis.store.facts import ServiceFacts
@@ -32,10 +31,11 @@ from paychain.services.context import WALL_EPOCH_NS
 from paychain.simulation.users.libraries import Libraries, import_later_ones
 from paychain.simulation.users.loop import LIFE, Life, UsersLoop
 from paychain.simulation.users.modules import UserModules
-from paychain.simulation.users.refusals import Refusals
+from paychain.simulation.users.refusals import Refusals, short
 from paychain.simulation.users.stand_in import UsersStandIn
 
 SHUTDOWN_S = 10.0  # virtual: as long as a process has after SIGTERM
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  (a folder of its own is made in it)
 EXPERIMENTAL = "in virtual time (experimental)"
 
 
@@ -56,18 +56,14 @@ class Application:
         self.app = service.app
         self.port = port
         self._chain, self._seed, self._loop = chain, seed, loop
-        self._folder = (home / Path(service.cwd).expanduser()).resolve()
-        if not self._folder.is_dir():
-            hint = "cwd: is relative to the chain's file"
-            raise NotStarted(f"{name}: there is no folder {self._folder}", hint=hint)
-        self._modules = UserModules(self._folder, service.app)
-        self._refusals = Refusals(name, self._modules.is_users, loop.stop)
+        self._modules = _modules(chain, name, home)
+        self._refusals = Refusals(name, self._modules.is_users, loop.stop, loop.begun_at)
         self._stand_in = UsersStandIn(
             lambda: loop.now_ns, WALL_EPOCH_NS, f"{seed}/{name}", self._refusals
         )
         self._output = Output()
-        self._libraries = Libraries()
-        self._stored = tempfile.mkdtemp(prefix=f"paychain-{name}-")
+        self._libraries = Libraries(self._refusals.refuse)
+        self._stored = tempfile.mkdtemp(prefix=f"paychain-{name}-", dir=_memory())
         self._environment: dict[str, str] = {}
         self._life = Life()
         self._lives: list[Life] = []
@@ -77,15 +73,6 @@ class Application:
         self._starting: asyncio.Task[None] | None = None
         self._failure: UserError | None = None
         loop.refusals = self._refusals
-
-    def prepare(self) -> None:
-        """Import what is installed. Before anything is guarded."""
-        _import_uvicorn(self.name)
-        self._modules.import_installed()
-        import_later_ones()
-        # SDKs tell their provider what they run on; finding it out takes a process, once.
-        platform.platform()
-        platform.processor()
 
     @contextmanager
     def reached_by_all(self) -> Iterator[None]:
@@ -116,6 +103,10 @@ class Application:
         """What a result reports of it."""
         return ServiceFacts(name=self.name, form=f"{self.app}, {EXPERIMENTAL}", log="", failures=[])
 
+    def last_lines(self) -> list[str]:
+        """The end of what it has written."""
+        return self._output.last_lines()
+
     # -- start and stop -------------------------------------------------------------------------
     async def start(self, near: dict[str, Address], secrets: dict[str, str]) -> None:
         """Start it and wait until it listens. `near`: where its hop to each link begins.
@@ -124,7 +115,7 @@ class Application:
         """
         addresses = Addresses((LOOPBACK, self.port), self._stored, near, secrets)
         self._environment = {
-            "XDG_CONFIG_HOME": os.path.join(self._stored, ".config"),
+            "XDG_CONFIG_HOME": f"{self._stored}/.config",
             "OTEL_SDK_DISABLED": "true",  # it exports from a thread
             **variables(self._chain, self.name, addresses),
         }
@@ -174,9 +165,11 @@ class Application:
         except Exception as error:
             if self.error is not None:
                 raise self.error from None
-            where = _line_of(error.__traceback__, self._modules.is_users)
+            where = _line_of(error, self._modules.is_users)
             message = f"{type(error).__name__}: {error}"
-            raise NotStarted(f"{self.name} cannot import {self.app}: {message}", where=where) from None
+            raise NotStarted(
+                f"{self.name} cannot import {self.app}: {message}", where=where
+            ) from None
         if not callable(app):
             raise NotStarted(f"{self.name}: {self.app} is no ASGI application: it cannot be called")
         return app
@@ -272,6 +265,36 @@ class Application:
         """Nothing to do."""
 
 
+def prepare(chain: Chain, home: Path) -> None:
+    """Import what the applications of a chain need that is installed. Before anything is guarded.
+
+    Raises NotStarted.
+    """
+    for name in chain.own_services():
+        _import_uvicorn(name)
+        _modules(chain, name, home).import_installed()
+    import_later_ones()
+    # SDKs tell their provider what they run on; finding it out takes a process, once.
+    platform.platform()
+    platform.processor()
+
+
+def _modules(chain: Chain, name: str, home: Path) -> UserModules:
+    """Those of one own service. `home`: the folder of the chain's file."""
+    service = chain.own_services()[name]
+    assert service.app is not None, f"{name} has no app"
+    folder = (home / Path(service.cwd).expanduser()).resolve()
+    if not folder.is_dir():
+        hint = "cwd: is relative to the chain's file"
+        raise NotStarted(f"{name}: there is no folder {folder}", hint=hint)
+    return UserModules(folder, service.app)
+
+
+def _memory() -> str | None:
+    """A folder in memory, where this system has one: no store has to survive a power cut here."""
+    return SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
+
+
 def _import_uvicorn(name: str) -> None:
     try:
         import uvicorn.config
@@ -280,15 +303,19 @@ def _import_uvicorn(name: str) -> None:
         import uvicorn.server  # noqa: F401  (loaded before anything is guarded)
     except ImportError as error:
         hint = "install it: pip install uvicorn"
-        raise NotStarted(f"{name} is an app:, and {error.name} is not installed", hint=hint) from None
+        raise NotStarted(
+            f"{name} is an app:, and {error.name} is not installed", hint=hint
+        ) from None
 
 
-def _line_of(traceback: TracebackType | None, is_users: Callable[[str], bool]) -> str:
-    """The user's last line in a traceback: `shop/app.py:12`."""
-    place = ""
+def _line_of(error: Exception, is_users: Callable[[str], bool]) -> str:
+    """The user's line that an error comes from: `shop/app.py:12`."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{short(error.filename)}:{error.lineno}"
+    place, traceback = "", error.__traceback__
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
         if is_users(file):
-            place = f"{file}:{traceback.tb_lineno}"
+            place = f"{short(file)}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return place

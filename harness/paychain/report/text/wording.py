@@ -147,7 +147,7 @@ def _reason(result: Result) -> str:
     reasons = list(result.reasons) if result.verdict is Verdict.INCONCLUSIVE else _failures(result)
     more = len(reasons) - MAX_REASONS
     text = "; ".join(reasons[:MAX_REASONS]) + (f"; and {more} more" if more > 0 else "")
-    # The name of a link and a place in a file are no words of the sentence: they stay as they are.
+    # The name of a link and a place in a file are not words of the sentence: they stay as they are.
     is_place = text.partition(" ")[0].endswith(":")
     if is_place or text.startswith(tuple(f"{service.name} " for service in result.services)):
         return f"{text}."

@@ -110,7 +110,13 @@ class PolicyCall:
         )
         self._hedged = self._hedge(declared.hedge) if declared.hedge is not None else None
         self._picked = picked(
-            declared, operation, self._routes, context, self._decisions, background, self
+            declared,
+            operation,
+            routes=self._routes,
+            context=context,
+            decisions=self._decisions,
+            background=background,
+            policy=self,
         )
         self._fallbacks = Fallbacks(
             context,

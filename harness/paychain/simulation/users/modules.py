@@ -32,6 +32,7 @@ class UserModules:
         self.folder = str(folder)
         self._module, _, self._name = app.partition(":")
         self._modules: dict[str, ModuleType] = {}  # while they are not in sys.modules
+        self._others = _others_of(self.folder, self._module)
 
     def import_installed(self) -> None:
         """Import the installed packages that its files name. What fails is left for later."""
@@ -62,7 +63,7 @@ class UserModules:
         """
         aside = {name: sys.modules.pop(name) for name in self._loaded()}
         sys.modules.update(self._modules)
-        were = os.getcwd(), dict(os.environ)
+        were = Path.cwd(), dict(os.environ)
         os.chdir(self.folder)
         os.environ.update(environment)
         try:
@@ -76,18 +77,25 @@ class UserModules:
 
     def _loaded(self) -> list[str]:
         """The user's modules that are imported now."""
-        top = self._module.partition(".")[0]
-        return [
-            name
-            for name, module in list(sys.modules.items())
-            if name == top
-            or name.startswith(f"{top}.")
-            or (
-                name != "__main__"
-                and name.partition(".")[0] != _OURS
-                and _is_in(getattr(module, "__file__", None) or "", self.folder)
-            )
-        ]
+        unknown = sys.modules.keys() - self._others
+        found = [name for name in unknown if self._has(name)]
+        if len(found) != len(unknown):
+            self._others |= unknown.difference(found)
+        return found
+
+    def _has(self, name: str) -> bool:
+        """Whether a module is the user's."""
+        top = name.partition(".")[0]
+        if top == self._module.partition(".")[0]:
+            return True
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        return name != "__main__" and top != _OURS and _is_in(file, self.folder)
+
+
+@lru_cache(maxsize=64)
+def _others_of(folder: str, module: str) -> set[str]:  # noqa: ARG001  (it is kept by both)
+    """Names of modules that are not the user's: there are thousands, and few are."""
+    return set()
 
 
 def _is_in(file: str, folder: str) -> bool:
