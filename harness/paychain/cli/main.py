@@ -6,7 +6,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -132,10 +131,15 @@ def main() -> None:
 
 
 def _refuse_unreadable_names(words: Sequence[str]) -> None:
-    """Names of files are bytes, and may be no text; results, reports and plans are UTF-8."""
-    folder = ""
-    with suppress(OSError):  # a folder that was removed: what needs it says so
+    """Names of files are bytes, and may be no text; results, reports and plans are UTF-8.
+
+    Raises UserError, also where there is no working folder.
+    """
+    try:
         folder = str(Path.cwd())
+    except FileNotFoundError:
+        hint = "change to another one"
+        raise UserError("the working folder does not exist any more", hint=hint) from None
     for word in (*words, folder):
         try:
             word.encode()
