@@ -17,8 +17,8 @@ from tests.support.shared_runs import TEST_S, made_once
 from tests.support.virtual_runs import broken, run_virtually
 
 CHAINS = ("depin-one", "depin-two", "depin-many", "depin-many-gateway")
-# With fewer payments: enough for every row, in a third of the time.
-SCHEDULE = available("experiment")["zones-one-by-one"].read_text().replace("5/s", "1.5/s")
+# With fewer payments: enough for every row, in half the time.
+SCHEDULE = available("experiment")["zones-one-by-one"].read_text().replace("5/s", "2.5/s")
 LOAD = (
     "experiment: some\ntolerances: {}\nload: {arrivals: 5/s, warm_up: 0s, before: 1s, after: 2s}\n"
 )
