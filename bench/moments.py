@@ -308,7 +308,9 @@ def _family(pid: int) -> dict[int, str]:
             parents[int(entry.name)] = int(
                 (entry / "stat").read_text().rpartition(")")[2].split()[1]
             )
-            lines[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            lines[int(entry.name)] = (
+                (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            )
     found = {pid} & set(parents)
     while more := {each for each, parent in parents.items() if parent in found} - found:
         found |= more
@@ -337,7 +339,9 @@ def _marked(mark: str) -> dict[int, str]:
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if f"{MARK}={mark}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                line = (
+                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+                )
                 found[int(entry.name)] = _name(line)
     return found
 
@@ -367,8 +371,9 @@ def main(words: Sequence[str] = ()) -> None:
         moment = Moment.drawn(options.seed, options.only)
         _show(play(moment))
         return
-    print("undisturbed:", *(f"{name}: {undisturbed(name)};" for name in SCENARIOS), flush=True)
     lines = options.file.read_bytes().splitlines() if options.file.exists() else []
+    if not lines:
+        print("undisturbed:", *(f"{name}: {undisturbed(name)};" for name in SCENARIOS), flush=True)
     done = [msgspec.json.decode(line, type=Played) for line in lines]
     numbers = set(range(options.count)) - {each.moment.number for each in done}
     moments = [Moment.drawn(options.seed, number) for number in sorted(numbers)]

@@ -66,13 +66,13 @@ def board(folder: Path, *words: str) -> Iterator[Board]:
     declare(folder, **{"corner-shop": CHAIN})
     with running(folder, *LOAD, "--port", "0", *words) as process:
         process.wait_for("Ctrl-C", STARTED_WITHIN_S)
-        opens = re.search(r"board   (\S+)", process.output)
-        url = re.search(r"Locust  (http://\S+)/", process.output)
-        assert opens is not None
-        assert url is not None
-        made = Board(url[1], opens[1], folder, process)
+        # The name of the machine, where the board listens on all addresses, need not lead to it.
+        found = re.search(r"board   http://.+:(\d+)(/paychain/\?token=\S+)", process.output)
+        assert found is not None, process.output
+        url = f"http://127.0.0.1:{found[1]}"
+        made = Board(url, url + found[2], folder, process)
         try:
-            made.client.get(opens[1], timeout=20).raise_for_status()
+            made.client.get(made.opens, timeout=20).raise_for_status()
             yield made
         finally:
             process.send(signal.SIGINT)

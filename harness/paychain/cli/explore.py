@@ -214,11 +214,14 @@ def _explore_schedules(
     from paychain.explore.findings import outage_lines, searched_line, write_outage
     from paychain.explore.jobs import search_with_jobs
     from paychain.explore.parts import share_of, write_part
+    from paychain.model.virtual_services import experimental_note
     from paychain.processes.part import WHOLE
     from paychain.runs.spec import run_command
 
     if part != WHOLE:
         spec = share_of(spec, part)
+    if note := experimental_note(spec.chain):
+        say(note)
     show = Progress()
     with opened(cluster) as workers, _ctrl_c_between_schedules() as check_ctrl_c:
 

@@ -25,11 +25,10 @@ def judge(
     Example: paychain judge reports/20261123T200000Z-card-ecommerce-steady
     """
     from paychain.cli.run import print_run
-    from paychain.report.result import FILE_NAME
     from paychain.runs.judge import judge_run
 
     format = chosen(format, json)
-    with reading(run, made_anew=(FILE_NAME,)):
+    with reading(run):
         finished = judge_run(run)
     print_run(finished.result, finished.folder, None, format=format, is_quiet=quiet)
     code = ExitCode.of_verdict(finished.result.verdict)

@@ -12,8 +12,8 @@ from paychain.payments.errors import HarnessError, UserError, sentence_of
 
 
 @contextmanager
-def reading(*runs: Path, made_anew: tuple[str, ...] = ()) -> Iterator[None]:
-    """Around what reads runs, or a folder of runs; `made_anew`: what the block writes itself.
+def reading(*runs: Path) -> Iterator[None]:
+    """Around what reads runs, or a folder of runs.
 
     Raises UserError for whatever their files hold that no run of ours has written, and HarnessError
     where they are as they were written: then it is not their fault.
@@ -26,7 +26,7 @@ def reading(*runs: Path, made_anew: tuple[str, ...] = ()) -> Iterator[None]:
         named = ", ".join(map(str, runs))
         is_sqlite = isinstance(error, sqlite3.Error)
         said = str(error) if is_sqlite else sentence_of(error)
-        if isinstance(error, ImportError) or _are_as_written(runs, made_anew):
+        if isinstance(error, ImportError) or _are_as_written(runs):
             reason = f"paychain failed to read {named}, whose files are as it wrote them: {said}"
             raise HarnessError(reason if is_sqlite else f"{reason}; {OUR_BUG}") from error
         raise UserError(
@@ -35,7 +35,7 @@ def reading(*runs: Path, made_anew: tuple[str, ...] = ()) -> Iterator[None]:
         ) from error
 
 
-def _are_as_written(runs: Sequence[Path], made_anew: tuple[str, ...]) -> bool:
+def _are_as_written(runs: Sequence[Path]) -> bool:
     """Whether SHA256SUMS vouches for all that is read of them; without it nothing does."""
     from paychain.report.evidence.files import SUMS
     from paychain.report.outputs import refuse_changed
@@ -50,7 +50,7 @@ def _are_as_written(runs: Sequence[Path], made_anew: tuple[str, ...]) -> bool:
             if not found or not all((run / SUMS).is_file() for run in found):
                 return False
             for run in found:
-                refuse_changed(run, made_anew=made_anew)
+                refuse_changed(run)
     except (UserError, OSError):
         return False
     return True

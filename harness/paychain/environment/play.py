@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from paychain.environment.conductor import Conducted, Observer, conduct
 from paychain.environment.in_loop.apart import apart
@@ -58,7 +58,9 @@ def play(
 ) -> Played:
     """Run an experiment on a chain in virtual time.
 
-    `home`: the folder of the chain's file. `played` is filled as the run goes on. Raises the simulation's FAILURES: bugs, never an outcome.
+    `home`: the folder of the chain's file, where own services are found. `played` is filled as the
+    run goes on. Raises the simulation's FAILURES: bugs, never an outcome; and UserError when an own
+    service does what virtual time has no room for.
     """
     played = played if played is not None else Played()
     if chain.own_services():
@@ -73,11 +75,18 @@ def play(
     return played
 
 
-def _play_all(*given: Any) -> tuple[Played, Exception | None]:
+def _play_all(
+    chain: Chain,
+    experiment: Experiment,
+    seed: int,
+    home: Path,
+    choose: Choose | None,
+    window_s: float,
+) -> tuple[Played, Exception | None]:
     """As `_play`, with how far it came and what ended it."""
     played = Played()
     try:
-        _play(*given, played)
+        _play(chain, experiment, seed, home, choose, window_s, played)
     except Exception as error:
         return played, error
     return played, None

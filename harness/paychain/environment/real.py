@@ -42,7 +42,7 @@ from paychain.model.loading import Loaded
 from paychain.model.own_services import observed_hops
 from paychain.model.scripts import Followed
 from paychain.payments.attribution import PaymentIds
-from paychain.payments.errors import UserError
+from paychain.payments.errors import PartLost, UserError
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
 from paychain.processes.children import Children
 from paychain.processes.loopback import LOOPBACK
@@ -334,7 +334,7 @@ class RealChain:
             self._engines.check(self.now_ns(), self._recorded.extend)
         except EngineError as error:
             self._check_processes()
-            raise UserError(str(error)) from error
+            raise PartLost(str(error)) from error
 
     @property
     def broken_service(self) -> str:

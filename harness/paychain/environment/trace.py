@@ -16,7 +16,9 @@ from paychain.model.loading import load_chain, load_experiment
 from paychain.payments.journal import encode
 
 
-def main(chain: str, experiment: str, seed: str, file: str, interleaving: str = "0", home: str = "") -> None:
+def main(
+    chain: str, experiment: str, seed: str, file: str, interleaving: str = "0", home: str = ""
+) -> None:
     """Play and write. `home`: the folder of the chain's own file, where that is a copy."""
     loaded = load_chain(chain).model
     wanted = load_experiment(experiment, loaded).model

@@ -12,9 +12,9 @@ from paychain.faults.fault import Fault
 from paychain.faults.kind import LinkFaultKind
 from paychain.faults.toxic_spec import ToxicSpec
 from paychain.model.places import Place
+from paychain.processes.loopback import LOOPBACK
 from paychain.services.host import Host
 from paychain.services.in_link_faults import ActiveFault
-from paychain.processes.loopback import LOOPBACK
 from paychain.toxics.api import Api
 from paychain.toxics.api_requests import OBSERVE, OBSERVE_ALL
 from paychain.toxics.observation import Record as RecordExchange
@@ -33,7 +33,13 @@ class VirtualEngine:
         self._api = Api(seed, now_ns, exchanges)
 
     def create(
-        self, name: str, upstream: str, port: int = 0, id_prefix: str = "", *, is_blind: bool = False
+        self,
+        name: str,
+        upstream: str,
+        port: int = 0,
+        id_prefix: str = "",
+        *,
+        is_blind: bool = False,
     ) -> tuple[str, int]:
         """Make a proxy; returns its address. `port`: where, 0 is any.
 

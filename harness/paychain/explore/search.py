@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import blake2b
+from unittest import SkipTest
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -69,8 +70,9 @@ def search(
     try:
         with guards_installed(), frozen_memory(), draws_by_seed_alone():
             planned = _planned(spec)
-            if spec.database is not None:
-                _round(spec, trial, spec.seed, REMEMBERED)
+            while spec.database is not None and _has_more(spec, result):
+                if not _round(spec, trial, spec.seed, REMEMBERED):
+                    break
             for number in _rounds(spec, result):
                 # Rounds of one search, and jobs of one command (SEEDS_APART), never share a seed.
                 seed_ = spec.seed + spec.seed_of_search + number
@@ -139,8 +141,11 @@ def _try(spec: SearchSpec, trial: Trial, schedule: Schedule, seed_: int) -> None
 
 
 # -- one round ------------------------------------------------------------------------------------
-def _round(spec: SearchSpec, trial: Trial, seed_: int, phases: Sequence[Phase]) -> None:
-    """Play some schedules, and minimise what Hypothesis made of one that breaks a rule."""
+def _round(spec: SearchSpec, trial: Trial, seed_: int, phases: Sequence[Phase]) -> bool:
+    """Play some schedules, and minimise what Hypothesis made of one that breaks a rule.
+
+    Returns whether one does.
+    """
     interleavings = st.integers(0, INTERLEAVINGS - 1) if spec.interleavings else st.just(0)
     schedules = schedules_of(spec.choices(), max_faults=MAX_FAULTS)
     # Always as many: what Hypothesis draws depends on how many examples it may draw.
@@ -148,6 +153,7 @@ def _round(spec: SearchSpec, trial: Trial, seed_: int, phases: Sequence[Phase]) 
     candidate = _find(trial, plays, seed_, ROUND_SCHEDULES, rule="", phases=phases)
     if candidate is not None:
         minimise(trial, candidate, seed_)
+    return candidate is not None
 
 
 def _find(
@@ -194,7 +200,7 @@ def _find(
         no_rule_breaks()
     except _Breaks:
         return trial.smallest
-    except BudgetSpent:
+    except (BudgetSpent, SkipTest):  # SkipTest: nothing is remembered
         return None
     return None
 

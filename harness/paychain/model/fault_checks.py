@@ -27,6 +27,9 @@ def check_fault(fault: Fault, chain: Chain | None, at: KeyPath) -> list[Problem]
         return [unclear]
     problems = list(fault.parameters.problems((*at, *fault.kind_path)))
     problems += _check_times(fault, at)
+    if isinstance(fault.parameters, SharedFaultKind) and fault.parameters.share == 0:
+        what = "a share of 0% affects nothing"
+        problems.append(Problem((*at, *fault.kind_path, "share"), what, "write one such as 50%"))
     problems += _check_codes(chain, fault, at)
     problems += _check_windows(fault, at)
     if (fault.ramp or fault.cache_expiry) and not isinstance(fault.parameters, SharedFaultKind):

@@ -25,7 +25,7 @@ def refuse_processes(
     what: str,
     experiment: Experiment | None = None,
     *,
-    hint: str = "run it in real time, without --virtual",
+    hint: str = "run it in real time, with paychain run",
 ) -> None:
     """Raises UserError when an own service cannot run in virtual time, or a fault not act there.
 
@@ -33,6 +33,15 @@ def refuse_processes(
     """
     for missing in _missing(chain, what, experiment):
         raise UserError(missing.what, hint=f"{missing.hint}{'; ' * bool(missing.hint)}{hint}")
+
+
+def experimental_note(chain: Chain) -> str:
+    """What is worth a line about the own service of a chain in virtual time; "" without one."""
+    return "".join(
+        f"{name} ({service.app}) runs in virtual time, its clocks and chance redirected: "
+        "this is experimental"
+        for name, service in chain.own_services().items()
+    )
 
 
 def _missing(chain: Chain, what: str, experiment: Experiment | None) -> Iterator[Missing]:

@@ -105,7 +105,7 @@ class RunningOnCluster:
         self._at: dict[int, str] = {}  # the worker that does a job
         self._begun: defaultdict[str, set[int]] = defaultdict(set)  # by worker, and not ended there
         client.subscribe_topic(self._topic, self._on_event)
-        self._futures: dict[int, Future] = {}
+        self._futures: dict[int, Future[bytes]] = {}
         for number, argument in enumerate(arguments):
             # As bytes: the scheduler passes them on, and does not need what they are made of.
             task = cluster_job.Task(number, self._topic, pickle.dumps((job, argument)))
@@ -154,7 +154,7 @@ class RunningOnCluster:
         self._begun[self.place_of(number)].discard(number)
         yield Report(number, pickle.loads(self._result(number, future)), True)  # noqa: S301
 
-    def _result(self, number: int, future: Future) -> bytes:
+    def _result(self, number: int, future: Future[bytes]) -> bytes:
         from distributed import CancelledError, KilledWorker
 
         try:

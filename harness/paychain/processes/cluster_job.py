@@ -6,24 +6,19 @@ of its own. Its processes are kept for the next jobs: they have imported what th
 
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
 import threading
 import time
 from dataclasses import dataclass
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from paychain.processes.children import python_module
+from paychain.processes.apart import JobProcess
 from paychain.processes.jobs import RECEIVED, REPORT_S, STOP, Raised
-from paychain.processes.variables import child_environment, without_secrets
 
 if TYPE_CHECKING:
     from distributed import Event, Worker
 
-PROGRAM = "paychain.processes.job_process"
 _POLL_S = 0.1
 
 
@@ -34,27 +29,6 @@ class Task:
     number: int
     topic: str
     pickled: bytes  # the job and its argument
-
-
-class JobProcess:
-    """A process that does one job after the other."""
-
-    def __init__(self) -> None:
-        self.connection, theirs = Pipe()
-        self._process = subprocess.Popen(  # noqa: S603  (our own command, no shell)
-            python_module(PROGRAM, str(theirs.fileno()), str(os.getpid())),
-            stdin=subprocess.DEVNULL,
-            env=without_secrets(child_environment()),
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,
-        )
-        theirs.close()
-
-    def kill(self) -> None:
-        """End it whatever it does."""
-        self._process.kill()
-        self._process.wait()
-        self.connection.close()
 
 
 _idle: list[JobProcess] = []

@@ -11,6 +11,17 @@ from typing import Any
 import msgspec
 
 
+def expanded(path: str) -> Path:
+    """A path with `~` as the account's home; as it is written where nobody knows that home.
+
+    An account of a container has often none.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def sha256(path: Path) -> str:
     """The digest of a file, in hexadecimal."""
     with path.open("rb") as file:

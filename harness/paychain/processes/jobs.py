@@ -5,7 +5,8 @@ parent ── STOP ────────────────────�
 parent ── RECEIVED ─────────────────> job   its last value has arrived
 
 An executor says where: `Processes` a process each on this machine, `Pool` a few of them in turn,
-`Cluster` the workers of a cluster. All three are used alike, by `Executor` and `Running`.
+`Apart` processes without the main module of this one, `Cluster` the workers of a cluster. All are
+used alike, by `Executor` and `Running`.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ class RunningProcesses:
         for job in wait(list(self._waiting)):
             assert isinstance(job, Connection)
             value, is_done = job.recv()
+            if isinstance(value, Raised):
+                raise value.error
             reports.append(Report(self._waiting[job], value, is_done))
             if is_done:
                 del self._waiting[job]

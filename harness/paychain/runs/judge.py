@@ -11,6 +11,8 @@ from paychain.analysis.store.queries import last_event_ns
 from paychain.analysis.store.store import RunStore
 from paychain.model.loading import load_chain, load_experiment
 from paychain.payments.errors import UserError
+from paychain.processes.locks import only_process
+from paychain.report.evidence.files import leave_out
 from paychain.report.evidence.history import is_signed
 from paychain.report.outputs import STORE_NAME, refuse_changed
 from paychain.report.result import FILE_NAME
@@ -33,6 +35,11 @@ def judge_run(folder: Path) -> Finished:
     path = folder / STORE_NAME
     if not path.is_file():
         raise UserError(f"no {STORE_NAME} in {folder}", hint="name a run directory")
+    with only_process(folder, "judging"):
+        return _judge(folder, path)
+
+
+def _judge(folder: Path, path: Path) -> Finished:
     refuse_changed(folder, made_anew=(FILE_NAME,))
     store = RunStore.reopen(path)
     if store.kept_one_in > 1:
@@ -41,6 +48,8 @@ def judge_run(folder: Path) -> Finished:
     started = store.started()
     inputs = inputs_of(folder, started)
     facts = store.facts() if store.has_facts else _of_killed(store, started, inputs)
+    # Both are made anew. Should this process end meanwhile, the run can still be judged again.
+    leave_out(folder, {STORE_NAME, FILE_NAME})
     return judge_again(inputs, facts, store, folder)
 
 

@@ -27,6 +27,7 @@ from paychain.environment.running_chain import RunningChain
 from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.experiment import Times
+from paychain.model.virtual_services import experimental_note
 from paychain.payments.errors import HarnessError, sentence_of
 from paychain.payments.journal import Record
 from paychain.processes.exposition import Exposition
@@ -167,6 +168,8 @@ def _conduct(spec: RunSpec, chain: RunningChain, conducted: Conducted, recorder:
         f"{' in virtual time' * spec.virtual}, seed {spec.seed}; "
         f"{experiment.load_lasts:.0f} s of load"
     )
+    if spec.virtual and (note := experimental_note(declared)):
+        recorder.message(note)
     chain.start()
     plan = load_plan(declared, experiment, spec.seed)
     conducted.planned = count(plan)

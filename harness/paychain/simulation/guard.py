@@ -296,10 +296,16 @@ def _guarded_date(real: Any, names: tuple[str, ...]) -> Any:
         """Makes every real date an instance of the guarded class, too, and makes real dates."""
 
         def __call__(cls, *args: Any, **keywords: Any) -> Any:
-            return real(*args, **keywords) if cls is guarded else super().__call__(*args, **keywords)
+            return (
+                real(*args, **keywords) if cls is guarded else super().__call__(*args, **keywords)
+            )
 
         def __instancecheck__(cls, instance: object) -> bool:
-            return isinstance(instance, real) if cls is guarded else super().__instancecheck__(instance)
+            return (
+                isinstance(instance, real)
+                if cls is guarded
+                else super().__instancecheck__(instance)
+            )
 
         def __subclasscheck__(cls, kind: type) -> bool:
             return issubclass(kind, real) if cls is guarded else super().__subclasscheck__(kind)

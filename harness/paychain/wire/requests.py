@@ -13,7 +13,6 @@ import httptools
 
 from paychain.wire.http import HttpRequest, Limits, keep_header, raised_in
 
-
 OFFER = "upgrade"  # the header that offers another protocol
 
 

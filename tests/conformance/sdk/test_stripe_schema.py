@@ -56,6 +56,7 @@ class Traffic:
         client.customers.update(customer.id, {"phone": "1", "metadata": {"a": "b"}})
         client.customers.retrieve(customer.id)
         client.customers.list({"email": "a@b.example"})
+        client.customers.search({"query": "email:'a@b.example'"})
         method = client.payment_methods.create({"type": "card", "card": {"token": "tok_visa"}})
         client.payment_methods.attach(method.id, {"customer": customer.id})
         client.payment_methods.retrieve(method.id)

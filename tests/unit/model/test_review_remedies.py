@@ -83,13 +83,23 @@ links:
     role: exchange
     outbox: disk
     funding: {amount: 5000}
-    calls: {transfer: {to: wallet, timeout: 9s, on_unknown: query}}
+    calls: {transfer: {to: wallet, timeout: 12s, on_unknown: query}}
   wallet:
     role: wallet
     outbox: disk
     calls: {transfer: {to: node, timeout: 2s, on_unknown: resend}, read: {to: node, timeout: 2s}}
   node: {role: node, calls: {transfer: {to: base, timeout: 1s}, read: {to: base, timeout: 1s}}}
   base: {role: ledger, blocks: {every: 2s}, final: {after: 4}}
+"""
+# One of four lies, and whoever answers first is believed.
+NODES = """\
+providers: {cloud: {kind: cloud}}
+nodes:
+  count: 4
+  zones: {cloud: 100%}
+  liars: 25%
+  ask: 3
+  calls: {transfer: {to: base, timeout: 1s}, read: {to: base, timeout: 1s}}
 """
 
 
@@ -117,7 +127,7 @@ links:
     funding: {amount: 5000}
     credits: {after: 4}
     calls:
-      transfer: {to: wallet, timeout: 9s, on_unknown: query}
+      transfer: {to: wallet, timeout: 12s, on_unknown: query}
       read: {to: node, timeout: 2s}
       scan: {to: node, timeout: 2s}
   wallet:
@@ -139,7 +149,7 @@ links:
     captures: {on: delivery}
     calls:
       authorise: {to: psp, timeout: 4s, on_unknown: reverse}
-      transfer: {to: wallet, timeout: 9s, on_unknown: query}
+      transfer: {to: wallet, timeout: 12s, on_unknown: query}
   psp: {role: processor, outbox: disk, calls: {authorise: {to: issuer, on_unknown: reverse}}}
   issuer: {role: issuer}
   wallet:
@@ -262,6 +272,36 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         ],
         [],
     ),
+    (
+        "split_quorum",
+        "exchange.read",
+        of_chain(DEPOSITS, "node: {role: node, calls", "node: {role: node, lies: true, calls"),
+        [],
+    ),
+    (
+        "split_quorum",
+        "wallet.read",
+        [
+            (
+                SOUND,
+                edited(
+                    PAYOUTS.replace("{to: node, timeout: 2s", "{to: nodes, timeout: 2s"),
+                    [
+                        ("links:\n", f"{NODES}links:\n"),
+                        (PAYOUTS.splitlines()[-2] + "\n", ""),
+                    ],
+                ),
+            )
+        ],
+        [],
+    ),
+    (
+        "timeout_inversion",
+        "payouts.transfer",
+        of_payouts("{to: wallet, timeout: 12s", "{to: wallet, timeout: 9s"),
+        [],
+    ),
+    ("deadline_too_short", "customer", of_payouts("{every: 2s}", "{every: 5s}"), []),
     (
         "captured_before_transfer",
         "onramp",
@@ -450,6 +490,80 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [
             ("captures: {after: 1s}", "captures: {on: webhook}"),
             of_psp("webhooks: {to: gateway, give_up_after: 5s}"),
+        ],
+        [],
+    ),
+    (  # the same trigger in the form of a list
+        "webhook_given_up_early",
+        "psp",
+        [
+            ("captures: {after: 1s}", "captures: {on: [webhook]}"),
+            of_psp("webhooks: {to: gateway, give_up_after: 5s}"),
+        ],
+        [],
+    ),
+    (  # nobody waits for it to capture, and it is due all the same
+        "webhook_given_up_early",
+        "psp",
+        [of_psp("webhooks: {to: gateway, give_up_after: 5s}")],
+        [],
+    ),
+    (
+        "webhook_refused",
+        "psp",
+        [of_psp("webhooks: {to: gateway, clock_skew: 6m}")],
+        [],
+    ),
+    (
+        "webhook_refused",
+        "psp",
+        [of_psp("webhooks: {to: gateway, bad_signatures: 100%}")],
+        [],
+    ),
+    (
+        "queue_given_up_early",
+        "gateway.authorise",
+        [
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, "
+                "fallback: [{queue: {up_to: 50.00, within: 2s}}]"
+            )
+        ],
+        [],
+    ),
+    (  # long enough, but for this fault
+        "queue_given_up_early",
+        "gateway.authorise",
+        [
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, fallback: [{queue: {up_to: 50.00}}]"
+            )
+        ],
+        [
+            (
+                "tolerances:",
+                "faults: [{at: 0s, for: 90s, target: {link: psp}, down: {}}]\ntolerances:",
+            )
+        ],
+    ),
+    (  # longer than the usual validity of a card authorisation
+        "hold_expires_early",
+        "issuer",
+        [
+            ("captures: {after: 1s}", "captures: {after: 3d, parts: 3}"),
+            (ISSUER, ISSUER.replace("1h", "7d")),
+        ],
+        [],
+    ),
+    (  # 2 of 40 payments a second are too few for the breaker of the link they prefer
+        "breaker_cannot_open",
+        "gateway.authorise",
+        [
+            STANDBY,
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, prefer: [{to: standby, share: 4%}], "
+                "breaker: {window: 10s, minimum_calls: 20}"
+            ),
         ],
         [],
     ),

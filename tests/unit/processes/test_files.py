@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from paychain.processes.files import write_atomically
+from paychain.processes.files import expanded, write_atomically
 
 
 class Plan(msgspec.Struct):
@@ -85,3 +85,10 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(tmp_path: Pa
         assert (path.read_text(), path.is_symlink()) == ("new", False)
     assert theirs.read_text() == "mine"
     assert sorted(tmp_path.rglob("*")) == [theirs, path.parent, path]
+
+
+def test_a_home_that_nobody_knows_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ours")
+    assert expanded("~/shop") == Path("/home/ours/shop")
+    assert expanded("shop") == Path("shop")
+    assert expanded("~no-such-account/shop") == Path("~no-such-account/shop")

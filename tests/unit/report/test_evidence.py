@@ -170,6 +170,19 @@ def test_a_signed_run_is_not_rendered_again(run: Path) -> None:
         render_again(run)
 
 
+def test_nothing_is_written_through_a_link_in_a_run(tmp_path: Path) -> None:
+    run, theirs = tmp_path / "run", tmp_path / "notes"
+    run.mkdir()
+    theirs.write_text("mine")
+    shutil.copy(SAMPLE / "result.json", run)
+    for name in ("summary.md", "report.html", "junit.xml", SUMS):
+        (run / name).symlink_to(theirs)
+    (run / SUMS).unlink()  # with it a link is refused before anything is written
+    render_again(run)
+    assert theirs.read_text() == "mine"
+    assert not (run / "summary.md").is_symlink()
+
+
 def test_every_output_has_its_digest(tmp_path: Path) -> None:
     shutil.copytree(SAMPLE, tmp_path / "run")
     render_again(tmp_path / "run")

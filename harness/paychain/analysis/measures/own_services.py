@@ -65,6 +65,7 @@ class ObservedCall(msgspec.Struct, kw_only=True, frozen=True):
     ignored: list[str] = []
     # What it asked for and the mock has nothing of: "POST /v1/checkout/sessions" -> requests.
     not_served: dict[str, int] = {}
+    unreadable_as: str = ""  # why most of the unreadable connections could not be read
 
     @property
     def unattributed_share(self) -> float:
@@ -231,11 +232,12 @@ def _refused(run: MeasuredRun) -> Counter[tuple[str, str]]:
     return found
 
 
-def _connections(run: MeasuredRun) -> tuple[Counter[str], Counter[str]]:
-    """By hop: connections that could not be read, and those that carried requests."""
-    unreadable = Counter(
-        event.proxy for event in run.store.rows(EngineEvent) if event.kind == "unreadable"
-    )
+def _connections(run: MeasuredRun) -> tuple[dict[str, Counter[str]], Counter[str]]:
+    """By hop: connections that could not be read, by reason, and those that carried requests."""
+    unreadable: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for event in run.store.rows(EngineEvent):
+        if event.kind == "unreadable":
+            unreadable[event.proxy][event.detail] += 1
     connections: Counter[str] = Counter()
     for hop, n in run.store.select(
         "SELECT hop, COUNT(DISTINCT connection) FROM exchange WHERE connection != ? GROUP BY hop",
@@ -275,7 +277,7 @@ def _call(
     asked: _Asked,
     *,
     refused: int,
-    unreadable: int,
+    unreadable: Counter[str],
     connections: int,
     ignored: list[str],
     not_served: dict[str, int],
@@ -293,7 +295,8 @@ def _call(
         examples=asked.examples,
         unanswered=asked.unanswered,
         refused=refused,
-        unreadable=unreadable,
+        unreadable=unreadable.total(),
+        unreadable_as=next((reason for reason, _ in unreadable.most_common(1)), ""),
         per_payment=asked.money_requests / asked.payments if asked.payments else None,
         most_per_payment=asked.most,
         keyed=asked.keyed,

@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from paychain.analysis.store.facts import ServiceFacts
@@ -32,7 +31,7 @@ from paychain.services.context import WALL_EPOCH_NS
 from paychain.simulation.users.libraries import Libraries, import_later_ones
 from paychain.simulation.users.loop import LIFE, Life, UsersLoop
 from paychain.simulation.users.modules import UserModules
-from paychain.simulation.users.refusals import Refusals
+from paychain.simulation.users.refusals import Refusals, short
 from paychain.simulation.users.stand_in import UsersStandIn
 
 SHUTDOWN_S = 10.0  # virtual: as long as a process has after SIGTERM
@@ -58,12 +57,12 @@ class Application:
         self.port = port
         self._chain, self._seed, self._loop = chain, seed, loop
         self._modules = _modules(chain, name, home)
-        self._refusals = Refusals(name, self._modules.is_users, loop.stop)
+        self._refusals = Refusals(name, self._modules.is_users, loop.stop, loop.begun_at)
         self._stand_in = UsersStandIn(
             lambda: loop.now_ns, WALL_EPOCH_NS, f"{seed}/{name}", self._refusals
         )
         self._output = Output()
-        self._libraries = Libraries()
+        self._libraries = Libraries(self._refusals.refuse)
         self._stored = tempfile.mkdtemp(prefix=f"paychain-{name}-", dir=_memory())
         self._environment: dict[str, str] = {}
         self._life = Life()
@@ -104,6 +103,10 @@ class Application:
         """What a result reports of it."""
         return ServiceFacts(name=self.name, form=f"{self.app}, {EXPERIMENTAL}", log="", failures=[])
 
+    def last_lines(self) -> list[str]:
+        """The end of what it has written."""
+        return self._output.last_lines()
+
     # -- start and stop -------------------------------------------------------------------------
     async def start(self, near: dict[str, Address], secrets: dict[str, str]) -> None:
         """Start it and wait until it listens. `near`: where its hop to each link begins.
@@ -112,7 +115,7 @@ class Application:
         """
         addresses = Addresses((LOOPBACK, self.port), self._stored, near, secrets)
         self._environment = {
-            "XDG_CONFIG_HOME": os.path.join(self._stored, ".config"),
+            "XDG_CONFIG_HOME": f"{self._stored}/.config",
             "OTEL_SDK_DISABLED": "true",  # it exports from a thread
             **variables(self._chain, self.name, addresses),
         }
@@ -162,9 +165,11 @@ class Application:
         except Exception as error:
             if self.error is not None:
                 raise self.error from None
-            where = _line_of(error.__traceback__, self._modules.is_users)
+            where = _line_of(error, self._modules.is_users)
             message = f"{type(error).__name__}: {error}"
-            raise NotStarted(f"{self.name} cannot import {self.app}: {message}", where=where) from None
+            raise NotStarted(
+                f"{self.name} cannot import {self.app}: {message}", where=where
+            ) from None
         if not callable(app):
             raise NotStarted(f"{self.name}: {self.app} is no ASGI application: it cannot be called")
         return app
@@ -298,15 +303,19 @@ def _import_uvicorn(name: str) -> None:
         import uvicorn.server  # noqa: F401  (loaded before anything is guarded)
     except ImportError as error:
         hint = "install it: pip install uvicorn"
-        raise NotStarted(f"{name} is an app:, and {error.name} is not installed", hint=hint) from None
+        raise NotStarted(
+            f"{name} is an app:, and {error.name} is not installed", hint=hint
+        ) from None
 
 
-def _line_of(traceback: TracebackType | None, is_users: Callable[[str], bool]) -> str:
-    """The user's last line in a traceback: `shop/app.py:12`."""
-    place = ""
+def _line_of(error: Exception, is_users: Callable[[str], bool]) -> str:
+    """The user's line that an error comes from: `shop/app.py:12`."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{short(error.filename)}:{error.lineno}"
+    place, traceback = "", error.__traceback__
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
         if is_users(file):
-            place = f"{file}:{traceback.tb_lineno}"
+            place = f"{short(file)}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return place

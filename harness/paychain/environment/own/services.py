@@ -33,6 +33,7 @@ from paychain.model.chain import Chain, Hop
 from paychain.model.loading import Loaded
 from paychain.model.service import OwnService
 from paychain.payments.errors import without_passwords
+from paychain.processes.files import expanded
 from paychain.processes.loopback import LOOPBACK, held_port
 from paychain.processes.wall_clock import WallClock
 
@@ -216,7 +217,7 @@ class OwnServices:
         surroundings = Surroundings(
             addresses=addresses,
             environment=environment,
-            folder=self._home / Path(service.cwd).expanduser(),
+            folder=self._home / expanded(service.cwd),
             log=self._logs / f"{name}.log",
             mark=f"{self._run}-{name}",
         )

@@ -49,7 +49,8 @@ def sdk_words(call: ObservedCall) -> list[str]:
     if call.refused:
         words.append(f"{call.refused:,} inferred as refused")
     if call.unreadable:
-        words.append(f"{count(call.unreadable, 'connection')} could not be read")
+        reason = f" ({call.unreadable_as})" if call.unreadable_as else ""
+        words.append(f"{count(call.unreadable, 'connection')} could not be read{reason}")
     if call.ignored:
         words.append(f"parameters without effect on the mock: {', '.join(call.ignored)}")
     if call.not_served:

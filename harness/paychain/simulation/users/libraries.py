@@ -2,6 +2,7 @@
 
 anyio ── `to_thread`: Starlette and FastAPI call `def` endpoints and dependencies by it ──> the loop
 httpcore ── asks the system whether an idle connection was closed ──> the simulated network
+uvloop ── is another loop, which reads the machine's clock ──> refused
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 
 from paychain.simulation.fake_socket import FakeSocket
 
+Refuse = Callable[[str, str], BaseException | None]  # what was used, and what to do instead
+_UVLOOP = ("install", "run", "new_event_loop", "EventLoopPolicy")
 _ANYIO, _HTTPCORE = "anyio._backends._asyncio", "httpcore._backends.anyio"
 # What packages import only when they are first used; in this order.
 _LATER = {
@@ -34,9 +37,10 @@ def import_later_ones() -> None:
 
 
 class Libraries:
-    """What is replaced in these libraries."""
+    """What is replaced in these libraries. `refuse` gives the error for what cannot be used."""
 
-    def __init__(self) -> None:
+    def __init__(self, refuse: Refuse) -> None:
+        self._refuse = refuse
         self._replaced: list[tuple[Any, str, Any]] = []
 
     @contextmanager
@@ -55,13 +59,22 @@ class Libraries:
         instead = classmethod(_on_the_loop)
         self._replace(_ANYIO, "AsyncIOBackend", "run_sync_in_worker_thread", instead)
         self._replace(_HTTPCORE, "", "is_socket_readable", _is_readable)
+        for name in _UVLOOP:
+            self._replace("uvloop", "", name, self._refusing(f"uvloop.{name}"))
+
+    def _refusing(self, what: str) -> Callable[..., Any]:
+        def refused(*_: Any, **__: Any) -> Any:
+            raise self._refuse(what, "the loop is that of virtual time") or RuntimeError(what)
+
+        return refused
 
     def _replace(self, module: str, owner: str, name: str, instead: Any) -> None:
         place: Any = sys.modules.get(module)
         if place is not None and owner:
             place = getattr(place, owner, None)
-        # Of another version, it may not be there: then it does what it does.
-        if place is None or name not in vars(place):
+        # Of another version, it may not be there: then it does what it does. uvloop makes some of
+        # its names when they are first asked for.
+        if place is None or getattr(place, name, None) is None or name not in vars(place):
             return
         if any(known is place and named == name for known, named, _ in self._replaced):
             return

@@ -63,7 +63,7 @@ class UserModules:
         """
         aside = {name: sys.modules.pop(name) for name in self._loaded()}
         sys.modules.update(self._modules)
-        were = os.getcwd(), dict(os.environ)
+        were = Path.cwd(), dict(os.environ)
         os.chdir(self.folder)
         os.environ.update(environment)
         try:

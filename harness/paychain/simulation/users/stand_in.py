@@ -142,7 +142,9 @@ class UsersStandIn:
                 for name in random.__all__
                 if hasattr(getattr(random, name), "__self__")
             },
-            "random.seed": lambda *given, **named: _seed(chance, *(given or (self._seed,)), **named),
+            "random.seed": lambda *given, **named: _seed(
+                chance, *(given or (self._seed,)), **named
+            ),
             "random.Random() without a seed": seed,
             "random.SystemRandom.random": lambda _: chance.random(),
             "random.SystemRandom.getrandbits": lambda _, bits: chance.getrandbits(bits),

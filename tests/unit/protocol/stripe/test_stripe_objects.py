@@ -82,6 +82,10 @@ def test_a_payment_method_belongs_to_the_customer_that_it_is_attached_to() -> No
         method = (await links.post("payment_methods", card))["id"]
         attached = await links.post(f"payment_methods/{method}/attach", {"customer": customer})
         assert attached["customer"] == customer
+        for query, found in (("email:'a@b.example'", 1), ("email:'c@b.example'", 0)):
+            assert len((await links.get("customers/search", {"query": query}))["data"]) == found
+        nowhere = await links.get("refunds/search", {"query": "amount>1"})
+        assert nowhere.error["message"].startswith("Unrecognized request URL")
         listed = await links.get(f"customers/{customer}/payment_methods")
         assert [each["id"] for each in listed["data"]] == [method]
         paid = await links.pay(payment_method=method, customer=customer)

@@ -73,6 +73,7 @@ _HANDLERS: dict[str, Handler] = {
     "POST /v1/payment_methods/{payment_method}/detach": people.detach,
     "POST /v1/customers": people.create_customer,
     "GET /v1/customers": listing.customers,
+    "GET /v1/customers/search": searching.customers,
     "GET /v1/customers/{customer}": people.retrieve_customer,
     "POST /v1/customers/{customer}": people.update_customer,
     "DELETE /v1/customers/{customer}": people.delete_customer,

@@ -14,8 +14,8 @@ from tests.support.signed_runs import run_at
 ERRORS = (TypeError("unsupported operand"), KeyError("phase"), AssertionError(), RecursionError())
 
 
-def fails(error: Exception, *runs: Path, made_anew: tuple[str, ...] = ()) -> None:
-    with reading(*runs, made_anew=made_anew):
+def fails(error: Exception, *runs: Path) -> None:
+    with reading(*runs):
         raise error
 
 
@@ -43,13 +43,6 @@ def test_files_that_differ_from_what_was_written_are_to_blame(
     for runs in ((second,), (first, second), (tmp_path,)):
         with pytest.raises(UserError, match=r"cannot be read as a run: .*damaged or were changed"):
             fails(error, *runs)
-
-
-def test_what_the_command_writes_itself_may_differ(tmp_path: Path) -> None:
-    run = run_at(tmp_path, "run")
-    (run / FILE_NAME).write_text("{}")
-    with pytest.raises(HarnessError):
-        fails(TypeError(), run, made_anew=(FILE_NAME,))
 
 
 def test_a_module_that_cannot_be_imported_is_no_damage(tmp_path: Path) -> None:
