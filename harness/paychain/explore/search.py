@@ -168,7 +168,7 @@ def _find(
     rule: str,
     phases: Sequence[Phase] = PHASES,
 ) -> Candidate | None:
-    """The smallest of so many plays that breaks one rule; any rule when its name is empty.
+    """The smallest of some plays that breaks one rule; any rule when its name is empty.
 
     The first rule that breaks is the one that is shrunk: another must not replace it half way.
     """

@@ -120,7 +120,7 @@ class StandIn(Protocol):
         """The error for what has no answer here; None where it may be used all the same."""
 
 
-# These read the clock when they are given no time: with so many arguments or fewer.
+# These read the clock when they are given no time: with that many arguments or fewer.
 _MAX_ARGS_WITHOUT_TIME = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strftime": 1}
 
 _lock = threading.Lock()

@@ -161,7 +161,7 @@ class Reconciled:
     def is_double_charged(self) -> bool:
         """More than one hold together takes more than the customer agreed to.
 
-        What a capture took beyond its own hold (a tip) is no second charge.
+        What a capture took beyond its own hold (a tip) is not a second charge.
         """
         times = sum(
             2 if position.holds > 1 and position.exposure_minor > position.first_minor else 1

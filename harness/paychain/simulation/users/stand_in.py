@@ -50,7 +50,7 @@ class UsersStandIn:
             **self._clocks(),
             **self._dates(),
             **self._chances(),
-            # Signals come at no virtual time: a handler waits for ever, which is no harm.
+            # Signals come at no virtual time: a handler waits for ever, which does no harm.
             "signal.signal": lambda *_: signal.SIG_DFL,
         }
 
