@@ -384,6 +384,14 @@ class VirtualChain:
                 asyncio._set_running_loop(None)
 
 
+def draw_ahead(plan: LoadPlan) -> None:
+    """Draw the load of a plan now: a fork of this process has it then, and need not draw it."""
+    bought = _without_templates(plan)
+    _purchases(bought)
+    if not plan.users:
+        _schedule(bought)
+
+
 def _without_templates(plan: LoadPlan) -> LoadPlan:
     """The same, with nothing that cannot be a key of a cache."""
     entries = tuple(msgspec.structs.replace(entry, pays=None) for entry in plan.entries)
