@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import blake2b
+from unittest import SkipTest
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 
+from paychain.environment.in_loop.application import prepare
 from paychain.explore.draws import draws_by_seed_alone
 from paychain.explore.minimise import (
     add_margin,
@@ -60,17 +62,21 @@ def search(
 ) -> SearchResult:
     """Search until the budget is spent, or Ctrl-C; return each broken rule's smallest outage.
 
-    `on_progress` is called after each schedule. `clock` gives seconds.
+    `on_progress` is called after each schedule. `clock` gives seconds. Raises UserError when an own
+    service's application cannot be started; what is refused to it later is in the result.
     """
     result = SearchResult()
     begun_s = clock()
     end: KeyboardInterrupt | None = None
     trial = Trial(spec, result, lambda: clock() - begun_s, on_progress)
     try:
+        if spec.chain.own_services():
+            prepare(spec.chain, spec.home)
         with guards_installed(), frozen_memory(), draws_by_seed_alone():
             planned = _planned(spec)
-            if spec.database is not None:
-                _round(spec, trial, spec.seed, REMEMBERED)
+            while spec.database is not None and _has_more(spec, result):
+                if not _round(spec, trial, spec.seed, REMEMBERED):
+                    break
             for number in _rounds(spec, result):
                 # Rounds of one search, and jobs of one command (SEEDS_APART), never share a seed.
                 seed_ = spec.seed + spec.seed_of_search + number
@@ -86,7 +92,7 @@ def search(
         # interrupt is handled: it would be the context of every error of that schedule, and the
         # wire would take it for the cause of one.
         result.was_interrupted = not isinstance(end, MinimiseTimeSpent)
-        if trial.smallest is not None:
+        if trial.smallest is not None and not result.refused:
             trial.on_progress = lambda _: None
             trial.until_s = float("inf")
             trial.record(trial.smallest)
@@ -139,8 +145,11 @@ def _try(spec: SearchSpec, trial: Trial, schedule: Schedule, seed_: int) -> None
 
 
 # -- one round ------------------------------------------------------------------------------------
-def _round(spec: SearchSpec, trial: Trial, seed_: int, phases: Sequence[Phase]) -> None:
-    """Play some schedules, and minimise what Hypothesis made of one that breaks a rule."""
+def _round(spec: SearchSpec, trial: Trial, seed_: int, phases: Sequence[Phase]) -> bool:
+    """Play some schedules, and minimise what Hypothesis made of one that breaks a rule.
+
+    Returns whether one does.
+    """
     interleavings = st.integers(0, INTERLEAVINGS - 1) if spec.interleavings else st.just(0)
     schedules = schedules_of(spec.choices(), max_faults=MAX_FAULTS)
     # Always as many: what Hypothesis draws depends on how many examples it may draw.
@@ -148,6 +157,7 @@ def _round(spec: SearchSpec, trial: Trial, seed_: int, phases: Sequence[Phase]) 
     candidate = _find(trial, plays, seed_, ROUND_SCHEDULES, rule="", phases=phases)
     if candidate is not None:
         minimise(trial, candidate, seed_)
+    return candidate is not None
 
 
 def _find(
@@ -158,7 +168,7 @@ def _find(
     rule: str,
     phases: Sequence[Phase] = PHASES,
 ) -> Candidate | None:
-    """The smallest of so many plays that breaks one rule; any rule when its name is empty.
+    """The smallest of some plays that breaks one rule; any rule when its name is empty.
 
     The first rule that breaks is the one that is shrunk: another must not replace it half way.
     """
@@ -194,7 +204,7 @@ def _find(
         no_rule_breaks()
     except _Breaks:
         return trial.smallest
-    except BudgetSpent:
+    except (BudgetSpent, SkipTest):  # SkipTest: nothing is remembered
         return None
     return None
 

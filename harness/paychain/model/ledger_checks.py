@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from paychain.declaration.problem import Problem, unknown
+from paychain.declaration.quantity import seconds_text
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
-from paychain.model.operations import TRANSFERS
+from paychain.model.operations import LOOKS, TRANSFERS
 from paychain.model.policy import Call
 from paychain.model.roles import ROLES
 from paychain.payments.money import crypto_assets, pegged
-
-_LOOKS = ("read", "scan")
 
 
 def check_ledgers(chain: Chain) -> Iterator[Problem]:
@@ -90,6 +89,17 @@ def _price(chain: Chain, name: str, link: Link, at: KeyPath) -> Iterator[Problem
         if behind is not None and behind.role != "oracle":
             what = f"the role {behind.role} quotes no prices"
             yield Problem((*at, "calls", "quote", "to"), what, "name an oracle")
+        prices = behind.prices if behind is not None else None
+        if prices is None or link.price is None or not link.price.checked:
+            continue
+        if prices.every > link.price.max_age:
+            every, oldest = (
+                seconds_text(each, digits=4) for each in (prices.every, link.price.max_age)
+            )
+            what = (
+                f"{target} has a new price every {every}, and older ones than {oldest} are refused"
+            )
+            yield Problem((*at, "price", "max_age"), what, f"write {every} or more")
 
 
 def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
@@ -119,7 +129,7 @@ def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
             what = "a transfer cannot be reversed"
             where: KeyPath = (*at, "calls", operation, "on_unknown")
             yield Problem(where, what, "write resend: the same bytes again, or query")
-        for target in call.targets if operation in _LOOKS else ():
+        for target in call.targets if operation in LOOKS else ():
             behind = chain.links.get(target)
             if behind is not None and behind.role not in ("node", "ledger"):
                 what = f"the role {behind.role} has nothing to {operation}"
@@ -135,7 +145,7 @@ def _credits(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
     """What an exchange needs for deposits, and amounts that need other numbers of blocks."""
     if not link.credits:
         return
-    for operation in _LOOKS:
+    for operation in LOOKS:
         if operation not in link.calls:
             what = f"deposits need a call '{operation}'"
             yield Problem((*at, "credits"), what, f"add {operation}: to its calls")
@@ -159,9 +169,9 @@ def _quorum(call: Call, operation: str, at: KeyPath) -> Iterator[Problem]:
     if quorum is None:
         return
     number = 1 + len(quorum.others)
-    if operation not in _LOOKS:
+    if operation not in LOOKS:
         what = f"a quorum is for looks at a ledger, not for {operation}"
-        yield Problem((*at, "quorum"), what, f"it is for: {', '.join(_LOOKS)}")
+        yield Problem((*at, "quorum"), what, f"it is for: {', '.join(LOOKS)}")
     if quorum.agree > number:
         what = f"{quorum.agree} links have to agree, and {number} are asked"
         yield Problem((*at, "quorum", "agree"), what, "name more links, or lower agree")
@@ -189,3 +199,9 @@ def finality_s(chain: Chain) -> float:
     credited = (credit.after for link in chain.links.values() for credit in link.credits)
     blocks = 1 + max(final.after_blocks, *credited, 0)
     return blocks * block_interval_s(chain) + final.until_s
+
+
+def transfer_s(chain: Chain) -> float:
+    """How long a transfer over the chain's ledger takes at most until it is final."""
+    final = chain.links[chain.network].final.finality
+    return (1 + final.after_blocks) * block_interval_s(chain) + final.until_s

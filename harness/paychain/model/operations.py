@@ -11,6 +11,7 @@ MOVES_MONEY = frozenset().union(
 )
 REVERSIBLE = CARD.operations(Verb.HOLD)
 TRANSFERS = frozenset(LEDGER.makes)
+LOOKS = ("read", "scan")  # at a ledger: what is believed is what enough links say
 # What begins to move money: its unknown outcome has to be reversed, queried, or sent again.
 RESOLVED = REVERSIBLE | TRANSFERS
 # Calls whose unknown outcome can be reversed: a hold, or the whole payment that was passed on.

@@ -277,6 +277,7 @@ def test_what_has_a_price_need_not_be_at_par() -> None:
         ("\n    price: {max_age: 5s}", "", "links.onramp.calls.quote: onramp takes any price"),
         (", quote: {to: oracle}", "", "links.onramp: onramp has a price and asks nobody"),
         ("quote: {to: oracle}", "quote: {to: node}", "the role node quotes no prices"),
+        ("moves: 5%}", "every: 7s}", "oracle has a new price every 7 s, and older ones than"),
         (", prices: {of: 60000, moves: 5%}", "", "links.oracle: the role oracle needs 'prices'"),
     ],
 )

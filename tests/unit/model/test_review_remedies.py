@@ -83,13 +83,23 @@ links:
     role: exchange
     outbox: disk
     funding: {amount: 5000}
-    calls: {transfer: {to: wallet, timeout: 9s, on_unknown: query}}
+    calls: {transfer: {to: wallet, timeout: 12s, on_unknown: query}}
   wallet:
     role: wallet
     outbox: disk
     calls: {transfer: {to: node, timeout: 2s, on_unknown: resend}, read: {to: node, timeout: 2s}}
   node: {role: node, calls: {transfer: {to: base, timeout: 1s}, read: {to: base, timeout: 1s}}}
   base: {role: ledger, blocks: {every: 2s}, final: {after: 4}}
+"""
+# One of four lies, and whoever answers first is believed.
+NODES = """\
+providers: {cloud: {kind: cloud}}
+nodes:
+  count: 4
+  zones: {cloud: 100%}
+  liars: 25%
+  ask: 3
+  calls: {transfer: {to: base, timeout: 1s}, read: {to: base, timeout: 1s}}
 """
 
 
@@ -117,7 +127,7 @@ links:
     funding: {amount: 5000}
     credits: {after: 4}
     calls:
-      transfer: {to: wallet, timeout: 9s, on_unknown: query}
+      transfer: {to: wallet, timeout: 12s, on_unknown: query}
       read: {to: node, timeout: 2s}
       scan: {to: node, timeout: 2s}
   wallet:
@@ -139,7 +149,7 @@ links:
     captures: {on: delivery}
     calls:
       authorise: {to: psp, timeout: 4s, on_unknown: reverse}
-      transfer: {to: wallet, timeout: 9s, on_unknown: query}
+      transfer: {to: wallet, timeout: 12s, on_unknown: query}
   psp: {role: processor, outbox: disk, calls: {authorise: {to: issuer, on_unknown: reverse}}}
   issuer: {role: issuer}
   wallet:
@@ -262,6 +272,36 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         ],
         [],
     ),
+    (
+        "split_quorum",
+        "exchange.read",
+        of_chain(DEPOSITS, "node: {role: node, calls", "node: {role: node, lies: true, calls"),
+        [],
+    ),
+    (
+        "split_quorum",
+        "wallet.read",
+        [
+            (
+                SOUND,
+                edited(
+                    PAYOUTS.replace("{to: node, timeout: 2s", "{to: nodes, timeout: 2s"),
+                    [
+                        ("links:\n", f"{NODES}links:\n"),
+                        (PAYOUTS.splitlines()[-2] + "\n", ""),
+                    ],
+                ),
+            )
+        ],
+        [],
+    ),
+    (
+        "timeout_inversion",
+        "payouts.transfer",
+        of_payouts("{to: wallet, timeout: 12s", "{to: wallet, timeout: 9s"),
+        [],
+    ),
+    ("deadline_too_short", "customer", of_payouts("{every: 2s}", "{every: 5s}"), []),
     (
         "captured_before_transfer",
         "onramp",

@@ -171,7 +171,9 @@ class Application:
                 f"{self.name} cannot import {self.app}: {message}", where=where
             ) from None
         if not callable(app):
-            raise NotStarted(f"{self.name}: {self.app} is no ASGI application: it cannot be called")
+            raise NotStarted(
+                f"{self.name}: {self.app} is not an ASGI application: it cannot be called"
+            )
         return app
 
     def _in_life(self, app: Any, life: Life) -> Callable[..., Coroutine[Any, Any, None]]:

@@ -47,6 +47,7 @@ _OF_CHAIN = (
     ledgers.credited_early,
     ledgers.captured_before_transfer,
     ledgers.split_quorum,
+    ledgers.believed_liars,
     ledgers.stale_price,
     follow_ups.refunds_unchecked,
     follow_ups.capture_beyond_limit,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import ceil
 
 from paychain.declaration.quantity import count
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
 from paychain.model.ledger_checks import block_interval_s
-from paychain.model.review.calls import declared_calls
-from paychain.model.review.finding import Found
+from paychain.model.operations import LOOKS
+from paychain.model.review.calls import DeclaredCall, declared_calls
+from paychain.model.review.finding import Found, accept
 from paychain.model.review.remedy import Change
 
 
@@ -123,6 +124,45 @@ def split_quorum(chain: Chain) -> Iterator[Found]:
             hint="let more than half of them agree",
             remedy=Change(key, number // 2 + 1),
         )
+
+
+def believed_liars(chain: Chain) -> Iterator[Found]:
+    """Looks at a ledger for which as many links that lie are asked as have to agree."""
+    for declared in declared_calls(chain):
+        if declared.operation not in LOOKS:
+            continue
+        asked, agree = _asked(declared)
+        liars = [name for name in asked if chain.links[name].lies]
+        # With a quorum of half or less that is said of it already.
+        is_split = declared.call.quorum is not None and 2 * agree <= len(asked)
+        if len(liars) < agree or is_split:
+            continue
+        lie = "lies" if len(liars) == 1 else "lie"
+        yield Found(
+            kind="split_quorum",
+            path=declared.path,
+            subject=declared.subject,
+            what=f"{declared.subject} believes what {agree} of {count(len(asked), 'link')} say"
+            f", and {len(liars)} of them {lie}: {', '.join(liars)}",
+            hint=f"ask more than {2 * len(liars)}, and let more than {len(liars)} of them agree",
+            remedy=_more_agree(declared, len(liars) + 1),
+        )
+
+
+def _asked(declared: DeclaredCall) -> tuple[Sequence[str], int]:
+    """Whom a look may believe, and how many of them have to say the same."""
+    call = declared.call
+    if call.pick is not None:
+        return call.pick.of, call.pick.agree
+    return call.targets, call.quorum.agree if call.quorum is not None else 1
+
+
+def _more_agree(declared: DeclaredCall, needed: int) -> Change:
+    """So many that have to agree, where so many are asked at once; otherwise others are needed."""
+    pick = declared.call.pick
+    if pick is not None and needed <= pick.ask:
+        return Change(("nodes", "agree"), needed)
+    return accept("split_quorum", declared.subject)
 
 
 def stale_price(chain: Chain) -> Iterator[Found]:

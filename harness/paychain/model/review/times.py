@@ -11,7 +11,9 @@ from paychain.declaration.quantity import seconds_text
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain
 from paychain.model.fallbacks.split import Split
+from paychain.model.ledger_checks import finality_s, transfer_s
 from paychain.model.named_calls import operation_of
+from paychain.model.operations import TRANSFERS
 from paychain.model.policy import Budget, Call
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.finding import Found, accept
@@ -27,14 +29,21 @@ MAX_REQUESTS = 3  # of one payment at one link: the usual retries of a single li
 
 
 def timeout_inversions(chain: Chain) -> Iterator[Found]:
-    """Calls that time out before their callee does."""
+    """Calls that time out before their callee does, or before a wallet's transfer is final."""
     for link in chain.links:
         for operation, call in calls_in_payment(chain, link).items():
             works_s = {
                 target: longest_work_s(chain, target, has_deadline=bool(call.propagate_deadline))
                 for target in call.targets
             }
+            finals_s = {
+                target: transfer_s(chain)
+                for target in call.targets
+                if operation in TRANSFERS and chain.links[target].role == "wallet"
+            }
+            works_s = {name: max(took_s, finals_s.get(name, 0)) for name, took_s in works_s.items()}
             target = max(works_s, key=lambda name: works_s[name])
+            end = "answers" if works_s[target] == finals_s.get(target) else "gives up"
             if call.timeout >= works_s[target]:
                 continue
             where, needs = f"{link}.{operation}", _s(works_s[target])
@@ -43,7 +52,7 @@ def timeout_inversions(chain: Chain) -> Iterator[Found]:
                 path=_key(chain, link, operation, "timeout"),
                 subject=where,
                 what=f"{where} waits {_s(call.timeout)}, but {target} may take {needs} before it "
-                "gives up",
+                f"{end}",
                 hint=f"set it above {needs}, shorten the timeouts of {target}, or set "
                 "propagate_deadline: true",
                 remedy=_enough_time(chain, link, operation, works_s[target]),
@@ -63,6 +72,18 @@ def deadline_too_short(chain: Chain) -> Iterator[Found]:
         longest_work_s(chain, entry, has_deadline=chain.propagate_deadline)
         for entry in chain.entries
     )
+    final_s = finality_s(chain)
+    if final_s > max(needs_s, chain.deadline):
+        yield Found(
+            kind="deadline_too_short",
+            path=("deadline",),
+            subject="the customer",
+            what=f"the customer waits {_s(chain.deadline)}, and a transfer over {chain.network} "
+            f"takes up to {_s(final_s)} until it is final",
+            hint="wait longer, or accept that payments are pending at first",
+            remedy=Change(("deadline",), duration_text(final_s)),
+        )
+        return
     if needs_s <= chain.deadline:
         return
     longest = max(
@@ -86,7 +107,7 @@ def _in_time(chain: Chain, needs_s: float) -> Change:
     """The deadline passed on, where that is enough; an own service does not know of it."""
     passing = chain.model_copy(update={"propagate_deadline": True})
     works_s = (longest_work_s(passing, entry, has_deadline=True) for entry in chain.entries)
-    if max(works_s) <= chain.deadline:
+    if max(*works_s, finality_s(chain)) <= chain.deadline:
         return Change(("propagate_deadline",), True)
     return Change(("deadline",), duration_text(needs_s))
 

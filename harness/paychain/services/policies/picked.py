@@ -15,6 +15,7 @@ from typing import Protocol
 
 import msgspec
 
+from paychain.model.operations import LOOKS
 from paychain.model.pick import Pick
 from paychain.model.policy import Call
 from paychain.payments.codes import ISSUER_INOPERATIVE
@@ -29,7 +30,6 @@ from paychain.services.policies.fallbacks import declined
 from paychain.services.policies.route import Route
 from paychain.services.state.background import Background
 
-LOOKS = ("read", "scan")  # at a ledger: what is believed is what enough links say
 MAX_KNOWN = 100_000  # requests whose calls are counted, the latest
 Trying = asyncio.Task[Attempt]
 

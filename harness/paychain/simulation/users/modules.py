@@ -150,7 +150,7 @@ def _import_installed(folder: str, module: str) -> None:
 
 
 def _file_of(folder: str, name: str) -> str | None:
-    """The user's file of a module; None when it is no module of the folder's."""
+    """The user's file of a module; None when it is not one of the folder."""
     path: list[str] | None = [folder]
     parts = name.split(".")
     for number in range(len(parts)):
