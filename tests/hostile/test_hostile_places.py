@@ -119,7 +119,7 @@ def small_disk(folder: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("small_disk", "time"),
     only(
-        {(100, "virtual"), (600, "real")},
+        {(100, "virtual")},
         product((4, 100, 300, 600, 1000), ("virtual", "real")),
     ),
     indirect=["small_disk"],

@@ -74,7 +74,7 @@ def test_what_waits_is_refused_and_not_sold_late(
     assert codes & {"91", "96"} == {code} - {""}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # the next one shows it in less time
 def test_deposits_go_on_without_the_front_end_and_withdrawals_wait(tmp_path: Path) -> None:
     result = in_virtual_time(("exchange-deposit", "cloudflare-2025-11-18"), tmp_path)
     assert judged(result) == {}

@@ -181,6 +181,25 @@ def standing_in(stand_in: StandIn) -> Iterator[None]:
             _stand_ins[thread] = before
 
 
+def stand_in_here() -> StandIn | None:
+    """What answers this thread, if anything does."""
+    return _stand_ins.get(threading.get_ident())
+
+
+@contextmanager
+def dates_left_alone() -> Iterator[None]:
+    """Let every module have the real date classes meanwhile. Guards stay installed inside."""
+    dates = [(owner, name, real) for owner, name, real in _replaced if isinstance(real, type)]
+    guards = [getattr(owner, name) for owner, name, _ in dates]
+    for owner, name, real in dates:
+        setattr(owner, name, real)
+    try:
+        yield
+    finally:
+        for (owner, name, _), guard in zip(dates, guards, strict=True):
+            setattr(owner, name, guard)
+
+
 def functions_replaced() -> list[tuple[Any, Any]]:
     """Of each function of a module that is replaced now, the real one and its guard."""
     return [
