@@ -11,7 +11,8 @@ from typing import TypedDict
 from paychain.environment.conductor import Conducted, Observer, conduct
 from paychain.environment.in_loop.apart import apart
 from paychain.environment.in_loop.application import prepare
-from paychain.environment.virtual import HERE, VirtualChain, draw_ahead
+from paychain.environment.kept_schedules import draw_ahead
+from paychain.environment.virtual import HERE, VirtualChain
 from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.chain import Chain
