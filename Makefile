@@ -59,18 +59,26 @@ bench: .venv/ready
 fidelity: .venv/ready
 	$(BIN)/python -m bench fidelity
 
-# What a user installs, and what its developers add to that.
-.venv/installed: pyproject.toml
+# pip compiles on one processor only, and what comes of it is slower: that is done afterwards, by all.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(CONSTRAINTS:%=--constraint %) --editable
+COMPILE = $(BIN)/python -m compileall -qq -j 0 .venv/lib harness >/dev/null || true
+
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "paychain needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "setting up .venv (once)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS:%=--constraint %) --editable '.[fast]'
+
+# What a user installs.
+.venv/installed: $(BIN)/pip pyproject.toml
+	$(INSTALL) '.[fast]'
+	@$(COMPILE)
 	@touch $@
 
-.venv/ready: .venv/installed
-	@echo "adding what tests need (once)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS:%=--constraint %) --editable '.[dev,fast]'
-	@touch $@
+# What its developers install, all at once.
+.venv/ready: $(BIN)/pip pyproject.toml
+	$(INSTALL) '.[dev,fast]'
+	@$(COMPILE)
+	@touch .venv/installed $@
 
 docs: .venv/docs
 	$(BIN)/python -m paychain.model.reference > docs/reference.md
@@ -80,7 +88,7 @@ docs: .venv/docs
 
 # What writes the site, beside what a user installs.
 .venv/docs: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(INSTALL) '.[docs]'
 	@touch $@
 
 lowest:

@@ -3,6 +3,7 @@
 // - One key for one order and account: a repeat is recognised, also that of a customer.
 // - Money is held first and captured once; a second hold is always cancelled.
 // - What an account did not answer is unknown, written down before it is asked, and cancelled later.
+//   So is what it answered about another intent, or of an intent that is not held.
 // - Webhooks are proved, known by their ids, and only ever finish what the shop has begun. No order
 //   waits for one: what is due is repeated until it is done.
 const express = require("express");
@@ -36,6 +37,12 @@ const prepare = (name, order) =>
     { idempotencyKey: `${order.id}-create` },
   );
 
+// An answer about another intent, as from a cache, says nothing about this one.
+function about(reference, intent) {
+  if (intent.id !== reference) throw new Error(`${reference}: the answer is about ${intent.id}`);
+  return intent;
+}
+
 async function authorise(id) {
   for (const name of Object.keys(accounts)) {
     const { paymentIntents } = accounts[name].client;
@@ -45,9 +52,12 @@ async function authorise(id) {
     } catch {
       continue; // an intent that was never confirmed takes no money
     }
+    if (intent.metadata.order !== id) continue; // another order's: not ours to confirm
     journal.attempt(id, name, "asked", intent.id); // a crash must not forget it
     try {
-      await paymentIntents.confirm(intent.id, {}, { idempotencyKey: `${id}-confirm` });
+      const options = { idempotencyKey: `${id}-confirm` };
+      const { status } = about(intent.id, await paymentIntents.confirm(intent.id, {}, options));
+      if (status !== "requires_capture") throw new Error(`${intent.id} is not held: ${status}`);
       journal.attempt(id, name, "held", intent.id);
       journal.change(id, { captureAt: name, reference: intent.id });
       return;
@@ -71,10 +81,13 @@ async function capture(id) {
   const { paymentIntents } = accounts[captureAt].client;
   try {
     // A stored error is repeated for its key, so the intent itself is asked first.
-    let intent = await paymentIntents.retrieve(reference);
-    if (intent.status !== "succeeded")
-      intent = await paymentIntents.capture(reference, { amount_to_capture: amount });
-    finish(id, intent);
+    let intent = about(reference, await paymentIntents.retrieve(reference));
+    if (intent.status === "requires_capture") {
+      const part = { amount_to_capture: amount };
+      intent = about(reference, await paymentIntents.capture(reference, part));
+    }
+    if (intent.status === "succeeded") finish(id, intent);
+    else if (intent.status !== "processing") giveUp(id, captureAt, reference);
   } catch {
     // Unknown: the sweep asks again.
   }
@@ -85,12 +98,21 @@ function finish(id, intent) {
   journal.change(id, { state: "paid", charged: intent.amount_received, paid_at: intent.id });
 }
 
+// Nothing is held any more, or never was: there is nothing to wait for.
+function giveUp(id, name, reference) {
+  if (journal.orders.get(id).state !== "pending") return;
+  journal.attempt(id, name, "unknown", reference);
+  journal.change(id, { state: "refused", code: "try_later" });
+}
+
 // Cancel what may be held: whether it was is not asked.
 async function resolve(id, name, reference) {
   const { paymentIntents } = accounts[name].client;
   try {
-    const intent = await paymentIntents.retrieve(reference);
-    if (intent.status !== "canceled") await paymentIntents.cancel(reference);
+    let intent = about(reference, await paymentIntents.retrieve(reference));
+    if (intent.status !== "canceled")
+      intent = about(reference, await paymentIntents.cancel(reference));
+    if (intent.status !== "canceled") return;
   } catch {
     return;
   }

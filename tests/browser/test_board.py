@@ -27,6 +27,12 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
         yield board
 
 
+@pytest.fixture(autouse=True)
+def opened(browser: Any, board: Board) -> None:
+    """The browser has the board's cookie."""
+    browser.get(board.opens)
+
+
 def find(browser: Any, selector: str) -> Any:
     return browser.find_element("css selector", selector)
 

@@ -252,7 +252,7 @@ def test_a_dial_that_gets_no_answer_ends_in_time_and_holds_up_nobody(upstream: U
     async def scenario() -> list[str]:
         clock = count()
         log = EventLog(lambda: next(clock))
-        proxy = Proxy("p", "127.0.0.1:0", deaf.address, 1, log, dial_s=0.3)
+        proxy = Proxy("p", "127.0.0.1:0", deaf.address, 1, events=log, dial_s=0.3)
         await proxy.start()
         host, port = proxy.listen.split(":")
         patient, patient_end = await asyncio.open_connection(host, int(port))

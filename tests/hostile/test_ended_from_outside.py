@@ -82,7 +82,7 @@ def test_a_matrix_leaves_no_process_whatever_ends_it(
 @pytest.mark.parametrize(
     ("number", "jobs"),
     only(
-        {(signal.SIGINT, 2), (signal.SIGTERM, 1)},
+        {(signal.SIGINT, 2)},
         product((signal.SIGTERM, signal.SIGHUP, signal.SIGINT), (1, 2)),
     ),
 )

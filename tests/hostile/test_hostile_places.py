@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.chains import corner_shop
-from tests.support.cli import PAYCHAIN, environment, paychain
+from tests.support.cli import PAYCHAIN, environment, invoked, paychain
 from tests.support.hostile import CUT, disturbed_run, harmless, let_it_begin
+from tests.support.laws import IS_THOROUGH
 from tests.support.processes import needs_proc
 from tests.support.runs import declare, result_of, run_in
 from tests.support.tiers import only, thorough
@@ -24,6 +25,8 @@ from tests.support.tiers import only, thorough
 RUN = ("run", "shop.yaml", "easy.yaml", "--virtual", "--out", "runs")
 ODD_NAMES = ("feature%2Fx", "out#1", "o?p", "x?mode=rw", "a b", "b'\"é")
 EASY = CUT.replace("during: ", "before: ")
+# CI sees of these that the exit code of a failed run comes through as well.
+ALSO_FAILING = ("$P $R > /dev/full", "$P $R | head -1; exit ${PIPESTATUS[0]}")
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="uses /dev/full")
 
 
@@ -76,17 +79,18 @@ def test_the_exit_code_is_the_verdicts_whatever_becomes_of_the_output(
     done = in_shell(folder, script)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     assert result_of(folder)["verdict"] == "pass"
-    failing = in_shell(folder, script.replace("$R", "${R/easy/cut}"))
-    assert failing.returncode == 1, failing.stderr
+    if IS_THOROUGH or script in ALSO_FAILING:
+        failing = in_shell(folder, script.replace("$R", "${R/easy/cut}"))
+        assert failing.returncode == 1, failing.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["a%2Fb #1 b'\"é?mode=rw", *map(thorough, ODD_NAMES)])
 def test_a_run_may_lie_in_a_folder_of_any_name(folder: Path, name: str) -> None:
-    done = paychain(folder, *RUN[:-1], name)
+    done = invoked(folder, *RUN[:-1], name)
     assert done.exit_code == 0, done.stderr
     assert (run_in(folder, name) / "report.html").is_file()
-    again = paychain(folder, "judge", str(run_in(folder, name)))
+    again = invoked(folder, "judge", str(run_in(folder, name)))
     assert again.exit_code == 0, again.stderr
     assert {path.name for path in folder.iterdir()} == {
         "shop.yaml",
@@ -115,7 +119,7 @@ def small_disk(folder: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("small_disk", "time"),
     only(
-        {(100, "virtual"), (600, "real")},
+        {(100, "virtual")},
         product((4, 100, 300, 600, 1000), ("virtual", "real")),
     ),
     indirect=["small_disk"],
@@ -184,7 +188,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an easy run in it; not to be changed."""
     folder = tmp_path_factory.mktemp("finished")
     declare(folder, shop=corner_shop(), easy=EASY)
-    assert paychain(folder, *RUN).exit_code == 0
+    assert invoked(folder, *RUN).exit_code == 0
     return folder
 
 
@@ -199,7 +203,7 @@ def test_a_run_is_judged_again_with_the_same_result(ran: Path) -> None:
     path = run_in(ran) / "result.json"
     before = path.read_bytes()
     path.unlink()
-    done = paychain(ran, "judge", str(run_in(ran)))
+    done = invoked(ran, "judge", str(run_in(ran)))
     assert done.exit_code == 0, done.stderr
     assert path.read_bytes() == before
 
@@ -217,7 +221,16 @@ def test_a_baseline_is_read_before_the_run(ran: Path, damage: str) -> None:
         data = bytearray(database.read_bytes())
         data[16_384:98_304] = b"\xff" * 81_920
         database.write_bytes(data)
-    done = paychain(ran, *RUN[:-1], "again", "--baseline", str(baseline))
+    done = invoked(ran, *RUN[:-1], "again", "--baseline", str(baseline))
     assert done.exit_code == 2, done.stderr
     assert "run.db" in done.stderr
     assert not (ran / "again").exists()
+
+
+@needs_linux
+@pytest.mark.slow
+def test_a_folder_that_is_gone_and_a_name_that_is_no_text_are_mistakes(tmp_path: Path) -> None:
+    gone = in_shell(tmp_path, "mkdir gone; cd gone; rmdir ../gone; $P list")
+    assert (gone.returncode, "does not exist any more" in gone.stderr) == (2, True), gone.stderr
+    odd = in_shell(tmp_path, r"mkdir $'a\xff'; cd $'a\xff'; $P list")
+    assert (odd.returncode, r"a\udcff is not UTF-8" in odd.stderr) == (2, True), odd.stderr

@@ -74,7 +74,7 @@ def test_what_waits_is_refused_and_not_sold_late(
     assert codes & {"91", "96"} == {code} - {""}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # the next one shows it in less time
 def test_deposits_go_on_without_the_front_end_and_withdrawals_wait(tmp_path: Path) -> None:
     result = in_virtual_time(("exchange-deposit", "cloudflare-2025-11-18"), tmp_path)
     assert judged(result) == {}
@@ -200,8 +200,8 @@ def test_a_sound_onramp_keeps_its_rules(tmp_path: Path, fault: str) -> None:
     assert judged(run_virtually(tmp_path, text, experiment(fault))) == {}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [thorough("steady"), "cloudflare-2025-11-18"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["steady", "cloudflare-2025-11-18"])
 def test_toncoin_reaches_the_shop_once(tmp_path: Path, name: str) -> None:
     assert judged(in_virtual_time(("toncoin-payment", name), tmp_path)) == {}
 

@@ -226,6 +226,11 @@ class Lost:
         assert any(not payment.technical for payment in payments)
 
 
+# Of the minute that the load would go on. A stalled engine is noticed after 3 s, and stopping takes
+# 5 s at most; the rest is the report on a busy machine.
+ENDS_WITHIN_S = 30
+
+
 def kill(pid: int, _url: str) -> None:
     os.kill(pid, signal.SIGKILL)
 
@@ -249,11 +254,12 @@ def test_a_real_server_that_is_killed_is_no_fault_of_the_chain(
 ) -> None:
     lost = Lost(tmp_path, toxiproxy_server, kill)
     lost.is_the_harness_fault("fault engine ended unexpectedly (killed by signal 9)")
-    assert lost.took_s < 10
+    assert lost.took_s < ENDS_WITHIN_S
 
 
+# To a run it is an engine that stalls, as below; until it wedges takes long.
 @needs_proc
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.real_toxiproxy
 def test_a_real_server_that_wedges_is_no_fault_of_the_chain(
     toxiproxy_server: str, tmp_path: Path
@@ -271,8 +277,7 @@ def test_an_engine_that_stalls_ends_the_run_soon(
     engine = kind if kind == "embedded" else request.getfixturevalue("toxiproxy_server")
     lost = Lost(tmp_path, engine, freeze)
     lost.is_the_harness_fault("the fault engine no longer answers: GET /proxies: no answer")
-    # 1 s between two looks, 2 s for the answer, 2 s for ending; the rest is the report
-    assert lost.took_s < 12
+    assert lost.took_s < ENDS_WITHIN_S
     if kind == "embedded":  # what it did until then is on record
         store = RunStore.open(lost.folder / "run.db")
         kinds = {event.kind for event in store.rows(EngineEvent)}
@@ -289,7 +294,7 @@ def test_ctrl_c_is_heard_while_the_engine_stalls(tmp_path: Path) -> None:
 
     lost = Lost(tmp_path, "embedded", freeze_and_interrupt)
     assert lost.code == 130
-    assert lost.took_s < 10  # 5 s for stopping; the rest is the report
+    assert lost.took_s < ENDS_WITHIN_S
     assert lost.result["verdict"] == "inconclusive"
     assert "interrupted" in lost.result["reasons"][0]
     assert lost.left == []

@@ -116,7 +116,7 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path, engi
 @pytest.mark.parametrize(
     "end",
     only(
-        {"SIGTERM", "load process"},
+        {"SIGTERM"},
         ("SIGTERM", "SIGINT", "SIGHUP", "mock services", "load process"),
     ),
 )

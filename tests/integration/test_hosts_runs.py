@@ -20,7 +20,7 @@ from paychain.model.loading import load_chain
 from paychain.payments.journal import EngineEvent
 from paychain.processes.loopback import free_port
 from tests.support.chains import corner_shop, experiment
-from tests.support.cli import Running, running
+from tests.support.cli import Running, paychain, running
 from tests.support.processes import children_of
 from tests.support.runs import broken_rules, declare, payments_are_under_way, result_in
 from tests.support.tiers import thorough
@@ -65,19 +65,26 @@ def up(chain: Path, only: str, token: str = TOKEN) -> Iterator[Running]:
         process.exit_code()
 
 
-def started(chain: Path, token: str = TOKEN) -> AbstractContextManager[Running]:
-    words = ["run", chain.name, "brief.yaml", "--out", f"runs/{chain.stem}", "--quiet"]
-    return running(chain.parent, *words, variables={"PAYCHAIN_TOKEN": token})
+def runs_of(chain: Path) -> Path:
+    return chain.parent / f"{chain.stem}-runs"
+
+
+def command(chain: Path) -> list[str]:
+    return ["run", chain.name, "brief.yaml", "--out", runs_of(chain).name, "--quiet"]
+
+
+def started(chain: Path) -> AbstractContextManager[Running]:
+    return running(chain.parent, *command(chain), variables={"PAYCHAIN_TOKEN": TOKEN})
 
 
 def run(chain: Path, token: str = TOKEN) -> dict[str, Any]:
-    with started(chain, token) as process:
-        process.exit_code(90)
+    """The result of a run, repeated when the machine of the tests disturbed it."""
+    paychain(chain.parent, *command(chain), variables={"PAYCHAIN_TOKEN": token})
     return newest(chain)
 
 
 def newest_folder(chain: Path) -> Path:
-    return max((chain.parent / "runs" / chain.stem).iterdir(), key=lambda folder: folder.name)
+    return max(runs_of(chain).iterdir(), key=lambda folder: folder.name)
 
 
 def newest(chain: Path) -> dict[str, Any]:
@@ -136,7 +143,7 @@ def test_a_machine_or_an_engine_that_is_lost_ends_the_run_inconclusive(
     tmp_path: Path, what: str, reason: str
 ) -> None:
     chain = files(tmp_path, after="60s")
-    runs = tmp_path / "runs" / chain.stem
+    runs = runs_of(chain)
     with ExitStack() as both:
         first = both.enter_context(up(chain, "m1"))
         both.enter_context(up(chain, "m2"))
@@ -144,7 +151,7 @@ def test_a_machine_or_an_engine_that_is_lost_ends_the_run_inconclusive(
             spools = "*/spool/host-m1.*"
             wait_until(lambda: any(path.stat().st_size for path in runs.glob(spools)), "records")
             # The load process writes later than the link that it paid through.
-            payments_are_under_way(tmp_path, at_least=1, out=f"runs/{chain.stem}")
+            payments_are_under_way(tmp_path, at_least=1, out=runs.name)
             os.kill(below(first.pid)[what], signal.SIGKILL)
             assert process.exit_code() == 3
         assert what == "paychain.environment.remote" or first.process.poll() is None

@@ -93,7 +93,14 @@ def output(folder: Path, *words: object) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("options", [["--virtual"], []], ids=["virtual", "real"])
+# Two workers, below, are a real run as well.
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(["--virtual"], id="virtual"),
+        pytest.param([], id="real", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_run_passes(programs: Path, repository: Path, options: list[str]) -> None:
     files = ("chains/corner-shop.yaml", "chaos/slow-processor.yaml")
     shown = output(repository, programs / "paychain", "run", *files, *options)

@@ -51,7 +51,6 @@ def ports_open(address: str) -> bool:
     [
         pytest.param("load", "", marks=pytest.mark.slow),
         pytest.param("start-up", "load process", marks=pytest.mark.slow),
-        pytest.param("load", "fault engine", marks=pytest.mark.slow),
         pytest.param("drain", "mock services", marks=pytest.mark.slow),
         *map(
             thorough,
@@ -61,6 +60,7 @@ def ports_open(address: str) -> bool:
                 ("start-up", "mock services"),
                 ("load", "mock services"),
                 ("load", "load process"),
+                ("load", "fault engine"),
                 ("drain", ""),
                 ("drain", "fault engine"),
             ),

@@ -96,7 +96,7 @@ def test_a_crash_kills_the_process_and_another_one_takes_its_port_with_empty_boo
 
 
 @needs_proc
-@pytest.mark.slow
+@pytest.mark.thorough  # test_interruptions.py cuts others short
 def test_a_run_that_is_cut_short_while_a_link_is_dead_leaves_nothing(tmp_path: Path) -> None:
     with run(tmp_path, "60s") as going:
         wait_until(lambda: processor(going), "the processor's process")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from paychain.board.guard import HEADER
 from tests.support.boards import CHAIN, LOAD, Board, board
@@ -27,12 +28,37 @@ from tests.support.waiting import wait_until
 
 def post(board: Board, path: str, headers: dict[str, str]) -> int:
     form = {"user_count": "5", "spawn_rate": "5"}
-    return requests.post(board.url + path, data=form, headers=headers, timeout=20).status_code
+    return board.client.post(board.url + path, data=form, headers=headers, timeout=20).status_code
+
+
+def metrics_of(board: Board) -> list[tuple[str, str, float]]:
+    """Name, fault and value of each of its live metrics, once a fault is among them."""
+    found = re.search(r"metrics at (http://\S+)", board.process.output)
+    assert found is not None
+    text = wait_until_read(found[1], "paychain_live_fault_active")
+    return [
+        (sample.name, sample.labels.get("fault", ""), sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.labels["experiment"] == "by-hand"
+    ]
+
+
+def wait_until_read(url: str, words: str) -> str:
+    """What an address answers with as soon as it has these words."""
+    texts: list[str] = []
+
+    def look() -> bool:
+        texts.append(requests.get(url, timeout=20).text)
+        return words in texts[-1]
+
+    wait_until(look)
+    return texts[-1]
 
 
 @pytest.mark.slow
 def test_locusts_own_calls_are_guarded_and_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
-    with board(tmp_path, "--rate", "10/s") as running:
+    with board(tmp_path, "--rate", "10/s", "--metrics", "0") as running:
         ours, key = {"Origin": running.url}, running.key()
         refused = [
             ours,
@@ -44,18 +70,24 @@ def test_locusts_own_calls_are_guarded_and_ctrl_c_keeps_what_was_measured(tmp_pa
         for headers in refused:
             for path in ("/swarm", "/stop", "/stats/reset", "/user", "/paychain/do"):
                 assert post(running, path, headers) == 403, (path, headers)
+        for path in ("/", "/paychain/", "/paychain/state", "/stats/requests"):  # another account
+            assert requests.get(running.url + path, timeout=20).status_code == 403
         assert running.state()["phase"] == "ready"
-        foreign = requests.get(f"{running.url}/stats/requests", timeout=20)
+        foreign = running.client.get(f"{running.url}/stats/requests", timeout=20)
         assert "access-control-allow-origin" not in foreign.headers
 
         assert post(running, "/swarm", {HEADER: key, **ours}) == 200
         wait_until(lambda: running.state()["rate"] == 5)
         wait_until(lambda: running.state()["all_payments"] > 10)
-        stats = requests.get(f"{running.url}/stats/requests", timeout=20).json()
+        stats = running.client.get(f"{running.url}/stats/requests", timeout=20).json()
         assert stats["stats"][0]["name"] == "pay"
         assert running.do(do="switch", target="link", name="issuer", kind="down").ok
         twice = running.do(do="switch", target="link", name="issuer", kind="down")
         assert (twice.status_code, "already active" in twice.text) == (409, True)
+        metrics = metrics_of(running)
+        assert ("paychain_live_fault_active", "down link issuer", 1.0) in metrics
+        paid = [n for name, _, n in metrics if name == "paychain_live_payments_total"]
+        assert 0 < sum(paid) <= running.state()["all_payments"]
         processes = children_of(running.process.pid)
         assert len(processes) == 3  # engine, links, Locust
     assert alive(processes.values()) == []
@@ -82,7 +114,7 @@ def test_nothing_is_left_when_nothing_was_done(tmp_path: Path) -> None:
 def test_beyond_loopback_a_token_opens_the_board(tmp_path: Path) -> None:
     token = "a-token-of-some-length"
     with board(tmp_path, "--host", "0.0.0.0", "--token", token) as running:
-        url = re.sub(r"//[^:]+:", "//127.0.0.1:", running.url)
+        url = running.url
         assert token in running.process.output
         assert requests.get(f"{url}/", timeout=20).status_code == 403
         assert requests.get(f"{url}/stats/requests", timeout=20).status_code == 403

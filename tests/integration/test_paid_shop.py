@@ -24,6 +24,7 @@ from paychain.payments.errors import UserError
 from paychain.payments.journal import HopRecord, PaymentRecord, Record
 from paychain.processes.children import Children
 from tests.support.paid_shop import ORDERS, PaidShop, Reaction, Received, chain_of, paid_shop
+from tests.support.tiers import thorough
 from tests.support.waiting import wait_until
 
 PREFIX = "pk3ra"
@@ -37,6 +38,8 @@ RETRY = {"retry": {"after": "400ms", "key": "same"}}
 DRIVERS = ["locust", "asyncio"]
 # Whole runs show that Locust pays; all but one of these tests are slow under it.
 MOSTLY_ASYNCIO = [pytest.param("locust", marks=pytest.mark.slow), "asyncio"]
+# What whole runs show of Locust: test_paid_runs.py has the mistakes of classes and templates.
+ASYNCIO = [thorough("locust"), "asyncio"]
 
 
 def plan_of(pays: str, folder: Path, **chain: Any) -> LoadPlan:
@@ -208,7 +211,7 @@ def test_a_class_pays_in_every_driver(driver: str, tmp_path: Path) -> None:
     assert len(shop.received) == 2 * len(paid)
 
 
-@pytest.mark.parametrize("driver", MOSTLY_ASYNCIO)
+@pytest.mark.parametrize("driver", ASYNCIO)
 def test_a_class_that_fails_does_not_look_like_a_failed_chain(driver: str, tmp_path: Path) -> None:
     (tmp_path / "adapters.py").write_text(ADAPTER.replace("['id']", "['nr']"))
     with paid_shop(carts) as shop:
@@ -231,7 +234,7 @@ def test_a_class_that_cannot_be_loaded_ends_it_before_any_payment(
     assert shop.received == []
 
 
-@pytest.mark.parametrize("driver", MOSTLY_ASYNCIO)
+@pytest.mark.parametrize("driver", ASYNCIO)
 def test_a_template_that_fits_no_answer_is_a_problem_of_the_run(
     driver: str, tmp_path: Path
 ) -> None:

@@ -68,7 +68,11 @@ def payouts(**env: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("env", "broken"), [({}, set()), ({"NAIVE": "1"}, {"sent_once"})], ids=["sound", "naive"]
+    ("env", "broken"),
+    [
+        pytest.param({}, set(), id="sound", marks=pytest.mark.thorough),
+        pytest.param({"NAIVE": "1"}, {"sent_once"}, id="naive"),
+    ],
 )
 def test_who_signs_again_after_an_error_pays_twice(
     env: dict[str, str], broken: set[str], tmp_path: Path

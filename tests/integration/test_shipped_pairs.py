@@ -1,8 +1,8 @@
 """Shipped pairs of chain and experiment: what each is there to show, all in virtual time.
 
 One pair of each kind runs for real as well: of pools, a breaker that reversals share, a failover
-that charges twice, late answers, webhooks, the life of payments, and standing in; CI runs three of
-them.
+that charges twice, late answers, webhooks, the life of payments, and standing in; CI runs one of
+them, and the second in test_virtual.py.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from paychain.analysis.measures.measures import FallbackMeasure, Phase
+from paychain.model.files import available
 from paychain.model.loading import load_chain, load_experiment
 from paychain.report.result import Result, read
 from paychain.runs.chains import chain_of
 from paychain.runs.run import run
 from paychain.runs.spec import RunSpec
+from tests.support.runs import declare
 from tests.support.shared_runs import TEST_S, Pair, begun, finished_run
 
 
@@ -42,8 +44,14 @@ def shipped(
 
 
 def in_virtual_time(pair: Pair, folder: Path) -> Result:
-    chain = load_chain(pair[0])
-    experiment = load_experiment(pair[1], chain.model)
+    """The result of a pair; of a good day with a quarter of its payments."""
+    chain, name = load_chain(pair[0]), pair[1]
+    if name == "steady":
+        text = available("experiment")[name].read_text("utf-8")
+        assert "arrivals: 40/s" in text
+        declare(folder, steady=text.replace("40/s", "10/s"))
+        name = str(folder / "steady.yaml")
+    experiment = load_experiment(name, chain.model)
     spec = RunSpec(chain=chain, experiment=experiment, out=folder, virtual=True)
     return run(spec, chain_of(spec)).result
 
@@ -133,14 +141,14 @@ def test_a_vault_that_fails_open_loses_no_sale_and_breaks_its_rule(result: Resul
     assert {risk.text for risk in result.risks} == {"approved without tokenisation"}
 
 
-@shipped("card-one-pool", "discover-2023-02-06", tier="slow", for_real="thorough")
+@shipped("card-one-pool", "discover-2023-02-06", tier="thorough", for_real="thorough")
 def test_one_hanging_scheme_takes_all_down_with_one_pool(result: Result) -> None:
     # one of eight test cards is a discover card, yet most payments are lost
     assert success(result) < 0.5
     assert broken(result) == {}
 
 
-@shipped("card-pool-per-scheme", "discover-2023-02-06", tier="slow")
+@shipped("card-pool-per-scheme", "discover-2023-02-06", tier="thorough")
 def test_one_hanging_scheme_fails_alone_with_a_pool_for_each(result: Result) -> None:
     assert 0.80 <= success(result) <= 0.93  # seven of eight
     assert result.verdict == "pass", result.reasons
@@ -158,7 +166,7 @@ def test_reversals_outside_the_breaker_leave_no_money_held(result: Result) -> No
     assert broken(result) == {}
 
 
-@shipped("card-gives-up", "processor-lost-answers", tier="thorough", for_real="slow")
+@shipped("card-gives-up", "processor-lost-answers", tier="thorough", for_real="thorough")
 def test_a_failover_without_a_reversal_charges_twice_when_answers_are_lost(result: Result) -> None:
     # half of 20 answers a second are lost for 8 s: some 80 payments
     assert broken(result)["no_double_charge"] > 20
@@ -208,7 +216,7 @@ def test_errors_after_the_work_charge_nobody_twice_where_the_unknown_is_reversed
     assert broken(result) == {}
 
 
-@shipped("card-sound", "errors-after-work", tier="slow")
+@shipped("card-sound", "errors-after-work", tier="thorough")
 def test_a_repeat_of_finished_work_is_answered_and_books_nothing_again(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
     assert result.faults[0].hits
@@ -227,7 +235,7 @@ def test_the_whole_life_of_payments_breaks_no_rule_on_a_good_day(result: Result)
     assert {"authorised", "captured", "refunded", "voided"} <= set(issuer)
 
 
-@shipped("card-lifecycle", "captures-lost", tier="slow", for_real="slow")
+@shipped("card-lifecycle", "captures-lost", tier="slow", for_real="thorough")
 def test_captures_and_refunds_whose_answers_are_lost_are_made_once(result: Result) -> None:
     lost = [hop for hop in result.hops if hop.operation == "capture" and hop.failed]
     assert lost
@@ -311,7 +319,7 @@ def test_an_overload_with_unlimited_retries_outlives_its_cause(result: Result) -
     assert amplification(result) == pytest.approx(2.5, abs=0.5)
 
 
-@shipped("card-overload-budget", "overload", tier="slow")
+@shipped("card-overload-budget", "overload", tier="thorough")
 def test_an_overload_with_a_budget_for_retries_ends_with_its_cause(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
 

@@ -24,8 +24,9 @@ SOUND = (
     "stablecoin-payout",
     "toncoin-payment",
 )
-# The others are the same nodes in other arrangements.
-KEPT = {"crypto-onramp", "depin-many", "exchange-deposit", "stablecoin-payout", "toncoin-payment"}
+# Others are the same nodes in other arrangements. One fault at a time meets the on-ramp and the
+# payout in test_deposits.py and test_payouts.py.
+KEPT = {"depin-many", "exchange-deposit", "toncoin-payment"}
 
 RATE = 40 if IS_THOROUGH else 10  # payments a second, for 40 s
 

@@ -29,7 +29,10 @@ FAULTS = (
 
 @pytest.fixture(
     scope="module",
-    params=["embedded", pytest.param("toxiproxy", marks=pytest.mark.real_toxiproxy)],
+    params=[
+        "embedded",
+        pytest.param("toxiproxy", marks=[pytest.mark.real_toxiproxy, pytest.mark.thorough]),
+    ],
 )
 def result(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -110,7 +110,7 @@ def python_of(version: str) -> str:
             pytest.skip(f"no Python {version} on this machine")
         for command in (
             [base, "-m", "venv", "--clear", VENVS / version],
-            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *NEEDS],
+            [python, "-m", "pip", "install", "--quiet", "--no-compile", *NEEDS],
         ):
             done = subprocess.run(
                 [str(part) for part in command],

@@ -129,7 +129,15 @@ PROBES = {
     "HTTP/2.0": (b"GET / HTTP/2.0\r\nhost: a\r\n\r\n", [505]),
     "HTTP/0.9": (b"GET /\r\n\r\n", [505]),
     "connection: close": (GET[:-2] + b"connection: close\r\n\r\n" + GET, [200]),
-    "an upgrade": (GET[:-2] + b"connection: upgrade\r\nupgrade: h2c\r\n\r\n", [501]),
+    "an upgrade": (GET[:-2] + b"connection: upgrade\r\nupgrade: h2c\r\n\r\n", [200]),
+    "an upgrade before a body, and another request": (
+        POST + b"content-length: 2\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\nhi" + GET,
+        [200, 200],
+    ),
+    "an upgrade of chunks with a length": (
+        CHUNKED[:-2] + b"content-length: 2\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n0\r\n\r\n",
+        [400],
+    ),
     "CONNECT": (b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n", [501]),
     "a body cut short": (POST + b"content-length: 10\r\n\r\nhi", []),
     "a head cut short": (POST, []),

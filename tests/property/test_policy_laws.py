@@ -9,9 +9,11 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from paychain.model.fallbacks.step import Failover
 from paychain.model.policy import Breaker as DeclaredBreaker
 from paychain.model.policy import Budget as DeclaredBudget
 from paychain.model.policy import Bulkhead as DeclaredBulkhead
+from paychain.model.policy import Call
 from paychain.payments.cards import Card
 from paychain.payments.codes import lookup, table
 from paychain.payments.journal import DecisionKind
@@ -339,6 +341,20 @@ def test_with_reversals_exactly_what_was_reported_to_the_caller_stands(
         }
 
 
+def most_sends(call: Call) -> int:
+    """The largest number of requests one execution sends; stored ones are sent later."""
+    failovers = sum(isinstance(step, Failover) for step in call.fallback)
+    routes = 1 + failovers + bool(call.prefer)
+    resends = int(call.on_unknown == "resend")
+    hedged = 0
+    if call.hedge is not None:
+        # A hedge at another link, or beside a retry under a new key, is an attempt of its own,
+        # which may stay unknown and be resent.
+        may_be_resent = call.hedge.to is not None or call.attempts > 1
+        hedged = 1 + resends * may_be_resent
+    return routes * (call.attempts + resends) + hedged
+
+
 @examples(200)
 @given(
     policy=policies,
@@ -360,7 +376,7 @@ def test_a_call_never_sends_more_than_it_declares(
         **{name: Bank(some) for name, some in zip("abcd", banks, strict=True)},
     )
     settled(gateway)
-    assert gateway.sends <= gateway.declared.most_sends
+    assert gateway.sends <= most_sends(gateway.declared)
 
 
 @quick

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paychain.wire.client import HttpPool
-from paychain.wire.exchange import Exchange
+from paychain.wire.client_connection import ClientConnection
 from paychain.wire.http import Broken, CallTimeout, HttpResponse, WireError
 from tests.support.laws import examples
 from tests.support.wire_memory import MemoryTransport, Watched, until
@@ -58,7 +58,7 @@ async def exchange(
     """What comes of an exchange when a server sends these bytes and then leaves, or not; and
     whether the connection could have been used again before it left."""
     loop = asyncio.get_running_loop()
-    connection = Exchange(loop, lambda _: None)
+    connection = ClientConnection(loop, lambda _: None)
     transport = MemoryTransport(connection)
     connection.connection_made(transport)
     asking = loop.create_task(
@@ -168,7 +168,7 @@ def test_an_answer_cut_short_is_never_taken_for_a_whole_one(
 def test_bytes_that_come_before_the_request_poison_the_connection() -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
-        connection = Exchange(loop, lambda _: None)
+        connection = ClientConnection(loop, lambda _: None)
         connection.connection_made(transport := MemoryTransport(connection))
         connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
         with pytest.raises(Broken) as caught:

@@ -6,7 +6,7 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +32,31 @@ STARTED_WITHIN_S = 60
 
 @dataclass
 class Board:
-    """Where it is, and the folder it was started in."""
+    """Where it is, the folder it was started in, and a client that has opened it.
+
+    `opens`: the address with the token.
+    """
 
     url: str
+    opens: str
     folder: Path
     process: Running
+    client: requests.Session = field(default_factory=requests.Session)
 
     def key(self) -> str:
         """What our own pages send back."""
-        page = requests.get(f"{self.url}/paychain/", timeout=20).text
+        page = self.client.get(f"{self.url}/paychain/", timeout=20).text
         return page.partition('name="paychain" content="')[2].partition('"')[0]
 
     def do(self, **action: Any) -> requests.Response:
         """Ask for something as the page does."""
-        return requests.post(
+        return self.client.post(
             f"{self.url}/paychain/do", json=action, headers={HEADER: self.key()}, timeout=60
         )
 
     def state(self) -> dict[str, Any]:
         """What the page shows."""
-        found: dict[str, Any] = requests.get(f"{self.url}/paychain/state", timeout=20).json()
+        found: dict[str, Any] = self.client.get(f"{self.url}/paychain/state", timeout=20).json()
         return found
 
 
@@ -61,10 +66,14 @@ def board(folder: Path, *words: str) -> Iterator[Board]:
     declare(folder, **{"corner-shop": CHAIN})
     with running(folder, *LOAD, "--port", "0", *words) as process:
         process.wait_for("Ctrl-C", STARTED_WITHIN_S)
-        found = re.search(r"Locust  (http://\S+)/", process.output)
-        assert found is not None
+        # The name of the machine, where the board listens on all addresses, need not lead to it.
+        found = re.search(r"board   http://.+:(\d+)(/paychain/\?token=\S+)", process.output)
+        assert found is not None, process.output
+        url = f"http://127.0.0.1:{found[1]}"
+        made = Board(url, url + found[2], folder, process)
         try:
-            yield Board(found[1], folder, process)
+            made.client.get(made.opens, timeout=20).raise_for_status()
+            yield made
         finally:
             process.send(signal.SIGINT)
             assert process.exit_code() == 0, process.output

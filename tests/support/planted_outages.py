@@ -22,7 +22,7 @@ from paychain.services.policies.call_end import Sent
 from paychain.services.roles import wallet
 from paychain.services.roles.merchant import Merchant
 from paychain.services.service import Service
-from paychain.wire.exchange import Exchange
+from paychain.wire.client_connection import ClientConnection
 from paychain.wire.http import CallTimeout
 from tests.support.paths import PLANTED_CHAINS
 
@@ -31,10 +31,10 @@ Swap = tuple[Any, str, Any]  # a class or module, a name in it, and what takes i
 
 def _late_answer_for_the_next() -> list[Swap]:
     """A connection is used again after a timeout: the late answer is taken for the next one's."""
-    honest, feed = Exchange.exchange, Exchange.data_received
-    early: dict[Exchange, bytes] = {}  # came when nobody waited: for whoever asks next
+    honest, feed = ClientConnection.exchange, ClientConnection.data_received
+    early: dict[ClientConnection, bytes] = {}  # came when nobody waited: for whoever asks next
 
-    async def exchange(self: Exchange, *rest: Any, **more: Any) -> Any:
+    async def exchange(self: ClientConnection, *rest: Any, **more: Any) -> Any:
         if self in early:
             self._loop.call_soon(feed, self, early.pop(self))
         try:
@@ -43,13 +43,13 @@ def _late_answer_for_the_next() -> list[Swap]:
             self.is_usable = not self.is_lost
             raise
 
-    def take(self: Exchange, data: bytes) -> None:
+    def take(self: ClientConnection, data: bytes) -> None:
         if self._waiter is None or self._waiter.done():
             early[self] = early.get(self, b"") + data
         else:
             feed(self, data)
 
-    return [(Exchange, "exchange", exchange), (Exchange, "data_received", take)]
+    return [(ClientConnection, "exchange", exchange), (ClientConnection, "data_received", take)]
 
 
 def _capture_races_void() -> list[Swap]:

@@ -47,7 +47,7 @@ class NewThing:
 def copy_package(folder: Path) -> Path:
     """A copy of the package that a test may change."""
     copy = folder / "paychain"
-    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("*-pytest-*.pyc"))
     return copy
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from paychain.toxics.memory import Held
+from paychain.toxics.memory import HeldBytes
 from paychain.toxics.registry import stage_for
 from paychain.toxics.stage import Stage
 from paychain.toxics.toxic import Toxic
@@ -60,7 +60,7 @@ class Sink:
     """A direction that notes what comes out at its end."""
 
     loop: Any = field(default_factory=Clock)
-    held: Held = field(default_factory=Held)
+    held: HeldBytes = field(default_factory=HeldBytes)
     out: list[tuple[float, bytes | str]] = field(default_factory=list)
     pauses: list[str] = field(default_factory=list)
     first_hits: int = 0

@@ -19,6 +19,7 @@ import paychain
 from paychain.cli.main import app
 
 PACKAGE = Path(paychain.__file__).parent
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where there is one
 ROOT = PACKAGE.parents[1]
 INSTEAD = {
     # Words that the field does not use. A reader has to guess what they stand for.
@@ -202,4 +203,4 @@ def test_a_longer_word_is_not_found(text: str) -> None:
 def test_every_shipped_file_has_a_title() -> None:
     for folder in ("chains", "chaos"):
         for path in (ROOT / folder).rglob("*.yaml"):
-            assert yaml.safe_load(path.read_text("utf-8")).get("title"), path
+            assert yaml.load(path.read_text("utf-8"), LOADER).get("title"), path

@@ -3,12 +3,14 @@
 //   - One key for one order and account: a repeat is recognised.
 //   - Money is held first and captured once; a second hold is always cancelled.
 //   - What an account did not answer is unknown, written down before it is asked, and cancelled later.
+//     So is what it answered about another intent, or of an intent that is not held.
 //   - Webhooks are proved, known by their ids, and only ever finish what the gateway has begun.
 package main
 
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -61,24 +63,35 @@ func (g *gateway) prepare(a account, order Held) (*stripe.PaymentIntent, error) 
 	return a.client.New(params)
 }
 
+// about is an error when an answer is about another intent, as from a cache: it says nothing then.
+func about(reference string, intent *stripe.PaymentIntent, err error) (*stripe.PaymentIntent, error) {
+	if err == nil && intent.ID != reference {
+		err = fmt.Errorf("%s: the answer is about %s", reference, intent.ID)
+	}
+	return intent, err
+}
+
 func (g *gateway) authorise(order Held) {
 	for _, a := range g.accounts {
 		intent, err := g.prepare(a, order)
-		if err != nil {
-			continue // an intent that was never confirmed takes no money
+		if err != nil || intent.Metadata["order"] != order.ID {
+			continue // what was never confirmed takes no money, and another order's is not ours
 		}
 		g.attempt(order.ID, a.name, "asked", intent.ID) // a crash must not forget it
 		params := &stripe.PaymentIntentConfirmParams{}
 		params.SetIdempotencyKey(order.ID + "-confirm")
-		if _, err = a.client.Confirm(intent.ID, params); err == nil {
-			g.attempt(order.ID, a.name, "held", intent.ID)
-			g.journal.Change(order.ID, func(h *Held) { h.CaptureAt, h.Reference = a.name, intent.ID })
+		reference := intent.ID
+		intent, err = a.client.Confirm(reference, params)
+		intent, err = about(reference, intent, err)
+		if err == nil && intent.Status == stripe.PaymentIntentStatusRequiresCapture {
+			g.attempt(order.ID, a.name, "held", reference)
+			g.journal.Change(order.ID, func(h *Held) { h.CaptureAt, h.Reference = a.name, reference })
 			return
 		}
 		// Whatever it says, money may be held: an account may decline and hold it all the same, and
 		// what is refused now net/http may have sent before, over a connection that broke: it sends
 		// a request with an idempotency key again. A cancel makes sure.
-		g.attempt(order.ID, a.name, "unknown", intent.ID)
+		g.attempt(order.ID, a.name, "unknown", reference)
 		var failed *stripe.Error
 		if errors.As(err, &failed) && failed.Type == stripe.ErrorTypeCard {
 			g.refuse(order.ID, string(failed.Code))
@@ -93,7 +106,11 @@ func (g *gateway) attempt(id, name, state, reference string) {
 }
 
 func (g *gateway) refuse(id, code string) {
-	g.journal.Change(id, func(h *Held) { h.State, h.Code = "refused", code })
+	g.journal.Change(id, func(h *Held) {
+		if h.State == "pending" {
+			h.State, h.Code = "refused", code
+		}
+	})
 }
 
 func (g *gateway) finish(id string, intent *stripe.PaymentIntent) {
@@ -111,12 +128,20 @@ func (g *gateway) capture(order Held) {
 	client := g.named(order.CaptureAt).client
 	// A stored error is repeated for its key, so the intent itself is asked first.
 	intent, err := client.Get(order.Reference, nil)
-	if err == nil && intent.Status != stripe.PaymentIntentStatusSucceeded {
+	intent, err = about(order.Reference, intent, err)
+	if err == nil && intent.Status == stripe.PaymentIntentStatusRequiresCapture {
 		params := &stripe.PaymentIntentCaptureParams{AmountToCapture: stripe.Int64(order.Amount)}
 		intent, err = client.Capture(order.Reference, params)
+		intent, err = about(order.Reference, intent, err)
 	}
-	if err == nil {
-		g.finish(order.ID, intent) // an error is unknown: the sweep asks again
+	switch {
+	case err != nil: // unknown: the sweep asks again
+	case intent.Status == stripe.PaymentIntentStatusSucceeded:
+		g.finish(order.ID, intent)
+	case intent.Status != stripe.PaymentIntentStatusProcessing:
+		// Nothing is held any more, or never was: there is nothing to wait for.
+		g.attempt(order.ID, order.CaptureAt, "unknown", order.Reference)
+		g.refuse(order.ID, "try_later")
 	}
 }
 
@@ -124,10 +149,12 @@ func (g *gateway) capture(order Held) {
 func (g *gateway) resolve(order Held, name, reference string) {
 	client := g.named(name).client
 	intent, err := client.Get(reference, nil)
+	intent, err = about(reference, intent, err)
 	if err == nil && intent.Status != stripe.PaymentIntentStatusCanceled {
-		_, err = client.Cancel(reference, nil)
+		intent, err = client.Cancel(reference, nil)
+		intent, err = about(reference, intent, err)
 	}
-	if err == nil {
+	if err == nil && intent.Status == stripe.PaymentIntentStatusCanceled {
 		g.attempt(order.ID, name, "cancelled", reference)
 	}
 }

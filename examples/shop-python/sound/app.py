@@ -3,6 +3,7 @@
 - One key for one order and provider: a repeat is recognised, also that of a customer.
 - Money is held first and captured once; a second hold is always cancelled.
 - What a provider did not answer is unknown, written down before it is asked, and cancelled later.
+  So is what it answered about another payment, or of one that is not held.
   A cancel that is accepted and refused afterwards is sent again, where money is known to be held.
 - Webhooks are proved, known by their ids, and only ever finish what the shop has begun. No order
   waits for one: what is due is repeated until it is done.
@@ -19,7 +20,7 @@ import Adyen
 import stripe
 from fastapi import FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel
-from sound.providers import Adyens, Declined, NotExecuted, Stripes, Unknown
+from sound.providers import Adyens, Declined, NotExecuted, NotHeld, Stripes, Unknown
 from sound.store import Store
 
 PROVIDERS = {provider.name: provider for provider in (Stripes(), Adyens())}
@@ -106,8 +107,11 @@ def capture_due(order: str) -> None:
         if row["state"] == "pending" and row["capture_at"]:
             PROVIDERS[row["capture_at"]].capture(row, row["capture_reference"])
             store.finish(order, "paid", charged=row["amount"], paid_at=row["capture_reference"])
-    except (Unknown, NotExecuted):
-        return
+    except NotHeld:
+        store.attempt(order, row["capture_at"], "unknown", row["capture_reference"])
+        store.finish(order, "refused", code="try_later")
+    except (Unknown, NotExecuted, Declined):
+        return  # even what was answered with a decline may have been done: the sweep asks again
     finally:
         capturing.discard(order)
 
@@ -133,7 +137,7 @@ def resolve(order: str, name: str, reference: str) -> None:
     """Cancel what may be held: whether it was is not asked."""
     try:
         state = PROVIDERS[name].cancel(store.order(order), reference)
-    except (Unknown, NotExecuted):
+    except (Unknown, NotExecuted, Declined):
         return
     store.resolved(order, name, state)
 

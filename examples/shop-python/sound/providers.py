@@ -24,6 +24,10 @@ class Unknown(Exception):
     """The provider may have done it."""
 
 
+class NotHeld(Exception):
+    """Nothing is held any more, or never was, whatever was answered before."""
+
+
 def was_refused(error: BaseException | None) -> bool:
     """Whether no connection was made at all: then nothing can have been done."""
     while error is not None:
@@ -59,24 +63,42 @@ class Stripes:
         }
         options = {"idempotency_key": f"{order['id']}-create"}
         try:
-            return self._asked(self._intents.create, params, options).id
+            intent = self._asked(self._intents.create, params, options)
         except Unknown as error:
             raise NotExecuted from error  # an intent that was never confirmed takes no money
+        if intent.metadata["order"] != order["id"]:
+            raise NotExecuted  # another order's: not ours to confirm
+        return intent.id
 
     def authorise(self, order, reference: str) -> None:
         options = {"idempotency_key": f"{order['id']}-confirm"}
-        self._asked(self._intents.confirm, reference, {}, options)
+        if self._status_after(self._intents.confirm, reference, {}, options) != "requires_capture":
+            raise Unknown
 
     def capture(self, order, reference: str) -> None:
         # A stored error is repeated for its key, so the intent itself is asked first.
-        if self._asked(self._intents.retrieve, reference).status != "succeeded":
-            self._asked(self._intents.capture, reference, {"amount_to_capture": order["amount"]})
+        status = self._status_after(self._intents.retrieve, reference)
+        if status == "requires_capture":
+            part = {"amount_to_capture": order["amount"]}
+            status = self._status_after(self._intents.capture, reference, part)
+        if status != "succeeded":
+            raise Unknown if status == "processing" else NotHeld
 
     def cancel(self, _order, reference: str) -> str:
         """Whatever became of it: an intent that is cancelled holds nothing."""
-        if self._asked(self._intents.retrieve, reference).status != "canceled":
-            self._asked(self._intents.cancel, reference)
+        status = self._status_after(self._intents.retrieve, reference)
+        if status != "canceled":
+            status = self._status_after(self._intents.cancel, reference)
+        if status != "canceled":
+            raise Unknown
         return "cancelled"
+
+    def _status_after(self, do, reference: str, *arguments) -> str:
+        """An answer about another intent, as from a cache, says nothing about this one."""
+        intent = self._asked(do, reference, *arguments)
+        if intent.id != reference:
+            raise Unknown
+        return intent.status
 
     def _asked(self, do, *arguments):
         try:
@@ -113,6 +135,8 @@ class Adyens:
         }
         payments = self._adyen.checkout.payments_api.payments
         answer = self._asked(payments, request, idempotency_key=f"{order['id']}-authorise")
+        if answer.get("merchantReference") != reference:
+            raise Unknown  # it is about another payment
         if answer["resultCode"] == "Authorised":
             return answer["pspReference"]
         if answer["resultCode"] in ("Error", "Pending", "Received"):

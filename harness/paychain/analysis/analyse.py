@@ -10,11 +10,12 @@ from paychain.analysis.injection import injection_problems
 from paychain.analysis.judge import excused, harness_problems, notes, untried, verdict
 from paychain.analysis.limits import Observed, tolerances
 from paychain.analysis.measures.at_best import at_best
+from paychain.analysis.measures.breaks import breaks
 from paychain.analysis.measures.fallbacks import fallbacks
 from paychain.analysis.measures.files import files
 from paychain.analysis.measures.hidden import hidden_faults
 from paychain.analysis.measures.hops import hops
-from paychain.analysis.measures.measure import MeasuredRun
+from paychain.analysis.measures.measure import Measure, MeasuredRun
 from paychain.analysis.measures.measures import FaultRun, Money, ToleranceResult, Verdict
 from paychain.analysis.measures.money import money
 from paychain.analysis.measures.own_services import (
@@ -28,10 +29,15 @@ from paychain.analysis.measures.recovery import faults, recovery
 from paychain.analysis.measures.registry import MEASURES
 from paychain.analysis.measures.scripts import scripts, unmet_notes, unmet_steps
 from paychain.analysis.measures.stalls import busy, overslept_s, stalled, stalls
+from paychain.analysis.measures.timeline import latencies, seconds
+from paychain.analysis.parts import judged_in_parts
 from paychain.analysis.store.facts import RunFacts
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
+
+# What needs no pass over all payments: measured meanwhile.
+WITHOUT_PASS: tuple[Measure[Any], ...] = (phases, recovery, breaks, seconds, latencies)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +56,9 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
     """Measure and judge a run whose records are all in the store."""
     run = MeasuredRun(store, chain, experiment, facts)
     run[files]  # first, while the records have no index yet: both are made at the same time
+    with judged_in_parts(run):
+        for measure in WITHOUT_PASS:
+            run[measure]
     measured = {measure.name: run[measure] for measure in MEASURES}
     _, punctuality = run[payments]
     books = run[money]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import queue
-import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import msgspec
 
 from paychain.payments.errors import UserError
-from paychain.processes.loopback import LOOPBACK
+from paychain.processes.http_thread import HttpThread, QuietHandler
 from paychain.processes.tokens import MISSING, is_bearer
 
 MAX_BYTES = 1_000_000  # of a request: 1,000 changes of the rate are about 20 kB
@@ -70,24 +67,20 @@ class Control:
         self.state = b"{}"  # JSON, replaced as a whole
         self.page = b"{}"  # JSON of what never changes
         self._secret = secret
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._server = HttpThread(_handler(self))
 
     @property
     def url(self) -> str:
         """The address that it listens on."""
-        return f"http://{LOOPBACK}:{self._server.server_port}"
+        return self._server.url
 
     def start(self) -> None:
         """Start to answer requests."""
-        self._thread.start()
+        self._server.start()
 
     def stop(self) -> None:
         """Stop answering requests."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     def is_authorized(self, header: str) -> bool:
         """Whether an authorization header carries the session's secret."""
@@ -128,9 +121,8 @@ def _message(text: str) -> bytes:
     return msgspec.json.encode({"message": text})
 
 
-def _handler(control: Control) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+def _handler(control: Control) -> type[QuietHandler]:
+    class Handler(QuietHandler):
         timeout = CLOSED_WITHIN_S
 
         def do_GET(self) -> None:
@@ -144,9 +136,6 @@ def _handler(control: Control) -> type[BaseHTTPRequestHandler]:
                 return
             self._answer(self.rfile.read(length))
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
         def _answer(self, body: bytes) -> None:
             if not control.is_authorized(self.headers.get("authorization") or ""):
                 self.close_connection = True
@@ -155,10 +144,6 @@ def _handler(control: Control) -> type[BaseHTTPRequestHandler]:
             self._send(*control.answer(self.command, self.path, body))
 
         def _send(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.reply(status, "application/json", body)
 
     return Handler

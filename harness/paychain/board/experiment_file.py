@@ -98,7 +98,7 @@ def free_name(name: str, folder: Path) -> str:
 def _limited(steps: list[Step], end_s: float) -> list[Step]:
     """Merge neighbouring steps, with the same number of payments, until they fit into one file.
 
-    Only a slow ramp on Locust's own page has so many: one step for each payment per second.
+    Only a slow ramp on Locust's own page has that many: one step for each payment per second.
     """
     while len(steps) > MAX_STEPS:
         ends = [*(at_s for at_s, _ in steps[1:]), end_s]

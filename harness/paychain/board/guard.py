@@ -2,7 +2,8 @@
 
 A page of another site can make a browser send requests here, but it cannot read our pages, set a
 header on such a request, or send our Origin. A host name that another site points at this machine
-(DNS rebinding) is refused.
+(DNS rebinding) is refused. Other accounts of this machine reach loopback, too, and read what is
+given to everybody: nothing is, without the token that the command printed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from paychain.processes.loopback import is_loopback
 from paychain.processes.tokens import MISSING, is_token
 
 HEADER = "X-Paychain"  # on every request that changes something
@@ -21,12 +23,12 @@ READING = ("GET", "HEAD")
 
 @dataclass(frozen=True)
 class Guard:
-    """What a session requires of a request. `token` is empty if the board listens on loopback."""
+    """What a session requires of a request."""
 
     host: str  # that the board listens on
     key: str  # in our own pages, which send it with every change
-    token: str = ""
-    session: str = ""  # value of the cookie that the token is exchanged for
+    token: str
+    session: str  # value of the cookie that the token is exchanged for
 
     def refusal(self, method: str, headers: Mapping[str, str], cookie: str) -> str | None:
         """Why a request is refused."""
@@ -42,7 +44,7 @@ class Guard:
             and headers.get("Sec-Fetch-Dest", "document") == "document"
         ):
             return "requests from other sites are refused"
-        if self.token and not is_token(cookie, self.session):
+        if not is_token(cookie, self.session):
             return f"{MISSING}; open the address that paychain load printed"
         if method not in READING and not is_token(headers.get(HEADER, ""), self.key):
             return f"a request that changes something requires the header {HEADER}"
@@ -64,4 +66,10 @@ class Guard:
             address = ip_address(name)
         except ValueError:
             return False
-        return bool(self.token) or address.is_loopback
+        return address.is_loopback or not is_loopback(self.host)
+
+
+def cookie_name(host: str) -> str:
+    """What the board at a Host calls its cookie: all ports of a machine share their cookies."""
+    port = host.rpartition(":")[2]
+    return f"{COOKIE}-{port}" if port.isdigit() else COOKIE

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from paychain.model.experiment import Experiment
 from paychain.model.loading import Loaded
 from paychain.payments.errors import UserError
 from paychain.processes.children import READY_WITHIN_S, Child, ending_signals
+from paychain.processes.exposition import Exposition
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK, free_port, is_loopback, kept
 from paychain.processes.tokens import MIN_TOKEN_CHARACTERS, new_token
@@ -37,7 +38,7 @@ POLL_EVERY_S = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class BoardOptions:
-    """The options of the command. `token` is empty unless one is needed."""
+    """The options of the command."""
 
     chain: Loaded[Chain]
     spec: str  # the chain's name or path, as the user wrote it
@@ -49,17 +50,16 @@ class BoardOptions:
     host: str
     port: int
     token: str
+    metrics: tuple[str, int] | None = None  # where they are served
 
 
-def wanted_token(host: str, given: str | None) -> str:
-    """The token of a board: none on loopback unless one is given. Raises UserError."""
+def wanted_token(given: str | None) -> str:
+    """The token of a board: a new one unless one is given. Raises UserError."""
     if given is not None and len(given) < MIN_TOKEN_CHARACTERS:
         raise UserError(
             f"the token has fewer than {MIN_TOKEN_CHARACTERS} characters", hint="use a longer one"
         )
-    if given is None and not is_loopback(host):
-        return new_token()
-    return given or ""
+    return new_token() if given is None else given
 
 
 def run(options: BoardOptions, report: Callable[[str], None]) -> tuple[list[Saved], str]:
@@ -79,10 +79,11 @@ def run(options: BoardOptions, report: Callable[[str], None]) -> tuple[list[Save
     control.start()
     failure = ""
     try:
-        with kept(options.host, port) if options.is_web else nullcontext():
-            session.start()
-            _start_load(session, options, port, secret)
-        _run_with_view(session, options, port, report)
+        with _metrics(session, options, report):
+            with kept(options.host, port) if options.is_web else nullcontext():
+                session.start()
+                _start_load(session, options, port, secret)
+            _run_with_view(session, options, port, report)
     except KeyboardInterrupt:
         pass  # while the chain or the load was starting
     except (UserError, EngineError) as error:
@@ -95,6 +96,19 @@ def run(options: BoardOptions, report: Callable[[str], None]) -> tuple[list[Save
         session.end()
         control.stop()
     return session.saved, failure
+
+
+@contextmanager
+def _metrics(
+    session: Session, options: BoardOptions, report: Callable[[str], None]
+) -> Iterator[None]:
+    """Serve the session's metrics, if they are asked for. Raises UserError without the port."""
+    if options.metrics is None:
+        yield
+        return
+    with Exposition(*options.metrics, session.metrics.text) as served:
+        report(f"metrics at {served.url}")
+        yield
 
 
 def _run_with_view(
@@ -129,10 +143,9 @@ def addresses(options: BoardOptions, port: int) -> list[str]:
     is_any = options.host in ("0.0.0.0", "::")  # noqa: S104  (asked for, not bound to here)
     shown = socket.gethostname() if is_any else host
     base = f"http://{shown}:{port}"
-    key = f"?token={options.token}" if options.token else ""
-    lines = [f"board   {base}/paychain/{key}", f"Locust  {base}/"]
-    if options.token:
-        lines.append("this token is shown only once; it is sent unencrypted")
+    lines = [f"board   {base}/paychain/?token={options.token}", f"Locust  {base}/"]
+    shown_once = "this token is shown only once; open the board's address first"
+    lines.append(shown_once if is_loopback(options.host) else f"{shown_once}; it is not encrypted")
     return [*lines, "Ctrl-C heals all faults and stops; recorded payments are kept"]
 
 
@@ -175,7 +188,8 @@ def _start_load(session: Session, options: BoardOptions, port: int, secret: str)
         folder=str(scratch),
         warm_up_s=0.0,
     )
-    assert session.running.spools.new("load") == plan.spool
+    spool = session.running.spools.new("load")
+    assert spool == plan.spool
     write_atomically(scratch / PLAN_FILE, plan)
     write_atomically(scratch / "board.plan", BoardPlan(session.control.url, options.host))
     environment = {

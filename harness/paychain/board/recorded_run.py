@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -23,6 +22,7 @@ from paychain.model.experiment import Times
 from paychain.model.loading import Loaded, load_experiment
 from paychain.payments.errors import UserError
 from paychain.payments.journal import EngineEvent, FaultSwitch, LinkSwitch, Record, Stall
+from paychain.processes.wall_clock import Beginning
 from paychain.report.result import Result
 from paychain.runs.finish import facts_of, finish
 from paychain.runs.spec import Inputs, new_folder
@@ -40,14 +40,14 @@ class RecordedRun:
         number: int,
         chain: Loaded[Chain],
         out: Path,
-        started: datetime,
+        begun: Beginning,
         *,
         seed: int,
         ids: SessionIds,
     ) -> None:
         self.number = number
-        self.started = started
-        self.folder = new_folder(out, started, f"{chain.model.chain}-{NAME}")
+        self._begun = begun
+        self.folder = new_folder(out, begun.at, f"{chain.model.chain}-{NAME}")
         self.timeline = FaultTimeline()
         self.live = Live()
         self.start_ns: int | None = None  # of the load
@@ -168,7 +168,7 @@ class RecordedRun:
             replace(report, offered=offered),
             seed=self._seed,
             command=words,
-            started=self.started,
+            begun=self._begun,
         )
         return path, finish(inputs, facts, self._store, self.folder).result
 

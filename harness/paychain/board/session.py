@@ -15,6 +15,7 @@ from typing import Any
 
 from paychain.board.control import Action, Asked, Control, LoadCommand
 from paychain.board.experiment_file import FOLDER, file_name, free_name
+from paychain.board.metrics import SessionMetrics
 from paychain.board.recorded_run import NAME, RecordedRun
 from paychain.board.service_logs import with_logs
 from paychain.board.session_ids import SessionIds
@@ -28,6 +29,7 @@ from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.payments.errors import UserError
 from paychain.payments.journal import FaultSwitch
+from paychain.processes.wall_clock import Beginning
 from paychain.report.result import Result
 from paychain.runs.spec import run_command
 
@@ -90,6 +92,8 @@ class Session:
         self.is_over = False
         self.is_saving = False
         self.loaded, self._spec, self._out = chain, spec, out
+        self.metrics = SessionMetrics(self.chain.chain, seed)
+        self._load_start_ns: int | None = None  # of the run that is recorded
         self._toxiproxy = toxiproxy
         # Processes outlive recorded runs, so what they write is in no run's folder.
         self._temporary = tempfile.TemporaryDirectory(prefix="paychain-")
@@ -102,7 +106,6 @@ class Session:
     def start(self) -> None:
         """Start the chain; the caller starts the load process."""
         self.running.start()
-        assert self.running.engine is not None
         self.places = places_of(self.chain, self.running.engine.name)
 
     @property
@@ -209,7 +212,6 @@ class Session:
             asked.done.set_exception(error)
 
     def _switch_on(self, action: Action) -> str:
-        assert self.running.engine is not None
         for held in self.held.values():
             if (held.target, held.name, held.kind) == (action.target, action.name, action.kind):
                 raise UserError(f"{held.fault.id} is already active", hint="heal it first")
@@ -359,8 +361,11 @@ class Session:
 
     def _new_recording(self, number: int) -> RecordedRun:
         ids = SessionIds(self.running.id_prefix)
-        started = datetime.now(UTC)
-        return RecordedRun(number, self.loaded, self._out, started, seed=self.seed, ids=ids)
+        begun = Beginning.now()
+        made = RecordedRun(number, self.loaded, self._out, begun, seed=self.seed, ids=ids)
+        self.metrics.begin(made.folder.name)
+        self._load_start_ns = None
+        return made
 
     def _follow_load(self) -> None:
         """Note what the load process reported last."""
@@ -369,6 +374,7 @@ class Session:
             return
         if not self.recorded.has_begun:
             self.recorded.begin(steering.start_ns)
+            self._load_start_ns = steering.start_ns
             self.note("load started")
         self.recorded.timeline.rates = list(steering.changes)
 
@@ -378,4 +384,8 @@ class Session:
         if self.recorded.has_begun:
             for records in self.running.collect(all_flushed=all_flushed):
                 self.recorded.add(records, now_ns)
+                self.metrics.add(records)
         self.recorded.evaluate(now_ns)
+        began_ns = self._load_start_ns if self._load_start_ns is not None else now_ns
+        on = [(held.kind, held.target, held.name) for held in self.held.values()]
+        self.metrics.look((now_ns - began_ns) / 1e9, on)

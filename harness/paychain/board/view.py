@@ -100,7 +100,6 @@ class BoardState(msgspec.Struct, kw_only=True, frozen=True):
 
 def page_of(session: Session, spec: str, rate: int) -> dict[str, Any]:
     """What the page shows and never changes."""
-    assert session.running.engine is not None
     return {
         "chain": session.chain.chain,
         "title": session.chain.title or session.chain.chain,

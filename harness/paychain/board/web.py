@@ -12,9 +12,8 @@ import requests
 from flask import Blueprint, Response, abort, request, send_file
 from jinja2 import Environment, StrictUndefined
 
-from paychain.board.guard import COOKIE, HEADER, Guard
+from paychain.board.guard import HEADER, Guard, cookie_name
 from paychain.board.plan import BoardPlan
-from paychain.processes.loopback import is_loopback
 from paychain.processes.sessions import direct_session
 from paychain.processes.tokens import bearer, new_token
 from paychain.report.drawings import palette
@@ -34,7 +33,7 @@ COOKIE_PAGE = (
 
 def install(web_ui: Any, plan: BoardPlan, secret: str, token: str) -> None:
     """Add the board to Locust's Flask app, and guard every route of that app."""
-    assert token or is_loopback(plan.host)
+    assert token
     guard = Guard(plan.host, new_token(), token, new_token())
     app = web_ui.app
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -48,7 +47,8 @@ def install(web_ui: Any, plan: BoardPlan, secret: str, token: str) -> None:
 
 def _guarded(guard: Guard) -> Response | None:
     """Refuse a request, let it pass (None), or exchange its token for a cookie."""
-    cookie, headers = request.cookies.get(COOKIE, ""), dict(request.headers)
+    name = cookie_name(request.host)
+    cookie, headers = request.cookies.get(name, ""), dict(request.headers)
     refusal = guard.refusal(request.method, headers, cookie)
     if refusal is None:
         return None
@@ -59,7 +59,7 @@ def _guarded(guard: Guard) -> Response | None:
             # A page that reloads, not a redirect: after a link on another site, a browser would
             # follow a redirect without the new cookie. Both remove the token from the address.
             response = Response(COOKIE_PAGE, mimetype="text/html")
-            response.set_cookie(COOKIE, guard.session, httponly=True, samesite="Strict", path="/")
+            response.set_cookie(name, guard.session, httponly=True, samesite="Strict", path="/")
             response.headers["Referrer-Policy"] = "no-referrer"
             response.headers["Cache-Control"] = "no-store"
             return response

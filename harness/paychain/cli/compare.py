@@ -27,7 +27,8 @@ def compare(
     nodes: Annotated[
         bool,
         typer.Option(
-            "--nodes", help="how runs differ whose chains differ in nodes: alone; no score"
+            "--nodes",
+            help="compare chains that differ in their nodes, side by side and without a score",
         ),
     ] = False,
     format: Format = ReportFormat.TEXT,
@@ -73,7 +74,9 @@ def _compare_nodes(runs: list[Path], format: ReportFormat, *, across_chains: boo
     from paychain.runs.arrangements import compare_arrangements
 
     if across_chains:
-        raise UserError("--nodes has chains that differ", hint="leave out --across-chains")
+        raise UserError(
+            "--nodes always compares different chains", hint="leave out --across-chains"
+        )
     if format is ReportFormat.GITHUB:
         raise UserError("--nodes judges nothing that GitHub could show", hint="--format json")
     with reading(*runs):

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import signal
 
+_ENDING = {signal.SIGINT, signal.SIGTERM, *({signal.SIGHUP} if hasattr(signal, "SIGHUP") else ())}
+
 
 def main() -> None:
     """Import the command and run it. Ctrl-C meanwhile ends the process without a traceback."""
+    # Who started us may block what ends a run, and every process inherits that.
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     # An exception would not do: imports turn it into others, or print it and go on.
     is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_default:

@@ -12,7 +12,8 @@ import typer
 
 from paychain.cli import names
 from paychain.cli.exit_codes import ExitCode
-from paychain.cli.options import ChainName, PartOption
+from paychain.cli.on_cluster import opened
+from paychain.cli.options import ChainName, ClusterOption, PartOption
 from paychain.cli.say import say
 from paychain.processes.interrupted import keeping
 
@@ -60,8 +61,16 @@ def explore(
         ),
     ] = False,
     seed: Annotated[int, typer.Option(help="random seed; the same seed repeats the search")] = 1,
-    jobs: Annotated[int, typer.Option(min=1, help="processes, each with its own seed")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="searches at once, each with its own seed; default: 1, or with --cluster one for "
+            "each thread of its workers",
+        ),
+    ] = None,
     part: PartOption = "1/1",
+    cluster: ClusterOption = None,
     confirm: Annotated[
         bool, typer.Option("--confirm", help="replay each finding on real processes")
     ] = False,
@@ -120,8 +129,10 @@ def explore(
     if replayed_on is not None:
         _refuse_on(replayed_on, loaded.model, is_confirmed=confirm)
     share = Part.read(part)
-    if share != WHOLE and (live or actions):
-        _refuse_part("--live" if live else "--actions")
+    if share != WHOLE and actions:
+        _refuse_part("--actions")
+    if cluster is not None and (live or actions):
+        _refuse_cluster("--live" if live else "--actions")
     if live:
         from paychain.cli.explore_live import explore_live
         from paychain.explore.live.result import LiveSpec
@@ -133,6 +144,7 @@ def explore(
             batch=batch,
             rules=tuple(rule or ()),
             outage_share=_share("--outages", outages),
+            part=share,
         )
         raise typer.Exit(explore_live(loaded, live_spec, chain=chain, out=out))
     seconds, max_schedules = _budget(budget)
@@ -152,10 +164,11 @@ def explore(
         works_again_s=_duration("--works-again", works_again) if works_again else None,
         interleavings=interleavings,
         database=out / ".examples",
+        home=loaded.path.parent,
     )
     if actions:
         _refuse_with_actions(
-            jobs=jobs > 1,
+            jobs=(jobs or 1) > 1,
             confirm=confirm,
             interleavings=interleavings,
             success=success is not None,
@@ -182,6 +195,7 @@ def explore(
             confirm_on=(service or chain) if confirm else None,
             part=share,
             asked=asked,
+            cluster=cluster,
         )
 
 
@@ -189,30 +203,35 @@ def _explore_schedules(
     spec: SearchSpec,
     chain: str,
     *,
-    jobs: int,
+    jobs: int | None,
     out: Path,
     confirm_on: str | None,
     part: Part,
     asked: dict[str, str],
+    cluster: str | None,
 ) -> None:
     from paychain.cli.explore_output import Progress, nothing_found_lines, print_timeline
     from paychain.explore.findings import outage_lines, searched_line, write_outage
     from paychain.explore.jobs import search_with_jobs
     from paychain.explore.parts import share_of, write_part
+    from paychain.model.virtual_services import experimental_note
     from paychain.processes.part import WHOLE
     from paychain.runs.spec import run_command
 
     if part != WHOLE:
         spec = share_of(spec, part)
+    if note := experimental_note(spec.chain):
+        say(note)
     show = Progress()
-    with _ctrl_c_between_schedules() as check_ctrl_c:
+    with opened(cluster) as workers, _ctrl_c_between_schedules() as check_ctrl_c:
 
         def on_progress(result: SearchResult) -> None:
             show(result)
             check_ctrl_c()
 
+        searches = jobs or (workers.threads if workers is not None else 1)
         try:
-            result = search_with_jobs(spec, jobs, on_progress)
+            result = search_with_jobs(spec, searches, on_progress, workers)
         finally:
             show.clear()
     # All files first: what was found is kept even if a replay is interrupted.
@@ -350,6 +369,12 @@ def _refuse_part(option: str) -> None:
     raise UserError(
         f"--part cannot be combined with {option}", hint="give each machine another --seed"
     )
+
+
+def _refuse_cluster(option: str) -> None:
+    from paychain.payments.errors import UserError
+
+    raise UserError(f"--cluster cannot be combined with {option}", hint="omit one of them")
 
 
 def _explore_actions(spec: SearchSpec) -> None:

@@ -16,16 +16,19 @@ from paychain.cli.explore_output import (
     order_moments,
     timeline_lines,
 )
+from paychain.cli.say import say
 from paychain.declaration.quantity import count
 from paychain.environment.real import RealChain
 from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.files import recall, remember, write_found
+from paychain.explore.live.parts import write_live_part
 from paychain.explore.live.result import REPRODUCTIONS, FoundScript, LiveResult, LiveSpec
 from paychain.explore.live.search import LiveSearch
 from paychain.explore.live.steps import step_choices
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.review import review
+from paychain.processes.part import WHOLE
 from paychain.processes.scratch import scratch_folder
 from paychain.report.text.payment_timeline import timeline_of
 from paychain.runs.remedies import rule_with_remedies
@@ -57,6 +60,17 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
     # All files first: what was found is kept whatever comes.
     paths = {rule: write_found(found, declared, out) for rule, found in result.found.items()}
     remember(result.found.values(), known, declared, out)
+    if spec.part != WHOLE:
+        file = write_live_part(
+            result,
+            spec,
+            declared.chain,
+            files={rule: (paths[rule], found_lines(found)) for rule, found in result.found.items()},
+            warnings=warning_lines(result),
+            search=_asked(loaded, spec),
+            folder=out,
+        )
+        say(f"part {spec.part}: {file}")
     for rule, found in result.found.items():
         print("\n".join(found_lines(found)))
         _print_timeline(found)
@@ -64,11 +78,24 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
             print(line)
         print(f"    reproduce: {run_command(chain, str(paths[rule]), seed=spec.seed)}")
     print(("searched " if result.found else "nothing found in ") + searched_line(result))
-    for line in warning_lines(result):
+    for line in (*warning_lines(result), *([] if result.found else nothing_found_lines(result))):
         print(line)
     if result.was_interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.FAIL if result.found else ExitCode.PASS
+
+
+def _asked(loaded: Loaded[Chain], spec: LiveSpec) -> dict[str, str]:
+    """What the parts of one search have in common."""
+    return {
+        "live": "True",
+        "chain": loaded.sha256,
+        "seed": str(spec.seed),
+        "for": str(spec.budget_s),
+        "scripts": str(spec.max_scripts),
+        "rules": " ".join(sorted(spec.rules)),
+        "outages": str(spec.outage_share),
+    }
 
 
 def _opener(loaded: Loaded[Chain], spec: LiveSpec, scratch: Path) -> Callable[[], RunningChain]:
@@ -205,10 +232,14 @@ def warning_lines(result: LiveResult) -> Sequence[str]:
             f"⚠ {count(result.undecided, 'order')} not decided: still in progress when the drain "
             "of their batch ended (settles_within)"
         )
-    if not result.found and not result.was_interrupted:
-        lines.append(
-            f"{count(result.scripts, 'script')} are too few to rely on: search longer with --for"
-            if result.scripts < ENOUGH_SCRIPTS
-            else "no script that was tried broke a rule; that is evidence, not a proof"
-        )
     return lines
+
+
+def nothing_found_lines(result: LiveResult) -> list[str]:
+    """What it means that a search found nothing: never that the service is sound."""
+    if result.was_interrupted:
+        return []
+    if result.scripts < ENOUGH_SCRIPTS:
+        scripts = count(result.scripts, "script")
+        return [f"{scripts} are too few to rely on: search longer with --for"]
+    return ["no script that was tried broke a rule; that is evidence, not a proof"]

@@ -49,7 +49,7 @@ def export(
     from paychain.report.result import read
 
     if otlp is None and parquet is None:
-        raise UserError("nothing to write", hint="say --otlp FILE|URL or --parquet DIR")
+        raise UserError("nothing to write", hint="give --otlp FILE|URL or --parquet DIR")
     result = read(run)
     path = run / STORE_NAME
     if not path.is_file():
@@ -87,7 +87,7 @@ def _write_tables(result: Result, name: str, store: RunStore, folder: Path) -> N
 
 def _say_sample(store: RunStore) -> None:
     if store.kept_one_in > 1:
-        say(f"the run kept one in {store.kept_one_in} of the payments with nothing to tell")
+        say(f"the run kept one in {store.kept_one_in} of its uneventful payments")
 
 
 def _write(path: Path, requests: Iterable[dict[str, Any]]) -> int:

@@ -40,6 +40,7 @@ class _Starter:
 
 _FOLDER = ".paychain"  # what a repository keeps of ours: schemas for editors, a wheel for CI
 _WORKFLOW = {Ci.GITHUB: ".github/workflows/paychain.yml", Ci.GITLAB: ".gitlab-ci.yml"}
+_BASES = {"adyen": "/v72"}  # what stands behind the host in the address of an API
 _MOCKS = _Starter(
     files={
         "chains/shop.yaml": "shop.yaml",
@@ -131,8 +132,13 @@ def _values(service: str, dialect: str) -> dict[str, str]:
         raise UserError(f"--service cannot be read: {error}") from None
     if not words:
         raise UserError("--service names no command", hint='--service "npm start"')
-    # JSON is YAML: no quote or brace of the command is lost.
-    return {"@COMMAND@": json.dumps(words, ensure_ascii=False), "@DIALECT@": dialect}
+    return {
+        # JSON is YAML: no quote or brace of the command is lost.
+        "@COMMAND@": json.dumps(words, ensure_ascii=False),
+        "@DIALECT@": dialect,
+        "@VENDOR@": dialect.upper(),
+        "@BASE@": _BASES.get(dialect, ""),
+    }
 
 
 def _schema(kind: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from paychain.cli.exit_codes import ExitCode
-from paychain.cli.options import ChainName, Out, Seed, Toxiproxy
+from paychain.cli.options import ChainName, Metrics, Out, Seed, Toxiproxy
 from paychain.cli.say import say
 
 PORT = 8089  # Locust's own
@@ -22,16 +22,17 @@ def load(
     seed: Seed = 1,
     toxiproxy: Toxiproxy = None,
     host: Annotated[
-        str, typer.Option(help="address of the board; beyond loopback it requires a token")
+        str, typer.Option(help="address of the board; whoever opens it needs its token")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free port")] = PORT,
     token: Annotated[
         str | None,
         typer.Option(
             envvar="PAYCHAIN_BOARD_TOKEN",
-            help="token that opens the board; default beyond loopback: a new one",
+            help="token that opens the board, of 16 characters or more; default: a new one",
         ),
     ] = None,
+    metrics: Metrics = None,
     no_web: Annotated[
         bool, typer.Option("--no-web", "--tui", help="control the chain by keys in this terminal")
     ] = False,
@@ -46,6 +47,7 @@ def load(
     from paychain.engine.choice import choose
     from paychain.model.loading import load_chain
     from paychain.payments.errors import UserError
+    from paychain.processes.exposition import address_of
     from paychain.report.text.terminal import show
 
     payments_per_s = _whole_rate(rate)
@@ -63,7 +65,8 @@ def load(
         is_web=not no_web,
         host=host,
         port=port,
-        token=board.wanted_token(host, token),
+        token=board.wanted_token(token),
+        metrics=address_of(metrics) if metrics is not None else None,
     )
     saved, failure = board.run(options, say)
     for run in saved:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -36,9 +37,10 @@ from paychain.cli import (
     worker,
 )
 from paychain.cli.exit_codes import SUMMARY, ExitCode
+from paychain.cli.say import OUR_BUG, TRACEBACK_VARIABLE
 from paychain.cli.settings import defaults
 from paychain.cli.streams import protect
-from paychain.payments.errors import HarnessError, UserError, sentence_of
+from paychain.payments.errors import HarnessError, PartLost, UserError, sentence_of
 from paychain.processes.interrupted import interruption_in
 
 app = typer.Typer(
@@ -101,19 +103,17 @@ def root(
     context.default_map = defaults(context, Path(), os.environ)
 
 
-TRACEBACK_VARIABLE = "PAYCHAIN_TRACEBACK"  # set to show where an unexpected error came from
-
-
 def main() -> None:
     """Run the command; no mistake, interruption or failure of the machine gives a traceback."""
     protect()
     try:
+        _refuse_unreadable_names(sys.argv[1:])
         app()
     except UserError as error:
         print(error, file=sys.stderr)
         if os.environ.get(TRACEBACK_VARIABLE):
             traceback.print_exc()
-        sys.exit(ExitCode.USAGE)
+        sys.exit(ExitCode.INCONCLUSIVE if isinstance(error, PartLost) else ExitCode.USAGE)
     except (KeyboardInterrupt, SystemExit) as end:
         # Typer makes an exit code of an interruption that the command did not handle.
         interruption = interruption_in(end)
@@ -130,6 +130,23 @@ def main() -> None:
         sys.exit(ExitCode.INCONCLUSIVE)
 
 
+def _refuse_unreadable_names(words: Sequence[str]) -> None:
+    """Names of files are bytes, and may be no text; results, reports and plans are UTF-8.
+
+    Raises UserError, also where there is no working folder.
+    """
+    try:
+        folder = str(Path.cwd())
+    except FileNotFoundError:
+        hint = "change to another one"
+        raise UserError("the working folder does not exist any more", hint=hint) from None
+    for word in (*words, folder):
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{word} is not UTF-8", hint="rename the file or folder") from None
+
+
 def _failure(error: Exception) -> str:
     if isinstance(error, HarnessError):
         return str(error)
@@ -138,4 +155,4 @@ def _failure(error: Exception) -> str:
     said = f"paychain failed: {sentence_of(error)}"
     if isinstance(error, (OSError, sqlite3.Error, MemoryError)):
         return said
-    return f"{said}; this is a bug in paychain: {TRACEBACK_VARIABLE}=1 shows where"
+    return f"{said}; {OUR_BUG}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paychain.cli.exit_codes import ExitCode
+from paychain.cli.on_cluster import opened
 from paychain.cli.options import (
     ChainName,
+    ClusterOption,
     Format,
     Json,
     Map,
@@ -58,6 +61,7 @@ def matrix(
     seed: Seed = 1,
     jobs: Annotated[int, typer.Option(min=0, help="cells at once; 0: one per core")] = 0,
     part: PartOption = "1/1",
+    cluster: ClusterOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="print only the counts")] = False,
     format: Format = ReportFormat.TEXT,
     json: Json = False,
@@ -80,6 +84,8 @@ def matrix(
     from paychain.runs.matrix import MatrixSpec, run_matrix, standard_faults
 
     format = chosen(format, json)
+    if cluster is not None and real:
+        raise UserError("--cluster cannot be combined with --real", hint="omit one of them")
     loaded = load_chain(chain)
     _refuse_unknown_links(chain, loaded.model, link or ())
     of_roles = [name for each in role or () for name in links_of_role(chain, loaded.model, each)]
@@ -121,8 +127,11 @@ def matrix(
             names=map_ or (),
         ),
     )
-    with keeping(f"the runs so far are in {folder}; continue with --resume {folder}"):
-        finished = run_matrix(spec, on_cell)
+    with (
+        keeping(f"the runs so far are in {folder}; continue with --resume {folder}"),
+        opened(cluster) as workers,
+    ):
+        finished = run_matrix(replace(spec, cluster=workers), on_cell)
     _print(finished, folder, format, is_quiet=quiet)
     if finished.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)

@@ -12,6 +12,7 @@ from paychain.cli.exit_codes import ExitCode
 from paychain.cli.say import say
 
 if TYPE_CHECKING:
+    from paychain.explore.parts import Merged
     from paychain.processes.part import Part
 
 
@@ -29,7 +30,7 @@ def merge(
 ) -> None:
     """Put the parts of a matrix or of a search together; exit as the whole would.
 
-    A part that is missing is named, and the whole is no pass without it.
+    A part that is missing is named, and the whole does not pass without it.
 
     Example: paychain merge part-1/ part-2/ --out matrix
     """
@@ -52,17 +53,34 @@ def _merge_matrix(parts: Sequence[Path], out: Path) -> None:
 
 
 def _merge_search(parts: Sequence[Path], out: Path) -> None:
-    from paychain.cli.explore_output import nothing_found_lines
-    from paychain.explore.findings import searched_line
     from paychain.explore.parts import merge_parts
 
-    whole, written, absent = merge_parts(parts, out)
-    for found, path in written:
+    merged = merge_parts(parts, out)
+    for found, path in merged.written:
         say(*found.lines, f"    experiment: {path}")
-    say(("searched " if written else "nothing found in ") + searched_line(whole))
-    if not written:
-        say(*nothing_found_lines(whole))
-    _end(bool(written), whole.was_interrupted, absent)
+    is_live = any(part.live is not None for part in merged.parts)
+    searched, *further = _live_lines(merged) if is_live else _lines(merged)
+    say(("searched " if merged.written else "nothing found in ") + searched, *further)
+    _end(bool(merged.written), merged.was_interrupted, merged.absent)
+
+
+def _lines(merged: Merged) -> list[str]:
+    """How much was searched in virtual time, and what it means that nothing was found."""
+    from paychain.cli.explore_output import nothing_found_lines
+    from paychain.explore.findings import searched_line
+
+    whole = merged.result
+    return [searched_line(whole), *([] if merged.written else nothing_found_lines(whole))]
+
+
+def _live_lines(merged: Merged) -> list[str]:
+    """The same of a search on running chains, with the warnings of its parts."""
+    from paychain.cli.explore_live import nothing_found_lines, searched_line
+    from paychain.explore.live.parts import tried, warnings_of
+
+    whole = tried(merged)
+    nothing = [] if merged.written else nothing_found_lines(whole)
+    return [searched_line(whole), *warnings_of(merged), *nothing]
 
 
 def _end(is_broken: bool, was_interrupted: bool, absent: Sequence[Part]) -> None:

@@ -68,7 +68,7 @@ Map = Annotated[
     typer.Option(
         "--map",
         metavar="NAME=NAME",
-        help="provider or link that the experiment names, and the chain's own; repeatable",
+        help="provider or link of the experiment, and its name in the chain; repeatable",
     ),
 ]
 Toxiproxy = Annotated[
@@ -81,12 +81,27 @@ Ctrf = Annotated[bool, typer.Option("--ctrf", help="also write ctrf.json (Common
 Prometheus = Annotated[
     Path | None, typer.Option(help="also write metrics to this file in Prometheus text format")
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[HOST:]PORT",
+        help="serve metrics in Prometheus text format at this port while it runs",
+    ),
+]
 PartOption = Annotated[
     str,
     typer.Option(
         "--part",
         metavar="I/N",
-        help="do one of N parts, e.g. 2/4; auto: as the variables of the CI system say; "
+        help="do part I of N, e.g. 2/4; auto: as the CI system's variables say; "
         "paychain merge puts the parts together",
+    ),
+]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="tcp://HOST:PORT",
+        help="use the workers of the Dask cluster with this scheduler (needs paychain[cluster])",
     ),
 ]

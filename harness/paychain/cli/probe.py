@@ -37,8 +37,8 @@ def probe(
     order: Annotated[
         str, typer.Option(help="the merchant reference that the events are about")
     ] = "paychain-probe",
-    amount: Annotated[str, typer.Option(help="of the order, in decimal")] = "92.30",
-    currency: Annotated[str, typer.Option(help="of the order")] = "EUR",
+    amount: Annotated[str, typer.Option(help="amount of the order, such as 12.50")] = "92.30",
+    currency: Annotated[str, typer.Option(help="currency of the order")] = "EUR",
     count: Annotated[
         str | None,
         typer.Option(
@@ -71,18 +71,21 @@ def probe(
     from paychain.probe.webhooks import Webhooks
     from paychain.processes.files import write_atomically
     from paychain.protocol.dialects.vendors import VENDORS
-    from paychain.protocol.vendor import is_verified_by_api
+    from paychain.protocol.vendor import is_verified_by_api, secret_problem
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f"'{url}' is no address", hint="http://127.0.0.1:8000/webhooks/stripe")
+        raise UserError(f"'{url}' is not an address", hint="http://127.0.0.1:8000/webhooks/stripe")
     if dialect not in VENDORS:
         raise UserError(f"unknown dialect '{dialect}'", hint=meant(dialect, VENDORS))
     if is_verified_by_api(VENDORS[dialect]):
         raise UserError(
-            f"a receiver has the API of {dialect} verify its webhooks, and none is here",
+            f"webhooks of {dialect} are verified by its API, which is not here",
             hint=f"let the service receive them in a chain: dialect: {dialect}",
         )
+    wrong = secret_problem(VENDORS[dialect], secret)
+    if wrong:
+        raise UserError(f"--secret is {wrong}", hint="copy it from the webhook's settings")
     try:
         amount_minor = to_minor(amount, currency)
         sender = Sender(url=url, timeout_s=duration_seconds(timeout))

@@ -61,14 +61,15 @@ def report(
 def _history(folder: Path, stale_days: int, prom: Path | None) -> None:
     from datetime import UTC, datetime
 
+    from paychain.processes.files import write_atomically
     from paychain.report.ci.prometheus import write_prometheus
     from paychain.report.html.history import history, history_lines, render_history
     from paychain.report.html.page import stylesheet
 
     with reading(folder):
         lines = history(folder, datetime.now(UTC), stale_days)
-    (folder / "history.html").write_text(render_history(lines), "utf-8")
-    (folder / "report.css").write_text(stylesheet(), "utf-8")
+    write_atomically(folder / "history.html", render_history(lines))
+    write_atomically(folder / "report.css", stylesheet())
     if prom is not None:
         write_prometheus(prom, *(entry.result for line in lines for entry in line.entries))
     say(*history_lines(lines))

@@ -19,6 +19,7 @@ from paychain.cli.options import (
     Format,
     Json,
     Map,
+    Metrics,
     Out,
     Prometheus,
     ReportFormat,
@@ -72,13 +73,7 @@ def run(
     ] = None,
     ctrf: Ctrf = False,
     prom: Prometheus = None,
-    metrics: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[HOST:]PORT",
-            help="serve metrics in Prometheus text format at this port while it runs",
-        ),
-    ] = None,
+    metrics: Metrics = None,
     baseline: Annotated[
         Path | None, typer.Option(help="run to compare with; exit 4 if anything became worse")
     ] = None,

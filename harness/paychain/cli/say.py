@@ -6,6 +6,9 @@ import sys
 
 from paychain.payments.errors import one_line
 
+TRACEBACK_VARIABLE = "PAYCHAIN_TRACEBACK"  # set to show where an unexpected error came from
+OUR_BUG = f"this is a bug in paychain or in a library: {TRACEBACK_VARIABLE}=1 shows where"
+
 
 def say(*lines: str, is_error: bool = False) -> None:
     """Print each as one line, to the error stream or not.

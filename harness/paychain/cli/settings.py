@@ -69,7 +69,7 @@ def _of_group(
     found: dict[str, Any] = {}
     for name, command in group.commands.items():
         path = (*words, name)
-        # A value that another command cannot take is no matter of this one.
+        # A value that another command cannot take does not concern this one.
         if not words and context.invoked_subcommand not in (None, name):
             continue
         if _is_group(command):

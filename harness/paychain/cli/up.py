@@ -10,8 +10,11 @@ import typer
 from paychain.cli.options import ChainName, Seed, Toxiproxy
 
 if TYPE_CHECKING:
+    import threading
+
     from paychain.environment.real import RealChain
     from paychain.model.chain import Chain
+    from paychain.model.loading import Loaded
     from paychain.model.scripts import Script
 
 WATCH_S = 0.25  # between two checks that all processes are alive
@@ -38,8 +41,8 @@ def up(
     scripts: Annotated[
         Path | None,
         typer.Option(
-            help="experiment file whose scripts are followed: a payment with the amount or the "
-            "card of one meets what it says",
+            help="experiment file with scripts: a payment with a script's amount or card "
+            "follows that script",
         ),
     ] = None,
     port: Annotated[
@@ -63,18 +66,15 @@ def up(
 
     One outcome in a test of your own: paychain up shop.yaml --scripts chaos/lost.yaml
     """
-    import os
     import signal
     import threading
 
     from paychain.engine.errors import EngineError
     from paychain.environment.real import RealChain
-    from paychain.environment.remote.serving import place_of, serve
     from paychain.model.loading import load_chain
     from paychain.model.scripts import Followed
     from paychain.payments.errors import UserError
     from paychain.processes.scratch import scratch_folder
-    from paychain.processes.tokens import TOKEN_VARIABLE
 
     loaded = load_chain(chain)
     followed = _scripts_of(scripts, loaded.model)
@@ -82,17 +82,7 @@ def up(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     if only is not None:
-        host, placed = place_of(loaded.model, only)
-        token = os.environ.get(TOKEN_VARIABLE, "")
-        with scratch_folder() as folder:
-            serve(
-                loaded,
-                placed,
-                token,
-                folder,
-                stop.wait,
-                lambda line: print(f"{host}: {line}", flush=True),
-            )
+        _serve_only(loaded, only, stop)
         return
     with scratch_folder() as folder:
         own = loaded.model.own_services()
@@ -127,6 +117,27 @@ def up(
             raise UserError(f"the fault engine failed: {error}") from error
         finally:
             running.stop()
+
+
+def _serve_only(loaded: Loaded[Chain], only: str, stop: threading.Event) -> None:
+    """Let the links of one host wait for runs until `stop` is set. Raises UserError."""
+    import os
+
+    from paychain.environment.remote.serving import place_of, serve
+    from paychain.processes.scratch import scratch_folder
+    from paychain.processes.tokens import TOKEN_VARIABLE
+
+    host, placed = place_of(loaded.model, only)
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    with scratch_folder() as folder:
+        serve(
+            loaded,
+            placed,
+            token,
+            folder,
+            stop.wait,
+            lambda line: print(f"{host}: {line}", flush=True),
+        )
 
 
 def _scripts_of(path: Path | None, chain: Chain) -> list[Script]:
@@ -169,7 +180,6 @@ def _show(running: RealChain, chain: Chain, folder: Path, *, as_json: bool) -> N
     from paychain.load.locust.processes import locust
     from paychain.model.paid_at import paid_link
 
-    assert running.engine is not None
     hops = {name: f"{host}:{port}" for name, (host, port) in running.addresses.items()}
     api, urls = running.engine.control.url, running.entry_urls
     if as_json:

@@ -29,11 +29,12 @@ def verify(
         str | None,
         typer.Option(
             metavar="DIGEST",
-            help="with --history: the run that an earlier check named as head has to be there",
+            help="with --history: digest that an earlier check printed as head; "
+            "that run must still be there",
         ),
     ] = None,
     at_least: Annotated[
-        int, typer.Option(min=0, help="with --history: so many signed runs have to be there")
+        int, typer.Option(min=0, help="with --history: minimum number of signed runs")
     ] = 0,
 ) -> None:
     """Check that a run's files are exactly those that were signed.
@@ -49,7 +50,7 @@ def verify(
     from paychain.report.evidence.verification import extent, verify_history, verify_run
 
     if not history and (head is not None or at_least):
-        raise UserError("--head and --at-least are about a history", hint="add --history")
+        raise UserError("--head and --at-least need --history", hint="add --history")
     keys = [public_key(path) for path in trust]
     if not run.is_dir():
         raise UserError(f"no such folder: {run}")

@@ -107,14 +107,23 @@ def amount(value: Any) -> Decimal:
     return Decimal(text)
 
 
+_LONG_S = 10_000.0  # from here on a declared time is read in hours
+_DAYS_S = 2 * 86_400.0  # and from here on in days
+
+
 def seconds_text(seconds: float, *, digits: int | None = None) -> str:
-    """`6.2 s`, `480 ms`, `0 s`: a measured time; with `digits`, a declared one: `2.25 s`."""
+    """`6.2 s`, `480 ms`, `0 s`: a measured time; with `digits`, a declared one: `2.25 s`, `7 d`."""
     # A duration of zero has no natural unit.
     if seconds == 0:
         return "0 s"
     is_long = abs(seconds) >= 1
     value, unit = (seconds, "s") if is_long else (seconds * 1000, "ms")
     if digits is not None:
+        # More seconds than that have to be counted on one's fingers, and `:g` writes 6.048e+05.
+        if abs(seconds) >= _LONG_S:
+            value, unit = (
+                (seconds / 86_400, "d") if abs(seconds) >= _DAYS_S else (seconds / 3600, "h")
+            )
         return f"{value:.{digits}g} {unit}"
     return f"{value:.{1 if is_long else 0}f} {unit}"
 

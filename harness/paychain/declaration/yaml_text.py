@@ -22,7 +22,7 @@ _OWN_PREFIX = "x-"
 _MERGE = "<<"
 _NEEDS_QUOTES = (">", "%", "@", "`", "|")  # plain YAML text cannot begin with these
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-# What is no text: control characters other than a tab and the end of a line, and what turns the
+# Not allowed in text: control characters other than a tab and the end of a line, and what turns the
 # direction of the text around it (Unicode UAX #9).
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 

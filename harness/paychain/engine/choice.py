@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from paychain.engine.ability import EMBEDDED, Kind
 from paychain.payments.errors import UserError, without_passwords
+from paychain.processes.files import expanded
 from paychain.processes.loopback import is_loopback
 from paychain.processes.variables import without_secrets
 
@@ -62,7 +63,7 @@ def choose(spec: str | None, environment: Mapping[str, str] = os.environ) -> Cho
 def installed(environment: Mapping[str, str] = os.environ) -> Path:
     """Where `paychain engine install` puts a server by default."""
     data = environment.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(data).expanduser() / "paychain"
+    return expanded(data) / "paychain"
 
 
 def _running(given: str, why: str) -> Choice:
@@ -93,7 +94,7 @@ def _running(given: str, why: str) -> Choice:
 def _program(spec: str, environment: Mapping[str, str]) -> Choice:
     if os.sep in spec or (os.altsep and os.altsep in spec):
         why = f"--toxiproxy {spec}"
-        found = shutil.which(str(Path(spec).expanduser()))
+        found = shutil.which(str(expanded(spec)))
     else:
         found = shutil.which(spec, path=environment.get("PATH", os.defpath))
         why = f"--toxiproxy {spec}, found on PATH"

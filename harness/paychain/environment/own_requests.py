@@ -57,6 +57,11 @@ class OwnRequests:
         self._card_amounts.expect(found)
         return found
 
+    @property
+    def expects_more(self) -> bool:
+        """Payments of the load are still to come, later than `expect` gave them."""
+        return self._next is not None
+
     def expect_now(self, arrivals: Sequence[Arrival], now_ns: int) -> list[Expected]:
         """Payments that customers make without a load: links have to expect them, too."""
         found = [_expected_of(arrival, now_ns) for arrival in arrivals]

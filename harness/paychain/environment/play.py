@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from random import Random
 from typing import TypedDict
 
 from paychain.environment.conductor import Conducted, Observer, conduct
-from paychain.environment.virtual import VirtualChain
+from paychain.environment.in_loop.apart import apart
+from paychain.environment.in_loop.application import prepare
+from paychain.environment.kept_schedules import draw_ahead
+from paychain.environment.virtual import HERE, VirtualChain
 from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.chain import Chain
@@ -47,20 +52,62 @@ def play(
     experiment: Experiment,
     seed: int,
     *,
+    home: Path = HERE,
     played: Played | None = None,
     choose: Choose | None = None,
     window_s: float = 0.0,
 ) -> Played:
     """Run an experiment on a chain in virtual time.
 
-    `played` is filled as the run goes on. Raises the simulation's FAILURES: bugs, never an outcome.
+    `home`: the folder of the chain's file, where own services are found. `played` is filled as the
+    run goes on. Raises the simulation's FAILURES: bugs, never an outcome; and UserError when an own
+    service does what virtual time has no room for.
     """
     played = played if played is not None else Played()
+    if chain.own_services():
+        # What came of it is of interest even where an error ended it.
+        prepare(chain, home)
+        draw_ahead(load_plan(chain, experiment, seed))
+        whole, error = apart(partial(_play_all, chain, experiment, seed, home, choose, window_s))
+        played.__dict__.update(whole.__dict__)
+        if error is not None:
+            raise error
+        return played
+    _play(chain, experiment, seed, home, choose, window_s, played)
+    return played
+
+
+def _play_all(
+    chain: Chain,
+    experiment: Experiment,
+    seed: int,
+    home: Path,
+    choose: Choose | None,
+    window_s: float,
+) -> tuple[Played, Exception | None]:
+    """As `_play`, with how far it came and what ended it."""
+    played = Played()
+    try:
+        _play(chain, experiment, seed, home, choose, window_s, played)
+    except Exception as error:
+        return played, error
+    return played, None
+
+
+def _play(
+    chain: Chain,
+    experiment: Experiment,
+    seed: int,
+    home: Path,
+    choose: Choose | None,
+    window_s: float,
+    played: Played,
+) -> None:
     plan = load_plan(chain, experiment, seed)
     played.planned = count(plan)
     with collecting_by_steps():
         running = VirtualChain(
-            chain, seed, journal=played.records, choose=choose, window_s=window_s
+            chain, seed, home=home, journal=played.records, choose=choose, window_s=window_s
         )
         try:
             running.start()
@@ -69,4 +116,3 @@ def play(
             running.stop()
     played.ended_s = running.now_ns() / 1e9
     played.offered = running.report().offered
-    return played

@@ -62,9 +62,7 @@ class RunningChain(Protocol):
     is_virtual: bool  # its time is the loop's, not the machine's
     look_every_s: float  # how often what was recorded is worth a look while a load goes on
     id_prefix: str  # what the ids of its payments begin with
-    settles_within_s: (
-        float  # what a service has not settled so long after its customer left is late
-    )
+    settles_within_s: float  # from when a customer leaves: what settles later is late
 
     def now_ns(self) -> int:
         """The chain's clock."""
@@ -138,10 +136,10 @@ class RunningChain(Protocol):
         """
 
     def drain(self) -> list[str]:
-        """Wait until every request and reversal is final, as long as is declared for that.
+        """Wait until every request and reversal is final, for as long as is declared.
 
-        Of each that still is not, the payment it is for. In virtual time, where waiting is free,
-        it is waited for the end of all.
+        Returns the payments of those that are not final by then. In virtual time, where waiting is
+        free, only what never ends is left.
         """
 
     def stop(self) -> None:

@@ -52,7 +52,7 @@ def processes_of(declared: int | str) -> int:
 
 
 def share_out(chain: Chain, processes: int, *, has_engines: bool) -> Shares:
-    """Share the links and proxies of this machine out over so many processes.
+    """Share the links and proxies of this machine out over this number of processes.
 
     Isolated links are not among them: each has a process of its own. `has_engines`: the fault
     engine is the embedded one, of which several can run; otherwise all processes are for links.

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import lru_cache
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, TypeVar
 
 from paychain.analysis.store.facts import EngineFacts
 from paychain.engine.events import EngineEvents
 from paychain.engine.injector import Injector
 from paychain.engine.timeline import Switch
+from paychain.environment.in_loop.application import prepare
+from paychain.environment.in_loop.own_side import OwnSide
+from paychain.environment.kept_schedules import purchases_of, schedule_of
 from paychain.environment.run_prefix import PLAIN_PREFIX
 from paychain.environment.running_chain import ChainReport, InProgress
 from paychain.environment.virtual_engine import VirtualEngine, VirtualLinkFaults
-from paychain.load.traffic.arrivals import Arrival, Purchases, arrivals
+from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.paying import Customers
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import customers_plan
@@ -33,10 +36,11 @@ from paychain.simulation.simulate import (
     close_loop,
     collecting_by_steps,
 )
+from paychain.simulation.users.loop import UsersLoop
 from paychain.toxics.api import VERSION
 
 T = TypeVar("T")
-MAX_SCHEDULES_KEPT = 8  # a search plays one load again and again
+HERE = Path()
 # What goes on longer after the load never ends: webhooks are sent for three days, holds last seven.
 MAX_DRAIN_S = 14 * 86_400.0
 
@@ -57,18 +61,35 @@ class VirtualChain:
         chain: Chain,
         seed: int,
         *,
+        home: Path = HERE,
         journal: list[Record] | None = None,
         choose: Choose | None = None,
         window_s: float = 0.0,
     ) -> None:
+        """`home`: the folder of the chain's file, where an own service's application is found.
+
+        Raises UserError when it cannot be.
+        """
         self.journal: list[Record] = journal if journal is not None else []
         self._chain = chain
-        self._seed = seed
-        self._loop = VirtualLoop(seed=seed, choose=choose, window_ns=round(window_s * 1e9))
+        self._seed, self._home = seed, home
+        own = chain.own_services()
+        loop = UsersLoop if own else VirtualLoop
+        self._loop = loop(seed=seed, choose=choose, window_ns=round(window_s * 1e9))
+        self._own = OwnSide.of(chain, home, seed, self._loop, self.journal)
+        # Where links, engine and customers record.
+        self._recorded = self.journal if self._own is None else self._own.journal
         self._host = Host(
-            chain, list(chain.links), seed=seed, now_ns=self.now_ns, journal=self.journal
+            chain,
+            [name for name in chain.links if name not in own],
+            seed=seed,
+            now_ns=self.now_ns,
+            journal=self._recorded,
         )
-        self._engine = VirtualEngine(seed, self.now_ns)
+        self._engine = VirtualEngine(seed, self.now_ns, self._recorded.append)
+        if self._own is not None:
+            self._host.faults.watch_over(self._own.application)
+            self.settles_within_s = chain.settles_within
         self._injector = Injector(self._engine, [VirtualLinkFaults(self._host)], self.now_ns)
         self._customers: Customers | None = None
         self._load: asyncio.Task[list[PaymentRecord]] | None = None
@@ -88,18 +109,30 @@ class VirtualChain:
 
     def start(self) -> None:
         """Links and proxies listen, and know each other."""
+        if self._own is not None:
+            prepare(self._chain, self._home)
         self._guards.enter_context(guards_installed())
+        if self._own is not None:
+            self._guards.enter_context(self._own.reached_by_all())
         self._run(self._start())
 
     async def _start(self) -> None:
         ports = await self._host.start()
+        own = self._own
+        if own is not None:
+            ports |= own.ports
         addresses = {
-            hop.name: self._engine.create(hop.name, f"{LOOPBACK}:{ports[hop.callee]}")
+            hop.name: own.create(self._engine, hop, upstream)
+            if own is not None
+            else self._engine.create(hop.name, upstream)
             for hop in self._chain.hops()
+            if (upstream := f"{LOOPBACK}:{ports[hop.callee]}")
         }
         self._host.connect(addresses)
+        if own is not None:
+            await own.start(addresses)
         entries = {hop.callee: addresses[hop.name] for hop in self._chain.entry_hops()}
-        self._customers = Customers(entries, self, self.journal)
+        self._customers = Customers(entries, self, self._recorded)
 
     # -- faults ---------------------------------------------------------------------------------
     def switch(self, switch: Switch, planned_ns: int) -> FaultSwitch:
@@ -126,14 +159,23 @@ class VirtualChain:
     def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         """Let customers pay, each at its time from now."""
         assert self._customers is not None
+        self._announce(arrivals)
+        return self._run(self._customers.keep_schedule(self._customers_plan(), arrivals))
+
+    def _customers_plan(self) -> LoadPlan:
         plan = customers_plan(self._chain, self._seed)
-        return self._run(self._customers.keep_schedule(plan, arrivals))
+        return plan if self._own is None else self._own.plan(plan)
+
+    def _announce(self, arrivals: Sequence[Arrival]) -> None:
+        if self._own is not None:
+            self._own.announce(arrivals, self._host.expect)
 
     def begin_paying(self, arrivals: Sequence[Arrival]) -> None:
         """Let customers pay, each at its time from now, while time passes."""
         assert self._customers is not None
         self._paying.update(arrival.payment for arrival in arrivals)
-        plan = customers_plan(self._chain, self._seed)
+        self._announce(arrivals)
+        plan = self._customers_plan()
         paid = self._customers.keep_schedule(plan, arrivals, self._paying.discard)
         schedule = self._loop.create_task(paid)
         self._schedules.append(schedule)
@@ -141,14 +183,20 @@ class VirtualChain:
 
     def in_progress(self) -> InProgress:
         """What is in progress at this moment."""
-        return InProgress(paying=frozenset(self._paying), pending=frozenset(self._host.pending))
+        return InProgress(
+            paying=frozenset(self._paying),
+            pending=frozenset(self._host.pending),
+            unknown=self._own.unknown if self._own is not None else frozenset(),
+        )
 
-    def read_books(self, _payments: Collection[str]) -> list[Record]:
-        """There is no own service in virtual time."""
-        return []
+    def read_books(self, payments: Collection[str]) -> list[Record]:
+        """What an own service takes for paid of some payments."""
+        return self._run(self._own.read_books(payments)) if self._own is not None else []
 
     def forget_payments(self, payments: Collection[str]) -> None:
-        """Nothing is waited for but what is in progress."""
+        """Wait no more for what an own service has not settled of them, nor read its books."""
+        if self._own is not None:
+            self._own.forget(payments)
 
     def refund(self, payment: str) -> None:
         """The merchant refunds a payment by hand."""
@@ -157,11 +205,14 @@ class VirtualChain:
     def begin_load(self, plan: LoadPlan) -> int:
         """Let a load begin now."""
         assert self._customers is not None
-        purchases = _purchases(plan)  # drawn outside the loop: names come from Faker's files
+        if self._own is not None:
+            plan = self._own.plan(plan)
+            self._own.begin(plan, self._host.expect)
+        purchases = purchases_of(plan)  # drawn outside the loop
         paying = (
             self._customers.use(plan, purchases)
             if plan.users
-            else self._customers.keep_schedule(plan, _schedule(plan))
+            else self._customers.keep_schedule(plan, schedule_of(plan))
         )
         self._load = self._loop.create_task(paying)
         self._load.add_done_callback(self._end_advance)
@@ -223,7 +274,15 @@ class VirtualChain:
     # -- end ------------------------------------------------------------------------------------
     def drain(self) -> list[str]:
         """Wait until every request and reversal is final; the payments of those that never are."""
-        return self._run(self._host.drain(MAX_DRAIN_S))
+        return self._run(self._drain())
+
+    async def _drain(self) -> list[str]:
+        pending = await self._host.drain(MAX_DRAIN_S)
+        if self._own is not None and not pending:
+            await self._own.settle(self.settles_within_s)
+            pending = await self._host.drain(MAX_DRAIN_S)
+            self.journal += await self._own.read_books()
+        return pending
 
     def stop(self) -> None:
         """Stop everything; what the engine saw is recorded last.
@@ -243,9 +302,11 @@ class VirtualChain:
                 self._run(asyncio.sleep(SETTLE_S))
                 left = self._loop.leaks()
         finally:
-            with guarded():
+            with guarded(), self._surroundings():
                 close_loop(self._loop)
             self._guards.close()
+        if self._own is not None:
+            return  # what a user's code leaves behind ends with its process
         if self._is_sound and self._loop.unhandled:
             raise Unhandled("; ".join(self._loop.unhandled))
         if left:
@@ -256,6 +317,8 @@ class VirtualChain:
             await asyncio.gather(*self._schedules)  # waiting is free
         if self._customers is not None:
             await self._customers.close()
+        if self._own is not None:
+            await self._own.stop()
         self.journal += EngineEvents(self._engine, epoch_ns=0).poll()
         self._engine.stop()
         await self._host.stop()
@@ -267,6 +330,8 @@ class VirtualChain:
         return ChainReport(
             engine=EngineFacts("embedded", VERSION),
             offered=len(load.result()) if load is not None and is_whole else None,
+            services=self._own.facts if self._own is not None else [],
+            problems=list(self._own.problems) if self._own is not None else [],
         )
 
     def interrupt(self, error: BaseException) -> None:
@@ -287,31 +352,32 @@ class VirtualChain:
     @contextmanager
     def _running(self) -> Iterator[None]:
         """The loop runs inside: guarded, and with its own garbage collection."""
+        own = self._own
         try:
-            with guarded(), collecting_by_steps():
+            with guarded(), collecting_by_steps(), self._surroundings():
                 yield
         except BaseException:
             self._is_sound = False
+            # Whatever the loop made of it: the user's code did what it may not do.
+            if own is not None and own.error is not None:
+                raise own.error from None
             raise
+        if own is not None and own.error is not None:
+            self._is_sound = False
+            raise own.error
+
+    def _surroundings(self) -> AbstractContextManager[None]:
+        """Those of an own service's process."""
+        return self._own.application.running() if self._own is not None else nullcontext()
 
     def _between_rounds(self, work: Callable[[], T]) -> T:
         """Do something on the loop at exactly this moment: before anything else can happen."""
-        with guarded():
+        with guarded(), self._surroundings():
             asyncio._set_running_loop(self._loop)
             try:
                 return work()
             finally:
                 asyncio._set_running_loop(None)
-
-
-@lru_cache(maxsize=MAX_SCHEDULES_KEPT)
-def _schedule(plan: LoadPlan) -> tuple[Arrival, ...]:
-    return tuple(arrivals(plan))
-
-
-@lru_cache(maxsize=MAX_SCHEDULES_KEPT)
-def _purchases(plan: LoadPlan) -> Purchases:
-    return Purchases(plan)
 
 
 def _raise(error: BaseException) -> None:

@@ -12,9 +12,12 @@ from paychain.faults.fault import Fault
 from paychain.faults.kind import LinkFaultKind
 from paychain.faults.toxic_spec import ToxicSpec
 from paychain.model.places import Place
+from paychain.processes.loopback import LOOPBACK
 from paychain.services.host import Host
 from paychain.services.in_link_faults import ActiveFault
 from paychain.toxics.api import Api
+from paychain.toxics.api_requests import OBSERVE, OBSERVE_ALL
+from paychain.toxics.observation import Record as RecordExchange
 from paychain.wire.http import HttpRequest
 
 T = TypeVar("T")
@@ -23,14 +26,34 @@ T = TypeVar("T")
 class VirtualEngine:
     """The proxies and toxics of one simulation, over the API that the embedded engine serves."""
 
-    def __init__(self, seed: int, now_ns: Callable[[], int]) -> None:
-        self._api = Api(seed, now_ns)
+    def __init__(
+        self, seed: int, now_ns: Callable[[], int], exchanges: RecordExchange | None = None
+    ) -> None:
+        """`exchanges` takes those of hops that are observed."""
+        self._api = Api(seed, now_ns, exchanges)
 
-    def create(self, name: str, upstream: str) -> tuple[str, int]:
-        """Make a proxy; returns its address."""
-        made = self._request("POST", "/proxies", {"name": name, "upstream": upstream})
-        host, _, port = str(made["listen"]).rpartition(":")
-        return host, int(port)
+    def create(
+        self,
+        name: str,
+        upstream: str,
+        port: int = 0,
+        id_prefix: str = "",
+        *,
+        is_blind: bool = False,
+    ) -> tuple[str, int]:
+        """Make a proxy; returns its address. `port`: where, 0 is any.
+
+        `id_prefix`: the exchanges over it are recorded, with payments whose ids begin so.
+        `is_blind`: nobody behind it notes them.
+        """
+        body: dict[str, Any] = {"name": name, "upstream": upstream}
+        if port:
+            body["listen"] = f"{LOOPBACK}:{port}"
+        if id_prefix:
+            body |= {OBSERVE: id_prefix, OBSERVE_ALL: is_blind}
+        made = self._request("POST", "/proxies", body)
+        host, _, made_port = str(made["listen"]).rpartition(":")
+        return host, int(made_port)
 
     def enable(self, name: str, *, enabled: bool) -> None:
         """Start or stop a proxy."""

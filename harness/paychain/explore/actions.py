@@ -153,7 +153,7 @@ class Operators(RuleBasedStateMachine):
         super().__init__()
         self.search.begin()
         spec = self.search.spec
-        self._running = VirtualChain(spec.chain, spec.seed)
+        self._running = VirtualChain(spec.chain, spec.seed, home=spec.home)
         self._running.start()
         self._paid = 0
         self._on: dict[int, tuple[FaultChoice, Fault]] = {}

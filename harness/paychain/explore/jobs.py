@@ -1,65 +1,49 @@
-"""One search on several cores: each job has a seed of its own, the smallest outages count.
+"""One search in several parts at once: each has a seed of its own, the smallest outages count.
 
-parent ── a share of the budget, a seed ──> job, job, …   (a process each)
-parent <── (result so far, is_done) ─────── job           now and then, and at the end
-parent ── STOP ──────────────────────────>  job           enough found, or Ctrl-C
-parent ── RECEIVED ──────────────────────>  job           its last result has arrived
+The parts are jobs of an executor: processes of this machine, or workers of a cluster.
 """
 
 from __future__ import annotations
 
-import signal
-import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
-from multiprocessing import get_context, resource_tracker
-from multiprocessing.connection import Connection, wait
 
 from paychain.explore.result import OnProgress, Outage, SearchResult
 from paychain.explore.search import search
 from paychain.explore.spec import SearchSpec
 from paychain.payments.errors import UserError
-from paychain.processes.children import ending_signals
+from paychain.processes.jobs import Executor, Processes, Running
 
 SEEDS_APART = 1_000_003  # rounds of one job never use the seeds of another
-REPORT_S = 0.5  # seconds between two results that a job sends
-STOP, RECEIVED = "stop", "received"  # what the parent sends to a job
-STOP_WITHIN_S = 5.0  # a job that was stopped ends with the schedule that it plays
 
 
-def search_with_jobs(spec: SearchSpec, jobs: int, on_progress: OnProgress) -> SearchResult:
-    """Search with so many processes; `on_progress` gets the results of all of them together.
+def search_with_jobs(
+    spec: SearchSpec, jobs: int, on_progress: OnProgress, executor: Executor | None = None
+) -> SearchResult:
+    """Search with so many jobs; `on_progress` gets the results of all of them together.
 
-    Ctrl-C or SIGTERM stops them all; what each had found is kept. Raises UserError when one died.
+    `executor`: where they run; None: on this machine, one job in this process, several in a process
+    each. What is found depends on the number of jobs and on the seed, and not on where they run.
+    Only on this machine examples of earlier searches are tried first (`spec.database`).
+
+    Ctrl-C or SIGTERM stops them all; what each had found is kept. Raises UserError when one died,
+    or when an own service did what virtual time has no room for.
     """
-    if jobs == 1:
+    whole = _search(spec, jobs, on_progress, executor)
+    if whole.refused:
+        raise UserError(whole.refused)
+    return whole
+
+
+def _search(
+    spec: SearchSpec, jobs: int, on_progress: OnProgress, executor: Executor | None
+) -> SearchResult:
+    if executor is None and jobs == 1:
         return search(spec, on_progress)
-    context = get_context("spawn")
-    results: dict[Connection, SearchResult] = {}
-    running = []
-    # A signal may reach every process of the group; the parent alone acts on it and stops the jobs.
-    # They are started with it blocked, because during their imports they could not ignore it.
-    # Meanwhile it is blocked here, too, and arrives when all are started. The resource tracker is
-    # started before: starting it unblocks signals.
-    resource_tracker.ensure_running()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
-    try:
-        for share in _shares(spec, jobs):
-            ours, theirs = context.Pipe()
-            job = context.Process(target=_run_job, args=(share, theirs), daemon=True)
-            job.start()
-            theirs.close()
-            running.append(job)
-            results[ours] = SearchResult()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    try:
-        was_interrupted = _collect(results, on_progress, set(spec.rules))
-    finally:
-        for job in running:
-            job.join(STOP_WITHIN_S)
-            job.kill()
+    shares = _shares(spec if executor is None else replace(spec, database=None), jobs)
+    results = {number: SearchResult() for number in range(jobs)}
+    with (executor or Processes()).start(search, shares) as running:
+        was_interrupted = _collect(running, results, on_progress, set(spec.rules))
     whole = merged(results.values())
     whole.was_interrupted = was_interrupted
     return whole
@@ -80,28 +64,30 @@ def _shares(spec: SearchSpec, jobs: int) -> list[SearchSpec]:
 
 
 def _collect(
-    results: dict[Connection, SearchResult], on_progress: OnProgress, wanted: set[str]
+    running: Running,
+    results: dict[int, SearchResult],
+    on_progress: OnProgress,
+    wanted: set[str],
 ) -> bool:
     """Keep the latest result of each job until all are done; return whether Ctrl-C stopped them.
 
     `wanted`: the rules that are looked for; once each is found by some job, the others stop.
     """
-    waiting = list(results)
+    waiting = set(results)
     is_stopping = False
     was_interrupted = False
     while waiting:
         try:
-            for job in wait(waiting):
-                assert isinstance(job, Connection)
-                results[job], is_done = job.recv()
-                if is_done:
-                    waiting.remove(job)
-                    job.send(RECEIVED)
+            for report in running.receive():
+                results[report.job] = report.value
+                if report.is_done:
+                    waiting.remove(report.job)
             whole = merged(results.values())
             on_progress(whole)
-            if wanted and not is_stopping and not wanted - whole.found.keys():
+            is_done = bool(whole.refused) or (wanted and not wanted - whole.found.keys())
+            if is_done and not is_stopping:
                 is_stopping = True
-                _stop(waiting)
+                running.stop()
         except (EOFError, ConnectionError):
             raise UserError(
                 "a search process died unexpectedly", hint="search with fewer jobs"
@@ -111,35 +97,8 @@ def _collect(
             if was_interrupted:
                 raise
             was_interrupted = True
-            _stop(waiting)
+            running.stop()
     return was_interrupted
-
-
-def _stop(jobs: Iterable[Connection]) -> None:
-    """Ask jobs to end with the schedule that they play; their last results are still to come."""
-    for job in jobs:
-        with suppress(ConnectionError):  # a job that died is noticed when its result is read
-            job.send(STOP)
-
-
-def _run_job(spec: SearchSpec, parent: Connection) -> None:
-    """One job: send results now and then, and the last one at the end."""
-    sent_s = time.monotonic()
-
-    def on_progress(result: SearchResult) -> None:
-        nonlocal sent_s
-        if parent.poll():
-            raise KeyboardInterrupt
-        if time.monotonic() - sent_s >= REPORT_S:
-            sent_s = time.monotonic()
-            parent.send((result, False))
-
-    parent.send((search(spec, on_progress), True))
-    # A STOP may cross the last result. A process that exits with unread messages resets the pipe,
-    # and the parent loses the result: so it stays until the result has arrived.
-    with suppress(EOFError, OSError):  # the parent has ended
-        while parent.recv() != RECEIVED:
-            pass
 
 
 def merged(results: Iterable[SearchResult]) -> SearchResult:
@@ -151,6 +110,7 @@ def merged(results: Iterable[SearchResult]) -> SearchResult:
         whole.took_s = max(whole.took_s, result.took_s)
         whole.was_interrupted = whole.was_interrupted or result.was_interrupted
         whole.best = whole.best or result.best
+        whole.refused = whole.refused or result.refused
         for rule, outage in result.found.items():
             known = whole.found.get(rule)
             if known is None or preference(outage) < preference(known):

@@ -28,13 +28,13 @@ from paychain.explore.schedules import (
     Schedule,
     ScheduledFault,
     kind_rank,
+    with_fault,
 )
-from paychain.explore.starts import works_at_any_start
+from paychain.explore.starts import StillBreaks, works_at_any_start
 
-STEP_UP = 4  # the next value tried upwards is so many times the last one
+STEP_UP = 4  # times the last value: the next one tried upwards
 MARGINS_MS = (1_000, 300)  # how much longer a fault lasts for a real run, where that still breaks
 
-StillBreaks = Callable[[Schedule], bool]  # whether a schedule still breaks the rule
 Size = tuple[int, int, int]  # faults; ranks of their kinds, summed; milliseconds they last, summed
 
 
@@ -93,7 +93,7 @@ def _simplify_at(
             same, start_ms=0, duration_ms=DURATIONS_MS[-1], magnitude_ms=MAX_MAGNITUDE_MS
         )
         for other in (same, strongest):
-            simpler = _with_fault(schedule, place, other)
+            simpler = with_fault(schedule, place, other)
             if still_breaks(simpler):
                 return _shorten_at(place, _replace(schedule, simpler), still_breaks)
     return schedule
@@ -105,14 +105,10 @@ def _shorten_at(place: int, schedule: Schedule, still_breaks: StillBreaks) -> Sc
     for duration_ms in DURATIONS_MS:
         if duration_ms >= fault.duration_ms:
             break
-        shorter = _with_fault(schedule, place, fault.with_duration(duration_ms))
+        shorter = with_fault(schedule, place, fault.with_duration(duration_ms))
         if still_breaks(shorter):
             return _replace(schedule, shorter)
     return schedule
-
-
-def _with_fault(schedule: Schedule, place: int, fault: ScheduledFault) -> Schedule:
-    return (*schedule[:place], fault, *schedule[place + 1 :])
 
 
 # -- limits ---------------------------------------------------------------------------------------
@@ -166,7 +162,7 @@ def _limits_at(place: int, schedule: Schedule, still_breaks: StillBreaks, paying
     min_magnitude_ms = max_magnitude_ms = None
 
     def breaks(other: ScheduledFault) -> bool:
-        return still_breaks(_with_fault(schedule, place, other))
+        return still_breaks(with_fault(schedule, place, other))
 
     # The magnitude first, as the schedule lasts; then the duration with the smallest magnitude, so
     # that both lower limits hold together.
@@ -241,6 +237,6 @@ def add_margin(schedule: Schedule, still_breaks: StillBreaks) -> Schedule:
                 duration_ms=max(now.duration_ms, tried.duration_ms),
                 magnitude_ms=max(now.magnitude_ms, tried.magnitude_ms),
             )
-            if both != now and still_breaks(_with_fault(schedule, place, both)):
-                schedule = _with_fault(schedule, place, both)
+            if both != now and still_breaks(with_fault(schedule, place, both)):
+                schedule = with_fault(schedule, place, both)
     return schedule

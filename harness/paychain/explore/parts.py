@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -33,18 +34,58 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     text: str  # and what is in it
 
 
-class ExplorePart(msgspec.Struct, frozen=True, kw_only=True):
+class LiveCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a part of a search on a running chain has tried."""
+
+    scripts: int
+    met: int  # of them changed something
+    requests: int
+    controls: int  # payments without a script
+    payment_s: float  # how long one of those takes, the median
+    warnings: list[str]  # what a reader must know of how the part went
+
+
+class ExplorePart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one part searched and found. `search`: what was asked for; the same for all parts."""
 
     schema: str = SCHEMA
     part: str
     chain: str
     search: dict[str, str]
-    schedules: int
-    virtual_s: float
     took_s: float
     was_interrupted: bool
     found: list[Found]
+    schedules: int = 0  # in virtual time
+    virtual_s: float = 0.0
+    live: LiveCounts | None = None  # on a running chain
+
+
+class Merged(NamedTuple):
+    """The parts of one search, each rule's smallest outage with its file, and what is missing."""
+
+    parts: list[ExplorePart]
+    written: list[tuple[Found, Path]]
+    absent: list[Part]
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether any part was."""
+        return any(part.was_interrupted for part in self.parts)
+
+    @property
+    def took_s(self) -> float:
+        """How long the longest part took."""
+        return max(part.took_s for part in self.parts)
+
+    @property
+    def result(self) -> SearchResult:
+        """How much all parts searched in virtual time."""
+        return SearchResult(
+            schedules=sum(part.schedules for part in self.parts),
+            virtual_s=sum(part.virtual_s for part in self.parts),
+            took_s=self.took_s,
+            was_interrupted=self.was_interrupted,
+        )
 
 
 def share_of(spec: SearchSpec, part: Part) -> SearchSpec:
@@ -83,9 +124,14 @@ def write_part(
         was_interrupted=result.was_interrupted,
         found=found,
     )
+    return keep_part(written, folder)
+
+
+def keep_part(part: ExplorePart, folder: Path) -> Path:
+    """Write a part into a folder; the file's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"explore-{spec.chain.chain}-{part.slug}.json"
-    write_atomically(path, written)
+    path = folder / f"explore-{part.chain}-{Part.read(part.part).slug}.json"
+    write_atomically(path, part)
     return path
 
 
@@ -96,14 +142,12 @@ def read_part(path: Path) -> ExplorePart:
         if part.schema == SCHEMA and all(_FILE.fullmatch(found.file) for found in part.found):
             return part
     except (OSError, UserError, msgspec.MsgspecError) as error:
-        raise UserError(f"{path} is no part of a search", hint=_HINT) from error
-    raise UserError(f"{path} is no part of a search that this version reads", hint=_HINT)
+        raise UserError(f"{path} is not a part of a search", hint=_HINT) from error
+    raise UserError(f"{path} is not a part of a search that this version reads", hint=_HINT)
 
 
-def merge_parts(
-    paths: Sequence[Path], out: Path
-) -> tuple[SearchResult, list[tuple[Found, Path]], list[Part]]:
-    """How much all parts searched, each rule's smallest outage with its file, what is missing.
+def merge_parts(paths: Sequence[Path], out: Path) -> Merged:
+    """All parts, each rule's smallest outage with its file in `out`, and what is missing.
 
     Raises UserError when the files are not the parts of one search.
     """
@@ -117,12 +161,7 @@ def merge_parts(
             )
     absent = missing(Part.read(part.part) for _, part in parts)
     smallest: dict[str, Found] = {}
-    whole = SearchResult()
     for _, part in parts:
-        whole.schedules += part.schedules
-        whole.virtual_s += part.virtual_s
-        whole.took_s = max(whole.took_s, part.took_s)
-        whole.was_interrupted = whole.was_interrupted or part.was_interrupted
         for found in part.found:
             known = smallest.get(found.rule)
             if known is None or found.size < known.size:
@@ -134,7 +173,7 @@ def merge_parts(
         path = out / found.file
         write_atomically(path, found.text)
         written.append((found, path))
-    return whole, written, absent
+    return Merged([part for _, part in parts], written, absent)
 
 
 _FILE = re.compile(r"[a-z0-9][a-z0-9-]*\.yaml")  # as write_outage names them: in the folder

@@ -72,7 +72,7 @@ class ScheduledFault:
         }
 
     def with_duration(self, ms: int) -> ScheduledFault:
-        """The same for so many milliseconds."""
+        """The same, for another number of milliseconds."""
         return replace(self, duration_ms=ms)
 
     def with_magnitude(self, ms: int) -> ScheduledFault:
@@ -86,6 +86,11 @@ class ScheduledFault:
 
 
 Schedule = tuple[ScheduledFault, ...]
+
+
+def with_fault(schedule: Schedule, place: int, fault: ScheduledFault) -> Schedule:
+    """The schedule with another fault at this place, from 0."""
+    return (*schedule[:place], fault, *schedule[place + 1 :])
 
 
 def kind_rank(kind: str) -> int:
@@ -162,7 +167,7 @@ def _from_slots(
 def experiment_of(
     schedule: Schedule, *, name: str = "explored", payments: int, rate: int
 ) -> Experiment:
-    """The experiment of a schedule: so many payments at `rate` per second, and its faults."""
+    """The experiment of a schedule: its payments, at `rate` per second, and its faults."""
     return Experiment.model_validate(declaration(schedule, name=name, payments=payments, rate=rate))
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from paychain.explore.checks import CONCLUSIVE, SUCCESS, WORKS_AGAIN
 from paychain.explore.schedules import FaultChoice, fault_choices
 from paychain.model.chain import Chain
-from paychain.model.service_checks import refuse_own_services
 from paychain.model.tolerance import Limit
+from paychain.model.virtual_services import refuse_processes
 from paychain.payments.errors import UserError, meant
 from paychain.payments.rules import RULES
 
@@ -43,9 +43,10 @@ class SearchSpec:
     works_again_s: float | None = None
     interleavings: bool = False
     database: Path | None = None  # folder of examples that broke something before
+    home: Path = Path()  # folder of the chain's file
 
     def __post_init__(self) -> None:
-        refuse_own_services(self.chain, "paychain explore")
+        refuse_processes(self.chain, "paychain explore", hint="add --live")
         known = [*RULES, CONCLUSIVE]
         known += [SUCCESS] * (self.success is not None)
         known += [WORKS_AGAIN] * (self.works_again_s is not None)

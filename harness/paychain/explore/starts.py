@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from paychain.explore.schedules import Schedule, ScheduledFault
+from paychain.explore.schedules import Schedule, ScheduledFault, with_fault
 from paychain.payments.journal import Decision, FaultSwitch, HopRecord, Movement, Record
 
 GRID_MS = 37  # no multiple of it is the distance between payments: all offsets are tried
 MAX_STARTS = 60  # tried for one fault: one to three seconds of virtual runs
-StillBreaks = Callable[[Schedule], bool]
+StillBreaks = Callable[[Schedule], bool]  # whether a schedule still breaks the rule
 
 
 def with_best_starts(
@@ -37,12 +37,11 @@ def with_best_starts(
 def _start_at(
     place: int, schedule: Schedule, starts_ms: Iterable[int], breaks: StillBreaks
 ) -> Schedule:
-    def with_fault(fault: ScheduledFault) -> Schedule:
-        return (*schedule[:place], fault, *schedule[place + 1 :])
-
-    best = _shortest(schedule[place], starts_ms, lambda fault: breaks(with_fault(fault)))
+    best = _shortest(
+        schedule[place], starts_ms, lambda fault: breaks(with_fault(schedule, place, fault))
+    )
     assert best.duration_ms <= schedule[place].duration_ms
-    return with_fault(best)
+    return with_fault(schedule, place, best)
 
 
 def _shortest(

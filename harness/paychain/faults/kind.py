@@ -172,7 +172,7 @@ class RequestFaultKind(SharedFaultKind, LinkFaultKind):
     only: AffectedPayments | None = None
     first: Annotated[
         RequestNumber | None,
-        Field(description="Acts on the first so many requests of each payment at the target."),
+        Field(description="Acts on the first N requests of each payment at the target."),
     ] = None
     requests: Annotated[
         list[RequestNumber] | None,
@@ -266,7 +266,7 @@ class StateFaultKind(LinkFaultKind):
         """Only some roles have such a state."""
         if link.role in self.roles:
             return None
-        what = f"{name} is no {' or '.join(sorted(self.roles))}"
+        what = f"{name} is not a {' or '.join(sorted(self.roles))}"
         return what, f"name a link with the role {' or '.join(sorted(self.roles))}"
 
 

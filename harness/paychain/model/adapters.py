@@ -6,7 +6,7 @@ Nothing is imported: what a file does when it runs is its own business, and a ch
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from paychain.declaration.problem import Problem
@@ -19,8 +19,11 @@ SHAPE = "async def {}(self, payment, http)"
 _ARGUMENTS = 3  # self, payment, http
 
 
-def check_adapters(chain: Chain, folder: Path) -> Iterator[Problem]:
-    """Every class that is named is there and can pay. `folder`: of the chain's file."""
+def check_adapters(chain: Chain, folder: Path, kept: Mapping[str, Path]) -> Iterator[Problem]:
+    """Every class that is named is there and can pay.
+
+    `folder`: of the chain's file. `kept`: files that lie elsewhere, by the name in the chain.
+    """
     for name, link in chain.links.items():
         if link.pays is not None and link.pays.by is not None:
             file, _, class_name = link.pays.by.partition(":")
@@ -28,15 +31,15 @@ def check_adapters(chain: Chain, folder: Path) -> Iterator[Problem]:
             leaves = chain.customer.leaves
             needs_look = leaves is not None and leaves.returns_after is not None
             methods = ("pay", "look") if needs_look else ("pay",)
-            yield from _check(folder / file, class_name, methods, at)
+            yield from _check(kept.get(file, folder / file), class_name, methods, at)
 
 
-def adapter_files(chain: Chain, folder: Path) -> list[Path]:
-    """The files of these classes, each once. `folder`: of the chain's file."""
+def adapter_files(chain: Chain) -> list[str]:
+    """The files of these classes as the chain names them, each once."""
     named = [
         link.pays.by for link in chain.links.values() if link.pays is not None and link.pays.by
     ]
-    return list(dict.fromkeys(folder / by.partition(":")[0] for by in named))
+    return list(dict.fromkeys(by.partition(":")[0] for by in named))
 
 
 def _check(path: Path, name: str, methods: tuple[str, ...], at: KeyPath) -> Iterator[Problem]:

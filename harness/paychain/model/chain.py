@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from paychain.declaration.quantity import Duration, Share, Span
+from paychain.declaration.quantity import Share, Span
 from paychain.declaration.schema import Declared, Line, Short, several
 from paychain.declaration.text import KeyPath
 from paychain.model.accepted import Accepted
@@ -117,7 +117,7 @@ class Link(LedgerSettings, Identity):
     # processor
     webhooks: Webhooks | None = None
     # processor, scheme, issuer: how long an authorisation is held
-    expires_after: Duration | None = None
+    expires_after: Span | None = None
     checks_refunds: Annotated[
         bool | None,
         Field(

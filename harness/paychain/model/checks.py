@@ -58,7 +58,8 @@ def _customer(chain: Chain) -> list[Problem]:
     if retry is None:
         return []
     if retry.after == 0:
-        return [Problem(at, "customers send payments again without a pause", "write such as 7s")]
+        what = "customers send payments again without a pause"
+        return [Problem(at, what, "write one such as 7s")]
     if retry.after >= chain.deadline:
         what = f"customers leave after {chain.deadline:g} s, before they send a payment again"
         return [Problem(at, what, "shorten it, or lengthen deadline")]

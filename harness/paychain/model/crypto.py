@@ -34,7 +34,7 @@ class DeclaredFinality(Declared):
 
     after: Annotated[
         int | None,
-        Field(ge=1, le=100_000, description="So many blocks follow the one with the transfer."),
+        Field(ge=1, le=100_000, description="How many blocks follow the transfer's."),
     ] = None
     until: Annotated[
         Span | None, Field(description="How long after its block it can still be undone.")
@@ -68,7 +68,7 @@ class Credit(Declared):
         Amount | None, Field(gt=0, description="The largest amount; without it, any.")
     ] = None
     after: Annotated[
-        int, Field(ge=1, le=100_000, description="So many blocks follow the one with the deposit.")
+        int, Field(ge=1, le=100_000, description="How many blocks follow the deposit's.")
     ]
 
 
@@ -105,7 +105,7 @@ class Pauses(Declared):
     """
 
     head_older_than: Annotated[
-        Span, Field(description="A last block of this age, or none that a node tells of.")
+        Span, Field(description="The last block that a node reports is older, or none reports any.")
     ]
     code: Annotated[Code, Field(description="The response code of the refusal.")] = (
         ISSUER_INOPERATIVE
@@ -131,13 +131,13 @@ class Price(Declared):
     price there is, for however long: a mistake that is common, so it can be declared and tested.
     """
 
-    max_age: Annotated[Span, Field(description="A price may be so old when it is quoted.")]
+    max_age: Annotated[Span, Field(description="How old a price may be when it is quoted.")]
     holds_for: Annotated[
         Span | None,
-        Field(description="Its money has to be held so soon after it; without it, any time."),
+        Field(description="How long after a quote its money may be held; without it, any time."),
     ] = None
     checked: Annotated[
-        bool, Field(description="Whether the gateway looks how old a price and a quote are.")
+        bool, Field(description="Whether the gateway checks how old a price and a quote are.")
     ] = True
 
 
@@ -146,7 +146,7 @@ class LedgerSettings(Declared):
 
     # gateway that sells an asset, oracle
     price: Annotated[Price | None, Field(description="At which prices it sells.")] = None
-    prices: Annotated[Prices | None, Field(description="What it says that a coin costs.")] = None
+    prices: Annotated[Prices | None, Field(description="The prices that it reports.")] = None
     # exchange
     funding: Annotated[
         Funding | None, Short(Amount), Field(description="What payouts are paid from.")

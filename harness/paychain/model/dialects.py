@@ -64,7 +64,7 @@ class Spoken(Declared):
                     yield unknown((*at, self.name, setting), setting, value, choices[setting])
                 elif setting in numbers_of(api) and not _is_number(value):
                     what = f"'{value}' is not a whole number above 0"
-                    yield Problem((*at, self.name, setting), what, "write such as 31337")
+                    yield Problem((*at, self.name, setting), what, "write one such as 31337")
         elif self.name not in DIALECTS:
             yield unknown(at, "dialect", self.name, [*DIALECTS, *APIS])
         elif self.settings:

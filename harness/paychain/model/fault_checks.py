@@ -27,6 +27,9 @@ def check_fault(fault: Fault, chain: Chain | None, at: KeyPath) -> list[Problem]
         return [unclear]
     problems = list(fault.parameters.problems((*at, *fault.kind_path)))
     problems += _check_times(fault, at)
+    if isinstance(fault.parameters, SharedFaultKind) and fault.parameters.share == 0:
+        what = "a share of 0% affects nothing"
+        problems.append(Problem((*at, *fault.kind_path, "share"), what, "write one such as 50%"))
     problems += _check_codes(chain, fault, at)
     problems += _check_windows(fault, at)
     if (fault.ramp or fault.cache_expiry) and not isinstance(fault.parameters, SharedFaultKind):
@@ -47,7 +50,8 @@ def _check_times(fault: Fault, at: KeyPath) -> list[Problem]:
         what = f"a period of {fault.flapping.period:g} s never comes again: {lasts}"
         return [Problem((*at, "flapping", "period"), what, "shorten it, or lengthen the fault")]
     if fault.flapping is not None and fault.flapping.duty == 0:
-        return [Problem((*at, "flapping", "duty"), "the fault is never on", "write such as 50%")]
+        what = "the fault is never on"
+        return [Problem((*at, "flapping", "duty"), what, "write one such as 50%")]
     if fault.relapse is not None and fault.relapse.on + fault.relapse.healthy >= fault.lasts:
         over = fault.relapse.on + fault.relapse.healthy
         what = f"the relapse begins after {over:g} s, and {lasts}"

@@ -28,7 +28,9 @@ Kind = Literal[
     "wrong_decimals",
     "hold_expires_early",
     "memory_outbox",
+    "webhook_refused",
     "webhook_given_up_early",
+    "queue_given_up_early",
     "unlimited_fallback",
     "closed_call_skipped",
     "rest_not_released",
@@ -171,10 +173,22 @@ KINDS: dict[Kind, KindFacts] = {
         "collected.",
         "transactional outbox (microservices.io/patterns/data/transactional-outbox.html)",
     ),
+    "webhook_refused": KindFacts(
+        "money",
+        "A webhook that its receiver takes for a forgery or a replay is acted on by nobody, "
+        "however often it is sent.",
+        "Stripe, webhooks: signatures older than five minutes are refused",
+    ),
     "webhook_given_up_early": KindFacts(
         "money",
-        "Nothing else starts the capture: a webhook that is given up is money never collected.",
+        "A webhook that is given up is acted on by nobody: what waits for it is never collected, "
+        "and who does not learn of a charge-back refunds it once more.",
         "Stripe, webhooks: delivery is attempted for up to three days",
+    ),
+    "queue_given_up_early": KindFacts(
+        "money",
+        "The customer was shown an approval, and nobody ever takes the money for it.",
+        "docs/domain.md §0: stand-in approvals and offline approvals are credit risk",
     ),
     "unlimited_fallback": KindFacts(
         "money",

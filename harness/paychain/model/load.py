@@ -88,11 +88,14 @@ class Shape(Declared):
         """The recorded arrivals, in seconds since the start of the load."""
         return tuple(payment.at_s for payment in self._recorded.payments) if self._recorded else ()
 
-    def read(self, folder: Path) -> None:
-        """Read the recorded payments. Raises UserError with the place of a mistake."""
+    def read(self, folder: Path, kept: Path | None = None) -> None:
+        """Read the recorded payments, from a copy that is `kept` if there is one.
+
+        Raises UserError with the place of a mistake.
+        """
         if self.replay is None:
             return
-        path = folder / self.replay
+        path = kept or folder / self.replay
         # The copy in a run's folder lies beside the experiment, wherever the original was.
         self._recorded = read_replay(path if path.exists() else folder / path.name)
 

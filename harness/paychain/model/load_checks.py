@@ -154,16 +154,17 @@ def _check_closed(load: Load) -> Iterator[Problem]:
 
 
 def read_recorded(
-    load: Load, folder: Path, lasts_s: float, currency: str | None
+    load: Load, folder: Path, kept: Path | None, lasts_s: float, currency: str | None
 ) -> Iterator[Problem]:
     """Read the recorded payments of a load, if it has any; yields what is wrong with them.
 
+    `folder`: of the experiment's file; `kept`: a copy of the recorded payments elsewhere;
     `currency`: the chain's; None when no chain is known.
     """
     if load.arrivals is None or load.arrivals.replay is None:
         return
     try:
-        load.arrivals.read(folder)
+        load.arrivals.read(folder, kept)
         if load.arrivals.recorded is not None and currency is not None:
             load.arrivals.recorded.amounts(currency)
     except UserError as error:

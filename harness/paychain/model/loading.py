@@ -36,6 +36,7 @@ from paychain.payments.errors import UserError, one_line
 
 Model = TypeVar("Model", bound=Declared)
 NO_NAMES: Names = MappingProxyType({})
+NOTHING_KEPT: Mapping[str, Path] = MappingProxyType({})
 
 
 class FileMistakes(UserError):
@@ -77,16 +78,15 @@ class Loaded(Generic[Model]):
         return f"{self.path}:{line}:{column}"
 
 
-def load_chain(spec: str, *, beside: Path | None = None) -> Loaded[Chain]:
+def load_chain(spec: str, *, kept: Mapping[str, Path] = NOTHING_KEPT) -> Loaded[Chain]:
     """A chain by name or path. Raises FileMistakes for its mistakes, UserError without a file.
 
-    `beside`: the folder in which what it names lies; None: its own.
+    `kept`: where files that it names lie, by the name in it, if not where it says.
     """
     path = find(spec, "chain")
-    home = beside or path.parent
 
     def check(chain: Chain) -> list[Problem]:
-        return check_chain(chain) or list(check_adapters(chain, home))
+        return check_chain(chain) or list(check_adapters(chain, path.parent, kept))
 
     return _load(path, Chain, check, check_links)
 
@@ -98,17 +98,17 @@ def load_experiment(
     *,
     shares_names: bool = False,
     needs_tolerances: bool = False,
-    beside: Path | None = None,
+    replay: Path | None = None,
 ) -> Loaded[Experiment]:
     """An experiment by name or path, checked against a chain when one is given.
 
     `names`: what the chain calls the providers and links that the experiment names; `shares_names`:
     some of them may be for other experiments; `needs_tolerances`: an experiment that does not say
-    by what it is judged is a mistake; `beside`: as of `load_chain`. Raises FileMistakes for its
-    mistakes, UserError without a file or for a name it does not use.
+    by what it is judged is a mistake; `replay`: where the recorded payments lie, if not where it
+    says. Raises FileMistakes for its mistakes, UserError without a file or for a name it does not
+    use.
     """
     path = find(spec, "experiment")
-    home = beside or path.parent
 
     def with_names(experiment: Experiment) -> Experiment:
         used = used_of(names, experiment) if shares_names else names
@@ -120,7 +120,7 @@ def load_experiment(
         if not found:
             currency = chain.currency if chain is not None else None
             lasts_s = experiment.load_lasts
-            found = list(read_recorded(experiment.load, home, lasts_s, currency))
+            found = list(read_recorded(experiment.load, path.parent, replay, lasts_s, currency))
             found = found or list(check_judgeable(experiment))
         return [*_no_tolerances(experiment), *found] if needs_tolerances else found
 

@@ -37,7 +37,7 @@ def providers_side(chain: Chain) -> set[str]:
 
 
 def own_callers(chain: Chain) -> list[str]:
-    """The links that are no mocks. Only they call a link in the words of its vendor."""
+    """The links that are not mocks. Only they call a link in the words of its vendor."""
     return list(dict.fromkeys(hop.caller for hop in observed_hops(chain)))
 
 

@@ -86,7 +86,17 @@ def check_returns(chain: Chain) -> Iterator[Problem]:
         if pays is None:
             what = f"customers of {entry} have nowhere to look: it has no pays:"
             yield Problem(at, what, "remove it: they leave and stay away")
-        elif pays.by is None and pays.later_look is None:
+    yield from check_looks(chain, at)
+
+
+def check_looks(chain: Chain, at: KeyPath) -> Iterator[Problem]:
+    """Customers who come back to an own service look somewhere. `at`: where it says that they do.
+
+    Whether a class of the user's can look, its file says.
+    """
+    for link in dict.fromkeys(paid_link(chain, entry) for entry in chain.entries):
+        pays = chain.links[link].pays if link is not None else None
+        if pays is not None and pays.by is None and pays.later_look is None:
             what = f"nothing says where customers of {link} look when they come back"
             yield Problem(at, what, 'add look: {get: "/orders/{payment}"} to its pays:')
 

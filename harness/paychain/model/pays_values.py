@@ -58,7 +58,8 @@ def _path(value: Any) -> Any:
     if not text.startswith(("/", "{location}")):
         raise ValueError(f"'{text}' does not begin with a slash; write /{text}")
     if any(not "!" <= character <= "~" for character in text):
-        raise ValueError(f"'{text}' has a space or a letter that no URL has; percent-encode it")
+        what = "a space or another character that no URL may have"
+        raise ValueError(f"'{text}' has {what}; percent-encode it")
     return text
 
 
@@ -76,7 +77,7 @@ def _refuse_mistakes(text: str, *, has_answer: bool) -> None:
 def _headers(value: Any) -> Any:
     for name in value if isinstance(value, dict) else ():
         if _HEADER.fullmatch(name) is None:
-            raise ValueError(f"'{name}' is not a name of a header; write such as x-shop")
+            raise ValueError(f"'{name}' is not a header name; write one such as x-shop")
         if name.lower() in OWN_HEADERS | _FRAMING:
             raise ValueError(f"paychain writes the header '{name}' itself; remove it")
         if any(not " " <= character <= "~" for character in str(value[name])):
@@ -108,7 +109,7 @@ def allowed_values(value: Any) -> Any:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    # A links' process reads the same file as texts only, where null is the word.
+    # A services process reads the same file as texts only, where null is the word.
     return "" if value is None or value in _NULLS else str(value)
 
 

@@ -374,19 +374,3 @@ class Call(Declared):
     def attempts(self) -> int:
         """Tries at one target."""
         return self.retry.attempts if self.retry is not None else 1
-
-    @property
-    def most_sends(self) -> int:
-        """The largest number of requests one execution sends; stored ones are sent later."""
-        if self.pick is not None:
-            return self.pick.most * self.attempts
-        failovers = sum(isinstance(step, Failover) for step in self.fallback)
-        routes = 1 + failovers + bool(self.prefer)
-        resends = int(self.on_unknown == "resend")
-        hedged = 0
-        if self.hedge is not None:
-            # A hedge at another link, or beside a retry under a new key, is an attempt of its own,
-            # which may stay unknown and be resent.
-            may_be_resent = self.hedge.to is not None or self.attempts > 1
-            hedged = 1 + resends * may_be_resent
-        return routes * (self.attempts + resends) + hedged

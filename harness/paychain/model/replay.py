@@ -45,7 +45,7 @@ class Recorded(NamedTuple):
     line: int
 
     def minor(self, currency: str) -> int | None:
-        """The amount in minor units; raises ValueError when it is no amount of the currency."""
+        """The amount in minor units; raises ValueError when the currency has no such amount."""
         if self.currency and self.currency != currency:
             raise ValueError(f"{self.currency} in a chain that pays in {currency}")
         minor = self.amount_minor
@@ -71,7 +71,7 @@ class Replay:
     def amounts(self, currency: str) -> tuple[int, ...]:
         """Each payment's amount in minor units; empty when the file has none.
 
-        Raises UserError with the line of the first that is no amount of the currency.
+        Raises UserError with the line of the first that the currency does not have.
         """
         found = []
         for payment in self.payments:

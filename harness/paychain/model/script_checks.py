@@ -11,6 +11,7 @@ from paychain.faults.kind import RequestFaultKind
 from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
 from paychain.model.codes import check_decline_code
+from paychain.model.pays_checks import check_looks
 from paychain.model.roles import ROLES
 from paychain.model.scripts import Script, ScriptStep, step_place
 from paychain.model.webhook_steps import WEBHOOK_KINDS
@@ -198,6 +199,9 @@ def _check_customer(step: ScriptStep, chain: Chain | None, at: KeyPath) -> Itera
     if chain is None:
         return
     does = getattr(step.customer, step.kind)
+    leaves = step.customer.leaves
+    if leaves is not None and leaves.returns_after is not None:
+        yield from check_looks(chain, (*at, "customer", "leaves", "returns_after"))
     if does.after >= chain.deadline:
         what = f"the customer waits {chain.deadline:g} s at most (deadline)"
         yield Problem((*at, "customer", step.kind, "after"), what, "shorten it")

@@ -149,7 +149,8 @@ class OwnService(Declared):
         str | None,
         Field(
             pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$",
-            description="An ASGI application, `package.module:name`; uvicorn runs it.",
+            description="An ASGI application, `package.module:name`, which uvicorn runs; in "
+            "virtual time, too.",
         ),
     ] = None
     cwd: Annotated[str, Field(description="Its working folder, relative to the chain's file.")] = (

@@ -15,8 +15,9 @@ from paychain.model.fallbacks.step import Failover
 from paychain.model.placeholders import KINDS, OF_LINKS, OWN, SECRET, Placeholder, placeholders_in
 from paychain.model.policy import Call, Claims
 from paychain.model.service import OwnService
-from paychain.payments.errors import UserError
 from paychain.processes.loopback import is_loopback
+from paychain.protocol.dialects.vendors import APIS
+from paychain.protocol.vendor import secret_problem
 
 # What a link with `service` may declare; everything else is how a mock behaves.
 SETTINGS = frozenset(
@@ -39,21 +40,6 @@ _OPERATORS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1"})
 _EXPANSION = re.compile(r"\$\{?[A-Za-z_]\w*\}?|\$\(|`")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def refuse_own_services(
-    chain: Chain, what: str, hint: str = "run it in real time, with paychain run"
-) -> None:
-    """Raises UserError when a chain has an own service: virtual time has no room for its process.
-
-    `what`: what was asked for, such as `--virtual`.
-    """
-    for name in chain.own_services():
-        raise UserError(
-            f"{name} is an own service, a process that virtual time cannot reach: "
-            f"{what} needs a chain of mocks only",
-            hint=hint,
-        )
 
 
 def check_services(chain: Chain) -> Iterator[Problem]:
@@ -220,7 +206,7 @@ def _placeholder(
         return
     if link is None:
         if kind not in OWN:
-            yield Problem(at, f"'{placeholder}' names no link", f"write such as {{{kind}:LINK}}")
+            yield Problem(at, f"'{placeholder}' names no link", f"write {{{kind}:LINK}}")
         return
     if kind not in OF_LINKS:
         yield Problem(at, f"'{placeholder}': {kind} is of no link", f"write {{{kind}}}")
@@ -321,3 +307,16 @@ def _webhooks(chain: Chain) -> Iterator[Problem]:
             what = f"no link sends {name} webhooks"
             hint = f"add webhooks: {{to: {name}}} to its processor, or remove it"
             yield Problem((*at, "receives"), what, hint)
+        if receives is not None and receives.secret is not None:
+            yield from _secret(chain, name, receives.secret)
+
+
+def _secret(chain: Chain, name: str, secret: str) -> Iterator[Problem]:
+    """A declared secret that a sender's own libraries would not take."""
+    for sender, link in chain.links.items():
+        is_sender = link.webhooks is not None and link.webhooks.to == name
+        if is_sender and link.dialect.is_vendors:
+            wrong = secret_problem(APIS[link.dialect.name], secret)
+            if wrong:
+                place: KeyPath = ("links", name, "receives", "secret")
+                yield Problem(place, f"for {sender} it is {wrong}", "remove it: one is made a run")

@@ -13,7 +13,7 @@ class Address(Card, frozen=True, gc=False):
     """Where a transfer goes: `number` is the address, `scheme` its network.
 
     The names are those of a card, because an instrument has one form on the wire. It is masked as
-    a card is, which is how people shorten addresses; it is no secret.
+    a card is, which is how people shorten addresses; it is not a secret.
     """
 
 

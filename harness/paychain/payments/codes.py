@@ -57,11 +57,6 @@ class ResponseCode(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     visa_confidence: Confidence = "V"
     schemes: dict[str, dict[str, str]] = {}
 
-    @property
-    def retryable(self) -> bool:
-        """The same request may be sent again now."""
-        return self.retry == "soon"
-
     def at(self, scheme: str) -> ResponseCode:
         """The code as it is meant at this scheme."""
         differs = self.schemes.get(scheme)
@@ -122,12 +117,6 @@ def is_technical(code: str) -> bool:
     """
     known = lookup(code)
     return known is not None and known.kind == "technical"
-
-
-def is_retryable(code: str, scheme: str = "") -> bool:
-    """True when the same request may be sent again now, to the same target or another."""
-    known = lookup(code, scheme)
-    return known is not None and known.retryable
 
 
 def is_forbidden(code: str, scheme: str = "") -> bool:

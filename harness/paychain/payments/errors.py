@@ -62,6 +62,13 @@ class UserError(Exception):
         return f"{place}{self.what}{hint}"
 
 
+class PartLost(UserError):
+    """A part of a running chain that is ours no longer answers. Exit code 3.
+
+    It says nothing about the chain, and nobody has made a mistake.
+    """
+
+
 class HarnessError(Exception):
     """What paychain needs of its machine failed. Printed as it is; exit code 3.
 

@@ -16,5 +16,5 @@ Instrument = Card
 
 @cache
 def published(network: str) -> tuple[Instrument, ...]:
-    """What test payments are made with: cards, or on a network to addresses; "" is no network."""
+    """What test payments are made with: cards, or on a network to addresses; "" stands for none."""
     return addresses_on(network) if network else TEST_CARDS

@@ -135,6 +135,7 @@ class DecisionKind(StrEnum):
     WEBHOOK_REJECTED = "webhook_rejected"  # its signature or its age is wrong
     DUPLICATE_REFUSED = "duplicate_refused"  # as a repeat within a duplicate window
     PARAMETER_IGNORED = "parameter_ignored"  # of a vendor's API, by its mock; detail says which
+    NOT_SERVED = "not_served"  # a path or method that the mock has nothing at; detail says which
     BOOKED_PAID = "booked_paid"  # an own service's books have the order as paid; detail: its amount
     BOOKED_UNPAID = "booked_unpaid"  # they do not, or have no such order
     KEY_REUSED = "key_reused"  # an own service sent another payment's key; detail says whose
@@ -358,7 +359,7 @@ def encode(records: Iterable[Record | JournalEnd]) -> bytes:
 def decode(data: bytes) -> tuple[list[Record], int]:
     """Whole records in `data` and how many bytes they took; a cut tail is left for later.
 
-    A frame that is no record ends the list before it, so that nothing read is lost; the end of a
+    A frame that is not a record ends the list before it, so that nothing read is lost; the end of a
     journal is none. Raises msgspec.DecodeError when the first frame is none.
     """
     frames, position = decode_frames(data)

@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 USUAL_DIGITS = 2
-PRICE_UNIT = 1_000_000  # a price is so many of it for one of the currency for one coin
+PRICE_UNIT = 1_000_000  # a price is in millionths of a unit of the currency, for one coin
 MAX_MINOR = 2**63 - 1  # minor units are 64-bit integers in records and in run.db
 
 
@@ -136,7 +136,7 @@ def coins_for(amount_minor: int, scale: int, price: int) -> int:
 
 
 def worth_of(coins_minor: int, scale: int, price: int) -> int:
-    """What so many minor units of an asset cost, rounded half up: the amount they were sold for."""
+    """What minor units of an asset cost, rounded half up: the amount they were sold for."""
     unit = scale * PRICE_UNIT
     return (2 * coins_minor * price + unit) // (2 * unit)
 

@@ -179,8 +179,8 @@ def check_written(folder: Path, written: Deployment) -> None:
 def _adapters(chain: Loaded[Chain]) -> dict[str, str]:
     home = chain.path.parent
     return {
-        f"chains/{_below(path, home)}": read_bounded(path, MAX_BYTES).decode()
-        for path in adapter_files(chain.model, home)
+        f"chains/{_below(home / file, home)}": read_bounded(home / file, MAX_BYTES).decode()
+        for file in adapter_files(chain.model)
     }
 
 
@@ -216,6 +216,8 @@ def read_images(words: Sequence[str], chain: Chain) -> dict[str, str]:
             raise UserError(f"--image '{word}' is not LINK=IMAGE", hint="--image shop=shop:1.0")
         if link not in own:
             known = ", ".join(own) or "none"
-            raise UserError(f"'{link}' is no own service of the chain", hint=f"there are: {known}")
+            raise UserError(
+                f"'{link}' is not one of the chain's own services", hint=f"there are: {known}"
+            )
         found[link] = image
     return found

@@ -19,6 +19,7 @@ from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.model.service import OwnService, Ready
 from paychain.payments.errors import UserError
+from paychain.processes.files import expanded
 from paychain.processes.loopback import LOOPBACK
 
 ANY = "0.0.0.0"  # a container's probe comes from outside it  # noqa: S104
@@ -119,7 +120,7 @@ def _image(
     """The image, and the folder to build it from, or ""."""
     if link in images:
         return images[link], ""
-    folder = chain.path.parent / Path(service.cwd).expanduser()
+    folder = chain.path.parent / expanded(service.cwd)
     if service.is_started and (folder / "Dockerfile").is_file():
         return link, Path(os.path.relpath(folder, out)).as_posix()
     where = f"no Dockerfile in {folder}" if service.is_started else f"it runs at {service.url}"

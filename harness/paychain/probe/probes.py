@@ -62,7 +62,28 @@ def _valid(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
             f"{answer} after {answer.took_s:.1f} s",
             "acknowledge first and work afterwards: the provider sends it again otherwise",
         )
-    return _acknowledged(answer, "check the secret and the path that the handler uses")
+    return _acknowledged(answer, _remedy_for(answer))
+
+
+def _remedy_for(answer: Answered) -> str:
+    """What to look at when a valid event is not acknowledged."""
+    match answer.status:
+        case 404 | 405:
+            return "check the path, and with --order name an order that the handler knows"
+        case 400 | 401 | 403:
+            return "check the secret that the handler uses, and that it verifies the raw body"
+        case status if status >= 500:
+            return "the handler failed: its log says at what"
+        case _:
+            return "acknowledge a valid event with 2xx; a redirect is not followed"
+
+
+def refuses_all(sender: Sender, webhooks: Webhooks) -> int:
+    """The status by which a handler refuses valid and forged events alike, 0 when it does not."""
+    valid = sender.send(webhooks.event("captured", "valid"))
+    forged = webhooks.event("captured", "forged", secret=webhooks.other_secret)
+    same = valid.is_refusal and sender.send(forged).status == valid.status
+    return valid.status if same else 0
 
 
 def _twice(sender: Sender, webhooks: Webhooks, count: Count | None) -> Outcome:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from paychain.payments.errors import UserError
-from paychain.probe.probes import PROBES, Count
+from paychain.probe.probes import PROBES, Count, Outcome, refuses_all
 from paychain.probe.sender import Sender
 from paychain.probe.webhooks import Webhooks
 
@@ -34,11 +34,20 @@ def probe(
     count: Count | None = None,
     on_probed: Callable[[Probed], None] = lambda _probed: None,
 ) -> list[Probed]:
-    """Try everything. Raises UserError when `count` does."""
-    found = []
+    """Try everything. Raises UserError when `count` does.
+
+    Of a handler that refuses whatever comes, nothing but that is known.
+    """
+    found: list[Probed] = []
+    refused = 0
     for each in PROBES:
         began = monotonic()
-        outcome = each.run(sender, webhooks, count)
+        if refused:
+            outcome = Outcome(None, f"not tried: every event is answered with {refused}")
+        else:
+            outcome = each.run(sender, webhooks, count)
+        if not found and outcome.passed is False:
+            refused = refuses_all(sender, webhooks)
         probed = Probed(
             name=each.name,
             expects=each.expects,

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from paychain.wire.http import HttpRequest
 
-SLOW_CHUNKS = 20  # a slow body is sent in so many pieces
+SLOW_CHUNKS = 20  # pieces of a slow body
 MAX_BODY_BYTES = 65_536  # of an answer: more is not read
 
 

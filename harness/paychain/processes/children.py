@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -47,6 +48,17 @@ def ending_signals() -> list[signal.Signals]:
     return found
 
 
+def hear_of_children() -> None:
+    """Let the system tell how a child ended.
+
+    Who started us may ignore SIGCHLD, and we inherit that: every child would then end with 0.
+    """
+    is_ignored = signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
+    # Elsewhere Python cannot change it, and a library's thread is not where we are started.
+    if is_ignored and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 @dataclass
 class Child:
     """One process of ours and what it is called in a message."""
@@ -54,7 +66,7 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
-    may_end: bool = False  # it has done its work: ending is no failure
+    may_end: bool = False  # it has done its work: ending is not a failure
     ends_in_order: bool = False  # once it is ready, it ends with 0 when it is asked to
     is_ready: bool = False
     was_killed: bool = False  # by a fault of the experiment
@@ -113,6 +125,7 @@ class Children:
         descriptors that it inherits under their numbers.
         `ends_in_order`: `stop` says so when it does not end with exit code 0.
         """
+        hear_of_children()
         log = self.folder / f"{name.replace(' ', '-')}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603  (our own command, no shell)
@@ -166,8 +179,8 @@ class Children:
     def stop(self, beyond: int = 0) -> list[str]:
         """Stop all, last started first; kill what does not end by itself.
 
-        `beyond`: leave the first so many as they are. Returns what did not end in order although
-        it should have, in sentences.
+        `beyond`: how many to leave as they are, from the first. Returns what did not end in order
+        although it should have, in sentences.
         """
         leaving = self._children[beyond:][::-1]
         # Who had ended before has been reported, or was meant to.

@@ -1,15 +1,11 @@
-"""Serves one text over HTTP from a thread: metrics, for who comes and reads them.
-
-Apart from wire/: a run's own process has no event loop, and a scrape must not wait for it.
-"""
+"""Serves one text over HTTP from a thread: metrics, for those who come and read them."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from paychain.payments.errors import UserError
+from paychain.processes.http_thread import HttpThread, QuietHandler
 from paychain.processes.loopback import LOOPBACK
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -32,37 +28,26 @@ class Exposition:
     """Answers GET /metrics with `text()` until it is closed. Raises UserError without its port."""
 
     def __init__(self, host: str, port: int, text: Callable[[], str]) -> None:
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             timeout = IDLE_S
 
             def do_GET(self) -> None:
                 is_here = self.path.partition("?")[0] in PATHS
                 body = text().encode() if is_here else b"metrics are at /metrics\n"
-                self.send_response(200 if is_here else 404)
-                self.send_header("Content-Type", CONTENT_TYPE)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Nothing: each scrape would be a line in the output of the run."""
+                self.reply(200 if is_here else 404, CONTENT_TYPE, body)
 
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = HttpThread(Handler, host=host, port=port)
         except (OSError, OverflowError) as error:
             raise UserError(
                 f"cannot serve metrics at {host}:{port} ({error})", hint="choose another port"
             ) from error
-        self._server.daemon_threads = True
-        self.url = f"http://{host}:{self._server.server_address[1]}/metrics"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
+        self.url = f"{self._server.url}/metrics"
+        self._server.start()
 
     def __enter__(self) -> Exposition:
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()

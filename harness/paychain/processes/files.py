@@ -11,6 +11,17 @@ from typing import Any
 import msgspec
 
 
+def expanded(path: str) -> Path:
+    """A path with `~` as the account's home; as it is written where nobody knows that home.
+
+    An account of a container has often none.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def sha256(path: Path) -> str:
     """The digest of a file, in hexadecimal."""
     with path.open("rb") as file:
@@ -20,8 +31,9 @@ def sha256(path: Path) -> str:
 def write_atomically(path: Path, content: Any) -> None:
     """Write a file so that a reader finds the old one or all of the new one, never a part.
 
-    Bytes are written as they are, text as UTF-8, anything else as JSON. When it fails, nothing is
-    left behind and an older file stays. Raises OSError.
+    Bytes are written as they are, text as UTF-8, anything else as JSON. A symbolic link in its
+    place goes; the file that it leads to stays as it is. When it fails, nothing is left behind and
+    an older file stays. Raises OSError.
     """
     if isinstance(content, bytes):
         data = content
@@ -33,7 +45,10 @@ def write_atomically(path: Path, content: Any) -> None:
     # keeps two writers of one file apart.
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        scratch.write_bytes(data)
+        # Never over what is there: in a folder of somebody else it may be a link to our own files.
+        scratch.unlink(missing_ok=True)
+        with scratch.open("xb") as file:
+            file.write(data)
         scratch.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TypeVar
 
 from paychain.payments.errors import UserError
@@ -42,12 +43,19 @@ class Part:
             return _of_ci(environment)
         match = re.fullmatch(r"(\d{1,5})/(\d{1,5})", text)
         if match is None:
-            raise UserError(f"--part: '{text}' is no part", hint="write 2/4 for the second of four")
+            raise UserError(
+                f"--part: '{text}' is not a part", hint="write 2/4 for the second of four"
+            )
         return _checked(int(match[1]), int(match[2]), f"--part {text}")
 
     def take(self, items: Sequence[Item]) -> list[Item]:
         """This part's share: every `of`-th of the items, so that neighbours are spread."""
         return list(items[self.number - 1 :: self.of])
+
+    def has(self, text: str) -> bool:
+        """Whether what this text names is in this part: it is in one of them, whoever asks."""
+        digest = blake2b(text.encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") % self.of == self.number - 1
 
     def __str__(self) -> str:
         """`2/4`."""
@@ -85,7 +93,7 @@ def _of_ci(environment: Mapping[str, str]) -> Part:
             at, of = environment[index], environment[total]
             where = f"--part auto: {index}={at}, {total}={of}"
             if not (at.isdecimal() and of.isdecimal()):
-                raise UserError(f"{where} is no part", hint=f"{index} counts from {first}")
+                raise UserError(f"{where} is not a part", hint=f"{index} counts from {first}")
             return _checked(int(at) - first + 1, int(of), where)
     raise UserError(
         "--part auto: no variables of a CI system number this job",

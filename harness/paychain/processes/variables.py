@@ -9,6 +9,8 @@ from pathlib import Path
 from paychain.processes.tokens import SIGNING_KEY_VARIABLE, TOKEN_VARIABLE
 
 SECRETS = frozenset({SIGNING_KEY_VARIABLE, TOKEN_VARIABLE})
+LOCUST_TELEMETRY = "LOCUST_ENABLE_OPENTELEMETRY"  # of Locust's --otel
+_LOCUST = "LOCUST_"
 _PYTHON_PATH = "PYTHONPATH"
 
 
@@ -25,8 +27,14 @@ def child_environment(environment: Mapping[str, str] = os.environ) -> dict[str, 
 
     The entries of PYTHONPATH stay what they are for this process: relative ones become absolute. An
     empty entry means the working directory, from which no child of ours imports: it is dropped.
+    Locust takes options from variables, such as how long it runs; a run declares its load, so that
+    no such variable reaches it.
     """
-    found = dict(environment)
+    found = {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(_LOCUST) or name == LOCUST_TELEMETRY
+    }
     if _PYTHON_PATH in found:
         entries = [entry for entry in found[_PYTHON_PATH].split(os.pathsep) if entry]
         found[_PYTHON_PATH] = os.pathsep.join(str(Path(entry).absolute()) for entry in entries)

@@ -63,7 +63,7 @@ def written_deadline(left_s: float) -> str:
 
 
 def deadline_of(headers: Mapping[str, str]) -> float | None:
-    """Seconds left by the header; None without one, or when it is no number of milliseconds."""
+    """Seconds left by the header; None without one, or when it is not a number of milliseconds."""
     text = headers.get(DEADLINE_HEADER)
     if text is None:
         return None

@@ -27,7 +27,7 @@ _MIXER = 0x9E37_79B9_7F4A_7C15
 
 @dataclass(frozen=True)
 class Form:
-    """How a vendor writes its ids: so many digits of an alphabet."""
+    """How a vendor writes its ids: a number of digits of an alphabet."""
 
     alphabet: str
     length: int

@@ -12,7 +12,7 @@ It does no I/O and takes clock and ids from its `Backend`, so that it runs in vi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -90,6 +90,12 @@ class VendorCall(Protocol):
 
     def ignored(self, parameter: str) -> None:
         """Note a parameter that the vendor knows and this mock takes no notice of."""
+
+    def not_served(self, what: str = "") -> None:
+        """Note that this mock has nothing of what was asked for, which the vendor may have.
+
+        `what`: its name; without it, the method and path of the request.
+        """
 
 
 class Backend(Protocol):
@@ -210,6 +216,12 @@ def numbers_of(api: type[VendorApi]) -> tuple[str, ...]:
 def is_verified_by_api(api: type[VendorApi]) -> bool:
     """Whether a receiver cannot verify a webhook by itself, but has the vendor's API do it."""
     return bool(getattr(api, "is_verified_by_api", False))
+
+
+def secret_problem(api: type[VendorApi], secret: str) -> str:
+    """Why nobody could verify a webhook with this secret, "" for any that will do."""
+    check: Callable[[str], str] | None = getattr(api, "secret_problem", None)
+    return check(secret) if check is not None else ""
 
 
 def shows_latest_state(api: type[VendorApi]) -> bool:

@@ -1,4 +1,7 @@
-"""Every output of a run, rendered from its result. All of them can be rendered again later."""
+"""Every output of a run, rendered from its result. All of them can be rendered again later.
+
+A run directory may be somebody else's, and hold links: none of them is written through.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import msgspec
 from paychain.analysis.store.store import RunStore
 from paychain.model.assurance import Assurance
 from paychain.payments.errors import UserError
-from paychain.processes.files import sha256
+from paychain.processes.files import sha256, write_atomically
 from paychain.report.ci import ctrf as ctrf_format
 from paychain.report.ci.junit import junit_xml
 from paychain.report.ci.prometheus import write_prometheus
@@ -82,7 +85,7 @@ def publish_pdf(folder: Path, result: Result, assurance: Assurance | None) -> Pa
 def publish_for_tools(result: Result, folder: Path, *, ctrf: bool, prometheus: Path | None) -> None:
     """Write the outputs that are only written on request. Raises UserError if that fails."""
     if ctrf:
-        (folder / ctrf_format.FILE_NAME).write_text(ctrf_format.ctrf_json(result), "utf-8")
+        write_atomically(folder / ctrf_format.FILE_NAME, ctrf_format.ctrf_json(result))
         write_sums(folder)
     if prometheus is not None:
         write_prometheus(prometheus, result)
@@ -119,5 +122,5 @@ def _with_timelines(result: Result, folder: Path) -> Result:
 
 def _write_all(result: Result, folder: Path) -> None:
     for name, text_of in OUTPUTS.items():
-        (folder / name).write_text(text_of(result), "utf-8")
+        write_atomically(folder / name, text_of(result))
     write_sums(folder)

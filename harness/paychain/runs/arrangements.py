@@ -23,7 +23,7 @@ _OWN = frozenset({"nodes", "chain", "title", "accepts"})
 def compare_arrangements(folders: Sequence[Path]) -> SideBySide:
     """The runs in these directories side by side.
 
-    Raises UserError when they are not alike but for their nodes, or are no runs over nodes.
+    Raises UserError when they are not alike but for their nodes, or not over nodes.
     """
     results = [read(folder) for folder in folders]
     first = results[0]

@@ -14,7 +14,7 @@ from paychain.environment.play import interleaved
 from paychain.environment.running_chain import RunningChain
 from paychain.environment.virtual import VirtualChain
 from paychain.model.reach import is_allowed
-from paychain.model.service_checks import refuse_own_services
+from paychain.model.virtual_services import refuse_processes
 from paychain.model.waits import settles_within, unsettled
 from paychain.payments.errors import UserError
 from paychain.runs.spec import RunSpec
@@ -30,7 +30,7 @@ def chain_of(spec: RunSpec) -> OpenChain:
     Raises UserError for what its fault engine cannot do, or where payments may not come from.
     """
     if spec.virtual:
-        refuse_own_services(spec.chain.model, "--virtual")
+        refuse_processes(spec.chain.model, "--virtual", spec.experiment.model)
         # All faults act in this process; a server outside it cannot follow virtual time.
         refuse_unsupported(spec.experiment, "embedded")
         return partial(_virtual, spec)
@@ -46,7 +46,8 @@ def chain_of(spec: RunSpec) -> OpenChain:
 
 
 def _virtual(spec: RunSpec, _folder: Path, _on_message: OnMessage) -> RunningChain:
-    return VirtualChain(spec.chain.model, spec.seed, **interleaved(spec.interleaving))
+    home = spec.chain.path.parent
+    return VirtualChain(spec.chain.model, spec.seed, home=home, **interleaved(spec.interleaving))
 
 
 def _real(spec: RunSpec, folder: Path, on_message: OnMessage) -> RunningChain:

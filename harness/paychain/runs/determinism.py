@@ -33,6 +33,7 @@ def check_determinism(
             inputs / names["experiment"],
             spec.seed,
             spec.interleaving,
+            spec.chain.path.parent.absolute(),
         )
     except UserError as error:
         return [str(error)]
@@ -51,8 +52,13 @@ def _digest(records: Sequence[Record]) -> str:
     return sha256(encode(records)).hexdigest()
 
 
-def _replay(chain: Path, experiment: Path, seed: int, interleaving: int = 0) -> list[Record]:
-    """The records of the same run in another process. Raises UserError when it fails."""
+def _replay(
+    chain: Path, experiment: Path, seed: int, interleaving: int = 0, home: Path | None = None
+) -> list[Record]:
+    """The records of the same run in another process. Raises UserError when it fails.
+
+    `home`: the folder of the chain's file, of which `chain` may be a copy.
+    """
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace"
         done = subprocess.run(  # noqa: S603  (our own module)
@@ -63,6 +69,7 @@ def _replay(chain: Path, experiment: Path, seed: int, interleaving: int = 0) -> 
                 str(seed),
                 str(trace),
                 str(interleaving),
+                str(home or chain.parent),
             ),
             env={**without_secrets(os.environ), "PYTHONHASHSEED": OTHER_HASH_SEED},
             timeout=WITHIN_S,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from paychain.environment.conductor import Conducted
 from paychain.environment.running_chain import ChainReport
 from paychain.model.experiment import Times
 from paychain.payments.errors import HarnessError, sentence_of
+from paychain.processes.wall_clock import Beginning
 from paychain.report.outputs import publish
 from paychain.runs.result import result_of
 from paychain.runs.spec import Finished, Inputs
@@ -26,7 +27,7 @@ def facts_of(
     *,
     seed: int,
     command: str,
-    started: datetime,
+    begun: Beginning,
     virtual: bool = False,
     interrupted: bool = False,
 ) -> RunFacts:
@@ -36,8 +37,8 @@ def facts_of(
         times=conducted.times,
         seed=seed,
         command=command,
-        started_at=_written(started),
-        ended_at=_written(datetime.now(UTC)),
+        started_at=written(begun.at),
+        ended_at=written(begun.until_now()),
         virtual=virtual,
         planned=conducted.planned,
         offered=report.offered,
@@ -116,6 +117,6 @@ def _without_records(inputs: Inputs, facts: RunFacts, folder: Path, error: Excep
         raise HarnessError(f"{why}; {sentence_of(further)}") from error
 
 
-def _written(moment: datetime) -> str:
+def written(moment: datetime) -> str:
     """ISO 8601, to the second."""
     return moment.isoformat(timespec="seconds")

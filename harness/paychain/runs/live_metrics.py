@@ -66,12 +66,12 @@ FAMILIES = {
 
 
 class LiveMetrics:
-    """Counts a run's records. `faults`: the ids of those it declares.
+    """Counts a run's records. `faults`: the ids of those it declares; None: they come by hand.
 
     Records come from one thread, and the text is read by others.
     """
 
-    def __init__(self, faults: Iterable[str]) -> None:
+    def __init__(self, faults: Iterable[str] | None) -> None:
         self._run = ""
         self._lock = threading.Lock()
         self._payments: Counter[Labels] = Counter()
@@ -79,7 +79,8 @@ class LiveMetrics:
         self._seconds = 0.0
         self._calls: Counter[Labels] = Counter()
         self._call_ns: Counter[Labels] = Counter()
-        self._faults = dict.fromkeys(faults, False)
+        self._is_by_hand = faults is None
+        self._faults = dict.fromkeys(faults or (), False)
         self._breakers: dict[Labels, str] = {}
         self._decisions: Counter[Labels] = Counter()
         self._load_s: float | None = None
@@ -105,8 +106,10 @@ class LiveMetrics:
         """The run has come to here, and these faults are on."""
         with self._lock:
             self._load_s, self._phase = load_s, phase
-            # One that repeats is told apart by a number: it is the declared fault all the same.
             on = set(faults)
+            if self._is_by_hand:  # those that are healed stay, as 0
+                self._faults.update(dict.fromkeys(faults, True))
+            # One that repeats is told apart by a number: it is the declared fault all the same.
             self._faults = {fault: fault in on for fault in self._faults}
 
     def _pay(self, record: PaymentRecord) -> None:

@@ -7,16 +7,12 @@ again.
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from multiprocessing import get_context
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +22,18 @@ from paychain.faults.target import EVERY_LINK
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.files import available
-from paychain.model.loading import Loaded, load_chain, load_experiment
-from paychain.model.renaming import Names, used_of
-from paychain.model.service_checks import refuse_own_services
+from paychain.model.loading import Loaded, load_experiment
+from paychain.model.renaming import Names
+from paychain.model.virtual_services import refuse_processes
 from paychain.payments.errors import UserError
 from paychain.processes.children import ending_signals
-from paychain.processes.parent import end_with
+from paychain.processes.jobs import Executor, Running
 from paychain.processes.part import WHOLE, Part
-from paychain.processes.variables import SECRETS
+from paychain.processes.pool import Pool
 from paychain.report.html.matrix import Cell, Matrix, judge_cell, not_run, write_matrix
 from paychain.report.result import FILE_NAME, Result, read
-from paychain.runs.chains import chain_of
-from paychain.runs.run import run
-from paychain.runs.spec import RunSpec, run_command
+from paychain.runs.cells import CELLS, CellSpec, keep, loaded, run_cell, run_cell_elsewhere
 
-CELLS = "cells"
 IN_ANOTHER_PART = "in another part"
 OnCell = Callable[[Cell, int, int], None]  # a cell that is done, how many are done, of how many
 
@@ -60,6 +53,7 @@ class MatrixSpec:
     command: str
     names: Names  # what the chain calls what the faults name
     part: Part = WHOLE
+    cluster: Executor | None = None  # where its cells run, instead of on this machine
 
 
 def standard_faults(names: Sequence[str] = ()) -> list[Loaded[Experiment]]:
@@ -69,7 +63,8 @@ def standard_faults(names: Sequence[str] = ()) -> list[Loaded[Experiment]]:
         for fault in found:
             if not is_standard_fault(fault.model):
                 raise UserError(
-                    f"{fault.path} is no standard fault", hint=f'target: {{link: "{EVERY_LINK}"}}'
+                    f"{fault.path} is not a standard fault",
+                    hint=f'target: {{link: "{EVERY_LINK}"}}',
                 )
         return found
     loaded = [
@@ -98,7 +93,7 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
     Raises UserError for a chain that cannot run as it is asked to.
     """
     if not spec.is_real:
-        refuse_own_services(spec.chain.model, "a matrix in virtual time", "add --real")
+        refuse_processes(spec.chain.model, "a matrix in virtual time", hint="add --real")
     planned = list(_cells(spec))
     done: dict[tuple[str, str], Cell] = {}
     waiting = []
@@ -183,38 +178,24 @@ def _says_something(result: Result) -> bool:
 def _run_all(spec: MatrixSpec, waiting: Sequence[tuple[str, str, Path]]) -> Iterator[Cell]:
     if spec.is_real:
         for link, fault, path in waiting:
-            yield _run_cell(_CellSpec.of(spec, link, fault, path))
+            yield run_cell(_spec_of_cell(spec, link, fault, path))
         return
-    context = get_context("spawn")
-    is_over = context.Event()
-    with ProcessPoolExecutor(
-        spec.jobs,
-        mp_context=context,
-        initializer=_begin_worker,
-        initargs=(os.getpid(), is_over),
-    ) as pool:
-        running: set[Future[Cell]] = {
-            pool.submit(_run_cell, _CellSpec.of(spec, link, fault, path))
-            for link, fault, path in waiting
-        }
-        try:
-            while running:
-                ended, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (cell.result() for cell in ended)
-        except BaseException:
-            # Whoever asked for the end does not wait for the cells that are being run.
-            is_over.set()
-            raise
-        finally:
-            for future in running:
-                future.cancel()
+    cells = [_spec_of_cell(spec, link, fault, path) for link, fault, path in waiting]
+    if spec.cluster is None:
+        with Pool(spec.jobs).start(run_cell, cells) as running:
+            yield from _ended(running, len(cells))
+        return
+    with spec.cluster.start(run_cell_elsewhere, [loaded(cell) for cell in cells]) as running:
+        for done in _ended(running, len(cells)):
+            yield keep(done, spec.folder)
 
 
-def _begin_worker(parent: int, is_over: Event) -> None:
-    """A worker of the pool lives no longer than the matrix, however that ends."""
-    for name in SECRETS:
-        os.environ.pop(name, None)
-    end_with(parent, is_over.is_set)
+def _ended(running: Running, cells: int) -> Iterator[Any]:
+    """What became of each cell, as they end."""
+    while cells:
+        for report in running.receive():
+            yield report.value
+            cells -= 1
 
 
 @contextmanager
@@ -232,54 +213,14 @@ def _signals_as_ctrl_c() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _CellSpec:
-    """One cell as another process is given it."""
-
-    chain_name: str
-    path: Path
-    seed: int
-    folder: Path
-    link: str
-    fault: str
-    is_real: bool
-    names: dict[str, str]
-
-    @classmethod
-    def of(cls, spec: MatrixSpec, link: str, fault: str, path: Path) -> _CellSpec:
-        return cls(
-            chain_name=spec.chain_name,
-            path=path,
-            seed=spec.seed,
-            folder=spec.folder,
-            link=link,
-            fault=fault,
-            is_real=spec.is_real,
-            names=dict(spec.names),
-        )
-
-
-def _run_cell(cell: _CellSpec) -> Cell:
-    """One cell, in whatever process it is run."""
-    chain = load_chain(cell.chain_name)
-    experiment = load_experiment(str(cell.path), chain.model, cell.names, shares_names=True)
-    spec = RunSpec(
-        chain=chain,
-        experiment=experiment,
-        out=cell.folder / CELLS / f"{cell.link}.{cell.fault}",
-        seed=cell.seed,
-        command=run_command(
-            cell.chain_name,
-            str(cell.path),
-            seed=cell.seed,
-            virtual=not cell.is_real,
-            names=used_of(cell.names, load_experiment(str(cell.path)).model),
-        ),
-        virtual=not cell.is_real,
-    )
-    finished = run(spec, chain_of(spec))
-    if finished.was_interrupted:
-        raise KeyboardInterrupt
-    return judge_cell(
-        cell.link, cell.fault, finished.result, finished.folder.relative_to(cell.folder)
+def _spec_of_cell(spec: MatrixSpec, link: str, fault: str, path: Path) -> CellSpec:
+    return CellSpec(
+        chain_name=spec.chain_name,
+        path=path,
+        seed=spec.seed,
+        folder=spec.folder,
+        link=link,
+        fault=fault,
+        is_real=spec.is_real,
+        names=dict(spec.names),
     )

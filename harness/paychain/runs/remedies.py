@@ -8,7 +8,7 @@ they follow from where most payments broke, and from what the call there does no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -23,12 +23,15 @@ from paychain.declaration.quantity import duration_seconds
 from paychain.faults.kind import OutageKind
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
+from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.step import Failover
 from paychain.model.finding_kinds import Kind
 from paychain.model.loading import Loaded
+from paychain.model.places import affected_links
 from paychain.model.review import ReviewFinding, remedy_in
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.remedy import Change, Remedy, duration_text
+from paychain.model.review.reversals import is_reversed
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules import OF_UNKNOWN
 
@@ -45,6 +48,7 @@ _EXECUTED_TWICE: tuple[Kind, ...] = (
 )
 _LEFT_HELD: tuple[Kind, ...] = (
     "unknown_left_open",
+    "retry_without_key",
     "query_not_offered",
     "reversal_behind_breaker",
     "reversal_given_up_early",
@@ -57,9 +61,10 @@ _LEFT_HELD: tuple[Kind, ...] = (
 _NEVER_COLLECTED: tuple[Kind, ...] = (
     "hold_expires_early",
     "captured_before_delivery",
-    "webhook_given_up_early",
+    "webhook_refused",
     "memory_outbox",
-    "unlimited_fallback",
+    "webhook_given_up_early",
+    "queue_given_up_early",
     "queue_without_key",
     "capture_beyond_limit",
 )
@@ -82,7 +87,12 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
     "no_approval_without_money": _NEVER_COLLECTED,
     "authorisations_settled": _NEVER_COLLECTED,
     "completed": _NEVER_COLLECTED,
-    "money_conserved": (*_EXECUTED_TWICE, *_NEVER_COLLECTED),
+    "money_conserved": (
+        "wrong_decimals",
+        "refunds_unchecked",
+        *_EXECUTED_TWICE,
+        *_NEVER_COLLECTED,
+    ),
     "customer_saw_the_amount": ("wrong_decimals",),
     "amounts_equal": ("wrong_decimals",),
     "booked_once": ("no_idempotency", "retry_without_key"),
@@ -155,17 +165,38 @@ def possible_causes(review: Sequence[ReviewFinding], experiment: Experiment) -> 
     return [finding for finding in review if crashes or finding.kind != "memory_outbox"]
 
 
+def crashed_links(chain: Chain, experiment: Experiment) -> frozenset[str]:
+    """The links that an experiment crashes, and with them what they have in memory."""
+    return frozenset(
+        link
+        for fault in experiment.faults
+        if isinstance(fault.parameters, OutageKind)
+        for target in fault.every_target
+        for link in affected_links(chain, target)
+    )
+
+
 def rule_with_remedies(
-    rule: MoneyRule, review: Sequence[ReviewFinding], chain: Loaded[Chain]
+    rule: MoneyRule,
+    review: Sequence[ReviewFinding],
+    chain: Loaded[Chain],
+    crashed: Collection[str] = (),
 ) -> MoneyRule:
-    """A broken money rule with what to change; a kept one as it is."""
+    """A broken money rule with what to change; a kept one as it is.
+
+    `crashed`: the links that the experiment crashed.
+    """
     if rule.passed is not False:
         return rule
     seen = [finding for finding in review if _is_seen(finding, rule.unknown)]
     remedies = _of_causes(rule.rule, seen)
+    more: list[Remedy] = []
     if rule.rule in _LEFT_BY_UNKNOWN:
-        known = {remedy.at for remedy in remedies}
-        remedies += [each for each in _of_code(rule, chain) if each.at not in known]
+        more = [*_reversals_on_disk(rule.rule, chain, crashed), *_of_code(rule, chain)]
+    if rule.rule == "no_approval_without_money" and not remedies:
+        more = _without_queues(rule.rule, chain)
+    known = {remedy.at for remedy in remedies}
+    remedies += [each for each in more if each.at not in known]
     return msgspec.structs.replace(rule, remedies=remedies[:MAX_REMEDIES])
 
 
@@ -175,6 +206,39 @@ def _is_seen(finding: ReviewFinding, unknown: Sequence[UnknownCall]) -> bool:
     if finding.kind in _OF_TIMEOUTS:
         return any(call.result == HopResult.TIMEOUT for call in at)
     return bool(at) if finding.kind in _OF_UNKNOWN else True
+
+
+def _reversals_on_disk(rule: str, chain: Loaded[Chain], crashed: Collection[str]) -> list[Remedy]:
+    """Links that lost the reversals in their memory when they crashed."""
+    reversing = {
+        declared.link
+        for declared in declared_calls(chain.model)
+        if is_reversed(declared) or declared.call.compensates
+    }
+    found = []
+    for name in sorted(reversing.intersection(crashed)):
+        link = chain.model.links[name]
+        if link.outbox == "disk" and not link.isolate:
+            continue
+        on_disk = Change(("links", name, "outbox"), "disk")
+        if link.isolate:
+            on_disk = Change(("links", name, "isolate"), action="remove")
+        found.append(_of_run(remedy_in(chain, on_disk), rule, name))
+    return found
+
+
+def _without_queues(rule: str, chain: Loaded[Chain]) -> list[Remedy]:
+    """Calls that approve before anybody has decided: a limit would only make the loss smaller."""
+    return [
+        _of_run(
+            remedy_in(chain, Change(declared.at("fallback", number), action="remove")),
+            rule,
+            declared.subject,
+        )
+        for declared in declared_calls(chain.model)
+        for number, step in enumerate(declared.call.fallback)
+        if isinstance(step, Queue)
+    ]
 
 
 def _of_code(rule: MoneyRule, chain: Loaded[Chain]) -> list[Remedy]:
@@ -212,7 +276,7 @@ def tolerance_with_remedies(
                 msgspec.structs.replace(each, of=tolerance.measure) for each in rule.remedies
             ]
             return msgspec.structs.replace(tolerance, remedies=of_rule)
-    # Longer time-outs mend nothing where most payments broke without one.
+    # Longer timeouts change nothing where most payments broke without one.
     if breaks and breaks[0].failure != HopResult.TIMEOUT:
         review = [finding for finding in review if finding.kind not in _OF_TIME]
     remedies = _of_causes(tolerance.measure, review)

@@ -28,6 +28,7 @@ from paychain.report.result import (
     Result,
 )
 from paychain.runs.remedies import (
+    crashed_links,
     possible_causes,
     rule_with_remedies,
     tolerance_with_remedies,
@@ -42,7 +43,10 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
     found = review(inputs.chain, inputs.experiment)
     causes = possible_causes(found, experiment)
     money: Money = analysis.measured["money"]
-    with_remedies = [rule_with_remedies(rule, causes, inputs.chain) for rule in money.rules]
+    crashed = crashed_links(inputs.chain.model, experiment)
+    with_remedies = [
+        rule_with_remedies(rule, causes, inputs.chain, crashed) for rule in money.rules
+    ]
     result = Result(
         run_id=run_id,
         verdict=analysis.verdict,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -27,14 +27,16 @@ from paychain.environment.running_chain import RunningChain
 from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
 from paychain.model.experiment import Times
+from paychain.model.virtual_services import experimental_note
 from paychain.payments.errors import HarnessError, sentence_of
 from paychain.payments.journal import Record
 from paychain.processes.exposition import Exposition
 from paychain.processes.interrupted import keeping
+from paychain.processes.wall_clock import Beginning
 from paychain.report.outputs import STORE_NAME
 from paychain.runs.chains import OpenChain
 from paychain.runs.determinism import check_determinism
-from paychain.runs.finish import facts_of, finish
+from paychain.runs.finish import facts_of, finish, written
 from paychain.runs.interruption import Interruption
 from paychain.runs.live_metrics import LiveMetrics
 from paychain.runs.progress import Counts, Forgiving, Progress, Silent
@@ -61,9 +63,9 @@ def run(spec: RunSpec, open_chain: OpenChain, progress: Progress | None = None) 
 def _run(
     spec: RunSpec, open_chain: OpenChain, progress: Progress, live: LiveMetrics | None
 ) -> Finished:
-    started = datetime.now(UTC)
-    folder = new_folder(spec.out, started, spec.inputs.name)
-    store = _new_store(spec, folder, started)
+    begun = Beginning.now()
+    folder = new_folder(spec.out, begun.at, spec.inputs.name)
+    store = _new_store(spec, folder, begun.at)
     recorder = _Recorder(spec, store, progress, live)
     if live is not None:
         live.begin(
@@ -99,7 +101,7 @@ def _run(
             raise not_started
         interruption.finish(recorder.message)
         took_s = time.perf_counter() - begun_s
-        facts = _facts(spec, chain, conducted, recorder, started, took_s)
+        facts = _facts(spec, chain, conducted, recorder, begun, took_s)
         facts = msgspec.structs.replace(facts, interrupted=was_interrupted)
         if recorder.kept is not None and not facts.problems:
             facts.problems.extend(check_determinism(spec, folder, recorder.kept, recorder.message))
@@ -111,7 +113,7 @@ def _run(
 def _new_store(spec: RunSpec, folder: Path, started: datetime) -> RunStore:
     """The run's database, and its inputs beside it. Raises HarnessError when it cannot be made."""
     try:
-        spec.inputs.keep(folder)
+        kept = spec.inputs.keep(folder)
         store = RunStore.create(folder / STORE_NAME)
         store.start(
             Started(
@@ -119,10 +121,11 @@ def _new_store(spec: RunSpec, folder: Path, started: datetime) -> RunStore:
                 experiment=spec.experiment.path.name,
                 chain_home=str(spec.chain.path.parent.absolute()),
                 experiment_home=str(spec.experiment.path.parent.absolute()),
+                inputs=kept,
                 names=dict(spec.names),
                 seed=spec.seed,
                 command=spec.command,
-                started_at=started.isoformat(timespec="seconds"),
+                started_at=written(started),
                 virtual=spec.virtual,
             )
         )
@@ -136,7 +139,7 @@ def _facts(
     chain: RunningChain,
     conducted: Conducted,
     recorder: _Recorder,
-    started: datetime,
+    begun: Beginning,
     took_s: float,
 ) -> RunFacts:
     """What is known of a run that has ended. `took_s`: real seconds that it lasted."""
@@ -147,7 +150,7 @@ def _facts(
         chain.report(),
         seed=spec.seed,
         command=spec.command,
-        started=started,
+        begun=begun,
         virtual=chain.is_virtual,
     )
     if recorder.lost:
@@ -165,6 +168,8 @@ def _conduct(spec: RunSpec, chain: RunningChain, conducted: Conducted, recorder:
         f"{' in virtual time' * spec.virtual}, seed {spec.seed}; "
         f"{experiment.load_lasts:.0f} s of load"
     )
+    if spec.virtual and (note := experimental_note(declared)):
+        recorder.message(note)
     chain.start()
     plan = load_plan(declared, experiment, spec.seed)
     conducted.planned = count(plan)
@@ -252,5 +257,7 @@ def _compared_with_real_time(
     if facts.drained_s is None:
         return facts
     passed_s = chain.now_ns() / 1e9
-    recorder.message(f"{passed_s:.1f} s passed in {took_s:.1f} s: x {passed_s / took_s:.0f}")
-    return msgspec.structs.replace(facts, compression=passed_s / took_s)
+    times = passed_s / took_s
+    digits = 0 if times >= 10 else 1
+    recorder.message(f"{passed_s:.1f} s passed in {took_s:.1f} s: x {times:.{digits}f}")
+    return msgspec.structs.replace(facts, compression=times)

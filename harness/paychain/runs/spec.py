@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import shlex
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from paychain.analysis.store.facts import KeptFile
 from paychain.declaration.reading import read_bounded
 from paychain.declaration.text import MAX_BYTES as MAX_ADAPTER_BYTES
 from paychain.load.distributed.spread import Spread
@@ -20,25 +17,17 @@ from paychain.model.experiment import Experiment
 from paychain.model.loading import NO_NAMES, Loaded
 from paychain.model.renaming import Names
 from paychain.model.replay import MAX_BYTES, Replay
-from paychain.payments.errors import UserError, one_line, without_passwords
+from paychain.payments.errors import UserError, without_passwords
 from paychain.report.result import Result
-
-_UNFIT = re.compile(r"[\\/:]")
-
-
-def names_to_keep(files: Mapping[str, str]) -> dict[str, str]:
-    """The names in one folder of files that had these names in different ones, by what they are.
-
-    Each keeps its own, unless two share one: then what it is comes before it. Only a replayed file
-    always keeps its own, by which the experiment names it.
-    """
-    # A name is to be a line of SHA256SUMS, and small and capital letters may be one file.
-    names = {what: _UNFIT.sub("_", one_line(file)) for what, file in files.items()}
-    shared = Counter(name.casefold() for name in names.values())
-    return {
-        what: f"{what}-{name}" if shared[name.casefold()] > 1 and what != "replay" else name
-        for what, name in names.items()
-    }
+from paychain.runs.kept import (
+    CHAIN,
+    EXPERIMENT,
+    FOLDER,
+    REPLAY,
+    fit,
+    keep_file,
+    names_to_keep,
+)
 
 
 @dataclass(frozen=True)
@@ -56,9 +45,9 @@ class Inputs:
     @property
     def kept_names(self) -> dict[str, str]:
         """The names under which a run keeps its `chain`, `experiment` and `replay` file."""
-        files = {"chain": self.chain.path.name, "experiment": self.experiment.path.name}
+        files = {CHAIN: self.chain.path.name, EXPERIMENT: self.experiment.path.name}
         if self._recorded is not None:
-            files["replay"] = self._recorded.path.name
+            files[REPLAY] = self._recorded.path.name
         return names_to_keep(files)
 
     @property
@@ -66,42 +55,47 @@ class Inputs:
         arrivals = self.experiment.model.load.arrivals
         return arrivals.recorded if arrivals is not None else None
 
-    def keep(self, folder: Path) -> None:
+    def keep(self, folder: Path) -> dict[str, KeptFile]:
         """Copy them into the run's folder, with a replayed file and the classes that pay.
 
-        Raises UserError when that was changed since it was read, or cannot be copied.
+        Returns the copies by what they are. Raises UserError when one was changed since it was
+        read, or cannot be copied.
         """
-        inputs, names = folder / "inputs", self.kept_names
+        inputs, names = folder / FOLDER, self.kept_names
         inputs.mkdir(exist_ok=True)
-        for what, text in (("chain", self.chain.text), ("experiment", self.experiment.text)):
-            (inputs / names[what]).write_text(text, "utf-8", newline="")
-        self._keep_adapters(inputs)
+        kept = {
+            what: keep_file(inputs, names[what], text.encode())
+            for what, text in ((CHAIN, self.chain.text), (EXPERIMENT, self.experiment.text))
+        }
         recorded = self._recorded
-        if recorded is None:
-            return
-        kept = inputs / names["replay"]
-        try:
-            data = read_bounded(recorded.path, MAX_BYTES)
-            kept.write_bytes(data)
-        except OSError as error:
-            raise UserError(f"cannot copy {recorded.path}: {error.strerror}") from error
-        if hashlib.sha256(data).hexdigest() != recorded.sha256:
-            raise UserError(f"{recorded.path} was changed while it was read", hint="run again")
+        if recorded is not None:
+            kept[REPLAY] = _copied(recorded.path, inputs, names[REPLAY], MAX_BYTES)
+            if kept[REPLAY].sha256 != recorded.sha256:
+                what = f"{recorded.path} was changed while it was read"
+                raise UserError(what, hint="run again")
+        return kept | self._keep_adapters(inputs)
 
-    def _keep_adapters(self, inputs: Path) -> None:
+    def _keep_adapters(self, inputs: Path) -> dict[str, KeptFile]:
         """Copy the files with the classes that pay: what they do is part of what was run."""
-        kept = {name.casefold() for name in self.kept_names.values()}
-        for path in adapter_files(self.chain.model, self.chain.path.parent):
-            name = _UNFIT.sub("_", one_line(path.name))
+        taken = {name.casefold() for name in self.kept_names.values()}
+        kept = {}
+        for file in adapter_files(self.chain.model):
+            path = self.chain.path.parent / file
+            name = fit(path.name)
             number = 1
-            while name.casefold() in kept:
+            while name.casefold() in taken:
                 number += 1
-                name = f"adapter-{number}-{_UNFIT.sub('_', one_line(path.name))}"
-            kept.add(name.casefold())
-            try:
-                (inputs / name).write_bytes(read_bounded(path, MAX_ADAPTER_BYTES))
-            except OSError as error:
-                raise UserError(f"cannot copy {path}: {error.strerror}") from error
+                name = f"adapter-{number}-{fit(path.name)}"
+            taken.add(name.casefold())
+            kept[file] = _copied(path, inputs, name, MAX_ADAPTER_BYTES)
+        return kept
+
+
+def _copied(path: Path, inputs: Path, name: str, max_bytes: int) -> KeptFile:
+    try:
+        return keep_file(inputs, name, read_bounded(path, max_bytes))
+    except OSError as error:
+        raise UserError(f"cannot copy {path}: {error.strerror}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

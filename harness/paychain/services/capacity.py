@@ -1,4 +1,4 @@
-"""What a link can carry: so many requests worked on at once, so many waiting, the rest refused.
+"""What a link can carry: requests worked on at once, requests waiting; the rest is refused.
 
     request ─▶ place free ─▶ work ─▶ leave ─▶ the longest waiting request gets the place
         └─▶ queue ─▶ (waits its turn)

@@ -17,7 +17,7 @@ import msgspec
 
 from paychain.protocol.reply import Reply
 
-MAX_RETRY_AFTER_S = 60.0  # a longer wait is no payment's: a call ends, a delivery waits no longer
+MAX_RETRY_AFTER_S = 60.0  # no payment waits longer: a call ends, a delivery waits this long
 
 
 class Backoff(Protocol):
@@ -33,7 +33,7 @@ class Backoff(Protocol):
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """How a delivery ended, after so many tries.
+    """How a delivery ended, after how many tries.
 
     `is_final`: `reply` ended it; otherwise its sender gave up. `is_unknown`: some try may have been
     executed although no final reply came.

@@ -1,4 +1,4 @@
-"""A rate limit as a link keeps it: at most so many requests in any window of about a second."""
+"""A rate limit as a link keeps it: a number of requests in any window of about a second."""
 
 from __future__ import annotations
 

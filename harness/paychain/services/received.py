@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from paychain.payments.attribution import AttributedBy
 from paychain.payments.exchanges import ReceivedRequest
+from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.reply import Reply
@@ -11,6 +14,8 @@ from paychain.services.context import Context
 from paychain.wire.http import HttpRequest, HttpResponse
 
 MAX_TARGET = 512  # characters of a request's target that are recorded
+# A number, and what has a digit and is longer than a word of an API (v72, oauth2), name an object.
+_ID = re.compile(r"\d+|(?=.*\d).{8,}")
 
 
 class ReceivedCall:
@@ -31,6 +36,18 @@ class ReceivedCall:
         """Note what it was for: it said so itself, in our own words."""
         self.operation, self.payment, self.attempt = operation, request.payment, request.attempt
         self.by, self.key = "reference", request.key
+
+    @property
+    def asked(self) -> str:
+        """Method and path, with `{id}` where an object is named: requests of a kind are alike."""
+        path = self._http.target.partition("?")[0][:MAX_TARGET]
+        parts = ("{id}" if _ID.fullmatch(part) else part for part in path.split("/"))
+        return f"{self._http.method} {'/'.join(parts)}"
+
+    def note(self, kind: DecisionKind, detail: str, operation: str, payment: str) -> None:
+        """Note what the mock made of the request."""
+        link = self._context.link
+        self._context.decided(kind, operation, link, payment=payment, detail=detail)
 
     def record(self, caller: str, response: HttpResponse | None, reply: Reply | None) -> Reply:
         """Put it into the journal; what its answer was, a timeout where none leaves."""

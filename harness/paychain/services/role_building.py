@@ -49,9 +49,16 @@ def build_role(
     reversal = authorise.reversal if authorise is not None else Reversal()
     webhooks = None
     if link.webhooks is not None:
-        secrets = webhook_secret(chain, name, context.seed), wrong_secret(link)
+        dialect, kinds = signing
         webhooks = WebhookSender(
-            context, channels, background, link.webhooks, secrets, *signing, scripts
+            context,
+            channels,
+            background,
+            link.webhooks,
+            secrets=(webhook_secret(chain, name, context.seed), wrong_secret(link)),
+            dialect=dialect,
+            kinds=kinds,
+            scripts=scripts,
         )
     return BEHAVIOURS[link.role](
         chain=chain,

@@ -14,7 +14,7 @@ from paychain.protocol.reply import Reply
 
 
 def as_sent(request: PaymentRequest, assumed: int) -> PaymentRequest:
-    """The request with its amount as a link that assumes so many decimals writes it."""
+    """The request with its amount as a link that assumes that number of decimals writes it."""
     shift = assumed - exponent(request.currency)
     return msgspec.structs.replace(request, amount_minor=_shifted(request.amount_minor, shift))
 

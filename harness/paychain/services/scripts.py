@@ -105,7 +105,7 @@ class PaymentScripts:
     def follow(self, further: Followed) -> None:
         """Follow further scripts; those that are known by their ids are replaced.
 
-        Raises ValueError for a text that is no script.
+        Raises ValueError for a text that is not a script.
         """
         for payment in further.over:
             self._forget(self._order(payment))

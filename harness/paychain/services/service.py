@@ -37,6 +37,8 @@ from paychain.wire.ports import Port
 NATIVE = DIALECTS["paychain"]
 # What a link that speaks our own dialect reports by webhook.
 NATIVE_EVENTS = frozenset({"authorised", "declined", "captured", "refunded", "disputed"})
+_NOTIFY = "notify"
+_REPORTS = (_NOTIFY, DISPUTE)  # what goes to the links in front
 LISTEN_TRIES = 50
 LISTEN_PAUSE_S = 0.1
 
@@ -200,8 +202,11 @@ class Service:
         for hop in self._chain.hops():
             if hop.caller == self.name:
                 caller = Caller(self._asks(hop), *address_of(hop.name))
+                # What a link reports to those in front of it, it writes as its answers to them: in
+                # amounts that look right to both, and that a webhook was signed with.
+                exponent = None if hop.operation in _REPORTS else self._link.exponent
                 self._channels[hop.operation, hop.callee] = Channel(
-                    self._context, hop.operation, hop.callee, caller, self._link.exponent
+                    self._context, hop.operation, hop.callee, caller, exponent
                 )
         self._role.connected()
 
@@ -212,7 +217,7 @@ class Service:
         """
         if hop.operation == DISPUTE:
             return NATIVE
-        if hop.operation != "notify":
+        if hop.operation != _NOTIFY:
             return dialect_at(self._chain, hop.callee)
         receives = self._chain.links[hop.callee].receives
         path = receives.path_of(self.name) if receives is not None else None

@@ -288,13 +288,12 @@ class _Call:
 
     def ignored(self, parameter: str) -> None:
         """Note a parameter that this mock takes no notice of."""
-        self._front.context.decided(
-            DecisionKind.PARAMETER_IGNORED,
-            self._operation,
-            self._front.link,
-            payment=self.payment,
-            detail=parameter,
-        )
+        self._seen.note(DecisionKind.PARAMETER_IGNORED, parameter, self._operation, self.payment)
+
+    def not_served(self, what: str = "") -> None:
+        """Note that this mock has nothing of what was asked for."""
+        what = what or self._seen.asked
+        self._seen.note(DecisionKind.NOT_SERVED, what, self._operation, self.payment)
 
     def store(self, response: HttpResponse) -> None:
         """Keep a response for repeats of its key."""
@@ -389,7 +388,7 @@ def caller_of(chain: Chain, name: str) -> str:
 
 
 def _whole(http: HttpRequest) -> bytes:
-    """All that a request says, but for the names of its headers."""
+    """All that a request says, except the names of its headers."""
     head = "\n".join((http.target, *http.headers.values()))
     return head.encode("utf-8", "replace") + b"\n" + http.body
 

@@ -22,9 +22,11 @@ class FakeSocket:
         name: Address,
         peer: Address | None = None,
         on_linger: Callable[[bool], None] = lambda _: None,
+        is_readable: Callable[[], bool] = lambda: False,
     ) -> None:
         self._name, self._peer = name, peer
         self._on_linger = on_linger
+        self.is_readable = is_readable  # bytes or an end have come that nobody has read
 
     def getsockname(self) -> Address:
         """The near address."""

@@ -19,7 +19,7 @@ def forbidden(what: str, instead: str) -> ForbiddenInSimulation:
 
 _NO_THREADS = "a thread runs in real time; do the work in the loop"
 _NO_SOCKETS = "there are no sockets; use create_server, create_connection or streams"
-_FORBIDDEN = {
+FORBIDDEN = {
     "run_in_executor": _NO_THREADS,
     "set_default_executor": _NO_THREADS,
     "call_soon_threadsafe": "there is one thread; use call_soon",
@@ -61,7 +61,7 @@ _FORBIDDEN = {
 
 def only_virtual(loop: Loop) -> Loop:
     """Class decorator: every method of a loop that would leave virtual time raises."""
-    for name, instead in _FORBIDDEN.items():
+    for name, instead in FORBIDDEN.items():
         setattr(loop, name, _raising(f"loop.{name}", instead))
     return loop
 

@@ -2,7 +2,8 @@
 or other processes, open sockets, ask for signals.
 
 Guards replace the functions that would do it. They raise ForbiddenInSimulation in a thread that
-simulates and pass every other call on.
+simulates and pass every other call on. While a thread runs somebody else's code (`standing_in`),
+clocks and chance are answered by a stand-in instead, and what it has no answer for is refused.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import cache
+from types import ModuleType
+from typing import Any, Protocol
 
-from paychain.simulation.forbidden import forbidden
+from paychain.simulation.forbidden import ForbiddenInSimulation, forbidden
 
 _CLOCK = "use the loop's time, or the context's now_ns"
 _SLEEP = "use asyncio.sleep"
@@ -106,11 +109,23 @@ _GUARDED: list[tuple[Any, str, tuple[str, ...], str]] = [
     (signal, "signal", ("signal", "alarm", "setitimer"), _SIGNALS),
 ]
 OnlyIf = Callable[..., bool]  # of a call's arguments
-# These read the clock when they are given no time: with so many arguments or fewer.
+
+
+class StandIn(Protocol):
+    """What answers in place of clocks and chance while somebody else's code runs."""
+
+    functions: Mapping[str, Callable[..., Any]]  # by the name that messages have
+
+    def refusal(self, what: str, instead: str) -> ForbiddenInSimulation | None:
+        """The error for what has no answer here; None where it may be used all the same."""
+
+
+# These read the clock when they are given no time: with that many arguments or fewer.
 _MAX_ARGS_WITHOUT_TIME = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strftime": 1}
 
 _lock = threading.Lock()
 _simulating: dict[int, int] = {}  # thread -> how many simulations it is in
+_stand_ins: dict[int, StandIn] = {}  # by thread, where one answers
 _replaced: list[tuple[Any, str, Any]] = []  # owner, name, the real function
 _users = 0  # how many need the guards installed
 _looked_through: tuple[int, ...] = ()  # ids of the modules that were there at the last look
@@ -151,6 +166,49 @@ def guarded() -> Iterator[None]:
                 del _simulating[thread]
 
 
+@contextmanager
+def standing_in(stand_in: StandIn) -> Iterator[None]:
+    """Let a stand-in answer what this thread, which is guarded, asks of clocks and chance."""
+    thread = threading.get_ident()
+    before = _stand_ins.get(thread)
+    _stand_ins[thread] = stand_in
+    try:
+        yield
+    finally:
+        if before is None:
+            del _stand_ins[thread]
+        else:
+            _stand_ins[thread] = before
+
+
+def stand_in_here() -> StandIn | None:
+    """What answers this thread, if anything does."""
+    return _stand_ins.get(threading.get_ident())
+
+
+@contextmanager
+def dates_left_alone() -> Iterator[None]:
+    """Let every module have the real date classes meanwhile. Guards stay installed inside."""
+    dates = [(owner, name, real) for owner, name, real in _replaced if isinstance(real, type)]
+    guards = [getattr(owner, name) for owner, name, _ in dates]
+    for owner, name, real in dates:
+        setattr(owner, name, real)
+    try:
+        yield
+    finally:
+        for (owner, name, _), guard in zip(dates, guards, strict=True):
+            setattr(owner, name, guard)
+
+
+def functions_replaced() -> list[tuple[Any, Any]]:
+    """Of each function of a module that is replaced now, the real one and its guard."""
+    return [
+        (real, getattr(owner, name))
+        for owner, name, real in _replaced
+        if isinstance(owner, ModuleType) and not isinstance(real, type)
+    ]
+
+
 def _install() -> None:
     for owner, module, names, instead in _GUARDED:
         for name in names:
@@ -166,15 +224,19 @@ def _install() -> None:
 
 
 def _install_for_dates() -> None:
-    kinds = [
-        ("date", _guarded_date(datetime.date, ("today",))),
-        ("datetime", _guarded_date(datetime.datetime, ("now", "utcnow", "today"))),
-    ]
-    guards = dict(kinds)
+    guards = _guarded_dates()
     reals = {name: getattr(datetime, name) for name in guards}
     for loaded, name in _places_of_dates(reals):
         if loaded.__dict__.get(name) is reals[name]:
             _replace(loaded, name, guards[name])
+
+
+@cache  # modules that were imported meanwhile keep them
+def _guarded_dates() -> dict[str, Any]:
+    return {
+        "date": _guarded_date(datetime.date, ("today",)),
+        "datetime": _guarded_date(datetime.datetime, ("now", "utcnow", "today")),
+    }
 
 
 def _places_of_dates(reals: Mapping[str, Any]) -> list[tuple[Any, str]]:
@@ -215,12 +277,17 @@ def _guard(real: Any, what: str, instead: str, only: OnlyIf | None = None) -> An
     """
 
     def guard(*args: Any, **keywords: Any) -> Any:
-        if (
-            threading.get_ident() in _simulating
-            and (only is None or only(*args, **keywords))
-            and (instead in _ALWAYS or not _caller().startswith(_EXEMPT_CALLERS))
-        ):
-            raise forbidden(what, instead)
+        thread = threading.get_ident()
+        if thread not in _simulating or not (only is None or only(*args, **keywords)):
+            return real(*args, **keywords)
+        stand_in = _stand_ins.get(thread)
+        if stand_in is None:
+            if instead in _ALWAYS or not _caller().startswith(_EXEMPT_CALLERS):
+                raise forbidden(what, instead)
+        elif what in stand_in.functions:
+            return stand_in.functions[what](*args, **keywords)
+        elif refusal := stand_in.refusal(what, instead):
+            raise refusal
         return real(*args, **keywords)
 
     guard.__name__ = getattr(real, "__name__", what)
@@ -245,16 +312,25 @@ def _has_at_most(max_args: int) -> OnlyIf:
 
 def _guarded_date(real: Any, names: tuple[str, ...]) -> Any:
     class Kind(type(real)):  # type: ignore[misc]  # a base known when it runs
-        """Makes every real date an instance of the guarded class, too."""
+        """Makes every real date an instance of the guarded class, too, and makes real dates."""
+
+        def __call__(cls, *args: Any, **keywords: Any) -> Any:
+            return (
+                real(*args, **keywords) if cls is guarded else super().__call__(*args, **keywords)
+            )
 
         def __instancecheck__(cls, instance: object) -> bool:
-            return isinstance(instance, real)
+            return (
+                isinstance(instance, real)
+                if cls is guarded
+                else super().__instancecheck__(instance)
+            )
 
         def __subclasscheck__(cls, kind: type) -> bool:
-            return issubclass(kind, real)
+            return issubclass(kind, real) if cls is guarded else super().__subclasscheck__(kind)
 
     kind = real.__name__
-    return Kind(
+    guarded = Kind(
         kind,
         (real,),
         {
@@ -262,3 +338,4 @@ def _guarded_date(real: Any, names: tuple[str, ...]) -> Any:
             for name in names
         },
     )
+    return guarded

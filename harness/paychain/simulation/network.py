@@ -27,7 +27,7 @@ DELAYS = 251  # different delays of one seed
 MAX_SEEDS_KEPT = 8  # a run has one, and a search stays with it
 MAX_RINGS_KEPT = 2 * DELAYS  # a search makes those of one seed again and again
 FIRST_PORT, LAST_PORT = 49_152, 65_535
-_LOCAL_HOSTS = ("127.0.0.1", "localhost", "0.0.0.0", "", None)  # noqa: S104  (names, nothing is bound)
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "0.0.0.0", "", None)  # noqa: S104  (names, nothing is bound)
 
 Factory = Callable[[], asyncio.BaseProtocol]
 
@@ -42,6 +42,11 @@ class Network:
         self._seed = seed
         self._directions = 0
         self._next_port = FIRST_PORT
+        self._known: set[int] = set()  # ports where somebody has listened
+
+    def knows(self, host: Any, port: int) -> bool:
+        """Whether anybody has ever listened there."""
+        return host in LOCAL_HOSTS and port in self._known
 
     async def listen(
         self,
@@ -57,11 +62,12 @@ class Network:
         """As loop.create_server. Raises OSError when the port is taken."""
         _require_plain(sock, ssl)
         _require_local(host)
-        number = port or self._free_port()
+        number = port or self.free_port()
         if number in self._listeners:
             raise _error(errno.EADDRINUSE, f"127.0.0.1:{number}")
         listener = Listener(self, self._loop, factory, ("127.0.0.1", number))
         self._listeners[number] = listener
+        self._known.add(number)
         if start_serving:
             await listener.start_serving()
         return listener
@@ -103,7 +109,7 @@ class Network:
         listener = self._listeners.get(port)
         if listener is None or not listener.is_serving():
             return None
-        near, far = ("127.0.0.1", self._free_port()), listener.address
+        near, far = ("127.0.0.1", self.free_port()), listener.address
         client = End(self._loop, self, forth, near, far)
         server = End(self._loop, self, back, far, near)
         client.peer, server.peer = server, client
@@ -111,7 +117,8 @@ class Network:
         listener.accept(server)
         return client
 
-    def _free_port(self) -> int:
+    def free_port(self) -> int:
+        """A port where nobody listens, and which nobody else is given soon. Raises OSError."""
         for _ in range(LAST_PORT - FIRST_PORT + 1):
             port = self._next_port
             self._next_port = port + 1 if port < LAST_PORT else FIRST_PORT
@@ -330,7 +337,7 @@ def _require_plain(sock: Any, ssl: Any) -> None:
 
 
 def _require_local(host: Any) -> None:
-    if host not in _LOCAL_HOSTS:
+    if host not in LOCAL_HOSTS:
         raise _error(errno.ENETUNREACH, f"{host}: a simulation has loopback only")
 
 

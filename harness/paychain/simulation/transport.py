@@ -244,9 +244,14 @@ class End(Outgoing):
             case "peername":
                 return self._far
             case "socket":
-                return FakeSocket(self._near, self._far, self._set_resets_on_close)
+                return FakeSocket(
+                    self._near, self._far, self._set_resets_on_close, self._has_something
+                )
             case _:
                 return default
+
+    def _has_something(self) -> bool:
+        return bool(self._unread) or self._has_ended or self._is_reset or self._has_closed_socket
 
     def _set_resets_on_close(self, resets: bool) -> None:
         self.resets_on_close = resets

@@ -37,7 +37,7 @@ from paychain.model.experiment import Experiment
 from paychain.model.loading import Loaded, load_chain
 from paychain.model.scripts import Followed, Script, encode_script
 from paychain.model.sentence import sentence
-from paychain.model.service_checks import refuse_own_services
+from paychain.model.virtual_services import refuse_processes
 from paychain.payments.errors import UserError, meant
 from paychain.payments.instrument import published
 from paychain.payments.journal import (
@@ -270,8 +270,9 @@ def start_chain(spec: str, *, seed: int = 1, real: bool = False) -> Iterator[Cha
 
 def _running(loaded: Loaded[Chain], seed: int, left: ExitStack, *, real: bool) -> RunningChain:
     if not real:
-        refuse_own_services(loaded.model, "a test in virtual time", "start it with real=True")
-        return VirtualChain(loaded.model, seed)
+        what = "a test in virtual time"
+        refuse_processes(loaded.model, what, hint="start it with real=True")
+        return VirtualChain(loaded.model, seed, home=loaded.path.parent)
     from paychain.environment.real import RealChain  # virtual time needs no HTTP clients
 
     folder = left.enter_context(tempfile.TemporaryDirectory(prefix="paychain-"))

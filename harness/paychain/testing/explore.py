@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from paychain.explore.spec import SearchSpec
 from paychain.explore.trial import broken_by_schedule
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
+from paychain.payments.errors import UserError
 
 
 def explore_chain(
@@ -26,7 +28,7 @@ def explore_chain(
     seed: int = 1,
     payments: int = 20,
 ) -> SearchResult:
-    """Search so many fault schedules of a chain, by name, path or value.
+    """Search `schedules` fault schedules of a chain, given by name, path or value.
 
     `rules`: ids of the money rules to search for; all without it. `payments`: in each schedule.
     Raises AssertionError with the smallest outage of each rule that broke, and UserError for a
@@ -36,6 +38,7 @@ def explore_chain(
     result = search(
         SearchSpec(
             _loaded(chain),
+            home=_home(chain),
             seed=seed,
             budget_s=float("inf"),
             max_schedules=schedules,
@@ -44,6 +47,8 @@ def explore_chain(
         ),
         lambda _: None,
     )
+    if result.refused:
+        raise UserError(result.refused)
     # An interrupted search has shown nothing: the test must neither pass nor fail.
     if result.was_interrupted:
         raise KeyboardInterrupt
@@ -65,7 +70,11 @@ def fault_schedules(
 
 def broken_by(chain: str | Chain, schedule: Schedule, *, seed: int = 1) -> list[Broken]:
     """What one schedule breaks: every money rule, judged after the chain has drained."""
-    return broken_by_schedule(SearchSpec(_loaded(chain), seed=seed), schedule)
+    return broken_by_schedule(SearchSpec(_loaded(chain), home=_home(chain), seed=seed), schedule)
+
+
+def _home(chain: str | Chain) -> Path:
+    return load_chain(chain).path.parent if isinstance(chain, str) else Path()
 
 
 def _loaded(chain: str | Chain) -> Chain:

@@ -29,7 +29,7 @@ from paychain.toxics.api_requests import (
 )
 from paychain.toxics.events import EventLog
 from paychain.toxics.gojson import encode
-from paychain.toxics.memory import Held
+from paychain.toxics.memory import HeldBytes
 from paychain.toxics.metrics import CONTENT_TYPE, Traffic, exposition
 from paychain.toxics.observation import Observation, Record
 from paychain.toxics.proxy import CannotListen, Proxy
@@ -66,7 +66,7 @@ class Api:
         self._exchanges, self._epoch_ns = exchanges, epoch_ns
         self._seed = seed
         self._requests = 0
-        self._held = Held()
+        self._held = HeldBytes()
         self._deleted = Traffic()  # what deleted proxies moved
         # One change at a time, so that no change sees half of another.
         self._change_lock = asyncio.Lock()
@@ -246,7 +246,7 @@ class Api:
             given.get("listen", ""),
             given["upstream"],
             self._seed,
-            self.events,
+            events=self.events,
             held=self._held,
             observation=self._observation(
                 given.get(OBSERVE, ""), is_blind=given.get(OBSERVE_ALL, False)

@@ -1,4 +1,4 @@
-"""The toxic `bandwidth`: at most so many bytes a second (Toxiproxy: toxics/bandwidth.go)."""
+"""The toxic `bandwidth`: at most `rate` kilobytes per second (Toxiproxy: toxics/bandwidth.go)."""
 
 from __future__ import annotations
 

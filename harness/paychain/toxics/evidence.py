@@ -49,7 +49,7 @@ def evidence_of(request: bytes, ids: PaymentIds) -> RequestEvidence:
     match = _KEY_IN_BODY.search(body) if not key else None
     if match is not None:
         key = match[1].decode("latin-1")
-        body = body.replace(match[1], b"")  # a key is no reference
+        body = body.replace(match[1], b"")  # a key is not a reference
     key = key[:MAX_KEY]
     found = ids.in_trace(_header(head, lower, _TRACE))
     found = found or ids.in_text(_header(head, lower, _BAGGAGE))

@@ -1,4 +1,4 @@
-"""The toxic `limit_data`: so many bytes pass (Toxiproxy: toxics/limit_data.go)."""
+"""The toxic `limit_data`: the first `bytes` of a stream pass (Toxiproxy: toxics/limit_data.go)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import asyncio
 from collections.abc import Callable
 
 from paychain.toxics.endpoint import Endpoint
-from paychain.toxics.memory import Held
+from paychain.toxics.memory import HeldBytes
 from paychain.toxics.registry import TOXICS, stage_for
 from paychain.toxics.stage import CHUNK_BYTES, Stage
 from paychain.toxics.toxic import Toxic
@@ -269,7 +269,7 @@ class Link:
         upstream: Endpoint,
         on_close: Callable[[Link, str], None],
         on_hit: Callable[[int, Toxic], None],
-        held: Held,
+        held: HeldBytes,
     ) -> None:
         self.held = held
         self.loop, self.seed, self.proxy, self.number = loop, seed, proxy, number

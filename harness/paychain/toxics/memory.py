@@ -14,7 +14,7 @@ MAX_HELD_BYTES = 256 * 1_048_576  # of one engine
 SMALL_BYTES = 65_536  # that a direction may hold even then: a payment's message is one chunk
 
 
-class Held:
+class HeldBytes:
     """The bytes that one engine holds back. Always true: never below zero."""
 
     def __init__(self, limit: int = MAX_HELD_BYTES) -> None:
@@ -22,7 +22,7 @@ class Held:
         self._limit = limit
 
     def add(self, size: int) -> None:
-        """So many bytes came; they went when it is negative."""
+        """Count `size` bytes that came, or that left when it is negative."""
         self.bytes += size
         assert self.bytes >= 0, "only what came in can go out"
 

@@ -10,7 +10,7 @@
 
 It sees what the client sends when it sends it, and what reaches the client once all toxics have
 acted on it: the hop as its caller sees it. It never changes, delays or refuses a byte, keeps a
-bounded part of a request, and gives up on a connection whose bytes are no HTTP/1.1 (TLS, HTTP/2).
+bounded part of a request, and gives up on a connection whose bytes are not HTTP/1.1 (TLS, HTTP/2).
 What it cannot see is a connection that was never accepted: while nothing listens, the operating
 system refuses it.
 """
@@ -39,6 +39,7 @@ RUN_IS_OVER = "the run is over"  # why the engine cuts what is still open when i
 # Reasons of `Link` that the other side gave; every other one is a toxic's or the engine's.
 _BY_CALLEE = frozenset({"ended", "reset by upstream"})
 _BY_CLIENT = frozenset({"reset by client"})
+_OFFER = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\n(?:content-length|transfer-encoding):", re.IGNORECASE)
 
 
@@ -173,7 +174,10 @@ class Observer:
         self._now = at_ns
         reading, before = self._reading, self._requests
         try:
-            self._read_request(data)
+            try:
+                self._read_request(data)
+            except httptools.HttpParserUpgrade as offer:
+                self._read_on(data, *offer.args)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._give_up("TLS" if data.startswith(_TLS) else _reason(error))
             return False
@@ -189,6 +193,23 @@ class Observer:
             self._open[-1].add(data)
         return begun == 1
 
+    def _read_on(self, data: bytes, length: int) -> None:
+        """Read on after the head of a request, of which `length` bytes are in `data`.
+
+        It offers another protocol, and the parser stops there. Who does not take the offer answers
+        as if there was none (RFC 9110 §7.8); the answer of who does is the last that is read.
+        """
+        offering = self._open.pop()
+        self._requests -= 1
+        head = offering.request + data[:length]
+        self._read_request = httptools.HttpRequestParser(self).feed_data
+        self._read_request(_OFFER.sub(b"", head) + data[length:])
+        again = self._open[-1]
+        offering.sent_ns = again.sent_ns
+        self._open[-1] = offering
+        if self._reading is again:
+            self._reading = offering
+
     def answered(self, data: bytes) -> None:
         """Bytes have left for the client."""
         if self._is_over:
@@ -199,7 +220,9 @@ class Observer:
             answers.head = data
         try:
             self._read_answer(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+        except httptools.HttpParserUpgrade:
+            self._give_up("another protocol was agreed on")
+        except httptools.HttpParserError as error:
             now_ns = self._now
             self._open_whole()
             if self._open:

@@ -19,7 +19,7 @@ from paychain.toxics.address import BadAddress, joined, resolved, split
 from paychain.toxics.endpoint import Endpoint
 from paychain.toxics.events import EventLog, Kind
 from paychain.toxics.link import Link
-from paychain.toxics.memory import Held
+from paychain.toxics.memory import HeldBytes
 from paychain.toxics.observation import Observation
 from paychain.toxics.observed_endpoint import ObservedEndpoint
 from paychain.toxics.observer import Observer, Switched
@@ -54,10 +54,11 @@ class Proxy:
         listen: str,
         upstream: str,
         seed: int,
+        *,
         events: EventLog | None = None,
         dial_s: float = DIAL_S,
         observation: Observation | None = None,
-        held: Held | None = None,
+        held: HeldBytes | None = None,
     ) -> None:
         self.name = name
         self.listen = listen
@@ -74,7 +75,7 @@ class Proxy:
         self._dials: dict[asyncio.Task[None], Endpoint] = {}
         self._blackholed: dict[int, Endpoint] = {}  # by connection number
         self._observation = observation
-        self._held = held or Held()
+        self._held = held or HeldBytes()
         self._switched = Switched()
         self._observers: dict[int, Observer] = {}  # of open connections, by number
         self._server: asyncio.AbstractServer | None = None

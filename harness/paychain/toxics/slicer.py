@@ -10,7 +10,7 @@ from paychain.toxics.buffered import Buffered
 class Slicer(Buffered):
     """Chunks are cut into slices of about `average_size` bytes, `delay` microseconds apart.
 
-    `size_variation`: a slice may have so many bytes more or less.
+    `size_variation`: by how many bytes a slice may be larger or smaller.
     """
 
     ATTRIBUTES = (("average_size", "int"), ("size_variation", "int"), ("delay", "int"))

@@ -19,7 +19,7 @@ import asyncio
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
-from paychain.toxics.memory import Held
+from paychain.toxics.memory import HeldBytes
 from paychain.toxics.toxic import Toxic
 
 CHUNK_BYTES = 32_768  # Toxiproxy reads so much at once (link.go); delays and jitter are per chunk
@@ -29,7 +29,7 @@ class Direction(Protocol):
     """What a stage may do to the direction it is part of."""
 
     loop: asyncio.AbstractEventLoop
-    held: Held
+    held: HeldBytes
 
     def pause(self, reader: object) -> None:
         """Stop reading the source, on behalf of `reader`."""

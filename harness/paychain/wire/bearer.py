@@ -1,4 +1,4 @@
-"""A server on loopback that answers only who knows its token: other accounts can reach it."""
+"""A server on loopback that answers only those who know its token: other accounts can reach it."""
 
 from __future__ import annotations
 

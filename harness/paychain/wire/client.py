@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from paychain.wire.exchange import Exchange
+from paychain.wire.client_connection import ClientConnection
 from paychain.wire.http import (
     Broken,
     CallTimeout,
@@ -27,7 +27,7 @@ MAX_CONNECTIONS = 1_024  # of one pool: a caller's file descriptors are finite
 MAX_WAITING = 10_000  # requests that wait for a connection: what waits costs memory
 
 # A request in line gets a connection, or None: a free slot in which to make one.
-Waiter = asyncio.Future[Exchange | None]
+Waiter = asyncio.Future[ClientConnection | None]
 
 
 class HttpPool:
@@ -55,8 +55,8 @@ class HttpPool:
         self._authority = f"{host}:{port}"
         self._max_connections, self._max_waiting = max_connections, max_waiting
         self._slots_taken = 0
-        self._connections: dict[Exchange, None] = {}
-        self._idle: dict[Exchange, None] = {}
+        self._connections: dict[ClientConnection, None] = {}
+        self._idle: dict[ClientConnection, None] = {}
         self._connecting: dict[asyncio.Timeout, None] = {}
         self._waiters: deque[Waiter] = deque()
         self._is_closed = False
@@ -120,7 +120,7 @@ class HttpPool:
     # -- one connection for one request -----------------------------------------------------------
     async def _acquire_connection(
         self, loop: asyncio.AbstractEventLoop, deadline: float
-    ) -> Exchange:
+    ) -> ClientConnection:
         # Four cases, the cheapest first: a connection is idle; a slot is free; the line is full;
         # the request waits in line. An idle connection that its peer has closed is not usable.
         if self._is_closed:
@@ -142,7 +142,7 @@ class HttpPool:
 
     async def _wait_in_line(
         self, loop: asyncio.AbstractEventLoop, deadline: float
-    ) -> Exchange | None:
+    ) -> ClientConnection | None:
         """Wait for a connection, or for None: a slot that is now this request's."""
         assert not self._idle, "nothing waits while a connection is idle"
         assert self._slots_taken == self._max_connections, "nothing waits while a slot is free"
@@ -163,7 +163,7 @@ class HttpPool:
         finally:
             timer.cancel()
 
-    async def _connect(self, loop: asyncio.AbstractEventLoop, deadline: float) -> Exchange:
+    async def _connect(self, loop: asyncio.AbstractEventLoop, deadline: float) -> ClientConnection:
         """Make a connection in a slot that is already taken."""
         limit = asyncio.timeout_at(deadline)
         self._connecting[limit] = None
@@ -172,7 +172,7 @@ class HttpPool:
         try:
             async with limit:
                 _, connection = await loop.create_connection(
-                    lambda: Exchange(loop, self._connection_lost), self._host, self._port
+                    lambda: ClientConnection(loop, self._connection_lost), self._host, self._port
                 )
             is_made = not connection.is_lost
         except OSError as error:  # a TimeoutError is one, too: `limit` raises it
@@ -194,7 +194,7 @@ class HttpPool:
             raise Broken("the pool was closed", sent=False)
         return connection
 
-    def _connection_lost(self, connection: Exchange) -> None:
+    def _connection_lost(self, connection: ClientConnection) -> None:
         self._idle.pop(connection, None)
         # A connection that was lost while it was made is not listed; `_connect` frees its slot.
         if connection in self._connections:
@@ -202,7 +202,7 @@ class HttpPool:
             self._free_slot()
 
     # -- who is next ------------------------------------------------------------------------------
-    def _release_connection(self, connection: Exchange) -> None:
+    def _release_connection(self, connection: ClientConnection) -> None:
         """Give a usable connection to the first request in line, or keep it idle."""
         if self._is_closed:
             connection.abort()
@@ -211,7 +211,7 @@ class HttpPool:
         else:
             self._idle[connection] = None
 
-    def _hand_on(self, handed: Exchange | None) -> None:
+    def _hand_on(self, handed: ClientConnection | None) -> None:
         """Pass on what a request in line got and no longer needs."""
         if handed is None:
             self._free_slot()

@@ -5,8 +5,8 @@
 
 A closed listener would give its port away: another program could answer in our place, or prevent
 that we listen again. So the socket is kept, and shutdown(2) takes it out of the listening state.
-Linux then refuses connections and the port stays bound. Where the system cannot do that, the socket
-is closed, and bound again to its old address when it is to listen.
+Linux then refuses connections and the port stays bound. Where the system cannot do that, another
+socket is bound in its place at once: the port is free for a moment only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ _REUSE = socket.SOL_SOCKET, socket.SO_REUSEADDR
 
 
 class HeldPort:
-    """One address of this machine. Always true: at most one socket, bound or listening."""
+    """One address of this machine. Always true: at most one socket, bound or listening.
+
+    None of them means that it was released, or that another program took the port in the moment
+    between two sockets; then the next use binds it or says so.
+    """
 
     def __init__(self, bound: socket.socket) -> None:
         """`bound`: a socket that is bound and does not listen."""
@@ -42,20 +46,18 @@ class HeldPort:
 
     @property
     def descriptor(self) -> int:
-        """The socket's number, for a child to inherit."""
-        assert self._socket is not None
-        return self._socket.fileno()
+        """The socket's number, for a child to inherit. Raises OSError."""
+        return self._held().fileno()
 
     async def serve(
         self, loop: asyncio.AbstractEventLoop, factory: Factory, backlog: int
     ) -> asyncio.AbstractServer:
         """Listen. Raises OSError."""
-        if self._socket is None:
-            self._socket = _bound(self._family, *self.address)
+        held = self._held()
         # Connections of earlier may still be open on this port, in either state.
-        self._socket.setsockopt(*_REUSE, 1)
+        held.setsockopt(*_REUSE, 1)
         # The server closes the socket that it is given, so it is given another name of ours.
-        return await loop.create_server(factory, sock=self._socket.dup(), backlog=backlog)
+        return await loop.create_server(factory, sock=held.dup(), backlog=backlog)
 
     def refuse(self) -> None:
         """Listen no more, in this process or another that has the same socket: refused."""
@@ -66,6 +68,8 @@ class HeldPort:
         except OSError:  # not Linux, or it never listened
             if self._is_listening:
                 self.release()
+                with suppress(OSError):
+                    self._held()
                 return
         # Nobody may share the port now, also who asks for it as a server does.
         self._socket.setsockopt(*_REUSE, 0)
@@ -75,6 +79,11 @@ class HeldPort:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+    def _held(self) -> socket.socket:
+        if self._socket is None:
+            self._socket = _bound(self._family, *self.address)
+        return self._socket
 
     @property
     def _is_listening(self) -> bool:

@@ -13,6 +13,8 @@ import httptools
 
 from paychain.wire.http import HttpRequest, Limits, keep_header, raised_in
 
+OFFER = "upgrade"  # the header that offers another protocol
+
 
 class Rejected(Exception):
     """A request that is answered with an error instead of being handled."""
@@ -33,23 +35,47 @@ class RequestReader:
         self._deliver = deliver
         self._parser: Any = httptools.HttpRequestParser(self)
         self._stalled = 0  # bytes since the parser last got anywhere
+        self._offered = ""  # the protocol that the request which is read offers
 
     def feed(self, data: bytes) -> None:
         """Read more bytes. Raises Rejected; nothing may be fed after that."""
         self._stalled += len(data)
         try:
-            self._parser.feed_data(data)
+            while data:
+                data = self._parse(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             cause = raised_in(error)
             raise cause if isinstance(cause, Rejected) else Rejected(400) from None
         if self._stalled > self._limits.header_bytes:
             raise Rejected(431)
 
+    def _parse(self, data: bytes) -> bytes:
+        """Read bytes; returns those that are to be read in their place.
+
+        An offer of another protocol is not taken (RFC 9110 §7.8): Java's client makes it with each
+        request to an address without TLS. The parser stops at one, so that another one goes on,
+        with the same head but for the offer.
+        """
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if not self._is_offer:
+                raise
+            (length,) = offer.args
+            self._offered = self._headers[OFFER]
+            method = self._parser.get_method() + b" " + self._target
+            lines = [f"{name}: {value}" for name, value in self._headers.items() if name != OFFER]
+            head = [b"%b HTTP/%b" % (method, self._version.encode()), *map(_encoded, lines)]
+            self._parser = httptools.HttpRequestParser(self)
+            self.begun -= 1
+            return b"\r\n".join([*head, b"", data[length:]])
+        return b""
+
     # -- what the parser calls --------------------------------------------------------------------
     def on_message_begin(self) -> None:
         self.begun += 1
         self.is_inside = True
-        self._is_head_whole = False
+        self._is_head_whole = self._is_offer = False
         self._target = b""
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
@@ -76,7 +102,10 @@ class RequestReader:
         if version == "1.1" and "host" not in headers:
             raise Rejected(400)
         if self._parser.should_upgrade():
-            raise Rejected(501)
+            if OFFER not in headers:  # CONNECT
+                raise Rejected(501)
+            self._is_offer = True
+            return
         # Both a coding and a length, or a coding in HTTP/1.0: two readers could disagree on where
         # the request ends (RFC 9112 §6.1).
         coding, length = headers.get("transfer-encoding"), headers.get("content-length", "0")
@@ -101,8 +130,12 @@ class RequestReader:
         self._body.append(data)
 
     def on_message_complete(self) -> None:
+        if self._is_offer:
+            return
         self._stalled = 0
         self.is_inside = self.expects_continue = False
+        if self._offered:
+            self._headers[OFFER], self._offered = self._offered, ""
         request = HttpRequest(
             self._parser.get_method().decode("latin-1"),
             self._target.decode("latin-1"),
@@ -117,3 +150,7 @@ class RequestReader:
         self._head_bytes += size
         if self._head_bytes > self._limits.header_bytes:
             raise Rejected(431)
+
+
+def _encoded(line: str) -> bytes:
+    return line.encode("latin-1")

@@ -42,7 +42,8 @@ def node(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
             yield request.param, nodes.url()
 
 
-@pytest.fixture(params=CLIENTS)
+# The process of a client lives as long as its node: to start one takes longer than any test.
+@pytest.fixture(scope="module", params=CLIENTS)
 def asked(request: pytest.FixtureRequest, node: tuple[str, str]) -> Iterator[RpcClient]:
     with client(request.param, node[1]) as connected:
         yield connected

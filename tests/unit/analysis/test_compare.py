@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -52,6 +53,30 @@ def side(
 
     `quick_failures`: what is lost is refused within a millisecond, and was to be the slowest.
     """
+    rules = [
+        MoneyRule(
+            rule="no_double_charge",
+            title="No double charge",
+            findings=wrong,
+            amount=wrong * 1_000,
+            payments=[],
+        )
+    ]
+    store, phase = drawn(seed, lost=lost, slower=slower, quick_failures=quick_failures)
+    money = Money(rules, {}, 0)
+    return Side(run=path.stem, store=store, phases=[phase], money=money, currency="EUR")
+
+
+@cache  # most tests compare the same runs, and to write one takes as long as all that is done then
+def drawn(
+    seed: int,
+    *,
+    lost: float = 0.0,
+    slower: float = 1.0,
+    quick_failures: bool = False,
+    path: Path = Path(":memory:"),
+) -> tuple[RunStore, Phase]:
+    """The records of a run, and its one phase."""
     chance = Random(seed)
     store = RunStore.create(path)
     times = Times(load_start_s=0.0, before_start_s=0.0, faults_start_s=SECONDS, load_end_s=SECONDS)
@@ -105,23 +130,7 @@ def side(
         records.append(payment)
         tally.add(payment)
     store.ingest(records)
-    phase: Phase = tally.phase("all", "all", 0.0, SECONDS)
-    rules = [
-        MoneyRule(
-            rule="no_double_charge",
-            title="No double charge",
-            findings=wrong,
-            amount=wrong * 1_000,
-            payments=[],
-        )
-    ]
-    return Side(
-        run=path.stem,
-        store=store,
-        phases=[phase],
-        money=Money(rules, {}, 0),
-        currency="EUR",
-    )
+    return store, tally.phase("all", "all", 0.0, SECONDS)
 
 
 def compared(tmp_path: Path, **changes: float) -> Comparison:
@@ -349,7 +358,7 @@ def test_runs_that_are_not_alike_are_not_compared(tmp_path: Path, what: str, mes
         (tmp_path / name).mkdir()
         write(value, tmp_path / name)
         assert (tmp_path / name / FILE_NAME).exists()
-        side(tmp_path / name / STORE_NAME, 1).store.close()
+        drawn(1, path=tmp_path / name / STORE_NAME)[0].close()
     with pytest.raises(UserError, match=message):
         compare_runs([tmp_path / "a"], tmp_path / "b")
     if what == "chain":
@@ -360,7 +369,7 @@ def test_runs_that_are_not_alike_are_not_compared(tmp_path: Path, what: str, mes
 def run_directory(folder: Path, result: Result, seed: int) -> Path:
     folder.mkdir()
     write(result, folder)
-    side(folder / STORE_NAME, seed).store.close()
+    drawn(seed, path=folder / STORE_NAME)[0].close()
     return folder
 
 
@@ -386,7 +395,7 @@ def test_chains_of_another_name_are_compared_and_the_error_recommends_what_works
 
 
 def test_one_baseline_says_that_run_to_run_variation_is_not_known(tmp_path: Path) -> None:
-    result = read(SAMPLE)
+    result = msgspec.structs.replace(read(SAMPLE), virtual=False)
     folders = [run_directory(tmp_path / name, result, seed) for seed, name in enumerate("abcde")]
     unknown = "run-to-run variation is not known with one baseline"
     assert any(unknown in note for note in compare_runs(folders[:1], folders[-1]).notes)

@@ -226,6 +226,7 @@ OTHERS = {
     "webhook_forged",
     "duplicate_refused",
     "parameter_ignored",
+    "not_served",
     "follow_up_due",
     "quoted",
     "queue_delivered",

@@ -227,6 +227,32 @@ def test_what_the_mock_takes_no_notice_of_is_listed_once(tmp_path: Path) -> None
     assert "parameters without effect on the mock: channel, shopperIP" in sdk_words(at(found, A))
 
 
+def test_what_the_mock_does_not_have_is_listed_with_its_requests(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.pay("p1", 1)
+    run.asked("p1", 1.1)
+    paths = ["GET /v1/balance", *["POST /v1/invoices"] * 2, *(f"GET /v1/x{n}" for n in range(4))]
+    for what in paths:
+        run.records.append(
+            Decision(
+                link=A,
+                kind=DecisionKind.NOT_SERVED,
+                at_ns=1,
+                payment="",
+                attempt=0,
+                operation="query",
+                target=A,
+                detail=what,
+            )
+        )
+    found = at(measured(run, tmp_path), A)
+    assert found.not_served["POST /v1/invoices"] == 2
+    assert sdk_words(found)[-1] == (
+        "the mock does not have POST /v1/invoices (2), GET /v1/balance (1), GET /v1/x0 (1), "
+        "GET /v1/x1 (1), GET /v1/x2 (1) and 1 more"
+    )
+
+
 def test_missing_money_may_be_what_no_payment_is_known_for(tmp_path: Path) -> None:
     run = ObservedRun()
     for number in range(200):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,4 +162,23 @@ def test_an_action_on_nothing_is_answered_in_words(
         session.ask(Action(do="heal", fault="down-1"))
     with pytest.raises(UserError, match="unknown action 'dance'"):
         session.ask(Action(do="dance"))
+    session.end()
+
+
+def test_each_recorded_run_has_metrics_of_its_own(
+    tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = session_of(tmp_path, control, monkeypatch)
+    folder = session.recorded.folder.name
+    first = session.metrics.text()
+    assert f'experiment="by-hand",seed="1",run="{folder}"' in first
+    assert re.search(r'payments_total\{.*outcome="approved".*\} 1\n', first)
+    session.metrics.look(2.0, [("down", "link", "issuer")])
+    session.metrics.look(3.0, [])
+    assert re.search(r'fault_active\{.*fault="down link issuer"\} 0\n', session.metrics.text())
+    session._finish(None)
+    session._start_recording()
+    second = session.metrics.text()
+    assert "payments_total" not in second
+    assert f'run="{folder}"' not in second
     session.end()

@@ -50,16 +50,20 @@ def control() -> Iterator[Control]:
     made.stop()
 
 
-def served(control: Control, host: str = "127.0.0.1", token: str = "", secret: str = "a secret"):  # type: ignore[no-untyped-def]
-    """A server as Locust's, which lets every page read its answers."""
+def served(  # type: ignore[no-untyped-def]
+    control: Control, host: str = "127.0.0.1", *, is_open: bool = True, secret: str = "a secret"
+):
+    """A server as Locust's, which lets every page read its answers; the board `is_open`ed."""
     app = Flask("a_server")
     app.after_request(_open_to_all)
     app.add_url_rule("/", view_func=lambda: PAGE)
     app.add_url_rule("/swarm", "swarm", lambda: {"success": True}, methods=["POST"])
     app.add_url_rule("/stop", "stop", lambda: {"success": True}, methods=["POST"])
     web_ui = SimpleNamespace(app=app, template_args={})
-    install(web_ui, BoardPlan(control.url, host), secret, token)
+    install(web_ui, BoardPlan(control.url, host), secret, TOKEN)
     client = app.test_client()
+    if is_open:
+        assert client.get(f"/paychain/?token={TOKEN}").status_code == 200
     return client, web_ui
 
 
@@ -152,8 +156,9 @@ def test_a_load_process_without_the_secret_is_not_heard(control: Control) -> Non
     assert client.get("/paychain/state").status_code == 403
 
 
-def test_beyond_loopback_the_token_is_asked_for_once(control: Control) -> None:
-    client, _ = served(control, host="0.0.0.0", token=TOKEN)
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_the_token_is_asked_for_once(control: Control, host: str) -> None:
+    client, _ = served(control, host, is_open=False)
     for path in ("/", "/paychain/", "/paychain/state", "/paychain/board.js"):
         assert client.get(path).status_code == 403
     assert client.get("/paychain/?token=another-token-of-length").status_code == 403
@@ -169,11 +174,6 @@ def test_beyond_loopback_the_token_is_asked_for_once(control: Control) -> None:
 
 
 def test_a_token_from_another_page_sets_no_cookie(control: Control) -> None:
-    client, _ = served(control, host="0.0.0.0", token=TOKEN)
+    client, _ = served(control, is_open=False)
     embedded = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
     assert client.get(f"/paychain/?token={TOKEN}", headers=embedded).status_code == 403
-
-
-def test_without_a_token_it_serves_loopback_only(control: Control) -> None:
-    with pytest.raises(AssertionError):
-        served(control, host="0.0.0.0")

@@ -12,6 +12,7 @@ import paychain.cli
 from paychain.analysis.measures.measures import Verdict
 from paychain.cli import main
 from paychain.cli.exit_codes import SUMMARY, ExitCode
+from paychain.payments.errors import PartLost, UserError
 
 COMMANDS = sorted(Path(paychain.cli.__file__).parent.glob("*.py"))
 EXITS = ("typer.Exit", "sys.exit")
@@ -56,6 +57,20 @@ def test_the_help_lists_every_code(
     assert SUMMARY in shown
     for code in ExitCode:
         assert f"{int(code)} " in SUMMARY
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(UserError("a mistake"), ExitCode.USAGE), (PartLost("no answer"), ExitCode.INCONCLUSIVE)],
+)
+def test_a_part_of_ours_that_is_lost_is_no_mistake_of_the_users(
+    error: UserError, code: ExitCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(main, "app", fail)
+    assert exit_code_of(monkeypatch, "explore") == code
 
 
 @pytest.mark.parametrize(

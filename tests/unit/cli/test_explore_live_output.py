@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from paychain.cli.explore_live import LiveProgress, found_lines, searched_line, warning_lines
+from paychain.cli.explore_live import (
+    LiveProgress,
+    found_lines,
+    nothing_found_lines,
+    searched_line,
+    warning_lines,
+)
 from paychain.cli.up import _scripts_of
 from paychain.explore.live.result import FoundScript, LiveResult
 from paychain.explore.live.steps import step_choices
@@ -62,7 +68,8 @@ def test_how_much_was_searched_and_what_to_know_of_it() -> None:
         "1,240 scripts (310 of them changed something), 9,811 requests, 160 payments without a "
         "script, in 60.0 s (1,240 scripts per minute; a payment without one takes 48 ms)"
     )
-    assert warning_lines(result) == [
+    assert warning_lines(result) == []
+    assert nothing_found_lines(result) == [
         "no script that was tried broke a rule; that is evidence, not a proof"
     ]
     few = LiveResult(
@@ -74,7 +81,7 @@ def test_how_much_was_searched_and_what_to_know_of_it() -> None:
         doubtful={"books_agree": "the first capture at stripe: declines"},
         deaths=["shop ended by itself in batch 2"],
     )
-    text = "\n".join(warning_lines(few))
+    text = "\n".join([*warning_lines(few), *nothing_found_lines(few)])
     for words in (
         "2 payments without a script broke no_double_charge beside scripted ones",
         "batches were spaced 2 times",

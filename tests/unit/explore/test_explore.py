@@ -26,7 +26,7 @@ from paychain.environment.virtual import VirtualChain
 from paychain.explore.actions import explore_actions
 from paychain.explore.checks import SUCCESS, broken
 from paychain.explore.findings import outage_lines, slug, write_outage
-from paychain.explore.jobs import RECEIVED, STOP, _collect, _run_job, merged, search_with_jobs
+from paychain.explore.jobs import _collect, merged, search_with_jobs
 from paychain.explore.minimise import (
     add_margin,
     find_limits,
@@ -56,6 +56,7 @@ from paychain.payments.cards import TEST_CARDS
 from paychain.payments.codes import APPROVED
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Movement
+from paychain.processes.jobs import RECEIVED, STOP, RunningProcesses, serve
 from paychain.protocol.message import PaymentRequest
 from paychain.services.policies.call_end import Sent
 from paychain.services.roles.merchant import Merchant
@@ -318,7 +319,7 @@ def test_what_was_found_once_is_tried_first_the_next_time(tmp_path: Path) -> Non
             model(),
             seed_of_search=seed,
             max_schedules=60,
-            budget_s=60,
+            budget_s=PATIENT_S,
             payments=2,
             kinds=kinds,
             database=tmp_path,
@@ -493,10 +494,10 @@ def test_a_job_that_found_all_that_is_looked_for_ends_the_others(searched: Searc
         target=lambda: slows.send((SearchResult(schedules=int(slows.recv() == STOP)), True))
     )
     answer.start()
-    parts = {ours: SearchResult(), slow: SearchResult()}
-    assert not _collect(parts, lambda _: None, set(RULE))
+    parts = {0: SearchResult(), 1: SearchResult()}
+    assert not _collect(RunningProcesses([ours, slow]), parts, lambda _: None, set(RULE))
     answer.join()
-    assert parts[slow].schedules == 1
+    assert parts[1].schedules == 1
 
 
 def test_a_finding_whose_limits_are_known_counts_more_than_one_cut_short(
@@ -515,8 +516,8 @@ def test_a_finding_whose_limits_are_known_counts_more_than_one_cut_short(
 def test_a_job_goes_only_when_its_last_word_was_heard() -> None:
     ours, theirs = Pipe()
     job = Thread(
-        target=_run_job,
-        args=(SearchSpec(model(), max_schedules=1, budget_s=PATIENT_S), theirs),
+        target=serve,
+        args=(search, SearchSpec(model(), max_schedules=1, budget_s=PATIENT_S), theirs),
         daemon=True,
     )
     job.start()

@@ -41,10 +41,12 @@ def written(folder: Path, *parts: ExplorePart) -> list[Path]:
 
 def test_the_smallest_outage_of_each_rule_counts(tmp_path: Path) -> None:
     paths = written(tmp_path, part(1, outage(2)), part(2, outage(1), outage(3, "money_conserved")))
-    whole, found, absent = merge_parts(paths, tmp_path / "out")
-    assert [each.rule for each, _ in found] == ["money_conserved", "no_double_charge"]
-    assert found[1][1].read_text() == "1 faults"
-    assert (whole.schedules, whole.virtual_s, whole.took_s, absent) == (100, 20.0, 2.0, [])
+    merged = merge_parts(paths, tmp_path / "out")
+    assert [each.rule for each, _ in merged.written] == ["money_conserved", "no_double_charge"]
+    assert merged.written[1][1].read_text() == "1 faults"
+    whole = merged.result
+    assert (whole.schedules, whole.virtual_s, whole.took_s) == (100, 20.0, 2.0)
+    assert merged.absent == []
 
 
 def test_files_that_are_no_parts_of_one_search_are_refused(tmp_path: Path) -> None:
@@ -53,7 +55,7 @@ def test_files_that_are_no_parts_of_one_search_are_refused(tmp_path: Path) -> No
         merge_parts([first, other], tmp_path)
     for wrong in (b"", b"[]", b"{}", msgspec.json.encode(part(1, outage(1, file="../x.yaml")))):
         other.write_bytes(wrong)
-        with pytest.raises(UserError, match="is no part of a search"):
+        with pytest.raises(UserError, match="is not a part of a search"):
             merge_parts([first, other], tmp_path)
 
 

@@ -9,8 +9,8 @@ import pytest
 from paychain.explore.trial import broken_by_schedule
 from tests.support.planted_outages import PLANTED, Planted, look_for, order_for
 
-# These show the search and the shrinking in three seconds each; the others take longer.
-QUICK = ("captures", "breaker")
+# These show the search and the shrinking in three seconds; the others take longer.
+QUICK = ("captures",)
 
 
 def searched_for(bug: Planted) -> Any:

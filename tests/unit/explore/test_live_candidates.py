@@ -10,6 +10,7 @@ import pytest
 from paychain.explore.live.candidates import MIN_CONTROLS, Candidates
 from paychain.explore.live.steps import Place, Steps, step_choices
 from paychain.model.loading import load_chain
+from paychain.processes.part import WHOLE, Part
 from tests.support.mistaken_chains import MISTAKES
 from tests.support.scripted_shop import Shop
 
@@ -22,10 +23,13 @@ LOST = next(step for step in CHOICES if (step.place, step.name) == (CAPTURE, "lo
 
 
 def candidates(
-    *known: Steps, usual: Mapping[Place, int] | None = USUAL, seed: int = 1
+    *known: Steps,
+    usual: Mapping[Place, int] | None = USUAL,
+    seed: int = 1,
+    part: Part = WHOLE,
 ) -> Candidates:
     """Those of a search that has seen what payments ask for, unless it is None."""
-    made = Candidates(CHOICES, known, Random(seed))
+    made = Candidates(CHOICES, known, Random(seed), part)
     for _ in range(MIN_CONTROLS if usual is not None else 0):
         made.learn((), usual or {})
     return made
@@ -45,6 +49,18 @@ def test_single_steps_are_tried_where_requests_come_by_themselves() -> None:
     wanted = [each for each in CHOICES if each.is_customers or USUAL.get(each.place) == each.number]
     assert len(singles) == len(wanted)
     assert {step for (step,) in singles} == set(wanted)
+
+
+@pytest.mark.parametrize("of", [2, 4])
+def test_parts_share_the_single_steps_and_the_pairs_whatever_their_seeds(of: int) -> None:
+    whole = candidates()
+    parts = [candidates(seed=number, part=Part(number, of)) for number in range(1, of + 1)]
+    # The lists themselves: what is drawn by chance beside them may be anything.
+    for lists in (Candidates._singles, Candidates._pairs):
+        shares = [set(lists(part)) for part in parts]
+        assert all(shares)
+        assert set.union(*shares) == set(lists(whole))
+        assert sum(map(len, shares)) == len(set.union(*shares))
 
 
 def test_what_one_busy_moment_made_a_payment_ask_for_is_not_usual() -> None:

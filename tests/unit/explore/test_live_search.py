@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
 from paychain.environment.virtual import VirtualChain
 from paychain.explore.live.batch import Batches
+from paychain.explore.live.files import write_found
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.outages import outage_choices, simpler_outages
+from paychain.explore.live.parts import tried, write_live_part
 from paychain.explore.live.result import LiveResult, LiveSpec, words_of
 from paychain.explore.live.search import LiveSearch
 from paychain.explore.live.steps import Step, Steps, simpler, step_choices
+from paychain.explore.parts import merge_parts
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
 from paychain.payments.rules import RULES
+from paychain.processes.part import Part
 from tests.support.chains import checked, corner_shop, shop
 
 GIVES_UP = load_chain("card-gives-up").model
@@ -241,6 +246,39 @@ def test_batches_are_spaced_then_the_chain_is_restarted_when_controls_fail() -> 
     ).run()
     assert result.spaced >= 3  # 12, 6, 3, 2 payments per second
     assert result.restarts >= 1
+
+
+@pytest.mark.slow
+def test_one_two_and_four_parts_find_the_same(tmp_path: Path) -> None:
+    """The same rules, each with a script as simple, whichever part comes across it."""
+    rules = ("no_double_charge", "no_orphaned_authorisation")
+    found = []
+    for of in (1, 2, 4):
+        paths = []
+        for number in range(1, of + 1):
+            part = Part(number, of)
+            made = search(GIVES_UP, rules=rules, max_scripts=160, batch=32, part=part)
+            result, folder = made.run(), tmp_path / part.slug
+            assert result.scripts >= 160 / of
+            paths.append(
+                write_live_part(
+                    result,
+                    made._spec,
+                    GIVES_UP.chain,
+                    files={
+                        rule: (write_found(script, GIVES_UP, folder), [script.words])
+                        for rule, script in result.found.items()
+                    },
+                    warnings=[],
+                    search={},
+                    folder=folder,
+                )
+            )
+        merged = merge_parts(paths, tmp_path / f"of-{of}")
+        assert tried(merged).scripts >= 160
+        found.append([(each.rule, each.size[:2], path.name) for each, path in merged.written])
+    assert found[0] == found[1] == found[2]
+    assert {rule for rule, *_ in found[0]} == set(rules)
 
 
 def test_a_search_ends_with_its_number_of_scripts() -> None:

@@ -26,8 +26,10 @@ from paychain.faults.kind import RequestFaultKind
 from paychain.faults.kinds import KINDS
 from paychain.model.loading import load_chain, load_experiment
 from paychain.model.script_checks import check_steps
+from paychain.model.scripts import Script
 from paychain.payments.errors import UserError
 from paychain.payments.rules import Finding
+from tests.support.chains import checked
 from tests.support.laws import examples
 
 CHAIN = load_chain("card-lifecycle").model
@@ -129,6 +131,18 @@ def test_customers_leave_for_good_or_are_back_when_a_webhook_is_due() -> None:
         "the customer leaves after 50 ms",
         "the customer leaves after 50 ms and is back 650 ms later",
     ]
+
+
+def test_customers_come_back_only_where_there_is_something_to_look_at() -> None:
+    text = Path("examples/shop-python/chain-naive.yaml").read_text()
+    lines = [line for line in text.splitlines() if "pending:" not in line]
+    chain = checked("\n".join(lines))
+    leave = [step for step in step_choices(chain) if step.place == ("customer", "leaves")]
+    assert [words_of((step,)) for step in leave] == ["the customer leaves after 50 ms"]
+    back = {"customer": {"leaves": {"after": "1s", "returns_after": "1s"}}}
+    (problem,) = check_steps(Script.model_validate({"steps": [back]}), 0, chain)
+    assert problem.what == "nothing says where customers of shop look when they come back"
+    assert problem.path == ("scripts", 0, "steps", 0, "customer", "leaves", "returns_after")
 
 
 def test_every_kind_of_one_request_is_drawn() -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.load.distributed.clock import ENOUGH, ClockMeasure, Exchange, Offset
+from paychain.load.distributed.clock import ENOUGH, ClockExchange, ClockMeasure, Offset
 
 MS = 1_000_000
 WAYS = st.integers(0, 50 * MS)
 
 
-def exchange(offset_ns: int, there_ns: int, back_ns: int, at_ns: int = 0) -> Exchange:
+def exchange(offset_ns: int, there_ns: int, back_ns: int, at_ns: int = 0) -> ClockExchange:
     arrives = at_ns + there_ns
     answered = arrives + 7_000
-    return Exchange(at_ns, arrives + offset_ns, answered + offset_ns, answered + back_ns)
+    return ClockExchange(at_ns, arrives + offset_ns, answered + offset_ns, answered + back_ns)
 
 
-def measured(*exchanges: Exchange) -> ClockMeasure:
+def measured(*exchanges: ClockExchange) -> ClockMeasure:
     measure = ClockMeasure()
     for each in exchanges:
         measure.add(each)
@@ -53,7 +53,7 @@ def test_too_few_exchanges_are_no_measure() -> None:
 
 
 def test_an_impossible_exchange_is_not_taken() -> None:
-    back_too_soon = Exchange(10 * MS, 0, 5 * MS, 12 * MS)  # 2 ms for us, 5 ms of work for them
+    back_too_soon = ClockExchange(10 * MS, 0, 5 * MS, 12 * MS)  # 2 ms for us, 5 ms of work for them
     assert measured(*[back_too_soon] * ENOUGH).offset is None
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paychain.load.distributed.chunks import Chunk, Inbox
-from paychain.load.distributed.clock import ENOUGH, Exchange
+from paychain.load.distributed.clock import ENOUGH, ClockExchange
 from paychain.load.distributed.messages import Heartbeat, Readiness
 from paychain.load.distributed.roster import LOST_AFTER_S, Member, Roster
 from paychain.load.traffic.arrivals import arrivals
@@ -122,9 +122,9 @@ def test_a_clock_is_reported_with_offset_doubt_and_drift() -> None:
     member = joined(roster(1), "a")
     assert member.state().offset_ns is None
     for _ in range(ENOUGH):
-        member.clock.add(Exchange(0, 5_000, 5_000, 2_000))
+        member.clock.add(ClockExchange(0, 5_000, 5_000, 2_000))
     for _ in range(ENOUGH):
-        member.clock.add(Exchange(0, 5_600, 5_600, 3_000))
+        member.clock.add(ClockExchange(0, 5_600, 5_600, 3_000))
     state = member.state()
     # 2 us on the way: 5,000 - 1,000 = 4,000, in doubt by 1,000; later 5,600 - 1,500 = 4,100, in
     # doubt by 1,500: the drift of 100 by 2,500

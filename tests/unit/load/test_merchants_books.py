@@ -80,7 +80,7 @@ def test_without_an_amount_only_the_state_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount_minor", "stated"), [(1_250, "the amount"), (990, "another amount"), (0, "")]
+    ("amount_minor", "stated"), [(1_250, "the order's amount"), (990, "another amount"), (0, "")]
 )
 def test_what_is_noted_of_an_entry(amount_minor: int, stated: str) -> None:
     made = noted("shop", ORDER, Entry(True, amount_minor), 5)
@@ -95,7 +95,7 @@ def test_what_a_command_prints_is_found_by_its_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "why"), [("nonsense", "line 1 is no JSON"), ('{"x": 1}', "line 1 has no 'id'")]
+    ("output", "why"), [("nonsense", "line 1 is not JSON"), ('{"x": 1}', "line 1 has no 'id'")]
 )
 def test_what_is_no_list_of_orders_is_refused(output: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):

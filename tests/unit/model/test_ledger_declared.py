@@ -146,9 +146,9 @@ def test_there_is_one_ledger() -> None:
     ("kind", "link", "what"),
     [
         ("halt: {}", "base", None),
-        ("halt: {}", "node", "node is no ledger"),
+        ("halt: {}", "node", "node is not a ledger"),
         ("reorg: {depth: 3}", "base", None),
-        ("reorg: {depth: 3}", "wallet", "wallet is no ledger"),
+        ("reorg: {depth: 3}", "wallet", "wallet is not a ledger"),
     ],
 )
 def test_only_a_ledger_halts_and_reorganises(kind: str, link: str, what: str | None) -> None:

@@ -99,7 +99,7 @@ def test_a_service_that_cannot_be_meant_is_a_mistake_at_its_place(
         ({"command": "run {prot}"}, "unknown placeholder '{prot}'; there are {host}, {port}, "),
         (
             {"command": "a", "env": {"A": "{url}"}},
-            "'{url}' names no link; write such as {url:LINK}",
+            "'{url}' names no link; write {url:LINK}",
         ),
         (
             {"command": "a", "env": {"A": "{url:issuer}"}},
@@ -241,6 +241,18 @@ def test_webhooks_need_a_path_and_a_path_needs_webhooks(tmp_path: Path) -> None:
     receives = chain.links["shop"].receives
     assert receives is not None
     assert receives.path_of("processor-a") == "/hooks/processor-a"
+
+
+def test_a_secret_has_the_form_of_the_provider_that_signs_with_it(tmp_path: Path) -> None:
+    def shop(dialect: str, secret: str) -> str:
+        sender = {**PROCESSOR, "webhooks": {"to": "shop"}, "dialect": dialect}
+        return own_shop(links={"processor-a": sender}, shop={"receives": {"secret": secret}})
+
+    at, said = mistake(tmp_path, shop("adyen", "ours"))
+    assert at.startswith("ours")
+    assert said.startswith("for processor-a it is no HMAC key of Adyen")
+    checked(shop("adyen", "44782DEF"))
+    checked(shop("stripe", "ours"))
 
 
 def test_an_own_service_has_one_hop_to_each_link_that_it_calls() -> None:

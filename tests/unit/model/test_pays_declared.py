@@ -83,7 +83,7 @@ ANSWERS = "approved: {status: 200}\ndeclined: {status: 402}"
             'request: {path: "/{payment}/{merchant:number}"}\n' + ANSWERS,
             10,
             23,
-            "{merchant:number}: merchant is no number; write {merchant}",
+            "{merchant:number}: merchant is not a number; write {merchant}",
         ),
         (
             REQUEST
@@ -146,7 +146,7 @@ ANSWERS = "approved: {status: 200}\ndeclined: {status: 402}"
             REQUEST + "\napproved: {where: {$..state: paid}}\ndeclined: {status: 402}",
             11,
             25,
-            "'$..state' is no path to a field of an answer",
+            "'$..state' is not a path to a field of an answer",
         ),
         (
             REQUEST + "\napproved: {}\ndeclined: {status: 402}",

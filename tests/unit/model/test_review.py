@@ -331,7 +331,12 @@ EXPECTED = {
     "card-no-keys": ["no_idempotency processor-a", *OUTBOXES, *ONE_PATH],
     "card-overload": ["retries_without_budget gateway.authorise", *ONE_PATH],
     "card-overload-budget": ONE_PATH,
-    "card-skewed-clock": [*OUTBOXES, "webhook_given_up_early processor-a", *ONE_PATH],
+    "card-skewed-clock": [
+        *OUTBOXES,
+        "webhook_refused processor-a",
+        "webhook_given_up_early processor-a",
+        *ONE_PATH,
+    ],
     "card-wrong-decimals": ["wrong_decimals processor-a", *OUTBOXES, *ONE_PATH],
     "card-gift-card": [
         "tenders_not_compensated gateway.authorise",

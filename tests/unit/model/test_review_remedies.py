@@ -493,6 +493,80 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         ],
         [],
     ),
+    (  # the same trigger in the form of a list
+        "webhook_given_up_early",
+        "psp",
+        [
+            ("captures: {after: 1s}", "captures: {on: [webhook]}"),
+            of_psp("webhooks: {to: gateway, give_up_after: 5s}"),
+        ],
+        [],
+    ),
+    (  # nobody waits for it to capture, and it is due all the same
+        "webhook_given_up_early",
+        "psp",
+        [of_psp("webhooks: {to: gateway, give_up_after: 5s}")],
+        [],
+    ),
+    (
+        "webhook_refused",
+        "psp",
+        [of_psp("webhooks: {to: gateway, clock_skew: 6m}")],
+        [],
+    ),
+    (
+        "webhook_refused",
+        "psp",
+        [of_psp("webhooks: {to: gateway, bad_signatures: 100%}")],
+        [],
+    ),
+    (
+        "queue_given_up_early",
+        "gateway.authorise",
+        [
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, "
+                "fallback: [{queue: {up_to: 50.00, within: 2s}}]"
+            )
+        ],
+        [],
+    ),
+    (  # long enough, but for this fault
+        "queue_given_up_early",
+        "gateway.authorise",
+        [
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, fallback: [{queue: {up_to: 50.00}}]"
+            )
+        ],
+        [
+            (
+                "tolerances:",
+                "faults: [{at: 0s, for: 90s, target: {link: psp}, down: {}}]\ntolerances:",
+            )
+        ],
+    ),
+    (  # longer than the usual validity of a card authorisation
+        "hold_expires_early",
+        "issuer",
+        [
+            ("captures: {after: 1s}", "captures: {after: 3d, parts: 3}"),
+            (ISSUER, ISSUER.replace("1h", "7d")),
+        ],
+        [],
+    ),
+    (  # 2 of 40 payments a second are too few for the breaker of the link they prefer
+        "breaker_cannot_open",
+        "gateway.authorise",
+        [
+            STANDBY,
+            authorise(
+                "to: psp, timeout: 4s, on_unknown: reverse, prefer: [{to: standby, share: 4%}], "
+                "breaker: {window: 10s, minimum_calls: 20}"
+            ),
+        ],
+        [],
+    ),
     (
         "captured_twice",
         "gateway",

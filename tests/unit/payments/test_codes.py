@@ -8,7 +8,6 @@ from paychain.payments.codes import (
     advice,
     asks_for_authentication,
     is_forbidden,
-    is_retryable,
     is_technical,
     lookup,
     table,
@@ -43,12 +42,11 @@ def test_a_code_may_be_technical_at_one_scheme_only() -> None:
 def test_08_is_an_approval_and_58_no_failure_of_the_chain() -> None:
     assert lookup("08").kind == "approval"  # type: ignore[union-attr]
     assert not is_technical("58")
-    assert not is_retryable("58")
+    assert lookup("58").retry != "soon"  # type: ignore[union-attr]
 
 
-def test_an_unknown_code_is_a_business_answer_that_nobody_repeats() -> None:
+def test_an_unknown_code_is_a_business_answer() -> None:
     assert not is_technical("ZZ")
-    assert not is_retryable("ZZ")
     assert lookup("ZZ") is None
 
 
@@ -62,8 +60,9 @@ def test_category_1_is_never_presented_again_and_what_is_technical_is() -> None:
     first = {code for code, entry in table().items() if entry.visa == 1}
     assert all(is_forbidden(code) for code in first)
     assert {code for code in table() if is_forbidden(code)} == first
-    assert is_retryable("91")
-    assert not is_retryable("68")  # unknown outcome: reverse or query first
+    assert lookup("91").retry == "soon"  # type: ignore[union-attr]
+    # An unknown outcome: reverse or query first.
+    assert lookup("68").retry != "soon"  # type: ignore[union-attr]
 
 
 def test_what_is_from_memory_is_marked() -> None:

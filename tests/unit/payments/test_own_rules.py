@@ -50,7 +50,7 @@ class Shop(ObservedRun):
 
     def books(self, payment: str, *, paid: bool, amount_minor: int = 0) -> None:
         kind = DecisionKind.BOOKED_PAID if paid else DecisionKind.BOOKED_UNPAID
-        stated = "" if not amount_minor else "the amount"
+        stated = "" if not amount_minor else "the order's amount"
         if amount_minor not in (0, 1_000):
             stated = "another amount"
         self.decided(

@@ -160,7 +160,7 @@ def test_a_service_is_built_from_its_folder_by_compose(tmp_path: Path) -> None:
         ([], SHOP, "shop.yaml:8:5: no image of shop is known: no Dockerfile in ."),
         ([], {"url": "http://127.0.0.1:8080"}, "add ports: {processor-a: 9101}"),
         (["--image", "shop"], SHOP, "--image 'shop' is not LINK=IMAGE"),
-        (["--image", "ship=a"], SHOP, "'ship' is no own service of the chain; there are: shop"),
+        (["--image", "ship=a"], SHOP, "'ship' is not one of the chain's own services"),
         ([*IMAGES, "--by", "roles"], SHOP, "--by: unknown 'roles'; did you mean 'role'?"),
         ([*IMAGES, "--subnet", "fe80::/64"], SHOP, "--subnet: 'fe80::/64' is neither"),
         ([*IMAGES, "--out", "shop.yaml"], SHOP, "name another folder with --out"),

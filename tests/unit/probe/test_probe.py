@@ -198,6 +198,35 @@ def test_a_handler_that_serves_one_request_at_a_time_holds_up_the_others(tmp_pat
     assert "slow body" in failed(done)
 
 
+class TakesNothing(Handler):
+    def take(self, body: bytes) -> int:
+        return 404
+
+
+class KnowsNoOrder(Handler):
+    def act(self, event: dict[str, Any]) -> int:
+        return 404
+
+
+def test_of_a_handler_that_refuses_whatever_comes_nothing_else_is_said(tmp_path: Path) -> None:
+    with served(TakesNothing, tmp_path) as url:
+        done = probed(url, tmp_path, "--format", "json")
+    assert done.exit_code == ExitCode.FAIL
+    first, *others = done.json["probes"]
+    assert "check the path" in first["remedy"]
+    assert {(each["passed"], each["observed"]) for each in others} == {
+        (None, "not tried: every event is answered with 404")
+    }
+
+
+def test_a_handler_that_refuses_a_signature_otherwise_is_tried_in_full(tmp_path: Path) -> None:
+    with served(KnowsNoOrder, tmp_path) as url:
+        done = probed(url, tmp_path, "--format", "json")
+    passed = {each["name"] for each in done.json["probes"] if each["passed"]}
+    assert {"wrong signature", "no signature", "body changed after signing"} <= passed
+    assert "--order" in done.json["probes"][0]["remedy"]
+
+
 def test_nothing_that_answers_says_nothing_about_a_handler(tmp_path: Path) -> None:
     done = probed("http://127.0.0.1:9/webhooks", tmp_path)
     assert done.exit_code == ExitCode.INCONCLUSIVE
@@ -207,8 +236,9 @@ def test_nothing_that_answers_says_nothing_about_a_handler(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("shop", "--dialect", "toy"), "'shop' is no address"),
+        (("shop", "--dialect", "toy"), "'shop' is not an address"),
         (("http://127.0.0.1:9", "--dialect", "tyo"), "did you mean 'toy'?"),
+        (("http://127.0.0.1:9", "--dialect", "adyen"), "--secret is no HMAC key of Adyen"),
         (("http://127.0.0.1:9", "--dialect", "toy", "--amount", "1.234"), "1.234"),
         (("http://127.0.0.1:9", "--dialect", "toy", "--timeout", "soon"), "soon"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -42,6 +43,22 @@ def test_the_import_path_of_a_child_does_not_depend_on_its_working_directory() -
     absolute = os.pathsep.join([str(Path("harness").absolute()), "/opt/lib"])
     assert child_environment(given) == {"PYTHONPATH": absolute, "A": "b"}
     assert child_environment({"A": "b"}) == {"A": "b"}
+
+
+def test_no_option_of_locusts_reaches_it_by_a_variable() -> None:
+    given = {"LOCUST_RUN_TIME": "1s", "LOCUST_MODE_WORKER": "1", "LOCUST_ENABLE_OPENTELEMETRY": "1"}
+    assert child_environment(given) == {"LOCUST_ENABLE_OPENTELEMETRY": "1"}
+
+
+def test_the_end_of_a_child_is_told_also_where_the_parent_ignored_it(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # as inherited from who started us
+    try:
+        children = Children(tmp_path)
+        child = children.start("a child", ["/bin/sh", "-c", "exit 7"])
+        assert child.process.wait(30) == 7
+        assert child.has_died
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def test_locust_is_started_in_a_folder_of_ours_with_absolute_paths() -> None:

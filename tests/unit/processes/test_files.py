@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from paychain.processes.files import write_atomically
+from paychain.processes.files import expanded, write_atomically
 
 
 class Plan(msgspec.Struct):
@@ -70,3 +71,24 @@ def test_when_it_fails_the_old_file_stays_and_nothing_else(tmp_path: Path) -> No
 def test_no_folder_is_made(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "missing" / "plan", "text")
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    path, theirs = tmp_path / "run" / "summary.md", tmp_path / "notes"
+    path.parent.mkdir()
+    theirs.write_text("mine")
+    path.symlink_to(theirs)
+    scratch = path.with_name(f".summary.md.{os.getpid()}.tmp")
+    for link in (theirs, tmp_path / "nowhere"):
+        scratch.symlink_to(link)  # somebody guessed the name of the file in between
+        write_atomically(path, "new")
+        assert (path.read_text(), path.is_symlink()) == ("new", False)
+    assert theirs.read_text() == "mine"
+    assert sorted(tmp_path.rglob("*")) == [theirs, path.parent, path]
+
+
+def test_a_home_that_nobody_knows_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ours")
+    assert expanded("~/shop") == Path("/home/ours/shop")
+    assert expanded("shop") == Path("shop")
+    assert expanded("~no-such-account/shop") == Path("~no-such-account/shop")

@@ -101,6 +101,12 @@ def test_tampering_is_refused(run: Path, tamper: Callable[[Path], None], message
     assert message in complaints(left)
 
 
+def test_a_file_that_was_added_is_not_read_however_large(run: Path) -> None:
+    with (run / "padding").open("wb") as file:
+        file.truncate(2**42)  # 4 TiB of nothing
+    assert verify_run(run, [PUBLIC]).complaints[0] == "padding was added"
+
+
 def test_a_symbolic_link_is_refused(run: Path) -> None:
     (run / "report.html").unlink()
     (run / "report.html").symlink_to(SAMPLE / "report.html")
@@ -162,6 +168,19 @@ def test_a_key_is_private_and_never_overwritten(tmp_path: Path) -> None:
 def test_a_signed_run_is_not_rendered_again(run: Path) -> None:
     with pytest.raises(UserError, match="must not change"):
         render_again(run)
+
+
+def test_nothing_is_written_through_a_link_in_a_run(tmp_path: Path) -> None:
+    run, theirs = tmp_path / "run", tmp_path / "notes"
+    run.mkdir()
+    theirs.write_text("mine")
+    shutil.copy(SAMPLE / "result.json", run)
+    for name in ("summary.md", "report.html", "junit.xml", SUMS):
+        (run / name).symlink_to(theirs)
+    (run / SUMS).unlink()  # with it a link is refused before anything is written
+    render_again(run)
+    assert theirs.read_text() == "mine"
+    assert not (run / "summary.md").is_symlink()
 
 
 def test_every_output_has_its_digest(tmp_path: Path) -> None:

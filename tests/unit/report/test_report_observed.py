@@ -25,6 +25,7 @@ CALL = ObservedCall(
     unanswered=35,
     refused=2,
     unreadable=1,
+    unreadable_as="TLS",
     per_payment=2.31,
     most_per_payment=4,
     keyed=150,
@@ -55,7 +56,8 @@ def test_claimed_stands_beside_observed_and_then_what_the_sdk_did() -> None:
         "– shop.authorise failover: observed a → b <3>",
         "shop → stripe: 300 requests, 2.31 that move money per payment, at most 4, 50% with an "
         "idempotency key, 37 repeats with the same key, 1 repeat without a key, 5.0 requests per "
-        "connection, 35 without an answer, 2 inferred as refused, 1 connection could not be read",
+        "connection, 35 without an answer, 2 inferred as refused, 1 connection could not be read "
+        "(TLS)",
         "  attributed: 167 by reference, 5 by key, 1 of no payment (POST /v1/payment_intents at "
         "4.3 s, …); seen by engine and link",
     ]

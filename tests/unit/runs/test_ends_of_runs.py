@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 
 from paychain.analysis.store.store import RunStore
-from paychain.payments.errors import HarnessError
+from paychain.payments.errors import HarnessError, UserError
+from paychain.report.evidence.files import unchanged
 from paychain.runs import finish as finishing
+from paychain.runs import judge as judging
 from paychain.runs import run as running
 from paychain.runs.by_name import run
+from paychain.runs.judge import judge_run
 from paychain.runs.spec import Finished
 from tests.support.chains import corner_shop, experiment
 from tests.support.runs import declare
@@ -97,3 +100,29 @@ def test_a_result_that_cannot_be_written_is_told_in_a_sentence(
     monkeypatch.setattr(finishing, "publish", fail)
     with pytest.raises(HarnessError, match=r"result\.json: No space left on device"):
         run_it()
+
+
+def test_a_run_whose_judging_was_ended_is_judged_again(
+    run_it: Callable[[], Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run_it().folder
+    result = (folder / "result.json").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(judging, "judge_again", _ended)
+        with pytest.raises(KeyboardInterrupt):
+            judge_run(folder)
+    (folder / "result.json").write_bytes(b"half of it")
+    assert judge_run(folder).result.verdict == "pass"
+    assert (folder / "result.json").read_bytes() == result
+    assert unchanged(folder).keys() >= {"run.db", "result.json"}
+    # What was run must not differ, however often it is judged.
+    (folder / "inputs" / "shop.yaml").write_text("chain: another\n")
+    with pytest.raises(UserError, match=r"inputs/shop\.yaml was changed"):
+        judge_run(folder)
+
+
+def _ended(_inputs: Any, facts: Any, store: RunStore, _folder: Path) -> None:
+    """Judge half of it, and die."""
+    store.restore(facts.times)
+    store.close()
+    raise KeyboardInterrupt

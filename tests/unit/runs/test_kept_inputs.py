@@ -1,10 +1,15 @@
-"""What a run keeps of the files it was made of."""
+"""What a run keeps of the files it was made of; it is judged by these copies alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from paychain.analysis.store.facts import Started
 from paychain.model.loading import load_chain, load_experiment
+from paychain.payments.errors import UserError
+from paychain.runs.judge import inputs_of
 from paychain.runs.spec import Inputs
 from tests.support.chains import experiment
 from tests.support.own_chains import own_shop
@@ -15,18 +20,66 @@ class Shop:
     async def pay(self, payment, http):
         raise NotImplementedError
 """
+ARRIVALS = "at_s\n0.5\n1.5\n"
+COPIES = ("adapters.py", "arrivals.csv", "quick.yaml", "shop.yaml")
 
 
-def test_the_classes_that_pay_are_kept(tmp_path: Path) -> None:
-    chain = own_shop(shop={"pays": {"by": "shop/adapters.py:Shop"}})
-    declare(tmp_path, shop=chain, quick=experiment())
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "adapters.py").write_text(ADAPTER)
-    loaded = load_chain(str(tmp_path / "shop.yaml"))
-    inputs = Inputs(loaded, load_experiment(str(tmp_path / "quick.yaml"), loaded.model))
-    folder = tmp_path / "run"
-    folder.mkdir()
-    inputs.keep(folder)
-    kept = {path.name: path.read_text() for path in (folder / "inputs").iterdir()}
-    assert kept["adapters.py"] == ADAPTER
-    assert set(kept) == {"shop.yaml", "quick.yaml", "adapters.py"}
+@pytest.fixture
+def started(tmp_path: Path) -> Started:
+    """A run in `run` that was made of files in `own`, which are gone."""
+    own, run = tmp_path / "own", tmp_path / "run"
+    (own / "shop").mkdir(parents=True)
+    recorded = own / "arrivals.csv"
+    declare(
+        own,
+        shop=own_shop(shop={"pays": {"by": "shop/adapters.py:Shop"}}),
+        quick=experiment(arrivals=f"{{replay: {recorded}}}"),
+    )
+    recorded.write_text(ARRIVALS)
+    (own / "shop" / "adapters.py").write_text(ADAPTER)
+    chain = load_chain(str(own / "shop.yaml"))
+    inputs = Inputs(chain, load_experiment(str(own / "quick.yaml"), chain.model))
+    run.mkdir()
+    kept = inputs.keep(run)
+    for path in sorted(own.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    return Started(
+        chain="shop.yaml",
+        experiment="quick.yaml",
+        chain_home=str(own),
+        experiment_home=str(own),
+        inputs=kept,
+        seed=1,
+        command="",
+        started_at="",
+    )
+
+
+def test_everything_that_was_run_is_kept(tmp_path: Path, started: Started) -> None:
+    assert sorted(path.name for path in (tmp_path / "run" / "inputs").iterdir()) == list(COPIES)
+    assert (tmp_path / "run" / "inputs" / "adapters.py").read_text() == ADAPTER
+
+
+def test_a_run_is_judged_by_its_copies_wherever_the_files_were(
+    tmp_path: Path, started: Started
+) -> None:
+    # What lies where they were is another file by now.
+    (tmp_path / "own" / "arrivals.csv").write_text("at_s\n7.5\n")
+    inputs = inputs_of(tmp_path / "run", started)
+    assert inputs.chain.path == tmp_path / "own" / "shop.yaml"
+    arrivals = inputs.experiment.model.load.arrivals
+    assert arrivals is not None
+    assert arrivals.times == (0.5, 1.5)
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_no_run_is_judged_by_a_copy_that_was_changed(
+    tmp_path: Path, started: Started, name: str
+) -> None:
+    copy = tmp_path / "run" / "inputs" / name
+    copy.write_text(copy.read_text() + "\n")
+    with pytest.raises(UserError, match=rf"{name} is not what was run: it was changed since"):
+        inputs_of(tmp_path / "run", started)
+    copy.unlink()
+    with pytest.raises(UserError, match=rf"cannot read .*{name}: No such file"):
+        inputs_of(tmp_path / "run", started)

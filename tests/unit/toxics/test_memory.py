@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from paychain.toxics.memory import MAX_HELD_BYTES, SMALL_BYTES, Held
+from paychain.toxics.memory import MAX_HELD_BYTES, SMALL_BYTES, HeldBytes
 from tests.support.toxic_stages import Sink, feed, stage_of
 
 CHUNK = b"x" * 32_768
@@ -20,7 +20,7 @@ def fill(sink: Sink, stage: object, most: int = 2_000) -> int:
 
 
 def test_many_directions_together_hold_no_more_than_the_limit() -> None:
-    held = Held()
+    held = HeldBytes()
     taken = []
     for connection in range(40):
         sink = Sink(held=held)
@@ -35,7 +35,7 @@ def test_many_directions_together_hold_no_more_than_the_limit() -> None:
 
 
 def test_what_leaves_is_given_back_on_every_way_out() -> None:
-    held = Held(1_000_000)
+    held = HeldBytes(1_000_000)
     for leave in ("time", "removal", "stop", "update"):
         sink = Sink(held=held)
         stage = stage_of(sink, "latency", latency=50)
@@ -56,7 +56,7 @@ def test_what_leaves_is_given_back_on_every_way_out() -> None:
 
 
 def test_a_direction_that_waits_goes_on_when_there_is_room_again() -> None:
-    held = Held(1_000_000)
+    held = HeldBytes(1_000_000)
     bulk = Sink(held=held)
     big = stage_of(bulk, "latency", latency=60_000)
     fill(bulk, big)

@@ -259,7 +259,10 @@ def test_however_the_bytes_are_cut_the_exchanges_are_the_same(
         return [piece for piece in (*found, data[at:]) if piece]
 
     observer, exchanges, reasons = reading()
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "HTTP2-Settings": "AA", "Upgrade": "h2c"}
     for asked, answered in (
+        (request("/o", b"ref=" + PAYMENT.encode(), **offer), ANSWER),
+        (request("/o", b"", **offer), ANSWER),
         (request("/a", b"ref=" + PAYMENT.encode()), CONTINUE + CHUNKED),
         (request("/b", Cko_Idempotency_Key="kb"), ANSWER),
     ):
@@ -269,6 +272,8 @@ def test_however_the_bytes_are_cut_the_exchanges_are_the_same(
             observer.answered(piece)
     assert reasons == []
     assert [(each.method, each.target, each.status) for each in exchanges] == [
+        ("POST", "/o", 201),
+        ("POST", "/o", 201),
         ("POST", "/a", 200),
         ("POST", "/b", 201),
     ]
@@ -309,6 +314,17 @@ def test_an_answer_that_is_no_http_is_garbage_for_its_request() -> None:
     observer.answered(b"\x00\x01 not http\r\n\r\n")
     assert [(each.ended_by, each.payment) for each in exchanges] == [("garbage", PAYMENT)]
     assert len(reasons) == 1
+
+
+def test_a_protocol_that_both_agree_on_is_not_read_and_nothing_is_wrong_with_it() -> None:
+    observer, exchanges, reasons = reading()
+    observer.requested(request(Connection="Upgrade", Upgrade="h2c"), 7)
+    observer.answered(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n\0\0"
+    )
+    observer.server_closed()
+    assert exchanges == []
+    assert reasons == ["another protocol was agreed on"]
 
 
 def test_a_long_body_is_kept_in_part_and_a_card_number_never() -> None:

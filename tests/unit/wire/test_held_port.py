@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import subprocess
 import sys
@@ -85,6 +86,30 @@ def test_a_port_stays_ours_whether_or_not_somebody_listens(run: Runner, host: st
         assert (accepts, is_free) == (False, True)
 
     run(play())
+
+
+@LINUX
+def test_where_a_socket_cannot_stop_to_listen_another_holds_the_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def shutdown(*_: object) -> None:
+        raise OSError(errno.ENOTCONN, "as macOS says of a socket that listens")
+
+    async def play() -> None:
+        port = HeldPort.hold("127.0.0.1", 0)
+        for _ in range(3):
+            server = await port.serve(asyncio.get_running_loop(), asyncio.Protocol, 10)
+            client = await asyncio.to_thread(socket.create_connection, port.address)
+            server.close()
+            port.refuse()
+            await asyncio.sleep(0)
+            assert await look(port.address) == (False, False, False)
+            assert port.descriptor > 0
+            client.close()
+        port.release()
+
+    monkeypatch.setattr(socket.socket, "shutdown", shutdown)
+    asyncio.run(play())
 
 
 @LINUX

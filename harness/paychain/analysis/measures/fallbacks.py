@@ -5,7 +5,7 @@ What each number means is defined in docs/measures.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,7 +32,9 @@ from paychain.analysis.measures.success_series import (
     longest,
     numbers_and_reasons,
 )
+from paychain.analysis.store.fingerprints import LAST, Bound
 from paychain.analysis.store.queries import FallbackUse, fallback_uses, primary_cells
+from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.third_parties import lacking
@@ -63,6 +65,15 @@ class _Response:
     succeeded: int = 0
     first_served_s: float | None = None
     used_just_before: bool = False
+
+    def merge(self, other: _Response) -> None:
+        """Add what it did for other payments."""
+        self.activations += other.activations
+        self.payments += other.payments
+        self.succeeded += other.succeeded
+        served = [each.first_served_s for each in (self, other) if each.first_served_s is not None]
+        self.first_served_s = min(served, default=None)
+        self.used_just_before |= other.used_just_before
 
 
 @dataclass(kw_only=True)
@@ -95,6 +106,18 @@ class _Tally:
         for fault, response in zip(faults, self.responses, strict=True):
             self._respond(use, fault, response)
 
+    def merge(self, other: _Tally) -> None:
+        """Add the uses by other payments."""
+        self.activations += other.activations
+        self.payments += other.payments
+        self.succeeded += other.succeeded
+        self.amount_saved += other.amount_saved
+        self.amount_lost += other.amount_lost
+        self.first_use_s = min(self.first_use_s, other.first_use_s)
+        self.latencies_ns.merge(other.latencies_ns)
+        for ours, theirs in zip(self.responses, other.responses, strict=True):
+            ours.merge(theirs)
+
     def _respond(self, use: FallbackUse, fault: FaultRun, response: _Response) -> None:
         """Count the use for a fault, if the payment was in flight while the fault held."""
         on_s, used_s, ended_s = fault.applied_s, use.first_ns / 1e9, use.ended_ns / 1e9
@@ -112,6 +135,9 @@ class _Tally:
             response.first_served_s = ended_s
 
 
+Tallies = dict[_Fallback, _Tally]
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Against:
     """What every fallback of a run is measured against."""
@@ -122,6 +148,37 @@ class _Against:
     success: SuccessSeries  # technical success over the run
     goal: Moment  # the success (of 1) that counts as failed over, or why there is none
     end_s: float  # of the load
+
+
+def tallied(
+    store: RunStore, faults: Sequence[FaultRun], after: Bound = "", upto: Bound = LAST
+) -> Tallies:
+    """The uses of every fallback by the payments after one, up to another."""
+    tallies: Tallies = {}
+    for use in fallback_uses(store, FALLBACKS, after, upto):
+        fallback = _Fallback(use.link, use.operation, use.kind, use.target)
+        if fallback not in tallies:
+            tallies[fallback] = _Tally(responses=[_Response() for _ in faults])
+        tallies[fallback].add(use, faults)
+    return tallies
+
+
+def merged(parts: Iterable[Tallies]) -> Tallies:
+    """The uses by the payments of all parts: every number adds up, or is the least of them."""
+    whole: Tallies = {}
+    for part in parts:
+        for fallback, tally in part.items():
+            if fallback in whole:
+                whole[fallback].merge(tally)
+            else:
+                whole[fallback] = tally
+    return whole
+
+
+@measure("uses of fallbacks")
+def uses(run: MeasuredRun) -> Tallies:
+    """The uses of every fallback."""
+    return tallied(run.store, run[faults])
 
 
 @measure("fallbacks")
@@ -136,12 +193,7 @@ def fallbacks(run: MeasuredRun) -> list[FallbackMeasure]:
         goal=_goal(run.experiment, before),
         end_s=run.times.load_end_s,
     )
-    tallies: dict[_Fallback, _Tally] = {}
-    for use in fallback_uses(run.store, FALLBACKS):
-        fallback = _Fallback(use.link, use.operation, use.kind, use.target)
-        if fallback not in tallies:
-            tallies[fallback] = _Tally(responses=[_Response() for _ in against.faults])
-        tallies[fallback].add(use, against.faults)
+    tallies = run[uses]
     calls = {
         (fallback.link, fallback.operation) for fallback in tallies if fallback.kind in STANDBYS
     }

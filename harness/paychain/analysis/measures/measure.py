@@ -60,6 +60,10 @@ class MeasuredRun:
         other._values = dict(values)
         return other
 
+    def know(self, measure: Measure[Value], value: Value) -> None:
+        """What a measure found, where it was made elsewhere."""
+        self._values[measure] = value
+
     @property
     def times(self) -> Times:
         """When the load and its phases began and ended."""

@@ -23,6 +23,7 @@ _FOLLOWS = {"void": "void", "refund": "refund", "query": "query", "authorise": "
 _CLAIMED = {"reverse": ("void", "refund"), "query": ("query",), "resend": ("repeat",)}
 NOTHING = "nothing"
 UNSEEN = "not seen: there is the links' view alone"
+UNASKED = "not seen: it asked for nothing"
 
 
 class PolicyLine(msgspec.Struct, kw_only=True, frozen=True):
@@ -39,6 +40,7 @@ class PolicyLine(msgspec.Struct, kw_only=True, frozen=True):
 class ObservedPolicy:
     """What one service's call showed of its policy so far."""
 
+    is_seen: bool = False  # it asked for anything
     sees_caller: bool = False  # the engine read some of it: waits and lost requests are known
     waits_s: list[float] = field(default_factory=list)
     most_tries: int = 0
@@ -57,6 +59,7 @@ def watch(policies: Mapping[str, ObservedPolicy], requests: Sequence[ObservedReq
         by_caller[request.caller].append(request)
     for caller, of_caller in by_caller.items():
         policy = policies[caller]
+        policy.is_seen = True
         # A provider may be asked in steps, of which only the last one moves money.
         order = tuple(dict.fromkeys(each.callee for each in of_caller if each.method != "GET"))
         if len(order) > 1:
@@ -128,21 +131,22 @@ def policy_lines(chain: Chain, service: str, seen: ObservedPolicy) -> list[Polic
         return []
     # A service has one way of calling: all of its requests are seen together.
     operation, call = next(iter(calls.items()))
+    parts = (
+        ("timeout", _timeout(call, seen)),
+        ("tries at one link", _tries(call, seen)),
+        ("back-off", _pauses(call, seen)),
+        ("failover", _failover(call, seen)),
+        ("unknown outcome", _unknown(call, seen)),
+    )
     return [
         PolicyLine(
             call=f"{service}.{operation}",
             what=what,
             claimed=claimed,
-            observed=observed,
-            holds=holds,
+            observed=observed if seen.is_seen else UNASKED,
+            holds=holds if seen.is_seen else None,
         )
-        for what, (claimed, observed, holds) in (
-            ("timeout", _timeout(call, seen)),
-            ("tries at one link", _tries(call, seen)),
-            ("back-off", _pauses(call, seen)),
-            ("failover", _failover(call, seen)),
-            ("unknown outcome", _unknown(call, seen)),
-        )
+        for what, (claimed, observed, holds) in parts
     ]
 
 

@@ -63,6 +63,9 @@ class ObservedCall(msgspec.Struct, kw_only=True, frozen=True):
     connections: int  # that the service opened, as far as the engine saw
     # Parameters that the provider knows and the mock takes no notice of, in the order of the names.
     ignored: list[str] = []
+    # What it asked for and the mock has nothing of: "POST /v1/checkout/sessions" -> requests.
+    not_served: dict[str, int] = {}
+    unreadable_as: str = ""  # why most of the unreadable connections could not be read
 
     @property
     def unattributed_share(self) -> float:
@@ -113,7 +116,7 @@ def own_services(run: MeasuredRun) -> OwnServices:
             watch(policies, requests)
     refused = _refused(run)
     unreadable, connections = _connections(run)
-    ignored = _ignored(run)
+    ignored, not_served = _ignored(run), _not_served(run)
     names = {(hop.caller, hop.callee): hop.name for hop in hops}
     calls = [
         _call(
@@ -124,6 +127,7 @@ def own_services(run: MeasuredRun) -> OwnServices:
             unreadable=unreadable[names[service, link]],
             connections=connections[names[service, link]],
             ignored=ignored[link],
+            not_served=not_served[link],
         )
         for (service, link), of_hop in asked.items()
     ]
@@ -228,11 +232,12 @@ def _refused(run: MeasuredRun) -> Counter[tuple[str, str]]:
     return found
 
 
-def _connections(run: MeasuredRun) -> tuple[Counter[str], Counter[str]]:
-    """By hop: connections that could not be read, and those that carried requests."""
-    unreadable = Counter(
-        event.proxy for event in run.store.rows(EngineEvent) if event.kind == "unreadable"
-    )
+def _connections(run: MeasuredRun) -> tuple[dict[str, Counter[str]], Counter[str]]:
+    """By hop: connections that could not be read, by reason, and those that carried requests."""
+    unreadable: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for event in run.store.rows(EngineEvent):
+        if event.kind == "unreadable":
+            unreadable[event.proxy][event.detail] += 1
     connections: Counter[str] = Counter()
     for hop, n in run.store.select(
         "SELECT hop, COUNT(DISTINCT connection) FROM exchange WHERE connection != ? GROUP BY hop",
@@ -253,6 +258,18 @@ def _ignored(run: MeasuredRun) -> defaultdict[str, list[str]]:
     return found
 
 
+def _not_served(run: MeasuredRun) -> defaultdict[str, dict[str, int]]:
+    """By link: what its mock has nothing of, the most frequent first."""
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for link, what, n in run.store.select(
+        "SELECT link, detail, COUNT(*) FROM decision WHERE kind = ? "
+        "GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2",
+        (DecisionKind.NOT_SERVED.value,),
+    ):
+        found[link][what] = n
+    return found
+
+
 # -- the report's lines ---------------------------------------------------------------------------
 def _call(
     service: str,
@@ -260,9 +277,10 @@ def _call(
     asked: _Asked,
     *,
     refused: int,
-    unreadable: int,
+    unreadable: Counter[str],
     connections: int,
     ignored: list[str],
+    not_served: dict[str, int],
 ) -> ObservedCall:
     return ObservedCall(
         service=service,
@@ -277,7 +295,8 @@ def _call(
         examples=asked.examples,
         unanswered=asked.unanswered,
         refused=refused,
-        unreadable=unreadable,
+        unreadable=unreadable.total(),
+        unreadable_as=next((reason for reason, _ in unreadable.most_common(1)), ""),
         per_payment=asked.money_requests / asked.payments if asked.payments else None,
         most_per_payment=asked.most,
         keyed=asked.keyed,
@@ -287,4 +306,5 @@ def _call(
         repeats_without_key=asked.repeats["none"],
         connections=connections,
         ignored=ignored,
+        not_served=not_served,
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from paychain.payments.errors import UserError
 
 PAGE_BYTES = 16_384  # fewer, longer reads: judging a million payments takes 8 % less time
 CACHE_KB = 100_000  # of pages; indexes are sorted in as much
+SORTERS = 2  # threads beside ours that sort an index: a third less time for ours
 LOCKED_WITHIN_MS = 60_000  # a lock of somebody else is waited for, where nothing is urgent
 URGENT_MS = 20  # while faults are to be switched in time
 READ_WITHIN_MS = 2_000  # for readers to end, before the file is copied instead
@@ -51,6 +53,18 @@ def _prepare(connection: sqlite3.Connection) -> None:
     # A process that dies loses nothing by this; only a power cut could, and spools are at hand.
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute(f"PRAGMA cache_size=-{CACHE_KB}")
+
+
+@contextmanager
+def sorting(connection: sqlite3.Connection) -> Iterator[None]:
+    """Sort on several processors, in as much memory as one would take."""
+    connection.execute(f"PRAGMA threads={SORTERS}")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KB // (1 + SORTERS)}")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA threads=0")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KB}")
 
 
 def begin_at_once(connection: sqlite3.Connection) -> bool:

@@ -73,13 +73,22 @@ class ServiceFacts(msgspec.Struct, frozen=True, kw_only=True):
 NO_ENGINE = EngineFacts("none", "")
 
 
+class KeptFile(msgspec.Struct, frozen=True):
+    """A file that was run: its name in the run's folder `inputs`, and its digest."""
+
+    name: str
+    sha256: str
+
+
 class Started(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a run before it begins: enough to judge it when its process is killed."""
 
-    chain: str  # files in the run's folder `inputs`
+    chain: str  # names of the user's files, and the folders in which they lay
     experiment: str
-    chain_home: str  # folders in which what the files name lies: adapters, recorded payments
+    chain_home: str
     experiment_home: str
+    # By what they are: "chain", "experiment", "replay", and classes by the file that declares them.
+    inputs: dict[str, KeptFile] = {}
     names: dict[str, str] = {}  # what the chain calls what the experiment names
     seed: int
     command: str

@@ -17,19 +17,21 @@ from __future__ import annotations
 import os
 import sqlite3
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 UNKNOWN = "?"  # a record of which the fingerprint does not say everything
 MAX_FINGERPRINTS = 100_000  # that are told apart; the payments beyond them have UNSAID
 UNSAID = "\n".join([UNKNOWN] * 4)  # a fingerprint that says nothing
 _PARTS = ("txn", "hop", "movement", "decision")  # the lines of a fingerprint, by table
 PART = 50_000  # payments: fewer are not worth a thread and a connection of their own
+Bound = str | bytes  # a payment, or what comes after all of them
+Select = Callable[[str, Any], Iterator[Any]]  # rows of a query with values
 _MOST_PARTS = 4
-_LAST = b""  # SQLite has every text before it
+LAST = b""  # SQLite has every text before it
 _NOTHING = ("", "")  # after the last payment's decisions
 
 _HOP = f"COALESCE(shape, '{UNKNOWN}')"
@@ -96,7 +98,7 @@ class Fingerprint(NamedTuple):
         return line.count(",") + 1 if line else 0
 
 
-class _Part:
+class Part:
     """The fingerprints of some payments that follow each other."""
 
     def __init__(self) -> None:
@@ -107,14 +109,14 @@ class _Part:
         self.has_repeats = False  # of a payment's customer
         self._by_text: dict[str, int] = {}
 
-    def read(self, db: sqlite3.Connection, after: str | bytes, upto: str | bytes) -> None:
+    def read(self, select: Select, after: Bound, upto: Bound) -> None:
         """Read the payments after one, up to another."""
         numbers, append, payments = self._by_text, self.numbers.append, self.payments
         within = {"after": after, "upto": upto}
-        decisions = db.execute(_DECISIONS, within)
+        decisions = select(_DECISIONS, within)
         decided, of_decisions = next(decisions, _NOTHING)
         last = ""
-        for payment, text in db.execute(_FINGERPRINTS, within):
+        for payment, text in select(_FINGERPRINTS, within):
             if payment == last:
                 self._repeat()
                 continue
@@ -130,7 +132,7 @@ class _Part:
         for text, number in numbers.items():
             self._match(text, payments[number])
 
-    def merge(self, other: _Part) -> None:
+    def merge(self, other: Part) -> None:
         """Add the payments of the part that follows."""
         numbers = [0]
         for fingerprint, payments in zip(other.known[1:], other.payments[1:], strict=True):
@@ -179,24 +181,32 @@ class Fingerprints:
     """The fingerprint of every payment of a run that is over: four bytes for each payment."""
 
     def __init__(
-        self, db: sqlite3.Connection, another: Callable[[], sqlite3.Connection] | None = None
+        self,
+        db: sqlite3.Connection,
+        another: Callable[[], sqlite3.Connection] | None = None,
+        read: Sequence[Part] = (),
     ) -> None:
         """Index the records by payment before.
 
         `another` opens one more connection to the same database, from another thread: the payments
         of a long run are read in several parts at once, since SQLite works without Python's lock.
+        `read`: all parts in their order, when other processes have read them.
         """
         self._db = db
-        bounds: list[str | bytes] = [*self._bounds()] if another is not None else []
-        bounds.append(_LAST)
-        self._all = _Part()
+        self._all = Part()
+        if read:
+            for known in read:
+                self._all.merge(known)
+            return
+        bounds: list[Bound] = [*bounds_of(db.execute)] if another is not None else []
+        bounds.append(LAST)
         with ThreadPoolExecutor(_MOST_PARTS) as threads:
             parts = [
                 threads.submit(_read, another, after, upto)
                 for after, upto in pairwise(bounds)
                 if another is not None
             ]
-            self._all.read(db, "", bounds[0])
+            self._all.read(db.execute, "", bounds[0])
             for part in parts:
                 self._all.merge(part.result())
 
@@ -234,24 +244,23 @@ class Fingerprints:
                 )
         return sorted(found)
 
-    def _bounds(self) -> Iterator[str]:
-        """Payments that divide all of them into equal parts."""
-        ((payments,),) = self._db.execute("SELECT COUNT(*) FROM txn")
-        parts = max(1, min(os.cpu_count() or 1, _MOST_PARTS, payments // PART))
-        last = ""
-        for part in range(1, parts):
-            ((payment,),) = self._db.execute(
-                f"SELECT payment {_CUSTOMERS} LIMIT 1 OFFSET ?", (payments * part // parts,)
-            )
-            if payment > last:
-                yield payment
-            last = payment
+
+def bounds_of(select: Select) -> Iterator[str]:
+    """Payments that divide all of them into equal parts, one for each processor."""
+    ((payments,),) = select("SELECT COUNT(*) FROM txn", ())
+    parts = max(1, min(os.cpu_count() or 1, _MOST_PARTS, payments // PART))
+    last = ""
+    for part in range(1, parts):
+        ((payment,),) = select(
+            f"SELECT payment {_CUSTOMERS} LIMIT 1 OFFSET ?", (payments * part // parts,)
+        )
+        if payment > last:
+            yield payment
+        last = payment
 
 
-def _read(
-    another: Callable[[], sqlite3.Connection], after: str | bytes, upto: str | bytes
-) -> _Part:
-    part = _Part()
+def _read(another: Callable[[], sqlite3.Connection], after: Bound, upto: Bound) -> Part:
+    part = Part()
     with closing(another()) as own:
-        part.read(own, after, upto)
+        part.read(own.execute, after, upto)
     return part

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from paychain.analysis.measures.success_series import CELL_NS
 from paychain.analysis.store.calls import WORKED
-from paychain.analysis.store.fingerprints import Fingerprint
+from paychain.analysis.store.fingerprints import LAST, Bound, Fingerprint
 from paychain.analysis.store.shapes import hop_of, is_of_warm_up
 from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import DecisionKind
@@ -144,8 +144,12 @@ def primary_cells(
     )
 
 
-def fallback_uses(store: RunStore, kinds: Iterable[str]) -> Iterator[FallbackUse]:
+def fallback_uses(
+    store: RunStore, kinds: Iterable[str], after: Bound = "", upto: Bound = LAST
+) -> Iterator[FallbackUse]:
     """Every payment with every fallback of `kinds` it used, warm-up excluded.
+
+    Of the payments after one, up to another; of all of them by default.
 
     Served: a hop to the fallback's target worked that began after the decision, and the target got
     the payment with its authentication; a fallback without a target served the payment when the
@@ -153,6 +157,10 @@ def fallback_uses(store: RunStore, kinds: Iterable[str]) -> Iterator[FallbackUse
     """
     store.index()
     marks, listed = _listed(kinds)
+    # Where all are asked for, SQLite is not to look each of them up in the index.
+    is_part = after != "" or upto != LAST
+    within = "payment > ? AND payment <= ?" if is_part else "payment != ''"
+    values = (after, upto) if is_part else ()
     yield from map(
         FallbackUse._make,
         store.select(
@@ -165,10 +173,10 @@ def fallback_uses(store: RunStore, kinds: Iterable[str]) -> Iterator[FallbackUse
             f" AND lost.kind = '{DecisionKind.AUTHENTICATION_LOST}' AND lost.link = used.link"
             " AND lost.operation = used.operation AND lost.target = used.target) END "
             "FROM (SELECT payment, link, operation, kind, target, COUNT(*) AS n,"
-            f" MIN(at_ns) AS first_ns FROM decision WHERE payment != '' AND kind IN ({marks})"
+            f" MIN(at_ns) AS first_ns FROM decision WHERE {within} AND kind IN ({marks})"
             " GROUP BY payment, link, operation, kind, target) AS used "
             "CROSS JOIN txn ON txn.payment = used.payment WHERE NOT txn.warm_up",
-            listed,
+            (*values, *listed),
         ),
     )
 

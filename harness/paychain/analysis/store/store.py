@@ -21,7 +21,7 @@ from paychain.analysis.store.aggregates import (
     PaymentTotal,
     Total,
 )
-from paychain.analysis.store.fingerprints import Fingerprints
+from paychain.analysis.store.fingerprints import Fingerprints, Part
 from paychain.analysis.store.meta import KEPT_ONE_IN, RECORDED, TIMES, Meta
 from paychain.analysis.store.shapes import SHAPED, TABLE, WITH_PARTY, Shapes
 from paychain.analysis.store.thinning import MAX_HOPS, choose, copy_kept
@@ -293,25 +293,28 @@ class RunStore(Meta):
         self.close()
         thin.replace(path)
 
-    def fingerprints(self) -> Fingerprints:
-        """Which payments went alike. The first call passes over all records: after the drain."""
+    def fingerprints(self, read: Sequence[Part] = ()) -> Fingerprints:
+        """Which payments went alike. The first call passes over all records: after the drain.
+
+        `read`: all parts of them in order, where other processes have made that pass.
+        """
         if self._fingerprints is None:
             self.index()
             self._db.commit()  # or it could keep other connections from reading
-            path = self.path
             another = None
-            if path is not None:
-                another = partial(connections.open_, path, VERSION, is_read_only=True)
-            self._fingerprints = Fingerprints(self._db, another)
+            if self.path is not None:
+                another = partial(connections.open_, self.path, VERSION, is_read_only=True)
+            self._fingerprints = Fingerprints(self._db, another, read)
         return self._fingerprints
 
     def index(self) -> None:
         """Index records by payment; costs a pass over all of them: call it after the drain."""
         if self._is_indexed:
             return
-        for kind, columns in _INDEXED.items():
-            table = _TABLES[kind]
-            self._db.execute(f"CREATE INDEX IF NOT EXISTS {table}_payment ON {table} ({columns})")
+        with connections.sorting(self._db):
+            for table, columns in ((_TABLES[kind], _INDEXED[kind]) for kind in _INDEXED):
+                name = f"{table}_payment"
+                self._db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({columns})")
         self._db.commit()
         self._is_indexed = True
 
@@ -343,15 +346,10 @@ class RunStore(Meta):
 
     def mark_recorded(self) -> None:
         """From here on, records are added that are made of those of the run."""
-        self._write_fact(
-            RECORDED,
-            {
-                table: self._db.execute(f"SELECT COALESCE(MAX(rowid), 0) FROM {table}").fetchone()[
-                    0
-                ]
-                for table in _TABLES.values()
-            },
-        )
+        last: dict[str, int] = {}
+        for table in _TABLES.values():
+            ((last[table],),) = self._db.execute(f"SELECT COALESCE(MAX(rowid), 0) FROM {table}")
+        self._write_fact(RECORDED, last)
 
     def restore(self, times: Times) -> None:
         """Make it again what it was when the run had ended: without records that were added later.

@@ -13,7 +13,7 @@ _MAX_VARINT = 10  # bytes of 64 bits
 
 
 class Malformed(ValueError):
-    """Bytes that are no message."""
+    """Bytes that are not a message."""
 
 
 def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
 
 from paychain.environment.otlp.protobuf import Malformed
 from paychain.environment.otlp.spans import ClientSpan, from_json, from_protobuf
 from paychain.payments.exchanges import Exchange
-from paychain.processes.loopback import LOOPBACK
+from paychain.processes.http_thread import HttpThread, QuietHandler
 
 PATH = "/v1/traces"
 MAX_BYTES = 16_000_000  # of one request, also when it is unpacked
@@ -39,18 +37,17 @@ class SpanReceiver:
     """Listens from the moment it is made; `exchange` makes the record of a span."""
 
     def __init__(self) -> None:
-        self._server = _Server((LOOPBACK, 0), _handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._server = HttpThread(_handler(self))
         self._lock = threading.Lock()
         self._waiting: list[Exchange] = []
         self.exchange: Callable[[ClientSpan], Exchange | None] = lambda _: None
         self.taken = 0  # spans of calls over a hop of the run
-        self._thread.start()
+        self._server.start()
 
     @property
     def url(self) -> str:
         """The endpoint, without the path."""
-        return f"http://{LOOPBACK}:{self._server.server_port}"
+        return self._server.url
 
     def take(self) -> list[Exchange]:
         """What came since the last call."""
@@ -60,9 +57,7 @@ class SpanReceiver:
 
     def stop(self) -> None:
         """Stop listening. What came can still be taken."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     def receive(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """Take one request; the body of its answer. Raises Refused."""
@@ -94,24 +89,14 @@ def _unpacked(encoding: str, body: bytes) -> bytes:
     try:
         whole = unpacker.decompress(body, MAX_BYTES)
     except zlib.error as error:
-        raise Malformed(f"this is no gzip: {error}") from error
+        raise Malformed(f"this is not gzip: {error}") from error
     if unpacker.unconsumed_tail:
         raise Refused(413, f"more than {MAX_BYTES:,} bytes")
     return whole
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """An exporter that leaves before it is answered sends its spans again."""
-
-
-def _handler(receiver: SpanReceiver) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm: ClassVar[bool] = True
+def _handler(receiver: SpanReceiver) -> type[QuietHandler]:
+    class Handler(QuietHandler):
         timeout = 60.0  # seconds that a connection may be idle
 
         def do_POST(self) -> None:
@@ -121,20 +106,12 @@ def _handler(receiver: SpanReceiver) -> type[BaseHTTPRequestHandler]:
             try:
                 if not 0 <= size <= MAX_BYTES:
                     self.close_connection = True  # its body is not read
-                    raise Refused(413 if size > 0 else 411, f"0 to {MAX_BYTES:,} bytes, please")
+                    raise Refused(
+                        413 if size > 0 else 411, f"send a content-length of at most {MAX_BYTES:,}"
+                    )
                 body = receiver.receive(self.path, headers, self.rfile.read(size))
-                self._answer(200, headers.get("content-type", ""), body)
+                self.reply(200, headers.get("content-type", ""), body)
             except Refused as refused:
-                self._answer(refused.status, "text/plain; charset=utf-8", str(refused).encode())
-
-        def _answer(self, status: int, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing is logged."""
+                self.reply(refused.status, "text/plain; charset=utf-8", str(refused).encode())
 
     return Handler

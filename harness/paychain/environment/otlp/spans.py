@@ -128,7 +128,7 @@ def _protobuf_ids(span: bytes) -> tuple[str, str, int]:
 
 
 def _above(parent: str, parents: Parents) -> str:
-    """The nearest span above that is no internal one, or is not known."""
+    """The nearest span above that is not internal, or is not known."""
     seen: set[str] = set()
     while parent in parents and parent not in seen:
         seen.add(parent)

@@ -44,12 +44,16 @@ class BooksRead:
 
     def read(self, orders: Sequence[OrderPaid], at: Mapping[str, tuple[str, int]]) -> None:
         """Read every book. `at`: where each service listens."""
+        asyncio.run(self.look(orders, at))
+
+    async def look(self, orders: Sequence[OrderPaid], at: Mapping[str, tuple[str, int]]) -> None:
+        """As `read`, on the loop that runs."""
         for link in self._chain.links:
             template = books_at(self._chain, link)
             if template is None:
                 continue
             if template.steps:
-                found = asyncio.run(_asked(template, orders, at[link]))
+                found = await _asked(template, orders, at[link])
             else:
                 found = self._printed(link, template, orders)
             self._note(link, orders, found)

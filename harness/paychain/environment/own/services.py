@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from paychain.analysis.store.facts import ServiceFacts
+from paychain.declaration.quantity import seconds_text
 from paychain.environment.own.guarding import Guard
 from paychain.environment.own.link import OwnLink
 from paychain.environment.own.not_started import NotStarted
@@ -32,7 +33,9 @@ from paychain.model.chain import Chain, Hop
 from paychain.model.loading import Loaded
 from paychain.model.service import OwnService
 from paychain.payments.errors import without_passwords
+from paychain.processes.files import expanded
 from paychain.processes.loopback import LOOPBACK, held_port
+from paychain.processes.wall_clock import WallClock
 
 LOGS = "logs"  # folder of their output, below the chain's
 _OURS = "PAYCHAIN_"  # variables of ours, tokens among them, are not for a user's process
@@ -66,6 +69,7 @@ class OwnServices:
         self._tls: TlsEnds = NO_TLS
         self._traces_url = ""
         self._run = secrets.token_hex(4)
+        self._clock = WallClock()
         self._guard = Guard()
         self._reserved: dict[str, socket.socket] = {}
         self._at: dict[str, Address] = {}
@@ -133,7 +137,8 @@ class OwnServices:
         return list(self._links)
 
     def check(self) -> None:
-        """Note which of them ended by themselves."""
+        """Note which of them ended by themselves, and whether the clock was moved under them."""
+        self._clock.look()
         for link in self._links:
             link.check()
 
@@ -141,6 +146,18 @@ class OwnServices:
     def broken(self) -> str:
         """The name of a service that ended for good; "" when all go on."""
         return next((link.link for link in self._links if link.is_given_up), "")
+
+    @property
+    def problems(self) -> list[str]:
+        """Why what they did says nothing about them, in sentences."""
+        moved_s = self._clock.moved_s
+        if not moved_s or not self._at:
+            return []
+        to = f"{'ahead' if moved_s > 0 else 'back'} by {seconds_text(abs(moved_s))}"
+        return [
+            f"the machine's clock was moved {to} during the run (set, or the machine slept): "
+            "own services judge signatures and expiries by it"
+        ]
 
     @property
     def failure_words(self) -> str:
@@ -200,7 +217,7 @@ class OwnServices:
         surroundings = Surroundings(
             addresses=addresses,
             environment=environment,
-            folder=self._home / Path(service.cwd).expanduser(),
+            folder=self._home / expanded(service.cwd),
             log=self._logs / f"{name}.log",
             mark=f"{self._run}-{name}",
         )

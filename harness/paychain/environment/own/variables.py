@@ -37,7 +37,7 @@ class Addresses:
             case "port":
                 return str(port)
             case _:
-                assert placeholder.link is not None  # {url} is no placeholder
+                assert placeholder.link is not None  # {url} alone is not a placeholder
                 return self.url_of(placeholder.link)
 
     def url_of(self, link: str) -> str:

@@ -19,7 +19,7 @@ from paychain.environment.remote.engine import PATH
 from paychain.environment.remote.lookup import address_of
 from paychain.environment.remote.proof import ProvingAuth
 from paychain.environment.remote.waiting import Begin, Hello
-from paychain.load.distributed.clock import ENOUGH, ClockMeasure, Exchange, Offset
+from paychain.load.distributed.clock import ENOUGH, ClockExchange, ClockMeasure, Offset
 from paychain.load.distributed.spread import check_token
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
@@ -187,7 +187,7 @@ class Remote:
             hello = msgspec.json.decode(answer.content, type=Hello)
         except msgspec.MsgspecError as error:
             raise UserError(f"{self.url} is not paychain: {error}") from error
-        self._clock.add(Exchange(sent_ns, hello.received_ns, hello.answered_ns, returned_ns))
+        self._clock.add(ClockExchange(sent_ns, hello.received_ns, hello.answered_ns, returned_ns))
         return hello
 
     def _collect(self, session: requests.Session) -> None:

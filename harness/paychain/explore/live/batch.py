@@ -111,7 +111,7 @@ class Batches:
         return max(0.0, (now_ns - min(waiting, default=now_ns)) / 1e9)
 
     def has_room(self, number: int) -> bool:
-        """Whether a batch of so many orders may begin now."""
+        """Whether a batch of that many orders may begin now."""
         is_free = self._free_ns <= self._running.now_ns() + AHEAD_S * 1e9
         return is_free and len(self._orders) + number <= MAX_AT_ONCE
 

@@ -7,6 +7,9 @@
 comes across the same failures after about as many scripts: its seed only decides between scripts
 that are as simple.
 
+On several machines each part of a search has its share of the single steps and of the pairs, and
+extends the scripts that it has tried itself: all parts together try what one search tries.
+
 A script may make a service ask for something that it does not ask for otherwise: a refund, a second
 provider. No single step meets anything there. One step more does.
 """
@@ -19,6 +22,7 @@ from itertools import combinations, islice
 from random import Random
 
 from paychain.explore.live.steps import EVENTS, Place, Step, Steps, fits, size
+from paychain.processes.part import WHOLE, Part
 
 MAX_STEPS = 3  # of a drawn script: what takes more is rarely found by chance
 REACHED_SHARE = 0.8  # of the draws by chance: a tried script, and a step at what it has led to
@@ -27,7 +31,7 @@ MAX_BASES = 16  # scripts that lead to the same, and are extended: the simplest
 MAX_DRAWS = 1_000  # for a combination that was not tried before
 MIN_CONTROLS = 4  # payments without a script: what one does may be due to a busy machine
 CUSTOMERS_COST = 16  # what customers do comes after most failures of a request
-BASE_COST = 3  # the next script that leads to the same counts as so many simpler kinds of a step
+BASE_COST = 3  # how many simpler kinds of a step the next script that leads to the same counts as
 STEP_COST = 8  # the same for a script of one more step
 _Subject = tuple[Place, int]  # what a step can be at: the n-th request or webhook of a place
 _Asked = frozenset[_Subject]
@@ -36,10 +40,17 @@ _Asked = frozenset[_Subject]
 class Candidates:
     """The scripts of one search, in the order in which they are tried.
 
-    `choices`: every step that the chain can have, the simplest first.
+    `choices`: every step that the chain can have, the simplest first. `part`: of a search.
     """
 
-    def __init__(self, choices: Sequence[Step], known: Sequence[Steps], random: Random) -> None:
+    def __init__(
+        self,
+        choices: Sequence[Step],
+        known: Sequence[Steps],
+        random: Random,
+        part: Part = WHOLE,
+    ) -> None:
+        self._part = part
         self._choices = choices
         self._random = random
         self._at: defaultdict[_Subject, list[Step]] = defaultdict(list)
@@ -134,7 +145,9 @@ class Candidates:
         yield from self._untried(list(combinations(self._usual_steps(), 2)))
 
     def _untried(self, scripts: Iterable[Steps]) -> Iterator[Steps]:
-        return self._in_order((sum(map(self._cost.__getitem__, steps)), steps) for steps in scripts)
+        """Those of this part: both lists are the same for all parts."""
+        ours = (steps for steps in scripts if self._part == WHOLE or self._part.has(_text(steps)))
+        return self._in_order((sum(map(self._cost.__getitem__, steps)), steps) for steps in ours)
 
     def _in_order(self, scripts: Iterable[tuple[int, Steps]]) -> Iterator[Steps]:
         """Scripts that can be and were not tried, by their costs."""
@@ -216,6 +229,13 @@ def _insert(bases: list[Steps], steps: Steps) -> None:
         bases.append(steps)
         bases.sort(key=size)
         del bases[MAX_BASES:]
+
+
+def _text(steps: Steps) -> str:
+    """What tells a script from others, the same on every machine."""
+    return "; ".join(
+        f"{' '.join(step.place)} {step.number}: {step.name} {step.ms}" for step in _sorted(steps)
+    )
 
 
 def _sorted(steps: Steps) -> Steps:

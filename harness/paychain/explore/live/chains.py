@@ -109,7 +109,7 @@ class Chains:
             self._restart()
 
     def has_room(self, number: int) -> bool:
-        """Whether a batch of so many orders may begin: the service is not behind, either."""
+        """Whether a batch of that many orders may begin: the service is not behind, either."""
         return self.now.has_room(number) and self.now.longest_wait_s() <= self._slow_s
 
     def _note_paid(self, took_s: float, rate: float) -> None:

@@ -155,7 +155,7 @@ class FollowUps:
         It ends: each round replaces a script by one of a smaller `size`. The script itself is tried
         beside its variants: where it does not break the rule either, they show nothing, because a
         breaker has opened, say. They are then tried once more on a chain that was started afresh,
-        among so many payments without a script that breakers stay closed. The rules whose scripts
+        among enough payments without a script that breakers stay closed. The rules whose scripts
         break them then are returned, the others are doubted.
         """
         left = list(rules)  # whose scripts are not known to be minimal

@@ -13,8 +13,10 @@ from paychain.model.script_words import script_words
 from paychain.model.scripts import Script
 from paychain.payments.errors import UserError, meant
 from paychain.payments.rules import RULES, Finding
+from paychain.processes.part import WHOLE, Part
 
 MIN_BATCH, MAX_BATCH = 8, 256  # payments with a script at once
+PARTS_APART = 1_000_003  # seeds of searches: those of neighbouring seeds never meet
 REPRODUCTIONS = 3  # fresh payments that follow what was found, alone
 
 
@@ -23,9 +25,10 @@ class LiveSpec:
     """What is searched, and for how long.
 
     `budget_s` and `max_scripts` bound the search, whichever comes first. `batch`: payments with a
-    script at once, `rate`: so many payments begin per second at most. Without `rules` all are
+    script at once, `rate`: how many payments begin per second at most. Without `rules` all are
     searched.
-    `outage_share`: of the batches, those through which a whole link or the service fails.
+    `outage_share`: of the batches, those through which a whole link or the service fails. `part`:
+    of a search that several machines share: its share of the scripts, and of the number of them.
     Raises UserError for what cannot be searched.
     """
 
@@ -36,6 +39,7 @@ class LiveSpec:
     rate: float = 48.0
     rules: tuple[str, ...] = ()
     outage_share: float = 0.0
+    part: Part = WHOLE
 
     def __post_init__(self) -> None:
         for name in self.rules:
@@ -48,6 +52,16 @@ class LiveSpec:
             )
         if self.budget_s <= 0 or (self.max_scripts is not None and self.max_scripts < 1):
             raise UserError("empty search budget", hint="give a budget above 0")
+
+    @property
+    def seed_of_search(self) -> int:
+        """What scripts are drawn by: parts of one search draw others."""
+        return self.seed + PARTS_APART * (self.part.number - 1)
+
+    @property
+    def share(self) -> int | None:
+        """How many scripts this part tries."""
+        return None if self.max_scripts is None else -(-self.max_scripts // self.part.of)
 
     @property
     def controls(self) -> int:

@@ -46,8 +46,8 @@ class LiveSearch:
         self.choices = step_choices(chain)
         self._spec = spec
         self._on_progress, self._clock = on_progress, clock
-        self._random = Random(spec.seed)  # noqa: S311  (seeded)
-        self._candidates = Candidates(self.choices, known, self._random)
+        self._random = Random(spec.seed_of_search)  # noqa: S311  (seeded)
+        self._candidates = Candidates(self.choices, known, self._random, spec.part)
         self._outages = outage_choices(chain) if spec.outage_share else []
         self._plain_batches = 0  # that were begun, without an outage
         self._breaking: list[Batch] = []  # in which orders break rules that nobody followed up
@@ -87,7 +87,7 @@ class LiveSearch:
     # -- batches ----------------------------------------------------------------------------------
     @property
     def _is_spent(self) -> bool:
-        most = self._spec.max_scripts
+        most = self._spec.share
         is_counted = most is not None and self._begun >= most
         return is_counted or self._clock() - self._began_s >= self._spec.budget_s
 
@@ -103,8 +103,8 @@ class LiveSearch:
 
     def _begin_scripts(self) -> None:
         number, controls = self._spec.batch, self._spec.controls
-        if self._spec.max_scripts is not None:
-            number = min(number, self._spec.max_scripts - self._begun)
+        if self._spec.share is not None:
+            number = min(number, self._spec.share - self._begun)
         if self._chains.has_room(number + controls):
             scripts = self._candidates.next(number)
             if not scripts:

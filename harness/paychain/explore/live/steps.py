@@ -267,7 +267,7 @@ def simpler(steps: Steps, choices: Sequence[Step]) -> list[Steps]:
                 choice.number != step.number,
                 choice.ms != step.ms,
             )
-            # Another kind has a time of its own: that is no second change.
+            # Another kind has a time of its own: that is not a second change.
             is_one_change = sum(changes) == 1 or (changes[0] and not changes[1])
             variant = (*before, choice, *after)
             if is_one_change and fits(variant):

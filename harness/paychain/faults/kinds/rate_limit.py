@@ -15,10 +15,10 @@ TOO_MANY_REQUESTS = 429  # RFC 6585 §4
 
 
 class RateLimit(RequestFaultKind):
-    """The link takes so many requests per second and refuses the rest with 429, before any work.
+    """The link takes `rate` requests per second and refuses the rest with 429, before any work.
 
     Each link of the target counts its own requests, over a sliding window of one second (longer for
-    a rate that is no whole number, so that the window holds a whole number of requests). With
+    a rate that is not a whole number, so that the window holds a whole number of requests). With
     `retry_after` the refusal says when to try again (`Retry-After`, RFC 9110 §10.2.3).
     """
 

@@ -17,7 +17,7 @@ ENOUGH = 20  # exchanges before a clock counts as measured
 LATEST = 20  # exchanges that show how far the clocks have drifted since
 
 
-class Exchange(NamedTuple):
+class ClockExchange(NamedTuple):
     """One question and its answer; the outer two times are of our clock, the inner of theirs."""
 
     sent_ns: int
@@ -50,10 +50,10 @@ class ClockMeasure:
 
     def __init__(self) -> None:
         self._count = 0
-        self._best: Exchange | None = None
-        self._latest: deque[Exchange] = deque(maxlen=LATEST)
+        self._best: ClockExchange | None = None
+        self._latest: deque[ClockExchange] = deque(maxlen=LATEST)
 
-    def add(self, exchange: Exchange) -> None:
+    def add(self, exchange: ClockExchange) -> None:
         """Count an exchange; an impossible one (answered before it was sent) is ignored."""
         if exchange.way_ns < 0 or exchange.answered_ns < exchange.received_ns:
             return

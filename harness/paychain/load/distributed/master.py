@@ -17,7 +17,7 @@ import msgspec
 from paychain.load.distributed.authentication import ChannelMac
 from paychain.load.distributed.channel import listen, send
 from paychain.load.distributed.chunks import Chunk, Inbox
-from paychain.load.distributed.clock import Exchange
+from paychain.load.distributed.clock import ClockExchange
 from paychain.load.distributed.messages import (
     Go,
     Heartbeat,
@@ -116,7 +116,7 @@ class Master:
         if member is None:
             return
         member.clock.add(
-            Exchange(message.sent_ns, message.received_ns, message.answered_ns, now_ns)
+            ClockExchange(message.sent_ns, message.received_ns, message.answered_ns, now_ns)
         )
         # Until the clock is measured the worker can have no plan: measure without a pause.
         if member.clock.offset is None:

@@ -29,7 +29,7 @@ class CustomerPool:
     """
 
     def __init__(self, url: str, *, max_connections: int) -> None:
-        """Raises UserError when `url` is no http:// address."""
+        """Raises UserError when `url` is not an http:// address."""
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise UserError(f"customers cannot pay at {url!r}", hint="give an http:// address")

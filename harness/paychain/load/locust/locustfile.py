@@ -13,6 +13,7 @@ import sys
 import time
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import gevent
 import msgspec
@@ -53,6 +54,13 @@ LATEST_S = 0.5  # after its time, for what is behind its schedule
 POLL_S = 0.01
 REPORT_S = 0.5
 FOREVER_S = 1e6
+
+
+@events.init_command_line_parser.add_listener
+def without_files(parser: Any) -> None:
+    """Let no configuration file of Locust's change the load of a run, such as ~/.locust.conf."""
+    if PLAN_VARIABLE in os.environ:
+        parser._default_config_files = ()
 
 
 class PayingUser(User):

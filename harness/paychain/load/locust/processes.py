@@ -15,12 +15,12 @@ from urllib.parse import quote
 from paychain.load import LOCUSTFILE
 from paychain.processes.children import python_module
 from paychain.processes.tokens import TOKEN_VARIABLE
+from paychain.processes.variables import LOCUST_TELEMETRY
 
 PLAN_VARIABLE = "PAYCHAIN_LOAD_PLAN"  # file of the plan; a worker's comes from its master
 MASTER_VARIABLE = "PAYCHAIN_LOAD_MASTER"
 WORKER_VARIABLE = "PAYCHAIN_LOAD_WORKER"  # the worker's name
 PLAN_FILE = "load.plan"
-OTEL_SWITCH = "LOCUST_ENABLE_OPENTELEMETRY"  # of Locust's --otel
 OTEL_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"  # of OpenTelemetry's SDKs
 
 
@@ -74,7 +74,7 @@ def telemetry(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
 
     Its metrics name the run whose folder this is in, so that those of several runs differ.
     """
-    if environment.get(OTEL_SWITCH, "").lower() not in ("1", "true", "yes"):
+    if environment.get(LOCUST_TELEMETRY, "").lower() not in ("1", "true", "yes"):
         return {}
     known = environment.get(OTEL_ATTRIBUTES, "")
     run = f"paychain.run={quote(folder.parent.name)}"

@@ -15,7 +15,8 @@ from paychain.protocol.pays.requests import Values, written
 from paychain.protocol.pays.template import PaysTemplate
 from paychain.wire.http import HttpRequest, HttpResponse
 
-SAME, OTHER, UNSTATED = "the amount", "another amount", ""  # what a paid order's entry states
+# What a paid order's entry states.
+SAME, OTHER, UNSTATED = "the order's amount", "another amount", ""
 BooksTemplate = PaysTemplate  # one request, or none, and what a paid order looks like
 BOOKS = "books"  # the operation of what is noted of an entry
 _SPAN = "b" + "0" * 15  # of a look into the books: no link's spans begin with a b
@@ -69,7 +70,7 @@ def printed_entries(output: str, field: str) -> dict[str, HttpResponse]:
         try:
             value: Any = msgspec.json.decode(line)
         except msgspec.DecodeError as error:
-            raise ValueError(f"line {number} is no JSON: {error}") from None
+            raise ValueError(f"line {number} is not JSON: {error}") from None
         name = find(value, path)
         if name is None:
             raise ValueError(f"line {number} has no '{field}'")

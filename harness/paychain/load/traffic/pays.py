@@ -129,7 +129,7 @@ class ByTemplate:
         reply = unexpected(got)
         if self._pending is not None:
             return self._look_later(reply, now_ns)
-        # What a service that fails answers is no mistake of the declaration.
+        # What a failing service answers is not a mistake in the declaration.
         if got.status < 500:
             what = f"an answer is neither approved nor declined nor pending: {quoted(got)}"
             self._doubts.note_unexpected(f"{self._template.place}: {what}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from paychain.load.traffic.plan import AmountPlan, EntryPlan, LoadPlan, MerchantPlan
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
-from paychain.model.load import Amounts
+from paychain.model.load import Amounts, Merchant
 from paychain.model.paid_at import template_at
 from paychain.model.scripts import encode_script
 from paychain.payments.money import to_minor
@@ -33,16 +33,7 @@ def load_plan(
     recorded = load.arrivals.recorded if load.arrivals else None
     payments = recorded.payments if recorded else ()
     return LoadPlan(
-        entries=tuple(
-            EntryPlan(
-                link=entry,
-                dialect=chain.links[entry].dialect.name,
-                url=(urls or {}).get(entry, ""),
-                corners=load.corners_at(entry, experiment.load_lasts),
-                pays=template_at(chain, entry),
-            )
-            for entry in chain.entries
-        ),
+        entries=tuple(_entry(chain, experiment, entry, urls or {}) for entry in chain.entries),
         corners=load.corners(experiment.load_lasts),
         is_random=load.spacing == "poisson",
         times=load.arrivals.times if load.arrivals else (),
@@ -54,12 +45,7 @@ def load_plan(
         currency=currency,
         amounts=_amounts(load.amounts, currency),
         merchants=tuple(
-            MerchantPlan(
-                name=name,
-                share=merchant.share,
-                amounts=_amounts(merchant.amounts, currency) if merchant.amounts else None,
-            )
-            for name, merchant in load.merchants.items()
+            _merchant(name, merchant, currency) for name, merchant in load.merchants.items()
         ),
         schemes=tuple(load.schemes.items()),
         recorded_amounts=recorded.amounts(currency) if recorded else (),
@@ -80,6 +66,21 @@ def load_plan(
         twice_same_key=twice is not None and twice.key == "same",
         scripts=tuple(map(encode_script, experiment.scripts)),
     )
+
+
+def _entry(chain: Chain, experiment: Experiment, entry: str, urls: Mapping[str, str]) -> EntryPlan:
+    return EntryPlan(
+        link=entry,
+        dialect=chain.links[entry].dialect.name,
+        url=urls.get(entry, ""),
+        corners=experiment.load.corners_at(entry, experiment.load_lasts),
+        pays=template_at(chain, entry),
+    )
+
+
+def _merchant(name: str, merchant: Merchant, currency: str) -> MerchantPlan:
+    amounts = _amounts(merchant.amounts, currency) if merchant.amounts else None
+    return MerchantPlan(name=name, share=merchant.share, amounts=amounts)
 
 
 def _amounts(amounts: Amounts | None, currency: str) -> AmountPlan:

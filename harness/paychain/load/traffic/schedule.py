@@ -62,7 +62,7 @@ def _due(plan: LoadPlan, corners: Corners, gaps: str) -> Iterator[float]:
 
 
 def _until(payments: float, rate: float, slope: float) -> float:
-    """Seconds until so many payments are due, at a rate that changes by `slope` a second."""
+    """Seconds until that many payments are due, at a rate that changes by `slope` per second."""
     if payments <= 0:
         return 0.0
     if abs(slope) < 1e-12:

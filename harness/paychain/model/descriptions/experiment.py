@@ -6,7 +6,7 @@ _BY_PHASE = {
     "before": "Limit for the time before the first fault.",
     "during": "Limit while any fault is on.",
     "recovery": "Limit from the last heal until the chain is back to normal.",
-    "after": "Limit for the time behind the faults.",
+    "after": "Limit for the time after the last heal.",
 }
 EXPERIMENT: dict[str, dict[str, str]] = {
     "Experiment": {
@@ -33,12 +33,12 @@ EXPERIMENT: dict[str, dict[str, str]] = {
         "merchants": "Merchants and their shares of the payments; together 100%.",
         "schemes": "Card schemes and their shares of the payments; together 100%.",
         "twice": "Some orders are paid twice, as by two schedulers of one renewal.",
-        "users": "Instead of arrivals: so many users, each waiting for its answer.",
+        "users": "Instead of arrivals: the number of users, each waiting for its answer.",
         "think_time": "How long a user waits after an answer before it pays again.",
         "spacing": "Whether payments come evenly or at random.",
         "warm_up": "Load before anything is measured.",
         "before": "Measured load before the first fault.",
-        "after": "Load behind the last heal.",
+        "after": "Measured load after the last heal.",
         "amounts": "Which amounts are paid.",
     },
     "Merchant": {

@@ -38,7 +38,7 @@ POLICIES: dict[str, dict[str, str]] = {
     "Failing": {
         "failure_rate": "Share of calls that failed technically, from which on it counts.",
         "window": "How far back it looks.",
-        "minimum_calls": "With fewer calls in the window it counts as sound.",
+        "minimum_calls": "With fewer calls in the window the target counts as healthy.",
     },
     "Retry": {
         "respects_retry_after": "Never try again before the callee's Retry-After is over.",
@@ -56,11 +56,11 @@ POLICIES: dict[str, dict[str, str]] = {
     },
     "Breaker": {
         "failure_rate": "Share of the window's calls that failed, from which on it opens.",
-        "consecutive": "It also opens after so many failures in a row, at any rate of calls.",
+        "consecutive": "It also opens after this many failures in a row, at any rate of calls.",
         "slow_after": "Calls that take so long count as slow.",
         "slow_rate": "Share of slow calls from which on it opens.",
         "window": "How far back it looks.",
-        "minimum_calls": "It judges rates only when the window has so many calls.",
+        "minimum_calls": "It judges rates only when the window has this many calls.",
         "open_for": "How long it stays open before it lets probes through.",
         "probes": "How many probes it lets through; all have to work to close it.",
     },

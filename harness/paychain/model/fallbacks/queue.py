@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from paychain.declaration.quantity import Amount, Duration
+from paychain.declaration.quantity import Amount, Span
 from paychain.declaration.schema import Declared
 from paychain.model.fallbacks.step import ANY_AMOUNT, LocalStep
 from paychain.model.operations import MOVES_MONEY
@@ -19,8 +19,8 @@ class QueueLimits(Declared):
 
     up_to: Amount | None = None
     most: Annotated[int, Field(ge=1, le=100_000)] = 1_000
-    within: Duration = 60.0
-    pause: Duration = 1.0
+    within: Span = 60.0
+    pause: Span = 1.0
 
 
 class Queue(LocalStep):

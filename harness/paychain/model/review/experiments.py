@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
+from paychain.model.fallbacks.queue import Queue
 from paychain.model.places import place_of
+from paychain.model.policy import Call
 from paychain.model.review.calls import declared_calls, paying_links
 from paychain.model.review.finding import Found
-from paychain.model.review.remedy import Change
+from paychain.model.review.remedy import Change, duration_text
 from paychain.model.review.reversals import (
     MIN_PERSISTENCE_S,
     give_up_after,
@@ -69,9 +72,18 @@ def breaker_cannot_open(chain: Chain, experiment: Experiment) -> Iterator[Found]
         if breaker is None or breaker.consecutive is not None:
             continue
         payments = most_payments(experiment, breaker.window)
-        each = max((requests.get(target, 1) for target in declared.call.targets), default=1)
-        if payments is None or payments * each >= breaker.minimum_calls:
+        if payments is None:
             continue
+        each = max((requests.get(target, 1) for target in declared.call.targets), default=1)
+        where = ""
+        if payments * each >= breaker.minimum_calls:
+            rarest = min(
+                _chosen_by_share(declared.call).items(), key=itemgetter(1), default=("", 1)
+            )
+            payments *= rarest[1]
+            if payments * each >= breaker.minimum_calls:
+                continue
+            where = f" for {rarest[0]}"
         window = breaker.window
         needs, has = breaker.minimum_calls / window, payments * each / window
         key = declared.at("breaker", "minimum_calls")
@@ -79,11 +91,28 @@ def breaker_cannot_open(chain: Chain, experiment: Experiment) -> Iterator[Found]
             kind="breaker_cannot_open",
             path=declared.at("breaker"),
             subject=declared.subject,
-            what=f"the breaker of {declared.subject} cannot open: {breaker.minimum_calls} calls "
-            f"in {window:g} s need {needs:.3g}/s, there is {has:.3g}/s",
+            what=f"the breaker of {declared.subject} cannot open{where}: "
+            f"{breaker.minimum_calls} calls in {window:g} s need {needs:.3g}/s, "
+            f"there is {has:.3g}/s",
             hint="lower minimum_calls, lengthen the window, or set consecutive",
             remedy=Change(key, max(1, int(payments * each / _MARGIN))),
         )
+
+
+def _chosen_by_share(call: Call) -> dict[str, float]:
+    """Links that get a share of the payments and nothing else, by that share: each has a breaker.
+
+    Where one is a fallback as well, or has payments for other reasons, nobody knows how many.
+    """
+    others = [*call.routes, *([call.hedge.to] if call.hedge is not None else [])]
+    return {
+        each.to: each.share
+        for each in call.prefer
+        if each.share is not None
+        and each.when_failing is None
+        and each.to not in others
+        and call.preferred.count(each.to) == 1
+    }
 
 
 def most_payments(experiment: Experiment, window_s: float) -> float | None:
@@ -109,12 +138,7 @@ def reversal_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator
         reversal = declared.call.reversal
         if not is_reversed(declared) or reversal.give_up_after < MIN_PERSISTENCE_S:
             continue
-        longest_s = 0.0
-        for fault in experiment.faults:
-            place = place_of(chain, fault)
-            callees = {hop.callee for hop in chain.hops() if hop.name in place.hops}
-            if callees.union(place.links).intersection(declared.call.targets):
-                longest_s = max(longest_s, fault.lasts)
+        longest_s = _longest_fault(chain, experiment, declared.call.targets)
         if longest_s <= reversal.give_up_after:
             continue
         yield Found(
@@ -127,6 +151,40 @@ def reversal_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator
             hint="repeat reversals for longer than an outage lasts",
             remedy=give_up_after(declared, _MARGIN * longest_s),
         )
+
+
+def queue_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+    """Stored requests that are given up while the fault that made them necessary is still on."""
+    for declared in declared_calls(chain):
+        longest_s = _longest_fault(chain, experiment, [declared.call.to])
+        for number, step in enumerate(declared.call.fallback):
+            if not isinstance(step, Queue):
+                continue
+            within_s = step.queue.within
+            if not MIN_PERSISTENCE_S <= within_s < longest_s:
+                continue
+            path = declared.at("fallback", number, "queue", "within")
+            yield Found(
+                kind="queue_given_up_early",
+                path=path if "within" in step.queue.model_fields_set else path[:-1],
+                subject=declared.subject,
+                what=f"{declared.subject} gives up what it has stored after "
+                f"{seconds_text(within_s, digits=4)}, and a fault behind it lasts "
+                f"{seconds_text(longest_s, digits=4)}",
+                hint="try to deliver for longer than an outage lasts",
+                remedy=Change(path, duration_text(_MARGIN * longest_s)),
+            )
+
+
+def _longest_fault(chain: Chain, experiment: Experiment, targets: Sequence[str]) -> float:
+    """Seconds of the longest fault that one of these links may have; 0 without one."""
+    longest_s = 0.0
+    for fault in experiment.faults:
+        place = place_of(chain, fault)
+        callees = {hop.callee for hop in chain.hops() if hop.name in place.hops}
+        if callees.union(place.links).intersection(targets):
+            longest_s = max(longest_s, fault.lasts)
+    return longest_s
 
 
 def fault_without_traffic(chain: Chain, experiment: Experiment) -> Iterator[Found]:

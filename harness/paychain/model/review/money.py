@@ -20,7 +20,8 @@ from paychain.payments.money import exponent
 # Stand-in approvals since a link's start, above which a limit on their number limits nothing: more
 # than a busy shop takes in the hours that an outage lasts.
 MAX_STAND_IN = 10_000
-_HOLD = "7d"  # the usual validity of a card authorisation
+_DAY_S = 86_400.0
+_HOLD_DAYS = 7  # the usual validity of a card authorisation
 _GRACE_S = 1.0  # beyond the last try of a delivery
 _STAND_IN = 100
 # Roles that go on with what they have begun after their answer.
@@ -54,8 +55,14 @@ def hold_expires_early(chain: Chain) -> Iterator[Found]:
                 what=f"{holder} holds an authorisation for {_s(expires_s)}, and {name} captures "
                 f"until {_s(last_s)} after it",
                 hint="hold for longer, or capture sooner",
-                remedy=Change(key, _HOLD),
+                remedy=Change(key, _long_enough(last_s)),
             )
+
+
+def _long_enough(last_s: float) -> str:
+    """How long to hold what is captured so late: the usual validity, or some whole days."""
+    days = int(last_s // _DAY_S) + 2
+    return f"{max(_HOLD_DAYS, days)}d"
 
 
 def _last_capture_s(chain: Chain, gateway: Link, path: list[str]) -> float:
@@ -66,7 +73,7 @@ def _last_capture_s(chain: Chain, gateway: Link, path: list[str]) -> float:
     captures = gateway.captures
     assert captures is not None
     webhooks = [link.webhooks for link in chain.links.values() if link.webhooks is not None]
-    waits = [sent.delay.p99 for sent in webhooks] if captures.on == "webhook" else []
+    waits = [sent.delay.p99 for sent in webhooks] if captures.triggers == ("webhook",) else []
     travel_s = sum(chain.links[name].answers_in.p99 for name in path)
     return captures.after * captures.parts + max(waits, default=0.0) + travel_s
 

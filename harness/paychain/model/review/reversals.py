@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain
+from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.step import AnswerInstead
 from paychain.model.operations import RESOLVED
 from paychain.model.review.calls import DeclaredCall, declared_calls
@@ -66,6 +67,24 @@ def reversal_given_up_early(chain: Chain) -> Iterator[Found]:
             hint="repeat reversals for longer than an outage lasts",
             remedy=give_up_after(declared, max(_ENOUGH_S, 2 * open_s)),
         )
+
+
+def queue_given_up_early(chain: Chain) -> Iterator[Found]:
+    """Stored requests that are given up while a link restarts."""
+    for declared in declared_calls(chain):
+        for number, step in enumerate(declared.call.fallback):
+            if not isinstance(step, Queue) or step.queue.within >= MIN_PERSISTENCE_S:
+                continue
+            path = declared.at("fallback", number, "queue", "within")
+            yield Found(
+                kind="queue_given_up_early",
+                path=path,
+                subject=declared.subject,
+                what=f"{declared.subject} gives up what it has stored after "
+                f"{seconds_text(step.queue.within, digits=4)}",
+                hint="try to deliver for longer than an outage lasts",
+                remedy=Change(path, duration_text(_ENOUGH_S)),
+            )
 
 
 def unknown_left_open(chain: Chain) -> Iterator[Found]:

@@ -22,7 +22,7 @@ def webhook_not_deduplicated(chain: Chain) -> Iterator[Found]:
     for name, link in chain.links.items():
         if link.deduplicates or name not in senders:
             continue
-        captures = link.captures is not None and link.captures.on == "webhook"
+        captures = link.captures is not None and "webhook" in link.captures.triggers
         act = "captures again" if captures else "acts again"
         yield Found(
             kind="webhook_not_deduplicated",
@@ -34,21 +34,57 @@ def webhook_not_deduplicated(chain: Chain) -> Iterator[Found]:
         )
 
 
-def webhook_given_up_early(chain: Chain) -> Iterator[Found]:
-    """Webhooks that start captures and are given up while a receiver restarts."""
+def webhook_refused(chain: Chain) -> Iterator[Found]:
+    """Webhooks of which not one is accepted: too old by the receiver's clock, or badly signed."""
     for name, link in chain.links.items():
         sent = link.webhooks
-        if sent is None or sent.give_up_after >= MIN_PERSISTENCE_S:
+        if sent is None:
+            continue
+        if sent.clock_skew >= sent.max_age:
+            key = "clock_skew"
+            what = (
+                f"{sent.to} refuses every webhook of {name}: its clock is "
+                f"{seconds_text(sent.clock_skew, digits=4)} ahead, and a signature may be "
+                f"{seconds_text(sent.max_age, digits=4)} old"
+            )
+            hint = "set the clock, or accept older signatures"
+        elif sent.bad_signatures == 1:
+            key = "bad_signatures"
+            what = f"{sent.to} refuses every webhook of {name}: none is signed with its secret"
+            hint = "share one secret"
+        else:
+            continue
+        path = ("links", name, "webhooks", key)
+        yield Found(
+            kind="webhook_refused",
+            path=path,
+            subject=f"link {name}",
+            what=what,
+            hint=hint,
+            remedy=Change(path, action="remove"),
+        )
+
+
+def webhook_given_up_early(chain: Chain) -> Iterator[Found]:
+    """Webhooks that are given up while a receiver restarts.
+
+    An own service is not asked what it does with them.
+    """
+    own = chain.own_services()
+    for name, link in chain.links.items():
+        sent = link.webhooks
+        if sent is None or sent.give_up_after >= MIN_PERSISTENCE_S or sent.to in own:
             continue
         captures = chain.links[sent.to].captures
-        if captures is None or captures.on != "webhook":
-            continue
+        acts = "learns from webhooks only what became of a payment later"
+        if captures is not None and captures.triggers == ("webhook",):
+            acts = "captures on webhooks only"
         yield Found(
             kind="webhook_given_up_early",
             path=("links", name, "webhooks", "give_up_after"),
             subject=f"link {name}",
             what=f"{name} gives up a webhook after {seconds_text(sent.give_up_after, digits=4)}, "
-            f"and {sent.to} captures on webhooks only",
+            f"and {sent.to} {acts}",
             hint="send webhooks for longer than an outage lasts",
             remedy=Change(("links", name, "webhooks", "give_up_after"), _PERSISTENT),
         )

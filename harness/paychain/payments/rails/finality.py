@@ -12,7 +12,7 @@ from dataclasses import dataclass
 class Finality:
     """When a move cannot be undone any more: once both conditions hold.
 
-    `after_blocks`: so many blocks follow the one with the move. `until_s`: so many seconds have
+    `after_blocks`: that many blocks follow the one with the move. `until_s`: that many seconds have
     passed since it. Both 0: at once.
     """
 

@@ -27,7 +27,7 @@ def parse_path(text: str) -> Path:
         match = _STEP.match(rest, position)
         if match is None:
             hint = "write one such as state, charge.amount or items[0].id"
-            raise ValueError(f"'{text}' is no path to a field of an answer; {hint}")
+            raise ValueError(f"'{text}' is not a path to a field of an answer; {hint}")
         index = match["index"]
         path.append(int(index) if index is not None else match["name"] or match["quoted"])
         position = match.end()

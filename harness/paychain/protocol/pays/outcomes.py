@@ -189,5 +189,5 @@ def _minor(text: str) -> int:
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or value != value.to_integral_value():
-        raise ValueError(f"'{text}' is no whole number of minor units")
+        raise ValueError(f"'{text}' is not a whole number of minor units")
     return int(value)

@@ -111,7 +111,7 @@ def _mistake(placeholder: Placeholder, *, has_answer: bool) -> str:
         except ValueError as error:
             return str(error)
     elif name == ANSWER:
-        return f"{placeholder} names no field of the answer; write such as {{answer.id}}"
+        return f"{placeholder} names no field of the answer; write one such as {{answer.id}}"
     elif name != LOCATION and name not in MEANINGS:
         hint = meant(name, [*MEANINGS, LOCATION])
         if has_answer and not hint.startswith("did you mean"):
@@ -120,7 +120,7 @@ def _mistake(placeholder: Placeholder, *, has_answer: bool) -> str:
     if placeholder.form and placeholder.form not in FORMS:
         return f"{placeholder}: unknown form '{placeholder.form}'; {meant(placeholder.form, FORMS)}"
     if placeholder.form == "number" and name not in NUMBERS | _DIGITS and field is None:
-        return f"{placeholder}: {name} is no number; write {{{name}}}"
+        return f"{placeholder}: {name} is not a number; write {{{name}}}"
     return ""
 
 

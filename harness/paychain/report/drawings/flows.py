@@ -98,7 +98,7 @@ def flows(traffic: Traffic) -> dict[tuple[str, str], Flow]:
         )
     for hop in traffic.hops:
         key = hop.caller, hop.callee
-        # Reversals and queries are no payments' way through the chain.
+        # Reversals and queries are not on a payment's way through the chain.
         if hop.operation in ASIDE or key not in found:
             continue
         flow = found[key]

@@ -85,9 +85,9 @@ def _strip(result: Result, faults: list[Window], x_scale: Scale) -> str:
     strip = Drawing(WIDTH, 24 + LANE * max(lanes, 1) + 4, label, name="faults")
     for name, start_s, end_s in phase_spans(result):
         x, end_x = x_scale(start_s), x_scale(end_s)
-        strip.line(x, 3, x, 17, "muted")
-        # The name of a short phase would run into the next one.
+        # The name of a short phase would run into the next one, and a mark without it says nothing.
         if end_x - x > len(name) * CHARACTER + 6:
+            strip.line(x, 3, x, 17, "muted")
             strip.text(x + 5, 14, name, colour="muted", size=11)
     for fault in faults:
         x, y = x_scale(fault.start_s), 24 + LANE * fault.lane

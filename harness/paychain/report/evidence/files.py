@@ -12,20 +12,20 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paychain.declaration.reading import read_bounded
 from paychain.payments.errors import UserError
 from paychain.processes.files import sha256, write_atomically
+from paychain.processes.locks import only_process
 from paychain.report.evidence.consistency import contradiction
 from paychain.report.evidence.history import (
     ENVELOPES,
     RUN_PREDICATE,
     is_signed,
     newest,
-    only_signer,
 )
 from paychain.report.result import Result, read
 
@@ -75,12 +75,17 @@ def files(folder: Path) -> Iterator[tuple[str, Path]]:
             yield name, path
 
 
+def digests(folder: Path, known: Collection[str]) -> dict[str, str]:
+    """Digest by name of every file of a run; "" for what is not `known`.
+
+    Somebody added that, and it may be larger than anyone wants to read. Raises what `files` does.
+    """
+    return {name: sha256(path) if name in known else "" for name, path in files(folder)}
+
+
 def write_sums(folder: Path) -> Path:
     """Write SHA256SUMS with the digest of every file of a run. Returns its path."""
-    lines = [f"{sha256(path)}  {name}\n" for name, path in files(folder)]
-    path = folder / SUMS
-    path.write_text("".join(lines), "utf-8", newline="\n")
-    return path
+    return _write(folder, {name: sha256(path) for name, path in files(folder)})
 
 
 def read_sums(folder: Path) -> dict[str, str]:
@@ -105,6 +110,19 @@ def read_sums(folder: Path) -> dict[str, str]:
     return sums
 
 
+def leave_out(folder: Path, names: Collection[str]) -> None:
+    """Let SHA256SUMS, if there is one, say nothing of files that are about to change."""
+    if (folder / SUMS).exists():
+        kept = {name: digest for name, digest in read_sums(folder).items() if name not in names}
+        _write(folder, kept)
+
+
+def _write(folder: Path, sums: Mapping[str, str]) -> Path:
+    path = folder / SUMS
+    write_atomically(path, "".join(f"{digest}  {name}\n" for name, digest in sums.items()))
+    return path
+
+
 def sign_run(folder: Path, key: Ed25519PrivateKey) -> Path:
     """Sign a run, whatever its verdict. Returns the path of the envelopes.
 
@@ -122,7 +140,9 @@ def sign_run(folder: Path, key: Ed25519PrivateKey) -> Path:
     if wrong:
         raise UserError(f"{folder}: its verdict does not follow from its checks: {wrong}")
     path = folder / ENVELOPES
-    with only_signer(folder.resolve().parent):
+    # Two runs that are signed at once would follow the same one. Where folders cannot be locked,
+    # `verify --history` shows what came of it.
+    with only_process(folder.resolve().parent, "signing in"):
         signed = [sign(_encoded(each), key) for each in statements(folder, result, sums)]
         write_atomically(path, "".join(json.dumps(envelope) + "\n" for envelope in signed))
     return path
@@ -135,7 +155,7 @@ def unchanged(folder: Path) -> dict[str, str]:
     """
     sums = read_sums(folder)
     hint = "nothing but paychain may change a run: run it again"
-    for wrong in differences(sums, {name: sha256(path) for name, path in files(folder)}):
+    for wrong in differences(sums, digests(folder, sums)):
         raise UserError(f"{folder} is not as {SUMS} says: {wrong}", hint=hint)
     return sums
 

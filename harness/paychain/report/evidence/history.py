@@ -11,9 +11,8 @@ import base64
 import hashlib
 import json
 import os
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,6 @@ from paychain.payments.errors import UserError
 MAX_ENVELOPE_BYTES = 20_000_000
 ENVELOPES = "run.intoto.jsonl"
 RUN_PREDICATE = "urn:paychain:resilience-run:v1"
-LOCK_S = 60.0  # signing takes well below a second
-_POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -109,37 +106,3 @@ def newest(folder: Path, but: Path) -> Signed | None:
     others = [run for run in signed_runs(folder) if run.run.resolve() != but.resolve()]
     found = heads(others)
     return found[-1] if found else None
-
-
-@contextmanager
-def only_signer(folder: Path) -> Iterator[None]:
-    """Let no other process sign in a folder meanwhile: two runs would follow the same one.
-
-    Raises UserError when another one does not end. Where folders cannot be locked (Windows, some
-    network file systems) nothing is waited for, and `verify --history` shows what came of it.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        until = time.monotonic() + LOCK_S
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise UserError(
-                        f"another process has been signing in {folder} for {LOCK_S:.0f} s",
-                        hint="end it, and sign again",
-                    ) from None
-                time.sleep(_POLL_S)
-                continue
-            except OSError:
-                pass  # it cannot be locked here
-            break
-        yield
-    finally:
-        os.close(descriptor)

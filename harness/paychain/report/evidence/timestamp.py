@@ -7,6 +7,7 @@ from pathlib import Path
 import requests
 
 from paychain.payments.errors import UserError
+from paychain.processes.files import write_atomically
 from paychain.report.evidence.files import TIMESTAMP
 from paychain.report.evidence.history import ENVELOPES
 
@@ -48,5 +49,5 @@ def stamp(run: Path, url: str) -> Path:
     if granted.status not in (0, 1):  # granted, granted with modifications (RFC 3161 §2.4.2)
         raise UserError(f"{url} refused the timestamp (status {granted.status})")
     path = run / TIMESTAMP
-    path.write_bytes(token)
+    write_atomically(path, token)
     return path

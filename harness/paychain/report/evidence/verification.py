@@ -21,7 +21,7 @@ from paychain.report.evidence.files import (
     TEST_PREDICATE,
     TIMESTAMP,
     differences,
-    files,
+    digests,
     outcome,
     read_sums,
 )
@@ -93,9 +93,10 @@ def verify_run(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> Verified:
         what = "no statement about the run" if not about_run else "more than one statement"
         return Verified(folder.name, (*complaints, f"{what} from a trusted key"), {})
     facts = about_run[0]["predicate"]
-    actual = {name: sha256(path) for name, path in files(folder)}
+    signed = _digests(about_run[0]["subject"])
+    actual = digests(folder, signed or ())
     sums_digest = sha256(folder / SUMS) if (folder / SUMS).is_file() else ""
-    complaints += _files_as_signed(actual, sums_digest, about_run[0]["subject"])
+    complaints += _files_as_signed(actual, sums_digest, signed)
     complaints += _sums_as_signed(folder, actual)
     complaints += _test_as_signed(tests, facts, sums_digest)
     complaints += _verdict_as_signed(facts)
@@ -198,8 +199,9 @@ def _digests(subjects: Any) -> dict[str, str] | None:
     return found if len(found) == len(subjects) else None
 
 
-def _files_as_signed(actual: dict[str, str], sums_digest: str, subjects: Any) -> list[str]:
-    signed = _digests(subjects)
+def _files_as_signed(
+    actual: dict[str, str], sums_digest: str, signed: dict[str, str] | None
+) -> list[str]:
     if signed is None:
         return ["the subjects of the statement are not readable, or name a file twice"]
     present = actual | ({SUMS: sums_digest} if sums_digest else {})

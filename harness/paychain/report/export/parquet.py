@@ -64,7 +64,7 @@ class RunRow(msgspec.Struct, kw_only=True, frozen=True):
     started_at: str  # ISO 8601
     ended_at: str
     recorded: int  # payments: of a long run not all of them are in the table
-    kept_one_in: int  # of the payments with nothing to tell, one in so many is in the tables
+    kept_one_in: int  # of the uneventful payments, one in this many is in the tables
 
 
 class FindingRow(msgspec.Struct, kw_only=True, frozen=True):

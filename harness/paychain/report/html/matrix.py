@@ -121,7 +121,7 @@ def judge_cell(link: str, fault: str, result: Result, run: Path) -> Cell:
     elif result.verdict is Verdict.FAIL:
         state, text = "broke", "; ".join(result.reasons)
     elif was_missed:
-        # A link that no payment needs loses nothing: that is no proof that the chain holds.
+        # A link that no payment needs loses nothing: that does not prove that the chain holds.
         state, text = "not tried", "; ".join(result.reasons)
     elif during is not None and (why := _degraded(result, during)):
         state, text = "degraded", why
@@ -168,9 +168,9 @@ def write_matrix(matrix: Matrix, folder: Path) -> None:
     """Write matrix.json and everything that renders from it into a folder."""
     path = folder / FILE_NAME
     write_atomically(path, msgspec.json.format(msgspec.json.encode(matrix), indent=2) + b"\n")
-    (folder / "matrix.html").write_text(render(matrix), "utf-8")
-    (folder / "report.css").write_text(stylesheet(), "utf-8")
-    (folder / "junit.xml").write_text(junit_xml(matrix), "utf-8")
+    write_atomically(folder / "matrix.html", render(matrix))
+    write_atomically(folder / "report.css", stylesheet())
+    write_atomically(folder / "junit.xml", junit_xml(matrix))
 
 
 def read_matrix(folder: Path) -> Matrix:

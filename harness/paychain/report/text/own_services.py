@@ -7,6 +7,7 @@ from paychain.analysis.measures.own_services import ObservedCall
 from paychain.declaration.quantity import count
 from paychain.report.result import Result
 
+MAX_NOT_SERVED = 5  # that are named of one link
 HOLDS = {True: "✓", False: "✕", None: "–"}
 HOLDS_WORDS = {True: "✓ yes", False: "✕ no", None: "– not judged"}
 
@@ -48,9 +49,15 @@ def sdk_words(call: ObservedCall) -> list[str]:
     if call.refused:
         words.append(f"{call.refused:,} inferred as refused")
     if call.unreadable:
-        words.append(f"{count(call.unreadable, 'connection')} could not be read")
+        reason = f" ({call.unreadable_as})" if call.unreadable_as else ""
+        words.append(f"{count(call.unreadable, 'connection')} could not be read{reason}")
     if call.ignored:
         words.append(f"parameters without effect on the mock: {', '.join(call.ignored)}")
+    if call.not_served:
+        listed = [f"{what} ({n:,})" for what, n in call.not_served.items()]
+        more = len(listed) - MAX_NOT_SERVED
+        shown = ", ".join(listed[:MAX_NOT_SERVED]) + (f" and {more} more" if more > 0 else "")
+        words.append(f"the mock does not have {shown}")
     return words
 
 

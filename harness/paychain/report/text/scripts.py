@@ -11,7 +11,7 @@ def script_lines(result: Result) -> list[str]:
     lines = []
     for script in result.scripts:
         for step in script.steps:
-            # What a customer does is no request at a link: nobody counts it.
+            # What a customer does is not a request at a link: nobody counts it.
             met = f": {count(step.hits, 'request')}" if step.hits is not None else ""
             lines.append(f"{step.id}  {step.text}{met}")
     return lines

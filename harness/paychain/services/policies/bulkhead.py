@@ -1,4 +1,4 @@
-"""Bulkhead: so many calls at a time and no more, so that one slow target cannot take all.
+"""Bulkhead: a limit of calls at a time, so that one slow target cannot take all.
 
 Source: docs/domain.md §0.6: one scheme that timed out took down every other within 37 minutes.
 """

@@ -139,6 +139,7 @@ class Picked:
 def picked(
     declared: Call,
     operation: str,
+    *,
     routes: Mapping[str, Route],
     context: Context,
     decisions: Decisions,
@@ -164,7 +165,7 @@ def agreed(sightings: list[Sighting], agree: int) -> Sighting:
     """The most that `agree` of these say of one transaction; there are at least as many.
 
     Who has seen it final has seen it in its block, and who has seen that has seen it. All of them
-    may say no more than that they do not know it. The head is one that so many have reached.
+    may say no more than that they do not know it. The head is one that this many have reached.
     """
     assert len(sightings) >= agree
     head = sorted((each.head for each in sightings), reverse=True)[agree - 1]

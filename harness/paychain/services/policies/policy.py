@@ -19,7 +19,7 @@ from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.split import Split
 from paychain.model.fallbacks.step import Failover, LocalStep
 from paychain.model.operations import RESOLVED
-from paychain.model.policy import Call, Retry
+from paychain.model.policy import Call, Hedge, Retry
 from paychain.payments.codes import NOT_FOUND, names_a_duplicate
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
@@ -34,7 +34,7 @@ from paychain.services.policies.hedge import Hedged
 from paychain.services.policies.picked import picked
 from paychain.services.policies.preferences import Preferences
 from paychain.services.policies.presentations import Presentations
-from paychain.services.policies.queue import Store
+from paychain.services.policies.queue import stores
 from paychain.services.policies.retry import (
     Budget,
     is_too_long,
@@ -100,35 +100,23 @@ class PolicyCall:
         budget = declared.retry.budget if declared.retry is not None else None
         self._budget = Budget(budget) if budget is not None else None
         self._presentations = Presentations()
-        self._stores = {
-            number: Store(
-                step.queue,
-                currency=currency,
-                route=self._routes[declared.to],
-                timeout_s=declared.timeout,
-                context=context,
-                background=background,
-                undo=self._undo_stored,
-            )
-            for number, step in enumerate(declared.fallback)
-            if isinstance(step, Queue)
-        }
-        self._hedged: Hedged | None = None
-        if declared.hedge is not None:
-            self._hedged = Hedged(
-                operation=operation,
-                to=declared.to,
-                hedge=declared.hedge,
-                attempts=declared.attempts,
-                shares_keys=declared.shares_keys,
-                reverses=self._may_hold,
-                mark=context.mark,
-                decisions=self._decisions,
-                background=background,
-                policy=self,
-            )
+        self._stores = stores(
+            declared,
+            currency=currency,
+            route=self._routes[declared.to],
+            context=context,
+            background=background,
+            undo=self._undo_stored,
+        )
+        self._hedged = self._hedge(declared.hedge) if declared.hedge is not None else None
         self._picked = picked(
-            declared, operation, self._routes, context, self._decisions, background, self
+            declared,
+            operation,
+            routes=self._routes,
+            context=context,
+            decisions=self._decisions,
+            background=background,
+            policy=self,
         )
         self._fallbacks = Fallbacks(
             context,
@@ -138,6 +126,20 @@ class PolicyCall:
             self._decisions,
             self._stores,
             own_codes=self._own_codes,
+        )
+
+    def _hedge(self, hedge: Hedge) -> Hedged:
+        return Hedged(
+            operation=self._operation,
+            to=self._declared.to,
+            hedge=hedge,
+            attempts=self._declared.attempts,
+            shares_keys=self._declared.shares_keys,
+            reverses=self._may_hold,
+            mark=self._context.mark,
+            decisions=self._decisions,
+            background=self._background,
+            policy=self,
         )
 
     async def execute(self, request: PaymentRequest, parent: str) -> CallEnd:

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from paychain.model.fallbacks.queue import QueueLimits
+from paychain.model.fallbacks.queue import Queue, QueueLimits
+from paychain.model.policy import Call
 from paychain.payments.journal import DELIVERED_AS, DecisionKind
 from paychain.payments.money import to_minor
 from paychain.payments.outcome import HopResult
@@ -134,6 +135,31 @@ class Store:
         if delivered.is_unknown:
             self._undo(request)
         return _EXPIRED
+
+
+def stores(
+    declared: Call,
+    *,
+    currency: str,
+    route: Route,
+    context: Context,
+    background: Background,
+    undo: Callable[[PaymentRequest], None],
+) -> dict[int, Store]:
+    """The store of each queue step of a call, by the number of the step. `route`: to its target."""
+    return {
+        number: Store(
+            step.queue,
+            currency=currency,
+            route=route,
+            timeout_s=declared.timeout,
+            context=context,
+            background=background,
+            undo=undo,
+        )
+        for number, step in enumerate(declared.fallback)
+        if isinstance(step, Queue)
+    }
 
 
 def _how(request: PaymentRequest, reply: Reply) -> str:

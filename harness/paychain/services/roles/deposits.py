@@ -1,6 +1,6 @@
 """Deposits of an exchange: what comes to its account is credited once it is deep enough.
 
-    block ──▶ seen ──▶ so many confirmations ──▶ credited, once
+    block ──▶ seen ──▶ enough confirmations ──▶ credited, once
                 ▲              │
                 └── undone ────┘
 

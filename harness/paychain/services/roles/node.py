@@ -46,7 +46,7 @@ class Node(Role):
         answer = end.reply.answer
         if self.link.lies:
             return self._lie(request, answer)
-        # A gateway in front of many nodes has no memory of its own: too few of them is no answer.
+        # A gateway in front of many nodes has no memory of its own: without enough, no answer.
         if self.link.calls["read"].pick is not None and end.reply.result is not HopResult.APPROVED:
             return self.decline(ISSUER_INOPERATIVE, request.reference)
         is_fresh = (

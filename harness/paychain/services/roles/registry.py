@@ -17,7 +17,7 @@ def _behaviour_of(role: str) -> type[Role]:
     module = import_module(f"paychain.services.roles.{role}")
     behaviour = getattr(module, "".join(part.capitalize() for part in role.split("_")))
     assert isinstance(behaviour, type)
-    assert issubclass(behaviour, Role), f"{behaviour} is no role"
+    assert issubclass(behaviour, Role), f"{behaviour} is not a Role"
     return behaviour
 
 

@@ -47,7 +47,10 @@ class Relay(Authorising):
         return self._alone.get(request.reference, MovementKind.AUTHORISED)
 
     async def decide(self, request: PaymentRequest, parent: str) -> Answer:
-        """The answer of the link behind, or a technical decline for the caller."""
+        """The link's own decline, the answer of the link behind, or a technical decline."""
+        code = self.declines(request)
+        if code is not None:
+            return self.decline(code, request.reference)
         before = self._standing.get(request.reference, ())
         onward = self._with_new_reference(request)
         # Noted before it is sent: a link that dies meanwhile still knows what to reverse.

@@ -59,7 +59,7 @@ async def _asked(call: PolicyCall, request: PaymentRequest, parent: str) -> Ende
         return None
     if end.reply.result is HopResult.APPROVED:
         return Ended(Outcome.APPROVED) if answer.code == APPROVED else None
-    # What a wallet does not know it may get yet; a technical decline is no word about money.
+    # What a wallet does not know it may get yet; a technical decline says nothing about money.
     if end.reply.result is HopResult.DECLINED and answer.code != NOT_FOUND:
         return Ended(Outcome.DECLINED, answer.code)
     return None

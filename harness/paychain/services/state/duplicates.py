@@ -47,7 +47,7 @@ class DuplicateWindow:
             order = request.order or request.payment
             self._known[key] = Original(reference=request.reference, order=order, since_ns=now_ns)
             return None
-        # The same authorisation goes on after a failure: that is no second one.
+        # The same authorisation goes on after a failure: that is not a second one.
         return known if known.reference != request.reference else None
 
     def approved(self, request: PaymentRequest, amount_minor: int) -> None:
@@ -57,7 +57,7 @@ class DuplicateWindow:
             known.amount_minor = amount_minor
 
     def forget(self, request: PaymentRequest) -> None:
-        """The original was declined or undone: the next one is no repeat."""
+        """The original was declined or undone: the next one is not a repeat."""
         known = self._known.get(self._key(request))
         if known is not None and known.reference == request.reference:
             del self._known[self._key(request)]

@@ -18,7 +18,7 @@ from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer, AnswerOrError, Error, ErrorKind, PaymentRequest
 
 Work = Callable[[PaymentRequest], Awaitable[AnswerOrError]]
-MAX_KEYS = 100_000  # kept per link: a repeat comes within seconds, not after so many payments
+MAX_KEYS = 100_000  # kept per link: a repeat comes within seconds, long before as many payments
 # Characters of a key, at the most.
 ADYENS_LONGEST_KEY = 64  # its limit on the header
 SQUARES_LONGEST_KEY = 45  # the SDK's documentation of RefundPayment

@@ -22,7 +22,7 @@ from paychain.services.state.idempotency import window_of
 
 Value = TypeVar("Value")
 LEAST = 1_000  # fewer things are not worth looking through
-AT_ONCE = 50  # so many are looked at for each new one, lest a request wait
+AT_ONCE = 50  # looked at for each new one: more would let a request wait
 WAITS = 2  # one declared wait may follow another: an answer late, a capture after it
 
 

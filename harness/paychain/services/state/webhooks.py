@@ -72,6 +72,7 @@ class WebhookSender:
         channels: Channels,
         background: Background,
         declared: Webhooks,
+        *,
         secrets: tuple[str, str],
         dialect: Signs,
         kinds: Kinds,

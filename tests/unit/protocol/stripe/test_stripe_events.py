@@ -51,6 +51,9 @@ def test_a_charge_back_is_a_dispute_by_webhook_and_from_the_list_and_ends_refund
         assert (await links.get(f"charges/{dispute['charge']}"))["disputed"] is True
         refused = await links.post("refunds", {"payment_intent": paid["id"]})
         assert (refused.status, refused.error["code"]) == (400, "charge_disputed")
+        for filters in ({}, {"charge": dispute["charge"]}, {"payment_intent": paid["id"]}):
+            assert (await links.get("disputes", filters))["data"] == [dispute]
+        assert (await links.get("disputes", {"payment_intent": "pi_x"}))["data"] == []
         unknown = await links.get(f"disputes/{dispute['id']}x")
         assert unknown.status == 404
 

@@ -59,6 +59,22 @@ def test_what_an_id_stands_for_is_shown_where_it_is_asked_for() -> None:
     on_stripe(scenario)
 
 
+def test_the_balance_is_what_was_taken_and_not_given_back() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        nothing = await links.get("balance")
+        assert nothing["available"] == [
+            {"amount": 0, "currency": "eur", "source_types": {"card": 0}}
+        ]
+        paid = await links.pay()
+        await links.pay(2, capture_method="manual")
+        await links.post("refunds", {"payment_intent": paid["id"], "amount": "300"})
+        held = await links.get("balance")
+        assert [each["amount"] for each in held["available"]] == [700]
+        assert [each["amount"] for each in held["pending"]] == [0]
+
+    on_stripe(scenario)
+
+
 def test_a_payment_method_belongs_to_the_customer_that_it_is_attached_to() -> None:
     async def scenario(links: StripeLinks) -> None:
         customer = (await links.post("customers", {"email": "a@b.example"}))["id"]
@@ -66,6 +82,10 @@ def test_a_payment_method_belongs_to_the_customer_that_it_is_attached_to() -> No
         method = (await links.post("payment_methods", card))["id"]
         attached = await links.post(f"payment_methods/{method}/attach", {"customer": customer})
         assert attached["customer"] == customer
+        for query, found in (("email:'a@b.example'", 1), ("email:'c@b.example'", 0)):
+            assert len((await links.get("customers/search", {"query": query}))["data"]) == found
+        nowhere = await links.get("refunds/search", {"query": "amount>1"})
+        assert nowhere.error["message"].startswith("Unrecognized request URL")
         listed = await links.get(f"customers/{customer}/payment_methods")
         assert [each["id"] for each in listed["data"]] == [method]
         paid = await links.pay(payment_method=method, customer=customer)

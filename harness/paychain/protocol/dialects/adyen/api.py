@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from string import hexdigits
 from typing import Any, ClassVar
 
 import msgspec
@@ -89,9 +90,10 @@ class Adyen:
         if not headers.get("x-api-key") and not headers.get("authorization"):
             return service_error("unauthorised")
         work = self._work(call)
-        if work is None:
-            return service_error("not_found")
         try:
+            if work is None:
+                call.not_served()
+                raise Invalid("not_found")
             return await work
         except Invalid as invalid:
             # What Adyen refuses has reached it all the same, and uses no key up.
@@ -158,6 +160,12 @@ class Adyen:
         if not isinstance(body, dict):
             return Reply(HopResult.MALFORMED)
         return _of_result(body)
+
+    @staticmethod
+    def secret_problem(secret: str) -> str:
+        """What Adyen calls an HMAC key is bytes in hex digits; libraries refuse anything else."""
+        is_key = len(secret) % 2 == 0 and set(secret) <= set(hexdigits)
+        return "" if is_key else "no HMAC key of Adyen: it has to be an even number of hex digits"
 
     @staticmethod
     def secret(seed: str) -> str:

@@ -69,15 +69,8 @@ def signature(item: dict[str, Any], key: str) -> str:
     """HMAC-SHA256 of the signed fields in base64."""
     values = {**item, **item["amount"]}
     signed = ":".join(str(values.get(name, "")) for name in SIGNED)
-    return base64.b64encode(hmac.digest(_key_bytes(key), signed.encode(), hashlib.sha256)).decode()
-
-
-def _key_bytes(key: str) -> bytes:
-    """A chain may declare a secret that is not in Adyen's form."""
-    try:
-        return bytes.fromhex(key)
-    except ValueError:
-        return key.encode()
+    digest = hmac.digest(bytes.fromhex(key), signed.encode(), hashlib.sha256)
+    return base64.b64encode(digest).decode()
 
 
 def _item(event: Event, sent_s: int, account: Account) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class Braintree:
                 raise Invalid("key_failed")
             work = self._work(call)
             if work is None:
+                call.not_served()
                 raise Missing
             return await work
         except Unreadable:

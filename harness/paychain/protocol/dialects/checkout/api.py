@@ -79,6 +79,7 @@ class Checkout:
             of_payment = _OF_PAYMENT.get((method, path[2] if len(path) == 3 else ""))
             if of_payment is not None:
                 return of_payment(call, self._account, path[1])
+        call.not_served()
         raise Invalid("not_found")
 
     def key(self, http: HttpRequest) -> str:

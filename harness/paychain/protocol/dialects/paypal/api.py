@@ -67,6 +67,7 @@ class PayPal:
                 raise Refused(_wanted(mock))
             work = self._work(call, path.split("/"))
             if work is None:
+                call.not_served()
                 raise Refused("INVALID_RESOURCE_ID")
             return await work
         except Refused as refused:

@@ -77,6 +77,7 @@ class Square:
                 of_object = _OF_OBJECT.get((method, kind, more[0] if more else ""))
                 if of_object is not None:
                     return of_object(call, self._account, name)
+        call.not_served()
         raise Invalid("no_resource")
 
     def key(self, http: HttpRequest) -> str:

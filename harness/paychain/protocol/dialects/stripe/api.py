@@ -60,6 +60,7 @@ _HANDLERS: dict[str, Handler] = {
     "GET /v1/refunds": listing.refunds,
     "GET /v1/refunds/{refund}": followups.retrieve_refund,
     "POST /v1/refunds/{refund}": followups.update_refund,
+    "GET /v1/disputes": listing.disputed,
     "GET /v1/disputes/{dispute}": disputes.retrieve,
     "GET /v1/charges": listing.charges,
     "GET /v1/charges/search": searching.charges,
@@ -72,10 +73,12 @@ _HANDLERS: dict[str, Handler] = {
     "POST /v1/payment_methods/{payment_method}/detach": people.detach,
     "POST /v1/customers": people.create_customer,
     "GET /v1/customers": listing.customers,
+    "GET /v1/customers/search": searching.customers,
     "GET /v1/customers/{customer}": people.retrieve_customer,
     "POST /v1/customers/{customer}": people.update_customer,
     "DELETE /v1/customers/{customer}": people.delete_customer,
     "GET /v1/customers/{customer}/payment_methods": listing.methods,
+    "GET /v1/balance": listing.balance,
     "GET /v1/balance_transactions/{id}": listing.movement,
     "GET /v1/balance_transactions": listing.movements,
 }
@@ -156,6 +159,7 @@ class Stripe:
                     if name in route.ignores:
                         call.ignored(name)
                 return Asked(call=call, route=route, names=names, given=given)
+        call.not_served()
         raise invalid(
             f"Unrecognized request URL ({http.method}: {path}). Please see "
             "https://stripe.com/docs or we can help at https://support.stripe.com/.",
@@ -281,7 +285,7 @@ def _nothing() -> None:
 
 
 def _given(http: HttpRequest, query: str) -> dict[str, Any]:
-    """The parameters of a request. Raises Refusal for a body that is no form."""
+    """The parameters of a request. Raises Refusal for a body that is not a form."""
     if http.method != "POST":
         return _parsed(query)
     kind = http.headers.get("content-type", "")

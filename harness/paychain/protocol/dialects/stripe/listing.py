@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from paychain.protocol.dialects.stripe import disputes
 from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Refusal, invalid, missing
@@ -130,6 +132,46 @@ def _refunds(account: Account, of_intent: str, of_charge: str) -> Iterator[Shown
                 shown = account.objects.refund(intent, charge, part)
                 if not of_charge or shown["charge"] == of_charge:
                     yield shown
+
+
+def disputed(account: Account, asked: Asked) -> Plan:
+    """`GET /v1/disputes`."""
+    of_charge, of_intent = text(asked.given, "charge"), text(asked.given, "payment_intent")
+    return page(
+        account,
+        asked,
+        (
+            shown
+            for intent in account.intents.newest_first()
+            for charge in reversed(intent.charges)
+            if charge.dispute is not None and of_intent in ("", intent.id)
+            if (shown := disputes.shown(intent, charge)) and of_charge in ("", shown["charge"])
+        ),
+    )
+
+
+def balance(account: Account, _asked: Asked) -> Plan:
+    """`GET /v1/balance`: what was taken and not given back, all of it available at once."""
+    return account.looked_up(lambda: _balance(account))
+
+
+def _balance(account: Account) -> Shown:
+    sums = Counter({account.backend.currency.lower(): 0})
+    for shown in _movements(account):
+        sums[shown["currency"]] += shown["net"]
+
+    def parts(amounts: Mapping[str, int]) -> list[Shown]:
+        return [
+            {"amount": minor, "currency": currency, "source_types": {"card": minor}}
+            for currency, minor in amounts.items()
+        ]
+
+    return {
+        "object": "balance",
+        "available": parts(sums),
+        "livemode": False,
+        "pending": parts(dict.fromkeys(sums, 0)),
+    }
 
 
 def movements(account: Account, asked: Asked) -> Plan:

@@ -15,6 +15,7 @@ import yaml
 from paychain.protocol.dialects.stripe.errors import Refusal, invalid
 
 MAX_INTEGER = 99_999_999  # eight digits: the largest amount (docs.stripe.com/api, amount)
+SEARCH = "search"  # in a path: the name of no object, where there is no route for it
 _TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0", ""})
 
 
@@ -34,6 +35,8 @@ class Route:
         found = []
         for mine, theirs in zip(self.parts, parts, strict=True):
             if mine.startswith("{"):
+                if theirs == SEARCH:
+                    return None
                 found.append(theirs)
             elif mine != theirs:
                 return None

@@ -40,6 +40,11 @@ def charges(account: Account, asked: Asked) -> Plan:
     return _found(account, asked, known)
 
 
+def customers(account: Account, asked: Asked) -> Plan:
+    """`GET /v1/customers/search`."""
+    return _found(account, asked, map(dict, reversed(account.customers.values())))
+
+
 def _found(account: Account, asked: Asked, known: Iterable[Shown]) -> Plan:
     required(asked.given, "query")
     clauses, is_any = _clauses(text(asked.given, "query"))

@@ -11,7 +11,7 @@ from paychain.wire.http import Broken, CallTimeout, HttpResponse, Malformed, Wir
 from paychain.wire.timer import WaitTimer
 
 
-class Exchange(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """A connection that is used again only while every byte on it was accounted for.
 
     `on_lost` is called once, when the connection is gone. Always true: at most one exchange is
@@ -19,7 +19,7 @@ class Exchange(asyncio.Protocol):
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[Exchange], None]
+        self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[ClientConnection], None]
     ) -> None:
         self._loop = loop
         self._on_lost = on_lost

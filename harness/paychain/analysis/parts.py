@@ -1,0 +1,93 @@
+"""A long run is judged on all processors: each reads a part of its payments.
+
+payments by id |── part 1 ──|── part 2 ──|── …      a process each, with a connection of its own
+                fingerprints, and uses of fallbacks: numbers that add up exactly
+
+What takes most of the time of judging are these two passes over all payments. Their parts are put
+together in the order of the payments, so that the result is the same as of one pass, to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from paychain.analysis.measures.fallbacks import Tallies, merged, tallied, uses
+from paychain.analysis.measures.measure import MeasuredRun
+from paychain.analysis.measures.measures import FaultRun
+from paychain.analysis.measures.recovery import faults
+from paychain.analysis.store.fingerprints import LAST, Bound, Part, bounds_of
+from paychain.analysis.store.store import RunStore
+from paychain.processes.apart import Apart
+
+MIN_PARTS = 2
+FEWEST = 150_000  # payments: below, starting processes takes longer than they save
+
+
+@dataclass(frozen=True)
+class _Range:
+    """A part of a run's payments, as a process is given it: those after one, up to another."""
+
+    path: Path
+    after: Bound
+    upto: Bound
+    faults: Sequence[FaultRun]
+
+
+class _Passed(NamedTuple):
+    """What one process found."""
+
+    fingerprints: Part
+    uses: Tallies
+
+
+@contextmanager
+def judged_in_parts(run: MeasuredRun, fewest: int | None = None) -> Iterator[None]:
+    """Make the passes over all payments in several processes, if there are many payments.
+
+    `fewest`: so many payments are many; FEWEST by default. The processes go on during the block,
+    after which the run knows the results. When one died, nothing is known: the passes are then made
+    here, when they are needed.
+    """
+    ranges = _ranges(run, FEWEST if fewest is None else fewest)
+    if len(ranges) < MIN_PARTS:
+        yield
+        return
+    found: dict[int, _Passed] = {}
+    with Apart().start(_pass, ranges) as running:
+        yield
+        with suppress(EOFError, ConnectionError):
+            while len(found) < len(ranges):
+                found |= {report.job: report.value for report in running.receive()}
+    if len(found) == len(ranges):
+        parts = [found[number] for number in range(len(ranges))]
+        run.store.fingerprints([part.fingerprints for part in parts])
+        run.know(uses, merged(part.uses for part in parts))
+
+
+def _ranges(run: MeasuredRun, fewest: int) -> list[_Range]:
+    """The parts of the payments, none for a short run or one in memory."""
+    store = run.store
+    path = store.path
+    ((payments,),) = store.select("SELECT COUNT(*) FROM txn", ())
+    if path is None or payments < fewest:
+        return []
+    store.index()
+    bounds: list[Bound] = ["", *bounds_of(store.select), LAST]
+    found = run[faults]
+    store.settle()  # or it could keep the others from reading
+    return [_Range(path, *ends, found) for ends in pairwise(bounds)]
+
+
+def _pass(of: _Range, _: Callable[[Any], None]) -> _Passed:
+    store = RunStore.open(of.path)
+    try:
+        part = Part()
+        part.read(store.select, of.after, of.upto)
+        return _Passed(part, tallied(store, of.faults, of.after, of.upto))
+    finally:
+        store.close()

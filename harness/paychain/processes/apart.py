@@ -1,0 +1,59 @@
+"""Processes that know nothing of the program that starts them, and do jobs.
+
+Those of multiprocessing import the main module of whoever starts them, which may be a user's script
+that runs whatever it does once more.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe
+from typing import Any
+
+from paychain.processes.children import python_module
+from paychain.processes.jobs import Job, RunningProcesses
+from paychain.processes.variables import child_environment, without_secrets
+
+PROGRAM = "paychain.processes.job_process"
+
+
+class JobProcess:
+    """A process that does one job after the other."""
+
+    def __init__(self) -> None:
+        self.connection, theirs = Pipe()
+        self._process = subprocess.Popen(  # noqa: S603  (our own command, no shell)
+            python_module(PROGRAM, str(theirs.fileno()), str(os.getpid())),
+            stdin=subprocess.DEVNULL,
+            env=without_secrets(child_environment()),
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+        theirs.close()
+
+    def kill(self) -> None:
+        """End it whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        self.connection.close()
+
+
+class Apart:
+    """Such a process of this machine for each job. Ctrl-C does not reach it."""
+
+    @contextmanager
+    def start(self, job: Job, arguments: Sequence[Any]) -> Iterator[RunningProcesses]:
+        """Start the job with each of the arguments; at the end none goes on."""
+        processes = [JobProcess() for _ in arguments]
+        try:
+            for process, argument in zip(processes, arguments, strict=True):
+                with suppress(ConnectionError):  # one that died is noticed when its value is read
+                    process.connection.send_bytes(pickle.dumps((job, argument)))
+            yield RunningProcesses([process.connection for process in processes])
+        finally:
+            for process in processes:
+                process.kill()
