@@ -55,7 +55,7 @@ def test_the_first_sentence_says_what_stands_in_front(
         "20 operators of depin-many-gateway still stand behind one gateway (cloudflare)"
     )
     without = compare_arrangements([folders["depin-one"], folders["depin-many"]])
-    assert without.first.startswith("Nothing single stands in front")
+    assert without.first.startswith("No single component stands in front")
 
 
 def test_many_operators_go_on_where_one_provider_does_not_at_a_cost(compared: SideBySide) -> None:

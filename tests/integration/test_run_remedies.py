@@ -28,6 +28,15 @@ links:
   psp-b: {role: processor, calls: {authorise: {to: issuer, timeout: 1s, on_unknown: reverse}}}
   issuer: {role: issuer}
 """
+ONE_PATH = """\
+chain: one-path
+entry: gateway
+links:
+  gateway: {role: gateway, calls: {authorise: {to: processor-a, timeout: 1s, on_unknown: reverse}}}
+  processor-a: {role: processor, calls: {authorise: {to: issuer, timeout: 500ms,
+      on_unknown: reverse}}}
+  issuer: {role: issuer}
+"""
 
 
 def played(folder: Path) -> Result:
@@ -109,6 +118,64 @@ def test_wrong_decimals_are_remedied_where_they_are_declared(
     for remedy in reversed(remedies):  # from the end, so that the lines of the others stay
         follow(remedy, Path(remedy.file))
     assert all(found.passed for found in played(tmp_path).money.rules)
+
+
+@pytest.mark.parametrize(
+    ("changes", "faults", "rule", "remedied"),
+    [
+        (
+            [("on_unknown: reverse}", "on_unknown: reverse, QUEUE}")],
+            [DOWN],
+            "no_approval_without_money",
+            "set links.gateway.calls.authorise.fallback[0].queue.within: 60s",
+        ),
+        (
+            [
+                ("on_unknown: reverse}", "on_unknown: reverse, fallback: [{queue: {}}]}"),
+                ("{role: issuer}", "{role: issuer, declines: {share: 100%}}"),
+            ],
+            [DOWN],
+            "no_approval_without_money",
+            "remove links.gateway.calls.authorise.fallback[0]",
+        ),
+        (
+            [],
+            [
+                LOST,
+                "{at: 1s, for: 2s, target: {link: processor-a}, http_error: {}}",
+                "{at: 2500ms, for: 200ms, target: {link: gateway}, crash: {}}",
+            ],
+            "no_orphaned_authorisation",
+            "set links.gateway.outbox: disk",
+        ),
+        (
+            [("role: processor,", "role: processor, webhooks: {to: gateway, clock_skew: 6m},")],
+            [LOST],
+            "authorisations_settled",
+            "remove links.processor-a.webhooks.clock_skew",
+        ),
+    ],
+    ids=["stored and given up", "stored and declined", "reversals lost", "webhooks too old"],
+)
+def test_what_was_never_delivered_is_remedied_where_it_waited(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: list[tuple[str, str]],
+    faults: list[str],
+    rule: str,
+    remedied: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = ONE_PATH
+    for old, new in changes:
+        text = text.replace(old, new.replace("QUEUE", "fallback: [{queue: {within: 500ms}}]"), 1)
+    declare(tmp_path, shop=text, quick=experiment(*faults, arrivals="10/s"))
+    before = {found.rule: found for found in played(tmp_path).money.rules}
+    first = before[rule].remedies[0]
+    assert str(first).endswith(remedied)
+    follow(first, Path(first.file))
+    after = {found.rule: found for found in played(tmp_path).money.rules}
+    assert after[rule].passed, after[rule]
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ from paychain.analysis.store.store import RunStore
 
 PHASE_MEASURES = ("technical success", "approval rate", "p50", "p99")
 HOP_MEASURES = ("failed", "p99")
-MARGINS = {  # smaller differences are no regression, however certain
+MARGINS = {  # smaller differences are not a regression, however certain
     "technical success": 0.0025,  # of 1, as the next two
     "failed": 0.0025,
     "approval rate": 0.005,
@@ -53,7 +53,7 @@ MARGINS = {  # smaller differences are no regression, however certain
 # Where a run is too short to see how much neighbouring seconds resemble each other, only what no
 # ordinary swing explains counts: 20 points, or twice the latency.
 SHORT_SHARE, SHORT_LATENCY = 0.20, 1.0
-SPREADS = 3  # what is that large must be so many times larger than the baselines differ
+SPREADS = 3  # how many times larger than the baselines differ something that large must be
 _WORSE = {"technical success": -1, "approval rate": -1, "failed": 1, "p50": 1, "p99": 1}
 # Runs vary alike within a group: what one measure of it shows of that counts for the others.
 _GROUPS = {"technical success": "shares", "approval rate": "shares", "failed": "shares"}

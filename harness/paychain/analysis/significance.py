@@ -122,7 +122,7 @@ def _design_effect(runs: Sequence[Sequence[float]], expected: float) -> tuple[fl
 
 
 def _residuals(cells: Sequence[Cell]) -> Iterator[float]:
-    """Bad ones beyond what the second's phase has on average: an outage is no swing."""
+    """Bad ones beyond what the second's phase has on average: an outage is not a swing."""
     sums: dict[int, tuple[int, int]] = {}
     for cell in cells:
         bad, total = sums.get(cell.stratum, (0, 0))
@@ -247,7 +247,7 @@ def _log_choose(n: int, k: int) -> float:
 
 
 def student(errors: float, freedom: float) -> float:
-    """The chance of so many standard errors between equal runs, two-sided (Student's t)."""
+    """The chance of that many standard errors between equal runs, two-sided (Student's t)."""
     if errors == inf:
         return 0.0
     freedom = max(freedom, 1.0)

@@ -94,7 +94,10 @@ def payment(
 
 def lines(timeline: PaymentTimeline) -> list[str]:
     """The timeline as a terminal shows it: one line per event, failures marked."""
-    text = [f"{timeline.payment}: {timeline.why}; {timeline.text}", f"card {timeline.card}", ""]
+    from paychain.report.text.wording import instrument_words
+
+    made_with = instrument_words(timeline.card)
+    text = [f"{timeline.payment}: {timeline.why}; {timeline.text}", made_with, ""]
     for event in timeline.events:
         mark = "✗" if event.is_bad else " "
         line = f"{event.at_ms:10.1f} ms {mark} {event.link:<16} {event.text}"

@@ -33,6 +33,10 @@ class LoadProcess:
         self._child: Child | None = None
         self._ends_ns = 0  # of the load, on the run's clock
         self._hangs_ns = 0  # a load process still running then hangs
+        self._is_cut = False  # somebody asked for an earlier end
+        # Why customers may have begun payments that are in no journal: without these customers,
+        # what the chain booked for them would look like nobody's money.
+        self.incomplete: list[str] = []
 
     def start(self, plan: LoadPlan) -> None:
         """Ready to go when this returns. Raises UserError."""
@@ -54,6 +58,7 @@ class LoadProcess:
     def stop_early(self, now_ns: int) -> None:
         """No customer starts to pay any more; who is paying still gets an answer."""
         assert self._plan is not None
+        self._is_cut = True
         self._end_at(now_ns)
         self._plan.stop.touch()
 
@@ -88,11 +93,17 @@ class LoadProcess:
         """What was wrong with it, as soon as it is over."""
         assert self._child is not None
         if not self._has_ended:
+            self._lacks_payments("it did not end in time")
             return ["the load process did not end in time"]
-        if self._child.process.returncode != 0 or now_ns < self._ends_ns:
-            return [self._child.exit_report()]
         reported = self._reported()
+        is_whole = reported is not None and reported.is_over
+        if self._child.process.returncode != 0 or now_ns < self._ends_ns or not is_whole:
+            self._lacks_payments("it ended before its customers had their answers")
+            return [self._child.exit_report()]
         return reported.problems if reported is not None else []
+
+    def _lacks_payments(self, why: str) -> None:
+        self.incomplete = [f"the journal of the load process is incomplete: {why}"]
 
     def _reported(self) -> Offered | None:
         """What the process last reported of itself."""

@@ -136,6 +136,8 @@ class LoadWorkers(LoadProcess):
         is_early = now_ns < self._ends_ns and not found
         if self._child.process.returncode != 0 or is_early:
             found.insert(0, self._child.exit_report())
+        if found or any(self._lacks(worker) for worker in self.workers()):
+            self._lacks_payments("a worker ended before its customers had their answers")
         found += [
             f"{worker.name} fell behind its schedule by {worker.lag_p99_ms:.0f} ms (p99, limit "
             f"{LAG_LIMIT_MS:.0f} ms)"
@@ -146,6 +148,10 @@ class LoadWorkers(LoadProcess):
         # Several workers meet the same mistakes; each is worth one line.
         doubts = (problem for state in self._states() for problem in state.problems)
         return [*found, *dict.fromkeys(doubts)]
+
+    def _lacks(self, worker: WorkerFacts) -> bool:
+        """Whether it began payments that it did not record. One that is cut short begins less."""
+        return worker.started > worker.recorded if self._is_cut else worker.missing > 0
 
     def workers(self) -> list[WorkerFacts]:
         """Every worker with its share."""

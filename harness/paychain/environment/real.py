@@ -391,7 +391,7 @@ class RealChain:
             hosts=self._remotes.facts(proxies),
             services=self.own.facts(),
             problems=[*self._problems, *self.own.problems],
-            incomplete=self._collector.incomplete(),
+            incomplete=self._collector.incomplete() or self._load.incomplete,
         )
 
     def interrupt(self, error: BaseException) -> None:

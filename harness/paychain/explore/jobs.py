@@ -26,8 +26,18 @@ def search_with_jobs(
     each. What is found depends on the number of jobs and on the seed, and not on where they run.
     Only on this machine examples of earlier searches are tried first (`spec.database`).
 
-    Ctrl-C or SIGTERM stops them all; what each had found is kept. Raises UserError when one died.
+    Ctrl-C or SIGTERM stops them all; what each had found is kept. Raises UserError when one died,
+    or when an own service did what virtual time has no room for.
     """
+    whole = _search(spec, jobs, on_progress, executor)
+    if whole.refused:
+        raise UserError(whole.refused)
+    return whole
+
+
+def _search(
+    spec: SearchSpec, jobs: int, on_progress: OnProgress, executor: Executor | None
+) -> SearchResult:
     if executor is None and jobs == 1:
         return search(spec, on_progress)
     shares = _shares(spec if executor is None else replace(spec, database=None), jobs)
@@ -74,7 +84,8 @@ def _collect(
                     waiting.remove(report.job)
             whole = merged(results.values())
             on_progress(whole)
-            if wanted and not is_stopping and not wanted - whole.found.keys():
+            is_done = bool(whole.refused) or (wanted and not wanted - whole.found.keys())
+            if is_done and not is_stopping:
                 is_stopping = True
                 running.stop()
         except (EOFError, ConnectionError):
@@ -99,6 +110,7 @@ def merged(results: Iterable[SearchResult]) -> SearchResult:
         whole.took_s = max(whole.took_s, result.took_s)
         whole.was_interrupted = whole.was_interrupted or result.was_interrupted
         whole.best = whole.best or result.best
+        whole.refused = whole.refused or result.refused
         for rule, outage in result.found.items():
             known = whole.found.get(rule)
             if known is None or preference(outage) < preference(known):

@@ -142,8 +142,8 @@ def read_part(path: Path) -> ExplorePart:
         if part.schema == SCHEMA and all(_FILE.fullmatch(found.file) for found in part.found):
             return part
     except (OSError, UserError, msgspec.MsgspecError) as error:
-        raise UserError(f"{path} is no part of a search", hint=_HINT) from error
-    raise UserError(f"{path} is no part of a search that this version reads", hint=_HINT)
+        raise UserError(f"{path} is not a part of a search", hint=_HINT) from error
+    raise UserError(f"{path} is not a part of a search that this version reads", hint=_HINT)
 
 
 def merge_parts(paths: Sequence[Path], out: Path) -> Merged:

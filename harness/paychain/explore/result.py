@@ -42,6 +42,9 @@ class SearchResult:
     virtual_s: float = 0.0
     took_s: float = 0.0
     was_interrupted: bool = False
+    refused: str = (
+        ""  # what an own service did that virtual time has no room for: the search is over
+    )
     best: str = ""  # the smallest so far of what is being minimised, in words
 
     @property

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 
+from paychain.environment.in_loop.application import prepare
 from paychain.explore.draws import draws_by_seed_alone
 from paychain.explore.minimise import (
     add_margin,
@@ -61,13 +62,16 @@ def search(
 ) -> SearchResult:
     """Search until the budget is spent, or Ctrl-C; return each broken rule's smallest outage.
 
-    `on_progress` is called after each schedule. `clock` gives seconds.
+    `on_progress` is called after each schedule. `clock` gives seconds. Raises UserError when an own
+    service's application cannot be started; what is refused to it later is in the result.
     """
     result = SearchResult()
     begun_s = clock()
     end: KeyboardInterrupt | None = None
     trial = Trial(spec, result, lambda: clock() - begun_s, on_progress)
     try:
+        if spec.chain.own_services():
+            prepare(spec.chain, spec.home)
         with guards_installed(), frozen_memory(), draws_by_seed_alone():
             planned = _planned(spec)
             while spec.database is not None and _has_more(spec, result):
@@ -88,7 +92,7 @@ def search(
         # interrupt is handled: it would be the context of every error of that schedule, and the
         # wire would take it for the cause of one.
         result.was_interrupted = not isinstance(end, MinimiseTimeSpent)
-        if trial.smallest is not None:
+        if trial.smallest is not None and not result.refused:
             trial.on_progress = lambda _: None
             trial.until_s = float("inf")
             trial.record(trial.smallest)
@@ -164,7 +168,7 @@ def _find(
     rule: str,
     phases: Sequence[Phase] = PHASES,
 ) -> Candidate | None:
-    """The smallest of so many plays that breaks one rule; any rule when its name is empty.
+    """The smallest of some plays that breaks one rule; any rule when its name is empty.
 
     The first rule that breaks is the one that is shrunk: another must not replace it half way.
     """

@@ -13,6 +13,7 @@ from paychain.explore.result import OnProgress, Outage, SearchResult
 from paychain.explore.schedules import Schedule, experiment_of, in_words
 from paychain.explore.spec import SearchSpec
 from paychain.explore.starts import starts_from
+from paychain.payments.errors import UserError
 from paychain.payments.journal import FaultSwitch, PaymentRecord
 from paychain.simulation.simulate import FAILURES
 
@@ -21,6 +22,10 @@ MINIMISE_S = 30.0  # what is found in the budget's last moment may be minimised 
 
 class BudgetSpent(KeyboardInterrupt):
     """The budget ran out in the middle of a round. Hypothesis lets it pass as it does Ctrl-C."""
+
+
+class Refused(KeyboardInterrupt):
+    """An own service did what virtual time has no room for: another schedule would meet it, too."""
 
 
 class MinimiseTimeSpent(KeyboardInterrupt):
@@ -75,6 +80,9 @@ class Trial:
                 played=played,
                 **interleaved(interleaving),
             )
+        except UserError as error:
+            self.result.refused = str(error)
+            raise Refused from None
         except FAILURES as error:
             seen.append(_does_not_end(f"{type(error).__name__}: {error}"))
         self._count(played)

@@ -66,7 +66,7 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
-    may_end: bool = False  # it has done its work: ending is no failure
+    may_end: bool = False  # it has done its work: ending is not a failure
     ends_in_order: bool = False  # once it is ready, it ends with 0 when it is asked to
     is_ready: bool = False
     was_killed: bool = False  # by a fault of the experiment
@@ -179,8 +179,8 @@ class Children:
     def stop(self, beyond: int = 0) -> list[str]:
         """Stop all, last started first; kill what does not end by itself.
 
-        `beyond`: leave the first so many as they are. Returns what did not end in order although
-        it should have, in sentences.
+        `beyond`: how many to leave as they are, from the first. Returns what did not end in order
+        although it should have, in sentences.
         """
         leaving = self._children[beyond:][::-1]
         # Who had ended before has been reported, or was meant to.

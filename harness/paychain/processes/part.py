@@ -43,7 +43,9 @@ class Part:
             return _of_ci(environment)
         match = re.fullmatch(r"(\d{1,5})/(\d{1,5})", text)
         if match is None:
-            raise UserError(f"--part: '{text}' is no part", hint="write 2/4 for the second of four")
+            raise UserError(
+                f"--part: '{text}' is not a part", hint="write 2/4 for the second of four"
+            )
         return _checked(int(match[1]), int(match[2]), f"--part {text}")
 
     def take(self, items: Sequence[Item]) -> list[Item]:
@@ -91,7 +93,7 @@ def _of_ci(environment: Mapping[str, str]) -> Part:
             at, of = environment[index], environment[total]
             where = f"--part auto: {index}={at}, {total}={of}"
             if not (at.isdecimal() and of.isdecimal()):
-                raise UserError(f"{where} is no part", hint=f"{index} counts from {first}")
+                raise UserError(f"{where} is not a part", hint=f"{index} counts from {first}")
             return _checked(int(at) - first + 1, int(of), where)
     raise UserError(
         "--part auto: no variables of a CI system number this job",

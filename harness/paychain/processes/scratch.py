@@ -31,7 +31,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def _remove_left() -> None:
-    """Remove our account's folders whose process is no more."""
+    """Remove our account's folders whose process has ended."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         # Whatever cannot be read or removed is somebody else's, or just going away.
         with suppress(OSError):

@@ -63,7 +63,8 @@ def standard_faults(names: Sequence[str] = ()) -> list[Loaded[Experiment]]:
         for fault in found:
             if not is_standard_fault(fault.model):
                 raise UserError(
-                    f"{fault.path} is no standard fault", hint=f'target: {{link: "{EVERY_LINK}"}}'
+                    f"{fault.path} is not a standard fault",
+                    hint=f'target: {{link: "{EVERY_LINK}"}}',
                 )
         return found
     loaded = [

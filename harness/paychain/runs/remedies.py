@@ -48,6 +48,7 @@ _EXECUTED_TWICE: tuple[Kind, ...] = (
 )
 _LEFT_HELD: tuple[Kind, ...] = (
     "unknown_left_open",
+    "retry_without_key",
     "query_not_offered",
     "reversal_behind_breaker",
     "reversal_given_up_early",

@@ -14,8 +14,8 @@ from paychain.services.context import Context
 from paychain.wire.http import HttpRequest, HttpResponse
 
 MAX_TARGET = 512  # characters of a request's target that are recorded
-# What has a digit and is longer than a version (v1, v72) is taken for the name of an object.
-_ID = re.compile(r"(?=.*\d).{5,}")
+# A number, and what has a digit and is longer than a word of an API (v72, oauth2), name an object.
+_ID = re.compile(r"\d+|(?=.*\d).{8,}")
 
 
 class ReceivedCall:

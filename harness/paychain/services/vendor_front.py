@@ -388,7 +388,7 @@ def caller_of(chain: Chain, name: str) -> str:
 
 
 def _whole(http: HttpRequest) -> bytes:
-    """All that a request says, but for the names of its headers."""
+    """All that a request says, except the names of its headers."""
     head = "\n".join((http.target, *http.headers.values()))
     return head.encode("utf-8", "replace") + b"\n" + http.body
 

@@ -120,7 +120,7 @@ class StandIn(Protocol):
         """The error for what has no answer here; None where it may be used all the same."""
 
 
-# These read the clock when they are given no time: with so many arguments or fewer.
+# These read the clock when they are given no time: with that many arguments or fewer.
 _MAX_ARGS_WITHOUT_TIME = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strftime": 1}
 
 _lock = threading.Lock()
@@ -179,6 +179,25 @@ def standing_in(stand_in: StandIn) -> Iterator[None]:
             del _stand_ins[thread]
         else:
             _stand_ins[thread] = before
+
+
+def stand_in_here() -> StandIn | None:
+    """What answers this thread, if anything does."""
+    return _stand_ins.get(threading.get_ident())
+
+
+@contextmanager
+def dates_left_alone() -> Iterator[None]:
+    """Let every module have the real date classes meanwhile. Guards stay installed inside."""
+    dates = [(owner, name, real) for owner, name, real in _replaced if isinstance(real, type)]
+    guards = [getattr(owner, name) for owner, name, _ in dates]
+    for owner, name, real in dates:
+        setattr(owner, name, real)
+    try:
+        yield
+    finally:
+        for (owner, name, _), guard in zip(dates, guards, strict=True):
+            setattr(owner, name, guard)
 
 
 def functions_replaced() -> list[tuple[Any, Any]]:

@@ -32,7 +32,7 @@ from paychain.simulation.network import FreePort, Network
 from paychain.simulation.unfinished import generator_lines, task_lines
 
 MAX_STEPS = 50_000_000  # callbacks in one simulation: far above any run, finite all the same
-CHECK_STEPS = 250_000  # steps between two checks; so many at one moment are a livelock
+CHECK_STEPS = 250_000  # steps between two checks; as many at one moment are a livelock
 MIN_CANCELLED = 256  # cancelled timers in the heap before dropping them is worth a pass
 NEVER_NS = 1 << 62  # timers at or after this do not count as something to wait for
 

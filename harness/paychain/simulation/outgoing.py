@@ -17,7 +17,7 @@ from typing import Any
 
 from paychain.simulation.clock import Clock
 
-# A receiver's socket buffer: so many bytes may be under way or unread, and are read at once.
+# A receiver's socket buffer: bytes that may be under way or unread, and are read at once.
 RECEIVE_BYTES = 262_144
 # Bytes in the writer's own buffer that pause and resume its protocol: asyncio's defaults.
 HIGH_WATER, LOW_WATER = 65_536, 16_384
@@ -162,7 +162,7 @@ class Outgoing(asyncio.Transport):
             peer.fail(error)
 
     def acknowledge(self, size: int) -> None:
-        """The peer has read so many bytes."""
+        """The peer has read `size` bytes."""
         self._unacknowledged -= size
         assert self._unacknowledged >= 0, "only bytes that were sent can be read"
         if self._buffer:

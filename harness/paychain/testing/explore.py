@@ -17,6 +17,7 @@ from paychain.explore.spec import SearchSpec
 from paychain.explore.trial import broken_by_schedule
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
+from paychain.payments.errors import UserError
 
 
 def explore_chain(
@@ -46,6 +47,8 @@ def explore_chain(
         ),
         lambda _: None,
     )
+    if result.refused:
+        raise UserError(result.refused)
     # An interrupted search has shown nothing: the test must neither pass nor fail.
     if result.was_interrupted:
         raise KeyboardInterrupt

@@ -62,6 +62,14 @@ from datetime import datetime
 from secrets import token_hex
 from time import monotonic
 
+from pydantic import BaseModel
+
+class Order(BaseModel):
+    at: datetime  # of pydantic's own kinds: the class is the real one
+
+assert type(datetime.now()) is datetime
+assert Order(at=datetime.now()).at.year == 2026
+
 def now():
     return [time.time(), monotonic(), str(datetime.now()), random.random(), token_hex(4),
             str(uuid.uuid4()), os.urandom(3).hex(), random.Random().random(), os.environ["PORT"]]
@@ -224,7 +232,7 @@ async def handle(path, order):
             "async def handle(:\n",
             f"shop_app.py:{FIRST}: shop cannot import shop_app:app: SyntaxError",
         ),
-        ("app = None\n", "shop: shop_app:app is no ASGI application"),
+        ("app = None\n", "shop: shop_app:app is not an ASGI application"),
     ],
 )
 def test_what_cannot_run_is_refused_by_module_and_line(

@@ -296,7 +296,9 @@ def test_two_links_that_try_anew_do_not_take_each_others_reference() -> None:
 
 
 def test_with_a_reversal_nobody_is_charged_twice() -> None:
-    order = SearchSpec(model("reverse"), max_schedules=60, budget_s=60, payments=3, rules=RULE)
+    order = SearchSpec(
+        model("reverse"), max_schedules=60, budget_s=PATIENT_S, payments=3, rules=RULE
+    )
     searched = search(order, lambda _: None)
     assert searched.found == {}
     assert searched.schedules >= 60

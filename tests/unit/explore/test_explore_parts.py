@@ -55,7 +55,7 @@ def test_files_that_are_no_parts_of_one_search_are_refused(tmp_path: Path) -> No
         merge_parts([first, other], tmp_path)
     for wrong in (b"", b"[]", b"{}", msgspec.json.encode(part(1, outage(1, file="../x.yaml")))):
         other.write_bytes(wrong)
-        with pytest.raises(UserError, match="is no part of a search"):
+        with pytest.raises(UserError, match="is not a part of a search"):
             merge_parts([first, other], tmp_path)
 
 

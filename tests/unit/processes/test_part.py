@@ -32,7 +32,7 @@ def test_a_ci_system_numbers_the_parts(variables: dict[str, str], part: Part) ->
 @pytest.mark.parametrize(
     ("text", "variables", "said"),
     [
-        ("2", {}, "'2' is no part; write 2/4"),
+        ("2", {}, "'2' is not a part; write 2/4"),
         ("0/4", {}, "part 0 of 4 does not exist"),
         ("5/4", {}, "part 5 of 4 does not exist"),
         ("1/99999", {}, "at most 10,000"),

@@ -23,6 +23,7 @@ from paychain.report.result import (
     read,
 )
 from paychain.report.text.summary import summary_md
+from paychain.report.text.wording import instrument_words
 from tests.support.paths import SAMPLE
 
 HOSTILE = "</script><b onload=alert(1)>\"'|`@&\x0b"
@@ -146,12 +147,20 @@ def test_the_plotted_numbers_are_also_in_tables() -> None:
         assert f'<td class="num">{second.at_s}</td><td class="num">{second.offered:,}</td>' in page
 
 
+@pytest.mark.parametrize(
+    ("masked", "words"),
+    [("378282…0005", "card 378282…0005"), ("0x9965…A4dc", "address 0x9965…A4dc")],
+)
+def test_what_a_payment_was_made_with_is_a_card_or_an_address(masked: str, words: str) -> None:
+    assert instrument_words(masked) == words
+
+
 def test_a_fallback_that_was_not_used_says_so() -> None:
     declared = [DeclaredFallback("gateway.authorise", "failover", "processor-b")]
     chain = msgspec.structs.replace(sample().chain, fallbacks=declared)
     page = render(msgspec.structs.replace(sample(), chain=chain, fallbacks=[]))
-    rows = re.findall(r"failover to processor-b.*?</th>\s*<td[^>]*>(.*?)</td>", page)
-    assert rows == ["not used"]
+    assert "1 declared fallback not used:" in page
+    assert "<li>– failover to processor-b <small>gateway.authorise</small></li>" in page
 
 
 def test_a_day_long_run_with_full_timelines_stays_under_the_limit() -> None:

@@ -14,7 +14,7 @@ OTHER = {
     "adyen": ("POST /v72/storedPaymentMethods", "POST", b"errorCode"),
     "braintree": ("GET /merchants/m/plans", "GET", b""),
     "checkout": ("GET /workflows/{id}/x", "GET", b""),
-    "paypal": ("GET /v1/billing/plans/{id}", "GET", b"INVALID_RESOURCE_ID"),
+    "paypal": ("GET /v1/oauth2/plans/{id}", "GET", b"INVALID_RESOURCE_ID"),
     "square": ("POST /v2/invoices/{id}/publish", "POST", b"NOT_FOUND"),
     "stripe": ("POST /v1/invoices/{id}/pay", "POST", b"Unrecognized request URL"),
 }
@@ -27,17 +27,17 @@ def test_what_a_mock_does_not_have_is_answered_as_its_vendor_does_and_noted(dial
     answers = []
 
     async def scenario(links: VendorVirtual) -> None:
-        for name in ("in_1PZ4aB", "9f86d081-884c"):
+        for name in ("in_1PZ4aB", "9f86d081-884c", "42"):
             target = noted.partition(" ")[2].replace("{id}", name) + "?expand=x"
             answers.append(await links.ask(method, target, b"", headers))
 
     links = on_vendor(VendorVirtual, scenario, dialect)
-    assert [answer.status for answer in answers] == [404, 404]
+    assert [answer.status for answer in answers] == [404] * 3
     assert words in answers[0].body
     details = [
         (record.link, record.detail)
         for record in links.journal
         if isinstance(record, Decision) and record.kind is DecisionKind.NOT_SERVED
     ]
-    assert details == [(PSP, noted)] * 2
-    assert [hop.result for hop in links.hops()] == [HopResult.REJECTED] * 2
+    assert details == [(PSP, noted)] * 3
+    assert [hop.result for hop in links.hops()] == [HopResult.REJECTED] * 3

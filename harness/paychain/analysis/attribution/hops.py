@@ -142,7 +142,7 @@ def _of_payment(
         attempts = max(attempts, attempt)
         if request.key:
             by_key.setdefault(key, attempt)
-        # A request without a key is no repeat of another one.
+        # A request without a key is not a repeat of another one.
         name = (callee, operation, request.key or f"#{len(tries)}")
         tries[name] += 1
         # One hop has one name, whoever of those that saw a request knew what it was for.

@@ -1,7 +1,7 @@
 """Whether a reversal took effect, as the book of the provider that was asked for it has it.
 
 Some providers take every reversal (`received`) and report later that it failed: what was captured
-before it came cannot be cancelled. Their answer is no proof that anything was released.
+before it came cannot be cancelled. Their answer does not prove that anything was released.
 """
 
 from __future__ import annotations

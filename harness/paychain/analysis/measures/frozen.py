@@ -1,4 +1,4 @@
-"""When a fault froze the process of a link: that it did not run then is no stall of the host."""
+"""When a fault froze the process of a link: that it did not run then is not a stall of the host."""
 
 from __future__ import annotations
 

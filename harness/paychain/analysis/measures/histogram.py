@@ -88,7 +88,7 @@ class Histogram:
 
 
 def rank_of(share: float, total: int) -> int:
-    """The nearest rank of a share of so many values, from 1."""
+    """The nearest rank of a share of that many values, from 1."""
     # Rounded, because 0.95 · 20 is a little more than 19 in floating point.
     return max(1, ceil(round(share * total, 9)))
 

@@ -18,38 +18,51 @@ Call = tuple[str, str]
 """Caller and operation: all routes of one declared call."""
 
 
-@measure("hops")
-def hops(run: MeasuredRun) -> list[HopMeasure]:
-    """One measure per hop, in the order of caller, operation, callee and route."""
-    executions: dict[Hop, int] = defaultdict(int)
-    latencies: dict[Hop, Histogram] = defaultdict(Histogram)
-    failed: dict[Hop, int] = defaultdict(int)
-    short_circuited: dict[Hop, int] = defaultdict(int)
-    sent: dict[Call, int] = defaultdict(int)
+class _Executions:
+    """What was executed, by hop: counts that are added from totals, or taken off one by one."""
+
+    def __init__(self) -> None:
+        self.all: dict[Hop, int] = defaultdict(int)
+        self.failed: dict[Hop, int] = defaultdict(int)
+        self.short_circuited: dict[Hop, int] = defaultdict(int)
+        self.latencies: dict[Hop, Histogram] = defaultdict(Histogram)
+        self.sent: dict[Call, int] = defaultdict(int)
+
+    def count(self, hop: Hop, result: str, n: int) -> bool:
+        """Count `n` executions with this result; whether they were sent.
+
+        A request that a policy did not send took no time and amplifies nothing: counting it would
+        make an open breaker look fast and busy.
+        """
+        self.all[hop] += n
+        self.failed[hop] += 0 if HopResult(result).worked else n
+        if result == HopResult.NOT_TRIED:
+            self.short_circuited[hop] += n
+            return False
+        self.sent[hop[:2]] += n
+        return True
+
+
+def _executions(run: MeasuredRun) -> _Executions:
+    """Everything after the warm-up."""
+    found = _Executions()
     for total in run.store.totals(HopRecord):
         is_warm_up, caller, operation, callee, route, result = total.alike
-        if is_warm_up:
-            continue
         hop = (caller, operation, callee, route)
-        executions[hop] += total.n
-        failed[hop] += 0 if HopResult(result).worked else total.n
-        # A request that a policy did not send took no time and amplifies nothing: counting it would
-        # make an open breaker look fast and busy.
-        if result == HopResult.NOT_TRIED:
-            short_circuited[hop] += total.n
-        else:
-            latencies[hop].merge(total.latencies_ns)
-            sent[caller, operation] += total.n
+        if not is_warm_up and found.count(hop, result, total.n):
+            found.latencies[hop].merge(total.latencies_ns)
     # The totals are kept by time; a capture of a warm-up payment may come at any time.
     for late in late_warm_up_hops(run.store, int(run.times.before_start_s * 1e9)):
         hop = (late.caller, late.operation, late.callee, late.route)
-        executions[hop] -= 1
-        failed[hop] -= not HopResult(late.result).worked
-        if late.result == HopResult.NOT_TRIED:
-            short_circuited[hop] -= 1
-        else:
-            latencies[hop].remove(late.took_ns)
-            sent[late.caller, late.operation] -= 1
+        if found.count(hop, late.result, -1):
+            found.latencies[hop].remove(late.took_ns)
+    return found
+
+
+@measure("hops")
+def hops(run: MeasuredRun) -> list[HopMeasure]:
+    """One measure per hop, in the order of caller, operation, callee and route."""
+    executions = _executions(run)
     payments: dict[Hop, int] = defaultdict(int)
     needed: dict[Call, int] = defaultdict(int)
     for taken, n in payments_by_hop(run.store).items():
@@ -62,14 +75,15 @@ def hops(run: MeasuredRun) -> list[HopMeasure]:
     for point in run[breaks]:
         broke[point.caller, point.operation, point.callee] += point.payments
     measures = []
-    for hop, n in sorted(executions.items()):
+    for hop, n in sorted(executions.all.items()):
         if not n:  # all of them were of warm-up payments
             continue
         caller, operation, callee, route = hop
-        p50, p95, p99 = millis(latencies[hop], 0.5, 0.95, 0.99)
+        p50, p95, p99 = millis(executions.latencies[hop], 0.5, 0.95, 0.99)
         needed_by = needed[caller, operation]
         is_measurable = needed_by >= MIN_PAYMENTS
-        assert short_circuited[hop] <= failed[hop] <= n  # what was not sent did not work either
+        failed, short_circuited = executions.failed[hop], executions.short_circuited[hop]
+        assert short_circuited <= failed <= n  # what was not sent did not work either
         measures.append(
             HopMeasure(
                 caller=caller,
@@ -78,13 +92,15 @@ def hops(run: MeasuredRun) -> list[HopMeasure]:
                 route=route,
                 executions=n,
                 payments=payments[hop],
-                failed=failed[hop],
+                failed=failed,
                 broke=broke[caller, operation, callee],
                 p50_ms=p50,
                 p95_ms=p95,
                 p99_ms=p99,
-                amplification=sent[caller, operation] / needed_by if is_measurable else None,
-                short_circuited=short_circuited[hop],
+                amplification=executions.sent[caller, operation] / needed_by
+                if is_measurable
+                else None,
+                short_circuited=short_circuited,
             )
         )
     return measures

@@ -155,7 +155,7 @@ def reconcile(
 ) -> Reconciled:
     """One payment's value for the rules. Without a customer's record nothing is known as wanted.
 
-    What moves on a ledger is no authorisation: it stands apart.
+    What moves on a ledger is not an authorisation: it stands apart.
     """
     customer = story.customer
     movements: Sequence[Movement] = story.movements

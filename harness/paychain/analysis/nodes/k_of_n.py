@@ -35,7 +35,7 @@ def how_many(on: Sequence[float], asked: int) -> list[list[float]]:
     `on`: how likely each node is on. Rows are for every number of asked nodes up to `asked`.
     """
     assert 0 <= asked <= len(on)
-    # Over all subsets: the number of subsets of a size, weighted by how likely so many are on.
+    # Over all subsets: the number of subsets of a size, weighted by how likely that many are on.
     weights = [[0.0] * (asked + 1) for _ in range(asked + 1)]
     weights[0][0] = 1.0
     for chance in on:
@@ -57,7 +57,7 @@ def enough(on: Sequence[float], needed: int, asked: int) -> float:
 def spread_of_states(on: Sequence[float], needed: int, asked: int) -> float:
     """How much `enough` varies with which nodes are on: the variance over their states.
 
-    Calls that follow one another meet the same state, and are no independent samples of it.
+    Calls that follow one another meet the same state, and are not independent samples of it.
     """
     number, count = how_many(on, len(on))[len(on)], len(on)
     mean = square = 0.0
@@ -75,7 +75,7 @@ def spread_of_states(on: Sequence[float], needed: int, asked: int) -> float:
 def worth(
     calls: int, expected: float, states: float, spans_s: Sequence[float], tau_s: float
 ) -> float:
-    """How many independent calls so many are worth, where nodes come and go.
+    """How many independent calls a number of calls is worth, where nodes come and go.
 
     `expected`: the share that finds enough. `states`: as `spread_of_states` says. `spans_s`: the
     stretches of time that the calls are evenly spread over. `tau_s`: how long a state lasts, as the
@@ -109,7 +109,9 @@ class Interval(NamedTuple):
 
 
 def exact(share: float, count: float, confidence: float = 0.95) -> Interval:
-    """The interval of a share that was seen in `count` independent samples, maybe no whole number.
+    """The interval of a share that was seen in `count` independent samples.
+
+    `count` need not be a whole number.
 
     Clopper and Pearson 1934, Biometrika 26, 404: it is wide enough also where hardly any sample
     differs from the others, as it is with nodes that are nearly always enough.

@@ -35,4 +35,4 @@ def _first(runs: Sequence[Arrangement]) -> str:
     ]
     if found:
         return f"{'; '.join(found)}: while that is away, it does not matter how many there are."
-    return "Nothing single stands in front of the nodes of any of these arrangements."
+    return "No single component stands in front of the nodes of any of these arrangements."

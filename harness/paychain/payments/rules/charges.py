@@ -50,7 +50,7 @@ def no_approval_without_money(payment: Reconciled) -> Finding | None:
     """Behind every order that the customer saw approved is money where it settles.
 
     It is held or taken, or was: refunded, expired, or released because the merchant cancelled. What
-    a link only stored to have it decided later is no money: the delivery decides. Of a payment by
+    a link only stored to have it decided later is not money: the delivery decides. Of a payment by
     several means, each needs its own.
     Source: docs/domain.md §1.3 and §2.5 (I6).
     """

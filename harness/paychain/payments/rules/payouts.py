@@ -33,7 +33,7 @@ def sent_once(payment: Reconciled) -> Finding | None:
 def no_payout_without_funding(payment: Reconciled) -> Finding | None:
     """A payout is reserved before it is signed, and all reservations never exceed the funding.
 
-    What was spent counts as well: it is no more there.
+    What was spent counts as well: it is no longer there.
     """
     chain = payment.on_chain
     if chain is None or chain.kind == "deposit":
@@ -74,7 +74,7 @@ def reservation_kept_until_dead(payment: Reconciled) -> Finding | None:
 def reported_once_and_right(payment: Reconciled) -> Finding | None:
     """What the customer sees last is what the ledger says, and nothing final is taken back.
 
-    Pending is no final word. A payout that was made is reported as such in the end.
+    Pending is not a final word. A payout that was made is reported as such in the end.
     """
     chain = payment.on_chain
     if chain is None:

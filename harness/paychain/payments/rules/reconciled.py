@@ -61,7 +61,6 @@ class Reconciled:
     who made the payment; without one, nothing is known of what was wanted. `overcapture`: how much
     more than it holds a link may capture, as a share of the hold. `tenders`: the part
     of a payment by several means that each gateway asks each link for; empty when one takes all.
-    `unsold_minor`: of an order, what those of its payments hold that no merchant ever booked.
 
     The rest is evidence beside the books (see `traces`): presentations of the instrument with
     whether each was declined, calls that stayed unknown, authorisations after a failed
@@ -105,7 +104,6 @@ class Reconciled:
     done_again: Sequence[str] = ()
     unsigned_webhooks: Sequence[str] = ()
     lost_webhooks: Sequence[str] = ()
-    unsold_minor: int = 0
 
     def __post_init__(self) -> None:
         """Hold what every rule may rely on."""
@@ -163,7 +161,7 @@ class Reconciled:
     def is_double_charged(self) -> bool:
         """More than one hold together takes more than the customer agreed to.
 
-        What a capture took beyond its own hold (a tip) is no second charge.
+        What a capture took beyond its own hold (a tip) is not a second charge.
         """
         times = sum(
             2 if position.holds > 1 and position.exposure_minor > position.first_minor else 1
@@ -184,8 +182,8 @@ class Reconciled:
     def orphaned_minor(self) -> int:
         """What is held, and the customer knows of no approval, nor does the merchant's book.
 
-        Once all that was sold for an order is cancelled, refunded or expired, that is also what a
-        payment holds of which no merchant ever booked anything.
+        Once all that was sold for an order is cancelled, refunded or expired, that is also what an
+        authorisation holds of which no merchant ever booked anything.
         """
         if self.is_double_charged:
             return 0
@@ -195,6 +193,15 @@ class Reconciled:
         if not is_known:
             return self.exposure_minor
         return self.unsold_minor if self._is_unsold_again else 0
+
+    @property
+    def unsold_minor(self) -> int:
+        """What the authorisations hold that no merchant's book has."""
+        return sum(
+            position.exposure_minor
+            for entry, position in self.charges
+            if self.merchants.isdisjoint(entry.positions)
+        )
 
     @property
     def _is_unsold_again(self) -> bool:
@@ -372,7 +379,6 @@ def of_order(payments: Sequence[Reconciled]) -> Reconciled:
         on_chain=next((payment.on_chain for payment in payments if payment.on_chain), None),
         book=_of_books([payment.book for payment in payments if payment.book is not None]),
         lost_webhooks=[lost for payment in payments for lost in payment.lost_webhooks],
-        unsold_minor=sum(payment.exposure_minor for payment in payments if not payment.bookkeepers),
     )
 
 

@@ -57,7 +57,7 @@ def _edited(result: Result) -> Iterator[str]:
             continue
         limit = _limit(tolerance)
         if limit is None:
-            yield f"{tolerance.id} requires '{tolerance.required}', which is no limit"
+            yield f"{tolerance.id} requires '{tolerance.required}', which is not a limit"
         elif limit.holds(tolerance.observed) is not tolerance.passed:
             word = "passed" if tolerance.passed else "failed"
             yield f"{tolerance.id} {word}, but observed {tolerance.observed_text}"

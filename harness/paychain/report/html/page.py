@@ -24,7 +24,12 @@ from paychain.report.drawings.alike import grouped
 from paychain.report.drawings.chain_map import chain_map
 from paychain.report.drawings.payment_timeline import timeline_drawing
 from paychain.report.drawings.plot import timeline
-from paychain.report.html.tables import fallback_rows, fault_rows, seconds_rows
+from paychain.report.html.tables import (
+    fault_rows,
+    seconds_rows,
+    unused_fallbacks,
+    used_fallbacks,
+)
 from paychain.report.result import PaymentTimeline, Result
 from paychain.report.text import wording
 from paychain.report.text.comparison import comparison_rows
@@ -49,6 +54,8 @@ _FILTERS = (
     wording.moment,
     wording.spaced,
     wording.failure_name,
+    wording.fallback_name,
+    wording.instrument_words,
     sdk_words,
     attribution_words,
 )
@@ -100,7 +107,8 @@ def render(result: Result) -> str:
         held=[rule for rule in result.money.rules if rule.passed],
         unjudged=[rule for rule in result.money.rules if rule.passed is None],
         not_final=not_final(result.money),
-        fallbacks=fallback_rows(result),
+        fallbacks=used_fallbacks(result),
+        unused=unused_fallbacks(result),
         faults=fault_rows(result),
         compared=comparison_rows(result.comparison) if result.comparison else [],
         worse=result.comparison.regressions if result.comparison else [],

@@ -8,20 +8,10 @@ from dataclasses import dataclass
 from paychain.analysis.measures.measures import FallbackMeasure, FaultRun, Second
 from paychain.report.drawings.scale import bucket_width
 from paychain.report.html.panels import start_of
-from paychain.report.result import Result
+from paychain.report.result import DeclaredFallback, Result
 from paychain.report.text.wording import moment
 
 MAX_ROWS = 120  # of the numbers behind the timeline: more would make the page of a day too large
-
-
-@dataclass(frozen=True)
-class FallbackRow:
-    """A declared fallback, with its measure if it was used."""
-
-    call: str
-    kind: str
-    to: str
-    used: FallbackMeasure | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,17 +42,18 @@ class FaultRow:
     errors: str
 
 
-def fallback_rows(result: Result) -> list[FallbackRow]:
-    """The fallbacks that were used, then those that are declared and were not."""
-    used = {
-        (fallback.call, fallback.kind, fallback.to): fallback
-        for fallback in result.fallbacks
-        if fallback.activations
-    }
-    declared = [(fallback.call, fallback.kind, fallback.to) for fallback in result.chain.fallbacks]
+def used_fallbacks(result: Result) -> list[FallbackMeasure]:
+    """The fallbacks that were used."""
+    return [fallback for fallback in result.fallbacks if fallback.activations]
+
+
+def unused_fallbacks(result: Result) -> list[DeclaredFallback]:
+    """The fallbacks that are declared and were not used."""
+    used = {(fallback.call, fallback.kind, fallback.to) for fallback in used_fallbacks(result)}
     return [
-        *(FallbackRow(*key, fallback) for key, fallback in used.items()),
-        *(FallbackRow(*key, None) for key in declared if key not in used),
+        fallback
+        for fallback in result.chain.fallbacks
+        if (fallback.call, fallback.kind, fallback.to) not in used
     ]
 
 

@@ -15,9 +15,9 @@ from paychain.report.text.wording import (
     back_to_normal,
     broken_by,
     failure_name,
+    fallback_name,
     moment,
     share,
-    spaced,
 )
 
 MAX_BREAKS = 5
@@ -98,8 +98,8 @@ def _unknown_calls(rule: MoneyRule) -> str:
 
 
 def _fallback(fallback: FallbackMeasure) -> str:
-    to = f" to {fallback.to}" if fallback.to else ""
-    line = f"{fallback.call} {spaced(fallback.kind)}{to}: {count(fallback.activations, 'use')}"
+    name = fallback_name(fallback)
+    line = f"{fallback.call} {name}: {count(fallback.activations, 'use')}"
     if fallback.success is not None:
         line += f", {share(fallback.success)} succeeded"
     # A retry goes to the primary again: there is no route to fail over to or back from.

@@ -22,7 +22,7 @@ from paychain.declaration.quantity import count, seconds_text
 from paychain.model.review.remedy import Remedy
 from paychain.payments.money import written
 from paychain.payments.rules import RULES
-from paychain.report.result import Result
+from paychain.report.result import DeclaredFallback, Result
 from paychain.report.text.services import failure_sentences
 
 MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.INCONCLUSIVE: "–"}
@@ -82,6 +82,16 @@ def spaced(name: str) -> str:
 def failure_name(failure: str, code: str) -> str:
     """`HTTP 503`, `timeout`, `declined 91`: how a call failed, with the code of its answer."""
     return f"HTTP {code}" if failure == "http_error" else spaced(f"{failure} {code}".strip())
+
+
+def instrument_words(masked: str) -> str:
+    """`card 378282…0005`, `address 0x9965…A4dc`: what a payment was made with, or paid to."""
+    return f"{'card' if masked[:6].isdigit() else 'address'} {masked}"
+
+
+def fallback_name(fallback: FallbackMeasure | DeclaredFallback) -> str:
+    """`failover to processor-b`."""
+    return spaced(fallback.kind) + (f" to {fallback.to}" if fallback.to else "")
 
 
 def required(text: str) -> str:
@@ -239,7 +249,7 @@ def _fallbacks(result: Result) -> Answer:
         text = recovery or "no fault was injected"
         return Answer(question, "not used", text, "fallbacks", never_recovered)
     total = sum(fallback.activations for fallback in result.fallbacks)
-    name = spaced(most_used.kind) + (f" to {most_used.to}" if most_used.to else "")
+    name = fallback_name(most_used)
     if most_used.activations < total:
         name += f" ({most_used.activations:,} of them)"
     success = (

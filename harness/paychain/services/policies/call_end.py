@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 import msgspec
 
+from paychain.payments.rules.position import REPEAT
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.reply import Reply
 
@@ -35,8 +36,18 @@ class Attempt(msgspec.Struct, frozen=True):
 
     @property
     def sent(self) -> Sent:
-        """What may hold money at the target."""
-        return Sent(self.target, self.request)
+        """What may hold money at the target, under the reference that its answer names.
+
+        A target without keys executes a repeat once more, as something new: what follows is about
+        that, as nobody knows of what was done without an answer.
+        """
+        sent, answer = self.request, self.reply.answer
+        if answer is None or answer.reference == sent.reference:
+            return Sent(self.target, sent)
+        made = f"{sent.reference}{REPEAT}{self.target}."
+        if answer.reference.startswith(made) and answer.reference.removeprefix(made).isdigit():
+            sent = msgspec.structs.replace(sent, reference=answer.reference)
+        return Sent(self.target, sent)
 
 
 class Ending(Enum):

@@ -56,7 +56,7 @@ class Libraries:
 
     def replace(self) -> None:
         """Replace what was imported since the last time, too."""
-        instead = classmethod(_on_the_loop)
+        instead: Any = classmethod(_on_the_loop)
         self._replace(_ANYIO, "AsyncIOBackend", "run_sync_in_worker_thread", instead)
         self._replace(_HTTPCORE, "", "is_socket_readable", _is_readable)
         for name in _UVLOOP:

@@ -38,6 +38,7 @@ class UserModules:
         """Import the installed packages that its files name. What fails is left for later."""
         with _first_on_path(self.folder):
             _import_installed(self.folder, self._module)
+        self._loaded()  # whatever was imported until now is known, also by forks of this process
 
     def is_users(self, file: str) -> bool:
         """Whether a file is the user's own."""
@@ -150,7 +151,7 @@ def _import_installed(folder: str, module: str) -> None:
 
 
 def _file_of(folder: str, name: str) -> str | None:
-    """The user's file of a module; None when it is no module of the folder's."""
+    """The user's file of a module; None when it is not one of the folder."""
     path: list[str] | None = [folder]
     parts = name.split(".")
     for number in range(len(parts)):

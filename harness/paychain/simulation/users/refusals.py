@@ -152,7 +152,7 @@ def _top(name: str) -> str:
 
 
 def _is_server(name: str) -> bool:
-    """Whether a module is what calls the application, and is no choice of its code."""
+    """Whether a module is what calls the application, and not a choice of its code."""
     return _top(name) in ("uvicorn", "starlette", "fastapi", "anyio", "sniffio")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from paychain.simulation.forbidden import ForbiddenInSimulation
 from paychain.simulation.guard import functions_replaced, standing_in
 from paychain.simulation.users.captured import captured_replaced
+from paychain.simulation.users.dates import dates_answered
 from paychain.simulation.users.refusals import Refusals
 
 _seed = random.Random.seed  # the real one, whatever guards are installed later
@@ -49,7 +50,7 @@ class UsersStandIn:
             **self._clocks(),
             **self._dates(),
             **self._chances(),
-            # Signals come at no virtual time: a handler waits for ever, which is no harm.
+            # Signals come at no virtual time: a handler waits for ever, which does no harm.
             "signal.signal": lambda *_: signal.SIG_DFL,
         }
 
@@ -70,7 +71,7 @@ class UsersStandIn:
 
         Inside, the guards stay installed.
         """
-        with captured_replaced(functions_replaced()):
+        with captured_replaced(functions_replaced()), dates_answered():
             yield
 
     def refusal(self, what: str, instead: str) -> ForbiddenInSimulation | None:

@@ -180,5 +180,5 @@ def reference_of(name: str) -> str:
 
 
 def _digits(reference: str) -> str:
-    """26, as Checkout.com's; more for a reference that does not fit into so many."""
+    """26, as Checkout.com's; more for a reference that does not fit into as many."""
     return shorten(reference, LONG) or encode(reference, BASE32)

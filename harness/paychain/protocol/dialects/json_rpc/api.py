@@ -201,7 +201,7 @@ class JsonRpc:
         except (msgspec.MsgspecError, RecursionError, StopIteration):
             return ""
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, Undecodable):
-            return ""  # whatever it is, it is no transaction
+            return ""  # whatever it is, it is not a transaction
 
     def error(self, error: Error) -> HttpResponse:
         """An error of the link, where no message is known that it answers."""

@@ -27,7 +27,7 @@ class LogFilter:
 
     @classmethod
     def read(cls, wanted: Any) -> LogFilter:
-        """From a parameter. Raises RpcError for what is no filter."""
+        """From a parameter. Raises RpcError for what is not a filter."""
         if not isinstance(wanted, dict):
             raise invalid(0, "a filter is an object")
         given = wanted.get("topics") or []

@@ -44,7 +44,7 @@ class Sent:
 
 
 def read_sent(network: Network, params: Sequence[Any]) -> Sent:
-    """Raises RpcError for bytes that are no transaction of this network."""
+    """Raises RpcError for bytes that are not a transaction of this network."""
     if not params:
         raise RpcError(INVALID_PARAMS, "missing value for required argument 0")
     raw, words = read_data(params[0], 0), network.words

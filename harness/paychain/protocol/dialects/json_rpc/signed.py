@@ -18,7 +18,7 @@ _LEGACY_FIELDS, _LIST_FIELDS, _FEE_FIELDS = 9, 11, 12
 
 
 class Undecodable(ValueError):
-    """These bytes are no transaction; the message is worded as geth does."""
+    """These bytes are not a transaction; the message is worded as geth does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -285,7 +285,7 @@ def _nothing() -> None:
 
 
 def _given(http: HttpRequest, query: str) -> dict[str, Any]:
-    """The parameters of a request. Raises Refusal for a body that is no form."""
+    """The parameters of a request. Raises Refusal for a body that is not a form."""
     if http.method != "POST":
         return _parsed(query)
     kind = http.headers.get("content-type", "")

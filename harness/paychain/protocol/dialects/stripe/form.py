@@ -16,7 +16,7 @@ _PART = re.compile(r"\[([^\[\]]*)\]")
 
 
 class BadForm(ValueError):
-    """A body or query that is no form."""
+    """A body or query that is not a form."""
 
 
 def parse(text: str) -> dict[str, Any]:
