@@ -20,7 +20,7 @@ from paychain.processes import cluster as clusters
 from paychain.processes.cluster import Cluster, RunningOnCluster
 from paychain.runs.cells import CellSpec, keep, loaded, run_cell, run_cell_elsewhere
 from tests.support.chains import checked, shop
-from tests.support.cluster_jobs import goes_on_at_first
+from tests.support.cluster_jobs import dies, goes_on_at_first
 from tests.support.paths import ROOT, SOURCES
 from tests.support.runs import declare
 
@@ -112,6 +112,16 @@ def test_the_work_of_a_lost_worker_is_given_to_another(machines: Machines, tmp_p
     (lost,) = (line for line in machines.said if line.startswith("lost worker"))
     assert worker in lost
     assert lost.endswith("given to others: job 1")
+
+
+def test_a_job_whose_process_dies_is_an_error_in_a_sentence(
+    machines: Machines, tmp_path: Path
+) -> None:
+    with (
+        machines.used.start(dies, [tmp_path]) as running,
+        pytest.raises(UserError, match=r"the process of job 1 died on worker tcp://.*; see"),
+    ):
+        running.receive()
 
 
 def test_a_cell_of_a_matrix_is_what_it_is_here(machines: Machines, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,3 +18,9 @@ def goes_on_at_first(folder: Path, report: Callable[[Any], None]) -> str:
     while True:
         report("begun")
         time.sleep(0.05)
+
+
+def dies(_: Path, report: Callable[[Any], None]) -> None:
+    """End its process without a word."""
+    report("alive")
+    os._exit(3)

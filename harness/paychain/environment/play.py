@@ -11,6 +11,7 @@ from typing import TypedDict
 from paychain.environment.conductor import Conducted, Observer, conduct
 from paychain.environment.in_loop.apart import apart
 from paychain.environment.in_loop.application import prepare
+from paychain.environment.kept_schedules import draw_ahead
 from paychain.environment.virtual import HERE, VirtualChain
 from paychain.load.traffic.planning import load_plan
 from paychain.load.traffic.schedule import count
@@ -66,6 +67,7 @@ def play(
     if chain.own_services():
         # What came of it is of interest even where an error ended it.
         prepare(chain, home)
+        draw_ahead(load_plan(chain, experiment, seed))
         whole, error = apart(partial(_play_all, chain, experiment, seed, home, choose, window_s))
         played.__dict__.update(whole.__dict__)
         if error is not None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
-
-import msgspec
 
 from paychain.analysis.store.facts import EngineFacts
 from paychain.engine.events import EngineEvents
@@ -17,10 +14,11 @@ from paychain.engine.injector import Injector
 from paychain.engine.timeline import Switch
 from paychain.environment.in_loop.application import prepare
 from paychain.environment.in_loop.own_side import OwnSide
+from paychain.environment.kept_schedules import purchases_of, schedule_of
 from paychain.environment.run_prefix import PLAIN_PREFIX
 from paychain.environment.running_chain import ChainReport, InProgress
 from paychain.environment.virtual_engine import VirtualEngine, VirtualLinkFaults
-from paychain.load.traffic.arrivals import Arrival, Purchases, arrivals
+from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.paying import Customers
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import customers_plan
@@ -43,7 +41,6 @@ from paychain.toxics.api import VERSION
 
 T = TypeVar("T")
 HERE = Path()
-MAX_SCHEDULES_KEPT = 8  # a search plays one load again and again
 # What goes on longer after the load never ends: webhooks are sent for three days, holds last seven.
 MAX_DRAIN_S = 14 * 86_400.0
 
@@ -211,12 +208,11 @@ class VirtualChain:
         if self._own is not None:
             plan = self._own.plan(plan)
             self._own.begin(plan, self._host.expect)
-        bought = _without_templates(plan)  # what customers buy does not depend on how they pay
-        purchases = _purchases(bought)  # drawn outside the loop: names come from Faker's files
+        purchases = purchases_of(plan)  # drawn outside the loop
         paying = (
             self._customers.use(plan, purchases)
             if plan.users
-            else self._customers.keep_schedule(plan, _schedule(bought))
+            else self._customers.keep_schedule(plan, schedule_of(plan))
         )
         self._load = self._loop.create_task(paying)
         self._load.add_done_callback(self._end_advance)
@@ -382,22 +378,6 @@ class VirtualChain:
                 return work()
             finally:
                 asyncio._set_running_loop(None)
-
-
-def _without_templates(plan: LoadPlan) -> LoadPlan:
-    """The same, with nothing that cannot be a key of a cache."""
-    entries = tuple(msgspec.structs.replace(entry, pays=None) for entry in plan.entries)
-    return msgspec.structs.replace(plan, entries=entries)
-
-
-@lru_cache(maxsize=MAX_SCHEDULES_KEPT)
-def _schedule(plan: LoadPlan) -> tuple[Arrival, ...]:
-    return tuple(arrivals(plan))
-
-
-@lru_cache(maxsize=MAX_SCHEDULES_KEPT)
-def _purchases(plan: LoadPlan) -> Purchases:
-    return Purchases(plan)
 
 
 def _raise(error: BaseException) -> None:

@@ -52,8 +52,8 @@ class VirtualEngine:
         if id_prefix:
             body |= {OBSERVE: id_prefix, OBSERVE_ALL: is_blind}
         made = self._request("POST", "/proxies", body)
-        host, _, port = str(made["listen"]).rpartition(":")
-        return host, int(port)
+        host, _, made_port = str(made["listen"]).rpartition(":")
+        return host, int(made_port)
 
     def enable(self, name: str, *, enabled: bool) -> None:
         """Start or stop a proxy."""

@@ -165,6 +165,9 @@ class RunningOnCluster:
                 "while they did it",
                 hint="see the workers' logs; they may have too little memory",
             ) from None
+        except cluster_job.JobDied as error:
+            hint = "see the worker's log; it may have too little memory"
+            raise UserError(str(error), hint=hint) from None
         except CancelledError:
             raise self._gone() from None
         return result

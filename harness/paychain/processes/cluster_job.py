@@ -31,6 +31,10 @@ class Task:
     pickled: bytes  # the job and its argument
 
 
+class JobDied(Exception):
+    """The process that did a job ended by itself."""
+
+
 _idle: list[JobProcess] = []
 _lock = threading.Lock()
 
@@ -38,7 +42,7 @@ _lock = threading.Lock()
 def do(task: Task) -> bytes:
     """Do a job on the worker that calls this; return its last value, pickled.
 
-    Raises what the job raised, RuntimeError when its process died.
+    Raises what the job raised, JobDied when its process died.
     """
     from distributed import Event, get_client, get_worker
 
@@ -53,7 +57,8 @@ def do(task: Task) -> bytes:
     except BaseException as error:
         process.kill()
         if isinstance(error, EOFError | ConnectionError):
-            raise RuntimeError(f"the process of job {task.number + 1} died") from error
+            what = f"the process of job {task.number + 1} died on worker {worker.address}"
+            raise JobDied(what) from error
         raise
     with _lock:
         _idle.append(process)

@@ -232,7 +232,7 @@ async def handle(path, order):
             "async def handle(:\n",
             f"shop_app.py:{FIRST}: shop cannot import shop_app:app: SyntaxError",
         ),
-        ("app = None\n", "shop: shop_app:app is no ASGI application"),
+        ("app = None\n", "shop: shop_app:app is not an ASGI application"),
     ],
 )
 def test_what_cannot_run_is_refused_by_module_and_line(

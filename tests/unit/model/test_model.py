@@ -162,7 +162,7 @@ AMOUNTS = "load: {arrivals: 1/s, before: 1s, after: 1s, amounts: {%s}}"
         (
             "entry: edge",
             "customer: {retry: {after: 0s}}\nentry: edge",
-            "without a pause; write such",
+            "without a pause; write one such",
         ),
         (
             "    provider: cloud\n",

@@ -254,7 +254,7 @@ def test_the_amount_is_read_in_its_unit(charged: object, unit: str, minor: int) 
     [
         ({"state": "paid"}, "approved answers have no amount at 'charged'"),
         ({"state": "paid", "charged": "lots"}, "the amount at 'charged' cannot be read"),
-        ({"state": "paid", "charged": 12.5}, "no whole number of minor units"),
+        ({"state": "paid", "charged": 12.5}, "not a whole number of minor units"),
         ({"state": "paid", "charged": -3}, "is not above 0"),
     ],
 )

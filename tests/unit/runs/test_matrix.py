@@ -173,7 +173,7 @@ def test_a_standard_fault_is_no_experiment_of_its_own() -> None:
     chain = load_chain("card-ecommerce").model
     with pytest.raises(UserError, match="name a link, or run paychain matrix"):
         load_experiment("down", chain)
-    with pytest.raises(UserError, match="no standard fault"):
+    with pytest.raises(UserError, match="not a standard fault"):
         standard_faults(["steady"])
 
 

@@ -112,20 +112,3 @@ def test_a_fallback_that_cannot_work_is_reported_with_its_place(
 ) -> None:
     lines = mistakes(tmp_path, step=step)
     assert any(expected in line for line in lines), lines
-
-
-def test_the_sends_of_a_call_are_counted_over_retries_routes_hedge_and_resend() -> None:
-    call = Call.model_validate(
-        {
-            "to": "a",
-            "retry": {"attempts": 3},
-            "hedge": {"after": "1s"},
-            "on_unknown": "resend",
-            "fallback": [{"to": "b"}, {"split": {"c": 1, "d": 1}}, {"decline": "91"}],
-        }
-    )
-    # three routes of 3 tries and a resend each; the hedge, which has a resend of its own when a try
-    # that was declined is followed by one under another key
-    assert call.most_sends == 14
-    once = Call.model_validate({"to": "a", "hedge": {"after": "1s"}, "on_unknown": "resend"})
-    assert once.most_sends == 3  # a try, the same request as a hedge, and one resend of it

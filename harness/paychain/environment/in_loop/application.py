@@ -28,6 +28,8 @@ from paychain.model.chain import Chain
 from paychain.payments.errors import UserError
 from paychain.processes.loopback import LOOPBACK
 from paychain.services.context import WALL_EPOCH_NS
+from paychain.simulation.guard import guards_installed
+from paychain.simulation.users.captured import search_ahead
 from paychain.simulation.users.libraries import Libraries, import_later_ones
 from paychain.simulation.users.loop import LIFE, Life, UsersLoop
 from paychain.simulation.users.modules import UserModules
@@ -279,6 +281,8 @@ def prepare(chain: Chain, home: Path) -> None:
     # SDKs tell their provider what they run on; finding it out takes a process, once.
     platform.platform()
     platform.processor()
+    with guards_installed():
+        search_ahead()
 
 
 def _modules(chain: Chain, name: str, home: Path) -> UserModules:

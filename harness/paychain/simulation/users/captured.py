@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from paychain.simulation.guard import functions_replaced
+
 _searched: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # modules and functions, by id
 _places: list[tuple[dict[str, Any], str, Any]] = []  # a module's names, the name, the function
 
@@ -28,6 +30,11 @@ def captured_replaced(replaced: Sequence[tuple[Any, Any]]) -> Iterator[None]:
     finally:
         for names, name, real in done:
             names[name] = real
+
+
+def search_ahead() -> None:
+    """Search the modules now: a fork of this process need not do it then. Guards are installed."""
+    _search(functions_replaced())
 
 
 def _search(replaced: Sequence[tuple[Any, Any]]) -> list[tuple[dict[str, Any], str, Any]]:

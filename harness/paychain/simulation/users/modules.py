@@ -38,6 +38,7 @@ class UserModules:
         """Import the installed packages that its files name. What fails is left for later."""
         with _first_on_path(self.folder):
             _import_installed(self.folder, self._module)
+        self._loaded()  # whatever was imported until now is known, also by forks of this process
 
     def is_users(self, file: str) -> bool:
         """Whether a file is the user's own."""

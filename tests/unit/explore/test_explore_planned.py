@@ -1,0 +1,56 @@
+"""What a search tries in order before it draws any schedule."""
+
+from __future__ import annotations
+
+from itertools import chain as joined
+
+from paychain.explore.planned import MAGNITUDES_MS, turns, with_less_magnitude
+from paychain.explore.schedules import FaultChoice, ScheduledFault, fault_choices
+from paychain.explore.search import _planned
+from paychain.explore.spec import SearchSpec
+from paychain.model.loading import load_chain
+from tests.support.paths import PLANTED_CHAINS
+
+PAYOUTS = load_chain("stablecoin-payout").model
+CARDS = load_chain(str(PLANTED_CHAINS / "plain.yaml")).model
+LATE = FaultChoice("late_answer", ("link", "psp"), has_magnitude=True)
+
+
+def test_every_single_fault_comes_once_for_long_the_simplest_kinds_first() -> None:
+    choices = fault_choices(CARDS)
+    first, short = turns(CARDS, choices, paying_ms=1_000)
+    assert [[fault.choice for fault in schedule] for schedule in first] == [
+        [],
+        *([choice] for choice in choices),
+    ]
+    assert [schedule[0].choice for schedule in short] == choices
+    (_, (longest,), *_), ((shortest,), *_) = map(list, (first, short))
+    assert longest.duration_ms > 10 * shortest.duration_ms
+    # What a link remembers of earlier payments can be used in one, and in the other it cannot.
+    assert longest.start_ms > shortest.start_ms == 0
+
+
+def test_what_only_a_ledger_can_have_comes_at_each_moment_and_with_every_other_fault() -> None:
+    choices = fault_choices(PAYOUTS)
+    first, _, *pairs = turns(PAYOUTS, choices, paying_ms=1_000)
+    starts: dict[str, list[int]] = {}
+    for (fault,) in list(first)[1 + len(choices) :]:
+        assert fault.choice.target == ("link", "base")
+        starts.setdefault(fault.choice.kind, []).append(fault.start_ms)
+    # The last deposit is credited after the last payment has begun.
+    assert starts == {kind: list(range(0, 1_500, 100)) for kind in ("halt", "reorg")}
+    met = {(one.choice.kind, other.choice) for one, other in joined(*pairs)}
+    others = [choice for choice in choices if choice.kind not in starts]
+    assert met == {(kind, other) for kind in starts for other in others}
+
+
+def test_a_delay_is_tried_smaller_and_what_has_none_is_not() -> None:
+    late = ScheduledFault(LATE, 0, 300, 2_000)
+    assert [less[0].magnitude_ms for less in with_less_magnitude((late,))] == list(MAGNITUDES_MS)
+    down = ScheduledFault(FaultChoice("down", ("link", "psp"), has_magnitude=False), 0, 300, 50)
+    assert list(with_less_magnitude((down,))) == []
+
+
+def test_of_several_jobs_only_the_first_one_tries_in_order() -> None:
+    assert list(_planned(SearchSpec(CARDS, seed_of_search=0)))
+    assert list(_planned(SearchSpec(CARDS, seed_of_search=1))) == []
