@@ -238,7 +238,10 @@ def minimise(trial: Trial, candidate: Candidate, seed_: int) -> None:
     """Look for fewer faults, simpler ones and the limits of each; then record the outage."""
     rule = candidate.broken.rule
     schedule, interleaving = candidate.schedule, candidate.interleaving
-    breaks = cache(lambda *play: trial.breach_of(rule, *play) is not None)
+
+    @cache
+    def breaks(other: Schedule, number: int) -> bool:
+        return trial.breach_of(rule, other, number) is not None
 
     def still_breaks(other: Schedule) -> bool:
         return breaks(other, interleaving)
