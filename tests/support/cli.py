@@ -88,14 +88,15 @@ def paychain(
     command = ("-m", "paychain.cli", *words)
     if words[0] != "run" or "--virtual" in words:
         return python(folder, *command, variables=variables, timeout_s=timeout_s)
-    for _ in range(TRIES):
+    for left in range(TRIES - 1, -1, -1):
         before = set(folder.glob("*/*"))
         done = python(folder, *command, variables=variables, timeout_s=timeout_s)
         made = set(folder.glob("*/*")) - before
         if done.exit_code != ExitCode.INCONCLUSIVE or not _is_disturbed(done, made):
             break
-        for left in made:
-            shutil.rmtree(left)
+        # The last one stays: its reasons say what the machine did.
+        for run in made if left else ():
+            shutil.rmtree(run)
     return done
 
 
