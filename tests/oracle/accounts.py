@@ -23,6 +23,7 @@ class Account:
     charged_back: int = 0
     was_held: int = 0  # everything that was ever held
     expired: int = 0
+    undone: int = 0  # released, and not because it expired
     beyond_hold: int = 0  # taken, and not held at that moment
     beyond_taken: int = 0  # given back, and not taken before
     beyond_held: int = 0  # released, and not held at that moment
@@ -48,7 +49,10 @@ class Account:
         elif line.does == RELEASE:
             self.beyond_held += max(0, amount - max(0, self.held))
             self.held -= amount
-            self.expired += amount if line.why == "expired" else 0
+            if line.why == "expired":
+                self.expired += amount
+            else:
+                self.undone += amount
         else:
             left = max(0, self.taken - self.given - self.charged_back)
             self.beyond_taken += max(0, amount - left)

@@ -43,18 +43,24 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
         return
     lines = [line for deal in deals for line in deal.of(world.links("issuer"))]
     cards = list(accounts(lines).values())
-    exposure = sum(card.exposure for card in cards)
+    # What one card got back too much of is no help to another one.
+    standing = [card.exposure for card in cards if card.exposure > 0]
+    exposure = sum(standing)
     tips = sum(card.tip for card in cards)
     wanted = max(customer.amount_minor for customer in customers)
     saw_approved = any(customer.saw_approved for customer in customers)
     saw_minor = min(wanted, sum(customer.saw_minor for customer in customers))
     # Who was shown an approval of a part agreed to no more than that.
     agreed = saw_minor if saw_approved else wanted
-    if exposure - tips > agreed:
+    sold = [sale for deal in deals for sale in sales(world, deal)]
+    is_given_back = bool(sold) and not any(sale.book.exposure > 0 for sale in sold)
+    # One hold that is left of an order whose sales were all given back pays for nothing.
+    is_left_over = is_given_back and len(standing) == 1
+    if exposure - tips > agreed and not is_left_over:
         yield "charged twice", exposure - agreed
     elif exposure > 0 and not saw_approved:
         yield "orphaned", exposure
-    elif forgotten := _forgotten(world, deals):
+    elif is_given_back and (forgotten := _forgotten(world, deals, sold)):
         yield "orphaned", forgotten
     is_cancelled = any(
         sale.is_wanted(world, "cancels") for deal in deals for sale in sales(world, deal)
@@ -73,16 +79,14 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
             yield "approved in part without a cent", saw_minor - behind
 
 
-def _forgotten(world: World, deals: list[Deal]) -> int:
-    """What payments hold that nobody ever sold, of an order whose every sale was given back."""
-    sold = [sale for deal in deals for sale in sales(world, deal)]
-    if not sold or any(sale.book.exposure > 0 for sale in sold):
-        return 0
+def _forgotten(world: World, deals: list[Deal], sold: list[Sale]) -> int:
+    """What cards hold that nobody ever sold."""
+    known = {sale.reference for sale in sold}
     return sum(
-        card.exposure
+        max(0, card.exposure)
         for deal in deals
-        if not sales(world, deal)
-        for card in accounts(deal.of(world.links("issuer"))).values()
+        for (_, reference), card in accounts(deal.of(world.links("issuer"))).items()
+        if reference not in known
     )
 
 
@@ -222,6 +226,9 @@ def _apart(world: World, deal: Deal) -> int:
     for books in by_reference.values():
         net = [book.taken - book.given for book in books]
         apart.append(max(net) - min(net))
+        # Nor may one have a sale, given back or not, that another one has undone.
+        if any(not book.was_held or book.undone == book.was_held for book in books):
+            apart.append(max(book.taken for book in books))
         exposure = [book.exposure for book in books if not book.expired]
         apart.append(max(exposure, default=0) - min(exposure, default=0))
     return max(apart)
@@ -333,7 +340,11 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
         False,
     ),
     "books differ": (ANY_RULE, False),
-    "never collected": (("authorisations_settled", "completed"), False),
+    "never collected": (
+        # Who acknowledged the capture had not made it: the merchant believes that it has the money.
+        ("authorisations_settled", "completed", "money_conserved"),
+        False,
+    ),
     "nothing to collect": (
         (
             "no_approval_without_money",
