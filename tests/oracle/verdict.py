@@ -6,6 +6,7 @@ said, what the merchant was credited. How the chain got there does not matter he
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from tests.oracle.accounts import Account, Sale, accounts, belongs_to, is_gone, sales
@@ -81,12 +82,13 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
 
 def _forgotten(world: World, deals: list[Deal], sold: list[Sale]) -> int:
     """What cards hold that nobody ever sold."""
-    known = {sale.reference for sale in sold}
+    # Under its reference, or one that a relay made of it: what is worked on once more is another.
+    known = [re.compile(rf"{re.escape(sale.reference)}([+.]\D.*)?") for sale in sold]
     return sum(
         max(0, card.exposure)
         for deal in deals
         for (_, reference), card in accounts(deal.of(world.links("issuer"))).items()
-        if reference not in known
+        if not any(name.fullmatch(reference) for name in known)
     )
 
 
@@ -216,10 +218,10 @@ def _apart(world: World, deal: Deal) -> int:
             by_reference.setdefault(reference, []).append(account)
     apart = [0, *(card.exposure for card in _unsold(world, deal))]
     apart += [sale.book.exposure for sale in sales(world, deal) if not _is_banked(sale, deal)]
-    # Nor may any link in front of the banks hold what no bank knows of.
+    # Nor may any link in front of the banks hold what no bank knows of, or have sold it.
     banked = {line.reference for line in deal.of(world.links("issuer"))}
     apart += [
-        account.exposure
+        max(account.exposure, account.taken)
         for (_, reference), account in accounts(deal.lines).items()
         if reference not in deal.alone and not any(belongs_to(name, reference) for name in banked)
     ]
@@ -267,9 +269,7 @@ def _repeated(deal: Deal) -> int:
 
 def _unsold(world: World, deal: Deal) -> list[Account]:
     """What a card holds although no gateway has it in its book, or no longer."""
-    standing = [
-        sale.reference for sale in sales(world, deal) if sale.book.exposure > 0 or sale.book.taken
-    ]
+    standing = [sale.reference for sale in sales(world, deal) if sale.book.exposure > 0]
     return [
         card
         for (_, name), card in accounts(deal.of(world.links("issuer"))).items()

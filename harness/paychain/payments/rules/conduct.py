@@ -13,7 +13,7 @@ from paychain.payments.rules.beyond import (
     presented_again_after_a_decline,
     went_on_without_a_call,
 )
-from paychain.payments.rules.follow_ups import FollowUp
+from paychain.payments.rules.follow_ups import UNDOING, FollowUp
 from paychain.payments.rules.reconciled import Finding, Reconciled, StoodIn
 from paychain.payments.rules.rule import money_rule
 
@@ -64,8 +64,7 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
         return None
     words = [str(follow_up) for follow_up in open_ends]
     words += [
-        f"{each.target} reported the charge-back of {each.name.partition(' ')[0]} to nobody"
-        for each in untold
+        f"{each.target} reported the charge-back of {each.reference} to nobody" for each in untold
     ]
     text = f"never completed: {', '.join(words)}"
     return Finding.of(payment, _amount_minor(payment, [*open_ends, *untold]), text)
@@ -87,6 +86,7 @@ def completed(payment: Reconciled) -> Finding | None:
         and follow_up.operation in _TAKES
         and not _is_beyond_captured(payment, follow_up)
         and not _is_done_all_the_same(payment, follow_up)
+        and not _is_undone(payment, follow_up)
     ]
     if not refused or not payment.shown_approved:
         return None
@@ -153,6 +153,22 @@ def _is_done_all_the_same(payment: Reconciled, follow_up: FollowUp) -> bool:
         follow_up.is_of(entry.reference)
         and (position := entry.positions.get(follow_up.target)) is not None
         and position.rebooked_minor > 0
+        for entry in payment.authorisations
+    )
+
+
+def _is_undone(payment: Reconciled, follow_up: FollowUp) -> bool:
+    """Whether the merchant gave the sale back, as its caller reversed it, and no money is left."""
+    return any(
+        undoing.item == UNDOING and undoing.is_due and undoing.is_of(follow_up.reference)
+        for undoing in payment.follow_ups
+    ) and not any(
+        follow_up.is_of(entry.reference)
+        and any(
+            position.exposure_minor > 0
+            for link, position in entry.positions.items()
+            if link in payment.settling
+        )
         for entry in payment.authorisations
     )
 

@@ -30,6 +30,8 @@ _REVERSALS: Mapping[DecisionKind, End] = {
     DecisionKind.REVERSAL_ABANDONED: "abandoned",
 }
 
+UNDOING = "undo"  # the refund of a payment that its caller reversed
+
 # What stands between a reference and what another attempt at it adds.
 _MARKS = (".", "~", "+")
 
@@ -59,6 +61,11 @@ class FollowUp:
         return self.name.partition(" ")[2]
 
     @property
+    def reference(self) -> str:
+        """Of the authorisation that it follows, as its link sent it."""
+        return self.name.partition(" ")[0]
+
+    @property
     def reports_charge_back(self) -> bool:
         """Whether it is the webhook about a charge-back, in whatever words of a vendor."""
         return self.operation == "notify" and "disput" in self.item.lower()
@@ -68,10 +75,9 @@ class FollowUp:
 
         A relay puts its name after the mark, a gateway's own next attempt has a number there.
         """
-        sent = self.name.partition(" ")[0]
-        more = reference.removeprefix(sent)
+        more = reference.removeprefix(self.reference)
         is_relays = more[:1] in _MARKS and not more[1:2].isdigit()
-        return reference.startswith(sent) and (not more or is_relays)
+        return reference.startswith(self.reference) and (not more or is_relays)
 
     def __str__(self) -> str:
         return f"{self.operation} of {self.name} to {self.target}, {self.end}"

@@ -14,6 +14,7 @@ from paychain.model.lifecycle import Captures, Trigger
 from paychain.payments.journal import DecisionKind
 from paychain.payments.money import share_of
 from paychain.payments.outcome import HopResult
+from paychain.payments.rules.follow_ups import UNDOING
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.reply import Reply
@@ -23,8 +24,6 @@ from paychain.services.state.background import Background
 from paychain.services.state.book import Book, Entry
 from paychain.services.state.followup import name_of
 from paychain.services.state.kept import Kept, Retention
-
-UNDOING = "undo"  # the refund of a payment that its caller reversed
 
 
 class Follow(Protocol):
