@@ -13,6 +13,7 @@ from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.registry import Modification, Registry
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
 KEY = "idempotency-key"
@@ -34,7 +35,7 @@ class Account:
     partial_captures: str
     registry: Registry = field(default_factory=Registry)
     unreported: set[tuple[str, str]] = field(default_factory=set)  # modifications at work
-    _ignored: set[str] = field(default_factory=set)
+    ignored: Ignored = field(default_factory=Ignored)
 
     @classmethod
     def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:
@@ -69,13 +70,6 @@ class Account:
         if not isinstance(delay, int) or isinstance(delay, bool) or delay < 0:
             raise Invalid("wrong_type", fields="captureDelayHours")
         return delay == 0
-
-    def note_ignored(self, call: VendorCall, body: dict[str, Any], used: frozenset[str]) -> None:
-        """Report what this mock takes no notice of, each once: a service sends it every time."""
-        for name in body:
-            if name not in used and name not in self._ignored:
-                self._ignored.add(name)
-                call.ignored(name)
 
     async def execute_nothing(
         self, call: VendorCall, request: PaymentRequest, *, is_keyed: bool = False

@@ -34,6 +34,7 @@ from paychain.protocol.dialects.adyen.tables import reasons
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_pages import EDGE_PAGE
 from paychain.wire.http import HttpRequest, HttpResponse
 
 Handler = Callable[[VendorCall, Account], Awaitable[HttpResponse]]
@@ -129,7 +130,7 @@ class Adyen:
     def complete(self, http: HttpRequest, response: HttpResponse) -> None:
         """Every answer of the API brings its request's key back; a page of the edge does not."""
         key = self.key(http)
-        if key and response.headers.get("content-type") != errors.EDGE_PAGE:
+        if key and response.headers.get("content-type") != EDGE_PAGE:
             response.headers[KEY] = key
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:

@@ -21,7 +21,7 @@ async def payment_methods(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /paymentMethods`."""
     body = bodies.read(call.http.body, "PaymentMethodsRequest")
     bodies.account(body, account.merchant)
-    account.note_ignored(call, body, _USED)
+    account.ignored.note(call, body, _USED)
     await account.execute_nothing(call, _about_nothing(call, account, body), is_keyed=True)
     brands = ["visa", "mc", "amex", "discover"]
     methods = [{"brands": brands, "name": "Cards", "type": "scheme"}]
@@ -35,7 +35,7 @@ async def sessions(call: VendorCall, account: Account) -> HttpResponse:
     amount = bodies.money(body)
     reference = bodies.text(body, "reference", "no_reference")
     return_url = bodies.text(body, "returnUrl", "no_return_url")
-    account.note_ignored(call, body, _USED)
+    account.ignored.note(call, body, _USED)
     await account.execute_nothing(call, _about_nothing(call, account, body), is_keyed=True)
     expires_s = account.backend.now_s() + SESSION_S
     name = f"{account.backend.now_s()}-{reference}".encode("ascii", "replace").decode()[:40]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from math import ceil
 from typing import Any
 
 from paychain.protocol.dialects.adyen.tables import errors
 from paychain.protocol.message import Error, ErrorKind
+from paychain.protocol.vendor_pages import edge_page, phrase_of
 from paychain.wire.http import HttpResponse, json_response
 
 TRANSIENT = "transient-error"  # "true": the same key may be sent again and is not used up
 RETRY_AFTER = "retry-after"
 # Statuses of the load balancer in front of the API, which knows no ServiceError.
 OF_THE_EDGE = frozenset({502, 503, 504})
-EDGE_PAGE = "text/html"
 _GARBLED = b'{"pspReference":"'
 _BY_KIND = {
     ErrorKind.MALFORMED: "malformed",
@@ -76,7 +75,7 @@ def of_link(error: Error) -> HttpResponse:
         return HttpResponse(200, _GARBLED, {"content-type": "application/json"})
     status = error.status or _EDGE_STATUS.get(error.kind, 0)
     if status in OF_THE_EDGE:
-        response = _edge_page(status)
+        response = edge_page(status)
     elif error.kind is ErrorKind.INJECTED:
         response = _injected(status)
     elif error.kind is ErrorKind.INTERNAL:
@@ -98,20 +97,7 @@ def _injected(status: int) -> HttpResponse:
     body = {
         "status": status,
         "errorCode": "000",
-        "message": f"HTTP Status Response - {_phrase(status)}",
+        "message": f"HTTP Status Response - {phrase_of(status)}",
         "errorType": "internal" if status >= 500 else "validation",
     }
     return json_response(status, body)
-
-
-def _edge_page(status: int) -> HttpResponse:
-    title = f"{status} {_phrase(status)}"
-    page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-    return HttpResponse(status, page.encode(), {"content-type": EDGE_PAGE})
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"

@@ -62,7 +62,7 @@ async def cancel_by_reference(call: VendorCall, account: Account) -> HttpRespons
     body = bodies.read(call.http.body, "StandalonePaymentCancelRequest")
     merchant = bodies.account(body, account.merchant)
     reference = bodies.text(body, "paymentReference", "no_payment_reference")
-    account.note_ignored(call, body, _USED)
+    account.ignored.note(call, body, _USED)
     repeated = account.repeated(call.http)
     payment = account.registry.latest(reference)
     if repeated is not None:
@@ -89,7 +89,7 @@ async def _modify(
         raise Invalid("original")
     if amount is not None and amount.currency != payment.request.currency:
         raise Invalid("currency")
-    account.note_ignored(call, body, _USED)
+    account.ignored.note(call, body, _USED)
     _attribute(call, account, payment)
     entry = account.backend.entry(reference)
     captured_minor = entry.captured_minor if entry is not None else 0

@@ -49,7 +49,7 @@ async def pay(call: VendorCall, account: Account) -> HttpResponse:
     failure = _wanted_failure(body)
     if failure:
         return await _fail(call, asked.request, failure, account)
-    account.note_ignored(call, body, _USED)
+    account.ignored.note(call, body, _USED)
     found = call.attribute(
         Evidence(
             headers=call.http.headers,

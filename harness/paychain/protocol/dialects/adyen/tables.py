@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-from typing import Any, Literal
+from functools import cache, partial
+from typing import Literal
 
 import msgspec
-import yaml
+
+from paychain.protocol.vendor_data import data_of
+
+_read = partial(data_of, __package__)
 
 Confidence = Literal["V", "S", "M", "D"]
 Authentication = Literal["none", "native", "redirect"]
@@ -111,9 +113,3 @@ def fields() -> dict[str, frozenset[str]]:
 def numbers() -> dict[str, TestNumber]:
     """Adyen's test card numbers."""
     return {card.number: card for card in msgspec.convert(_read("cards"), _Cards).cards}
-
-
-def _read(name: str) -> Any:
-    return yaml.safe_load(
-        resources.files(__package__).joinpath(f"data/{name}.yaml").read_text("utf-8")
-    )

@@ -14,6 +14,7 @@ from paychain.protocol.dialects.braintree.documents import Unreadable, read
 from paychain.protocol.dialects.braintree.records import Registry
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
 KEY = "api_request_key"
@@ -36,7 +37,7 @@ class Account:
     test_amounts: str
     public_key: str
     registry: Registry = field(default_factory=Registry)
-    _ignored: set[str] = field(default_factory=set)
+    ignored: Ignored = field(default_factory=Ignored)
 
     @classmethod
     def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:
@@ -66,13 +67,6 @@ class Account:
     def entry(self, reference: str) -> BookEntry | None:
         """The link's book on an authorisation."""
         return self.backend.entry(reference)
-
-    def note_ignored(self, call: VendorCall, given: dict[str, Any], used: frozenset[str]) -> None:
-        """Report what this mock takes no notice of, each once: a service sends it every time."""
-        for name, value in given.items():
-            if name not in used and value not in (None, "", {}) and name not in self._ignored:
-                self._ignored.add(name)
-                call.ignored(name)
 
     async def execute_nothing(
         self, call: VendorCall, request: PaymentRequest | None = None, *, is_keyed: bool = False

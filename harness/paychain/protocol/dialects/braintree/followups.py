@@ -60,7 +60,7 @@ async def follow(call: VendorCall, account: Account, name: str, plan: Plan) -> H
     known_key = account.known_key(call.http)
     repeated = account.registry.followed(call.http.target, known_key)
     followed = repeated or plan(account, named, given)
-    account.note_ignored(call, given, _USED)
+    account.ignored.note(call, given, _USED)
     account.registry.follow(followed, call.http.target, known_key)
     answer = await call.execute(followed.operation, followed.request)
     _note(followed.part, answer)

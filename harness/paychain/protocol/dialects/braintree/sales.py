@@ -79,8 +79,8 @@ async def create(call: VendorCall, account: Account, merchant_id: str) -> HttpRe
     """Make a transaction, or show the one that the key made before."""
     given = transaction_of(call.http)
     asked = _asked(given, account, merchant_id)
-    account.note_ignored(call, given, _USED)
-    account.note_ignored(call, inside(given, "options"), _USED_OPTIONS)
+    account.ignored.note(call, given, _USED)
+    account.ignored.note(call, inside(given, "options"), _USED_OPTIONS)
     request = asked.request
     found = call.attribute(
         Evidence(

@@ -53,7 +53,7 @@ async def transactions(call: VendorCall, account: Account) -> HttpResponse:
 def _criteria(call: VendorCall, account: Account) -> _Criteria:
     given = read(call.http.body, call.http.headers.get("content-type", ""))
     criteria = inside(given, "search")
-    account.note_ignored(call, criteria, _USED)
+    account.ignored.note(call, criteria, _USED)
     return criteria
 
 

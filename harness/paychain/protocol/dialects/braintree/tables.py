@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-from typing import Any, Literal
+from functools import cache, partial
+from typing import Literal
 
 import msgspec
-import yaml
 
 from paychain.payments.codes import asks_for_authentication, is_technical
+from paychain.protocol.vendor_data import data_of
+
+_read = partial(data_of, __package__)
 
 Confidence = Literal["V", "S", "M", "D"]
 APPROVED, PARTLY_APPROVED = "1000", "1004"
@@ -104,9 +105,3 @@ def errors() -> dict[str, ValidationError]:
 def instruments() -> Instruments:
     """What Braintree publishes for testing."""
     return msgspec.convert(_read("instruments"), Instruments)
-
-
-def _read(name: str) -> Any:
-    return yaml.safe_load(
-        resources.files(__package__).joinpath(f"data/{name}.yaml").read_text("utf-8")
-    )

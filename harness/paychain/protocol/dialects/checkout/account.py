@@ -10,8 +10,9 @@ from typing import Any, Literal
 from paychain.protocol.dialects.checkout.errors import failure
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.short_ids import LONG, lengthen, shorten
-from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_ids import BASE32, decode, encode
+from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest, HttpResponse
 
 KEY = "cko-idempotency-key"
@@ -72,7 +73,7 @@ class Account:
     _by_merchant: OrderedDict[str, list[str]] = field(default_factory=OrderedDict)
     _repeats: OrderedDict[tuple[str, str], Action] = field(default_factory=OrderedDict)
     _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
-    _ignored: set[str] = field(default_factory=set)
+    ignored: Ignored = field(default_factory=Ignored)
     _requests: int = 0
 
     @classmethod
@@ -138,13 +139,6 @@ class Account:
             if len(self._repeats) > MAX_KEYS:
                 self._repeats.popitem(last=False)
         return action
-
-    def note_ignored(self, call: VendorCall, body: dict[str, Any], used: frozenset[str]) -> None:
-        """Report what this mock takes no notice of, each once: a service sends it every time."""
-        for name in body:
-            if name not in used and name not in self._ignored:
-                self._ignored.add(name)
-                call.ignored(name)
 
     def _forget_oldest(self) -> None:
         reference, oldest = self._payments.popitem(last=False)

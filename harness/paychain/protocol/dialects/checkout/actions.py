@@ -88,7 +88,7 @@ async def _act(
     if payment is None or (entry is None and not payment.stage):
         raise Invalid("not_found")
     call.attribute(Evidence(headers=call.http.headers, object_id=name, key=account.key(call.http)))
-    account.note_ignored(call, body, _USED)
+    account.ignored.note(call, body, _USED)
     # A repeat of a key is executed under it: its first outcome decides, not what is left now.
     action = account.repeated(call.http)
     is_repeated = action is not None

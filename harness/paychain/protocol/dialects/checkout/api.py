@@ -16,6 +16,7 @@ from paychain.protocol.dialects.checkout.tables import responses
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_pages import EDGE_PAGE
 from paychain.wire.http import HttpRequest, HttpResponse
 
 Handler = Callable[[VendorCall, Account], Awaitable[HttpResponse]]
@@ -96,7 +97,7 @@ class Checkout:
         response: HttpResponse,
     ) -> None:
         """Every answer of the API names its request; a page of the edge does not."""
-        if response.headers.get("content-type") != errors.EDGE_PAGE:
+        if response.headers.get("content-type") != EDGE_PAGE:
             response.headers.setdefault(errors.REQUEST_ID, self._account.request_id())
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
@@ -129,7 +130,7 @@ class Checkout:
             proves = response.status in _NOT_EXECUTED and not is_repeat
             result = HopResult.REJECTED if proves else HopResult.HTTP_ERROR
             return Reply(result, str(response.status))
-        if response.headers.get("content-type") == errors.EDGE_PAGE or response.status >= 300:
+        if response.headers.get("content-type") == EDGE_PAGE or response.status >= 300:
             return Reply(HopResult.APPROVED)
         if isinstance(body, list):
             return Reply(HopResult.APPROVED)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from math import ceil
 from typing import Any
 
 from paychain.protocol.dialects.checkout.tables import errors
 from paychain.protocol.message import Error, ErrorKind
+from paychain.protocol.vendor_pages import edge_page, phrase_of
 from paychain.wire.http import HttpResponse, json_response
 
 REQUEST_ID = "cko-request-id"
 RETRY_AFTER = "retry-after"
 DUPLICATE = "duplicate_request"  # of a repeat: proves nothing about the first request
 OF_THE_EDGE = frozenset({502, 503, 504})
-EDGE_PAGE = "text/html"
 _GARBLED = b'{"id":"pay_'
 _BY_KIND = {
     ErrorKind.MALFORMED: "malformed",
@@ -65,7 +64,7 @@ def of_link(error: Error, request_id: str) -> HttpResponse:
         return HttpResponse(201, _GARBLED, {"content-type": "application/json"})
     status = error.status or _EDGE_STATUS.get(error.kind, 0)
     if status in OF_THE_EDGE:
-        response = _edge_page(status)
+        response = edge_page(status)
     elif error.kind is ErrorKind.INJECTED:
         response = _injected(status, request_id)
     elif error.kind is ErrorKind.INTERNAL:
@@ -82,7 +81,7 @@ def _injected(status: int, request_id: str) -> HttpResponse:
     if name is not None:
         return failure(name, request_id)
     kind = "processing_error" if status >= 500 else "request_invalid"
-    return _coded(status, kind, [_phrase(status).lower().replace(" ", "_")], request_id)
+    return _coded(status, kind, [phrase_of(status).lower().replace(" ", "_")], request_id)
 
 
 def _coded(status: int, kind: str, codes: list[str], request_id: str) -> HttpResponse:
@@ -90,16 +89,3 @@ def _coded(status: int, kind: str, codes: list[str], request_id: str) -> HttpRes
     response = json_response(status, body)
     response.headers[REQUEST_ID] = request_id
     return response
-
-
-def _edge_page(status: int) -> HttpResponse:
-    title = f"{status} {_phrase(status)}"
-    page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-    return HttpResponse(status, page.encode(), {"content-type": EDGE_PAGE})
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"

@@ -57,7 +57,7 @@ async def pay(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /payments`."""
     body = reading.read(call.http.body)
     asked = _asked(body, account)
-    account.note_ignored(call, body, _USED)
+    account.ignored.note(call, body, _USED)
     found = call.attribute(
         Evidence(
             headers=call.http.headers,

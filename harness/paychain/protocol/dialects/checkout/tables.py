@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-from typing import Any, Literal
+from functools import cache, partial
+from typing import Literal
 
 import msgspec
-import yaml
 
 from paychain.payments.codes import asks_for_authentication, is_technical
+from paychain.protocol.vendor_data import data_of
+
+_read = partial(data_of, __package__)
 
 Confidence = Literal["V", "S", "M", "D"]
 DO_NOT_HONOUR, MALFUNCTION, TOO_LATE, AUTHENTICATE = "20005", "20096", "20068", "20154"
@@ -84,10 +85,4 @@ def numbers() -> frozenset[str]:
     """Checkout.com's own test card numbers."""
     return frozenset(
         each.number for each in msgspec.convert(_read("cards")["cards"], list[_Number])
-    )
-
-
-def _read(name: str) -> Any:
-    return yaml.safe_load(
-        resources.files(__package__).joinpath(f"data/{name}.yaml").read_text("utf-8")
     )

@@ -57,8 +57,8 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     is_at_once = source is not None and source.is_card and not source.waits
     if is_at_once and not account.key(call.http):
         raise Refused("PAYPAL_REQUEST_ID_REQUIRED")
-    account.note_ignored(call, given, _USED)
-    account.note_ignored(call, given["purchase_units"][0], _USED_UNIT)
+    account.ignored.note(call, given, _USED)
+    account.ignored.note(call, given["purchase_units"][0], _USED_UNIT)
     request = asked.request
     found = call.attribute(
         Evidence(

@@ -66,7 +66,7 @@ async def follow(
     given = body_of(call.http)
     key = account.known_key(call.http)
     followed = account.registry.followed(call.http.target, key) or plan(account, named, given)
-    account.note_ignored(call, given, _USED)
+    account.ignored.note(call, given, _USED)
     account.registry.follow(followed, call.http.target, key)
     answer = await call.execute(followed.operation, followed.request)
     _note(followed.part, answer)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-from typing import Any, Literal
+from functools import cache, partial
+from typing import Literal
 
 import msgspec
-import yaml
 
 from paychain.payments.codes import asks_for_authentication, is_technical
+from paychain.protocol.vendor_data import data_of
+
+_read = partial(data_of, __package__)
 
 Confidence = Literal["V", "S", "M", "D"]
 DECLINED, UNAVAILABLE, SCA_REQUIRED, APPROVED, PARTIAL = "5100", "5920", "5650", "0000", "1000"
@@ -73,9 +74,3 @@ def response_code(code: str, scheme: str) -> str:
     if line is not None and (line.response in TECHNICAL) == is_technical(code):
         return line.response
     return UNAVAILABLE if is_technical(code) else DECLINED
-
-
-def _read(name: str) -> Any:
-    return yaml.safe_load(
-        resources.files(__package__).joinpath(f"data/{name}.yaml").read_text("utf-8")
-    )

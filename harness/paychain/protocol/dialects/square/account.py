@@ -11,8 +11,9 @@ import msgspec
 
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.message import PaymentRequest
-from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor import Backend
 from paychain.protocol.vendor_ids import decode, encode
+from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
@@ -66,7 +67,7 @@ class Account:
     _keys: OrderedDict[str, str] = field(default_factory=OrderedDict)
     _refunds: OrderedDict[str, Refund] = field(default_factory=OrderedDict)
     _numbers: Counter[str] = field(default_factory=Counter)
-    _ignored: set[str] = field(default_factory=set)
+    ignored: Ignored = field(default_factory=Ignored)
 
     @classmethod
     def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:
@@ -135,13 +136,6 @@ class Account:
     def refund_of(self, key: str) -> Refund | None:
         """The refund that a key asked for; None for a new one."""
         return self._refunds.get(key) if self.backend.knows_keys else None
-
-    def note_ignored(self, call: VendorCall, body: dict[str, Any], used: frozenset[str]) -> None:
-        """Report what this mock takes no notice of, each once: a service sends it every time."""
-        for name in body:
-            if name not in used and name not in self._ignored:
-                self._ignored.add(name)
-                call.ignored(name)
 
 
 def status(entry: BookEntry | None) -> str:

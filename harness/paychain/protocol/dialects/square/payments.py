@@ -51,7 +51,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     body = reading.read(call.http.body, "CreatePayment")
     key = reading.text(body, "idempotency_key")
     asked = _asked(body, account)
-    account.note_ignored(call, body, _USED)
+    account.ignored.note(call, body, _USED)
     found = call.attribute(
         Evidence(
             headers=call.http.headers,

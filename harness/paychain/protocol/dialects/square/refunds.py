@@ -28,7 +28,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     payment, reference = found_payment(call, account, reading.text(body, "payment_id"))
     if amount.currency != payment.request.currency:
         raise Invalid("other_currency", field="amount_money.currency")
-    account.note_ignored(call, body, _USED)
+    account.ignored.note(call, body, _USED)
     # A repeat of a key is executed under it: its first outcome decides, not what is left now.
     is_repeated = account.refund_of(key) is not None
     refused = _refusal(account.backend.entry(reference), amount.minor)

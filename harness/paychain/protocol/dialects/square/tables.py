@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-from typing import Any, Literal
+from functools import cache, partial
+from typing import Literal
 
 import msgspec
-import yaml
 
 from paychain.payments.codes import asks_for_authentication
+from paychain.protocol.vendor_data import data_of
+
+_read = partial(data_of, __package__)
 
 Confidence = Literal["V", "S", "M", "D"]
 AUTHENTICATE = "1A"
@@ -70,10 +71,3 @@ def errors() -> dict[str, ErrorShape]:
 def fields() -> dict[str, frozenset[str]]:
     """The fields of each request body."""
     return {name: frozenset(known.split()) for name, known in _read("fields").items()}
-
-
-@cache
-def _read(name: str) -> Any:
-    return yaml.safe_load(
-        resources.files(__package__).joinpath(f"data/{name}.yaml").read_text("utf-8")
-    )
