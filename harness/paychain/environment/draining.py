@@ -6,14 +6,12 @@ import time
 from collections.abc import Callable
 
 from paychain.environment.collector import Collector
-from paychain.environment.own_requests import OwnRequests
+from paychain.environment.own_requests import QUIET_S, QUIET_STEP_S, OwnRequests
 from paychain.environment.remote.remotes import Remotes
 from paychain.environment.service_processes import CONTROL_S, ServiceProcesses
 from paychain.payments.exchanges import Exchange, ReceivedRequest
 
 DRAIN_STEP_S = 2.0  # of a drain at a time: in between, dead processes and signals are noticed
-QUIET_S = 1.5  # without a request of theirs, own services are done if nothing is unknown
-QUIET_STEP_S = 0.2
 
 
 class Draining:

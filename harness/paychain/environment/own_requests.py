@@ -20,6 +20,8 @@ from paychain.services.attribution import payment_of_hints
 
 AHEAD_NS = 10_000_000_000  # payments are expected so long before they begin
 MAX_EXPECTED = 5_000  # made known at once
+QUIET_S = 1.5  # without a request of theirs, own services are done if nothing is unknown
+QUIET_STEP_S = 0.2
 _MOVES_NOTHING = ("query", "read")  # that such a request has no answer leaves no money unknown
 
 

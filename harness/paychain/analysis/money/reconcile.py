@@ -190,6 +190,7 @@ def reconcile(
         authorisations=found,
         settling=parties.settling,
         merchants=parties.merchants,
+        asking=parties.merchants & {hop.caller for hop in calls} - parties.without_book,
         creditors=parties.creditors,
         overcapture=parties.overcapture,
         tenders=_tenders(story, parties, customer.amount_minor),

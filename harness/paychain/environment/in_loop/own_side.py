@@ -14,11 +14,10 @@ from pathlib import Path
 import msgspec
 
 from paychain.analysis.store.facts import ServiceFacts
-from paychain.environment.draining import QUIET_S, QUIET_STEP_S
 from paychain.environment.in_loop.application import Application
 from paychain.environment.own.books import BooksRead
 from paychain.environment.own.variables import Address, near_ends, webhook_secrets
-from paychain.environment.own_requests import OwnRequests
+from paychain.environment.own_requests import QUIET_S, QUIET_STEP_S, OwnRequests
 from paychain.environment.run_prefix import PLAIN_PREFIX
 from paychain.environment.virtual_engine import VirtualEngine
 from paychain.load.traffic.arrivals import Arrival

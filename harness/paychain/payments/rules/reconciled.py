@@ -57,10 +57,11 @@ class Reconciled:
 
     Amounts are minor units. `shown_minor` is the amount that the customer was shown as approved, 0
     when none was. `settling`: links whose book says whether money exists. `merchants`: links that
-    keep a merchant's book; `creditors`: links that pay merchants. `is_known`: there is a customer
-    who made the payment; without one, nothing is known of what was wanted. `overcapture`: how much
-    more than it holds a link may capture, as a share of the hold. `tenders`: the part
-    of a payment by several means that each gateway asks each link for; empty when one takes all.
+    keep a merchant's book, `asking`: those that asked for an authorisation; `creditors`: links that
+    pay merchants. `is_known`: there is a customer who made the payment; without one, nothing is
+    known of what was wanted. `overcapture`: how much more than it holds a link may capture, as a
+    share of the hold. `tenders`: the part of a payment by several means that each gateway asks each
+    link for; empty when one takes all.
 
     The rest is evidence beside the books (see `traces`): presentations of the instrument with
     whether each was declined, calls that stayed unknown, authorisations after a failed
@@ -75,6 +76,7 @@ class Reconciled:
     authorisations: Sequence[Authorisation]
     settling: frozenset[str] = frozenset()
     merchants: frozenset[str] = frozenset()
+    asking: frozenset[str] = frozenset()
     creditors: frozenset[str] = frozenset()
     is_known: bool = True
     order: str = ""
@@ -131,9 +133,12 @@ class Reconciled:
 
     @property
     def bookkeepers(self) -> frozenset[str]:
-        """The merchants' links that have booked anything of this payment."""
+        """The merchants' links that have booked anything of this payment, or should have.
+
+        Where none has, and the customer knows of an approval, each that asked for one should.
+        """
         booked = {link for entry in self.authorisations for link in entry.positions}
-        return self.merchants & booked
+        return self.merchants & booked or (self.asking if self.shown_approved else frozenset())
 
     @cached_property
     def charges(self) -> list[tuple[Authorisation, Position]]:
@@ -372,6 +377,7 @@ def of_order(payments: Sequence[Reconciled]) -> Reconciled:
         authorisations=[entry for payment in payments for entry in payment.authorisations],
         settling=first.settling,
         merchants=first.merchants,
+        asking=frozenset[str]().union(*(payment.asking for payment in payments)),
         order=first.order,
         payments=[payment.payment for payment in payments],
         shown_minor=shown_minor,
