@@ -28,6 +28,7 @@ POLICY = (
 )
 COOKIE_PAGE = (
     b"<!doctype html><meta http-equiv=refresh content='0;url=/paychain/'><title>paychain</title>"
+    b"<link rel=icon href='data:,'>"  # a browser asks for none
 )
 
 
