@@ -16,13 +16,14 @@ from paychain.processes.interrupted import Interrupted
 class Interruption:
     """While it is entered, a signal that ends a process raises Interrupted out of the chain.
 
+    Before there is a chain to watch, a signal waits for one: a run that has begun has a result.
     The second signal raises it wherever the program is: the chain did not react to the first.
     Handlers of somebody else, such as a test runner's, stay as they are, and so do all handlers
     outside the main thread, where Python has none.
     """
 
-    def __init__(self, chain: RunningChain) -> None:
-        self._chain = chain
+    def __init__(self) -> None:
+        self._chain: RunningChain | None = None
         self._heard = 0
         self._before: dict[signal.Signals, Any] = {}
 
@@ -32,6 +33,12 @@ class Interruption:
                 if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                     self._before[number] = signal.signal(number, self._hear)
         return self
+
+    def watch(self, chain: RunningChain) -> None:
+        """Interrupt this chain; at once, when a signal has come before there was one."""
+        self._chain = chain
+        if self._heard:
+            chain.interrupt(Interrupted())
 
     def ignore(self) -> None:
         """From now on nothing interrupts: what is left is to stop, which must not be cut short."""
@@ -68,4 +75,5 @@ class Interruption:
         self._heard += 1
         if self._heard > 1:
             raise Interrupted
-        self._chain.interrupt(Interrupted())
+        if self._chain is not None:
+            self._chain.interrupt(Interrupted())

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -52,16 +53,21 @@ def run(spec: RunSpec, open_chain: OpenChain, progress: Progress | None = None) 
     service included, with nothing left running; HarnessError when no result can be written.
     """
     progress = Forgiving(progress or Silent())
-    if spec.metrics is None:
-        return _run(spec, open_chain, progress, None)
-    live = LiveMetrics(fault.id for fault in spec.experiment.model.faults)
-    with Exposition(*spec.metrics, live.text) as served:
-        progress.message(f"metrics at {served.url}")
-        return _run(spec, open_chain, progress, live)
+    with Interruption() as interruption:
+        if spec.metrics is None:
+            return _run(spec, open_chain, interruption, progress, None)
+        live = LiveMetrics(fault.id for fault in spec.experiment.model.faults)
+        with Exposition(*spec.metrics, live.text) as served:
+            progress.message(f"metrics at {served.url}")
+            return _run(spec, open_chain, interruption, progress, live)
 
 
 def _run(
-    spec: RunSpec, open_chain: OpenChain, progress: Progress, live: LiveMetrics | None
+    spec: RunSpec,
+    open_chain: OpenChain,
+    interruption: Interruption,
+    progress: Progress,
+    live: LiveMetrics | None,
 ) -> Finished:
     begun = Beginning.now()
     folder = new_folder(spec.out, begun.at, spec.inputs.name)
@@ -81,33 +87,42 @@ def _run(
     was_interrupted = False
     not_started: NotStarted | None = None
     begun_s = time.perf_counter()
-    with Interruption(chain) as interruption:
-        try:
-            _conduct(spec, chain, conducted, recorder)
-        except KeyboardInterrupt:
-            was_interrupted = True
-            conducted.problems.insert(0, "the run was interrupted")
-        except NotStarted as error:
-            not_started = error
-        except Exception as error:
-            conducted.problems.append(_problem(error))
-        finally:
-            # From here on only stopping is left; a signal must not cut it short.
-            interruption.ignore()
-            _stop(chain, conducted, recorder)
-        if not_started is not None:
-            recorder.close()
-            store.close()
-            raise not_started
-        interruption.finish(recorder.message)
-        took_s = time.perf_counter() - begun_s
-        facts = _facts(spec, chain, conducted, recorder, begun, took_s)
-        facts = msgspec.structs.replace(facts, interrupted=was_interrupted)
-        if recorder.kept is not None and not facts.problems:
-            facts.problems.extend(check_determinism(spec, folder, recorder.kept, recorder.message))
+    try:
+        interruption.watch(chain)
+        _conduct(spec, chain, conducted, recorder)
+    except KeyboardInterrupt:
+        was_interrupted = True
+        conducted.problems.insert(0, "the run was interrupted")
+    except NotStarted as error:
+        not_started = error
+    except Exception as error:
+        conducted.problems.append(_problem(error))
+    finally:
+        # From here on only stopping is left; a signal must not cut it short.
+        interruption.ignore()
+        _stop(chain, conducted, recorder)
+    if not_started is not None:
         recorder.close()
-        with keeping(f"its records are in {folder}; `paychain judge` gives the verdict"):
-            return finish(spec.inputs, facts, store, folder)
+        store.close()
+        raise not_started
+    interruption.finish(recorder.message)
+    _remove_empty(folder)
+    took_s = time.perf_counter() - begun_s
+    facts = _facts(spec, chain, conducted, recorder, begun, took_s)
+    facts = msgspec.structs.replace(facts, interrupted=was_interrupted)
+    if recorder.kept is not None and not facts.problems:
+        facts.problems.extend(check_determinism(spec, folder, recorder.kept, recorder.message))
+    recorder.close()
+    with keeping(f"its records are in {folder}; `paychain judge` gives the verdict"):
+        return finish(spec.inputs, facts, store, folder)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove the folders that an interrupted run has not begun to fill: evidence has none."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            with suppress(OSError):  # one that holds anything stays
+                path.rmdir()
 
 
 def _new_store(spec: RunSpec, folder: Path, started: datetime) -> RunStore:

@@ -51,6 +51,27 @@ def test_a_run_that_is_being_judged_is_judged_to_its_end(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.parametrize("is_virtual", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_signal_before_the_chain_is_there_leaves_a_result(
+    run_it: object,
+    monkeypatch: pytest.MonkeyPatch,
+    is_virtual: bool,
+) -> None:
+    new_store = running._new_store
+
+    def disturbed(*given: Any) -> RunStore:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return new_store(*given)
+
+    monkeypatch.setattr(running, "_new_store", disturbed)
+    before = signal.getsignal(signal.SIGTERM)
+    finished = run("shop.yaml", "late.yaml", virtual=is_virtual, out="runs")
+    assert finished.was_interrupted
+    assert finished.result.verdict == "inconclusive"
+    assert "the run was interrupted" in finished.result.reasons
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
