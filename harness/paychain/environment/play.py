@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,8 +10,8 @@ from random import Random
 from typing import TypedDict
 
 from paychain.environment.conductor import Conducted, Observer, conduct
-from paychain.environment.in_loop.apart import apart
 from paychain.environment.in_loop.application import prepare
+from paychain.environment.in_loop.forked import in_fork
 from paychain.environment.kept_schedules import draw_ahead
 from paychain.environment.virtual import HERE, VirtualChain
 from paychain.load.traffic.planning import load_plan
@@ -64,44 +65,43 @@ def play(
     service does what virtual time has no room for.
     """
     played = played if played is not None else Played()
-    if chain.own_services():
-        # What came of it is of interest even where an error ended it.
-        prepare(chain, home)
-        draw_ahead(load_plan(chain, experiment, seed))
-        whole, error = apart(partial(_play_all, chain, experiment, seed, home, choose, window_s))
-        played.__dict__.update(whole.__dict__)
-        if error is not None:
-            raise error
+    simulate = partial(
+        _simulate, chain, experiment, seed, home=home, choose=choose, window_s=window_s
+    )
+    if not chain.own_services():
+        simulate(played)
         return played
-    _play(chain, experiment, seed, home, choose, window_s, played)
+    prepare(chain, home)
+    draw_ahead(load_plan(chain, experiment, seed))
+    whole, error = in_fork(partial(_with_error, simulate))
+    played.__dict__.update(whole.__dict__)
+    if error is not None:
+        raise error
     return played
 
 
-def _play_all(
-    chain: Chain,
-    experiment: Experiment,
-    seed: int,
-    home: Path,
-    choose: Choose | None,
-    window_s: float,
-) -> tuple[Played, Exception | None]:
-    """As `_play`, with how far it came and what ended it."""
+def _with_error(simulate: Callable[[Played], None]) -> tuple[Played, Exception | None]:
+    """What came of a simulation, which is of interest even where an error ended it, and the error.
+
+    A fork returns either a value or an error.
+    """
     played = Played()
     try:
-        _play(chain, experiment, seed, home, choose, window_s, played)
+        simulate(played)
     except Exception as error:
         return played, error
     return played, None
 
 
-def _play(
+def _simulate(
     chain: Chain,
     experiment: Experiment,
     seed: int,
+    played: Played,
+    *,
     home: Path,
     choose: Choose | None,
     window_s: float,
-    played: Played,
 ) -> None:
     plan = load_plan(chain, experiment, seed)
     played.planned = count(plan)

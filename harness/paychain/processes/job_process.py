@@ -1,4 +1,4 @@
-"""A process that does the jobs of one worker of a cluster, one after the other."""
+"""A process that does jobs for whoever started it, one after the other (`apart.py`)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from paychain.processes.jobs import Raised, serve
 from paychain.processes.parent import end_with
 
 
-def main(descriptor: int, worker: int) -> None:
-    """Do jobs until the worker, whose number is given, is gone or needs this process no more."""
-    end_with(worker, lambda: False)
+def main(descriptor: int, starter: int) -> None:
+    """Do jobs until the process with the number `starter` is gone or needs this one no more."""
+    end_with(starter, lambda: False)
     parent = Connection(descriptor)
-    with suppress(EOFError, ConnectionError, KeyboardInterrupt):  # the worker is gone
+    with suppress(EOFError, ConnectionError, KeyboardInterrupt):  # the starter is gone
         while True:
-            job, argument = pickle.loads(parent.recv_bytes())  # noqa: S301  (of our own worker)
+            job, argument = pickle.loads(parent.recv_bytes())  # noqa: S301  (of our own starter)
             try:
                 serve(job, argument, parent)
             except Exception as error:

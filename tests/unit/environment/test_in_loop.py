@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from paychain.engine.timeline import compile_timeline
-from paychain.environment.in_loop.apart import apart
+from paychain.environment.in_loop.forked import in_fork
 from paychain.environment.own.not_started import NotStarted
 from paychain.environment.virtual import VirtualChain
 from paychain.load.traffic.arrivals import Arrival
@@ -287,8 +287,8 @@ def _fails() -> int:
 
 
 def test_work_apart_gives_its_result_and_its_errors() -> None:
-    assert apart(list) == []
+    assert in_fork(list) == []
     with pytest.raises(UserError, match="what; hint"):
-        apart(_fails)
+        in_fork(_fails)
     with pytest.raises(RuntimeError, match="ended without an answer"):
-        apart(lambda: __import__("os")._exit(1))
+        in_fork(lambda: __import__("os")._exit(1))

@@ -7,9 +7,9 @@ from enum import Enum, auto
 
 import msgspec
 
-from paychain.payments.rules.position import REPEAT
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.reply import Reply
+from paychain.services.state.idempotency import is_made_again
 
 ATTEMPTS_PER_GATEWAY = 100  # numbers of attempts: more than the policies of one gateway use
 
@@ -42,10 +42,7 @@ class Attempt(msgspec.Struct, frozen=True):
         that, as nobody knows of what was done without an answer.
         """
         sent, answer = self.request, self.reply.answer
-        if answer is None or answer.reference == sent.reference:
-            return Sent(self.target, sent)
-        made = f"{sent.reference}{REPEAT}{self.target}."
-        if answer.reference.startswith(made) and answer.reference.removeprefix(made).isdigit():
+        if answer is not None and is_made_again(answer.reference, sent.reference, self.target):
             sent = msgspec.structs.replace(sent, reference=answer.reference)
         return Sent(self.target, sent)
 

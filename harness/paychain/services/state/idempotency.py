@@ -15,6 +15,7 @@ import msgspec
 
 from paychain.model.idempotency import Idempotency
 from paychain.payments.outcome import Outcome
+from paychain.payments.rules.position import REPEAT
 from paychain.protocol.message import Answer, AnswerOrError, Error, ErrorKind, PaymentRequest
 
 Work = Callable[[PaymentRequest], Awaitable[AnswerOrError]]
@@ -260,13 +261,19 @@ class IdempotencyStore:
 
 def _renamed(request: PaymentRequest, number: str) -> PaymentRequest:
     """The request as the n-th of its own: another capture or refund, or another authorisation."""
-    key = f"{request.key}~{number}"
+    key = f"{request.key}{REPEAT}{number}"
     if request.item:
-        return msgspec.structs.replace(request, item=f"{request.item}~{number}", key=key)
+        return msgspec.structs.replace(request, item=f"{request.item}{REPEAT}{number}", key=key)
     # A customer's request has no reference yet: its payment is what a gateway names it after. Two
     # orders must never get the same name, or they share one authorisation.
-    reference = f"{request.reference or request.payment}~{number}"
+    reference = f"{request.reference or request.payment}{REPEAT}{number}"
     return msgspec.structs.replace(request, reference=reference, key=key)
+
+
+def is_made_again(made: str, reference: str, link: str) -> bool:
+    """Whether a link made this reference for a request that it executed again: `p1-1~bank.2`."""
+    begins = f"{reference}{REPEAT}{link}."
+    return made.startswith(begins) and made.removeprefix(begins).isdigit()
 
 
 def _body(request: PaymentRequest) -> tuple[str | int, ...]:

@@ -12,13 +12,14 @@ from typing import Any
 
 import msgspec
 
+from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dates import iso_utc
 from paychain.protocol.dialects.adyen import modifications
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.bodies import Money
 from paychain.protocol.dialects.adyen.payments import authorisation_code, brand_of
 from paychain.protocol.dialects.adyen.references import psp_reference
-from paychain.protocol.dialects.adyen.registry import REPEAT, Payment
+from paychain.protocol.dialects.adyen.registry import Payment
 from paychain.protocol.message import Event, PaymentRequest
 from paychain.wire.http import HttpRequest
 

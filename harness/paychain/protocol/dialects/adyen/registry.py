@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 
+from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.adyen.tables import Reason
 from paychain.protocol.message import PaymentRequest
 
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
 MAX_MODIFICATIONS = 400_000
 MAX_KEYS = 200_000
-REPEAT = "~"  # in a reference or item that the link executes once more for the same key
 
 
 @dataclass(slots=True, kw_only=True)

@@ -18,7 +18,7 @@ T = TypeVar("T")
 CHUNK = 1 << 20  # bytes read at once
 
 
-def apart(work: Callable[[], T]) -> T:
+def in_fork(work: Callable[[], T]) -> T:
     """What `work` returns, done by a forked process; its errors are raised here.
 
     Both must be picklable. Raises RuntimeError when the process ended without an answer.
@@ -42,7 +42,7 @@ def apart(work: Callable[[], T]) -> T:
     if not answer:
         raise RuntimeError(f"a simulation ended without an answer (status {status})")
     # Written by the fork of this very process, nobody else has the pipe.
-    result, error = pickle.loads(answer)  # noqa: S301
+    result, error = pickle.loads(answer)  # noqa: S301  (of our own fork)
     if error is not None:
         raise error
     made: T = result
