@@ -6,6 +6,7 @@ stay readable; any other change needs a new schema version.
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Literal
 
@@ -220,8 +221,13 @@ class _Versioned(msgspec.Struct):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of result.json; `result.schema.json` beside this module is a copy of it."""
+    schema = msgspec.json.schema(Result)
+    # Some versions of msgspec leave the indentation of docstrings in their text.
+    for kind in schema["$defs"].values():
+        if "description" in kind:
+            kind["description"] = cleandoc(kind["description"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:paychain:schema:result",
-        **msgspec.json.schema(Result),
+        **schema,
     }
