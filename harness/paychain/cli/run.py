@@ -95,10 +95,8 @@ def run(
     from paychain.model.renaming import read_names
     from paychain.processes.exposition import address_of
     from paychain.processes.tokens import TOKEN_VARIABLE
-    from paychain.report.ci.prometheus import refuse_unwritable
     from paychain.runs import run as runs
     from paychain.runs.chains import chain_of
-    from paychain.runs.comparison import check_baseline
     from paychain.runs.progress import choose
     from paychain.runs.spec import RunSpec, run_command
 
@@ -117,8 +115,6 @@ def run(
     names = read_names(map_ or ())
     loaded = load_chain(chain)
     declared = load_experiment(experiment, loaded.model, names)
-    if baseline is not None:
-        check_baseline(baseline, experiment=declared.sha256, virtual=virtual)
     outputs = RunOutputs(
         format=format,
         is_quiet=quiet,
@@ -127,8 +123,7 @@ def run(
         ctrf=ctrf,
         prometheus=prom,
     )
-    if prom is not None:
-        refuse_unwritable(prom)
+    outputs.refuse_impossible(experiment_sha256=declared.sha256, is_virtual=virtual)
     spec = RunSpec(
         chain=loaded,
         experiment=declared,
