@@ -230,7 +230,8 @@ class Scheduled(PayingUser):
             gevent.sleep(REPORT_S)
 
     def _report_offered(self, *, is_over: bool) -> None:
-        problems = self.exchanges.doubts.problems() if is_over else []
+        doubts = self.exchanges.doubts
+        problems = doubts.problems() if is_over or doubts.are_certain else []
         write_atomically(self.plan.offered, Offered(self.started, is_over, problems))
 
     def _detect_stalls(self, recorder: Recorder) -> None:

@@ -21,8 +21,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from paychain.load.traffic.doubts import Doubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
-from paychain.load.traffic.pays import Doubts
 from paychain.payments.checkout_card import CheckoutCard, checkout_card
 from paychain.payments.money import exponent, to_minor
 from paychain.payments.outcome import HopResult
@@ -245,7 +245,7 @@ class ByAdapter:
 
     def _ended(self, reply: Any) -> Reply:
         if isinstance(reply, Reply):
-            self._doubts.understood += 1
+            self._doubts.paid.understood += 1
             return reply
         what = f"{self._adapter_name} returned {type(reply).__name__}"
         self._doubts.note(f"{what}, not payment.approved(), .declined(), .pending() or .unknown()")

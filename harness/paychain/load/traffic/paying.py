@@ -51,6 +51,12 @@ class Customers:
         """What is wrong with how customers are declared to pay, as the answers showed."""
         return self._exchanges.doubts.problems()
 
+    @property
+    def misfit(self) -> str:
+        """What is wrong with it that no later answer can change; "" as long as nothing is."""
+        doubts = self._exchanges.doubts
+        return doubts.problems()[0] if doubts.are_certain else ""
+
     def stop(self) -> None:
         """From now on no customer starts to pay; who is paying still gets an answer."""
         self._stopped.set()

@@ -162,4 +162,4 @@ class Offered(msgspec.Struct, frozen=True):
 
     started: int  # payments that were really started
     is_over: bool  # all of them have ended, and every record is written
-    problems: list[str] = []  # with how customers pay, as the answers showed
+    problems: list[str] = []  # with how customers pay, once they are certain
