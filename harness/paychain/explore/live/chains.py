@@ -30,8 +30,9 @@ OpenChain = Callable[[], RunningChain]
 class Chains:
     """One running chain after the other.
 
-    `on_judged` gets each order and its batch, `on_left` the scripts of orders that nobody judges
-    because their chain was stopped. What happens to the chain is counted in `result`.
+    `on_judged` gets each order and its batch, `on_changed` those that break a rule later. `on_left`
+    gets the scripts of orders that nobody judges because their chain was stopped. What happens to
+    the chain is counted in `result`.
     """
 
     def __init__(
@@ -42,12 +43,13 @@ class Chains:
         result: LiveResult,
         *,
         on_judged: Callable[[Judged, Batch], None],
+        on_changed: Callable[[Judged, Batch], None],
         on_left: Callable[[Sequence[Steps]], None],
     ) -> None:
         self.ended: deque[Batch] = deque()  # batches that nobody looked into yet
         self._chain, self._spec, self._open_chain = chain, spec, open_chain
         self._result = result
-        self._on_judged, self._on_left = on_judged, on_left
+        self._on_judged, self._on_changed, self._on_left = on_judged, on_changed, on_left
         self._rate = min(FIRST_RATE, spec.rate)
         self._limit = spec.rate  # of the rate, once payments without a script have failed
         self._base_s: float | None = None  # what a payment takes where nothing else happens
@@ -78,6 +80,7 @@ class Chains:
             self._spec.seed,
             BASE_RATE,
             self._on_judged,
+            on_changed=self._on_changed,
             on_paid=self._note_paid,
         )
         if self._base_s is None:

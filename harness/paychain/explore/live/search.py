@@ -54,7 +54,13 @@ class LiveSearch:
         self._begun = 0  # scripts, as far as they were not left
         self._interrupted: set[Steps] = set()  # scripts that were left when their chain was stopped
         self._chains = Chains(
-            chain, spec, open_chain, self.result, on_judged=self._note, on_left=self._try_again
+            chain,
+            spec,
+            open_chain,
+            self.result,
+            on_judged=self._note,
+            on_changed=self._note_break,
+            on_left=self._try_again,
         )
         self._follow_ups = FollowUps(
             spec,
@@ -143,7 +149,7 @@ class LiveSearch:
         chains = self._chains
         self._begun += len(scripts)
         batch, batches = chains.now.begin(scripts, controls), chains.now
-        while not (batch.is_whole or is_enough(batch) or self._is_late()):
+        while not (batches.is_settled(batch) or is_enough(batch) or self._is_late()):
             if not is_quiet and not self._is_spent:
                 self._begin_scripts()
             chains.look()
@@ -173,7 +179,15 @@ class LiveSearch:
             result.controls += 1
             result.controls_s.append(order.took_s)
         self._candidates.learn(order.steps, order.asked)
-        if self._follow_ups.new_rules([order]) and batch not in self._breaking:
+        self._note_break(order, batch)
+
+    def _note_break(self, order: Judged, batch: Batch) -> None:
+        """Follow up what an order has broken."""
+        if (
+            batch.outage is None
+            and self._follow_ups.new_rules([order])
+            and batch not in self._breaking
+        ):
             self._breaking.append(batch)
 
     def _count(self, batch: Batch) -> None:
