@@ -19,7 +19,7 @@ from tests.oracle.pairs import Outcome
 from tests.oracle.rules_for import ABOUT_CONDUCT, ANY_RULE, RULES_FOR
 from tests.oracle.verdict import Wrongs, order_of, wrongs
 
-IN_STORE = 4  # one pair of so many is judged in a store as well
+IN_STORE = 20  # one pair of so many is judged in a store as well
 Found = dict[str, dict[str, int]]  # by rule, then by order: the amount, minor units
 
 
