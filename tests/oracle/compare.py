@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paychain.analysis.measures.measures import MoneyRule
+from paychain.analysis.money.findings import money
 from paychain.analysis.money.orders import Orders, orders_of
 from paychain.analysis.money.parties import Parties
-from paychain.analysis.money.reconcile import money, reconcile, stand_in_order
+from paychain.analysis.money.reconcile import reconcile, stand_in_order
 from paychain.analysis.store.store import RunStore
 from paychain.environment.play import Played
 from paychain.explore.checks import Records
