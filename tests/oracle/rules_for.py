@@ -113,11 +113,11 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
 ABOUT_CONDUCT = frozenset(
     {
         "authorisations_settled",
-        "fallbacks_within_limits",
         "no_authorisation_after_failed_authentication",
         "repeats_without_effect",
         "retry_limits_kept",
         "stand_in_advised",
+        # A link that forgets with a crash how often it stood in goes beyond its limit.
         "stand_in_within_limits",
         "unknowns_resolved",
     }

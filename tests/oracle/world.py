@@ -161,9 +161,10 @@ class World:
         assert customer is not None
         customer.saw_approved = answer is not None and answer.outcome is Outcome.APPROVED
         customer.saw_minor = answer.amount_minor if customer.saw_approved else 0
-        # Only the refusal of a duplicate has an amount: that of its original.
+        # The refusal of a duplicate has the amount of its original, once that was approved.
+        refused = {link.duplicates.code for link in self.chain.links.values() if link.duplicates}
         is_repeat = answer is not None and answer.outcome is Outcome.DECLINED
-        is_repeat = is_repeat and answer.amount_minor > 0
+        is_repeat = is_repeat and answer.code in refused and answer.amount_minor > 0
         customer.original = answer.reference if is_repeat else ""
 
     def drawn(self, link: str, what: str, payment: str) -> float:
