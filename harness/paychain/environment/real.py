@@ -112,8 +112,7 @@ class RealChain:
         self._seed = seed
         self._entry_host = spread.entry_host if spread is not None else LOOPBACK
         self._on_message = on_message
-        self._first_port = first_port
-        self._processes = processes
+        self._first_port, self._processes = first_port, processes
         self._load = LoadProcess(self.children, folder, self.spools.new)
         if spread is not None:
             self._load = LoadWorkers(self.children, folder, self.spools.new, spread, on_message)
@@ -271,7 +270,8 @@ class RealChain:
             self._requests.forget(payments)
 
     def _reached(self, plan: LoadPlan) -> LoadPlan:
-        return plan.reached_at(self.entry_urls, self.epoch_ns).declared_in(self._loaded)
+        plan = plan.reached_at(self.entry_urls, self.epoch_ns, self.own.pages)
+        return plan.declared_in(self._loaded)
 
     async def until(self, when_ns: int) -> None:
         """Sleep until that moment."""

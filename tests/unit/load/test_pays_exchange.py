@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import msgspec
-
 import pytest
 
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.customer import CustomerPayment, leaves_at_ns
-from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.load.traffic.doubts import ENOUGH, Doubts
+from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.load.traffic.pays import ByTemplate
 from paychain.load.traffic.plan import EntryPlan, LoadPlan
 from paychain.load.traffic.planning import customers_plan
@@ -38,8 +37,20 @@ def answer(status: int, body: Any = None, **headers: str) -> HttpResponse:
 class Trying:
     """One try whose answers the test gives; a request is made at its time, whatever it is."""
 
-    def __init__(self, pays: str, *, timeout_s: float = 2.0, patience_s: float = 2.0) -> None:
-        entry = EntryPlan(link="shop-api", url="http://127.0.0.1:9001", pays=template_of(pays))
+    def __init__(
+        self,
+        pays: str,
+        *,
+        timeout_s: float = 2.0,
+        patience_s: float = 2.0,
+        pages: dict[str, str] | None = None,
+    ) -> None:
+        entry = EntryPlan(
+            link="shop-api",
+            url="http://127.0.0.1:9001",
+            pays=template_of(pays),
+            pages=pages or {},
+        )
         self.doubts = Doubts()
         attempt = Try(REQUEST, "c" * 16, timeout_s, entry, patience_s=patience_s)
         assert entry.pays is not None
@@ -438,3 +449,48 @@ def test_further_payments_of_an_order_keep_the_prefix_of_the_run() -> None:
     last = payment.another()
     assert last is not None
     assert (last.arrival.payment, len(last.arrival.payment + "b")) == ("pk3ra0000001r99", 16)
+
+
+# -- pages of providers ---------------------------------------------------------------------------
+PSP, NEAR = "127.0.0.1:9101", "127.0.0.1:9102"
+VISITED = """
+steps:
+  - {path: /checkout, json: {order: "{payment}"}}
+  - {method: GET, path: "{answer.url}"}
+approved: {status: 200, where: {state: paid}}
+declined: {status: 402}
+"""
+
+
+def shopping(pays: str) -> Trying:
+    return Trying(pays, pages={PSP: NEAR})
+
+
+def test_a_customer_who_is_sent_to_a_providers_page_pays_there_and_comes_back() -> None:
+    trying = shopping(FORM).gets(answer(303, location=f"http://{PSP}/c/pay/cs_1"))
+    assert isinstance(trying.step, Send)
+    assert trying.step.to == NEAR
+    assert trying.sent[-1][1:] == ("GET", "/c/pay/cs_1?card=tok_visa_4242")
+    trying.gets(answer(302, location="/bank?id=1"))  # stays there
+    assert (trying.step.to, trying.http.target) == (NEAR, "/bank?id=1&card=tok_visa_4242")
+    # A shop may tell the provider any public name of its own.
+    trying.gets(answer(303, location="http://localhost:4242/done?o=1"))
+    assert (trying.step.to, trying.http.target) == ("", "/done?o=1")
+
+
+def test_the_address_of_a_page_in_an_answer_is_visited_as_a_step() -> None:
+    trying = shopping(VISITED).gets(answer(200, {"url": f"http://{PSP}/c/pay/cs_1"}))
+    assert isinstance(trying.step, Send)
+    assert (trying.step.to, trying.http.target) == (NEAR, "/c/pay/cs_1?card=tok_visa_4242")
+    assert shopping(VISITED).gets(answer(402, "declined")).reply.result is HopResult.DECLINED
+    back = trying.gets(answer(303, location="http://127.0.0.1:9001/done")).gets(PAID)
+    assert back.reply.result is HopResult.APPROVED
+
+
+def test_cookies_of_the_shop_are_not_for_the_page() -> None:
+    leaves = answer(303, location=f"http://{PSP}/c/pay/cs_1", set_cookie="session=1; Path=/")
+    trying = shopping(FORM).gets(leaves)
+    assert "cookie" not in trying.http.headers
+    trying.gets(answer(303, location="/next", set_cookie="psp=1"))
+    trying.gets(answer(303, location="http://shop.example/done"))
+    assert trying.http.headers["cookie"] == "session=1"

@@ -9,7 +9,7 @@ step 1 ─▶ … ─▶ last step ─▶ approved · declined · rejected      
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from paychain.load.traffic.doubts import Answers, Doubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
@@ -43,6 +43,7 @@ class ByTemplate:
         self._last: Reply | None = None  # of a payment that is not final
         self._tried_ns = self._waits_ns = 0  # when the try, and when the customer's patience end
         self._sent: HttpRequest | None = None
+        self._page = ""  # of a provider, where the customer is: the host and port it was named by
         self._got: HttpResponse | None = None
 
     def start(self, now_ns: int) -> Step:
@@ -71,7 +72,8 @@ class ByTemplate:
             failed = Reply(failure_of(got))
             return failed if self._pending is None else self._look_later(failed, now_ns)
         self._got = got
-        self._keep_cookies(got)
+        if not self._page:
+            self._keep_cookies(got)
         is_last = self._number == len(self._template.steps) - 1
         reading = read(self._template, got, self._values, is_last=is_last)
         if reading.problem:
@@ -86,7 +88,7 @@ class ByTemplate:
             return redirect
         # A step before the last one goes on with any answer but an error.
         if not is_last and got.status < 400:
-            self._answers.append(_given(got))
+            self._answers.append(self._given(got))
             self._number += 1
             self._redirects = 0
             return self._request(self._template.steps[self._number], now_ns)
@@ -127,7 +129,7 @@ class ByTemplate:
         """Look again after a pause. The first pending answer has the fields of the look's path."""
         if self._pending is None:
             self._pending = pattern
-            self._answers.append(_given(response))
+            self._answers.append(self._given(response))
         return self._look_later(pending(self._template), now_ns)
 
     def _look_later(self, last: Reply, now_ns: int) -> Step:
@@ -148,26 +150,47 @@ class ByTemplate:
             given = f"; the answer was {shown(self._got)}" if self._got is not None else ""
             self._answers_in_doubt.note_unexpected(text, text + given)
             return Reply(HopResult.MALFORMED)
+        self._page = ""
+        host = urlsplit(http.target).netloc
+        if host:
+            self._page = host if host in self._attempt.entry.pages else ""
+            http.target = self._target(http.target)
         return self._send(http, at_ns)
 
+    def _target(self, url: str) -> str:
+        """Path and query of an address. On a provider's page, customers pay with their card."""
+        target = path_of(url)
+        if self._page and "card=" not in target.partition("?")[2]:
+            mark = "&" if "?" in target else "?"
+            target += f"{mark}card={quote(self._values.card_token, safe='')}"
+        return target
+
     def _send(self, http: HttpRequest, at_ns: int) -> Send:
-        if self._cookies:
+        if self._cookies and not self._page:
             own = http.headers.get("cookie", "")
             kept = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
             http.headers["cookie"] = f"{own}; {kept}" if own else kept
         self._sent = http
         # A service that has accepted the payment is waited for as long as patience lasts.
         until_ns = self._tried_ns if self._pending is None else self._waits_ns
-        return Send(http, at_ns, max((until_ns - at_ns) / 1e9, 0.001))
+        to = self._attempt.entry.pages[self._page] if self._page else ""
+        return Send(http, at_ns, max((until_ns - at_ns) / 1e9, 0.001), to)
 
     def _redirect(self, response: HttpResponse, now_ns: int) -> Step | None:
-        """Follow the service to another page of its own; None for what leads nowhere."""
+        """Follow the service to a page of its own or of a provider; None for what leads nowhere."""
         is_redirect = response.status in REDIRECTS | REPEATS
         location = response.headers.get("location", "")
-        host = urlsplit(self._attempt.entry.url).netloc
-        target = path_of(location, host) if location else ""
-        if not is_redirect or not target or self._redirects >= MAX_REDIRECTS:
+        if not is_redirect or not location or self._redirects >= MAX_REDIRECTS:
             return None
+        entry, host = self._attempt.entry, urlsplit(location).netloc
+        if host and host in entry.pages:
+            self._page = host
+        elif host and (self._page or host == urlsplit(entry.url).netloc):
+            # A provider sends the customer back to wherever the service says that it is.
+            self._page = ""
+        elif host:
+            return None
+        target = self._target(location)
         assert self._sent is not None
         self._redirects += 1
         headers = {
@@ -192,7 +215,8 @@ class ByTemplate:
             if has_value:
                 self._cookies[name.strip()] = value.strip()
 
-
-def _given(response: HttpResponse) -> Given:
-    location = response.headers.get("location", "")
-    return Given(json_of(response), path_of(location) if location else "")
+    def _given(self, response: HttpResponse) -> Given:
+        location = response.headers.get("location", "")
+        if location and urlsplit(location).netloc not in self._attempt.entry.pages:
+            location = path_of(location)
+        return Given(json_of(response), location)
