@@ -8,6 +8,7 @@ Batches overlap: while the orders of one come to rest, those of the next ones ar
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from paychain.explore.live.steps import Steps, size, step_choices
 from paychain.model.chain import Chain
 
 MINIMISE_S = 45.0  # what is found in the budget's last moment may be minimised for so long
+QUIET_RATE = 16.0  # payments per second, where a service has to keep up with what fails
 OUTAGE_PAYMENTS = 32  # that meet an outage while it is minimised: not each is hit in the middle
 
 
@@ -148,7 +150,8 @@ class LiveSearch:
         """Run a batch to its end, or until it is enough. Unless `is_quiet`, the search goes on."""
         chains = self._chains
         self._begun += len(scripts)
-        batch, batches = chains.now.begin(scripts, controls), chains.now
+        batches = chains.now
+        batch = batches.begin(scripts, controls, QUIET_RATE if is_quiet else math.inf)
         while not (batches.is_settled(batch) or is_enough(batch) or self._is_late()):
             if not is_quiet and not self._is_spent:
                 self._begin_scripts()
@@ -183,6 +186,7 @@ class LiveSearch:
 
     def _note_break(self, order: Judged, batch: Batch) -> None:
         """Follow up what an order has broken."""
+        self._follow_ups.suspect(order)
         if (
             batch.outage is None
             and self._follow_ups.new_rules([order])
