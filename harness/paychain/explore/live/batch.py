@@ -13,6 +13,7 @@ more about an order that was fine (a job that comes round): then it is judged ag
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from msgspec.structs import replace
 from paychain.engine.timeline import Action, switch_of
 from paychain.environment.running_chain import RunningChain, pass_time
 from paychain.explore.live.judged import Batch, Judged
-from paychain.explore.live.orders import Order, with_controls
+from paychain.explore.live.orders import Order, Settling, with_controls
 from paychain.explore.live.outages import AT_S, Outage, experiment_with
 from paychain.explore.live.records import OrderRecords
 from paychain.explore.live.steps import Steps, script_of
@@ -40,6 +41,7 @@ AHEAD_S = 0.5  # a batch may begin so long before the payments of the last one h
 QUIET_S = 2.5
 JUDGED_EVERY_S = 0.75  # orders at rest, together: judging costs most of it whatever their number
 FLUSHED_S = 0.5  # the same where all of its requests are known: records are flushed by then
+SETTLING_SHARE = 0.25  # of what is declared: who takes longer when much fails is soon too late
 ALONE_S = 10.0  # what is not known by then keeps no other payment waiting that is to be alone
 MORE_TIME = 2  # times what is declared: what is not settled then never is
 # Of the time that it has lasted: how long an end in virtual time is left alone between two looks.
@@ -80,6 +82,7 @@ class Batches:
         self._records = OrderRecords(running.id_prefix)
         self._orders: dict[str, Order] = {}  # in flight, by their first payments
         self._watched: dict[str, Order] = {}  # that were judged, until nothing is to come any more
+        self._settling = Settling()
         self._ended: list[Batch] = []  # and not returned by `look` yet
         self._over: list[str] = []  # orders whose scripts the links still know
 
@@ -103,25 +106,32 @@ class Batches:
         )
         return max(0.0, (now_ns - min(waiting, default=now_ns)) / 1e9)
 
+    @property
+    def is_settling_late(self) -> bool:
+        """Whether own services take too long to settle what is unknown: they are behind."""
+        longest_s = SETTLING_SHARE * self._running.settles_within_s
+        return self._settling.lag_s(self._running.now_ns()) > longest_s
+
     def has_room(self, number: int) -> bool:
         """Whether a batch of that many orders may begin now."""
         is_free = self._free_ns <= self._running.now_ns() + AHEAD_S * 1e9
         return is_free and len(self._orders) + number <= MAX_AT_ONCE
 
-    def begin(self, scripts: Sequence[Steps], controls: int = 0) -> Batch:
-        """Let a payment follow each script, controls spread among them, all at the batch's rate.
+    def begin(self, scripts: Sequence[Steps], controls: int = 0, rate: float = math.inf) -> Batch:
+        """Let a payment follow each script, controls spread among them, at this rate at most.
 
         The batch fills as its orders are judged.
         """
         mixed = with_controls(scripts, controls)
-        batch = Batch(number=len(mixed), rate=self.rate)
+        rate = min(rate, self.rate)
+        batch = Batch(number=len(mixed), rate=rate)
         now_ns = self._running.now_ns()
         wait_s = max(0.0, (self._free_ns - now_ns) / 1e9)
         self._pay(
             batch,
-            [(steps, wait_s + place / self.rate) for place, steps in enumerate(mixed)],
+            [(steps, wait_s + place / rate) for place, steps in enumerate(mixed)],
         )
-        self._free_ns = now_ns + int((wait_s + len(mixed) / self.rate) * 1e9)
+        self._free_ns = now_ns + int((wait_s + len(mixed) / rate) * 1e9)
         return batch
 
     def look(self) -> list[Batch]:
@@ -243,6 +253,7 @@ class Batches:
             return
         pending = set(map(self._records.order, progress.pending))
         unknown = set(map(self._records.order, progress.unknown)) | self._records.waiting
+        self._settling.note(self._orders.values(), unknown, now_ns)
         due = [
             order
             for order in self._orders.values()

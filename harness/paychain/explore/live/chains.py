@@ -122,7 +122,8 @@ class Chains:
 
     def has_room(self, number: int) -> bool:
         """Whether a batch of that many orders may begin: the service is not behind, either."""
-        return self.now.has_room(number) and self.now.longest_wait_s() <= self._slow_s
+        is_behind = self.now.longest_wait_s() > self._slow_s or self.now.is_settling_late
+        return self.now.has_room(number) and not is_behind
 
     def _note_paid(self, took_s: float, rate: float) -> None:
         """Pay faster while payments without a script take as long as at first, else slower."""
