@@ -12,7 +12,8 @@ from paychain.explore.result import OnProgress, Outage, SearchResult
 from paychain.explore.search import search
 from paychain.explore.spec import SearchSpec
 from paychain.payments.errors import UserError
-from paychain.processes.jobs import Executor, Processes, Running
+from paychain.processes.jobs import Executor, Running
+from paychain.processes.local import Processes
 
 SEEDS_APART = 1_000_003  # rounds of one job never use the seeds of another
 
