@@ -17,9 +17,10 @@ from paychain.explore.checks import Records
 from paychain.model.chain import Chain
 from paychain.payments.journal import MovementKind, PaymentRecord
 from tests.oracle.pairs import Outcome
-from tests.oracle.verdict import ABOUT_CONDUCT, ANY_RULE, RULES_FOR, Wrongs, order_of, wrongs
+from tests.oracle.rules_for import ABOUT_CONDUCT, ANY_RULE, RULES_FOR
+from tests.oracle.verdict import Wrongs, order_of, wrongs
 
-IN_STORE = 4  # one pair of so many is judged in a store as well
+IN_STORE = 20  # one pair of so many is judged in a store as well
 Found = dict[str, dict[str, int]]  # by rule, then by order: the amount, minor units
 
 

@@ -53,7 +53,7 @@ from paychain.model.loading import load_chain, load_experiment
 from paychain.model.tolerance import Limit
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.codes import APPROVED
-from paychain.payments.errors import UserError
+from paychain.payments.errors import PartLost, UserError
 from paychain.payments.journal import Movement
 from paychain.processes.jobs import RECEIVED, STOP, RunningProcesses, serve
 from paychain.processes.local import JobProcess
@@ -503,7 +503,7 @@ def test_a_job_that_found_all_that_is_looked_for_ends_the_others(searched: Searc
 def test_a_search_whose_process_died_is_a_part_that_was_lost_and_no_result() -> None:
     ours, theirs = Pipe()
     theirs.close()
-    with pytest.raises(UserError, match="a search process died unexpectedly"):
+    with pytest.raises(PartLost, match="a search process died unexpectedly"):
         _collect(RunningProcesses([ours]), {0: SearchResult()}, lambda _: None, set())
 
 
@@ -539,7 +539,7 @@ def test_a_job_goes_only_when_its_last_word_was_heard() -> None:
     assert not job.is_alive()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # test_ended_from_outside.py sends it to all jobs of a search
 def test_ctrl_c_while_jobs_start_reaches_none_and_is_heard_afterwards() -> None:
     order = SearchSpec(
         model(), max_schedules=100_000, budget_s=60, payments=2, kinds=("lost_answer",)

@@ -32,6 +32,7 @@ from paychain.payments.rules.own_traces import (
 )
 from paychain.payments.rules.traces import (
     approved_by,
+    knows_original,
     opened,
     presentations,
     renamed,
@@ -110,11 +111,19 @@ def _beyond_limits(story: Story, parties: Parties, amount_minor: int) -> Iterato
     if not parties.limits:
         return
     queued_ns: dict[tuple[str, str, int], int] = {}
+    # Of a payment by several means a link stores its part.
+    stored_minor: dict[str, int] = {}
+    for move in story.movements:
+        if move.kind is MovementKind.STORED:
+            stored_minor[move.link] = max(stored_minor.get(move.link, 0), move.amount_minor)
     for decision in story.decisions:
         of_attempt = (decision.link, decision.operation, decision.attempt)
         limit = parties.limits.get((decision.link, decision.operation, decision.kind))
         if limit is not None:
-            if limit.up_to_minor is not None and amount_minor > limit.up_to_minor:
+            asked_minor = amount_minor
+            if decision.kind is DecisionKind.QUEUE:
+                asked_minor = stored_minor.get(decision.link, amount_minor)
+            if limit.up_to_minor is not None and asked_minor > limit.up_to_minor:
                 up_to = written(limit.up_to_minor, parties.currency)
                 verb = decision.kind.value
                 yield f"{decision.link} used {verb} on {decision.operation}, its limit is {up_to}"
@@ -174,6 +183,7 @@ def reconcile(
         amount_minor=customer.amount_minor,
         currency=customer.currency,
         shown_approved=customer.outcome is Outcome.APPROVED,
+        knows_original=knows_original(customer, story.decisions),
         authorisations=found,
         settling=parties.settling,
         merchants=parties.merchants,
