@@ -53,7 +53,7 @@ from paychain.model.loading import load_chain, load_experiment
 from paychain.model.tolerance import Limit
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.codes import APPROVED
-from paychain.payments.errors import UserError
+from paychain.payments.errors import PartLost, UserError
 from paychain.payments.journal import Movement
 from paychain.processes.jobs import RECEIVED, STOP, RunningProcesses, serve
 from paychain.processes.local import JobProcess
@@ -503,7 +503,7 @@ def test_a_job_that_found_all_that_is_looked_for_ends_the_others(searched: Searc
 def test_a_search_whose_process_died_is_a_part_that_was_lost_and_no_result() -> None:
     ours, theirs = Pipe()
     theirs.close()
-    with pytest.raises(UserError, match="a search process died unexpectedly"):
+    with pytest.raises(PartLost, match="a search process died unexpectedly"):
         _collect(RunningProcesses([ours]), {0: SearchResult()}, lambda _: None, set())
 
 

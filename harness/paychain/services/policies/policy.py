@@ -375,9 +375,8 @@ class PolicyCall:
         if not requested_s:
             return True
         # Only a call that propagates the deadline looks at it, here as in its route.
-        left_s = (
-            deadline.left_s(self._context.now_ns) if self._declared.propagate_deadline else None
-        )
+        has_deadline = self._declared.propagate_deadline
+        left_s = deadline.left_s(self._context.now_ns) if has_deadline else None
         why = f"retry after {requested_s:g} s" if is_too_long(requested_s, left_s) else ""
         return not self._decisions.suppressed("retry", why, request, target)
 
