@@ -53,7 +53,11 @@ def asked(role: Node, operation: str, name: str, **more: Any) -> Answer:
     request = PaymentRequest(
         "p1", 700, "USDC", published("base")[0], reference=name, key=name, **more
     )
-    answer = asyncio.run(role.operations()[operation](request, ""))
+
+    async def ask() -> Any:
+        return await role.operations()[operation](request, "")
+
+    answer = asyncio.run(ask())
     assert isinstance(answer, Answer)
     return answer
 
