@@ -21,17 +21,24 @@ from paychain.environment.real import RealChain
 from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.result import LiveResult, LiveSpec, words_of
 from paychain.explore.live.search import LiveSearch
+from paychain.explore.live.steps import step_choices
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded, load_chain
 from tests.support.mistaken_chains import MISTAKES, SOUND, mistaken_chain
 
 
 def searched(
-    loaded: Loaded[Chain], spec: LiveSpec, scratch: Path, *, is_first_enough: bool = False
+    loaded: Loaded[Chain],
+    spec: LiveSpec,
+    scratch: Path,
+    *,
+    is_first_enough: bool = False,
+    subjects: Sequence[str] = (),
 ) -> tuple[LiveResult, float]:
     """What a search of a chain finds, and after how many seconds the first rule was broken.
 
-    `is_first_enough`: it ends once something is found and reproduced.
+    `is_first_enough`: it ends once something is found and reproduced. `subjects`: whose doing is
+    scripted, of link, webhook and customer; () for all.
     """
     chains = 0
     first_s = float("nan")
@@ -51,7 +58,10 @@ def searched(
         if is_first_enough and any(found.reproduced for found in result.found.values()):
             raise KeyboardInterrupt  # what a user does who has seen enough
 
-    result = LiveSearch(loaded.model, spec, opened, on_progress=note).run()
+    choices = [
+        step for step in step_choices(loaded.model) if not subjects or step.place[0] in subjects
+    ]
+    result = LiveSearch(loaded.model, spec, opened, on_progress=note, choices=choices).run()
     return result, first_s
 
 

@@ -90,6 +90,7 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
     "money_conserved": (
         "wrong_decimals",
         "refunds_unchecked",
+        "charge_back_not_reported",
         *_EXECUTED_TWICE,
         *_NEVER_COLLECTED,
     ),
@@ -102,7 +103,7 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
         "webhook_not_deduplicated",
         "hold_expires_early",
     ),
-    "refunded_within_captured": ("refunds_unchecked",),
+    "refunded_within_captured": ("refunds_unchecked", "charge_back_not_reported"),
     "repeats_without_effect": (
         "captured_twice",
         "webhook_not_deduplicated",

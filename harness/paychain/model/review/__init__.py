@@ -53,6 +53,7 @@ _OF_CHAIN = (
     follow_ups.capture_beyond_limit,
     webhooks.webhook_refused,
     webhooks.webhook_given_up_early,
+    webhooks.charge_back_not_reported,
     reversals.queue_given_up_early,
     money.captured_before_delivery,
     money.wrong_decimals,
