@@ -122,12 +122,14 @@ def explore(
     from paychain.explore.checks import SUCCESS, WORKS_AGAIN
     from paychain.explore.spec import SearchSpec
     from paychain.model.loading import load_chain
+    from paychain.processes.files import refuse_unwritable
     from paychain.processes.part import WHOLE, Part
 
     loaded = load_chain(chain)
     replayed_on = load_chain(service).model if service is not None else None
     if replayed_on is not None:
         _refuse_on(replayed_on, loaded.model, is_confirmed=confirm)
+    refuse_unwritable(out)
     share = Part.read(part)
     if share != WHOLE and actions:
         _refuse_part("--actions")
@@ -385,8 +387,8 @@ def _explore_actions(spec: SearchSpec) -> None:
         acted = explore_actions(spec, check_ctrl_c)
     found = acted.found
     if found is not None:
-        print(f"✕ {RULES[found.rule].title.lower()}: {found.text}")
-        print("\n".join(f"    {step}" for step in found.steps))
+        say(f"✕ {RULES[found.rule].title.lower()}: {found.text}")
+        say(*(f"    {step}" for step in found.steps))
     print(
         f"{'searched' if found is not None else 'no sequence of actions broke a rule in'} "
         f"{acted.scripts:,} scripts, in {acted.took_s:.1f} s"

@@ -79,6 +79,7 @@ def matrix(
     from paychain.model.loading import load_chain
     from paychain.model.renaming import read_names
     from paychain.payments.errors import UserError
+    from paychain.processes.files import make_folder
     from paychain.processes.part import WHOLE, Part
     from paychain.report.html.matrix import MARKS
     from paychain.runs.matrix import MatrixSpec, run_matrix, standard_faults
@@ -98,8 +99,10 @@ def matrix(
         )
     share = Part.read(part)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{loaded.model.chain}-matrix"
+    if resume is not None:
+        _refuse_to_resume(resume)
     folder = resume or out / (name if share == WHOLE else f"{name}-{share.slug}")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
 
     def on_cell(cell: Cell, done: int, total: int) -> None:
         if not quiet:
@@ -136,6 +139,18 @@ def matrix(
     if finished.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     raise typer.Exit(ExitCode.PASS if exit_zero or finished.is_sound else ExitCode.FAIL)
+
+
+def _refuse_to_resume(folder: Path) -> None:
+    """Raise UserError for what no matrix can have begun in, be it before its first cell."""
+    from paychain.payments.errors import UserError
+    from paychain.report.result import FILE_NAME as RESULT
+
+    hint = "name the folder that an interrupted matrix printed"
+    if not folder.is_dir():
+        raise UserError(f"no such folder: {folder}", hint=hint)
+    if (folder / RESULT).exists():
+        raise UserError(f"{folder} is a run", hint=hint)
 
 
 def _print(matrix: Matrix, folder: Path, format: ReportFormat, *, is_quiet: bool) -> None:

@@ -28,6 +28,7 @@ from paychain.cli.options import (
     chosen,
 )
 from paychain.cli.reading import reading
+from paychain.cli.say import say
 from paychain.payments.errors import UserError, sentence_of
 from paychain.processes.interrupted import keeping
 
@@ -280,7 +281,7 @@ def print_run(
     show(result, Console(), is_quiet=is_quiet)
     if comparison is not None:
         print("\n".join(comparison_lines(comparison)))
-    print(f"report: {folder / 'report.html'}")
+    say(f"report: {folder / 'report.html'}")
 
 
 def _report_to_ci(result: Result, format: ReportFormat) -> None:
