@@ -72,10 +72,12 @@ def explore(
     """
     from paychain.explore.spec import SearchSpec
     from paychain.model.loading import load_chain
+    from paychain.processes.files import refuse_unwritable
     from paychain.processes.part import WHOLE, Part
 
     loaded = load_chain(chain)
     replayed_on = _service_of(service, loaded.model, is_confirmed=confirm)
+    refuse_unwritable(out)
     share = Part.read(part)
     if live:
         _refuse_with("--live", cluster=cluster is not None)
