@@ -213,6 +213,7 @@ def reconcile(
         # A provider's account has a name of its own, which only the merchant's service knows.
         merchant="" if parties.has_accounts else customer.merchant,
         instrument=customer.instrument,
+        gives_parts=parties.gives_parts,
         accepts_partial=bool(callers & parties.accept_partial),
         presentations=presentations(customer, story.hops, parties.presented_to),
         unresolved=list(unresolved(story.hops, story.decisions)),
