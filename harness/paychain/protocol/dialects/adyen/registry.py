@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.adyen.tables import Reason
@@ -50,6 +51,21 @@ class Modification:
     operation: str
     merchant_account: str
     merchant_reference: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Page:
+    """A page where a shopper pays: of a session, or of a payment link.
+
+    `body`: what the merchant asked for. `references`: ours, of the payments that were tried on it.
+    """
+
+    id: str
+    body: dict[str, Any]
+    made_s: int
+    expires_s: int
+    is_expired: bool = False
+    references: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
