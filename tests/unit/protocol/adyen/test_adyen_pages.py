@@ -87,6 +87,22 @@ def test_a_payment_whose_page_never_came_is_known_to_the_session() -> None:
     assert on_adyen(scenario).booked() == [("authorised", 1000)]
 
 
+def test_a_payment_that_redirects_comes_back_from_the_bank_with_its_result() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        asked = payment(payment_id(1), additionalData={"executeThreeD": "true"})
+        begun = await links.post("/payments", asked)
+        bank = begun.body["action"]["url"]
+        back = await links.visit(bank)
+        location = back.headers["location"]
+        assert location.startswith("https://shop.example/return?redirectResult=")
+        brought = parse_qs(urlsplit(location).query)["redirectResult"][0]
+        done = await links.post("/payments/details", {"details": {"redirectResult": brought}})
+        assert done.body["resultCode"] == "Authorised"
+        assert (await links.visit(bank.replace("Ab02", "xx"))).status == 422
+
+    assert on_adyen(scenario).booked() == [("authorised", 1000)]
+
+
 def test_a_press_of_the_button_that_arrives_twice_is_charged_once() -> None:
     async def scenario(links: AdyenLinks) -> None:
         session = await made(links)

@@ -13,6 +13,7 @@ import msgspec
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.adyen import (
+    authentication,
     checkout,
     errors,
     modifications,
@@ -48,6 +49,10 @@ _ROUTES: dict[str, Handler] = {
     "paymentMethods": checkout.payment_methods,
     "sessions": pages.create_session,
     "paymentLinks": pages.create_link,
+}
+_PAGES: dict[str, Handler] = {
+    pages.PAGE: pages.visit,
+    authentication.BANK_PAGE: pages.authenticate,
 }
 # By method and the path before the object's id.
 _OF_PAGE: dict[str, OfPayment] = {
@@ -96,10 +101,10 @@ class Adyen:
     async def handle(self, call: VendorCall) -> HttpResponse:
         """Answer one request."""
         headers = call.http.headers
-        is_page = call.http.target.startswith(pages.PAGE)
-        if not is_page and not headers.get("x-api-key") and not headers.get("authorization"):
+        visit = next((do for at, do in _PAGES.items() if call.http.target.startswith(at)), None)
+        if visit is None and not headers.get("x-api-key") and not headers.get("authorization"):
             return service_error("unauthorised")
-        work = pages.visit(call, self._account) if is_page else self._work(call)
+        work = visit(call, self._account) if visit is not None else self._work(call)
         try:
             if work is None:
                 call.not_served()

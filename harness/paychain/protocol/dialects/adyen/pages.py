@@ -16,7 +16,7 @@ import msgspec
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.checkout_card import token_of
 from paychain.protocol.dates import iso_utc
-from paychain.protocol.dialects.adyen import bodies, outcomes, payments
+from paychain.protocol.dialects.adyen import authentication, bodies, outcomes, payments
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.checkout import about_nothing
 from paychain.protocol.dialects.adyen.errors import Invalid
@@ -124,6 +124,22 @@ async def visit(call: VendorCall, account: Account) -> HttpResponse:
         return sent_to(f"{PAGE}{page.id}?redirectResult={quote(token)}")
     text = f"Your payment was not completed: {shown.get('refusalReason') or result}."
     return customers_page(402 if answer.status == 200 else answer.status, text, answer.body)
+
+
+async def authenticate(call: VendorCall, account: Account) -> HttpResponse:
+    """The bank's page of a payment that redirects: the shopper authenticates and goes back.
+
+    What it brings back, `redirectResult`, is for `/payments/details`. Raises Invalid.
+    """
+    brought = dict(parse_qsl(call.http.target.partition("?")[2])).get("redirectResult", "")
+    details: dict[str, Any] = {"details": {"redirectResult": brought}}
+    payment = account.registry.payment(authentication.named(details))
+    if payment is None:
+        raise Invalid("details")
+    await account.execute_nothing(call, payment.request)
+    mark = "&" if "?" in payment.return_url else "?"
+    query = urlencode({"redirectResult": brought})
+    return sent_to(f"{payment.return_url}{mark}{query}")
 
 
 def key_of(account: Account, target: str) -> str:

@@ -141,7 +141,7 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
     method = bodies.part(body, "paymentMethod")
     if not method:
         raise Invalid("no_payment_method")
-    bodies.text(body, "returnUrl", "no_return_url")
+    return_url = bodies.text(body, "returnUrl", "no_return_url")
     instrument, of_card = bodies.card(method)
     additional = bodies.part(body, "additionalData")
     holder = str(method.get("holderName", ""))
@@ -162,6 +162,7 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
         merchant_account=merchant,
         merchant_reference=reference,
         expiry=f"{method.get('expiryMonth', '03')}/{method.get('expiryYear', '2030')}",
+        return_url=return_url,
         stage=authentication.begins_with(body, of_card),
         steer=steer,
         is_received=outcomes.is_received(holder, additional),

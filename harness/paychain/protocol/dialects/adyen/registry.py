@@ -27,6 +27,7 @@ class Payment:
     merchant_account: str
     merchant_reference: str
     expiry: str
+    return_url: str = ""
     stage: str = ""
     steer: Reason | None = None
     is_received: bool = False
