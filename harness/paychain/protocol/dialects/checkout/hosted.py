@@ -1,7 +1,7 @@
 """Hosted payments pages: `/hosted-payments`, and the page where the customer pays.
 
-`GET /hosted/{id}?card=…` pays and sends the customer to `success_url` or `failure_url`, by way of the
-bank's page with `3ds.enabled`; with `?result=canceled` it goes to `cancel_url`.
+`GET /hosted/{id}?card=…` pays and sends the customer to `success_url` or `failure_url`, by way of
+the bank's page with `3ds.enabled`; with `?result=canceled` it goes to `cancel_url`.
 """
 
 from __future__ import annotations
