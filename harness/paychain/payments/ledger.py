@@ -203,11 +203,6 @@ class Ledger:
             return Receipt(is_known=True, mined_at=mined[0], is_final=self._is_final(*mined))
         return _WAITING if transaction in self._waiting else _UNKNOWN
 
-    def next_nonce(self, sender: str, now_ns: int) -> int:
-        """How many transactions of a sender are mined: the first nonce that is free."""
-        self._advance(now_ns)
-        return self._nonces[sender]
-
     def balance(self, account: str, now_ns: int) -> int:
         """What an account owns, in minor units."""
         self._advance(now_ns)

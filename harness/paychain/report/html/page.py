@@ -42,7 +42,7 @@ _FILTERS = (
     wording.seconds,
     wording.millis,
     wording.required,
-    wording.remedies_for,
+    wording.titled_remedies,
     wording.broken_by,
     wording.tolerance_title,
     count,
