@@ -26,11 +26,11 @@ from statistics import median
 from typing import Any
 
 from bench.live import searched
-from paychain.explore.live.result import LiveResult, LiveSpec, words_of
+from paychain.explore.live.result import LiveResult, LiveSpec
 from paychain.model.loading import load_chain
 from paychain.processes.part import Part
 from tests.support.fetched import CACHE
-from tests.support.mistaken_chains import MISTAKES, SOUND, mistaken_chain
+from tests.support.mistaken_chains import IN_OUTAGES, MISTAKES, SOUND, mistaken_chain
 from tests.support.paths import ROOT
 
 EXAMPLES = ("shop-python", "shop-node", "gateway-go")
@@ -61,6 +61,7 @@ class Case:
     chain: str
     rules: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
+    outage_share: float = 0.0
 
 
 def mistakes() -> Iterator[Case]:
@@ -74,6 +75,8 @@ def mistakes() -> Iterator[Case]:
                 )
     for name, expected in MISTAKES.items():
         yield Case(name=name, chain=name, rules=tuple(sorted(expected)))
+    for name, expected in IN_OUTAGES.items():
+        yield Case(name=name, chain=name, rules=tuple(sorted(expected)), outage_share=0.5)
 
 
 def sound() -> Iterator[Case]:
@@ -124,7 +127,7 @@ def _found(rule: str, result: LiveResult) -> dict[str, Any]:
     found = result.found[rule]
     return {
         "rule": rule,
-        "words": found.words if found.outage is not None else words_of(found.steps),
+        "words": found.words,
         "steps": len(found.steps),
         "minimal": found.is_minimal,
         "reproduced": found.reproduced,
@@ -211,5 +214,10 @@ def _wanted(options: argparse.Namespace) -> Iterator[tuple[dict[str, Any], Case,
                 spec = LiveSpec(budget_s=PART_S, max_scripts=options.scripts, part=part)
                 yield key | {"part": number, "of": PARTS, "wanted": options.scripts}, case, spec
             else:
-                spec = LiveSpec(seed=number, budget_s=options.for_s, rules=case.rules)
+                spec = LiveSpec(
+                    seed=number,
+                    budget_s=options.for_s,
+                    rules=case.rules,
+                    outage_share=case.outage_share,
+                )
                 yield key | {"seed": number}, case, spec

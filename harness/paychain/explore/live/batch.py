@@ -162,13 +162,14 @@ class Batches:
     def run_through(self, outage: Outage, scripts: Sequence[Steps]) -> Batch:
         """Let orders follow scripts, () for none, while an outage comes and goes.
 
-        Nothing else is in flight meanwhile: all that is would meet it.
+        Nothing else is in flight meanwhile: all that is would meet it. Many are on their way when
+        it begins.
         """
         while self.in_flight:
             self._pass_moment()
         self._release(self._watched)
         batch = Batch(number=len(scripts), rate=self.rate, outage=outage)
-        self._pay(batch, [(steps, place / self.rate) for place, steps in enumerate(scripts)])
+        self._pay(batch, list(zip(scripts, outage.times(len(scripts)), strict=True)))
         pass_time(self._running, AT_S)
         self._switch(outage, "apply")
         pass_time(self._running, outage.lasts_ms / 1000)
