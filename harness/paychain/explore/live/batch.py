@@ -34,7 +34,7 @@ from paychain.payments.errors import UserError
 from paychain.payments.journal import PaymentRecord, Record
 from paychain.payments.rules import AT_ANY_TIME
 
-MAX_AT_ONCE = 320  # orders in flight: 256 with a script, and controls
+MAX_AT_ONCE = 480  # orders in flight: most of them only come to rest
 AHEAD_S = 0.5  # a batch may begin so long before the payments of the last one have
 # Without a record of it an order is at rest after so long: longer than a service usually waits
 # before it tries again, or looks for what is due. What comes later is judged later.
