@@ -35,10 +35,10 @@ def trace_of(folder: Path, seed: int, hash_seed: int) -> str:
 
 
 @pytest.mark.slow
-def test_three_processes_have_one_history(tmp_path: Path) -> None:
+def test_two_processes_have_one_history(tmp_path: Path) -> None:
     shop_in(tmp_path, STRIPE)
     tmp_path.joinpath("lost.yaml").write_text(EXPERIMENT, "utf-8")
-    assert len({trace_of(tmp_path, 1, hash_seed) for hash_seed in (0, 1, 2)}) == 1
+    assert len({trace_of(tmp_path, 1, hash_seed) for hash_seed in (0, 1)}) == 1
 
 
 @pytest.mark.slow

@@ -64,6 +64,7 @@ class Customer:
     card: str
     saw_approved: bool = False
     saw_minor: int = 0
+    original: str = ""  # what the page said that the payment repeats: approved before
 
 
 @dataclass(slots=True, kw_only=True)
@@ -160,6 +161,11 @@ class World:
         assert customer is not None
         customer.saw_approved = answer is not None and answer.outcome is Outcome.APPROVED
         customer.saw_minor = answer.amount_minor if customer.saw_approved else 0
+        # The refusal of a duplicate has the amount of its original, once that was approved.
+        refused = {link.duplicates.code for link in self.chain.links.values() if link.duplicates}
+        is_repeat = answer is not None and answer.outcome is Outcome.DECLINED
+        is_repeat = is_repeat and answer.code in refused and answer.amount_minor > 0
+        customer.original = answer.reference if is_repeat else ""
 
     def drawn(self, link: str, what: str, payment: str) -> float:
         """What chance the link has for a payment: the same draw as the link's own."""

@@ -532,7 +532,7 @@ def test_a_job_goes_only_when_its_last_word_was_heard() -> None:
     assert not job.is_alive()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # test_ended_from_outside.py sends it to all jobs of a search
 def test_ctrl_c_while_jobs_start_kills_none_and_is_heard_afterwards() -> None:
     order = SearchSpec(
         model(), max_schedules=100_000, budget_s=60, payments=2, kinds=("lost_answer",)

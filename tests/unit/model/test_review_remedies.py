@@ -56,6 +56,12 @@ SECOND = (
     "  second: {role: gateway, outbox: disk, calls: {authorise: {to: psp, timeout: 4s, "
     "on_unknown: reverse}}}\n  psp:\n",
 )
+BOTH = ("entry: gateway\n", "entry: [gateway, second]\n")
+REFUNDS = ("captures: {after: 1s}", "captures: {after: 1s}\n    refunds: {share: 5%}")
+DISPUTES = (
+    ISSUER,
+    "issuer: {role: issuer, expires_after: 1h, disputes: {share: 1%}}",
+)
 # Only an own service calls a provider's API.
 OWN = (
     "    outbox: disk\n    captures: {after: 1s}\n",
@@ -518,6 +524,14 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         "webhook_refused",
         "psp",
         [of_psp("webhooks: {to: gateway, bad_signatures: 100%}")],
+        [],
+    ),
+    ("charge_back_not_reported", "psp", [REFUNDS, DISPUTES], []),
+    # It reports to another gateway, and can report to one only.
+    (
+        "charge_back_not_reported",
+        "psp",
+        [REFUNDS, DISPUTES, SECOND, BOTH, of_psp("webhooks: {to: second}")],
         [],
     ),
     (

@@ -464,6 +464,25 @@ def test_an_orphan_is_what_is_left_after_all_refunds(
     )
 
 
+def test_what_was_charged_back_is_wrong_no_more_but_was_charged(
+    captured: list[Movement], movement: Make
+) -> None:
+    disputed = [*captured, movement("issuer", "charged_back", item="d1")]
+    orphan = findings(disputed, shown_approved=False)["no_orphaned_authorisation"]
+    assert (orphan.amount_minor, "10.00 EUR charged back since" in orphan.text) == (0, True)
+    again = [movement(link, reference="p1-2") for link in PATH]
+    double = findings([*disputed, *again])["no_double_charge"]
+    assert (double.amount_minor, "10.00 EUR charged back since" in double.text) == (0, True)
+    assert findings([*captured, *again])["no_double_charge"].amount_minor == 1_000
+
+
+def test_who_is_refused_as_a_repeat_knows_what_the_merchant_sold(sound: list[Movement]) -> None:
+    asked = {"shown_approved": False, "knows_original": True}
+    assert "no_orphaned_authorisation" not in broken(sound, **asked)
+    unsold = [move for move in sound if move.link != "gateway"]
+    assert "no_orphaned_authorisation" in broken(unsold, **asked)
+
+
 def test_what_stays_unknown_or_undone_is_found(sound: list[Movement]) -> None:
     assert broken(sound, unresolved=["gateway → processor-a"]) == ["unknowns_resolved"]
     assert broken(sound, follow_ups=[follow_up("never sent")]) == ["authorisations_settled"]

@@ -18,6 +18,7 @@ from paychain.declaration.quantity import seconds_text
 from paychain.environment.own.guarding import Guard
 from paychain.environment.own.link import OwnLink
 from paychain.environment.own.not_started import NotStarted
+from paychain.environment.own.pages import pages_of
 from paychain.environment.own.process import OwnProcess, Surroundings
 from paychain.environment.own.readiness import Sign
 from paychain.environment.own.tls_ends import NO_TLS, TlsEnds
@@ -67,6 +68,7 @@ class OwnServices:
         self._now_ns = now_ns
         self._by_hand = by_hand
         self._tls: TlsEnds = NO_TLS
+        self.pages: dict[str, str] = {}  # of providers: see `pages_of`
         self._traces_url = ""
         self._run = secrets.token_hex(4)
         self._clock = WallClock()
@@ -105,6 +107,7 @@ class OwnServices:
         `hops`: the near end of each hop; `traces_url`: where traces are received.
         """
         self._tls, self._traces_url = ends, traces_url
+        self.pages = pages_of(self._chain, hops, ends)
         if self._at:
             self._logs.mkdir(exist_ok=True)
         for name in _callees_first(self._chain):

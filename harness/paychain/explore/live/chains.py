@@ -13,6 +13,7 @@ from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.result import LiveResult, LiveSpec
 from paychain.explore.live.steps import Steps
 from paychain.model.chain import Chain
+from paychain.payments.errors import UserError
 
 ILL_SHARE = 0.25  # of the controls: when more fail technically, batches disturb the service
 MIN_RATE = 2.0  # payments per second: batches are not spaced further
@@ -55,6 +56,7 @@ class Chains:
         self._limit = spec.rate  # of the rate, once payments without a script have failed
         self._base_s: float | None = None  # what a payment takes where nothing else happens
         self._took_s: deque[float] = deque()
+        self._is_understood = False  # payments where nothing else happens show something
         self._requests = 0  # on chains that were stopped
         self._running: RunningChain | None = None
         self._batches: Batches | None = None
@@ -105,9 +107,16 @@ class Chains:
         self.start()
 
     def look(self) -> None:
-        """Let a moment pass on the chain; start it again when an own service has died."""
+        """Let a moment pass on the chain; start it again when an own service has died.
+
+        Raises UserError when nothing that the entry answers is declared to mean anything.
+        """
         self.ended += self.now.look()
         assert self._running is not None, "the chain is started"
+        if not self._is_understood:
+            if misfit := self._running.misfit:
+                raise UserError(misfit)
+            self._is_understood = self._base_s is not None
         broken = self._running.broken_service
         if broken:
             self._result.deaths.append(f"{broken} ended by itself in batch {self._result.batches}")

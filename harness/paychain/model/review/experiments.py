@@ -12,8 +12,14 @@ from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.places import place_of
 from paychain.model.policy import Call
-from paychain.model.review.calls import declared_calls, paying_links
+from paychain.model.review.calls import (
+    authorising_path,
+    declared_calls,
+    delivering_path,
+    paying_links,
+)
 from paychain.model.review.finding import Found
+from paychain.model.review.money import last_capture_s, long_enough
 from paychain.model.review.remedy import Change, duration_text
 from paychain.model.review.reversals import (
     MIN_PERSISTENCE_S,
@@ -173,6 +179,35 @@ def queue_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Fo
                 f"{seconds_text(longest_s, digits=4)}",
                 hint="try to deliver for longer than an outage lasts",
                 remedy=Change(path, duration_text(_MARGIN * longest_s)),
+            )
+
+
+def hold_expires_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+    """Holds that are over before what they pay for is final, when its way stands still so long."""
+    found: set[str] = set()
+    for name, gateway in chain.links.items():
+        if gateway.captures is None or gateway.captures.triggers != ("delivery",):
+            continue
+        longest_s = _longest_fault(chain, experiment, delivering_path(chain, gateway))
+        last_s = longest_s + last_capture_s(chain, name)
+        for holder in authorising_path(chain, name):
+            expires_s = chain.links[holder].expires_after
+            # What is too short on a good day is said without an experiment.
+            if expires_s is None or not last_s - longest_s < expires_s <= last_s:
+                continue
+            if longest_s == 0 or holder in found:
+                continue
+            found.add(holder)
+            key = ("links", holder, "expires_after")
+            yield Found(
+                kind="hold_expires_early",
+                path=key,
+                subject=f"link {holder}",
+                what=f"{holder} holds an authorisation for {seconds_text(expires_s, digits=4)}, "
+                f"{name} captures what is final, and a fault on the way there lasts "
+                f"{seconds_text(longest_s, digits=4)}",
+                hint="hold for longer than the way to the ledger is away",
+                remedy=Change(key, long_enough(last_s)),
             )
 
 

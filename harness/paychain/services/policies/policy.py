@@ -83,14 +83,7 @@ class PolicyCall:
         self._routes: dict[str, Route] = {}
         self._voids: dict[str, Route] = {}
         self._queries: dict[str, Route] = {}
-        for target in declared.targets:
-            route = Route.of(context, channels, operation, target, declared)
-            own = own_breaker(declared.reversal.breaker, context, VOID, target)
-            void = route.breaker if declared.reversal.shares_breaker else own
-            query = own_breaker(declared.query.breaker, context, QUERY, target)
-            self._routes[target] = route
-            self._voids[target] = Route(context, channels, VOID, target, breaker=void)
-            self._queries[target] = Route(context, channels, QUERY, target, breaker=query)
+        self._open_routes(channels)
         # A payment that prefers another link, whatever its health, is not diverted from anything:
         # there it takes its first route.
         self._first = {target: self._routes[target].as_first() for target in declared.preferred}
@@ -127,6 +120,17 @@ class PolicyCall:
             self._stores,
             own_codes=self._own_codes,
         )
+
+    def _open_routes(self, channels: Channels) -> None:
+        context, declared = self._context, self._declared
+        for target in declared.targets:
+            route = Route.of(context, channels, self._operation, target, declared)
+            own = own_breaker(declared.reversal.breaker, context, VOID, target)
+            void = route.breaker if declared.reversal.shares_breaker else own
+            query = own_breaker(declared.query.breaker, context, QUERY, target)
+            self._routes[target] = route
+            self._voids[target] = Route(context, channels, VOID, target, breaker=void)
+            self._queries[target] = Route(context, channels, QUERY, target, breaker=query)
 
     def _hedge(self, hedge: Hedge) -> Hedged:
         return Hedged(
@@ -228,8 +232,7 @@ class PolicyCall:
                 if (
                     retry is None
                     or number >= max_tries
-                    or not wants_retry(retry, reply)
-                    or not self._may_wait(retry, target, request, reply)
+                    or not self._may_retry(retry, target, request, reply)
                     or not self.may_send_again("retry", target, request)
                 ):
                     return Attempt(target, request, reply, is_unknown)
@@ -366,8 +369,10 @@ class PolicyCall:
                 return target
         raise AssertionError("a draw is below one")
 
-    def _may_wait(self, retry: Retry, target: str, request: PaymentRequest, reply: Reply) -> bool:
-        """Whether there is time for the pause that the target asks for before another try."""
+    def _may_retry(self, retry: Retry, target: str, request: PaymentRequest, reply: Reply) -> bool:
+        """Whether such a reply is retried, and there is time for the pause that it asks for."""
+        if not wants_retry(retry, reply):
+            return False
         requested_s = requested_pause_s(retry, reply)
         if not requested_s:
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from paychain.protocol.reply import Reply
 from paychain.wire.http import HttpResponse
 
 PAYMENT_REQUIRED = 402
+_IN_PAGE = re.compile(rb'<script type="application/json">(.*?)</script>', re.DOTALL)
 
 
 def classify(response: HttpResponse) -> Reply:
@@ -23,8 +25,9 @@ def classify(response: HttpResponse) -> Reply:
     status = response.status
     if status in (301, 302, 303, 307, 308):
         return Reply(HopResult.APPROVED, str(status))
+    in_page = _IN_PAGE.search(response.body)
     try:
-        shown: Any = msgspec.json.decode(response.body)
+        shown: Any = msgspec.json.decode(in_page[1] if in_page is not None else response.body)
     except msgspec.MsgspecError:
         return Reply(HopResult.HTTP_ERROR if status >= 400 else HopResult.MALFORMED, str(status))
     if status == PAYMENT_REQUIRED:
