@@ -20,6 +20,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -88,7 +89,10 @@ def sound() -> Iterator[Case]:
 
 
 def search(case: Case, spec: LiveSpec, examples: Path) -> dict[str, Any]:
-    """What one search came to. `examples`: a copy of the folder, which holds what they build."""
+    """What one search came to. `examples`: a copy of the folder, which holds what they build.
+
+    Raises KeyboardInterrupt when it was stopped before it was done.
+    """
     with tempfile.TemporaryDirectory(prefix="paychain-") as scratch:
         path = examples / case.chain
         if not path.is_file():
@@ -101,6 +105,9 @@ def search(case: Case, spec: LiveSpec, examples: Path) -> dict[str, Any]:
             is_first_enough=bool(case.rules),
             subjects=case.subjects,
         )
+    is_enough = case.rules and any(found.reproduced for found in result.found.values())
+    if result.was_interrupted and not is_enough:
+        raise KeyboardInterrupt
     return (
         _counted(result)
         | {"found": [_found(rule, result) for rule in result.found]}
@@ -188,14 +195,15 @@ def main(words: Sequence[str] = ()) -> None:
         with tempfile.TemporaryDirectory(prefix="paychain-") as folder:
             examples = Path(folder, "examples")
             shutil.copytree(ROOT / "examples", examples)
-            for key, case, spec in _wanted(options):
-                if any(key.items() <= line.items() for line in lines):
-                    continue
-                line = key | search(case, spec, examples)
-                lines.append(line)
-                with log.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
-                print(json.dumps(line), flush=True)
+            with suppress(KeyboardInterrupt):
+                for key, case, spec in _wanted(options):
+                    if any(key.items() <= line.items() for line in lines):
+                        continue
+                    line = key | search(case, spec, examples)
+                    lines.append(line)
+                    with log.open("a") as file:
+                        file.write(json.dumps(line) + "\n")
+                    print(json.dumps(line), flush=True)
     print("\n".join(table(lines)))
 
 
