@@ -9,11 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from tests.oracle.chance import Chance, choose, happens, some
+from tests.oracle.scripted import draw_leaving
 
 Declared = dict[str, Any]
 CURRENCIES = {"EUR": 2, "JPY": 0, "KWD": 3}  # digits after the point
 IDEMPOTENCY = ("keyed", "none", "stripe-v1", "stripe-v2", "checkout", "adyen", "ietf", "ppro")
 GIFT_CARDS = "gift-cards"
+LEAVES = 8  # of a hundred chains: whose customers may leave
+TIPS = 12  # of a hundred chains: whose merchants capture more than was authorised
+DUPLICATES = 8  # of a hundred books: those that refuse the same payment again
 AT_ONCE = {"median": "0s", "p99": "0s"}
 SPEEDS = (AT_ONCE, {"median": "2ms", "p99": "10ms"}, {"median": "30ms", "p99": "120ms"})
 
@@ -46,7 +50,7 @@ def draw_chain(chance: Chance) -> Declared:
     elif happens(chance, 15) and not has_edge:
         gateways = _named("gateway", 2)
         entries = gateways
-    tips = happens(chance, 12)
+    tips = happens(chance, TIPS)
     gift_cards = happens(chance, 8)
     for gateway in gateways:
         links[gateway] = _gateway(
@@ -81,6 +85,9 @@ def draw_chain(chance: Chance) -> Declared:
     if happens(chance, 25):
         after = choose(chance, ("1s", "500ms", "2s", "150ms"))
         chain["customer"] = {"retry": {"after": after, "key": choose(chance, ("same", "new"))}}
+    if happens(chance, LEAVES):
+        leaves = {"share": "40%", **draw_leaving(chance)}
+        chain.setdefault("customer", {})["leaves"] = leaves
     forwards = links["edge"].get("calls", {}) if has_edge else {}
     if forwards and happens(chance, 30):
         forwards["forward"]["on_unknown"] = "reverse"
@@ -130,7 +137,7 @@ def _more_at_a_book(chance: Chance, link: Declared, *, tips: bool) -> None:
         return
     if tips:
         link["overcapture"] = "20%"
-    if link["role"] != "scheme" and happens(chance, 6):
+    if link["role"] != "scheme" and happens(chance, DUPLICATES):
         link["duplicates"] = {"within": choose(chance, ("2s", "10s"))}
     if link["role"] == "issuer" and happens(chance, 10):
         link["disputes"] = {"share": "40%", "after": choose(chance, ("2s", "500ms"))}
