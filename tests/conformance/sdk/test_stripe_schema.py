@@ -103,7 +103,7 @@ class Traffic:
         wanted = {
             "mode": "payment",
             "line_items": [line],
-            "success_url": f"{shop.links.url}/v1/checkout/sessions/{{CHECKOUT_SESSION_ID}}",
+            "success_url": f"{shop.links.url}/done/{{CHECKOUT_SESSION_ID}}",
             "client_reference_id": shop.order,
             "customer_email": "a@b.example",
             "payment_intent_data": {"metadata": {"order": shop.order}},

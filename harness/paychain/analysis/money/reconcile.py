@@ -177,7 +177,6 @@ def reconcile(
         )
     calls = [hop for hop in story.hops if hop.operation == "authorise"]
     _add_answers(found, calls, story.hops, parties)
-    callers = {hop.caller for hop in story.hops} if parties.accept_partial else set()
     return Reconciled(
         payment=customer.payment,
         amount_minor=customer.amount_minor,
@@ -200,7 +199,8 @@ def reconcile(
         # A provider's account has a name of its own, which only the merchant's service knows.
         merchant="" if parties.has_accounts else customer.merchant,
         instrument=customer.instrument,
-        accepts_partial=bool(callers & parties.accept_partial),
+        gives_parts=parties.gives_parts,
+        accepts_partial=any(hop.caller in parties.accept_partial for hop in story.hops),
         presentations=presentations(customer, story.hops, parties.presented_to),
         unresolved=list(unresolved(story.hops, story.decisions)),
         unauthenticated=list(unauthenticated(story.hops)),

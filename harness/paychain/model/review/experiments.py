@@ -10,12 +10,11 @@ from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
-from paychain.model.places import place_of
+from paychain.model.places import Place, place_of
 from paychain.model.policy import Call
 from paychain.model.review.calls import (
     authorising_path,
     declared_calls,
-    delivering_path,
     paying_links,
 )
 from paychain.model.review.finding import Found
@@ -188,7 +187,14 @@ def hold_expires_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Foun
     for name, gateway in chain.links.items():
         if gateway.captures is None or gateway.captures.triggers != ("delivery",):
             continue
-        longest_s = _longest_fault(chain, experiment, delivering_path(chain, gateway))
+        longest_s = max(
+            (
+                fault.lasts
+                for fault in experiment.faults
+                if not _delivers(chain, name, place_of(chain, fault))
+            ),
+            default=0.0,
+        )
         last_s = longest_s + last_capture_s(chain, name)
         for holder in authorising_path(chain, name):
             expires_s = chain.links[holder].expires_after
@@ -209,6 +215,15 @@ def hold_expires_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Foun
                 hint="hold for longer than the way to the ledger is away",
                 remedy=Change(key, long_enough(last_s)),
             )
+
+
+def _delivers(chain: Chain, link: str, place: Place) -> bool:
+    """Whether any way from a link to the ledger is open while a fault acts in this place."""
+    call = chain.calls_of(link).get("transfer")
+    if link in place.links or call is None:
+        return link not in place.links
+    cut = {hop.callee for hop in chain.hops() if hop.caller == link and hop.name in place.hops}
+    return any(to not in cut and _delivers(chain, to, place) for to in call.targets)
 
 
 def _longest_fault(chain: Chain, experiment: Experiment, targets: Sequence[str]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paychain.declaration.quantity import seconds_text
-from paychain.model.chain import Chain, Link
+from paychain.model.chain import Chain
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.skip import Skip
 from paychain.model.fallbacks.stand_in import StandIn

@@ -36,7 +36,7 @@ from paychain.services.policies.preferences import Preferences
 from paychain.services.policies.presentations import Presentations
 from paychain.services.policies.queue import stores
 from paychain.services.policies.retry import (
-    Budget,
+    RetryBudget,
     is_too_long,
     pause_s,
     requested_pause_s,
@@ -87,11 +87,9 @@ class PolicyCall:
         # A payment that prefers another link, whatever its health, is not diverted from anything:
         # there it takes its first route.
         self._first = {target: self._routes[target].as_first() for target in declared.preferred}
-        self._preferences = (
-            Preferences(declared.prefer, context, currency) if declared.prefer else None
-        )
-        budget = declared.retry.budget if declared.retry is not None else None
-        self._budget = Budget(budget) if budget is not None else None
+        prefer = declared.prefer
+        self._preferences = Preferences(prefer, context, currency) if prefer else None
+        self._budget = RetryBudget.of(declared.retry)
         self._presentations = Presentations()
         self._stores = stores(
             declared,
@@ -377,9 +375,8 @@ class PolicyCall:
         if not requested_s:
             return True
         # Only a call that propagates the deadline looks at it, here as in its route.
-        left_s = (
-            deadline.left_s(self._context.now_ns) if self._declared.propagate_deadline else None
-        )
+        has_deadline = self._declared.propagate_deadline
+        left_s = deadline.left_s(self._context.now_ns) if has_deadline else None
         why = f"retry after {requested_s:g} s" if is_too_long(requested_s, left_s) else ""
         return not self._decisions.suppressed("retry", why, request, target)
 

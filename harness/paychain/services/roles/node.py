@@ -89,7 +89,9 @@ class Node(Role):
             self._made_ns = max(self._made_ns, answer.sighting.made_ns)
         if self.link.lies:
             incoming = tuple(map(_enlarged, incoming))
-        sighting = Sighting(head) if request.account else Sighting(self._head, made_ns=self._made_ns)
+        sighting = (
+            Sighting(head) if request.account else Sighting(self._head, made_ns=self._made_ns)
+        )
         return Answer(
             Outcome.APPROVED,
             APPROVED,
