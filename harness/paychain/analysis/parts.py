@@ -20,7 +20,7 @@ from paychain.analysis.measures.fallbacks import Tallies, merged, tallied, uses
 from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.measures import FaultRun
 from paychain.analysis.measures.recovery import faults
-from paychain.analysis.store.fingerprints import LAST, Bound, Part, bounds_of
+from paychain.analysis.store.fingerprints import LAST, Bound, FingerprintRange, bounds_of
 from paychain.analysis.store.store import RunStore
 from paychain.processes.local import Processes
 
@@ -41,7 +41,7 @@ class _Range:
 class _Passed(NamedTuple):
     """What one process found."""
 
-    fingerprints: Part
+    fingerprints: FingerprintRange
     uses: Tallies
 
 
@@ -86,7 +86,7 @@ def _ranges(run: MeasuredRun, fewest: int) -> list[_Range]:
 def _pass(of: _Range, _: Callable[[Any], None]) -> _Passed:
     store = RunStore.open(of.path)
     try:
-        part = Part()
+        part = FingerprintRange()
         part.read(store.select, of.after, of.upto)
         return _Passed(part, tallied(store, of.faults, of.after, of.upto))
     finally:

@@ -17,7 +17,7 @@ from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.recovery import faults
 from paychain.analysis.parts import judged_in_parts
 from paychain.analysis.store import fingerprints
-from paychain.analysis.store.fingerprints import LAST, Bound, Part, bounds_of
+from paychain.analysis.store.fingerprints import LAST, Bound, FingerprintRange, bounds_of
 from tests.support.recorded import CHAIN, Recorded, ns
 
 
@@ -69,7 +69,7 @@ def test_what_parts_add_up_to_is_what_one_pass_finds(tmp_path: Path) -> None:
     assert all(shares)
     assert plain(merged(shares)) == plain(tallied(store, known))
     whole = store.fingerprints()
-    read = [Part() for _ in shares]
+    read = [FingerprintRange() for _ in shares]
     for part, ends in zip(read, pairwise(bounds), strict=True):
         part.read(store.select, *ends)
     store._fingerprints = None

@@ -98,7 +98,7 @@ class Fingerprint(NamedTuple):
         return line.count(",") + 1 if line else 0
 
 
-class Part:
+class FingerprintRange:
     """The fingerprints of some payments that follow each other."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class Part:
         for text, number in numbers.items():
             self._match(text, payments[number])
 
-    def merge(self, other: Part) -> None:
+    def merge(self, other: FingerprintRange) -> None:
         """Add the payments of the part that follows."""
         numbers = [0]
         for fingerprint, payments in zip(other.known[1:], other.payments[1:], strict=True):
@@ -184,7 +184,7 @@ class Fingerprints:
         self,
         db: sqlite3.Connection,
         another: Callable[[], sqlite3.Connection] | None = None,
-        read: Sequence[Part] = (),
+        read: Sequence[FingerprintRange] = (),
     ) -> None:
         """Index the records by payment before.
 
@@ -193,7 +193,7 @@ class Fingerprints:
         `read`: all parts in their order, when other processes have read them.
         """
         self._db = db
-        self._all = Part()
+        self._all = FingerprintRange()
         if read:
             for known in read:
                 self._all.merge(known)
@@ -259,8 +259,8 @@ def bounds_of(select: Select) -> Iterator[str]:
         last = payment
 
 
-def _read(another: Callable[[], sqlite3.Connection], after: Bound, upto: Bound) -> Part:
-    part = Part()
+def _read(another: Callable[[], sqlite3.Connection], after: Bound, upto: Bound) -> FingerprintRange:
+    part = FingerprintRange()
     with closing(another()) as own:
         part.read(own.execute, after, upto)
     return part

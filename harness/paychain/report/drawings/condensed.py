@@ -18,7 +18,7 @@ SHORTEST = 3  # links in a row: fewer are not worth hiding
 
 
 @dataclass(frozen=True, kw_only=True)
-class Condensed:
+class CondensedTraffic:
     """The traffic of a chain, part of whose links stand for several."""
 
     chain: ChainFacts
@@ -52,7 +52,7 @@ def condensed(traffic: Traffic) -> Traffic:
         for hop in traffic.hops
         if names.get(hop.caller) is None or names.get(hop.caller) != names.get(hop.callee)
     ]
-    return Condensed(
+    return CondensedTraffic(
         chain=msgspec.structs.replace(
             traffic.chain, links=list({link.name: link for link in links}.values()), edges=edges
         ),

@@ -78,7 +78,7 @@ def _is_duration(hint: Any, said: tuple[Any, ...]) -> bool:
     ) or any(_is_duration(part, getattr(part, "__metadata__", ())) for part in get_args(hint))
 
 
-class Kept(Generic[Value]):
+class Retained(Generic[Value]):
     """Things by name, until they are over and nobody has asked for them for so long.
 
     `is_over`: whether nothing goes on any more; what is not over is remembered in any case.
