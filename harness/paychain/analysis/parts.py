@@ -25,7 +25,7 @@ from paychain.analysis.store.store import RunStore
 from paychain.processes.local import Processes
 
 MIN_PARTS = 2
-FEWEST = 150_000  # payments: below, starting processes takes longer than they save
+MIN_PAYMENTS = 150_000  # payments: below, starting processes takes longer than they save
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class _Passed(NamedTuple):
 
 
 @contextmanager
-def judged_in_parts(run: MeasuredRun, fewest: int | None = None) -> Iterator[None]:
+def judged_in_parts(run: MeasuredRun, min_payments: int | None = None) -> Iterator[None]:
     """Make the passes over all payments in several processes, if there are many payments.
 
-    `fewest`: so many payments are many; FEWEST by default. The processes go on during the block,
-    after which the run knows the results. When one died, nothing is known: the passes are then made
-    here, when they are needed.
+    `min_payments`: so many payments are many; MIN_PAYMENTS by default. The processes go on during
+    the block, after which the run knows the results. When one died, nothing is known: the passes
+    are then made here, when they are needed.
     """
-    ranges = _ranges(run, FEWEST if fewest is None else fewest)
+    ranges = _ranges(run, MIN_PAYMENTS if min_payments is None else min_payments)
     if len(ranges) < MIN_PARTS:
         yield
         return
@@ -69,12 +69,12 @@ def judged_in_parts(run: MeasuredRun, fewest: int | None = None) -> Iterator[Non
         run.know(uses, merged(part.uses for part in parts))
 
 
-def _ranges(run: MeasuredRun, fewest: int) -> list[_Range]:
+def _ranges(run: MeasuredRun, min_payments: int) -> list[_Range]:
     """The parts of the payments, none for a short run or one in memory."""
     store = run.store
     path = store.path
     ((payments,),) = store.select("SELECT COUNT(*) FROM txn", ())
-    if path is None or payments < fewest:
+    if path is None or payments < min_payments:
         return []
     store.index()
     bounds: list[Bound] = ["", *bounds_of(store.select), LAST]

@@ -98,7 +98,7 @@ def test_processes_judge_to_the_same_result(
     for fewest in (1, 1_000):
         folder = tmp_path / str(fewest)
         folder.mkdir()
-        monkeypatch.setattr(parts, "FEWEST", fewest)
+        monkeypatch.setattr(parts, "MIN_PAYMENTS", fewest)
         store = run.store(folder)
         found.append(analyses.analyse(store, CHAIN, run.experiment(), run.facts()))
         store.close()
@@ -119,7 +119,7 @@ def test_without_its_processes_a_run_is_judged_all_the_same(
     store = run.store(tmp_path)
     measured = MeasuredRun(store, CHAIN, run.experiment(), run.facts())
     monkeypatch.setattr("paychain.processes.local.PROGRAM", "paychain.no_such_module")
-    with judged_in_parts(measured, fewest=1):
+    with judged_in_parts(measured, min_payments=1):
         pass
     assert plain(measured[uses]) == plain(tallied(store, measured[faults]))
     store.close()

@@ -79,7 +79,7 @@ class Asked:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that looks through what it knows even when that is little."""
-    monkeypatch.setattr(kept, "LEAST", 5)
+    monkeypatch.setattr(kept, "MIN_KEPT", 5)
 
 
 @pytest.mark.usefixtures("few")

@@ -30,7 +30,7 @@ _PARTS = ("txn", "hop", "movement", "decision")  # the lines of a fingerprint, b
 PART = 50_000  # payments: fewer are not worth a thread and a connection of their own
 Bound = str | bytes  # a payment, or what comes after all of them
 Select = Callable[[str, Any], Iterator[Any]]  # rows of a query with values
-_MOST_PARTS = 4
+_MAX_PARTS = 4
 LAST = b""  # SQLite has every text before it
 _NOTHING = ("", "")  # after the last payment's decisions
 
@@ -200,7 +200,7 @@ class Fingerprints:
             return
         bounds: list[Bound] = [*bounds_of(db.execute)] if another is not None else []
         bounds.append(LAST)
-        with ThreadPoolExecutor(_MOST_PARTS) as threads:
+        with ThreadPoolExecutor(_MAX_PARTS) as threads:
             parts = [
                 threads.submit(_read, another, after, upto)
                 for after, upto in pairwise(bounds)
@@ -248,7 +248,7 @@ class Fingerprints:
 def bounds_of(select: Select) -> Iterator[str]:
     """Payments that divide all of them into equal parts, one for each processor."""
     ((payments,),) = select("SELECT COUNT(*) FROM txn", ())
-    parts = max(1, min(os.cpu_count() or 1, _MOST_PARTS, payments // PART))
+    parts = max(1, min(os.cpu_count() or 1, _MAX_PARTS, payments // PART))
     last = ""
     for part in range(1, parts):
         ((payment,),) = select(

@@ -14,7 +14,7 @@ from paychain.analysis.measures.measures import Break, HopMeasure
 from paychain.report.drawings.flows import InjectedFault, PhaseCount, Traffic
 from paychain.report.result import CallEdge, ChainFacts, LinkNode
 
-SHORTEST = 3  # links in a row: fewer are not worth hiding
+MIN_LINKS = 3  # links in a row: fewer are not worth hiding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,5 +92,5 @@ def _rows(traffic: Traffic) -> Iterator[list[str]]:
         row = [link.name]
         while is_quiet(after := next(iter(callees[row[-1]]))) and after not in row:
             row.append(after)
-        if len(row) >= SHORTEST:
+        if len(row) >= MIN_LINKS:
             yield row
