@@ -127,9 +127,9 @@ def charge_back_not_reported(chain: Chain) -> Iterator[Found]:
 
 def _is_told(chain: Chain, gateway: str, way: Set[str], bank: str) -> bool:
     """Whether a link on the way reports this bank's charge-backs to this gateway."""
-    for name in reporters_of(chain.links, bank):
+    for name in way & set(reporters_of(chain.links, bank)):
         webhooks = chain.links[name].webhooks
-        if name in way and webhooks is not None and webhooks.to == gateway:
+        if webhooks is not None and webhooks.to == gateway:
             return True
     return False
 
