@@ -52,10 +52,6 @@ from paychain.services.plan import SERVICES
 TICK_S = 0.02  # so often somebody can look around while time passes
 
 
-def _ignore(_: str) -> None:
-    """The default: no messages."""
-
-
 class RealChain:
     """The processes of one chain. `children` holds them all, `spools` what they write.
 
@@ -84,7 +80,7 @@ class RealChain:
         is_open: bool = False,
         first_port: int = 0,
         processes: int = MIN_PROCESSES,
-        on_message: Callable[[str], None] = _ignore,
+        on_message: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`settles_within_s`: how long the drain may take; None: as the chain declares."""
         self.epoch_ns = time.monotonic_ns()  # where the chain's clock begins
@@ -129,18 +125,22 @@ class RealChain:
             id_prefix=self.id_prefix,
         )
         self.own = OwnServices(chain, folder, self.now_ns, seed=seed, by_hand=by_hand)
+        self._open_records()
+
+    def _open_records(self) -> None:
+        """What takes the records of all processes, and waits in the end until none is open."""
         self._recorded: list[Record] = []  # by this process, and not collected yet
         self._customers = CustomersHere(
             self,
             addresses=self._entries,
-            plan=lambda: self._reached(customers_plan(chain.model, seed)),
+            plan=lambda: self._reached(customers_plan(self._chain, self._seed)),
             requests=self._requests,
             expect=self._services.expect,
             journal=self._recorded,
             problems=self._problems,
         )
         self._collector = Collector(
-            chain,
+            self._loaded,
             self.spools,
             self._requests,
             self._customers,

@@ -26,6 +26,48 @@ MAX_LINES = 100
 HOSTED = ("hosted_page", "hosted")
 WITHIN = ("embedded_page", "embedded", "elements", "custom")
 _DONE = (SUCCEEDED, REQUIRES_CAPTURE, CANCELED)
+# What a session that only takes one payment never uses.
+_UNUSED: Shown = {
+    "adaptive_pricing": {"enabled": False},
+    "after_expiration": None,
+    "allow_promotion_codes": None,
+    "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
+    "billing_address_collection": None,
+    "collected_information": None,
+    "consent": None,
+    "consent_collection": None,
+    "currency_conversion": None,
+    "custom_fields": [],
+    "custom_text": dict.fromkeys(
+        ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
+    ),
+    "customer_account": None,
+    "customer_creation": "if_required",
+    "discounts": [],
+    "integration_identifier": None,
+    "invoice": None,
+    "invoice_creation": None,
+    "livemode": False,
+    "managed_payments": None,
+    "mode": "payment",
+    "origin_context": None,
+    "payment_link": None,
+    "payment_method_collection": "if_required",
+    "payment_method_configuration_details": None,
+    "payment_method_options": {},
+    "permissions": None,
+    "phone_number_collection": {"enabled": False},
+    "recovered_from": None,
+    "saved_payment_method_options": None,
+    "setup_intent": None,
+    "shipping_address_collection": None,
+    "shipping_cost": None,
+    "shipping_options": [],
+    "submit_type": None,
+    "subscription": None,
+    "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+    "wallet_options": None,
+}
 
 
 def status_of(account: Account, session: Session) -> str:
@@ -47,9 +89,38 @@ def shown_of(account: Account, session: Session) -> Shown:
     is_open, is_complete = status == "open", status == "complete"
     url = f"{account.objects.base}{PAY_PAGE}{session.id}"
     email = fields["customer_email"]
-    address = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
-    details: Shown = {
-        "address": address,
+    shown = _UNUSED | {
+        "amount_subtotal": intent.amount_minor,
+        "amount_total": intent.amount_minor,
+        "cancel_url": session.cancel_url or None,
+        "client_reference_id": fields["client_reference_id"],
+        "client_secret": None
+        if session.is_hosted
+        else f"{session.id}_{opaque('secret', intent.reference)}",
+        "created": intent.created_s,
+        "currency": intent.currency,
+        "customer": intent.fields.get("customer"),
+        "customer_details": _customer(email) if is_complete or email else None,
+        "customer_email": email,
+        "expires_at": session.expires_s,
+        "locale": fields["locale"],
+        "metadata": fields["metadata"],
+        "payment_intent": intent.id if intent.charges or intent.waits else None,
+        "payment_method_types": intent.fields.get("payment_method_types", ["card"]),
+        "payment_status": "paid" if is_paid else "unpaid",
+        "status": status,
+        "success_url": session.success_url if session.is_hosted else None,
+        "ui_mode": HOSTED[0] if session.is_hosted else WITHIN[0],
+        "url": url if is_open and session.is_hosted else None,
+    }
+    # Stripe's own order is that of the names.
+    return {"id": session.id, "object": "checkout.session"} | dict(sorted(shown.items()))
+
+
+def _customer(email: str | None) -> Shown:
+    """What a customer told of itself on the page."""
+    return {
+        "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
         "business_name": None,
         "email": email,
         "individual_name": None,
@@ -57,71 +128,6 @@ def shown_of(account: Account, session: Session) -> Shown:
         "phone": None,
         "tax_exempt": "none",
         "tax_ids": [],
-    }
-    return {
-        "id": session.id,
-        "object": "checkout.session",
-        "adaptive_pricing": {"enabled": False},
-        "after_expiration": None,
-        "allow_promotion_codes": None,
-        "amount_subtotal": intent.amount_minor,
-        "amount_total": intent.amount_minor,
-        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
-        "billing_address_collection": None,
-        "cancel_url": session.cancel_url or None,
-        "client_reference_id": fields["client_reference_id"],
-        "client_secret": None
-        if session.is_hosted
-        else f"{session.id}_{opaque('secret', intent.reference)}",
-        "collected_information": None,
-        "consent": None,
-        "consent_collection": None,
-        "created": intent.created_s,
-        "currency": intent.currency,
-        "currency_conversion": None,
-        "custom_fields": [],
-        "custom_text": dict.fromkeys(
-            ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
-        ),
-        "customer": intent.fields.get("customer"),
-        "customer_account": None,
-        "customer_creation": "if_required",
-        "customer_details": details if is_complete or email else None,
-        "customer_email": email,
-        "discounts": [],
-        "expires_at": session.expires_s,
-        "integration_identifier": None,
-        "invoice": None,
-        "invoice_creation": None,
-        "livemode": False,
-        "locale": fields["locale"],
-        "managed_payments": None,
-        "metadata": fields["metadata"],
-        "mode": "payment",
-        "origin_context": None,
-        "payment_intent": intent.id if intent.charges or intent.waits else None,
-        "payment_link": None,
-        "payment_method_collection": "if_required",
-        "payment_method_configuration_details": None,
-        "payment_method_options": {},
-        "payment_method_types": intent.fields.get("payment_method_types", ["card"]),
-        "payment_status": "paid" if is_paid else "unpaid",
-        "permissions": None,
-        "phone_number_collection": {"enabled": False},
-        "recovered_from": None,
-        "saved_payment_method_options": None,
-        "setup_intent": None,
-        "shipping_address_collection": None,
-        "shipping_cost": None,
-        "shipping_options": [],
-        "status": status,
-        "submit_type": None,
-        "subscription": None,
-        "success_url": session.success_url if session.is_hosted else None,
-        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
-        "ui_mode": HOSTED[0] if session.is_hosted else WITHIN[0],
-        "url": url if is_open and session.is_hosted else None,
-        "wallet_options": None,
     }
 
 
