@@ -141,3 +141,12 @@ def test_a_failover_after_a_decline_is_named() -> None:
     (after,) = [line for line in policy_lines(CHAIN, "shop", policy) if line.what == "failover"]
     assert before.observed == "stripe → adyen (1 payment)"
     assert after.observed == "stripe → adyen (2 payments); 1 time after a decline"
+
+
+def test_requests_at_the_same_time_are_no_pause() -> None:
+    policy = ObservedPolicy()
+    at_once = [asked("stripe", 0, 2.0, fails=False), asked("stripe", 1.0, 2.0, fails=False)]
+    watch({"shop": policy}, at_once)
+    lines = {line.what: line.observed for line in policy_lines(CHAIN, "shop", policy)}
+    assert lines["back-off"] == "no repeat was seen"
+    assert policy.most_tries == 2

@@ -94,7 +94,8 @@ def _watch_tries(policy: ObservedPolicy, requests: Sequence[ObservedRequest]) ->
         if before is not None:
             policy.after[result_of(before)[0].value] += 1
             pause_s = (request.started_ns - before.ended_ns) / 1e9
-            _keep(policy.pauses_s[tries[link] - 1], pause_s)
+            if pause_s >= 0:  # else both were at work: nobody waited for the first one
+                _keep(policy.pauses_s[tries[link] - 1], pause_s)
         last[link] = request
         if result.leaves_unknown:
             following = _following(request, requests)
