@@ -69,8 +69,9 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
     elif exposure > 0 and not saw_approved and not is_told:
         yield "orphaned", exposure - disputed
     elif (is_given_back or not saw_approved) and forgotten:
-        yield "orphaned", sum(
-            card.exposure - min(card.charged_back, card.exposure) for card in forgotten
+        yield (
+            "orphaned",
+            sum(card.exposure - min(card.charged_back, card.exposure) for card in forgotten),
         )
     is_cancelled = any(
         sale.is_wanted(world, "cancels") for deal in deals for sale in sales(world, deal)

@@ -69,6 +69,7 @@ OWN = (
     "    pays: {request: {path: /orders, json: {order: '{order}'}}, approved: {status: 200}, "
     "declined: {status: 402}}\n",
 )
+PSP_AWAY = "faults: [{at: 0s, for: 10s, target: {link: psp}, down: {}}]"
 BREAKER = "breaker: {window: 10s, minimum_calls: 20}"
 Edit = tuple[str, str]
 THIRD_PARTIES = {
@@ -747,6 +748,30 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
                 "faults: [{at: 0s, for: 10min, target: {link: psp}, down: {}}]\ntolerances: {}",
             )
         ],
+    ),
+    (
+        "query_given_up_early",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: query")],
+        [("tolerances: {}", f"{PSP_AWAY}\ntolerances: {{}}")],
+    ),
+    (
+        "query_given_up_early",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: query, query: {attempts: 3, pause: 2s}")],
+        [("tolerances: {}", f"{PSP_AWAY}\ntolerances: {{}}")],
+    ),
+    (
+        "query_given_up_early",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: query, query: {attempts: 1}")],
+        [("tolerances: {}", f"{PSP_AWAY}\ntolerances: {{}}")],
+    ),
+    (
+        "query_given_up_early",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: query, query: {within: 5s, pause: 1s}")],
+        [("tolerances: {}", f"{PSP_AWAY}\ntolerances: {{}}")],
     ),
     ("unknown_left_open", "gateway.authorise", [authorise("to: psp, timeout: 4s")], []),
     (
