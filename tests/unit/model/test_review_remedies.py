@@ -1102,6 +1102,8 @@ def test_what_only_an_experiment_shows_is_never_a_stale_acceptance(tmp_path: Pat
     for kind in (
         "customer_retry_without_key",
         "breaker_cannot_open",
+        "hold_expires_early",
+        "query_given_up_early",
         "reversal_given_up_early",
         "fault_without_traffic",
     ):
