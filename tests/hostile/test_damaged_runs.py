@@ -23,7 +23,7 @@ from tests.support.cli import Done, invoked
 from tests.support.laws import IS_THOROUGH, rounds
 from tests.support.runs import declare, run_in
 
-MUTANTS = rounds(200) if IS_THOROUGH else 10  # each is read by several commands
+MUTANTS = rounds(200) if IS_THOROUGH else 6  # each is read by several commands
 LONGEST_S = 20.0  # of CPU for one command: a figure that was made up must not keep it busy
 NUMBERS = (-1, 0, 0.5, 2**62, -(2**62), 1e308, -1e308, 1e-308)
 TEXTS = ("", "x", "\x1b[31m", "p" * 10_000, "2026-13-40T00:00:00")

@@ -83,6 +83,7 @@ def test_a_search_on_a_cluster_finds_what_one_machine_finds(machines: Machines) 
     assert not found.was_interrupted
 
 
+@pytest.mark.thorough  # for a cluster what test_explore.py shows for processes
 def test_ctrl_c_ends_the_jobs_with_what_they_have(machines: Machines) -> None:
     chain = checked(shop(on_unknown="give_up"))
     spec = SearchSpec(chain, max_schedules=100_000, payments=2, budget_s=PATIENT_S)

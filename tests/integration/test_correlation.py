@@ -17,7 +17,7 @@ from tests.support.tiers import only
 pytestmark = pytest.mark.slow
 SHOP = Path(__file__).parents[1] / "support" / "anonymous_shop.py"
 # Payments of each run; PAYCHAIN_TEST_SECONDS makes it longer.
-SECONDS = int(os.environ.get("PAYCHAIN_TEST_SECONDS", "8"))
+SECONDS = int(os.environ.get("PAYCHAIN_TEST_SECONDS", "4"))
 WAYS = {"trace": "trace", "reference": "reference", "key": "key", "amount": "card and amount"}
 
 

@@ -49,7 +49,7 @@ def children(tmp_path: Path) -> Iterator[Children]:
 @pytest.fixture(
     params=[
         "embedded",
-        pytest.param("toxiproxy", marks=[pytest.mark.real_toxiproxy, pytest.mark.slow]),
+        pytest.param("toxiproxy", marks=[pytest.mark.real_toxiproxy, pytest.mark.thorough]),
     ],
 )
 def engine(request: pytest.FixtureRequest, children: Children) -> Engine:

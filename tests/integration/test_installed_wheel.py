@@ -119,6 +119,7 @@ def test_pytest_passes(programs: Path, repository: Path) -> None:
     assert "chaos/slow-processor.yaml::corner-shop PASSED" in shown
 
 
+@pytest.mark.thorough  # a load over two workers, above, is a real run
 def test_real_chains_of_pytest_pass(programs: Path, repository: Path) -> None:
     words = ("-P", "-m", "pytest", "--paychain-real", "chaos")  # as the program pytest does
     shown = output(repository, programs / "python", *words)

@@ -50,7 +50,6 @@ def ports_open(address: str) -> bool:
     ("stage", "victim"),
     [
         pytest.param("load", "", marks=pytest.mark.slow),
-        pytest.param("start-up", "load process", marks=pytest.mark.slow),
         pytest.param("drain", "mock services", marks=pytest.mark.slow),
         *map(
             thorough,
@@ -58,6 +57,7 @@ def ports_open(address: str) -> bool:
                 ("start-up", ""),
                 ("start-up", "fault engine"),
                 ("start-up", "mock services"),
+                ("start-up", "load process"),
                 ("load", "mock services"),
                 ("load", "load process"),
                 ("load", "fault engine"),

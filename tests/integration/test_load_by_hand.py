@@ -105,14 +105,9 @@ def test_locusts_own_calls_are_guarded_and_ctrl_c_keeps_what_was_measured(tmp_pa
 
 
 @pytest.mark.slow
-def test_nothing_is_left_when_nothing_was_done(tmp_path: Path) -> None:
-    with board(tmp_path) as running:
-        assert running.state()["phase"] == "ready"
-    assert list((tmp_path / "reports").iterdir()) == []
-
-
-@pytest.mark.slow
-def test_beyond_loopback_a_token_opens_the_board(tmp_path: Path) -> None:
+def test_beyond_loopback_a_token_opens_the_board_and_nothing_is_left_when_nothing_was_done(
+    tmp_path: Path,
+) -> None:
     token = "a-token-of-some-length"
     with board(tmp_path, "--host", "0.0.0.0", "--token", token) as running:
         url = running.url
@@ -122,6 +117,8 @@ def test_beyond_loopback_a_token_opens_the_board(tmp_path: Path) -> None:
         session = requests.Session()
         assert session.get(f"{url}/paychain/", params={"token": token}, timeout=20).ok
         assert "A corner shop" in session.get(f"{url}/paychain/", timeout=20).text
+        assert running.state()["phase"] == "ready"
+    assert list((tmp_path / "reports").iterdir()) == []
 
 
 class Screen:

@@ -2,23 +2,61 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from paychain.model.files import available
+from paychain.processes.jobs import Job, Report
 from paychain.report.html.matrix import read_matrix
 from tests.support.chains import shop
 from tests.support.cli import invoked
 from tests.support.runs import declare
 
-# One cell after the other: each worker would have to start first.
-MATRIX = ("matrix", "shop.yaml", "--jobs", "1", "--fault", "down")
+MATRIX = ("matrix", "shop.yaml", "--fault", "down.yaml")
+
+
+class Here:
+    """In place of a pool whose processes would have to start first: each job is done when asked."""
+
+    def __init__(self, processes: int) -> None:
+        assert processes > 0
+
+    @contextmanager
+    def start(self, job: Job, arguments: Sequence[Any]) -> Iterator[Here]:
+        self._waiting = [(job, number, argument) for number, argument in enumerate(arguments)]
+        yield self
+
+    def receive(self) -> list[Report]:
+        job, number, argument = self._waiting.pop(0)
+        return [Report(number, job(argument, lambda _: None), is_done=True)]
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a pool does cells, and how it ends, is in test_ended_from_outside.py."""
+    monkeypatch.setattr("paychain.runs.matrix.Pool", Here)
+
+
+def declared(folder: Path, *, on_unknown: str = "give_up") -> None:
+    """A shop, and two standard faults with less load and for a shorter time."""
+    declare(folder, shop=shop(on_unknown=on_unknown))
+    for name in ("down", "lost-answer"):
+        text = available("experiment")[name].read_text("utf-8").replace("for: 6s", "for: 2s")
+        load = "load: {arrivals: 20/s, warm_up: 0s, before: 3s, after: 4s}"
+        # How long a recovery takes is seen ten seconds after it at the earliest.
+        text = re.sub(r"\n *recovery: .*", "", re.sub(r"load: .*", load, text))
+        declare(folder, **{name: text})
 
 
 @pytest.mark.slow
 def test_a_matrix_names_what_breaks_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    declare(tmp_path, shop=shop(on_unknown="give_up"))
-    words = [*MATRIX, "--fault", "lost-answer", "--resume", "made"]
+    declared(tmp_path)
+    words = [*MATRIX, "--fault", "lost-answer.yaml", "--resume", "made"]
     first = invoked(tmp_path, *words, "--link", "processor-a")
     assert first.exit_code == 1, first.stderr
     cells = {(cell.link, cell.fault): cell for cell in read_matrix(tmp_path / "made").cells}
@@ -38,7 +76,7 @@ def test_a_matrix_names_what_breaks_and_goes_on_where_it_stopped(tmp_path: Path)
 
 @pytest.mark.slow
 def test_parts_of_a_matrix_together_are_the_whole(tmp_path: Path) -> None:
-    declare(tmp_path, shop=shop(on_unknown="give_up"))
+    declared(tmp_path)
     words = [*MATRIX, "--link", "processor-a", "--link", "issuer", "--resume"]
     assert invoked(tmp_path, *words, "whole").exit_code == 1
     for number in (1, 2):
@@ -58,7 +96,7 @@ def test_parts_of_a_matrix_together_are_the_whole(tmp_path: Path) -> None:
     assert "part 1/2 is missing" in alone.stderr
     assert {cell.state for cell in read_matrix(tmp_path / "half").cells} >= {"not run"}
     assert "is a whole matrix" in invoked(tmp_path, "merge", "whole").stderr
-    declare(tmp_path, shop=shop(on_unknown="reverse"))
+    declared(tmp_path, on_unknown="reverse")
     invoked(tmp_path, *words, "other", "--part", "1/2")
     refused = invoked(tmp_path, "merge", "other", "made-2")
     assert refused.exit_code == 2

@@ -133,7 +133,7 @@ def test_a_fixed_port_that_is_taken_is_a_usage_error(tmp_path: Path) -> None:
     assert f"port {port}, where shop is to reach processor-a, cannot be had" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # test_ends_of_runs.py interrupts the start of another chain
 def test_ctrl_c_while_a_service_starts_leaves_nothing(tmp_path: Path) -> None:
     starts = "import os, time; print('shop', os.getpid(), 'starts', flush=True); time.sleep(60)"
     command = [sys.executable, "-c", starts]

@@ -245,7 +245,10 @@ def test_a_template_that_fits_no_answer_is_a_problem_of_the_run(
         _, problems = paid_by(driver, plan_of(ORDERS, tmp_path), shop, tmp_path)
     assert 1 <= len(problems) <= 3
     problem = problems[0]
-    assert "own.yaml:9:7: an answer is neither approved nor declined nor pending: 400" in problem
+    assert (
+        "own.yaml:9:7: no answer to POST /orders is approved, declined or pending; the first: 400"
+        in problem
+    )
     assert "unknown field in tok_" in problem
 
 

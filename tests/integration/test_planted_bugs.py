@@ -80,7 +80,7 @@ def spec(folder: Path, *services: str, lasts: str = "7s") -> RunSpec:
 ALWAYS = [name for name, rule in RULES.items() if not rule.needs]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # for real what the next one shows in virtual time
 def test_every_rule_finds_its_planted_bug_and_only_the_payments_it_affected(tmp_path: Path) -> None:
     services = (sys.executable, str(SUPPORT / "planted_services.py"))
     for number in range(TRIES):

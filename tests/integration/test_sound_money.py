@@ -28,7 +28,7 @@ SOUND = (
 # payout in test_deposits.py and test_payouts.py.
 KEPT = {"depin-many", "exchange-deposit", "toncoin-payment"}
 
-RATE = 40 if IS_THOROUGH else 10  # payments a second, for 40 s
+RATE = 40 if IS_THOROUGH else 5  # payments a second, for 40 s
 
 pytestmark = [pytest.mark.slow, pytest.mark.law]
 

@@ -25,7 +25,7 @@ tolerances: {technical_success: {before: ">= 99%"}}
 """
 
 
-@pytest.mark.parametrize("options", [pytest.param((), marks=pytest.mark.slow), ("--virtual",)])
+@pytest.mark.parametrize("options", [pytest.param((), marks=pytest.mark.thorough), ("--virtual",)])
 def test_every_fault_is_healed_the_load_ends_and_the_money_is_checked(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:

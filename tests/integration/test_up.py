@@ -41,7 +41,19 @@ def addresses(tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_a_chain_that_is_up_takes_payments_and_toxics(addresses: dict[str, Any]) -> None:
+def test_a_chain_that_is_up_takes_plain_locust_payments_and_toxics(
+    addresses: dict[str, Any], tmp_path: Path
+) -> None:
+    options = f"--headless -u 4 -r 4 -t 4s --only-summary --host {addresses['entries']['gateway']}"
+    done = python(
+        tmp_path, "-m", "locust", "-f", str(LOCUSTFILE), "--csv", "locust", *options.split()
+    )
+    assert done.exit_code == 0, done.stderr
+    _, *rows = (tmp_path / "locust_stats.csv").read_text().splitlines()
+    total = rows[-1].split(",")
+    assert int(total[2]) >= 4  # requests
+    assert total[3] == "0"  # failures
+
     request = PaymentRequest("p1", 1_000, "EUR", TEST_CARDS[0], key="p1")
     answer = requests.post(
         f"{addresses['entries']['gateway']}/pay", encode(request), timeout=5
@@ -87,19 +99,6 @@ def free_ports(number: int) -> int:
                 continue
             return first
     raise AssertionError("no free ports")
-
-
-@pytest.mark.slow
-def test_the_locustfile_runs_under_plain_locust(addresses: dict[str, Any], tmp_path: Path) -> None:
-    options = f"--headless -u 4 -r 4 -t 8s --only-summary --host {addresses['entries']['gateway']}"
-    done = python(
-        tmp_path, "-m", "locust", "-f", str(LOCUSTFILE), "--csv", "locust", *options.split()
-    )
-    assert done.exit_code == 0, done.stderr
-    _, *rows = (tmp_path / "locust_stats.csv").read_text().splitlines()
-    total = rows[-1].split(",")
-    assert int(total[2]) >= 4  # requests
-    assert total[3] == "0"  # failures
 
 
 def test_the_command_for_load_imports_nothing_from_the_users_folder(

@@ -67,7 +67,7 @@ FAULTS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", only({"lost answers", "resets"}, FAULTS))
+@pytest.mark.parametrize("name", only({"lost answers"}, FAULTS))
 def test_a_virtual_run_comes_to_the_verdict_of_the_real_one(name: str, tmp_path: Path) -> None:
     fault, on_unknown = FAULTS[name]
     results = {}

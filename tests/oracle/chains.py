@@ -9,11 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from tests.oracle.chance import Chance, choose, happens, some
+from tests.oracle.scripted import draw_leaving
 
 Declared = dict[str, Any]
 CURRENCIES = {"EUR": 2, "JPY": 0, "KWD": 3}  # digits after the point
 IDEMPOTENCY = ("keyed", "none", "stripe-v1", "stripe-v2", "checkout", "adyen", "ietf", "ppro")
 GIFT_CARDS = "gift-cards"
+LEAVES = 8  # of a hundred chains: whose customers may leave
+TIPS = 12  # of a hundred chains: whose merchants capture more than was authorised
+WRONG_DECIMALS = 8  # of a hundred chains in yen or dinars: with a link that counts in cents
+DUPLICATES = 8  # of a hundred books: those that refuse the same payment again
 AT_ONCE = {"median": "0s", "p99": "0s"}
 SPEEDS = (AT_ONCE, {"median": "2ms", "p99": "10ms"}, {"median": "30ms", "p99": "120ms"})
 
@@ -46,7 +51,7 @@ def draw_chain(chance: Chance) -> Declared:
     elif happens(chance, 15) and not has_edge:
         gateways = _named("gateway", 2)
         entries = gateways
-    tips = happens(chance, 12)
+    tips = happens(chance, TIPS)
     gift_cards = happens(chance, 8)
     for gateway in gateways:
         links[gateway] = _gateway(
@@ -69,6 +74,8 @@ def draw_chain(chance: Chance) -> Declared:
         links[issuer] = _issuer(chance)
     for link in links.values():
         _more_at_a_book(chance, link, tips=tips)
+    if currency != "EUR" and happens(chance, WRONG_DECIMALS):
+        links[choose(chance, [*gateways, *processors, *schemes])]["exponent"] = 2
     chain: Declared = {
         "chain": "drawn",
         "currency": currency,
@@ -81,6 +88,9 @@ def draw_chain(chance: Chance) -> Declared:
     if happens(chance, 25):
         after = choose(chance, ("1s", "500ms", "2s", "150ms"))
         chain["customer"] = {"retry": {"after": after, "key": choose(chance, ("same", "new"))}}
+    if happens(chance, LEAVES):
+        leaves = {"share": "40%", **draw_leaving(chance)}
+        chain.setdefault("customer", {})["leaves"] = leaves
     forwards = links["edge"].get("calls", {}) if has_edge else {}
     if forwards and happens(chance, 30):
         forwards["forward"]["on_unknown"] = "reverse"
@@ -128,9 +138,10 @@ def _more_at_a_book(chance: Chance, link: Declared, *, tips: bool) -> None:
     """What a book behind the gateways permits, refuses or gives back by itself."""
     if link["role"] not in ("processor", "scheme", "issuer"):
         return
-    if tips:
-        link["overcapture"] = "20%"
-    if link["role"] != "scheme" and happens(chance, 6):
+    # Who declares nothing takes over what the links in front of it permit, or those behind it.
+    if tips and happens(chance, 60):
+        link["overcapture"] = choose(chance, ("20%", "20%", "10%"))
+    if link["role"] != "scheme" and happens(chance, DUPLICATES):
         link["duplicates"] = {"within": choose(chance, ("2s", "10s"))}
     if link["role"] == "issuer" and happens(chance, 10):
         link["disputes"] = {"share": "40%", "after": choose(chance, ("2s", "500ms"))}

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paychain.analysis.measures.measures import MoneyRule
+from paychain.analysis.money.findings import money
 from paychain.analysis.money.orders import Orders, orders_of
 from paychain.analysis.money.parties import Parties
-from paychain.analysis.money.reconcile import money, reconcile, stand_in_order
+from paychain.analysis.money.reconcile import reconcile, stand_in_order
 from paychain.analysis.store.store import RunStore
 from paychain.environment.play import Played
 from paychain.explore.checks import Records
 from paychain.model.chain import Chain
 from paychain.payments.journal import MovementKind, PaymentRecord
 from tests.oracle.pairs import Outcome
-from tests.oracle.verdict import ABOUT_CONDUCT, ANY_RULE, RULES_FOR, Wrongs, order_of, wrongs
+from tests.oracle.rules_for import ABOUT_CONDUCT, ANY_RULE, RULES_FOR
+from tests.oracle.verdict import Wrongs, order_of, wrongs
 
-IN_STORE = 4  # one pair of so many is judged in a store as well
+IN_STORE = 20  # one pair of so many is judged in a store as well
 Found = dict[str, dict[str, int]]  # by rule, then by order: the amount, minor units
 
 

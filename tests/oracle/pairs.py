@@ -22,6 +22,7 @@ from paychain.model.checks import check_chain, check_experiment
 from paychain.model.experiment import Experiment
 from tests.oracle.chains import Declared, amount, draw_chain
 from tests.oracle.chance import Chance, Drawn, Seeded, choose, happens, some
+from tests.oracle.scripted import draw_script
 from tests.oracle.world import World, watched
 from tests.support.chains import as_yaml
 
@@ -30,10 +31,17 @@ ON_CARDS = tuple(kind for kind in SEARCHED if not issubclass(KINDS[kind], StateF
 MAX_DRAWS = 50  # of a chain or a fault that the loader refuses
 MAX_FAULTS = 4
 PROXIED = 4  # of so many pairs one has a proxy on every hop
+TWICE = 15  # of a hundred experiments: whose orders are paid twice
+SCRIPTED = 25  # of a hundred experiments: those with a failure script
 SCHEDULES = 4  # of one chain: to draw and load another takes as long as a short run
 # Fault kinds that a search leaves out, with magnitudes. An answer about another amount or another
 # payment is left out here: what a customer's page then says is no account's.
 NOT_SEARCHED: dict[str, tuple[dict[str, Any], ...]] = {
+    "refuse": ({}, {"share": "50%"}),
+    "cut_after": ({"after": "80B"}, {"after": "80B", "share": "50%"}),
+    "slow_close": ({"delay": "500ms"},),
+    "slice": ({"size": "16B", "delay": "20ms"},),
+    "bandwidth": ({"rate": "1kB/s"},),
     "duplicate_request": ({"copies": 2, "after": "100ms"}, {"copies": 3, "after": "0s"}),
     "rate_limit": ({"rate": "5/s"}, {"rate": "2/s", "retry_after": "1s"}),
     "wrong_answer": ({"says": "declined"}, {"says": "approved"}),
@@ -175,12 +183,16 @@ def _draw_experiment(chance: Chance, chain: Chain, currency: str) -> Declared:
         },
         "faults": [],
     }
-    if happens(chance, 10):
+    if happens(chance, TWICE):
         twice = {"share": "30%", "gap": "50ms", "key": choose(chance, ("new", "same"))}
         declared["load"]["twice"] = twice
     for number in range(1, some(chance, 0, MAX_FAULTS) + 1):
         fault = _draw_fault(chance, chain, number)
         with_it = {**declared, "faults": [*declared["faults"], fault]}
+        if not check_experiment(Experiment.model_validate(with_it), chain):
+            declared = with_it
+    if happens(chance, SCRIPTED):
+        with_it = {**declared, "scripts": [draw_script(chance, chain)]}
         if not check_experiment(Experiment.model_validate(with_it), chain):
             declared = with_it
     return declared

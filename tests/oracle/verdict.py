@@ -1,4 +1,4 @@
-"""What went wrong in the world, from its own accounts, and which rules must have found it.
+"""What went wrong in the world, from its own accounts.
 
 Every question is put to accounts and pages alone: what is on the card in the end, what the page
 said, what the merchant was credited. How the chain got there does not matter here.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from tests.oracle.accounts import Account, Sale, accounts, belongs_to, is_gone, sales
+from tests.oracle.rules_for import RULES_FOR
 from tests.oracle.world import GIVE_BACK, HOLD, TAKE, Deal, World
 
 Wrongs = dict[str, dict[str, int]]  # by what is wrong, then by order: the amount, minor units
@@ -40,6 +41,7 @@ def wrongs(world: World) -> Wrongs:
 def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, int]]:
     """A customer wants to pay for an order once, with however many payments it is tried."""
     customers = [deal.customer for deal in deals if deal.customer is not None]
+    order = order_of(deals[0].payment)
     if not customers:
         return
     lines = [line for deal in deals for line in deal.of(world.links("issuer"))]
@@ -57,12 +59,21 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
     is_given_back = bool(sold) and not any(sale.book.exposure > 0 for sale in sold)
     # One hold that is left of an order whose sales were all given back pays for nothing.
     is_left_over = is_given_back and len(standing) == 1
-    if exposure - tips > agreed and not is_left_over:
-        yield "charged twice", exposure - agreed
-    elif exposure > 0 and not saw_approved:
-        yield "orphaned", exposure
-    elif is_given_back and (forgotten := _forgotten(world, deals, sold)):
-        yield "orphaned", forgotten
+    # What the bank has charged back since is wrong no more; that it was charged is.
+    disputed = sum(min(card.charged_back, card.exposure) for card in cards if card.exposure > 0)
+    forgotten = _forgotten(world, deals, sold)
+    # Who is told that the order was paid before knows what the merchant sold.
+    is_told = any(customer.original[:ID_LENGTH] == order for customer in customers)
+    is_again = sum(card.holds for card in cards if card.exposure > 0) > 1
+    if exposure - tips > agreed and is_again and not is_left_over:
+        yield "charged twice", max(0, exposure - disputed - agreed)
+    elif exposure > 0 and not saw_approved and not is_told:
+        yield "orphaned", exposure - disputed
+    elif (is_given_back or not saw_approved) and forgotten:
+        yield (
+            "orphaned",
+            sum(card.exposure - min(card.charged_back, card.exposure) for card in forgotten),
+        )
     is_cancelled = any(
         sale.is_wanted(world, "cancels") for deal in deals for sale in sales(world, deal)
     )
@@ -80,16 +91,19 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
             yield "approved in part without a cent", saw_minor - behind
 
 
-def _forgotten(world: World, deals: list[Deal], sold: list[Sale]) -> int:
-    """What cards hold that nobody ever sold."""
+def _forgotten(world: World, deals: list[Deal], sold: list[Sale]) -> list[Account]:
+    """The cards that hold what nobody ever sold."""
     # Under its reference, or one that a relay made of it: what is worked on once more is another.
-    known = [re.compile(rf"{re.escape(sale.reference)}([+.]\D.*)?") for sale in sold]
-    return sum(
-        max(0, card.exposure)
+    # What was stored is delivered until that is answered, and sold under whatever name it is then.
+    stored = {line.reference for deal in deals for line in deal.lines if line.why == "stored"}
+    made = {sale.reference: r"[+.~]" if sale.reference in stored else r"[+.]" for sale in sold}
+    known = [re.compile(rf"{re.escape(name)}({mark}\D.*)?") for name, mark in made.items()]
+    return [
+        card
         for deal in deals
         for (_, reference), card in accounts(deal.of(world.links("issuer"))).items()
-        if not any(name.fullmatch(reference) for name in known)
-    )
+        if card.exposure > 0 and not any(name.fullmatch(reference) for name in known)
+    ]
 
 
 def _is_promised(world: World, deals: list[Deal]) -> bool:
@@ -115,6 +129,9 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     is_one = world.is_paid_by_one_means()
     if is_one and was_held and customer.saw_minor and customer.saw_minor not in was_held:
         yield "shown another amount", abs(customer.saw_minor - max(was_held))
+    held = {line.amount_minor for line in deal.lines if line.does == HOLD}
+    if others := held - world.amounts_of(customer.amount_minor):
+        yield "held another amount", max(abs(amount - customer.amount_minor) for amount in others)
     if any(line.currency != customer.currency for line in deal.lines):
         yield "in another currency", customer.amount_minor
     # Records of real customers have a card only as it is printed.
@@ -125,13 +142,7 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     ):
         yield "somebody else's account", customer.amount_minor
     for name, amounts in (
-        (
-            "captured beyond the hold",
-            [
-                card.beyond_allowance(world.chain.links[bank].overcapture or 0.0)
-                for (bank, _), card in cards.items()
-            ],
-        ),
+        ("captured beyond the hold", _beyond_holds(world, deal)),
         ("refunded beyond the capture", [card.beyond_taken for card in cards.values()]),
         ("released beyond the hold", [card.beyond_held for card in cards.values()]),
     ):
@@ -150,6 +161,20 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     if (apart := _apart(world, deal)) > 0:
         yield "books differ", apart
     yield from _undone_duties(world, deal)
+
+
+def _beyond_holds(world: World, deal: Deal) -> list[int]:
+    """What was taken beyond holds and what is permitted on top: of cards, or else at an acquirer.
+
+    One bank may permit what an acquirer in front of it does not.
+    """
+    beyond = {
+        link: account.beyond_allowance(world.tip_at(link))
+        for (link, _), account in accounts(deal.lines).items()
+        if link not in world.links("gateway")
+    }
+    of_cards = [amount for link, amount in beyond.items() if link in world.links("issuer")]
+    return of_cards if any(of_cards) else [max(beyond.values(), default=0)]
 
 
 def _collected(world: World, deal: Deal) -> int:
@@ -275,123 +300,3 @@ def _unsold(world: World, deal: Deal) -> list[Account]:
         for (_, name), card in accounts(deal.of(world.links("issuer"))).items()
         if card.exposure > 0 and not any(belongs_to(name, sale) for sale in standing)
     ]
-
-
-ANY_RULE = ("any rule",)
-# Which rules may name a payment for what is wrong with it in the world, and whether the amounts of
-# the first rule must be the world's.
-RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
-    "charged twice": (("no_double_charge",), True),
-    "orphaned": (("no_orphaned_authorisation",), True),
-    "approved without a cent": (
-        ("no_approval_without_money", "stand_in_advised", "authorisations_settled"),
-        True,
-    ),
-    "approved in part without a cent": (
-        # The card is held for a smaller attempt that the merchant does not know, or for less than
-        # a link in front of the bank has stored; or the page shows more than everybody has booked.
-        (
-            "no_approval_without_money",
-            "books_agree",
-            "amounts_equal",
-            "customer_saw_the_amount",
-        ),
-        True,
-    ),
-    "approved and undone": (("no_approval_without_money", "books_agree"), True),
-    "in another currency": (("amounts_equal",), False),
-    "somebody else's account": (("parties_kept",), False),
-    # A sale that is held twice holds more than its customer saw: that is the double charge, or
-    # a second hold of one authorisation.
-    "shown another amount": (
-        ("customer_saw_the_amount", "amounts_equal", "no_double_charge", "booked_once"),
-        False,
-    ),
-    "captured beyond the hold": (("captured_within_authorised",), True),
-    "refunded beyond the capture": (("refunded_within_captured",), True),
-    "released beyond the hold": (("released_what_is_held",), True),
-    "credited otherwise than debited": (
-        (
-            "money_conserved",
-            # The rule counts every item once: a repeat that is booked again is that rule's finding.
-            "repeats_without_effect",
-            # Nothing can be debited for what no issuer has approved.
-            "no_approval_without_money",
-            "stand_in_advised",
-            # Nor does a card get refunds of what no issuer knows.
-            "refunded_within_captured",
-        ),
-        False,
-    ),
-    "collected otherwise than debited": (
-        (
-            "money_conserved",
-            # The rule counts every item once: a repeat that is booked again is that rule's finding.
-            "repeats_without_effect",
-            # Nothing can be debited for what no issuer has approved.
-            "no_approval_without_money",
-            "stand_in_advised",
-        ),
-        False,
-    ),
-    "taken or given twice": (
-        # The books count every item once: to them another one is missing where one came twice.
-        ("repeats_without_effect", "money_conserved"),
-        False,
-    ),
-    "books differ": (ANY_RULE, False),
-    "never collected": (
-        # Who acknowledged the capture had not made it: the merchant believes that it has the money.
-        ("authorisations_settled", "completed", "money_conserved"),
-        False,
-    ),
-    "nothing to collect": (
-        (
-            "no_approval_without_money",
-            "completed",
-            "authorisations_settled",
-            "stand_in_advised",
-            "books_agree",
-            # The merchant was credited by another attempt than the one that it sold.
-            "money_conserved",
-        ),
-        False,
-    ),
-    "collected in part": (
-        # To a gateway that shares keys, the answer to another one's capture is that of its own.
-        # What was captured twice has used up what was left to capture.
-        ("authorisations_settled", "completed", "money_conserved", "repeats_without_effect"),
-        False,
-    ),
-    "left on hold": (
-        (
-            "no_orphaned_authorisation",
-            "no_double_charge",
-            # More may be captured yet, or what was captured twice has used up the final capture.
-            "authorisations_settled",
-            "completed",
-            "repeats_without_effect",
-        ),
-        False,
-    ),
-    "never refunded": (("authorisations_settled", "completed"), False),
-    "undone and never given back": (
-        # The order may have been paid by this alone, or by another attempt as well.
-        ("completed", "authorisations_settled", "no_double_charge", "books_agree"),
-        False,
-    ),
-    "nobody's payment": (("no_phantom_movement",), True),
-}
-# Rules about how links behave: what they name need not be wrong on any account in the end.
-ABOUT_CONDUCT = frozenset(
-    {
-        "authorisations_settled",
-        "fallbacks_within_limits",
-        "no_authorisation_after_failed_authentication",
-        "repeats_without_effect",
-        "retry_limits_kept",
-        "stand_in_advised",
-        "stand_in_within_limits",
-        "unknowns_resolved",
-    }
-)

@@ -10,8 +10,9 @@ import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from paychain.analysis.money.findings import money
 from paychain.analysis.money.parties import Parties
-from paychain.analysis.money.reconcile import money, reconcile
+from paychain.analysis.money.reconcile import reconcile
 from paychain.analysis.store import fingerprints
 from paychain.analysis.store.fingerprints import Fingerprint, Fingerprints
 from paychain.analysis.store.store import RunStore, Story

@@ -42,6 +42,7 @@ class Watched:
         self.now_ns = 0
         self._log: list[Event] = []
         self._last: Sighting | None = None
+        self._senders: dict[str, str] = {}  # of what was accepted, by id
 
     @property
     def is_new(self) -> bool:
@@ -63,7 +64,14 @@ class Watched:
         refusal = self.ledger.submit(transaction, self.now_ns)
         self.drain()
         if refusal is None:
+            self._senders[transaction.id] = transaction.sender
             self._log.append(Event(self.now_ns, Change.ACCEPTED, transaction, 0))
+
+    def mined(self, account: str) -> int:
+        """How many transactions of an account are in a block."""
+        sent = [name for name, sender in self._senders.items() if sender == account]
+        receipts = [self.ledger.receipt(name, self.now_ns) for name in sent]
+        return sum(receipt.mined_at is not None for receipt in receipts)
 
     def look(self, *, is_stale: bool = False) -> None:
         """Bring the copy up to date; a stale look is given the last answer again."""
@@ -108,7 +116,7 @@ def test_the_copy_is_the_ledger(steps: list[tuple[object, ...]]) -> None:
     copy, ledger, now_ns = watched.copy, watched.ledger, watched.now_ns
     assert copy.head == ledger.head(now_ns)
     for account in ACCOUNTS:
-        assert copy.nonce(account, copy.head) == ledger.next_nonce(account, now_ns)
+        assert copy.nonce(account, copy.head) == watched.mined(account)
         assert copy.moved(account, copy.head) == ledger.balance(account, now_ns)
         assert copy.nonce(account, -1) == copy.moved(account, -1) == 0
     waiting = ledger.waiting(now_ns)

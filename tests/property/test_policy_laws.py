@@ -21,7 +21,7 @@ from paychain.payments.outcome import HopResult
 from paychain.services.policies.breaker import Breaker, State
 from paychain.services.policies.bulkhead import Bulkhead
 from paychain.services.policies.policy import CallEnd
-from paychain.services.policies.retry import Budget
+from paychain.services.policies.retry import RetryBudget
 from tests.support.laws import examples
 from tests.support.policy_call import (
     APPROVES,
@@ -163,7 +163,7 @@ def test_half_open_admits_at_most_its_probes_whatever_comes_back_late(
 def test_retries_never_exceed_their_share_of_the_calls(
     share: int, saved: int, spends: list[bool]
 ) -> None:
-    budget = Budget(DeclaredBudget.model_construct(share=share / 100, burst=saved))
+    budget = RetryBudget(DeclaredBudget.model_construct(share=share / 100, burst=saved))
     calls = retried = 0
     for spend in spends:
         if spend:

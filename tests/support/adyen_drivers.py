@@ -18,7 +18,7 @@ from queue import Queue
 from typing import Any
 
 from tests.support.adyen_scenarios import Failed
-from tests.support.fetched import CACHE, fetched, tool
+from tests.support.fetched import CACHE, JVM, fetched, tool
 from tests.support.paths import ROOT
 
 PROGRAMS = ROOT / "tests" / "conformance" / "sdk" / "programs"
@@ -127,7 +127,7 @@ def java_driver(url: str) -> Iterator[Driver]:
     copy = ["dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
     _, name, version = JAVA_LIBRARY
     fetched([maven, "-q", "-B", "-f", str(pom), *copy], folder / f"{name}-{version}.jar")
-    command = [java, "-cp", f"{folder}/*", str(PROGRAMS / "AdyenDriver.java"), url]
+    command = [java, *JVM, "-cp", f"{folder}/*", str(PROGRAMS / "AdyenDriver.java"), url]
     # Apache's HttpClient 5, which the library uses, sends again after 503 and 429 by default.
     driver = Driver("java", command, {}, sends_on_503=2)
     try:

@@ -12,6 +12,8 @@ import pytest
 
 CACHE = Path(os.environ.get("PAYCHAIN_TEST_CACHE", Path.home() / ".cache" / "paychain-tests"))
 FETCH_S = 300.0
+# A program of some seconds: to compile it for speed takes longer than it runs.
+JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
 
 
 def tool(name: str, why: str) -> str:

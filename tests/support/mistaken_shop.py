@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import requests
@@ -105,10 +106,10 @@ def refund_due(order: str) -> None:
 
 def sweep_refunds() -> None:
     due = "select id from captured where at < ? and id not in (select id from refunded)"
-    while True:
-        time.sleep(shop.SWEEP_S)
-        for row in store._all(due, time.time() - PACKED_S):
-            shop.attempt(refund_due, row["id"])
+    pool = ThreadPoolExecutor(shop.SWEEPERS)
+    while not shop.stopping.wait(shop.SWEEP_S):
+        rows = store._all(due, time.time() - PACKED_S)
+        wait([pool.submit(shop.attempt, refund_due, row["id"]) for row in rows])
 
 
 _finish = store.finish
@@ -161,8 +162,15 @@ def listen(act: Any) -> None:
         return {"received": True}
 
 
+# -- forgets_in_a_crash: what was asked when it died is never looked at again ----------------------
+def recover_nothing() -> None:
+    pass
+
+
 if MISTAKE == "retries_without_key":
     shop.PROVIDERS["adyen"] = KeylessAdyens()
+elif MISTAKE == "forgets_in_a_crash":
+    store.recover = recover_nothing
 elif MISTAKE == "reversed_once":
     shop.resolve = resolve_once
 elif MISTAKE == "fails_over_after_decline":

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import asynccontextmanager
 
 import Adyen
@@ -25,8 +25,10 @@ from sound.store import Store
 
 PROVIDERS = {provider.name: provider for provider in (Stripes(), Adyens())}
 SWEEP_S = 0.5
+SWEEPERS = 16  # an answer that never comes must not keep all other orders waiting
 capturing: set[str] = set()  # one request at a time for each order
 turn = threading.Lock()
+stopping = threading.Event()
 store = Store(os.environ.get("SHOP_DB", "shop.db"))
 
 
@@ -42,6 +44,7 @@ async def lifespan(_: FastAPI):
     store.recover()
     threading.Thread(target=sweep_for_ever, daemon=True).start()
     yield
+    stopping.set()
 
 
 app = FastAPI(lifespan=lifespan)
@@ -117,12 +120,11 @@ def capture_due(order: str) -> None:
 
 
 def sweep_for_ever() -> None:
-    while True:
-        time.sleep(SWEEP_S)
-        for order, name, reference in store.unresolved():
-            attempt(resolve, order, name, reference)
-        for order in store.captures_due():
-            attempt(capture_due, order)
+    pool = ThreadPoolExecutor(SWEEPERS)
+    while not stopping.wait(SWEEP_S):
+        due = [pool.submit(attempt, resolve, *each) for each in store.unresolved()]
+        due += [pool.submit(attempt, capture_due, order) for order in store.captures_due()]
+        wait(due)  # what is still being asked is not asked again
 
 
 def attempt(do, order: str, *arguments) -> None:

@@ -14,16 +14,15 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import mean
 
+from paychain.analysis.compare_rules import JudgedMoney, compare_rules
 from paychain.analysis.comparison import (
     Compared,
-    ComparedRule,
     ComparedTolerance,
     Comparison,
     Finding,
 )
 from paychain.analysis.measures.measures import (
     Money,
-    MoneyRule,
     Phase,
     ToleranceResult,
     Verdict,
@@ -53,6 +52,7 @@ MARGINS = {  # smaller differences are not a regression, however certain
 # Where a run is too short to see how much neighbouring seconds resemble each other, only what no
 # ordinary swing explains counts: 20 points, or twice the latency.
 SHORT_SHARE, SHORT_LATENCY = 0.20, 1.0
+MAX_NAMED = 3  # phases and hops that some run does not have
 SPREADS = 3  # how many times larger than the baselines differ something that large must be
 _WORSE = {"technical success": -1, "approval rate": -1, "failed": 1, "p50": 1, "p99": 1}
 # Runs vary alike within a group: what one measure of it shows of that counts for the others.
@@ -72,18 +72,33 @@ class Side:
     currency: str = ""
 
 
-def compare(baselines: Sequence[Side], candidate: Side, notes: Sequence[str] = ()) -> Comparison:
+def compare(
+    baselines: Sequence[Side],
+    candidate: Side,
+    notes: Sequence[str] = (),
+    *,
+    by_chance: bool = False,
+) -> Comparison:
     """Everything that all runs have, judged together.
 
-    `notes` are what a reader must know of the runs, and are passed through.
+    `notes` are what a reader must know of the runs, and are passed through. `by_chance`: which
+    payments break a rule is a matter of chance, as in real runs and with another seed.
     """
     assert baselines
+    runs = [_series(side) for side in (*baselines, candidate)]
     return Comparison(
         baseline=", ".join(side.run for side in baselines),
         candidate=candidate.run,
-        notes=list(notes),
-        measures=compare_series([_series(side) for side in baselines], _series(candidate)),
-        rules=list(_rules(baselines, candidate)),
+        notes=[*notes, *_not_in_all(runs)],
+        measures=compare_series(runs[:-1], runs[-1]),
+        rules=list(
+            compare_rules(
+                list(map(_judged, baselines)),
+                _judged(candidate),
+                currency=candidate.currency,
+                by_chance=by_chance,
+            )
+        ),
         tolerances=[_verdicts(baselines, candidate), *_tolerances(baselines, candidate)],
     )
 
@@ -122,9 +137,9 @@ def _changed(
     after: tuple[bool | None, str],
 ) -> ComparedTolerance:
     """What was held in every baseline and is broken now became worse, and the other way round."""
-    held = {passed for passed, _ in before}
+    held = {passed for passed, _ in before if passed is not None}
     finding: Finding = "same"
-    if after[0] is None or held == {None}:
+    if after[0] is None or not held:
         finding = "not judged"
     elif held == {True} and after[0] is False:
         finding = "regression"
@@ -143,22 +158,9 @@ def _changed(
     )
 
 
-def _rules(baselines: Sequence[Side], candidate: Side) -> Iterator[ComparedRule]:
-    before: dict[str, list[MoneyRule]] = {}
-    for side in baselines:
-        for rule in side.money.rules:
-            before.setdefault(rule.rule, []).append(rule)
-    for rule in candidate.money.rules:
-        known = before.get(rule.rule, [])
-        yield ComparedRule(
-            rule=rule.rule,
-            title=rule.title,
-            baseline=max((other.findings for other in known), default=0),
-            candidate=rule.findings,
-            baseline_amount=max((other.amount for other in known), default=0),
-            candidate_amount=rule.amount,
-            currency=candidate.currency,
-        )
+def _judged(side: Side) -> JudgedMoney:
+    offered = sum(phase.offered for phase in side.phases if phase.kind == "all")
+    return JudgedMoney(side.money.rules, offered)
 
 
 # -- measures -------------------------------------------------------------------------------------
@@ -193,6 +195,16 @@ def _series(side: Side) -> dict[str, Series]:
     return {f"phase {name}": series for name, series in phases.items()} | {
         f"hop {name}": hops[name] for name in sorted(hops)
     }
+
+
+def _not_in_all(runs: Sequence[Mapping[str, Series]]) -> Iterator[str]:
+    """What cannot be compared because some run has no such phase, or made no such call."""
+    known = dict.fromkeys(scope for run in runs for scope in run)
+    missing = [scope for scope in known if any(scope not in run for run in runs)]
+    if missing:
+        listed = ", ".join(missing[:MAX_NAMED])
+        more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
+        yield f"not in every run, and so not compared: {listed}{more}"
 
 
 def compare_series(

@@ -35,7 +35,9 @@ class Compared(msgspec.Struct, kw_only=True, frozen=True):
 class ComparedRule(msgspec.Struct, frozen=True, kw_only=True):
     """One money rule in all runs: payments that broke it, and their amount in minor units.
 
-    Of several baselines the largest numbers count.
+    Of several baselines the largest numbers count. `is_chance`: it broke before, and other payments
+    of the same chain may break it in other numbers. `is_judged`: no where one of the runs was cut
+    short before it could be.
     """
 
     rule: str
@@ -45,20 +47,35 @@ class ComparedRule(msgspec.Struct, frozen=True, kw_only=True):
     baseline_amount: int = 0
     candidate_amount: int = 0
     currency: str = ""
+    is_chance: bool = False
+    is_judged: bool = True
+
+    @property
+    def differs(self) -> bool:
+        """Whether the numbers are others, for whatever reason."""
+        before = self.baseline, self.baseline_amount
+        return before != (self.candidate, self.candidate_amount)
 
     @property
     def is_regression(self) -> bool:
         """More payments broke it than in the baseline, or more money is wrong."""
-        return self.candidate > self.baseline or self.candidate_amount > self.baseline_amount
+        is_more = self.candidate > self.baseline or self.candidate_amount > self.baseline_amount
+        return is_more and self.is_judged and not self.is_chance
 
     @property
     def is_improvement(self) -> bool:
         """Fewer payments broke it, or less money is wrong, and neither is more."""
-        before, after = (
-            (self.baseline, self.baseline_amount),
-            (self.candidate, self.candidate_amount),
-        )
-        return before != after and not self.is_regression
+        is_more = self.candidate > self.baseline or self.candidate_amount > self.baseline_amount
+        return self.differs and not is_more and self.is_judged and not self.is_chance
+
+    @property
+    def finding(self) -> Finding:
+        """What the numbers mean."""
+        if not self.is_judged:
+            return "not judged"
+        if self.is_regression:
+            return "regression"
+        return "improvement" if self.is_improvement else "same"
 
     @property
     def text(self) -> str:

@@ -52,7 +52,10 @@ def excused(
     for result, best in zip(observed, at_best, strict=True):
         if result.passed is False and best.passed is not False:
             words = f"{result.observed_text}, {best.observed_text} without what stalls affected"
-            judged.append(msgspec.structs.replace(result, passed=None, observed_text=words))
+            # Nothing is short of a limit that is not judged.
+            judged.append(
+                msgspec.structs.replace(result, passed=None, observed_text=words, margin_text="")
+            )
         else:
             judged.append(result)
     return judged

@@ -22,7 +22,7 @@ from paychain.analysis.measures.measures import FaultRun
 from paychain.analysis.measures.recovery import faults
 from paychain.analysis.store.fingerprints import LAST, Bound, Part, bounds_of
 from paychain.analysis.store.store import RunStore
-from paychain.processes.apart import Apart
+from paychain.processes.local import Processes
 
 MIN_PARTS = 2
 FEWEST = 150_000  # payments: below, starting processes takes longer than they save
@@ -58,7 +58,7 @@ def judged_in_parts(run: MeasuredRun, fewest: int | None = None) -> Iterator[Non
         yield
         return
     found: dict[int, _Passed] = {}
-    with Apart().start(_pass, ranges) as running:
+    with Processes().start(_pass, ranges) as running:
         yield
         with suppress(EOFError, ConnectionError):
             while len(found) < len(ranges):

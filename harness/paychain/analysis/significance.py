@@ -23,9 +23,11 @@ from typing import NamedTuple
 
 SIGNIFICANT = 0.05  # chance of any false alarm in a comparison of equal runs
 MIN_BLOCKS = 8  # of the longest blocks that are looked at: fewer show no correlation
-MIN_INDEPENDENT = 4.0  # independent blocks that the shorter run must be worth
+MIN_INDEPENDENT = 6.0  # independent blocks that the shorter run must be worth
+# The least design effect: a few failures a minute do not show how much their rate swings.
+LEAST_EFFECT = 1.5
 MIN_S = 30  # of a phase: in a shorter one a slow swing looks like a level
-CAUTION = 1.0  # standard errors that are added to a correlation
+CAUTION = 1.65  # standard errors that are added to a correlation
 MAX_CORRELATION = 0.98  # above, a run would have to last for hours
 CLUSTERS_PER_S = 4  # in a short window: payments of a quarter of a second count as one
 
@@ -118,7 +120,7 @@ def _design_effect(runs: Sequence[Sequence[float]], expected: float) -> tuple[fl
         if estimate > effect or not independent:
             independent = min(map(len, blocks)) / inflation
         effect = max(effect, estimate)
-    return effect, independent
+    return max(effect, LEAST_EFFECT), independent
 
 
 def _residuals(cells: Sequence[Cell]) -> Iterator[float]:

@@ -24,7 +24,7 @@ def judge(
 
     Example: paychain judge reports/20261123T200000Z-card-ecommerce-steady
     """
-    from paychain.cli.run import print_run
+    from paychain.cli.run_outputs import print_run
     from paychain.runs.judge import judge_run
 
     format = chosen(format, json)

@@ -15,27 +15,34 @@ from paychain.cli.say import say
 PORT = 8089  # Locust's own
 
 
+Rate = Annotated[str, typer.Option(help="payments per second at the start, e.g. 20/s")]
+BoardHost = Annotated[
+    str, typer.Option(help="address of the board; whoever opens it needs its token")
+]
+BoardPort = Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free port")]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        envvar="PAYCHAIN_BOARD_TOKEN",
+        help="token that opens the board, of 16 characters or more; default: a new one",
+    ),
+]
+NoWeb = Annotated[
+    bool, typer.Option("--no-web", "--tui", help="control the chain by keys in this terminal")
+]
+
+
 def load(
     chain: ChainName,
-    rate: Annotated[str, typer.Option(help="payments per second at the start, e.g. 20/s")] = "20/s",
+    rate: Rate = "20/s",
     out: Out = Path("reports"),
     seed: Seed = 1,
     toxiproxy: Toxiproxy = None,
-    host: Annotated[
-        str, typer.Option(help="address of the board; whoever opens it needs its token")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free port")] = PORT,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            envvar="PAYCHAIN_BOARD_TOKEN",
-            help="token that opens the board, of 16 characters or more; default: a new one",
-        ),
-    ] = None,
+    host: BoardHost = "127.0.0.1",
+    port: BoardPort = PORT,
+    token: Token = None,
     metrics: Metrics = None,
-    no_web: Annotated[
-        bool, typer.Option("--no-web", "--tui", help="control the chain by keys in this terminal")
-    ] = False,
+    no_web: NoWeb = False,
 ) -> None:
     """Start a chain and a live board: change the load, switch faults, save it as an experiment.
 

@@ -26,48 +26,55 @@ from paychain.cli.options import (
     chosen,
 )
 from paychain.cli.say import say
+from paychain.payments.errors import UserError, meant
 from paychain.processes.interrupted import keeping
 
 if TYPE_CHECKING:
     from paychain.model.chain import Chain
+    from paychain.model.experiment import Experiment
+    from paychain.model.loading import Loaded
+    from paychain.processes.part import Part
     from paychain.report.html.matrix import Cell, Matrix
+
+
+Faults = Annotated[
+    list[str] | None,
+    typer.Option(help="standard fault, by name or path; repeatable; default: all"),
+]
+Links = Annotated[list[str] | None, typer.Option(help="link to test; repeatable; default: all")]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--links",
+        metavar="ROLE",
+        help="role whose links to test, such as processors or services; repeatable",
+    ),
+]
+Real = Annotated[bool, typer.Option("--real", help="run on real processes, one cell at a time")]
+Resume = Annotated[Path | None, typer.Option(help="folder of an interrupted matrix to continue")]
+MatrixFolder = Annotated[Path, typer.Option(help="folder for the matrix")]
+Jobs = Annotated[int, typer.Option(min=0, help="cells at once; 0: one per core")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="print only the counts")]
+ExitZero = Annotated[bool, typer.Option("--exit-zero", help="exit 0 even if a cell broke")]
 
 
 def matrix(
     chain: ChainName,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(help="standard fault, by name or path; repeatable; default: all"),
-    ] = None,
-    link: Annotated[
-        list[str] | None, typer.Option(help="link to test; repeatable; default: all")
-    ] = None,
-    role: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--links",
-            metavar="ROLE",
-            help="role whose links to test, such as processors or services; repeatable",
-        ),
-    ] = None,
+    fault: Faults = None,
+    link: Links = None,
+    role: Roles = None,
     map_: Map = None,
-    real: Annotated[
-        bool, typer.Option("--real", help="run on real processes, one cell at a time")
-    ] = False,
-    resume: Annotated[
-        Path | None, typer.Option(help="folder of an interrupted matrix to continue")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="folder for the matrix")] = Path("reports"),
+    real: Real = False,
+    resume: Resume = None,
+    out: MatrixFolder = Path("reports"),
     seed: Seed = 1,
-    jobs: Annotated[int, typer.Option(min=0, help="cells at once; 0: one per core")] = 0,
+    jobs: Jobs = 0,
     part: PartOption = "1/1",
     cluster: ClusterOption = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="print only the counts")] = False,
+    quiet: Quiet = False,
     format: Format = ReportFormat.TEXT,
     json: Json = False,
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="exit 0 even if a cell broke")
-    ] = False,
+    exit_zero: ExitZero = False,
 ) -> None:
     """Inject every standard fault into every link, and report what held.
 
@@ -78,37 +85,20 @@ def matrix(
     """
     from paychain.model.loading import load_chain
     from paychain.model.renaming import read_names
-    from paychain.payments.errors import UserError
     from paychain.processes.files import make_folder
-    from paychain.processes.part import WHOLE, Part
-    from paychain.report.html.matrix import MARKS
-    from paychain.runs.matrix import MatrixSpec, run_matrix, standard_faults
+    from paychain.processes.part import Part
+    from paychain.runs.matrix import MatrixSpec, run_matrix
 
     format = chosen(format, json)
     if cluster is not None and real:
         raise UserError("--cluster cannot be combined with --real", hint="omit one of them")
     loaded = load_chain(chain)
-    _refuse_unknown_links(chain, loaded.model, link or ())
-    of_roles = [name for each in role or () for name in links_of_role(chain, loaded.model, each)]
-    links = list(dict.fromkeys([*(link or ()), *of_roles])) or list(loaded.model.links)
-    faults = standard_faults(fault or ())
-    if not faults:
-        raise UserError(
-            "there are no standard faults",
-            hint='create an experiment with target {link: "*"}',
-        )
+    links = _links(chain, loaded.model, link or (), role or ())
+    faults = _faults(fault or ())
     share = Part.read(part)
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{loaded.model.chain}-matrix"
     if resume is not None:
         _refuse_to_resume(resume)
-    folder = resume or out / (name if share == WHOLE else f"{name}-{share.slug}")
-    make_folder(folder)
-
-    def on_cell(cell: Cell, done: int, total: int) -> None:
-        if not quiet:
-            mark = f"{MARKS[cell.state]} {cell.state}"
-            say(f"{done:>4}/{total}  {mark:<13} {cell.link} × {cell.fault}", is_error=True)
-
+    folder = resume or _new_folder(out, loaded.model.chain, share)
     spec = MatrixSpec(
         chain_name=chain,
         chain=loaded,
@@ -130,20 +120,29 @@ def matrix(
             names=map_ or (),
         ),
     )
+    make_folder(folder)
     with (
         keeping(f"the runs so far are in {folder}; continue with --resume {folder}"),
         opened(cluster) as workers,
     ):
-        finished = run_matrix(replace(spec, cluster=workers), on_cell)
+        spec = replace(spec, cluster=workers)
+        finished = run_matrix(spec, _print_nothing if quiet else _print_cell)
     _print(finished, folder, format, is_quiet=quiet)
     if finished.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     raise typer.Exit(ExitCode.PASS if exit_zero or finished.is_sound else ExitCode.FAIL)
 
 
+def _new_folder(out: Path, chain: str, part: Part) -> Path:
+    """Where a matrix that begins now is kept; each part of one in a folder of its own."""
+    from paychain.processes.part import WHOLE
+
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{chain}-matrix"
+    return out / (name if part == WHOLE else f"{name}-{part.slug}")
+
+
 def _refuse_to_resume(folder: Path) -> None:
     """Raise UserError for what no matrix can have begun in, be it before its first cell."""
-    from paychain.payments.errors import UserError
     from paychain.report.result import FILE_NAME as RESULT
 
     hint = "name the folder that an interrupted matrix printed"
@@ -151,6 +150,17 @@ def _refuse_to_resume(folder: Path) -> None:
         raise UserError(f"no such folder: {folder}", hint=hint)
     if (folder / RESULT).exists():
         raise UserError(f"{folder} is a run", hint=hint)
+
+
+def _print_nothing(*_: object) -> None:
+    pass
+
+
+def _print_cell(cell: Cell, done: int, total: int) -> None:
+    from paychain.report.html.matrix import MARKS
+
+    mark = f"{MARKS[cell.state]} {cell.state}"
+    say(f"{done:>4}/{total}  {mark:<13} {cell.link} × {cell.fault}", is_error=True)
 
 
 def _print(matrix: Matrix, folder: Path, format: ReportFormat, *, is_quiet: bool) -> None:
@@ -169,18 +179,33 @@ def _print(matrix: Matrix, folder: Path, format: ReportFormat, *, is_quiet: bool
             say(f"report: {folder / 'matrix.html'}")
 
 
-def _refuse_unknown_links(chain_name: str, chain: Chain, links: Sequence[str]) -> None:
-    from paychain.payments.errors import UserError, meant
+def _links(chain_name: str, chain: Chain, names: Sequence[str], roles: Sequence[str]) -> list[str]:
+    """The links to test: those named and those of the roles; all, if neither is given.
 
-    for name in links:
+    Raises UserError for a link or a role that the chain does not have.
+    """
+    for name in names:
         if name not in chain.links:
             raise UserError(f"no link '{name}' in {chain_name}", hint=meant(name, chain.links))
+    of_roles = [name for role in roles for name in links_of_role(chain_name, chain, role)]
+    return list(dict.fromkeys([*names, *of_roles])) or list(chain.links)
+
+
+def _faults(names: Sequence[str]) -> list[Loaded[Experiment]]:
+    """The standard faults of these names; all of them without one. Raises UserError."""
+    from paychain.runs.matrix import standard_faults
+
+    faults = standard_faults(names)
+    if not faults:
+        raise UserError(
+            "there are no standard faults",
+            hint='create an experiment with target {link: "*"}',
+        )
+    return faults
 
 
 def links_of_role(chain_name: str, chain: Chain, role: str) -> list[str]:
     """The links of a role, which may be in the plural. Raises UserError when there are none."""
-    from paychain.payments.errors import UserError, meant
-
     roles = list(dict.fromkeys(link.role for link in chain.links.values()))
     found = [name for name, link in chain.links.items() if role in (link.role, f"{link.role}s")]
     if not found:

@@ -10,6 +10,7 @@ import typer
 
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.say import say
+from paychain.payments.errors import UserError, meant, without_passwords
 
 if TYPE_CHECKING:
     from paychain.probe.run import Probed
@@ -24,33 +25,41 @@ class ProbeFormat(StrEnum):
     JSON = "json"
 
 
-def probe(
-    url: Annotated[str, typer.Argument(metavar="URL", help="where the handler listens")],
-    dialect: Annotated[str, typer.Option(help="whose webhooks it handles, such as stripe")],
-    secret: Annotated[
-        str,
-        typer.Option(
-            envvar="PAYCHAIN_WEBHOOK_SECRET",
-            help="what the handler verifies signatures with, such as whsec_…",
-        ),
-    ],
-    order: Annotated[
-        str, typer.Option(help="the merchant reference that the events are about")
-    ] = "paychain-probe",
-    amount: Annotated[str, typer.Option(help="amount of the order, such as 12.50")] = "92.30",
-    currency: Annotated[str, typer.Option(help="currency of the order")] = "EUR",
-    count: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COMMAND",
-            help="prints how often the handler acted, such as a count of rows; shows repeats",
-        ),
-    ] = None,
-    timeout: Annotated[str, typer.Option(help="how long an answer may take")] = "10s",
-    format: Annotated[ProbeFormat, typer.Option("--format", help="how to print it")] = (
-        ProbeFormat.TEXT
+Url = Annotated[str, typer.Argument(metavar="URL", help="where the handler listens")]
+Dialect = Annotated[str, typer.Option(help="whose webhooks it handles, such as stripe")]
+Secret = Annotated[
+    str,
+    typer.Option(
+        envvar="PAYCHAIN_WEBHOOK_SECRET",
+        help="what the handler verifies signatures with, such as whsec_…",
     ),
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="also write JUnit XML")] = None,
+]
+Order = Annotated[str, typer.Option(help="the merchant reference that the events are about")]
+Amount = Annotated[str, typer.Option(help="amount of the order, such as 12.50")]
+Currency = Annotated[str, typer.Option(help="currency of the order")]
+CountCommand = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COMMAND",
+        help="prints how often the handler acted, such as a count of rows; shows repeats",
+    ),
+]
+Timeout = Annotated[str, typer.Option(help="how long an answer may take")]
+Format = Annotated[ProbeFormat, typer.Option("--format", help="how to print it")]
+Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="also write JUnit XML")]
+
+
+def probe(
+    url: Url,
+    dialect: Dialect,
+    secret: Secret,
+    order: Order = "paychain-probe",
+    amount: Amount = "92.30",
+    currency: Currency = "EUR",
+    count: CountCommand = None,
+    timeout: Timeout = "10s",
+    format: Format = ProbeFormat.TEXT,
+    junit: Junit = None,
 ) -> None:
     """Send a webhook handler what its provider will send it one day, and what nobody should.
 
@@ -59,10 +68,7 @@ def probe(
 
     Example: paychain probe http://127.0.0.1:8000/webhooks/stripe --dialect stripe --secret whsec_x
     """
-    from urllib.parse import urlsplit
-
     from paychain.declaration.quantity import duration_seconds
-    from paychain.payments.errors import UserError, meant, without_passwords
     from paychain.payments.money import to_minor
     from paychain.probe.report import as_json, junit_xml
     from paychain.probe.run import counted_by
@@ -70,22 +76,8 @@ def probe(
     from paychain.probe.sender import Sender
     from paychain.probe.webhooks import Webhooks
     from paychain.processes.files import write_atomically
-    from paychain.protocol.dialects.vendors import VENDORS
-    from paychain.protocol.vendor import is_verified_by_api, secret_problem
 
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f"'{url}' is not an address", hint="http://127.0.0.1:8000/webhooks/stripe")
-    if dialect not in VENDORS:
-        raise UserError(f"unknown dialect '{dialect}'", hint=meant(dialect, VENDORS))
-    if is_verified_by_api(VENDORS[dialect]):
-        raise UserError(
-            f"webhooks of {dialect} are verified by its API, which is not here",
-            hint=f"let the service receive them in a chain: dialect: {dialect}",
-        )
-    wrong = secret_problem(VENDORS[dialect], secret)
-    if wrong:
-        raise UserError(f"--secret is {wrong}", hint="copy it from the webhook's settings")
+    _refuse_impossible(url, dialect, secret)
     try:
         amount_minor = to_minor(amount, currency)
         sender = Sender(url=url, timeout_s=duration_seconds(timeout))
@@ -112,6 +104,28 @@ def probe(
         print(f"{len(probed)} probes, {failed} failed" if failed else f"{len(probed)} probes: pass")
     if failed:
         raise typer.Exit(ExitCode.FAIL)
+
+
+def _refuse_impossible(url: str, dialect: str, secret: str) -> None:
+    """Raises UserError for what no handler could be probed with."""
+    from urllib.parse import urlsplit
+
+    from paychain.protocol.dialects.vendors import VENDORS
+    from paychain.protocol.vendor import is_verified_by_api, secret_problem
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UserError(f"'{url}' is not an address", hint="http://127.0.0.1:8000/webhooks/stripe")
+    if dialect not in VENDORS:
+        raise UserError(f"unknown dialect '{dialect}'", hint=meant(dialect, VENDORS))
+    if is_verified_by_api(VENDORS[dialect]):
+        raise UserError(
+            f"webhooks of {dialect} are verified by its API, which is not here",
+            hint=f"let the service receive them in a chain: dialect: {dialect}",
+        )
+    wrong = secret_problem(VENDORS[dialect], secret)
+    if wrong:
+        raise UserError(f"--secret is {wrong}", hint="copy it from the webhook's settings")
 
 
 def _print(probed: Probed) -> None:

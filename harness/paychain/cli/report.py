@@ -42,7 +42,7 @@ def report(
             raise UserError("--history is printed as text", hint="omit --format and --json")
         _history(run, stale_after, prom)
         return
-    from paychain.cli.run import print_run
+    from paychain.cli.run_outputs import print_run
     from paychain.model.loading import load_assurance
     from paychain.report.ci.prometheus import refuse_unwritable
     from paychain.report.outputs import publish_for_tools, publish_pdf, render_again

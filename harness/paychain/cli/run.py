@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import (
     ChainName,
     Ctrf,
@@ -27,17 +23,41 @@ from paychain.cli.options import (
     Toxiproxy,
     chosen,
 )
-from paychain.cli.reading import reading
-from paychain.cli.say import say
-from paychain.payments.errors import UserError, sentence_of
-from paychain.processes.interrupted import keeping
+from paychain.cli.run_outputs import RunOutputs, signer_of
+from paychain.payments.errors import UserError
 
-if TYPE_CHECKING:
-    from paychain.analysis.comparison import Comparison
-    from paychain.report.result import Result
-    from paychain.runs.spec import Finished
-
-Made = TypeVar("Made")
+Virtual = Annotated[
+    bool,
+    typer.Option("--virtual", help="run in virtual time: same code, no waiting, no processes"),
+]
+CheckDeterminism = Annotated[
+    bool, typer.Option("--check-determinism", help="with --virtual: run twice and compare")
+]
+Interleaving = Annotated[
+    int, typer.Option(min=0, help="with --virtual: the order of events that explore reported")
+]
+Workers = Annotated[
+    int, typer.Option(help="load processes on this machine, which share the payments")
+]
+Master = Annotated[
+    str | None,
+    typer.Option(help="HOST[:PORT] at which to wait for workers on other machines"),
+]
+Processes = Annotated[
+    str | None,
+    typer.Option(help="processes of the mock links and proxies; auto: one for each core"),
+]
+Sign = Annotated[
+    Path | None,
+    typer.Option(help="private key file to sign the run with, whatever its verdict"),
+]
+Baseline = Annotated[
+    Path | None, typer.Option(help="run to compare with; exit 4 if anything became worse")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="print only the verdict")]
+ExitZero = Annotated[
+    bool, typer.Option("--exit-zero", help="exit 0 even if a tolerance or money rule failed")
+]
 
 
 def run(
@@ -47,43 +67,21 @@ def run(
     seed: Seed = 1,
     map_: Map = None,
     toxiproxy: Toxiproxy = None,
-    virtual: Annotated[
-        bool,
-        typer.Option("--virtual", help="run in virtual time: same code, no waiting, no processes"),
-    ] = False,
-    check_determinism: Annotated[
-        bool, typer.Option("--check-determinism", help="with --virtual: run twice and compare")
-    ] = False,
-    interleaving: Annotated[
-        int, typer.Option(min=0, help="with --virtual: the order of events that explore reported")
-    ] = 0,
-    workers: Annotated[
-        int, typer.Option(help="load processes on this machine, which share the payments")
-    ] = 1,
-    master: Annotated[
-        str | None,
-        typer.Option(help="HOST[:PORT] at which to wait for workers on other machines"),
-    ] = None,
-    processes: Annotated[
-        str | None,
-        typer.Option(help="processes of the mock links and proxies; auto: one for each core"),
-    ] = None,
-    sign: Annotated[
-        Path | None,
-        typer.Option(help="private key file to sign the run with, whatever its verdict"),
-    ] = None,
+    virtual: Virtual = False,
+    check_determinism: CheckDeterminism = False,
+    interleaving: Interleaving = 0,
+    workers: Workers = 1,
+    master: Master = None,
+    processes: Processes = None,
+    sign: Sign = None,
     ctrf: Ctrf = False,
     prom: Prometheus = None,
     metrics: Metrics = None,
-    baseline: Annotated[
-        Path | None, typer.Option(help="run to compare with; exit 4 if anything became worse")
-    ] = None,
+    baseline: Baseline = None,
     format: Format = ReportFormat.TEXT,
     json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="print only the verdict")] = False,
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="exit 0 even if a tolerance or money rule failed")
-    ] = False,
+    quiet: Quiet = False,
+    exit_zero: ExitZero = False,
 ) -> None:
     """Run an experiment on a chain and judge it.
 
@@ -97,11 +95,8 @@ def run(
     from paychain.model.renaming import read_names
     from paychain.processes.exposition import address_of
     from paychain.processes.tokens import TOKEN_VARIABLE
-    from paychain.report.ci.prometheus import refuse_unwritable
-    from paychain.report.outputs import publish_for_tools
     from paychain.runs import run as runs
     from paychain.runs.chains import chain_of
-    from paychain.runs.comparison import check_baseline
     from paychain.runs.progress import choose
     from paychain.runs.spec import RunSpec, run_command
 
@@ -120,11 +115,15 @@ def run(
     names = read_names(map_ or ())
     loaded = load_chain(chain)
     declared = load_experiment(experiment, loaded.model, names)
-    if baseline is not None:
-        check_baseline(baseline, experiment=declared.sha256, virtual=virtual)
-    signer = _signer(sign) if sign is not None else None
-    if prom is not None:
-        refuse_unwritable(prom)
+    outputs = RunOutputs(
+        format=format,
+        is_quiet=quiet,
+        baseline=baseline,
+        signer=signer_of(sign) if sign is not None else None,
+        ctrf=ctrf,
+        prometheus=prom,
+    )
+    outputs.refuse_impossible(experiment_sha256=declared.sha256, is_virtual=virtual)
     spec = RunSpec(
         chain=loaded,
         experiment=declared,
@@ -151,52 +150,9 @@ def run(
         check_determinism=check_determinism,
         metrics=address_of(metrics) if metrics is not None else None,
     )
-
-    finished = runs.run(
-        spec, chain_of(spec), choose(quiet=quiet or format is not ReportFormat.TEXT)
-    )
-
-    # After it: whatever the verdict, every output that was asked for is written.
-    extras = _Extras()
-    comparison = None
-    with keeping(f"the run and its report are in {finished.folder}"):
-        if baseline is not None:
-            comparison = extras.get(lambda: _compare(finished, baseline))
-        extras.get(
-            lambda: publish_for_tools(finished.result, finished.folder, ctrf=ctrf, prometheus=prom)
-        )
-        if signer is not None:
-            extras.get(lambda: signer(finished.folder))
-        print_run(finished.result, finished.folder, comparison, format=format, is_quiet=quiet)
-        _report_to_ci(finished.result, format)
-    for problem in extras.problems:
-        print(problem, file=sys.stderr)
-    raise typer.Exit(_exit_code(finished, comparison, extras, exit_zero=exit_zero))
-
-
-def _signer(private_key: Path) -> Callable[[Path], Path]:
-    """What signs a run's folder. Raises UserError when the file holds no private key."""
-    # Cryptography takes longer to import than a short run lasts, and few runs are signed.
-    from paychain.report.evidence.dsse import read_private_key
-    from paychain.report.evidence.files import sign_run
-
-    key = read_private_key(private_key)
-    return lambda folder: sign_run(folder, key)
-
-
-class _Extras:
-    """What is made of a run that is over, when it can be: the verdict is not lost by it."""
-
-    def __init__(self) -> None:
-        self.problems: list[str] = []
-
-    def get(self, make: Callable[[], Made]) -> Made | None:
-        """What it makes; None when that fails, which is then a problem."""
-        try:
-            return make()
-        except (UserError, OSError, sqlite3.Error) as error:
-            self.problems.append(sentence_of(error))
-            return None
+    show = choose(quiet=quiet or format is not ReportFormat.TEXT)
+    finished = runs.run(spec, chain_of(spec), show)
+    raise typer.Exit(outputs.make(finished, exit_zero=exit_zero))
 
 
 def _processes(text: str) -> int:
@@ -238,75 +194,3 @@ def _refuse_conflicts(
         raise UserError("virtual time runs in one process", hint="omit --processes")
     if repeats and not virtual:
         raise UserError("only virtual runs are deterministic", hint="add --virtual")
-
-
-def _compare(finished: Finished, baseline: Path) -> Comparison | None:
-    """Compare the run with its baseline and add that to its report. None: it proves nothing."""
-    import msgspec
-
-    from paychain.report.outputs import publish
-    from paychain.runs.comparison import compare_runs
-
-    if finished.result.verdict == "inconclusive":
-        return None
-    with reading(baseline):
-        comparison = compare_runs([baseline], finished.folder, across_chains=True)
-    publish(msgspec.structs.replace(finished.result, comparison=comparison), finished.folder)
-    return comparison
-
-
-def print_run(
-    result: Result,
-    folder: Path,
-    comparison: Comparison | None,
-    *,
-    format: ReportFormat,
-    is_quiet: bool,
-) -> None:
-    """Print what came of a run."""
-    from rich.console import Console
-
-    from paychain.report.ci.github import regressions, workflow_commands
-    from paychain.report.result import FILE_NAME
-    from paychain.report.text.comparison import comparison_lines
-    from paychain.report.text.terminal import show
-
-    if format is ReportFormat.JSON:
-        print((folder / FILE_NAME).read_text("utf-8"), end="")
-        return
-    if format is ReportFormat.GITHUB:
-        lines = workflow_commands(result)
-        print("\n".join(lines + (regressions(comparison) if comparison is not None else [])))
-        return
-    show(result, Console(), is_quiet=is_quiet)
-    if comparison is not None:
-        print("\n".join(comparison_lines(comparison)))
-    say(f"report: {folder / 'report.html'}")
-
-
-def _report_to_ci(result: Result, format: ReportFormat) -> None:
-    """Print GitHub's workflow commands; it reads them on stderr too, and stdout may be JSON."""
-    from paychain.report.ci import github
-
-    try:
-        for line in github.report(result, os.environ, annotates=format is not ReportFormat.GITHUB):
-            print(line, file=sys.stderr)
-    except UserError as error:  # nobody asked for it: it takes nothing from the verdict
-        print(error, file=sys.stderr)
-
-
-def _exit_code(
-    finished: Finished, comparison: Comparison | None, extras: _Extras, *, exit_zero: bool
-) -> ExitCode:
-    # An interruption comes before the verdict: the run is not the one that was asked for.
-    if finished.was_interrupted:
-        return ExitCode.INTERRUPTED
-    code = ExitCode.of_verdict(finished.result.verdict)
-    if code is ExitCode.FAIL:
-        return ExitCode.PASS if exit_zero else ExitCode.FAIL
-    # A failed chain stays one; a pass without what was asked for beside it is none.
-    if extras.problems:
-        return ExitCode.INCONCLUSIVE
-    if code is ExitCode.PASS and comparison is not None and comparison.regressions:
-        return ExitCode.REGRESSION
-    return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,43 +21,48 @@ if TYPE_CHECKING:
 WATCH_S = 0.25  # between two checks that all processes are alive
 
 
+Only = Annotated[
+    str | None,
+    typer.Option(
+        help="start only the links of this host, as hosts: in the chain file assigns them"
+    ),
+]
+Env = Annotated[
+    bool,
+    typer.Option(
+        "--env",
+        help="do not start own services; print the variables that each one needs, so that you "
+        "can start it by hand",
+    ),
+]
+Scripts = Annotated[
+    Path | None,
+    typer.Option(
+        help="experiment file with scripts: a payment with a script's amount or card "
+        "follows that script",
+    ),
+]
+FirstPort = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=65_000,
+        help="fixed ports from here on: the fault engine's API, then each hop in the order of "
+        "the chain; 0: free ones",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print the addresses as one line of JSON")]
+
+
 def up(
     chain: ChainName,
     seed: Seed = 1,
     toxiproxy: Toxiproxy = None,
-    only: Annotated[
-        str | None,
-        typer.Option(
-            help="start only the links of this host, as hosts: in the chain file assigns them"
-        ),
-    ] = None,
-    env: Annotated[
-        bool,
-        typer.Option(
-            "--env",
-            help="do not start own services; print the variables that each one needs, so that you "
-            "can start it by hand",
-        ),
-    ] = False,
-    scripts: Annotated[
-        Path | None,
-        typer.Option(
-            help="experiment file with scripts: a payment with a script's amount or card "
-            "follows that script",
-        ),
-    ] = None,
-    port: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=65_000,
-            help="fixed ports from here on: the fault engine's API, then each hop in the order of "
-            "the chain; 0: free ones",
-        ),
-    ] = 0,
-    json: Annotated[
-        bool, typer.Option("--json", help="print the addresses as one line of JSON")
-    ] = False,
+    only: Only = None,
+    env: Env = False,
+    scripts: Scripts = None,
+    port: FirstPort = 0,
+    json: AsJson = False,
 ) -> None:
     """Start a chain without load until Ctrl-C: send payments and add toxics yourself.
 
@@ -66,42 +72,31 @@ def up(
 
     One outcome in a test of your own: paychain up shop.yaml --scripts chaos/lost.yaml
     """
-    import signal
-    import threading
-
-    from paychain.engine.errors import EngineError
     from paychain.environment.real import RealChain
     from paychain.model.loading import load_chain
-    from paychain.model.scripts import Followed
-    from paychain.payments.errors import UserError
     from paychain.processes.scratch import scratch_folder
 
     loaded = load_chain(chain)
     followed = _scripts_of(scripts, loaded.model)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+    stop = _stop_on_signals()
     if only is not None:
         _serve_only(loaded, only, stop)
         return
     with scratch_folder() as folder:
         own = loaded.model.own_services()
-        # One with url: may be started later, with what is shown here.
-        by_hand = [name for name, service in own.items() if env or not service.is_started]
         # Its user switches faults with any client of Toxiproxy, none of which can send a token.
         running = RealChain(
             loaded,
             folder,
             seed=seed,
             toxiproxy=toxiproxy,
-            by_hand=by_hand,
+            # One with url: may be started later, with what is shown here.
+            by_hand=[name for name, service in own.items() if env or not service.is_started],
             is_open=True,
             first_port=port,
         )
-        try:
-            running.start()
-            if followed:
-                running.follow_scripts(Followed.of(followed))
+
+        def show() -> None:
             if env and not json:
                 _show_variables(running, loaded.model)
             else:
@@ -109,14 +104,48 @@ def up(
             if not json:
                 for script in followed:
                     print(f"{'# ' if env else ''}script {_script_line(script)}", flush=True)
-            while not stop.wait(WATCH_S):
-                running.check()
-                if running.broken_service:
-                    raise UserError(running.own.failure_words)
-        except EngineError as error:
-            raise UserError(f"the fault engine failed: {error}") from error
-        finally:
-            running.stop()
+
+        _run_until(stop, running, followed, show)
+
+
+def _stop_on_signals() -> threading.Event:
+    """What Ctrl-C, SIGTERM and the end of the terminal set from now on."""
+    import signal
+    import threading
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _run_until(
+    stop: threading.Event,
+    running: RealChain,
+    scripts: Sequence[Script],
+    show: Callable[[], None],
+) -> None:
+    """Start the chain, show it, and watch it until `stop` is set.
+
+    Raises UserError when the fault engine or a service fails.
+    """
+    from paychain.engine.errors import EngineError
+    from paychain.model.scripts import Followed
+    from paychain.payments.errors import UserError
+
+    try:
+        running.start()
+        if scripts:
+            running.follow_scripts(Followed.of(scripts))
+        show()
+        while not stop.wait(WATCH_S):
+            running.check()
+            if running.broken_service:
+                raise UserError(running.own.failure_words)
+    except EngineError as error:
+        raise UserError(f"the fault engine failed: {error}") from error
+    finally:
+        running.stop()
 
 
 def _serve_only(loaded: Loaded[Chain], only: str, stop: threading.Event) -> None:

@@ -61,6 +61,11 @@ class BackgroundCustomers:
         return records
 
     @property
+    def misfit(self) -> str:
+        """As `Customers.misfit`."""
+        return self._customers.misfit
+
+    @property
     def problems(self) -> list[str]:
         """What is wrong with how customers are declared to pay, as the answers showed."""
         return self._customers.problems

@@ -111,7 +111,8 @@ class _Drive:
         assert conducted.times is not None
         self._chain, self._conducted, self._observer = chain, conducted, observer
         self._due = deque(_moments(declared, experiment, conducted.times))
-        self._is_broken = False  # an own service ended, and with it the load
+        self._is_broken = False  # an own service ended or is not understood: so does the load
+        self._was_struck = False
         self._on: dict[str, None] = {}  # faults, in the order they were applied
         self._watch = Watch(experiment.stop_when, declared, conducted.times.load_start_s)
         # Nobody looks at a load in virtual time unless it may have to be stopped.
@@ -121,6 +122,11 @@ class _Drive:
 
     def step(self, now_ns: int) -> int | None:
         """Do what is due by now; when the next thing is, None when nothing is."""
+        # Answers under a fault say nothing about how customers are declared to pay.
+        if not (self._was_struck or self._is_broken) and self._chain.misfit:
+            self._is_broken = True
+            self._conducted.planned = None  # what is not offered any more is not missed
+            self._end_early(now_ns / 1e9, f"the load ends early: {self._chain.misfit}")
         # One switch at a time: in another order of events, others may come between two of them.
         if self._due and self._due[0][0] <= now_ns:
             self._switch(*self._due.popleft())
@@ -193,6 +199,7 @@ class _Drive:
             self._conducted.problems.append(record.problem)
         if record.action == "applied":
             self._on[record.fault] = None
+            self._was_struck = True
         else:
             self._on.pop(record.fault, None)
 

@@ -58,6 +58,11 @@ class CustomersHere:
         """What customers on the thread began with who are not done. Raises what went wrong."""
         return self._background.paying if self._background is not None else frozenset()
 
+    @property
+    def misfit(self) -> str:
+        """What no later answer can change of how customers on the thread pay; "" for nothing."""
+        return self._background.misfit if self._background is not None else ""
+
     def take(self) -> list[Record]:
         """What was recorded on the thread since the last call."""
         if self._background is None:

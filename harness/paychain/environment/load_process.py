@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from paychain.load.traffic.plan import LoadPlan, Offered
 from paychain.payments.journal import Record
 from paychain.processes.children import Child, Children
 from paychain.processes.files import write_atomically
+
+LOOK_S = 0.5  # at what the processes report of themselves
 
 
 class LoadProcess:
@@ -34,6 +37,8 @@ class LoadProcess:
         self._ends_ns = 0  # of the load, on the run's clock
         self._hangs_ns = 0  # a load process still running then hangs
         self._is_cut = False  # somebody asked for an earlier end
+        self._next_look_s = 0.0
+        self.misfit = ""  # why nothing that the entry answers is declared to mean anything
         # Why customers may have begun payments that are in no journal: without these customers,
         # what the chain booked for them would look like nobody's money.
         self.incomplete: list[str] = []
@@ -69,6 +74,15 @@ class LoadProcess:
 
     def watch(self) -> None:
         """Look after the processes; called again and again while the load goes on."""
+        now_s = time.monotonic()
+        if now_s >= self._next_look_s:
+            self._next_look_s = now_s + LOOK_S
+            self.misfit = next(iter(self._doubts()), "")
+
+    def _doubts(self) -> list[str]:
+        """What is certainly wrong with how customers pay."""
+        reported = self._reported()
+        return reported.problems if reported is not None else []
 
     def count(self, spool: Path, records: Iterable[Record]) -> None:
         """Count records that came from a spool of the run."""
@@ -100,7 +114,7 @@ class LoadProcess:
         if self._child.process.returncode != 0 or now_ns < self._ends_ns or not is_whole:
             self._lacks_payments("it ended before its customers had their answers")
             return [self._child.exit_report()]
-        return reported.problems if reported is not None else []
+        return self._doubts()
 
     def _lacks_payments(self, why: str) -> None:
         self.incomplete = [f"the journal of the load process is incomplete: {why}"]

@@ -114,6 +114,7 @@ class LoadWorkers(LoadProcess):
 
     def watch(self) -> None:
         """Report workers that died here to the master."""
+        super().watch()
         assert self._plan is not None
         for name, child in self._workers.items():
             code = child.process.poll()
@@ -144,10 +145,12 @@ class LoadWorkers(LoadProcess):
             for worker in self.workers()
             if worker.lag_p99_ms is not None and worker.lag_p99_ms > LAG_LIMIT_MS
         ]
-        assert self._plan is not None
+        return [*found, *self._doubts()]
+
+    def _doubts(self) -> list[str]:
         # Several workers meet the same mistakes; each is worth one line.
         doubts = (problem for state in self._states() for problem in state.problems)
-        return [*found, *dict.fromkeys(doubts)]
+        return list(dict.fromkeys(doubts))
 
     def _lacks(self, worker: WorkerFacts) -> bool:
         """Whether it began payments that it did not record. One that is cut short begins less."""

@@ -52,10 +52,6 @@ from paychain.services.plan import SERVICES
 TICK_S = 0.02  # so often somebody can look around while time passes
 
 
-def _ignore(_: str) -> None:
-    """The default: no messages."""
-
-
 class RealChain:
     """The processes of one chain. `children` holds them all, `spools` what they write.
 
@@ -84,7 +80,7 @@ class RealChain:
         is_open: bool = False,
         first_port: int = 0,
         processes: int = MIN_PROCESSES,
-        on_message: Callable[[str], None] = _ignore,
+        on_message: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`settles_within_s`: how long the drain may take; None: as the chain declares."""
         self.epoch_ns = time.monotonic_ns()  # where the chain's clock begins
@@ -104,22 +100,18 @@ class RealChain:
         # An own service remembers payments of earlier runs: this run's have ids of their own.
         has_own = bool(chain.model.own_services())
         self.id_prefix = run_prefix(time.time()) if has_own else PLAIN_PREFIX
-        self.settles_within_s = (
-            chain.model.settles_within if settles_within_s is None else settles_within_s
-        )
+        declared_s = chain.model.settles_within
+        self.settles_within_s = declared_s if settles_within_s is None else settles_within_s
         # Links on other machines want a proof.
         self._remotes = Remotes(chain, os.environ.get(TOKEN_VARIABLE, ""))
         self._requests = OwnRequests(chain.model) if observed_hops(chain.model) else None
         self._seed = seed
         self._entry_host = spread.entry_host if spread is not None else LOOPBACK
         self._on_message = on_message
-        self._first_port = first_port
-        self._processes = processes
-        self._load = (
-            LoadWorkers(self.children, folder, self.spools.new, spread, on_message)
-            if spread is not None
-            else LoadProcess(self.children, folder, self.spools.new)
-        )
+        self._first_port, self._processes = first_port, processes
+        self._load = LoadProcess(self.children, folder, self.spools.new)
+        if spread is not None:
+            self._load = LoadWorkers(self.children, folder, self.spools.new, spread, on_message)
         self._injector: Injector | None = None
         self._before_load: int | None = None  # processes that own services depend on
         self._problems: list[str] = []
@@ -133,18 +125,22 @@ class RealChain:
             id_prefix=self.id_prefix,
         )
         self.own = OwnServices(chain, folder, self.now_ns, seed=seed, by_hand=by_hand)
+        self._open_records()
+
+    def _open_records(self) -> None:
+        """What takes the records of all processes, and waits in the end until none is open."""
         self._recorded: list[Record] = []  # by this process, and not collected yet
         self._customers = CustomersHere(
             self,
             addresses=self._entries,
-            plan=self._customers_plan,
+            plan=lambda: self._reached(customers_plan(self._chain, self._seed)),
             requests=self._requests,
             expect=self._services.expect,
             journal=self._recorded,
             problems=self._problems,
         )
         self._collector = Collector(
-            chain,
+            self._loaded,
             self.spools,
             self._requests,
             self._customers,
@@ -191,7 +187,7 @@ class RealChain:
         traces = self._collector.traces = receive_traces(
             self._chain, self.addresses, ends, PaymentIds(self.id_prefix), self.now_ns
         )
-        self.own.start(self.addresses, ends, traces.url if traces else "")
+        self.own.start(self.addresses, ends, traces.url if traces else "", upstreams)
         self._before_load = self.children.number if self._chain.own_services() else None
         self._injector = Injector(proxies, self._link_faults, self.now_ns)
         self._collector.start()
@@ -273,9 +269,9 @@ class RealChain:
         if self._requests is not None:
             self._requests.forget(payments)
 
-    def _customers_plan(self) -> LoadPlan:
-        plan = customers_plan(self._chain, self._seed)
-        return plan.reached_at(self.entry_urls, self.epoch_ns).declared_in(self._loaded)
+    def _reached(self, plan: LoadPlan) -> LoadPlan:
+        plan = plan.reached_at(self.entry_urls, self.epoch_ns, self.own.pages)
+        return plan.declared_in(self._loaded)
 
     async def until(self, when_ns: int) -> None:
         """Sleep until that moment."""
@@ -283,8 +279,7 @@ class RealChain:
 
     def begin_load(self, plan: LoadPlan) -> int:
         """Start the load's processes, and let it begin in a moment."""
-        plan = plan.reached_at(self.entry_urls, self.epoch_ns).declared_in(self._loaded)
-        plan = msgspec.structs.replace(plan, id_prefix=self.id_prefix)
+        plan = msgspec.structs.replace(self._reached(plan), id_prefix=self.id_prefix)
         self._load.start(plan)
         lead_ns = int(self._load.lead_s * 1e9)
         # Before the load may begin: on a busy machine its lead is too short to tell the links whose
@@ -338,8 +333,13 @@ class RealChain:
 
     @property
     def broken_service(self) -> str:
-        """The name of an own service that ended for good; "" when all go on."""
+        """An own service that ended for good."""
         return self.own.broken
+
+    @property
+    def misfit(self) -> str:
+        """Why nothing that the entry answers is declared to mean anything."""
+        return self._load.misfit or self._customers.misfit
 
     def _check_processes(self) -> None:
         self.own.check()

@@ -123,6 +123,13 @@ class RunningChain(Protocol):
         "" when all go on.
         """
 
+    @property
+    def misfit(self) -> str:
+        """Why the load makes no sense: nothing that the entry answers is declared to mean anything.
+
+        "" as long as something is, or nobody knows yet.
+        """
+
     def advance(self, until_ns: int | None = None) -> None:
         """Let time pass: until then, or until the load is over when that comes first.
 

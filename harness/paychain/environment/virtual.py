@@ -232,8 +232,8 @@ class VirtualChain:
         return self._load is not None and self._load.done()
 
     def load_problems(self) -> list[str]:
-        """Nothing goes wrong with customers on the loop; a bug of theirs is raised."""
-        return []
+        """What is wrong with how customers pay; a bug of ours is raised."""
+        return self._customers.problems if self._customers is not None else []
 
     def load_line(self) -> str:
         """Nothing is to be added."""
@@ -244,6 +244,11 @@ class VirtualChain:
     def broken_service(self) -> str:
         """There is none in virtual time."""
         return ""
+
+    @property
+    def misfit(self) -> str:
+        """Why nothing that the entry answers is declared to mean anything."""
+        return self._customers.misfit if self._customers is not None else ""
 
     def advance(self, until_ns: int | None = None) -> None:
         """Let time pass until exactly then, or until the load is over when that comes first."""

@@ -11,8 +11,9 @@ from dataclasses import replace
 from paychain.explore.result import OnProgress, Outage, SearchResult
 from paychain.explore.search import search
 from paychain.explore.spec import SearchSpec
-from paychain.payments.errors import UserError
-from paychain.processes.jobs import Executor, Processes, Running
+from paychain.payments.errors import PartLost, UserError
+from paychain.processes.jobs import Executor, Running
+from paychain.processes.local import Processes
 
 SEEDS_APART = 1_000_003  # rounds of one job never use the seeds of another
 
@@ -26,8 +27,8 @@ def search_with_jobs(
     each. What is found depends on the number of jobs and on the seed, and not on where they run.
     Only on this machine examples of earlier searches are tried first (`spec.database`).
 
-    Ctrl-C or SIGTERM stops them all; what each had found is kept. Raises UserError when one died,
-    or when an own service did what virtual time has no room for.
+    Ctrl-C or SIGTERM stops them all; what each had found is kept. Raises PartLost when one died,
+    UserError when an own service did what virtual time has no room for.
     """
     whole = _search(spec, jobs, on_progress, executor)
     if whole.refused:
@@ -89,7 +90,7 @@ def _collect(
                 is_stopping = True
                 running.stop()
         except (EOFError, ConnectionError):
-            raise UserError(
+            raise PartLost(
                 "a search process died unexpectedly", hint="search with fewer jobs"
             ) from None
         except KeyboardInterrupt:

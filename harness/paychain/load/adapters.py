@@ -10,8 +10,9 @@ from pathlib import Path
 
 from paychain.load.traffic.adapter import Adapter, ByAdapter, place_of
 from paychain.load.traffic.customer import http_of
+from paychain.load.traffic.doubts import Doubts
 from paychain.load.traffic.exchange import Exchange, Single, Try
-from paychain.load.traffic.pays import ByTemplate, Doubts
+from paychain.load.traffic.pays import ByTemplate
 from paychain.load.traffic.plan import EntryPlan
 from paychain.payments.errors import UserError
 from paychain.protocol.pays.template import PaysTemplate

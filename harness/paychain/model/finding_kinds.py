@@ -30,6 +30,7 @@ Kind = Literal[
     "memory_outbox",
     "webhook_refused",
     "webhook_given_up_early",
+    "charge_back_not_reported",
     "queue_given_up_early",
     "unlimited_fallback",
     "closed_call_skipped",
@@ -184,6 +185,12 @@ KINDS: dict[Kind, KindFacts] = {
         "A webhook that is given up is acted on by nobody: what waits for it is never collected, "
         "and who does not learn of a charge-back refunds it once more.",
         "Stripe, webhooks: delivery is attempted for up to three days",
+    ),
+    "charge_back_not_reported": KindFacts(
+        "money",
+        "A merchant who does not know that the issuer has charged a payment back refunds it as "
+        "well.",
+        "docs/follow-ups.md: disputes",
     ),
     "queue_given_up_early": KindFacts(
         "money",

@@ -118,6 +118,14 @@ def _link(chain: Chain, name: str, link: Link) -> Iterator[Problem]:
         if getattr(link, needed, None) is None and needed not in link.calls:
             what = f"pausing payouts needs {'a call ' * (needed == 'scan')}'{needed}'"
             yield Problem((*at, "pauses"), what, f"add {needed}: to {name}")
+    blocks = chain.links[chain.network].blocks if chain.network else None
+    if link.pauses is not None and blocks is not None:
+        oldest_s = link.pauses.head_older_than
+        if oldest_s <= blocks.every:
+            every, oldest = (seconds_text(each, digits=4) for each in (blocks.every, oldest_s))
+            what = f"{chain.network} makes a block every {every}, and {name} pauses after {oldest}"
+            hint = "write the time of a few blocks: it pauses on a good day otherwise"
+            yield Problem((*at, "pauses", "head_older_than"), what, hint)
     yield from _credits(chain, link, at)
     yield from _sale(chain, name, link, at)
     if link.role == "depositor" and not any(other.credits for other in chain.links.values()):

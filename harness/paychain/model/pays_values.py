@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from paychain.declaration.schema import several
 from paychain.protocol.pays.json_path import parse_path
 from paychain.protocol.pays.placeholders import mistakes_in, placeholders_in
-from paychain.protocol.pays.requests import OWN_HEADERS
+from paychain.protocol.pays.requests import OWN_HEADERS, address_in
 
 _RANGE = re.compile(r"([1-5][0-9][0-9])\s*-\s*([1-5][0-9][0-9])")
 _CLASS = re.compile(r"([1-5])xx")
@@ -55,7 +55,7 @@ def _path(value: Any) -> Any:
     text = str(value)
     if text.startswith(("http://", "https://")):
         raise ValueError(f"'{text}' has a host; write the path alone, such as /orders")
-    if not text.startswith(("/", "{location}")):
+    if not text.startswith("/") and address_in(text) is None:
         raise ValueError(f"'{text}' does not begin with a slash; write /{text}")
     if any(not "!" <= character <= "~" for character in text):
         what = "a space or another character that no URL may have"

@@ -122,6 +122,7 @@ class Ledger:
     _mined: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)  # height and time
     _blocks: dict[int, list[Transaction]] = field(default_factory=dict, init=False)  # not final
     _events: list[Event] = field(default_factory=list, init=False)
+    _settled: list[str] = field(default_factory=list, init=False)  # ids, since they were asked for
     _head: int = field(default=0, init=False)
     _head_ns: int = field(default=0, init=False)  # when the last block was made, or would have been
     _now_ns: int = field(default=0, init=False)
@@ -202,11 +203,6 @@ class Ledger:
             return Receipt(is_known=True, mined_at=mined[0], is_final=self._is_final(*mined))
         return _WAITING if transaction in self._waiting else _UNKNOWN
 
-    def next_nonce(self, sender: str, now_ns: int) -> int:
-        """How many transactions of a sender are mined: the first nonce that is free."""
-        self._advance(now_ns)
-        return self._nonces[sender]
-
     def balance(self, account: str, now_ns: int) -> int:
         """What an account owns, in minor units."""
         self._advance(now_ns)
@@ -228,6 +224,11 @@ class Ledger:
         """All that has happened since the last call, in order."""
         self._advance(now_ns)
         found, self._events = self._events, []
+        return found
+
+    def settled(self) -> list[str]:
+        """The ids of what can be undone no more, since the last call: nothing happens to them."""
+        found, self._settled = self._settled, []
         return found
 
     # -- its laws -------------------------------------------------------------------------------
@@ -315,6 +316,7 @@ class Ledger:
             if not self._is_final(*self._mined[block[0].id]):
                 break
             del self._blocks[height]
+            self._settled += [transaction.id for transaction in block]
 
     def _enter(self, transaction: Transaction) -> None:
         self._pool[transaction.sender, transaction.nonce] = transaction

@@ -4,27 +4,21 @@ parent <── (value so far, is_done) ── job   now and then, and at the end
 parent ── STOP ─────────────────────> job   enough is known, or Ctrl-C
 parent ── RECEIVED ─────────────────> job   its last value has arrived
 
-An executor says where: `Processes` a process each on this machine, `Pool` a few of them in turn,
-`Apart` processes without the main module of this one, `Cluster` the workers of a cluster. All are
-used alike, by `Executor` and `Running`.
+An executor says where: `Processes` a process each on this machine (local.py), `Pool` a few of them
+in turn, `Cluster` the workers of a cluster. All are used alike, by `Executor` and `Running`.
 """
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol
 
-from paychain.processes.children import ending_signals
-
 REPORT_S = 0.5  # seconds between two values that a job sends
 STOP, RECEIVED = "stop", "received"  # what the parent sends to a job
-STOP_WITHIN_S = 5.0  # a job that was stopped ends with what it is doing
 
 # Gets an argument and what takes a value so far; the latter raises KeyboardInterrupt when the job
 # is to end with what it has. Returns the last value. A function of a module: it is pickled by name.
@@ -91,38 +85,6 @@ class RunningProcesses:
         for job in self._waiting:
             with suppress(ConnectionError):  # a job that died is noticed when its value is read
                 job.send(STOP)
-
-
-class Processes:
-    """A process of this machine for each job."""
-
-    @contextmanager
-    def start(self, job: Job, arguments: Sequence[Any]) -> Iterator[RunningProcesses]:
-        """Start the job with each of the arguments; at the end none goes on."""
-        context = get_context("spawn")
-        connections, processes = [], []
-        # A signal may reach every process of the group; the parent alone acts on it and stops the
-        # jobs. They are started with it blocked, because during their imports they could not ignore
-        # it. Meanwhile it is blocked here, too, and arrives when all are started. The resource
-        # tracker is started before: starting it unblocks signals.
-        resource_tracker.ensure_running()
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
-        try:
-            for argument in arguments:
-                ours, theirs = context.Pipe()
-                process = context.Process(target=serve, args=(job, argument, theirs), daemon=True)
-                process.start()
-                theirs.close()
-                processes.append(process)
-                connections.append(ours)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        try:
-            yield RunningProcesses(connections)
-        finally:
-            for process in processes:
-                process.join(STOP_WITHIN_S)
-                process.kill()
 
 
 def serve(job: Job, argument: Any, parent: Connection) -> None:

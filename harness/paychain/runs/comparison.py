@@ -40,7 +40,9 @@ def compare_runs(
             _side(read_, stack.enter_context(closing(_open(folder))))
             for read_, folder in zip([*known, result], [*baselines, candidate], strict=True)
         ]
-        return compare(sides[:-1], sides[-1], notes)
+        # A virtual run repeats itself with the same seed; a real one does not.
+        is_repeated = result.virtual and all(known_.seed == result.seed for known_ in known)
+        return compare(sides[:-1], sides[-1], notes, by_chance=not is_repeated)
 
 
 def check_baseline(baseline: Path, *, experiment: str, virtual: bool) -> None:

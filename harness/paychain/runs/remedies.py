@@ -22,19 +22,23 @@ from paychain.analysis.measures.measures import (
 from paychain.declaration.quantity import duration_seconds
 from paychain.faults.kind import OutageKind
 from paychain.model.chain import Chain
+from paychain.model.customer import CustomerRetry
 from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.step import Failover
 from paychain.model.finding_kinds import Kind
 from paychain.model.loading import Loaded
+from paychain.model.operations import CUSTOMER
 from paychain.model.places import affected_links
 from paychain.model.review import ReviewFinding, remedy_in
 from paychain.model.review.calls import declared_calls
+from paychain.model.review.keys import customer_retry_without_key
 from paychain.model.review.remedy import Change, Remedy, duration_text
 from paychain.model.review.reversals import is_reversed
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules import OF_UNKNOWN
 
+TRIES = 3  # of a customer who asks again, within the deadline
 MAX_REMEDIES = 3  # of one finding: more are a list of everything that could be better
 _EXECUTED_TWICE: tuple[Kind, ...] = (
     "failover_on_unknown",
@@ -90,6 +94,7 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
     "money_conserved": (
         "wrong_decimals",
         "refunds_unchecked",
+        "charge_back_not_reported",
         *_EXECUTED_TWICE,
         *_NEVER_COLLECTED,
     ),
@@ -102,19 +107,24 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
         "webhook_not_deduplicated",
         "hold_expires_early",
     ),
-    "refunded_within_captured": ("refunds_unchecked",),
+    "refunded_within_captured": ("refunds_unchecked", "charge_back_not_reported"),
     "repeats_without_effect": (
         "captured_twice",
         "webhook_not_deduplicated",
         "no_idempotency",
         "retry_without_key",
     ),
-    "sent_once": ("signed_twice",),
-    "reservation_kept_until_dead": ("freed_early",),
+    "sent_once": (
+        "signed_twice",
+        "no_idempotency",
+        "retry_without_key",
+        "customer_retry_without_key",
+    ),
+    "reservation_kept_until_dead": ("freed_early", "hold_expires_early"),
     "no_payout_without_funding": ("freed_early",),
     "reported_once_and_right": ("memory_outbox",),
     "sequence_without_gaps": ("memory_outbox",),
-    "legs_balance": ("captured_before_transfer", "memory_outbox"),
+    "legs_balance": ("captured_before_transfer", "hold_expires_early", "memory_outbox"),
     "no_credit_before_final": ("credited_early",),
     "no_stale_price": ("stale_price",),
     "quote_kept": ("stale_price",),
@@ -193,6 +203,8 @@ def rule_with_remedies(
     more: list[Remedy] = []
     if rule.rule in _LEFT_BY_UNKNOWN:
         more = [*_reversals_on_disk(rule.rule, chain, crashed), *_of_code(rule, chain)]
+        if any(unknown.caller == CUSTOMER for unknown in rule.unknown):
+            more += _asked_again(rule.rule, chain)
     if rule.rule == "no_approval_without_money" and not remedies:
         more = _without_queues(rule.rule, chain)
     known = {remedy.at for remedy in remedies}
@@ -225,6 +237,21 @@ def _reversals_on_disk(rule: str, chain: Loaded[Chain], crashed: Collection[str]
             on_disk = Change(("links", name, "isolate"), action="remove")
         found.append(_of_run(remedy_in(chain, on_disk), rule, name))
     return found
+
+
+def _asked_again(rule: str, chain: Loaded[Chain]) -> list[Remedy]:
+    """Customers who ask again for what they were not told, where that cannot pay a second time."""
+    customer = chain.model.customer
+    is_own = not chain.model.own_services().keys().isdisjoint(chain.model.entries)
+    if is_own or customer.retry is not None or customer.leaves is not None:
+        return []
+    after = duration_text(chain.model.deadline / TRIES)
+    retry = CustomerRetry.model_validate({"after": after})
+    asking = customer.model_copy(update={"retry": retry})
+    if any(customer_retry_without_key(chain.model.model_copy(update={"customer": asking}))):
+        return []
+    change = Change(("customer", "retry"), {"after": after})
+    return [_of_run(remedy_in(chain, change), rule, CUSTOMER)]
 
 
 def _without_queues(rule: str, chain: Loaded[Chain]) -> list[Remedy]:
@@ -276,8 +303,8 @@ def tolerance_with_remedies(
                 msgspec.structs.replace(each, of=tolerance.measure) for each in rule.remedies
             ]
             return msgspec.structs.replace(tolerance, remedies=of_rule)
-    # Longer timeouts change nothing where most payments broke without one.
-    if breaks and breaks[0].failure != HopResult.TIMEOUT:
+    # Longer timeouts change nothing where most payments broke without one, or before any call.
+    if breaks and (breaks[0].failure != HopResult.TIMEOUT or breaks[0].caller == CUSTOMER):
         review = [finding for finding in review if finding.kind not in _OF_TIME]
     remedies = _of_causes(tolerance.measure, review)
     if not remedies and breaks and tolerance.measure in _NEEDS_A_WAY_ROUND:
@@ -326,8 +353,8 @@ def _way_round(measure: str, group: Break, chain: Loaded[Chain]) -> list[Remedy]
     """Where most payments broke: a breaker for a standby that is there, a standby otherwise."""
     calls = chain.model.links[group.caller].calls if group.caller in chain.model.links else {}
     call = next((call for name, call in calls.items() if name == group.operation), None)
-    if call is None:
-        return []
+    if call is None:  # on the way to the chain, where nobody but the customer can try again
+        return _asked_again(measure, chain)
     at = ("links", group.caller, "calls", group.operation)
     if not any(isinstance(step, Failover) for step in call.fallback):
         change = Change((*at, "fallback"), {"to": "…"}, "add")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from paychain.analysis.measures.measures import Money
-from paychain.analysis.money.reconcile import money
+from paychain.analysis.money.findings import money
 from paychain.analysis.store.store import RunStore
 from paychain.declaration.quantity import amount as read_amount
 from paychain.declaration.quantity import duration_seconds, rate_per_second

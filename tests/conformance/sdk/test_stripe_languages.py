@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fetched import CACHE, fetched, tool
+from tests.support.fetched import CACHE, JVM, fetched, tool
 from tests.support.sdk_results import PASSED, SCENARIOS, Cell, Column, keep
 from tests.support.vendor_links import PREFIX, VendorLinks, vendor_links
 
@@ -93,7 +93,7 @@ def test_the_sdk_of_java(links: VendorLinks) -> None:
     jars = CACHE / f"java-stripe-{version}"
     copy = [maven, "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
     fetched([*copy, "-f", str(source / "pom.xml")], jars / f"stripe-java-{version}.jar")
-    program = [java, "-cp", f"{jars}/*", source / "Scenarios.java"]
+    program = [java, *JVM, "-cp", f"{jars}/*", source / "Scenarios.java"]
     judged(links, "java", f"stripe-java {version}", program)
 
 

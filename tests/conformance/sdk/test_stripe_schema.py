@@ -11,6 +11,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -81,11 +82,51 @@ class Traffic:
         client.balance_transactions.retrieve(refund.balance_transaction)
         waits = shop.pay(method="pm_card_authenticationRequired")
         shop.intents.cancel(waits.id)
+        self._on_pages(shop)
         event = client.events.list({"types": ["charge.*"], "limit": 100}).data[0]
         client.events.retrieve(event.id)
         client.payment_methods.list({"customer": customer.id})
         client.payment_methods.detach(method.id)
         client.customers.delete(customer.id)
+
+    def _on_pages(self, shop: python_sdk.Shop) -> None:
+        """Sessions whose customer pays, has a card declined, and never comes."""
+        sessions = shop.client.v1.checkout.sessions
+        line = {
+            "quantity": 2,
+            "price_data": {
+                "currency": "eur",
+                "unit_amount": 500,
+                "product_data": {"name": "T-shirt"},
+            },
+        }
+        wanted = {
+            "mode": "payment",
+            "line_items": [line],
+            "success_url": f"{shop.links.url}/done/{{CHECKOUT_SESSION_ID}}",
+            "client_reference_id": shop.order,
+            "customer_email": "a@b.example",
+            "payment_intent_data": {"metadata": {"order": shop.order}},
+        }
+        paid = sessions.create(wanted)
+        for card in ("pm_card_chargeDeclined", "pm_card_visa"):
+            _visit(f"{paid.url}?card={card}")
+        sessions.retrieve(paid.id, {"expand": ["line_items", "payment_intent"]})
+        sessions.line_items.list(paid.id)
+        sessions.update(paid.id, {"metadata": {"a": "b"}})
+        within = {key: wanted[key] for key in wanted if key != "success_url"}
+        other = sessions.create(
+            {**within, "ui_mode": "embedded_page", "return_url": "https://a.b/"}
+        )
+        sessions.expire(other.id)
+        sessions.list({"limit": 2})
+
+
+def _visit(url: str) -> None:
+    with suppress(urllib.error.HTTPError):
+        urllib.request.urlopen(
+            urllib.request.Request(url, headers={"authorization": "Bearer sk_1"})
+        )
 
 
 @pytest.fixture(scope="module")
@@ -106,14 +147,14 @@ def test_every_answer_is_as_stripe_describes_it(traffic: Traffic) -> None:
     assert sorted(problems) == []
     routes = {
         re.sub(
-            r"/(pi|ch|re|pm|cus|txn|evt)_\w+",
+            r"/(pi|ch|re|pm|cus|txn|evt|cs)_\w+",
             "/{id}",
             f"{http.method} {http.target.partition('?')[0]}",
         )
         for http, response in traffic.exchanges
         if response.status == 200
     }
-    assert len(routes) >= 28  # of the 32 that the mock has
+    assert len(routes) >= 33  # of the 38 that the mock has
 
 
 def test_every_event_is_as_stripe_describes_it(traffic: Traffic) -> None:
@@ -127,6 +168,8 @@ def test_every_event_is_as_stripe_describes_it(traffic: Traffic) -> None:
         "charge.failed",
         "charge.refunded",
         "charge.succeeded",
+        "checkout.session.completed",
+        "checkout.session.expired",
         "payment_intent.amount_capturable_updated",
         "payment_intent.canceled",
         "payment_intent.created",

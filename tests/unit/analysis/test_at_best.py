@@ -50,8 +50,8 @@ def test_a_limit_is_excused_as_far_as_the_affected_payments_reach(
 def test_a_limit_that_is_broken_anyhow_fails_a_run_in_which_another_is_excused() -> None:
     analysis = outage(24).analysed(technical_success=">= 90%", latency_p50="<= 50ms")
     assert analysis.verdict is Verdict.FAIL
-    found = {limit.measure: limit.passed for limit in analysis.tolerances}
-    assert found == {"technical_success": None, "latency_p50": False}
+    found = {limit.measure: (limit.passed, limit.margin_text) for limit in analysis.tolerances}
+    assert found == {"technical_success": (None, ""), "latency_p50": (False, "0.05 s over")}
 
 
 def test_a_latency_limit_that_only_waiting_for_a_stall_broke_is_excused() -> None:

@@ -281,6 +281,73 @@ def test_more_money_is_worse_also_with_as_many_payments(tmp_path: Path) -> None:
     assert compare([dearer], run).regressions == []
 
 
+RULE = MoneyRule("no_double_charge", "No double charge", 0, 0, [])
+
+
+def broken(run: Side, findings: int | None, *, is_judged: bool = True) -> Side:
+    """The run with one rule that so many payments broke; None: without the rule."""
+    if findings is None:
+        return replace(run, money=Money([], {}, 0))
+    rule = msgspec.structs.replace(
+        RULE, findings=findings, amount=1_000 * findings, is_judged=is_judged
+    )
+    return replace(run, money=Money([rule], {}, 0))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "by_chance", "finding"),
+    [
+        ([0], 1, True, "regression"),  # what held breaks for a reason, whatever the seed
+        ([0, 0, 0], 1, True, "regression"),
+        ([50], 52, True, "same"),  # of 4,800 payments each, with another seed
+        ([50], 52, False, "regression"),  # the same payments in virtual time
+        ([50], 100, True, "regression"),
+        ([100], 50, True, "improvement"),
+        ([2], 5, True, "same"),
+        ([40, 60, 50], 58, True, "same"),
+        ([40, 60, 50], 120, True, "regression"),
+        ([3], 0, True, "improvement"),
+        ([None], 3, True, "regression"),
+        ([3], None, True, "not judged"),  # a rule that the changed chain has no more
+    ],
+)
+def test_how_many_payments_break_a_rule_that_broke_before_is_a_matter_of_chance(
+    before: list[int | None], after: int | None, by_chance: bool, finding: str
+) -> None:
+    run = side(Path("a"), 1)
+    baselines = [broken(run, findings) for findings in before]
+    found = compare(baselines, broken(run, after), by_chance=by_chance)
+    assert [rule.finding for rule in found.rules] == [finding]
+    assert len(found.regressions) == (finding == "regression")
+    assert len(found.improvements) == (finding == "improvement")
+    if finding in ("same", "not judged"):
+        assert "no double charge" in "\n".join(comparison_lines(found))
+
+
+def test_a_rule_that_a_run_was_too_short_for_is_neither_better_nor_worse() -> None:
+    run = side(Path("a"), 1)
+    cut = broken(run, 0, is_judged=False)
+    for found in (compare([broken(run, 3)], cut), compare([cut], broken(run, 3))):
+        assert [rule.finding for rule in found.rules] == ["not judged"]
+        assert "because a run ended before it could be" in "\n".join(comparison_lines(found))
+    # A second baseline that was not cut short says how it was.
+    assert compare([cut, broken(run, 0)], broken(run, 3)).rules[0].finding == "regression"
+
+
+def test_a_tolerance_that_one_baseline_could_not_judge_is_held_where_the_others_held_it() -> None:
+    run = side(Path("a"), 1)
+    held, unknown, now = (judged(run, Verdict.FAIL, passed=p) for p in (True, None, False))
+    assert compare([held, unknown], now).tolerances[1].finding == "regression"
+    assert compare([unknown, unknown], now).tolerances[1].finding == "not judged"
+
+
+def test_phases_and_hops_that_some_run_lacks_are_named() -> None:
+    run = side(Path("a"), 1)
+    longer = replace(run, phases=[*run.phases, msgspec.structs.replace(run.phases[0], name="more")])
+    for found in (compare([run], longer), compare([longer], run), compare([run, longer], run)):
+        assert "not in every run, and so not compared: phase more" in found.notes
+
+
 # -- chance ---------------------------------------------------------------------------------------
 def alarms(conditions: Conditions, pairs: int, *, baselines: int = 1) -> int:
     """In how many comparisons of equal runs anything is reported as worse."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paychain.analysis.money.reconcile import money
+from paychain.analysis.money.findings import money
 from tests.support.chains import checked
 from tests.support.observed_runs import A, ObservedRun
 from tests.support.own_chains import own_shop

@@ -118,7 +118,7 @@ def test_without_its_processes_a_run_is_judged_all_the_same(
     run = eventful()
     store = run.store(tmp_path)
     measured = MeasuredRun(store, CHAIN, run.experiment(), run.facts())
-    monkeypatch.setattr("paychain.processes.apart.PROGRAM", "paychain.no_such_module")
+    monkeypatch.setattr("paychain.processes.local.PROGRAM", "paychain.no_such_module")
     with judged_in_parts(measured, fewest=1):
         pass
     assert plain(measured[uses]) == plain(tallied(store, measured[faults]))

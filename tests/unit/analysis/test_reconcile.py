@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from paychain.analysis.money.findings import money
 from paychain.analysis.money.leaks import no_card_number_in_a_file
-from paychain.analysis.money.reconcile import money
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.payments.cards import TEST_CARDS

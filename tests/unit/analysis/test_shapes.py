@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from paychain.analysis.money.findings import money
 from paychain.analysis.money.fingerprints import stories_to_judge
 from paychain.analysis.money.orders import Orders
-from paychain.analysis.money.reconcile import money
 from paychain.analysis.store import shapes
 from paychain.analysis.store.queries import payments_by_hop
 from paychain.analysis.store.store import RunStore

@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from paychain.analysis.money.findings import money
 from paychain.analysis.money.parties import Parties
-from paychain.analysis.money.reconcile import money, reconcile
+from paychain.analysis.money.reconcile import reconcile
 from paychain.analysis.store.spool import SpoolReader
 from paychain.analysis.store.store import RunStore, Story
 from paychain.payments.journal import (

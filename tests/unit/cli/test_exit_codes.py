@@ -17,11 +17,11 @@ from paychain.payments.errors import PartLost, UserError
 COMMANDS = sorted(Path(paychain.cli.__file__).parent.glob("*.py"))
 EXITS = ("typer.Exit", "sys.exit")
 # Run computes its code from verdict and comparison; worker passes on that of its load process, and
-# explore that of its search on a running chain.
+# explore that of its search.
 NAMED = {
-    "run.py": ("_exit_code(",),
+    "run.py": ("outputs.make(",),
     "worker.py": ("code ",),
-    "explore.py": ("ExitCode.", "explore_live("),
+    "explore.py": ("explore_live(", "explore_and_print_actions(", "explore_schedules("),
 }
 
 

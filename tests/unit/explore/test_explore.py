@@ -8,7 +8,6 @@ import shlex
 import signal
 from dataclasses import replace
 from multiprocessing import Pipe
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from threading import Thread
 from unittest.mock import Mock
@@ -54,9 +53,10 @@ from paychain.model.loading import load_chain, load_experiment
 from paychain.model.tolerance import Limit
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.codes import APPROVED
-from paychain.payments.errors import UserError
+from paychain.payments.errors import PartLost, UserError
 from paychain.payments.journal import Movement
 from paychain.processes.jobs import RECEIVED, STOP, RunningProcesses, serve
+from paychain.processes.local import JobProcess
 from paychain.protocol.message import PaymentRequest
 from paychain.services.policies.call_end import Sent
 from paychain.services.roles.merchant import Merchant
@@ -500,6 +500,13 @@ def test_a_job_that_found_all_that_is_looked_for_ends_the_others(searched: Searc
     assert parts[1].schedules == 1
 
 
+def test_a_search_whose_process_died_is_a_part_that_was_lost_and_no_result() -> None:
+    ours, theirs = Pipe()
+    theirs.close()
+    with pytest.raises(PartLost, match="a search process died unexpectedly"):
+        _collect(RunningProcesses([ours]), {0: SearchResult()}, lambda _: None, set())
+
+
 def test_a_finding_whose_limits_are_known_counts_more_than_one_cut_short(
     searched: SearchResult,
 ) -> None:
@@ -532,17 +539,16 @@ def test_a_job_goes_only_when_its_last_word_was_heard() -> None:
     assert not job.is_alive()
 
 
-@pytest.mark.slow
-def test_ctrl_c_while_jobs_start_kills_none_and_is_heard_afterwards() -> None:
+@pytest.mark.thorough  # test_ended_from_outside.py sends it to all jobs of a search
+def test_ctrl_c_while_jobs_start_reaches_none_and_is_heard_afterwards() -> None:
     order = SearchSpec(
         model(), max_schedules=100_000, budget_s=60, payments=2, kinds=("lost_answer",)
     )
-    start = SpawnProcess.start
+    begin = JobProcess.__init__
 
-    def start_and_press(self: SpawnProcess) -> None:
-        start(self)
-        assert self.pid is not None
-        os.kill(self.pid, signal.SIGINT)
+    def begin_and_press(self: JobProcess) -> None:
+        begin(self)
+        assert os.getpgid(self.pid) != os.getpgid(0)  # a terminal sends it to a whole group
         os.kill(os.getpid(), signal.SIGINT)
 
     heard: list[int] = []
@@ -555,7 +561,7 @@ def test_ctrl_c_while_jobs_start_kills_none_and_is_heard_afterwards() -> None:
 
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(SpawnProcess, "start", start_and_press)
+            patch.setattr(JobProcess, "__init__", begin_and_press)
             searched = search_with_jobs(order, 2, on_progress)
     finally:
         signal.signal(signal.SIGINT, before)

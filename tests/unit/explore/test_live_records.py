@@ -43,17 +43,17 @@ def exchange(port: int, ended_ns: int, payment: str = "") -> Exchange:
     )
 
 
-def received(payment: str, port: int) -> ReceivedRequest:
+def received(payment: str, port: int, started_ns: int = 16, status: int = 200) -> ReceivedRequest:
     return ReceivedRequest(
         link=LINK,
         caller="shop",
         port=port,
         span="",
-        started_ns=10,
+        started_ns=started_ns,
         ended_ns=20,
         method="POST",
         target="/",
-        status=200,
+        status=status,
         payment=payment,
         by="reference",
         attempt=1,
@@ -80,21 +80,37 @@ def test_all_payments_of_an_order_are_about_that_order() -> None:
     assert made.of([SECOND]) == []
 
 
-def test_an_exchange_comes_with_the_requests_on_its_connection() -> None:
+def test_a_request_comes_with_its_exchange_and_not_with_others_on_its_connection() -> None:
     """Who sent a request does not know its payment: the link that received it does."""
     made = kept()
-    mine, others, lost = exchange(7, 20), exchange(8, 20), exchange(9, 30, payment=f"{FIRST}b")
+    before, mine, after = exchange(7, 10), exchange(7, 20), exchange(7, 90)
+    others, lost = exchange(8, 20), exchange(9, 30, payment=f"{FIRST}b")
     asked = received(FIRST, 7)
-    made.add([mine, others, lost, asked, received(SECOND, 8)])
+    made.add([before, mine, others, lost, after, asked, received(SECOND, 8)])
     assert made.of([FIRST]) == [asked, mine, lost]
     assert made.requests == 2
+
+
+def test_a_request_without_an_answer_is_waited_for_until_its_caller_gives_up() -> None:
+    made = kept()
+    made.add([received(FIRST, 7, status=0), received(SECOND, 8)])
+    assert made.waiting == {FIRST}
+    assert made.add([exchange(7, 10)]) == set()  # the one before it, recorded late
+    assert made.waiting == {FIRST}
+    assert made.add([exchange(7, 2_000)]) == {FIRST}
+    assert not made.waiting
+    made.add([exchange(9, 20), received(SECOND, 9, status=0)])  # recorded in the other order
+    assert not made.waiting
+    made.add([received(FIRST, 7, 3_000, status=0)])
+    made.forget(FIRST)
+    assert not made.waiting
 
 
 def test_what_is_over_is_dropped() -> None:
     made = kept()
     early, late = exchange(7, 20), exchange(7, 90)
-    made.add([early, late, received(FIRST, 7)])
+    made.add([early, late, received(FIRST, 7), received(FIRST, 7, 86)])
     made.forget_before(50)
-    assert made.of([FIRST])[1:] == [late]
+    assert made.of([FIRST])[2:] == [late]
     made.forget(FIRST)
     assert made.add([decision(FIRST)]) == set()

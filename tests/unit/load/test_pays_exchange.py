@@ -6,11 +6,13 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.customer import CustomerPayment, leaves_at_ns
+from paychain.load.traffic.doubts import ENOUGH, Doubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
-from paychain.load.traffic.pays import ByTemplate, Doubts
+from paychain.load.traffic.pays import ByTemplate
 from paychain.load.traffic.plan import EntryPlan, LoadPlan
 from paychain.load.traffic.planning import customers_plan
 from paychain.payments.cards import TEST_CARDS
@@ -35,8 +37,20 @@ def answer(status: int, body: Any = None, **headers: str) -> HttpResponse:
 class Trying:
     """One try whose answers the test gives; a request is made at its time, whatever it is."""
 
-    def __init__(self, pays: str, *, timeout_s: float = 2.0, patience_s: float = 2.0) -> None:
-        entry = EntryPlan(link="shop-api", url="http://127.0.0.1:9001", pays=template_of(pays))
+    def __init__(
+        self,
+        pays: str,
+        *,
+        timeout_s: float = 2.0,
+        patience_s: float = 2.0,
+        pages: dict[str, str] | None = None,
+    ) -> None:
+        entry = EntryPlan(
+            link="shop-api",
+            url="http://127.0.0.1:9001",
+            pays=template_of(pays),
+            pages=pages or {},
+        )
         self.doubts = Doubts()
         attempt = Try(REQUEST, "c" * 16, timeout_s, entry, patience_s=patience_s)
         assert entry.pays is not None
@@ -199,15 +213,63 @@ def test_a_template_that_describes_no_answer_is_doubted() -> None:
     trying = Trying(ORDERS).gets(answer(400, {"error": "card 4242424242424242 is no token"}))
     assert trying.reply.result is HopResult.HTTP_ERROR
     (problem,) = trying.doubts.problems()
-    assert "neither approved nor declined nor pending: 400" in problem
+    assert "no answer to POST /orders is approved, declined or pending; the first: 400" in problem
     assert "4242" not in problem
     # One answer that it does describe, and it is the service that fails.
-    trying.doubts.understood += 1
+    trying.doubts.paid.understood += 1
     assert trying.doubts.problems() == []
 
 
-def test_a_service_that_fails_casts_no_doubt_on_the_template() -> None:
-    assert Trying(ORDERS).gets(answer(503)).doubts.problems() == []
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_service_that_fails_casts_no_doubt_on_the_template(status: int) -> None:
+    assert Trying(ORDERS).gets(answer(status)).doubts.problems() == []
+
+
+def html(status: int) -> HttpResponse:
+    return HttpResponse(status, b"<html><h1>Pay here</h1></html>", {"content-type": "text/html"})
+
+
+NO_WAIT = ORDERS[: ORDERS.index("pending:")]
+
+
+@pytest.mark.parametrize(
+    ("pays", "got", "why"),
+    [
+        (ORDERS, answer(404, {"detail": "Not Found"}), 'first: 404 {"detail": "Not Found"}; check'),
+        (ORDERS, html(200), "a page of HTML has no fields: check the path, or describe"),
+        (ORDERS, answer(200, {"status": "ok"}), "wants state: paid, but the answer has status"),
+        (ORDERS, answer(200, {"state": "ok"}), "approved: wants state: paid, but it is ok"),
+        (NO_WAIT, answer(202, {"state": "open"}), "a payment in progress needs pending:"),
+        (ORDERS, answer(303, location="http://psp.example/3ds"), "303 to http://psp.example/3ds;"),
+        (ORDERS, answer(401), "the headers that prove who sends it"),
+        (ORDERS, answer(422, {"error": "card is missing"}), "check what the request sends"),
+    ],
+)
+def test_a_doubt_says_what_does_not_fit(pays: str, got: Got, why: str) -> None:
+    (problem,) = Trying(pays).gets(got).doubts.problems()
+    assert why in problem
+
+
+def test_a_doubt_is_certain_after_some_payments_of_which_none_fits() -> None:
+    doubts = Doubts()
+    for number in range(ENOUGH):
+        assert not doubts.are_certain
+        doubts.paid.note_unexpected("POST /orders 404", f"the payment {number}")
+    assert doubts.are_certain
+    assert doubts.problems() == [f"the payment 0 ({ENOUGH} times)"]
+    doubts.paid.understood += 1
+    assert not doubts.are_certain
+
+
+def test_looks_that_show_nothing_are_doubted_although_the_payment_was_pending() -> None:
+    trying = Trying(ORDERS, patience_s=0.3).gets(OPEN)
+    while isinstance(trying.step, Send):
+        trying.gets(answer(404))
+    (problem,) = trying.doubts.problems()
+    assert "no answer to GET /orders/{payment} is approved" in problem
+    # A look may come before there is anything to see.
+    early = Trying(ORDERS).gets(OPEN).gets(answer(404)).gets(PAID)
+    assert early.doubts.problems() == []
 
 
 def test_an_approval_without_its_amount_is_always_a_problem() -> None:
@@ -387,3 +449,57 @@ def test_further_payments_of_an_order_keep_the_prefix_of_the_run() -> None:
     last = payment.another()
     assert last is not None
     assert (last.arrival.payment, len(last.arrival.payment + "b")) == ("pk3ra0000001r99", 16)
+
+
+# -- pages of providers ---------------------------------------------------------------------------
+PSP, NEAR = "127.0.0.1:9101", "127.0.0.1:9102"
+VISITED = """
+steps:
+  - {path: /checkout, json: {order: "{payment}"}}
+  - {method: GET, path: "{answer.url}"}
+approved: {status: 200, where: {state: paid}}
+declined: {status: 402}
+"""
+
+
+def shopping(pays: str) -> Trying:
+    return Trying(pays, pages={PSP: NEAR, "*.adyen.com": NEAR})
+
+
+def test_a_customer_who_is_sent_to_a_providers_page_pays_there_and_comes_back() -> None:
+    trying = shopping(FORM).gets(answer(303, location=f"http://{PSP}/c/pay/cs_1"))
+    assert isinstance(trying.step, Send)
+    assert trying.step.to == NEAR
+    assert trying.sent[-1][1:] == ("GET", "/c/pay/cs_1?card=tok_visa_4242")
+    trying.gets(answer(302, location="/bank?id=1"))  # stays there
+    assert (trying.step.to, trying.http.target) == (NEAR, "/bank?id=1&card=tok_visa_4242")
+    # A shop may tell the provider any public name of its own.
+    trying.gets(answer(303, location="http://localhost:4242/done?o=1"))
+    assert (trying.step.to, trying.http.target) == ("", "/done?o=1")
+
+
+def test_the_address_of_a_page_in_an_answer_is_visited_as_a_step() -> None:
+    trying = shopping(VISITED).gets(answer(200, {"url": f"http://{PSP}/c/pay/cs_1"}))
+    assert isinstance(trying.step, Send)
+    assert (trying.step.to, trying.http.target) == (NEAR, "/c/pay/cs_1?card=tok_visa_4242")
+    assert shopping(VISITED).gets(answer(402, "declined")).reply.result is HopResult.DECLINED
+    back = trying.gets(answer(303, location="http://127.0.0.1:9001/done")).gets(PAID)
+    assert back.reply.result is HopResult.APPROVED
+
+
+def test_a_providers_own_host_names_are_its_pages_too() -> None:
+    away = answer(302, location="https://checkoutshopper-test.adyen.com/threeDS?x=1")
+    trying = shopping(FORM).gets(away)
+    assert isinstance(trying.step, Send)
+    assert (trying.step.to, trying.http.target) == (NEAR, "/threeDS?x=1&card=tok_visa_4242")
+    elsewhere = answer(302, location="https://adyen.com.example/x")
+    assert shopping(FORM).gets(elsewhere).reply.result is HopResult.MALFORMED
+
+
+def test_cookies_of_the_shop_are_not_for_the_page() -> None:
+    leaves = answer(303, location=f"http://{PSP}/c/pay/cs_1", set_cookie="session=1; Path=/")
+    trying = shopping(FORM).gets(leaves)
+    assert "cookie" not in trying.http.headers
+    trying.gets(answer(303, location="/next", set_cookie="psp=1"))
+    trying.gets(answer(303, location="http://shop.example/done"))
+    assert trying.http.headers["cookie"] == "session=1"

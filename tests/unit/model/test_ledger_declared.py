@@ -97,6 +97,12 @@ def test_finality_is_written_as_a_word_blocks_or_a_time(written: str, finality: 
             "    funding: 5000\n    pauses: {head_older_than: 2s}\n",
             "links.payouts.pauses: pausing payouts needs a call 'scan'",
         ),
+        (
+            "    funding: 5000.000001\n",
+            "    funding: 5000\n    pauses: {head_older_than: 2s}\n",
+            "links.payouts.pauses.head_older_than: "
+            "base makes a block every 2 s, and payouts pauses after 2 s",
+        ),
         (", blocks: {every: 2s}", "", "links.base: the role ledger needs 'blocks'"),
         (
             "    funding: 5000.000001\n",

@@ -56,6 +56,12 @@ SECOND = (
     "  second: {role: gateway, outbox: disk, calls: {authorise: {to: psp, timeout: 4s, "
     "on_unknown: reverse}}}\n  psp:\n",
 )
+BOTH = ("entry: gateway\n", "entry: [gateway, second]\n")
+REFUNDS = ("captures: {after: 1s}", "captures: {after: 1s}\n    refunds: {share: 5%}")
+DISPUTES = (
+    ISSUER,
+    "issuer: {role: issuer, expires_after: 1h, disputes: {share: 1%}}",
+)
 # Only an own service calls a provider's API.
 OWN = (
     "    outbox: disk\n    captures: {after: 1s}\n",
@@ -208,7 +214,7 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         of_chain(
             DEPOSITS,
             "credits: {after: 4}",
-            "credits: {after: 4}\n    pauses: {head_older_than: 2s, begun: freed}",
+            "credits: {after: 4}\n    pauses: {head_older_than: 6s, begun: freed}",
         ),
         [],
     ),
@@ -276,6 +282,21 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         "split_quorum",
         "exchange.read",
         of_chain(DEPOSITS, "node: {role: node, calls", "node: {role: node, lies: true, calls"),
+        [],
+    ),
+    (  # two of five lie
+        "split_quorum",
+        "exchange.read",
+        of_chain(
+            DEPOSITS.replace(
+                "  base: {role: ledger",
+                "".join(f"  n{number}: *node\n" for number in (2, 3))
+                + "".join(f"  n{number}: {{<<: *node, lies: true}}\n" for number in (4, 5))
+                + "  base: {role: ledger",
+            ).replace("  node: {role", "  node: &node {role"),
+            "read: {to: node, timeout: 2s}\n      scan",
+            "read: {to: node, timeout: 2s, quorum: {with: [n2, n3, n4, n5], agree: 2}}\n      scan",
+        ),
         [],
     ),
     (
@@ -520,6 +541,14 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [of_psp("webhooks: {to: gateway, bad_signatures: 100%}")],
         [],
     ),
+    ("charge_back_not_reported", "psp", [REFUNDS, DISPUTES], []),
+    # It reports to another gateway, and can report to one only.
+    (
+        "charge_back_not_reported",
+        "psp",
+        [REFUNDS, DISPUTES, SECOND, BOTH, of_psp("webhooks: {to: second}")],
+        [],
+    ),
     (
         "queue_given_up_early",
         "gateway.authorise",
@@ -614,6 +643,23 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         [],
     ),
     ("hold_expires_early", "issuer", [("expires_after: 1h", "expires_after: 900ms")], []),
+    (  # five blocks of 2 s until what was bought is final
+        "hold_expires_early",
+        "issuer",
+        of_chain(SALES, "{role: issuer}", "{role: issuer, expires_after: 9s}"),
+        [],
+    ),
+    (
+        "hold_expires_early",
+        "issuer",
+        of_chain(SALES, "{role: issuer}", "{role: issuer, expires_after: 60s}"),
+        [
+            (
+                "tolerances:",
+                "faults: [{at: 0s, for: 90s, target: {role: ledger}, halt: {}}]\ntolerances:",
+            )
+        ],
+    ),
     (
         "hold_expires_early",
         "psp",
@@ -989,6 +1035,33 @@ def test_an_accepted_finding_is_kept_with_its_reason_and_is_not_open(tmp_path: P
     finding = next(each for each in reviewed(folder) if each.at == "psp")
     assert finding.accepted == "one contract until 2027"
     assert not finding.is_open
+
+
+def test_a_delivery_stands_still_when_no_way_to_the_ledger_is_left(tmp_path: Path) -> None:
+    held = "issuer: {role: issuer, expires_after: 60s}"
+    short = edited(SALES, [("issuer: {role: issuer}", held)])
+    other = "  other: {role: node, calls: {transfer: {to: base}, read: {to: base}}}\n"
+    failover = "fallback: [{to: other}]"
+    two = edited(
+        short,
+        [
+            ("on_unknown: resend}", f"on_unknown: resend, {failover}}}"),
+            ("read: {to: node, timeout: 2s}", f"read: {{to: node, timeout: 2s, {failover}}}"),
+            ("  base: {role: ledger", f"{other}  base: {{role: ledger"),
+        ],
+    )
+    for chain, target, is_found in (
+        (short, "{link: node}", True),
+        (two, "{link: node}", False),
+        (two, "{hop: node -> base}", False),
+        (two, "{role: node}", True),
+        (two, "{link: wallet}", True),
+        (two, "{link: issuer}", False),
+    ):
+        fault = f"faults: [{{at: 0s, for: 90s, target: {target}, down: {{}}}}]\ntolerances:"
+        folder = written(tmp_path, [(SOUND, chain)], [("tolerances:", fault)])
+        kinds = {finding.kind for finding in reviewed(folder)}
+        assert ("hold_expires_early" in kinds) == is_found, (target, is_found)
 
 
 def test_an_order_that_is_paid_twice_is_refused_by_a_duplicate_window(tmp_path: Path) -> None:

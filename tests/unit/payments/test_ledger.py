@@ -47,7 +47,6 @@ def test_a_nonce_in_the_future_waits_for_those_before_it() -> None:
     assert chain.submit(sent("a", 0), 1_010) is None
     assert chain.next_change_ns(1_010) == 1_100
     assert chain.receipt("b", 1_100).mined_at == chain.receipt("a", 1_100).mined_at == 11
-    assert chain.next_nonce("wallet", 1_100) == 2
 
 
 def test_a_pool_has_a_limit_a_fee_a_floor_and_an_account_an_end() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paychain.analysis.money.reconcile import money
+from paychain.analysis.money.findings import money
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, MovementKind

@@ -341,7 +341,10 @@ def test_a_partial_approval_that_the_merchant_does_not_accept_is_found(movement:
 def test_a_partial_approval_that_nobody_heard_of_breaks_no_rule(movement: Make) -> None:
     # The answer was lost and the approval reversed: only the issuer ever knew of the 6.00.
     unheard = [movement("issuer", amount=600), movement("issuer", "voided", amount=600)]
-    assert broken(unheard, shown_approved=False, accepts_partial=True) == []
+    accepts: dict[str, Any] = {"shown_approved": False, "accepts_partial": True}
+    assert broken(unheard, gives_parts=frozenset({"issuer"}), **accepts) == []
+    # An issuer that gives no parts was asked for another amount.
+    assert broken(unheard, **accepts) == ["amounts_equal"]
     more = [movement("issuer", amount=1_600), movement("issuer", "voided", amount=1_600)]
     assert broken(more, shown_approved=False) == ["amounts_equal"]
 
@@ -462,6 +465,25 @@ def test_an_orphan_is_what_is_left_after_all_refunds(
     assert "no_orphaned_authorisation" not in broken(
         [*captured, *refunded, again], shown_approved=False
     )
+
+
+def test_what_was_charged_back_is_wrong_no_more_but_was_charged(
+    captured: list[Movement], movement: Make
+) -> None:
+    disputed = [*captured, movement("issuer", "charged_back", item="d1")]
+    orphan = findings(disputed, shown_approved=False)["no_orphaned_authorisation"]
+    assert (orphan.amount_minor, "10.00 EUR charged back since" in orphan.text) == (0, True)
+    again = [movement(link, reference="p1-2") for link in PATH]
+    double = findings([*disputed, *again])["no_double_charge"]
+    assert (double.amount_minor, "10.00 EUR charged back since" in double.text) == (0, True)
+    assert findings([*captured, *again])["no_double_charge"].amount_minor == 1_000
+
+
+def test_who_is_refused_as_a_repeat_knows_what_the_merchant_sold(sound: list[Movement]) -> None:
+    asked = {"shown_approved": False, "knows_original": True}
+    assert "no_orphaned_authorisation" not in broken(sound, **asked)
+    unsold = [move for move in sound if move.link != "gateway"]
+    assert "no_orphaned_authorisation" in broken(unsold, **asked)
 
 
 def test_what_stays_unknown_or_undone_is_found(sound: list[Movement]) -> None:

@@ -1,4 +1,4 @@
-"""The map of a chain that is wider than the page, and of calls that failed."""
+"""The map of a chain that is wider than the page, calls that failed, and tables of many nodes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from xml.etree import ElementTree
 
 import msgspec
 
+from paychain.analysis.measures.measures import FallbackMeasure
 from paychain.report.drawings.chain_map import WIDTH, chain_map
 from paychain.report.drawings.condensed import condensed
-from paychain.report.result import CallEdge, LinkNode, Result
+from paychain.report.result import CallEdge, DeclaredFallback, LinkNode, Result
+from paychain.report.text.used_fallbacks import unused_fallbacks, used_fallbacks
 from tests.support.report_results import result
 
 
@@ -127,3 +129,44 @@ def test_many_nodes_are_a_box_for_each_zone_and_the_one_that_failed_is_coloured(
     # A few have room for a box each, and what is alone in its zone keeps its name.
     assert ">node-5</text>" in chain_map(many(5, zones=1))
     assert ">node-6</text>" in chain_map(many(6, zones=6))
+
+
+def test_fallbacks_of_many_nodes_are_a_row_for_each_zone() -> None:
+    known = many(20, zones=4)
+    calls = [f"node-{number}.read" for number in range(1, 21)]
+    retry = FallbackMeasure(
+        call="",
+        kind="retry",
+        to="base",
+        activations=3,
+        succeeded=1,
+        success=0.5,
+        payments=2,
+        amount_saved=10,
+        amount_lost=5,
+        added_p50_ms=4.0,
+        added_p95_ms=None,
+        detection_s=None,
+        failover_s=None,
+        failback_s=None,
+        first_use_s=None,
+    )
+    one = msgspec.structs.replace(retry, call="wallet.transfer", to="node-7", added_p50_ms=9.0)
+    shown = msgspec.structs.replace(
+        known,
+        chain=msgspec.structs.replace(
+            known.chain, fallbacks=[DeclaredFallback(call, "retry", "base") for call in calls]
+        ),
+        fallbacks=[one, *(msgspec.structs.replace(retry, call=call) for call in calls[:7])],
+    )
+    rows = used_fallbacks(shown)
+    assert [(row.call, row.to, row.activations) for row in rows] == [
+        ("wallet.transfer", "node-7", 3),
+        ("node-1 to -5.read", "base", 15),
+        ("node-6 to -10.read", "base", 6),
+    ]
+    assert (rows[1].success, rows[1].amount_saved, rows[1].added_p50_ms) == (0.5, 50, 4.0)
+    assert [row.call for row in unused_fallbacks(shown)] == [
+        "node-11 to -15.read",
+        "node-16 to -20.read",
+    ]

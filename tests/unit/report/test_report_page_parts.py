@@ -32,6 +32,7 @@ from paychain.report.text.wording import (
     remedies_for,
     required,
     seconds,
+    titled_remedies,
     unbroken,
 )
 from tests.support.report_results import DOUBLE, FAILED, KEPT, result
@@ -265,6 +266,19 @@ def test_a_remedy_of_several_rules_is_named_once() -> None:
     assert remedies_for([remedy, again, other]) == [
         ("first, second at gateway", remedy),
         ("first at issuer", other),
+    ]
+
+
+def test_the_page_names_what_a_remedy_is_for_by_its_title() -> None:
+    remedy = Remedy(
+        file="shop.yaml", line=12, key="a.b", value="1", of="double_charges", at="gateway"
+    )
+    of_rule = msgspec.structs.replace(remedy, of="no_double_charge")
+    assert titled_remedies([of_rule, remedy]) == [
+        (
+            "No double charge, Double charges at gateway",
+            msgspec.structs.replace(of_rule, of="No double charge"),
+        )
     ]
 
 

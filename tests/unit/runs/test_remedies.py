@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from paychain.analysis.measures.measures import MoneyRule, ToleranceResult, UnknownCall
+from paychain.analysis.measures.measures import Break, MoneyRule, ToleranceResult, UnknownCall
 from paychain.model.loading import load_chain
 from paychain.model.review import review
 from paychain.runs.remedies import rule_with_remedies, tolerance_with_remedies
@@ -94,3 +94,61 @@ def test_a_weakness_that_no_payment_shows_is_no_cause(tmp_path: Path) -> None:
     claims = {"timeout": "2s", "on_unknown": "give_up"}
     assert remedies(tmp_path, claims, unknown("http_error")) == [REVERSES]
     assert remedies(tmp_path, claims) == []
+
+
+MOCKS = """\
+chain: shop
+deadline: 5s
+entry: edge
+links:
+  edge: {role: edge, forwards_to: gateway}
+  gateway: {role: gateway, calls: {authorise: {to: issuer, on_unknown: reverse}}}
+  issuer: {role: issuer}
+"""
+ASKS = ["customer: c.yaml:1: set customer.retry: {after: 1700ms}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (MOCKS, ASKS),
+        # Asked again there, it would be paid a second time.
+        (MOCKS.replace("role: gateway,", "role: gateway, idempotency: none,"), []),
+        (f"customer: {{retry: {{after: 2s}}}}\n{MOCKS}", []),
+        (f"customer: {{leaves: {{share: 5%, after: 2s}}}}\n{MOCKS}", []),
+    ],
+    ids=["keys", "no keys", "asks already", "leaves"],
+)
+def test_what_only_the_customer_was_not_told_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(text)
+    chain = load_chain("c.yaml")
+    rule = msgspec.structs.replace(ORPHANED, unknown=[unknown("reset", caller="customer")])
+    found = rule_with_remedies(rule, [], chain).remedies
+    assert [f"{each.at}: {each}" for each in found] == expected
+    group = Break(
+        caller="customer",
+        operation="pay",
+        callee="edge",
+        failure="reset",
+        code="",
+        phase="during",
+        faults=[],
+        payments=3,
+        amount=3_000,
+        examples=[],
+    )
+    success = ToleranceResult(
+        id="technical_success.during",
+        measure="technical_success",
+        phase="during",
+        required=">= 99%",
+        observed=0.5,
+        observed_text="50.0 %",
+        margin_text="",
+        passed=False,
+    )
+    limit = tolerance_with_remedies(success, [], [], [group], chain)
+    assert [f"{each.at}: {each}" for each in limit.remedies] == expected

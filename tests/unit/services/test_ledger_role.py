@@ -95,6 +95,14 @@ def test_a_transfer_is_taken_once_mined_and_final() -> None:
     assert (moved.amount_minor, moved.reference) == (700, request.reference)
 
 
+def test_what_can_be_undone_no_more_takes_no_room_as_a_request() -> None:
+    role, clock = ledger([])
+    for number in range(20):
+        asked(role, "transfer", transfer(number, signed=Signed("wallet", number)))
+        clock.ahead_ns += BLOCK_NS
+    assert len(vars(role)["_requests"]) <= 4  # one that waits, and those that two blocks follow
+
+
 def test_nothing_unsigned_is_taken() -> None:
     role, _ = ledger([])
     given = asyncio.run(role.operations()["transfer"](transfer(1), ""))

@@ -8,7 +8,7 @@ from paychain.analysis.measures.files import files
 from paychain.analysis.measures.measure import MeasuredRun, measure
 from paychain.analysis.measures.measures import MIN_PAYMENTS, Money
 from paychain.analysis.measures.payments import phases
-from paychain.analysis.money import reconcile
+from paychain.analysis.money import findings
 from paychain.analysis.money.vendor_names import with_vendor_names
 
 
@@ -20,11 +20,9 @@ def money(run: MeasuredRun) -> Money:
     money may be in the other half.
     """
     if run.facts.incomplete:
-        books = reconcile.unjudged(run.store, run.chain, run.facts.incomplete[0])
+        books = findings.unjudged(run.store, run.chain, run.facts.incomplete[0])
         return msgspec.structs.replace(books, rules=[*books.rules, *run[files]])
-    found = reconcile.money(
-        run.store, run.chain, is_final=run.is_drained, pending=run.facts.pending
-    )
+    found = findings.money(run.store, run.chain, is_final=run.is_drained, pending=run.facts.pending)
     if run.chain.own_services():
         found = msgspec.structs.replace(found, rules=with_vendor_names(run.store, found.rules))
     rules = [*found.rules, *run[files]]

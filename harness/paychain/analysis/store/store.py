@@ -71,6 +71,7 @@ _INDEXED = {  # with the columns that queries over whole runs need: they read th
 assert tuple(_STORY) == SHAPED
 Row = TypeVar("Row", bound=Record)
 BATCH = 10_000  # records in memory at once
+IN_MEMORY = Path(":memory:")  # SQLite's name for a database that is no file
 VERSION = 5  # of the tables' columns: one more whenever they change
 
 
@@ -112,7 +113,7 @@ class RunStore(Meta):
 
     @classmethod
     def create(cls, path: Path) -> RunStore:
-        """A new, empty store."""
+        """A new, empty store: a file, or IN_MEMORY."""
         connection = connections.create(path, VERSION)
         connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
         for kind, table in _TABLES.items():

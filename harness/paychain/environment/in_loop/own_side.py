@@ -16,6 +16,7 @@ import msgspec
 from paychain.analysis.store.facts import ServiceFacts
 from paychain.environment.in_loop.application import Application
 from paychain.environment.own.books import BooksRead
+from paychain.environment.own.pages import pages_of
 from paychain.environment.own.variables import Address, near_ends, webhook_secrets
 from paychain.environment.own_requests import QUIET_S, QUIET_STEP_S, OwnRequests
 from paychain.environment.run_prefix import PLAIN_PREFIX
@@ -75,6 +76,9 @@ class OwnSide:
         self.application = Application(chain, name, home, seed=seed, loop=loop, port=port)
         self._expecting: asyncio.Task[None] | None = None
         self.problems: list[str] = []
+        self._pages: dict[str, str] = {}
+        self._urls: dict[str, str] = {}  # of the entries
+        self._links: dict[str, Address] = {}  # where each listens
 
     @classmethod
     def of(
@@ -113,6 +117,8 @@ class OwnSide:
             port = self._service.ports.get(hop.callee, 0)
         if hop.name in self._observed:
             prefix = PLAIN_PREFIX
+        host, _, listens = upstream.rpartition(":")
+        self._links[hop.callee] = (host, int(listens))
         is_blind = not is_mock(self._chain, hop.callee)
         return engine.create(hop.name, upstream, port, prefix, is_blind=is_blind)
 
@@ -120,6 +126,12 @@ class OwnSide:
         """Start the application. `hops`: the near end of each."""
         name = self.application.name
         near = near_ends(self._chain, name, hops)
+        self._pages = pages_of(self._chain, hops, self._links)
+        self._urls = {
+            hop.callee: f"http://{host}:{port}"
+            for hop in self._chain.entry_hops()
+            for host, port in [hops[hop.name]]
+        }
         await self.application.start(near, webhook_secrets(self._chain, name, self._seed))
 
     async def stop(self) -> None:
@@ -130,13 +142,16 @@ class OwnSide:
 
     # -- payments -------------------------------------------------------------------------------
     def plan(self, plan: LoadPlan) -> LoadPlan:
-        """The same, where a user's class that pays is found."""
+        """The same, where a user's class that pays and the providers' pages are found."""
 
         entries = tuple(
             entry
             if entry.pays is None
             else msgspec.structs.replace(
-                entry, pays=msgspec.structs.replace(entry.pays, folder=str(self._home))
+                entry,
+                pays=msgspec.structs.replace(entry.pays, folder=str(self._home)),
+                url=self._urls[entry.link],
+                pages=self._pages,
             )
             for entry in plan.entries
         )

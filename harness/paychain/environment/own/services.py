@@ -18,6 +18,7 @@ from paychain.declaration.quantity import seconds_text
 from paychain.environment.own.guarding import Guard
 from paychain.environment.own.link import OwnLink
 from paychain.environment.own.not_started import NotStarted
+from paychain.environment.own.pages import pages_of
 from paychain.environment.own.process import OwnProcess, Surroundings
 from paychain.environment.own.readiness import Sign
 from paychain.environment.own.tls_ends import NO_TLS, TlsEnds
@@ -67,6 +68,7 @@ class OwnServices:
         self._now_ns = now_ns
         self._by_hand = by_hand
         self._tls: TlsEnds = NO_TLS
+        self.pages: dict[str, str] = {}  # of providers: see `pages_of`
         self._traces_url = ""
         self._run = secrets.token_hex(4)
         self._clock = WallClock()
@@ -98,13 +100,19 @@ class OwnServices:
         return service.ports.get(hop.callee, 0) if service is not None else 0
 
     def start(
-        self, hops: Mapping[str, Address], ends: TlsEnds = NO_TLS, traces_url: str = ""
+        self,
+        hops: Mapping[str, Address],
+        ends: TlsEnds = NO_TLS,
+        traces_url: str = "",
+        links: Mapping[str, Address] = {},
     ) -> None:
         """Start each and wait until it is ready.
 
-        `hops`: the near end of each hop; `traces_url`: where traces are received.
+        `hops`: the near end of each hop; `traces_url`: where traces are received; `links`: where
+        each link itself listens.
         """
         self._tls, self._traces_url = ends, traces_url
+        self.pages = pages_of(self._chain, hops, links, ends)
         if self._at:
             self._logs.mkdir(exist_ok=True)
         for name in _callees_first(self._chain):

@@ -4,21 +4,24 @@
     begin ─ …        (up to MAX_AT_ONCE orders at once)             ├─> its batch has ended
     look: time passes, records are read, what is at rest is judged ─┘
 
-An order is at rest when its customer is done, no mock link works for it, nothing about it is
-unknown, and nothing of it was recorded for a moment. An own service may still settle what looks
-wrong then: such an order is judged again when the time that the chain declares for it is over.
+An order is at rest when its customer is done, no mock link works for it, no service waits for an
+answer to a request of it, nothing about it is unknown, and nothing of it was recorded for a moment.
+An own service may still settle what looks wrong then: such an order is judged again when the time
+that the chain declares for it is over, unless it broke a rule that nothing can mend. It may also do
+more about an order that was fine (a job that comes round): then it is judged again as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
 from paychain.engine.timeline import Action, switch_of
 from paychain.environment.running_chain import RunningChain, pass_time
 from paychain.explore.live.judged import Batch, Judged
+from paychain.explore.live.orders import Order, Settling, with_controls
 from paychain.explore.live.outages import AT_S, Outage, experiment_with
 from paychain.explore.live.records import OrderRecords
 from paychain.explore.live.steps import Steps, script_of
@@ -29,38 +32,28 @@ from paychain.model.chain import Chain
 from paychain.model.scripts import Followed, Script, encode_script
 from paychain.payments.errors import UserError
 from paychain.payments.journal import PaymentRecord, Record
+from paychain.payments.rules import AT_ANY_TIME
 
-MAX_AT_ONCE = 320  # orders in flight: 256 with a script, and controls
+MAX_AT_ONCE = 480  # orders in flight: most of them only come to rest
 AHEAD_S = 0.5  # a batch may begin so long before the payments of the last one have
-# Without a record of it an order is at rest after so long: longer than the usual timeouts of 2 s,
-# in which a service waits for an answer that is lost and nobody records anything.
+# Without a record of it an order is at rest after so long: longer than a service usually waits
+# before it tries again, or looks for what is due. What comes later is judged later.
 QUIET_S = 2.5
 JUDGED_EVERY_S = 0.75  # orders at rest, together: judging costs most of it whatever their number
 FLUSHED_S = 0.5  # the same where all of its requests are known: records are flushed by then
+SETTLING_SHARE = 0.25  # of what is declared: who takes longer when much fails is soon too late
+ALONE_S = 10.0  # what is not known by then keeps no other payment waiting that is to be alone
 MORE_TIME = 2  # times what is declared: what is not settled then never is
 # Of the time that it has lasted: how long an end in virtual time is left alone between two looks.
 VIRTUAL_LOOK_SHARE = 0.05
 
 
-@dataclass(kw_only=True)
-class _Order:
-    """An order in flight. `over_ns`: when its customer was seen to be done."""
-
-    steps: Steps
-    payment: str
-    batch: Batch
-    begun_ns: int
-    active_ns: int  # when something was recorded about it last
-    over_ns: int | None = None
-    looks_wrong: bool = False  # it broke a rule when it came to rest first
-
-
 class Batches:
     """Runs batches on one running chain. Payments are numbered on from batch to batch.
 
-    `rate`: payments per second. `on_judged` gets each order as soon as it is judged, `on_paid` the
-    seconds that the customer of an order without a script waited, as soon as that is over, and the
-    rate of its batch.
+    `rate`: payments per second. `on_judged` gets each order as soon as it is judged, `on_changed`
+    one that turns out to break a rule later. `on_paid` gets the seconds that the customer of an
+    order without a script waited, as soon as that is over, and the rate of its batch.
     `keeps_requests`: with what own services asked for it.
     """
 
@@ -72,11 +65,12 @@ class Batches:
         rate: float,
         on_judged: Callable[[Judged, Batch], None] = lambda _order, _batch: None,
         *,
+        on_changed: Callable[[Judged, Batch], None] = lambda _order, _batch: None,
         on_paid: Callable[[float, float], None] = lambda _took_s, _rate: None,
         keeps_requests: bool = False,
     ) -> None:
         self.rate = rate
-        self._on_judged, self._on_paid = on_judged, on_paid
+        self._on_judged, self._on_changed, self._on_paid = on_judged, on_changed, on_paid
         self._chain, self._running = chain, running
         self._has_own = bool(chain.own_services())
         self._judge = Judge(chain, keeps_requests=keeps_requests)
@@ -86,7 +80,9 @@ class Batches:
         self._judged_ns = 0  # when orders were judged last
         self._free_ns = 0  # when all payments of the batches so far have begun
         self._records = OrderRecords(running.id_prefix)
-        self._orders: dict[str, _Order] = {}  # in flight, by their first payments
+        self._orders: dict[str, Order] = {}  # in flight, by their first payments
+        self._watched: dict[str, Order] = {}  # that were judged, until nothing is to come any more
+        self._settling = Settling()
         self._ended: list[Batch] = []  # and not returned by `look` yet
         self._over: list[str] = []  # orders whose scripts the links still know
 
@@ -97,8 +93,8 @@ class Batches:
 
     @property
     def in_flight(self) -> int:
-        """Orders that are not judged yet."""
-        return len(self._orders)
+        """Orders that are not judged yet, or have to be judged again."""
+        return len(self._orders) + sum(order.has_stirred for order in self._watched.values())
 
     def longest_wait_s(self) -> float:
         """How long the customer of an order without a script has waited who waits longest now."""
@@ -106,29 +102,36 @@ class Batches:
         waiting = (
             order.begun_ns
             for order in self._orders.values()
-            if _is_control(order) and order.over_ns is None
+            if order.is_control and order.over_ns is None
         )
         return max(0.0, (now_ns - min(waiting, default=now_ns)) / 1e9)
+
+    @property
+    def is_settling_late(self) -> bool:
+        """Whether own services take too long to settle what is unknown: they are behind."""
+        longest_s = SETTLING_SHARE * self._running.settles_within_s
+        return self._settling.lag_s(self._running.now_ns()) > longest_s
 
     def has_room(self, number: int) -> bool:
         """Whether a batch of that many orders may begin now."""
         is_free = self._free_ns <= self._running.now_ns() + AHEAD_S * 1e9
         return is_free and len(self._orders) + number <= MAX_AT_ONCE
 
-    def begin(self, scripts: Sequence[Steps], controls: int = 0) -> Batch:
-        """Let a payment follow each script, controls spread among them, all at the batch's rate.
+    def begin(self, scripts: Sequence[Steps], controls: int = 0, rate: float = math.inf) -> Batch:
+        """Let a payment follow each script, controls spread among them, at this rate at most.
 
         The batch fills as its orders are judged.
         """
-        mixed = _with_controls(scripts, controls)
-        batch = Batch(number=len(mixed), rate=self.rate)
+        mixed = with_controls(scripts, controls)
+        rate = min(rate, self.rate)
+        batch = Batch(number=len(mixed), rate=rate)
         now_ns = self._running.now_ns()
         wait_s = max(0.0, (self._free_ns - now_ns) / 1e9)
         self._pay(
             batch,
-            [(steps, wait_s + place / self.rate) for place, steps in enumerate(mixed)],
+            [(steps, wait_s + place / rate) for place, steps in enumerate(mixed)],
         )
-        self._free_ns = now_ns + int((wait_s + len(mixed) / self.rate) * 1e9)
+        self._free_ns = now_ns + int((wait_s + len(mixed) / rate) * 1e9)
         return batch
 
     def look(self) -> list[Batch]:
@@ -138,23 +141,35 @@ class Batches:
         return ended
 
     def run_alone(self, steps: Steps, times: int) -> Batch:
-        """Let fresh payments follow one script, each once the customer of the last one is done."""
+        """Let fresh payments follow one script, each once the order of the last one is at rest.
+
+        A service that works off what is due one after the other would let them wait for each other.
+        """
         batch = Batch(number=times, rate=self.rate)
         for _ in range(times):
             (payment,) = self._pay(batch, [(steps, 0.0)])
-            while payment in self._orders and self._orders[payment].over_ns is None:
+            while (order := self._orders.get(payment)) is not None and self._is_busy_with(order):
                 self._pass_moment()
         return self._wait_for(batch)
+
+    def _is_busy_with(self, order: Order) -> bool:
+        """Whether somebody still does something about an order, as far as one can tell."""
+        if order.over_ns is None:
+            return True
+        is_long_over = order.waited_s(self._running.now_ns()) >= ALONE_S
+        return self._has_own and not (order.looks_wrong or is_long_over)
 
     def run_through(self, outage: Outage, scripts: Sequence[Steps]) -> Batch:
         """Let orders follow scripts, () for none, while an outage comes and goes.
 
-        Nothing else is in flight meanwhile: all that is would meet it.
+        Nothing else is in flight meanwhile: all that is would meet it. Many are on their way when
+        it begins.
         """
-        while self._orders:
+        while self.in_flight:
             self._pass_moment()
+        self._release(self._watched)
         batch = Batch(number=len(scripts), rate=self.rate, outage=outage)
-        self._pay(batch, [(steps, place / self.rate) for place, steps in enumerate(scripts)])
+        self._pay(batch, list(zip(scripts, outage.times(len(scripts)), strict=True)))
         pass_time(self._running, AT_S)
         self._switch(outage, "apply")
         pass_time(self._running, outage.lasts_ms / 1000)
@@ -172,11 +187,18 @@ class Batches:
         left = list(self._orders.values())
         batches = {id(order.batch): order.batch for order in left if order.batch.orders}
         self._orders.clear()
+        self._watched.clear()
         ended, self._ended = self._ended, []
         return [*ended, *batches.values()], [order.steps for order in left if order.steps]
 
+    def is_settled(self, batch: Batch) -> bool:
+        """Every order of a batch was judged, and none of them has to be judged again."""
+        return batch.is_whole and not any(
+            order.has_stirred for order in self._watched.values() if order.batch is batch
+        )
+
     def _wait_for(self, batch: Batch) -> Batch:
-        while not batch.is_whole:
+        while not self.is_settled(batch):
             self._pass_moment()
         self._ended = [ended for ended in self._ended if ended is not batch]
         return batch
@@ -198,7 +220,7 @@ class Batches:
             if script is not None:
                 followed.append((payment, script))
             begun_ns = now_ns + int(at_s * 1e9)
-            self._orders[payment] = _Order(
+            self._orders[payment] = Order(
                 steps=steps, payment=payment, batch=batch, begun_ns=begun_ns, active_ns=begun_ns
             )
             self._records.expect(payment)
@@ -221,7 +243,7 @@ class Batches:
         now_ns = self._running.now_ns()
         for records in self._running.collect():
             for name in self._records.add(records):
-                self._orders[name].active_ns = now_ns
+                self._note_active(name, now_ns)
             self._note_paid(records)
         paying = set(map(self._records.order, progress.paying))
         for order in self._orders.values():
@@ -231,23 +253,41 @@ class Batches:
         if now_ns < self._judged_ns + every_s * 1e9:
             return
         pending = set(map(self._records.order, progress.pending))
-        unknown = set(map(self._records.order, progress.unknown))
+        unknown = set(map(self._records.order, progress.unknown)) | self._records.waiting
+        self._settling.note(self._orders.values(), unknown, now_ns)
         due = [
             order
             for order in self._orders.values()
             if self._is_due(order, order.payment in pending, order.payment in unknown)
         ]
+        over = [
+            order
+            for order in self._watched.values()
+            if self._is_over(order, order.payment in pending)
+        ]
+        due += [order for order in over if order.has_stirred]
+        self._release([order.payment for order in over if not order.has_stirred])
         if due:
-            self._judge_orders(due, pending)
+            # Orders that met an outage are watched while others come to rest that met none.
+            for outage in dict.fromkeys(order.batch.outage for order in due):
+                self._judge_orders([each for each in due if each.batch.outage == outage], pending)
             self._judged_ns = self._running.now_ns()
-            first = min((order.begun_ns for order in self._orders.values()), default=now_ns)
-            self._records.forget_before(first)
+            known = [*self._orders.values(), *self._watched.values()]
+            self._records.forget_before(min((order.begun_ns for order in known), default=now_ns))
+
+    def _note_active(self, name: str, now_ns: int) -> None:
+        """Something was recorded about an order."""
+        order = self._orders.get(name)
+        if order is not None:
+            order.active_ns = now_ns
+        else:
+            self._watched[name].has_stirred = True
 
     def _note_paid(self, records: Sequence[Record]) -> None:
         for record in records:
             if isinstance(record, PaymentRecord):
                 order = self._orders.get(self._records.order(record.payment))
-                if order is not None and _is_control(order):
+                if order is not None and order.is_control:
                     self._on_paid((record.ended_ns - record.started_ns) / 1e9, order.batch.rate)
 
     def _moment_s(self) -> float:
@@ -259,11 +299,11 @@ class Batches:
         waited_s = (self._running.now_ns() - newest_ns) / 1e9
         return max(every_s, VIRTUAL_LOOK_SHARE * waited_s)
 
-    def _is_due(self, order: _Order, is_pending: bool, is_unknown: bool) -> bool:
+    def _is_due(self, order: Order, is_pending: bool, is_unknown: bool) -> bool:
         """Whether an order is to be judged now."""
         if order.over_ns is None:
             return False
-        waited_s = self._waited_s(order)
+        waited_s = order.waited_s(self._running.now_ns())
         settles_s = self._running.settles_within_s
         if waited_s >= MORE_TIME * settles_s:
             return True
@@ -272,18 +312,19 @@ class Batches:
             return False
         return waited_s >= settles_s or not (is_unknown or order.looks_wrong)
 
+    def _is_over(self, order: Order, is_pending: bool) -> bool:
+        """Whether nothing is to come any more about an order that was judged."""
+        waited_s, settles_s = order.waited_s(self._running.now_ns()), self._running.settles_within_s
+        return waited_s >= (MORE_TIME * settles_s if is_pending else settles_s)
+
     @property
     def _quiet_s(self) -> float:
         if self._running.is_virtual:
             return 0.0  # every record is there at once
         return QUIET_S if self._has_own else FLUSHED_S
 
-    def _waited_s(self, order: _Order) -> float:
-        """Seconds since its customer was done."""
-        assert order.over_ns is not None, "its customer is done"
-        return (self._running.now_ns() - order.over_ns) / 1e9
-
-    def _judge_orders(self, due: Sequence[_Order], pending: set[str]) -> None:
+    def _judge_orders(self, due: Sequence[Order], pending: set[str]) -> None:
+        """Judge orders that met the same outage, or none."""
         names = {order.payment: order for order in due}
         undecided = names.keys() & pending
         payments = {payment for name in names for payment in self._records.payments(name)}
@@ -293,23 +334,29 @@ class Batches:
             self._records,
             names,
             undecided=undecided,
-            # While there is an outage, only its batch is in flight.
             experiment=experiment_with(due[0].batch.outage),
         )
-        over: set[str] = set()
         for name, order in names.items():
             verdict = verdicts[name]
-            has_time = self._waited_s(order) < self._running.settles_within_s
-            if verdict.broken and has_time and self._has_own and not order.looks_wrong:
-                order.looks_wrong = True
-                continue
-            over |= self._records.payments(name)
+            if self._may_settle(order) and not order.looks_wrong:
+                lasting = {
+                    rule: verdict.broken[rule] for rule in verdict.broken.keys() & AT_ANY_TIME
+                }
+                if verdict.broken and not lasting:
+                    order.looks_wrong = True
+                    continue
+                order.has_stirred = len(lasting) < len(verdict.broken)
+                verdict.broken = lasting
             self._end(order, verdict, is_undecided=name in undecided)
-        self._running.forget_payments(over)
 
-    def _end(self, order: _Order, verdict: Verdict, *, is_undecided: bool) -> None:
+    def _may_settle(self, order: Order) -> bool:
+        """Whether an own service still has time to do more about an order."""
+        has_time = order.waited_s(self._running.now_ns()) < self._running.settles_within_s
+        return self._has_own and not self._running.is_virtual and has_time
+
+    def _end(self, order: Order, verdict: Verdict, *, is_undecided: bool) -> None:
         """An order is judged: its batch may have ended with it."""
-        batch, name = order.batch, order.payment
+        batch, name, before = order.batch, order.payment, order.judged
         judged = Judged(
             steps=order.steps,
             payment=name,
@@ -320,31 +367,31 @@ class Batches:
             took_s=verdict.took_s,
             requests=verdict.requests,
         )
-        batch.orders.append(judged)
-        self._on_judged(judged, batch)
-        batch.undecided += is_undecided
         if verdict.broken:
             batch.stories[name] = tuple(verdict.stories)
-        del self._orders[name]
-        self._records.forget(name)
-        if order.steps:
-            self._over.append(name)
-        if batch.is_whole:
-            self._ended.append(batch)
+        if before is None:
+            order.judged = judged
+            batch.orders.append(judged)
+            batch.undecided += is_undecided
+            self._watched[name] = self._orders.pop(name)
+            self._on_judged(judged, batch)
+            if batch.is_whole:
+                self._ended.append(batch)
+        else:
+            batch.orders[batch.orders.index(before)] = judged
+            if judged.broken.keys() - before.broken.keys():
+                self._on_changed(judged, batch)
+        if before is not None or not self._may_settle(order):
+            self._release([name])
 
-
-def _is_control(order: _Order) -> bool:
-    """Nothing happens to it that does not happen to others."""
-    return not order.steps and order.batch.outage is None
-
-
-def _with_controls(scripts: Sequence[Steps], controls: int) -> list[Steps]:
-    """The scripts with empty ones spread evenly among them."""
-    every = max(1, len(scripts) // controls) if controls else 0
-    mixed: list[Steps] = []
-    for place, steps in enumerate(scripts):
-        if every and place % every == 0 and place // every < controls:
-            mixed.append(())
-        mixed.append(steps)
-    mixed += [()] * (controls - mixed.count(()))
-    return mixed
+    def _release(self, names: Iterable[str]) -> None:
+        """Nothing more is to come about these orders, as far as anybody waits for it."""
+        over: set[str] = set()
+        for name in list(names):
+            over |= self._records.payments(name)
+            order = self._watched.pop(name)
+            self._records.forget(name)
+            if order.steps:
+                self._over.append(name)
+        if over:
+            self._running.forget_payments(over)

@@ -13,13 +13,16 @@ from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.result import LiveResult, LiveSpec
 from paychain.explore.live.steps import Steps
 from paychain.model.chain import Chain
+from paychain.payments.errors import UserError
 
 ILL_SHARE = 0.25  # of the controls: when more fail technically, batches disturb the service
 MIN_RATE = 2.0  # payments per second: batches are not spaced further
 FIRST_RATE = 12.0  # payments per second, until it is known what the service can do
 BASE_RATE = 4.0  # one after the other, more or less
 BASE = 8  # payments before anything fails: what one takes, and what is asked for then
-WINDOW = 8  # payments without a script by which the rate is set
+# Payments without a script by which the rate is set: half of those of a batch, so that the next one
+# may be faster.
+WINDOW = 4
 SLOWED = 3.0  # times as long as at first: the service has more than it can do
 SLOWED_S = 0.3  # and so much longer: what takes milliseconds varies by more
 FASTER, SLOWER = 1.5, 0.6  # times the rate
@@ -29,8 +32,9 @@ OpenChain = Callable[[], RunningChain]
 class Chains:
     """One running chain after the other.
 
-    `on_judged` gets each order and its batch, `on_left` the scripts of orders that nobody judges
-    because their chain was stopped. What happens to the chain is counted in `result`.
+    `on_judged` gets each order and its batch, `on_changed` those that break a rule later. `on_left`
+    gets the scripts of orders that nobody judges because their chain was stopped. What happens to
+    the chain is counted in `result`.
     """
 
     def __init__(
@@ -41,16 +45,18 @@ class Chains:
         result: LiveResult,
         *,
         on_judged: Callable[[Judged, Batch], None],
+        on_changed: Callable[[Judged, Batch], None],
         on_left: Callable[[Sequence[Steps]], None],
     ) -> None:
         self.ended: deque[Batch] = deque()  # batches that nobody looked into yet
         self._chain, self._spec, self._open_chain = chain, spec, open_chain
         self._result = result
-        self._on_judged, self._on_left = on_judged, on_left
+        self._on_judged, self._on_changed, self._on_left = on_judged, on_changed, on_left
         self._rate = min(FIRST_RATE, spec.rate)
         self._limit = spec.rate  # of the rate, once payments without a script have failed
         self._base_s: float | None = None  # what a payment takes where nothing else happens
-        self._took_s: deque[float] = deque(maxlen=WINDOW)
+        self._took_s: deque[float] = deque()
+        self._is_understood = False  # payments where nothing else happens show something
         self._requests = 0  # on chains that were stopped
         self._running: RunningChain | None = None
         self._batches: Batches | None = None
@@ -76,6 +82,7 @@ class Chains:
             self._spec.seed,
             BASE_RATE,
             self._on_judged,
+            on_changed=self._on_changed,
             on_paid=self._note_paid,
         )
         if self._base_s is None:
@@ -100,9 +107,16 @@ class Chains:
         self.start()
 
     def look(self) -> None:
-        """Let a moment pass on the chain; start it again when an own service has died."""
+        """Let a moment pass on the chain; start it again when an own service has died.
+
+        Raises UserError when nothing that the entry answers is declared to mean anything.
+        """
         self.ended += self.now.look()
         assert self._running is not None, "the chain is started"
+        if not self._is_understood:
+            if misfit := self._running.misfit:
+                raise UserError(misfit)
+            self._is_understood = self._base_s is not None
         broken = self._running.broken_service
         if broken:
             self._result.deaths.append(f"{broken} ended by itself in batch {self._result.batches}")
@@ -110,14 +124,15 @@ class Chains:
 
     def has_room(self, number: int) -> bool:
         """Whether a batch of that many orders may begin: the service is not behind, either."""
-        return self.now.has_room(number) and self.now.longest_wait_s() <= self._slow_s
+        is_behind = self.now.longest_wait_s() > self._slow_s or self.now.is_settling_late
+        return self.now.has_room(number) and not is_behind
 
     def _note_paid(self, took_s: float, rate: float) -> None:
         """Pay faster while payments without a script take as long as at first, else slower."""
         if self._base_s is not None and rate != self._rate:
             return  # it says nothing about the rate now
         self._took_s.append(took_s)
-        if len(self._took_s) < WINDOW:
+        if len(self._took_s) < (BASE if self._base_s is None else WINDOW):
             return
         now_s = median(self._took_s)
         self._took_s.clear()

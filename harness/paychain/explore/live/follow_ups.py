@@ -6,6 +6,7 @@ orders break rules ─> all simpler variants in one batch, until none breaks the
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -64,6 +65,7 @@ class FollowUps:
         self._spec, self._result, self._chains, self._choices = spec, result, chains, choices
         self._run, self._on_alone, self._is_late = run, on_alone, is_late
         self._alone: dict[Steps, Batch] = {}  # what was tried to reproduce
+        self._suspects: defaultdict[str, dict[Steps, None]] = defaultdict(dict)  # by rule
 
     def judge(self, batches: Sequence[Batch]) -> None:
         """Follow up the smallest script of the batches for each rule that is not found yet."""
@@ -90,22 +92,46 @@ class FollowUps:
     def follow_up(self, rules: Sequence[str], batches: Sequence[Batch]) -> None:
         """Minimise and reproduce the smallest scripts of some batches that break these rules.
 
-        What earlier scripts left behind in the service may break a rule as well. It shows when what
-        was minimised beside it is not reproduced on a chain that was started afresh: then it is
-        minimised once more, on such a chain.
+        What earlier scripts left behind in the service may break a rule as well, or that it cannot
+        settle in time what fails in so many payments. It shows when what was minimised beside them
+        is not reproduced on a chain that was started afresh. Then all scripts that broke the rule
+        are suspected: the simplest that breaks it again on such a chain, among few that fail, is
+        minimised there.
         """
         for rule in rules:
             broke = [(order, batch) for batch in batches for order in batch.breaking(rule)]
             self.keep(rule, *min(broke, key=lambda each: size(each[0].steps)))
-        first = {rule: self._result.found[rule] for rule in rules}
         misled = [rule for rule in self._minimise(rules) if not self._reproduce(rule)]
-        for rule in misled:
-            self._result.found[rule] = first[rule]
-        if misled:
+        if misled and not self._is_late():
             self.start_afresh()
-            for rule in self._minimise(misled):
+            for rule in self._minimise(self._confirmed(misled), is_gentle=True):
                 if not self._reproduce(rule):
                     self.doubt(rule)
+
+    def suspect(self, order: Judged) -> None:
+        """Remember the script of an order for the rules that it broke."""
+        for rule in order.broken if order.steps else ():
+            self._suspects[rule][order.steps] = None
+
+    def _confirmed(self, rules: Sequence[str]) -> list[str]:
+        """The rules that one of the scripts that broke them breaks again, on a quiet chain."""
+        suspects = {
+            rule: sorted(self._suspects[rule], key=size)[: GENTLE_BATCH // PAYMENTS_EACH]
+            for rule in rules
+        }
+        scripts = list(dict.fromkeys(steps for each in suspects.values() for steps in each))
+        controls = GENTLE_CONTROLS * len(scripts)
+        batch = self._run(scripts * PAYMENTS_EACH, controls, is_quiet=True)
+        for rule in rules:
+            broke = batch.breaking(rule)
+            before = self._result.found[rule]
+            if not broke:
+                self.doubt(rule)
+                continue
+            del self._result.found[rule]
+            self.keep(rule, min(broke, key=lambda order: size(order.steps)), batch)
+            self._result.found[rule] = replace(self._result.found[rule], at_script=before.at_script)
+        return [rule for rule in rules if rule in self._result.found]
 
     def keep(self, rule: str, order: Judged, batch: Batch, *, is_minimal: bool = False) -> None:
         """Keep the smallest script so far: what Ctrl-C leaves."""
@@ -149,18 +175,17 @@ class FollowUps:
         self._result.doubtful.setdefault(rule, what)
         self._result.doing = ""
 
-    def _minimise(self, rules: Sequence[str]) -> list[str]:
+    def _minimise(self, rules: Sequence[str], *, is_gentle: bool = False) -> list[str]:
         """Run all one-step-simpler variants in one batch, until none of them breaks the rule.
 
         It ends: each round replaces a script by one of a smaller `size`. The script itself is tried
         beside its variants: where it does not break the rule either, they show nothing, because a
         breaker has opened, say. They are then tried once more on a chain that was started afresh,
         among enough payments without a script that breakers stay closed. The rules whose scripts
-        break them then are returned, the others are doubted.
+        break them then are returned, the others are doubted. `is_gentle`: the chain is such a one.
         """
         left = list(rules)  # whose scripts are not known to be minimal
         believed = dict.fromkeys(rules)
-        is_gentle = False
         while left and not self._is_late():
             tried = self._try_variants(left, is_gentle=is_gentle)
             unclear = []

@@ -8,6 +8,7 @@ Batches overlap: while the orders of one come to rest, those of the next ones ar
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,17 +20,22 @@ from paychain.explore.live.follow_ups import PAYMENTS_EACH, FollowUps
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.outages import Outage, outage_choices, simpler_outages
 from paychain.explore.live.result import REPRODUCTIONS, LiveResult, LiveSpec, OnProgress
-from paychain.explore.live.steps import Steps, size, step_choices
+from paychain.explore.live.steps import Step, Steps, size, step_choices
 from paychain.model.chain import Chain
 
-MINIMISE_S = 45.0  # what is found in the budget's last moment may be minimised for so long
+# What is found in the budget's last moment may be minimised for so long, and for so many times what
+# the chain needs to settle: each round takes as long.
+MINIMISE_S, MINIMISE_TIMES = 45.0, 3
+QUIET_RATE = 16.0  # payments per second, where a service has to keep up with what fails
 OUTAGE_PAYMENTS = 32  # that meet an outage while it is minimised: not each is hit in the middle
 
 
 class LiveSearch:
     """One search. `open_chain` starts a chain; the search stops it.
 
-    `known`: scripts that broke something before: they are tried first. `clock` gives seconds.
+    `known`: scripts that broke something before: they are tried first. `choices`: the steps that
+    scripts are made of, the simplest first; None: all that the chain can have. `clock` gives
+    seconds.
     """
 
     def __init__(
@@ -39,22 +45,30 @@ class LiveSearch:
         open_chain: OpenChain,
         *,
         known: Sequence[Steps] = (),
+        choices: Sequence[Step] | None = None,
         on_progress: OnProgress = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.result = LiveResult()
-        self.choices = step_choices(chain)
+        self.choices = step_choices(chain) if choices is None else list(choices)
         self._spec = spec
         self._on_progress, self._clock = on_progress, clock
         self._random = Random(spec.seed_of_search)  # noqa: S311  (seeded)
         self._candidates = Candidates(self.choices, known, self._random, spec.part)
         self._outages = outage_choices(chain) if spec.outage_share else []
+        self._more_s = max(MINIMISE_S, MINIMISE_TIMES * chain.settles_within)
         self._plain_batches = 0  # that were begun, without an outage
         self._breaking: list[Batch] = []  # in which orders break rules that nobody followed up
         self._begun = 0  # scripts, as far as they were not left
         self._interrupted: set[Steps] = set()  # scripts that were left when their chain was stopped
         self._chains = Chains(
-            chain, spec, open_chain, self.result, on_judged=self._note, on_left=self._try_again
+            chain,
+            spec,
+            open_chain,
+            self.result,
+            on_judged=self._note,
+            on_changed=self._note_break,
+            on_left=self._try_again,
         )
         self._follow_ups = FollowUps(
             spec,
@@ -68,12 +82,17 @@ class LiveSearch:
         self._began_s = clock()
 
     def run(self) -> LiveResult:
-        """Search until the budget is spent, every rule is broken, or Ctrl-C. Raises UserError."""
+        """Search until the budget is spent, all rules asked for are broken, or Ctrl-C.
+
+        Raises UserError.
+        """
         result, chains = self.result, self._chains
         try:
             chains.start()
             self._began_s = self._clock()  # what is searched is not the start of the chain
-            while not self._is_late() and (self._begin() or chains.now.in_flight or chains.ended):
+            while not (self._is_late() or self._has_found_all):
+                if not (self._begin() or chains.now.in_flight or chains.ended):
+                    break
                 chains.look()
                 self._take_up()
                 self._report()
@@ -86,10 +105,16 @@ class LiveSearch:
 
     # -- batches ----------------------------------------------------------------------------------
     @property
+    def _has_found_all(self) -> bool:
+        """Every rule that was asked for is broken: nothing is left to be found."""
+        return bool(self._spec.rules) and self.result.found.keys() >= set(self._spec.rules)
+
+    @property
     def _is_spent(self) -> bool:
         most = self._spec.share
         is_counted = most is not None and self._begun >= most
-        return is_counted or self._clock() - self._began_s >= self._spec.budget_s
+        is_over = is_counted or self._clock() - self._began_s >= self._spec.budget_s
+        return is_over or self._has_found_all
 
     def _begin(self) -> bool:
         """Begin the next batch, if it is time for one; whether there is more to begin."""
@@ -142,8 +167,9 @@ class LiveSearch:
         """Run a batch to its end, or until it is enough. Unless `is_quiet`, the search goes on."""
         chains = self._chains
         self._begun += len(scripts)
-        batch, batches = chains.now.begin(scripts, controls), chains.now
-        while not (batch.is_whole or is_enough(batch) or self._is_late()):
+        batches = chains.now
+        batch = batches.begin(scripts, controls, QUIET_RATE if is_quiet else math.inf)
+        while not (batches.is_settled(batch) or is_enough(batch) or self._is_late()):
             if not is_quiet and not self._is_spent:
                 self._begin_scripts()
             chains.look()
@@ -173,7 +199,16 @@ class LiveSearch:
             result.controls += 1
             result.controls_s.append(order.took_s)
         self._candidates.learn(order.steps, order.asked)
-        if self._follow_ups.new_rules([order]) and batch not in self._breaking:
+        self._note_break(order, batch)
+
+    def _note_break(self, order: Judged, batch: Batch) -> None:
+        """Follow up what an order has broken."""
+        self._follow_ups.suspect(order)
+        if (
+            batch.outage is None
+            and self._follow_ups.new_rules([order])
+            and batch not in self._breaking
+        ):
             self._breaking.append(batch)
 
     def _count(self, batch: Batch) -> None:
@@ -258,7 +293,7 @@ class LiveSearch:
             self._follow_ups.doubt(rule)
 
     def _is_late(self) -> bool:
-        return self._clock() - self._began_s >= self._spec.budget_s + MINIMISE_S
+        return self._clock() - self._began_s >= self._spec.budget_s + self._more_s
 
 
 def _smallest(rule: str, batch: Batch) -> Judged:

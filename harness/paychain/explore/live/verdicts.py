@@ -5,18 +5,16 @@ records ─ own hops ─ stories ─ reconciled ─ rules of payments and orders
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from paychain.analysis.attribution.observe import add_own_hops
 from paychain.analysis.attribution.observed import ObservedRequest, by_payment
 from paychain.analysis.money.orders import Orders, orders_of_several
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile, stand_in_order
-from paychain.analysis.store.store import RunStore, Story
+from paychain.analysis.store.store import IN_MEMORY, RunStore, Story
 from paychain.explore.live.records import OrderRecords
 from paychain.explore.live.steps import Place
 from paychain.model.chain import Chain
@@ -71,18 +69,17 @@ class Judge:
     ) -> dict[str, Verdict]:
         """The verdict on each order. `undecided`: those that still are in progress."""
         found = {order: Verdict() for order in orders}
-        with tempfile.TemporaryDirectory() as folder:
-            store = RunStore.create(Path(folder, "run.db"))
-            try:
-                store.ingest(records)
-                add_own_hops(store, self._chain, experiment)
-                self._judge(store, kept, found, undecided)
-                if self._keeps_requests:
-                    for payment, requests in by_payment(store):
-                        if kept.order(payment) in found:
-                            found[kept.order(payment)].requests.append(requests)
-            finally:
-                store.close()
+        store = RunStore.create(IN_MEMORY)
+        try:
+            store.ingest(records)
+            add_own_hops(store, self._chain, experiment)
+            self._judge(store, kept, found, undecided)
+            if self._keeps_requests:
+                for payment, requests in by_payment(store):
+                    if kept.order(payment) in found:
+                        found[kept.order(payment)].requests.append(requests)
+        finally:
+            store.close()
         for record in records:
             verdict = found.get(kept.order(getattr(record, "payment", "")))
             if verdict is not None:

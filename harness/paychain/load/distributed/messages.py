@@ -61,7 +61,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     started: int  # payments
     is_over: bool  # its last record is written: `size` is final
     size: int  # bytes of its spool file
-    problems: list[str] = []  # with how customers pay, once it is over
+    problems: list[str] = []  # with how customers pay, once they are certain
 
 
 class Leave(msgspec.Struct, frozen=True):

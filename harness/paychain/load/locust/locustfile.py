@@ -79,6 +79,7 @@ class PayingUser(User):
                 entry.link: CustomerPool(entry.url, max_connections=self.max_connections)
                 for entry in self.entries
             }
+            self.pages: dict[str, CustomerPool] = {}  # of providers, by host and port
             self.exchanges.load(self.entries)
         except UserError as error:
             self.refuse(error)
@@ -91,13 +92,13 @@ class PayingUser(User):
         """One try to pay, to its reply; Locust's statistics get it too."""
         wall_s, began_s = time.time(), time.perf_counter()
         length = 0
-        pool = self.pools[attempt.entry.link]
+        entry = self.pools[attempt.entry.link]
         exchange = self.exchanges.of(attempt)
         step = exchange.start(time.monotonic_ns())
         while isinstance(step, Send):
             if (wait_s := (step.at_ns - time.monotonic_ns()) / 1e9) > 0:
                 gevent.sleep(wait_s)
-            http = step.http
+            http, pool = step.http, self._page(step.to) if step.to else entry
             got: Got
             try:
                 got = pool.request(
@@ -124,6 +125,13 @@ class PayingUser(User):
             url=f"/{ENTRY_OPERATION}",
         )
         return step
+
+    def _page(self, authority: str) -> CustomerPool:
+        """Connections to a provider's pages."""
+        if authority not in self.pages:
+            url = f"http://{authority}"
+            self.pages[authority] = CustomerPool(url, max_connections=self.max_connections)
+        return self.pages[authority]
 
 
 def _named(reply: Reply) -> str:
@@ -230,7 +238,8 @@ class Scheduled(PayingUser):
             gevent.sleep(REPORT_S)
 
     def _report_offered(self, *, is_over: bool) -> None:
-        problems = self.exchanges.doubts.problems() if is_over else []
+        doubts = self.exchanges.doubts
+        problems = doubts.problems() if is_over or doubts.are_certain else []
         write_atomically(self.plan.offered, Offered(self.started, is_over, problems))
 
     def _detect_stalls(self, recorder: Recorder) -> None:

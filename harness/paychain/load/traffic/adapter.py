@@ -17,17 +17,17 @@ import traceback
 from collections.abc import Coroutine, Generator, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from paychain.load.traffic.doubts import Doubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
-from paychain.load.traffic.pays import Doubts
 from paychain.payments.checkout_card import CheckoutCard, checkout_card
 from paychain.payments.money import exponent, to_minor
 from paychain.payments.outcome import HopResult
 from paychain.protocol.pays.outcomes import approved, declined, json_of, pending, without_cards
-from paychain.protocol.pays.requests import own_headers
+from paychain.protocol.pays.requests import own_headers, page_at, path_of
 from paychain.protocol.pays.template import PaysTemplate
 from paychain.protocol.reply import Reply, failure_of
 from paychain.wire.http import HttpRequest, HttpResponse, WireError, request_head
@@ -73,8 +73,8 @@ class Answer:
 class _Ask:
     """A request or a pause, until whoever drives the try has made it."""
 
-    def __init__(self, http: HttpRequest | None, pause_s: float) -> None:
-        self.http, self.pause_s = http, pause_s
+    def __init__(self, http: HttpRequest | None, pause_s: float, to: str = "") -> None:
+        self.http, self.pause_s, self.to = http, pause_s, to
 
     def __await__(self) -> Generator[_Ask, Answer, Answer]:
         return (yield self)
@@ -83,12 +83,15 @@ class _Ask:
 class Http:
     """How an adapter sends requests. Paths are of the service; no host, no port.
 
+    The page of a provider is asked for by its whole address, `http.get(answer.json["url"] +
+    "?card=" + payment.card.token)`; it answers with a redirect back to the service.
+
     A request that brings no answer raises WireError, as `paychain.wire.http` has it; an adapter
     that lets it pass leaves the outcome unknown, as a customer who sees no answer does.
     """
 
-    def __init__(self, payment: str, span: str) -> None:
-        self._payment, self._span = payment, span
+    def __init__(self, payment: str, span: str, pages: Mapping[str, str] = {}) -> None:
+        self._payment, self._span, self._pages = payment, span, pages
 
     def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> _Ask:
         """A GET; await it."""
@@ -126,10 +129,13 @@ class Http:
         data = body.encode() if isinstance(body, str) else body
         sent |= {name.lower(): value for name, value in (headers or {}).items()}
         sent |= own_headers(self._payment, self._span)
+        to = page_at(self._pages, urlsplit(path).netloc)
+        if to:
+            path = path_of(path)
         if not path.startswith("/"):
             raise ValueError(f"{path!r} is not a path; write one such as /orders")
         request_head(method, path, "localhost", len(data), sent)  # what cannot be sent fails here
-        return _Ask(HttpRequest(method, path, sent, data), 0.0)
+        return _Ask(HttpRequest(method, path, sent, data), 0.0, to)
 
     def sleep(self, seconds: float) -> _Ask:
         """A pause; await it. Nothing else may be awaited: time is the run's."""
@@ -203,7 +209,8 @@ class ByAdapter:
         try:
             method = self._adapter.look if attempt.is_look else self._adapter.pay
             self._paying = method(
-                Payment(self._template, attempt), Http(attempt.request.payment, attempt.span)
+                Payment(self._template, attempt),
+                Http(attempt.request.payment, attempt.span, attempt.entry.pages),
             )
         except Exception as error:  # a user's code may raise anything
             return self._failed(error)
@@ -241,11 +248,11 @@ class ByAdapter:
                 paying.close()
                 return Reply(HopResult.TIMEOUT)
             if asked.http is not None:
-                return Send(asked.http, at_ns, (self._tried_ns - at_ns) / 1e9)
+                return Send(asked.http, at_ns, (self._tried_ns - at_ns) / 1e9, asked.to)
 
     def _ended(self, reply: Any) -> Reply:
         if isinstance(reply, Reply):
-            self._doubts.understood += 1
+            self._doubts.paid.understood += 1
             return reply
         what = f"{self._adapter_name} returned {type(reply).__name__}"
         self._doubts.note(f"{what}, not payment.approved(), .declined(), .pending() or .unknown()")

@@ -37,11 +37,15 @@ class Try(NamedTuple):
 
 
 class Send(NamedTuple):
-    """One request to send at a time, and how long to wait for its response from then on."""
+    """One request to send at a time, and how long to wait for its response from then on.
+
+    `to`: host and port of a provider's page; "" for the entry.
+    """
 
     http: HttpRequest
     at_ns: int
     timeout_s: float
+    to: str = ""
 
 
 Step = Send | Reply

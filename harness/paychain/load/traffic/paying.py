@@ -41,6 +41,7 @@ class Customers:
         self, addresses: Mapping[str, tuple[str, int]], clock: Clock, journal: list[Record]
     ) -> None:
         self._pools = {entry: HttpPool(*address) for entry, address in addresses.items()}
+        self._pages: dict[str, HttpPool] = {}  # of providers, by host and port
         self._clock = clock
         self._journal = journal
         self._exchanges = Exchanges()
@@ -51,13 +52,19 @@ class Customers:
         """What is wrong with how customers are declared to pay, as the answers showed."""
         return self._exchanges.doubts.problems()
 
+    @property
+    def misfit(self) -> str:
+        """What is wrong with it that no later answer can change; "" as long as nothing is."""
+        doubts = self._exchanges.doubts
+        return doubts.problems()[0] if doubts.are_certain else ""
+
     def stop(self) -> None:
         """From now on no customer starts to pay; who is paying still gets an answer."""
         self._stopped.set()
 
     async def close(self) -> None:
         """Close every connection."""
-        for pool in self._pools.values():
+        for pool in (*self._pools.values(), *self._pages.values()):
             await pool.close()
 
     async def keep_schedule(
@@ -154,13 +161,13 @@ class Customers:
 
     async def _send(self, attempt: Try) -> Reply:
         """Everything that one try sends, and its reply."""
-        clock, pool = self._clock, self._pools[attempt.entry.link]
+        clock, entry = self._clock, self._pools[attempt.entry.link]
         exchange = self._exchanges.of(attempt)
         step = exchange.start(clock.now_ns())
         while isinstance(step, Send):
             if step.at_ns > clock.now_ns():
                 await asyncio.sleep((step.at_ns - clock.now_ns()) / 1e9)
-            http = step.http
+            http, pool = step.http, self._page(step.to) if step.to else entry
             got: Got
             try:
                 got = await pool.request(
@@ -174,6 +181,13 @@ class Customers:
                 got = error
             step = exchange.receive(got, clock.now_ns())
         return step
+
+    def _page(self, authority: str) -> HttpPool:
+        """Connections to a provider's pages."""
+        if authority not in self._pages:
+            host, _, port = authority.rpartition(":")
+            self._pages[authority] = HttpPool(host, int(port))
+        return self._pages[authority]
 
 
 def _spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

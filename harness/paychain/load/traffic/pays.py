@@ -9,61 +9,23 @@ step 1 ─▶ … ─▶ last step ─▶ approved · declined · rejected      
 from __future__ import annotations
 
 import re
-from collections import Counter
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from paychain.load.traffic.doubts import Answers, Doubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.payments.outcome import HopResult
-from paychain.protocol.pays.outcomes import (
-    json_of,
-    pending,
-    quoted,
-    read,
-    unexpected,
-)
-from paychain.protocol.pays.requests import Given, Unfilled, Values, path_of, written
+from paychain.protocol.pays.misfits import misfit_of, outcomes_of, shown
+from paychain.protocol.pays.outcomes import json_of, pending, read, unexpected
+from paychain.protocol.pays.requests import Given, Unfilled, Values, page_at, path_of, written
 from paychain.protocol.pays.template import Pattern, PaysTemplate, RequestTemplate
 from paychain.protocol.reply import Reply, failure_of
 from paychain.wire.http import HttpRequest, HttpResponse, WireError
 
 MAX_REDIRECTS = 5  # of one step: more is a loop
-MAX_EXAMPLES = 3  # of answers that nothing describes: they differ by their payments only
-MAX_KINDS = 20  # different messages that are kept of one load process
+BUSY = frozenset({408, 425, 429})  # what an overloaded service answers
 REDIRECTS = frozenset({301, 302, 303})  # followed by a GET (RFC 9110 §15.4)
 REPEATS = frozenset({307, 308})  # followed by the same request
 _NEXT_COOKIE = re.compile(r",\s*(?=[^;,\s=]+=)")
-
-
-class Doubts:
-    """What is wrong with how customers are declared to pay, as their answers show.
-
-    It is the user's declaration that is at fault, not the chain: such a run is inconclusive.
-    """
-
-    def __init__(self) -> None:
-        self.understood = 0  # answers that a pattern describes
-        self._wrong: Counter[str] = Counter()
-        self._unexpected: Counter[str] = Counter()
-
-    def note(self, text: str) -> None:
-        """The declaration does not fit an answer, or an adapter failed."""
-        _count(self._wrong, text)
-
-    def note_unexpected(self, text: str) -> None:
-        """No pattern describes an answer: in doubt only when none describes any."""
-        _count(self._unexpected, text)
-
-    def problems(self) -> list[str]:
-        """What there is to report, the most frequent first."""
-        found = self._wrong.most_common()
-        if not self.understood:
-            found += self._unexpected.most_common(MAX_EXAMPLES)
-        return [f"{text} ({count:,} times)" if count > 1 else text for text, count in found]
-
-
-def _count(counter: Counter[str], text: str) -> None:
-    if text in counter or len(counter) < MAX_KINDS:
-        counter[text] += 1
 
 
 class ByTemplate:
@@ -81,6 +43,8 @@ class ByTemplate:
         self._last: Reply | None = None  # of a payment that is not final
         self._tried_ns = self._waits_ns = 0  # when the try, and when the customer's patience end
         self._sent: HttpRequest | None = None
+        self._page = ""  # of a provider: host and port of where the customer is, "" at the service
+        self._got: HttpResponse | None = None
 
     def start(self, now_ns: int) -> Step:
         """The first step."""
@@ -107,13 +71,15 @@ class ByTemplate:
         if isinstance(got, WireError):
             failed = Reply(failure_of(got))
             return failed if self._pending is None else self._look_later(failed, now_ns)
-        self._keep_cookies(got)
+        self._got = got
+        if not self._page:
+            self._keep_cookies(got)
         is_last = self._number == len(self._template.steps) - 1
         reading = read(self._template, got, self._values, is_last=is_last)
         if reading.problem:
             self._doubts.note(f"{self._template.place}: {reading.problem}")
         if reading.pattern is not None:
-            self._doubts.understood += 1
+            self._answers_in_doubt.understood += 1
             if reading.reply is not None:
                 return reading.reply
             return self._wait(reading.pattern, got, now_ns)
@@ -122,25 +88,48 @@ class ByTemplate:
             return redirect
         # A step before the last one goes on with any answer but an error.
         if not is_last and got.status < 400:
-            self._answers.append(_given(got))
+            self._answers.append(self._given(got))
             self._number += 1
             self._redirects = 0
             return self._request(self._template.steps[self._number], now_ns)
-        reply = unexpected(got)
-        if self._pending is not None:
-            return self._look_later(reply, now_ns)
+        if self._pending is None:
+            self._note_unexpected(got)
+            return unexpected(got)
+        step = self._look_later(unexpected(got), now_ns)
+        # A look may come before there is anything to see: one that is not the last proves nothing.
+        if isinstance(step, Reply):
+            self._note_unexpected(got)
+        return step
+
+    # -- doubts ---------------------------------------------------------------------------------
+    @property
+    def _answers_in_doubt(self) -> Answers:
+        return self._doubts.paid if self._pending is None else self._doubts.looked
+
+    def _note_unexpected(self, got: HttpResponse) -> None:
         # What a failing service answers is not a mistake in the declaration.
-        if got.status < 500:
-            what = f"an answer is neither approved nor declined nor pending: {quoted(got)}"
-            self._doubts.note_unexpected(f"{self._template.place}: {what}")
-        return reply
+        if got.status >= 500 or got.status in BUSY:
+            return
+        template, asked = self._template, self._asked
+        what = f"no answer to {asked} is {outcomes_of(template)}"
+        why = misfit_of(template, got, self._values)
+        self._answers_in_doubt.note_unexpected(
+            f"{asked} {got.status}", f"{template.place}: {what}; the first: {why}"
+        )
+
+    @property
+    def _asked(self) -> str:
+        """What is waited for, as the template has it: the same for every payment."""
+        look = self._pending.look if self._pending is not None else None
+        request = look or self._template.steps[self._number]
+        return f"{request.method} {request.path}"
 
     # -- pending --------------------------------------------------------------------------------
     def _wait(self, pattern: Pattern, response: HttpResponse, now_ns: int) -> Step:
         """Look again after a pause. The first pending answer has the fields of the look's path."""
         if self._pending is None:
             self._pending = pattern
-            self._answers.append(_given(response))
+            self._answers.append(self._given(response))
         return self._look_later(pending(self._template), now_ns)
 
     def _look_later(self, last: Reply, now_ns: int) -> Step:
@@ -157,28 +146,50 @@ class ByTemplate:
         try:
             http = written(request, self._values, self._attempt.span, self._answers)
         except Unfilled as error:
-            self._doubts.note_unexpected(f"{self._template.place}: {error}")
+            text = f"{self._template.place}: {error}"
+            given = f"; the answer was {shown(self._got)}" if self._got is not None else ""
+            self._answers_in_doubt.note_unexpected(text, text + given)
             return Reply(HopResult.MALFORMED)
+        self._page = ""
+        host = urlsplit(http.target).netloc
+        if host:
+            self._page = page_at(self._attempt.entry.pages, host)
+            http.target = self._target(http.target)
         return self._send(http, at_ns)
 
+    def _target(self, url: str) -> str:
+        """Path and query of an address. On a provider's page, customers pay with their card."""
+        target = path_of(url)
+        if self._page and "card=" not in target.partition("?")[2]:
+            mark = "&" if "?" in target else "?"
+            target += f"{mark}card={quote(self._values.card_token, safe='')}"
+        return target
+
     def _send(self, http: HttpRequest, at_ns: int) -> Send:
-        if self._cookies:
+        if self._cookies and not self._page:
             own = http.headers.get("cookie", "")
             kept = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
             http.headers["cookie"] = f"{own}; {kept}" if own else kept
         self._sent = http
         # A service that has accepted the payment is waited for as long as patience lasts.
         until_ns = self._tried_ns if self._pending is None else self._waits_ns
-        return Send(http, at_ns, max((until_ns - at_ns) / 1e9, 0.001))
+        return Send(http, at_ns, max((until_ns - at_ns) / 1e9, 0.001), self._page)
 
     def _redirect(self, response: HttpResponse, now_ns: int) -> Step | None:
-        """Follow the service to another page of its own; None for what leads nowhere."""
+        """Follow the service to a page of its own or of a provider; None for what leads nowhere."""
         is_redirect = response.status in REDIRECTS | REPEATS
         location = response.headers.get("location", "")
-        host = urlsplit(self._attempt.entry.url).netloc
-        target = path_of(location, host) if location else ""
-        if not is_redirect or not target or self._redirects >= MAX_REDIRECTS:
+        if not is_redirect or not location or self._redirects >= MAX_REDIRECTS:
             return None
+        entry, host = self._attempt.entry, urlsplit(location).netloc
+        if page := page_at(entry.pages, host):
+            self._page = page
+        elif host and (self._page or host == urlsplit(entry.url).netloc):
+            # A provider sends the customer back to wherever the service says that it is.
+            self._page = ""
+        elif host:
+            return None
+        target = self._target(location)
         assert self._sent is not None
         self._redirects += 1
         headers = {
@@ -203,7 +214,9 @@ class ByTemplate:
             if has_value:
                 self._cookies[name.strip()] = value.strip()
 
-
-def _given(response: HttpResponse) -> Given:
-    location = response.headers.get("location", "")
-    return Given(json_of(response), path_of(location) if location else "")
+    def _given(self, response: HttpResponse) -> Given:
+        location = response.headers.get("location", "")
+        host = urlsplit(location).netloc
+        if location and not page_at(self._attempt.entry.pages, host):
+            location = path_of(location)
+        return Given(json_of(response), location)

@@ -39,7 +39,8 @@ class EntryPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A link that takes payments, and where.
 
     `corners`: (second of the load, payments per second) of its own payments; empty when it takes
-    its part of the plan's.
+    its part of the plan's. `pages`: host and port where customers find a provider's pages, by the
+    host and port that the pages' addresses name.
     """
 
     link: str
@@ -47,6 +48,11 @@ class EntryPlan(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     corners: tuple[tuple[float, float], ...] = ()
     pays: PaysTemplate | None = None  # how an own service is paid, instead of the dialect
+    pages: dict[str, str] = {}
+
+    def __hash__(self) -> int:
+        """Of all but `pages`, which cannot be hashed: plans are kept by their hash."""
+        return hash((self.link, self.dialect, self.url, self.corners, self.pays))
 
 
 class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,10 +117,13 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
 
         return list(map(decode_script, self.scripts))
 
-    def reached_at(self, urls: Mapping[str, str], epoch_ns: int) -> LoadPlan:
+    def reached_at(
+        self, urls: Mapping[str, str], epoch_ns: int, pages: Mapping[str, str] = {}
+    ) -> LoadPlan:
         """The same, with where customers reach each entry and when the run began."""
         entries = tuple(
-            msgspec.structs.replace(entry, url=urls[entry.link]) for entry in self.entries
+            msgspec.structs.replace(entry, url=urls[entry.link], pages=dict(pages))
+            for entry in self.entries
         )
         return msgspec.structs.replace(self, entries=entries, epoch_ns=epoch_ns)
 
@@ -162,4 +171,4 @@ class Offered(msgspec.Struct, frozen=True):
 
     started: int  # payments that were really started
     is_over: bool  # all of them have ended, and every record is written
-    problems: list[str] = []  # with how customers pay, as the answers showed
+    problems: list[str] = []  # with how customers pay, once they are certain

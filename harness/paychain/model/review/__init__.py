@@ -53,6 +53,7 @@ _OF_CHAIN = (
     follow_ups.capture_beyond_limit,
     webhooks.webhook_refused,
     webhooks.webhook_given_up_early,
+    webhooks.charge_back_not_reported,
     reversals.queue_given_up_early,
     money.captured_before_delivery,
     money.wrong_decimals,
@@ -84,6 +85,7 @@ _OF_BOTH: dict[Kind, Callable[[Chain, Experiment], Iterator[Found]]] = {
     "customer_retry_without_key": experiments.paid_twice_without_key,
     "breaker_cannot_open": experiments.breaker_cannot_open,
     "reversal_given_up_early": experiments.reversal_given_up_in_fault,
+    "hold_expires_early": experiments.hold_expires_in_fault,
     "queue_given_up_early": experiments.queue_given_up_in_fault,
     "fault_without_traffic": experiments.fault_without_traffic,
 }

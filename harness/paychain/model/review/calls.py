@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from paychain.declaration.text import KeyPath
-from paychain.model.chain import Chain
+from paychain.model.chain import Chain, Link
 from paychain.model.policy import Call
 from paychain.model.roles import ROLES
 
@@ -67,6 +67,18 @@ def reads_payments(chain: Chain, link: str) -> bool:
     return not facts.only_forwards or any(
         call.reverses(operation) for operation, call in chain.links[link].calls.items()
     )
+
+
+def delivering_path(chain: Chain, gateway: Link) -> list[str]:
+    """The links that what a gateway sells passes until it is final; none where it sells nothing."""
+    call = gateway.calls.get("transfer")
+    found = list(call.targets) if call is not None else []
+    for name in found:
+        for operation in ("transfer", "read"):
+            call = chain.calls_of(name).get(operation)
+            if call is not None:
+                found += [target for target in call.targets if target not in found]
+    return found
 
 
 def authorising_path(chain: Chain, link: str) -> list[str]:

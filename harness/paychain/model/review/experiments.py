@@ -10,10 +10,15 @@ from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
-from paychain.model.places import place_of
+from paychain.model.places import Place, place_of
 from paychain.model.policy import Call
-from paychain.model.review.calls import declared_calls, paying_links
+from paychain.model.review.calls import (
+    authorising_path,
+    declared_calls,
+    paying_links,
+)
 from paychain.model.review.finding import Found
+from paychain.model.review.money import last_capture_s, long_enough
 from paychain.model.review.remedy import Change, duration_text
 from paychain.model.review.reversals import (
     MIN_PERSISTENCE_S,
@@ -174,6 +179,51 @@ def queue_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Fo
                 hint="try to deliver for longer than an outage lasts",
                 remedy=Change(path, duration_text(_MARGIN * longest_s)),
             )
+
+
+def hold_expires_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+    """Holds that are over before what they pay for is final, when its way stands still so long."""
+    found: set[str] = set()
+    for name, gateway in chain.links.items():
+        if gateway.captures is None or gateway.captures.triggers != ("delivery",):
+            continue
+        longest_s = max(
+            (
+                fault.lasts
+                for fault in experiment.faults
+                if not _delivers(chain, name, place_of(chain, fault))
+            ),
+            default=0.0,
+        )
+        last_s = longest_s + last_capture_s(chain, name)
+        for holder in authorising_path(chain, name):
+            expires_s = chain.links[holder].expires_after
+            # What is too short on a good day is said without an experiment.
+            if expires_s is None or not last_s - longest_s < expires_s <= last_s:
+                continue
+            if longest_s == 0 or holder in found:
+                continue
+            found.add(holder)
+            key = ("links", holder, "expires_after")
+            yield Found(
+                kind="hold_expires_early",
+                path=key,
+                subject=f"link {holder}",
+                what=f"{holder} holds an authorisation for {seconds_text(expires_s, digits=4)}, "
+                f"{name} captures what is final, and a fault on the way there lasts "
+                f"{seconds_text(longest_s, digits=4)}",
+                hint="hold for longer than the way to the ledger is away",
+                remedy=Change(key, long_enough(last_s)),
+            )
+
+
+def _delivers(chain: Chain, link: str, place: Place) -> bool:
+    """Whether any way from a link to the ledger is open while a fault acts in this place."""
+    call = chain.calls_of(link).get("transfer")
+    if link in place.links or call is None:
+        return link not in place.links
+    cut = {hop.callee for hop in chain.hops() if hop.caller == link and hop.name in place.hops}
+    return any(to not in cut and _delivers(chain, to, place) for to in call.targets)
 
 
 def _longest_fault(chain: Chain, experiment: Experiment, targets: Sequence[str]) -> float:

@@ -145,7 +145,7 @@ def believed_liars(chain: Chain) -> Iterator[Found]:
             what=f"{declared.subject} believes what {agree} of {count(len(asked), 'link')} say"
             f", and {len(liars)} of them {lie}: {', '.join(liars)}",
             hint=f"ask more than {2 * len(liars)}, and let more than {len(liars)} of them agree",
-            remedy=_more_agree(declared, len(liars) + 1),
+            remedy=_more_agree(declared, len(asked), len(liars) + 1),
         )
 
 
@@ -157,12 +157,17 @@ def _asked(declared: DeclaredCall) -> tuple[Sequence[str], int]:
     return call.targets, call.quorum.agree if call.quorum is not None else 1
 
 
-def _more_agree(declared: DeclaredCall, needed: int) -> Change:
-    """So many that have to agree, where so many are asked at once; otherwise others are needed."""
-    pick = declared.call.pick
-    if pick is not None and needed <= pick.ask:
-        return Change(("nodes", "agree"), needed)
-    return accept("split_quorum", declared.subject)
+def _more_agree(declared: DeclaredCall, asked: int, needed: int) -> Change:
+    """So many that have to agree, where so many tell the truth; otherwise others are needed.
+
+    `needed`: one more than there are liars.
+    """
+    call = declared.call
+    truthful = asked - (needed - 1)
+    if call.pick is None or needed > min(call.pick.ask, truthful):
+        return accept("split_quorum", declared.subject)
+    key = ("nodes", "agree") if call.quorum is None else declared.at("quorum", "agree")
+    return Change(key, needed)
 
 
 def stale_price(chain: Chain) -> Iterator[Found]:

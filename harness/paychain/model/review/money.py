@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paychain.declaration.quantity import seconds_text
-from paychain.model.chain import Chain, Link
+from paychain.model.chain import Chain
 from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.skip import Skip
 from paychain.model.fallbacks.stand_in import StandIn
+from paychain.model.ledger_checks import transfer_s
 from paychain.model.named_calls import operation_of
-from paychain.model.review.calls import DeclaredCall, authorising_path, declared_calls
+from paychain.model.review.calls import (
+    DeclaredCall,
+    authorising_path,
+    declared_calls,
+    delivering_path,
+)
 from paychain.model.review.finding import Found
 from paychain.model.review.remedy import Change, duration_text
 from paychain.model.roles import ROLES
@@ -40,9 +46,8 @@ def hold_expires_early(chain: Chain) -> Iterator[Found]:
     for name, gateway in chain.links.items():
         if gateway.captures is None:
             continue
-        path = authorising_path(chain, name)
-        last_s = _last_capture_s(chain, gateway, path)
-        for holder in path:
+        last_s = last_capture_s(chain, name)
+        for holder in authorising_path(chain, name):
             expires_s = chain.links[holder].expires_after
             if expires_s is None or expires_s > last_s or holder in found:
                 continue
@@ -55,25 +60,30 @@ def hold_expires_early(chain: Chain) -> Iterator[Found]:
                 what=f"{holder} holds an authorisation for {_s(expires_s)}, and {name} captures "
                 f"until {_s(last_s)} after it",
                 hint="hold for longer, or capture sooner",
-                remedy=Change(key, _long_enough(last_s)),
+                remedy=Change(key, long_enough(last_s)),
             )
 
 
-def _long_enough(last_s: float) -> str:
+def long_enough(last_s: float) -> str:
     """How long to hold what is captured so late: the usual validity, or some whole days."""
     days = int(last_s // _DAY_S) + 2
     return f"{max(_HOLD_DAYS, days)}d"
 
 
-def _last_capture_s(chain: Chain, gateway: Link, path: list[str]) -> float:
-    """Seconds after a hold until the last part of its capture arrives, on a slow day.
+def last_capture_s(chain: Chain, name: str) -> float:
+    """Seconds after a hold until the last part of a gateway's capture arrives, on a slow day.
 
     The answer travels to the gateway and the capture back: every link at its 99th percentile.
+    What waits for the delivery waits until the transfer is final.
     """
+    gateway, path = chain.links[name], authorising_path(chain, name)
     captures = gateway.captures
     assert captures is not None
     webhooks = [link.webhooks for link in chain.links.values() if link.webhooks is not None]
     waits = [sent.delay.p99 for sent in webhooks] if captures.triggers == ("webhook",) else []
+    if captures.triggers == ("delivery",):
+        waits.append(transfer_s(chain))
+        path = [*path, *delivering_path(chain, gateway)]
     travel_s = sum(chain.links[name].answers_in.p99 for name in path)
     return captures.after * captures.parts + max(waits, default=0.0) + travel_s
 

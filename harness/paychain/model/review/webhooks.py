@@ -5,11 +5,14 @@ Source: docs/domain.md §2.4.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain
-from paychain.model.review.finding import Found
+from paychain.model.disputes import reporters_of
+from paychain.model.finding_kinds import Kind
+from paychain.model.review.calls import authorising_path
+from paychain.model.review.finding import Found, accept
 from paychain.model.review.remedy import Change
 from paychain.model.review.reversals import MIN_PERSISTENCE_S
 
@@ -88,6 +91,47 @@ def webhook_given_up_early(chain: Chain) -> Iterator[Found]:
             hint="send webhooks for longer than an outage lasts",
             remedy=Change(("links", name, "webhooks", "give_up_after"), _PERSISTENT),
         )
+
+
+def charge_back_not_reported(chain: Chain) -> Iterator[Found]:
+    """Links that tell a gateway which refunds of no charge-back.
+
+    An own service is not asked what it reports.
+    """
+    kind: Kind = "charge_back_not_reported"
+    banks = [name for name, link in chain.links.items() if link.disputes is not None]
+    found: set[str] = set()
+    for name, gateway in chain.links.items():
+        call = gateway.calls.get("authorise")
+        if gateway.refunds is None or call is None:
+            continue
+        for target in call.targets:
+            way = set(authorising_path(chain, target))
+            disputed = [bank for bank in banks if bank in way]
+            untold = [bank for bank in disputed if not _is_told(chain, name, way, bank)]
+            if not untold or target in found or target in chain.own_services():
+                continue
+            found.add(target)
+            at, subject = ("links", target, "webhooks"), f"link {target}"
+            can = chain.links[target].webhooks is None and target not in untold
+            yield Found(
+                kind=kind,
+                path=at,
+                subject=subject,
+                what=f"{target} tells {name} of no charge-back of {', '.join(untold)}, and {name} "
+                "makes refunds",
+                hint="send the gateway webhooks" if can else "let another link report it",
+                remedy=Change(at, {"to": name}) if can else accept(kind, subject),
+            )
+
+
+def _is_told(chain: Chain, gateway: str, way: Set[str], bank: str) -> bool:
+    """Whether a link on the way reports this bank's charge-backs to this gateway."""
+    for name in way.intersection(reporters_of(chain.links, bank)):
+        webhooks = chain.links[name].webhooks
+        if webhooks is not None and webhooks.to == gateway:
+            return True
+    return False
 
 
 def _senders(chain: Chain) -> dict[str, list[str]]:

@@ -44,7 +44,7 @@ def books_agree(payment: Reconciled) -> Finding | None:
         missing -= expired
         if standing and missing:
             text = f"{entry.reference} is missing in the book of {', '.join(sorted(missing))}"
-            return Finding.of(payment, payment.amount_minor, text)
+            return Finding.of(payment, payment.part_minor(entry), text)
         # What stays held after the last capture is an orphan, whoever else has released it.
         finding = None if payment.remainder_minor else _held_apart(payment, entry)
         if finding is not None:

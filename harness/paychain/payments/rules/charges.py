@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from paychain.payments.attribution import UNKNOWN
-from paychain.payments.rules.position import PART
+from paychain.payments.rules.position import PART, Position
 from paychain.payments.rules.reconciled import Finding, Reconciled
 from paychain.payments.rules.rule import money_rule
 
@@ -13,8 +15,9 @@ def no_double_charge(payment: Reconciled) -> Finding | None:
     """The customer's money is held or taken at most once for one order, over all links together.
 
     Held is what was authorised and neither released nor captured, taken what was captured and not
-    refunded, at the links where money settles. The amount of a finding is what is held or taken
-    beyond the order. Source: docs/domain.md §2.5 (I1).
+    refunded, at the links where money settles. Who had to dispute it was charged all the same: the
+    amount of a finding is what is held or taken beyond the order, and not charged back since.
+    Source: docs/domain.md §2.5 (I1).
     """
     if not payment.is_double_charged:
         return None
@@ -22,7 +25,11 @@ def no_double_charge(payment: Reconciled) -> Finding | None:
     text = f"{payment.money(held)} held for an order of {payment.money(payment.agreed_minor)}"
     if payment.payments:
         text += f", paid as {', '.join(payment.payments)}"
-    return Finding.of(payment, held - payment.agreed_minor, text)
+    charged_back = _charged_back_minor(position for _, position in payment.charges)
+    if charged_back:
+        text += f", {payment.money(charged_back)} charged back since"
+    left = max(0, held - charged_back - payment.agreed_minor)
+    return Finding.of(payment, left, text)
 
 
 @money_rule("No orphaned authorisation", judged="at_the_end", beyond=None, per="order")
@@ -32,17 +39,28 @@ def no_orphaned_authorisation(payment: Reconciled) -> Finding | None:
     Once the merchant has undone all that was approved of it, nothing else may stay held. Nor does
     anything stay held once all of an order was captured: the last capture releases the rest, or
     the hold expires. Money that is held more than once is a double charge, whatever the customer
-    was shown. Source: docs/domain.md §2.5 (I2, I6).
+    was shown. The amount of a finding is without what was charged back since.
+    Source: docs/domain.md §2.5 (I2, I6).
     """
-    if held := payment.orphaned_minor:
+    if orphans := payment.orphans:
+        held = sum(position.exposure_minor for position in orphans)
         why = "never confirmed to the customer"
         if payment.shown_approved:
             why = "its order was undone, and no merchant's book has it"
-        return Finding.of(payment, held, f"{payment.money(held)} held, but {why}")
+        text = f"{payment.money(held)} held, but {why}"
+        charged_back = _charged_back_minor(orphans)
+        if charged_back:
+            text += f"; {payment.money(charged_back)} charged back since"
+        return Finding.of(payment, held - charged_back, text)
     rest = payment.remainder_minor
     if not rest or payment.is_double_charged:
         return None
     return Finding.of(payment, rest, f"{payment.money(rest)} still held after the last capture")
+
+
+def _charged_back_minor(charges: Iterable[Position]) -> int:
+    """What the issuer has given the cardholder back of what counts as charged."""
+    return sum(min(charge.charged_back_minor, charge.exposure_minor) for charge in charges)
 
 
 @money_rule("No approval without money", judged="at_the_end", beyond=None, per="order")

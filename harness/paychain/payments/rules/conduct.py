@@ -295,11 +295,12 @@ def stand_in_advised(payment: Reconciled) -> Finding | None:
     """
     for entry in payment.authorisations:
         # A hold that was released before its advice arrived needs no advice.
-        stands = any(
-            position.stood_in and position.exposure_minor > 0
+        standing = [
+            position
             for position in entry.positions.values()
-        )
-        if stands and not entry.positions.keys() & payment.settling:
+            if position.stood_in and position.exposure_minor > 0
+        ]
+        if standing and not entry.positions.keys() & payment.settling:
             text = f"{entry.reference} was approved by {entry.decided_by} and never advised"
-            return Finding.of(payment, payment.amount_minor, text)
+            return Finding.of(payment, standing[0].first_minor, text)
     return None

@@ -141,64 +141,93 @@ def on_chain(
     its order there. `settling`: links whose book says what a card is charged. `scale`: minor units
     of the ledger's asset in one of the payment's currency.
     """
-    found: dict[str, Transaction] = {}
-    reservations: dict[MovementKind, list[tuple[int, int]]] = {kind: [] for kind in _RESERVATIONS}
-    reference = ""
-    together: list[str] = []
-    reported: list[tuple[int, str]] = []
-    credited: list[Credited] = []
-    quoted: list[Quoted] = []
-    of_card: dict[str, list[Movement]] = {}  # by reference
-    kind: Kind = "payout"
+    records = _LedgerRecords(settling, scale)
     if customer.outcome is not Outcome.UNKNOWN:
-        reported.append((customer.ended_ns, customer.outcome.value))
+        records.reported.append((customer.ended_ns, customer.outcome.value))
     for decision in decisions:
-        if decision.kind is DecisionKind.SIGNED:
-            _of(found, decision.detail).signed_ns = decision.at_ns
-            if decision.operation == "pay":
-                kind = "deposit"
-        elif decision.kind is DecisionKind.QUOTED:
-            quoted.append(Quoted.of(decision))
-        elif decision.kind is DecisionKind.REPORTED:
-            reported.append((decision.at_ns, decision.detail))
+        records.add_decision(decision)
     for move in movements:
-        if move.kind in reservations:
-            reservations[move.kind].append((move.at_ns, move.amount_minor))
-            reference = move.reference
-        elif move.kind in _OF_CARDS and move.link in settling:
-            kind = "purchase"
-            of_card.setdefault(move.reference, []).append(move)
-        elif move.kind is MovementKind.CREDITED:
-            kind = "deposit"
-            credited.append(Credited(move.reference, move.at_ns, move.amount_minor))
-        elif move.kind in ON_LEDGERS:
-            transaction = _of(found, move.reference)
-            price = quoted[-1].price if quoted else PRICE_UNIT
-            transaction.amount_minor = worth_of(move.amount_minor, scale, price)
-            if move.kind is MovementKind.UNDONE:
-                transaction.blocks -= 1
-                transaction.undone_ns.append(move.at_ns)
-                continue
-            transaction.blocks += 1
-            transaction.came_ns.append(move.at_ns)
-            if transaction.mined_ns is None:
-                transaction.mined_ns = move.at_ns
-            now = [each.name for each in found.values() if each.stands]
-            together = max(together, now, key=len)
-    _book_cards(reservations, list(of_card.values()))
-    return OnChain(
-        transactions=list(found.values()),
-        kind=kind,
-        credited=credited,
-        quoted=quoted,
-        together=together,
-        held_ns=_held_ns(of_card.values()),
-        reserved=reservations[MovementKind.RESERVED],
-        freed=reservations[MovementKind.FREED],
-        spent=reservations[MovementKind.SPENT],
-        reported=[word for _, word in sorted(reported)],
-        funded=(funded or {}).get(reference),
+        records.add_movement(move)
+    return records.on_chain(funded or {})
+
+
+@dataclass
+class _LedgerRecords:
+    """What the records of one payment add up to, one after the other."""
+
+    settling: frozenset[str]
+    scale: int
+    kind: Kind = "payout"
+    transactions: dict[str, Transaction] = field(default_factory=dict)
+    reservations: dict[MovementKind, list[tuple[int, int]]] = field(
+        default_factory=lambda: {kind: [] for kind in _RESERVATIONS}
     )
+    reference: str = ""  # of the reservation
+    together: list[str] = field(default_factory=list)
+    reported: list[tuple[int, str]] = field(default_factory=list)
+    credited: list[Credited] = field(default_factory=list)
+    quoted: list[Quoted] = field(default_factory=list)
+    of_card: dict[str, list[Movement]] = field(default_factory=dict)  # by reference
+
+    def add_decision(self, decision: Decision) -> None:
+        if decision.kind is DecisionKind.SIGNED:
+            self._transaction(decision.detail).signed_ns = decision.at_ns
+            if decision.operation == "pay":
+                self.kind = "deposit"
+        elif decision.kind is DecisionKind.QUOTED:
+            self.quoted.append(Quoted.of(decision))
+        elif decision.kind is DecisionKind.REPORTED:
+            self.reported.append((decision.at_ns, decision.detail))
+
+    def add_movement(self, move: Movement) -> None:
+        if move.kind in self.reservations:
+            self.reservations[move.kind].append((move.at_ns, move.amount_minor))
+            self.reference = move.reference
+        elif move.kind in _OF_CARDS and move.link in self.settling:
+            self.kind = "purchase"
+            self.of_card.setdefault(move.reference, []).append(move)
+        elif move.kind is MovementKind.CREDITED:
+            self.kind = "deposit"
+            self.credited.append(Credited(move.reference, move.at_ns, move.amount_minor))
+        elif move.kind in ON_LEDGERS:
+            self._transfer(move)
+
+    def _transfer(self, move: Movement) -> None:
+        """A block got a transaction, or was replaced with it."""
+        transaction = self._transaction(move.reference)
+        price = self.quoted[-1].price if self.quoted else PRICE_UNIT
+        transaction.amount_minor = worth_of(move.amount_minor, self.scale, price)
+        if move.kind is MovementKind.UNDONE:
+            transaction.blocks -= 1
+            transaction.undone_ns.append(move.at_ns)
+            return
+        transaction.blocks += 1
+        transaction.came_ns.append(move.at_ns)
+        if transaction.mined_ns is None:
+            transaction.mined_ns = move.at_ns
+        now = [each.name for each in self.transactions.values() if each.stands]
+        self.together = max(self.together, now, key=len)
+
+    def _transaction(self, name: str) -> Transaction:
+        return self.transactions.setdefault(name, Transaction(name=name))
+
+    def on_chain(self, funded: Funded) -> OnChain:
+        """All of it, as the rules read it."""
+        holds = list(self.of_card.values())
+        _book_cards(self.reservations, holds)
+        return OnChain(
+            transactions=list(self.transactions.values()),
+            kind=self.kind,
+            credited=self.credited,
+            quoted=self.quoted,
+            together=self.together,
+            held_ns=_held_ns(holds),
+            reserved=self.reservations[MovementKind.RESERVED],
+            freed=self.reservations[MovementKind.FREED],
+            spent=self.reservations[MovementKind.SPENT],
+            reported=[word for _, word in sorted(self.reported)],
+            funded=funded.get(self.reference),
+        )
 
 
 def _book_cards(
@@ -234,10 +263,6 @@ def _held_ns(holds: Iterable[Sequence[Movement]]) -> int | None:
         if move.kind is MovementKind.AUTHORISED
     )
     return min(booked, default=None)
-
-
-def _of(found: dict[str, Transaction], name: str) -> Transaction:
-    return found.setdefault(name, Transaction(name=name))
 
 
 def funded_by(

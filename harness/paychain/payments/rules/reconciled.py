@@ -85,12 +85,14 @@ class Reconciled:
     is_part: bool = False  # its order has other payments, too
     shown_minor: int = 0
     shown_declined: bool = False  # by an own service: a final "no", not merely no approval
+    knows_original: bool = False  # declined as a repeat of what was approved for the order
     overcapture: Mapping[str, float] = field(default_factory=dict)
     tenders: Mapping[tuple[str, str], int] = field(default_factory=dict)
     scheme: str = ""
     merchant: str = ""
     instrument: str = ""
     accepts_partial: bool = False
+    gives_parts: frozenset[str] = frozenset()  # settling links that may approve less
     presentations: Sequence[tuple[Presentation, bool]] = ()
     unresolved: Sequence[str] = ()
     unauthenticated: Sequence[str] = ()
@@ -180,33 +182,30 @@ class Reconciled:
 
     @property
     def is_orphaned(self) -> bool:
-        """Money is held that nobody knows of: see `orphaned_minor`."""
-        return self.orphaned_minor > 0
+        """Money is held that nobody knows of: see `orphans`."""
+        return bool(self.orphans)
 
     @property
-    def orphaned_minor(self) -> int:
+    def orphans(self) -> list[Position]:
         """What is held, and the customer knows of no approval, nor does the merchant's book.
 
-        Once all that was sold for an order is cancelled, refunded or expired, that is also what an
-        authorisation holds of which no merchant ever booked anything.
+        Whoever was refused as a repeat knows of the original that the merchant has. Once all that
+        was sold for an order is cancelled, refunded or expired, that is also what an authorisation
+        holds of which no merchant ever booked anything.
         """
         if self.is_double_charged:
-            return 0
+            return []
         is_known = self.shown_approved or (self.book is not None and self.book.is_paid)
         # What is paid out is known to whoever asks, however late that was.
         is_known |= self.on_chain is not None and "approved" in self.on_chain.reported
-        if not is_known:
-            return self.exposure_minor
-        return self.unsold_minor if self._is_unsold_again else 0
-
-    @property
-    def unsold_minor(self) -> int:
-        """What the authorisations hold that no merchant's book has."""
-        return sum(
-            position.exposure_minor
+        if is_known and not self._is_unsold_again:
+            return []
+        is_sold_known = is_known or self.knows_original
+        return [
+            position
             for entry, position in self.charges
-            if self.merchants.isdisjoint(entry.positions)
-        )
+            if not is_sold_known or self.merchants.isdisjoint(entry.positions)
+        ]
 
     @property
     def _is_unsold_again(self) -> bool:
@@ -381,6 +380,7 @@ def of_order(payments: Sequence[Reconciled]) -> Reconciled:
         order=first.order,
         payments=[payment.payment for payment in payments],
         shown_minor=shown_minor,
+        knows_original=any(payment.knows_original for payment in payments),
         follow_ups=[follow_up for payment in payments for follow_up in payment.follow_ups],
         on_chain=next((payment.on_chain for payment in payments if payment.on_chain), None),
         book=_of_books([payment.book for payment in payments if payment.book is not None]),

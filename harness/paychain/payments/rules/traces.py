@@ -13,11 +13,13 @@ from paychain.payments.journal import (
     MovementKind,
     PaymentRecord,
 )
-from paychain.payments.outcome import HopResult, Proof
+from paychain.payments.outcome import HopResult, Outcome, Proof
 from paychain.payments.retry_limits import Presentation
 from paychain.payments.rules.authorisation import Authorisation
 
 MOVES = ("authorise", "transfer")
+# How the detail of a refused duplicate ends whose original is somebody else's.
+OF_ANOTHER_ORDER = ", of another order"
 _REVERSAL_ENDS = (DecisionKind.REVERSAL_ACKNOWLEDGED, DecisionKind.REVERSAL_ABANDONED)
 
 
@@ -62,6 +64,20 @@ def approved_by(entry: Authorisation, calls: Sequence[HopRecord]) -> Iterator[Ho
             climbing.append(
                 max(above, key=lambda asked: (asked.result is HopResult.APPROVED, asked.attempt))
             )
+
+
+def knows_original(customer: PaymentRecord, decisions: Sequence[Decision]) -> bool:
+    """Whether the customer was declined as a repeat of what was approved for the same order.
+
+    Such a refusal names the original with the amount that it holds.
+    """
+    return customer.outcome is Outcome.DECLINED and any(
+        decision.kind is DecisionKind.DUPLICATE_REFUSED
+        and decision.link == customer.decided_by
+        and decision.amount_minor > 0
+        and not decision.detail.endswith(OF_ANOTHER_ORDER)
+        for decision in decisions
+    )
 
 
 def presentations(

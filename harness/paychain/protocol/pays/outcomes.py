@@ -124,22 +124,7 @@ def without_cards(text: str) -> str:
     return _CARD_NUMBER.sub("…", text)
 
 
-def _agrees(pattern: Pattern, response: HttpResponse, body: Any, values: Values | None) -> bool:
-    status = response.status
-    return (
-        (not pattern.statuses or any(first <= status <= last for first, last in pattern.statuses))
-        and all(
-            any(_is(find(body, parse_path(path)), wanted, values) for wanted in allowed)
-            for path, allowed in pattern.where.items()
-        )
-        and all(
-            text in response.headers.get(name.lower(), "") for name, text in pattern.headers.items()
-        )
-        and (not pattern.contains or pattern.contains in response.body.decode("utf-8", "replace"))
-    )
-
-
-def _is(found: Any, wanted: str, values: Values | None) -> bool:
+def has_value(found: Any, wanted: str, values: Values | None) -> bool:
     """Whether a field has a declared value. Both are compared as they are written in JSON.
 
     A field that is null or not there has the value "".
@@ -153,6 +138,21 @@ def _is(found: Any, wanted: str, values: Values | None) -> bool:
             return True
         wanted = fill(wanted, lambda placeholder: str(values.of(placeholder, ())))
     return text_of(found) == wanted
+
+
+def _agrees(pattern: Pattern, response: HttpResponse, body: Any, values: Values | None) -> bool:
+    status = response.status
+    return (
+        (not pattern.statuses or any(first <= status <= last for first, last in pattern.statuses))
+        and all(
+            any(has_value(find(body, parse_path(path)), wanted, values) for wanted in allowed)
+            for path, allowed in pattern.where.items()
+        )
+        and all(
+            text in response.headers.get(name.lower(), "") for name, text in pattern.headers.items()
+        )
+        and (not pattern.contains or pattern.contains in response.body.decode("utf-8", "replace"))
+    )
 
 
 def _code(pattern: Pattern, response: HttpResponse) -> tuple[str, str]:

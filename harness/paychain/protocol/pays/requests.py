@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -21,6 +21,7 @@ from paychain.protocol.pays.placeholders import (
     ValueOf,
     alone_in,
     fill,
+    placeholders_in,
 )
 from paychain.protocol.pays.template import PaysTemplate, RequestTemplate
 from paychain.wire.http import HttpRequest
@@ -45,7 +46,7 @@ class Given(msgspec.Struct, frozen=True):
     """What a request can take from an answer that came before it."""
 
     value: Any  # of its JSON body, None for another one
-    location: str = ""  # path and query of its Location header
+    location: str = ""  # path and query of its Location header; an address of a provider's page
 
 
 class Values:
@@ -55,6 +56,11 @@ class Values:
         self.request = request
         self._card = checkout_card(request.instrument, template.tokens)
         self._attempt = attempt
+
+    @property
+    def card_token(self) -> str:
+        """What the customer's card is to a provider."""
+        return self._card.token
 
     def of(self, placeholder: Placeholder, answers: Sequence[Given]) -> Any:
         """The value; `answers` are those that came before, the newest last. Raises Unfilled."""
@@ -100,15 +106,21 @@ class Values:
 def written(
     template: RequestTemplate, values: Values, span: str, answers: Sequence[Given] = ()
 ) -> HttpRequest:
-    """A request of a customer. Raises Unfilled."""
+    """A request of a customer; its target is a whole address where an answer gave one.
+
+    Raises Unfilled.
+    """
 
     def value_of(placeholder: Placeholder) -> Any:
         return values.of(placeholder, answers)
 
     def in_path(placeholder: Placeholder) -> str:
         text = text_of(value_of(placeholder))
-        # A location is a path already, as the service wrote it.
-        return text if placeholder.name == LOCATION else quote(text, safe="")
+        # A location is an address already, as the service wrote it.
+        is_address = placeholder.name == LOCATION or placeholder == address
+        return text if is_address else quote(text, safe="")
+
+    address = address_in(template.path)
 
     headers = {"content-type": _TYPES[template.kind]} if template.kind in _TYPES else {}
     for name, text in template.headers.items():
@@ -120,16 +132,29 @@ def written(
     return HttpRequest(template.method, fill(template.path, in_path) or "/", headers, body)
 
 
+def address_in(path: str) -> Placeholder | None:
+    """The placeholder of an answer that a path begins with: it stands for a whole address."""
+    first = next(placeholders_in(path), None)
+    starts = first is not None and path.startswith(str(first))
+    return first if starts and first is not None and first.needs_answer else None
+
+
+def page_at(pages: Mapping[str, str], host: str) -> str:
+    """Where the page of an address is, "" when it is none; `*.adyen.com` stands for any below."""
+    exact = pages.get(host, "")
+    return exact or next(
+        (at for name, at in pages.items() if name.startswith("*.") and host.endswith(name[1:])), ""
+    )
+
+
 def own_headers(payment: str, span: str) -> dict[str, str]:
     """What every request of a customer carries, so that its payment is known wherever it comes."""
     return {**headers_of(payment, span, "customer"), BAGGAGE_HEADER: f"payment={payment}"}
 
 
-def path_of(location: str, host: str = "") -> str:
-    """Path and query of a Location header; "" when it leads to another host than `host`."""
+def path_of(location: str) -> str:
+    """Path and query of an address."""
     parts = urlsplit(location)
-    if parts.netloc and host and parts.netloc != host:
-        return ""
     path = parts.path or "/"
     if not path.startswith("/"):
         path = f"/{path}"

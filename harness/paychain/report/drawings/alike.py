@@ -14,8 +14,7 @@ import msgspec
 from paychain.analysis.measures.measures import Break, HopMeasure
 from paychain.report.drawings.flows import InjectedFault, PhaseCount, Traffic
 from paychain.report.result import CallEdge, ChainFacts, LinkNode
-
-FEWEST = 6  # links that do the same: fewer have room for a box each
+from paychain.report.text.alike_links import alike_links
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Grouped:
 
 def grouped(traffic: Traffic) -> Grouped:
     """The same traffic with one link, called `node-1 to node-7`, for each provider's alike ones."""
-    members = _groups(traffic.chain)
+    members = alike_links(traffic.chain)
     if not members:
         return Grouped(
             chain=traffic.chain,
@@ -85,38 +84,6 @@ def grouped(traffic: Traffic) -> Grouped:
         phases=traffic.phases,
         members=members,
     )
-
-
-def _groups(chain: ChainFacts) -> dict[str, list[str]]:
-    """Links that stand between the same links, by what stands for those of one provider."""
-    callers: dict[str, set[str]] = {}
-    callees: dict[str, set[str]] = {}
-    for edge in chain.edges:
-        callers.setdefault(edge.callee, set()).add(edge.caller)
-        callees.setdefault(edge.caller, set()).add(edge.callee)
-    alike: dict[tuple[str, frozenset[str], frozenset[str]], list[LinkNode]] = {}
-    for link in chain.links:
-        if link.is_own or link.name in chain.entries:
-            continue
-        place = frozenset(callers.get(link.name, ())), frozenset(callees.get(link.name, ()))
-        alike.setdefault((link.role, *place), []).append(link)
-    found: dict[str, list[str]] = {}
-    for links in alike.values():
-        if len(links) < FEWEST:
-            continue
-        zones: dict[str, list[str]] = {}
-        for link in links:
-            zones.setdefault(link.depends_on[0] if link.depends_on else "", []).append(link.name)
-        for inside in zones.values():
-            if len(inside) > 1:
-                found[f"{inside[0]} to {_number(inside[-1])}"] = inside
-    return found
-
-
-def _number(name: str) -> str:
-    """`-7` of `node-7`; the name itself where it has no number."""
-    stem, dash, number = name.rpartition("-")
-    return dash + number if stem and number.isdecimal() else name
 
 
 def _hops(traffic: Traffic, names: dict[str, str]) -> list[HopMeasure]:

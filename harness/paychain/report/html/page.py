@@ -24,18 +24,14 @@ from paychain.report.drawings.alike import grouped
 from paychain.report.drawings.chain_map import chain_map
 from paychain.report.drawings.payment_timeline import timeline_drawing
 from paychain.report.drawings.plot import timeline
-from paychain.report.html.tables import (
-    fault_rows,
-    seconds_rows,
-    unused_fallbacks,
-    used_fallbacks,
-)
+from paychain.report.html.tables import fault_rows, seconds_rows
 from paychain.report.result import PaymentTimeline, Result
 from paychain.report.text import wording
 from paychain.report.text.comparison import comparison_rows
 from paychain.report.text.hosts import host_lines
 from paychain.report.text.own_services import HOLDS_WORDS, attribution_words, sdk_words
 from paychain.report.text.services import last_words, service_lines
+from paychain.report.text.used_fallbacks import unused_fallbacks, used_fallbacks
 from paychain.report.text.workers import worker_lines
 
 TIMELINE_CHARACTERS = 200_000  # of all timelines: it keeps the page of any run under 500 kB
@@ -46,7 +42,7 @@ _FILTERS = (
     wording.seconds,
     wording.millis,
     wording.required,
-    wording.remedies_for,
+    wording.titled_remedies,
     wording.broken_by,
     wording.tolerance_title,
     count,

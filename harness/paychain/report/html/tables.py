@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paychain.analysis.measures.measures import FallbackMeasure, FaultRun, Second
+from paychain.analysis.measures.measures import FaultRun, Second
 from paychain.report.drawings.scale import bucket_width
 from paychain.report.html.panels import start_of
-from paychain.report.result import DeclaredFallback, Result
+from paychain.report.result import Result
 from paychain.report.text.wording import moment
 
 MAX_ROWS = 120  # of the numbers behind the timeline: more would make the page of a day too large
@@ -40,21 +40,6 @@ class FaultRow:
     hits: str
     back: str  # from its heal until back to normal
     errors: str
-
-
-def used_fallbacks(result: Result) -> list[FallbackMeasure]:
-    """The fallbacks that were used."""
-    return [fallback for fallback in result.fallbacks if fallback.activations]
-
-
-def unused_fallbacks(result: Result) -> list[DeclaredFallback]:
-    """The fallbacks that are declared and were not used."""
-    used = {(fallback.call, fallback.kind, fallback.to) for fallback in used_fallbacks(result)}
-    return [
-        fallback
-        for fallback in result.chain.fallbacks
-        if (fallback.call, fallback.kind, fallback.to) not in used
-    ]
 
 
 def seconds_rows(result: Result) -> tuple[int, list[SecondsRow]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paychain.payments.money import written
 from paychain.report.result import Result
+from paychain.report.text.used_fallbacks import used_fallbacks
 from paychain.report.text.wording import failure_name, millis, moment, share, spaced
 
 MAX_ROWS = 40  # of a table: the document is for reading, run.db holds everything
@@ -109,8 +110,7 @@ def _fallbacks(result: Result) -> Rows:
             moment(fallback, "failover_s"),
             moment(fallback, "failback_s"),
         ]
-        for fallback in result.fallbacks
-        if fallback.activations
+        for fallback in used_fallbacks(result)
     ]
 
 

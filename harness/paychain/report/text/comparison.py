@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paychain.analysis.comparison import Compared, ComparedRule, Comparison, Finding
+from paychain.analysis.comparison import Compared, Comparison, Finding
 from paychain.declaration.quantity import count
 
 _WORST_FIRST: tuple[Finding, ...] = (
@@ -52,7 +52,7 @@ def comparison_rows(comparison: Comparison) -> list[Row]:
     ]
     rows += [
         _row(
-            "regression" if rule.is_regression else "improvement",
+            rule.finding,
             scope="money",
             measure=rule.title.lower(),
             baseline=count(rule.baseline, "payment"),
@@ -60,7 +60,7 @@ def comparison_rows(comparison: Comparison) -> list[Row]:
             difference=f"{rule.candidate - rule.baseline:+d}".replace("-", "−"),
         )
         for rule in comparison.rules
-        if _differs(rule)
+        if rule.differs
     ]
     rows += [
         _row(
@@ -87,6 +87,16 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         f"  – {measure.text}: not judged, because more payments failed"
         for measure in comparison.measures
         if measure.finding == "not judged" and measure.difference is not None
+    ]
+    lines += [
+        f"  – {rule.text}: not judged, because a run ended before it could be"
+        for rule in comparison.rules
+        if rule.differs and not rule.is_judged
+    ]
+    lines += [
+        f"  = {rule.text}: within what other payments, or another run, may break of it"
+        for rule in comparison.rules
+        if rule.differs and rule.is_chance
     ]
     lines.append(
         f"  {count(findings.count('same'), 'measure')} unchanged (within chance and margin)"
@@ -120,10 +130,6 @@ def _row(
         candidate=candidate,
         difference=difference,
     )
-
-
-def _differs(rule: ComparedRule) -> bool:
-    return rule.is_regression or rule.is_improvement
 
 
 def _is_time(measure: Compared) -> bool:

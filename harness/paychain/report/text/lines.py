@@ -11,6 +11,7 @@ from paychain.declaration.quantity import count
 from paychain.payments.money import written
 from paychain.payments.rules import OF_UNKNOWN
 from paychain.report.result import Result
+from paychain.report.text.used_fallbacks import used_fallbacks
 from paychain.report.text.wording import (
     back_to_normal,
     broken_by,
@@ -43,7 +44,7 @@ def break_lines(result: Result) -> list[str]:
 
 def fallback_lines(result: Result) -> list[str]:
     """A line for each fallback that was used and each risk, then recovery and reversals."""
-    lines = [_fallback(fallback) for fallback in result.fallbacks if fallback.activations]
+    lines = list(map(_fallback, used_fallbacks(result)))
     for risk in result.risks:
         amount = written(risk.amount, result.chain.currency)
         lines.append(f"{count(risk.payments, 'payment')} {risk.text} at {risk.call}, {amount}")

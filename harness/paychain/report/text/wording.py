@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from paychain.analysis.judge import not_final
 from paychain.analysis.measures.measures import (
     FallbackMeasure,
@@ -136,6 +138,18 @@ def remedies_for(remedies: Iterable[Remedy]) -> list[tuple[str, Remedy]]:
         (f"{', '.join(dict.fromkeys(rules[text]))} at {remedy.at}", remedy)
         for text, remedy in first.items()
     ]
+
+
+def titled_remedies(remedies: Iterable[Remedy]) -> list[tuple[str, Remedy]]:
+    """The same, after the rules' titles: `No double charge at gateway.authorise`."""
+    return remedies_for(
+        msgspec.structs.replace(remedy, of=_title(remedy.of)) for remedy in remedies
+    )
+
+
+def _title(of: str) -> str:
+    """Of a money rule or a measure, by its id."""
+    return RULES[of].title if of in RULES else spaced(of).capitalize()
 
 
 def closed_model(result: Result) -> str:

@@ -36,7 +36,7 @@ from paychain.services.policies.preferences import Preferences
 from paychain.services.policies.presentations import Presentations
 from paychain.services.policies.queue import stores
 from paychain.services.policies.retry import (
-    Budget,
+    RetryBudget,
     is_too_long,
     pause_s,
     requested_pause_s,
@@ -83,22 +83,13 @@ class PolicyCall:
         self._routes: dict[str, Route] = {}
         self._voids: dict[str, Route] = {}
         self._queries: dict[str, Route] = {}
-        for target in declared.targets:
-            route = Route.of(context, channels, operation, target, declared)
-            own = own_breaker(declared.reversal.breaker, context, VOID, target)
-            void = route.breaker if declared.reversal.shares_breaker else own
-            query = own_breaker(declared.query.breaker, context, QUERY, target)
-            self._routes[target] = route
-            self._voids[target] = Route(context, channels, VOID, target, breaker=void)
-            self._queries[target] = Route(context, channels, QUERY, target, breaker=query)
+        self._open_routes(channels)
         # A payment that prefers another link, whatever its health, is not diverted from anything:
         # there it takes its first route.
         self._first = {target: self._routes[target].as_first() for target in declared.preferred}
-        self._preferences = (
-            Preferences(declared.prefer, context, currency) if declared.prefer else None
-        )
-        budget = declared.retry.budget if declared.retry is not None else None
-        self._budget = Budget(budget) if budget is not None else None
+        prefer = declared.prefer
+        self._preferences = Preferences(prefer, context, currency) if prefer else None
+        self._budget = RetryBudget.of(declared.retry)
         self._presentations = Presentations()
         self._stores = stores(
             declared,
@@ -127,6 +118,17 @@ class PolicyCall:
             self._stores,
             own_codes=self._own_codes,
         )
+
+    def _open_routes(self, channels: Channels) -> None:
+        context, declared = self._context, self._declared
+        for target in declared.targets:
+            route = Route.of(context, channels, self._operation, target, declared)
+            own = own_breaker(declared.reversal.breaker, context, VOID, target)
+            void = route.breaker if declared.reversal.shares_breaker else own
+            query = own_breaker(declared.query.breaker, context, QUERY, target)
+            self._routes[target] = route
+            self._voids[target] = Route(context, channels, VOID, target, breaker=void)
+            self._queries[target] = Route(context, channels, QUERY, target, breaker=query)
 
     def _hedge(self, hedge: Hedge) -> Hedged:
         return Hedged(
@@ -228,8 +230,7 @@ class PolicyCall:
                 if (
                     retry is None
                     or number >= max_tries
-                    or not wants_retry(retry, reply)
-                    or not self._may_wait(retry, target, request, reply)
+                    or not self._may_retry(retry, target, request, reply)
                     or not self.may_send_again("retry", target, request)
                 ):
                     return Attempt(target, request, reply, is_unknown)
@@ -366,15 +367,16 @@ class PolicyCall:
                 return target
         raise AssertionError("a draw is below one")
 
-    def _may_wait(self, retry: Retry, target: str, request: PaymentRequest, reply: Reply) -> bool:
-        """Whether there is time for the pause that the target asks for before another try."""
+    def _may_retry(self, retry: Retry, target: str, request: PaymentRequest, reply: Reply) -> bool:
+        """Whether such a reply is retried, and there is time for the pause that it asks for."""
+        if not wants_retry(retry, reply):
+            return False
         requested_s = requested_pause_s(retry, reply)
         if not requested_s:
             return True
         # Only a call that propagates the deadline looks at it, here as in its route.
-        left_s = (
-            deadline.left_s(self._context.now_ns) if self._declared.propagate_deadline else None
-        )
+        has_deadline = self._declared.propagate_deadline
+        left_s = deadline.left_s(self._context.now_ns) if has_deadline else None
         why = f"retry after {requested_s:g} s" if is_too_long(requested_s, left_s) else ""
         return not self._decisions.suppressed("retry", why, request, target)
 

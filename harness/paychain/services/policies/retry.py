@@ -11,7 +11,7 @@ from paychain.services.delivery import MAX_RETRY_AFTER_S, backoff_s, jittered_s
 _RETRY_COST = 1_000_000  # of one retry, in integers: a sum of float shares would drift
 
 
-class Budget:
+class RetryBudget:
     """Retries may be at most a share of the calls, whatever the failures.
 
     Every call pays its share in, every retry takes the price of one out. It starts empty, so that
@@ -22,6 +22,11 @@ class Budget:
         self._share = round(declared.share * _RETRY_COST)
         self._max = declared.burst * _RETRY_COST
         self._left = 0
+
+    @classmethod
+    def of(cls, retry: Retry | None) -> RetryBudget | None:
+        """The budget of a call's retries, None when they have none."""
+        return cls(retry.budget) if retry is not None and retry.budget is not None else None
 
     def called(self) -> None:
         """A call was made."""

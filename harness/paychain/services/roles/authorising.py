@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE, LATE_RESPONSE, NOT_FOUND
 from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.outcome import Outcome
+from paychain.payments.rules.traces import OF_ANOTHER_ORDER
 from paychain.protocol.message import Answer, PaymentRequest, as_approved
 from paychain.services.roles.role import Role, Work
 from paychain.services.state.book import Entry, State
@@ -88,7 +89,8 @@ class Authorising(Role):
             "",
             payment=request.payment,
             attempt=request.attempt,
-            detail=f"repeats {original.reference}" + ("" if is_same else ", of another order"),
+            detail=f"repeats {original.reference}" + ("" if is_same else OF_ANOTHER_ORDER),
+            amount_minor=original.amount_minor,
         )
         assert self.link.duplicates is not None  # or there is no window
         code = self.link.duplicates.code

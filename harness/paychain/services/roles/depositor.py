@@ -15,6 +15,7 @@ from paychain.payments.codes import APPROVED, IN_PROGRESS
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Answer, PaymentRequest, Signed
 from paychain.services.roles.role import Work
+from paychain.services.roles.transfers import on_ledger
 from paychain.services.roles.wallet import GIVE_UP_S, PATIENCE, Wallet
 
 LOOK_S = 0.5  # between two looks for the credit, at least
@@ -26,6 +27,7 @@ class _Deposit:
     """One deposit. `credited`: the exchange's answer, once it has said so."""
 
     look: PaymentRequest
+    number: int = 1  # of the payment, where repeats are executed
     credited: Answer | None = None
     answerable: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -50,9 +52,11 @@ class Depositor(Wallet):
 
     async def _pay(self, request: PaymentRequest, parent: str) -> Answer:
         """Send a deposit once, and answer when it is credited or the customer's time is over."""
-        deposit = self._deposits.get(request.payment)
+        before = self._deposits.get(request.payment)
+        deposit = None if self.executes_repeats else before
         if deposit is None:
-            deposit = self._deposits[request.payment] = self._begin(request, parent)
+            number = before.number + 1 if before is not None else 1
+            deposit = self._deposits[request.payment] = self._begin(request, number, parent)
             self.background.start(self._look_until_credited(deposit, parent))
         try:
             async with asyncio.timeout(self.chain.deadline * OF_DEADLINE):
@@ -62,13 +66,14 @@ class Depositor(Wallet):
         reference = deposit.look.reference
         return deposit.credited or Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, reference)
 
-    def _begin(self, request: PaymentRequest, parent: str) -> _Deposit:
-        reference = f"{request.payment}-1"
+    def _begin(self, request: PaymentRequest, number: int, parent: str) -> _Deposit:
+        reference = f"{request.payment}-{number}"
         sent = msgspec.structs.replace(request, reference=reference, key=reference)
+        sent = on_ledger(sent, self.chain)
         first = self.begin(sent, parent).transactions[0].request
         # Who shows what was signed asks for a deposit; anybody else wants to be paid out.
         assert isinstance(first.signed, Signed)
-        return _Deposit(first)
+        return _Deposit(first, number)
 
     async def _look_until_credited(self, deposit: _Deposit, parent: str) -> None:
         """Ask the exchange, ever more seldom, until it has credited the deposit."""

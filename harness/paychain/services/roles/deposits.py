@@ -13,11 +13,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import msgspec
+
 from paychain.model.crypto import Credit, confirmations
 from paychain.payments.codes import APPROVED
 from paychain.payments.instrument import published
 from paychain.payments.journal import Decision, DecisionKind, Movement, MovementKind
-from paychain.payments.money import to_minor
+from paychain.payments.money import PRICE_UNIT, to_minor, worth_of
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Incoming, PaymentRequest, Sighting
 from paychain.services.context import Context
@@ -40,7 +42,8 @@ class Deposit:
 class Deposits:
     """The deposits of one exchange.
 
-    `block_s`: seconds from one block to the next. `calls`: `scan` and `read`, with their policies.
+    `scale`: minor units of what comes in, in one of the currency that is credited. `block_s`:
+    seconds from one block to the next. `scan` and `read`: calls with their policies.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Deposits:
         context: Context,
         credits_after: list[Credit],
         currency: str,
+        scale: int,
         network: str,
         block_s: float,
         scan: PolicyCall,
@@ -61,6 +65,7 @@ class Deposits:
             for credit in credits_after
         ]
         self._currency = currency
+        self._scale = scale
         self._anybody = published(network)[0]  # what no request is without
         self._block_s = block_s
         self._scan_call, self._read_call = scan, read
@@ -120,6 +125,8 @@ class Deposits:
             if incoming.reference in self._deposits:
                 continue
             is_new = True
+            amount_minor = worth_of(incoming.amount_minor, self._scale, PRICE_UNIT)
+            incoming = msgspec.structs.replace(incoming, amount_minor=amount_minor)
             deposit = self._deposits[incoming.reference] = Deposit(incoming)
             self._by_payment.setdefault(incoming.payment, incoming.reference)
             self._background.start(self._credit(deposit), payment=incoming.payment)

@@ -27,7 +27,7 @@ from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.roles.deposits import Deposits
 from paychain.services.roles.paused_payouts import PausedPayouts
 from paychain.services.roles.role import Role, Work
-from paychain.services.roles.transfers import nothing, transferred
+from paychain.services.roles.transfers import nothing, on_ledger, transferred
 
 PATIENCE = 0.9  # of the deadline: "pending" has to reach the customer in time, too
 
@@ -37,6 +37,7 @@ class _Payout:
     """One payout. `known`: its outcome, None while it is pending."""
 
     request: PaymentRequest
+    number: int = 1  # of the payment, where repeats are executed
     is_reserved: bool = True
     known: Outcome | None = None
     code: str = ""
@@ -62,6 +63,7 @@ class Exchange(Role):
                 context=self.context,
                 credits_after=self.link.credits,
                 currency=self.chain.currency,
+                scale=self.chain.scale,
                 network=self.chain.network,
                 block_s=block_interval_s(self.chain),
                 scan=self.calls["scan"],
@@ -90,7 +92,8 @@ class Exchange(Role):
         """
         if request.signed is not None:
             return self._deposited(request)
-        payout = self._payouts.get(request.payment)
+        before = self._payouts.get(request.payment)
+        payout = None if self.executes_repeats else before
         if payout is None and self._pauses is not None and await self._pauses.is_on(parent):
             if self._pauses.frees:
                 self._free_all_early()
@@ -98,7 +101,8 @@ class Exchange(Role):
         if payout is None:
             if request.amount_minor > self._free_minor:
                 return self.decline(INSUFFICIENT_FUNDS, request.reference)
-            payout = self._payouts[request.payment] = self._reserve(request)
+            number = before.number + 1 if before is not None else 1
+            payout = self._payouts[request.payment] = self._reserve(request, number)
             self.background.start(self._pay_out(payout, parent))
         try:
             async with asyncio.timeout(self.chain.deadline * PATIENCE):
@@ -115,13 +119,13 @@ class Exchange(Role):
         credited = msgspec.structs.replace(request, amount_minor=deposit.incoming.amount_minor)
         return self.approve(credited)
 
-    def _reserve(self, request: PaymentRequest) -> _Payout:
-        reference = f"{request.payment}-1"
+    def _reserve(self, request: PaymentRequest, number: int) -> _Payout:
+        reference = f"{request.payment}-{number}"
         reserved = msgspec.structs.replace(request, reference=reference, key=reference)
         self._free_minor -= request.amount_minor
         assert self._free_minor >= 0  # never more is reserved than there is
         self.context.moved(MovementKind.RESERVED, reserved, self.name)
-        return _Payout(reserved)
+        return _Payout(reserved, number)
 
     def _status(self, payout: _Payout) -> Answer:
         """What whoever asks sees now."""
@@ -138,8 +142,9 @@ class Exchange(Role):
         assert self.link.funding is not None
         is_early = self.link.funding.frees == "on_timeout"
         on_no_answer = partial(self._free_early, payout) if is_early else nothing
+        request = on_ledger(payout.request, self.chain)
         ended = await transferred(
-            self.calls["transfer"], payout.request, parent, self.context, on_no_answer
+            self.calls["transfer"], request, parent, self.context, on_no_answer
         )
         if ended is None:
             return

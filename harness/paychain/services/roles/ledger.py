@@ -35,7 +35,8 @@ class Ledger(Role):
     """Takes signed transfers, and says what became of each."""
 
     _ledger: ledger.Ledger = field(init=False)
-    _requests: dict[str, PaymentRequest] = field(default_factory=dict, init=False)  # by reference
+    # By reference, of what may still be mined or undone.
+    _requests: dict[str, PaymentRequest] = field(default_factory=dict, init=False)
     _incoming: dict[str, list[Incoming]] = field(default_factory=dict, init=False)  # by account
     _is_watched: bool = field(default=False, init=False)
     _log: list[Event] | None = field(default=None, init=False)  # for nodes that keep a copy
@@ -178,6 +179,8 @@ class Ledger(Role):
                 self._log.append(self._dated(event))
             kind = _BOOKED.get(event.change)
             request = self._requests[event.transaction.id]
+            if event.change is Change.FORGOTTEN:  # it comes with a request if it comes again
+                del self._requests[event.transaction.id]
             # What moves nothing only uses up a nonce: a transfer that failed, or was called off.
             if kind is None or not request.amount_minor:
                 continue
@@ -200,6 +203,8 @@ class Ledger(Role):
                     leg="in" if is_deposit else "out",
                 )
             )
+        for name in self._ledger.settled():
+            self._requests.pop(name, None)
 
     def _watch(self) -> None:
         """See to it that what will be mined is written down although nobody reads it."""

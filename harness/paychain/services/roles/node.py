@@ -63,38 +63,41 @@ class Node(Role):
                 return self._copied(request, answer.sighting)
         if request.since >= 0:
             return self._copied(request, Sighting(self._head))
-        # A node that is cut off does not know it: its last block may be the last there is.
+        # A node that is cut off does not know it: its last block may be the last there is. What it
+        # knows is as old as its head was then: later blocks may have replaced the transaction's.
         seen = self._seen.get(request.reference, Sighting(self._head))
-        return Answer(
-            Outcome.APPROVED,
-            APPROVED,
-            self.name,
-            request.reference,
-            sighting=msgspec.structs.replace(seen, head=self._head),
-        )
+        return Answer(Outcome.APPROVED, APPROVED, self.name, request.reference, sighting=seen)
 
     async def _scan(self, request: PaymentRequest, parent: str) -> Answer:
-        """What an account got; nothing new while the ledger is away, and its last head."""
+        """What an account got, and up to which height that is all.
+
+        While the ledger is away there is nothing new, up to the height that was asked for: other
+        requests may have shown a later head, and not what is in its blocks.
+        """
         end = await self.calls["scan"].execute(request, parent)
         answer = end.reply.answer
         incoming: tuple[Incoming, ...] = ()
+        head = min(self._head, request.above)
         if (
             end.reply.result is HopResult.APPROVED
             and answer is not None
             and answer.reference == request.reference
             and answer.sighting is not None
         ):
-            self._head = max(self._head, answer.sighting.head)
+            head, incoming = answer.sighting.head, answer.incoming
+            self._head = max(self._head, head)
             self._made_ns = max(self._made_ns, answer.sighting.made_ns)
-            incoming = answer.incoming
         if self.link.lies:
             incoming = tuple(map(_enlarged, incoming))
+        sighting = (
+            Sighting(head) if request.account else Sighting(self._head, made_ns=self._made_ns)
+        )
         return Answer(
             Outcome.APPROVED,
             APPROVED,
             self.name,
             request.reference,
-            sighting=Sighting(self._head, made_ns=0 if request.account else self._made_ns),
+            sighting=sighting,
             incoming=incoming,
         )
 

@@ -91,6 +91,11 @@ class Role:
         """Whether idempotency keys cover an operation here."""
         return operation in self.once
 
+    @property
+    def executes_repeats(self) -> bool:
+        """Whether a request that comes a second time moves money once more."""
+        return self.link.idempotency.model == "none"
+
     def refund(self, payment: str) -> None:
         """A merchant refunds a payment manually; without effect on a link without merchants."""
 

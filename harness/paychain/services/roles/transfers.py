@@ -6,7 +6,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
+from paychain.model.chain import Chain
 from paychain.payments.codes import APPROVED, NOT_FOUND
+from paychain.payments.money import PRICE_UNIT, coins_for
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import PaymentRequest
 from paychain.services.context import Context
@@ -24,6 +28,14 @@ class Ended:
 
     outcome: Outcome
     code: str = ""
+
+
+def on_ledger(request: PaymentRequest, chain: Chain) -> PaymentRequest:
+    """A payment in what moves on the ledger, with which its currency is at par."""
+    if chain.asset == chain.currency:
+        return request
+    coins_minor = coins_for(request.amount_minor, chain.scale, PRICE_UNIT)
+    return msgspec.structs.replace(request, amount_minor=coins_minor, currency=chain.asset)
 
 
 def nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from zlib import crc32
 
@@ -170,19 +171,20 @@ def shown(account: Account, named: Named) -> dict[str, Any]:
         "escrow_status": None,
         "three_d_secure_info": None,
         "retry_ids": Rows("item", []),
-        "status_history": Rows(
-            "status_event",
-            [
-                {
-                    "timestamp": when,
-                    "status": status,
-                    "amount": amount(minor, request.currency),
-                    "user": None,
-                    "transaction_source": "api",
-                }
-            ],
-        ),
+        "status_history": _history(when, status, amount(minor, request.currency)),
     }
+
+
+def _history(when: datetime, status: str, total: str) -> Rows:
+    """Only the last status: nobody is shown how a transaction came to it."""
+    event = {
+        "timestamp": when,
+        "status": status,
+        "amount": total,
+        "user": None,
+        "transaction_source": "api",
+    }
+    return Rows("status_event", [event])
 
 
 def _minor(transaction: Transaction, entry: BookEntry | None) -> int:

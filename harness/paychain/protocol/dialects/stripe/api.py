@@ -24,6 +24,7 @@ from paychain.protocol.dialects.stripe import (
     people,
     reading,
     searching,
+    sessions,
 )
 from paychain.protocol.dialects.stripe.account import KEY, Account, Asked, Plan
 from paychain.protocol.dialects.stripe.authentication import PAGE, Returned, authenticate
@@ -35,10 +36,12 @@ from paychain.protocol.dialects.stripe.ids import made, opaque
 from paychain.protocol.dialects.stripe.objects import Objects
 from paychain.protocol.dialects.stripe.parameters import Route, routes, unknown_in
 from paychain.protocol.dialects.stripe.records import Intents
+from paychain.protocol.dialects.stripe.session_objects import PAY_PAGE
 from paychain.protocol.dialects.stripe.webhooks import secret_of, signed
 from paychain.protocol.message import Error, ErrorKind, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_pages import base_of
 from paychain.wire.http import HttpRequest, HttpResponse
 
 VERSION = "2026-08-26.dahlia"  # of the description that answers are validated against
@@ -46,6 +49,7 @@ MAX_KEYS = 50_000  # whose first request is remembered
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
 _JSON = {"content-type": "application/json"}
 Handler = Callable[[Account, Asked], Plan]
+Visit = Callable[[Account, Asked], tuple[Plan, Returned | sessions.Visited]]
 _HANDLERS: dict[str, Handler] = {
     "POST /v1/payment_intents": payments.create,
     "GET /v1/payment_intents": listing.intents,
@@ -56,6 +60,12 @@ _HANDLERS: dict[str, Handler] = {
     "POST /v1/payment_intents/{intent}/capture": followups.capture,
     "POST /v1/payment_intents/{intent}/cancel": followups.cancel,
     "POST /v1/payment_intents/{intent}/increment_authorization": payments.increment,
+    "POST /v1/checkout/sessions": sessions.create,
+    "GET /v1/checkout/sessions": sessions.listed,
+    "GET /v1/checkout/sessions/{session}": sessions.retrieve,
+    "POST /v1/checkout/sessions/{session}": sessions.update,
+    "POST /v1/checkout/sessions/{session}/expire": sessions.expire,
+    "GET /v1/checkout/sessions/{session}/line_items": sessions.line_items,
     "POST /v1/refunds": followups.refund,
     "GET /v1/refunds": listing.refunds,
     "GET /v1/refunds/{refund}": followups.retrieve_refund,
@@ -82,6 +92,8 @@ _HANDLERS: dict[str, Handler] = {
     "GET /v1/balance_transactions/{id}": listing.movement,
     "GET /v1/balance_transactions": listing.movements,
 }
+# The pages where customers are, by the beginnings of their paths.
+_PAGES: dict[str, Visit] = {PAGE: authenticate, PAY_PAGE: sessions.visit}
 
 
 class Stripe:
@@ -110,11 +122,12 @@ class Stripe:
     async def handle(self, call: VendorCall) -> HttpResponse:
         """Answer one request."""
         http = call.http
-        self._account.objects.base = _base(http)
+        self._account.objects.base = base_of(http)
         asked: Asked | None = None
         try:
-            if http.target.startswith(PAGE):
-                return await self._authenticated(call)
+            for start, visit in _PAGES.items():
+                if http.target.startswith(start):
+                    return await self._visited(call, start, visit)
             _check_head(http)
             # In life an account's events are of the version that its webhooks were set up with.
             self._account.version = http.headers.get("stripe-version", VERSION)
@@ -175,13 +188,15 @@ class Stripe:
                 self._plans.popitem(last=False)
         return plan
 
-    async def _authenticated(self, call: VendorCall) -> HttpResponse:
-        """The page where the customer authenticates, which sends it back to the shop."""
+    async def _visited(self, call: VendorCall, start: str, visit: Visit) -> HttpResponse:
+        """A page where the customer does something, which sends it back to the shop."""
         path, _, query = call.http.target.partition("?")
-        route = Route(f"GET {PAGE}{{intent}}", (), frozenset(), frozenset())
-        asked = Asked(call=call, route=route, names=[path.removeprefix(PAGE)], given=_parsed(query))
-        plan, returned = authenticate(self._account, asked)
-        return returned.response(await self._executed(asked, plan))
+        route = Route(f"GET {start}{{id}}", (), frozenset(), frozenset())
+        asked = Asked(
+            call=call, route=route, names=[path.removeprefix(start)], given=_parsed(query)
+        )
+        plan, seen = visit(self._account, asked)
+        return seen.response(await self._executed(asked, plan))
 
     def _expanded(self, shown: Shown, asked: Asked) -> Shown:
         return listing.expanded(self._account, shown, asked.given)
@@ -221,7 +236,9 @@ class Stripe:
         return made("pi", reference)
 
     def key(self, http: HttpRequest) -> str:
-        """Of a POST: reading has no key."""
+        """Of a POST: reading has no key. A page has one of its own for each press of a button."""
+        if http.target.startswith(PAY_PAGE):
+            return sessions.key_of(self._account, http.target)
         return http.headers.get(KEY, "") if http.method == "POST" else ""
 
     def error(self, error: Error) -> HttpResponse:
@@ -327,13 +344,6 @@ def _check_head(http: HttpRequest) -> None:
     version = http.headers.get("stripe-version", VERSION)
     if _VERSION.fullmatch(version) is None:
         raise invalid(f"Invalid Stripe API version: {version}")
-
-
-def _base(http: HttpRequest) -> str:
-    """Where this link is reached: over TLS, unless the address says that it is near."""
-    host = http.headers.get("host", "localhost")
-    is_near = ":" in host or host == "localhost"
-    return f"{'http' if is_near else 'https'}://{host}"
 
 
 __all__ = ["Returned", "Stripe"]

@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from paychain.protocol.dialects.stripe import disputes
+from paychain.protocol.dialects.stripe import disputes, session_objects, sessions
 from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import missing
@@ -41,13 +41,15 @@ class Events:
 
     def types(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
         """What is reported when a request became `kind` (`message.Event.event`), in order."""
-        if kind.startswith("payment_intent."):
+        if kind.startswith(("payment_intent.", "checkout.session.")):
             return (kind,)
         match kind:
             case "authorised":
                 # Stripe reports a sale when it is captured, which is at once.
                 intent = self._account.intents.of(request.reference)
-                return () if intent is not None and not intent.is_manual else _HELD
+                if intent is not None and not intent.is_manual:
+                    return ()
+                return (*_HELD, *self._completed(intent))
             case "declined":
                 return _DECLINED
             case "captured":
@@ -64,9 +66,14 @@ class Events:
     def _captured(self, request: PaymentRequest) -> tuple[str, ...]:
         found = self._account.intents.charge_of(request.reference)
         if found is None or not found[0].is_manual:
-            return _SOLD
+            return (*_SOLD, *self._completed(found[0] if found is not None else None))
         is_whole = found[0].status(self._account.backend.entry(request.reference)) == SUCCEEDED
         return _WHOLE if is_whole else _PART
+
+    def _completed(self, intent: Intent | None) -> tuple[str, ...]:
+        """What is reported, too, of a payment that was made on a page of Stripe's."""
+        has_page = intent is not None and intent.reference in self._account.sessions
+        return (sessions.COMPLETED,) if has_page else ()
 
     def _is_over(self, request: PaymentRequest) -> bool:
         entry = self._account.backend.entry(request.reference)
@@ -107,6 +114,8 @@ class Events:
         intent = account.intents.of(request.reference) or account.intents.booked(request)
         if kind.startswith("payment_intent."):
             return account.objects.intent(intent)
+        if kind.startswith("checkout.session."):
+            return session_objects.shown_of(account, account.sessions[intent.reference])
         found = account.intents.charge_of(request.reference)
         charge = found[1] if found is not None else intent.charges[-1]
         if kind == disputes.CREATED and charge.dispute is not None:
@@ -163,13 +172,15 @@ class Events:
             return [(name, request, created_s) for name in _DECLINED]
         found = []
         if intent.is_manual:
-            found = [(name, request, created_s) for name in _HELD]
+            names = (*_HELD, *self._completed(intent))
+            found = [(name, request, created_s) for name in names]
         done = charge.captured(entry)
         is_whole = intent.status(entry) == SUCCEEDED
         for part in done:
             names = _SOLD
             if intent.is_manual:
                 names = _WHOLE if is_whole and part is done[-1] else _PART
+            names += self._completed(intent) if names is _SOLD else ()
             found += [(name, _item(request, part.item), part.created_s) for name in names]
         for part in charge.refunded(entry):
             found += [(name, _item(request, part.item), part.created_s) for name in _REFUNDED]

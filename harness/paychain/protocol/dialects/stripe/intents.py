@@ -27,13 +27,18 @@ def free_intent(account: Account, asked: Asked) -> Intent:
     """
     intent = found_intent(account, asked)
     if intent.is_busy:
-        raise invalid(
-            "This object cannot be accessed right now because another API request or Stripe "
-            "process is currently accessing it.",
-            code="lock_timeout",
-            status=429,
-        )
+        raise locked()
     return intent
+
+
+def locked() -> Refusal:
+    """Another request works on the object."""
+    return invalid(
+        "This object cannot be accessed right now because another API request or Stripe process is "
+        "currently accessing it.",
+        code="lock_timeout",
+        status=429,
+    )
 
 
 def unexpected(intent: Intent, message: str, param: str = "") -> Refusal:

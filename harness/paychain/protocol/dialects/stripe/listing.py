@@ -11,7 +11,9 @@ from paychain.protocol.dialects.stripe import disputes
 from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import Refusal, invalid, missing
+from paychain.protocol.dialects.stripe.ids import read
 from paychain.protocol.dialects.stripe.parameters import integer, text
+from paychain.protocol.dialects.stripe.records import SESSION
 
 MOST, USUAL = 100, 10  # objects of a page
 MAX_EXPANDED = 4  # levels of one expansion
@@ -270,6 +272,12 @@ def _expand(account: Account, shown: Shown, names: list[str], path: str) -> None
         mine = list(_refunds(account, "", shown["id"]))
         url = f"/v1/charges/{shown['id']}/refunds"
         shown[name] = {"object": "list", "data": mine, "has_more": False, "url": url}
+    if name == "line_items" and shown["object"] == "checkout.session":
+        found = read(SESSION, shown["id"])
+        items = account.sessions[found[0]].items if found is not None else []
+        url = f"/v1/checkout/sessions/{shown['id']}/line_items"
+        shown[name] = {"object": "list", "data": list(items), "has_more": False, "url": url}
+        return
     value = shown.get(name, ...)
     if isinstance(value, str):
         inner = _shown(account, value)

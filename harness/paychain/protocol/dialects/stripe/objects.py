@@ -23,6 +23,13 @@ from paychain.protocol.dialects.stripe.records import (
 )
 from paychain.protocol.vendor import Backend
 
+_CARD_OPTIONS = {
+    "installments": None,
+    "mandate_options": None,
+    "network": None,
+    "request_three_d_secure": "automatic",
+}
+
 
 class Objects:
     """Shows objects of one link. `base`: where its customers reach its pages."""
@@ -45,9 +52,7 @@ class Objects:
         capturable_minor = entry.rest_minor if entry and status == REQUIRES_CAPTURE else 0
         received_minor = entry.captured_minor if entry is not None else 0
         is_shown = intent.charge is not None and self.is_made(intent.charge)
-        canceled_s = 0
-        if status == CANCELED:
-            canceled_s = intent.canceled_s or self._backend.now_s()
+        is_canceled = status == CANCELED
         return {
             "id": intent.id,
             "object": "payment_intent",
@@ -59,8 +64,8 @@ class Objects:
             "application": None,
             "application_fee_amount": None,
             "automatic_payment_methods": fields.get("automatic_payment_methods"),
-            "canceled_at": canceled_s or None,
-            "cancellation_reason": _reason(intent, entry) if status == CANCELED else None,
+            "canceled_at": (intent.canceled_s or self._backend.now_s()) if is_canceled else None,
+            "cancellation_reason": _reason(intent, entry) if is_canceled else None,
             "capture_method": fields.get("capture_method", "automatic_async"),
             "client_secret": f"{intent.id}_{opaque('secret', intent.reference)}",
             "confirmation_method": fields.get("confirmation_method", "automatic"),
@@ -81,14 +86,7 @@ class Objects:
             "on_behalf_of": None,
             "payment_method": intent.method.id if has_method and intent.method else None,
             "payment_method_configuration_details": None,
-            "payment_method_options": {
-                "card": {
-                    "installments": None,
-                    "mandate_options": None,
-                    "network": None,
-                    "request_three_d_secure": "automatic",
-                }
-            },
+            "payment_method_options": {"card": dict(_CARD_OPTIONS)},
             "payment_method_types": fields.get("payment_method_types", ["card"]),
             "processing": None,
             "receipt_email": fields.get("receipt_email"),

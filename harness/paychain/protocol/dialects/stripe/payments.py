@@ -62,7 +62,7 @@ def create(account: Account, asked: Asked) -> Plan:
     required(given, "amount")
     required(given, "currency")
     amount_minor = integer(given, "amount") or 0
-    currency = _currency(text(given, "currency"), amount_minor)
+    currency = currency_of(text(given, "currency"), amount_minor)
     confirms = boolean(given, "confirm")
     for name in ("off_session", "error_on_requires_action"):
         if given.get(name) and not confirms:
@@ -79,7 +79,7 @@ def create(account: Account, asked: Asked) -> Plan:
         currency=currency,
         created_s=account.backend.now_s(),
     )
-    _write(account, draft, given)
+    write(account, draft, given)
     if confirms:
         _check_method(account, draft)
     found = asked.call.attribute(
@@ -103,7 +103,7 @@ def create(account: Account, asked: Asked) -> Plan:
     account.intents.add(draft)
     if confirms:
         plan = confirmed(account, asked, draft)
-        plan.after = partial(_created, account, draft, plan.after)
+        plan.after = partial(created, account, draft, plan.after)
         return plan
 
     def show(_answer: Answer) -> Shown:
@@ -113,7 +113,7 @@ def create(account: Account, asked: Asked) -> Plan:
     return Plan(operation="query", request=request_of(draft), show=show)
 
 
-def _created(account: Account, intent: Intent, then: Callable[[], None]) -> None:
+def created(account: Account, intent: Intent, then: Callable[[], None]) -> None:
     """An intent that was made and confirmed at once: it is there when anything came of it."""
     then()
     if intent.waits or account.objects.entry(intent) is not None:
@@ -132,7 +132,7 @@ def update(account: Account, asked: Asked) -> Plan:
             f"a status of {status}.",
             fixed[0],
         )
-    _write(account, intent, asked.given)
+    write(account, intent, asked.given)
     return _looked_at(account, intent)
 
 
@@ -151,7 +151,7 @@ def confirm(account: Account, asked: Asked) -> Plan:
             f"This PaymentIntent's status is {status}: it has already been confirmed, canceled or "
             "is being worked on, and cannot be confirmed again.",
         )
-    _write(account, intent, asked.given)
+    write(account, intent, asked.given)
     _check_method(account, intent)
     # Whoever confirms what waits for the customer says that the customer is back.
     if status == REQUIRES_ACTION and not asked.given.get("payment_method"):
@@ -198,7 +198,7 @@ def _check_method(account: Account, intent: Intent) -> None:
         )
 
 
-def _write(account: Account, intent: Intent, given: dict[str, Any]) -> None:
+def write(account: Account, intent: Intent, given: dict[str, Any]) -> None:
     """Write what a request sets into an intent. Raises Refusal before it changes anything."""
     fields: dict[str, Any] = {}
     for name in _TEXTS:
@@ -231,7 +231,7 @@ def _write(account: Account, intent: Intent, given: dict[str, Any]) -> None:
     amount_minor = integer(given, "amount")
     currency = text(given, "currency")
     if currency or amount_minor:
-        currency = _currency(currency or intent.currency, amount_minor or intent.amount_minor)
+        currency = currency_of(currency or intent.currency, amount_minor or intent.amount_minor)
     method = _method(account, intent, given)
     intent.fields = {**intent.fields, **fields}
     intent.is_manual = intent.fields.get("capture_method") == "manual"
@@ -257,7 +257,8 @@ def _method(account: Account, intent: Intent, given: dict[str, Any]) -> Method |
     return None
 
 
-def _currency(name: str, amount_minor: int) -> str:
+def currency_of(name: str, amount_minor: int) -> str:
+    """A currency in which an amount may be charged. Raises Refusal."""
     currency = name.lower()
     if currency.upper() not in currencies():
         raise invalid(f"Invalid currency: {name}.", param="currency")

@@ -10,6 +10,7 @@ from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.stripe.declines import TECHNICAL
 from paychain.protocol.dialects.stripe.records import PROCESSING, REQUIRES_ACTION
 from paychain.protocol.reply import Reply
+from paychain.protocol.vendor_pages import data_in
 from paychain.wire.http import HttpResponse
 
 PAYMENT_REQUIRED = 402
@@ -24,7 +25,7 @@ def classify(response: HttpResponse) -> Reply:
     if status in (301, 302, 303, 307, 308):
         return Reply(HopResult.APPROVED, str(status))
     try:
-        shown: Any = msgspec.json.decode(response.body)
+        shown: Any = msgspec.json.decode(data_in(response.body))
     except msgspec.MsgspecError:
         return Reply(HopResult.HTTP_ERROR if status >= 400 else HopResult.MALFORMED, str(status))
     if status == PAYMENT_REQUIRED:

@@ -24,6 +24,7 @@ CANCELED, SUCCEEDED = "canceled", "succeeded"
 REQUIRES_METHOD, REQUIRES_CONFIRMATION = "requires_payment_method", "requires_confirmation"
 REQUIRES_ACTION, REQUIRES_CAPTURE = "requires_action", "requires_capture"
 PROCESSING = "processing"
+SESSION = "cs_test"  # the prefix of a session's id
 WAITING_OR_HELD = (
     REQUIRES_METHOD,
     REQUIRES_CAPTURE,
@@ -133,6 +134,28 @@ class Intent:
             return self.method
         # A charge that nobody ever heard of has cost the customer nothing.
         return None if charge.answer is not None or entry is not None else self.method
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """A Checkout Session: a page where one customer pays an intent.
+
+    `intent` is known to nobody before the customer has paid. `items`: its lines as they are shown.
+    """
+
+    intent: Intent
+    items: list[dict[str, Any]]
+    success_url: str
+    cancel_url: str
+    is_hosted: bool  # on a page of Stripe's, not in one of the shop's
+    expires_s: int
+    is_expired: bool = False
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """`cs_test_…`."""
+        return made(SESSION, self.intent.reference)
 
 
 class Intents:

@@ -1,4 +1,4 @@
-"""Processes that know nothing of the program that starts them, and do jobs.
+"""Jobs in processes of this machine, which know nothing of the program that starts them.
 
 Those of multiprocessing import the main module of whoever starts them, which may be a user's script
 that runs whatever it does once more.
@@ -35,6 +35,11 @@ class JobProcess:
         )
         theirs.close()
 
+    @property
+    def pid(self) -> int:
+        """The process' number."""
+        return self._process.pid
+
     def kill(self) -> None:
         """End it whatever it does."""
         self._process.kill()
@@ -42,15 +47,17 @@ class JobProcess:
         self.connection.close()
 
 
-class Apart:
-    """Such a process of this machine for each job. Ctrl-C does not reach it."""
+class Processes:
+    """A process for each job. It has a session of its own: Ctrl-C reaches its starter alone."""
 
     @contextmanager
     def start(self, job: Job, arguments: Sequence[Any]) -> Iterator[RunningProcesses]:
         """Start the job with each of the arguments; at the end none goes on."""
-        processes = [JobProcess() for _ in arguments]
+        processes: list[JobProcess] = []
         try:
-            for process, argument in zip(processes, arguments, strict=True):
+            for argument in arguments:
+                process = JobProcess()
+                processes.append(process)
                 with suppress(ConnectionError):  # one that died is noticed when its value is read
                     process.connection.send_bytes(pickle.dumps((job, argument)))
             yield RunningProcesses([process.connection for process in processes])

@@ -1,0 +1,172 @@
+"""Every money rule over all payments of a run, and what each link's book adds up to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from paychain.analysis.measures.measures import Money, MoneyFinding, MoneyRule, UnknownCall
+from paychain.analysis.money.fingerprints import is_plain, stories_to_judge
+from paychain.analysis.money.orders import Orders, orders_of_several, wrong_minor
+from paychain.analysis.money.parties import Parties
+from paychain.analysis.money.reconcile import funded, reconcile, stand_in_order
+from paychain.analysis.store.store import RunStore, Story
+from paychain.model.chain import Chain
+from paychain.payments.journal import HopRecord, Movement, MovementKind, PaymentRecord
+from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled
+
+EXAMPLES = 100  # findings of one rule that are listed
+MAX_UNKNOWN = 10  # calls of unknown outcome that are listed for one rule
+_REPORTS = frozenset({"notify", "dispute"})  # of what happened: no money depends on their answer
+# Rules that an approved payment breaks when what should have followed it never did.
+COMPLETION = frozenset({"authorisations_settled", "completed"})
+
+
+@dataclass
+class _Tally:
+    """One rule's findings so far."""
+
+    count: int = 0
+    amount: int = 0
+    listed: list[MoneyFinding] = field(default_factory=list)
+    unknown: Counter[tuple[str, ...]] = field(default_factory=Counter)
+
+    def add(self, finding: Finding, unknown: Iterable[tuple[str, ...]]) -> None:
+        """One more payment that broke the rule, with its calls of unknown outcome."""
+        self.count += 1
+        self.amount += finding.amount_minor
+        self.unknown.update(unknown)
+        if len(self.listed) < EXAMPLES:
+            self.listed.append(
+                MoneyFinding(
+                    finding.payment, finding.amount_minor, finding.text, list(finding.references)
+                )
+            )
+
+
+def _unknown_calls(hops: Iterable[HopRecord]) -> set[tuple[str, ...]]:
+    """The calls whose outcome their caller did not learn, as the fields of `UnknownCall`."""
+    return {
+        (hop.caller, hop.operation, hop.callee, hop.result.value, hop.code)
+        for hop in hops
+        if hop.result.leaves_unknown and hop.operation not in _REPORTS
+    }
+
+
+def _unknown_of(store: RunStore, judged: Reconciled, story: Story) -> set[tuple[str, ...]]:
+    """Those of a payment, or of all payments of an order. `story`: the newest of them."""
+    found = _unknown_calls(story.hops)
+    for payment in judged.payments:
+        if payment != story.payment:
+            found |= _unknown_calls(store.story(payment).hops)
+    return found
+
+
+def money(
+    store: RunStore, chain: Chain, *, is_final: bool = True, pending: Sequence[str] = ()
+) -> Money:
+    """All rules about payments judged over all of them, one at a time, and each link's totals.
+
+    `is_final`: the run was drained. Otherwise rules about what is left in the end are not judged;
+    neither are they for the payments that were still `pending` after the drain.
+    """
+    undecided = frozenset(pending)
+    parties = Parties.of(chain)
+    order = stand_in_order(
+        store.movements(MovementKind.STOOD_IN), store.rows(PaymentRecord), parties
+    )
+    reservations = funded(store, parties)
+    tallies: dict[str, _Tally] = {name: _Tally() for name in RULES}
+    sound: set[str] = set()
+    orders = Orders(orders_of_several(store))
+    wrong = uncompleted = 0
+    for story, fingerprint in stories_to_judge(store, sound, orders):
+        payment = reconcile(story, parties, order, reservations)
+        is_decided = is_final and story.payment not in undecided
+        for judged, broken in orders.judge(payment, is_final=is_decided):
+            unknown = _unknown_of(store, judged, story) if broken else set()
+            for name, finding in broken.items():
+                tallies[name].add(finding, unknown)
+                store.keep(finding.payment)
+            wrong += wrong_minor(broken)
+            if _is_uncompleted(story, judged, broken):
+                uncompleted += 1
+            if not payment.is_known:
+                store.keep(payment.payment)
+            # A payment that was not judged by every rule says nothing about those with its records,
+            # unless none of them is.
+            elif (
+                fingerprint
+                and not broken
+                and is_decided == is_final
+                and judged is payment
+                and is_plain(story)
+            ):
+                sound.add(fingerprint)
+    return Money(
+        rules=[
+            _rule(name, tallies[name], is_final=is_final, undecided=len(undecided))
+            for name, rule in RULES.items()
+            if rule.needs in parties.has
+        ],
+        books=_books(store, chain),
+        wrong=wrong,
+        uncompleted=uncompleted if is_final else None,
+        undecided=len(undecided),
+        undecided_payments=sorted(undecided)[:EXAMPLES],
+    )
+
+
+def _is_uncompleted(story: Story, judged: Reconciled, broken: Iterable[str]) -> bool:
+    """Whether a measured payment was approved, and what should have followed never did."""
+    is_measured = story.customer is not None and not story.customer.warm_up
+    return is_measured and judged.shown_approved and not COMPLETION.isdisjoint(broken)
+
+
+def _rule(name: str, tally: _Tally, *, is_final: bool, undecided: int) -> MoneyRule:
+    """What is reported of one rule. `undecided`: payments that a drain left in progress."""
+    at_any_time = name in AT_ANY_TIME
+    return MoneyRule(
+        rule=name,
+        title=RULES[name].title,
+        findings=tally.count,
+        amount=tally.amount,
+        payments=tally.listed,
+        is_judged=is_final or at_any_time,
+        undecided=undecided if is_final and not at_any_time else 0,
+        unknown=[
+            UnknownCall(
+                caller=caller,
+                operation=operation,
+                callee=callee,
+                result=result,
+                code=code,
+                payments=payments,
+            )
+            for (caller, operation, callee, result, code), payments in tally.unknown.most_common(
+                MAX_UNKNOWN
+            )
+        ],
+    )
+
+
+def unjudged(store: RunStore, chain: Chain, why: str) -> Money:
+    """What the books say as far as they are known, and no rule judged by them."""
+    parties = Parties.of(chain)
+    rules = [
+        MoneyRule(rule=name, title=rule.title, findings=0, amount=0, payments=[], is_judged=False)
+        for name, rule in RULES.items()
+        if rule.needs in parties.has
+    ]
+    return Money(rules=rules, books=_books(store, chain), wrong=0, unjudged=why)
+
+
+def _books(store: RunStore, chain: Chain) -> dict[str, dict[str, int]]:
+    """What each link's book adds up to, by kind of movement."""
+    books: dict[str, dict[str, int]] = {name: {} for name in chain.links}
+    for total in store.totals(Movement):
+        link, kind, _ = total.alike
+        if link in books:
+            books[link][kind] = books[link].get(kind, 0) + total.amount_minor
+    return {link: mine for link, mine in books.items() if mine}

@@ -1,0 +1,170 @@
+"""What paychain run makes of a run that is over: reports, comparison, signature, exit code."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from paychain.cli.exit_codes import ExitCode
+from paychain.cli.options import ReportFormat
+from paychain.cli.reading import reading
+from paychain.cli.say import say
+from paychain.payments.errors import UserError, sentence_of
+from paychain.processes.interrupted import keeping
+
+if TYPE_CHECKING:
+    from paychain.analysis.comparison import Comparison
+    from paychain.report.result import Result
+    from paychain.runs.spec import Finished
+
+Made = TypeVar("Made")
+Signer = Callable[[Path], Path]  # from a run's folder to the file with its signature
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOutputs:
+    """What a run is to be printed as, compared with, signed with and written to."""
+
+    format: ReportFormat
+    is_quiet: bool
+    baseline: Path | None  # another run
+    signer: Signer | None
+    ctrf: bool
+    prometheus: Path | None
+
+    def refuse_impossible(self, *, experiment_sha256: str, is_virtual: bool) -> None:
+        """Raises UserError, before the run, for what cannot be made of it afterwards."""
+        from paychain.report.ci.prometheus import refuse_unwritable
+        from paychain.runs.comparison import check_baseline
+
+        if self.baseline is not None:
+            check_baseline(self.baseline, experiment=experiment_sha256, virtual=is_virtual)
+        if self.prometheus is not None:
+            refuse_unwritable(self.prometheus)
+
+    def make(self, finished: Finished, *, exit_zero: bool) -> ExitCode:
+        """Write and print all of it, whatever the verdict; the exit code of the command."""
+        from paychain.report.outputs import publish_for_tools
+
+        extras = _Extras()
+        result, folder = finished.result, finished.folder
+        comparison = None
+        with keeping(f"the run and its report are in {folder}"):
+            if self.baseline is not None:
+                baseline = self.baseline
+                comparison = extras.get(lambda: _compare(finished, baseline))
+            extras.get(
+                lambda: publish_for_tools(
+                    result, folder, ctrf=self.ctrf, prometheus=self.prometheus
+                )
+            )
+            if self.signer is not None:
+                signer = self.signer
+                extras.get(lambda: signer(folder))
+            print_run(result, folder, comparison, format=self.format, is_quiet=self.is_quiet)
+            _report_to_ci(result, self.format)
+        for problem in extras.problems:
+            print(problem, file=sys.stderr)
+        return _exit_code(finished, comparison, extras, exit_zero=exit_zero)
+
+
+def signer_of(private_key: Path) -> Signer:
+    """What signs a run's folder. Raises UserError when the file holds no private key."""
+    # Cryptography takes longer to import than a short run lasts, and few runs are signed.
+    from paychain.report.evidence.dsse import read_private_key
+    from paychain.report.evidence.files import sign_run
+
+    key = read_private_key(private_key)
+    return lambda folder: sign_run(folder, key)
+
+
+def print_run(
+    result: Result,
+    folder: Path,
+    comparison: Comparison | None,
+    *,
+    format: ReportFormat,
+    is_quiet: bool,
+) -> None:
+    """Print what came of a run."""
+    from rich.console import Console
+
+    from paychain.report.ci.github import regressions, workflow_commands
+    from paychain.report.result import FILE_NAME
+    from paychain.report.text.comparison import comparison_lines
+    from paychain.report.text.terminal import show
+
+    if format is ReportFormat.JSON:
+        print((folder / FILE_NAME).read_text("utf-8"), end="")
+        return
+    if format is ReportFormat.GITHUB:
+        lines = workflow_commands(result)
+        print("\n".join(lines + (regressions(comparison) if comparison is not None else [])))
+        return
+    show(result, Console(), is_quiet=is_quiet)
+    if comparison is not None:
+        print("\n".join(comparison_lines(comparison)))
+    say(f"report: {folder / 'report.html'}")
+
+
+class _Extras:
+    """What is made of a run that is over, when it can be: the verdict is not lost by it."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def get(self, make: Callable[[], Made]) -> Made | None:
+        """What it makes; None when that fails, which is then a problem."""
+        try:
+            return make()
+        except (UserError, OSError, sqlite3.Error) as error:
+            self.problems.append(sentence_of(error))
+            return None
+
+
+def _compare(finished: Finished, baseline: Path) -> Comparison | None:
+    """Compare the run with its baseline and add that to its report. None: it proves nothing."""
+    import msgspec
+
+    from paychain.report.outputs import publish
+    from paychain.runs.comparison import compare_runs
+
+    if finished.result.verdict == "inconclusive":
+        return None
+    with reading(baseline):
+        comparison = compare_runs([baseline], finished.folder, across_chains=True)
+    publish(msgspec.structs.replace(finished.result, comparison=comparison), finished.folder)
+    return comparison
+
+
+def _report_to_ci(result: Result, format: ReportFormat) -> None:
+    """Print GitHub's workflow commands; it reads them on stderr too, and stdout may be JSON."""
+    from paychain.report.ci import github
+
+    try:
+        for line in github.report(result, os.environ, annotates=format is not ReportFormat.GITHUB):
+            print(line, file=sys.stderr)
+    except UserError as error:  # nobody asked for it: it takes nothing from the verdict
+        print(error, file=sys.stderr)
+
+
+def _exit_code(
+    finished: Finished, comparison: Comparison | None, extras: _Extras, *, exit_zero: bool
+) -> ExitCode:
+    # An interruption comes before the verdict: the run is not the one that was asked for.
+    if finished.was_interrupted:
+        return ExitCode.INTERRUPTED
+    code = ExitCode.of_verdict(finished.result.verdict)
+    if code is ExitCode.FAIL:
+        return ExitCode.PASS if exit_zero else ExitCode.FAIL
+    # A failed chain stays one; a pass without what was asked for beside it is none.
+    if extras.problems:
+        return ExitCode.INCONCLUSIVE
+    if code is ExitCode.PASS and comparison is not None and comparison.regressions:
+        return ExitCode.REGRESSION
+    return code

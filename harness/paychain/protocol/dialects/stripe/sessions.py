@@ -1,0 +1,241 @@
+"""Checkout Sessions: a page of Stripe's where a customer pays, and what the shop sees of it.
+
+    POST /v1/checkout/sessions ─▶ url ─ the customer visits it ─▶ success_url, and
+                                                                  checkout.session.completed
+
+`GET /c/pay/{session}?card=…` pays; with `?result=canceled` the customer goes back to the shop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from paychain.protocol.dialects.stripe.account import MAX_OBJECTS, Account, Asked, Plan, written
+from paychain.protocol.dialects.stripe.confirming import confirmed
+from paychain.protocol.dialects.stripe.errors import invalid, missing
+from paychain.protocol.dialects.stripe.ids import read
+from paychain.protocol.dialects.stripe.intents import locked, request_of
+from paychain.protocol.dialects.stripe.listing import page
+from paychain.protocol.dialects.stripe.objects import method_id
+from paychain.protocol.dialects.stripe.parameters import choice, mapping, required, text
+from paychain.protocol.dialects.stripe.payments import created, currency_of, write
+from paychain.protocol.dialects.stripe.records import SESSION, Intent, Session
+from paychain.protocol.dialects.stripe.session_objects import (
+    HOSTED,
+    PAY_PAGE,
+    WITHIN,
+    lines_of,
+    shown_of,
+    status_of,
+)
+from paychain.protocol.vendor import Evidence
+from paychain.protocol.vendor_pages import customers_page, key_of_press, sent_to
+from paychain.wire.http import HttpResponse
+
+EXPIRED = "checkout.session.expired"
+COMPLETED = "checkout.session.completed"
+LASTS_S = 86_400  # a session, unless it says how long
+USUAL_CARD = "pm_card_visa"
+_PLACE = "{CHECKOUT_SESSION_ID}"  # in an address: where the session's id goes
+
+
+def create(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/checkout/sessions`, of a payment."""
+    given = asked.given
+    required(given, "mode")
+    mode = choice(given, "mode", ("payment", "setup", "subscription"))
+    if mode != "payment":
+        asked.call.not_served(f"a Checkout Session in mode {mode}")
+        raise invalid(f"This mock has no Checkout Sessions in mode {mode}.", param="mode")
+    is_hosted = (choice(given, "ui_mode", HOSTED + WITHIN) or HOSTED[0]) in HOSTED
+    back = "success_url" if is_hosted else "return_url"
+    required(given, back)
+    now_s = account.backend.now_s()
+    items = lines_of(account, given)
+    amount_minor = sum(item["amount_total"] for item in items)
+    currency = currency_of(items[0]["currency"], amount_minor)
+    intent = Intent(
+        reference="-",
+        payment="",
+        attempt=1,
+        amount_minor=amount_minor,
+        currency=currency,
+        created_s=now_s,
+    )
+    data = mapping(given, "payment_intent_data")
+    customer = account.customer_asked(given)
+    write(account, intent, {**data, **({"customer": customer} if customer else {})})
+    session = Session(
+        intent=intent,
+        items=items,
+        success_url=text(given, back),
+        cancel_url=text(given, "cancel_url"),
+        is_hosted=is_hosted,
+        expires_s=_expiry(given) or now_s + LASTS_S,
+        fields={
+            "client_reference_id": text(given, "client_reference_id") or None,
+            "customer_email": text(given, "customer_email") or None,
+            "locale": text(given, "locale") or None,
+            "metadata": written({}, given),
+        },
+    )
+    _attribute(account, asked, intent, data)
+    account.sessions[intent.reference] = session
+    if len(account.sessions) > MAX_OBJECTS:
+        account.sessions.popitem(last=False)
+    return _looked_at(account, session)
+
+
+def _attribute(account: Account, asked: Asked, intent: Intent, data: dict[str, Any]) -> None:
+    reference = text(asked.given, "client_reference_id")
+    metadata = [str(value) for value in mapping(data, "metadata").values()]
+    texts = (reference, *asked.texts(), *metadata, text(data, "description"))
+    found = asked.call.attribute(
+        Evidence(
+            headers=asked.call.http.headers,
+            texts=tuple(each for each in texts if each),
+            key=asked.key,
+            amount_minor=intent.amount_minor,
+            currency=intent.currency.upper(),
+        )
+    )
+    intent.reference, intent.payment, intent.attempt = found.reference, found.payment, found.attempt
+    intent.is_stranger = found.by == "nothing"
+    # A link that knows no keys makes another session of a repeat: it needs a name of its own.
+    if found.reference in account.sessions or account.intents.of(found.reference) is not None:
+        account.made += 1
+        intent.reference = f"{found.reference}~{account.backend.link}.i{account.made}"
+
+
+def _expiry(given: dict[str, Any]) -> int:
+    """Seconds since 1970, 0 when it is not given. Raises Refusal."""
+    written_s = text(given, "expires_at")
+    if written_s and not written_s.isdecimal():
+        raise invalid("Invalid integer: expires_at", param="expires_at")
+    return int(written_s or 0)
+
+
+def retrieve(account: Account, asked: Asked) -> Plan:
+    """`GET /v1/checkout/sessions/{session}`."""
+    return _looked_at(account, _found(account, asked))
+
+
+def update(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/checkout/sessions/{session}`: its metadata."""
+    session = _found(account, asked)
+    session.fields["metadata"] = written(session.fields["metadata"], asked.given)
+    return _looked_at(account, session)
+
+
+def expire(account: Account, asked: Asked) -> Plan:
+    """`POST /v1/checkout/sessions/{session}/expire`: nobody can pay any more."""
+    session = _found(account, asked)
+    if session.intent.is_busy:
+        raise locked()
+    if (status := status_of(account, session)) != "open":
+        raise invalid(
+            'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
+            f"Session has a status of `{status}`."
+        )
+    session.is_expired = True
+    account.backend.notify(EXPIRED, request_of(session.intent))
+    return _looked_at(account, session)
+
+
+def listed(account: Account, asked: Asked) -> Plan:
+    """`GET /v1/checkout/sessions`."""
+    given = asked.given
+    wanted = {name: text(given, name) for name in ("customer", "payment_intent", "status")}
+    all_shown = (shown_of(account, session) for session in reversed(account.sessions.values()))
+    return page(
+        account,
+        asked,
+        (
+            shown
+            for shown in all_shown
+            if all(not value or shown[name] == value for name, value in wanted.items())
+        ),
+    )
+
+
+def line_items(account: Account, asked: Asked) -> Plan:
+    """`GET /v1/checkout/sessions/{session}/line_items`."""
+    session = _found(account, asked)
+    return page(account, asked, session.items)
+
+
+def _looked_at(account: Account, session: Session) -> Plan:
+    return account.looked_up(lambda: shown_of(account, session), request_of(session.intent))
+
+
+def _found(account: Account, asked: Asked) -> Session:
+    """The session that a path names. Raises Refusal for an unknown."""
+    name = asked.names[0]
+    asked.concerns(name)
+    found = read(SESSION, name)
+    session = account.sessions.get(found[0]) if found is not None else None
+    if session is None:
+        raise missing("checkout.session", name)
+    return session
+
+
+# -- the page -------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visited:
+    """What the customer sees of the page after it has acted."""
+
+    account: Account
+    session: Session
+    has_left: bool = False
+
+    def response(self, shown: HttpResponse) -> HttpResponse:
+        """Back to the shop, on to the bank's page, or the page with why the card was declined."""
+        session, intent = self.session, self.session.intent
+        if self.has_left:
+            return sent_to(_address(session, session.cancel_url))
+        if shown.status >= 400:
+            return customers_page(shown.status, "Your card was declined.", shown.body)
+        if intent.waits:
+            return sent_to(self.account.objects.page(intent))
+        if status_of(self.account, session) == "complete":
+            return sent_to(intent.return_url)
+        return customers_page(200, "Your payment is being processed.", shown.body)
+
+
+def visit(account: Account, asked: Asked) -> tuple[Plan, Visited]:
+    """A customer pays on the page, or leaves it. Raises Refusal for a page that is no more."""
+    session = _found(account, asked)
+    intent = session.intent
+    visited = Visited(account=account, session=session)
+    status = status_of(account, session)
+    if status == "expired":
+        raise missing("checkout.session", session.id)
+    if asked.given.get("result") == "canceled" and session.cancel_url:
+        visited = Visited(account=account, session=session, has_left=True)
+    if status == "complete" or visited.has_left:
+        return _looked_at(account, session), visited
+    if intent.is_busy:
+        raise locked()
+    is_first = not intent.charges and not intent.waits
+    if is_first:
+        account.intents.add(intent)
+    intent.return_url = _address(session, session.success_url)
+    intent.method = account.method_asked(text(asked.given, "card") or USUAL_CARD, method_id(intent))
+    intent.waits = intent.is_authenticated = False
+    plan = confirmed(account, asked, intent)
+    if is_first:
+        plan.after = partial(created, account, intent, plan.after)
+    return plan, visited
+
+
+def key_of(account: Account, target: str) -> str:
+    """The key under which the page pays: Stripe charges for one press of its button once."""
+    found = read(SESSION, target.partition("?")[0].removeprefix(PAY_PAGE))
+    session = account.sessions.get(found[0]) if found is not None else None
+    return key_of_press(target, len(session.intent.charges)) if session is not None else ""
+
+
+def _address(session: Session, url: str) -> str:
+    return url.replace(_PLACE, session.id)

@@ -1,0 +1,87 @@
+"""Why an answer fits nothing that a template declares, in words for whoever wrote the template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from paychain.protocol.pays.json_path import find, parse_path, text_of
+from paychain.protocol.pays.outcomes import has_value, json_of, quoted, without_cards
+from paychain.protocol.pays.requests import Values
+from paychain.protocol.pays.template import Pattern, PaysTemplate
+from paychain.wire.http import HttpResponse
+
+MAX_FIELDS = 8  # of an answer that a hint names
+_SUCCESS = range(200, 300)
+_REDIRECTS = range(300, 400)
+_HINTS = {
+    401: "give the request the headers that prove who sends it",
+    403: "give the request the headers that prove who sends it",
+    404: "check the path",
+    405: "check the method",
+    415: "check whether the body is to be json: or form:",
+}
+
+
+def misfit_of(template: PaysTemplate, response: HttpResponse, values: Values) -> str:
+    """What an answer is, and what in the template does not fit it."""
+    hint = _hint(template.patterns, response, values)
+    return f"{shown(response)}; {hint}" if hint else shown(response)
+
+
+def outcomes_of(template: PaysTemplate) -> str:
+    """What a template says about answers: `approved, declined or pending`."""
+    named = list(dict.fromkeys(pattern.outcome for pattern in template.patterns))
+    return " or ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+
+
+def shown(response: HttpResponse) -> str:
+    """An answer in a few words, with where it leads."""
+    location = response.headers.get("location", "")
+    if response.status in _REDIRECTS and location:
+        return f"{response.status} to {without_cards(location)}"
+    return quoted(response)
+
+
+def _hint(patterns: Sequence[Pattern], response: HttpResponse, values: Values) -> str:
+    status = response.status
+    if status in _REDIRECTS:
+        location = response.headers.get("location", "")
+        if urlsplit(location).netloc:
+            return "customers follow redirects to the service's own pages only"
+        return "customers follow a few redirects only: it may lead in a circle"
+    if status in _HINTS:
+        return _HINTS[status]
+    body = json_of(response)
+    if body is None and "html" in response.headers.get("content-type", ""):
+        return "a page of HTML has no fields: check the path, or describe the page by contains:"
+    if status not in _SUCCESS:
+        return "check what the request sends"
+    if status == 202 and all(pattern.outcome != "pending" for pattern in patterns):
+        return "a payment in progress needs pending: {status: 202, then: {get: /...}}"
+    near = (pattern for pattern in patterns if pattern.outcome == "approved")
+    return next((_difference(pattern, status, body, values) for pattern in near), "")
+
+
+def _difference(pattern: Pattern, status: int, body: Any, values: Values) -> str:
+    """The first thing in which an answer is not what is declared."""
+    if pattern.statuses and all(not first <= status <= last for first, last in pattern.statuses):
+        return f"{pattern.outcome}: wants another status"
+    for path, allowed in pattern.where.items():
+        found = find(body, parse_path(path))
+        wanted = " or ".join(allowed)
+        if found is None:
+            return f"{pattern.outcome}: wants {path}: {wanted}, but the answer has {_fields(body)}"
+        if not any(has_value(found, each, values) for each in allowed):
+            value = without_cards(text_of(found))
+            return f"{pattern.outcome}: wants {path}: {wanted}, but it is {value}"
+    wanted = "headers:" if pattern.headers else "contains:"
+    return f"its {wanted} is not what {pattern.outcome}: wants"
+
+
+def _fields(body: Any) -> str:
+    if not isinstance(body, dict):
+        return "no fields"
+    names = [str(name) for name in body][:MAX_FIELDS]
+    return ", ".join(names) if names else "no fields"

@@ -1,0 +1,134 @@
+"""Which rules must name a payment for what is wrong with it in the world."""
+
+from __future__ import annotations
+
+ANY_RULE = ("any rule",)
+# Which rules may name a payment for what is wrong with it in the world, and whether the amounts of
+# the first rule must be the world's.
+RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
+    "charged twice": (("no_double_charge",), True),
+    "orphaned": (("no_orphaned_authorisation",), True),
+    "approved without a cent": (
+        ("no_approval_without_money", "stand_in_advised", "authorisations_settled"),
+        True,
+    ),
+    "approved in part without a cent": (
+        # The card is held for a smaller attempt that the merchant does not know, or for less than
+        # a link in front of the bank has stored; or the page shows more than everybody has booked.
+        (
+            "no_approval_without_money",
+            "books_agree",
+            "amounts_equal",
+            "customer_saw_the_amount",
+            # One of two means was approved in its bank's place.
+            "stand_in_advised",
+        ),
+        True,
+    ),
+    "approved and undone": (("no_approval_without_money", "books_agree"), True),
+    "held another amount": (("amounts_equal",), False),
+    "in another currency": (("amounts_equal",), False),
+    "somebody else's account": (("parties_kept",), False),
+    # A sale that is held twice holds more than its customer saw: that is the double charge, or
+    # a second hold of one authorisation.
+    "shown another amount": (
+        ("customer_saw_the_amount", "amounts_equal", "no_double_charge", "booked_once"),
+        False,
+    ),
+    "captured beyond the hold": (("captured_within_authorised",), True),
+    "refunded beyond the capture": (("refunded_within_captured",), True),
+    "released beyond the hold": (("released_what_is_held",), True),
+    "credited otherwise than debited": (
+        (
+            "money_conserved",
+            # The rule counts every item once: a repeat that is booked again is that rule's finding.
+            "repeats_without_effect",
+            # Nothing can be debited for what no issuer has approved.
+            "no_approval_without_money",
+            "stand_in_advised",
+            # Nor does a card get refunds of what no issuer knows.
+            "refunded_within_captured",
+        ),
+        False,
+    ),
+    "collected otherwise than debited": (
+        (
+            "money_conserved",
+            # The rule counts every item once: a repeat that is booked again is that rule's finding.
+            "repeats_without_effect",
+            # Nothing can be debited for what no issuer has approved.
+            "no_approval_without_money",
+            "stand_in_advised",
+        ),
+        False,
+    ),
+    "taken or given twice": (
+        # The books count every item once: to them another one is missing where one came twice.
+        ("repeats_without_effect", "money_conserved"),
+        False,
+    ),
+    "books differ": (ANY_RULE, False),
+    "never collected": (
+        # Who acknowledged the capture had not made it: the merchant believes that it has the money.
+        ("authorisations_settled", "completed", "money_conserved"),
+        False,
+    ),
+    "nothing to collect": (
+        (
+            "no_approval_without_money",
+            "completed",
+            "authorisations_settled",
+            "stand_in_advised",
+            "books_agree",
+            # The merchant was credited by another attempt than the one that it sold.
+            "money_conserved",
+        ),
+        False,
+    ),
+    "collected in part": (
+        # To a gateway that shares keys, the answer to another one's capture is that of its own.
+        # What was captured twice has used up what was left to capture.
+        (
+            "authorisations_settled",
+            "completed",
+            "money_conserved",
+            "repeats_without_effect",
+            # The card holds a tenth of it: all that was held of it was taken.
+            "amounts_equal",
+        ),
+        False,
+    ),
+    "left on hold": (
+        (
+            "no_orphaned_authorisation",
+            "no_double_charge",
+            # More may be captured yet, or what was captured twice has used up the final capture.
+            "authorisations_settled",
+            "completed",
+            "repeats_without_effect",
+            # A second delivery is held, and what was captured and given back is the first one's.
+            "books_agree",
+        ),
+        False,
+    ),
+    "never refunded": (("authorisations_settled", "completed"), False),
+    "undone and never given back": (
+        # The order may have been paid by this alone, or by another attempt as well.
+        ("completed", "authorisations_settled", "no_double_charge", "books_agree"),
+        False,
+    ),
+    "nobody's payment": (("no_phantom_movement",), True),
+}
+# Rules about how links behave: what they name need not be wrong on any account in the end.
+ABOUT_CONDUCT = frozenset(
+    {
+        "authorisations_settled",
+        "no_authorisation_after_failed_authentication",
+        "repeats_without_effect",
+        "retry_limits_kept",
+        "stand_in_advised",
+        # A link that forgets with a crash how often it stood in goes beyond its limit.
+        "stand_in_within_limits",
+        "unknowns_resolved",
+    }
+)

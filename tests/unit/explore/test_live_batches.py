@@ -1,0 +1,164 @@
+"""When the orders of a real chain are judged, and judged again; here its clock is the test's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+import pytest
+
+from paychain.environment.running_chain import InProgress
+from paychain.explore.live import batch as live_batch
+from paychain.explore.live.batch import QUIET_S, Batches
+from paychain.explore.live.judged import Batch, Judged
+from paychain.explore.live.steps import step_choices
+from paychain.explore.live.verdicts import Verdict
+from paychain.load.traffic.arrivals import Arrival
+from paychain.model.loading import load_chain
+from paychain.model.scripts import Followed
+from paychain.payments.journal import Decision, DecisionKind, Record
+from paychain.payments.rules import Finding
+
+CHAIN = load_chain("examples/shop-python/chain-naive.yaml").model
+LOST = next(step for step in step_choices(CHAIN) if step.name == "lost_answer")
+SETTLES_S = 8.0
+MENDS, LASTS = "no_double_charge", "repeats_without_effect"  # one that may be settled yet, and not
+
+
+class Clockwork:
+    """A running chain of which a test says when what is recorded. Customers are done at once."""
+
+    is_virtual = False
+    look_every_s = 0.25
+    id_prefix = "p"
+    settles_within_s = SETTLES_S
+
+    def __init__(self) -> None:
+        self.clock_ns = 0
+        self.comes: list[tuple[float, str]] = []  # at that second something about a payment
+        self.began: list[float] = []
+        self.over: list[str] = []
+
+    def now_ns(self) -> int:
+        return self.clock_ns
+
+    def advance(self, until_ns: int) -> None:
+        self.clock_ns = until_ns
+
+    def in_progress(self) -> InProgress:
+        return InProgress()
+
+    def collect(self) -> Iterator[list[Record]]:
+        due = [payment for at_s, payment in self.comes if at_s * 1e9 <= self.clock_ns]
+        self.comes = [each for each in self.comes if each[0] * 1e9 > self.clock_ns]
+        yield [
+            Decision(
+                link="stripe",
+                kind=DecisionKind.FAULT_HIT,
+                at_ns=self.clock_ns,
+                payment=payment,
+                attempt=1,
+                operation="refund",
+                target="shop",
+                detail="",
+            )
+            for payment in due
+        ]
+
+    def read_books(self, _: Collection[str]) -> list[Record]:
+        return []
+
+    def forget_payments(self, payments: Collection[str]) -> None:
+        self.over += payments
+
+    def follow_scripts(self, _: Followed) -> None:
+        pass
+
+    def begin_paying(self, arrivals: Sequence[Arrival]) -> None:
+        now_s = self.clock_ns / 1e9
+        self.began += [now_s] * len(arrivals)
+        self.comes += [(now_s, arrival.payment) for arrival in arrivals]
+
+
+class Judging:
+    """Breaks a rule for each order of which enough was recorded. `times`: when it was asked."""
+
+    def __init__(self, running: Clockwork, rule: str, needs: int) -> None:
+        self._running, self._rule, self._needs = running, rule, needs
+        self.times: list[float] = []
+
+    def verdicts(
+        self, records: Sequence[Record], _: object, orders: Collection[str], **__: object
+    ) -> dict[str, Verdict]:
+        self.times.append(self._running.clock_ns / 1e9)
+        finding = Finding("p0000000", 1, "money is wrong", ())
+        return {
+            order: Verdict(broken={self._rule: finding} if len(records) >= self._needs else {})
+            for order in orders
+        }
+
+
+@pytest.fixture
+def running() -> Clockwork:
+    return Clockwork()
+
+
+def batches(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch, rule: str, needs: int
+) -> tuple[Batches, Judging, list[tuple[float, Judged]]]:
+    """Batches whose orders break a rule once so many records are there, and what they report."""
+    judging = Judging(running, rule, needs)
+    monkeypatch.setattr(live_batch, "Judge", lambda *_, **__: judging)
+    told: list[tuple[float, Judged]] = []
+
+    def note(order: Judged, _: Batch) -> None:
+        told.append((running.clock_ns / 1e9, order))
+
+    made = Batches(CHAIN, running, 1, 8.0, note, on_changed=note)  # type: ignore[arg-type]
+    return made, judging, told
+
+
+def until(made: Batches, running: Clockwork, at_s: float) -> None:
+    while running.clock_ns < at_s * 1e9:
+        made.look()
+
+
+def test_what_a_service_does_about_an_order_that_was_fine_is_judged_when_it_is_settled(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, judging, told = batches(running, monkeypatch, MENDS, needs=2)
+    batch = made.begin([(LOST,)])
+    running.comes.append((5.0, f"{running.id_prefix}0000000"))
+    until(made, running, 4.5)
+    ((at_s, fine),) = told
+    assert at_s == pytest.approx(QUIET_S, abs=1.0)
+    assert (fine.broken, made.in_flight, made.is_settled(batch)) == ({}, 0, True)
+    until(made, running, 6.0)
+    assert (made.in_flight, made.is_settled(batch), running.over) == (1, False, [])
+    until(made, running, SETTLES_S + 2)
+    assert [set(order.broken) for _, order in told] == [set(), {MENDS}]
+    assert batch.breaking(MENDS) == [told[1][1]]
+    assert len(judging.times) == 2
+    assert running.over == [told[0][1].payment]
+    assert made.is_settled(batch)
+
+
+def test_what_nothing_can_mend_is_told_at_once_and_what_may_be_settled_is_not(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rule, when_s in ((LASTS, QUIET_S), (MENDS, SETTLES_S)):
+        began_s = running.clock_ns / 1e9
+        made, _, told = batches(running, monkeypatch, rule, needs=1)
+        made.begin([(LOST,)])
+        until(made, running, began_s + SETTLES_S + 2)
+        assert [set(order.broken) for _, order in told] == [{rule}]
+        assert told[0][0] - began_s == pytest.approx(when_s, abs=1.5)
+
+
+def test_payments_that_are_to_be_alone_wait_until_the_order_before_is_at_rest(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, _ = batches(running, monkeypatch, MENDS, needs=2)
+    batch = made.run_alone((LOST,), 3)
+    assert batch.is_whole
+    first, second, third = running.began
+    assert min(second - first, third - second) >= QUIET_S

@@ -1,0 +1,155 @@
+"""Checkout Sessions of Stripe's dialect: where the customer pays, and what the shop sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paychain.protocol.dialects.stripe.reading import classify
+from paychain.wire.http import HttpResponse
+from tests.support.stripe_links import StripeLinks, on_stripe
+from tests.support.vendor_links import payment
+
+SOLD = ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"]
+COMPLETED = "checkout.session.completed"
+
+
+def fields(number: int = 1, **more: Any) -> dict[str, Any]:
+    return {
+        "mode": "payment",
+        "success_url": "http://shop.example/done?session={CHECKOUT_SESSION_ID}",
+        "cancel_url": "http://shop.example/cart",
+        "client_reference_id": payment(number),
+        "line_items[0][quantity]": "2",
+        "line_items[0][price_data][currency]": "eur",
+        "line_items[0][price_data][unit_amount]": "400",
+        "line_items[0][price_data][product_data][name]": "T-shirt",
+        "line_items[1][price_data][currency]": "eur",
+        "line_items[1][price_data][unit_amount_decimal]": "200",
+        "line_items[1][price_data][product_data][name]": "Cap",
+        **more,
+    }
+
+
+async def visit(links: StripeLinks, url: str, query: str = "") -> HttpResponse:
+    """What a customer's browser gets at a page."""
+    path = "/" + url.partition("//")[2].partition("/")[2]
+    return await links.pool.request("GET", path + query, b"", headers={}, timeout_s=5.0)
+
+
+def test_a_customer_pays_on_the_page_and_comes_back_to_the_shop() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post("checkout/sessions", fields())
+        assert (made["status"], made["payment_status"], made["amount_total"]) == (
+            "open",
+            "unpaid",
+            1000,
+        )
+        assert made["payment_intent"] is None
+        back = await visit(links, made["url"], "?card=tok_visa_4242")
+        done = f"http://shop.example/done?session={made['id']}"
+        assert (back.status, back.headers["location"]) == (303, done)
+        expand = {"expand[0]": "payment_intent", "expand[1]": "line_items"}
+        seen = await links.get(f"checkout/sessions/{made['id']}", expand)
+        assert (seen["status"], seen["payment_status"], seen["url"]) == ("complete", "paid", None)
+        assert seen["payment_intent"]["status"] == "succeeded"
+        assert [each["amount_total"] for each in seen["line_items"]["data"]] == [800, 200]
+        # The page of a session that is paid sends back, and charges nothing.
+        assert (await visit(links, made["url"])).headers["location"] == done
+        over = await links.post(f"checkout/sessions/{made['id']}/expire")
+        assert "This Checkout Session has a status of `complete`" in over.error["message"]
+        listed = await links.get("checkout/sessions", {"status": "complete"})
+        assert [each["id"] for each in listed["data"]] == [made["id"]]
+
+    links = on_stripe(scenario)
+    reference = f"{payment(1)}-1"
+    assert links.booked() == [("authorised", reference, 1000), ("captured", reference, 1000)]
+    assert sorted(event["type"] for event in links.events) == sorted([*SOLD, COMPLETED])
+    (event,) = [event for event in links.events if event["type"] == COMPLETED]
+    shown = event["data"]["object"]
+    assert (shown["client_reference_id"], shown["payment_status"]) == (payment(1), "paid")
+
+
+def test_a_declined_card_stays_on_the_page_and_another_one_is_another_attempt() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post("checkout/sessions", fields())
+        declined = await visit(links, made["url"], "?card=pm_card_chargeDeclined")
+        assert declined.status == 402
+        assert b"Your card was declined" in declined.body
+        assert classify(declined).result.value == "declined"
+        assert (await links.get(f"checkout/sessions/{made['id']}"))["status"] == "open"
+        assert (await visit(links, made["url"], "?card=pm_card_visa")).status == 303
+
+    links = on_stripe(scenario)
+    assert [hop[1] for hop in links.hops() if hop[2] == "authorise"] == [1, 2]
+    assert links.booked()[-1] == ("captured", f"{payment(1)}-2", 1000)
+    assert [event["type"] for event in links.events].count(COMPLETED) == 1
+
+
+def test_a_card_that_authenticates_does_so_on_the_way() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post("checkout/sessions", fields())
+        bank = await visit(links, made["url"], "?card=pm_card_authenticationRequired")
+        assert "/3d_secure_2/" in bank.headers["location"]
+        back = await visit(links, bank.headers["location"])
+        assert back.headers["location"].startswith(f"http://shop.example/done?session={made['id']}")
+        assert (await links.get(f"checkout/sessions/{made['id']}"))["payment_status"] == "paid"
+
+    assert COMPLETED in {event["type"] for event in on_stripe(scenario).events}
+
+
+def test_a_press_of_the_button_that_arrives_twice_is_charged_once() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post("checkout/sessions", fields())
+        links.inject("duplicate_request", copies=2)
+        assert (await visit(links, made["url"], "?card=pm_card_visa")).status == 303
+
+    links = on_stripe(scenario)
+    assert [move[0] for move in links.booked()] == ["authorised", "captured"]
+
+
+def test_a_session_that_is_expired_takes_no_money() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post("checkout/sessions", fields())
+        left = await visit(links, made["url"], "?result=canceled")
+        assert left.headers["location"] == "http://shop.example/cart"
+        over = await links.post(f"checkout/sessions/{made['id']}/expire")
+        assert (over["status"], over["url"]) == ("expired", None)
+        assert (await visit(links, made["url"])).status == 404
+
+    links = on_stripe(scenario)
+    assert links.booked() == []
+    assert [event["type"] for event in links.events] == ["checkout.session.expired"]
+
+
+def test_what_is_to_be_captured_later_is_complete_and_unpaid() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        manual = {"payment_intent_data[capture_method]": "manual"}
+        made = await links.post("checkout/sessions", fields(**manual))
+        await visit(links, made["url"])
+        held = await links.get(f"checkout/sessions/{made['id']}")
+        assert (held["status"], held["payment_status"]) == ("complete", "unpaid")
+        await links.post(f"payment_intents/{held['payment_intent']}/capture")
+        paid = await links.get(f"checkout/sessions/{made['id']}")
+        assert paid["payment_status"] == "paid"
+
+    types = [event["type"] for event in on_stripe(scenario).events]
+    assert types.count(COMPLETED) == 1
+
+
+def test_a_repeated_key_makes_one_session_and_a_wrong_request_none() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        first = await links.post("checkout/sessions", fields(), key="k")
+        again = await links.post("checkout/sessions", fields(), key="k")
+        assert again["id"] == first["id"]
+        assert again.headers["idempotent-replayed"] == "true"
+        for wrong, param in (
+            ({"line_items[0][price]": "price_1"}, "line_items[0][price]"),
+            ({"line_items[1][price_data][currency]": "usd"}, "line_items"),
+            ({"success_url": ""}, "success_url"),
+            ({"mode": "subscription"}, "mode"),
+            ({"colour": "red"}, "colour"),
+        ):
+            refused = await links.post("checkout/sessions", fields(**wrong))
+            assert (refused.status, refused.error["param"]) == (400, param)
+
+    on_stripe(scenario)

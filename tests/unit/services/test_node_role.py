@@ -1,0 +1,98 @@
+"""What a node says of a ledger that it reaches only now and then."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from paychain.payments.codes import APPROVED
+from paychain.payments.instrument import published
+from paychain.payments.outcome import HopResult, Outcome
+from paychain.protocol.dialects import DIALECTS
+from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting
+from paychain.protocol.reply import Reply
+from paychain.services.context import Context
+from paychain.services.policies.call_end import CallEnd
+from paychain.services.role_building import build_role
+from paychain.services.roles.node import Node
+from paychain.services.scripts import PaymentScripts
+from paychain.services.state.background import Background
+from tests.support.chains import checked
+from tests.unit.services.test_ledger_role import CHAIN
+
+
+@dataclass
+class Ledger:
+    """What the ledger behind the node answers next; None: nothing."""
+
+    says: Answer | None = None
+
+    async def execute(self, request: PaymentRequest, parent: str) -> CallEnd:
+        if self.says is None:
+            return CallEnd(reply=Reply(HopResult.TIMEOUT), request=request)
+        return CallEnd(reply=Reply(HopResult.APPROVED, APPROVED, self.says), request=request)
+
+
+def node(ledger: Ledger) -> Node:
+    ticks = count()
+    context = Context(
+        link="node", seed=1, now_ns=lambda: next(ticks), journal=[], span_prefix="00000001"
+    )
+    signing = DIALECTS["paychain"], lambda *_: ()
+    scripts = PaymentScripts(1, "p", "USDC")
+    role = build_role(checked(CHAIN), context, {}, Background(), signing, scripts)
+    assert isinstance(role, Node)
+    calls: Any = dict.fromkeys(("transfer", "read", "scan"), ledger)
+    role.calls = calls
+    return role
+
+
+def asked(role: Node, operation: str, name: str, **more: Any) -> Answer:
+    request = PaymentRequest(
+        "p1", 700, "USDC", published("base")[0], reference=name, key=name, **more
+    )
+
+    async def ask() -> Any:
+        return await role.operations()[operation](request, "")
+
+    answer = asyncio.run(ask())
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def said(name: str, sighting: Sighting, *incoming: Incoming) -> Answer:
+    return Answer(
+        Outcome.APPROVED, APPROVED, "base", name, sighting=sighting, incoming=tuple(incoming)
+    )
+
+
+def test_a_node_claims_no_block_of_an_account_that_it_has_not_read() -> None:
+    ledger = Ledger(said("t1", Sighting(100)))
+    role = node(ledger)
+    asked(role, "read", "t1")  # the head is known from elsewhere
+    ledger.says = None
+    cut_off = asked(role, "scan", "s1", account="desk", above=95)
+    assert (cut_off.sighting, cut_off.incoming) == (Sighting(95), ())
+    # An answer that was on its way while another one overtook it is as old as it is.
+    got = Incoming("p1", "t1", 700, 97)
+    ledger.says = said("s2", Sighting(98), got)
+    late = asked(role, "scan", "s2", account="desk", above=95)
+    assert (late.sighting, late.incoming) == (Sighting(98), (got,))
+    # How old the last block is, is asked of no account.
+    ledger.says = None
+    head = asked(role, "scan", "s3").sighting
+    assert head is not None
+    assert head.head == 100
+
+
+def test_what_a_node_remembers_of_a_transaction_does_not_grow_older_with_other_heads() -> None:
+    ledger = Ledger(said("t1", Sighting(97, is_known=True, mined_at=95)))
+    role = node(ledger)
+    asked(role, "read", "t1")
+    ledger.says = said("t2", Sighting(110))
+    asked(role, "read", "t2")
+    ledger.says = None
+    # Blocks 96 to 110 may have replaced the one that it was in.
+    assert asked(role, "read", "t1").sighting == Sighting(97, is_known=True, mined_at=95)
