@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from paychain.cli.say import say
 from paychain.declaration.quantity import count
 from paychain.explore.result import Outage, SearchResult
 from paychain.report.result import PaymentTimeline
@@ -85,7 +86,7 @@ def print_timeline(outage: Outage) -> None:
     whole = f", {len(names)} payments of one order" if len(names) > 1 else ""
     print(f"    timeline of {', '.join(names)}, {timelines[0][1].why}{whole}:")
     moments = order_moments(timelines, _switched(outage))
-    print("\n".join(f"    {line}" for line in timeline_lines(moments)))
+    say(*(f"    {line}" for line in timeline_lines(moments)))
     if len(moments) > MAX_TIMELINE_LINES:
         command = f"paychain show payment RUN {names[-1]}"
         print(f"    the whole timeline: run the line below, then {command}")

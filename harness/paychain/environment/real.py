@@ -187,7 +187,7 @@ class RealChain:
         traces = self._collector.traces = receive_traces(
             self._chain, self.addresses, ends, PaymentIds(self.id_prefix), self.now_ns
         )
-        self.own.start(self.addresses, ends, traces.url if traces else "")
+        self.own.start(self.addresses, ends, traces.url if traces else "", upstreams)
         self._before_load = self.children.number if self._chain.own_services() else None
         self._injector = Injector(proxies, self._link_faults, self.now_ns)
         self._collector.start()

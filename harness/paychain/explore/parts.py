@@ -16,7 +16,7 @@ from paychain.explore.jobs import SEEDS_APART, preference
 from paychain.explore.result import SearchResult
 from paychain.explore.spec import SearchSpec
 from paychain.payments.errors import UserError
-from paychain.processes.files import write_atomically
+from paychain.processes.files import make_folder, write_atomically
 from paychain.processes.part import Part, missing
 
 SCHEMA = "paychain/explore-part/v1"
@@ -129,7 +129,7 @@ def write_part(
 
 def keep_part(part: ExplorePart, folder: Path) -> Path:
     """Write a part into a folder; the file's path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"explore-{part.chain}-{Part.read(part.part).slug}.json"
     write_atomically(path, part)
     return path
@@ -166,7 +166,7 @@ def merge_parts(paths: Sequence[Path], out: Path) -> Merged:
             known = smallest.get(found.rule)
             if known is None or found.size < known.size:
                 smallest[found.rule] = found
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     written = []
     for rule in sorted(smallest):
         found = smallest[rule]

@@ -463,7 +463,7 @@ declined: {status: 402}
 
 
 def shopping(pays: str) -> Trying:
-    return Trying(pays, pages={PSP: NEAR})
+    return Trying(pays, pages={PSP: NEAR, "*.adyen.com": NEAR})
 
 
 def test_a_customer_who_is_sent_to_a_providers_page_pays_there_and_comes_back() -> None:
@@ -485,6 +485,15 @@ def test_the_address_of_a_page_in_an_answer_is_visited_as_a_step() -> None:
     assert shopping(VISITED).gets(answer(402, "declined")).reply.result is HopResult.DECLINED
     back = trying.gets(answer(303, location="http://127.0.0.1:9001/done")).gets(PAID)
     assert back.reply.result is HopResult.APPROVED
+
+
+def test_a_providers_own_host_names_are_its_pages_too() -> None:
+    away = answer(302, location="https://checkoutshopper-test.adyen.com/threeDS?x=1")
+    trying = shopping(FORM).gets(away)
+    assert isinstance(trying.step, Send)
+    assert (trying.step.to, trying.http.target) == (NEAR, "/threeDS?x=1&card=tok_visa_4242")
+    elsewhere = answer(302, location="https://adyen.com.example/x")
+    assert shopping(FORM).gets(elsewhere).reply.result is HopResult.MALFORMED
 
 
 def test_cookies_of_the_shop_are_not_for_the_page() -> None:

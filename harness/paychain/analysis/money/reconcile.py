@@ -199,6 +199,7 @@ def reconcile(
         # A provider's account has a name of its own, which only the merchant's service knows.
         merchant="" if parties.has_accounts else customer.merchant,
         instrument=customer.instrument,
+        gives_parts=parties.gives_parts,
         accepts_partial=any(hop.caller in parties.accept_partial for hop in story.hops),
         presentations=presentations(customer, story.hops, parties.presented_to),
         unresolved=list(unresolved(story.hops, story.decisions)),

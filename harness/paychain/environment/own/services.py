@@ -100,14 +100,19 @@ class OwnServices:
         return service.ports.get(hop.callee, 0) if service is not None else 0
 
     def start(
-        self, hops: Mapping[str, Address], ends: TlsEnds = NO_TLS, traces_url: str = ""
+        self,
+        hops: Mapping[str, Address],
+        ends: TlsEnds = NO_TLS,
+        traces_url: str = "",
+        links: Mapping[str, Address] = {},
     ) -> None:
         """Start each and wait until it is ready.
 
-        `hops`: the near end of each hop; `traces_url`: where traces are received.
+        `hops`: the near end of each hop; `traces_url`: where traces are received; `links`: where
+        each link itself listens.
         """
         self._tls, self._traces_url = ends, traces_url
-        self.pages = pages_of(self._chain, hops, ends)
+        self.pages = pages_of(self._chain, hops, links, ends)
         if self._at:
             self._logs.mkdir(exist_ok=True)
         for name in _callees_first(self._chain):

@@ -27,7 +27,7 @@ from paychain.payments.checkout_card import CheckoutCard, checkout_card
 from paychain.payments.money import exponent, to_minor
 from paychain.payments.outcome import HopResult
 from paychain.protocol.pays.outcomes import approved, declined, json_of, pending, without_cards
-from paychain.protocol.pays.requests import own_headers, path_of
+from paychain.protocol.pays.requests import own_headers, page_at, path_of
 from paychain.protocol.pays.template import PaysTemplate
 from paychain.protocol.reply import Reply, failure_of
 from paychain.wire.http import HttpRequest, HttpResponse, WireError, request_head
@@ -129,7 +129,7 @@ class Http:
         data = body.encode() if isinstance(body, str) else body
         sent |= {name.lower(): value for name, value in (headers or {}).items()}
         sent |= own_headers(self._payment, self._span)
-        to = self._pages.get(urlsplit(path).netloc, "")
+        to = page_at(self._pages, urlsplit(path).netloc)
         if to:
             path = path_of(path)
         if not path.startswith("/"):

@@ -50,6 +50,10 @@ class EntryPlan(msgspec.Struct, frozen=True, kw_only=True):
     pays: PaysTemplate | None = None  # how an own service is paid, instead of the dialect
     pages: dict[str, str] = {}
 
+    def __hash__(self) -> int:
+        """Of all but `pages`, which cannot be hashed: plans are kept by their hash."""
+        return hash((self.link, self.dialect, self.url, self.corners, self.pays))
+
 
 class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What the load process needs to know. Times are seconds since the run's epoch."""

@@ -64,6 +64,15 @@ class Payment:
 
 
 @dataclass(slots=True, kw_only=True)
+class Page:
+    """A hosted payments page. `references`: ours, of the payments that were tried on it."""
+
+    id: str
+    body: dict[str, Any]
+    references: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
 class Account:
     """The account of one link. `simulates`: test amounts bring their declines about."""
 
@@ -74,6 +83,7 @@ class Account:
     _repeats: OrderedDict[tuple[str, str], Action] = field(default_factory=OrderedDict)
     _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
     ignored: Ignored = field(default_factory=Ignored)
+    pages: OrderedDict[str, Page] = field(default_factory=OrderedDict)  # by id
     _requests: int = 0
 
     @classmethod

@@ -99,6 +99,8 @@ class Order:
     is_paid: bool = False  # something that pays it is known
     waits: bool = False
     response: str = ""
+    return_url: str = ""  # where the payer is sent after approving it, and without
+    cancel_url: str = ""
     charges: list[Charge] = field(default_factory=list)
 
     @property
