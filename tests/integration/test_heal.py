@@ -48,7 +48,7 @@ def children(tmp_path: Path) -> Iterator[Children]:
 
 @pytest.fixture(
     params=[
-        "embedded",
+        pytest.param("embedded", marks=pytest.mark.slow),
         pytest.param("toxiproxy", marks=[pytest.mark.real_toxiproxy, pytest.mark.thorough]),
     ],
 )

@@ -144,6 +144,7 @@ class World:
                 part = left if tender.of is None else int(wanted * tender.of + 0.5)
                 found.add(part)
                 left -= part
+            found.add(left or wanted)
         partial = [self.chain.links[name].partial_approvals for name in self.links("issuer")]
         for given in partial:
             if given is not None:

@@ -100,8 +100,8 @@ def verify_run(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> Verificatio
     complaints += _sums_as_signed(folder, actual)
     complaints += _test_as_signed(tests, facts, sums_digest)
     complaints += _verdict_as_signed(facts)
-    if facts.get("run") != folder.resolve().name:
-        complaints.append(f"the folder is named {folder.name}, but the run is {facts.get('run')}")
+    if facts.get("run") != (named := folder.resolve().name):
+        complaints.append(f"the folder is named {named}, but the run is {facts.get('run')}")
     stamp_complaints, notes = _timestamp(folder)
     return Verification(folder.name, (*complaints, *stamp_complaints), facts, notes)
 
