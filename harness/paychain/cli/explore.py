@@ -78,18 +78,20 @@ def explore(
     """
     from paychain.explore.spec import SearchSpec
     from paychain.model.loading import load_chain
+    from paychain.processes.files import refuse_unwritable
     from paychain.processes.part import WHOLE, Part
 
     # What is given and has no effect would look as if it had been searched so.
     if live:
         _refuse_with("--live", given(context, ONLY_VIRTUAL), jobs=jobs)
-    elif options := given(context, ONLY_LIVE):
+    elif without_effect := given(context, ONLY_LIVE):
         raise UserError(
-            f"{listed(options)} without --live has no effect",
+            f"{listed(without_effect)} without --live has no effect",
             hint="a search in virtual time has --budget; add --live to search real processes",
         )
     loaded = load_chain(chain)
     replayed_on = _service_of(service, loaded.model, is_confirmed=confirm)
+    refuse_unwritable(out)
     share = Part.read(part)
     if actions:
         excluded = ["part"] * (share != WHOLE) + given(context, NOT_OF_ACTIONS)
