@@ -19,12 +19,14 @@ from pathlib import Path
 
 from paychain.environment.real import RealChain
 from paychain.environment.running_chain import RunningChain
-from paychain.explore.live.result import LiveResult, LiveSpec, words_of
+from paychain.explore.live.result import LiveResult, LiveSpec
 from paychain.explore.live.search import LiveSearch
 from paychain.explore.live.steps import step_choices
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded, load_chain
-from tests.support.mistaken_chains import MISTAKES, SOUND, mistaken_chain
+from tests.support.mistaken_chains import IN_OUTAGES, MISTAKES, SOUND, mistaken_chain
+
+EXPECTED = MISTAKES | IN_OUTAGES
 
 
 def searched(
@@ -75,10 +77,10 @@ def report(name: str, seed: int, result: LiveResult, first_s: float) -> None:
         flush=True,
     )
     for rule, found in result.found.items():
-        is_expected = rule in MISTAKES.get(name, ())
+        is_expected = rule in EXPECTED.get(name, ())
         print(
             f"    {'+' if is_expected else '!'} {rule} (first broken after {first_s:.0f} s, script "
-            f"{found.at_script}): {words_of(found.steps)}; minimal: {found.is_minimal}; "
+            f"{found.at_script}): {found.words}; minimal: {found.is_minimal}; "
             f"reproduced {found.reproduced} of 3",
             flush=True,
         )
@@ -108,6 +110,7 @@ def main(words: Sequence[str] = ()) -> None:
     asked.add_argument("--for", dest="for_s", type=float, default=60.0, help="seconds each")
     asked.add_argument("--scripts", type=int, help="most scripts of each search")
     asked.add_argument("--first", action="store_true", help="end with the first finding")
+    asked.add_argument("--outages", type=float, default=0.0, help="share of the batches: 0.5")
     options = asked.parse_args(list(words))
     # The examples' chains start their shops by name, from this environment.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -123,7 +126,8 @@ def main(words: Sequence[str] = ()) -> None:
                     seed=seed,
                     budget_s=options.for_s,
                     max_scripts=options.scripts,
-                    rules=tuple(sorted(MISTAKES.get(name, ()))),
+                    rules=tuple(sorted(EXPECTED.get(name, ()))),
+                    outage_share=options.outages,
                 )
                 loaded = load_chain(str(path))
                 result, first_s = searched(

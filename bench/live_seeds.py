@@ -20,17 +20,18 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from bench.live import searched
-from paychain.explore.live.result import LiveResult, LiveSpec, words_of
+from paychain.explore.live.result import LiveResult, LiveSpec
 from paychain.model.loading import load_chain
 from paychain.processes.part import Part
 from tests.support.fetched import CACHE
-from tests.support.mistaken_chains import MISTAKES, SOUND, mistaken_chain
+from tests.support.mistaken_chains import IN_OUTAGES, MISTAKES, SOUND, mistaken_chain
 from tests.support.paths import ROOT
 
 EXAMPLES = ("shop-python", "shop-node", "gateway-go")
@@ -48,6 +49,7 @@ NAIVE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 HAS_NO_RETURN_PAGE = {("gateway-go", "captures twice")}
 PARTS = 20  # of the scripts on a sound service: after each of them the log has one line more
 PART_S = 3_600.0
+OUTAGE_TIMES = 4  # so many times as long, where outages are searched: one after the other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,7 @@ class Case:
     chain: str
     rules: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
+    outage_share: float = 0.0
 
 
 def mistakes() -> Iterator[Case]:
@@ -74,6 +77,8 @@ def mistakes() -> Iterator[Case]:
                 )
     for name, expected in MISTAKES.items():
         yield Case(name=name, chain=name, rules=tuple(sorted(expected)))
+    for name, expected in IN_OUTAGES.items():
+        yield Case(name=name, chain=name, rules=tuple(sorted(expected)), outage_share=0.5)
 
 
 def sound() -> Iterator[Case]:
@@ -85,7 +90,10 @@ def sound() -> Iterator[Case]:
 
 
 def search(case: Case, spec: LiveSpec, examples: Path) -> dict[str, Any]:
-    """What one search came to. `examples`: a copy of the folder, which holds what they build."""
+    """What one search came to. `examples`: a copy of the folder, which holds what they build.
+
+    Raises KeyboardInterrupt when it was stopped before it was done.
+    """
     with tempfile.TemporaryDirectory(prefix="paychain-") as scratch:
         path = examples / case.chain
         if not path.is_file():
@@ -98,6 +106,9 @@ def search(case: Case, spec: LiveSpec, examples: Path) -> dict[str, Any]:
             is_first_enough=bool(case.rules),
             subjects=case.subjects,
         )
+    is_enough = case.rules and any(found.reproduced for found in result.found.values())
+    if result.was_interrupted and not is_enough:
+        raise KeyboardInterrupt
     return (
         _counted(result)
         | {"found": [_found(rule, result) for rule in result.found]}
@@ -124,7 +135,7 @@ def _found(rule: str, result: LiveResult) -> dict[str, Any]:
     found = result.found[rule]
     return {
         "rule": rule,
-        "words": found.words if found.outage is not None else words_of(found.steps),
+        "words": found.words,
         "steps": len(found.steps),
         "minimal": found.is_minimal,
         "reproduced": found.reproduced,
@@ -185,14 +196,15 @@ def main(words: Sequence[str] = ()) -> None:
         with tempfile.TemporaryDirectory(prefix="paychain-") as folder:
             examples = Path(folder, "examples")
             shutil.copytree(ROOT / "examples", examples)
-            for key, case, spec in _wanted(options):
-                if any(key.items() <= line.items() for line in lines):
-                    continue
-                line = key | search(case, spec, examples)
-                lines.append(line)
-                with log.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
-                print(json.dumps(line), flush=True)
+            with suppress(KeyboardInterrupt):
+                for key, case, spec in _wanted(options):
+                    if any(key.items() <= line.items() for line in lines):
+                        continue
+                    line = key | search(case, spec, examples)
+                    lines.append(line)
+                    with log.open("a") as file:
+                        file.write(json.dumps(line) + "\n")
+                    print(json.dumps(line), flush=True)
     print("\n".join(table(lines)))
 
 
@@ -211,5 +223,10 @@ def _wanted(options: argparse.Namespace) -> Iterator[tuple[dict[str, Any], Case,
                 spec = LiveSpec(budget_s=PART_S, max_scripts=options.scripts, part=part)
                 yield key | {"part": number, "of": PARTS, "wanted": options.scripts}, case, spec
             else:
-                spec = LiveSpec(seed=number, budget_s=options.for_s, rules=case.rules)
+                spec = LiveSpec(
+                    seed=number,
+                    budget_s=options.for_s * (OUTAGE_TIMES if case.outage_share else 1),
+                    rules=case.rules,
+                    outage_share=case.outage_share,
+                )
                 yield key | {"seed": number}, case, spec

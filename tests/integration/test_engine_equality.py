@@ -10,7 +10,7 @@ import pytest
 
 from paychain.report.result import Result, read
 from tests.support.chains import corner_shop
-from tests.support.cli import Running, running
+from tests.support.cli import DISTURBED, Running, running
 from tests.support.runs import declare, run_in
 from tests.support.tiers import only
 
@@ -46,15 +46,16 @@ tolerances: {technical_success: {before: ">= 99.9%", during: ">= 95%", after: ">
 """,
 }
 # No retry, so that no repeat meets its own reversal: whether one does is a matter of milliseconds.
+# No timeout is as short as a busy machine may be slow: all that breaks is reset.
 CHAIN = corner_shop(
     on_unknown="reverse",
-    processor_timeout="800ms",
-    deadline="10s",
+    timeout="14s",
+    processor_timeout="12s",
+    deadline="20s",
     providers={"region": {"kind": "cloud"}},
     issuer={"provider": "region"},
 )
-TRIES = 3  # of a pair on a host that stalls
-RUN_S = 90.0  # both runs of a try end in this time, however busy the machine
+RUN_S = 140.0  # both runs end in this time, however busy the machine
 HEAD = """\
 experiment: {name}
 load: {{arrivals: 40/s, warm_up: 500ms, before: 1500ms, after: 1s}}
@@ -86,23 +87,27 @@ def break_points(result: Result) -> set[tuple[str, str]]:
     return {hop for hop, payments in broke.items() if payments * 10 >= broke.total()}
 
 
+def judged(result: Result) -> str:
+    """The verdict; of a run that the machine disturbed, what it would be by all that broke."""
+    if result.verdict != "inconclusive":
+        return str(result.verdict)
+    assert any(words in " ".join(result.reasons) for words in DISTURBED), result.reasons
+    broken = [rule.rule for rule in result.money.rules if rule.findings]
+    failed = [limit.measure for limit in result.tolerances if limit.passed is False]
+    return "fail" if broken or failed else "pass"
+
+
 @pytest.mark.slow
-@pytest.mark.long(70)
+@pytest.mark.long(30)
 @pytest.mark.real_toxiproxy
-@pytest.mark.timeout(TRIES * 2 * RUN_S)
+@pytest.mark.timeout(3 * RUN_S)
 @pytest.mark.parametrize(("chain", "name"), only({("region-shop", "region-flaps")}, EXPERIMENTS))
 def test_both_engines_come_to_the_same_verdict_and_the_same_break_points(
     toxiproxy_server: str, tmp_path: Path, chain: str, name: str
 ) -> None:
-    # A host that stalls makes either run inconclusive: that says nothing about the engines.
-    for number in range(TRIES):
-        folder = tmp_path / f"try-{number}"
-        folder.mkdir()
-        ours, theirs = played(folder, chain, name, ["embedded", toxiproxy_server])
-        if not any(result.verdict == "inconclusive" for result in (ours, theirs)):
-            break
+    ours, theirs = played(tmp_path, chain, name, ["embedded", toxiproxy_server])
     assert (ours.engine.name, theirs.engine.name) == ("embedded", "toxiproxy")
-    assert ours.verdict == theirs.verdict != "inconclusive", (ours.reasons, theirs.reasons)
+    assert judged(ours) == judged(theirs), (ours.reasons, theirs.reasons)
     assert break_points(ours) == break_points(theirs) != set()
     assert [fault.errors for fault in theirs.faults] == [[] for _ in theirs.faults]
     for fault in ours.faults:

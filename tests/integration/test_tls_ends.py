@@ -31,6 +31,7 @@ def chain(service: dict[str, Any], **of_psp: Any) -> str:
         {
             "chain": "https",
             "entry": "shop",
+            "deadline": "20s",
             "links": {
                 "shop": {
                     "role": "gateway",
@@ -41,7 +42,7 @@ def chain(service: dict[str, Any], **of_psp: Any) -> str:
                 "psp": {
                     "role": "processor",
                     "dialect": "stripe",
-                    "calls": {"authorise": {"to": "issuer"}},
+                    "calls": {"authorise": {"to": "issuer", "timeout": "8s"}},
                     **of_psp,
                 },
                 "issuer": {"role": "issuer"},
@@ -62,8 +63,12 @@ def chain(service: dict[str, Any], **of_psp: Any) -> str:
 def test_a_service_that_speaks_https_pays_and_faults_act_behind_it(
     service: dict[str, Any], of_psp: dict[str, Any], tmp_path: Path
 ) -> None:
-    fault = "{id: down, at: 0s, for: 1s, target: {hop: 'shop -> psp'}, down: {}}"
-    declare(tmp_path, https=chain(service, **of_psp), quick=experiment(fault))
+    fault = "{id: down, at: 4s, for: 3s, target: {hop: 'shop -> psp'}, down: {}}"
+    # A TLS connection for each payment takes a busy machine long: nobody pays for some seconds, so
+    # that the fault meets no payment that began before it.
+    steps = "{at: 0s, rate: 10/s}, {at: 3s, rate: 0/s}, {at: 7200ms, rate: 10/s}"
+    quick = experiment(fault, arrivals=f"{{steps: [{steps}]}}", before="2500ms", after="1s")
+    declare(tmp_path, https=chain(service, **of_psp), quick=quick)
     done = paychain(tmp_path, "run", "https.yaml", "quick.yaml", "--out", "runs", "--json")
     assert done.exit_code in (0, 1), done.stderr
     phases = {phase["name"]: phase["technical_success"] for phase in done.json["phases"]}

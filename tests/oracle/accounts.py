@@ -17,6 +17,7 @@ REPEATED = re.compile(r"~[^~+./\d][^~+./]*\.\d+$")
 class Account:
     """One account: what is held and taken on it now, and what may never have happened."""
 
+    holds: int = 0  # how often something was held
     held: int = 0
     taken: int = 0
     given: int = 0
@@ -40,6 +41,7 @@ class Account:
         """One more line."""
         amount = line.amount_minor
         if line.does == HOLD:
+            self.holds += 1
             self.held += amount
             self.was_held += amount
         elif line.does == TAKE:

@@ -17,6 +17,7 @@ IDEMPOTENCY = ("keyed", "none", "stripe-v1", "stripe-v2", "checkout", "adyen", "
 GIFT_CARDS = "gift-cards"
 LEAVES = 8  # of a hundred chains: whose customers may leave
 TIPS = 12  # of a hundred chains: whose merchants capture more than was authorised
+WRONG_DECIMALS = 8  # of a hundred chains in yen or dinars: with a link that counts in cents
 DUPLICATES = 8  # of a hundred books: those that refuse the same payment again
 AT_ONCE = {"median": "0s", "p99": "0s"}
 SPEEDS = (AT_ONCE, {"median": "2ms", "p99": "10ms"}, {"median": "30ms", "p99": "120ms"})
@@ -73,6 +74,8 @@ def draw_chain(chance: Chance) -> Declared:
         links[issuer] = _issuer(chance)
     for link in links.values():
         _more_at_a_book(chance, link, tips=tips)
+    if currency != "EUR" and happens(chance, WRONG_DECIMALS):
+        links[choose(chance, [*gateways, *processors, *schemes])]["exponent"] = 2
     chain: Declared = {
         "chain": "drawn",
         "currency": currency,
@@ -135,8 +138,9 @@ def _more_at_a_book(chance: Chance, link: Declared, *, tips: bool) -> None:
     """What a book behind the gateways permits, refuses or gives back by itself."""
     if link["role"] not in ("processor", "scheme", "issuer"):
         return
-    if tips:
-        link["overcapture"] = "20%"
+    # Who declares nothing takes over what the links in front of it permit, or those behind it.
+    if tips and happens(chance, 60):
+        link["overcapture"] = choose(chance, ("20%", "20%", "10%"))
     if link["role"] != "scheme" and happens(chance, DUPLICATES):
         link["duplicates"] = {"within": choose(chance, ("2s", "10s"))}
     if link["role"] == "issuer" and happens(chance, 10):

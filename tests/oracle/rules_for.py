@@ -26,6 +26,7 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
         True,
     ),
     "approved and undone": (("no_approval_without_money", "books_agree"), True),
+    "held another amount": (("amounts_equal",), False),
     "in another currency": (("amounts_equal",), False),
     "somebody else's account": (("parties_kept",), False),
     # A sale that is held twice holds more than its customer saw: that is the double charge, or
@@ -87,7 +88,14 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
     "collected in part": (
         # To a gateway that shares keys, the answer to another one's capture is that of its own.
         # What was captured twice has used up what was left to capture.
-        ("authorisations_settled", "completed", "money_conserved", "repeats_without_effect"),
+        (
+            "authorisations_settled",
+            "completed",
+            "money_conserved",
+            "repeats_without_effect",
+            # The card holds a tenth of it: all that was held of it was taken.
+            "amounts_equal",
+        ),
         False,
     ),
     "left on hold": (
@@ -98,10 +106,16 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
             "authorisations_settled",
             "completed",
             "repeats_without_effect",
+            # A second delivery is held, and what was captured and given back is the first one's.
+            "books_agree",
         ),
         False,
     ),
-    "never refunded": (("authorisations_settled", "completed"), False),
+    "never refunded": (
+        # One of several refunds is not in the bank's book, or a repeat has used it up.
+        ("authorisations_settled", "completed", "money_conserved", "repeats_without_effect"),
+        False,
+    ),
     "undone and never given back": (
         # The order may have been paid by this alone, or by another attempt as well.
         ("completed", "authorisations_settled", "no_double_charge", "books_agree"),

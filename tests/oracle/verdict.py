@@ -64,7 +64,8 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
     forgotten = _forgotten(world, deals, sold)
     # Who is told that the order was paid before knows what the merchant sold.
     is_told = any(customer.original[:ID_LENGTH] == order for customer in customers)
-    if exposure - tips > agreed and not is_left_over:
+    is_again = sum(card.holds for card in cards if card.exposure > 0) > 1
+    if exposure - tips > agreed and is_again and not is_left_over:
         yield "charged twice", max(0, exposure - disputed - agreed)
     elif exposure > 0 and not saw_approved and not is_told:
         yield "orphaned", exposure - disputed
@@ -128,6 +129,9 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     is_one = world.is_paid_by_one_means()
     if is_one and was_held and customer.saw_minor and customer.saw_minor not in was_held:
         yield "shown another amount", abs(customer.saw_minor - max(was_held))
+    held = {line.amount_minor for line in deal.lines if line.does == HOLD}
+    if others := held - world.amounts_of(customer.amount_minor):
+        yield "held another amount", max(abs(amount - customer.amount_minor) for amount in others)
     if any(line.currency != customer.currency for line in deal.lines):
         yield "in another currency", customer.amount_minor
     # Records of real customers have a card only as it is printed.
@@ -138,13 +142,7 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     ):
         yield "somebody else's account", customer.amount_minor
     for name, amounts in (
-        (
-            "captured beyond the hold",
-            [
-                card.beyond_allowance(world.chain.links[bank].overcapture or 0.0)
-                for (bank, _), card in cards.items()
-            ],
-        ),
+        ("captured beyond the hold", _beyond_holds(world, deal)),
         ("refunded beyond the capture", [card.beyond_taken for card in cards.values()]),
         ("released beyond the hold", [card.beyond_held for card in cards.values()]),
     ):
@@ -163,6 +161,20 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
     if (apart := _apart(world, deal)) > 0:
         yield "books differ", apart
     yield from _undone_duties(world, deal)
+
+
+def _beyond_holds(world: World, deal: Deal) -> list[int]:
+    """What was taken beyond holds and what is permitted on top: of cards, or else at an acquirer.
+
+    One bank may permit what an acquirer in front of it does not.
+    """
+    beyond = {
+        link: account.beyond_allowance(world.tip_at(link))
+        for (link, _), account in accounts(deal.lines).items()
+        if link not in world.links("gateway")
+    }
+    of_cards = [amount for link, amount in beyond.items() if link in world.links("issuer")]
+    return of_cards if any(of_cards) else [max(beyond.values(), default=0)]
 
 
 def _collected(world: World, deal: Deal) -> int:
@@ -204,8 +216,19 @@ def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
             yield "left on hold", sum(max(0, card.held) for card in sale.cards)
         # A merchant who does not know that it was paid has nothing to give back.
         given = sum(card.given + card.charged_back for card in sale.cards)
-        if taken and sale.book.taken and not given and sale.is_wanted(world, "refunds"):
+        taken = min(taken, sale.book.taken)
+        if taken and sale.is_wanted(world, "refunds") and _owes(world, sale, taken, given):
             yield "never refunded", customer.amount_minor
+
+
+def _owes(world: World, sale: Sale, taken: int, given: int) -> bool:
+    """Whether the merchant wanted to refund more of what was taken, as often as that goes."""
+    refunds = world.chain.links[sale.gateway].refunds
+    assert refunds is not None  # they are wanted
+    each = max(1, int(taken * refunds.of + 0.5))
+    wanted = each * min(refunds.times, taken // each)
+    # Of parts that are cut to whole cents the last one may be missing.
+    return not given or given < wanted - refunds.times
 
 
 def _apart(world: World, deal: Deal) -> int:

@@ -19,7 +19,7 @@ from paychain.payments.journal import MovementKind
 from paychain.payments.outcome import Outcome
 from paychain.protocol.message import PaymentRequest
 from paychain.services.context import Context
-from paychain.services.policies.call_end import Sent
+from paychain.services.policies.call_end import SentRequest
 from paychain.services.roles.merchant import Merchant
 
 HOLD, TAKE, RELEASE, GIVE_BACK = "hold", "take", "release", "give back"
@@ -111,6 +111,45 @@ class World:
         call = self.chain.links[link].calls.get("authorise")
         targets = frozenset(call.targets if call is not None else ())
         return targets.union(*(self.behind(target) for target in targets))
+
+    def tip_at(self, link: str) -> float:
+        """How much more than it holds a link behind the gateways lets merchants take.
+
+        As it says itself, or the widest of those that ask it, or else of those that it asks.
+        """
+        return self._tip(link, self._asking) or self._tip(link, self._asked_by) or 0.0
+
+    def _tip(self, link: str, others: Callable[[str], list[str]]) -> float | None:
+        own = self.chain.links[link].overcapture
+        if own is not None:
+            return own
+        tips = [self._tip(other, others) for other in others(link)]
+        return max((tip for tip in tips if tip is not None), default=None)
+
+    def _asking(self, link: str) -> list[str]:
+        relays = self.links("processor") | self.links("scheme")
+        return [name for name in relays if link in self._asked_by(name)]
+
+    def _asked_by(self, link: str) -> list[str]:
+        call = self.chain.links[link].calls.get("authorise")
+        return call.targets if call is not None else []
+
+    def amounts_of(self, wanted: int) -> set[int]:
+        """What a payment may be held for: all of it, one of its means, a part that a bank gives."""
+        calls = [self.chain.links[name].calls.get("authorise") for name in self.links("gateway")]
+        found = {wanted}
+        for call in calls:
+            left = wanted
+            for tender in (call.tenders if call is not None else None) or ():
+                part = left if tender.of is None else int(wanted * tender.of + 0.5)
+                found.add(part)
+                left -= part
+            found.add(left or wanted)
+        partial = [self.chain.links[name].partial_approvals for name in self.links("issuer")]
+        for given in partial:
+            if given is not None:
+                found |= {max(1, int(amount * given.of + 0.5)) for amount in found}
+        return found
 
     def is_paid_by_one_means(self) -> bool:
         """Whether no gateway splits a payment over several cards."""
@@ -209,11 +248,11 @@ def watched(chain: Chain) -> Iterator[World]:
         world.answered(hop.payment, reply.answer)
         return hop
 
-    def selling(self: Merchant, sent: Sent, reference: str) -> None:
+    def selling(self: Merchant, sent: SentRequest, reference: str) -> None:
         world.sold(self._context.link, sent.request.payment, reference)
         approved(self, sent, reference)
 
-    async def taking_back(self: Merchant, sent: Sent, reference: str) -> None:
+    async def taking_back(self: Merchant, sent: SentRequest, reference: str) -> None:
         world.taken_back(self._context.link, sent.request.payment, reference)
         await undo(self, sent, reference)
 

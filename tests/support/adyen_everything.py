@@ -64,6 +64,10 @@ async def everything(links: AdyenLinks) -> None:
     await links.post("/paymentMethods", account)
     session = payment("session")
     del session["paymentMethod"]
+    await links.post("/sessions", {**session, "mode": "hosted"})
+    link = (await links.post("/paymentLinks", session)).body["id"]
+    await links.ask("GET", f"/paymentLinks/{link}")
+    await links.ask("PATCH", f"/paymentLinks/{link}", {"status": "expired"})
     await links.post("/sessions", session)
     await links.post("/payments", {})
     await links.post("/payments", b"{")
@@ -101,6 +105,8 @@ def model_of(path: str, answer: Answered) -> str:
         return "ServiceError"
     if path == "/cancels":
         return "StandalonePaymentCancelResponse"
+    if path.startswith("/paymentLinks"):
+        return "PaymentLinkResponse"
     return _MODELS[path.rpartition("/")[2]]
 
 

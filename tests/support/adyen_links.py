@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from paychain.faults.kinds import KINDS
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.journal import Movement, Record
 from paychain.services.host import Host
 from paychain.services.in_link_faults import ActiveFault
@@ -114,12 +114,24 @@ class AdyenLinks:
         if key:
             sent["idempotency-key"] = key
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return await self._asked("POST", path, raw, sent if headers is None else headers, timeout_s)
+
+    async def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answered:
+        """A request that is no POST."""
+        raw = msgspec.json.encode(body) if body is not None else b""
+        sent = {"x-api-key": "test", "content-type": "application/json"}
+        return await self._asked(method, path, raw, sent, 5.0)
+
+    async def visit(self, url: str, query: str = "") -> HttpResponse:
+        """What a shopper's browser gets at a page."""
+        path = "/" + url.partition("//")[2].partition("/")[2] if "//" in url else url
+        return await self.pool.request("GET", path + query, b"", headers={}, timeout_s=5.0)
+
+    async def _asked(
+        self, method: str, path: str, raw: bytes, headers: dict[str, str], timeout_s: float
+    ) -> Answered:
         response = await self.pool.request(
-            "POST",
-            f"/v72{path}",
-            raw,
-            headers=sent if headers is None else headers,
-            timeout_s=timeout_s,
+            method, f"/v72{path}", raw, headers=headers, timeout_s=timeout_s
         )
         try:
             decoded = msgspec.json.decode(response.body)
@@ -145,7 +157,7 @@ class AdyenLinks:
     def inject(self, kind: str, *, link: str = "psp", **parameters: Any) -> None:
         declared = KINDS[kind].model_validate(parameters)
         self.host.faults.apply(
-            ActiveFault(id=kind, parameters=declared, spots=(Spot(link=link),))  # type: ignore[arg-type]
+            ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]
         )
 
     def events(self) -> list[tuple[str, str]]:

@@ -83,14 +83,16 @@ def paychain(
 ) -> Done:
     """Run a command of paychain in a folder, to its end.
 
-    A real run that the machine of the tests disturbed is repeated: it says nothing of the chain.
+    A real run is conducted in this process, which has imported what another would import first;
+    who sends signals to a run starts it by `running`. One that the machine of the tests disturbed
+    is repeated: it says nothing of the chain. `timeout_s` is of a process.
     """
-    command = ("-m", "paychain.cli", *words)
     if words[0] != "run" or "--virtual" in words:
+        command = ("-m", "paychain.cli", *words)
         return python(folder, *command, variables=variables, timeout_s=timeout_s)
     for left in range(TRIES - 1, -1, -1):
         before = set(folder.glob("*/*"))
-        done = python(folder, *command, variables=variables, timeout_s=timeout_s)
+        done = invoked(folder, *words, variables=variables)
         made = set(folder.glob("*/*")) - before
         if done.exit_code != ExitCode.INCONCLUSIVE or not _is_disturbed(done, made):
             break
@@ -107,13 +109,15 @@ def _is_disturbed(done: Done, made: Iterable[Path]) -> bool:
     return any(words in text for words in DISTURBED)
 
 
-def invoked(folder: Path, *words: str) -> Done:
+def invoked(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -> Done:
     """Run a command of paychain in this process, as if in a folder; no start of its own.
 
-    For a command whose process is not the subject: in virtual time, or refused before it starts.
+    For a command whose process is not the subject. `variables`: of the environment, while it runs.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        for name, value in (variables or {}).items():
+            patch.setenv(name, value)
         result = CliRunner().invoke(app, words)
     if isinstance(result.exception, UserError):  # printed as by main()
         return Done(ExitCode.USAGE, result.stdout, str(result.exception))

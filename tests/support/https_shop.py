@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import requests
 
 STRIPE = os.environ.get("STRIPE", "https://api.stripe.com")
-TIMEOUT_S = 5
+TIMEOUT_S = 10
 
 
 class Shop(BaseHTTPRequestHandler):

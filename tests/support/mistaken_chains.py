@@ -21,6 +21,8 @@ MISTAKES = {
     "refunded_before_paid": {"money_has_its_order", "no_charge_after_a_decline"},
     "reversed_once": {"no_double_charge", "no_orphaned_authorisation", "unknowns_resolved"},
 }
+# What no script of a payment finds: the service has to die meanwhile.
+IN_OUTAGES = {"forgets_in_a_crash": {"no_orphaned_authorisation"}}
 SOUND = ("none", "refunds")  # shops without a mistake
 
 

@@ -162,8 +162,15 @@ def listen(act: Any) -> None:
         return {"received": True}
 
 
+# -- forgets_in_a_crash: what was asked when it died is never looked at again ----------------------
+def recover_nothing() -> None:
+    pass
+
+
 if MISTAKE == "retries_without_key":
     shop.PROVIDERS["adyen"] = KeylessAdyens()
+elif MISTAKE == "forgets_in_a_crash":
+    store.recover = recover_nothing
 elif MISTAKE == "reversed_once":
     shop.resolve = resolve_once
 elif MISTAKE == "fails_over_after_decline":

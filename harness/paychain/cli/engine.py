@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from paychain.cli.options import Toxiproxy
+from paychain.cli.say import say
 
 app = typer.Typer(
     help="Show which fault engine a run would use and why; install a Toxiproxy server."
@@ -73,5 +74,5 @@ def install(
     from paychain.engine.install import GITHUB, fetch, release, this_platform
 
     place = fetch(release(version), this_platform(), mirror or GITHUB, into or installed())
-    print(f"{place} is toxiproxy {version}")
-    print(f"use it with --toxiproxy {place if into else PROGRAM}")
+    say(f"{place} is toxiproxy {version}")
+    say(f"use it with --toxiproxy {place if into else PROGRAM}")

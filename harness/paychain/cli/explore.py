@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from paychain.cli.explore_options import (
+    NOT_OF_ACTIONS,
+    ONLY_LIVE,
+    ONLY_VIRTUAL,
     Actions,
     Batch,
     BudgetOption,
@@ -29,7 +32,9 @@ from paychain.cli.explore_options import (
     WorksAgain,
     budget_of,
     duration_of,
+    given,
     limit_of,
+    listed,
     share_of,
 )
 from paychain.cli.options import ChainName, ClusterOption, PartOption
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
 
 
 def explore(
+    context: typer.Context,
     chain: ChainName,
     budget: BudgetOption = "20s",
     rule: Rules = None,
@@ -72,25 +78,24 @@ def explore(
     """
     from paychain.explore.spec import SearchSpec
     from paychain.model.loading import load_chain
+    from paychain.processes.files import refuse_unwritable
     from paychain.processes.part import WHOLE, Part
 
+    # What is given and has no effect would look as if it had been searched so.
+    if live:
+        _refuse_with("--live", given(context, ONLY_VIRTUAL), jobs=jobs)
+    elif without_effect := given(context, ONLY_LIVE):
+        raise UserError(
+            f"{listed(without_effect)} without --live has no effect",
+            hint="a search in virtual time has --budget; add --live to search real processes",
+        )
     loaded = load_chain(chain)
     replayed_on = _service_of(service, loaded.model, is_confirmed=confirm)
+    refuse_unwritable(out)
     share = Part.read(part)
-    if live:
-        _refuse_with("--live", cluster=cluster is not None)
     if actions:
-        _refuse_with(
-            "--actions",
-            live=live,
-            part=share != WHOLE,
-            cluster=cluster is not None,
-            jobs=(jobs or 1) > 1,
-            confirm=confirm,
-            interleavings=interleavings,
-            success=success is not None,
-            works_again=works_again is not None,
-        )
+        excluded = ["part"] * (share != WHOLE) + given(context, NOT_OF_ACTIONS)
+        _refuse_with("--actions", excluded, jobs=jobs)
     if live:
         from paychain.cli.explore_live import explore_live
         from paychain.explore.live.result import LiveSpec
@@ -174,10 +179,10 @@ def _service_of(name: str | None, twin: Chain, *, is_confirmed: bool) -> Chain |
     return service
 
 
-def _refuse_with(option: str, **given: bool) -> None:
-    """Raises UserError for the options that this one excludes."""
-    options = [f"--{name.replace('_', '-')}" for name, is_given in given.items() if is_given]
-    if options:
+def _refuse_with(option: str, excluded: Sequence[str], *, jobs: int | None) -> None:
+    """Raises UserError for the parameters that this option excludes, and for several jobs."""
+    excluded = [*excluded, *["jobs"] * ((jobs or 1) > 1)]
+    if excluded:
         raise UserError(
-            f"{option} cannot be combined with {', '.join(options)}", hint="omit one of them"
+            f"{option} cannot be combined with {listed(excluded)}", hint="omit one of them"
         )

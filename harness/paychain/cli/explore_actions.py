@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paychain.cli.ctrl_c import ctrl_c_between_schedules
 from paychain.cli.exit_codes import ExitCode
+from paychain.cli.say import say
 from paychain.explore.actions import explore_actions
 from paychain.explore.spec import SearchSpec
 from paychain.payments.rules import RULES
@@ -15,8 +16,8 @@ def explore_and_print_actions(spec: SearchSpec) -> ExitCode:
         acted = explore_actions(spec, check_ctrl_c)
     found = acted.found
     if found is not None:
-        print(f"✕ {RULES[found.rule].title.lower()}: {found.text}")
-        print("\n".join(f"    {step}" for step in found.steps))
+        say(f"✕ {RULES[found.rule].title.lower()}: {found.text}")
+        say(*(f"    {step}" for step in found.steps))
     print(
         f"{'searched' if found is not None else 'no sequence of actions broke a rule in'} "
         f"{acted.scripts:,} scripts, in {acted.took_s:.1f} s"

@@ -72,11 +72,10 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
         )
         say(f"part {spec.part}: {file}")
     for rule, found in result.found.items():
-        print("\n".join(found_lines(found)))
+        say(*found_lines(found))
         _print_timeline(found)
-        for line in _remedies(found, loaded):
-            print(line)
-        print(f"    reproduce: {run_command(chain, str(paths[rule]), seed=spec.seed)}")
+        say(*_remedies(found, loaded))
+        say(f"    reproduce: {run_command(chain, str(paths[rule]), seed=spec.seed)}")
     print(("searched " if result.found else "nothing found in ") + searched_line(result))
     for line in (*warning_lines(result), *([] if result.found else nothing_found_lines(result))):
         print(line)
@@ -176,7 +175,7 @@ def _print_timeline(found: FoundScript) -> None:
     names = ", ".join(timeline.payment for _, timeline in timelines)
     print(f"    timeline of {names}, {timelines[0][1].why}:")
     moments = order_moments(timelines, [])
-    print("\n".join(f"    {line}" for line in timeline_lines(moments)))
+    say(*(f"    {line}" for line in timeline_lines(moments)))
     if len(moments) > MAX_TIMELINE_LINES:
         print("    the whole timeline: run the line below, then paychain show payment")
 

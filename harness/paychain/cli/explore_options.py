@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,6 +63,29 @@ On = Annotated[
 ]
 FoundFolder = Annotated[Path, typer.Option(help="folder for the experiments that are found")]
 
+# Parameters that only one of the two searches heeds.
+ONLY_VIRTUAL = (
+    "budget",
+    "success",
+    "works_again",
+    "kind",
+    "payments",
+    "interleavings",
+    "confirm",
+    "service",
+    "cluster",
+)
+NOT_OF_ACTIONS = (
+    "live",
+    "cluster",
+    "confirm",
+    "interleavings",
+    "success",
+    "works_again",
+)
+ONLY_LIVE = ("lasts", "scripts", "batch", "outages")
+_SPELLINGS = {"lasts": "for", "service": "on"}  # of parameters whose option has another name
+
 # With --live:
 Live = Annotated[
     bool,
@@ -83,6 +107,23 @@ Outages = Annotated[
         "fails, e.g. 10%"
     ),
 ]
+
+
+def given(context: typer.Context, parameters: Sequence[str]) -> list[str]:
+    """Those of these parameters that the user gave a value; the others have their defaults."""
+    sources = {name: context.get_parameter_source(name) for name in parameters}
+    # The enumeration of the sources has moved between versions of Typer; its names have not.
+    return [
+        name
+        for name, source in sources.items()
+        if source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT")
+    ]
+
+
+def listed(parameters: Sequence[str]) -> str:
+    """Parameters as the options of a command line: `--for, --works-again`."""
+    spelt = (_SPELLINGS.get(name, name).replace("_", "-") for name in parameters)
+    return ", ".join(f"--{name}" for name in spelt)
 
 
 def budget_of(text: str) -> tuple[float, int | None]:

@@ -32,7 +32,7 @@ def export(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Parquet files, a table each, into this folder (needs paychain[parquet])",
+            help="Parquet files, a table each, into this folder (extra: parquet)",
         ),
     ] = None,
 ) -> None:

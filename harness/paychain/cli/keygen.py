@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from paychain.cli.say import say
+
 
 def keygen(
     name: Annotated[
@@ -17,8 +19,14 @@ def keygen(
 
     Example: paychain keygen resilience.key
     """
+    from paychain.payments.errors import UserError
     from paychain.report.evidence.dsse import new_key
 
+    if not name.name:
+        raise UserError(f"{name} is a folder", hint="name a file in it for the private key")
     public = name.with_name(f"{name.name}.pub")
-    print(f"key {new_key(name, public)}")
-    print(f"private: {name} (keep it secret)\npublic:  {public} (publish it)")
+    say(
+        f"key {new_key(name, public)}",
+        f"private: {name} (keep it secret)",
+        f"public:  {public} (publish it)",
+    )

@@ -39,9 +39,11 @@ def learn(
     from paychain.explore.live.learn import learn as learn_policies
     from paychain.explore.live.learn import twin_text
     from paychain.model.loading import load_chain
-    from paychain.processes.files import write_atomically
+    from paychain.processes.files import refuse_unwritable, write_atomically
 
     loaded = load_chain(chain)
+    if out is not None:
+        refuse_unwritable(out.parent)
     with tempfile.TemporaryDirectory(prefix="paychain-") as scratch:
         learned = learn_policies(
             loaded.model,
@@ -64,6 +66,6 @@ def learn(
         print(f"  after {lesson.failure} at {lesson.link}: {reaction}")
     if out is not None:
         write_atomically(out, twin_text(loaded, learned).encode())
-        print(f"twin: {out}")
+        say(f"twin: {out}")
     if any(line.holds is False for line in lines):
         raise typer.Exit(ExitCode.FAIL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -127,7 +128,12 @@ def main() -> None:
         print(_failure(error), file=sys.stderr)
         if os.environ.get(TRACEBACK_VARIABLE):
             traceback.print_exc()
-        sys.exit(ExitCode.INCONCLUSIVE)
+        sys.exit(ExitCode.USAGE if _is_odd_name(error) else ExitCode.INCONCLUSIVE)
+
+
+def _is_odd_name(error: Exception) -> bool:
+    """Whether no file can have the name that was given: no machine would do better."""
+    return isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def _refuse_unreadable_names(words: Sequence[str]) -> None:
@@ -144,7 +150,16 @@ def _refuse_unreadable_names(words: Sequence[str]) -> None:
         try:
             word.encode()
         except UnicodeEncodeError:
-            raise UserError(f"{word} is not UTF-8", hint="rename the file or folder") from None
+            raise _unreadable(word) from None
+
+
+def _unreadable(word: str) -> UserError:
+    try:
+        meant = os.fsencode(word).decode()
+    except UnicodeError:
+        return UserError(f"{word} is not UTF-8", hint="rename the file or folder")
+    encoding = sys.getfilesystemencoding()
+    return UserError(f"{meant} cannot be read in {encoding}", hint="set LC_ALL=C.UTF-8")
 
 
 def _failure(error: Exception) -> str:
@@ -152,6 +167,8 @@ def _failure(error: Exception) -> str:
         return str(error)
     import sqlite3
 
+    if _is_odd_name(error):
+        return sentence_of(error)
     said = f"paychain failed: {sentence_of(error)}"
     if isinstance(error, (OSError, sqlite3.Error, MemoryError)):
         return said

@@ -85,6 +85,7 @@ def matrix(
     """
     from paychain.model.loading import load_chain
     from paychain.model.renaming import read_names
+    from paychain.processes.files import make_folder
     from paychain.processes.part import Part
     from paychain.runs.matrix import MatrixSpec, run_matrix
 
@@ -95,6 +96,8 @@ def matrix(
     links = _links(chain, loaded.model, link or (), role or ())
     faults = _faults(fault or ())
     share = Part.read(part)
+    if resume is not None:
+        _refuse_to_resume(resume)
     folder = resume or _new_folder(out, loaded.model.chain, share)
     spec = MatrixSpec(
         chain_name=chain,
@@ -117,7 +120,7 @@ def matrix(
             names=map_ or (),
         ),
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with (
         keeping(f"the runs so far are in {folder}; continue with --resume {folder}"),
         opened(cluster) as workers,
@@ -136,6 +139,17 @@ def _new_folder(out: Path, chain: str, part: Part) -> Path:
 
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{chain}-matrix"
     return out / (name if part == WHOLE else f"{name}-{part.slug}")
+
+
+def _refuse_to_resume(folder: Path) -> None:
+    """Raise UserError for what no matrix can have begun in, be it before its first cell."""
+    from paychain.report.result import FILE_NAME as RESULT
+
+    hint = "name the folder that an interrupted matrix printed"
+    if not folder.is_dir():
+        raise UserError(f"no such folder: {folder}", hint=hint)
+    if (folder / RESULT).exists():
+        raise UserError(f"{folder} is a run", hint=hint)
 
 
 def _print_nothing(*_: object) -> None:

@@ -34,6 +34,9 @@ def merge(
 
     Example: paychain merge part-1/ part-2/ --out matrix
     """
+    from paychain.processes.files import refuse_unwritable
+
+    refuse_unwritable(out or Path())
     if all(path.is_dir() for path in parts):
         _merge_matrix(parts, out or Path("matrix"))
     else:

@@ -102,6 +102,6 @@ ClusterOption = Annotated[
     typer.Option(
         "--cluster",
         metavar="tcp://HOST:PORT",
-        help="use the workers of the Dask cluster with this scheduler (needs paychain[cluster])",
+        help="use the workers of the Dask cluster with this scheduler (extra: cluster)",
     ),
 ]

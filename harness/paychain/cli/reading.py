@@ -20,6 +20,9 @@ def reading(*runs: Path) -> Iterator[None]:
     """
     try:
         yield
+    except PermissionError as error:
+        hint = "its owner may read and change it"
+        raise UserError(sentence_of(error), hint=hint) from error
     except (UserError, HarnessError, OSError, MemoryError):
         raise
     except Exception as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.options import ReportFormat
 from paychain.cli.reading import reading
+from paychain.cli.say import say
 from paychain.payments.errors import UserError, sentence_of
 from paychain.processes.interrupted import keeping
 
@@ -108,7 +109,7 @@ def print_run(
     show(result, Console(), is_quiet=is_quiet)
     if comparison is not None:
         print("\n".join(comparison_lines(comparison)))
-    print(f"report: {folder / 'report.html'}")
+    say(f"report: {folder / 'report.html'}")
 
 
 class _Extras:

@@ -187,7 +187,7 @@ class RealChain:
         traces = self._collector.traces = receive_traces(
             self._chain, self.addresses, ends, PaymentIds(self.id_prefix), self.now_ns
         )
-        self.own.start(self.addresses, ends, traces.url if traces else "")
+        self.own.start(self.addresses, ends, traces.url if traces else "", upstreams)
         self._before_load = self.children.number if self._chain.own_services() else None
         self._injector = Injector(proxies, self._link_faults, self.now_ns)
         self._collector.start()
@@ -283,7 +283,7 @@ class RealChain:
         self._load.start(plan)
         lead_ns = int(self._load.lead_s * 1e9)
         # Before the load may begin: on a busy machine its lead is too short to tell the links whose
-        # first requests come. That it begins a little later than they are told changes nothing.
+        # first requests come. That it begins a little later than announced changes nothing.
         if self._requests is not None:
             self._requests.begin(plan, self.now_ns() + lead_ns)
             self._services.expect(self._requests.expect(self.now_ns()))

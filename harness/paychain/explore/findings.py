@@ -12,6 +12,7 @@ from paychain.explore.result import Outage, SearchResult
 from paychain.explore.schedules import declaration, in_words
 from paychain.explore.spec import SearchSpec
 from paychain.payments.rules import RULES
+from paychain.processes.files import make_folder
 
 
 def slug(chain: str, rule: str) -> str:
@@ -43,7 +44,7 @@ def write_outage(outage: Outage, spec: SearchSpec, folder: Path) -> Path:
         lines.append("# The faults here exceed these limits, so that a real run fails as well.")
     interleaving = f", interleaving {outage.interleaving}" if outage.interleaving else ""
     lines.append(f"# Seed {spec.seed}{interleaving}")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"{name}.yaml"
     text = yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=100)
     path.write_text("\n".join(line.replace("\r", " ") for line in lines) + "\n" + text, "utf-8")

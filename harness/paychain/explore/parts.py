@@ -16,7 +16,7 @@ from paychain.explore.jobs import SEEDS_APART, preference
 from paychain.explore.result import SearchResult
 from paychain.explore.spec import SearchSpec
 from paychain.payments.errors import UserError
-from paychain.processes.files import write_atomically
+from paychain.processes.files import make_folder, write_atomically
 from paychain.processes.part import Part, missing
 
 SCHEMA = "paychain/explore-part/v1"
@@ -24,7 +24,7 @@ MAX_BYTES = 16_000_000
 PARTS_APART = SEEDS_APART * 4_096  # jobs of one part never use the seeds of another's
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class PartFinding(msgspec.Struct, frozen=True, kw_only=True):
     """The smallest outage of one rule that a part found. `size`: the smallest of all counts."""
 
     rule: str
@@ -54,7 +54,7 @@ class ExplorePart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     search: dict[str, str]
     took_s: float
     was_interrupted: bool
-    found: list[Found]
+    found: list[PartFinding]
     schedules: int = 0  # in virtual time
     virtual_s: float = 0.0
     live: LiveCounts | None = None  # on a running chain
@@ -64,7 +64,7 @@ class Merged(NamedTuple):
     """The parts of one search, each rule's smallest outage with its file, and what is missing."""
 
     parts: list[ExplorePart]
-    written: list[tuple[Found, Path]]
+    written: list[tuple[PartFinding, Path]]
     absent: list[Part]
 
     @property
@@ -106,7 +106,7 @@ def write_part(
     for outage in result.found.values():
         path = write_outage(outage, spec, folder)
         found.append(
-            Found(
+            PartFinding(
                 rule=outage.rule,
                 size=preference(outage),
                 lines=outage_lines(outage),
@@ -129,7 +129,7 @@ def write_part(
 
 def keep_part(part: ExplorePart, folder: Path) -> Path:
     """Write a part into a folder; the file's path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"explore-{part.chain}-{Part.read(part.part).slug}.json"
     write_atomically(path, part)
     return path
@@ -160,13 +160,13 @@ def merge_parts(paths: Sequence[Path], out: Path) -> Merged:
                 hint="make all parts with the same chain and options",
             )
     absent = missing(Part.read(part.part) for _, part in parts)
-    smallest: dict[str, Found] = {}
+    smallest: dict[str, PartFinding] = {}
     for _, part in parts:
         for found in part.found:
             known = smallest.get(found.rule)
             if known is None or found.size < known.size:
                 smallest[found.rule] = found
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     written = []
     for rule in sorted(smallest):
         found = smallest[rule]

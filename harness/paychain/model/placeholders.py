@@ -7,6 +7,10 @@
 
 `{{port}}` is the text `{port}`. Whatever else has braces, such as JSON or `${HOME}`, stays as it
 is.
+
+Those in a request that pays a service are others (protocol/pays/placeholders.py): they name values
+of one payment and fields of an answer, and what follows the colon says how a value is written.
+There `$` is a currency's sign and hides nothing; here it begins a variable of the shell.
 """
 
 from __future__ import annotations

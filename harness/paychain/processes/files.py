@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from paychain.payments.errors import UserError
 
 
 def expanded(path: str) -> Path:
@@ -20,6 +24,37 @@ def expanded(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Raise UserError unless files can be written into a folder, which may have yet to be made.
+
+    For what is asked before work whose outcome would be lost.
+    """
+    place = folder
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    try:
+        is_folder = stat.S_ISDIR(place.stat().st_mode)
+    except OSError as error:  # a link to nowhere, or to itself
+        raise _unwritable(folder, error.strerror) from None
+    if not is_folder:
+        raise _unwritable(folder, os.strerror(errno.ENOTDIR))
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise _unwritable(folder, os.strerror(errno.EACCES))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for output, and those above it, where it is missing. Raises UserError."""
+    refuse_unwritable(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error.strerror) from error
+
+
+def _unwritable(folder: Path, why: str | None) -> UserError:
+    return UserError(f"cannot write to {folder}: {why}", hint="name another folder")
 
 
 def sha256(path: Path) -> str:
@@ -41,6 +76,8 @@ def write_atomically(path: Path, content: Any) -> None:
         data = content.encode()
     else:
         data = msgspec.json.encode(content)
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     # In the same folder, because only within one file system a rename is atomic. The process id
     # keeps two writers of one file apart.
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")

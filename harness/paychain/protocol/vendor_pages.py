@@ -1,12 +1,19 @@
-"""Pages of the edge in front of a vendor's API: HTML, whatever the API itself answers with."""
+"""Pages of a vendor: its edge's in front of the API, and those where customers pay.
+
+They are HTML, whatever the API itself answers with.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
+from html import escape
 from http import HTTPStatus
 
-from paychain.wire.http import HttpResponse
+from paychain.wire.http import HttpRequest, HttpResponse
 
 EDGE_PAGE = "text/html"
+_DATA = re.compile(rb'<script type="application/json">(.*?)</script>', re.DOTALL)
 
 
 def edge_page(status: int) -> HttpResponse:
@@ -14,6 +21,37 @@ def edge_page(status: int) -> HttpResponse:
     title = f"{status} {phrase_of(status)}"
     page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
     return HttpResponse(status, page.encode(), {"content-type": EDGE_PAGE})
+
+
+def customers_page(status: int, text: str, data: bytes) -> HttpResponse:
+    """What a customer sees, with an answer of the API in it, as pages with scripts have it."""
+    shown = data.replace(b"</", b"<\\/")
+    head = f"<!doctype html><title>Pay</title><p>{escape(text)}</p>".encode()
+    body = head + b'<script type="application/json">' + shown + b"</script>"
+    return HttpResponse(status, body, {"content-type": "text/html; charset=utf-8"})
+
+
+def data_in(body: bytes) -> bytes:
+    """The answer of the API in a page; the body itself of what is none."""
+    found = _DATA.search(body)
+    return found[1] if found is not None else body
+
+
+def sent_to(url: str) -> HttpResponse:
+    """A page that sends the customer on."""
+    return HttpResponse(303, b"", {"location": url})
+
+
+def key_of_press(target: str, number: int) -> str:
+    """The key of one press of a page's button; `number`: of the payments that were tried on it."""
+    return hashlib.sha256(f"{target}#{number}".encode()).hexdigest()[:32]
+
+
+def base_of(http: HttpRequest) -> str:
+    """Where a link was asked: over TLS, unless the address says that it is near."""
+    host = http.headers.get("host", "localhost")
+    is_near = ":" in host or host == "localhost"
+    return f"{'http' if is_near else 'https'}://{host}"
 
 
 def phrase_of(status: int) -> str:

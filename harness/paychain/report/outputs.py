@@ -15,7 +15,7 @@ import msgspec
 from paychain.analysis.store.store import RunStore
 from paychain.model.assurance import Assurance
 from paychain.payments.errors import UserError
-from paychain.processes.files import sha256, write_atomically
+from paychain.processes.files import refuse_unwritable, sha256, write_atomically
 from paychain.report.ci import ctrf as ctrf_format
 from paychain.report.ci.junit import junit_xml
 from paychain.report.ci.prometheus import write_prometheus
@@ -60,6 +60,7 @@ def render_again(folder: Path) -> Result:
         hint = "copy it without its signature, then render the copy"
         raise UserError(f"{folder} is signed and must not change", hint=hint)
     refuse_changed(folder)
+    refuse_unwritable(folder)
     result = read(folder)
     if not result.timelines:
         # Only the timelines need run.db; one that cannot be read leaves the rest complete.

@@ -201,8 +201,10 @@ def read(folder: Path) -> Result:
     """
     try:
         data = read_bounded(folder / FILE_NAME, MAX_BYTES)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"no {FILE_NAME} in {folder}", hint="name a run directory") from None
+    except OSError as error:
+        raise UserError(f"{folder / FILE_NAME} cannot be read: {error.strerror}") from None
     try:
         schema = msgspec.json.decode(data, type=_Versioned).schema
         if schema != SCHEMA:

@@ -11,6 +11,7 @@ from paychain.analysis.store.queries import last_event_ns
 from paychain.analysis.store.store import RunStore
 from paychain.model.loading import load_chain, load_experiment
 from paychain.payments.errors import UserError
+from paychain.processes.files import refuse_unwritable
 from paychain.processes.locks import only_process
 from paychain.report.evidence.files import leave_out
 from paychain.report.evidence.history import is_signed
@@ -35,6 +36,7 @@ def judge_run(folder: Path) -> Finished:
     path = folder / STORE_NAME
     if not path.is_file():
         raise UserError(f"no {STORE_NAME} in {folder}", hint="name a run directory")
+    refuse_unwritable(folder)
     with only_process(folder, "judging"):
         return _judge(folder, path)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from paychain.payments.errors import UserError
+from paychain.processes.files import make_folder
 from paychain.processes.part import Part, missing
 from paychain.report.html.matrix import Cell, Matrix, not_run, read_matrix, write_matrix
 from paychain.runs.matrix import IN_ANOTHER_PART
@@ -48,7 +49,7 @@ def merge_matrices(folders: Sequence[Path], out: Path) -> tuple[Matrix, list[Par
             for cell in first.cells
         ],
     )
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_matrix(merged, out)
     return merged, absent
 

@@ -18,6 +18,7 @@ from paychain.model.loading import NO_NAMES, Loaded
 from paychain.model.renaming import Names
 from paychain.model.replay import MAX_BYTES, Replay
 from paychain.payments.errors import UserError, without_passwords
+from paychain.processes.files import refuse_unwritable
 from paychain.report.result import Result
 from paychain.runs.kept import (
     CHAIN,
@@ -169,6 +170,7 @@ class Finished:
 def new_folder(out: Path, started: datetime, name: str) -> Path:
     """A new run directory, named by its start. Raises UserError when it cannot be made."""
     name = f"{started:%Y%m%dT%H%M%SZ}-{name}"
+    refuse_unwritable(out)
     for suffix in ("", *(f"-{number}" for number in range(2, 100))):
         folder = out / (name + suffix)
         try:

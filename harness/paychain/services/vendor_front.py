@@ -16,12 +16,13 @@ from msgspec.structs import replace
 from paychain.model.chain import Chain, Link
 from paychain.model.disputes import DISPUTE
 from paychain.model.idempotency import Idempotency
+from paychain.model.operations import CUSTOMER
 from paychain.payments.attribution import UNKNOWN, AttributedBy
 from paychain.payments.journal import DecisionKind, HopRecord
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.vendors import APIS
-from paychain.protocol.envelope import Envelope
+from paychain.protocol.envelope import CALLER_HEADER, Envelope
 from paychain.protocol.message import (
     Answer,
     AnswerOrError,
@@ -219,6 +220,9 @@ class _Call:
         self._seen = ReceivedCall(front.context, http)
         self._span, self._began_ns = self._seen.span, self._seen.began_ns
         self._operation = "query"
+        # On a page of the provider's it is the customer who asks.
+        is_customers = http.headers.get(CALLER_HEADER) == CUSTOMER
+        self._caller = CUSTOMER if is_customers else front.caller
         self._attempt = 1
         self._key = front.api.key(http)
         self._by: AttributedBy = "nothing"
@@ -247,6 +251,7 @@ class _Call:
             if self._by == "nothing" and not request.payment.startswith(UNKNOWN):
                 self._attribute_repeat(request.payment)
         digest = hashlib.sha256(self.http.target.encode() + b"\0" + self.http.body).hexdigest()
+        # Whoever asks on a page, it is the service's payment, and its books have it.
         envelope = Envelope(self._front.caller, self._span)
         if operation == "authorise":  # known before: its answer may be lost
             self._seen.reference = request.reference
@@ -316,7 +321,8 @@ class _Call:
         api = self._front.api
         if seen.reference and isinstance(api, NamesAuthorisations):
             seen.named = api.name_of(seen.reference)
-        seen.record(self._front.caller, response, reply)
+        if self._caller != CUSTOMER:  # else no own service has asked
+            seen.record(self._caller, response, reply)
         for call in (self, *self._others):
             call.record_hop(reply)
 
@@ -329,7 +335,7 @@ class _Call:
                 attempt=self._attempt,
                 span=self._span,
                 parent="",
-                caller=self._front.caller,
+                caller=self._caller,
                 operation=self._operation,
                 callee=self._front.link,
                 route=0,

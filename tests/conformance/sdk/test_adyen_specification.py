@@ -20,6 +20,7 @@ from tests.support.adyen_everything import everything, what_the_network_lets_fal
 from tests.support.adyen_links import on_adyen
 
 VARIABLE = "PAYCHAIN_SPECIFICATIONS"
+PAGES = {"sessions": "{sessionId}", "paymentLinks": "{linkId}"}
 BESIDE = Path(__file__).parents[4] / "shared" / "data"
 
 
@@ -46,9 +47,12 @@ def problems(whole: dict[str, Any], schema: dict[str, Any], value: Any) -> list[
 def schema_of(whole: dict[str, Any], path: str, status: int) -> dict[str, Any]:
     """The schema of an answer at `path`, which may name a payment."""
     parts = path.strip("/").split("/")
+    method = "post"
     if len(parts) == 3:
         parts[1] = "{paymentPspReference}"
-    responses = whole["paths"][f"/{'/'.join(parts)}"]["post"]["responses"]
+    if len(parts) == 2 and parts[0] in PAGES:
+        parts[1], method = PAGES[parts[0]], "get"
+    responses = whole["paths"][f"/{'/'.join(parts)}"][method]["responses"]
     # Adyen's edge and limits answer with statuses that no operation lists: as its own errors.
     response = responses.get(str(status), responses.get("422"))
     if response is None:

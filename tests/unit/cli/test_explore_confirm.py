@@ -58,3 +58,22 @@ def test_a_chain_that_findings_cannot_be_replayed_on_is_refused(
 ) -> None:
     refused = CliRunner().invoke(app, ["explore", *words])
     assert str(refused.exception).startswith(what)
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["--for", "5s"], "--for without --live has no effect"),
+        (["--scripts", "9", "--batch", "64"], "--scripts, --batch without --live has no effect"),
+        (["--live", "--budget", "5s"], "--live cannot be combined with --budget"),
+        (
+            ["--live", "--kind", "down", "--works-again", "1s", "--jobs", "2"],
+            "--live cannot be combined with --works-again, --kind, --jobs",
+        ),
+        (["--actions", "--live"], "--actions cannot be combined with --live"),
+        (["--actions", "--part", "1/2"], "--actions cannot be combined with --part"),
+    ],
+)
+def test_an_option_without_effect_is_refused(words: list[str], what: str) -> None:
+    refused = CliRunner().invoke(app, ["explore", "card-gives-up", *words])
+    assert str(refused.exception).startswith(what)

@@ -244,6 +244,19 @@ def test_what_cannot_run_is_refused_by_module_and_line(
     assert str(refused.value).startswith(message)
 
 
+def test_aiohttp_is_refused_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiohttp")
+    monkeypatch.chdir(tmp_path)
+    code = (
+        "import aiohttp\nasync def handle(path, order):\n"
+        "    async with aiohttp.ClientSession() as session:\n"
+        "        await session.get(os.environ['FIRST'])\n"
+    )
+    with pytest.raises(NotStarted) as refused, running(tmp_path, code) as chain:
+        chain.pay(arrivals(1))
+    assert str(refused.value).startswith(f"shop_app.py:{FIRST + 3}: aiohttp opens a socket")
+
+
 def test_uvloop_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("uvloop")
     monkeypatch.chdir(tmp_path)
@@ -267,6 +280,19 @@ def test_what_needs_a_process_is_refused_before(service: dict[str, Any], message
     merged = {**given["links"]["shop"]["service"], **service}
     given["links"]["shop"]["service"] = {k: v for k, v in merged.items() if v is not None}
     with pytest.raises(UserError, match=message):
+        refuse_processes(Chain.model_validate(given), "--virtual")
+
+
+def test_a_second_own_service_is_refused_before() -> None:
+    given = declared("shop_app:app")
+    given["links"]["second"] = {
+        **given["links"]["second"],
+        "role": "gateway",
+        "service": {"app": "other:app"},
+        "pays": given["links"]["shop"]["pays"],
+    }
+    del given["links"]["second"]["dialect"]
+    with pytest.raises(UserError, match="shop and second are own services, and virtual time has"):
         refuse_processes(Chain.model_validate(given), "--virtual")
 
 

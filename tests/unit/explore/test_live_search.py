@@ -11,7 +11,7 @@ from paychain.environment.virtual import VirtualChain
 from paychain.explore.live.batch import Batches
 from paychain.explore.live.files import write_found
 from paychain.explore.live.judged import Batch, Judged
-from paychain.explore.live.outages import outage_choices, simpler_outages
+from paychain.explore.live.outages import AT_S, BURST_S, outage_choices, simpler_outages
 from paychain.explore.live.parts import tried, write_live_part
 from paychain.explore.live.result import LiveResult, LiveSpec, words_of
 from paychain.explore.live.search import LiveSearch
@@ -186,13 +186,22 @@ def test_all_payments_of_a_batch_meet_an_outage_and_the_next_ones_do_not() -> No
         through = batches.run_through(down, [()] * 96)
         after = whole(batches, [], 8)
         assert before.is_whole  # it had to be over before the outage began
-        # Of three seconds in which payments begin the outage lasts two: they go to the backup.
+        # Of the half that begins within four and a half seconds two thirds meet the outage: they go
+        # to the backup. The others have begun just before.
         failed_over = [order for order in through.orders if order.asked.get(backup)]
-        assert 50 <= len(failed_over) <= 70
+        assert 28 <= len(failed_over) <= 48
         assert not any(order.asked.get(backup) for order in before.orders + after.orders)
         assert through.outage is down
     finally:
         running.stop()
+
+
+def test_half_of_the_payments_are_on_their_way_when_an_outage_begins() -> None:
+    outage = outage_choices(GIVES_UP)[0]
+    times = outage.times(32)
+    assert sum(AT_S - BURST_S <= at_s < AT_S for at_s in times) >= 16
+    assert sum(at_s >= AT_S for at_s in times) >= 8
+    assert (min(times), len(times)) == (0.0, 32)
 
 
 def test_a_simpler_outage_is_of_a_simpler_kind_or_shorter_at_the_same_link() -> None:

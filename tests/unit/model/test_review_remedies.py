@@ -279,6 +279,36 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         ],
         [],
     ),
+    (  # a third is there, and two of two would stop as soon as they differ
+        "split_quorum",
+        "exchange.read",
+        [
+            (
+                SOUND,
+                edited(
+                    DEPOSITS,
+                    [
+                        (
+                            "read: {to: node, timeout: 2s}\n      scan",
+                            "read: {to: node, timeout: 2s, quorum: {with: [other], agree: 1}}"
+                            "\n      scan",
+                        ),
+                        (
+                            "read: {to: node, timeout: 2s}}\n  node",
+                            "read: {to: third, timeout: 2s}}\n  node",
+                        ),
+                        (
+                            "  base: {role: ledger",
+                            "  other: {role: node, calls: &all {transfer: {to: base}, "
+                            "read: {to: base}}}\n  third: {role: node, calls: *all}"
+                            "\n  base: {role: ledger",
+                        ),
+                    ],
+                ),
+            )
+        ],
+        [],
+    ),
     (
         "split_quorum",
         "exchange.read",

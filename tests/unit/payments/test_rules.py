@@ -341,7 +341,10 @@ def test_a_partial_approval_that_the_merchant_does_not_accept_is_found(movement:
 def test_a_partial_approval_that_nobody_heard_of_breaks_no_rule(movement: Make) -> None:
     # The answer was lost and the approval reversed: only the issuer ever knew of the 6.00.
     unheard = [movement("issuer", amount=600), movement("issuer", "voided", amount=600)]
-    assert broken(unheard, shown_approved=False, accepts_partial=True) == []
+    accepts: dict[str, Any] = {"shown_approved": False, "accepts_partial": True}
+    assert broken(unheard, gives_parts=frozenset({"issuer"}), **accepts) == []
+    # An issuer that gives no parts was asked for another amount.
+    assert broken(unheard, **accepts) == ["amounts_equal"]
     more = [movement("issuer", amount=1_600), movement("issuer", "voided", amount=1_600)]
     assert broken(more, shown_approved=False) == ["amounts_equal"]
 

@@ -92,7 +92,16 @@ def _spans(store: RunStore) -> Iterator[_Span]:
     for payment, row, hop, started_ns, ended_ns, ended_by, hints in rows:
         own, _, above = hints.partition(" ")
         callee = hop.rpartition(".")[2]
-        yield _Span(payment, row, callee, started_ns, ended_ns, ended_by, own, above)
+        yield _Span(
+            payment=payment,
+            row=row,
+            callee=callee,
+            started_ns=started_ns,
+            ended_ns=ended_ns,
+            ended_by=ended_by,
+            id=own,
+            above=above,
+        )
 
 
 def _seen(store: RunStore) -> Iterator[_Seen]:

@@ -78,6 +78,7 @@ class OwnSide:
         self.problems: list[str] = []
         self._pages: dict[str, str] = {}
         self._urls: dict[str, str] = {}  # of the entries
+        self._links: dict[str, Address] = {}  # where each listens
 
     @classmethod
     def of(
@@ -116,6 +117,8 @@ class OwnSide:
             port = self._service.ports.get(hop.callee, 0)
         if hop.name in self._observed:
             prefix = PLAIN_PREFIX
+        host, _, listens = upstream.rpartition(":")
+        self._links[hop.callee] = (host, int(listens))
         is_blind = not is_mock(self._chain, hop.callee)
         return engine.create(hop.name, upstream, port, prefix, is_blind=is_blind)
 
@@ -123,7 +126,7 @@ class OwnSide:
         """Start the application. `hops`: the near end of each."""
         name = self.application.name
         near = near_ends(self._chain, name, hops)
-        self._pages = pages_of(self._chain, hops)
+        self._pages = pages_of(self._chain, hops, self._links)
         self._urls = {
             hop.callee: f"http://{host}:{port}"
             for hop in self._chain.entry_hops()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from paychain.environment.otlp.protobuf import Malformed, fields
+from paychain.environment.otlp.protobuf import MalformedProtobuf, fields
 
 INTERNAL, CLIENT = 1, 3
 _KINDS = {"SPAN_KIND_INTERNAL": INTERNAL, "SPAN_KIND_CLIENT": CLIENT}
@@ -20,7 +20,7 @@ Value = str | int
 Parents = dict[str, str]  # of internal spans, by their ids
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClientSpan:
     """A call. Times are nanoseconds since 1970; ids hex digits; `error`: all words about one.
 
@@ -57,7 +57,7 @@ def from_json(body: bytes) -> list[ClientSpan]:
         }
         return [_of_json(span, parents) for span in spans if _json_kind(span) == CLIENT]
     except (ValueError, AttributeError, TypeError, KeyError) as error:
-        raise Malformed(f"this is no ExportTraceServiceRequest: {error}") from error
+        raise MalformedProtobuf(f"this is no ExportTraceServiceRequest: {error}") from error
 
 
 def _json_kind(span: dict[str, Any]) -> int:
@@ -75,13 +75,13 @@ def _of_json(span: dict[str, Any], parents: Parents) -> ClientSpan:
     for event in span.get("events", []):
         words += _json_attributes(event).values()
     return ClientSpan(
-        span["traceId"].lower(),
-        span["spanId"].lower(),
-        _above(_json_parent(span), parents),
-        int(span["startTimeUnixNano"]),
-        int(span["endTimeUnixNano"]),
-        attributes,
-        _joined(words),
+        trace_id=span["traceId"].lower(),
+        span_id=span["spanId"].lower(),
+        above=_above(_json_parent(span), parents),
+        started_ns=int(span["startTimeUnixNano"]),
+        ended_ns=int(span["endTimeUnixNano"]),
+        attributes=attributes,
+        error=_joined(words),
     )
 
 
@@ -113,7 +113,7 @@ def from_protobuf(body: bytes) -> list[ClientSpan]:
             if kind == CLIENT
         ]
     except (TypeError, UnicodeDecodeError) as error:
-        raise Malformed(f"this is no ExportTraceServiceRequest: {error}") from error
+        raise MalformedProtobuf(f"this is no ExportTraceServiceRequest: {error}") from error
 
 
 def _protobuf_ids(span: bytes) -> tuple[str, str, int]:
@@ -150,7 +150,15 @@ def _of_protobuf(span: bytes, above: str) -> ClientSpan:
             words += _attributes(value, 3).values()
         elif number == 15 and isinstance(value, bytes):
             words += [message.decode() for message in _parts(value, 2)]
-    return ClientSpan(ids[1], ids[2], above, times[7], times[8], attributes, _joined(words))
+    return ClientSpan(
+        trace_id=ids[1],
+        span_id=ids[2],
+        above=above,
+        started_ns=times[7],
+        ended_ns=times[8],
+        attributes=attributes,
+        error=_joined(words),
+    )
 
 
 def _parts(message: bytes, wanted: int) -> Iterator[bytes]:
@@ -158,7 +166,7 @@ def _parts(message: bytes, wanted: int) -> Iterator[bytes]:
     for number, value in fields(message):
         if number == wanted:
             if not isinstance(value, bytes):
-                raise Malformed(f"field {number} is a number")
+                raise MalformedProtobuf(f"field {number} is a number")
             yield value
 
 

@@ -10,11 +10,17 @@ from paychain.model.chain import Chain
 from paychain.services.vendor_front import hosts_of
 
 
-def pages_of(chain: Chain, hops: Mapping[str, Address], ends: TlsEnds = NO_TLS) -> dict[str, str]:
-    """The plain near end of a provider, by each host and port that its pages may name.
+def pages_of(
+    chain: Chain,
+    hops: Mapping[str, Address],
+    links: Mapping[str, Address],
+    ends: TlsEnds = NO_TLS,
+) -> dict[str, str]:
+    """Where a provider itself listens, by each host and port that its pages may name.
 
-    A provider names the address that it was asked at: the near end of its hop, one that speaks TLS,
-    or its own host name.
+    A provider names the address that it was asked at: the near end of its hop (`hops`), one that
+    speaks TLS, or its own host name. Customers go to it (`links`) by a way of their own: what
+    strikes the hop of the service does not strike them.
     """
     own = chain.own_services()
     found: dict[str, str] = {}
@@ -24,9 +30,15 @@ def pages_of(chain: Chain, hops: Mapping[str, Address], ends: TlsEnds = NO_TLS) 
             continue
         near = _written(hops[hop.name])
         secure = ends.near(hop.caller).get(hop.callee)
-        named = [near, *([_written(secure)] if secure is not None else []), *hosts_of(link)]
+        listens = _written(links[hop.callee]) if hop.callee in links else near
+        named = [
+            near,
+            listens,
+            *([_written(secure)] if secure is not None else []),
+            *hosts_of(link),
+        ]
         for host in named:
-            found.setdefault(host, near)
+            found.setdefault(host, listens)
     return found
 
 

@@ -19,8 +19,8 @@ from paychain.environment.own.guarding import Guard
 from paychain.environment.own.link import OwnLink
 from paychain.environment.own.not_started import NotStarted
 from paychain.environment.own.pages import pages_of
-from paychain.environment.own.process import OwnProcess, Surroundings
-from paychain.environment.own.readiness import Sign
+from paychain.environment.own.process import OwnProcess, ServiceEnvironment
+from paychain.environment.own.readiness import ReadySign
 from paychain.environment.own.tls_ends import NO_TLS, TlsEnds
 from paychain.environment.own.variables import (
     Address,
@@ -100,14 +100,19 @@ class OwnServices:
         return service.ports.get(hop.callee, 0) if service is not None else 0
 
     def start(
-        self, hops: Mapping[str, Address], ends: TlsEnds = NO_TLS, traces_url: str = ""
+        self,
+        hops: Mapping[str, Address],
+        ends: TlsEnds = NO_TLS,
+        traces_url: str = "",
+        links: Mapping[str, Address] = {},
     ) -> None:
         """Start each and wait until it is ready.
 
-        `hops`: the near end of each hop; `traces_url`: where traces are received.
+        `hops`: the near end of each hop; `traces_url`: where traces are received; `links`: where
+        each link itself listens.
         """
         self._tls, self._traces_url = ends, traces_url
-        self.pages = pages_of(self._chain, hops, ends)
+        self.pages = pages_of(self._chain, hops, links, ends)
         if self._at:
             self._logs.mkdir(exist_ok=True)
         for name in _callees_first(self._chain):
@@ -217,7 +222,7 @@ class OwnServices:
             **_without_proxies(os.environ),
             **variables(self._chain, name, addresses),
         }
-        surroundings = Surroundings(
+        surroundings = ServiceEnvironment(
             addresses=addresses,
             environment=environment,
             folder=self._home / expanded(service.cwd),
@@ -233,7 +238,7 @@ class OwnServices:
         process.wait_until_ready()
 
     def _wait_for_running(self, name: str, service: OwnService, addresses: Addresses) -> None:
-        sign = Sign(
+        sign = ReadySign(
             ready=service.ready,
             addresses=addresses,
             log=Path(os.devnull),

@@ -7,7 +7,7 @@
 An order is at rest when its customer is done, no mock link works for it, no service waits for an
 answer to a request of it, nothing about it is unknown, and nothing of it was recorded for a moment.
 An own service may still settle what looks wrong then: such an order is judged again when the time
-that the chain declares for it is over, unless it broke a rule that nothing can mend. It may also do
+that the chain declares for it is over, unless it broke a rule that nothing can undo. It may also do
 more about an order that was fine (a job that comes round): then it is judged again as well.
 """
 
@@ -34,7 +34,7 @@ from paychain.payments.errors import UserError
 from paychain.payments.journal import PaymentRecord, Record
 from paychain.payments.rules import AT_ANY_TIME
 
-MAX_AT_ONCE = 320  # orders in flight: 256 with a script, and controls
+MAX_AT_ONCE = 480  # orders in flight: most of them only come to rest
 AHEAD_S = 0.5  # a batch may begin so long before the payments of the last one have
 # Without a record of it an order is at rest after so long: longer than a service usually waits
 # before it tries again, or looks for what is due. What comes later is judged later.
@@ -162,13 +162,14 @@ class Batches:
     def run_through(self, outage: Outage, scripts: Sequence[Steps]) -> Batch:
         """Let orders follow scripts, () for none, while an outage comes and goes.
 
-        Nothing else is in flight meanwhile: all that is would meet it.
+        Nothing else is in flight meanwhile: all that is would meet it. Many are on their way when
+        it begins.
         """
         while self.in_flight:
             self._pass_moment()
         self._release(self._watched)
         batch = Batch(number=len(scripts), rate=self.rate, outage=outage)
-        self._pay(batch, [(steps, place / self.rate) for place, steps in enumerate(scripts)])
+        self._pay(batch, list(zip(scripts, outage.times(len(scripts)), strict=True)))
         pass_time(self._running, AT_S)
         self._switch(outage, "apply")
         pass_time(self._running, outage.lasts_ms / 1000)

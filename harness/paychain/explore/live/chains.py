@@ -20,7 +20,9 @@ MIN_RATE = 2.0  # payments per second: batches are not spaced further
 FIRST_RATE = 12.0  # payments per second, until it is known what the service can do
 BASE_RATE = 4.0  # one after the other, more or less
 BASE = 8  # payments before anything fails: what one takes, and what is asked for then
-WINDOW = 8  # payments without a script by which the rate is set
+# Payments without a script by which the rate is set: half of those of a batch, so that the next one
+# may be faster.
+WINDOW = 4
 SLOWED = 3.0  # times as long as at first: the service has more than it can do
 SLOWED_S = 0.3  # and so much longer: what takes milliseconds varies by more
 FASTER, SLOWER = 1.5, 0.6  # times the rate
@@ -53,7 +55,7 @@ class Chains:
         self._rate = min(FIRST_RATE, spec.rate)
         self._limit = spec.rate  # of the rate, once payments without a script have failed
         self._base_s: float | None = None  # what a payment takes where nothing else happens
-        self._took_s: deque[float] = deque(maxlen=WINDOW)
+        self._took_s: deque[float] = deque()
         self._is_understood = False  # payments where nothing else happens show something
         self._requests = 0  # on chains that were stopped
         self._running: RunningChain | None = None
@@ -130,7 +132,7 @@ class Chains:
         if self._base_s is not None and rate != self._rate:
             return  # it says nothing about the rate now
         self._took_s.append(took_s)
-        if len(self._took_s) < WINDOW:
+        if len(self._took_s) < (BASE if self._base_s is None else WINDOW):
             return
         now_s = median(self._took_s)
         self._took_s.clear()

@@ -13,7 +13,7 @@ from paychain.explore.findings import slug
 from paychain.explore.live.result import FoundScript
 from paychain.explore.live.steps import Step, Steps, fits
 from paychain.model.chain import Chain
-from paychain.processes.files import write_atomically
+from paychain.processes.files import make_folder, write_atomically
 
 MAX_KNOWN = 100  # scripts of one chain that are tried first the next time
 KNOWN = ".scripts"  # folder of them, among what was found
@@ -47,7 +47,7 @@ def write_found(found: FoundScript, chain: Chain, folder: Path) -> Path:
         f"# {found.finding.text}",
         f"# {found.words}",
     ]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"{declared['experiment']}.yaml"
     text = yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=100)
     path.write_text("\n".join(line.replace("\r", " ") for line in lines) + "\n" + text, "utf-8")
@@ -61,7 +61,7 @@ def remember(found: Iterable[FoundScript], known: Sequence[Steps], chain: Chain,
     written = [[step.declared() for step in steps] for steps in list(scripts)[:MAX_KNOWN]]
     if written:
         path = _known(chain, out)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_atomically(path, json.dumps(written, indent=1).encode())
 
 

@@ -14,6 +14,8 @@ from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 
 AT_S = 1.0  # after the first payment of the batch
+BURST_S = 0.2  # just before it begins, half of the payments do: so long, they take at least
+AFTER_S = 0.5  # the last payments begin so long after it ends
 LASTS_MS = (1_000, 3_000)
 _KINDS = ("down", "freeze", "crash")  # the simplest first
 _LOAD = {"arrivals": "1/s", "before": "1s", "after": "1s"}
@@ -38,6 +40,17 @@ class Outage:
     def declared(self) -> dict[str, Any]:
         """As an experiment file has it, from the beginning of its faults on."""
         return _declared(self.link, self.kind, self.lasts_ms)
+
+    def times(self, payments: int) -> list[float]:
+        """When payments begin, in seconds from the first on: in turns two that meet it somewhere,
+        and two that have begun just before.
+        """
+        whole_s = AT_S + self.lasts_ms / 1000 + AFTER_S
+        shares = [place / payments for place in range(payments)]
+        return [
+            AT_S + BURST_S * (share - 1) if place % 4 > 1 else whole_s * share
+            for place, share in enumerate(shares)
+        ]
 
     def __str__(self) -> str:
         """`stripe is down for 1s`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
@@ -23,7 +24,9 @@ from paychain.explore.live.result import REPRODUCTIONS, LiveResult, LiveSpec, On
 from paychain.explore.live.steps import Step, Steps, size, step_choices
 from paychain.model.chain import Chain
 
-MINIMISE_S = 45.0  # what is found in the budget's last moment may be minimised for so long
+# What is found in the budget's last moment may be minimised for so long, and for so many times what
+# the chain needs to settle: each round takes as long.
+MINIMISE_S, MINIMISE_TIMES = 45.0, 3
 QUIET_RATE = 16.0  # payments per second, where a service has to keep up with what fails
 OUTAGE_PAYMENTS = 32  # that meet an outage while it is minimised: not each is hit in the middle
 
@@ -54,6 +57,8 @@ class LiveSearch:
         self._random = Random(spec.seed_of_search)  # noqa: S311  (seeded)
         self._candidates = Candidates(self.choices, known, self._random, spec.part)
         self._outages = outage_choices(chain) if spec.outage_share else []
+        self._coming: deque[Outage] = deque()
+        self._more_s = max(MINIMISE_S, MINIMISE_TIMES * chain.settles_within)
         self._plain_batches = 0  # that were begun, without an outage
         self._breaking: list[Batch] = []  # in which orders break rules that nobody followed up
         self._begun = 0  # scripts, as far as they were not left
@@ -229,7 +234,7 @@ class LiveSearch:
 
     def _try_outage(self) -> None:
         """Half of the payments of a batch follow a script, and all of them meet an outage."""
-        outage = self._random.choice(self._outages)
+        outage = self._next_outage()
         half = max(1, self._spec.batch // 2)
         scripts = self._candidates.next(half)
         scripts += [()] * (half - len(scripts))
@@ -245,6 +250,13 @@ class LiveSearch:
             self._follow_ups.keep(rule, smallest, batch)
             self._minimise_outage(rule)
             self._reproduce_outage(rule)
+
+    def _next_outage(self) -> Outage:
+        """Each of them before any comes again, the short ones first."""
+        if not self._coming:
+            drawn = [(each.lasts_ms, self._random.random(), each) for each in self._outages]
+            self._coming += [each for *_, each in sorted(drawn, key=lambda each: each[:2])]
+        return self._coming.popleft()
 
     def _through(self, outage: Outage, scripts: Sequence[Steps]) -> Batch:
         self.result.doing = f"paying while {outage}"
@@ -290,7 +302,7 @@ class LiveSearch:
             self._follow_ups.doubt(rule)
 
     def _is_late(self) -> bool:
-        return self._clock() - self._began_s >= self._spec.budget_s + MINIMISE_S
+        return self._clock() - self._began_s >= self._spec.budget_s + self._more_s
 
 
 def _smallest(rule: str, batch: Batch) -> Judged:

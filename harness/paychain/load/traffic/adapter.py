@@ -21,13 +21,13 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from paychain.load.traffic.doubts import Doubts
+from paychain.load.traffic.doubts import PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.payments.checkout_card import CheckoutCard, checkout_card
 from paychain.payments.money import exponent, to_minor
 from paychain.payments.outcome import HopResult
 from paychain.protocol.pays.outcomes import approved, declined, json_of, pending, without_cards
-from paychain.protocol.pays.requests import own_headers, path_of
+from paychain.protocol.pays.requests import own_headers, page_at, path_of
 from paychain.protocol.pays.template import PaysTemplate
 from paychain.protocol.reply import Reply, failure_of
 from paychain.wire.http import HttpRequest, HttpResponse, WireError, request_head
@@ -129,7 +129,7 @@ class Http:
         data = body.encode() if isinstance(body, str) else body
         sent |= {name.lower(): value for name, value in (headers or {}).items()}
         sent |= own_headers(self._payment, self._span)
-        to = self._pages.get(urlsplit(path).netloc, "")
+        to = page_at(self._pages, urlsplit(path).netloc)
         if to:
             path = path_of(path)
         if not path.startswith("/"):
@@ -193,7 +193,7 @@ class ByAdapter:
     """One try. An adapter that fails is a mistake in it, which `doubts` gets with its place."""
 
     def __init__(
-        self, adapter: Adapter, template: PaysTemplate, attempt: Try, doubts: Doubts
+        self, adapter: Adapter, template: PaysTemplate, attempt: Try, doubts: PaymentDoubts
     ) -> None:
         self._adapter, self._template = adapter, template
         self._attempt, self._doubts = attempt, doubts

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit
 
-from paychain.load.traffic.doubts import Answers, Doubts
+from paychain.load.traffic.doubts import Answers, PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.payments.outcome import HopResult
 from paychain.protocol.pays.misfits import misfit_of, outcomes_of, shown
 from paychain.protocol.pays.outcomes import json_of, pending, read, unexpected
-from paychain.protocol.pays.requests import Given, Unfilled, Values, path_of, written
+from paychain.protocol.pays.requests import Given, Unfilled, Values, page_at, path_of, written
 from paychain.protocol.pays.template import Pattern, PaysTemplate, RequestTemplate
 from paychain.protocol.reply import Reply, failure_of
 from paychain.wire.http import HttpRequest, HttpResponse, WireError
@@ -31,7 +31,7 @@ _NEXT_COOKIE = re.compile(r",\s*(?=[^;,\s=]+=)")
 class ByTemplate:
     """One try. `doubts` gets what does not fit between the template and the answers."""
 
-    def __init__(self, template: PaysTemplate, attempt: Try, doubts: Doubts) -> None:
+    def __init__(self, template: PaysTemplate, attempt: Try, doubts: PaymentDoubts) -> None:
         self._template, self._doubts = template, doubts
         self._values = Values(template, attempt.request, attempt.number)
         self._attempt = attempt
@@ -43,7 +43,7 @@ class ByTemplate:
         self._last: Reply | None = None  # of a payment that is not final
         self._tried_ns = self._waits_ns = 0  # when the try, and when the customer's patience end
         self._sent: HttpRequest | None = None
-        self._page = ""  # of a provider, where the customer is: the host and port it was named by
+        self._page = ""  # of a provider: host and port of where the customer is, "" at the service
         self._got: HttpResponse | None = None
 
     def start(self, now_ns: int) -> Step:
@@ -153,7 +153,7 @@ class ByTemplate:
         self._page = ""
         host = urlsplit(http.target).netloc
         if host:
-            self._page = host if host in self._attempt.entry.pages else ""
+            self._page = page_at(self._attempt.entry.pages, host)
             http.target = self._target(http.target)
         return self._send(http, at_ns)
 
@@ -173,8 +173,7 @@ class ByTemplate:
         self._sent = http
         # A service that has accepted the payment is waited for as long as patience lasts.
         until_ns = self._tried_ns if self._pending is None else self._waits_ns
-        to = self._attempt.entry.pages[self._page] if self._page else ""
-        return Send(http, at_ns, max((until_ns - at_ns) / 1e9, 0.001), to)
+        return Send(http, at_ns, max((until_ns - at_ns) / 1e9, 0.001), self._page)
 
     def _redirect(self, response: HttpResponse, now_ns: int) -> Step | None:
         """Follow the service to a page of its own or of a provider; None for what leads nowhere."""
@@ -183,8 +182,8 @@ class ByTemplate:
         if not is_redirect or not location or self._redirects >= MAX_REDIRECTS:
             return None
         entry, host = self._attempt.entry, urlsplit(location).netloc
-        if host and host in entry.pages:
-            self._page = host
+        if page := page_at(entry.pages, host):
+            self._page = page
         elif host and (self._page or host == urlsplit(entry.url).netloc):
             # A provider sends the customer back to wherever the service says that it is.
             self._page = ""
@@ -217,6 +216,7 @@ class ByTemplate:
 
     def _given(self, response: HttpResponse) -> Given:
         location = response.headers.get("location", "")
-        if location and urlsplit(location).netloc not in self._attempt.entry.pages:
+        host = urlsplit(location).netloc
+        if location and not page_at(self._attempt.entry.pages, host):
             location = path_of(location)
         return Given(json_of(response), location)

@@ -58,7 +58,7 @@ def _is_partial_approval(payment: Reconciled, entry: Authorisation) -> bool:
         return False
     ((amount_minor, _),) = entry.amounts
     # When the answer with code 10 was lost, no caller knows: only the issuer's own book says so.
-    is_issuers = entry.is_partial or entry.positions.keys() <= payment.settling
+    is_issuers = entry.is_partial or entry.positions.keys() <= payment.gives_parts
     return is_issuers and amount_minor <= payment.amount_minor
 
 

@@ -92,6 +92,7 @@ class Reconciled:
     merchant: str = ""
     instrument: str = ""
     accepts_partial: bool = False
+    gives_parts: frozenset[str] = frozenset()  # settling links that may approve less
     presentations: Sequence[tuple[Presentation, bool]] = ()
     unresolved: Sequence[str] = ()
     unauthenticated: Sequence[str] = ()

@@ -2,6 +2,9 @@
 
 A name may be followed by how it is written: `{amount:number}`, `{currency:lower}`. `{{payment}}` is
 the text `{payment}`. Whatever else has braces, such as JSON or GraphQL, stays as it is.
+
+Those in a service's command and variables are others (model/placeholders.py): they name what is
+known when the chain starts, and what follows the colon is a link.
 """
 
 from __future__ import annotations
@@ -116,7 +119,8 @@ def _mistake(placeholder: Placeholder, *, has_answer: bool) -> str:
         hint = meant(name, [*MEANINGS, LOCATION])
         if has_answer and not hint.startswith("did you mean"):
             hint = f"a field of the answer before is {{{ANSWER}.{name}}}; {hint}"
-        return f"unknown placeholder '{placeholder}'; {hint}; {{{placeholder}}} is the text itself"
+        literal = f"for the text itself write {{{placeholder}}}"
+        return f"unknown placeholder '{placeholder}'; {hint}; {literal}"
     if placeholder.form and placeholder.form not in FORMS:
         return f"{placeholder}: unknown form '{placeholder.form}'; {meant(placeholder.form, FORMS)}"
     if placeholder.form == "number" and name not in NUMBERS | _DIGITS and field is None:

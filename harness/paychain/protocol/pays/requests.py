@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -137,6 +137,14 @@ def address_in(path: str) -> Placeholder | None:
     first = next(placeholders_in(path), None)
     starts = first is not None and path.startswith(str(first))
     return first if starts and first is not None and first.needs_answer else None
+
+
+def page_at(pages: Mapping[str, str], host: str) -> str:
+    """Where the page of an address is, "" when it is none; `*.adyen.com` stands for any below."""
+    exact = pages.get(host, "")
+    return exact or next(
+        (at for name, at in pages.items() if name.startswith("*.") and host.endswith(name[1:])), ""
+    )
 
 
 def own_headers(payment: str, span: str) -> dict[str, str]:

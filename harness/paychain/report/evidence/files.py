@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from paychain.declaration.reading import read_bounded
 from paychain.payments.errors import UserError
-from paychain.processes.files import sha256, write_atomically
+from paychain.processes.files import refuse_unwritable, sha256, write_atomically
 from paychain.processes.locks import only_process
 from paychain.report.evidence.consistency import contradiction
 from paychain.report.evidence.history import (
@@ -139,6 +139,7 @@ def sign_run(folder: Path, key: Ed25519PrivateKey) -> Path:
     wrong = contradiction(result)
     if wrong:
         raise UserError(f"{folder}: its verdict does not follow from its checks: {wrong}")
+    refuse_unwritable(folder)
     path = folder / ENVELOPES
     # Two runs that are signed at once would follow the same one. Where folders cannot be locked,
     # `verify --history` shows what came of it.

@@ -198,3 +198,58 @@ def test_a_charge_back_is_a_dispute_by_webhook() -> None:
     assert (data["payment_id"], data["payment_reference"]) == (paid[0], payment(1))
     assert (data["amount"], data["currency"], data["reason_code"]) == (1000, "EUR", "10.4")
     assert data["evidence_required_by"] > data["date"]
+
+
+# -- hosted pages ---------------------------------------------------------------------------------
+HOSTED = {
+    "amount": 1000,
+    "currency": "EUR",
+    "reference": payment(1),
+    "success_url": "https://a.b/done?o=1",
+    "failure_url": "https://a.b/failed",
+    "cancel_url": "https://a.b/cart",
+}
+
+
+async def visited(links: JsonLinks, href: str, query: str = "") -> str:
+    """Where a customer is sent from a page."""
+    path = "/" + href.partition("//")[2].partition("/")[2]
+    got = await links.pool.request("GET", path + query, b"", headers={}, timeout_s=5.0)
+    assert got.status == 303
+    return got.headers["location"]
+
+
+def test_a_customer_pays_on_a_hosted_page_and_comes_back_to_the_shop() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        made = await links.post("/hosted-payments", HOSTED)
+        href = made["_links"]["redirect"]["href"]
+        assert await visited(links, href, "?result=canceled") == "https://a.b/cart"
+        links.inject("duplicate_request", copies=2)
+        back = await visited(links, href, "?card=tok_visa_4242")
+        links.heal("duplicate_request")
+        assert back.startswith("https://a.b/done?o=1&cko-payment-id=pay_")
+        assert await visited(links, href) == back  # paid: nothing is charged again
+        seen = await links.get(f"/hosted-payments/{made['id']}")
+        assert seen["status"] == "Payment Received"
+        assert (await links.get(f"/payments/{seen['payment_id']}"))["approved"] is True
+        without = {name: HOSTED[name] for name in HOSTED if name != "success_url"}
+        assert (await links.post("/hosted-payments", without)).status == 422
+
+    links = links_of()
+    on_vendor(links, scenario)
+    assert [kind for kind, _, _ in links.booked()] == ["authorised", "captured"]
+
+
+def test_a_decline_on_a_hosted_page_leads_to_the_failure_url() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        href = (await links.post("/hosted-payments", HOSTED))["_links"]["redirect"]["href"]
+        for _ in range(2):  # each is an attempt
+            assert (await visited(links, href)).startswith("https://a.b/failed?cko-payment-id=pay_")
+        threeds = {**HOSTED, "3ds": {"enabled": True}}
+        href = (await links.post("/hosted-payments", threeds))["_links"]["redirect"]["href"]
+        bank = await visited(links, href)
+        assert (await visited(links, bank)).startswith("https://a.b/failed?cko-session-id=sid_")
+
+    links = links_of(issuer="declines: {share: 100%, code: '05'}")
+    on_vendor(links, scenario)
+    assert [hop[1] for hop in links.hops() if hop[2] == "authorise"] == [1, 2, 3]

@@ -187,6 +187,29 @@ def test_payers_may_never_approve() -> None:
     ]
 
 
+def test_a_payer_approves_on_the_page_and_comes_back_to_the_shop() -> None:
+    async def scenario(links: PayPalLinks) -> None:
+        context = {"return_url": "https://a.b/done?o=1", "cancel_url": "https://a.b/cart"}
+        source = {"paypal": {"experience_context": context}}
+        made = await links.order(payment_source=source)
+        at = f"/v2/checkout/orders/{made.body['id']}"
+        assert (await links.get(at)).body["status"] == "PAYER_ACTION_REQUIRED"
+        assert (await links.send(f"{at}/capture", {}, "p")).issue == "ORDER_NOT_APPROVED"
+        (href,) = [each["href"] for each in made.body["links"] if each["rel"] == "payer-action"]
+        page = href.removeprefix("https://www.sandbox.paypal.com")
+        left = await links.ask("GET", f"{page}&result=canceled", b"", {}, 2.0)
+        assert left.headers["location"].startswith("https://a.b/cart?token=")
+        back = await links.ask("GET", f"{page}&card=tok_visa_4242", b"", {}, 2.0)
+        assert (back.status, "&token=" in back.headers["location"]) == (303, True)
+        assert (await links.get(at)).body["status"] == "APPROVED"
+        assert (await links.send(f"{at}/capture", {}, "q")).body["status"] == "COMPLETED"
+        unknown = await links.ask("GET", "/checkoutnow?token=x", b"", {}, 2.0)
+        assert unknown.status == 404
+
+    links = on_paypal(scenario, "{paypal: {approval: on_page}}")
+    assert links.booked() == [("authorised", 1000), ("captured", 1000)]
+
+
 def test_a_wallet_that_is_declined_may_be_asked_again_as_another_attempt() -> None:
     async def scenario(links: PayPalLinks) -> None:
         made = await links.order(payment_source={"paypal": {}})

@@ -151,11 +151,14 @@ def test_what_is_stuck_is_processing_until_it_is_worked_on() -> None:
         links.inject("stuck_pending")
         stuck = await links.pay(capture_method="manual")
         assert (stuck.status, stuck["status"]) == (200, "processing")
-        assert (await links.get(f"payment_intents/{stuck['id']}"))["status"] == "processing"
+        path = f"payment_intents/{stuck['id']}"
+        assert (await links.get(path))["status"] == "processing"
+        refused = await links.post(f"{path}/cancel")  # or it would hold money although cancelled
+        assert (refused.status, refused.error["code"]) == (400, "payment_intent_unexpected_state")
         links.heal("stuck_pending")
         await asyncio.sleep(1.0)
-        seen = await links.get(f"payment_intents/{stuck['id']}")
-        assert seen["status"] == "requires_capture"
+        assert (await links.get(path))["status"] == "requires_capture"
+        assert (await links.post(f"{path}/cancel"))["status"] == "canceled"
 
     links = on_stripe(scenario)
     assert links.hops()[0][3] == "unknown"

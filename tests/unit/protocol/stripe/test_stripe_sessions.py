@@ -97,6 +97,16 @@ def test_a_card_that_authenticates_does_so_on_the_way() -> None:
     assert COMPLETED in {event["type"] for event in on_stripe(scenario).events}
 
 
+def test_a_press_of_the_button_that_arrives_twice_is_charged_once() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made = await links.post("checkout/sessions", fields())
+        links.inject("duplicate_request", copies=2)
+        assert (await visit(links, made["url"], "?card=pm_card_visa")).status == 303
+
+    links = on_stripe(scenario)
+    assert [move[0] for move in links.booked()] == ["authorised", "captured"]
+
+
 def test_a_session_that_is_expired_takes_no_money() -> None:
     async def scenario(links: StripeLinks) -> None:
         made = await links.post("checkout/sessions", fields())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.errors import Invalid
-from paychain.protocol.dialects.adyen.registry import Modification, Registry
+from paychain.protocol.dialects.adyen.registry import Modification, Page, Registry
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_ignored import Ignored
@@ -36,6 +37,7 @@ class Account:
     registry: Registry = field(default_factory=Registry)
     unreported: set[tuple[str, str]] = field(default_factory=set)  # modifications at work
     ignored: Ignored = field(default_factory=Ignored)
+    pages: OrderedDict[str, Page] = field(default_factory=OrderedDict)  # by id
 
     @classmethod
     def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:

@@ -13,10 +13,12 @@ import msgspec
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.adyen import (
+    authentication,
     checkout,
     errors,
     modifications,
     notifications,
+    pages,
     payments,
 )
 from paychain.protocol.dialects.adyen.account import (
@@ -34,7 +36,7 @@ from paychain.protocol.dialects.adyen.tables import reasons
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
-from paychain.protocol.vendor_pages import EDGE_PAGE
+from paychain.protocol.vendor_pages import EDGE_PAGE, data_in
 from paychain.wire.http import HttpRequest, HttpResponse
 
 Handler = Callable[[VendorCall, Account], Awaitable[HttpResponse]]
@@ -45,7 +47,18 @@ _ROUTES: dict[str, Handler] = {
     "payments/details": payments.details,
     "cancels": modifications.cancel_by_reference,
     "paymentMethods": checkout.payment_methods,
-    "sessions": checkout.sessions,
+    "sessions": pages.create_session,
+    "paymentLinks": pages.create_link,
+}
+_PAGES: dict[str, Handler] = {
+    pages.PAGE: pages.visit,
+    authentication.BANK_PAGE: pages.authenticate,
+}
+# By method and the path before the object's id.
+_OF_PAGE: dict[str, OfPayment] = {
+    "GET sessions": pages.show_session,
+    "GET paymentLinks": pages.show_link,
+    "PATCH paymentLinks": pages.expire_link,
 }
 _OF_PAYMENT: dict[str, OfPayment] = {
     "captures": modifications.capture,
@@ -88,9 +101,10 @@ class Adyen:
     async def handle(self, call: VendorCall) -> HttpResponse:
         """Answer one request."""
         headers = call.http.headers
-        if not headers.get("x-api-key") and not headers.get("authorization"):
+        visit = next((do for at, do in _PAGES.items() if call.http.target.startswith(at)), None)
+        if visit is None and not headers.get("x-api-key") and not headers.get("authorization"):
             return service_error("unauthorised")
-        work = self._work(call)
+        work = visit(call, self._account) if visit is not None else self._work(call)
         try:
             if work is None:
                 call.not_served()
@@ -108,6 +122,9 @@ class Adyen:
             if _VERSION.fullmatch(part):
                 path = path[place + 1 :]
                 break
+        name = f"{call.http.method} {path[0]}"
+        if len(path) == 2 and name in _OF_PAGE:
+            return _OF_PAGE[name](call, self._account, path[1])
         if call.http.method != "POST":
             return None
         if len(path) == 3 and path[0] == "payments" and path[2] in _OF_PAYMENT:
@@ -120,7 +137,9 @@ class Adyen:
         return psp_reference(reference)
 
     def key(self, http: HttpRequest) -> str:
-        """The idempotency key of a request, "" when it has none."""
+        """The idempotency key of a request, "" when it has none. A page has keys of its own."""
+        if http.target.startswith(pages.PAGE):
+            return pages.key_of(self._account, http.target)
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
@@ -129,7 +148,7 @@ class Adyen:
 
     def complete(self, http: HttpRequest, response: HttpResponse) -> None:
         """Every answer of the API brings its request's key back; a page of the edge does not."""
-        key = self.key(http)
+        key = self._account.key(http)
         if key and response.headers.get("content-type") != EDGE_PAGE:
             response.headers[KEY] = key
 
@@ -150,10 +169,10 @@ class Adyen:
     def classify(response: HttpResponse) -> Reply:
         """An HTTP status says nothing about money: the resultCode does. `received` is not done."""
         try:
-            body = msgspec.json.decode(response.body) if response.body else {}
+            body = msgspec.json.decode(data_in(response.body)) if response.body else {}
         except msgspec.MsgspecError:
             body = None
-        if response.status >= 400:
+        if response.status >= 400 and not _is_result(body):
             code = body.get("errorCode") if isinstance(body, dict) else None
             proves = response.status in _NOT_EXECUTED and code != _IN_PROGRESS
             result = HopResult.REJECTED if proves else HopResult.HTTP_ERROR
@@ -175,6 +194,11 @@ class Adyen:
 
 
 _NOTHING = PaymentRequest("", 0, "EUR", TEST_CARDS[0])
+
+
+def _is_result(body: Any) -> bool:
+    """Whether a payment ended on a page, whose status is that of a page."""
+    return isinstance(body, dict) and "resultCode" in body
 
 
 def _of_result(body: dict[str, Any]) -> Reply:

@@ -25,7 +25,8 @@ CHALLENGE: Final = "ChallengeShopper"
 REDIRECT: Final = "RedirectShopper"
 _SUBTYPES = {IDENTIFY: "fingerprint", CHALLENGE: "challenge"}
 _TOKEN = "Ab02b4c0!"  # noqa: S105  (what Adyen's payment data begins with)
-_ACS = "https://checkoutshopper-test.adyen.com/checkoutshopper/threeDS/redirect"
+BANK_PAGE = "/checkoutshopper/threeDS/redirect"
+_ACS = f"https://checkoutshopper-test.adyen.com{BANK_PAGE}"
 _NOT_AUTHENTICATED = frozenset({"N", "U", "R"})  # transStatus: docs/domain.md §1.2
 # Where the details name their payment; what a redirect brings back comes first.
 _NAMING = (

@@ -5,6 +5,7 @@ Adyen captures an authorisation by itself unless the merchant account or the req
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
@@ -44,7 +45,19 @@ _USED = frozenset(
 
 async def pay(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /payments`."""
-    body = bodies.read(call.http.body, "PaymentRequest")
+    return await pay_by(call, account, bodies.read(call.http.body, "PaymentRequest"))
+
+
+async def pay_by(
+    call: VendorCall,
+    account: Account,
+    body: dict[str, Any],
+    on_known: Callable[[str], None] = lambda _reference: None,
+) -> HttpResponse:
+    """Pay as the body of a request to `/payments` says.
+
+    `on_known` gets our reference of the payment before anything is executed.
+    """
     asked = _asked(body, account)
     failure = _wanted_failure(body)
     if failure:
@@ -71,6 +84,7 @@ async def pay(call: VendorCall, account: Account) -> HttpResponse:
     # Known before it is executed: a cancel by the merchant's own reference may come while it is
     # on its way, and its answer may be lost.
     payment = account.registry.add(asked)
+    on_known(payment.reference)
     if payment.stage:
         await call.execute("query", replace(request, is_sale=False))
         return _to_authenticate(payment)
@@ -79,7 +93,11 @@ async def pay(call: VendorCall, account: Account) -> HttpResponse:
 
 async def details(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /payments/details`: what the front end brought back from the shopper's bank."""
-    body = bodies.read(call.http.body, "PaymentDetailsRequest")
+    return await go_on_with(call, account, bodies.read(call.http.body, "PaymentDetailsRequest"))
+
+
+async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -> HttpResponse:
+    """Go on with a payment as the body of a request to `/payments/details` says."""
     payment = account.registry.payment(authentication.named(body))
     if payment is None:
         raise Invalid("details")
@@ -123,7 +141,7 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
     method = bodies.part(body, "paymentMethod")
     if not method:
         raise Invalid("no_payment_method")
-    bodies.text(body, "returnUrl", "no_return_url")
+    return_url = bodies.text(body, "returnUrl", "no_return_url")
     instrument, of_card = bodies.card(method)
     additional = bodies.part(body, "additionalData")
     holder = str(method.get("holderName", ""))
@@ -144,6 +162,7 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
         merchant_account=merchant,
         merchant_reference=reference,
         expiry=f"{method.get('expiryMonth', '03')}/{method.get('expiryYear', '2030')}",
+        return_url=return_url,
         stage=authentication.begins_with(body, of_card),
         steer=steer,
         is_received=outcomes.is_received(holder, additional),

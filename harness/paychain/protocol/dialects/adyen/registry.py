@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.adyen.tables import Reason
@@ -26,6 +27,7 @@ class Payment:
     merchant_account: str
     merchant_reference: str
     expiry: str
+    return_url: str = ""
     stage: str = ""
     steer: Reason | None = None
     is_received: bool = False
@@ -50,6 +52,21 @@ class Modification:
     operation: str
     merchant_account: str
     merchant_reference: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Page:
+    """A page where a shopper pays: of a session, or of a payment link.
+
+    `body`: what the merchant asked for. `references`: ours, of the payments that were tried on it.
+    """
+
+    id: str
+    body: dict[str, Any]
+    made_s: int
+    expires_s: int
+    is_expired: bool = False
+    references: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

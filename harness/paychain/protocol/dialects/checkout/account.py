@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.checkout.errors import failure
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.short_ids import LONG, lengthen, shorten
@@ -19,7 +20,6 @@ KEY = "cko-idempotency-key"
 SIMULATE, IGNORE = "simulate", "ignore"
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
-REPEAT = "~"  # in a reference or item that the link executes once more for the same key
 CAPTURE, REFUND, VOID = "c", "r", "v"
 Stage = Literal["", "pending", "failed"]
 
@@ -64,6 +64,15 @@ class Payment:
 
 
 @dataclass(slots=True, kw_only=True)
+class Page:
+    """A hosted payments page. `references`: ours, of the payments that were tried on it."""
+
+    id: str
+    body: dict[str, Any]
+    references: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
 class Account:
     """The account of one link. `simulates`: test amounts bring their declines about."""
 
@@ -74,6 +83,7 @@ class Account:
     _repeats: OrderedDict[tuple[str, str], Action] = field(default_factory=OrderedDict)
     _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
     ignored: Ignored = field(default_factory=Ignored)
+    pages: OrderedDict[str, Page] = field(default_factory=OrderedDict)  # by id
     _requests: int = 0
 
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.checkout import actions, errors, events, payments
+from paychain.protocol.dialects.checkout import actions, errors, events, hosted, payments
 from paychain.protocol.dialects.checkout.account import IGNORE, SIMULATE, Account, payment_id
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.dialects.checkout.tables import responses
@@ -25,6 +25,7 @@ _ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "payments"): payments.pay,
     ("GET", "payments"): payments.list_payments,
     ("POST", "payments/search"): payments.search,
+    ("POST", "hosted-payments"): hosted.create,
     ("POST", "tokens"): payments.tokenise,
     ("POST", "connect/token"): payments.access_token,
 }
@@ -62,6 +63,8 @@ class Checkout:
         try:
             if path[0] == "3ds" and len(path) == 2:
                 return await payments.authenticated(call, self._account, path[1])
+            if path[0] == hosted.PAGE and len(path) == 2:
+                return await hosted.visit(call, self._account, path[1])
             if not call.http.headers.get("authorization"):
                 raise Invalid("unauthorised")
             return await self._work(call, path)
@@ -76,6 +79,8 @@ class Checkout:
         handler = _ROUTES.get((method, "/".join(path)))
         if handler is not None:
             return handler(call, self._account)
+        if method == "GET" and path[0] == "hosted-payments" and len(path) == 2:
+            return hosted.show(call, self._account, path[1])
         if path[0] == "payments" and len(path) in (2, 3):
             of_payment = _OF_PAYMENT.get((method, path[2] if len(path) == 3 else ""))
             if of_payment is not None:
@@ -84,7 +89,9 @@ class Checkout:
         raise Invalid("not_found")
 
     def key(self, http: HttpRequest) -> str:
-        """The idempotency key of a request, "" when it has none."""
+        """The idempotency key of a request, "" when it has none. A page has keys of its own."""
+        if http.target.startswith(f"/{hosted.PAGE}/"):
+            return hosted.key_of(self._account, http.target)
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:

@@ -5,6 +5,7 @@ A payment is captured by itself unless it says `capture: false`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -56,8 +57,22 @@ MAX_LISTED = 100  # payments in one page: checkout.com/docs, GET /payments
 async def pay(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /payments`."""
     body = reading.read(call.http.body)
-    asked = _asked(body, account)
+    _asked(body, account)  # what is refused is not looked at any further
     account.ignored.note(call, body, _USED)
+    return await pay_by(call, account, body)
+
+
+async def pay_by(
+    call: VendorCall,
+    account: Account,
+    body: dict[str, Any],
+    on_known: Callable[[str], None] = lambda _reference: None,
+) -> HttpResponse:
+    """Pay as the body of a request to `/payments` says.
+
+    `on_known` gets our reference of the payment before anything is executed.
+    """
+    asked = _asked(body, account)
     found = call.attribute(
         Evidence(
             headers=call.http.headers,
@@ -77,6 +92,7 @@ async def pay(call: VendorCall, account: Account) -> HttpResponse:
     )
     # Known before it is executed: its answer may be lost.
     payment = account.add(asked)
+    on_known(payment.reference)
     if payment.stage:
         await call.execute("query", replace(asked.request, is_sale=False))
         return _to_authenticate(call, payment)

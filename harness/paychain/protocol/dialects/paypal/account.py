@@ -22,7 +22,7 @@ from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
 KEY = "paypal-request-id"
-AT_ONCE, NEVER = "at_once", "never"
+AT_ONCE, ON_PAGE, NEVER = "at_once", "on_page", "never"
 MAX_MINOR = 10**15  # of an amount: beyond any payment
 WALLET = TEST_CARDS[0]  # what stands for a payer's wallet: the card in it
 Given = dict[str, Any]
@@ -30,7 +30,7 @@ Given = dict[str, Any]
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """The account of one link. `approval`: whether payers approve orders at once, or never."""
+    """The account of one link. `approval`: when payers approve orders."""
 
     backend: Backend
     approval: str
@@ -127,6 +127,18 @@ def shown_money(minor: int, currency: str) -> dict[str, str]:
     whole, part = divmod(minor, 10**digits)
     value = f"{whole}.{part:0{digits}d}" if digits else str(whole)
     return {"currency_code": currency, "value": value}
+
+
+def addresses(given: Given) -> tuple[str, str]:
+    """Where the payer of a new order is sent: after approving it, and without."""
+    sources = inside(given, "payment_source").values()
+    contexts = [
+        inside(source, "experience_context") for source in sources if isinstance(source, dict)
+    ]
+    for context in (*contexts, inside(given, "application_context")):
+        if text(context, "return_url"):
+            return text(context, "return_url"), text(context, "cancel_url")
+    return "", ""
 
 
 def source_of(given: Given) -> Source | None:

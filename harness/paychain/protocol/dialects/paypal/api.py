@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.paypal import errors, orders, payments, webhooks
-from paychain.protocol.dialects.paypal.account import AT_ONCE, NEVER, Account
+from paychain.protocol.dialects.paypal import approval, errors, orders, payments, webhooks
+from paychain.protocol.dialects.paypal.account import AT_ONCE, NEVER, ON_PAGE, Account
 from paychain.protocol.dialects.paypal.errors import Refused, error_response, refusal
 from paychain.protocol.dialects.paypal.records import AUTHORIZE, CAPTURE
 from paychain.protocol.dialects.paypal.tables import TECHNICAL
@@ -39,14 +39,14 @@ class PayPal:
     """Orders v2 and Payments v2, with the token that they ask for.
 
     Setting: `approval` is `at_once`, where payers approve their orders as soon as anybody looks at
-    one, or `never`.
+    one, `on_page`, where they do so on PayPal's page, or `never`.
     """
 
     idempotency: ClassVar[str] = "paypal"
     shows_latest_state: ClassVar[bool] = True
     is_verified_by_api: ClassVar[bool] = True
     settings: ClassVar[tuple[str, ...]] = ("approval",)
-    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"approval": (AT_ONCE, NEVER)}
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"approval": (AT_ONCE, ON_PAGE, NEVER)}
     signs_time: ClassVar[bool] = True
     hosts: ClassVar[tuple[str, ...]] = ("*.paypal.com",)
 
@@ -59,13 +59,15 @@ class PayPal:
         path = call.http.target.partition("?")[0].strip("/")
         if path == "v1/oauth2/token":
             return await _token(call, self._account)
-        if not headers.get("authorization", "").startswith("Bearer "):
+        is_page = path == approval.PAGE
+        if not is_page and not headers.get("authorization", "").startswith("Bearer "):
             return _invalid_token()
         mock = headers.get(MOCK, "")
         try:
             if mock:
                 raise Refused(_wanted(mock))
-            work = self._work(call, path.split("/"))
+            account = self._account
+            work = approval.visit(call, account) if is_page else self._work(call, path.split("/"))
             if work is None:
                 call.not_served()
                 raise Refused("INVALID_RESOURCE_ID")

@@ -9,11 +9,12 @@ from msgspec.structs import replace
 from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.paypal.account import (
-    NEVER,
+    AT_ONCE,
     WALLET,
     Account,
     Given,
     Source,
+    addresses,
     body_of,
     inside,
     money,
@@ -57,7 +58,8 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     is_at_once = source is not None and source.is_card and not source.waits
     if is_at_once and not account.key(call.http):
         raise Refused("PAYPAL_REQUEST_ID_REQUIRED")
-    account.ignored.note(call, given, _USED)
+    has_context = bool(asked.return_url)
+    account.ignored.note(call, given, _USED | {"application_context"} if has_context else _USED)
     account.ignored.note(call, given["purchase_units"][0], _USED_UNIT)
     request = asked.request
     found = call.attribute(
@@ -92,7 +94,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
 
 async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`GET /v2/checkout/orders/{id}`."""
-    order = _order(call, account, name)
+    order = found_order(call, account, name)
     await account.execute_nothing(call, order.request)
     _approve(account, order)
     return json_response(OK, order_shown(account, order))
@@ -100,7 +102,7 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 async def confirm(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`POST /v2/checkout/orders/{id}/confirm-payment-source`: what pays the order."""
-    order = _order(call, account, name)
+    order = found_order(call, account, name)
     source = source_of(body_of(call.http))
     if source is None:
         raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source")
@@ -114,7 +116,7 @@ async def confirm(call: VendorCall, account: Account, name: str) -> HttpResponse
 
 async def pay(call: VendorCall, account: Account, name: str, intent: str) -> HttpResponse:
     """`POST /v2/checkout/orders/{id}/capture` or `…/authorize`."""
-    order = _order(call, account, name)
+    order = found_order(call, account, name)
     repeated = account.registry.followed(call.http.target, account.known_key(call.http))
     if repeated is None:
         _check(account, order, intent, source_of(body_of(call.http)))
@@ -191,7 +193,8 @@ def _charge(call: VendorCall, account: Account, order: Order) -> Charge:
     )
 
 
-def _order(call: VendorCall, account: Account, name: str) -> Order:
+def found_order(call: VendorCall, account: Account, name: str) -> Order:
+    """The order that a request is about. Raises Refused for an unknown."""
     order = account.registry.order(name)
     if order is None:
         raise Refused("INVALID_RESOURCE_ID")
@@ -226,8 +229,8 @@ def _take(order: Order, source: Source) -> None:
 
 
 def _approve(account: Account, order: Order) -> bool:
-    """Whether the payer has approved; they do as soon as anybody looks, or never."""
-    if not order.is_paid and account.approval != NEVER:
+    """Whether the payer has approved; they do as soon as anybody looks, or when a chain says."""
+    if not order.is_paid and account.approval == AT_ONCE:
         if not order.source:
             order.source = {"paypal": {"account_id": "PAYCHAIN12345"}}
         order.is_paid = True
@@ -253,10 +256,13 @@ def _asked(given: Given, account: Account) -> tuple[Order, Source | None]:
         raise Refused("MULTIPLE_PURCHASE_UNITS_NOT_SUPPORTED", "/purchase_units")
     minor, currency = money(inside(units[0], "amount"), "/purchase_units/@0/amount")
     source = source_of(given)
+    return_url, cancel_url = addresses(given)
     order = Order(
         request=PaymentRequest("", minor, currency, WALLET),
         intent=intent,
         created_s=account.backend.now_s(),
+        return_url=return_url,
+        cancel_url=cancel_url,
         unit={name: units[0][name] for name in _SHOWN_UNIT if name in units[0]},
     )
     if source is not None:

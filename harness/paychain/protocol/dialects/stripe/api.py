@@ -41,6 +41,7 @@ from paychain.protocol.dialects.stripe.webhooks import secret_of, signed
 from paychain.protocol.message import Error, ErrorKind, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_pages import base_of
 from paychain.wire.http import HttpRequest, HttpResponse
 
 VERSION = "2026-08-26.dahlia"  # of the description that answers are validated against
@@ -121,7 +122,7 @@ class Stripe:
     async def handle(self, call: VendorCall) -> HttpResponse:
         """Answer one request."""
         http = call.http
-        self._account.objects.base = _base(http)
+        self._account.objects.base = base_of(http)
         asked: Asked | None = None
         try:
             for start, visit in _PAGES.items():
@@ -235,7 +236,9 @@ class Stripe:
         return made("pi", reference)
 
     def key(self, http: HttpRequest) -> str:
-        """Of a POST: reading has no key."""
+        """Of a POST: reading has no key. A page has one of its own for each press of a button."""
+        if http.target.startswith(PAY_PAGE):
+            return sessions.key_of(self._account, http.target)
         return http.headers.get(KEY, "") if http.method == "POST" else ""
 
     def error(self, error: Error) -> HttpResponse:
@@ -341,13 +344,6 @@ def _check_head(http: HttpRequest) -> None:
     version = http.headers.get("stripe-version", VERSION)
     if _VERSION.fullmatch(version) is None:
         raise invalid(f"Invalid Stripe API version: {version}")
-
-
-def _base(http: HttpRequest) -> str:
-    """Where this link is reached: over TLS, unless the address says that it is near."""
-    host = http.headers.get("host", "localhost")
-    is_near = ":" in host or host == "localhost"
-    return f"{'http' if is_near else 'https'}://{host}"
 
 
 __all__ = ["Returned", "Stripe"]

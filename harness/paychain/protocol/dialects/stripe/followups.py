@@ -85,6 +85,11 @@ def cancel(account: Account, asked: Asked) -> Plan:
             "PaymentIntent with one of the following statuses may be canceled: "
             f"{', '.join(WAITING_OR_HELD)}.",
         )
+    # Its confirmation is still to be worked on: cancelled now, it would hold money after.
+    if status == PROCESSING and entry is None:
+        raise unexpected(
+            intent, f"You cannot cancel this PaymentIntent because it has a status of {status}."
+        )
     intent.cancellation_reason = reason
     intent.canceled_s = account.backend.now_s()
     charge = intent.charge

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -11,10 +10,10 @@ from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.stripe.declines import TECHNICAL
 from paychain.protocol.dialects.stripe.records import PROCESSING, REQUIRES_ACTION
 from paychain.protocol.reply import Reply
+from paychain.protocol.vendor_pages import data_in
 from paychain.wire.http import HttpResponse
 
 PAYMENT_REQUIRED = 402
-_IN_PAGE = re.compile(rb'<script type="application/json">(.*?)</script>', re.DOTALL)
 
 
 def classify(response: HttpResponse) -> Reply:
@@ -25,9 +24,8 @@ def classify(response: HttpResponse) -> Reply:
     status = response.status
     if status in (301, 302, 303, 307, 308):
         return Reply(HopResult.APPROVED, str(status))
-    in_page = _IN_PAGE.search(response.body)
     try:
-        shown: Any = msgspec.json.decode(in_page[1] if in_page is not None else response.body)
+        shown: Any = msgspec.json.decode(data_in(response.body))
     except msgspec.MsgspecError:
         return Reply(HopResult.HTTP_ERROR if status >= 400 else HopResult.MALFORMED, str(status))
     if status == PAYMENT_REQUIRED:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import MAX_OBJECTS, Account, Asked, Plan, written
@@ -25,12 +24,14 @@ from paychain.protocol.dialects.stripe.payments import created, currency_of, wri
 from paychain.protocol.dialects.stripe.records import SESSION, Intent, Session
 from paychain.protocol.dialects.stripe.session_objects import (
     HOSTED,
+    PAY_PAGE,
     WITHIN,
     lines_of,
     shown_of,
     status_of,
 )
 from paychain.protocol.vendor import Evidence
+from paychain.protocol.vendor_pages import customers_page, key_of_press, sent_to
 from paychain.wire.http import HttpResponse
 
 EXPIRED = "checkout.session.expired"
@@ -193,14 +194,14 @@ class Visited:
         """Back to the shop, on to the bank's page, or the page with why the card was declined."""
         session, intent = self.session, self.session.intent
         if self.has_left:
-            return _sent_to(_address(session, session.cancel_url))
+            return sent_to(_address(session, session.cancel_url))
         if shown.status >= 400:
-            return _page(shown.status, "Your card was declined.", shown.body)
+            return customers_page(shown.status, "Your card was declined.", shown.body)
         if intent.waits:
-            return _sent_to(self.account.objects.page(intent))
+            return sent_to(self.account.objects.page(intent))
         if status_of(self.account, session) == "complete":
-            return _sent_to(intent.return_url)
-        return _page(200, "Your payment is being processed.", shown.body)
+            return sent_to(intent.return_url)
+        return customers_page(200, "Your payment is being processed.", shown.body)
 
 
 def visit(account: Account, asked: Asked) -> tuple[Plan, Visited]:
@@ -229,17 +230,12 @@ def visit(account: Account, asked: Asked) -> tuple[Plan, Visited]:
     return plan, visited
 
 
+def key_of(account: Account, target: str) -> str:
+    """The key under which the page pays: Stripe charges for one press of its button once."""
+    found = read(SESSION, target.partition("?")[0].removeprefix(PAY_PAGE))
+    session = account.sessions.get(found[0]) if found is not None else None
+    return key_of_press(target, len(session.intent.charges)) if session is not None else ""
+
+
 def _address(session: Session, url: str) -> str:
     return url.replace(_PLACE, session.id)
-
-
-def _sent_to(url: str) -> HttpResponse:
-    return HttpResponse(303, b"", {"location": url})
-
-
-def _page(status: int, text: str, data: bytes) -> HttpResponse:
-    """A page with the answer of the API in it, as pages that are filled by scripts have it."""
-    shown = data.replace(b"</", b"<\\/")
-    head = f"<!doctype html><title>Checkout</title><p>{escape(text)}</p>".encode()
-    body = head + b'<script type="application/json">' + shown + b"</script>"
-    return HttpResponse(status, body, {"content-type": "text/html; charset=utf-8"})

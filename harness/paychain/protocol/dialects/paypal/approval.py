@@ -1,0 +1,47 @@
+"""The page where a payer approves an order with a wallet: the link `approve`, or `payer-action`.
+
+`GET /checkoutnow?token=ORDER` approves it and sends the payer to `return_url`; `&card=…` says which
+card is in the wallet, and with `&result=canceled` the payer goes to `cancel_url`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import parse_qsl, urlencode
+
+from msgspec.structs import replace
+
+from paychain.protocol.dialects.paypal.account import Account
+from paychain.protocol.dialects.paypal.orders import found_order
+from paychain.protocol.dialects.paypal.records import Order
+from paychain.protocol.vendor import VendorCall
+from paychain.protocol.vendor_cards import card_of_token
+from paychain.protocol.vendor_pages import customers_page, sent_to
+from paychain.wire.http import HttpResponse
+
+PAGE = "checkoutnow"
+
+
+async def visit(call: VendorCall, account: Account) -> HttpResponse:
+    """The payer approves an order, or leaves. Raises Refused for an unknown order."""
+    given = dict(parse_qsl(call.http.target.partition("?")[2]))
+    order = found_order(call, account, given.get("token", ""))
+    await account.execute_nothing(call, order.request)
+    if given.get("result") == "canceled":
+        return _sent(order, order.cancel_url)
+    if order.charge is None:
+        card = card_of_token(given.get("card", ""))
+        if card is not None and not order.is_card:
+            order.request = replace(order.request, instrument=card)
+        if not order.source:
+            order.source = {"paypal": {"account_id": "PAYCHAIN12345"}}
+        order.is_paid = True
+    return _sent(order, order.return_url)
+
+
+def _sent(order: Order, url: str) -> HttpResponse:
+    if not url:
+        return customers_page(200, "You may close this window.", b"{}")
+    payer = hashlib.sha256(order.id.encode()).hexdigest()[:13].upper()
+    mark = "&" if "?" in url else "?"
+    return sent_to(f"{url}{mark}{urlencode({'token': order.id, 'PayerID': payer})}")

@@ -1,0 +1,118 @@
+"""What becomes of a rule that orders break: followed up on a chain that a test makes up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from paychain.explore.live.follow_ups import FollowUps
+from paychain.explore.live.judged import Batch, Judged
+from paychain.explore.live.orders import FEW, Order, Settling
+from paychain.explore.live.result import LiveResult, LiveSpec
+from paychain.explore.live.steps import Step, Steps
+from paychain.payments.rules import Finding
+
+RULE = "no_double_charge"
+STRIPE, ADYEN, OTHER = (
+    Step(("link", link, "authorise"), "lost_answer", 2, keys=(("lost_answer", {}),))
+    for link in ("one", "two", "three")
+)
+
+
+class Overloaded:
+    """A chain on which everything breaks the rule as long as much fails at once.
+
+    In quiet only `guilty` does, and whatever has all its steps.
+    """
+
+    def __init__(self, guilty: Steps) -> None:
+        self.guilty = set(guilty)
+        self.payments = 0
+        self.fresh = 0
+
+    @property
+    def now(self) -> Overloaded:
+        return self
+
+    def start_afresh(self) -> None:
+        self.fresh += 1
+
+    def run_alone(self, steps: Steps, times: int) -> Batch:
+        return self.run([steps] * times, is_quiet=True)
+
+    def run(
+        self,
+        scripts: Sequence[Steps],
+        controls: int = 0,
+        *,
+        is_quiet: bool = False,
+        is_enough: Callable[[Batch], bool] = lambda _: False,
+    ) -> Batch:
+        batch = Batch(number=len(scripts), rate=1.0)
+        for steps in scripts:
+            self.payments += 1
+            name = f"p{self.payments:07}"
+            breaks = not is_quiet or self.guilty <= set(steps)
+            finding = Finding(name, 1, "money is wrong", ())
+            batch.orders.append(
+                Judged(
+                    steps=steps,
+                    payment=name,
+                    broken={RULE: finding} if breaks else {},
+                    met=frozenset(),
+                    asked={},
+                    failed=False,
+                    took_s=0.1,
+                )
+            )
+            batch.stories[name] = ()
+        return batch
+
+
+def followed_up(chain: Overloaded, scripts: Sequence[Steps]) -> LiveResult:
+    result = LiveResult()
+    chains: Any = chain
+    follow_ups = FollowUps(
+        LiveSpec(),
+        result,
+        chains,
+        [STRIPE, ADYEN],
+        run=chain.run,
+        on_alone=lambda _: None,
+        is_late=lambda: False,
+    )
+    batch = chain.run(scripts)
+    for order in batch.orders:
+        follow_ups.suspect(order)
+    follow_ups.judge([batch])
+    return result
+
+
+def test_what_only_a_service_that_is_behind_breaks_does_not_hide_what_breaks_by_itself() -> None:
+    chain = Overloaded((STRIPE, ADYEN))
+    result = followed_up(chain, [(STRIPE,), (STRIPE, ADYEN), (ADYEN,)])
+    found = result.found[RULE]
+    assert (found.steps, found.is_minimal, found.reproduced) == ((STRIPE, ADYEN), True, 3)
+    assert result.doubtful == {}
+
+
+def test_what_nothing_breaks_in_quiet_is_doubted() -> None:
+    result = followed_up(Overloaded((OTHER,)), [(STRIPE,), (ADYEN,)])
+    assert result.found == {}
+    assert "the first authorise at one" in result.doubtful[RULE]
+
+
+def test_services_are_behind_when_they_settle_late_and_much_is_left() -> None:
+    batch = Batch(number=10, rate=1.0)
+    orders = [
+        Order(steps=(), payment=f"p{number}", batch=batch, begun_ns=0, active_ns=0, over_ns=0)
+        for number in range(2 * FEW + 2)
+    ]
+    names = [order.payment for order in orders]
+    settling = Settling()
+    settling.note(orders, set(names), 1_000_000_000)
+    assert settling.lag_s(1_000_000_000) == 0.0  # nothing is known yet
+    settling.note(orders, set(names[FEW + 1 :]), 4_000_000_000)
+    assert settling.lag_s(4_000_000_000) == 4.0
+    settling.note(orders, set(names[-FEW:]), 5_000_000_000)
+    assert settling.lag_s(5_000_000_000) == 0.0  # few are left: they may have their own reasons
