@@ -53,7 +53,7 @@ def make_folder(folder: Path) -> None:
         raise _unwritable(folder, error.strerror) from error
 
 
-def _unwritable(folder: Path, why: str) -> UserError:
+def _unwritable(folder: Path, why: str | None) -> UserError:
     return UserError(f"cannot write to {folder}: {why}", hint="name another folder")
 
 
