@@ -84,9 +84,9 @@ def explore(
     # What is given and has no effect would look as if it had been searched so.
     if live:
         _refuse_with("--live", given(context, ONLY_VIRTUAL), jobs=jobs)
-    elif options := given(context, ONLY_LIVE):
+    elif without_effect := given(context, ONLY_LIVE):
         raise UserError(
-            f"{listed(options)} without --live has no effect",
+            f"{listed(without_effect)} without --live has no effect",
             hint="a search in virtual time has --budget; add --live to search real processes",
         )
     loaded = load_chain(chain)

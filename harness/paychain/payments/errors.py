@@ -1,4 +1,4 @@
-"""Errors that are told in a sentence: a user's mistake, and a failure of the harness itself."""
+"""Errors reported in one sentence: a user's mistake, and a failure of the harness itself."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@
 An order is at rest when its customer is done, no mock link works for it, no service waits for an
 answer to a request of it, nothing about it is unknown, and nothing of it was recorded for a moment.
 An own service may still settle what looks wrong then: such an order is judged again when the time
-that the chain declares for it is over, unless it broke a rule that nothing can mend. It may also do
+that the chain declares for it is over, unless it broke a rule that nothing can undo. It may also do
 more about an order that was fine (a job that comes round): then it is judged again as well.
 """
 

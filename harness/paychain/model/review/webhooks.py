@@ -127,7 +127,7 @@ def charge_back_not_reported(chain: Chain) -> Iterator[Found]:
 
 def _is_told(chain: Chain, gateway: str, way: Set[str], bank: str) -> bool:
     """Whether a link on the way reports this bank's charge-backs to this gateway."""
-    for name in way.intersection(reporters_of(chain.links, bank)):
+    for name in way & set(reporters_of(chain.links, bank)):
         webhooks = chain.links[name].webhooks
         if webhooks is not None and webhooks.to == gateway:
             return True
