@@ -111,7 +111,11 @@ RULES_FOR: dict[str, tuple[tuple[str, ...], bool]] = {
         ),
         False,
     ),
-    "never refunded": (("authorisations_settled", "completed"), False),
+    "never refunded": (
+        # One of several refunds is not in the bank's book, or a repeat has used it up.
+        ("authorisations_settled", "completed", "money_conserved", "repeats_without_effect"),
+        False,
+    ),
     "undone and never given back": (
         # The order may have been paid by this alone, or by another attempt as well.
         ("completed", "authorisations_settled", "no_double_charge", "books_agree"),

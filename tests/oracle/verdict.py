@@ -216,8 +216,19 @@ def _undone_duties(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
             yield "left on hold", sum(max(0, card.held) for card in sale.cards)
         # A merchant who does not know that it was paid has nothing to give back.
         given = sum(card.given + card.charged_back for card in sale.cards)
-        if taken and sale.book.taken and not given and sale.is_wanted(world, "refunds"):
+        taken = min(taken, sale.book.taken)
+        if taken and sale.is_wanted(world, "refunds") and _owes(world, sale, taken, given):
             yield "never refunded", customer.amount_minor
+
+
+def _owes(world: World, sale: Sale, taken: int, given: int) -> bool:
+    """Whether the merchant wanted to refund more of what was taken, as often as that goes."""
+    refunds = world.chain.links[sale.gateway].refunds
+    assert refunds is not None  # they are wanted
+    each = max(1, int(taken * refunds.of + 0.5))
+    wanted = each * min(refunds.times, taken // each)
+    # Of parts that are cut to whole cents the last one may be missing.
+    return not given or given < wanted - refunds.times
 
 
 def _apart(world: World, deal: Deal) -> int:

@@ -17,7 +17,7 @@ AT_ONCE = "at_once"
 
 
 class Blocks(Declared):
-    """How a ledger makes blocks while it does not stand still."""
+    """How a ledger makes blocks while it is not halted."""
 
     every: Annotated[Span, Field(description="The time from one block to the next.")]
     transactions: Annotated[

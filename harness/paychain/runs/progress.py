@@ -78,10 +78,10 @@ class Forgiving:
         try:
             show()
         except (OSError, ValueError):  # a closed stream, or a character that it cannot hold
-            self._shown = Silent()
+            self._shown = NoProgress()
 
 
-class Silent:
+class NoProgress:
     """Shows nothing."""
 
     def message(self, line: str) -> None:
@@ -94,7 +94,7 @@ class Silent:
         """Nothing."""
 
 
-class Lines:
+class LogLines:
     """Plain lines, now and then: for a log."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class Lines:
         """Nothing is left open."""
 
 
-class Live:
+class RedrawnLine:
     """One line that is redrawn: for a terminal."""
 
     def __init__(self) -> None:
@@ -144,8 +144,8 @@ class Live:
 def choose(*, quiet: bool) -> Progress:
     """The way to show progress that fits the output."""
     if quiet:
-        return Silent()
-    return Live() if sys.stderr.isatty() else Lines()
+        return NoProgress()
+    return RedrawnLine() if sys.stderr.isatty() else LogLines()
 
 
 def _position(at_s: float, phase: str, faults: list[str], counts: Counts) -> str:

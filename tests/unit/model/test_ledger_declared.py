@@ -136,6 +136,31 @@ def test_a_mistake_is_named_with_its_place(old: str, new: str, found: str) -> No
     assert found in problems(old, new)
 
 
+def test_an_exchange_asks_no_price() -> None:
+    text = """\
+chain: shop
+currency: EUR
+entry: [onramp, desk]
+links:
+  onramp:
+    role: gateway
+    price: {max_age: 1s}
+    calls: {quote: {to: feed}, authorise: {to: bank}, transfer: {to: wallet, on_unknown: query}}
+  desk: {role: exchange, funding: 5000, calls: {transfer: {to: wallet, on_unknown: query}}}
+  feed: {role: oracle, prices: {of: 60000}}
+  bank: {role: issuer}
+  wallet: {role: wallet, calls: {transfer: {to: node, on_unknown: resend}, read: {to: node}}}
+  node: {role: node, calls: {transfer: {to: net}, read: {to: net}}}
+  net: {role: ledger, asset: BTC, blocks: {every: 2s}, final: {after: 2}}
+"""
+    found = [str(each) for each in check_chain(Chain.model_validate(parse(text).value))]
+    assert any("desk asks no price, and one BTC is not worth one EUR" in each for each in found)
+    at_par = parse(text.replace("asset: BTC", "asset: EURC")).value
+    assert not any(
+        "asks no price" in str(each) for each in check_chain(Chain.model_validate(at_par))
+    )
+
+
 def test_an_asset_of_a_ledger_needs_one() -> None:
     text = "chain: shop\ncurrency: ETH\nentry: fraud\nlinks: {fraud: {role: fraud}}\n"
     (problem,) = check_chain(Chain.model_validate(parse(text).value))

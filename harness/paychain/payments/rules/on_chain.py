@@ -41,7 +41,7 @@ Funded = Mapping[str, tuple[int, int]]
 
 
 @dataclass(slots=True, kw_only=True)
-class Transaction:
+class TransactionHistory:
     """Signed bytes and what a ledger made of them. `blocks`: how many have it: 0 or 1."""
 
     name: str
@@ -100,7 +100,7 @@ class OnChain:
     see `Funded`, of this payment's reservation.
     """
 
-    transactions: Sequence[Transaction]
+    transactions: Sequence[TransactionHistory]
     kind: Kind = "payout"
     credited: Sequence[Credited] = ()
     quoted: Sequence[Quoted] = ()
@@ -113,7 +113,7 @@ class OnChain:
     funded: tuple[int, int] | None = None
 
     @property
-    def standing(self) -> list[Transaction]:
+    def standing(self) -> list[TransactionHistory]:
         """The transactions that a block has in the end."""
         return [transaction for transaction in self.transactions if transaction.stands]
 
@@ -121,7 +121,7 @@ class OnChain:
         """The amount of a transaction, in minor units."""
         return next(each.amount_minor for each in self.transactions if each.name == name)
 
-    def transaction(self, name: str) -> Transaction | None:
+    def transaction(self, name: str) -> TransactionHistory | None:
         """A transaction by its name, None when nobody signed one and no block had it."""
         return next((each for each in self.transactions if each.name == name), None)
 
@@ -158,7 +158,7 @@ class _LedgerRecords:
     settling: frozenset[str]
     scale: int
     kind: Kind = "payout"
-    transactions: dict[str, Transaction] = field(default_factory=dict)
+    transactions: dict[str, TransactionHistory] = field(default_factory=dict)
     reservations: dict[MovementKind, list[tuple[int, int]]] = field(
         default_factory=lambda: {kind: [] for kind in _RESERVATIONS}
     )
@@ -208,8 +208,8 @@ class _LedgerRecords:
         now = [each.name for each in self.transactions.values() if each.stands]
         self.together = max(self.together, now, key=len)
 
-    def _transaction(self, name: str) -> Transaction:
-        return self.transactions.setdefault(name, Transaction(name=name))
+    def _transaction(self, name: str) -> TransactionHistory:
+        return self.transactions.setdefault(name, TransactionHistory(name=name))
 
     def on_chain(self, funded: Funded) -> OnChain:
         """All of it, as the rules read it."""

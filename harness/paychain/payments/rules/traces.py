@@ -59,11 +59,22 @@ def approved_by(entry: Authorisation, calls: Sequence[HopRecord]) -> Iterator[Ho
         # Who booked it without an answer has found out otherwise, by a query or from a refused
         # repeat: then an approval of another link is one of another authorisation.
         known = [asked for asked in above if asked.caller in entry.positions]
-        above = known or [asked for asked in above if asked.result is HopResult.APPROVED]
+        above = known or [
+            asked for asked in _by_its_caller(hop, above) if asked.result is HopResult.APPROVED
+        ]
         if above:
             climbing.append(
                 max(above, key=lambda asked: (asked.result is HopResult.APPROVED, asked.attempt))
             )
+
+
+def _by_its_caller(hop: HopRecord, above: list[HopRecord]) -> list[HopRecord]:
+    """The calls that a hop was made for, every try of them; all where no record says which."""
+    own = [asked for asked in above if hop.parent and asked.span == hop.parent]
+    if not own:
+        return above
+    caller, attempt = own[0].caller, own[0].attempt
+    return [asked for asked in above if (asked.caller, asked.attempt) == (caller, attempt)]
 
 
 def knows_original(customer: PaymentRecord, decisions: Sequence[Decision]) -> bool:
