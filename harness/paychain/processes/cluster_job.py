@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from paychain.processes.apart import JobProcess
 from paychain.processes.jobs import RECEIVED, REPORT_S, STOP, JobError
+from paychain.processes.local import JobProcess
 
 if TYPE_CHECKING:
     from distributed import Event, Worker
