@@ -41,7 +41,7 @@ def shop(
     """
     quick = AT_ONCE if answers_at_once else {}
     first, *others = processors
-    call = {"to": first, "timeout": timeout, "on_unknown": on_unknown}
+    call: dict[str, Any] = {"to": first, "timeout": timeout, "on_unknown": on_unknown}
     if others:
         call |= {"fallback": [{"to": name} for name in others]}
     onward = {"to": "issuer", "timeout": processor_timeout, **(processor_authorise or {})}
