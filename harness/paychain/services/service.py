@@ -31,7 +31,8 @@ from paychain.services.state.book import Entry
 from paychain.services.state.idempotency import IdempotencyStore
 from paychain.services.state.webhooks import Kinds
 from paychain.services.transport import Caller, Listener
-from paychain.services.vendor_front import VendorFront, VendorWebhooks, caller_of, idempotency_of
+from paychain.services.vendor_front import VendorFront, caller_of, idempotency_of
+from paychain.services.vendor_webhooks import VendorWebhooks
 from paychain.wire.ports import Port
 
 NATIVE = DIALECTS["paychain"]

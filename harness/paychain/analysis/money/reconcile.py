@@ -167,15 +167,7 @@ def reconcile(
         movements = [move for move in movements if move.kind not in ON_LEDGERS]
     found = authorisations(movements, renamed(story.decisions, movements))
     if customer is None:
-        return Reconciled(
-            payment=story.payment,
-            amount_minor=0,
-            currency=parties.currency,
-            shown_approved=False,
-            authorisations=found,
-            settling=parties.settling,
-            is_known=False,
-        )
+        return _of_nobody(story.payment, parties, found)
     calls = [hop for hop in story.hops if hop.operation == "authorise"]
     _add_answers(found, calls, story.hops, parties)
     return Reconciled(
@@ -203,10 +195,7 @@ def reconcile(
         gives_parts=parties.gives_parts,
         accepts_partial=any(hop.caller in parties.accept_partial for hop in story.hops),
         presentations=presentations(customer, story.hops, parties.presented_to),
-        # What a customer did not learn on a provider's page is no unknown of a link.
-        unresolved=list(
-            unresolved([hop for hop in story.hops if hop.caller != CUSTOMER], story.decisions)
-        ),
+        unresolved=list(_unresolved(story)),
         unauthenticated=list(unauthenticated(story.hops)),
         opened=list(_opened(story, parties)),
         follow_ups=follow_ups(story.decisions),
@@ -215,6 +204,25 @@ def reconcile(
         on_chain=_on_chain(story, customer, parties, reservations),
         **(_of_own_services(story, customer, parties) if parties.without_book else {}),
     )
+
+
+def _of_nobody(payment: str, parties: Parties, found: list[Authorisation]) -> Reconciled:
+    """What links did for a payment that no customer made."""
+    return Reconciled(
+        payment=payment,
+        amount_minor=0,
+        currency=parties.currency,
+        shown_approved=False,
+        authorisations=found,
+        settling=parties.settling,
+        is_known=False,
+    )
+
+
+def _unresolved(story: Story) -> Iterator[str]:
+    # What a customer did not learn on a provider's page is no unknown of a link.
+    of_links = [hop for hop in story.hops if hop.caller != CUSTOMER]
+    return unresolved(of_links, story.decisions)
 
 
 def _add_answers(
