@@ -17,7 +17,9 @@ demo: .venv/installed
 	@printf '\nHalf of the answers of a card processor are lost for eight seconds.\n\n'
 	@printf '1. A shop that then tries another processor, on real processes for half a minute.\n'
 	@printf '   Its customers are charged twice: FAILED is what this is to show.\n\n'
-	@$(BIN)/paychain run card-gives-up processor-lost-answers --exit-zero
+	@$(BIN)/paychain run card-gives-up processor-lost-answers --exit-zero || { \
+		printf '\nThis machine was too busy to tell. The same in virtual time:\n\n'; \
+		$(BIN)/paychain run card-gives-up processor-lost-answers --virtual --exit-zero; }
 	@printf '\n2. A shop that reverses what it is not sure of, in virtual time: PASSED.\n\n'
 	@$(BIN)/paychain run card-sound processor-lost-answers --virtual
 	@printf '\nOpen the first report to see who was charged twice, and what to change.\n'

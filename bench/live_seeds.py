@@ -49,6 +49,7 @@ NAIVE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 HAS_NO_RETURN_PAGE = {("gateway-go", "captures twice")}
 PARTS = 20  # of the scripts on a sound service: after each of them the log has one line more
 PART_S = 3_600.0
+OUTAGE_TIMES = 4  # so many times as long, where outages are searched: one after the other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +225,7 @@ def _wanted(options: argparse.Namespace) -> Iterator[tuple[dict[str, Any], Case,
             else:
                 spec = LiveSpec(
                     seed=number,
-                    budget_s=options.for_s,
+                    budget_s=options.for_s * (OUTAGE_TIMES if case.outage_share else 1),
                     rules=case.rules,
                     outage_share=case.outage_share,
                 )

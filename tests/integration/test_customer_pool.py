@@ -17,7 +17,7 @@ from paychain.payments.errors import UserError
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.reply import failure_of
-from paychain.wire.http import CallTimeout, HttpResponse, Malformed, WireError
+from paychain.wire.http import CallTimeout, HttpResponse, MalformedHttp, WireError
 from tests.support.waiting import let_pass
 
 BODY = b'{"outcome":"approved","code":"00"}'
@@ -188,7 +188,7 @@ def test_what_cannot_be_an_address_is_refused_at_once() -> None:
 
 
 def test_the_errors_say_what_was_wrong() -> None:
-    with peer(b"SMTP ready\r\n\r\n") as it, pytest.raises(Malformed, match="not an answer"):
+    with peer(b"SMTP ready\r\n\r\n") as it, pytest.raises(MalformedHttp, match="not an answer"):
         pay(CustomerPool(it.url, max_connections=1))
     with pytest.raises(CallTimeout):
         pay(CustomerPool(it.url, max_connections=1), 0.0)

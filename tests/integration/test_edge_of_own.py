@@ -19,7 +19,7 @@ from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
 from paychain.model.paid_at import template_at
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.journal import HopRecord, PaymentRecord, Record
 from paychain.payments.outcome import HopResult
@@ -208,7 +208,7 @@ def test_a_retry_of_an_edge_sends_the_same_request_again() -> None:
 
 def test_faults_of_an_edge_act_on_what_it_passes_on() -> None:
     fault = ActiveFault(
-        id="f", parameters=HttpError(status=503, share="100%"), spots=(Spot("waf"),)
+        id="f", parameters=HttpError(status=503, share="100%"), spots=(InLinkPlace("waf"),)
     )
     with paid_shop(answering(CART, PAID)) as shop:
         paid = paid_through(chain_of(), shop, [fault])
@@ -217,7 +217,7 @@ def test_faults_of_an_edge_act_on_what_it_passes_on() -> None:
     after = ActiveFault(
         id="f",
         parameters=HttpError(status=503, after_work=True, share="100%"),
-        spots=(Spot("waf"),),
+        spots=(InLinkPlace("waf"),),
     )
     with paid_shop(answering(CART, PAID)) as shop:
         paid = paid_through(chain_of(), shop, [after])

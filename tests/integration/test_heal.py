@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from paychain.cli.main import app
 from paychain.engine.control import EngineControl
 from paychain.engine.engine import Engine, start
-from paychain.engine.owner import State, owned, run_mark
+from paychain.engine.owner import RunState, owned, run_mark
 from paychain.processes.children import Children
 from tests.support.chains import corner_shop, experiment
 from tests.support.cli import Running, running
@@ -48,7 +48,7 @@ def children(tmp_path: Path) -> Iterator[Children]:
 
 @pytest.fixture(
     params=[
-        "embedded",
+        pytest.param("embedded", marks=pytest.mark.slow),
         pytest.param("toxiproxy", marks=[pytest.mark.real_toxiproxy, pytest.mark.thorough]),
     ],
 )
@@ -218,7 +218,7 @@ def test_a_process_of_the_same_number_that_was_born_later_is_another() -> None:
     assert process == str(os.getpid())
     mine = owned(f"paychain-{place}-{process}-{born}.pay")
     assert mine is not None
-    assert (mine.state, mine.hop) == (State.ALIVE, "pay")
+    assert (mine.state, mine.hop) == (RunState.ALIVE, "pay")
     later = owned(f"paychain-{place}-{process}-{int(born) - 1}.pay")
     assert later is not None
-    assert later.state is State.OVER
+    assert later.state is RunState.OVER

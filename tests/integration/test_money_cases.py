@@ -9,7 +9,7 @@ import yaml
 
 from paychain.analysis.money.parties import Parties
 from paychain.environment.play import play
-from paychain.explore.checks import Broken, broken
+from paychain.explore.checks import RuleBreak, broken
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
 from paychain.model.experiment import Experiment
@@ -63,7 +63,7 @@ def chain_of(text: str, **parts: str) -> Chain:
     return chain
 
 
-def played(chain: Chain, *faults: dict[str, Any]) -> tuple[list[Record], dict[str, Broken]]:
+def played(chain: Chain, *faults: dict[str, Any]) -> tuple[list[Record], dict[str, RuleBreak]]:
     """What a load of 10/s recorded, and the rules that it broke."""
     declared = {
         "experiment": "case",

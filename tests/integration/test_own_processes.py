@@ -22,7 +22,7 @@ from paychain.environment.own.not_started import NotStarted
 from paychain.environment.own.services import OwnServices
 from paychain.faults.fault import Fault
 from paychain.model.loading import load_chain
-from paychain.model.places import Place, Spot
+from paychain.model.places import InLinkPlace, Place
 from paychain.payments.cards import TEST_CARDS
 from tests.support.own_chains import COMMAND, PROVIDERS, own_shop
 from tests.support.processes import alive, children_of, needs_proc
@@ -30,7 +30,7 @@ from tests.support.waiting import wait_until
 
 NEAR = {"processor-a": ("127.0.0.1", 9), "processor-b": ("127.0.0.1", 9)}  # nobody is there
 HOPS = {f"shop.authorise.{name}": address for name, address in NEAR.items()}
-AT_SHOP = Place(spots=(Spot("shop"),))
+AT_SHOP = Place(spots=(InLinkPlace("shop"),))
 
 
 @contextmanager
@@ -326,7 +326,7 @@ def test_a_freeze_stops_it_for_a_while(tmp_path: Path) -> None:
 
 def test_a_fault_elsewhere_does_not_touch_it(tmp_path: Path) -> None:
     with started(tmp_path, own_shop()) as (own, port):
-        own.link_faults[0].apply(fault("crash"), Place(spots=(Spot("issuer"),)))
+        own.link_faults[0].apply(fault("crash"), Place(spots=(InLinkPlace("issuer"),)))
         assert is_up(port)
 
 

@@ -46,6 +46,7 @@ def run(folder: Path, *options: str, on_unknown: str = "reverse", **declared: An
     return (invoked if "--virtual" in options else paychain)(folder, *RUN, *options)
 
 
+@pytest.mark.slow
 def test_a_failover_carries_the_payments_and_every_output_is_written(tmp_path: Path) -> None:
     new_key(tmp_path / "key", tmp_path / "key.pub")
     done = run(tmp_path, "--sign", str(tmp_path / "key"), "--ctrf", "--prom", "runs.prom")

@@ -16,13 +16,13 @@ from paychain.protocol.reply import failure_of
 from paychain.wire.answer import MAX_RESPONSE_BYTES
 from paychain.wire.client import HttpPool
 from paychain.wire.http import (
-    Broken,
     CallTimeout,
+    ConnectionBroken,
+    ConnectRefused,
     HttpRequest,
     HttpResponse,
-    Limits,
-    Malformed,
-    Refused,
+    MalformedHttp,
+    ServerLimits,
     WireError,
 )
 from paychain.wire.server import HttpServer
@@ -39,7 +39,7 @@ async def echo(request: HttpRequest) -> HttpResponse:
 
 @asynccontextmanager
 async def to_echo(
-    limits: Limits = Limits(),  # noqa: B008
+    limits: ServerLimits = ServerLimits(),  # noqa: B008
     *,
     max_connections: int = 8,
     max_waiting: int = 100,
@@ -159,7 +159,7 @@ def test_a_connection_that_takes_too_long_is_a_request_that_was_not_sent(runner:
                 filler.connect_ex(full.getsockname())
             pool = HttpPool(*full.getsockname())
             begun = asyncio.get_running_loop().time()
-            with pytest.raises(Refused) as caught:
+            with pytest.raises(ConnectRefused) as caught:
                 await pool.request("POST", "/", b"", timeout_s=30.0, connect_timeout_s=0.1)
             assert asyncio.get_running_loop().time() - begun < 10
             assert failure_of(caught.value) is HopResult.REFUSED
@@ -188,7 +188,7 @@ def test_no_more_requests_may_wait_than_allowed(runner: Runner) -> None:
             waiting = [asyncio.create_task(ask(pool, b"slow")) for _ in range(3)]
             await asyncio.sleep(0)
             error = await failure(pool)
-            assert isinstance(error, Refused)
+            assert isinstance(error, ConnectRefused)
             assert not error.sent
             for task in waiting:
                 assert (await task).body == b"slow"
@@ -203,7 +203,7 @@ def test_a_refused_connection_says_that_nothing_was_sent(runner: Runner) -> None
             listener.close()
             for _ in range(5):  # more often than there are slots
                 error = await failure(pool)
-                assert isinstance(error, Refused)
+                assert isinstance(error, ConnectRefused)
                 assert not error.sent
 
     run(runner, scenario())
@@ -348,7 +348,7 @@ def test_a_request_that_met_a_dead_connection_is_never_sent_again(
             await asking
             end(peer)  # type: ignore[operator]
             error = await failure(pool)  # written before the loop could learn of the end
-            assert isinstance(error, Broken)
+            assert isinstance(error, ConnectionBroken)
             assert error.sent
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(listener.accept(), 0.2)
@@ -373,7 +373,7 @@ def test_an_answer_cut_short_is_broken_and_the_request_counts_as_sent(
             return error
 
     error = run(runner, scenario())
-    assert isinstance(error, Broken)
+    assert isinstance(error, ConnectionBroken)
     assert error.sent
 
 
@@ -489,7 +489,7 @@ def test_what_is_no_answer_is_malformed(runner: Runner, data: bytes) -> None:
             return error
 
     error = run(runner, scenario())
-    assert isinstance(error, Malformed)
+    assert isinstance(error, MalformedHttp)
     assert error.sent
 
 
@@ -508,7 +508,7 @@ def test_the_answer_to_head_has_no_body_whatever_its_length_says(runner: Runner)
 @ON_EACH_LOOP
 def test_large_bodies_pass_both_ways_at_the_pace_of_the_slower(runner: Runner) -> None:
     async def scenario() -> None:
-        async with to_echo(Limits(body_bytes=8_000_000)) as (pool, _):
+        async with to_echo(ServerLimits(body_bytes=8_000_000)) as (pool, _):
             bodies = [bytes([number]) * 4_000_000 for number in range(4)]
             answers = await asyncio.gather(*(ask(pool, body, 30) for body in bodies))
             assert [answer.body for answer in answers] == bodies
@@ -555,11 +555,11 @@ def test_closing_ends_every_request_and_releases_everything(runner: Runner) -> N
             await pool.close()
             await pool.close()
             errors = [await task for task in asking]
-            assert all(isinstance(error, Broken) for error in errors)
+            assert all(isinstance(error, ConnectionBroken) for error in errors)
             assert sorted(error.sent for error in errors) == [False, False, True, True]
             assert not pool._connections
             error = await failure(pool)
-            assert isinstance(error, Refused)
+            assert isinstance(error, ConnectRefused)
             for peer in peers:
                 peer.close()
 

@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from paychain.wire.http import Handler, HttpRequest, HttpResponse, Limits
+from paychain.wire.http import Handler, HttpRequest, HttpResponse, ServerLimits
 from paychain.wire.server import HttpServer
 from tests.support.wire_peer import ON_EACH_LOOP, Peer, Runner, run, until
 
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nhost: a\r\n"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: "
-QUICK = Limits(request_s=0.2, idle_s=0.4, linger_s=0.2, telltale_s=0.3)
+QUICK = ServerLimits(request_s=0.2, idle_s=0.4, linger_s=0.2, telltale_s=0.3)
 
 
 async def echo(request: HttpRequest) -> HttpResponse:
@@ -45,7 +45,7 @@ class Work:
 
 @asynccontextmanager
 async def serving(
-    handler: Handler, limits: Limits = QUICK
+    handler: Handler, limits: ServerLimits = QUICK
 ) -> AsyncIterator[tuple[HttpServer, int]]:
     server = HttpServer(handler, limits=limits)
     port = await server.start("127.0.0.1")
@@ -58,7 +58,7 @@ async def serving(
 
 @asynccontextmanager
 async def working(
-    answer: HttpResponse | None = None, limits: Limits = QUICK
+    answer: HttpResponse | None = None, limits: ServerLimits = QUICK
 ) -> AsyncIterator[tuple[Work, HttpServer, int]]:
     work = Work(answer)
     async with serving(work.handle, limits) as (server, port):
@@ -155,7 +155,7 @@ def test_the_server_answers_each_probe_properly(runner: Runner, probe: str) -> N
     data, expected = PROBES[probe]
 
     async def scenario() -> bytes:
-        async with serving(echo, Limits(telltale_s=0.01)) as (_, port):
+        async with serving(echo, ServerLimits(telltale_s=0.01)) as (_, port):
             peer = await Peer.to(port)
 
             async def send() -> None:
@@ -195,7 +195,7 @@ def test_a_rejected_request_is_never_handled(runner: Runner) -> None:
 @ON_EACH_LOOP
 def test_a_request_may_come_byte_by_byte(runner: Runner) -> None:
     async def scenario() -> bytes:
-        async with serving(echo, Limits()) as (_, port):
+        async with serving(echo, ServerLimits()) as (_, port):
             peer = await Peer.to(port)
             for byte in POST + b"content-length: 2\r\n\r\nhi":
                 await peer.send(bytes([byte]))
@@ -385,7 +385,7 @@ def test_an_answer_that_is_only_half_taken_is_undeliverable(runner: Runner) -> N
     big = HttpResponse(200, b"x" * 8_000_000)
 
     async def scenario() -> list[bytes]:
-        async with working(big, Limits(telltale_s=0.0)) as (work, server, port):
+        async with working(big, ServerLimits(telltale_s=0.0)) as (work, server, port):
             work.may_end.set()
             peer = await Peer.to(port, POST + b"content-length: 1\r\n\r\n1", receive_bytes=4_096)
             await peer.some()
@@ -418,7 +418,7 @@ def test_the_next_answer_waits_until_the_one_before_is_taken(runner: Runner) -> 
     big = HttpResponse(200, b"x" * 6_000_000)
 
     async def scenario() -> tuple[int, bytes]:
-        async with working(big, Limits()) as (work, _, port):
+        async with working(big, ServerLimits()) as (work, _, port):
             work.may_end.set()
             request = POST + b"content-length: 1\r\n\r\n1"
             peer = await Peer.to(port, request * 2, receive_bytes=65_536)
@@ -443,7 +443,7 @@ def test_an_answer_that_never_leaves_holds_the_connection_until_its_client_ends(
         begun.append(request.body)
 
     async def scenario() -> None:
-        async with serving(silent, Limits(idle_s=0.5)) as (server, port):
+        async with serving(silent, ServerLimits(idle_s=0.5)) as (server, port):
             request = POST + b"content-length: 1\r\n\r\n1"
             ended, early, patient = [await Peer.to(port, request * 2) for _ in range(3)]
             early.end()  # perhaps before the handler is through
@@ -529,7 +529,7 @@ def test_a_long_answer_is_not_an_idle_connection(runner: Runner) -> None:
 @ON_EACH_LOOP
 def test_no_more_connections_than_allowed_are_served(runner: Runner) -> None:
     async def scenario() -> None:
-        async with serving(echo, Limits(connections=2)) as (server, port):
+        async with serving(echo, ServerLimits(connections=2)) as (server, port):
             kept = [await Peer.to(port, GET) for _ in range(2)]
             for peer in kept:
                 await peer.until(b"\r\n\r\n")
@@ -549,7 +549,7 @@ def test_no_more_connections_than_allowed_are_served(runner: Runner) -> None:
 @ON_EACH_LOOP
 def test_requests_are_read_ahead_only_so_far(runner: Runner) -> None:
     async def scenario() -> bytes:
-        async with working(None, Limits(pipelined=4)) as (work, server, port):
+        async with working(None, ServerLimits(pipelined=4)) as (work, server, port):
             request = POST + b"content-length: 60000\r\n\r\n" + b"x" * 60_000
             peer = await Peer.to(port)
             sending = asyncio.create_task(peer.send(request * 400))  # 24 MB: more than any buffer
@@ -572,7 +572,7 @@ def test_requests_are_read_ahead_only_so_far(runner: Runner) -> None:
 @ON_EACH_LOOP
 def test_a_thousand_idle_connections_do_not_hold_up_one_that_asks(runner: Runner) -> None:
     async def scenario() -> None:
-        async with serving(echo, Limits()) as (server, port):
+        async with serving(echo, ServerLimits()) as (server, port):
             idle = [await Peer.to(port) for _ in range(1_000)]
             await until(lambda: server.pending == 1_000)
             peer = await Peer.to(port, GET)
@@ -588,7 +588,7 @@ def test_a_thousand_idle_connections_do_not_hold_up_one_that_asks(runner: Runner
 @ON_EACH_LOOP
 def test_a_drain_answers_what_was_begun_and_takes_nothing_new(runner: Runner) -> None:
     async def scenario() -> tuple[bytes, bytes]:
-        async with working(None, Limits()) as (work, server, port):
+        async with working(None, ServerLimits()) as (work, server, port):
             idle = await Peer.to(port)
             begun = await Peer.to(port, GET + GET)
             half = await Peer.to(port, GET[:10])

@@ -13,7 +13,7 @@ from paychain.payments.codes import PARTIAL_APPROVAL
 from paychain.payments.journal import MovementKind
 from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer, Error, ErrorKind, Event, PaymentRequest
-from paychain.services.policies.call_end import Sent
+from paychain.services.policies.call_end import SentRequest
 from paychain.services.policies.fallbacks import Fallbacks
 from paychain.services.policies.queue import Store
 from paychain.services.policies.stand_in import StandInCount
@@ -159,21 +159,21 @@ def _nothing_to_await(_honest: Any, *_: Any, **__: Any) -> Awaitable[None]:
     return _no_work()
 
 
-def _cancelled_soon(honest: Any, self: Any, sent: Sent, reference: str) -> None:
+def _cancelled_soon(honest: Any, self: Any, sent: SentRequest, reference: str) -> None:
     """A good payment is cancelled although no merchant wants it."""
     honest(self, sent, reference)
     self._background.start(self._cancel(sent, reference, 0.05))
 
 
 async def _reversed_on_webhook(_honest: Any, self: Any, sender: str, event: Event) -> None:
-    self.calls["authorise"].void(Sent(sender, event.authorisation()))
+    self.calls["authorise"].void(SentRequest(sender, event.authorisation()))
 
 
 def _asks(operation: str, change: int) -> Plant:
     """A follow-up is for another amount."""
 
     def bug(
-        honest: Any, self: Any, what: str, sent: Sent, request: PaymentRequest, **how: Any
+        honest: Any, self: Any, what: str, sent: SentRequest, request: PaymentRequest, **how: Any
     ) -> Any:
         if what == operation:
             amount = request.amount_minor + change

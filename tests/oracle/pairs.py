@@ -12,7 +12,7 @@ import yaml
 from hypothesis import strategies as st
 
 from paychain.declaration.yaml_text import parse
-from paychain.environment.play import Played, play
+from paychain.environment.play import PlayedExperiment, play
 from paychain.environment.virtual_engine import VirtualEngine
 from paychain.explore.schedules import DURATIONS_MS, SEARCHED
 from paychain.faults.kind import RequestFaultKind, StateFaultKind
@@ -67,7 +67,7 @@ class Outcome:
     """One pair that was played: what the chain recorded, and what the world did."""
 
     chain: Chain
-    played: Played
+    played: PlayedExperiment
     world: World
 
 

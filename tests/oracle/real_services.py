@@ -17,7 +17,7 @@ from paychain.payments.journal import MovementKind
 from paychain.protocol.message import PaymentRequest
 from paychain.services import __main__ as services
 from paychain.services.context import Context
-from paychain.services.policies.call_end import Sent
+from paychain.services.policies.call_end import SentRequest
 from paychain.services.roles.merchant import Merchant
 from tests.oracle.world import Entry, line_of
 
@@ -42,7 +42,7 @@ def watch(folder: Path) -> None:
         file.write(encoder.encode(Line(request.payment, line_of(self, kind, request))) + b"\n")
         moved(self, kind, request, *rest)
 
-    def selling(self: Merchant, sent: Sent, reference: str) -> None:
+    def selling(self: Merchant, sent: SentRequest, reference: str) -> None:
         line = Line(sent.request.payment, sold=(self._context.link, reference))
         file.write(encoder.encode(line) + b"\n")
         approved(self, sent, reference)

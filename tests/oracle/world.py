@@ -19,7 +19,7 @@ from paychain.payments.journal import MovementKind
 from paychain.payments.outcome import Outcome
 from paychain.protocol.message import PaymentRequest
 from paychain.services.context import Context
-from paychain.services.policies.call_end import Sent
+from paychain.services.policies.call_end import SentRequest
 from paychain.services.roles.merchant import Merchant
 
 HOLD, TAKE, RELEASE, GIVE_BACK = "hold", "take", "release", "give back"
@@ -248,11 +248,11 @@ def watched(chain: Chain) -> Iterator[World]:
         world.answered(hop.payment, reply.answer)
         return hop
 
-    def selling(self: Merchant, sent: Sent, reference: str) -> None:
+    def selling(self: Merchant, sent: SentRequest, reference: str) -> None:
         world.sold(self._context.link, sent.request.payment, reference)
         approved(self, sent, reference)
 
-    async def taking_back(self: Merchant, sent: Sent, reference: str) -> None:
+    async def taking_back(self: Merchant, sent: SentRequest, reference: str) -> None:
         world.taken_back(self._context.link, sent.request.payment, reference)
         await undo(self, sent, reference)
 

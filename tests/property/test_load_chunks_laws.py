@@ -11,9 +11,9 @@ from paychain.load.distributed.chunks import (
     RESEND_S,
     WINDOW_BYTES,
     Chunk,
+    ChunkReceipt,
     Inbox,
     Outbox,
-    Receipt,
 )
 from tests.support.laws import examples
 
@@ -28,7 +28,7 @@ class Channel(RuleBasedStateMachine):
         self.outbox = Outbox(lambda offset, most: bytes(self.file[offset : offset + most]))
         self.inbox = Inbox(self.copy.extend)
         self.chunks: list[Chunk] = []
-        self.receipts: list[Receipt] = []
+        self.receipts: list[ChunkReceipt] = []
 
     @rule(size=st.integers(1, 3 * CHUNK_BYTES), fill=st.integers(0, 255))
     def record(self, size: int, fill: int) -> None:
@@ -100,7 +100,7 @@ def test_no_more_than_the_window_is_on_the_way(chunks: int) -> None:
     while (chunk := outbox.due(0.0)) is not None and sent <= 10 * WINDOW_BYTES:
         sent += len(chunk.data)
     assert sent == WINDOW_BYTES
-    outbox.acknowledge(Receipt(min(chunks * CHUNK_BYTES, WINDOW_BYTES)), 0.1)
+    outbox.acknowledge(ChunkReceipt(min(chunks * CHUNK_BYTES, WINDOW_BYTES)), 0.1)
     assert outbox.due(0.1) is not None
 
 
@@ -110,7 +110,7 @@ def test_a_gap_is_resent_once_however_often_it_is_reported() -> None:
         pass
     again = 0
     for _ in range(9):  # the first of ten was lost: nine came too early
-        outbox.acknowledge(Receipt(0, misses=True), 0.1)
+        outbox.acknowledge(ChunkReceipt(0, misses=True), 0.1)
         while outbox.due(0.1) is not None:
             again += 1
     assert again == 10

@@ -18,7 +18,7 @@ from paychain.payments.cards import Card
 from paychain.payments.codes import lookup, table
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
-from paychain.services.policies.breaker import Breaker, State
+from paychain.services.policies.breaker import Breaker, BreakerState
 from paychain.services.policies.bulkhead import Bulkhead
 from paychain.services.policies.policy import CallEnd
 from paychain.services.policies.retry import RetryBudget
@@ -121,9 +121,9 @@ def test_half_open_admits_at_most_its_probes_whatever_comes_back_late(
     breaker = Breaker(
         declared,
         lambda: clock[0],
-        lambda state, _: terms.append(terms[-1] + 1) if state is State.HALF_OPEN else None,
+        lambda state, _: terms.append(terms[-1] + 1) if state is BreakerState.HALF_OPEN else None,
     )
-    out: list[tuple[int, int, State]] = []  # (ticket, period, state) of calls not back yet
+    out: list[tuple[int, int, BreakerState]] = []  # (ticket, period, state) of calls not back yet
     probes: Counter[int] = Counter()
     failed_since_closed = 0
     for what, number, flag in steps:
@@ -134,23 +134,23 @@ def test_half_open_admits_at_most_its_probes_whatever_comes_back_late(
             ticket = breaker.admit()
             if ticket is not None:
                 out.append((ticket, terms[-1], breaker.state))
-                if breaker.state is State.HALF_OPEN:
+                if breaker.state is BreakerState.HALF_OPEN:
                     probes[terms[-1]] += 1
         elif out:
             ticket, period, state = out.pop(number % len(out))
-            is_probe = state is State.HALF_OPEN and period == terms[-1]
+            is_probe = state is BreakerState.HALF_OPEN and period == terms[-1]
             if what == "end":
                 failed_since_closed += flag
                 breaker.record(ticket, failed=flag)
-                if before is State.HALF_OPEN and not is_probe:
-                    assert breaker.state is State.HALF_OPEN  # a late result decides nothing
+                if before is BreakerState.HALF_OPEN and not is_probe:
+                    assert breaker.state is BreakerState.HALF_OPEN  # a late result decides nothing
             else:
                 breaker.withdraw(ticket)
-                if is_probe and before is State.HALF_OPEN:
+                if is_probe and before is BreakerState.HALF_OPEN:
                     probes[period] -= 1
         assert all(many <= declared.probes for many in probes.values())
         if failed_since_closed == 0:
-            assert breaker.state is State.CLOSED
+            assert breaker.state is BreakerState.CLOSED
 
 
 # -- retry --------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from paychain.load.traffic.plan import AmountPlan, EntryPlan, LoadPlan
 from paychain.load.traffic.schedule import moments
-from paychain.load.traffic.steered import Steered
+from paychain.load.traffic.steered import SteeredSchedule
 
 CHANGES = st.lists(
     st.tuples(st.integers(1, 3_000), st.integers(0, 40)), min_size=1, max_size=8
@@ -32,7 +32,7 @@ def plan(corners: list[tuple[float, float]], lasts_s: float) -> LoadPlan:
 
 def steered(steps: list[tuple[float, float]], end_s: float) -> list[float]:
     """Every arrival of a load whose rate is changed at these moments."""
-    load, found = Steered(), []
+    load, found = SteeredSchedule(), []
     for (at_s, rate), until_s in zip(steps, [*(at for at, _ in steps[1:]), end_s], strict=True):
         load.change(at_s, rate)
         while (next_s := load.next_s()) is not None and next_s < until_s - 1e-9:
@@ -65,7 +65,7 @@ def test_a_steered_load_arrives_as_a_plan_with_the_same_steps(
 
 @given(st.integers(1, 40), st.integers(0, 40), st.integers(0, 20), st.integers(0, 2_000))
 def test_what_nobody_paid_is_in_no_schedule(rate: int, other: int, made: int, late_ms: int) -> None:
-    load = Steered()
+    load = SteeredSchedule()
     load.change(0.0, rate)
     for _ in range(made):
         load.take()
@@ -81,7 +81,7 @@ def test_what_nobody_paid_is_in_no_schedule(rate: int, other: int, made: int, la
 
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_a_change_and_its_return_within_a_millisecond_leave_no_trace(rate: int, other: int) -> None:
-    load, undisturbed = Steered(), Steered()
+    load, undisturbed = SteeredSchedule(), SteeredSchedule()
     for each in (load, undisturbed):
         each.change(0.0, rate)
         for _ in range(rate):  # those of the first second

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from paychain.toxics.address import BadAddress, split
 from paychain.toxics.api_requests import ApiError, new_proxies_in, new_toxic_in, proxy_in
 from paychain.toxics.buffered import ON_TIME_S
-from paychain.toxics.gojson import Members, Number, Unreadable, encode, parse
+from paychain.toxics.gojson import GoNumber, MalformedJson, Members, encode, parse
 from paychain.toxics.toxic import Toxic
 from tests.support.toxic_stages import Sink, feed, stage_of
 
@@ -119,7 +119,7 @@ def plain(value: Any) -> Any:
             return {key: plain(each) for key, each in value}
         case list():
             return [plain(each) for each in value]
-        case Number():
+        case GoNumber():
             return json.loads(value.text)
         case _:
             return value
@@ -143,7 +143,7 @@ def test_no_body_is_read_otherwise_than_by_python_or_breaks(given: bytes | str) 
     body = given if isinstance(given, bytes) else given.encode()
     try:
         value = parse(body)
-    except Unreadable as error:
+    except MalformedJson as error:
         assert str(error)
     else:
         text = body.decode("utf-8", "replace")

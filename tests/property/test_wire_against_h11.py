@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.wire.http import HttpRequest, Limits, keep_header
+from paychain.wire.http import HttpRequest, ServerLimits, keep_header
 from paychain.wire.requests import Rejected, RequestReader
 from tests.support.laws import examples
 from tests.support.wire_requests import mutated, requests
@@ -32,7 +32,7 @@ def ours(data: bytes) -> tuple[list[Read], str]:
             read.append((request.method, request.target, headers, request.body))
             is_open = keep_alive
 
-    reader = RequestReader(Limits(), take)
+    reader = RequestReader(ServerLimits(), take)
     try:
         reader.feed(data)
     except Rejected:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from paychain.wire.client import HttpPool
 from paychain.wire.client_connection import ClientConnection
-from paychain.wire.http import Broken, CallTimeout, HttpResponse, WireError
+from paychain.wire.http import CallTimeout, ConnectionBroken, HttpResponse, WireError
 from tests.support.laws import examples
 from tests.support.wire_memory import MemoryTransport, Watched, until
 from tests.support.wire_requests import PIECES, chunked, names, split, values
@@ -161,7 +161,7 @@ def test_an_answer_cut_short_is_never_taken_for_a_whole_one(
     if not is_kept:
         return  # it may end with its connection
     outcome, was_usable = watched.run(exchange([sent[: -(cut % len(sent)) or -1]], end=end))
-    assert isinstance(outcome, CallTimeout if end == "silence" else Broken)
+    assert isinstance(outcome, CallTimeout if end == "silence" else ConnectionBroken)
     assert not was_usable
 
 
@@ -171,7 +171,7 @@ def test_bytes_that_come_before_the_request_poison_the_connection() -> None:
         connection = ClientConnection(loop, lambda _: None)
         connection.connection_made(transport := MemoryTransport(connection))
         connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-        with pytest.raises(Broken) as caught:
+        with pytest.raises(ConnectionBroken) as caught:
             await connection.exchange(b"x", is_head=False, deadline=loop.time() + 1)
         assert not caught.value.sent
         assert not transport.written

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from paychain.faults.kinds import KINDS
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.journal import Movement, Record
 from paychain.services.host import Host
 from paychain.services.in_link_faults import ActiveFault
@@ -157,7 +157,7 @@ class AdyenLinks:
     def inject(self, kind: str, *, link: str = "psp", **parameters: Any) -> None:
         declared = KINDS[kind].model_validate(parameters)
         self.host.faults.apply(
-            ActiveFault(id=kind, parameters=declared, spots=(Spot(link=link),))  # type: ignore[arg-type]
+            ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]
         )
 
     def events(self) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from paychain.explore.spec import SearchSpec
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
 from paychain.services.policies.breaker import Breaker
-from paychain.services.policies.call_end import Sent
+from paychain.services.policies.call_end import SentRequest
 from paychain.services.roles import wallet
 from paychain.services.roles.merchant import Merchant
 from paychain.services.service import Service
@@ -56,11 +56,11 @@ def _capture_races_void() -> list[Swap]:
     """A customer cancels what is not shipped yet, without asking whether it is being captured."""
     honest = Merchant.approved
 
-    def approved(self: Merchant, sent: Sent, reference: str) -> None:
+    def approved(self: Merchant, sent: SentRequest, reference: str) -> None:
         honest(self, sent, reference)
         self._background.start(cancel(self, sent, reference))
 
-    async def cancel(self: Merchant, sent: Sent, reference: str) -> None:
+    async def cancel(self: Merchant, sent: SentRequest, reference: str) -> None:
         await asyncio.sleep(0.4)
         entry = self._book.entry(reference)
         if entry is not None and not entry.captured_minor:

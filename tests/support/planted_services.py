@@ -22,7 +22,7 @@ from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.services import __main__ as services
 from paychain.services.context import Context
-from paychain.services.policies.call_end import CallEnd, Sent
+from paychain.services.policies.call_end import CallEnd, SentRequest
 from paychain.services.policies.decisions import Decisions
 from paychain.services.policies.policy import PolicyCall
 from paychain.services.roles.authentication import Authentication
@@ -412,7 +412,7 @@ def never_captured(mine: Mine) -> None:
     """The merchant forgets what it wanted to capture."""
     honest = Merchant._fulfil
 
-    async def fulfil(self: Merchant, sent: Sent, reference: str, trigger: Trigger) -> None:
+    async def fulfil(self: Merchant, sent: SentRequest, reference: str, trigger: Trigger) -> None:
         if not mine(sent.request.payment):
             await honest(self, sent, reference, trigger)
 
@@ -423,7 +423,7 @@ def refund_never_sent(mine: Mine) -> None:
     """The merchant forgets the refund."""
     honest = Merchant._refund
 
-    async def refund(self: Merchant, sent: Sent, booked: PaymentRequest, *how: Any) -> None:
+    async def refund(self: Merchant, sent: SentRequest, booked: PaymentRequest, *how: Any) -> None:
         if not mine(booked.payment):
             await honest(self, sent, booked, *how)
 
@@ -434,7 +434,7 @@ def approved_then_undone(mine: Mine) -> None:
     """The gateway undoes what it approved, in every book, and nobody wanted that."""
     honest = Merchant.approved
 
-    def approved(self: Merchant, sent: Sent, reference: str) -> None:
+    def approved(self: Merchant, sent: SentRequest, reference: str) -> None:
         if not mine(sent.request.payment):
             honest(self, sent, reference)
             return

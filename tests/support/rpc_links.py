@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from paychain.faults.kinds import KINDS
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.attribution import Expected
 from paychain.payments.journal import HopRecord, Movement, ReceivedRequest, Record
 from paychain.services.host import Host
@@ -106,7 +106,7 @@ class Nodes:
         **parameters: Any,
     ) -> None:
         declared = KINDS[kind].model_validate(parameters)
-        spots = (Spot(link=link, operation=operation, caller=caller),)
+        spots = (InLinkPlace(link=link, operation=operation, caller=caller),)
         fault = ActiveFault(id=f"{kind} {link}", parameters=declared, spots=spots)  # type: ignore[arg-type]
         self.host.faults.apply(fault)
 

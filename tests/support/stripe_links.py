@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from paychain.faults.kinds import KINDS
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.journal import HopRecord, Movement, Record
 from paychain.services.host import Host
 from paychain.services.in_link_faults import ActiveFault
@@ -133,7 +133,7 @@ class StripeLinks:
 
     def inject(self, kind: str, *, link: str = PSP, **parameters: Any) -> None:
         declared = KINDS[kind].model_validate(parameters)
-        fault = ActiveFault(id=kind, parameters=declared, spots=(Spot(link=link),))  # type: ignore[arg-type]
+        fault = ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]
         self.host.faults.apply(fault)
 
     def heal(self, kind: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import exp, log, sqrt
 from random import Random
 
-from paychain.analysis.series import SecondCounts, Series
+from paychain.analysis.series import SecondCounts, SecondSeries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Conditions:
 
 def draw(
     conditions: Conditions, chance: Random, *, lost: float = 0.0, slower: float = 1.0
-) -> dict[str, Series]:
+) -> dict[str, SecondSeries]:
     """One run with a single phase and a single hop, log-normal latencies with a median of 100 ms.
 
     `lost`: points of success (of 1) less than the conditions say; `slower`: all latencies times.
@@ -54,7 +54,10 @@ def draw(
             call.latencies.add(latency_ns * 7 // 10)
         payments.append(payment)
         calls.append(call)
-    return {"phase all": Series(payments), "hop customer → gateway (pay)": Series(calls)}
+    return {
+        "phase all": SecondSeries(payments),
+        "hop customer → gateway (pay)": SecondSeries(calls),
+    }
 
 
 def _swings(conditions: Conditions, deviation: float, chance: Random) -> list[float]:

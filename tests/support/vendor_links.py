@@ -23,7 +23,7 @@ import msgspec
 
 from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.journal import Decision, HopRecord, Movement, Record
 from paychain.protocol.dialects.vendors import VENDORS
 from paychain.services.host import Host
@@ -291,7 +291,7 @@ class VendorLinks:
 
 def _active(kind: str, link: str, parameters: dict[str, Any]) -> ActiveFault:
     declared = KINDS[kind].model_validate(parameters)
-    return ActiveFault(id=kind, parameters=declared, spots=(Spot(link=link),))  # type: ignore[arg-type]
+    return ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]
 
 
 @contextmanager

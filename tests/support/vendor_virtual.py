@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from paychain.faults.kinds import KINDS
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, Record
 from paychain.services.host import Host
 from paychain.services.in_link_faults import ActiveFault
@@ -49,7 +49,7 @@ class VendorVirtual:
     def inject(self, kind: str, *, link: str = PSP, **parameters: Any) -> None:
         declared = KINDS[kind].model_validate(parameters)
         self.host.faults.apply(
-            ActiveFault(id=kind, parameters=declared, spots=(Spot(link=link),))  # type: ignore[arg-type]
+            ActiveFault(id=kind, parameters=declared, spots=(InLinkPlace(link=link),))  # type: ignore[arg-type]
         )
 
     def heal(self, kind: str) -> None:

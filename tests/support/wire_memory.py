@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from paychain.wire.connection import Connection
-from paychain.wire.http import HttpRequest, HttpResponse, Limits
+from paychain.wire.http import HttpRequest, HttpResponse, ServerLimits
 from paychain.wire.server import HttpServer
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -124,7 +124,7 @@ async def serve(
 
     server = HttpServer(
         echo,
-        limits=Limits(telltale_s=0.0, pipelined=2),
+        limits=ServerLimits(telltale_s=0.0, pipelined=2),
         on_undeliverable=lambda request, _: undelivered.append(request),
     )
     connection = Connection(server, asyncio.get_running_loop())

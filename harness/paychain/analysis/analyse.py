@@ -8,7 +8,7 @@ from typing import Any
 
 from paychain.analysis.injection import injection_problems
 from paychain.analysis.judge import excused, harness_problems, notes, untried, verdict
-from paychain.analysis.limits import Observed, tolerances
+from paychain.analysis.limits import JudgedMeasures, tolerances
 from paychain.analysis.measures.at_best import at_best
 from paychain.analysis.measures.breaks import breaks
 from paychain.analysis.measures.fallbacks import fallbacks
@@ -96,10 +96,10 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
     )
 
 
-def _observed(run: MeasuredRun, books: Money, spared_s: float = 0.0) -> Observed:
+def _observed(run: MeasuredRun, books: Money, spared_s: float = 0.0) -> JudgedMeasures:
     """What the tolerances are judged by. `spared_s`: by how much times are shorter at best."""
     drained_s, end_s = run.facts.drained_s, run.times.load_end_s
-    return Observed(
+    return JudgedMeasures(
         phases={phase.kind: phase for phase in run[phases] if phase.kind != "fault"},
         recovery=run[recovery],
         fallbacks=run[fallbacks],

@@ -28,7 +28,7 @@ from paychain.analysis.measures.measures import (
     Verdict,
 )
 from paychain.analysis.measures.phases import tolerance_name
-from paychain.analysis.series import SHARES, Series, hop_series, phase_series, threshold_of
+from paychain.analysis.series import SHARES, SecondSeries, hop_series, phase_series, threshold_of
 from paychain.analysis.significance import (
     SIGNIFICANT,
     Evidence,
@@ -189,7 +189,7 @@ class _Difference:
         return _between(self.measure, self.baseline, self.candidate)
 
 
-def _series(side: Side) -> dict[str, Series]:
+def _series(side: Side) -> dict[str, SecondSeries]:
     phases = phase_series(side.store, side.phases)
     hops = hop_series(side.store, side.phases)
     return {f"phase {name}": series for name, series in phases.items()} | {
@@ -197,7 +197,7 @@ def _series(side: Side) -> dict[str, Series]:
     }
 
 
-def _not_in_all(runs: Sequence[Mapping[str, Series]]) -> Iterator[str]:
+def _not_in_all(runs: Sequence[Mapping[str, SecondSeries]]) -> Iterator[str]:
     """What cannot be compared because some run has no such phase, or made no such call."""
     known = dict.fromkeys(scope for run in runs for scope in run)
     missing = [scope for scope in known if any(scope not in run for run in runs)]
@@ -208,7 +208,7 @@ def _not_in_all(runs: Sequence[Mapping[str, Series]]) -> Iterator[str]:
 
 
 def compare_series(
-    baselines: Sequence[Mapping[str, Series]], candidate: Mapping[str, Series]
+    baselines: Sequence[Mapping[str, SecondSeries]], candidate: Mapping[str, SecondSeries]
 ) -> list[Compared]:
     """Every measure of every phase and hop (`phase NAME`, `hop NAME`) that all runs have."""
     scopes = [
@@ -234,7 +234,7 @@ def compare_series(
 
 
 def _difference(
-    scope: str, measure: str, baselines: Sequence[Series], candidate: Series
+    scope: str, measure: str, baselines: Sequence[SecondSeries], candidate: SecondSeries
 ) -> _Difference:
     runs = [*baselines, candidate]
     values = [run.value(measure) for run in runs]
@@ -262,7 +262,7 @@ def _difference(
 
 def _limits(
     measure: str,
-    runs: Sequence[Series],
+    runs: Sequence[SecondSeries],
     values: Sequence[float | None],
     sampled: Sequence[Sample],
     found: Evidence,

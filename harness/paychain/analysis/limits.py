@@ -40,7 +40,7 @@ _AT_MOST = ("<=", "<")  # comparisons that a larger value cannot satisfy once a 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Observed:
+class JudgedMeasures:
     """What the tolerances are judged by. `phases` are by kind, without those of single faults.
 
     `waited_s`: from the end of the load to the end of the drain, None when it did not get there.
@@ -56,7 +56,7 @@ class Observed:
     spared_s: float = 0.0
 
 
-def tolerances(experiment: Experiment, seen: Observed) -> list[ToleranceResult]:
+def tolerances(experiment: Experiment, seen: JudgedMeasures) -> list[ToleranceResult]:
     """Every declared limit against what was observed, in the order of the measures."""
     declared = experiment.tolerances
     results = []
@@ -105,7 +105,7 @@ def tolerances(experiment: Experiment, seen: Observed) -> list[ToleranceResult]:
     return results
 
 
-def _moments(seen: Observed) -> dict[str, Observation]:
+def _moments(seen: JudgedMeasures) -> dict[str, Observation]:
     """Times that are judged over the whole run; of several fallbacks and faults the longest."""
     standbys = [
         fallback

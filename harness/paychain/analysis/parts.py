@@ -20,12 +20,12 @@ from paychain.analysis.measures.fallbacks import Tallies, merged, tallied, uses
 from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.measures import FaultRun
 from paychain.analysis.measures.recovery import faults
-from paychain.analysis.store.fingerprints import LAST, Bound, Part, bounds_of
+from paychain.analysis.store.fingerprints import LAST, Bound, FingerprintRange, bounds_of
 from paychain.analysis.store.store import RunStore
 from paychain.processes.local import Processes
 
 MIN_PARTS = 2
-FEWEST = 150_000  # payments: below, starting processes takes longer than they save
+MIN_PAYMENTS = 150_000  # payments: below, starting processes takes longer than they save
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,19 @@ class _Range:
 class _Passed(NamedTuple):
     """What one process found."""
 
-    fingerprints: Part
+    fingerprints: FingerprintRange
     uses: Tallies
 
 
 @contextmanager
-def judged_in_parts(run: MeasuredRun, fewest: int | None = None) -> Iterator[None]:
+def judged_in_parts(run: MeasuredRun, min_payments: int | None = None) -> Iterator[None]:
     """Make the passes over all payments in several processes, if there are many payments.
 
-    `fewest`: so many payments are many; FEWEST by default. The processes go on during the block,
-    after which the run knows the results. When one died, nothing is known: the passes are then made
-    here, when they are needed.
+    `min_payments`: so many payments are many; MIN_PAYMENTS by default. The processes go on during
+    the block, after which the run knows the results. When one died, nothing is known: the passes
+    are then made here, when they are needed.
     """
-    ranges = _ranges(run, FEWEST if fewest is None else fewest)
+    ranges = _ranges(run, MIN_PAYMENTS if min_payments is None else min_payments)
     if len(ranges) < MIN_PARTS:
         yield
         return
@@ -69,12 +69,12 @@ def judged_in_parts(run: MeasuredRun, fewest: int | None = None) -> Iterator[Non
         run.know(uses, merged(part.uses for part in parts))
 
 
-def _ranges(run: MeasuredRun, fewest: int) -> list[_Range]:
+def _ranges(run: MeasuredRun, min_payments: int) -> list[_Range]:
     """The parts of the payments, none for a short run or one in memory."""
     store = run.store
     path = store.path
     ((payments,),) = store.select("SELECT COUNT(*) FROM txn", ())
-    if path is None or payments < fewest:
+    if path is None or payments < min_payments:
         return []
     store.index()
     bounds: list[Bound] = ["", *bounds_of(store.select), LAST]
@@ -86,7 +86,7 @@ def _ranges(run: MeasuredRun, fewest: int) -> list[_Range]:
 def _pass(of: _Range, _: Callable[[Any], None]) -> _Passed:
     store = RunStore.open(of.path)
     try:
-        part = Part()
+        part = FingerprintRange()
         part.read(store.select, of.after, of.upto)
         return _Passed(part, tallied(store, of.faults, of.after, of.upto))
     finally:

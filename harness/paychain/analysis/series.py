@@ -38,7 +38,7 @@ class SecondCounts:
 
 
 @dataclass(frozen=True)
-class Series:
+class SecondSeries:
     """The seconds of one phase or hop in one run, without gaps."""
 
     seconds: Sequence[SecondCounts]
@@ -85,7 +85,7 @@ class Series:
         return whole
 
 
-def threshold_of(series: Sequence[Series], measure: str) -> int | None:
+def threshold_of(series: Sequence[SecondSeries], measure: str) -> int | None:
     """The bucket that the quantile of all runs together lies in; None without a success."""
     whole = Histogram()
     for run in series:
@@ -100,7 +100,7 @@ def _slower(latencies: Histogram, threshold: int) -> int:
 
 
 # -- from a run's store ---------------------------------------------------------------------------
-def phase_series(store: RunStore, phases: Sequence[Phase]) -> dict[str, Series]:
+def phase_series(store: RunStore, phases: Sequence[Phase]) -> dict[str, SecondSeries]:
     """The payments of each phase but the warm-up, by the phase's name."""
     seconds: dict[int, SecondCounts] = defaultdict(SecondCounts)
     for total in store.totals(PaymentRecord):
@@ -123,7 +123,7 @@ def phase_series(store: RunStore, phases: Sequence[Phase]) -> dict[str, Series]:
     return found
 
 
-def hop_series(store: RunStore, phases: Sequence[Phase]) -> dict[str, Series]:
+def hop_series(store: RunStore, phases: Sequence[Phase]) -> dict[str, SecondSeries]:
     """The executions of each hop over the whole run, by `caller → callee (operation)`."""
     hops: dict[str, dict[int, SecondCounts]] = defaultdict(lambda: defaultdict(SecondCounts))
     for total in store.totals(HopRecord):
@@ -149,7 +149,7 @@ def _boundaries(phases: Sequence[Phase], start_s: float) -> list[int]:
 
 def _filled(
     seconds: Mapping[int, SecondCounts], numbers: range, boundaries: Sequence[int]
-) -> Series:
+) -> SecondSeries:
     """The seconds without gaps: one without a payment is a second, too."""
     filled = []
     for number in numbers:
@@ -163,4 +163,4 @@ def _filled(
                 stratum=bisect_right(boundaries, number),
             )
         )
-    return Series(filled)
+    return SecondSeries(filled)

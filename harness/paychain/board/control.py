@@ -37,7 +37,7 @@ class LoadCommand(msgspec.Struct, frozen=True):
     holds: bool = False  # no payment may start: the run is being finished
 
 
-class Action(msgspec.Struct, kw_only=True, frozen=True):
+class BoardAction(msgspec.Struct, kw_only=True, frozen=True):
     """An action of the user."""
 
     do: str  # switch, heal, heal_all, rate, save, quit
@@ -49,10 +49,10 @@ class Action(msgspec.Struct, kw_only=True, frozen=True):
     rate: float = 0.0
 
 
-class Asked:
+class PendingAction:
     """An action that waits for the session to do it."""
 
-    def __init__(self, action: Action) -> None:
+    def __init__(self, action: BoardAction) -> None:
         self.action = action
         self.done: Future[str] = Future()
 
@@ -61,7 +61,7 @@ class Control:
     """What the sides share: the load's last report, the command for it, the state to show."""
 
     def __init__(self, secret: str) -> None:
-        self.actions: queue.Queue[Asked] = queue.Queue(maxsize=MAX_ACTIONS)
+        self.actions: queue.Queue[PendingAction] = queue.Queue(maxsize=MAX_ACTIONS)
         self.steering: Steering | None = None
         self.command = LoadCommand(run=1)
         self.state = b"{}"  # JSON, replaced as a whole
@@ -98,14 +98,14 @@ class Control:
                     self.steering = msgspec.json.decode(body, type=Steering)
                     return 200, msgspec.json.encode(self.command)
                 case "POST", "/do":
-                    return self._do(msgspec.json.decode(body, type=Action))
+                    return self._do(msgspec.json.decode(body, type=BoardAction))
                 case _:
                     return 404, _message("not found")
         except msgspec.MsgspecError as error:
             return 400, _message(str(error))
 
-    def _do(self, action: Action) -> tuple[int, bytes]:
-        asked = Asked(action)
+    def _do(self, action: BoardAction) -> tuple[int, bytes]:
+        asked = PendingAction(action)
         try:
             self.actions.put_nowait(asked)
             return 200, _message(asked.done.result(ANSWERED_WITHIN_S))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from paychain.board.control import Action
+from paychain.board.control import BoardAction
 from paychain.board.switches import SwitchTarget, Toggle, typed, written
 from paychain.board.view import BoardState
 
@@ -40,7 +40,7 @@ class Keys:
     _input: str = ""
     _active: dict[Switch, str] = field(default_factory=dict)  # ids of the faults that are on
 
-    def press(self, key: str, state: BoardState) -> Action | None:
+    def press(self, key: str, state: BoardState) -> BoardAction | None:
         """The action that a key triggers, if any. Raises UserError for invalid values."""
         self._active = {(fault.target, fault.name, fault.kind): fault.id for fault in state.on}
         if self.toggle is not None:
@@ -56,26 +56,26 @@ class Keys:
             return None
         return self._command(key, state)
 
-    def _command(self, key: str, state: BoardState) -> Action | None:
+    def _command(self, key: str, state: BoardState) -> BoardAction | None:
         rate = state.wanted_rate
         match key:
             case "h":
-                return Action(do="heal_all")
+                return BoardAction(do="heal_all")
             case "s":
-                return Action(do="save")
+                return BoardAction(do="save")
             case "q":
-                return Action(do="quit")
+                return BoardAction(do="quit")
             case " ":
-                return Action(do="rate", rate=0 if rate else self.rate)
+                return BoardAction(do="rate", rate=0 if rate else self.rate)
             case "+":
-                return Action(do="rate", rate=rate + rate_step(rate) if rate else self.rate)
+                return BoardAction(do="rate", rate=rate + rate_step(rate) if rate else self.rate)
             case "-":
                 # The step of the rate below, so that - undoes + on both sides of a limit.
-                return Action(do="rate", rate=max(0, rate - rate_step(rate - 1)))
+                return BoardAction(do="rate", rate=max(0, rate - rate_step(rate - 1)))
             case _:
                 return None
 
-    def _number(self, key: str) -> Action | None:
+    def _number(self, key: str) -> BoardAction | None:
         """Read a digit; return what the number means once no longer number is possible."""
         count = len(self.place.toggles) if self.place is not None else len(self.places)
         digits = self._digits if key == ENTER else self._digits + key
@@ -92,16 +92,16 @@ class Keys:
             return None
         return self._flip(self.place, self.place.toggles[number - 1])
 
-    def _flip(self, place: SwitchTarget, toggle: Toggle) -> Action | None:
+    def _flip(self, place: SwitchTarget, toggle: Toggle) -> BoardAction | None:
         active = self._active.get((place.target, place.name, toggle.kind))
         if active is not None:
-            return Action(do="heal", fault=active)
+            return BoardAction(do="heal", fault=active)
         if self._edits_next:
             self.toggle, self._input, self._edits_next = toggle, written(toggle.values), False
             return None
         return _switch_on(place, toggle, dict(toggle.values))
 
-    def _edit(self, key: str) -> Action | None:
+    def _edit(self, key: str) -> BoardAction | None:
         toggle, place = self.toggle, self.place
         assert toggle is not None
         assert place is not None
@@ -192,8 +192,8 @@ def _faults_and_breaks(state: BoardState) -> list[str]:
     return [f"active faults: {faults or 'none'}", f"payments broke at: {breaks or 'none'}"]
 
 
-def _switch_on(place: SwitchTarget, toggle: Toggle, values: dict[str, str]) -> Action:
-    return Action(
+def _switch_on(place: SwitchTarget, toggle: Toggle, values: dict[str, str]) -> BoardAction:
+    return BoardAction(
         do="switch", target=place.target, name=place.name, kind=toggle.kind, values=values
     )
 

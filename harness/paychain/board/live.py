@@ -72,7 +72,7 @@ class HopCounts:
 
 
 @dataclass(frozen=True)
-class ActiveFault:
+class LiveFault:
     """A fault that is on, and the links that it affects."""
 
     id: str
@@ -88,17 +88,17 @@ class WindowPhase:
 
 
 @dataclass(frozen=True)
-class Window:
+class LiveTraffic:
     """The last seconds in the shape that a chain map is drawn from (`flows.Traffic`)."""
 
     chain: ChainFacts
     hops: Sequence[HopMeasure]
     breaks: Sequence[Break]
-    faults: Sequence[ActiveFault]
+    faults: Sequence[LiveFault]
     phases: Sequence[WindowPhase]
 
 
-class Live:
+class LiveRecords:
     """Counts records as they arrive, and forgets seconds that are no longer shown.
 
     A payment counts in the second in which it ended, so that the board shows what customers see now
@@ -161,7 +161,7 @@ class Live:
             total.merge(counts)
         return total
 
-    def window(self, now_ns: int, chain: ChainFacts, faults: Sequence[ActiveFault]) -> Window:
+    def window(self, now_ns: int, chain: ChainFacts, faults: Sequence[LiveFault]) -> LiveTraffic:
         """The last seconds, for the map."""
         hops: dict[Hop, HopCounts] = defaultdict(HopCounts)
         broke: Counter[BreakPoint] = Counter()
@@ -169,7 +169,7 @@ class Live:
             for hop, counts in self._hops.get(second, {}).items():
                 hops[hop].merge(counts)
             broke.update(self._broke.get(second, {}))
-        return Window(
+        return LiveTraffic(
             chain,
             _hop_measures(hops, broke),
             _breaks(broke),

@@ -23,7 +23,7 @@ from paychain.load.locust import locustfile as load
 from paychain.load.locust.recorder import Recorder
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.pacing import Pace, Start
-from paychain.load.traffic.steered import Steered
+from paychain.load.traffic.steered import SteeredSchedule
 from paychain.processes.parent import Parent
 from paychain.processes.sessions import direct_session
 from paychain.processes.tokens import bearer
@@ -51,7 +51,7 @@ class Load:
         self._payer = load.Scheduled(environment)  # never one of the runner's users
         self._recorder = Recorder(self._payer.plan.spool)
         self._run = 1
-        self._schedule = Steered()
+        self._schedule = SteeredSchedule()
         self._start_ns: int | None = None
         self._pace: Pace | None = None  # once the load has begun
         self._waiting = 0
@@ -127,7 +127,7 @@ class Load:
     def _follow(self, command: LoadCommand) -> None:
         self._holds = command.holds
         if command.run != self._run:
-            self._run, self._schedule = command.run, Steered()
+            self._run, self._schedule = command.run, SteeredSchedule()
             self._start_ns = self._pace = None
         if command.number > self._last_command:
             self._last_command = command.number

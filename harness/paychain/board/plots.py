@@ -17,7 +17,7 @@ Values = list[float | None]  # of each second; None: no payments
 
 
 @dataclass(frozen=True)
-class Series:
+class PlotLine:
     """One line of a plot."""
 
     name: str
@@ -31,21 +31,21 @@ def success_plot(history: Sequence[PaymentCounts]) -> str:
     values: Values = [
         100 * second.succeeded / second.payments if second.payments else None for second in history
     ]
-    return _plot("success", "Success, % of payments", [Series("success", values, "good")], 100.0)
+    return _plot("success", "Success, % of payments", [PlotLine("success", values, "good")], 100.0)
 
 
 def latency_plot(history: Sequence[PaymentCounts]) -> str:
     """Median and 95th percentile of each second, from the intended start."""
     quantiles = [second.latencies_ns.quantiles(0.5, 0.95) for second in history]
     series = [
-        Series("p50", [_millis(p50) for p50, _ in quantiles], "cool"),
-        Series("p95", [_millis(p95) for _, p95 in quantiles], "warm", dash="7 3"),
+        PlotLine("p50", [_millis(p50) for p50, _ in quantiles], "cool"),
+        PlotLine("p95", [_millis(p95) for _, p95 in quantiles], "warm", dash="7 3"),
     ]
     top = max((value for line in series for value in line.values if value is not None), default=0)
     return _plot("latency", "Latency, ms", series, round_up(top or 1.0))
 
 
-def _plot(name: str, title: str, series: Sequence[Series], top: float) -> str:
+def _plot(name: str, title: str, series: Sequence[PlotLine], top: float) -> str:
     latest = ", ".join(
         f"{line.name} now {value:,.4g}"
         for line in series
@@ -87,7 +87,7 @@ def _axes(drawing: Drawing, x_scale: Scale, y_scale: Scale) -> None:
         )
 
 
-def _legend(drawing: Drawing, series: Sequence[Series]) -> None:
+def _legend(drawing: Drawing, series: Sequence[PlotLine]) -> None:
     x = WIDTH - RIGHT - LEGEND_WIDTH * len(series)
     for line in series:
         drawing.line(x, 10, x + 22, 10, line.colour, width=2.5, dash=line.dash)

@@ -11,18 +11,18 @@ import msgspec
 
 from paychain.analysis.store.store import RunStore
 from paychain.board.experiment_file import experiment_of, file_text
-from paychain.board.live import Live
+from paychain.board.live import LiveRecords
 from paychain.board.money import MoneyWatch
 from paychain.board.session_ids import SessionIds
 from paychain.board.timeline import FaultTimeline
-from paychain.environment.conductor import Conducted
+from paychain.environment.conductor import ExperimentProgress
 from paychain.environment.running_chain import ChainReport
 from paychain.model.chain import Chain
 from paychain.model.experiment import Times
 from paychain.model.loading import Loaded, load_experiment
 from paychain.payments.errors import UserError
 from paychain.payments.journal import EngineEvent, FaultSwitch, LinkSwitch, Record, Stall
-from paychain.processes.wall_clock import Beginning
+from paychain.processes.wall_clock import ClockStart
 from paychain.report.result import Result
 from paychain.runs.finish import facts_of, finish
 from paychain.runs.spec import Inputs, new_folder
@@ -40,7 +40,7 @@ class RecordedRun:
         number: int,
         chain: Loaded[Chain],
         out: Path,
-        begun: Beginning,
+        begun: ClockStart,
         *,
         seed: int,
         ids: SessionIds,
@@ -49,7 +49,7 @@ class RecordedRun:
         self._begun = begun
         self.folder = new_folder(out, begun.at, f"{chain.model.chain}-{NAME}")
         self.timeline = FaultTimeline()
-        self.live = Live()
+        self.live = LiveRecords()
         self.start_ns: int | None = None  # of the load
         self.problems: list[str] = []
         self.pending: list[str] = []  # payments that were not final when the drain ended
@@ -155,7 +155,7 @@ class RecordedRun:
         experiment = load_experiment(str(path), self._chain.model)
         inputs = Inputs(self._chain, experiment)
         inputs.keep(self.folder)
-        conducted = Conducted(
+        conducted = ExperimentProgress(
             times=experiment.model.times(self.start_ns / 1e9),
             planned=offered,
             drained_s=drained_ns / 1e9 if drained_ns is not None else None,

@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from paychain.board.control import Action, Asked, Control, LoadCommand
+from paychain.board.control import BoardAction, Control, LoadCommand, PendingAction
 from paychain.board.experiment_file import FOLDER, file_name, free_name
 from paychain.board.metrics import SessionMetrics
 from paychain.board.recorded_run import NAME, RecordedRun
@@ -29,7 +29,7 @@ from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
 from paychain.payments.errors import UserError
 from paychain.payments.journal import FaultSwitch
-from paychain.processes.wall_clock import Beginning
+from paychain.processes.wall_clock import ClockStart
 from paychain.report.result import Result
 from paychain.runs.spec import run_command
 
@@ -41,7 +41,7 @@ MAX_NOTES = 100
 
 
 @dataclass(frozen=True)
-class Held:
+class SwitchedFault:
     """A fault that is on."""
 
     fault: Fault
@@ -84,7 +84,7 @@ class Session:
         self.chain = chain.model
         self.seed = seed
         self.places: list[SwitchTarget] = []
-        self.held: dict[str, Held] = {}
+        self.held: dict[str, SwitchedFault] = {}
         self.saved: list[Saved] = []
         # Seconds of the session, and what happened then.
         self.notes: deque[tuple[float, str]] = deque(maxlen=MAX_NOTES)
@@ -153,7 +153,7 @@ class Session:
             self._collect_ns = now_ns + int(COLLECT_EVERY_S * 1e9)
             self._collect()
 
-    def ask(self, action: Action) -> str:
+    def ask(self, action: BoardAction) -> str:
         """Perform an action; its result in words. Raises UserError."""
         match action.do:
             case "switch":
@@ -199,7 +199,7 @@ class Session:
             return
         self._answer(asked)
 
-    def _answer(self, asked: Asked) -> None:
+    def _answer(self, asked: PendingAction) -> None:
         if asked.action.do == "save":
             # Longer than a browser waits: the log shows how it ended.
             asked.done.set_result("saving")
@@ -211,7 +211,7 @@ class Session:
         except UserError as error:
             asked.done.set_exception(error)
 
-    def _switch_on(self, action: Action) -> str:
+    def _switch_on(self, action: BoardAction) -> str:
         for held in self.held.values():
             if (held.target, held.name, held.kind) == (action.target, action.name, action.kind):
                 raise UserError(f"{held.fault.id} is already active", hint="heal it first")
@@ -225,7 +225,7 @@ class Session:
         declared = declaration(**what, values=action.values, fault_id=fault_id)
         self._switched += 1
         record = self._switch(fault, "apply")
-        self.held[fault_id] = Held(fault, declared, record.effective_ns, **what)
+        self.held[fault_id] = SwitchedFault(fault, declared, record.effective_ns, **what)
         self.recorded.switched(record, declared)
         self.note(f"{action.kind} on {action.target} {action.name}")
         return f"{fault_id} is active"
@@ -361,7 +361,7 @@ class Session:
 
     def _new_recording(self, number: int) -> RecordedRun:
         ids = SessionIds(self.running.id_prefix)
-        begun = Beginning.now()
+        begun = ClockStart.now()
         made = RecordedRun(number, self.loaded, self._out, begun, seed=self.seed, ids=ids)
         self.metrics.begin(made.folder.name)
         self._load_start_ns = None

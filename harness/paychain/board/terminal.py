@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from paychain.board.control import Action
+from paychain.board.control import BoardAction
 from paychain.board.keys import Keys, lines
 from paychain.board.session import Session
 from paychain.board.view import state_of
@@ -68,7 +68,7 @@ class Terminal:
             self._keys.message = str(error)
         self._redraw_at_s = 0.0
 
-    def _is_possible(self, action: Action) -> bool:
+    def _is_possible(self, action: BoardAction) -> bool:
         """While a run is saved, the view goes on but nothing may change; quitting is possible."""
         return not self._session.is_saving or action.do == "quit"
 

@@ -9,7 +9,7 @@ import msgspec
 
 from paychain.analysis.measures.histogram import Histogram
 from paychain.analysis.measures.measures import HopMeasure
-from paychain.board.live import WINDOW_S, ActiveFault
+from paychain.board.live import WINDOW_S, LiveFault
 from paychain.board.plots import latency_plot, success_plot
 from paychain.board.session import Session
 from paychain.board.switches import SwitchTarget
@@ -23,7 +23,7 @@ MAX_LISTED = 12  # hops and notes: more is not read while it changes
 MAX_PROBLEMS = 3
 
 
-class Hop(msgspec.Struct, frozen=True):
+class ShownHop(msgspec.Struct, frozen=True):
     """A hop in the last seconds, and its breaks since the load began."""
 
     name: str
@@ -33,7 +33,7 @@ class Hop(msgspec.Struct, frozen=True):
     broke_in_total: int = 0
 
 
-class Switched(msgspec.Struct, kw_only=True, frozen=True):
+class ShownFault(msgspec.Struct, kw_only=True, frozen=True):
     """A fault that is on."""
 
     id: str
@@ -44,7 +44,7 @@ class Switched(msgspec.Struct, kw_only=True, frozen=True):
     on_s: int  # for how long
 
 
-class BrokenRule(msgspec.Struct, kw_only=True, frozen=True):
+class ShownRule(msgspec.Struct, kw_only=True, frozen=True):
     """A money rule that payments broke."""
 
     title: str
@@ -53,7 +53,7 @@ class BrokenRule(msgspec.Struct, kw_only=True, frozen=True):
     examples: list[str]
 
 
-class Money(msgspec.Struct, kw_only=True, frozen=True):
+class ShownMoney(msgspec.Struct, kw_only=True, frozen=True):
     """What the money rules found so far."""
 
     judged: int  # payments
@@ -61,7 +61,7 @@ class Money(msgspec.Struct, kw_only=True, frozen=True):
     rules: int
     wrong: str
     wrong_minor: int
-    broken: list[BrokenRule]
+    broken: list[ShownRule]
 
 
 class SavedRun(msgspec.Struct, kw_only=True, frozen=True):
@@ -88,9 +88,9 @@ class BoardState(msgspec.Struct, kw_only=True, frozen=True):
     p95_ms: float | None
     all_payments: int
     all_broke: int
-    on: list[Switched]
-    hops: list[Hop]
-    money: Money
+    on: list[ShownFault]
+    hops: list[ShownHop]
+    money: ShownMoney
     notes: list[tuple[float, str]]  # seconds of the session, and what happened; newest first
     saved: list[SavedRun]
     problems: list[str]
@@ -121,7 +121,7 @@ def state_of(session: Session, *, with_drawings: bool) -> BoardState:
     total, recent = run.live.total, run.live.recent(now_ns)
     p50_ms, p95_ms = _millis(recent.latencies_ns)
     faults = [
-        ActiveFault(held.fault.id, tuple(links_of(session.chain, held.fault)))
+        LiveFault(held.fault.id, tuple(links_of(session.chain, held.fault)))
         for held in session.held.values()
     ]
     window = run.live.window(now_ns, chain_facts(session.loaded), faults)
@@ -159,9 +159,9 @@ def phase_of(session: Session) -> str:
     return "running" if session.rate else "stopped"
 
 
-def _switched(session: Session, now_ns: int) -> list[Switched]:
+def _switched(session: Session, now_ns: int) -> list[ShownFault]:
     return [
-        Switched(
+        ShownFault(
             id=held.fault.id,
             target=held.target,
             name=held.name,
@@ -173,16 +173,16 @@ def _switched(session: Session, now_ns: int) -> list[Switched]:
     ]
 
 
-def _hops(session: Session, measures: Iterable[HopMeasure]) -> list[Hop]:
+def _hops(session: Session, measures: Iterable[HopMeasure]) -> list[ShownHop]:
     """Hops by name over all operations and routes, the worst first."""
-    hops: dict[str, Hop] = {}
+    hops: dict[str, ShownHop] = {}
     for (caller, _, callee, _, _), payments in session.recorded.live.broke.items():
         name = f"{caller} → {callee or '?'}"
-        hop = hops.get(name, Hop(name))
+        hop = hops.get(name, ShownHop(name))
         hops[name] = msgspec.structs.replace(hop, broke_in_total=hop.broke_in_total + payments)
     for measure in measures:
         name = f"{measure.caller} → {measure.callee}"
-        hop = hops.get(name, Hop(name))
+        hop = hops.get(name, ShownHop(name))
         hops[name] = msgspec.structs.replace(
             hop,
             calls=hop.calls + measure.sent,
@@ -196,17 +196,17 @@ def _hops(session: Session, measures: Iterable[HopMeasure]) -> list[Hop]:
     return worst_first[:MAX_LISTED]
 
 
-def _money(session: Session) -> Money:
+def _money(session: Session) -> ShownMoney:
     watch, currency = session.recorded.money, session.chain.currency
     ended = session.recorded.live.total.payments
-    return Money(
+    return ShownMoney(
         judged=max(0, ended - watch.open),
         open=watch.open,
         rules=len(RULES),
         wrong=written(watch.wrong_minor, currency),
         wrong_minor=watch.wrong_minor,
         broken=[
-            BrokenRule(
+            ShownRule(
                 title=rule.title,
                 payments=rule.payments,
                 amount=written(rule.amount_minor, currency),

@@ -16,7 +16,7 @@ from paychain.payments.errors import UserError
 
 if TYPE_CHECKING:
     from paychain.placement.deployment import Deployment
-    from paychain.placement.groups import By
+    from paychain.placement.groups import GroupKey
 
 OptionalExperiment = Annotated[
     str | None,
@@ -145,7 +145,7 @@ def _deployment(
 
     from paychain.model.loading import load_chain, load_experiment
     from paychain.model.renaming import read_names
-    from paychain.placement.deployment import Wishes, deployment, read_images
+    from paychain.placement.deployment import DeploymentOptions, deployment, read_images
 
     renamed = read_names(map_)
     loaded = load_chain(chain)
@@ -154,7 +154,7 @@ def _deployment(
         declared = load_experiment(experiment, loaded.model, renamed)
     elif renamed:
         raise UserError("--map renames what an experiment names", hint="name an experiment")
-    wishes = Wishes(
+    wishes = DeploymentOptions(
         by=_by(by),
         workers=int(declared is not None) if workers is None else workers,
         seed=seed,
@@ -167,14 +167,14 @@ def _deployment(
     return deployment(loaded, declared, out, wishes)
 
 
-def _by(text: str) -> By:
+def _by(text: str) -> GroupKey:
     from paychain.payments.errors import meant
-    from paychain.placement.groups import By
+    from paychain.placement.groups import GroupKey
 
     try:
-        return By(text)
+        return GroupKey(text)
     except ValueError:
-        raise UserError(f"--by: unknown '{text}'", hint=meant(text, list(By))) from None
+        raise UserError(f"--by: unknown '{text}'", hint=meant(text, list(GroupKey))) from None
 
 
 def _network(text: str) -> IPv4Network:

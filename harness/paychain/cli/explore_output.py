@@ -48,7 +48,7 @@ class ProgressLine:
             print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
 
 
-class Progress(ProgressLine):
+class SearchProgress(ProgressLine):
     """What a search in virtual time has done so far."""
 
     def __call__(self, result: SearchResult) -> None:
@@ -65,7 +65,7 @@ def _progress(result: SearchResult) -> str:
 
 
 @dataclass(frozen=True)
-class Moment:
+class TimelineMoment:
     """One line of a timeline. `is_key`: money, a fault or what the customer saw; never left out."""
 
     at_ms: float
@@ -106,18 +106,18 @@ def _switched(outage: Outage) -> list[tuple[int, str]]:
 
 def order_moments(
     timelines: Sequence[tuple[int, PaymentTimeline]], switched: Sequence[tuple[int, str]]
-) -> list[Moment]:
+) -> list[TimelineMoment]:
     """The moments of all payments of an order, each with the ns at which it began, by time.
 
     Times are from the start of the first payment. With several payments each line names its own.
     """
     began_ns = min(at_ns for at_ns, _ in timelines)
-    moments = [Moment((at_ns - began_ns) / 1e6, text, True) for at_ns, text in switched]
+    moments = [TimelineMoment((at_ns - began_ns) / 1e6, text, True) for at_ns, text in switched]
     for at_ns, timeline in timelines:
         later_ms = (at_ns - began_ns) / 1e6
         name = f"{timeline.payment} " if len(timelines) > 1 else ""
         moments += [
-            Moment(
+            TimelineMoment(
                 later_ms + (event.until_ms if event.until_ms is not None else event.at_ms),
                 f"{name}{event.link}: {event.text}",
                 event.kind in ("money", "customer"),
@@ -128,7 +128,7 @@ def order_moments(
     return sorted(moments, key=lambda moment: moment.at_ms)
 
 
-def timeline_lines(moments: Sequence[Moment]) -> list[str]:
+def timeline_lines(moments: Sequence[TimelineMoment]) -> list[str]:
     """A payment's moments that fit a screen: all that is key, and the first of the others."""
     others = [moment for moment in moments if not moment.is_key]
     room = max(MIN_OTHERS, MAX_TIMELINE_LINES - (len(moments) - len(others)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from paychain.cli.ctrl_c import ctrl_c_between_schedules
 from paychain.cli.exit_codes import ExitCode
 from paychain.cli.explore_confirm import Confirmed, confirmed, differences_line
-from paychain.cli.explore_output import Progress, nothing_found_lines, print_timeline
+from paychain.cli.explore_output import SearchProgress, nothing_found_lines, print_timeline
 from paychain.cli.on_cluster import opened
 from paychain.cli.say import say
 from paychain.explore.findings import outage_lines, searched_line, write_outage
@@ -87,7 +87,7 @@ def _asked(spec: SearchSpec, chain_sha256: str) -> dict[str, str]:
 
 
 def _searched(spec: SearchSpec, options: SearchOptions) -> SearchResult:
-    show = Progress()
+    show = SearchProgress()
     with opened(options.cluster) as workers, ctrl_c_between_schedules() as check_ctrl_c:
 
         def on_progress(result: SearchResult) -> None:

@@ -72,12 +72,12 @@ def _heal(
     proxy: Owned, control: EngineControl, *, named: str | None, dry_run: bool
 ) -> tuple[str, str]:
     """Remove a proxy if its run is over. Returns kept, to do, failed or removed, and why."""
-    from paychain.engine.owner import State, remove
+    from paychain.engine.owner import RunState, remove
 
-    if proxy.state is State.ALIVE:
+    if proxy.state is RunState.ALIVE:
         return "kept", f"{proxy.run} is running (process {proxy.process})"
     # Processes of another machine, container or boot cannot be seen: only the user knows.
-    if proxy.state is State.UNKNOWN and proxy.run != named:
+    if proxy.state is RunState.UNKNOWN and proxy.run != named:
         return "kept", f"{proxy.run} ran elsewhere; if it ended: --run {proxy.run}"
     if dry_run:
         return "to do", f"{proxy.run} is over"

@@ -19,7 +19,7 @@ _EVERY_LINK = re.compile(r"""\blink:\s*(["'])\*\1""")
 _TITLE = re.compile(r"^title:.*(?:\n[ \t]+\S.*)*", re.MULTILINE)
 
 
-class Listed(StrEnum):
+class ListedKind(StrEnum):
     """What can be listed."""
 
     CHAINS = "chains"
@@ -27,7 +27,7 @@ class Listed(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class ListedFile:
     """One file: `kind` is chain, experiment or standard fault (one that a matrix puts anywhere)."""
 
     name: str
@@ -39,7 +39,7 @@ class Item:
 
 def list_(
     what: Annotated[
-        Listed | None, typer.Argument(metavar="[chains|experiments]", help="default: both")
+        ListedKind | None, typer.Argument(metavar="[chains|experiments]", help="default: both")
     ] = None,
     format: Annotated[
         ListFormat, typer.Option("--format", help="how to print them")
@@ -65,7 +65,7 @@ def list_(
     say(*_lines(items))
 
 
-def listed(kind: str) -> list[Item]:
+def listed(kind: str) -> list[ListedFile]:
     """All files of a kind, chain or experiment, sorted by name within each folder."""
     from paychain.declaration.text import read_text
     from paychain.model.files import SHIPPED, available
@@ -75,7 +75,7 @@ def listed(kind: str) -> list[Item]:
         text, _ = read_text(path)
         is_standard = kind == "experiment" and _EVERY_LINK.search(text) is not None
         found.append(
-            Item(
+            ListedFile(
                 name=name,
                 kind="standard fault" if is_standard else kind,
                 title=_title(text),
@@ -105,7 +105,7 @@ def _title(text: str) -> str:
     return " ".join(value.split()) if isinstance(value, str) else ""
 
 
-def _lines(items: list[Item]) -> list[str]:
+def _lines(items: list[ListedFile]) -> list[str]:
     """A heading for each kind, yours before the shipped ones."""
     lines: list[str] = []
     width = max((len(item.name) for item in items), default=0)

@@ -13,7 +13,7 @@ from paychain.cli.say import say
 from paychain.payments.errors import UserError, meant, without_passwords
 
 if TYPE_CHECKING:
-    from paychain.probe.run import Probed
+    from paychain.probe.run import ProbeResult
 
 MARKS = {True: "ok  ", False: "FAIL", None: "n/a "}
 
@@ -128,7 +128,7 @@ def _refuse_impossible(url: str, dialect: str, secret: str) -> None:
         raise UserError(f"--secret is {wrong}", hint="copy it from the webhook's settings")
 
 
-def _print(probed: Probed) -> None:
+def _print(probed: ProbeResult) -> None:
     say(f"{MARKS[probed.passed]}  {probed.name}: {probed.observed}")
     if probed.passed is False:
         say(f"        expected: {probed.expects}")

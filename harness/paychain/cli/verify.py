@@ -12,7 +12,7 @@ from paychain.cli.options import RunOrHistory
 from paychain.cli.say import say
 
 if TYPE_CHECKING:
-    from paychain.report.evidence.verification import Extent, Verified
+    from paychain.report.evidence.verification import HistoryExtent, Verification
 
 
 def verify(
@@ -79,7 +79,7 @@ def _digest(text: str) -> str:
     return found
 
 
-def _show(verified: Verified) -> None:
+def _show(verified: Verification) -> None:
     mark = "✓" if verified.is_sound else "✕"
     verdict = f"  verdict {verified.facts['verdict']}" if verified.facts.get("verdict") else ""
     say(f"{mark} {verified.run}{verdict}")
@@ -89,7 +89,7 @@ def _show(verified: Verified) -> None:
         say(f"    note: {note}")
 
 
-def _show_end(end: Extent, count: int) -> None:
+def _show_end(end: HistoryExtent, count: int) -> None:
     for complaint in end.complaints:
         say(f"✕ {complaint}")
     print(f"{count} run{'s' if count != 1 else ''}")

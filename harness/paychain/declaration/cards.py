@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from paychain.declaration.schema import Declared
 
-_RANGE = re.compile(r"(\d{1,11})(?:\s*-\s*(\d{1,11}))?")
+_RANGE = re.compile(r"([0-9]{1,11})(?:\s*-\s*([0-9]{1,11}))?")
 Scheme = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 

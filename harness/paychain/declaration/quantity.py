@@ -13,18 +13,18 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:us|ms|s|min|m|h|d)\s*)+")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|min|m|h|d)")
+_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?\s*(?:us|ms|s|min|m|h|d)\s*)+")
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s|min|m|h|d)")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|h)")
-_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
-_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|MB)")
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*/\s*(s|min|h)")
+_SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
+_BYTES = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(B|kB|MB)")
 _BYTE_UNITS = {"B": 1, "kB": 1_000, "MB": 1_000_000}
 MAX_PART = 10  # wholes: more is a slip of the pen
-_BARE = re.compile(r"\d+(?:\.\d+)?")
-_AMOUNT = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
-_LARGE = re.compile(r"\d{13,}(?:\.\d+)?")
-_WITH_COMMA = re.compile(r"\d+(?:\.\d{3})*,\d{1,3}|\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_BARE = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
+_LARGE = re.compile(r"[0-9]{13,}(?:\.[0-9]+)?")
+_WITH_COMMA = re.compile(r"[0-9]+(?:\.[0-9]{3})*,[0-9]{1,3}|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 MAX_AMOUNT = 999_999_999_999  # in whole units: what a report can still show in one cell
 
 

@@ -17,7 +17,7 @@ from paychain.declaration.text import Document, KeyPath, Mistake
 
 MAX_DEPTH = 30  # keys in a path, far beyond any declared one
 MAX_VALUES = 200_000  # of a file, aliases followed: four for each line of the longest file
-_INT = re.compile(r"-?(?:0|[1-9]\d{0,14})")  # with a leading zero it is text: the code 05
+_INT = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")  # with a leading zero it is text: the code 05
 _OWN_PREFIX = "x-"
 _MERGE = "<<"
 _NEEDS_QUOTES = (">", "%", "@", "`", "|")  # plain YAML text cannot begin with these

@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"(https?://.*|[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5})/
 
 
 @dataclass(frozen=True)
-class Choice:
+class EngineChoice:
     """The engine to use. `url` of a running server, `program` of one that is to be started."""
 
     kind: Kind  # of a running server, too: the embedded engine can do more
@@ -40,14 +40,14 @@ class Choice:
         return without_passwords(self.url)
 
 
-def choose(spec: str | None, environment: Mapping[str, str] = os.environ) -> Choice:
+def choose(spec: str | None, environment: Mapping[str, str] = os.environ) -> EngineChoice:
     """The engine for `--toxiproxy SPEC`: `embedded`, a URL, a path, or a program's name.
 
     An installed server is used only when it is named: otherwise the engine of a run would depend on
     what is on PATH. Raises UserError when the engine cannot be used.
     """
     if spec == EMBEDDED:
-        return Choice("embedded", f"--toxiproxy {EMBEDDED}")
+        return EngineChoice("embedded", f"--toxiproxy {EMBEDDED}")
     if spec:
         if _ADDRESS.fullmatch(spec) and not Path(spec).exists():
             return _running(spec, f"--toxiproxy {spec}")
@@ -57,7 +57,7 @@ def choose(spec: str | None, environment: Mapping[str, str] = os.environ) -> Cho
         if not _ADDRESS.fullmatch(url):
             raise UserError(f"{VARIABLE}={url} is not a URL", hint="write http://127.0.0.1:8474")
         return _running(url, f"{VARIABLE}={url}")
-    return Choice("embedded", f"neither --toxiproxy nor {VARIABLE} is given")
+    return EngineChoice("embedded", f"neither --toxiproxy nor {VARIABLE} is given")
 
 
 def installed(environment: Mapping[str, str] = os.environ) -> Path:
@@ -66,7 +66,7 @@ def installed(environment: Mapping[str, str] = os.environ) -> Path:
     return expanded(data) / "paychain"
 
 
-def _running(given: str, why: str) -> Choice:
+def _running(given: str, why: str) -> EngineChoice:
     why = without_passwords(why)
     url = (given if "://" in given else f"http://{given}").rstrip("/")
     if not is_loopback(urlsplit(url).hostname or ""):
@@ -81,7 +81,7 @@ def _running(given: str, why: str) -> Choice:
     control = EngineControl(url)
     try:
         kind: Kind = "embedded" if control.is_ours() else "toxiproxy"
-        return Choice(kind, why, control.version(), url, proxies=tuple(control.names()))
+        return EngineChoice(kind, why, control.version(), url, proxies=tuple(control.names()))
     except EngineError as error:
         raise UserError(
             f"no Toxiproxy server answers at {given} ({error})",
@@ -91,7 +91,7 @@ def _running(given: str, why: str) -> Choice:
         control.close()
 
 
-def _program(spec: str, environment: Mapping[str, str]) -> Choice:
+def _program(spec: str, environment: Mapping[str, str]) -> EngineChoice:
     if os.sep in spec or (os.altsep and os.altsep in spec):
         why = f"--toxiproxy {spec}"
         found = shutil.which(str(expanded(spec)))
@@ -107,7 +107,7 @@ def _program(spec: str, environment: Mapping[str, str]) -> Choice:
             hint=f"paychain engine install fetches {PROGRAM}; without --toxiproxy the embedded "
             "engine is used",
         )
-    return Choice("toxiproxy", why, _version_of(found), program=found)
+    return EngineChoice("toxiproxy", why, _version_of(found), program=found)
 
 
 def _version_of(program: str) -> str:

@@ -37,7 +37,7 @@ WEDGED = 503  # what a wedged server answers, as HTML and after 25 s
 
 
 @dataclass(frozen=True)
-class Observed:
+class RequestReading:
     """How the requests over a proxy are read: which payment ids to look for.
 
     `is_blind`: nobody behind the proxy notes its requests.
@@ -197,7 +197,7 @@ class EngineControl:
         host: str = LOOPBACK,
         *,
         port: int = 0,
-        observed: Observed | None = None,
+        observed: RequestReading | None = None,
     ) -> str:
         """Make a proxy on `host`, with port 0 on a free port; returns its address.
 

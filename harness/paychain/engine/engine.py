@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paychain.engine.ability import Kind
-from paychain.engine.choice import Choice, choose
+from paychain.engine.choice import EngineChoice, choose
 from paychain.engine.control import EngineControl
 from paychain.engine.errors import EngineError
 from paychain.engine.owner import run_mark
@@ -137,7 +137,7 @@ def _embedded(
     return Engine("embedded", control, control.version(), child)
 
 
-def _attached(choice: Choice) -> Engine:
+def _attached(choice: EngineChoice) -> Engine:
     control = EngineControl(choice.url, mark=run_mark())
     _prove_it_relays(control)
     return Engine(choice.kind, control, choice.version, None)
@@ -169,7 +169,7 @@ def _prove_it_relays(control: EngineControl) -> None:
         )
 
 
-def _started(choice: Choice, children: Children) -> Engine:
+def _started(choice: EngineChoice, children: Children) -> Engine:
     """A server of our own, on a port that was free a moment ago.
 
     A server whose port was taken meanwhile stays alive without a message, and another server

@@ -22,7 +22,7 @@ _NAME = re.compile(r"(paychain-([0-9a-f]{8})-(\d{1,10})-(\d{1,20}))\.(.+)")
 _STARTED = 19  # fields after a process' name in /proc/PID/stat, up to its start: proc(5)
 
 
-class State(StrEnum):
+class RunState(StrEnum):
     """The state of the run that made a proxy."""
 
     OVER = "over"
@@ -38,7 +38,7 @@ class Owned:
     run: str
     hop: str
     process: int
-    state: State
+    state: RunState
 
 
 def run_mark() -> str:
@@ -52,9 +52,9 @@ def owned(name: str) -> Owned | None:
     if match is None:
         return None
     run, place, process, started_at, hop = match.groups()
-    state = State.UNKNOWN
+    state = RunState.UNKNOWN
     if place == _place():
-        state = State.ALIVE if _lives(int(process), int(started_at)) else State.OVER
+        state = RunState.ALIVE if _lives(int(process), int(started_at)) else RunState.OVER
     return Owned(name, run, hop, int(process), state)
 
 

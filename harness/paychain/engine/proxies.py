@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from paychain.engine.control import EngineControl, Observed
+from paychain.engine.control import EngineControl, RequestReading
 from paychain.engine.errors import EngineError
 from paychain.engine.events import EngineEvents
 from paychain.faults.toxic_spec import ToxicSpec
@@ -45,7 +45,7 @@ class Proxies:
         on: str = HERE,
         *,
         port: int = 0,
-        observed: Observed | None = None,
+        observed: RequestReading | None = None,
     ) -> str:
         """Make the proxy of a hop on `host`, with port 0 on a free port; returns its address.
 

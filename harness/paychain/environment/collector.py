@@ -33,7 +33,7 @@ class Collector:
 
     `requests`: those of own services, which its records complete; None for a chain without.
     `here` is where this process records.
-    `killed` gives the spools of processes that a fault killed; `count` is told what came from each
+    `killed` gives the spools of processes that a fault killed; `count` gets what came from each
     spool. `reserved`: where each own service listens, once it does. `problems` gets what is wrong
     with an own service's books.
     """

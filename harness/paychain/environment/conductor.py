@@ -23,7 +23,7 @@ from paychain.model.scripts import Followed
 from paychain.payments.journal import FaultSwitch, Record
 
 
-class Observer:
+class RunObserver:
     """Receives the events of an experiment as it goes on. This one ignores them."""
 
     wants_looks = False  # whether `looked` is called during the load
@@ -42,7 +42,7 @@ class Observer:
 
 
 @dataclass(kw_only=True)
-class Conducted:
+class ExperimentProgress:
     """How far an experiment came and what is known of it. Filled as it goes on.
 
     Seconds are on the chain's clock.
@@ -69,8 +69,8 @@ def conduct(
     declared: Chain,
     experiment: Experiment,
     plan: LoadPlan,
-    conducted: Conducted,
-    observer: Observer,
+    conducted: ExperimentProgress,
+    observer: RunObserver,
 ) -> None:
     """Run an experiment on a chain that is started, and drain it.
 
@@ -105,8 +105,8 @@ class _Drive:
         chain: RunningChain,
         declared: Chain,
         experiment: Experiment,
-        conducted: Conducted,
-        observer: Observer,
+        conducted: ExperimentProgress,
+        observer: RunObserver,
     ) -> None:
         assert conducted.times is not None
         self._chain, self._conducted, self._observer = chain, conducted, observer

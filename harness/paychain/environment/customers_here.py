@@ -18,7 +18,7 @@ class CustomersHere:
     """All customers of one chain in this process.
 
     `addresses` and `plan` are asked for when customers first pay: the chain has started by then.
-    `expect` is told of own services' payments before they are made. `journal` gets what customers
+    `expect` gets own services' payments before they are made. `journal` gets what customers
     record while `pay` waits for them; `take` gives what the others record. `problems` gets what is
     wrong with how they are declared to pay.
     """

@@ -10,7 +10,7 @@ import msgspec
 
 from paychain.analysis.store.facts import WorkerFacts
 from paychain.load.locust.processes import PLAN_FILE, alone
-from paychain.load.traffic.plan import LoadPlan, Offered
+from paychain.load.traffic.plan import LoadPlan, OfferedLoad
 from paychain.payments.journal import Record
 from paychain.processes.children import Child, Children
 from paychain.processes.files import write_atomically
@@ -119,11 +119,11 @@ class LoadProcess:
     def _lacks_payments(self, why: str) -> None:
         self.incomplete = [f"the journal of the load process is incomplete: {why}"]
 
-    def _reported(self) -> Offered | None:
+    def _reported(self) -> OfferedLoad | None:
         """What the process last reported of itself."""
         if self._plan is None or not self._plan.offered.exists():
             return None
-        return msgspec.json.decode(self._plan.offered.read_bytes(), type=Offered)
+        return msgspec.json.decode(self._plan.offered.read_bytes(), type=OfferedLoad)
 
     def offered(self) -> int | None:
         """How many payments were really started, as far as it is known."""

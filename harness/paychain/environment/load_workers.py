@@ -14,7 +14,7 @@ from paychain.analysis.store.facts import WorkerFacts
 from paychain.environment.load_process import LoadProcess
 from paychain.load.distributed.roster import WorkerState
 from paychain.load.distributed.run_files import (
-    Lost,
+    LostWorker,
     MasterState,
     lost_file,
     port_file,
@@ -55,7 +55,7 @@ class LoadWorkers(LoadProcess):
         super().__init__(children, folder, new_spool)
         self._spread, self._on_message = spread, on_message
         self._workers: dict[str, Child] = {}
-        self._lost: list[Lost] = []
+        self._lost: list[LostWorker] = []
         self._tallies: dict[Path, _Tally] = {}
 
     def start(self, plan: LoadPlan) -> None:
@@ -119,7 +119,7 @@ class LoadWorkers(LoadProcess):
         for name, child in self._workers.items():
             code = child.process.poll()
             if code and name not in (lost.name for lost in self._lost):  # 0: it has delivered all
-                self._lost.append(Lost(name, child.how_it_ended))
+                self._lost.append(LostWorker(name, child.how_it_ended))
                 write_atomically(lost_file(self._plan), self._lost)
 
     def count(self, spool: Path, records: Iterable[Record]) -> None:

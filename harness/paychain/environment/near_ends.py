@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from paychain.engine.control import Observed
+from paychain.engine.control import RequestReading
 from paychain.engine.errors import EngineError
 from paychain.engine.proxies import Proxies
 from paychain.environment.own.not_started import NotStarted
@@ -54,7 +54,7 @@ class NearEnds:
         """The proxy of a hop on the run's own engine; returns its address."""
         observed = None
         if is_observed:
-            observed = Observed(self.id_prefix, is_blind=not is_mock(self.chain, hop.callee))
+            observed = RequestReading(self.id_prefix, is_blind=not is_mock(self.chain, hop.callee))
         port = self.own.fixed_port(hop)
         if not port and self.first_port:
             port = self.first_port + [known.name for known in self.chain.hops()].index(hop.name)

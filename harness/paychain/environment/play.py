@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import TypedDict
 
-from paychain.environment.conductor import Conducted, Observer, conduct
+from paychain.environment.conductor import ExperimentProgress, RunObserver, conduct
 from paychain.environment.in_loop.application import prepare
 from paychain.environment.in_loop.forked import in_fork
 from paychain.environment.kept_schedules import draw_ahead
@@ -26,7 +26,7 @@ WINDOW_S = 0.002  # what is due within it may happen in any order, where that is
 
 
 @dataclass(kw_only=True)
-class Played(Conducted):
+class PlayedExperiment(ExperimentProgress):
     """What one experiment left behind in virtual time, whole or as far as it came."""
 
     records: list[Record] = field(default_factory=list)
@@ -54,17 +54,17 @@ def play(
     seed: int,
     *,
     home: Path = HERE,
-    played: Played | None = None,
+    played: PlayedExperiment | None = None,
     choose: Choose | None = None,
     window_s: float = 0.0,
-) -> Played:
+) -> PlayedExperiment:
     """Run an experiment on a chain in virtual time.
 
     `home`: the folder of the chain's file, where own services are found. `played` is filled as the
     run goes on. Raises the simulation's FAILURES: bugs, never an outcome; and UserError when an own
     service does what virtual time has no room for.
     """
-    played = played if played is not None else Played()
+    played = played if played is not None else PlayedExperiment()
     simulate = partial(
         _simulate, chain, experiment, seed, home=home, choose=choose, window_s=window_s
     )
@@ -80,12 +80,14 @@ def play(
     return played
 
 
-def _with_error(simulate: Callable[[Played], None]) -> tuple[Played, Exception | None]:
+def _with_error(
+    simulate: Callable[[PlayedExperiment], None],
+) -> tuple[PlayedExperiment, Exception | None]:
     """What came of a simulation, which is of interest even where an error ended it, and the error.
 
     A fork returns either a value or an error.
     """
-    played = Played()
+    played = PlayedExperiment()
     try:
         simulate(played)
     except Exception as error:
@@ -97,7 +99,7 @@ def _simulate(
     chain: Chain,
     experiment: Experiment,
     seed: int,
-    played: Played,
+    played: PlayedExperiment,
     *,
     home: Path,
     choose: Choose | None,
@@ -111,7 +113,7 @@ def _simulate(
         )
         try:
             running.start()
-            conduct(running, chain, experiment, plan, played, Observer())
+            conduct(running, chain, experiment, plan, played, RunObserver())
         finally:
             running.stop()
     played.ended_s = running.now_ns() / 1e9

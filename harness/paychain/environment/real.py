@@ -283,7 +283,7 @@ class RealChain:
         self._load.start(plan)
         lead_ns = int(self._load.lead_s * 1e9)
         # Before the load may begin: on a busy machine its lead is too short to tell the links whose
-        # first requests come. That it begins a little later than they are told changes nothing.
+        # first requests come. That it begins a little later than announced changes nothing.
         if self._requests is not None:
             self._requests.begin(plan, self.now_ns() + lead_ns)
             self._services.expect(self._requests.expect(self.now_ns()))

@@ -22,7 +22,7 @@ from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
 from paychain.processes.sessions import BearerAuth, direct_session
 from paychain.processes.tokens import new_token
-from paychain.services.plan import Ready, ServicesPlan
+from paychain.services.plan import ServicesPlan, ServicesReady
 from paychain.wire.held_port import HeldPort
 
 CONTROL_S = 5.0  # a services process answers its control API within this
@@ -174,7 +174,7 @@ class ServiceProcesses:
 
     def _ready(self, child: Child, path: Path) -> ServiceProcess:
         self._children.wait_for(child, path)
-        ready = msgspec.json.decode(path.read_bytes(), type=Ready)
+        ready = msgspec.json.decode(path.read_bytes(), type=ServicesReady)
         return ServiceProcess(child, f"http://{LOOPBACK}:{ready.control}", ready.ports)
 
     def _connect(self, url: str) -> None:

@@ -25,7 +25,7 @@ MAX_RATE = 20.0  # requests over a hop for one payment: links may call each othe
 
 
 @dataclass(frozen=True)
-class Shares:
+class ProcessShares:
     """What each process gets. The first engine has every hop that no other one has."""
 
     links: tuple[tuple[str, ...], ...]
@@ -51,7 +51,7 @@ def processes_of(declared: int | str) -> int:
     return min(max(MIN_PROCESSES, cores), MAX_PROCESSES)
 
 
-def share_out(chain: Chain, processes: int, *, has_engines: bool) -> Shares:
+def share_out(chain: Chain, processes: int, *, has_engines: bool) -> ProcessShares:
     """Share the links and proxies of this machine out over this number of processes.
 
     Isolated links are not among them: each has a process of its own. `has_engines`: the fault
@@ -60,14 +60,14 @@ def share_out(chain: Chain, processes: int, *, has_engines: bool) -> Shares:
     rates = requests(chain)
     links, hops = _units_of_links(chain, rates), _units_of_hops(chain, rates)
     if not has_engines:
-        return Shares(_names(_split(links, processes)), ())
+        return ProcessShares(_names(_split(links, processes)), ())
     # However few there are, links and proxies need a process each.
     tried = [
         (_split(links, max(1, processes - engines)), _split(hops, engines))
         for engines in range(1, max(MIN_PROCESSES, processes))
     ]
     of_links, of_hops = min(tried, key=lambda each: _unevenness([*each[0], *each[1]]))
-    return Shares(_names(of_links), tuple(frozenset(names) for names in _names(of_hops)))
+    return ProcessShares(_names(of_links), tuple(frozenset(names) for names in _names(of_hops)))
 
 
 # -- work -----------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ AMOUNT_MINOR = 2_500
 
 
 @dataclass(frozen=True)
-class Script:
+class ActionScript:
     """The shortest script of actions that broke a rule."""
 
     rule: str
@@ -47,10 +47,10 @@ class Script:
 
 
 @dataclass
-class Acted:
+class ActionsResult:
     """What a search of scripts did; Ctrl-C keeps the shortest that it had found."""
 
-    found: Script | None = None
+    found: ActionScript | None = None
     scripts: int = 0
     took_s: float = 0.0
     was_interrupted: bool = False
@@ -64,14 +64,14 @@ def explore_actions(
     spec: SearchSpec,
     on_script: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
-) -> Acted:
+) -> ActionsResult:
     """Search scripts of actions until one breaks a money rule or the budget is spent.
 
     `on_script` is called before each script; it may raise KeyboardInterrupt to end the search.
     """
     if CONCLUSIVE in spec.rules:
         raise UserError(f"scripts are judged by money rules, not by {CONCLUSIVE}")
-    acted = Acted()
+    acted = ActionsResult()
     begun_s = clock()
     is_cut_short = False
 
@@ -118,7 +118,7 @@ class _Search:
     """What every script of one search shares. `begin` is called before each."""
 
     spec: SearchSpec
-    acted: Acted
+    acted: ActionsResult
     begin: Callable[[], None]
 
     @cached_property
@@ -239,7 +239,7 @@ class Operators(RuleBasedStateMachine):
         finally:
             self._running.stop()
         if seen:
-            search.acted.found = Script(seen[0].rule, seen[0].text, tuple(self._steps))
+            search.acted.found = ActionScript(seen[0].rule, seen[0].text, tuple(self._steps))
             raise _Broke(seen[0].rule)
 
     def _apply(self, choice: FaultChoice, slots: int) -> None:

@@ -28,7 +28,7 @@ CONCLUSIVE = "run_ends"  # every request and reversal comes to an end
 
 
 @dataclass(frozen=True)
-class Broken:
+class RuleBreak:
     """One rule that a schedule broke, with the first payment that shows it."""
 
     rule: str
@@ -39,14 +39,14 @@ class Broken:
     amount_minor: int
 
 
-class Kept(Protocol):
+class RecordSource(Protocol):
     """What a run recorded: in memory here, a store's file after a real run."""
 
     def rows(self, kind: type[Row]) -> Iterator[Row]:
         """All records of one kind."""
 
 
-class Records:
+class PlayedRecords:
     """A played run's records, asked as a store is."""
 
     def __init__(self, records: Iterable[Record]) -> None:
@@ -85,12 +85,12 @@ def broken(
     parties: Parties,
     success: Limit | None,
     works_again_s: float | None = None,
-) -> list[Broken]:
+) -> list[RuleBreak]:
     """Every rule that was broken, in the order of the rules; then what else was asked for.
 
     `works_again_s`: payments that begin so long after the last heal must not fail technically.
     """
-    kept = Records(records)
+    kept = PlayedRecords(records)
     order = stand_in_order(kept.movements(MovementKind.STOOD_IN), kept.rows(PaymentRecord), parties)
     reservations = funded(kept, parties)
     orders = Orders(orders_of(kept.rows(PaymentRecord)))
@@ -100,7 +100,7 @@ def broken(
             for name, finding in breaches.items():
                 found.setdefault(name, []).append(finding)
     broke = [
-        Broken(
+        RuleBreak(
             name,
             RULES[name].title,
             some[0].payment,
@@ -116,7 +116,7 @@ def broken(
     return broke
 
 
-def _success_lost(payments: list[PaymentRecord], limit: Limit | None) -> Iterator[Broken]:
+def _success_lost(payments: list[PaymentRecord], limit: Limit | None) -> Iterator[RuleBreak]:
     failed = [payment for payment in payments if payment.technical]
     if limit is None or not payments:
         return
@@ -126,7 +126,7 @@ def _success_lost(payments: list[PaymentRecord], limit: Limit | None) -> Iterato
         yield _failures(SUCCESS, "Technical success", text, failed)
 
 
-def failed_late(kept: Kept, within_s: float | None) -> Iterator[Broken]:
+def failed_late(kept: RecordSource, within_s: float | None) -> Iterator[RuleBreak]:
     """Payments that began so long after the last heal and failed all the same."""
     if within_s is None:
         return
@@ -142,8 +142,8 @@ def failed_late(kept: Kept, within_s: float | None) -> Iterator[Broken]:
         yield _failures(WORKS_AGAIN, f"Works again within {within_s:g} s", text, late)
 
 
-def _failures(rule: str, title: str, text: str, failed: list[PaymentRecord]) -> Broken:
-    return Broken(
+def _failures(rule: str, title: str, text: str, failed: list[PaymentRecord]) -> RuleBreak:
+    return RuleBreak(
         rule,
         title,
         failed[0].payment if failed else "",

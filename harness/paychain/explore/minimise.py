@@ -113,7 +113,7 @@ def _shorten_at(place: int, schedule: Schedule, still_breaks: StillBreaks) -> Sc
 
 # -- limits ---------------------------------------------------------------------------------------
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class FaultLimits:
     """Within what one fault of a schedule breaks the rule, in milliseconds.
 
     `start_ms`: from the first payment; the limits hold for this start. None: a fault of the least
@@ -151,13 +151,17 @@ def _range(min_ms: int, max_ms: int | None) -> str:
     return f"{min_ms} to {max_ms} ms" if max_ms > min_ms else f"exactly {min_ms} ms"
 
 
-def find_limits(schedule: Schedule, still_breaks: StillBreaks, paying_ms: int) -> Iterator[Limits]:
+def find_limits(
+    schedule: Schedule, still_breaks: StillBreaks, paying_ms: int
+) -> Iterator[FaultLimits]:
     """Each fault's limits, the other faults as they are. `paying_ms`: while payments begin."""
     for place in range(len(schedule)):
         yield _limits_at(place, schedule, still_breaks, paying_ms)
 
 
-def _limits_at(place: int, schedule: Schedule, still_breaks: StillBreaks, paying_ms: int) -> Limits:
+def _limits_at(
+    place: int, schedule: Schedule, still_breaks: StillBreaks, paying_ms: int
+) -> FaultLimits:
     fault = schedule[place]
     min_magnitude_ms = max_magnitude_ms = None
 
@@ -180,7 +184,7 @@ def _limits_at(place: int, schedule: Schedule, still_breaks: StillBreaks, paying
     where, name = fault.choice.target
     min_duration_ms = _lowest(fault.duration_ms, lambda ms: breaks(fault.with_duration(ms)))
     is_any = works_at_any_start(fault.with_duration(min_duration_ms), paying_ms, breaks)
-    return Limits(
+    return FaultLimits(
         kind=fault.choice.kind,
         target=f"{where} {name}",
         min_duration_ms=min_duration_ms,

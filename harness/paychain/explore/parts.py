@@ -24,7 +24,7 @@ MAX_BYTES = 16_000_000
 PARTS_APART = SEEDS_APART * 4_096  # jobs of one part never use the seeds of another's
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class PartFinding(msgspec.Struct, frozen=True, kw_only=True):
     """The smallest outage of one rule that a part found. `size`: the smallest of all counts."""
 
     rule: str
@@ -54,7 +54,7 @@ class ExplorePart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     search: dict[str, str]
     took_s: float
     was_interrupted: bool
-    found: list[Found]
+    found: list[PartFinding]
     schedules: int = 0  # in virtual time
     virtual_s: float = 0.0
     live: LiveCounts | None = None  # on a running chain
@@ -64,7 +64,7 @@ class Merged(NamedTuple):
     """The parts of one search, each rule's smallest outage with its file, and what is missing."""
 
     parts: list[ExplorePart]
-    written: list[tuple[Found, Path]]
+    written: list[tuple[PartFinding, Path]]
     absent: list[Part]
 
     @property
@@ -106,7 +106,7 @@ def write_part(
     for outage in result.found.values():
         path = write_outage(outage, spec, folder)
         found.append(
-            Found(
+            PartFinding(
                 rule=outage.rule,
                 size=preference(outage),
                 lines=outage_lines(outage),
@@ -160,7 +160,7 @@ def merge_parts(paths: Sequence[Path], out: Path) -> Merged:
                 hint="make all parts with the same chain and options",
             )
     absent = missing(Part.read(part.part) for _, part in parts)
-    smallest: dict[str, Found] = {}
+    smallest: dict[str, PartFinding] = {}
     for _, part in parts:
         for found in part.found:
             known = smallest.get(found.rule)

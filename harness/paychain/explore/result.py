@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from paychain.analysis.store.store import Story
-from paychain.explore.checks import Broken
-from paychain.explore.minimise import Limits
+from paychain.explore.checks import RuleBreak
+from paychain.explore.minimise import FaultLimits
 from paychain.explore.schedules import Schedule
 from paychain.payments.journal import FaultSwitch
 
@@ -24,8 +24,8 @@ class Outage:
     title: str
     schedule: Schedule
     interleaving: int  # 0: events in their usual order
-    broken: Broken
-    limits: tuple[Limits, ...]  # of each fault; empty when the search ended before
+    broken: RuleBreak
+    limits: tuple[FaultLimits, ...]  # of each fault; empty when the search ended before
     at_schedule: int
     with_margin: Schedule = ()
     stories: tuple[Story, ...] = ()  # all payments of the first order that shows it

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from paychain.analysis.money.parties import Parties
-from paychain.environment.play import Played, interleaved, play
-from paychain.explore.checks import CONCLUSIVE, Broken, Records, broken
-from paychain.explore.minimise import Limits
+from paychain.environment.play import PlayedExperiment, interleaved, play
+from paychain.explore.checks import CONCLUSIVE, PlayedRecords, RuleBreak, broken
+from paychain.explore.minimise import FaultLimits
 from paychain.explore.result import OnProgress, Outage, SearchResult
 from paychain.explore.schedules import Schedule, experiment_of, in_words
 from paychain.explore.spec import SearchSpec
@@ -24,7 +24,7 @@ class BudgetSpent(KeyboardInterrupt):
     """The budget ran out in the middle of a round. Hypothesis lets it pass as it does Ctrl-C."""
 
 
-class Refused(KeyboardInterrupt):
+class SimulationRefused(KeyboardInterrupt):
     """An own service did what virtual time has no room for: another schedule would meet it, too."""
 
 
@@ -38,7 +38,7 @@ class Candidate:
 
     schedule: Schedule
     interleaving: int
-    broken: Broken
+    broken: RuleBreak
 
 
 class Trial:
@@ -61,16 +61,16 @@ class Trial:
         self.first_at = 0  # schedules played when the candidate's rule first broke
         self.on_progress = on_progress
         self.until_s = spec.budget_s + MINIMISE_S
-        self._last_played = Played()
+        self._last_played = PlayedExperiment()
         self._parties = Parties.of(spec.chain)
         self._passed_s = passed_s
 
-    def breaks(self, schedule: Schedule, interleaving: int) -> list[Broken]:
+    def breaks(self, schedule: Schedule, interleaving: int) -> list[RuleBreak]:
         """What a schedule breaks, of the rules that are looked for and not found yet."""
         spec = self.spec
         experiment = experiment_of(schedule, payments=spec.payments, rate=spec.rate)
-        played = Played()
-        seen: list[Broken] = []
+        played = PlayedExperiment()
+        seen: list[RuleBreak] = []
         try:
             play(
                 spec.chain,
@@ -82,7 +82,7 @@ class Trial:
             )
         except UserError as error:
             self.result.refused = str(error)
-            raise Refused from None
+            raise SimulationRefused from None
         except FAILURES as error:
             seen.append(_does_not_end(f"{type(error).__name__}: {error}"))
         self._count(played)
@@ -97,7 +97,7 @@ class Trial:
             if (not wanted or breach.rule in wanted) and breach.rule not in self.result.found
         ]
 
-    def breach_of(self, rule: str, schedule: Schedule, interleaving: int) -> Broken | None:
+    def breach_of(self, rule: str, schedule: Schedule, interleaving: int) -> RuleBreak | None:
         """How a schedule breaks one rule, None when it does not."""
         seen = self.breaks(schedule, interleaving)
         return next((breach for breach in seen if breach.rule == rule), None)
@@ -123,7 +123,7 @@ class Trial:
         self.result.best = f"{candidate.broken.title}: {in_words(candidate.schedule)}"
 
     def record(
-        self, candidate: Candidate, limits: Sequence[Limits] = (), with_margin: Schedule = ()
+        self, candidate: Candidate, limits: Sequence[FaultLimits] = (), with_margin: Schedule = ()
     ) -> None:
         """Record the smallest outage of a rule, with the stories of an order that shows it.
 
@@ -131,7 +131,7 @@ class Trial:
         """
         rule = candidate.broken.rule
         last = self.breach_of(rule, candidate.schedule, candidate.interleaving) or candidate.broken
-        records = Records(self._last_played.records)
+        records = PlayedRecords(self._last_played.records)
         order = order_of(records, last.payment)
         self.result.found[rule] = Outage(
             rule=rule,
@@ -148,7 +148,7 @@ class Trial:
         self.smallest = None
         self.result.best = ""
 
-    def _count(self, played: Played) -> None:
+    def _count(self, played: PlayedExperiment) -> None:
         result = self.result
         result.schedules += 1
         result.virtual_s += played.ended_s
@@ -158,17 +158,19 @@ class Trial:
             raise MinimiseTimeSpent
 
 
-def _does_not_end(text: str) -> Broken:
-    return Broken(CONCLUSIVE, "Every run ends", "", text, 0, 0)
+def _does_not_end(text: str) -> RuleBreak:
+    return RuleBreak(CONCLUSIVE, "Every run ends", "", text, 0, 0)
 
 
-def broken_by_schedule(spec: SearchSpec, schedule: Schedule, interleaving: int = 0) -> list[Broken]:
+def broken_by_schedule(
+    spec: SearchSpec, schedule: Schedule, interleaving: int = 0
+) -> list[RuleBreak]:
     """What one schedule breaks."""
     trial = Trial(spec, SearchResult(), lambda: 0.0, lambda _: None)
     return trial.breaks(schedule, interleaving)
 
 
-def order_of(records: Records, payment: str) -> set[str]:
+def order_of(records: PlayedRecords, payment: str) -> set[str]:
     """The payments of the order that a payment is for, itself included."""
     orders = {paid.payment: paid.order for paid in records.rows(PaymentRecord) if paid.order}
     order = orders.get(payment)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from paychain.load.traffic.adapter import Adapter, ByAdapter, place_of
 from paychain.load.traffic.customer import http_of
-from paychain.load.traffic.doubts import Doubts
-from paychain.load.traffic.exchange import Exchange, Single, Try
+from paychain.load.traffic.doubts import PaymentDoubts
+from paychain.load.traffic.exchange import Exchange, SingleAnswer, Try
 from paychain.load.traffic.pays import ByTemplate
 from paychain.load.traffic.plan import EntryPlan
 from paychain.payments.errors import UserError
@@ -22,7 +22,7 @@ class Exchanges:
     """Makes the exchange of each try. `doubts`: what is wrong with how customers pay."""
 
     def __init__(self) -> None:
-        self.doubts = Doubts()
+        self.doubts = PaymentDoubts()
         self._adapters: dict[str, Adapter] = {}  # by file and class
 
     def of(self, attempt: Try) -> Exchange:
@@ -30,7 +30,7 @@ class Exchanges:
         template = attempt.entry.pays
         if template is None:
             http = http_of(attempt.entry.dialect, attempt.request, attempt.span)
-            return Single(http, attempt)
+            return SingleAnswer(http, attempt)
         if not template.adapter:
             return ByTemplate(template, attempt, self.doubts)
         return ByAdapter(self._adapter(template), template, attempt, self.doubts)

@@ -38,6 +38,7 @@ Kind = Literal[
     "tenders_not_compensated",
     "reversal_behind_breaker",
     "reversal_given_up_early",
+    "query_given_up_early",
     "unknown_left_open",
     "query_not_offered",
     "timeout_inversion",
@@ -228,6 +229,11 @@ KINDS: dict[Kind, KindFacts] = {
         "orphaned",
         "A reversal that is given up before the link is back leaves the cardholder's money held.",
         "docs/domain.md §1.4: a reversal is repeated until it is acknowledged",
+    ),
+    "query_given_up_early": KindFacts(
+        "orphaned",
+        "Who stops asking before the link is back never learns what became of the payment.",
+        "docs/domain.md §1.8: few status checks, with pauses that outlast an outage",
     ),
     "unknown_left_open": KindFacts(
         "orphaned",

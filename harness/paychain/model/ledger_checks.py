@@ -48,6 +48,12 @@ def _asset(chain: Chain, ledgers: list[str]) -> Iterator[Problem]:
         known = ", ".join((chain.currency,) * is_crypto + pegged(chain.currency))
         hint = f"write {known}" if known else "let a gateway ask its price: quote: {to: oracle}"
         yield Problem(at, what, hint)
+    elif declared not in (None, chain.currency, *pegged(chain.currency)):
+        for name, link in chain.links.items():
+            if link.role == "exchange":
+                what = f"{name} asks no price, and one {declared} is not worth one {chain.currency}"
+                hint = f"give the exchange a chain in {declared}: only a gateway sells at a price"
+                yield Problem(("links", name), what, hint)
 
 
 def _sale(chain: Chain, name: str, link: Link, at: KeyPath) -> Iterator[Problem]:

@@ -16,9 +16,9 @@ from paychain.protocol.pays.json_path import parse_path
 from paychain.protocol.pays.placeholders import mistakes_in, placeholders_in
 from paychain.protocol.pays.requests import OWN_HEADERS, address_in
 
-_RANGE = re.compile(r"([1-5]\d\d)\s*-\s*([1-5]\d\d)")
+_RANGE = re.compile(r"([1-5][0-9][0-9])\s*-\s*([1-5][0-9][0-9])")
 _CLASS = re.compile(r"([1-5])xx")
-_STATUS = re.compile(r"[1-5]\d\d")
+_STATUS = re.compile(r"[1-5][0-9][0-9]")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 ADAPTER = re.compile(r"[^:\s]+\.py:[A-Za-z_]\w*")
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class InLinkPlace:
     """A link that a fault acts in, maybe for one caller or one operation only."""
 
     link: str
@@ -36,7 +36,7 @@ class Place:
     """Where a fault acts: on hops (their proxies) or at spots in links."""
 
     hops: tuple[str, ...] = ()
-    spots: tuple[Spot, ...] = ()
+    spots: tuple[InLinkPlace, ...] = ()
 
     @property
     def links(self) -> tuple[str, ...]:
@@ -83,10 +83,10 @@ def links_of(chain: Chain, fault: Fault) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _spots(chain: Chain, target: Target) -> Iterator[Spot]:
+def _spots(chain: Chain, target: Target) -> Iterator[InLinkPlace]:
     caller, operation = _narrowed(target)
     for link in affected_links(chain, target):
-        yield Spot(link, caller, operation)
+        yield InLinkPlace(link, caller, operation)
 
 
 def _is_on(chain: Chain, target: Target, links: tuple[str, ...], hop: Hop) -> bool:

@@ -123,6 +123,13 @@ class Query(Declared):
             return None
         return self.attempts
 
+    @property
+    def shortest_s(self) -> float:
+        """Seconds until the last try begins when each fails at once; infinite: `within` says."""
+        if self.most_tries is None:
+            return float("inf")
+        return self.first_after + (self.most_tries - 1) * self.pause
+
     def longest_s(self, call_timeout_s: float) -> float:
         """Seconds until the caller gives up when no try is answered."""
         each_s = self.timeout or call_timeout_s

@@ -89,7 +89,7 @@ def _number(text: str) -> float:
     raise ValueError(f"'{text}' is not a number; write one such as 1.3")
 
 
-_COUNT = re.compile(r"<=\s*(\d{1,9})")
+_COUNT = re.compile(r"<=\s*([0-9]{1,9})")
 
 
 def _count(value: Any) -> Any:

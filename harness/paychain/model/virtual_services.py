@@ -81,7 +81,7 @@ def _of_application(chain: Chain, name: str, service: OwnService) -> Iterator[Mi
 
 
 def _of_faults(chain: Chain, experiment: Experiment) -> Iterator[Missing]:
-    """An application shares its loop with everything else: it alone cannot stand still."""
+    """An application shares its loop with everything else: it alone cannot be frozen."""
     own = chain.own_services()
     for fault in experiment.faults:
         if not isinstance(fault.parameters, FreezeKind):

@@ -1,4 +1,4 @@
-"""Errors that are told in a sentence: a user's mistake, and a failure of the harness itself."""
+"""Errors reported in one sentence: a user's mistake, and a failure of the harness itself."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from difflib import get_close_matches
 MAX_NAMED = 40  # names listed in one hint
 
 # Control characters (C0, DEL, C1), ends of lines, halves of pairs, and what turns the direction of
-# text: none of them is text, and a terminal or a log obeys them.
+# text: none of them is text, and a terminal or a log obeys them. Nor what has no width and tells
+# two names apart that look alike.
 _UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ud800-\udfff\ufeff]"
 )
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # GitHub, Azure and TeamCity take these in a step's output for commands.
@@ -92,6 +93,8 @@ def meant(name: str, known: Iterable[str]) -> str:
     names = list(known)
     close = get_close_matches(name, names, n=1)
     if close:
-        return f"did you mean '{close[0]}'?"
+        # What looks the same may be another letter, or hold a character that nobody sees.
+        odd = "" if name.isascii() else f" (yours has U+{ord(max(name)):04X})"
+        return f"did you mean '{close[0]}'?{odd}"
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return f"there are: {', '.join(names[:MAX_NAMED])}{more}" if names else "there are none"

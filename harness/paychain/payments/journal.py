@@ -296,7 +296,7 @@ class EngineEvent(msgspec.Struct, kw_only=True, frozen=True, tag="engine_event",
 
 
 class LinkSwitch(msgspec.Struct, kw_only=True, frozen=True, tag="link_switch", array_like=True):
-    """One thing that a services process was told to do over its control API."""
+    """One instruction that a services process got over its control API."""
 
     process: str
     action: str  # "applied", "healed", or "connected": its routes were set

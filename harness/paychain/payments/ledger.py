@@ -102,7 +102,7 @@ _WAITING = Receipt(is_known=True)
 
 @dataclass(kw_only=True)
 class Ledger:
-    """One chain of blocks, `interval_ns` apart while it does not stand still.
+    """One chain of blocks, `interval_ns` apart while it is not halted.
 
     `pool_limit`: transactions that wait at a time. `block_limit`: transactions of one block; None:
     any number. `fee_floor`: a lower fee is refused. `funds`: what senders own at first; a sender

@@ -17,7 +17,7 @@ from paychain.model.loading import Loaded, load_chain
 from paychain.model.renaming import Names
 from paychain.model.replay import MAX_BYTES
 from paychain.payments.errors import UserError
-from paychain.placement.groups import By, Group, groups_of
+from paychain.placement.groups import Group, GroupKey, groups_of
 from paychain.placement.own import ANY, OwnContainer, own_containers
 from paychain.placement.rewriting import Rewriting
 from paychain.processes.tokens import TOKEN_VARIABLE
@@ -34,10 +34,10 @@ _SHORT = 54  # leaves room for a digest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
+class DeploymentOptions:
     """What the user chose."""
 
-    by: By = By.PROVIDER
+    by: GroupKey = GroupKey.PROVIDER
     workers: int = 1
     seed: int = 1
     images: Mapping[str, str] = field(default_factory=dict)  # of own services, by link
@@ -88,7 +88,7 @@ def deployment(
     chain: Loaded[Chain],
     experiment: Loaded[Experiment] | None,
     out: Path,
-    wishes: Wishes,
+    wishes: DeploymentOptions,
 ) -> Deployment:
     """The containers of a chain; without an experiment the board takes its place.
 
@@ -146,7 +146,7 @@ def _placed(
     chain: Loaded[Chain],
     groups: Mapping[str, Group],
     services: Sequence[OwnContainer],
-    wishes: Wishes,
+    wishes: DeploymentOptions,
 ) -> str:
     """The chain's file with its links at the names of their containers."""
     text = Rewriting(chain.text)

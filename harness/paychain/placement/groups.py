@@ -9,7 +9,7 @@ from paychain.model.chain import Chain
 from paychain.model.placement import DEFAULT_PORT
 
 
-class By(StrEnum):
+class GroupKey(StrEnum):
     """What the links of one container have in common."""
 
     PROVIDER = "provider"
@@ -28,7 +28,7 @@ class Group:
     port: int = DEFAULT_PORT
 
 
-def groups_of(chain: Chain, by: By) -> list[Group]:
+def groups_of(chain: Chain, by: GroupKey) -> list[Group]:
     """The groups of a chain: its `hosts:` where it has some, otherwise by what links share.
 
     Links of no group stay with the run: own services, what they call, what the run has to kill,
@@ -47,16 +47,16 @@ def groups_of(chain: Chain, by: By) -> list[Group]:
     return [Group(name, tuple(links)) for name, links in found.items()]
 
 
-def _shared(chain: Chain, link: str, by: By) -> str:
+def _shared(chain: Chain, link: str, by: GroupKey) -> str:
     declared = chain.links[link]
     match by:
-        case By.PROVIDER:
+        case GroupKey.PROVIDER:
             return declared.depends_on[0] if declared.depends_on else ""
-        case By.ROLE:
+        case GroupKey.ROLE:
             return str(declared.role)
-        case By.LINK:
+        case GroupKey.LINK:
             return link
-        case By.CHAIN:
+        case GroupKey.CHAIN:
             return "all"
 
 

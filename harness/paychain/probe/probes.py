@@ -13,7 +13,7 @@ from threading import Event
 from time import sleep
 from typing import NamedTuple
 
-from paychain.probe.sender import Answered, Sender
+from paychain.probe.sender import HandlerAnswer, Sender
 from paychain.probe.webhooks import Webhooks
 from paychain.wire.http import HttpRequest
 
@@ -25,7 +25,7 @@ ACCEPTED_S = 0.1  # a handler has begun with a request by then
 Count = Callable[[], int]
 
 
-class Outcome(NamedTuple):
+class ProbeOutcome(NamedTuple):
     """`passed`: None when the probe does not apply to the provider."""
 
     passed: bool | None
@@ -39,25 +39,25 @@ class Probe:
 
     name: str
     expects: str
-    run: Callable[[Sender, Webhooks, Count | None], Outcome]
+    run: Callable[[Sender, Webhooks, Count | None], ProbeOutcome]
 
 
-def _acknowledged(answer: Answered, remedy: str) -> Outcome:
-    return Outcome(answer.is_success, str(answer), "" if answer.is_success else remedy)
+def _acknowledged(answer: HandlerAnswer, remedy: str) -> ProbeOutcome:
+    return ProbeOutcome(answer.is_success, str(answer), "" if answer.is_success else remedy)
 
 
-def _refused(answer: Answered, remedy: str) -> Outcome:
+def _refused(answer: HandlerAnswer, remedy: str) -> ProbeOutcome:
     if answer.is_refusal:
-        return Outcome(True, str(answer))
+        return ProbeOutcome(True, str(answer))
     if answer.is_success:
-        return Outcome(False, f"{answer}: it was accepted", remedy)
-    return Outcome(False, str(answer), "answer 400 or 401, and leave the event alone")
+        return ProbeOutcome(False, f"{answer}: it was accepted", remedy)
+    return ProbeOutcome(False, str(answer), "answer 400 or 401, and leave the event alone")
 
 
-def _valid(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+def _valid(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
     answer = sender.send(webhooks.event("captured", "valid"))
     if answer.is_success and answer.took_s > QUICK_S:
-        return Outcome(
+        return ProbeOutcome(
             False,
             f"{answer} after {answer.took_s:.1f} s",
             "acknowledge first and work afterwards: the provider sends it again otherwise",
@@ -65,7 +65,7 @@ def _valid(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
     return _acknowledged(answer, _remedy_for(answer))
 
 
-def _remedy_for(answer: Answered) -> str:
+def _remedy_for(answer: HandlerAnswer) -> str:
     """What to look at when a valid event is not acknowledged."""
     match answer.status:
         case 404 | 405:
@@ -86,7 +86,7 @@ def refuses_all(sender: Sender, webhooks: Webhooks) -> int:
     return valid.status if same else 0
 
 
-def _twice(sender: Sender, webhooks: Webhooks, count: Count | None) -> Outcome:
+def _twice(sender: Sender, webhooks: Webhooks, count: Count | None) -> ProbeOutcome:
     request = webhooks.event("captured", "twice")
     first = sender.send(request)
     before = count() if count is not None else None
@@ -97,24 +97,24 @@ def _twice(sender: Sender, webhooks: Webhooks, count: Count | None) -> Outcome:
             "acknowledge a repeated event like the first one: it is not sent in error",
         )
     if count is None or before is None:
-        return Outcome(True, f"{first}, then {again}; --count shows whether it acted twice")
+        return ProbeOutcome(True, f"{first}, then {again}; --count shows whether it acted twice")
     after = count()
     if after != before:
-        return Outcome(
+        return ProbeOutcome(
             False,
             f"{first}, then {again}; the count went from {before} to {after}",
             "remember the ids of events, and act once on each",
         )
-    return Outcome(True, f"{first}, then {again}; the count stayed at {after}")
+    return ProbeOutcome(True, f"{first}, then {again}; the count stayed at {after}")
 
 
-def _disordered(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+def _disordered(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
     answers = [
         sender.send(webhooks.event(kind, "disordered"))
         for kind in webhooks.kinds_of("refunded", "captured", "authorised")
     ]
     if not answers:
-        return Outcome(None, "the provider reports no payment step by step")
+        return ProbeOutcome(None, "the provider reports no payment step by step")
     failed = [answer for answer in answers if not answer.is_success]
     return _acknowledged(
         failed[0] if failed else answers[-1],
@@ -122,36 +122,36 @@ def _disordered(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Out
     )
 
 
-def _unknown(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+def _unknown(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
     return _acknowledged(
         sender.send(webhooks.event("captured", "nobody-knows-this-order")),
         "acknowledge what is about no order of yours: other systems share the account",
     )
 
 
-def _forged(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+def _forged(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
     answer = sender.send(webhooks.event("captured", "forged", secret=webhooks.other_secret))
     return _refused(answer, "verify the signature before anything else is done with the event")
 
 
-def _unsigned(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+def _unsigned(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
     answer = sender.send(webhooks.unsigned("captured", "unsigned"))
     return _refused(answer, "an event without a signature is nobody's: refuse it")
 
 
-def _changed(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+def _changed(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
     answer = sender.send(webhooks.changed("captured", "changed"))
     return _refused(answer, "verify the signature over the raw body, as it was received")
 
 
-def _old(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+def _old(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
     if not webhooks.is_dated:
-        return Outcome(None, "the provider's signature has no time")
+        return ProbeOutcome(None, "the provider's signature has no time")
     answer = sender.send(webhooks.event("captured", "old", age_s=OLD_S))
     return _refused(answer, "refuse signatures that are older than five minutes: a replay")
 
 
-def _huge(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+def _huge(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
     request = webhooks.event("captured", "huge", secret=webhooks.other_secret)
     huge = HttpRequest(
         request.method, request.target, request.headers, request.body + b" " * HUGE_BYTES
@@ -159,17 +159,17 @@ def _huge(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
     answer = sender.send(huge)
     after = sender.send(webhooks.event("captured", "after-huge"))
     if answer.is_success:
-        return Outcome(False, f"{answer}: it was accepted", "verify the signature first")
+        return ProbeOutcome(False, f"{answer}: it was accepted", "verify the signature first")
     if not after.is_success:
-        return Outcome(
+        return ProbeOutcome(
             False, f"{answer}; afterwards {after}", "bound the size of a body (413) and go on"
         )
     if answer.status >= 500:
-        return Outcome(False, str(answer), "answer 413 or 400 to a body that is too large")
-    return Outcome(True, f"{answer}; afterwards {after}")
+        return ProbeOutcome(False, str(answer), "answer 413 or 400 to a body that is too large")
+    return ProbeOutcome(True, f"{answer}; afterwards {after}")
 
 
-def _slow(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
+def _slow(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
     """While one body dribbles in, another event has to be served."""
     with ThreadPoolExecutor(1) as pool:
         request = webhooks.event("captured", "slow")
@@ -180,14 +180,14 @@ def _slow(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Outcome:
         meanwhile = sender.send(webhooks.event("captured", "meanwhile"))
         answer = slow.result()
     if not meanwhile.is_success or meanwhile.took_s > (SLOW_S - ACCEPTED_S) / 2:
-        return Outcome(
+        return ProbeOutcome(
             False,
             f"another event meanwhile: {meanwhile} after {meanwhile.took_s:.1f} s",
             "serve more than one request at a time; a slow client must not hold up the others",
         )
     if answer.status in (0, 408) or answer.is_success:
-        return Outcome(True, f"{answer}; another event meanwhile: {meanwhile}")
-    return Outcome(False, str(answer), "a slow body is a whole one in the end: serve it")
+        return ProbeOutcome(True, f"{answer}; another event meanwhile: {meanwhile}")
+    return ProbeOutcome(False, str(answer), "a slow body is a whole one in the end: serve it")
 
 
 PROBES = (

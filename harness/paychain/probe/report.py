@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from paychain.probe.run import Probed
+from paychain.probe.run import ProbeResult
 from paychain.report.ci.checks import plain
 from paychain.report.ci.junit import add_outcome, add_output
 
 
-def junit_xml(dialect: str, probed: Sequence[Probed]) -> str:
+def junit_xml(dialect: str, probed: Sequence[ProbeResult]) -> str:
     """One case per probe, with stable names."""
     classname = f"paychain.probe.{dialect}"
     suite = Element("testsuite", name=classname)
@@ -43,7 +43,7 @@ def junit_xml(dialect: str, probed: Sequence[Probed]) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suites, encoding="unicode") + "\n"
 
 
-def as_json(dialect: str, url: str, probed: Sequence[Probed]) -> str:
+def as_json(dialect: str, url: str, probed: Sequence[ProbeResult]) -> str:
     """`verdict` is pass or fail; every probe with what was expected and observed."""
     failed = any(each.passed is False for each in probed)
     return json.dumps(

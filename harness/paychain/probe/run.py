@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from paychain.payments.errors import UserError
-from paychain.probe.probes import PROBES, Count, Outcome, refuses_all
+from paychain.probe.probes import PROBES, Count, ProbeOutcome, refuses_all
 from paychain.probe.sender import Sender
 from paychain.probe.webhooks import Webhooks
 
@@ -17,7 +17,7 @@ COUNT_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probed:
+class ProbeResult:
     """What one probe found. `passed`: None when it does not apply."""
 
     name: str
@@ -32,23 +32,23 @@ def probe(
     sender: Sender,
     webhooks: Webhooks,
     count: Count | None = None,
-    on_probed: Callable[[Probed], None] = lambda _probed: None,
-) -> list[Probed]:
+    on_probed: Callable[[ProbeResult], None] = lambda _probed: None,
+) -> list[ProbeResult]:
     """Try everything. Raises UserError when `count` does.
 
     Of a handler that refuses whatever comes, nothing but that is known.
     """
-    found: list[Probed] = []
+    found: list[ProbeResult] = []
     refused = 0
     for each in PROBES:
         began = monotonic()
         if refused:
-            outcome = Outcome(None, f"not tried: every event is answered with {refused}")
+            outcome = ProbeOutcome(None, f"not tried: every event is answered with {refused}")
         else:
             outcome = each.run(sender, webhooks, count)
         if not found and outcome.passed is False:
             refused = refuses_all(sender, webhooks)
-        probed = Probed(
+        probed = ProbeResult(
             name=each.name,
             expects=each.expects,
             observed=outcome.observed,

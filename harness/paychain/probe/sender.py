@@ -18,7 +18,7 @@ MAX_BODY_BYTES = 65_536  # of an answer: more is not read
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered:
+class HandlerAnswer:
     """How the handler answered. `status`: 0 when it did not; `error` says how it failed then."""
 
     status: int
@@ -59,7 +59,7 @@ class Sender:
         *,
         over_s: float = 0.0,
         on_begun: Callable[[], None] = lambda: None,
-    ) -> Answered:
+    ) -> HandlerAnswer:
         """Send a request; its body takes `over_s` seconds to arrive, and `on_begun` says when."""
         began = time.monotonic()
         try:
@@ -73,10 +73,14 @@ class Sender:
                 self._send_body(connection, request.body, over_s)
                 response = connection.getresponse()
                 body = response.read(MAX_BODY_BYTES).decode("utf-8", "replace")
-                return Answered(status=response.status, body=body, took_s=time.monotonic() - began)
+                return HandlerAnswer(
+                    status=response.status, body=body, took_s=time.monotonic() - began
+                )
         except (OSError, HTTPException) as error:
             took_s = time.monotonic() - began
-            return Answered(status=0, body="", took_s=took_s, error=_words(error, self.timeout_s))
+            return HandlerAnswer(
+                status=0, body="", took_s=took_s, error=_words(error, self.timeout_s)
+            )
 
     def _connection(self) -> HTTPConnection:
         parts = urlsplit(self.url)

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from paychain.processes.apart import JobProcess
-from paychain.processes.jobs import RECEIVED, REPORT_S, STOP, Raised
+from paychain.processes.jobs import RECEIVED, REPORT_S, STOP, JobError
 
 if TYPE_CHECKING:
     from distributed import Event, Worker
@@ -78,7 +78,7 @@ def _passed_on(process: Connection, task: Task, worker: Worker, stop: Event) -> 
     while True:
         if process.poll(_POLL_S):
             value, is_done = process.recv()
-            if isinstance(value, Raised):
+            if isinstance(value, JobError):
                 raise value.error
             if is_done:
                 process.send(RECEIVED)

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
-from paychain.processes.jobs import Raised, serve
+from paychain.processes.jobs import JobError, serve
 from paychain.processes.parent import end_with
 
 
@@ -21,7 +21,7 @@ def main(descriptor: int, starter: int) -> None:
             try:
                 serve(job, argument, parent)
             except Exception as error:
-                parent.send((Raised(error), True))
+                parent.send((JobError(error), True))
 
 
 if __name__ == "__main__":

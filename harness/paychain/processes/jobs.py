@@ -34,7 +34,7 @@ class Report(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Raised:
+class JobError:
     """What a job raised, where that cannot be raised itself."""
 
     error: Exception
@@ -72,7 +72,7 @@ class RunningProcesses:
         for job in wait(list(self._waiting)):
             assert isinstance(job, Connection)
             value, is_done = job.recv()
-            if isinstance(value, Raised):
+            if isinstance(value, JobError):
                 raise value.error
             reports.append(Report(self._waiting[job], value, is_done))
             if is_done:

@@ -14,7 +14,7 @@ from paychain.payments.errors import UserError
 Item = TypeVar("Item")
 
 AUTO = "auto"
-MOST = 10_000
+MAX_PARTS = 10_000
 # Variables of the index and of the number of jobs, and the first index. Sources: GitLab "CI_NODE_
 # INDEX" (docs.gitlab.com/ci/variables/predefined_variables), CircleCI "CIRCLE_NODE_INDEX"
 # (circleci.com/docs/variables), Buildkite "BUILDKITE_PARALLEL_JOB" (buildkite.com/docs/pipelines/
@@ -102,9 +102,9 @@ def _of_ci(environment: Mapping[str, str]) -> Part:
 
 
 def _checked(number: int, of: int, where: str) -> Part:
-    if not 1 <= number <= of <= MOST:
+    if not 1 <= number <= of <= MAX_PARTS:
         raise UserError(
             f"{where}: part {number} of {of} does not exist",
-            hint=f"parts count from 1 to their number, at most {MOST:,}",
+            hint=f"parts count from 1 to their number, at most {MAX_PARTS:,}",
         )
     return Part(number, of)

@@ -37,7 +37,7 @@ class Unauthenticated(ValueError):
 
 
 @dataclass(frozen=True)
-class Proof:
+class MessageProof:
     """What goes with a message. `sender` is random for each MessageMac, `number` only goes up."""
 
     sender: bytes
@@ -49,7 +49,7 @@ class Proof:
         return self.sender + self.number.to_bytes(NUMBER_BYTES, "big") + self.mac
 
     @classmethod
-    def decode(cls, data: bytes) -> Proof:
+    def decode(cls, data: bytes) -> MessageProof:
         """Raises Unauthenticated when this cannot be a proof."""
         if len(data) != PROOF_BYTES:
             raise Unauthenticated(MISSING)
@@ -65,11 +65,11 @@ class MessageMac:
         self._sender = os.urandom(SENDER_BYTES)
         self._number = 0
 
-    def prove(self, message: bytes) -> Proof:
+    def prove(self, message: bytes) -> MessageProof:
         """The proof of the next message."""
         self._number += 1
         mac = _mac(self._key, self._receiver, self._sender, self._number, message)
-        return Proof(self._sender, self._number, mac)
+        return MessageProof(self._sender, self._number, mac)
 
 
 class Authenticator:
@@ -79,7 +79,7 @@ class Authenticator:
         self._key, self._receiver = token.encode(), receiver
         self._last: dict[bytes, int] = {}  # number of each sender's last message
 
-    def check(self, proof: Proof, message: bytes) -> None:
+    def check(self, proof: MessageProof, message: bytes) -> None:
         """Raises Unauthenticated."""
         right = _mac(self._key, self._receiver, proof.sender, proof.number, message)
         if not hmac.compare_digest(right, proof.mac):

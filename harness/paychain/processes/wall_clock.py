@@ -15,14 +15,14 @@ MOVED_S = 1.0  # between two looks; what keeps a clock right moves it by millise
 
 
 @dataclass(frozen=True)
-class Beginning:
+class ClockStart:
     """A moment from which time is counted by the steady clock: no length of it is ever wrong."""
 
     at: datetime  # UTC
     steady_ns: int
 
     @classmethod
-    def now(cls) -> Beginning:
+    def now(cls) -> ClockStart:
         """This moment."""
         return cls(datetime.now(UTC), time.monotonic_ns())
 

@@ -6,7 +6,7 @@ import msgspec
 
 from paychain.payments.outcome import HopResult, Outcome, Proof
 from paychain.protocol.message import Answer
-from paychain.wire.http import Broken, CallTimeout, Refused, WireError
+from paychain.wire.http import CallTimeout, ConnectionBroken, ConnectRefused, WireError
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -43,11 +43,11 @@ def reply_of(answer: Answer) -> Reply:
 def failure_of(error: WireError) -> HopResult:
     """What a broken exchange means for the caller."""
     match error:
-        case Refused():
+        case ConnectRefused():
             return HopResult.REFUSED
         case CallTimeout():
             return HopResult.TIMEOUT
-        case Broken():
+        case ConnectionBroken():
             return HopResult.RESET if error.sent else HopResult.REFUSED
         case _:
             return HopResult.MALFORMED

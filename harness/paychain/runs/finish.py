@@ -11,23 +11,23 @@ from paychain.analysis.analyse import analyse
 from paychain.analysis.attribution.observe import add_own_hops
 from paychain.analysis.store.facts import RunFacts, ServiceFacts
 from paychain.analysis.store.store import RunStore
-from paychain.environment.conductor import Conducted
+from paychain.environment.conductor import ExperimentProgress
 from paychain.environment.running_chain import ChainReport
 from paychain.model.experiment import Times
 from paychain.payments.errors import HarnessError, sentence_of
-from paychain.processes.wall_clock import Beginning
+from paychain.processes.wall_clock import ClockStart
 from paychain.report.outputs import publish
 from paychain.runs.result import result_of
 from paychain.runs.spec import Finished, Inputs
 
 
 def facts_of(
-    conducted: Conducted,
+    conducted: ExperimentProgress,
     report: ChainReport,
     *,
     seed: int,
     command: str,
-    begun: Beginning,
+    begun: ClockStart,
     virtual: bool = False,
     interrupted: bool = False,
 ) -> RunFacts:

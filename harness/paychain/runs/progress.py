@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from paychain.payments.errors import one_line
 from paychain.payments.journal import HopRecord, PaymentRecord, Record
 
 PLAIN_EVERY_S = 5.0  # between two lines when the output is not a terminal
@@ -78,10 +79,10 @@ class Forgiving:
         try:
             show()
         except (OSError, ValueError):  # a closed stream, or a character that it cannot hold
-            self._shown = Silent()
+            self._shown = NoProgress()
 
 
-class Silent:
+class NoProgress:
     """Shows nothing."""
 
     def message(self, line: str) -> None:
@@ -94,7 +95,7 @@ class Silent:
         """Nothing."""
 
 
-class Lines:
+class LogLines:
     """Plain lines, now and then: for a log."""
 
     def __init__(self) -> None:
@@ -102,7 +103,7 @@ class Lines:
 
     def message(self, line: str) -> None:
         """Print it."""
-        print(line, file=sys.stderr, flush=True)
+        print(one_line(line), file=sys.stderr, flush=True)
 
     def show(self, at_s: float, phase: str, faults: list[str], counts: Counts) -> None:
         """Print where the run is, every few seconds."""
@@ -115,7 +116,7 @@ class Lines:
         """Nothing is left open."""
 
 
-class Live:
+class RedrawnLine:
     """One line that is redrawn: for a terminal."""
 
     def __init__(self) -> None:
@@ -128,7 +129,7 @@ class Live:
 
     def message(self, line: str) -> None:
         """Print it above the live line."""
-        self._console.print(line, markup=False, highlight=False)
+        self._console.print(one_line(line), markup=False, highlight=False)
 
     def show(self, at_s: float, phase: str, faults: list[str], counts: Counts) -> None:
         """Redraw the live line."""
@@ -144,8 +145,8 @@ class Live:
 def choose(*, quiet: bool) -> Progress:
     """The way to show progress that fits the output."""
     if quiet:
-        return Silent()
-    return Live() if sys.stderr.isatty() else Lines()
+        return NoProgress()
+    return RedrawnLine() if sys.stderr.isatty() else LogLines()
 
 
 def _position(at_s: float, phase: str, faults: list[str], counts: Counts) -> str:

@@ -54,6 +54,7 @@ _LEFT_HELD: tuple[Kind, ...] = (
     "unknown_left_open",
     "retry_without_key",
     "query_not_offered",
+    "query_given_up_early",
     "reversal_behind_breaker",
     "reversal_given_up_early",
     "failover_on_unknown",
@@ -161,6 +162,7 @@ _OF_UNKNOWN: frozenset[Kind] = frozenset(
         "queue_without_key",
         "unknown_left_open",
         "query_not_offered",
+        "query_given_up_early",
         "reversal_behind_breaker",
         "reversal_given_up_early",
     }

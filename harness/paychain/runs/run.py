@@ -22,7 +22,7 @@ from paychain.analysis.measures.phases import phase_at
 from paychain.analysis.store.facts import RunFacts, Started
 from paychain.analysis.store.store import RunStore
 from paychain.engine.errors import EngineError
-from paychain.environment.conductor import Conducted, Observer, conduct
+from paychain.environment.conductor import ExperimentProgress, RunObserver, conduct
 from paychain.environment.own.not_started import NotStarted
 from paychain.environment.running_chain import RunningChain
 from paychain.load.traffic.planning import load_plan
@@ -33,14 +33,14 @@ from paychain.payments.errors import HarnessError, sentence_of
 from paychain.payments.journal import Record
 from paychain.processes.exposition import Exposition
 from paychain.processes.interrupted import keeping
-from paychain.processes.wall_clock import Beginning
+from paychain.processes.wall_clock import ClockStart
 from paychain.report.outputs import STORE_NAME
 from paychain.runs.chains import OpenChain
 from paychain.runs.determinism import check_determinism
 from paychain.runs.finish import facts_of, finish, written
 from paychain.runs.interruption import Interruption
 from paychain.runs.live_metrics import LiveMetrics
-from paychain.runs.progress import Counts, Forgiving, Progress, Silent
+from paychain.runs.progress import Counts, Forgiving, NoProgress, Progress
 from paychain.runs.spec import Finished, RunSpec, new_folder
 from paychain.simulation.simulate import FAILURES
 
@@ -52,7 +52,7 @@ def run(spec: RunSpec, open_chain: OpenChain, progress: Progress | None = None) 
     inconclusive, which then says why. Raises UserError when nothing could be started, an own
     service included, with nothing left running; HarnessError when no result can be written.
     """
-    progress = Forgiving(progress or Silent())
+    progress = Forgiving(progress or NoProgress())
     with Interruption() as interruption:
         if spec.metrics is None:
             return _run(spec, open_chain, interruption, progress, None)
@@ -69,7 +69,7 @@ def _run(
     progress: Progress,
     live: LiveMetrics | None,
 ) -> Finished:
-    begun = Beginning.now()
+    begun = ClockStart.now()
     folder = new_folder(spec.out, begun.at, spec.inputs.name)
     store = _new_store(spec, folder, begun.at)
     recorder = _Recorder(spec, store, progress, live)
@@ -83,7 +83,7 @@ def _run(
             }
         )
     chain = open_chain(folder, recorder.message)
-    conducted = Conducted()
+    conducted = ExperimentProgress()
     was_interrupted = False
     not_started: NotStarted | None = None
     begun_s = time.perf_counter()
@@ -152,9 +152,9 @@ def _new_store(spec: RunSpec, folder: Path, started: datetime) -> RunStore:
 def _facts(
     spec: RunSpec,
     chain: RunningChain,
-    conducted: Conducted,
+    conducted: ExperimentProgress,
     recorder: _Recorder,
-    begun: Beginning,
+    begun: ClockStart,
     took_s: float,
 ) -> RunFacts:
     """What is known of a run that has ended. `took_s`: real seconds that it lasted."""
@@ -176,7 +176,9 @@ def _facts(
 
 
 # -- the experiment -----------------------------------------------------------------------------
-def _conduct(spec: RunSpec, chain: RunningChain, conducted: Conducted, recorder: _Recorder) -> None:
+def _conduct(
+    spec: RunSpec, chain: RunningChain, conducted: ExperimentProgress, recorder: _Recorder
+) -> None:
     declared, experiment = spec.chain.model, spec.experiment.model
     recorder.message(
         f"{experiment.experiment} on {declared.chain}"
@@ -191,7 +193,7 @@ def _conduct(spec: RunSpec, chain: RunningChain, conducted: Conducted, recorder:
     conduct(chain, declared, experiment, plan, conducted, recorder)
 
 
-def _stop(chain: RunningChain, conducted: Conducted, recorder: _Recorder) -> None:
+def _stop(chain: RunningChain, conducted: ExperimentProgress, recorder: _Recorder) -> None:
     """Leave nothing running, and keep every record. What goes wrong is a problem of the run."""
     try:
         chain.stop()
@@ -212,7 +214,7 @@ def _problem(error: Exception) -> str:
     return sentence_of(error)
 
 
-class _Recorder(Observer):
+class _Recorder(RunObserver):
     """Keeps a run's records in run.db, and shows its progress, to programs as `live`."""
 
     def __init__(

@@ -19,7 +19,7 @@ from paychain.processes.spool import SpoolJournal, record_stalls, record_switche
 from paychain.processes.tokens import is_bearer_of, received_token
 from paychain.services.control import HEALTH, ControlApi
 from paychain.services.host import Host
-from paychain.services.plan import Ready, read_plan
+from paychain.services.plan import ServicesReady, read_plan
 from paychain.wire.bearer import behind
 from paychain.wire.held_port import HeldPort
 from paychain.wire.server import HttpServer
@@ -53,7 +53,7 @@ async def serve(plan_path: Path) -> None:
     control = ControlApi(host, record_switches(plan.name, journal, now_ns))
     server = HttpServer(behind(is_bearer_of(received_token()), control.handle, (HEALTH,)))
     held = {link: HeldPort.inherited(number) for link, number in plan.sockets.items()}
-    ready = Ready(await server.start(LOOPBACK), await host.start(held))
+    ready = ServicesReady(await server.start(LOOPBACK), await host.start(held))
     collect_seldom()
     write_atomically(Path(plan.ready), ready)
     await until_stopped()

@@ -17,6 +17,7 @@ from paychain.payments.attribution import (
     PaymentIds,
     find_payment,
 )
+from paychain.payments.rules.position import REPEAT
 from paychain.protocol.short_ids import LONG, lengthen
 from paychain.protocol.vendor import Attributed, AttributedBy, Evidence
 from paychain.protocol.vendor_ids import BASE32, HEX, MIXED, UPPER, decode
@@ -111,7 +112,7 @@ class Attribution:
         if not authorisation:
             return None
         payment, _, number = authorisation.rpartition("-")
-        attempt = number.partition("~")[0]
+        attempt = number.partition(REPEAT)[0]
         return Attributed(
             payment=payment,
             attempt=int(attempt) if attempt.isdigit() else 1,

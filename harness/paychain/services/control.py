@@ -14,7 +14,7 @@ import msgspec
 from paychain.faults.affected import AffectedPayments
 from paychain.faults.kind import LinkFaultKind
 from paychain.faults.kinds import KINDS
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.model.scripts import Followed
 from paychain.payments.attribution import Expected
 from paychain.services.host import Host
@@ -28,12 +28,12 @@ MAX_DRAIN_S = 30.0  # in one request: who waits longer asks again
 class FaultSpec(msgspec.Struct, frozen=True):
     """Body of POST /faults/{id}. `parameters` as in an experiment file."""
 
-    spots: list[Spot]
+    spots: list[InLinkPlace]
     kind: str
     parameters: dict[str, Any]
 
 
-class Drain(msgspec.Struct, frozen=True):
+class DrainRequest(msgspec.Struct, frozen=True):
     """Body of POST /drain."""
 
     within_s: float
@@ -80,7 +80,9 @@ class ControlApi:
                 self._host.scripts.follow(msgspec.json.decode(http.body, type=Followed))
                 return json_response(200, {})
             case "POST", ["drain"]:
-                within_s = min(msgspec.json.decode(http.body, type=Drain).within_s, MAX_DRAIN_S)
+                within_s = min(
+                    msgspec.json.decode(http.body, type=DrainRequest).within_s, MAX_DRAIN_S
+                )
                 return json_response(200, {"pending": await self._host.drain(within_s)})
             case _:
                 return json_response(404, {"error": f"no {http.method} {http.target}"})

@@ -32,7 +32,7 @@ class Backoff(Protocol):
         """Seconds: no pause is longer."""
 
 
-class Delivered(msgspec.Struct, frozen=True):
+class DeliveryEnd(msgspec.Struct, frozen=True):
     """How a delivery ended, after how many tries.
 
     `is_final`: `reply` ended it; otherwise its sender gave up. `is_unknown`: some try may have been
@@ -50,7 +50,7 @@ async def deliver(
     *,
     is_final: Callable[[Reply], bool],
     pause_s: Callable[[int], float | None],
-) -> Delivered:
+) -> DeliveryEnd:
     """Deliver a request. Both callables are given the number of the try, from 1.
 
     `pause_s` is asked after a try whose reply is not final: the seconds before the next one, or
@@ -62,11 +62,11 @@ async def deliver(
         tries += 1
         reply = await send(tries)
         if is_final(reply):
-            return Delivered(reply, tries, True, is_unknown)
+            return DeliveryEnd(reply, tries, True, is_unknown)
         is_unknown = is_unknown or reply.result.leaves_unknown
         pause = pause_s(tries)
         if pause is None:
-            return Delivered(reply, tries, False, is_unknown)
+            return DeliveryEnd(reply, tries, False, is_unknown)
         await asyncio.sleep(max(pause, min(reply.retry_after_s, MAX_RETRY_AFTER_S)))
 
 

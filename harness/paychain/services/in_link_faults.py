@@ -14,7 +14,7 @@ from paychain.faults.kind import (
     RequestFaultKind,
     StateFaultKind,
 )
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.chance import draw
 from paychain.payments.journal import DecisionKind
 from paychain.protocol.message import PaymentRequest
@@ -30,7 +30,7 @@ class ActiveFault:
 
     id: str
     parameters: LinkFaultKind
-    spots: tuple[Spot, ...]
+    spots: tuple[InLinkPlace, ...]
     seen: Counter[RequestKey] = field(default_factory=Counter)
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)  # by link and payment
     limits: dict[str, RateWindow] = field(default_factory=dict)  # by link

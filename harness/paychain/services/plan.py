@@ -30,7 +30,7 @@ class ServicesPlan(msgspec.Struct, frozen=True, kw_only=True):
     sockets: dict[str, int] = {}  # inherited ones, bound for a link; the others take free ports
 
 
-class Ready(msgspec.Struct, frozen=True):
+class ServicesReady(msgspec.Struct, frozen=True):
     """What the process answers: where its control API and its links listen."""
 
     control: int

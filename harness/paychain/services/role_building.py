@@ -13,7 +13,7 @@ from paychain.services.roles.registry import BEHAVIOURS
 from paychain.services.roles.role import Role
 from paychain.services.scripts import PaymentScripts
 from paychain.services.state.background import Background
-from paychain.services.state.followup import FollowUps
+from paychain.services.state.followup import FollowUpSender
 from paychain.services.state.webhooks import Kinds, WebhookSender, webhook_secret, wrong_secret
 
 
@@ -71,7 +71,7 @@ def build_role(
             for operation, call in declared.items()
             for target, _ in call.shared_tenders
         },
-        follow_ups=FollowUps(context, channels, background, reversal),
+        follow_ups=FollowUpSender(context, channels, background, reversal),
         background=background,
         webhooks=webhooks,
     )

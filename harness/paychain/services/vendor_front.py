@@ -251,7 +251,8 @@ class _Call:
             if self._by == "nothing" and not request.payment.startswith(UNKNOWN):
                 self._attribute_repeat(request.payment)
         digest = hashlib.sha256(self.http.target.encode() + b"\0" + self.http.body).hexdigest()
-        envelope = Envelope(self._caller, self._span)
+        # Whoever asks on a page, it is the service's payment, and its books have it.
+        envelope = Envelope(self._front.caller, self._span)
         if operation == "authorise":  # known before: its answer may be lost
             self._seen.reference = request.reference
         given = await self._front.link_behind.receive(

@@ -14,7 +14,7 @@ from typing import Any
 from paychain.simulation.clock import Clock
 from paychain.simulation.fake_socket import Address, FakeSocket
 from paychain.simulation.forbidden import forbidden
-from paychain.simulation.transport import End
+from paychain.simulation.transport import ConnectionEnd
 
 # One way over loopback, with what real processes add of their own. Measured beside real runs on a
 # quiet machine (steady, 40 payments/s): with 50 µs a payment took 3.6 ms less than in a real run,
@@ -38,7 +38,7 @@ class Network:
     def __init__(self, loop: Clock, seed: int) -> None:
         self._loop = loop
         self._listeners: dict[int, Listener] = {}
-        self._ends: dict[End, None] = {}
+        self._ends: dict[ConnectionEnd, None] = {}
         self._seed = seed
         self._directions = 0
         self._next_port = FIRST_PORT
@@ -100,7 +100,9 @@ class Network:
         self._directions += 1
         return cycle(_delays_ns(self._seed, start))
 
-    def open_connection(self, port: int, forth: Iterator[int], back: Iterator[int]) -> End | None:
+    def open_connection(
+        self, port: int, forth: Iterator[int], back: Iterator[int]
+    ) -> ConnectionEnd | None:
         """Answer a connection request at a port.
 
         Returns the client's end, None where nothing listens. `forth` and `back` are the delays of
@@ -110,8 +112,8 @@ class Network:
         if listener is None or not listener.is_serving():
             return None
         near, far = ("127.0.0.1", self.free_port()), listener.address
-        client = End(self._loop, self, forth, near, far)
-        server = End(self._loop, self, back, far, near)
+        client = ConnectionEnd(self._loop, self, forth, near, far)
+        server = ConnectionEnd(self._loop, self, back, far, near)
         client.peer, server.peer = server, client
         self._ends[client] = self._ends[server] = None
         listener.accept(server)
@@ -130,7 +132,7 @@ class Network:
         """Free a port."""
         self._listeners.pop(port, None)
 
-    def forget(self, end: End) -> None:
+    def forget(self, end: ConnectionEnd) -> None:
         """An end of a connection is closed."""
         self._ends.pop(end, None)
 
@@ -183,7 +185,7 @@ class Handshake:
         self._loop, self._network, self._factory, self._port = loop, network, factory, port
         self._forth, self._back = network.direction(), network.direction()
         self._has_arrived = self._cancelled = False
-        self.client: End | None = None
+        self.client: ConnectionEnd | None = None
         self.is_done: asyncio.Future[None] = loop.create_future()
         self._travel(self._forth)
 
@@ -222,11 +224,11 @@ class Listener(asyncio.AbstractServer):
         self._network, self._loop = network, loop
         self._factory = factory
         self._is_serving = self._is_closed = False
-        self._ends: dict[End, None] = {}
+        self._ends: dict[ConnectionEnd, None] = {}
         self._waiting: list[asyncio.Future[None]] = []
         self._forever: asyncio.Future[None] | None = None
 
-    def accept(self, end: End) -> None:
+    def accept(self, end: ConnectionEnd) -> None:
         """A connection has come."""
         self._ends[end] = None
         end.listener = self
@@ -239,7 +241,7 @@ class Listener(asyncio.AbstractServer):
             return
         end.start(protocol)
 
-    def forget(self, end: End) -> None:
+    def forget(self, end: ConnectionEnd) -> None:
         """A connection of this listener is over."""
         self._ends.pop(end, None)
         if self._is_closed and not self._ends:

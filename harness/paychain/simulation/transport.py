@@ -22,14 +22,14 @@ from paychain.simulation.fake_socket import Address, FakeSocket
 from paychain.simulation.outgoing import FIN, RECEIVE_BYTES, RST, Mark, Outgoing
 
 
-class Owner(Protocol):
+class EndOwner(Protocol):
     """Whoever keeps a list of open ends: the network all of them, a listener its own."""
 
-    def forget(self, end: End) -> None:
+    def forget(self, end: ConnectionEnd) -> None:
         """An end of a connection is closed."""
 
 
-class End(Outgoing):
+class ConnectionEnd(Outgoing):
     """One end: how it reads, and how it closes. `listener` is the one that accepted it, if any."""
 
     __slots__ = (
@@ -49,14 +49,14 @@ class End(Outgoing):
     def __init__(
         self,
         loop: Clock,
-        network: Owner,
+        network: EndOwner,
         delays_ns: Iterator[int],
         near: Address,
         far: Address,
     ) -> None:
         super().__init__(loop, delays_ns)
         self._near, self._far = near, far
-        self.listener: Owner | None = None
+        self.listener: EndOwner | None = None
         self.resets_on_close = False
         self._network = network
         self._unread: deque[bytes | Mark] = deque()

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from paychain.explore import schedules as search_space
-from paychain.explore.checks import Broken
+from paychain.explore.checks import RuleBreak
 from paychain.explore.findings import outage_lines, searched_line
 from paychain.explore.result import SearchResult
 from paychain.explore.schedules import Schedule
@@ -68,7 +68,7 @@ def fault_schedules(
     return search_space.fault_schedules(_loaded(chain), kinds=kinds)
 
 
-def broken_by(chain: str | Chain, schedule: Schedule, *, seed: int = 1) -> list[Broken]:
+def broken_by(chain: str | Chain, schedule: Schedule, *, seed: int = 1) -> list[RuleBreak]:
     """What one schedule breaks: every money rule, judged after the chain has drained."""
     return broken_by_schedule(SearchSpec(_loaded(chain), home=_home(chain), seed=seed), schedule)
 

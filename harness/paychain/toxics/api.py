@@ -30,7 +30,7 @@ from paychain.toxics.api_requests import (
 from paychain.toxics.events import EventLog
 from paychain.toxics.gojson import encode
 from paychain.toxics.memory import HeldBytes
-from paychain.toxics.metrics import CONTENT_TYPE, Traffic, exposition
+from paychain.toxics.metrics import CONTENT_TYPE, ByteCounts, exposition
 from paychain.toxics.observation import Observation, Record
 from paychain.toxics.proxy import CannotListen, Proxy
 from paychain.toxics.toxic import Toxic
@@ -67,7 +67,7 @@ class Api:
         self._seed = seed
         self._requests = 0
         self._held = HeldBytes()
-        self._deleted = Traffic()  # what deleted proxies moved
+        self._deleted = ByteCounts()  # what deleted proxies moved
         # One change at a time, so that no change sees half of another.
         self._change_lock = asyncio.Lock()
 

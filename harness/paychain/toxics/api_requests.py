@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from paychain.toxics.gojson import Struct, Unreadable, decode, decode_list, parse
+from paychain.toxics.gojson import GoStruct, MalformedJson, decode, decode_list, parse
 from paychain.toxics.registry import TOXICS, wrong_attributes
 from paychain.toxics.stage import Stage
 from paychain.toxics.toxic import Toxic
 
-_LOGGER = Struct("zerolog.Logger", "Logger")  # a field that Toxiproxy's JSON exposes by accident
+_LOGGER = GoStruct("zerolog.Logger", "Logger")  # a field that Toxiproxy's JSON exposes by accident
 # Extensions: the prefix of the payment ids to look for in requests; and whether to look for them in
 # those that were answered as well, because nobody behind the hop does.
 OBSERVE, OBSERVE_ALL = "observe", "observe_all"
-_PROXY_FIELDS: dict[str, Struct | str] = {
+_PROXY_FIELDS: dict[str, GoStruct | str] = {
     "name": "string",
     "listen": "string",
     "upstream": "string",
@@ -25,19 +25,19 @@ _PROXY_FIELDS: dict[str, Struct | str] = {
     OBSERVE: "string",
     OBSERVE_ALL: "bool",
 }
-_PROXY = Struct("toxiproxy.Proxy", "Proxy", _PROXY_FIELDS)
-_POPULATED = Struct(
+_PROXY = GoStruct("toxiproxy.Proxy", "Proxy", _PROXY_FIELDS)
+_POPULATED = GoStruct(
     'struct { toxiproxy.Proxy; Enabled *bool "json:\\"enabled\\"" }',
     "",
     _PROXY_FIELDS,
     within="Proxy.",
     own=("enabled",),
 )
-_TOXIC = Struct(
+_TOXIC = GoStruct(
     "toxics.ToxicWrapper",
     "ToxicWrapper",
     {
-        "attributes": Struct("toxics.NoopToxic", "NoopToxic"),
+        "attributes": GoStruct("toxics.NoopToxic", "NoopToxic"),
         "name": "string",
         "type": "string",
         "stream": "string",
@@ -62,7 +62,7 @@ def proxy_in(body: bytes) -> dict[str, Any]:
     """The fields of a proxy that a body gives. Raises ApiError."""
     try:
         return decode(parse(body), _PROXY)
-    except Unreadable as error:
+    except MalformedJson as error:
         raise _bad_body(error) from error
 
 
@@ -77,7 +77,7 @@ def new_proxies_in(body: bytes) -> list[dict[str, Any]]:
     """The fields of the proxies to populate with. Raises ApiError."""
     try:
         entries = decode_list(parse(body), _POPULATED)
-    except Unreadable as error:
+    except MalformedJson as error:
         raise _bad_body(error) from error
     for number, given in enumerate(entries, start=1):
         _require(given, f" at proxy {number}")
@@ -95,7 +95,7 @@ def new_toxic_in(body: bytes, taken: list[str]) -> Toxic:
     try:
         value = parse(body)
         given = decode(value, _TOXIC)
-    except Unreadable as error:
+    except MalformedJson as error:
         raise _bad_body(error) from error
     kind, stream = given.get("type", ""), given.get("stream", "downstream")
     if stream.lower() not in ("upstream", "downstream"):
@@ -120,7 +120,7 @@ def changed_toxic_in(body: bytes, toxic: Toxic) -> tuple[float, dict[str, int]]:
     """The toxicity and all attributes a toxic is to have, others unchanged. Raises ApiError."""
     try:
         value = parse(body)
-    except Unreadable as error:
+    except MalformedJson as error:
         raise _bad_body(error) from error
     return _changed(value, toxic)
 
@@ -129,7 +129,7 @@ def _changed(value: Any, toxic: Toxic) -> tuple[float, dict[str, int]]:
     kind = TOXICS[toxic.type]
     try:
         given = decode(value, _change_of(kind))
-    except Unreadable as error:
+    except MalformedJson as error:
         raise _bad_body(error) from error
     attributes = {**toxic.attributes, **given.get("attributes", {})}
     toxicity = given.get("toxicity", toxic.toxicity)
@@ -141,11 +141,11 @@ def _changed(value: Any, toxic: Toxic) -> tuple[float, dict[str, int]]:
     return toxicity, attributes
 
 
-def _change_of(kind: type[Stage]) -> Struct:
+def _change_of(kind: type[Stage]) -> GoStruct:
     name = kind.GO_NAME
-    attributes = Struct(f"toxics.{name}", name, dict(kind.ATTRIBUTES))
-    return Struct(_CHANGE_TYPE, "", {"attributes": attributes, "toxicity": "float32"})
+    attributes = GoStruct(f"toxics.{name}", name, dict(kind.ATTRIBUTES))
+    return GoStruct(_CHANGE_TYPE, "", {"attributes": attributes, "toxicity": "float32"})
 
 
-def _bad_body(error: Unreadable) -> ApiError:
+def _bad_body(error: MalformedJson) -> ApiError:
     return ApiError(400, f"bad request body: {error}")

@@ -37,12 +37,12 @@ _BEGINNING = "looking for beginning of value"
 _KEY = "looking for beginning of object key string"
 
 
-class Unreadable(ValueError):
+class MalformedJson(ValueError):
     """A body that is not JSON, or does not have the expected shape; in Go's words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class GoNumber:
     """A number as it was written: what it may become depends on the field it goes into."""
 
     text: str
@@ -72,7 +72,7 @@ class _Parser:
 
     def value(self) -> Any:
         if self._space() == b"":
-            raise Unreadable("EOF")
+            raise MalformedJson("EOF")
         containers: list[Any] = []  # the open ones, outermost first
         keys: list[str] = []  # the key each open object waits to fill
         while True:
@@ -169,7 +169,7 @@ class _Parser:
             self._at += 1
         return value
 
-    def _number(self) -> Number:
+    def _number(self) -> GoNumber:
         start = self._at
         if self._body[self._at : self._at + 1] == b"-":
             self._at += 1
@@ -185,7 +185,7 @@ class _Parser:
             if self._body[self._at : self._at + 1] in (b"+", b"-"):
                 self._at += 1
             self._digits("in exponent of numeric literal")
-        return Number(self._body[start : self._at].decode())
+        return GoNumber(self._body[start : self._at].decode())
 
     def _digits(self, place: str) -> None:
         found = _DIGITS.match(self._body, self._at)
@@ -196,8 +196,8 @@ class _Parser:
 
     def _fail(self, place: str) -> NoReturn:
         if self._at >= len(self._body):
-            raise Unreadable("unexpected EOF")
-        raise Unreadable(f"invalid character {_quoted(self._body[self._at])} {place}")
+            raise MalformedJson("unexpected EOF")
+        raise MalformedJson(f"invalid character {_quoted(self._body[self._at])} {place}")
 
 
 _ESCAPES = {
@@ -226,17 +226,17 @@ def _quoted(byte: int) -> str:
 
 
 @dataclass(frozen=True)
-class Struct:
+class GoStruct:
     """A Go struct to decode into: its type as Go prints it, its bare name, its fields by key."""
 
     type: str
     name: str
-    fields: dict[str, Struct | str] = field(default_factory=dict)
+    fields: dict[str, GoStruct | str] = field(default_factory=dict)
     within: str = ""  # path of the embedded struct that the fields belong to
     own: tuple[str, ...] = ()  # fields that do not belong to that embedded struct
 
 
-def decode(value: Any, shape: Struct) -> dict[str, Any]:
+def decode(value: Any, shape: GoStruct) -> dict[str, Any]:
     """The fields that are given and not null, by their keys. Raises Unreadable.
 
     Go goes on after a mismatch and keeps the other fields; here the first mismatch is the end, so
@@ -245,7 +245,7 @@ def decode(value: Any, shape: Struct) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Members):
-        raise Unreadable(
+        raise MalformedJson(
             f"json: cannot unmarshal {_kind(value)} into Go value of type {shape.type}"
         )
     found: dict[str, Any] = {}
@@ -253,18 +253,18 @@ def decode(value: Any, shape: Struct) -> dict[str, Any]:
     return found
 
 
-def decode_list(value: Any, shape: Struct) -> list[dict[str, Any]]:
+def decode_list(value: Any, shape: GoStruct) -> list[dict[str, Any]]:
     """A list of structs; null is the empty list. Raises Unreadable."""
     if value is None:
         return []
     if not isinstance(value, list) or isinstance(value, Members):
-        raise Unreadable(
+        raise MalformedJson(
             f"json: cannot unmarshal {_kind(value)} into Go value of type []{shape.type}"
         )
     return [decode(entry, shape) for entry in value]
 
 
-def _decode_members(members: Members, shape: Struct, path: str, found: dict[str, Any]) -> None:
+def _decode_members(members: Members, shape: GoStruct, path: str, found: dict[str, Any]) -> None:
     by_folded_key = {key.casefold(): key for key in shape.fields}
     for written, value in members:
         key = written if written in shape.fields else by_folded_key.get(written.casefold())
@@ -273,7 +273,7 @@ def _decode_members(members: Members, shape: Struct, path: str, found: dict[str,
         kind = shape.fields[key]
         within = "" if key in shape.own else shape.within
         place = f"{path}{within}{key}"
-        if isinstance(kind, Struct):
+        if isinstance(kind, GoStruct):
             if not isinstance(value, Members):
                 _mismatch(_kind(value), shape, place, kind.type)
             _decode_members(value, kind, f"{place}.", found.setdefault(key, {}))
@@ -281,12 +281,12 @@ def _decode_members(members: Members, shape: Struct, path: str, found: dict[str,
             found[key] = _scalar(value, kind, shape, place)
 
 
-def _scalar(value: Any, kind: str, shape: Struct, place: str) -> str | bool | int | float:
+def _scalar(value: Any, kind: str, shape: GoStruct, place: str) -> str | bool | int | float:
     if isinstance(value, str) and kind == "string":
         return value
     if isinstance(value, bool) and kind == "bool":
         return value
-    if not isinstance(value, Number) or kind in ("string", "bool"):
+    if not isinstance(value, GoNumber) or kind in ("string", "bool"):
         _mismatch(_kind(value), shape, place, kind)
     if kind == "float32":
         try:
@@ -302,8 +302,8 @@ def _scalar(value: Any, kind: str, shape: Struct, place: str) -> str | bool | in
     return int(value.text)
 
 
-def _mismatch(what: str, shape: Struct, place: str, kind: str) -> NoReturn:
-    raise Unreadable(
+def _mismatch(what: str, shape: GoStruct, place: str, kind: str) -> NoReturn:
+    raise MalformedJson(
         f"json: cannot unmarshal {what} into Go struct field {shape.name}.{place} of type {kind}"
     )
 
@@ -312,7 +312,7 @@ def _kind(value: Any) -> str:
     match value:
         case bool():
             return "bool"
-        case Number():
+        case GoNumber():
             return "number"
         case str():
             return "string"

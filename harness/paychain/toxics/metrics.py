@@ -25,7 +25,7 @@ Labels = tuple[tuple[str, str], ...]
 Moved = Counter[tuple[str, ...]]  # bytes by proxy, direction, listen, upstream
 
 
-class Traffic:
+class ByteCounts:
     """Bytes moved by proxies, deleted ones included: a counter must never decrease."""
 
     def __init__(self) -> None:
@@ -40,16 +40,16 @@ class Traffic:
             while len(kept) > MAX_RETIRED:
                 del kept[next(iter(kept))]
 
-    def with_live(self, proxies: Iterable[Proxy]) -> Traffic:
+    def with_live(self, proxies: Iterable[Proxy]) -> ByteCounts:
         """These counts and what live proxies moved."""
-        total = Traffic()
+        total = ByteCounts()
         total.received, total.sent = Counter(self.received), Counter(self.sent)
         for proxy in proxies:
             total.add(proxy)
         return total
 
 
-def exposition(proxies: list[Proxy], gone: Traffic, events: int) -> str:
+def exposition(proxies: list[Proxy], gone: ByteCounts, events: int) -> str:
     """All metrics in Prometheus' text format."""
     traffic = gone.with_live(proxies)
     lines: list[str] = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.exchanges import Exchange
-from paychain.toxics.observer import Observer, Switched
+from paychain.toxics.observer import Observer, ProxyFaults
 
 Record = Callable[[Exchange], None]
 
@@ -29,7 +29,7 @@ class Observation:
         self,
         hop: str,
         connection: int,
-        switched: Switched,
+        switched: ProxyFaults,
         gave_up: Callable[[str], None],
     ) -> Observer:
         """What reads one connection of a hop."""

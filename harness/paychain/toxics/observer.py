@@ -86,7 +86,7 @@ class _Whole:
         self.is_answered = True
 
 
-class Switched:
+class ProxyFaults:
     """What is switched on at a proxy. `toxics`: their names, separated by blanks."""
 
     __slots__ = ("toxics",)
@@ -115,7 +115,7 @@ class Observer:
         *,
         record: Callable[[Exchange], None],
         now_ns: Callable[[], int],
-        switched: Switched,
+        switched: ProxyFaults,
         gave_up: Callable[[str], None],
         epoch_ns: int = 0,
         is_blind: bool = False,

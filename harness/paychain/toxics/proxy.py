@@ -22,7 +22,7 @@ from paychain.toxics.link import Link
 from paychain.toxics.memory import HeldBytes
 from paychain.toxics.observation import Observation
 from paychain.toxics.observed_endpoint import ObservedEndpoint
-from paychain.toxics.observer import Observer, Switched
+from paychain.toxics.observer import Observer, ProxyFaults
 from paychain.toxics.toxic import Toxic
 from paychain.wire.ports import Port, hold
 
@@ -76,7 +76,7 @@ class Proxy:
         self._blackholed: dict[int, Endpoint] = {}  # by connection number
         self._observation = observation
         self._held = held or HeldBytes()
-        self._switched = Switched()
+        self._switched = ProxyFaults()
         self._observers: dict[int, Observer] = {}  # of open connections, by number
         self._server: asyncio.AbstractServer | None = None
         self._port: Port | None = None  # held from the first start on, while disabled, too

@@ -6,7 +6,7 @@ from typing import Any
 
 import httptools
 
-from paychain.wire.http import Broken, HttpResponse, Malformed, keep_header, raised_in
+from paychain.wire.http import ConnectionBroken, HttpResponse, MalformedHttp, keep_header, raised_in
 
 MAX_RESPONSE_BYTES = 4_194_304  # head, body, framing and everything informational before it
 
@@ -33,14 +33,14 @@ class AnswerReader:
         """The answer, once it is whole. Raises Malformed for bytes that are not one."""
         self._size += len(data)
         if self._size > MAX_RESPONSE_BYTES:
-            raise Malformed(f"more than {MAX_RESPONSE_BYTES} bytes", sent=True)
+            raise MalformedHttp(f"more than {MAX_RESPONSE_BYTES} bytes", sent=True)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raised_in(error)
             self.can_stay = False
             if self._answer is None:
-                raise Malformed(f"not an answer: {error}", sent=True) from error
+                raise MalformedHttp(f"not an answer: {error}", sent=True) from error
         if self._answer is not None:
             self._parser = None  # it refers back to this object: a cycle
         return self._answer
@@ -53,7 +53,7 @@ class AnswerReader:
         if self._answer is None and self._ends_with_connection:
             self._complete()
         if self._answer is None:
-            raise Broken("closed before the answer was whole", sent=True)
+            raise ConnectionBroken("closed before the answer was whole", sent=True)
         self.can_stay = False
         return self._answer
 

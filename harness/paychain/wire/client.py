@@ -15,10 +15,10 @@ from collections import deque
 
 from paychain.wire.client_connection import ClientConnection
 from paychain.wire.http import (
-    Broken,
     CallTimeout,
+    ConnectionBroken,
+    ConnectRefused,
     HttpResponse,
-    Refused,
     WireError,
     request_head,
 )
@@ -89,7 +89,7 @@ class HttpPool:
         except CallTimeout as error:
             # With a limit of its own, what had no connection in time is known not to be sent.
             if connect_deadline < deadline:
-                raise Refused("no connection in time", sent=False) from error
+                raise ConnectRefused("no connection in time", sent=False) from error
             raise
         try:
             return await connection.exchange(data, is_head=method == "HEAD", deadline=deadline)
@@ -110,7 +110,7 @@ class HttpPool:
     def drop(self) -> None:
         """Lose every connection: exchanges under way and requests that wait end as Broken."""
         for waiter in self._waiters:
-            _fail(waiter, Broken("the pool was closed", sent=False))
+            _fail(waiter, ConnectionBroken("the pool was closed", sent=False))
         for limit in self._connecting:
             if not limit.expired():
                 limit.reschedule(0.0)
@@ -124,7 +124,7 @@ class HttpPool:
         # Four cases, the cheapest first: a connection is idle; a slot is free; the line is full;
         # the request waits in line. An idle connection that its peer has closed is not usable.
         if self._is_closed:
-            raise Refused("the pool is closed", sent=False)
+            raise ConnectRefused("the pool is closed", sent=False)
         while self._idle:
             connection, _ = self._idle.popitem()
             if connection.is_usable:
@@ -133,11 +133,11 @@ class HttpPool:
             self._slots_taken += 1
             return await self._connect(loop, deadline)
         if len(self._waiters) >= self._max_waiting:
-            raise Refused("too many requests wait for a connection", sent=False)
+            raise ConnectRefused("too many requests wait for a connection", sent=False)
         handed = await self._wait_in_line(loop, deadline)
         if self._is_closed:
             self._hand_on(handed)
-            raise Broken("the pool was closed", sent=False)
+            raise ConnectionBroken("the pool was closed", sent=False)
         return handed if handed is not None else await self._connect(loop, deadline)
 
     async def _wait_in_line(
@@ -177,21 +177,21 @@ class HttpPool:
             is_made = not connection.is_lost
         except OSError as error:  # a TimeoutError is one, too: `limit` raises it
             if not limit.expired():
-                raise Refused(str(error), sent=False) from error
+                raise ConnectRefused(str(error), sent=False) from error
             # `drop` ends what is being made by letting its time run out.
             if self._is_closed:
-                raise Broken("the pool was closed", sent=False) from None
+                raise ConnectionBroken("the pool was closed", sent=False) from None
             raise CallTimeout("no connection in time", sent=False) from None
         finally:
             del self._connecting[limit]
             if not is_made:
                 self._free_slot()
         if not is_made:
-            raise Refused("closed as soon as it was made", sent=False)
+            raise ConnectRefused("closed as soon as it was made", sent=False)
         self._connections[connection] = None  # from now on the slot is the connection's
         if self._is_closed:  # in the very moment in which it was made
             connection.abort()
-            raise Broken("the pool was closed", sent=False)
+            raise ConnectionBroken("the pool was closed", sent=False)
         return connection
 
     def _connection_lost(self, connection: ClientConnection) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from paychain.wire.answer import AnswerReader
-from paychain.wire.http import Broken, CallTimeout, HttpResponse, Malformed, WireError
+from paychain.wire.http import CallTimeout, ConnectionBroken, HttpResponse, MalformedHttp, WireError
 from paychain.wire.timer import WaitTimer
 
 
@@ -37,7 +37,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_usable, self.is_lost = False, True
         self._timer.close()
-        self._fail(Broken(str(exc or "closed before the answer was whole"), sent=True))
+        self._fail(ConnectionBroken(str(exc or "closed before the answer was whole"), sent=True))
         self._on_lost(self)
 
     def eof_received(self) -> bool:
@@ -45,7 +45,7 @@ class ClientConnection(asyncio.Protocol):
         if self._reader is not None:
             try:
                 self._complete(self._reader.end())
-            except Broken as error:
+            except ConnectionBroken as error:
                 self._fail(error)
         return False
 
@@ -60,7 +60,7 @@ class ClientConnection(asyncio.Protocol):
         assert self._reader is not None
         try:
             answer = self._reader.feed(data)
-        except Malformed as error:
+        except MalformedHttp as error:
             self.is_usable = False
             self._fail(error)
         else:
@@ -76,7 +76,7 @@ class ClientConnection(asyncio.Protocol):
         """
         assert self._waiter is None, "one exchange at a time: answers carry no number"
         if not self.is_usable:
-            raise Broken("closed before the request was sent", sent=False)
+            raise ConnectionBroken("closed before the request was sent", sent=False)
         if self._loop.time() >= deadline:
             raise CallTimeout("no time left to send", sent=False)
         self._reader = AnswerReader(is_head=is_head)

@@ -32,7 +32,7 @@ from paychain.wire.http import (
     Handler,
     HttpRequest,
     HttpResponse,
-    Limits,
+    ServerLimits,
     Undeliverable,
     header_lines,
 )
@@ -45,11 +45,11 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODYLESS = (204, 304)  # RFC 9110 §6.4.1
 
 
-class Owner(Protocol):
+class ConnectionOwner(Protocol):
     """The server, as its connections see it."""
 
     handler: Handler
-    limits: Limits
+    limits: ServerLimits
     on_undeliverable: Undeliverable | None
     is_draining: bool
 
@@ -69,7 +69,7 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """Bytes of one client in, answers out."""
 
-    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, owner: ConnectionOwner, loop: asyncio.AbstractEventLoop) -> None:
         self._owner = owner
         self._limits = owner.limits
         self._loop = loop

@@ -49,7 +49,7 @@ Undeliverable = Callable[[HttpRequest, HttpResponse], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ServerLimits:
     """What a client may cost a server. Sizes in bytes, times in seconds."""
 
     header_bytes: int = 32_768
@@ -72,7 +72,7 @@ class WireError(Exception):
         self.sent = sent
 
 
-class Refused(WireError):
+class ConnectRefused(WireError):
     """No connection was made: nothing was sent."""
 
 
@@ -80,11 +80,11 @@ class CallTimeout(WireError):
     """No whole answer came in time."""
 
 
-class Broken(WireError):
+class ConnectionBroken(WireError):
     """The connection was reset or closed before the answer was whole."""
 
 
-class Malformed(WireError):
+class MalformedHttp(WireError):
     """The answer is not HTTP, or larger than the limits allow."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httptools
 
-from paychain.wire.http import HttpRequest, Limits, keep_header, raised_in
+from paychain.wire.http import HttpRequest, ServerLimits, keep_header, raised_in
 
 OFFER = "upgrade"  # the header that offers another protocol
 
@@ -27,7 +27,7 @@ class Rejected(Exception):
 class RequestReader:
     """Reads one connection. `deliver` gets each whole request and whether more may follow it."""
 
-    def __init__(self, limits: Limits, deliver: Callable[[HttpRequest, bool], None]) -> None:
+    def __init__(self, limits: ServerLimits, deliver: Callable[[HttpRequest, bool], None]) -> None:
         self.begun = 0  # requests whose first bytes have come
         self.is_inside = False  # a request has begun and is not whole
         self.expects_continue = False  # the client waits for "100 Continue" (RFC 9110 §10.1.1)

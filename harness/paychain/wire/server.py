@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from paychain.wire.connection import Connection
-from paychain.wire.http import Handler, Limits, Undeliverable
+from paychain.wire.http import Handler, ServerLimits, Undeliverable
 from paychain.wire.ports import Port, hold
 
 _BACKLOG = 1_024  # connections the system may hold before they are accepted
@@ -24,7 +24,7 @@ class HttpServer:
         self,
         handler: Handler,
         *,
-        limits: Limits = Limits(),  # noqa: B008  (frozen)
+        limits: ServerLimits = ServerLimits(),  # noqa: B008  (frozen)
         on_undeliverable: Undeliverable | None = None,
     ) -> None:
         self.handler = handler

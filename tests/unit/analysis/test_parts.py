@@ -17,7 +17,7 @@ from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.recovery import faults
 from paychain.analysis.parts import judged_in_parts
 from paychain.analysis.store import fingerprints
-from paychain.analysis.store.fingerprints import LAST, Bound, Part, bounds_of
+from paychain.analysis.store.fingerprints import LAST, Bound, FingerprintRange, bounds_of
 from tests.support.recorded import CHAIN, Recorded, ns
 
 
@@ -69,7 +69,7 @@ def test_what_parts_add_up_to_is_what_one_pass_finds(tmp_path: Path) -> None:
     assert all(shares)
     assert plain(merged(shares)) == plain(tallied(store, known))
     whole = store.fingerprints()
-    read = [Part() for _ in shares]
+    read = [FingerprintRange() for _ in shares]
     for part, ends in zip(read, pairwise(bounds), strict=True):
         part.read(store.select, *ends)
     store._fingerprints = None
@@ -98,7 +98,7 @@ def test_processes_judge_to_the_same_result(
     for fewest in (1, 1_000):
         folder = tmp_path / str(fewest)
         folder.mkdir()
-        monkeypatch.setattr(parts, "FEWEST", fewest)
+        monkeypatch.setattr(parts, "MIN_PAYMENTS", fewest)
         store = run.store(folder)
         found.append(analyses.analyse(store, CHAIN, run.experiment(), run.facts()))
         store.close()
@@ -119,7 +119,7 @@ def test_without_its_processes_a_run_is_judged_all_the_same(
     store = run.store(tmp_path)
     measured = MeasuredRun(store, CHAIN, run.experiment(), run.facts())
     monkeypatch.setattr("paychain.processes.local.PROGRAM", "paychain.no_such_module")
-    with judged_in_parts(measured, fewest=1):
+    with judged_in_parts(measured, min_payments=1):
         pass
     assert plain(measured[uses]) == plain(tallied(store, measured[faults]))
     store.close()

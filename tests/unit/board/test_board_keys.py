@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from paychain.board.control import Action
+from paychain.board.control import BoardAction
 from paychain.board.keys import ENTER, ESCAPE, Keys, lines, rate_step
 from paychain.board.switches import SwitchTarget, Toggle
-from paychain.board.view import BoardState, BrokenRule, Hop, Money, Switched
+from paychain.board.view import BoardState, ShownFault, ShownHop, ShownMoney, ShownRule
 from paychain.payments.errors import UserError
 
 DOWN = Toggle("down", {"share": "100%"})
@@ -30,23 +30,25 @@ QUIET = BoardState(
     all_payments=900,
     all_broke=5,
     on=[],
-    hops=[Hop("gateway → processor-a", calls=190, failed=5, broke=3, broke_in_total=5)],
-    money=Money(judged=700, open=200, rules=16, wrong="0.00 EUR", wrong_minor=0, broken=[]),
+    hops=[ShownHop("gateway → processor-a", calls=190, failed=5, broke=3, broke_in_total=5)],
+    money=ShownMoney(judged=700, open=200, rules=16, wrong="0.00 EUR", wrong_minor=0, broken=[]),
     notes=[(3.0, "load started")],
     saved=[],
     problems=[],
 )
 IS_DOWN = msgspec.structs.replace(
     QUIET,
-    on=[Switched(id="down-1", target="link", name="link-3", kind="down", values={}, on_s=4)],
+    on=[ShownFault(id="down-1", target="link", name="link-3", kind="down", values={}, on_s=4)],
 )
 
 
-def switch_on(link: str, kind: str, values: Mapping[str, str]) -> Action:
-    return Action(do="switch", target="link", name=link, kind=kind, values=dict(values))
+def switch_on(link: str, kind: str, values: Mapping[str, str]) -> BoardAction:
+    return BoardAction(do="switch", target="link", name=link, kind=kind, values=dict(values))
 
 
-def pressed(text: str, state: BoardState = QUIET, keys: Keys | None = None) -> list[Action | None]:
+def pressed(
+    text: str, state: BoardState = QUIET, keys: Keys | None = None
+) -> list[BoardAction | None]:
     keys = keys or Keys(places=PLACES, rate=20)
     return [keys.press(each, state) for each in text]
 
@@ -57,7 +59,7 @@ def test_number_of_a_link_then_number_of_its_fault_switches_it_on() -> None:
 
 
 def test_the_same_numbers_heal_it() -> None:
-    assert pressed("31", IS_DOWN) == [None, Action(do="heal", fault="down-1")]
+    assert pressed("31", IS_DOWN) == [None, BoardAction(do="heal", fault="down-1")]
 
 
 def test_a_number_that_may_go_on_waits_for_the_next_digit_or_enter() -> None:
@@ -99,32 +101,32 @@ def test_escape_leaves_typed_values_alone() -> None:
 @pytest.mark.parametrize(
     ("key", "action"),
     [
-        ("h", Action(do="heal_all")),
-        ("s", Action(do="save")),
-        ("q", Action(do="quit")),
-        ("+", Action(do="rate", rate=25)),
-        ("-", Action(do="rate", rate=15)),
-        (" ", Action(do="rate", rate=0)),
+        ("h", BoardAction(do="heal_all")),
+        ("s", BoardAction(do="save")),
+        ("q", BoardAction(do="quit")),
+        ("+", BoardAction(do="rate", rate=25)),
+        ("-", BoardAction(do="rate", rate=15)),
+        (" ", BoardAction(do="rate", rate=0)),
         ("x", None),
     ],
 )
-def test_letters_do_the_rest(key: str, action: Action | None) -> None:
+def test_letters_do_the_rest(key: str, action: BoardAction | None) -> None:
     assert pressed(key) == [action]
 
 
 @pytest.mark.parametrize("key", [" ", "+"])
 def test_a_load_that_is_stopped_starts_with_the_rate_of_the_command(key: str) -> None:
     stopped = msgspec.structs.replace(QUIET, wanted_rate=0)
-    assert pressed(key, stopped, Keys(places=PLACES, rate=30)) == [Action(do="rate", rate=30)]
+    assert pressed(key, stopped, Keys(places=PLACES, rate=30)) == [BoardAction(do="rate", rate=30)]
 
 
 def test_minus_undoes_plus_and_never_goes_below_nothing() -> None:
     for rate in (1, 9, 10, 45, 50, 190, 200, 1_000):
         more = rate + rate_step(rate)
         state = msgspec.structs.replace(QUIET, wanted_rate=more)
-        assert pressed("-", state) == [Action(do="rate", rate=rate)]
+        assert pressed("-", state) == [BoardAction(do="rate", rate=rate)]
     assert pressed("-", msgspec.structs.replace(QUIET, wanted_rate=0)) == [
-        Action(do="rate", rate=0)
+        BoardAction(do="rate", rate=0)
     ]
 
 
@@ -145,7 +147,7 @@ def test_the_view_shows_what_the_board_shows() -> None:
 
 
 def test_broken_money_rules_are_shown() -> None:
-    broken = BrokenRule(title="No double charge", payments=2, amount="9.00 EUR", examples=[])
+    broken = ShownRule(title="No double charge", payments=2, amount="9.00 EUR", examples=[])
     money = msgspec.structs.replace(QUIET.money, broken=[broken])
     state = msgspec.structs.replace(QUIET, money=money)
     assert "  ✕ No double charge: 2, 9.00 EUR" in lines(state, Keys(places=PLACES, rate=20), "shop")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from paychain.board.live import HISTORY_S, ActiveFault, Live
+from paychain.board.live import HISTORY_S, LiveFault, LiveRecords
 from paychain.board.money import MoneyWatch
 from paychain.board.plots import latency_plot, success_plot
 from paychain.payments.journal import Movement, MovementKind
@@ -32,9 +32,9 @@ FACTS = ChainFacts(
 )
 
 
-def live_of(made: Recorded) -> Live:
+def live_of(made: Recorded) -> LiveRecords:
     """All records seen, and each failed payment looked at."""
-    live, store = Live(), made.store()
+    live, store = LiveRecords(), made.store()
     for payment, _ in live.add(made.records):
         live.add_break(store.story(payment))
     return live
@@ -68,7 +68,7 @@ def test_breaks_are_counted_by_the_hop_where_they_happened() -> None:
     made.pay(1.1, "technical")
     made.pay(1.2, "technical")
     live = live_of(made)
-    window = live.window(ns(2.5), FACTS, [ActiveFault("down-1", ("issuer",))])
+    window = live.window(ns(2.5), FACTS, [LiveFault("down-1", ("issuer",))])
     (broke,) = window.breaks
     assert (broke.caller, broke.callee, broke.failure, broke.payments) == (
         "processor-a",
@@ -98,7 +98,7 @@ def test_the_map_shows_breaks_and_what_is_affected() -> None:
     for _ in range(3):
         made.pay(1.0)
     made.pay(1.1, "technical")
-    drawn = chain_map(live_of(made).window(ns(2.5), FACTS, [ActiveFault("down-1", ("issuer",))]))
+    drawn = chain_map(live_of(made).window(ns(2.5), FACTS, [LiveFault("down-1", ("issuer",))]))
     assert "4 payments" in drawn
     assert "1 from processor-a" in drawn
     assert "affected by down-1" in drawn
@@ -121,7 +121,7 @@ def test_plots_are_drawn_with_and_without_payments() -> None:
     history = live_of(made).history(ns(6.5))
     assert "success now 100" in success_plot(history)
     assert re.search(r"p50 now (99\.[6-9]|100)", latency_plot(history))  # 100 ms, within 0.4 %
-    empty = Live().history(ns(6.5))
+    empty = LiveRecords().history(ns(6.5))
     assert "no payments yet" in success_plot(empty)
     assert "no payments" in latency_plot(empty)
 

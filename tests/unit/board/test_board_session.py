@@ -12,7 +12,7 @@ import pytest
 from paychain.analysis.store.facts import HostFacts, RunFacts, ServiceFacts, ServiceFailure
 from paychain.analysis.store.store import RunStore
 from paychain.board import session as sessions
-from paychain.board.control import Action, Control, Steering
+from paychain.board.control import BoardAction, Control, Steering
 from paychain.board.session import Saved, Session
 from paychain.engine.errors import EngineError
 from paychain.environment.running_chain import ChainReport
@@ -157,11 +157,11 @@ def test_an_action_on_nothing_is_answered_in_words(
     tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = session_of(tmp_path, control, monkeypatch)
-    assert session.ask(Action(do="heal_all")) == "no active faults"
+    assert session.ask(BoardAction(do="heal_all")) == "no active faults"
     with pytest.raises(UserError, match="fault 'down-1' is not active"):
-        session.ask(Action(do="heal", fault="down-1"))
+        session.ask(BoardAction(do="heal", fault="down-1"))
     with pytest.raises(UserError, match="unknown action 'dance'"):
-        session.ask(Action(do="dance"))
+        session.ask(BoardAction(do="dance"))
     session.end()
 
 

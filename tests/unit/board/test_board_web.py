@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from flask import Flask
 
-from paychain.board.control import Asked, Control
+from paychain.board.control import Control, PendingAction
 from paychain.board.guard import HEADER
 from paychain.board.plan import BoardPlan
 from paychain.board.web import POLICY, install
@@ -132,7 +132,7 @@ def test_an_action_reaches_the_session_and_its_answer_the_page(control: Control)
     client, _ = served(control)
     headers = {HEADER: key_of(client.get("/paychain/").text)}
 
-    def answer(asked: Asked) -> None:
+    def answer(asked: PendingAction) -> None:
         asked.done.set_result(f"{asked.action.fault} is healed")
 
     control.actions.put = control.actions.put_nowait = answer  # type: ignore[assignment,method-assign]

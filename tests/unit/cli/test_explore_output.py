@@ -9,8 +9,8 @@ import pytest
 from paychain.cli.explore_output import (
     CLEAR_LINE,
     MAX_TIMELINE_LINES,
-    Moment,
-    Progress,
+    SearchProgress,
+    TimelineMoment,
     nothing_found_lines,
     order_moments,
     timeline_lines,
@@ -20,10 +20,10 @@ from paychain.report.result import PaymentTimeline, TimelineEvent
 
 
 def test_the_second_authorisation_is_shown_whatever_number_of_calls_failed_before_it() -> None:
-    first = Moment(80.0, "issuer: authorised 92.30 EUR, p0000000-1", is_key=True)
-    second = Moment(9_000.0, "issuer: authorised 92.30 EUR, p0000000-1.1", is_key=True)
+    first = TimelineMoment(80.0, "issuer: authorised 92.30 EUR, p0000000-1", is_key=True)
+    second = TimelineMoment(9_000.0, "issuer: authorised 92.30 EUR, p0000000-1.1", is_key=True)
     refused = [
-        Moment(100.0 + number, f"gateway: attempt {number} refused", is_key=False)
+        TimelineMoment(100.0 + number, f"gateway: attempt {number} refused", is_key=False)
         for number in range(60)
     ]
     lines = timeline_lines([first, *refused, second])
@@ -34,7 +34,9 @@ def test_the_second_authorisation_is_shown_whatever_number_of_calls_failed_befor
 
 
 def test_a_timeline_that_fits_is_shown_whole() -> None:
-    moments = [Moment(float(n), f"call {n}", is_key=False) for n in range(MAX_TIMELINE_LINES)]
+    moments = [
+        TimelineMoment(float(n), f"call {n}", is_key=False) for n in range(MAX_TIMELINE_LINES)
+    ]
     assert [line.split("ms  ")[1] for line in timeline_lines(moments)] == [m.text for m in moments]
 
 
@@ -42,7 +44,7 @@ def test_the_progress_line_is_cleared_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", Mock(return_value=True))
-    show = Progress(clock=lambda: 0.0)
+    show = SearchProgress(clock=lambda: 0.0)
     show(SearchResult(schedules=5))
     show.clear()
     shown = capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from paychain.engine.control import EngineControl, Observed
+from paychain.engine.control import EngineControl, RequestReading
 from tests.support.fake_toxiproxy import proxy, serving
 
 
@@ -12,7 +12,7 @@ def test_the_embedded_engine_is_asked_to_observe_and_a_toxiproxy_takes_no_notice
     with serving() as server:
         server.answers["POST /proxies"] = (201, json.dumps(proxy("a")).encode())
         control = EngineControl(server.url, mark="run-")
-        near = control.create("a", "127.0.0.1:9", observed=Observed("pk3fa", is_blind=False))
+        near = control.create("a", "127.0.0.1:9", observed=RequestReading("pk3fa", is_blind=False))
         control.close()
         (body,) = [body for asked, body in server.asked if asked == "POST /proxies"]
     assert near == "127.0.0.1:1"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from paychain.engine.timeline import Switch
-from paychain.environment.conductor import Conducted, Observer, _Drive
+from paychain.environment.conductor import ExperimentProgress, RunObserver, _Drive
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.payments.journal import FaultSwitch
@@ -57,11 +57,11 @@ class OneChain:
         )
 
 
-def drive_of(chain: Any) -> tuple[_Drive, Conducted]:
+def drive_of(chain: Any) -> tuple[_Drive, ExperimentProgress]:
     declared = Chain.model_validate(CHAIN)
     experiment = Experiment.model_validate(EXPERIMENT)
-    conducted = Conducted(planned=250, times=experiment.times(0.0))
-    return _Drive(chain, declared, experiment, conducted, Observer()), conducted
+    conducted = ExperimentProgress(planned=250, times=experiment.times(0.0))
+    return _Drive(chain, declared, experiment, conducted, RunObserver()), conducted
 
 
 def test_a_load_whose_answers_nobody_understands_ends_at_once() -> None:

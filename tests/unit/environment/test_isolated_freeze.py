@@ -12,12 +12,12 @@ import pytest
 from paychain.environment import isolated
 from paychain.environment.isolated import IsolatedLink, ServiceProcess
 from paychain.faults.fault import Fault
-from paychain.model.places import Place, Spot
+from paychain.model.places import InLinkPlace, Place
 from paychain.processes.children import Child
 from tests.support.processes import needs_proc
 from tests.support.waiting import wait_until
 
-AT_LINK = Place(spots=(Spot("issuer"),))
+AT_LINK = Place(spots=(InLinkPlace("issuer"),))
 pytestmark = needs_proc
 
 
@@ -94,5 +94,5 @@ def test_what_is_switched_meanwhile_reaches_the_process_when_it_goes_on(link: Is
 def test_a_freeze_elsewhere_is_nothing_to_it(
     link: IsolatedLink, process: subprocess.Popen[bytes]
 ) -> None:
-    link.apply(fault("f", freeze={}), Place(spots=(Spot("processor"),)))
+    link.apply(fault("f", freeze={}), Place(spots=(InLinkPlace("processor"),)))
     assert (state(process) != "T", link.hits()) == (True, {"slow": 3})

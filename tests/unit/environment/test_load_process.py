@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from paychain.environment.load_process import LoadProcess
-from paychain.load.traffic.plan import Offered
+from paychain.load.traffic.plan import OfferedLoad
 from paychain.processes.children import Child, Children
 from paychain.processes.files import write_atomically
 
 ENDS_NS, LATER_NS = 1_000, 2_000
 
 
-def load_of(folder: Path, code: int | None, offered: Offered | None) -> LoadProcess:
+def load_of(folder: Path, code: int | None, offered: OfferedLoad | None) -> LoadProcess:
     """A load process with an exit code, or that goes on, and what it last said of itself."""
     load = LoadProcess(Children(folder), folder, lambda stem, _: folder / stem)
     plan: Any = SimpleNamespace(offered=folder / "load.offered")
@@ -32,7 +32,7 @@ def load_of(folder: Path, code: int | None, offered: Offered | None) -> LoadProc
 
 def test_a_load_that_ended_in_order_lacks_nothing(tmp_path: Path) -> None:
     doubts = ["shop.yaml:7:3: an answer that is not declared"]
-    load = load_of(tmp_path, 0, Offered(9, is_over=True, problems=doubts))
+    load = load_of(tmp_path, 0, OfferedLoad(9, is_over=True, problems=doubts))
     assert load.problems(LATER_NS) == doubts
     assert load.incomplete == []
 
@@ -40,15 +40,15 @@ def test_a_load_that_ended_in_order_lacks_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "offered", "now_ns", "problem"),
     [
-        (0, Offered(5, is_over=False), ENDS_NS - 1, "ended unexpectedly (exit code 0)"),
-        (0, Offered(9, is_over=False), LATER_NS, "ended unexpectedly (exit code 0)"),
+        (0, OfferedLoad(5, is_over=False), ENDS_NS - 1, "ended unexpectedly (exit code 0)"),
+        (0, OfferedLoad(9, is_over=False), LATER_NS, "ended unexpectedly (exit code 0)"),
         (0, None, LATER_NS, "ended unexpectedly (exit code 0)"),
-        (-9, Offered(9, is_over=True), LATER_NS, "ended unexpectedly (killed by signal 9)"),
-        (None, Offered(9, is_over=False), LATER_NS, "did not end in time"),
+        (-9, OfferedLoad(9, is_over=True), LATER_NS, "ended unexpectedly (killed by signal 9)"),
+        (None, OfferedLoad(9, is_over=False), LATER_NS, "did not end in time"),
     ],
 )
 def test_one_that_did_not_lacks_payments_that_customers_had_begun(
-    tmp_path: Path, code: int | None, offered: Offered | None, now_ns: int, problem: str
+    tmp_path: Path, code: int | None, offered: OfferedLoad | None, now_ns: int, problem: str
 ) -> None:
     load = load_of(tmp_path, code, offered)
     (found,) = load.problems(now_ns)

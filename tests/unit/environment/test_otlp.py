@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from paychain.environment.otlp.hops import TracedHops, ended_by
-from paychain.environment.otlp.protobuf import Malformed, fields
+from paychain.environment.otlp.protobuf import MalformedProtobuf, fields
 from paychain.environment.otlp.receiver import MAX_BYTES, SpanReceiver
 from paychain.environment.otlp.spans import from_json, from_protobuf
 from paychain.payments.attribution import PaymentIds
@@ -241,14 +241,14 @@ def test_protobuf_says_the_same_as_json(receiver: SpanReceiver) -> None:
 
 @pytest.mark.parametrize("cut", [1, 5, 20, 60, 100])
 def test_protobuf_that_is_cut_off_is_malformed(cut: int) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedProtobuf):
         from_protobuf(packed()[:-cut])
 
 
 def test_no_wire_type_is_guessed() -> None:
-    with pytest.raises(Malformed, match="wire type 3"):
+    with pytest.raises(MalformedProtobuf, match="wire type 3"):
         list(fields(varint(1 << 3 | 3)))
-    with pytest.raises(Malformed, match="cut off"):
+    with pytest.raises(MalformedProtobuf, match="cut off"):
         list(fields(b"\x08" + b"\xff" * 12))
 
 

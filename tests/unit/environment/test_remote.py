@@ -16,10 +16,10 @@ from paychain.environment.remote.lookup import address_of
 from paychain.environment.remote.proof import HEADER, ProvingAuth, check
 from paychain.environment.remote.remote import Remote
 from paychain.environment.remote.serving import place_of
-from paychain.environment.remote.waiting import LEASE_S, Waiting, WaitingPlan
+from paychain.environment.remote.waiting import LEASE_S, WaitingLinks, WaitingPlan
 from paychain.model.loading import FileMistakes, load_chain
 from paychain.payments.errors import UserError
-from paychain.processes.tokens import Authenticator, Proof, Unauthenticated
+from paychain.processes.tokens import Authenticator, MessageProof, Unauthenticated
 from paychain.wire.http import HttpRequest, HttpResponse
 
 CHAIN = """\
@@ -115,7 +115,7 @@ def admits(authenticator: Authenticator, http: HttpRequest) -> bool:
 def test_an_order_is_taken_once_and_only_as_it_was_sent() -> None:
     authenticator, sender = Authenticator(TOKEN, SESSION), ProvingAuth(TOKEN, SESSION)
     order = proved(sender, "POST", "/faults/a?b=1", b'{"kind": "decline"}')
-    given = Proof.decode(bytes.fromhex(order.headers[HEADER]))
+    given = MessageProof.decode(bytes.fromhex(order.headers[HEADER]))
     with_number_9 = replace(given, number=9).encode().hex()
     for changed in (
         HttpRequest("DELETE", order.target, order.headers, order.body),
@@ -151,7 +151,7 @@ class Clock:
 
 
 def with_waiting(
-    folder: Path, work: Callable[[Callable[..., HttpResponse], Waiting, Clock], None]
+    folder: Path, work: Callable[[Callable[..., HttpResponse], WaitingLinks, Clock], None]
 ) -> None:
     """`work` gets a way to ask, what it asks, and the clock."""
     chain = load_chain(str(chain_file(folder, "m1: {address: 127.0.0.2, links: [issuer]}")))
@@ -167,8 +167,8 @@ def with_waiting(
     )
     loop, clock, sender = asyncio.new_event_loop(), Clock(), ProvingAuth(TOKEN, SESSION)
 
-    async def begin() -> Waiting:
-        return Waiting(plan, TOKEN, SESSION, clock)
+    async def begin() -> WaitingLinks:
+        return WaitingLinks(plan, TOKEN, SESSION, clock)
 
     waiting = loop.run_until_complete(begin())
 
@@ -183,7 +183,7 @@ def with_waiting(
 
 
 def test_links_wait_for_one_run_and_refuse_a_second(tmp_path: Path) -> None:
-    def work(ask: Callable[..., HttpResponse], waiting: Waiting, clock: Clock) -> None:
+    def work(ask: Callable[..., HttpResponse], waiting: WaitingLinks, clock: Clock) -> None:
         assert ask("POST", "/drain", b'{"within_s": 1}').status == 409  # no run has begun
         begin = json.dumps({"seed": 1, "epoch_ns": 0}).encode()
         assert list(json.loads(ask("POST", "/begin", begin).body)) == ["issuer"]
@@ -199,7 +199,7 @@ def test_links_wait_for_one_run_and_refuse_a_second(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_an_engine_has_none_to_give_orders_to(tmp_path: Path) -> None:
-    def work(ask: Callable[..., HttpResponse], waiting: Waiting, clock: Clock) -> None:
+    def work(ask: Callable[..., HttpResponse], waiting: WaitingLinks, clock: Clock) -> None:
         ask("POST", "/begin", b'{"seed": 1, "epoch_ns": 0}')
         assert ask("GET", "/engine/version").status == 404
 
@@ -207,7 +207,7 @@ def test_a_machine_without_an_engine_has_none_to_give_orders_to(tmp_path: Path) 
 
 
 def test_a_run_whose_conductor_is_silent_is_forgotten(tmp_path: Path) -> None:
-    def work(ask: Callable[..., HttpResponse], waiting: Waiting, clock: Clock) -> None:
+    def work(ask: Callable[..., HttpResponse], waiting: WaitingLinks, clock: Clock) -> None:
         clock.ns += int(10 * LEASE_S * 1e9)
         assert not waiting.is_forgotten  # nobody has come yet: it waits as long as it takes
         ask("POST", "/begin", b'{"seed": 1, "epoch_ns": 0}')

@@ -11,7 +11,7 @@ from paychain.environment.service_processes import ServiceProcesses
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
 from paychain.processes.children import Child, Children
-from paychain.services.plan import SERVICES, Ready, read_plan
+from paychain.services.plan import SERVICES, ServicesReady, read_plan
 
 CHAIN = """\
 chain: shop
@@ -39,7 +39,7 @@ class Started(Children):
 
     def start(self, name: str, command: Any, *_: Any, **__: Any) -> Child:
         self.plan = read_plan(Path(command[-1]))
-        Path(self.plan.ready).write_bytes(msgspec.json.encode(Ready(1, {"gateway": 2})))
+        Path(self.plan.ready).write_bytes(msgspec.json.encode(ServicesReady(1, {"gateway": 2})))
         return Child(name, None, self.folder / "log")  # type: ignore[arg-type]
 
     def wait_for(self, *_: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paychain.environment.shares import CALLING, RECEIVING, Shares, requests, share_out
+from paychain.environment.shares import CALLING, RECEIVING, ProcessShares, requests, share_out
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
 from paychain.model.own_services import observed_hops
@@ -35,7 +35,7 @@ links:
 """
 
 
-def work(chain: Chain, shares: Shares) -> list[float]:
+def work(chain: Chain, shares: ProcessShares) -> list[float]:
     """The work of each process for one payment, links first."""
     rates = requests(chain)
 

@@ -58,7 +58,7 @@ from paychain.payments.journal import Movement
 from paychain.processes.jobs import RECEIVED, STOP, RunningProcesses, serve
 from paychain.processes.local import JobProcess
 from paychain.protocol.message import PaymentRequest
-from paychain.services.policies.call_end import Sent
+from paychain.services.policies.call_end import SentRequest
 from paychain.services.roles.merchant import Merchant
 from paychain.services.state.book import Book
 from paychain.simulation.simulate import Unhandled
@@ -391,7 +391,7 @@ def test_a_race_is_found_by_the_order_of_events_and_blamed_on_no_fault() -> None
     """A merchant who cancels whatever is not marked as shipped, 1 ms after it should have been."""
     honest = Merchant.approved
 
-    def approved(self: Merchant, sent: Sent, reference: str) -> None:
+    def approved(self: Merchant, sent: SentRequest, reference: str) -> None:
         shipped = asyncio.Event()
 
         async def ship() -> None:

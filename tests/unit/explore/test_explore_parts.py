@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from paychain.explore.parts import ExplorePart, Found, merge_parts
+from paychain.explore.parts import ExplorePart, PartFinding, merge_parts
 from paychain.payments.errors import UserError
 from tests.support.chains import shop
 from tests.support.cli import invoked
 from tests.support.runs import declare
 
 
-def part(number: int, *found: Found, budget: str = "100") -> ExplorePart:
+def part(number: int, *found: PartFinding, budget: str = "100") -> ExplorePart:
     return ExplorePart(
         part=f"{number}/2",
         chain="shop",
@@ -27,9 +27,9 @@ def part(number: int, *found: Found, budget: str = "100") -> ExplorePart:
     )
 
 
-def outage(faults: int, rule: str = "no_double_charge", file: str = "shop.yaml") -> Found:
+def outage(faults: int, rule: str = "no_double_charge", file: str = "shop.yaml") -> PartFinding:
     text = f"{faults} faults"
-    return Found(rule=rule, size=(faults, False, 5, ""), lines=[text], file=file, text=text)
+    return PartFinding(rule=rule, size=(faults, False, 5, ""), lines=[text], file=file, text=text)
 
 
 def written(folder: Path, *parts: ExplorePart) -> list[Path]:

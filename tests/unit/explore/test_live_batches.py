@@ -142,7 +142,7 @@ def test_what_a_service_does_about_an_order_that_was_fine_is_judged_when_it_is_s
     assert made.is_settled(batch)
 
 
-def test_what_nothing_can_mend_is_told_at_once_and_what_may_be_settled_is_not(
+def test_what_nothing_can_undo_is_told_at_once_and_what_may_be_settled_is_not(
     running: Clockwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for rule, when_s in ((LASTS, QUIET_S), (MENDS, SETTLES_S)):

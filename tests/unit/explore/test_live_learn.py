@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import yaml
 
 from paychain.analysis.attribution.observed import ObservedRequest
-from paychain.analysis.measures.own_policies import ObservedPolicy, watch
+from paychain.analysis.measures.own_policies import ObservedPolicy, policy_lines, watch
 from paychain.explore.live.learn import Learned, twin_text
 from paychain.explore.live.lessons import Lesson, lessons, react
 from paychain.explore.live.steps import script_of
@@ -125,3 +126,27 @@ def test_tries_and_their_pauses_are_the_twins_as_well() -> None:
         "on": ["timeout"],
     }
     assert call["on_unknown"] == "resend"
+
+
+def test_a_failover_after_a_decline_is_named() -> None:
+    first, second = TRIES_AGAIN[1], FAILS_OVER[1]
+    assert first.received is not None
+    declined = first._replace(
+        received=msgspec.structs.replace(first.received, result=HopResult.DECLINED)
+    )
+    policy = ObservedPolicy()
+    watch({"shop": policy}, FAILS_OVER)
+    (before,) = [line for line in policy_lines(CHAIN, "shop", policy) if line.what == "failover"]
+    watch({"shop": policy}, [declined, second])
+    (after,) = [line for line in policy_lines(CHAIN, "shop", policy) if line.what == "failover"]
+    assert before.observed == "stripe → adyen (1 payment)"
+    assert after.observed == "stripe → adyen (2 payments); 1 time after a decline"
+
+
+def test_requests_at_the_same_time_are_no_pause() -> None:
+    policy = ObservedPolicy()
+    at_once = [asked("stripe", 0, 2.0, fails=False), asked("stripe", 1.0, 2.0, fails=False)]
+    watch({"shop": policy}, at_once)
+    lines = {line.what: line.observed for line in policy_lines(CHAIN, "shop", policy)}
+    assert lines["back-off"] == "no repeat was seen"
+    assert policy.most_tries == 2

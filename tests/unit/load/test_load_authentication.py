@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from paychain.load.distributed.authentication import ChannelMac, Side
+from paychain.load.distributed.authentication import ChannelMac, ChannelSide
 from paychain.processes.tokens import PROOF_BYTES, Unauthenticated
 
 TOKEN = "a token of a test"
 
 
 def ends(token: str = TOKEN) -> tuple[ChannelMac, ChannelMac]:
-    return ChannelMac(token, Side.MASTER), ChannelMac(TOKEN, Side.WORKER)
+    return ChannelMac(token, ChannelSide.MASTER), ChannelMac(TOKEN, ChannelSide.WORKER)
 
 
 def test_a_message_of_somebody_with_the_token_is_read() -> None:
@@ -63,6 +63,6 @@ def test_messages_lost_on_the_way_do_not_affect_the_next() -> None:
 
 def test_a_message_that_comes_back_to_its_own_side_is_refused() -> None:
     _, worker = ends()
-    other = ChannelMac(TOKEN, Side.WORKER)
+    other = ChannelMac(TOKEN, ChannelSide.WORKER)
     with pytest.raises(Unauthenticated):
         other.unwrap(worker.wrap(b"hello"))

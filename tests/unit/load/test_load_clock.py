@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.load.distributed.clock import ENOUGH, ClockExchange, ClockMeasure, Offset
+from paychain.load.distributed.clock import ENOUGH, ClockExchange, ClockMeasure, ClockOffset
 
 MS = 1_000_000
 WAYS = st.integers(0, 50 * MS)
@@ -27,13 +27,13 @@ def measured(*exchanges: ClockExchange) -> ClockMeasure:
 def test_even_ways_give_the_offset_itself() -> None:
     # Ours 0, theirs 5 ms ahead; 1 ms each way: t2 - t1 = 6 ms, t3 - t4 = 4 ms; the middle is 5 ms,
     # and 2 ms on the way leave 1 ms of doubt.
-    assert exchange(5 * MS, MS, MS).offset == Offset(5 * MS, MS)
+    assert exchange(5 * MS, MS, MS).offset == ClockOffset(5 * MS, MS)
 
 
 def test_the_quickest_exchange_is_the_one_that_counts() -> None:
     slow = [exchange(5 * MS, 9 * MS, MS)] * (ENOUGH - 1)
     # 2 ms there and 1 ms back: the middle is half a millisecond off, 1.5 ms are in doubt
-    assert measured(*slow, exchange(5 * MS, 2 * MS, MS)).offset == Offset(5_500_000, 1_500_000)
+    assert measured(*slow, exchange(5 * MS, 2 * MS, MS)).offset == ClockOffset(5_500_000, 1_500_000)
 
 
 @given(st.integers(-(10**18), 10**18), st.lists(st.tuples(WAYS, WAYS), min_size=ENOUGH))
@@ -61,5 +61,5 @@ def test_what_was_measured_at_the_start_stays_and_the_drift_shows_beside_it() ->
     start = [exchange(0, MS, MS)] * ENOUGH
     later = [exchange(3 * MS, 2 * MS, 2 * MS)] * ENOUGH
     measure = measured(*start, *later)
-    assert measure.offset == Offset(0, MS)
-    assert measure.offset_now == Offset(3 * MS, 2 * MS)
+    assert measure.offset == ClockOffset(0, MS)
+    assert measure.offset_now == ClockOffset(3 * MS, 2 * MS)

@@ -10,7 +10,7 @@ import pytest
 
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.customer import CustomerPayment, leaves_at_ns
-from paychain.load.traffic.doubts import ENOUGH, Doubts
+from paychain.load.traffic.doubts import ENOUGH, PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.load.traffic.pays import ByTemplate
 from paychain.load.traffic.plan import EntryPlan, LoadPlan
@@ -20,7 +20,7 @@ from paychain.payments.journal import PaymentRecord
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.reply import Reply
-from paychain.wire.http import Broken, CallTimeout, HttpResponse, Refused
+from paychain.wire.http import CallTimeout, ConnectionBroken, ConnectRefused, HttpResponse
 from tests.support.paid_shop import ORDERS, chain_of, template_of
 
 MS = 1_000_000
@@ -51,7 +51,7 @@ class Trying:
             pays=template_of(pays),
             pages=pages or {},
         )
-        self.doubts = Doubts()
+        self.doubts = PaymentDoubts()
         attempt = Try(REQUEST, "c" * 16, timeout_s, entry, patience_s=patience_s)
         assert entry.pays is not None
         self._exchange = ByTemplate(entry.pays, attempt, self.doubts)
@@ -104,14 +104,14 @@ def test_a_customer_who_still_waits_at_the_deadline_sees_that_it_is_pending() ->
 
 
 def test_a_look_that_fails_is_repeated() -> None:
-    trying = Trying(ORDERS).gets(OPEN).gets(Broken("cut", sent=True)).gets(answer(500))
+    trying = Trying(ORDERS).gets(OPEN).gets(ConnectionBroken("cut", sent=True)).gets(answer(500))
     assert trying.gets(answer(404)).gets(PAID).reply.result is HopResult.APPROVED
     assert len(trying.sent) == 5
 
 
 def test_what_the_last_look_brought_is_what_the_customer_knows() -> None:
     trying = Trying(ORDERS, timeout_s=0.2, patience_s=0.2).gets(OPEN)
-    assert trying.gets(Refused("down", sent=False)).reply.result is HopResult.REFUSED
+    assert trying.gets(ConnectRefused("down", sent=False)).reply.result is HopResult.REFUSED
 
 
 def test_a_payment_in_progress_is_waited_for_beyond_the_time_of_one_try() -> None:
@@ -126,8 +126,8 @@ def test_a_payment_in_progress_is_waited_for_beyond_the_time_of_one_try() -> Non
 def test_no_answer_at_all_is_a_failure_of_the_wire() -> None:
     for error, result in (
         (CallTimeout("late", sent=True), HopResult.TIMEOUT),
-        (Broken("cut", sent=True), HopResult.RESET),
-        (Refused("down", sent=False), HopResult.REFUSED),
+        (ConnectionBroken("cut", sent=True), HopResult.RESET),
+        (ConnectRefused("down", sent=False), HopResult.REFUSED),
     ):
         assert Trying(ORDERS).gets(error).reply.result is result
 
@@ -251,7 +251,7 @@ def test_a_doubt_says_what_does_not_fit(pays: str, got: Got, why: str) -> None:
 
 
 def test_a_doubt_is_certain_after_some_payments_of_which_none_fits() -> None:
-    doubts = Doubts()
+    doubts = PaymentDoubts()
     for number in range(ENOUGH):
         assert not doubts.are_certain
         doubts.paid.note_unexpected("POST /orders 404", f"the payment {number}")
@@ -349,7 +349,7 @@ class Leaving:
     def __init__(self, customer: dict[str, Any], pays: str = ORDERS) -> None:
         self.plan = customers_plan(chain_of(pays, customer=customer), 1)
         self.payment = CustomerPayment(self.plan, ARRIVAL, 0, 0)
-        self.doubts = Doubts()
+        self.doubts = PaymentDoubts()
 
     def tries(self, now_ms: int) -> tuple[Try, ByTemplate, Step]:
         attempt = self.payment.start_try(now_ms * MS)

@@ -9,7 +9,7 @@ from paychain.environment.own_requests import OwnRequests
 from paychain.load.traffic.arrivals import Purchases, arrivals
 from paychain.load.traffic.plan import AmountPlan
 from paychain.load.traffic.planning import load_plan
-from paychain.load.traffic.unique_amounts import Drawn, UniqueAmounts
+from paychain.load.traffic.unique_amounts import DrawnAmount, UniqueAmounts
 from paychain.model.experiment import Experiment
 from paychain.payments.attribution import UNIQUE_AMOUNTS
 from tests.support.chains import checked, shop
@@ -49,7 +49,7 @@ def test_an_amount_does_not_depend_on_which_worker_asks_or_when() -> None:
 
 
 def test_a_range_without_room_keeps_what_was_drawn() -> None:
-    unique = UniqueAmounts(lambda _: Drawn(500, 500, 501))
+    unique = UniqueAmounts(lambda _: DrawnAmount(500, 500, 501))
     assert [unique.of(number) for number in range(4)] == [500, 501, 500, 500]
 
 

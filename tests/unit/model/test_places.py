@@ -6,7 +6,7 @@ import pytest
 
 from paychain.faults.fault import Fault
 from paychain.model.chain import Chain
-from paychain.model.places import Place, Spot, affected_links, place_of
+from paychain.model.places import InLinkPlace, Place, affected_links, place_of
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +60,10 @@ def test_a_target_names_the_links_that_are_called(
 
 def test_a_fault_in_a_link_is_for_one_caller_when_its_target_is_a_hop(chain: Chain) -> None:
     assert place_of(chain, fault("lost_answer", hop="gateway->processor-b")) == Place(
-        spots=(Spot("processor-b", caller="gateway"),)
+        spots=(InLinkPlace("processor-b", caller="gateway"),)
     )
     assert place_of(chain, fault("lost_answer", call="gateway.authorise")) == Place(
-        spots=(Spot("processor-a", caller="gateway", operation="authorise"),)
+        spots=(InLinkPlace("processor-a", caller="gateway", operation="authorise"),)
     )
 
 

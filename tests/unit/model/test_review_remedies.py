@@ -69,6 +69,7 @@ OWN = (
     "    pays: {request: {path: /orders, json: {order: '{order}'}}, approved: {status: 200}, "
     "declined: {status: 402}}\n",
 )
+PSP_AWAY = "faults: [{at: 0s, for: 10s, target: {link: psp}, down: {}}]"
 BREAKER = "breaker: {window: 10s, minimum_calls: 20}"
 Edit = tuple[str, str]
 THIRD_PARTIES = {
@@ -270,6 +271,36 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
                         (
                             "  base: {role: ledger",
                             "  other: {role: node, calls: {transfer: {to: base}, read: {to: base}}}"
+                            "\n  base: {role: ledger",
+                        ),
+                    ],
+                ),
+            )
+        ],
+        [],
+    ),
+    (  # a third is there, and two of two would stop as soon as they differ
+        "split_quorum",
+        "exchange.read",
+        [
+            (
+                SOUND,
+                edited(
+                    DEPOSITS,
+                    [
+                        (
+                            "read: {to: node, timeout: 2s}\n      scan",
+                            "read: {to: node, timeout: 2s, quorum: {with: [other], agree: 1}}"
+                            "\n      scan",
+                        ),
+                        (
+                            "read: {to: node, timeout: 2s}}\n  node",
+                            "read: {to: third, timeout: 2s}}\n  node",
+                        ),
+                        (
+                            "  base: {role: ledger",
+                            "  other: {role: node, calls: &all {transfer: {to: base}, "
+                            "read: {to: base}}}\n  third: {role: node, calls: *all}"
                             "\n  base: {role: ledger",
                         ),
                     ],
@@ -748,6 +779,30 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
             )
         ],
     ),
+    (
+        "query_given_up_early",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: query")],
+        [("tolerances: {}", f"{PSP_AWAY}\ntolerances: {{}}")],
+    ),
+    (
+        "query_given_up_early",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: query, query: {attempts: 3, pause: 2s}")],
+        [("tolerances: {}", f"{PSP_AWAY}\ntolerances: {{}}")],
+    ),
+    (
+        "query_given_up_early",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: query, query: {attempts: 1}")],
+        [("tolerances: {}", f"{PSP_AWAY}\ntolerances: {{}}")],
+    ),
+    (
+        "query_given_up_early",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: query, query: {within: 5s, pause: 1s}")],
+        [("tolerances: {}", f"{PSP_AWAY}\ntolerances: {{}}")],
+    ),
     ("unknown_left_open", "gateway.authorise", [authorise("to: psp, timeout: 4s")], []),
     (
         "unknown_left_open",
@@ -1077,6 +1132,8 @@ def test_what_only_an_experiment_shows_is_never_a_stale_acceptance(tmp_path: Pat
     for kind in (
         "customer_retry_without_key",
         "breaker_cannot_open",
+        "hold_expires_early",
+        "query_given_up_early",
         "reversal_given_up_early",
         "fault_without_traffic",
     ):

@@ -11,7 +11,7 @@ from paychain.faults.fault import Fault
 from paychain.model.chain import Chain
 from paychain.model.loading import FileMistakes, load_chain
 from paychain.model.named_calls import operation_of
-from paychain.model.places import Spot, affected_links, place_of
+from paychain.model.places import InLinkPlace, affected_links, place_of
 from paychain.model.review import review
 from paychain.model.review.providers import shared_providers
 from paychain.report.drawings.chain_mermaid import chain_mermaid
@@ -80,7 +80,7 @@ def test_a_fault_is_on_one_call_of_a_list(chain: Chain) -> None:
 
     assert place_of(chain, placed("down")).hops == ("gateway.serve-captcha.captcha",)
     assert place_of(chain, placed("lost_answer")).spots == (
-        Spot("captcha", caller="gateway", operation="serve-captcha"),
+        InLinkPlace("captcha", caller="gateway", operation="serve-captcha"),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.payments.errors import UserError, one_line, without_passwords
+from paychain.payments.errors import UserError, meant, one_line, without_passwords
 
 COMMAND = re.compile(r"::[A-Za-z][\w-]*(?:\s[^:]*)?::|##\w*\[")
 
@@ -24,6 +24,7 @@ COMMAND = re.compile(r"::[A-Za-z][\w-]*(?:\s[^:]*)?::|##\w*\[")
         ("x ##[error]y ##vso[task.complete]", r"x ##\[error]y ##\vso[task.complete]"),
         ("##teamcity[buildProblem]", r"##\teamcity[buildProblem]"),
         ("half \ud83d of a pair", r"half \ud83d of a pair"),
+        ("iss\u200buer", r"iss\u200buer"),
         ("支付 กับ 💳 Zürich", "支付 กับ 💳 Zürich"),
         ("chains/shop.yaml:14:18: unknown", "chains/shop.yaml:14:18: unknown"),
         ("[::1]:8080 and std::string", "[::1]:8080 and std::string"),
@@ -60,3 +61,8 @@ def test_a_url_is_shown_without_its_password(text: str, shown: str) -> None:
 def test_a_mistake_of_a_user_is_one_line_whatever_they_wrote() -> None:
     error = UserError("no file 'a\n::error::b'", where="c\x1b", hint="d\u202e")
     assert str(error) == r"c\x1b: no file 'a\n:\:error::b'; d\u202e"
+
+
+def test_names_that_look_alike_are_told_apart() -> None:
+    assert meant("isuer", ["issuer"]) == "did you mean 'issuer'?"
+    assert meant("\u0456ssuer", ["issuer"]) == "did you mean 'issuer'? (yours has U+0456)"

@@ -9,7 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from paychain.processes.files import expanded, write_atomically
+from paychain.payments.errors import UserError
+from paychain.processes.files import (
+    expanded,
+    make_folder,
+    refuse_unwritable,
+    write_atomically,
+)
 
 
 class Plan(msgspec.Struct):
@@ -92,3 +98,51 @@ def test_a_home_that_nobody_knows_is_no_error(monkeypatch: pytest.MonkeyPatch) -
     assert expanded("~/shop") == Path("/home/ours/shop")
     assert expanded("shop") == Path("shop")
     assert expanded("~no-such-account/shop") == Path("~no-such-account/shop")
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Path:
+    (tmp_path / "file").touch()
+    (tmp_path / "nowhere").symlink_to("missing")
+    (tmp_path / "itself").symlink_to("itself")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["folder", "folder/new", "a/b/c", "link", "link/new", "."])
+def test_a_folder_that_can_be_made_is_made(places: Path, name: str) -> None:
+    make_folder(places / name)
+    assert (places / name).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("file", "Not a directory"),
+        ("file/a/b", "Not a directory"),
+        ("nowhere", "No such file"),
+        ("nowhere/a", "No such file"),
+        ("itself", "symbolic links"),
+    ],
+)
+def test_what_cannot_become_a_folder_is_a_mistake(places: Path, name: str, why: str) -> None:
+    before = sorted(places.rglob("*"))
+    for refuses in (refuse_unwritable, make_folder):
+        with pytest.raises(UserError, match=f"cannot write to .*{why}"):
+            refuses(places / name)
+    assert sorted(places.rglob("*")) == before
+
+
+def test_a_folder_of_somebody_else_is_a_mistake(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(UserError, match="Permission denied"):
+        refuse_unwritable(places / "folder" / "new")
+
+
+@pytest.mark.parametrize("name", ["", "/"])
+def test_a_path_without_a_name_is_a_folder(name: str) -> None:
+    with pytest.raises(IsADirectoryError):
+        write_atomically(Path(name), b"")

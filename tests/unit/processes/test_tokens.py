@@ -15,7 +15,7 @@ from paychain.processes.tokens import (
     PROOF_BYTES,
     Authenticator,
     MessageMac,
-    Proof,
+    MessageProof,
     Unauthenticated,
     bearer,
     is_bearer,
@@ -27,7 +27,7 @@ TOKEN = "a token of a test"
 RECEIVER = "links of a test"
 
 
-def refuses(authenticator: Authenticator, proof: Proof, message: bytes) -> bool:
+def refuses(authenticator: Authenticator, proof: MessageProof, message: bytes) -> bool:
     try:
         authenticator.check(proof, message)
     except Unauthenticated:
@@ -81,10 +81,10 @@ def test_a_proof_is_of_no_use_for_anything_else() -> None:
 @given(st.binary(max_size=2 * PROOF_BYTES))
 def test_bytes_are_a_proof_only_with_its_length(data: bytes) -> None:
     if len(data) == PROOF_BYTES:
-        assert Proof.decode(data).encode() == data
+        assert MessageProof.decode(data).encode() == data
     else:
         with pytest.raises(Unauthenticated, match="missing or wrong token"):
-            Proof.decode(data)
+            MessageProof.decode(data)
 
 
 def test_the_memory_of_senders_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

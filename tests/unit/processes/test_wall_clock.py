@@ -12,7 +12,7 @@ from paychain.environment.own import services as own
 from paychain.environment.own.services import OwnServices
 from paychain.model.loading import load_chain
 from paychain.processes import wall_clock
-from paychain.processes.wall_clock import Beginning, WallClock
+from paychain.processes.wall_clock import ClockStart, WallClock
 from paychain.runs.by_name import run
 from tests.support.chains import corner_shop, experiment
 from tests.support.own_chains import own_shop
@@ -91,7 +91,7 @@ def test_a_run_lasts_as_long_as_it_lasts_whatever_the_clock_shows(
             return cls.fromtimestamp(time.time(), tz) - back  # type: ignore[return-value]
 
     monkeypatch.setattr(wall_clock, "datetime", Moved)
-    begun = Beginning.now()
+    begun = ClockStart.now()
     assert datetime.timedelta(0) <= begun.until_now() - begun.at < datetime.timedelta(minutes=1)
     declare(tmp_path, shop=corner_shop(), steady=experiment())
     monkeypatch.chdir(tmp_path)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.report.drawings.layout import Layout, Room, lay_out
+from paychain.report.drawings.layout import LabelSpace, Layout, lay_out
 
 GAP = 10.0
-ROOM = Room(40, 60)
+ROOM = LabelSpace(40, 60)
 
 
 def fan(width: int) -> tuple[list[str], list[tuple[str, str]]]:

@@ -8,7 +8,7 @@ import pytest
 
 from paychain.faults.kinds.http_error import HttpError
 from paychain.model.loading import FileMistakes, load_chain, load_experiment
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.cards import TEST_CARDS, Card
 from paychain.payments.outcome import HopResult
 from paychain.report.result import Result
@@ -49,7 +49,7 @@ def failed_over(card: Card = VISA, **declared: str) -> tuple[VirtualLinks, str]:
         down = ActiveFault(
             id="f",
             parameters=HttpError(status=503),
-            spots=(Spot("processor-a", operation="authorise"),),
+            spots=(InLinkPlace("processor-a", operation="authorise"),),
         )
         links.host.faults.apply(down)
         reply = await links.pay(card=card)

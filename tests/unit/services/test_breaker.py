@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from paychain.model.policy import Breaker as Declared
-from paychain.services.policies.breaker import Breaker, State
+from paychain.services.policies.breaker import Breaker, BreakerState
 
 
 def breaker(clock: list[float], **declared: Any) -> Breaker:
@@ -32,9 +32,9 @@ def called(tested: Breaker, times: int, *, failed: bool = True, took_s: float = 
 def test_it_opens_at_the_failure_rate_but_not_before_the_minimum_of_calls() -> None:
     tested = breaker([0.0])
     called(tested, 3)
-    assert tested.state is State.CLOSED
+    assert tested.state is BreakerState.CLOSED
     called(tested, 1)
-    assert tested.state is State.OPEN
+    assert tested.state is BreakerState.OPEN
     assert tested.refuses
     assert tested.admit() is None
 
@@ -45,7 +45,7 @@ def test_failures_older_than_the_window_do_not_count() -> None:
     called(tested, 3)
     clock[0] = 11.0
     called(tested, 1)
-    assert tested.state is State.CLOSED
+    assert tested.state is BreakerState.CLOSED
 
 
 def test_half_open_admits_its_probes_only_and_closes_when_all_succeed() -> None:
@@ -58,7 +58,7 @@ def test_half_open_admits_its_probes_only_and_closes_when_all_succeed() -> None:
     tested.record(first, failed=False)
     assert tested.admit() is None  # two probes were sent, whether or not they are back
     tested.record(second, failed=False)
-    assert tested.state is State.CLOSED
+    assert tested.state is BreakerState.CLOSED
 
 
 def test_a_failed_probe_opens_it_again() -> None:
@@ -67,7 +67,7 @@ def test_a_failed_probe_opens_it_again() -> None:
     called(tested, 4)
     clock[0] = 5.0
     called(tested, 1)
-    assert tested.state is State.OPEN
+    assert tested.state is BreakerState.OPEN
     clock[0] = 9.9  # the five seconds count from the probe's failure
     assert tested.refuses
     clock[0] = 10.0
@@ -82,12 +82,12 @@ def test_a_late_result_of_a_call_from_before_it_opened_is_no_probe() -> None:
     clock[0] = 5.0
     probe = admitted(tested)
     tested.record(late, failed=True)  # opens nothing
-    assert tested.state is State.HALF_OPEN
+    assert tested.state is BreakerState.HALF_OPEN
     tested.record(later, failed=False)  # and closes nothing: one probe of two is out, none is back
     admitted(tested)
     assert tested.admit() is None
     tested.record(probe, failed=False)
-    assert tested.state is State.HALF_OPEN
+    assert tested.state is BreakerState.HALF_OPEN
 
 
 def test_a_call_that_ended_without_a_result_gives_its_probe_back() -> None:
@@ -104,18 +104,18 @@ def test_it_opens_on_failures_in_a_row_whatever_the_rate() -> None:
     called(tested, 2)
     called(tested, 1, failed=False)
     called(tested, 2)
-    assert tested.state is State.CLOSED
+    assert tested.state is BreakerState.CLOSED
     called(tested, 1)
-    assert tested.state is State.OPEN
+    assert tested.state is BreakerState.OPEN
 
 
 def test_it_opens_when_too_many_calls_are_slow_although_they_work() -> None:
     tested = breaker([0.0], slow_after="1s", slow_rate="50%")
     called(tested, 2, failed=False, took_s=0.1)
     called(tested, 1, failed=False, took_s=1.0)  # as slow as declared is slow
-    assert tested.state is State.CLOSED
+    assert tested.state is BreakerState.CLOSED
     called(tested, 1, failed=False, took_s=2.0)  # 2 of 4
-    assert tested.state is State.OPEN
+    assert tested.state is BreakerState.OPEN
 
 
 def test_a_slow_probe_opens_it_again() -> None:
@@ -124,7 +124,7 @@ def test_a_slow_probe_opens_it_again() -> None:
     called(tested, 4)
     clock[0] = 5.0
     called(tested, 1, failed=False, took_s=1.5)
-    assert tested.state is State.OPEN
+    assert tested.state is BreakerState.OPEN
 
 
 def test_what_was_counted_before_it_opened_is_forgotten_when_it_closes() -> None:
@@ -133,6 +133,6 @@ def test_what_was_counted_before_it_opened_is_forgotten_when_it_closes() -> None
     called(tested, 4)
     clock[0] = 5.0
     called(tested, 2, failed=False)
-    assert tested.state is State.CLOSED
+    assert tested.state is BreakerState.CLOSED
     called(tested, 3)
-    assert tested.state is State.CLOSED
+    assert tested.state is BreakerState.CLOSED

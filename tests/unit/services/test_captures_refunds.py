@@ -14,7 +14,7 @@ from paychain.declaration.yaml_text import parse
 from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.outcome import HopResult
 from paychain.services.in_link_faults import ActiveFault
 from tests.support.virtual_links import VirtualLinks, on_links, paid
@@ -137,7 +137,7 @@ def test_a_refund_that_is_sent_again_without_a_key_is_never_silently_made_twice(
 
     async def work(links: VirtualLinks) -> None:
         lost = ActiveFault(
-            id="f", parameters=LostAnswer(), spots=(Spot("processor", operation="refund"),)
+            id="f", parameters=LostAnswer(), spots=(InLinkPlace("processor", operation="refund"),)
         )
         links.host.faults.apply(lost)
         asyncio.get_running_loop().call_later(1, links.host.faults.heal, "f")
@@ -231,7 +231,7 @@ def test_a_rest_that_waits_for_another_part_is_no_orphan() -> None:
 
     async def work(links: VirtualLinks) -> None:
         lost = ActiveFault(
-            id="f", parameters=LostAnswer(), spots=(Spot("processor", operation="capture"),)
+            id="f", parameters=LostAnswer(), spots=(InLinkPlace("processor", operation="capture"),)
         )
         await links.pay()
         links.host.faults.apply(lost)

@@ -9,14 +9,14 @@ import pytest
 
 from paychain.payments.outcome import HopResult
 from paychain.protocol.reply import Reply
-from paychain.services.delivery import Delivered, backoff_s, deliver, jittered_s
+from paychain.services.delivery import DeliveryEnd, backoff_s, deliver, jittered_s
 from tests.support.policy_call import in_virtual_time
 
 APPROVED, TIMEOUT = Reply(HopResult.APPROVED), Reply(HopResult.TIMEOUT)
 REJECTED = Reply(HopResult.REJECTED, "429")
 
 
-def delivered(*replies: Reply, max_tries: int = 9) -> tuple[Delivered, list[float]]:
+def delivered(*replies: Reply, max_tries: int = 9) -> tuple[DeliveryEnd, list[float]]:
     """A delivery with a pause of 1 s after the first try, 2 s after the second, …; send times."""
     sent: list[float] = []
 
@@ -24,7 +24,7 @@ def delivered(*replies: Reply, max_tries: int = 9) -> tuple[Delivered, list[floa
         sent.append(asyncio.get_running_loop().time())
         return replies[number - 1]
 
-    async def run() -> Delivered:
+    async def run() -> DeliveryEnd:
         return await deliver(
             send,
             is_final=lambda reply: reply.result.worked,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from paychain.faults.kinds.http_error import HttpError
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.journal import Decision
 from paychain.protocol.message import PaymentRequest
 from paychain.services.in_link_faults import ActiveFault
@@ -90,7 +90,9 @@ def without(link: str, operation: str) -> VirtualLinks:
         await links.pay()
         await asyncio.sleep(0.5)
         down = HttpError(status=503)
-        fault = ActiveFault(id="f", parameters=down, spots=(Spot(link, operation=operation),))
+        fault = ActiveFault(
+            id="f", parameters=down, spots=(InLinkPlace(link, operation=operation),)
+        )
         links.host.faults.apply(fault)
         await asyncio.sleep(GIVEN_UP_S)
         await links.drain()
@@ -143,7 +145,7 @@ def test_only_who_captured_a_payment_reports_its_charge_back() -> None:
 
     async def work(links: VirtualLinks) -> None:
         slow = HttpError(status=500, after_work=True)
-        fault = ActiveFault(id="f", parameters=slow, spots=(Spot("processor"),))
+        fault = ActiveFault(id="f", parameters=slow, spots=(InLinkPlace("processor"),))
         links.host.faults.apply(fault)
         await links.pay()
         links.host.faults.heal("f")

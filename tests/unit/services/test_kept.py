@@ -16,7 +16,7 @@ from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.context import Context
 from paychain.services.state import kept
 from paychain.services.state.book import Book
-from paychain.services.state.kept import Kept, Retention
+from paychain.services.state.kept import Retained, Retention
 
 SECOND_NS = 10**9
 
@@ -79,7 +79,7 @@ class Asked:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that looks through what it knows even when that is little."""
-    monkeypatch.setattr(kept, "LEAST", 5)
+    monkeypatch.setattr(kept, "MIN_KEPT", 5)
 
 
 @pytest.mark.usefixtures("few")
@@ -138,7 +138,7 @@ def test_reversals_that_came_first_are_forgotten_as_well() -> None:
 def test_many_that_are_not_over_do_not_keep_a_request_waiting() -> None:
     looked: list[str] = []
     clock = Clock()
-    known: Kept[int] = Kept(
+    known: Retained[int] = Retained(
         Retention(chain(), "issuer", lambda: clock.now_ns),
         lambda name, _: bool(looked.append(name)),
     )

@@ -16,7 +16,7 @@ from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
 from paychain.model.checks import check_experiment
 from paychain.model.experiment import Experiment
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.outcome import HopResult
 from paychain.protocol.message import PaymentRequest
@@ -48,7 +48,7 @@ def switch_on(
     active = ActiveFault(
         id="f",
         parameters=KINDS[kind].model_validate(parameters),
-        spots=(Spot(link, operation=operation),),
+        spots=(InLinkPlace(link, operation=operation),),
     )
     links.host.faults.apply(active)
 
@@ -201,7 +201,7 @@ def test_a_link_comes_back_when_the_last_of_its_crashes_is_over() -> None:
     faults.watch_over(link)
     for name, forgets in (("first", True), ("second", False)):
         parameters = KINDS["crash"].model_validate({"forgets": forgets})
-        faults.apply(ActiveFault(id=name, parameters=parameters, spots=(Spot("issuer"),)))
+        faults.apply(ActiveFault(id=name, parameters=parameters, spots=(InLinkPlace("issuer"),)))
     faults.heal("first")
     assert link.done == ["crash", "crash"]
     faults.heal("second")
@@ -213,7 +213,7 @@ def test_a_link_that_dies_while_it_is_frozen_begins_anew_when_both_are_over() ->
     faults.watch_over(link)
     for name in ("freeze", "crash"):
         parameters = KINDS[name].model_validate({})
-        faults.apply(ActiveFault(id=name, parameters=parameters, spots=(Spot("issuer"),)))
+        faults.apply(ActiveFault(id=name, parameters=parameters, spots=(InLinkPlace("issuer"),)))
     faults.heal("crash")
     assert link.done == ["freeze", "crash"]
     faults.heal("freeze")
@@ -270,7 +270,9 @@ def test_a_link_that_died_amid_an_authorisation_knows_from_its_book_what_to_reve
     async def work(links: VirtualLinks) -> None:
         slow = KINDS["slow_answer"].model_validate({"delay": "150ms"})
         links.host.faults.apply(
-            ActiveFault(id="s", parameters=slow, spots=(Spot("issuer", operation="authorise"),))
+            ActiveFault(
+                id="s", parameters=slow, spots=(InLinkPlace("issuer", operation="authorise"),)
+            )
         )
         paying = asyncio.create_task(links.pay())
         await asyncio.sleep(0.06)
@@ -447,7 +449,7 @@ def test_a_process_that_is_killed_keeps_no_books(target: dict[str, str], shape: 
 
 def test_links_in_several_processes_draw_for_themselves() -> None:
     """No process counts the requests of another's links: both would draw the same otherwise."""
-    spots = (Spot("a"), Spot("b"))
+    spots = (InLinkPlace("a"), InLinkPlace("b"))
     apart = []
     for name in ("a", "b"):
         faults = InLinkFaults(1)

@@ -17,7 +17,7 @@ from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.policies.call_end import Attempt, CallEnd
 from paychain.services.policies.decisions import Decisions
-from paychain.services.policies.picked import Picked, agreed, scanned
+from paychain.services.policies.picked import PickedCall, agreed, scanned
 from paychain.services.state.background import Background
 from paychain.simulation.loop import VirtualLoop
 from paychain.simulation.simulate import simulate
@@ -63,7 +63,7 @@ def asks(
     journal: list[Record] = []
     context = Context(link="wallet", seed=1, now_ns=lambda: 0, journal=journal, span_prefix="0")
     nodes = Nodes(lambda number: replies[number])
-    picked = Picked(
+    picked = PickedCall(
         operation=operation,
         pick=Pick(of=NODES, ask=ask, agree=agree, re_pick=re_pick, timeout=1.0, needs=agree),
         attempts=1,
@@ -146,7 +146,7 @@ def test_one_that_takes_a_transfer_is_enough() -> None:
 def test_the_next_call_asks_others() -> None:
     journal: list[Record] = []
     context = Context(link="wallet", seed=1, now_ns=lambda: 0, journal=journal, span_prefix="0")
-    picked = Picked(
+    picked = PickedCall(
         operation="read",
         pick=Pick(of=NODES, ask=2, agree=1, re_pick=0, timeout=1.0, needs=1),
         attempts=1,

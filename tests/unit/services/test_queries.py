@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from paychain.faults.kinds.late_answer import LateAnswer
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.model.policy import Query
 from paychain.payments.journal import Decision, DecisionKind, PaymentRecord
 from paychain.payments.outcome import Outcome
@@ -33,7 +33,7 @@ def asked(on_unknown: str, **query: object) -> VirtualLinks:
         late = ActiveFault(
             id="f",
             parameters=LateAnswer(delay=f"{int(LATE_S * 1000)}ms"),
-            spots=(Spot("issuer", operation="authorise"),),
+            spots=(InLinkPlace("issuer", operation="authorise"),),
         )
         links.host.faults.apply(late)
         await links.pay(timeout_s=DEADLINE_S)

@@ -9,7 +9,7 @@ import pytest
 
 from paychain.analysis.money.parties import Parties
 from paychain.declaration.yaml_text import parse
-from paychain.environment.play import Played, play
+from paychain.environment.play import PlayedExperiment, play
 from paychain.explore.checks import broken
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
@@ -50,7 +50,7 @@ links:
     return declared
 
 
-def played(declared: Chain, fault: str = "") -> Played:
+def played(declared: Chain, fault: str = "") -> PlayedExperiment:
     """Two seconds of load, 20 payments a second, with the fault over all of it."""
     text = "experiment: e\nload: {arrivals: 20/s, spacing: even, before: 0s, after: 2s}\n"
     if fault:
@@ -58,7 +58,7 @@ def played(declared: Chain, fault: str = "") -> Played:
     return play(declared, Experiment.model_validate(parse(text).value), 1)
 
 
-def hops(run: Played, caller: str = "gateway") -> list[HopRecord]:
+def hops(run: PlayedExperiment, caller: str = "gateway") -> list[HopRecord]:
     return [
         record
         for record in run.records
@@ -67,11 +67,11 @@ def hops(run: Played, caller: str = "gateway") -> list[HopRecord]:
     ]
 
 
-def payments(run: Played) -> list[PaymentRecord]:
+def payments(run: PlayedExperiment) -> list[PaymentRecord]:
     return [record for record in run.records if isinstance(record, PaymentRecord)]
 
 
-def decided(run: Played, *kinds: DecisionKind) -> list[Decision]:
+def decided(run: PlayedExperiment, *kinds: DecisionKind) -> list[Decision]:
     return [
         record for record in run.records if isinstance(record, Decision) and record.kind in kinds
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.model.checks import check_chain
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.outcome import HopResult
 from paychain.services.in_link_faults import ActiveFault
@@ -241,7 +241,7 @@ def test_what_is_tried_again_after_a_reversal_has_a_reference_the_reversal_canno
 
     async def work(links: VirtualLinks) -> HopResult:
         fault = ActiveFault(
-            id="f", parameters=LostAnswer(), spots=(Spot("scheme", operation="authorise"),)
+            id="f", parameters=LostAnswer(), spots=(InLinkPlace("scheme", operation="authorise"),)
         )
         links.host.faults.apply(fault)
         asyncio.get_running_loop().call_later(0.35, links.host.faults.heal, "f")

@@ -13,7 +13,7 @@ from paychain.declaration.yaml_text import parse
 from paychain.faults.kinds.lost_answer import LostAnswer
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.money import parts_of
 from paychain.payments.outcome import HopResult
 from paychain.services.in_link_faults import ActiveFault
@@ -54,7 +54,7 @@ links:
 def with_lost_answers(text: str, link: str, operation: str, *, for_s: float) -> VirtualLinks:
     async def work(links: VirtualLinks) -> None:
         lost = ActiveFault(
-            id="f", parameters=LostAnswer(), spots=(Spot(link, operation=operation),)
+            id="f", parameters=LostAnswer(), spots=(InLinkPlace(link, operation=operation),)
         )
         links.host.faults.apply(lost)
         asyncio.get_running_loop().call_later(for_s, links.host.faults.heal, "f")

@@ -10,7 +10,7 @@ import pytest
 from paychain.faults.kind import LinkFaultKind
 from paychain.faults.kinds.http_error import HttpError
 from paychain.faults.kinds.slow_answer import SlowAnswer
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.journal import Decision, HopRecord
 from paychain.payments.outcome import HopResult
@@ -58,7 +58,9 @@ async def paid_while(
     """A payment while these links fail."""
     for name in failing:
         parameters = fault or HttpError(status=500)
-        links.host.faults.apply(ActiveFault(id=name, parameters=parameters, spots=(Spot(name),)))
+        links.host.faults.apply(
+            ActiveFault(id=name, parameters=parameters, spots=(InLinkPlace(name),))
+        )
     reply = await links.pay(payment, amount)
     for name in failing:
         links.host.faults.heal(name)
@@ -168,7 +170,9 @@ def test_nobody_waits_for_a_call_aside(is_aside: bool) -> None:
 
     async def work(links: VirtualLinks) -> float:
         started_ns = links.now_ns()
-        links.host.faults.apply(ActiveFault(id="s", parameters=slow, spots=(Spot("support"),)))
+        links.host.faults.apply(
+            ActiveFault(id="s", parameters=slow, spots=(InLinkPlace("support"),))
+        )
         reply = await links.pay()
         assert reply.result is HopResult.APPROVED
         took_s = (links.now_ns() - started_ns) / 1e9

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from paychain.faults.kinds import KINDS
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, Record
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.vendors import VENDORS
@@ -69,7 +69,7 @@ class Links:
         return await self.pool.request("GET", path, b"", headers={}, timeout_s=5.0)
 
     def inject(self, kind: str, **parameters: Any) -> None:
-        spots = (Spot(link="psp"),)
+        spots = (InLinkPlace(link="psp"),)
         declared = KINDS[kind].model_validate(parameters)
         self.host.faults.apply(ActiveFault(id=kind, parameters=declared, spots=spots))  # type: ignore[arg-type]
 

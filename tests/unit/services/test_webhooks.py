@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paychain.faults.kinds import KINDS
-from paychain.model.places import Spot
+from paychain.model.places import InLinkPlace
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.journal import Decision, HopRecord
 from paychain.payments.outcome import HopResult
@@ -109,7 +109,7 @@ def test_a_signature_covers_what_the_gateway_acts_on(field: str) -> None:
 async def _lost(links: VirtualLinks) -> HopResult:
     parameters = KINDS["lost_answer"].model_validate({})
     fault = ActiveFault(
-        id="f", parameters=parameters, spots=(Spot("processor", operation="authorise"),)
+        id="f", parameters=parameters, spots=(InLinkPlace("processor", operation="authorise"),)
     )
     links.host.faults.apply(fault)
     reply = await links.pay()
@@ -134,7 +134,7 @@ def test_a_webhook_that_comes_before_the_answer_waits_for_it() -> None:
     async def slow(links: VirtualLinks) -> HopResult:
         parameters = KINDS["slow_answer"].model_validate({"delay": "150ms"})
         fault = ActiveFault(
-            id="f", parameters=parameters, spots=(Spot("processor", operation="authorise"),)
+            id="f", parameters=parameters, spots=(InLinkPlace("processor", operation="authorise"),)
         )
         links.host.faults.apply(fault)
         reply = await links.pay()

@@ -18,7 +18,7 @@ from paychain.payments.exchanges import Exchange
 from paychain.protocol.envelope import traceparent
 from paychain.simulation.simulate import simulate
 from paychain.toxics.api import Api
-from paychain.toxics.observer import MAX_KEPT, Observer, Switched
+from paychain.toxics.observer import MAX_KEPT, Observer, ProxyFaults
 from paychain.wire.http import HttpRequest, HttpResponse
 from paychain.wire.server import HttpServer
 from tests.support.laws import examples
@@ -235,7 +235,7 @@ def reading() -> tuple[Observer, list[Exchange], list[str]]:
         PaymentIds(PREFIX),
         record=exchanges.append,
         now_ns=lambda: 7,
-        switched=Switched(),
+        switched=ProxyFaults(),
         gave_up=reasons.append,
     )
     return observer, exchanges, reasons

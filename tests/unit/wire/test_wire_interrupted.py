@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paychain.wire.answer import AnswerReader
-from paychain.wire.http import Limits
+from paychain.wire.http import ServerLimits
 from paychain.wire.requests import RequestReader
 
 
@@ -16,7 +16,7 @@ def test_while_an_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_while_a_request_is_read() -> None:
-    reader = RequestReader(Limits(), interrupt)
+    reader = RequestReader(ServerLimits(), interrupt)
     with pytest.raises(KeyboardInterrupt):
         reader.feed(b"GET / HTTP/1.1\r\nhost: shop\r\n\r\n")
 

@@ -21,7 +21,7 @@ from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.measures import HopMeasure
 from paychain.analysis.measures.payments import measured, payments
 from paychain.analysis.measures.recovery import success
-from paychain.analysis.measures.stalls import Stalled, stalled
+from paychain.analysis.measures.stalls import StallEffects, stalled
 from paychain.analysis.measures.success_series import CELL_NS, SuccessSeries
 from paychain.analysis.store.queries import Cell, calls_of
 from paychain.payments.journal import PaymentRecord
@@ -39,7 +39,7 @@ def at_best(run: MeasuredRun) -> MeasuredRun:
     return best.with_values({payments: measured(best, paid), hops: list(_hops(run, found))})
 
 
-def without_stalls(payment: PaymentRecord, stalled: Stalled) -> PaymentRecord:
+def without_stalls(payment: PaymentRecord, stalled: StallEffects) -> PaymentRecord:
     """A payment as it was at best."""
     if payment.payment in stalled.payments:
         if payment.technical:
@@ -62,7 +62,7 @@ def _cells(paid: Iterable[PaymentRecord]) -> Iterator[Cell]:
         yield cell, number, succeeded[cell]
 
 
-def _hops(run: MeasuredRun, stalled: Stalled) -> Iterator[HopMeasure]:
+def _hops(run: MeasuredRun, stalled: StallEffects) -> Iterator[HopMeasure]:
     """The hops, with the amplification of the payments that no stall affected."""
     sent: Counter[tuple[str, str]] = Counter()
     needed: Counter[tuple[str, str]] = Counter()

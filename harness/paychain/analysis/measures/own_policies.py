@@ -14,6 +14,7 @@ from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.declaration.quantity import count, seconds_text
 from paychain.model.chain import Chain
 from paychain.model.policy import Call, Retry
+from paychain.payments.outcome import HopResult
 
 SAMPLES = 10_000  # waits and pauses that are kept for a median
 SAME_WAIT = 0.05  # waits that differ by less than this share are one timeout
@@ -49,6 +50,7 @@ class ObservedPolicy:
     failed: Counter[str] = field(default_factory=Counter)  # results of requests that failed
     repeated: Counter[str] = field(default_factory=Counter)  # unknown ones, repeated by their key
     orders: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    after_declines: int = 0  # how often another link was asked after one had declined
     follows: Counter[str] = field(default_factory=Counter)
 
 
@@ -76,10 +78,14 @@ def _watch_tries(policy: ObservedPolicy, requests: Sequence[ObservedRequest]) ->
     """What one service's requests for a payment show of how it tries to authorise it."""
     tries: Counter[str] = Counter()
     last: dict[str, ObservedRequest] = {}
+    newest: ObservedRequest | None = None
     for request in requests:
         if operation_of(request) != "authorise":
             continue
         result, _ = result_of(request)
+        if newest is not None and newest.callee != request.callee:
+            policy.after_declines += result_of(newest)[0] is HopResult.DECLINED
+        newest = request
         policy.failed[result.value] += not result.worked
         link = request.callee
         tries[link] += 1
@@ -88,7 +94,8 @@ def _watch_tries(policy: ObservedPolicy, requests: Sequence[ObservedRequest]) ->
         if before is not None:
             policy.after[result_of(before)[0].value] += 1
             pause_s = (request.started_ns - before.ended_ns) / 1e9
-            _keep(policy.pauses_s[tries[link] - 1], pause_s)
+            if pause_s >= 0:  # else both were at work: nobody waited for the first one
+                _keep(policy.pauses_s[tries[link] - 1], pause_s)
         last[link] = request
         if result.leaves_unknown:
             following = _following(request, requests)
@@ -226,6 +233,8 @@ def _failover(call: Call, seen: ObservedPolicy) -> _Line:
         return claimed, "no payment went to a second link", None
     (order, n), *_ = seen.orders.most_common(1)
     observed = f"{' → '.join(order)} ({count(n, 'payment')})"
+    if seen.after_declines:
+        observed += f"; {count(seen.after_declines, 'time')} after a decline"
     if not claimed:
         return "", observed, None
     declared = [target for target in call.routes if target in order]

@@ -48,7 +48,7 @@ ByProcess = Mapping[tuple[str, bool], Sequence[Stall]]
 """Stalls by the name of their process, and whether it makes payments."""
 
 
-class Stalled(NamedTuple):
+class StallEffects(NamedTuple):
     """The stalls of a run and what they may have affected.
 
     `facts`: by process, the most harmful first. `payments`: those with an affected call. `spans`:
@@ -97,7 +97,7 @@ def by_processes(run: MeasuredRun) -> ByProcess:
 
 
 @measure("stalled")
-def stalled(run: MeasuredRun) -> Stalled:
+def stalled(run: MeasuredRun) -> StallEffects:
     """The stalls of the run and what they affected.
 
     Seconds count from the run's epoch. See the module for what an affected call is.
@@ -113,7 +113,7 @@ def stalled(run: MeasuredRun) -> Stalled:
     spans = [
         stall for (process, _), its in by_process.items() if process != CONDUCTOR for stall in its
     ]
-    return Stalled(facts, frozenset(payments), _merged(spans))
+    return StallEffects(facts, frozenset(payments), _merged(spans))
 
 
 def _affected(

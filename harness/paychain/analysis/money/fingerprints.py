@@ -22,8 +22,8 @@ def stories_to_judge(
     """Stories with their fingerprints, without those whose fingerprint is in `sound`.
 
     Payments of an order of several are judged each: those of one order together. `sound` may grow
-    between two stories. A fingerprint is "" where it does not say everything: then
-    the payment is judged by itself.
+    between two stories. A fingerprint is "" where it does not say everything: then the payment is
+    judged by itself.
     """
     known = store.fingerprints()
     together = orders.payments(store)

@@ -16,7 +16,7 @@ from paychain.payments.cards import TEST_CARDS, WRITTEN, Card
 RULE = "no_card_number_in_a_file"
 READ_BYTES = 250_000  # of a file at once: they stay in the processor's cache for all cards
 LOG = ".log"  # what a person reads, and where a number may be written in groups of digits
-_LONGEST = max(len(card.number) for card in TEST_CARDS)
+_MAX_DIGITS = max(len(card.number) for card in TEST_CARDS)
 _IN_LOGS = {card: re.compile(written.pattern.encode()) for card, written in WRITTEN.items()}
 _ANY_IN_LOGS = re.compile(b"|".join(pattern.pattern for pattern in _IN_LOGS.values()))
 
@@ -74,4 +74,4 @@ def _in_file(path: Path, size: int) -> Iterator[str]:
                     seen.add(card.number)
                     yield f" holds the number of {card.masked}"
             # A number may lie across two reads: the end of one is searched with the next.
-            tail = data[-_LONGEST:]
+            tail = data[-_MAX_DIGITS:]

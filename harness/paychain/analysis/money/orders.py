@@ -18,9 +18,7 @@ from paychain.payments.rules.rule import Per
 Broken = dict[str, Finding]
 
 
-def broken_rules(
-    payment: Reconciled, *, is_final: bool = True, per: Per | None = None
-) -> dict[str, Finding]:
+def broken_rules(payment: Reconciled, *, is_final: bool = True, per: Per | None = None) -> Broken:
     """Every money rule that a payment breaks, in the order of the rules.
 
     Not `is_final`: something may still come, so rules about what is left in the end are not judged.

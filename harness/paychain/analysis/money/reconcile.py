@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.store.store import Story
+from paychain.model.operations import CUSTOMER
 from paychain.payments.codes import PARTIAL_APPROVAL
 from paychain.payments.journal import (
     DecisionKind,
@@ -202,7 +203,10 @@ def reconcile(
         gives_parts=parties.gives_parts,
         accepts_partial=any(hop.caller in parties.accept_partial for hop in story.hops),
         presentations=presentations(customer, story.hops, parties.presented_to),
-        unresolved=list(unresolved(story.hops, story.decisions)),
+        # What a customer did not learn on a provider's page is no unknown of a link.
+        unresolved=list(
+            unresolved([hop for hop in story.hops if hop.caller != CUSTOMER], story.decisions)
+        ),
         unauthenticated=list(unauthenticated(story.hops)),
         opened=list(_opened(story, parties)),
         follow_ups=follow_ups(story.decisions),
@@ -224,7 +228,8 @@ def _add_answers(
     for entry in found:
         path = list(approved_by(entry, calls))
         links = {link for hop in path for link in (hop.caller, hop.callee)}
-        entry.path = frozenset(links - parties.without_book)
+        # A customer who pays on a provider's page keeps no book, either.
+        entry.path = frozenset(links - parties.without_book - {CUSTOMER})
         # Where the answer was lost, a query brought it.
         answers = [*path, *(hop for hop in queries if hop.attempt == entry.attempt)]
         entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in answers)

@@ -9,7 +9,7 @@ import msgspec
 from paychain.analysis.measures.histogram import Histogram
 from paychain.analysis.measures.measures import millis
 from paychain.analysis.nodes.breaking import breaking_zones, in_front, nodes_of, shared_parts
-from paychain.analysis.nodes.found import Found, found
+from paychain.analysis.nodes.found import CallsDuringOutage, found
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment, Times
@@ -48,7 +48,7 @@ class Arrangement(msgspec.Struct, frozen=True, kw_only=True):
     requests: float
     p50_ms: float | None
     p99_ms: float | None
-    found: list[Found]
+    found: list[CallsDuringOutage]
 
 
 def arrangement(

@@ -29,7 +29,7 @@ SETTLE_S = 0.5  # after a zone went or came back, until every connection has not
 MIN_CALLS = 20
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class CallsDuringOutage(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of one operation while the same zones were gone. Shares are of 1.
 
     `expected`: how many of them find enough nodes, by the formula; `observed`: how many did, with
@@ -82,7 +82,9 @@ class _Stretch:
     gone: frozenset[str]
 
 
-def found(chain: Chain, experiment: Experiment, times: Times, store: RunStore) -> list[Found]:
+def found(
+    chain: Chain, experiment: Experiment, times: Times, store: RunStore
+) -> list[CallsDuringOutage]:
     """A row for each operation and each set of zones that was gone for long enough to tell."""
     calls = {asks: _first_calls(store, asks) for asks in _asking(chain)}
     stretches = list(_stretches(experiment, times))
@@ -131,13 +133,13 @@ def _row(
     spans_s: list[float],
     ends: list[bool],
     confidence: float,
-) -> Found:
+) -> CallsDuringOutage:
     share = _expected(chain, asks, gone)
     states = spread_of_states(_on(chain, gone), asks.pick.agree, asks.pick.most)
     independent = worth(len(ends), share, states, spans_s, _lasts_s(chain))
     observed = sum(ends) / len(ends)
     low, high = exact(observed, independent, confidence)
-    return Found(
+    return CallsDuringOutage(
         gone=sorted(gone),
         operation=asks.operation,
         needed=asks.pick.agree,

@@ -30,7 +30,7 @@ _PARTS = ("txn", "hop", "movement", "decision")  # the lines of a fingerprint, b
 PART = 50_000  # payments: fewer are not worth a thread and a connection of their own
 Bound = str | bytes  # a payment, or what comes after all of them
 Select = Callable[[str, Any], Iterator[Any]]  # rows of a query with values
-_MOST_PARTS = 4
+_MAX_PARTS = 4
 LAST = b""  # SQLite has every text before it
 _NOTHING = ("", "")  # after the last payment's decisions
 
@@ -98,7 +98,7 @@ class Fingerprint(NamedTuple):
         return line.count(",") + 1 if line else 0
 
 
-class Part:
+class FingerprintRange:
     """The fingerprints of some payments that follow each other."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class Part:
         for text, number in numbers.items():
             self._match(text, payments[number])
 
-    def merge(self, other: Part) -> None:
+    def merge(self, other: FingerprintRange) -> None:
         """Add the payments of the part that follows."""
         numbers = [0]
         for fingerprint, payments in zip(other.known[1:], other.payments[1:], strict=True):
@@ -184,7 +184,7 @@ class Fingerprints:
         self,
         db: sqlite3.Connection,
         another: Callable[[], sqlite3.Connection] | None = None,
-        read: Sequence[Part] = (),
+        read: Sequence[FingerprintRange] = (),
     ) -> None:
         """Index the records by payment before.
 
@@ -193,14 +193,14 @@ class Fingerprints:
         `read`: all parts in their order, when other processes have read them.
         """
         self._db = db
-        self._all = Part()
+        self._all = FingerprintRange()
         if read:
             for known in read:
                 self._all.merge(known)
             return
         bounds: list[Bound] = [*bounds_of(db.execute)] if another is not None else []
         bounds.append(LAST)
-        with ThreadPoolExecutor(_MOST_PARTS) as threads:
+        with ThreadPoolExecutor(_MAX_PARTS) as threads:
             parts = [
                 threads.submit(_read, another, after, upto)
                 for after, upto in pairwise(bounds)
@@ -248,7 +248,7 @@ class Fingerprints:
 def bounds_of(select: Select) -> Iterator[str]:
     """Payments that divide all of them into equal parts, one for each processor."""
     ((payments,),) = select("SELECT COUNT(*) FROM txn", ())
-    parts = max(1, min(os.cpu_count() or 1, _MOST_PARTS, payments // PART))
+    parts = max(1, min(os.cpu_count() or 1, _MAX_PARTS, payments // PART))
     last = ""
     for part in range(1, parts):
         ((payment,),) = select(
@@ -259,8 +259,8 @@ def bounds_of(select: Select) -> Iterator[str]:
         last = payment
 
 
-def _read(another: Callable[[], sqlite3.Connection], after: Bound, upto: Bound) -> Part:
-    part = Part()
+def _read(another: Callable[[], sqlite3.Connection], after: Bound, upto: Bound) -> FingerprintRange:
+    part = FingerprintRange()
     with closing(another()) as own:
         part.read(own.execute, after, upto)
     return part

@@ -21,7 +21,7 @@ from paychain.analysis.store.aggregates import (
     PaymentTotal,
     Total,
 )
-from paychain.analysis.store.fingerprints import Fingerprints, Part
+from paychain.analysis.store.fingerprints import FingerprintRange, Fingerprints
 from paychain.analysis.store.meta import KEPT_ONE_IN, RECORDED, TIMES, Meta
 from paychain.analysis.store.shapes import SHAPED, TABLE, WITH_PARTY, Shapes
 from paychain.analysis.store.thinning import MAX_HOPS, choose, copy_kept
@@ -294,7 +294,7 @@ class RunStore(Meta):
         self.close()
         thin.replace(path)
 
-    def fingerprints(self, read: Sequence[Part] = ()) -> Fingerprints:
+    def fingerprints(self, read: Sequence[FingerprintRange] = ()) -> Fingerprints:
         """Which payments went alike. The first call passes over all records: after the drain.
 
         `read`: all parts of them in order, where other processes have made that pass.

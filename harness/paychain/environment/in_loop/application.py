@@ -31,7 +31,7 @@ from paychain.services.context import WALL_EPOCH_NS
 from paychain.simulation.guard import guards_installed
 from paychain.simulation.users.captured import search_ahead
 from paychain.simulation.users.libraries import Libraries, import_later_ones
-from paychain.simulation.users.loop import LIFE, Life, UsersLoop
+from paychain.simulation.users.loop import LIFE, ProcessLife, UsersLoop
 from paychain.simulation.users.modules import UserModules
 from paychain.simulation.users.refusals import Refusals, short
 from paychain.simulation.users.stand_in import UsersStandIn
@@ -67,8 +67,8 @@ class Application:
         self._libraries = Libraries(self._refusals.refuse)
         self._stored = tempfile.mkdtemp(prefix=f"paychain-{name}-", dir=_memory())
         self._environment: dict[str, str] = {}
-        self._life = Life()
-        self._lives: list[Life] = []
+        self._life = ProcessLife()
+        self._lives: list[ProcessLife] = []
         self._server: asyncio.AbstractServer | None = None
         self._lifespan: Any = None
         self._state: Any = None
@@ -125,7 +125,7 @@ class Application:
         await self._begin()
 
     async def _begin(self) -> None:
-        life = self._life = Life()
+        life = self._life = ProcessLife()
         self._lives.append(life)
         self._stand_in.begin(f"{len(self._lives)}, imports")
         _import_uvicorn(self.name)
@@ -178,7 +178,7 @@ class Application:
             )
         return app
 
-    def _in_life(self, app: Any, life: Life) -> Callable[..., Coroutine[Any, Any, None]]:
+    def _in_life(self, app: Any, life: ProcessLife) -> Callable[..., Coroutine[Any, Any, None]]:
         """The application, whose calls belong to a life."""
 
         async def called(scope: Any, receive: Any, send: Any) -> None:

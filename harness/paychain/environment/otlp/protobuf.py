@@ -12,7 +12,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT = 10  # bytes of 64 bits
 
 
-class Malformed(ValueError):
+class MalformedProtobuf(ValueError):
     """Bytes that are not a message."""
 
 
@@ -23,7 +23,7 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         tag, at = _varint(data, at)
         number, kind = tag >> 3, tag & 7
         if not number:
-            raise Malformed("a field has the number 0")
+            raise MalformedProtobuf("a field has the number 0")
         if kind == _VARINT:
             value, at = _varint(data, at)
             yield number, value
@@ -33,9 +33,9 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         elif kind in (_FIXED64, _FIXED32):
             size = 8 if kind == _FIXED64 else 4
         else:
-            raise Malformed(f"field {number} has the unknown wire type {kind}")
+            raise MalformedProtobuf(f"field {number} has the unknown wire type {kind}")
         if at + size > len(data):
-            raise Malformed(f"field {number} is cut off")
+            raise MalformedProtobuf(f"field {number} is cut off")
         part = data[at : at + size]
         at += size
         yield number, part if kind == _BYTES else int.from_bytes(part, "little")
@@ -48,4 +48,4 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * count)
         if byte < 0x80:
             return value, at + count + 1
-    raise Malformed("a number is cut off")
+    raise MalformedProtobuf("a number is cut off")

@@ -9,7 +9,7 @@ import threading
 import zlib
 from collections.abc import Callable, Mapping
 
-from paychain.environment.otlp.protobuf import Malformed
+from paychain.environment.otlp.protobuf import MalformedProtobuf
 from paychain.environment.otlp.spans import ClientSpan, from_json, from_protobuf
 from paychain.payments.exchanges import Exchange
 from paychain.processes.http_thread import HttpThread, QuietHandler
@@ -25,7 +25,7 @@ _READERS: Mapping[str, Callable[[bytes], list[ClientSpan]]] = {
 _TAKEN = {"application/json": b"{}", "application/x-protobuf": b""}
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request that is not taken. `status`: of the answer."""
 
     def __init__(self, status: int, words: str) -> None:
@@ -62,19 +62,19 @@ class SpanReceiver:
     def receive(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """Take one request; the body of its answer. Raises Refused."""
         if path.partition("?")[0] != PATH:
-            raise Refused(404, f"only {PATH} is here; send no metrics or logs")
+            raise RequestRefused(404, f"only {PATH} is here; send no metrics or logs")
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         reader = _READERS.get(kind)
         if reader is None:
-            raise Refused(415, f"{kind or 'no content type'}: send {' or '.join(_READERS)}")
+            raise RequestRefused(415, f"{kind or 'no content type'}: send {' or '.join(_READERS)}")
         try:
             spans = reader(_unpacked(headers.get("content-encoding", ""), body))
-        except Malformed as error:
-            raise Refused(400, str(error)) from error
+        except MalformedProtobuf as error:
+            raise RequestRefused(400, str(error)) from error
         found = [exchange for span in spans if (exchange := self.exchange(span)) is not None]
         with self._lock:
             if len(self._waiting) + len(found) > MAX_WAITING:
-                raise Refused(503, "too many spans are waiting")
+                raise RequestRefused(503, "too many spans are waiting")
             self._waiting += found
             self.taken += len(found)
         return _TAKEN[kind]
@@ -84,14 +84,14 @@ def _unpacked(encoding: str, body: bytes) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding != "gzip":
-        raise Refused(415, f"content-encoding {encoding}: send gzip or none")
+        raise RequestRefused(415, f"content-encoding {encoding}: send gzip or none")
     unpacker = zlib.decompressobj(wbits=31)
     try:
         whole = unpacker.decompress(body, MAX_BYTES)
     except zlib.error as error:
-        raise Malformed(f"this is not gzip: {error}") from error
+        raise MalformedProtobuf(f"this is not gzip: {error}") from error
     if unpacker.unconsumed_tail:
-        raise Refused(413, f"more than {MAX_BYTES:,} bytes")
+        raise RequestRefused(413, f"more than {MAX_BYTES:,} bytes")
     return whole
 
 
@@ -106,12 +106,12 @@ def _handler(receiver: SpanReceiver) -> type[QuietHandler]:
             try:
                 if not 0 <= size <= MAX_BYTES:
                     self.close_connection = True  # its body is not read
-                    raise Refused(
+                    raise RequestRefused(
                         413 if size > 0 else 411, f"send a content-length of at most {MAX_BYTES:,}"
                     )
                 body = receiver.receive(self.path, headers, self.rfile.read(size))
                 self.reply(200, headers.get("content-type", ""), body)
-            except Refused as refused:
+            except RequestRefused as refused:
                 self.reply(refused.status, "text/plain; charset=utf-8", str(refused).encode())
 
     return Handler

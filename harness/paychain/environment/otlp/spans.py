@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from paychain.environment.otlp.protobuf import Malformed, fields
+from paychain.environment.otlp.protobuf import MalformedProtobuf, fields
 
 INTERNAL, CLIENT = 1, 3
 _KINDS = {"SPAN_KIND_INTERNAL": INTERNAL, "SPAN_KIND_CLIENT": CLIENT}
@@ -57,7 +57,7 @@ def from_json(body: bytes) -> list[ClientSpan]:
         }
         return [_of_json(span, parents) for span in spans if _json_kind(span) == CLIENT]
     except (ValueError, AttributeError, TypeError, KeyError) as error:
-        raise Malformed(f"this is no ExportTraceServiceRequest: {error}") from error
+        raise MalformedProtobuf(f"this is no ExportTraceServiceRequest: {error}") from error
 
 
 def _json_kind(span: dict[str, Any]) -> int:
@@ -113,7 +113,7 @@ def from_protobuf(body: bytes) -> list[ClientSpan]:
             if kind == CLIENT
         ]
     except (TypeError, UnicodeDecodeError) as error:
-        raise Malformed(f"this is no ExportTraceServiceRequest: {error}") from error
+        raise MalformedProtobuf(f"this is no ExportTraceServiceRequest: {error}") from error
 
 
 def _protobuf_ids(span: bytes) -> tuple[str, str, int]:
@@ -166,7 +166,7 @@ def _parts(message: bytes, wanted: int) -> Iterator[bytes]:
     for number, value in fields(message):
         if number == wanted:
             if not isinstance(value, bytes):
-                raise Malformed(f"field {number} is a number")
+                raise MalformedProtobuf(f"field {number} is a number")
             yield value
 
 

@@ -22,7 +22,7 @@ from paychain.environment.own import groups
 from paychain.environment.own.guarding import Guard
 from paychain.environment.own.listening import instead
 from paychain.environment.own.not_started import NotStarted
-from paychain.environment.own.readiness import POLL_S, Sign
+from paychain.environment.own.readiness import POLL_S, ReadySign
 from paychain.environment.own.variables import Addresses
 from paychain.model.service import OwnService
 from paychain.payments.cards import masked
@@ -37,7 +37,7 @@ TAIL_BYTES = 64_000  # holds LAST_LINES lines of any sane length
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class ServiceEnvironment:
     """What one service is started in: its folder, its variables, where its output goes."""
 
     addresses: Addresses
@@ -51,14 +51,14 @@ class OwnProcess:
     """The process of one link, the one after a crash included. Errors are NotStarted."""
 
     def __init__(
-        self, link: str, service: OwnService, surroundings: Surroundings, guard: Guard
+        self, link: str, service: OwnService, surroundings: ServiceEnvironment, guard: Guard
     ) -> None:
         self.link = link
         self._service = service
         self._around = surroundings
         self._guard = guard
         self._process: subprocess.Popen[bytes] | None = None
-        self._sign: Sign | None = None
+        self._sign: ReadySign | None = None
         self._ready_by_s = 0.0  # by time.monotonic()
 
     # -- start ------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class OwnProcess:
             command += ["--app-dir", "."]
         else:
             command = self._filled(service.command or ())
-        self._sign = Sign(
+        self._sign = ReadySign(
             ready=service.ready,
             addresses=around.addresses,
             log=around.log,

@@ -24,7 +24,7 @@ READY_STATUS = range(200, 400)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sign:
+class ReadySign:
     """What is looked for. `log`: the service's output, of which the first `written` are older."""
 
     ready: Ready

@@ -19,8 +19,8 @@ from paychain.environment.own.guarding import Guard
 from paychain.environment.own.link import OwnLink
 from paychain.environment.own.not_started import NotStarted
 from paychain.environment.own.pages import pages_of
-from paychain.environment.own.process import OwnProcess, Surroundings
-from paychain.environment.own.readiness import Sign
+from paychain.environment.own.process import OwnProcess, ServiceEnvironment
+from paychain.environment.own.readiness import ReadySign
 from paychain.environment.own.tls_ends import NO_TLS, TlsEnds
 from paychain.environment.own.variables import (
     Address,
@@ -222,7 +222,7 @@ class OwnServices:
             **_without_proxies(os.environ),
             **variables(self._chain, name, addresses),
         }
-        surroundings = Surroundings(
+        surroundings = ServiceEnvironment(
             addresses=addresses,
             environment=environment,
             folder=self._home / expanded(service.cwd),
@@ -238,7 +238,7 @@ class OwnServices:
         process.wait_until_ready()
 
     def _wait_for_running(self, name: str, service: OwnService, addresses: Addresses) -> None:
-        sign = Sign(
+        sign = ReadySign(
             ready=service.ready,
             addresses=addresses,
             log=Path(os.devnull),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from paychain.environment.remote.waiting import Waiting, WaitingPlan
+from paychain.environment.remote.waiting import WaitingLinks, WaitingPlan
 from paychain.processes.collector import collect_seldom
 from paychain.processes.parent import Parent
 from paychain.processes.tokens import TOKEN_VARIABLE
@@ -30,7 +30,7 @@ LAST_ANSWER_S = 1.0  # the command to end is answered within it
 
 async def wait_for_a_run(plan: WaitingPlan, on_ready: Callable[[], None]) -> None:
     """Take commands until one ends the process, the conductor is silent, or the parent is gone."""
-    waiting = Waiting(
+    waiting = WaitingLinks(
         plan, os.environ.get(TOKEN_VARIABLE, ""), secrets.token_hex(16), time.monotonic_ns
     )
     server = HttpServer(waiting.handle)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
-from paychain.processes.tokens import Authenticator, MessageMac, Proof
+from paychain.processes.tokens import Authenticator, MessageMac, MessageProof
 from paychain.wire.http import HttpRequest
 
 HEADER = "x-paychain-proof"
@@ -42,7 +42,7 @@ def check(authenticator: Authenticator, http: HttpRequest) -> None:
         proof = bytes.fromhex(http.headers.get(HEADER, ""))
     except ValueError:
         proof = b""
-    authenticator.check(Proof.decode(proof), _message(http.method, http.target, http.body))
+    authenticator.check(MessageProof.decode(proof), _message(http.method, http.target, http.body))
 
 
 def _message(method: str, target: str, body: bytes) -> bytes:

@@ -18,8 +18,8 @@ from paychain.engine.engine import START_WITHIN_S
 from paychain.environment.remote.engine import PATH
 from paychain.environment.remote.lookup import address_of
 from paychain.environment.remote.proof import ProvingAuth
-from paychain.environment.remote.waiting import Begin, Hello
-from paychain.load.distributed.clock import ENOUGH, ClockExchange, ClockMeasure, Offset
+from paychain.environment.remote.waiting import BeginRequest, Hello
+from paychain.load.distributed.clock import ENOUGH, ClockExchange, ClockMeasure, ClockOffset
 from paychain.load.distributed.spread import check_token
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
@@ -43,7 +43,7 @@ class Remote:
         self.address = placed.address  # looked up when the run begins, where it is a name
         self.ports: dict[str, int] = {}
         self.near = ""  # this machine's address, as that one reaches it
-        self.offset: Offset | None = None  # their clock minus ours
+        self.offset: ClockOffset | None = None  # their clock minus ours
         self.epoch_ns = 0  # of the run, on their clock
         self.engine: EngineControl | None = None  # theirs, for the hops into their links
         self.problem = ""  # why its records may be incomplete
@@ -84,7 +84,7 @@ class Remote:
         self._session = direct_session(self.auth())
         self.epoch_ns = epoch_ns + self.offset.ns
         within_s = CALL_S + START_WITHIN_S * self.placed.engine
-        body = Begin(seed, self.epoch_ns)
+        body = BeginRequest(seed, self.epoch_ns)
         self.ports = self._ask("POST", "/begin", body, within_s=within_s).json()
         if self.placed.engine:
             self.engine = EngineControl(f"{self.url}{PATH}", auth=self.auth())
@@ -122,7 +122,7 @@ class Remote:
 
     def facts(self, hops: list[str]) -> HostFacts:
         """What a result reports of it, and of the proxies of these hops, which are on it."""
-        offset, last = self.offset or Offset(0, 0), self._clock.offset_now
+        offset, last = self.offset or ClockOffset(0, 0), self._clock.offset_now
         return HostFacts(
             name=self.name,
             address=self.address,

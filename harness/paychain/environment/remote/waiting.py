@@ -55,14 +55,14 @@ class Hello(msgspec.Struct, frozen=True):
     answered_ns: int
 
 
-class Begin(msgspec.Struct, frozen=True):
+class BeginRequest(msgspec.Struct, frozen=True):
     """Body of POST /begin. `epoch_ns`: time zero of the run on the clock of the waiting machine."""
 
     seed: int
     epoch_ns: int
 
 
-class Waiting:
+class WaitingLinks:
     """The links of one plan, for one run that knows the token. `clock`: monotonic nanoseconds."""
 
     def __init__(
@@ -114,7 +114,7 @@ class Waiting:
                 if self._host is not None:
                     return json_response(409, {"error": "in use by another run"})
                 return json_response(
-                    200, await self._begin(msgspec.json.decode(http.body, type=Begin))
+                    200, await self._begin(msgspec.json.decode(http.body, type=BeginRequest))
                 )
             case "GET", ["spool", offset]:
                 return HttpResponse(200, self._piece(int(offset)), {})
@@ -135,7 +135,7 @@ class Waiting:
             file.seek(offset)
             return file.read(PIECE_BYTES)
 
-    async def _begin(self, begin: Begin) -> dict[str, int]:
+    async def _begin(self, begin: BeginRequest) -> dict[str, int]:
         """Start the engine, and the links with empty books; their ports."""
         journal: Journal = self._journal
 

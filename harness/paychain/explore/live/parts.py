@@ -7,7 +7,7 @@ from pathlib import Path
 
 from paychain.explore.live.result import FoundScript, LiveResult, LiveSpec
 from paychain.explore.live.steps import size
-from paychain.explore.parts import ExplorePart, Found, LiveCounts, Merged, keep_part
+from paychain.explore.parts import ExplorePart, LiveCounts, Merged, PartFinding, keep_part
 
 _THROUGH_OUTAGE = 100  # steps that an outage counts as: more than any script has
 
@@ -28,7 +28,7 @@ def write_live_part(
     it. `search`: what was asked for; the same for all parts.
     """
     found = [
-        Found(
+        PartFinding(
             rule=rule,
             size=preference(script),
             lines=list(files[rule][1]),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
@@ -56,6 +57,7 @@ class LiveSearch:
         self._random = Random(spec.seed_of_search)  # noqa: S311  (seeded)
         self._candidates = Candidates(self.choices, known, self._random, spec.part)
         self._outages = outage_choices(chain) if spec.outage_share else []
+        self._coming: deque[Outage] = deque()
         self._more_s = max(MINIMISE_S, MINIMISE_TIMES * chain.settles_within)
         self._plain_batches = 0  # that were begun, without an outage
         self._breaking: list[Batch] = []  # in which orders break rules that nobody followed up
@@ -232,7 +234,7 @@ class LiveSearch:
 
     def _try_outage(self) -> None:
         """Half of the payments of a batch follow a script, and all of them meet an outage."""
-        outage = self._random.choice(self._outages)
+        outage = self._next_outage()
         half = max(1, self._spec.batch // 2)
         scripts = self._candidates.next(half)
         scripts += [()] * (half - len(scripts))
@@ -248,6 +250,13 @@ class LiveSearch:
             self._follow_ups.keep(rule, smallest, batch)
             self._minimise_outage(rule)
             self._reproduce_outage(rule)
+
+    def _next_outage(self) -> Outage:
+        """Each of them before any comes again, the short ones first."""
+        if not self._coming:
+            drawn = [(each.lasts_ms, self._random.random(), each) for each in self._outages]
+            self._coming += [each for *_, each in sorted(drawn, key=lambda each: each[:2])]
+        return self._coming.popleft()
 
     def _through(self, outage: Outage, scripts: Sequence[Steps]) -> Batch:
         self.result.doing = f"paying while {outage}"

@@ -12,27 +12,27 @@ from paychain.processes.tokens import (
     PROOF_BYTES,
     Authenticator,
     MessageMac,
-    Proof,
+    MessageProof,
     Unauthenticated,
 )
 
 
-class Side(StrEnum):
+class ChannelSide(StrEnum):
     """The two ends of the channel."""
 
     MASTER = "load master"
     WORKER = "load worker"
 
     @property
-    def other(self) -> Side:
+    def other(self) -> ChannelSide:
         """Whom this side sends to."""
-        return Side.WORKER if self is Side.MASTER else Side.MASTER
+        return ChannelSide.WORKER if self is ChannelSide.MASTER else ChannelSide.MASTER
 
 
 class ChannelMac:
     """One process' end of the channel. `refused` counts messages without a valid proof."""
 
-    def __init__(self, token: str, side: Side) -> None:
+    def __init__(self, token: str, side: ChannelSide) -> None:
         self.refused = 0
         self._mac = MessageMac(token, side.other)
         self._authenticator = Authenticator(token, side)
@@ -45,7 +45,7 @@ class ChannelMac:
         """The message without its proof. Raises Unauthenticated."""
         message = data[PROOF_BYTES:]
         try:
-            self._authenticator.check(Proof.decode(data[:PROOF_BYTES]), message)
+            self._authenticator.check(MessageProof.decode(data[:PROOF_BYTES]), message)
         except Unauthenticated:
             self.refused += 1
             raise

@@ -9,7 +9,7 @@ import msgspec
 from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import Message
 
-from paychain.load.distributed.authentication import ChannelMac, Side
+from paychain.load.distributed.authentication import ChannelMac, ChannelSide
 from paychain.load.distributed.messages import name_of
 from paychain.processes.tokens import Unauthenticated
 
@@ -20,7 +20,7 @@ class UnauthenticatedMessage(RPCReceiveError, RPCError):  # type: ignore[misc]  
     """Both of Locust's kinds of error: the master drops such a message, and so does a worker."""
 
 
-def authenticate_channel(token: str, side: Side) -> ChannelMac:
+def authenticate_channel(token: str, side: ChannelSide) -> ChannelMac:
     """From now on every message of this process' channel has a proof, Locust's own as well.
 
     Locust has no hook for this. So its two functions that turn messages into bytes and back are

@@ -30,7 +30,7 @@ class Chunk(msgspec.Struct, frozen=True):
         return cls(offset, data, crc32(data))
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class ChunkReceipt(msgspec.Struct, frozen=True):
     """The master has every byte before `received`. `misses`: a chunk does not follow them."""
 
     received: int
@@ -61,7 +61,7 @@ class Outbox:
         self._sent += len(data)
         return chunk
 
-    def acknowledge(self, receipt: Receipt, now_s: float) -> None:
+    def acknowledge(self, receipt: ChunkReceipt, now_s: float) -> None:
         """The master has confirmed bytes; an old receipt changes nothing."""
         if receipt.received > self.acknowledged:
             self.acknowledged = receipt.received
@@ -83,12 +83,12 @@ class Inbox:
         self.received = 0
         self._write = write
 
-    def receive(self, chunk: Chunk) -> Receipt:
+    def receive(self, chunk: Chunk) -> ChunkReceipt:
         """Write what is new in a piece, and report how far the file goes."""
         ends = chunk.offset + len(chunk.data)
         if chunk.offset > self.received or crc32(chunk.data) != chunk.checksum:
-            return Receipt(self.received, misses=True)
+            return ChunkReceipt(self.received, misses=True)
         if ends > self.received:
             self._write(chunk.data[self.received - chunk.offset :])
             self.received = ends
-        return Receipt(self.received)
+        return ChunkReceipt(self.received)

@@ -31,14 +31,14 @@ class ClockExchange(NamedTuple):
         return self.returned_ns - self.sent_ns - (self.answered_ns - self.received_ns)
 
     @property
-    def offset(self) -> Offset:
+    def offset(self) -> ClockOffset:
         """Their clock by this exchange alone."""
         lowest = self.answered_ns - self.returned_ns
         highest = self.received_ns - self.sent_ns
-        return Offset((lowest + highest) // 2, -(-self.way_ns // 2))
+        return ClockOffset((lowest + highest) // 2, -(-self.way_ns // 2))
 
 
-class Offset(msgspec.Struct, frozen=True):
+class ClockOffset(msgspec.Struct, frozen=True):
     """Their clock minus ours, and how far it can be from that."""
 
     ns: int
@@ -63,12 +63,12 @@ class ClockMeasure:
             self._best = exchange
 
     @property
-    def offset(self) -> Offset | None:
+    def offset(self) -> ClockOffset | None:
         """By the first exchanges, once they are enough; it does not change after that."""
         return self._best.offset if self._best is not None and self._count >= ENOUGH else None
 
     @property
-    def offset_now(self) -> Offset | None:
+    def offset_now(self) -> ClockOffset | None:
         """By the latest exchanges."""
         quickest = min(self._latest, key=lambda exchange: exchange.way_ns, default=None)
         return quickest.offset if quickest is not None else None

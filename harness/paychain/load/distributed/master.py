@@ -26,12 +26,18 @@ from paychain.load.distributed.messages import (
     Ping,
     Pong,
     Readiness,
-    Refused,
     Share,
+    ShareRefused,
     Stop,
 )
 from paychain.load.distributed.roster import LOST_AFTER_S, Member, Roster
-from paychain.load.distributed.run_files import Lost, MasterState, lost_file, spool_file, state_file
+from paychain.load.distributed.run_files import (
+    LostWorker,
+    MasterState,
+    lost_file,
+    spool_file,
+    state_file,
+)
 from paychain.load.traffic.plan import LoadPlan
 from paychain.processes.files import write_atomically
 
@@ -102,11 +108,11 @@ class Master:
     def _on_join(self, client: str, message: Join) -> None:
         ours = version("paychain")
         if message.version != ours:
-            send(self._runner, Refused(f"the master is paychain {ours}"), client)
+            send(self._runner, ShareRefused(f"the master is paychain {ours}"), client)
             return
         member = self._roster.join(client, message.name, self._inbox, time.monotonic())
         if member is None:
-            send(self._runner, Refused("all shares are taken"), client)
+            send(self._runner, ShareRefused("all shares are taken"), client)
             return
         self._ping(member)
 
@@ -142,7 +148,7 @@ class Master:
     def _heard(self, client: str) -> Member | None:
         member = self._roster.heard(client, time.monotonic())
         if member is None:
-            send(self._runner, Refused("this worker no longer has a share of the run"), client)
+            send(self._runner, ShareRefused("this worker no longer has a share of the run"), client)
         return member
 
     def _inbox(self, share: int) -> Inbox:
@@ -193,7 +199,7 @@ class Master:
         if lost.exists():
             reasons = {
                 worker.name: worker.reason
-                for worker in msgspec.json.decode(lost.read_bytes(), type=list[Lost])
+                for worker in msgspec.json.decode(lost.read_bytes(), type=list[LostWorker])
             }
             for member in self._roster.in_order:
                 if member.name in reasons:

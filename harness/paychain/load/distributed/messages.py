@@ -22,7 +22,7 @@ class Join(msgspec.Struct, frozen=True):
     version: str  # of paychain: both sides must record alike
 
 
-class Refused(msgspec.Struct, frozen=True):
+class ShareRefused(msgspec.Struct, frozen=True):
     """There is no share for this worker."""
 
     reason: str

@@ -11,7 +11,7 @@ import gevent
 import msgspec
 from locust import events
 
-from paychain.load.distributed.authentication import ChannelMac, Side
+from paychain.load.distributed.authentication import ChannelMac, ChannelSide
 from paychain.load.distributed.channel import authenticate_channel
 from paychain.load.distributed.master import Master
 from paychain.load.distributed.run_files import port_file
@@ -28,10 +28,10 @@ def take_part() -> None:
     """Authenticate Locust's channel before it opens, and start our part once it is open."""
     token = os.environ.get(TOKEN_VARIABLE, "")
     if MASTER_VARIABLE in os.environ:
-        mac = authenticate_channel(token, Side.MASTER)
+        mac = authenticate_channel(token, ChannelSide.MASTER)
         events.init.add_listener(lambda runner, **_: _lead(runner, mac))
     elif WORKER_VARIABLE in os.environ:
-        authenticate_channel(token, Side.WORKER)
+        authenticate_channel(token, ChannelSide.WORKER)
         waiting = gevent.spawn_later(
             ANSWER_S,
             report,

@@ -17,7 +17,7 @@ class MasterState(msgspec.Struct, frozen=True):
     refused: int  # messages without the token of the run
 
 
-class Lost(msgspec.Struct, frozen=True):
+class LostWorker(msgspec.Struct, frozen=True):
     """A worker that the conductor saw die: the master would only notice its silence."""
 
     name: str

@@ -19,7 +19,7 @@ import gevent
 import msgspec
 
 from paychain.load.distributed.channel import listen, send
-from paychain.load.distributed.chunks import Outbox, Receipt
+from paychain.load.distributed.chunks import ChunkReceipt, Outbox
 from paychain.load.distributed.messages import (
     Go,
     Heartbeat,
@@ -28,12 +28,12 @@ from paychain.load.distributed.messages import (
     Ping,
     Pong,
     Readiness,
-    Refused,
     Share,
+    ShareRefused,
     Stop,
 )
 from paychain.load.distributed.roster import LOST_AFTER_S
-from paychain.load.traffic.plan import LoadPlan, Offered
+from paychain.load.traffic.plan import LoadPlan, OfferedLoad
 from paychain.processes.files import write_atomically
 
 TICK_S = 0.05
@@ -59,11 +59,11 @@ class Worker:
         runner.environment.process_exit_code = GAVE_UP  # until every record is delivered
         runner.environment.events.quitting.add_listener(self._leave)
         for kind, on_message in (
-            (Refused, self._on_refused),
+            (ShareRefused, self._on_refused),
             (Ping, self._on_ping),
             (Share, self._on_share),
             (Go, self._on_go),
-            (Receipt, self._on_receipt),
+            (ChunkReceipt, self._on_receipt),
             (Stop, self._on_stop),
         ):
             listen(runner, kind, self._noting(on_message))
@@ -107,7 +107,7 @@ class Worker:
 
         return received
 
-    def _on_refused(self, message: Refused) -> None:
+    def _on_refused(self, message: ShareRefused) -> None:
         give_up(message.reason)
 
     def _on_ping(self, message: Ping) -> None:
@@ -136,7 +136,7 @@ class Worker:
             report(f"stops: {message.reason}")
             self._plan.stop.touch()
 
-    def _on_receipt(self, message: Receipt) -> None:
+    def _on_receipt(self, message: ChunkReceipt) -> None:
         self._outbox.acknowledge(message, time.monotonic())
         # At once and not at the next tick: the next message may be the one to quit.
         self._check_if_done()
@@ -149,9 +149,9 @@ class Worker:
             readiness = Readiness.GOING
         elif self._plan.ready.exists():
             readiness = Readiness.READY
-        offered = Offered(0, is_over=False)
+        offered = OfferedLoad(0, is_over=False)
         if self._plan.offered.exists():
-            offered = msgspec.json.decode(self._plan.offered.read_bytes(), type=Offered)
+            offered = msgspec.json.decode(self._plan.offered.read_bytes(), type=OfferedLoad)
         spool = self._plan.spool
         size = self._size
         if size is None:

@@ -17,7 +17,13 @@ from gevent.monkey import get_original
 
 from paychain.payments.errors import UserError
 from paychain.wire.answer import AnswerReader
-from paychain.wire.http import Broken, CallTimeout, HttpResponse, Refused, request_head
+from paychain.wire.http import (
+    CallTimeout,
+    ConnectionBroken,
+    ConnectRefused,
+    HttpResponse,
+    request_head,
+)
 
 READ_BYTES = 16_384
 _poll = get_original("select", "poll")  # never waits: gevent's own would switch to its hub
@@ -81,7 +87,7 @@ class _Connection:
         except TimeoutError as error:
             raise CallTimeout("no connection in time", sent=False) from error
         except OSError as error:
-            raise Refused(str(error), sent=False) from error
+            raise ConnectRefused(str(error), sent=False) from error
         self._poll = _poll()
         self._poll.register(self._socket.fileno(), select.POLLIN)
 
@@ -105,7 +111,7 @@ class _Connection:
         except TimeoutError as error:
             raise CallTimeout("no answer in time", sent=True) from error
         except OSError as error:
-            raise Broken(str(error), sent=True) from error
+            raise ConnectionBroken(str(error), sent=True) from error
         self.is_usable = reader.can_stay
         return answer
 

@@ -29,10 +29,10 @@ from paychain.load.locust.client import CustomerPool
 from paychain.load.locust.processes import PLAN_VARIABLE, WORKER_VARIABLE
 from paychain.load.locust.recorder import Recorder
 from paychain.load.traffic.arrivals import Arrival, Purchases, arrivals
-from paychain.load.traffic.customer import CustomerPayment, Further
+from paychain.load.traffic.customer import CustomerPayment, NextPayment
 from paychain.load.traffic.exchange import Got, Send, Try
-from paychain.load.traffic.pacing import Pace, Planned, Start
-from paychain.load.traffic.plan import EntryPlan, LoadPlan, Offered
+from paychain.load.traffic.pacing import Pace, PlannedSchedule, Start
+from paychain.load.traffic.plan import EntryPlan, LoadPlan, OfferedLoad
 from paychain.load.traffic.users import turns
 from paychain.model.operations import ENTRY_OPERATION
 from paychain.payments.cards import TEST_CARDS
@@ -195,7 +195,7 @@ class Scheduled(PayingUser):
     def _keep_schedule(self, start_ns: int, paying: Group, stop: Event, recorder: Recorder) -> None:
         """Start every arrival at its time, whatever became of the ones before."""
         last_ns = start_ns + int((self.plan.lasts_s + LATEST_S) * 1e9)
-        pace = Pace(Planned(arrivals(self.plan)), start_ns, give_up_ns=last_ns)
+        pace = Pace(PlannedSchedule(arrivals(self.plan)), start_ns, give_up_ns=last_ns)
         while not stop.is_set() and (step := pace.decide(self._now_ns())) is not None:
             if isinstance(step, Start):
                 paying.spawn(self.pay_for, step.arrival, step.intended_ns, recorder)
@@ -240,7 +240,7 @@ class Scheduled(PayingUser):
     def _report_offered(self, *, is_over: bool) -> None:
         doubts = self.exchanges.doubts
         problems = doubts.problems() if is_over or doubts.are_certain else []
-        write_atomically(self.plan.offered, Offered(self.started, is_over, problems))
+        write_atomically(self.plan.offered, OfferedLoad(self.started, is_over, problems))
 
     def _detect_stalls(self, recorder: Recorder) -> None:
         process = os.environ.get(WORKER_VARIABLE, "load process")
@@ -263,12 +263,12 @@ class Scheduled(PayingUser):
 
     def pay_for(self, arrival: Arrival, intended_ns: int, recorder: Recorder) -> None:
         """One order, with all payments that the customer makes for it."""
-        further: Further | None = Further(arrival, intended_ns, intended_ns)
+        further: NextPayment | None = NextPayment(arrival, intended_ns, intended_ns)
         while further is not None:
             further = self._pay_once(further, recorder)
             self.started += further is not None
 
-    def _pay_once(self, wanted: Further, recorder: Recorder) -> Further | None:
+    def _pay_once(self, wanted: NextPayment, recorder: Recorder) -> NextPayment | None:
         """One payment from its intended start to its record; the next one of the same order."""
         wait_s = (wanted.intended_ns - self._now_ns()) / 1e9
         if wait_s > 0:

@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from paychain.load.traffic.doubts import Doubts
+from paychain.load.traffic.doubts import PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.payments.checkout_card import CheckoutCard, checkout_card
 from paychain.payments.money import exponent, to_minor
@@ -193,7 +193,7 @@ class ByAdapter:
     """One try. An adapter that fails is a mistake in it, which `doubts` gets with its place."""
 
     def __init__(
-        self, adapter: Adapter, template: PaysTemplate, attempt: Try, doubts: Doubts
+        self, adapter: Adapter, template: PaysTemplate, attempt: Try, doubts: PaymentDoubts
     ) -> None:
         self._adapter, self._template = adapter, template
         self._attempt, self._doubts = attempt, doubts

@@ -14,7 +14,7 @@ import msgspec
 from paychain.load.traffic.plan import LoadPlan, MerchantPlan
 from paychain.load.traffic.schedule import moments, second_s
 from paychain.load.traffic.scripted import script_of, second_press
-from paychain.load.traffic.unique_amounts import Drawn, UniqueAmounts
+from paychain.load.traffic.unique_amounts import DrawnAmount, UniqueAmounts
 from paychain.payments.cards import TEST_CARDS, Card
 from paychain.payments.chance import draw, log_normal
 from paychain.payments.instrument import Instrument, published
@@ -98,14 +98,14 @@ class Purchases:
         nth = bisect_right(self._until, draw(self._plan.seed, "merchant", number))
         return self._merchants[min(nth, len(self._merchants) - 1)]  # shares are 1 but for rounding
 
-    def _drawn(self, number: int) -> Drawn:
+    def _drawn(self, number: int) -> DrawnAmount:
         """A payment's amount as it is drawn, and how far it may be moved."""
         merchant = self._merchant(number)
         amount_minor = self._amount_minor(number, merchant)
         if self._plan.recorded_amounts:
-            return Drawn(amount_minor, amount_minor, amount_minor)
+            return DrawnAmount(amount_minor, amount_minor, amount_minor)
         amounts = merchant.amounts or self._plan.amounts
-        return Drawn(amount_minor, amounts.least, amounts.most)
+        return DrawnAmount(amount_minor, amounts.least, amounts.most)
 
     def _amount_minor(self, number: int, merchant: MerchantPlan) -> int:
         plan = self._plan

@@ -155,7 +155,7 @@ def payment_of(
     )
 
 
-class Further(NamedTuple):
+class NextPayment(NamedTuple):
     """One more payment of an order. `wanted_ns`: when the customer began to want it."""
 
     arrival: Arrival
@@ -252,7 +252,7 @@ class CustomerPayment:
         returns_s = self._plan.returns_after_s
         self.retry_ns = None if returns_s is None else leaves_ns + int(returns_s * 1e9)
 
-    def another(self) -> Further | None:
+    def another(self) -> NextPayment | None:
         """The customer's next payment of the order; None when there is none.
 
         Who saw neither an approval nor a business decline orders again, where the chain says so.
@@ -266,7 +266,7 @@ class CustomerPayment:
         again_ns = _again_ns(self._plan, self._wanted_ns, self._tried_ns)
         if again_ns is None or (self._leaves_ns is not None and again_ns >= self._leaves_ns):
             return None
-        return Further(again(self._arrival), again_ns, self._wanted_ns)
+        return NextPayment(again(self._arrival), again_ns, self._wanted_ns)
 
     def record(self, now_ns: int) -> PaymentRecord:
         """The payment, once there is no further try."""

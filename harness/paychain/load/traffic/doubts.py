@@ -36,7 +36,7 @@ class Answers:
         return [(self._first[kind], count) for kind, count in most]
 
 
-class Doubts:
+class PaymentDoubts:
     """What does not fit between a declaration and the answers: to payments, and to later looks.
 
     It is the user's declaration that is at fault, not the chain: such a run is inconclusive.

@@ -61,7 +61,7 @@ class Exchange(Protocol):
         """What follows a response, or the failure of a request."""
 
 
-class Single:
+class SingleAnswer:
     """A try at a link that answers a payment with its outcome."""
 
     def __init__(self, http: HttpRequest, attempt: Try) -> None:

@@ -21,7 +21,7 @@ class Schedule(Protocol):
         """The next payment; from now on the one after it is next."""
 
 
-class Planned:
+class PlannedSchedule:
     """A schedule that is known from the start."""
 
     def __init__(self, arrivals: Iterable[Arrival]) -> None:
@@ -40,7 +40,7 @@ class Planned:
         return arrival
 
 
-class Wait(NamedTuple):
+class WaitUntil(NamedTuple):
     """Nothing is due before this moment. One that has passed is waited for, too: payments under
     way must go on, also when the load is behind its schedule."""
 
@@ -67,7 +67,7 @@ class Pace:
         self._give_up_ns = give_up_ns
         self._has_waited = False  # for the next payment
 
-    def decide(self, now_ns: int) -> Wait | Start | None:
+    def decide(self, now_ns: int) -> WaitUntil | Start | None:
         """What to do at this moment; None when no payment is to come."""
         next_s = self._schedule.next_s()
         if next_s is None or (self._give_up_ns is not None and now_ns > self._give_up_ns):
@@ -75,6 +75,6 @@ class Pace:
         intended_ns = self._start_ns + int(next_s * 1e9)
         if now_ns < intended_ns or not self._has_waited:
             self._has_waited = True
-            return Wait(intended_ns)
+            return WaitUntil(intended_ns)
         self._has_waited = False
         return Start(self._schedule.take(), intended_ns)

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from paychain.load.adapters import Exchanges
 from paychain.load.traffic.arrivals import Arrival, Purchases
-from paychain.load.traffic.customer import CustomerPayment, Further
+from paychain.load.traffic.customer import CustomerPayment, NextPayment
 from paychain.load.traffic.exchange import Got, Send, Try
-from paychain.load.traffic.pacing import Pace, Planned, Wait
+from paychain.load.traffic.pacing import Pace, PlannedSchedule, WaitUntil
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.users import turns
 from paychain.payments.journal import PaymentRecord, Record
@@ -79,14 +79,14 @@ class Customers:
         order included. Raises UserError when the user's class that pays an entry cannot be loaded.
         """
         self._exchanges.load(plan.entries)
-        pace = Pace(Planned(schedule), self._clock.now_ns())
+        pace = Pace(PlannedSchedule(schedule), self._clock.now_ns())
         paid: list[PaymentRecord] = []
         paying: dict[asyncio.Task[None], None] = {}
         while not self._stopped.is_set():
             step = pace.decide(self._clock.now_ns())
             if step is None:
                 break
-            if isinstance(step, Wait):
+            if isinstance(step, WaitUntil):
                 await self._clock.until(step.until_ns)
                 continue
             task = _spawn(self._pay(plan, step.arrival, step.intended_ns, paid))
@@ -133,13 +133,13 @@ class Customers:
     async def _pay(
         self, plan: LoadPlan, arrival: Arrival, intended_ns: int, paid: list[PaymentRecord]
     ) -> None:
-        further: Further | None = Further(arrival, intended_ns, intended_ns)
+        further: NextPayment | None = NextPayment(arrival, intended_ns, intended_ns)
         while further is not None:
             further = await self._pay_once(plan, further, paid)
 
     async def _pay_once(
-        self, plan: LoadPlan, wanted: Further, paid: list[PaymentRecord]
-    ) -> Further | None:
+        self, plan: LoadPlan, wanted: NextPayment, paid: list[PaymentRecord]
+    ) -> NextPayment | None:
         """One payment; the customer's next one of the same order, if there is any."""
         clock = self._clock
         if clock.now_ns() < wanted.intended_ns:

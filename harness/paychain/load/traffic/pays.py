@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit
 
-from paychain.load.traffic.doubts import Answers, Doubts
+from paychain.load.traffic.doubts import Answers, PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
 from paychain.payments.outcome import HopResult
 from paychain.protocol.pays.misfits import misfit_of, outcomes_of, shown
@@ -31,7 +31,7 @@ _NEXT_COOKIE = re.compile(r",\s*(?=[^;,\s=]+=)")
 class ByTemplate:
     """One try. `doubts` gets what does not fit between the template and the answers."""
 
-    def __init__(self, template: PaysTemplate, attempt: Try, doubts: Doubts) -> None:
+    def __init__(self, template: PaysTemplate, attempt: Try, doubts: PaymentDoubts) -> None:
         self._template, self._doubts = template, doubts
         self._values = Values(template, attempt.request, attempt.number)
         self._attempt = attempt

@@ -166,7 +166,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.folder, "load.offered")
 
 
-class Offered(msgspec.Struct, frozen=True):
+class OfferedLoad(msgspec.Struct, frozen=True):
     """What the load process says of itself, now and then and at its end."""
 
     started: int  # payments that were really started

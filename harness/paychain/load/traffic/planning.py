@@ -12,7 +12,7 @@ from paychain.model.paid_at import template_at
 from paychain.model.scripts import encode_script
 from paychain.payments.money import to_minor
 
-_MEDIAN, _LEAST, _MOST = "40", "1", "900"  # amounts where an experiment names none
+_MEDIAN, _MIN, _MAX = "40", "1", "900"  # amounts where an experiment names none
 
 
 def load_plan(
@@ -86,8 +86,8 @@ def _merchant(name: str, merchant: Merchant, currency: str) -> MerchantPlan:
 def _amounts(amounts: Amounts | None, currency: str) -> AmountPlan:
     return AmountPlan(
         median=to_minor(str(amounts.median) if amounts else _MEDIAN, currency),
-        least=to_minor(str(amounts.least) if amounts else _LEAST, currency),
-        most=to_minor(str(amounts.most) if amounts else _MOST, currency),
+        least=to_minor(str(amounts.least) if amounts else _MIN, currency),
+        most=to_minor(str(amounts.most) if amounts else _MAX, currency),
     )
 
 

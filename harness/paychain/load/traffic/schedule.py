@@ -15,7 +15,7 @@ from paychain.payments.chance import draw
 Corners = tuple[tuple[float, float], ...]
 
 
-class Moment(NamedTuple):
+class ArrivalTime(NamedTuple):
     """When a payment arrives, in seconds since the start of the load, and at which entry.
 
     `entry` is the number of the entry in the plan; None when any of them may take it.
@@ -25,21 +25,21 @@ class Moment(NamedTuple):
     entry: int | None
 
 
-def moments(plan: LoadPlan) -> Iterator[Moment]:
+def moments(plan: LoadPlan) -> Iterator[ArrivalTime]:
     """Every arrival in ascending order."""
     own = [(number, entry.corners) for number, entry in enumerate(plan.entries) if entry.corners]
     if plan.times:
-        yield from (Moment(at, None) for at in plan.times if at < plan.lasts_s)
+        yield from (ArrivalTime(at, None) for at in plan.times if at < plan.lasts_s)
     elif own:
         # Who arrives in the same moment at two entries comes in their order.
         yield from merge(*(_at_entry(plan, number, corners) for number, corners in own))
     else:
-        yield from (Moment(at, None) for at in _due(plan, plan.corners, "gap"))
+        yield from (ArrivalTime(at, None) for at in _due(plan, plan.corners, "gap"))
 
 
-def _at_entry(plan: LoadPlan, number: int, corners: Corners) -> Iterator[Moment]:
+def _at_entry(plan: LoadPlan, number: int, corners: Corners) -> Iterator[ArrivalTime]:
     for at_s in _due(plan, corners, f"gap at {number}"):
-        yield Moment(at_s, number)
+        yield ArrivalTime(at_s, number)
 
 
 def _due(plan: LoadPlan, corners: Corners, gaps: str) -> Iterator[float]:

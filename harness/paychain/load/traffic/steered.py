@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import floor
 
 
-class Steered:
+class SteeredSchedule:
     """When payments arrive: the moments that a plan with the same steps would give.
 
     Times are seconds since the load began, in whole milliseconds, as a file writes them.

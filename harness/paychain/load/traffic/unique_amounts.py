@@ -10,7 +10,7 @@ from typing import NamedTuple
 from paychain.payments.attribution import UNIQUE_AMOUNTS
 
 
-class Drawn(NamedTuple):
+class DrawnAmount(NamedTuple):
     """An amount as it was drawn, and the range that it has to stay in, all in minor units."""
 
     amount_minor: int
@@ -26,7 +26,7 @@ class UniqueAmounts:
     number is asked for first.
     """
 
-    def __init__(self, drawn: Callable[[int], Drawn]) -> None:
+    def __init__(self, drawn: Callable[[int], DrawnAmount]) -> None:
         self._drawn = drawn
         self._amounts = array("q")  # by number, as far as any was asked for
         self._recent: deque[int] = deque()
@@ -38,7 +38,7 @@ class UniqueAmounts:
             self._amounts.append(self._next(self._drawn(len(self._amounts))))
         return self._amounts[number]
 
-    def _next(self, drawn: Drawn) -> int:
+    def _next(self, drawn: DrawnAmount) -> int:
         amount_minor = self._free(drawn)
         self._recent.append(amount_minor)
         self._taken[amount_minor] += 1
@@ -49,7 +49,7 @@ class UniqueAmounts:
                 del self._taken[oldest]
         return amount_minor
 
-    def _free(self, drawn: Drawn) -> int:
+    def _free(self, drawn: DrawnAmount) -> int:
         """The amount nearest to the drawn one that is not taken."""
         amount_minor, least, most = drawn
         for distance in range(most - least + 1):

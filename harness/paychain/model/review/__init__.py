@@ -84,6 +84,7 @@ _OF_CHAIN = (
 _OF_BOTH: dict[Kind, Callable[[Chain, Experiment], Iterator[Found]]] = {
     "customer_retry_without_key": experiments.paid_twice_without_key,
     "breaker_cannot_open": experiments.breaker_cannot_open,
+    "query_given_up_early": experiments.query_given_up_in_fault,
     "reversal_given_up_early": experiments.reversal_given_up_in_fault,
     "hold_expires_early": experiments.hold_expires_in_fault,
     "queue_given_up_early": experiments.queue_given_up_in_fault,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from math import inf
 from operator import itemgetter
 
 from paychain.declaration.quantity import seconds_text
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.fallbacks.queue import Queue
+from paychain.model.operations import TRANSFERS
 from paychain.model.places import Place, place_of
 from paychain.model.policy import Call
 from paychain.model.review.calls import (
@@ -155,6 +157,39 @@ def reversal_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator
             f"{seconds_text(longest_s, digits=4)}",
             hint="repeat reversals for longer than an outage lasts",
             remedy=give_up_after(declared, _MARGIN * longest_s),
+        )
+
+
+def query_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+    """Queries of unknown outcomes that end while the fault that made them necessary is still on.
+
+    Who lets a wallet send asks on, whatever is declared.
+    """
+    for declared in declared_calls(chain):
+        query = declared.call.query
+        if declared.call.on_unknown != "query" or declared.operation in TRANSFERS:
+            continue
+        asks_s = min(query.shortest_s, query.within if query.within is not None else inf)
+        longest_s = _longest_fault(chain, experiment, declared.call.targets)
+        if longest_s <= asks_s:
+            continue
+        needed_s = _MARGIN * longest_s
+        if query.within == asks_s or "attempts" not in query.model_fields_set:
+            change = Change(declared.at("query", "within"), duration_text(needed_s))
+        elif query.attempts > 1:
+            pause = duration_text(needed_s / (query.attempts - 1))
+            change = Change(declared.at("query", "pause"), pause)
+        else:
+            change = Change(declared.at("query", "first_after"), duration_text(needed_s))
+        yield Found(
+            kind="query_given_up_early",
+            path=declared.at("query" if declared.call.declares("query") else "on_unknown"),
+            subject=declared.subject,
+            what=f"{declared.subject} asks for the last time "
+            f"{seconds_text(asks_s, digits=4)} after an unknown outcome, and a fault behind it "
+            f"lasts {seconds_text(longest_s, digits=4)}",
+            hint="ask for longer than an outage lasts: no more often, with longer pauses",
+            remedy=change,
         )
 
 

@@ -122,8 +122,27 @@ def split_quorum(chain: Chain) -> Iterator[Found]:
             what=f"{declared.subject} believes what {quorum.agree} of {number} links say, and the "
             "others may say something else",
             hint="let more than half of them agree",
-            remedy=Change(key, number // 2 + 1),
+            remedy=_majority(chain, declared),
         )
+
+
+def _majority(chain: Chain, declared: DeclaredCall) -> Change:
+    """More than half of those that are asked; where both of two would have to agree, a third, too.
+
+    With two of two, one that is wrong or away stops everything.
+    """
+    quorum = declared.call.quorum
+    assert quorum is not None
+    asked = (declared.call.to, *quorum.others)
+    target = chain.links.get(declared.call.to)
+    more = [
+        name
+        for name, link in chain.links.items()
+        if target and link.role == target.role and not link.lies and name not in asked
+    ]
+    if len(asked) == 2 and more:
+        return Change(declared.at("quorum"), {"with": [*quorum.others, more[0]], "agree": 2})
+    return Change(declared.at("quorum", "agree"), len(asked) // 2 + 1)
 
 
 def believed_liars(chain: Chain) -> Iterator[Found]:

@@ -21,7 +21,7 @@ from paychain.payments.journal import (
     MovementKind,
     PaymentRecord,
 )
-from paychain.payments.money import PRICE_UNIT, worth_of
+from paychain.payments.money import PRICE_UNIT, coins_for, worth_of
 from paychain.payments.outcome import Outcome
 
 _RESERVATIONS = (MovementKind.RESERVED, MovementKind.FREED, MovementKind.SPENT)
@@ -41,7 +41,7 @@ Funded = Mapping[str, tuple[int, int]]
 
 
 @dataclass(slots=True, kw_only=True)
-class Transaction:
+class TransactionHistory:
     """Signed bytes and what a ledger made of them. `blocks`: how many have it: 0 or 1."""
 
     name: str
@@ -100,7 +100,7 @@ class OnChain:
     see `Funded`, of this payment's reservation.
     """
 
-    transactions: Sequence[Transaction]
+    transactions: Sequence[TransactionHistory]
     kind: Kind = "payout"
     credited: Sequence[Credited] = ()
     quoted: Sequence[Quoted] = ()
@@ -113,7 +113,7 @@ class OnChain:
     funded: tuple[int, int] | None = None
 
     @property
-    def standing(self) -> list[Transaction]:
+    def standing(self) -> list[TransactionHistory]:
         """The transactions that a block has in the end."""
         return [transaction for transaction in self.transactions if transaction.stands]
 
@@ -121,7 +121,7 @@ class OnChain:
         """The amount of a transaction, in minor units."""
         return next(each.amount_minor for each in self.transactions if each.name == name)
 
-    def transaction(self, name: str) -> Transaction | None:
+    def transaction(self, name: str) -> TransactionHistory | None:
         """A transaction by its name, None when nobody signed one and no block had it."""
         return next((each for each in self.transactions if each.name == name), None)
 
@@ -141,7 +141,7 @@ def on_chain(
     its order there. `settling`: links whose book says what a card is charged. `scale`: minor units
     of the ledger's asset in one of the payment's currency.
     """
-    records = _LedgerRecords(settling, scale)
+    records = _LedgerRecords(settling, scale, customer.amount_minor)
     if customer.outcome is not Outcome.UNKNOWN:
         records.reported.append((customer.ended_ns, customer.outcome.value))
     for decision in decisions:
@@ -157,8 +157,9 @@ class _LedgerRecords:
 
     settling: frozenset[str]
     scale: int
+    asked_minor: int  # by the customer
     kind: Kind = "payout"
-    transactions: dict[str, Transaction] = field(default_factory=dict)
+    transactions: dict[str, TransactionHistory] = field(default_factory=dict)
     reservations: dict[MovementKind, list[tuple[int, int]]] = field(
         default_factory=lambda: {kind: [] for kind in _RESERVATIONS}
     )
@@ -192,11 +193,22 @@ class _LedgerRecords:
         elif move.kind in ON_LEDGERS:
             self._transfer(move)
 
+    def _worth(self, coins_minor: int) -> int:
+        """What coins were sold for: the amount that was paid, if it buys as many.
+
+        Where a coin's smallest unit costs more than the currency's, several amounts do.
+        """
+        price = self.quoted[-1].price if self.quoted else PRICE_UNIT
+        held = (move.amount_minor for hold in self.of_card.values() for move in hold)
+        for paid_minor in (self.asked_minor, *held):
+            if coins_for(paid_minor, self.scale, price) == coins_minor:
+                return paid_minor
+        return worth_of(coins_minor, self.scale, price)
+
     def _transfer(self, move: Movement) -> None:
         """A block got a transaction, or was replaced with it."""
         transaction = self._transaction(move.reference)
-        price = self.quoted[-1].price if self.quoted else PRICE_UNIT
-        transaction.amount_minor = worth_of(move.amount_minor, self.scale, price)
+        transaction.amount_minor = self._worth(move.amount_minor)
         if move.kind is MovementKind.UNDONE:
             transaction.blocks -= 1
             transaction.undone_ns.append(move.at_ns)
@@ -208,8 +220,8 @@ class _LedgerRecords:
         now = [each.name for each in self.transactions.values() if each.stands]
         self.together = max(self.together, now, key=len)
 
-    def _transaction(self, name: str) -> Transaction:
-        return self.transactions.setdefault(name, Transaction(name=name))
+    def _transaction(self, name: str) -> TransactionHistory:
+        return self.transactions.setdefault(name, TransactionHistory(name=name))
 
     def on_chain(self, funded: Funded) -> OnChain:
         """All of it, as the rules read it."""

@@ -18,7 +18,7 @@ from paychain.report.text.alike_links import alike_links
 
 
 @dataclass(frozen=True)
-class Hit:
+class FaultedBoxes:
     """A fault, with the boxes in the place of the links that it acted on."""
 
     id: str
@@ -79,7 +79,8 @@ def grouped(traffic: Traffic) -> Grouped:
             for each in traffic.breaks
         ],
         faults=[
-            Hit(fault.id, list(dict.fromkeys(map(of, fault.links)))) for fault in traffic.faults
+            FaultedBoxes(fault.id, list(dict.fromkeys(map(of, fault.links))))
+            for fault in traffic.faults
         ],
         phases=traffic.phases,
         members=members,

@@ -19,7 +19,7 @@ from paychain.report.drawings.flows import (
     flows,
     reached,
 )
-from paychain.report.drawings.layout import Layout, Room, lay_out
+from paychain.report.drawings.layout import LabelSpace, Layout, lay_out
 from paychain.report.drawings.palette import EXTENTS
 from paychain.report.result import LinkNode
 
@@ -38,7 +38,7 @@ Pair = tuple[str, str]  # caller and callee
 
 
 @dataclass(frozen=True)
-class Spot:
+class BoxPosition:
     """Where the box of a link is: its left edge and the middle of its height."""
 
     x: float
@@ -59,7 +59,7 @@ def chain_map(result: Traffic) -> str:
     breaks = breaks_by_link(result)
     links = [CUSTOMER, *(link.name for link in result.chain.links)]
     rooms = {
-        name: Room(TALL / 2 + LINE + 4, TALL / 2 + 6 + LINE * len(breaks.get(name, [])))
+        name: LabelSpace(TALL / 2 + LINE + 4, TALL / 2 + 6 + LINE * len(breaks.get(name, [])))
         for name in links
     }
     layout = lay_out(links, list(between), rooms, GAP)
@@ -68,7 +68,7 @@ def chain_map(result: Traffic) -> str:
     needed = MIN_STEP + STEP_PER_LINK * crowd
     step = min(MAX_STEP, max(needed, (WIDTH - 2 * EDGE - BOX) / deepest))
     spots = {
-        name: Spot(EDGE + column * step, EDGE + layout.middles[name,])
+        name: BoxPosition(EDGE + column * step, EDGE + layout.middles[name,])
         for name, column in layout.columns.items()
     }
     total = sum(group.payments for group in result.breaks)
@@ -101,17 +101,17 @@ def _in_zones(members: Mapping[str, Sequence[str]]) -> str:
 def _depth(result: Traffic) -> int:
     """Columns between the customer and the last link."""
     links = [CUSTOMER, *(link.name for link in result.chain.links)]
-    rooms = dict.fromkeys(links, Room(1, 1))
+    rooms = dict.fromkeys(links, LabelSpace(1, 1))
     return max(lay_out(links, list(flows(result)), rooms, GAP).columns.values())
 
 
-def _bolt(drawing: Drawing, spot: Spot, title: str) -> None:
+def _bolt(drawing: Drawing, spot: BoxPosition, title: str) -> None:
     x, y = spot.x + BOX - 4, spot.middle - TALL / 2 + 4
     drawing.circle(x, y, 8, fill="bg", stroke="warm", title=title)
     drawing.path(f"M{x + 2:.1f} {y - 5:.1f}l-5 6h3l-2 5 5 -6h-3z", fill="warm", stroke="warm")
 
 
-def _drops(drawing: Drawing, spot: Spot, drops: list[Drop], step: float) -> None:
+def _drops(drawing: Drawing, spot: BoxPosition, drops: list[Drop], step: float) -> None:
     """Below a link what broke on the way into it, as thick as its share of all payments."""
     for number, drop in enumerate(drops):
         y = spot.middle + TALL / 2 + LINE * number
@@ -128,7 +128,13 @@ def _drops(drawing: Drawing, spot: Spot, drops: list[Drop], step: float) -> None
 
 
 def _box(
-    drawing: Drawing, spot: Spot, name: str, node: LinkNode | None, reached: str, *, fill: str
+    drawing: Drawing,
+    spot: BoxPosition,
+    name: str,
+    node: LinkNode | None,
+    reached: str,
+    *,
+    fill: str,
 ) -> None:
     """A link, or the customer without a node; an own service has a second border."""
     top = spot.middle - TALL / 2
@@ -154,7 +160,11 @@ def _box(
 
 
 def _bands(
-    drawing: Drawing, between: dict[Pair, Flow], layout: Layout, spots: dict[str, Spot], step: float
+    drawing: Drawing,
+    between: dict[Pair, Flow],
+    layout: Layout,
+    spots: dict[str, BoxPosition],
+    step: float,
 ) -> None:
     """The bands, the widest first, so that a narrow one that crosses it stays visible."""
     widths = _widths(between)
@@ -205,7 +215,7 @@ def _widths(between: dict[Pair, Flow]) -> dict[Pair, float]:
 
 
 def _ends(
-    widths: dict[Pair, float], layout: Layout, spots: dict[str, Spot], side: int
+    widths: dict[Pair, float], layout: Layout, spots: dict[str, BoxPosition], side: int
 ) -> dict[Pair, float]:
     """Where each band leaves its caller (side 0) or reaches its callee (side 1), in order."""
     found: dict[Pair, float] = {}
@@ -224,8 +234,8 @@ def _extents(
     drawing: Drawing,
     result: Traffic,
     layout: Layout,
-    spots: dict[str, Spot],
-    rooms: dict[str, Room],
+    spots: dict[str, BoxPosition],
+    rooms: dict[str, LabelSpace],
     members: Mapping[str, Sequence[str]],
 ) -> None:
     """A background behind the links of each provider: one box, or several if others are between."""
@@ -261,7 +271,7 @@ def _extents(
             drawing.text(left + 7, top + LINE - 1, label, colour="muted", size=10, room=room)
 
 
-def _groups(hosted: list[str], layout: Layout, spots: dict[str, Spot]) -> list[list[str]]:
+def _groups(hosted: list[str], layout: Layout, spots: dict[str, BoxPosition]) -> list[list[str]]:
     """A provider's links as one group if their common box holds no other link, else apart."""
     if not hosted:
         return []

@@ -9,7 +9,7 @@ from paychain.model.chain import Chain
 from paychain.model.operations import CUSTOMER
 from paychain.model.review import ReviewFinding
 from paychain.report.drawings.drawing import Drawing
-from paychain.report.drawings.layout import Layout, Room, lay_out
+from paychain.report.drawings.layout import LabelSpace, Layout, lay_out
 from paychain.report.text.chain_tree import role_words
 
 BOX, TALL, STEP, GAP, EDGE, LEGEND = 140, 62, 240, 18, 14, 24  # px
@@ -18,7 +18,7 @@ Pair = tuple[str, str]  # caller and callee
 
 
 @dataclass(frozen=True)
-class Edge:
+class CallArrow:
     """All calls from one link to another."""
 
     operations: str
@@ -29,7 +29,7 @@ def chain_plan(chain: Chain, findings: Sequence[ReviewFinding]) -> str:
     """An SVG file. Fallbacks are dashed; a single point of failure has a double border."""
     edges = _edges(chain)
     links = [CUSTOMER, *chain.links]
-    room = Room(TALL / 2 + 2, TALL / 2 + 2)
+    room = LabelSpace(TALL / 2 + 2, TALL / 2 + 2)
     layout = lay_out(links, list(edges), dict.fromkeys(links, room), GAP)
     width = 2 * EDGE + max(layout.columns.values()) * STEP + BOX
     height = layout.height + 2 * EDGE + LEGEND
@@ -44,20 +44,20 @@ def chain_plan(chain: Chain, findings: Sequence[ReviewFinding]) -> str:
     return str(drawing).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
 
 
-def _edges(chain: Chain) -> dict[Pair, Edge]:
-    edges = {(CUSTOMER, entry): Edge("pay", is_fallback=False) for entry in chain.entries}
+def _edges(chain: Chain) -> dict[Pair, CallArrow]:
+    edges = {(CUSTOMER, entry): CallArrow("pay", is_fallback=False) for entry in chain.entries}
     for link in chain.links:
         for operation, call in chain.calls_of(link).items():
             for target in call.targets:
                 known = edges.get((link, target))
-                edges[link, target] = Edge(
+                edges[link, target] = CallArrow(
                     f"{known.operations}, {operation}" if known else operation,
                     not call.is_first(target) and (known is None or known.is_fallback),
                 )
     return edges
 
 
-def _draw_edges(drawing: Drawing, edges: dict[Pair, Edge], layout: Layout) -> None:
+def _draw_edges(drawing: Drawing, edges: dict[Pair, CallArrow], layout: Layout) -> None:
     labelled: set[Pair] = set()
     for (caller, callee), edge in edges.items():
         points = layout.way(caller, callee)

@@ -14,11 +14,11 @@ from paychain.analysis.measures.measures import Break, HopMeasure
 from paychain.report.drawings.flows import InjectedFault, PhaseCount, Traffic
 from paychain.report.result import CallEdge, ChainFacts, LinkNode
 
-SHORTEST = 3  # links in a row: fewer are not worth hiding
+MIN_LINKS = 3  # links in a row: fewer are not worth hiding
 
 
 @dataclass(frozen=True, kw_only=True)
-class Condensed:
+class CondensedTraffic:
     """The traffic of a chain, part of whose links stand for several."""
 
     chain: ChainFacts
@@ -52,7 +52,7 @@ def condensed(traffic: Traffic) -> Traffic:
         for hop in traffic.hops
         if names.get(hop.caller) is None or names.get(hop.caller) != names.get(hop.callee)
     ]
-    return Condensed(
+    return CondensedTraffic(
         chain=msgspec.structs.replace(
             traffic.chain, links=list({link.name: link for link in links}.values()), edges=edges
         ),
@@ -92,5 +92,5 @@ def _rows(traffic: Traffic) -> Iterator[list[str]]:
         row = [link.name]
         while is_quiet(after := next(iter(callees[row[-1]]))) and after not in row:
             row.append(after)
-        if len(row) >= SHORTEST:
+        if len(row) >= MIN_LINKS:
             yield row

@@ -15,7 +15,7 @@ Key = tuple[str, ...]  # a link, or a passage of a call through a column: caller
 
 
 @dataclass(frozen=True)
-class Room:
+class LabelSpace:
     """What a link needs above and below the middle of its box, labels included."""
 
     above: float
@@ -41,7 +41,7 @@ class Layout:
 
 
 def lay_out(
-    links: Sequence[str], calls: Sequence[tuple[str, str]], rooms: dict[str, Room], gap: float
+    links: Sequence[str], calls: Sequence[tuple[str, str]], rooms: dict[str, LabelSpace], gap: float
 ) -> Layout:
     """Place links so that calls run from left to right and rarely cross.
 
@@ -64,7 +64,7 @@ def lay_out(
             after.setdefault(left, []).append(right)
             before.setdefault(right, []).append(left)
     _untangle(orders, before, after)
-    narrow = Room(10, 10)
+    narrow = LabelSpace(10, 10)
     needed = {
         key: rooms.get(key[0], narrow) if len(key) == 1 else narrow
         for order in orders
@@ -104,7 +104,7 @@ def _middles(
     orders: list[list[Key]],
     before: dict[Key, list[Key]],
     after: dict[Key, list[Key]],
-    rooms: dict[Key, Room],
+    rooms: dict[Key, LabelSpace],
     gap: float,
 ) -> dict[Key, float]:
     """Heights as close to the mean of the neighbours as the order and room of a column allow."""
@@ -123,7 +123,7 @@ def _middles(
 
 
 def _spread(
-    order: list[Key], wanted: dict[Key, float], rooms: dict[Key, Room], gap: float
+    order: list[Key], wanted: dict[Key, float], rooms: dict[Key, LabelSpace], gap: float
 ) -> dict[Key, float]:
     """Least squares under minimum distances: neighbours that would overlap move as one block."""
     offset = 0.0

@@ -7,10 +7,10 @@ from typing import Any
 from paychain.report.drawings.drawing import CHARACTER, Drawing
 from paychain.report.drawings.scale import Scale, bucket_width, extremes, round_up, thinned
 from paychain.report.html.panels import (
-    Limit,
+    DrawnTolerance,
+    FaultBand,
     Panel,
-    Series,
-    Window,
+    PanelLine,
     length_of,
     panels,
     phase_spans,
@@ -78,7 +78,7 @@ def _y_scale(panel: Panel) -> Scale:
     return Scale(0.0, round_up(highest or 1.0), base, top)
 
 
-def _strip(result: Result, faults: list[Window], x_scale: Scale) -> str:
+def _strip(result: Result, faults: list[FaultBand], x_scale: Scale) -> str:
     lanes = max((fault.lane for fault in faults), default=-1) + 1
     spans = [f"{fault.name} from {fault.start_s:.1f} s to {fault.end_s:.1f} s" for fault in faults]
     label = "Faults: " + ("; ".join(spans) or "none")
@@ -103,7 +103,7 @@ def _strip(result: Result, faults: list[Window], x_scale: Scale) -> str:
 
 
 def _panel(
-    panel: Panel, faults: list[Window], x_scale: Scale, y_scale: Scale, *, is_last: bool
+    panel: Panel, faults: list[FaultBand], x_scale: Scale, y_scale: Scale, *, is_last: bool
 ) -> str:
     drawing = Drawing(
         WIDTH,
@@ -126,7 +126,7 @@ def _panel(
     return str(drawing)
 
 
-def _shade(drawing: Drawing, faults: list[Window], x_scale: Scale, y_scale: Scale) -> None:
+def _shade(drawing: Drawing, faults: list[FaultBand], x_scale: Scale, y_scale: Scale) -> None:
     """The times in which a fault was active, and a dashed line where it began and was healed."""
     for fault in faults:
         for start_s, end_s in fault.active:
@@ -159,7 +159,7 @@ def _grid(drawing: Drawing, x_scale: Scale, y_scale: Scale, *, has_times: bool) 
         drawing.text(x_scale(value), y, label, colour="muted", size=11, anchor="middle")
 
 
-def _limit(drawing: Drawing, limit: Limit, x_scale: Scale, y_scale: Scale) -> None:
+def _limit(drawing: Drawing, limit: DrawnTolerance, x_scale: Scale, y_scale: Scale) -> None:
     """A tolerance: dashed over its phase, labelled at the end where less happens."""
     y, start_x, end_x = y_scale(limit.bound), x_scale(limit.start_s), x_scale(limit.end_s)
     drawing.line(start_x, y, end_x, y, "ink", width=1.2, dash="6 4")
@@ -190,11 +190,11 @@ def _legend(drawing: Drawing, panel: Panel) -> None:
         y += LEGEND_ROW
 
 
-def _legend_rows(panel: Panel) -> list[list[Series]]:
+def _legend_rows(panel: Panel) -> list[list[PanelLine]]:
     """As many series in a row as fit; no rows where the title names the only series."""
     if len(panel.series) < 2 and (not panel.series or panel.series[0].name == "success"):
         return []
-    rows: list[list[Series]] = [[]]
+    rows: list[list[PanelLine]] = [[]]
     for series in panel.series:
         if rows[-1] and sum(map(_legend_width, [*rows[-1], series])) > WIDTH - RIGHT:
             rows.append([])
@@ -202,16 +202,16 @@ def _legend_rows(panel: Panel) -> list[list[Series]]:
     return rows
 
 
-def _fits_beside_title(panel: Panel, rows: list[list[Series]]) -> bool:
+def _fits_beside_title(panel: Panel, rows: list[list[PanelLine]]) -> bool:
     room = WIDTH - RIGHT - (len(panel.title) * CHARACTER * 1.15 + 24)
     return not rows or (len(rows) == 1 and sum(map(_legend_width, rows[0])) <= room)
 
 
-def _legend_width(series: Series) -> float:
+def _legend_width(series: PanelLine) -> float:
     return 40 + len(series.name) * CHARACTER * 0.95
 
 
-def _path(series: Series, x_scale: Scale, y_scale: Scale) -> str:
+def _path(series: PanelLine, x_scale: Scale, y_scale: Scale) -> str:
     """Through the middle of each second; a gap where there is no value."""
     steps: list[str] = []
     is_drawing = False

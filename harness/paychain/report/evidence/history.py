@@ -26,7 +26,7 @@ RUN_PREDICATE = "urn:paychain:resilience-run:v1"
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedRun:
     """A signed run of a folder, as far as it can be read without a key."""
 
     run: Path
@@ -47,7 +47,7 @@ def envelopes(folder: Path) -> bytes:
         raise UserError(f"cannot read {folder / ENVELOPES}: {error.strerror}") from error
 
 
-def signed_runs(folder: Path) -> list[Signed]:
+def signed_runs(folder: Path) -> list[SignedRun]:
     """The signed runs of a folder by name; those whose statements cannot be read are left out."""
     found = []
     for run in sorted(folder.iterdir()):
@@ -55,7 +55,7 @@ def signed_runs(folder: Path) -> list[Signed]:
             with suppress(UserError):
                 data = envelopes(run)
                 digest = hashlib.sha256(data).hexdigest()
-                found.append(Signed(run, digest, digest_of_previous(_facts(data))))
+                found.append(SignedRun(run, digest, digest_of_previous(_facts(data))))
     return found
 
 
@@ -78,14 +78,14 @@ def _facts(data: bytes) -> dict[str, Any]:
     return {}
 
 
-def in_order(runs: list[Signed]) -> list[Signed]:
+def in_order(runs: list[SignedRun]) -> list[SignedRun]:
     """Each run after the one that it names; what names nothing that is here begins, by name."""
-    followers: dict[str | None, list[Signed]] = {}
+    followers: dict[str | None, list[SignedRun]] = {}
     digests = {run.digest for run in runs}
     for run in runs:
         before = run.previous if run.previous in digests else None
         followers.setdefault(before, []).append(run)
-    ordered: list[Signed] = []
+    ordered: list[SignedRun] = []
     waiting = followers.pop(None, [])[::-1]
     while waiting:
         run = waiting.pop()
@@ -95,13 +95,13 @@ def in_order(runs: list[Signed]) -> list[Signed]:
     return ordered
 
 
-def heads(runs: list[Signed]) -> list[Signed]:
+def heads(runs: list[SignedRun]) -> list[SignedRun]:
     """The runs that no other run names: one, unless the history forked."""
     named = {run.previous for run in runs}
     return [run for run in in_order(runs) if run.digest not in named]
 
 
-def newest(folder: Path, but: Path) -> Signed | None:
+def newest(folder: Path, but: Path) -> SignedRun | None:
     """The head of a folder's history, without the run `but`; of several the last in order."""
     others = [run for run in signed_runs(folder) if run.run.resolve() != but.resolve()]
     found = heads(others)

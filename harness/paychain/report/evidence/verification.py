@@ -28,7 +28,7 @@ from paychain.report.evidence.files import (
 from paychain.report.evidence.history import (
     ENVELOPES,
     RUN_PREDICATE,
-    Signed,
+    SignedRun,
     digest_of_previous,
     envelopes,
     heads,
@@ -43,7 +43,7 @@ _DIGESTS = (hashlib.sha256, hashlib.sha384, hashlib.sha512)  # of which a time s
 
 
 @dataclass(frozen=True)
-class Verified:
+class Verification:
     """The result of verifying a run. `notes`: what was not verified, and how it can be."""
 
     run: str
@@ -58,17 +58,17 @@ class Verified:
 
 
 @dataclass(frozen=True)
-class Extent:
+class HistoryExtent:
     """How much of a history is there. Nothing in a folder tells that its newest runs were removed.
 
     `heads`: the newest signed run; several when the history forked.
     """
 
-    heads: list[Signed]
+    heads: list[SignedRun]
     complaints: tuple[str, ...]
 
 
-def verify_run(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> Verified:
+def verify_run(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> Verification:
     """Check the files of a run against its statements.
 
     Raises UserError when it is not signed, or holds what is not evidence.
@@ -77,7 +77,7 @@ def verify_run(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> Verified:
         raise UserError(f"{folder} is not signed", hint="sign it: paychain sign RUN")
     lines = envelopes(folder).decode("utf-8", "replace").splitlines()
     if len(lines) > MAX_LINES:
-        return Verified(folder.name, (f"{ENVELOPES} has too many lines",), {})
+        return Verification(folder.name, (f"{ENVELOPES} has too many lines",), {})
     complaints: list[str] = []
     found: dict[str, list[dict[str, Any]]] = {RUN_PREDICATE: [], TEST_PREDICATE: []}
     for number, line in enumerate(lines, start=1):
@@ -91,7 +91,7 @@ def verify_run(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> Verified:
     about_run, tests = found[RUN_PREDICATE], found[TEST_PREDICATE]
     if len(about_run) != 1:
         what = "no statement about the run" if not about_run else "more than one statement"
-        return Verified(folder.name, (*complaints, f"{what} from a trusted key"), {})
+        return Verification(folder.name, (*complaints, f"{what} from a trusted key"), {})
     facts = about_run[0]["predicate"]
     signed = _digests(about_run[0]["subject"])
     actual = digests(folder, signed or ())
@@ -100,13 +100,13 @@ def verify_run(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> Verified:
     complaints += _sums_as_signed(folder, actual)
     complaints += _test_as_signed(tests, facts, sums_digest)
     complaints += _verdict_as_signed(facts)
-    if facts.get("run") != folder.resolve().name:
-        complaints.append(f"the folder is named {folder.name}, but the run is {facts.get('run')}")
+    if facts.get("run") != (named := folder.resolve().name):
+        complaints.append(f"the folder is named {named}, but the run is {facts.get('run')}")
     stamp_complaints, notes = _timestamp(folder)
-    return Verified(folder.name, (*complaints, *stamp_complaints), facts, notes)
+    return Verification(folder.name, (*complaints, *stamp_complaints), facts, notes)
 
 
-def verify_history(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> list[Verified]:
+def verify_history(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> list[Verification]:
     """Verify all runs of a folder, and that each names the run that was signed before it.
 
     Each comes after the one that it names, what is not signed last. Raises UserError for a folder
@@ -128,7 +128,7 @@ def verify_history(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> list[Ve
     return found
 
 
-def extent(folder: Path, *, head: str | None = None, at_least: int = 0) -> Extent:
+def extent(folder: Path, *, head: str | None = None, at_least: int = 0) -> HistoryExtent:
     """The end of a folder's history.
 
     `head`: the digest that an earlier look gave; that run has to be there. So have `at_least` so
@@ -140,23 +140,25 @@ def extent(folder: Path, *, head: str | None = None, at_least: int = 0) -> Exten
         wrong.append(f"the run with the digest {head} is missing")
     if len(signed) < at_least:
         wrong.append(f"{len(signed)} signed runs, at least {at_least} were expected")
-    return Extent(heads(signed), tuple(wrong))
+    return HistoryExtent(heads(signed), tuple(wrong))
 
 
 def _is_run(path: Path) -> bool:
     return path.is_dir() and ((path / "result.json").is_file() or is_signed(path))
 
 
-def _verified(run: Path, trusted: Sequence[Ed25519PublicKey]) -> Verified:
+def _verified(run: Path, trusted: Sequence[Ed25519PublicKey]) -> Verification:
     if not is_signed(run):
-        return Verified(run.name, ("not signed",), {})
+        return Verification(run.name, ("not signed",), {})
     try:
         return verify_run(run, trusted)
     except UserError as error:  # one bad run must not hide the others
-        return Verified(run.name, (str(error),), {})
+        return Verification(run.name, (str(error),), {})
 
 
-def _follows(signed: Signed | None, facts: dict[str, Any], ordered: list[Signed]) -> Iterator[str]:
+def _follows(
+    signed: SignedRun | None, facts: dict[str, Any], ordered: list[SignedRun]
+) -> Iterator[str]:
     """What is wrong with a run's place in the history."""
     previous = digest_of_previous(facts)
     if previous is None:

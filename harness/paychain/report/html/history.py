@@ -38,7 +38,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Line:
+class RunLine:
     """All runs of one experiment on one chain, oldest first."""
 
     chain: str
@@ -96,7 +96,7 @@ class Line:
         return "–", None
 
 
-def history(folder: Path, now: datetime, stale_days: int = STALE_DAYS) -> list[Line]:
+def history(folder: Path, now: datetime, stale_days: int = STALE_DAYS) -> list[RunLine]:
     """All pairs of chain and experiment that have runs in a folder, sorted by name.
 
     Runs of another schema version are skipped. Raises UserError when there is no run at all.
@@ -115,12 +115,12 @@ def history(folder: Path, now: datetime, stale_days: int = STALE_DAYS) -> list[L
             f"no runs in {folder}", hint="name the folder that holds the run directories"
         )
     return [
-        Line(*key, sorted(entries, key=lambda entry: entry.ended), now, stale_days)
+        RunLine(*key, sorted(entries, key=lambda entry: entry.ended), now, stale_days)
         for key, entries in sorted(found.items())
     ]
 
 
-def render_history(lines: Sequence[Line]) -> str:
+def render_history(lines: Sequence[RunLine]) -> str:
     """The page as HTML; its links are relative to the folder of the runs."""
     style = stylesheet()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
@@ -138,7 +138,7 @@ def render_history(lines: Sequence[Line]) -> str:
     )
 
 
-def history_lines(lines: Sequence[Line]) -> list[str]:
+def history_lines(lines: Sequence[RunLine]) -> list[str]:
     """The history for a terminal: a line per experiment, with expired evidence marked."""
     names = [f"{line.experiment} on {line.chain}" for line in lines]
     width = max(map(len, names), default=0)

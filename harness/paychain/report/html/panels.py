@@ -20,7 +20,7 @@ _DRAWN_PHASES = tuple(kind for kind in PHASE_LABELS if kind != "after")  # lies 
 
 
 @dataclass(frozen=True)
-class Series:
+class PanelLine:
     """One line of a panel: a value for each second, None where there is none."""
 
     name: str
@@ -31,7 +31,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Limit:
+class DrawnTolerance:
     """A tolerance, drawn over the phase in which it is judged. Times are on the page's axis."""
 
     start_s: float
@@ -47,9 +47,9 @@ class Panel:
 
     name: str
     title: str
-    series: list[Series]
+    series: list[PanelLine]
     low: float = 0.0
-    limits: list[Limit] = field(default_factory=list)
+    limits: list[DrawnTolerance] = field(default_factory=list)
 
     @property
     def known(self) -> list[float]:
@@ -58,7 +58,7 @@ class Panel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Window:
+class FaultBand:
     """A fault from its start to its heal, in a lane where its label overlaps no other."""
 
     name: str
@@ -102,7 +102,7 @@ def _success(result: Result) -> Panel:
     return Panel(
         "success",
         "Payments with a final answer, % of those offered",
-        [Series("success", "%", "good", "", shares)],
+        [PanelLine("success", "%", "good", "", shares)],
         next(floor for floor in _FLOORS if lowest >= floor),
         limits,
     )
@@ -110,7 +110,7 @@ def _success(result: Result) -> Panel:
 
 def _latency(result: Result) -> Panel:
     latencies = [
-        Series(name, "ms", colour, dash, _latencies(result, f"{name}_ms"))
+        PanelLine(name, "ms", colour, dash, _latencies(result, f"{name}_ms"))
         for name, colour, dash in (
             ("p50", "cool", ""),
             ("p95", "warm", "7 3"),
@@ -132,7 +132,7 @@ def _latencies(result: Result, name: str) -> list[float | None]:
     return values
 
 
-def windows(result: Result) -> list[Window]:
+def windows(result: Result) -> list[FaultBand]:
     """The faults that took effect, in the order of their start."""
     start_s, length_s = start_of(result), length_of(result)
     lanes_free_at_s: list[float] = []
@@ -153,7 +153,7 @@ def windows(result: Result) -> list[Window]:
             for from_s, to_s in fault.spans or [(applied_s, fault.healed_s)]
         )
         placed.append(
-            Window(
+            FaultBand(
                 name=fault.id,
                 text=fault.text,
                 start_s=begin_s,
@@ -184,7 +184,7 @@ def phase_spans(result: Result) -> list[tuple[str, float, float]]:
     return found
 
 
-def _merged(faults: Sequence[Window]) -> list[tuple[float, float]]:
+def _merged(faults: Sequence[FaultBand]) -> list[tuple[float, float]]:
     """The times in which any fault was on, in order and apart from each other."""
     found: list[tuple[float, float]] = []
     for from_s, to_s in sorted((fault.start_s, fault.end_s) for fault in faults):
@@ -205,7 +205,7 @@ def _in_turn(active: Sequence[tuple[float, float]]) -> list[tuple[str, float, fl
     return found
 
 
-def _fallbacks(result: Result) -> list[Series]:
+def _fallbacks(result: Result) -> list[PanelLine]:
     totals: Counter[str] = Counter()
     for second in result.seconds:
         totals.update(second.fallbacks)
@@ -215,7 +215,7 @@ def _fallbacks(result: Result) -> list[Series]:
     if rest:
         groups.append((f"{len(rest)} others", rest))
     return [
-        Series(
+        PanelLine(
             name,
             "/s",
             SERIES[number % len(SERIES)],
@@ -232,7 +232,7 @@ def _counts(result: Result, names: Iterable[str]) -> list[float | None]:
     ]
 
 
-def _limits(result: Result, measure: str) -> list[Limit]:
+def _limits(result: Result, measure: str) -> list[DrawnTolerance]:
     """The tolerances of a measure that can be drawn: those with a bound and a known phase."""
     start_s = start_of(result)
     phases = {phase.name: phase for phase in result.phases}
@@ -244,7 +244,7 @@ def _limits(result: Result, measure: str) -> list[Limit]:
         bound = _bound(tolerance.required)
         if tolerance.measure == measure and phase is not None and bound is not None:
             limits.append(
-                Limit(
+                DrawnTolerance(
                     phase.start_s - start_s,
                     phase.end_s - start_s,
                     bound,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paychain.report.result import ChainFacts, LinkNode
 
-FEWEST = 6  # links that do the same: fewer have room of their own each
+MIN_LINKS = 6  # links that do the same: fewer have room of their own each
 
 
 def alike_links(chain: ChainFacts) -> dict[str, list[str]]:
@@ -25,7 +25,7 @@ def alike_links(chain: ChainFacts) -> dict[str, list[str]]:
         alike.setdefault((link.role, *place), []).append(link)
     found: dict[str, list[str]] = {}
     for links in alike.values():
-        if len(links) < FEWEST:
+        if len(links) < MIN_LINKS:
             continue
         zones: dict[str, list[str]] = {}
         for link in links:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from paychain.analysis.nodes.arrangement import Arrangement
-from paychain.analysis.nodes.found import Found
+from paychain.analysis.nodes.found import CallsDuringOutage
 from paychain.analysis.nodes.side_by_side import SideBySide
 from paychain.declaration.quantity import count
 from paychain.payments.money import written
@@ -84,7 +84,7 @@ def _breaking(run: Arrangement) -> Iterator[str]:
         yield f"needs {run.breaking_operators} of {run.operators} operators off"
 
 
-def _row(row: Found) -> str:
+def _row(row: CallsDuringOutage) -> str:
     gone = f"without {' and '.join(row.gone)}" if row.gone else "with all zones"
     mark = "✓" if row.agrees else "✕"
     of = f"{row.needed} of {row.asked}"

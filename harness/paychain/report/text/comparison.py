@@ -24,7 +24,7 @@ _STYLES: dict[Finding, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class TableRow:
     """One row of the page's table, as text; `style` is the class of its first cell."""
 
     mark: str
@@ -37,7 +37,7 @@ class Row:
     difference: str
 
 
-def comparison_rows(comparison: Comparison) -> list[Row]:
+def comparison_rows(comparison: Comparison) -> list[TableRow]:
     """Verdict, tolerances and money rules that differ, then every measure; regressions first."""
     rows = [
         _row(
@@ -118,9 +118,9 @@ def _row(
     baseline: str,
     candidate: str,
     difference: str = "",
-) -> Row:
+) -> TableRow:
     mark, style = _STYLES[finding]
-    return Row(
+    return TableRow(
         mark=mark,
         style=style,
         finding=finding,

@@ -201,7 +201,7 @@ def _failures(result: Result) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QuestionAnswer:
     """One of the four questions, answered by a figure and a line."""
 
     question: str
@@ -211,12 +211,12 @@ class Answer:
     is_bad: bool
 
 
-def answers(result: Result) -> list[Answer]:
+def answers(result: Result) -> list[QuestionAnswer]:
     """The four questions every run answers, in order."""
     return [_tolerances(result), _breaks(result), _fallbacks(result), _money(result)]
 
 
-def _tolerances(result: Result) -> Answer:
+def _tolerances(result: Result) -> QuestionAnswer:
     held = sum(tolerance.passed is True for tolerance in result.tolerances)
     failed = [tolerance for tolerance in result.tolerances if tolerance.passed is not True]
     text, value = "every tolerance held", f"{held} of {len(result.tolerances)} held"
@@ -227,7 +227,7 @@ def _tolerances(result: Result) -> Answer:
         text = (
             f"{tolerance_title(first)}: {first.observed_text}, {required(first.required)} required"
         )
-    return Answer(
+    return QuestionAnswer(
         "Within tolerances?",
         value,
         text,
@@ -236,21 +236,23 @@ def _tolerances(result: Result) -> Answer:
     )
 
 
-def _breaks(result: Result) -> Answer:
+def _breaks(result: Result) -> QuestionAnswer:
     question = "Where did payments break?"
     broken = sum(group.payments for group in result.breaks)
     if not broken:
-        return Answer(question, "nowhere", "every payment got a final answer", "breaks", False)
+        return QuestionAnswer(
+            question, "nowhere", "every payment got a final answer", "breaks", False
+        )
     first = result.breaks[0]
     amount = written(sum(group.amount for group in result.breaks), result.chain.currency)
     text = (
         f"{amount}; most at {first.caller} → {first.callee} "
         f"({failure_name(first.failure, first.code)})"
     )
-    return Answer(question, f"{broken:,} broke", text, "breaks", True)
+    return QuestionAnswer(question, f"{broken:,} broke", text, "breaks", True)
 
 
-def _fallbacks(result: Result) -> Answer:
+def _fallbacks(result: Result) -> QuestionAnswer:
     question = "How did the fallbacks perform?"
     recovery = _recovery(result)
     never_recovered = bool(result.faults) and moment(result.recovery, "recovery_s") == NEVER
@@ -261,7 +263,7 @@ def _fallbacks(result: Result) -> Answer:
     )
     if most_used is None:
         text = recovery or "no fault was injected"
-        return Answer(question, "not used", text, "fallbacks", never_recovered)
+        return QuestionAnswer(question, "not used", text, "fallbacks", never_recovered)
     total = sum(fallback.activations for fallback in result.fallbacks)
     name = fallback_name(most_used)
     if most_used.activations < total:
@@ -272,7 +274,7 @@ def _fallbacks(result: Result) -> Answer:
         else f"{share(most_used.success)} succeeded"
     )
     text = "; ".join(filter(None, (f"{name}: {success}", recovery)))
-    return Answer(question, count(total, "use"), text, "fallbacks", never_recovered)
+    return QuestionAnswer(question, count(total, "use"), text, "fallbacks", never_recovered)
 
 
 def _recovery(result: Result) -> str:
@@ -285,7 +287,7 @@ def _recovery(result: Result) -> str:
     return f"back to normal {seconds(recovery_s)} after the heal"
 
 
-def _money(result: Result) -> Answer:
+def _money(result: Result) -> QuestionAnswer:
     question = "Did any money go wrong?"
     rules = result.money.rules
     broken = [rule for rule in rules if rule.findings]
@@ -293,9 +295,9 @@ def _money(result: Result) -> Answer:
     if broken:
         wrong = written(result.money.wrong, result.chain.currency)
         titles = ", ".join(rule.title.lower() for rule in broken[:MAX_REASONS])
-        return Answer(question, wrong, f"broken: {titles}", "money", True)
+        return QuestionAnswer(question, wrong, f"broken: {titles}", "money", True)
     text = f"{count(held, 'money rule')} held for {count(result.load.recorded, 'payment')}"
     if held < len(rules):
         text += f"; {len(rules) - held} not judged: {not_final(result.money)}"
-        return Answer(question, "not known", text, "money", False)
-    return Answer(question, "no", text, "money", False)
+        return QuestionAnswer(question, "not known", text, "money", False)
+    return QuestionAnswer(question, "no", text, "money", False)

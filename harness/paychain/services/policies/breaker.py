@@ -9,7 +9,7 @@ from enum import StrEnum
 from paychain.model.policy import Breaker as Declared
 
 
-class State(StrEnum):
+class BreakerState(StrEnum):
     """Closed lets calls pass, open refuses them, half-open admits a few probes."""
 
     CLOSED = "closed"
@@ -17,7 +17,7 @@ class State(StrEnum):
     HALF_OPEN = "half_open"
 
 
-_CLOSED = State.CLOSED  # looked up once: an enum's member costs as much as a call
+_CLOSED = BreakerState.CLOSED  # looked up once: an enum's member costs as much as a call
 
 
 class Breaker:
@@ -35,9 +35,9 @@ class Breaker:
         self,
         declared: Declared,
         now: Callable[[], float],
-        on_change: Callable[[State, str], None],
+        on_change: Callable[[BreakerState, str], None],
     ) -> None:
-        self.state = State.CLOSED
+        self.state = BreakerState.CLOSED
         self.times_calls = declared.slow_after is not None  # record wants to know how long
         self._declared = declared
         self._now = now
@@ -51,9 +51,9 @@ class Breaker:
     @property
     def refuses(self) -> bool:
         """Whether a call would be refused now; asking changes nothing."""
-        if self.state is State.HALF_OPEN:
+        if self.state is BreakerState.HALF_OPEN:
             return self._probes >= self._declared.probes
-        return self.state is State.OPEN and self._open_for() < self._declared.open_for
+        return self.state is BreakerState.OPEN and self._open_for() < self._declared.open_for
 
     def admit(self) -> int | None:
         """A ticket for one call that is sent now, None when it is refused."""
@@ -62,8 +62,8 @@ class Breaker:
         if self.refuses:
             return None
         # Open for long enough: this call is the first probe.
-        if self.state is State.OPEN:
-            self._change(State.HALF_OPEN, f"after {self._declared.open_for:g} s")
+        if self.state is BreakerState.OPEN:
+            self._change(BreakerState.HALF_OPEN, f"after {self._declared.open_for:g} s")
         self._probes += 1
         assert self._probes <= self._declared.probes  # `refuses` was asked in the same step
         return self._term
@@ -81,7 +81,7 @@ class Breaker:
 
     def withdraw(self, ticket: int) -> None:
         """Give back the ticket of a call that ended without a result."""
-        if ticket == self._term and self.state is State.HALF_OPEN:
+        if ticket == self._term and self.state is BreakerState.HALF_OPEN:
             self._probes -= 1
             assert self._probes >= self._probes_good >= 0  # a probe with a result has no ticket
 
@@ -121,16 +121,16 @@ class Breaker:
             return
         self._probes_good += 1
         if self._probes_good >= self._declared.probes:
-            self._change(State.CLOSED, f"{self._probes_good} probes succeeded")
+            self._change(BreakerState.CLOSED, f"{self._probes_good} probes succeeded")
 
     def _open(self, reason: str) -> None:
         self._opened_at = self._now()
-        self._change(State.OPEN, reason)
+        self._change(BreakerState.OPEN, reason)
 
     def _open_for(self) -> float:
         return self._now() - self._opened_at
 
-    def _change(self, state: State, reason: str) -> None:
+    def _change(self, state: BreakerState, reason: str) -> None:
         self.state = state
         self._term += 1
         self._results.clear()

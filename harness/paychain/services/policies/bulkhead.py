@@ -11,7 +11,7 @@ from collections import deque
 from paychain.model.policy import Bulkhead as Declared
 
 
-class Room:
+class CallSlots:
     """The places for calls at one target, and the calls that wait for one, in order."""
 
     def __init__(self, declared: Declared) -> None:
@@ -71,12 +71,12 @@ class Bulkhead:
 
     def __init__(self, declared: Declared) -> None:
         self._declared = declared
-        self._rooms: dict[str, Room] = {}
+        self._rooms: dict[str, CallSlots] = {}
 
-    def room(self, scheme: str) -> Room:
+    def room(self, scheme: str) -> CallSlots:
         """The room of a scheme's calls."""
         key = scheme if self._declared.per == "scheme" else ""
         room = self._rooms.get(key)
         if room is None:
-            room = self._rooms[key] = Room(self._declared)
+            room = self._rooms[key] = CallSlots(self._declared)
         return room

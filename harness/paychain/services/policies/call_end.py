@@ -14,7 +14,7 @@ from paychain.services.state.idempotency import is_made_again
 ATTEMPTS_PER_GATEWAY = 100  # numbers of attempts: more than the policies of one gateway use
 
 
-class Sent(msgspec.Struct, frozen=True, gc=False):
+class SentRequest(msgspec.Struct, frozen=True, gc=False):
     """One request that went to one target and may have moved money there."""
 
     target: str
@@ -35,7 +35,7 @@ class Attempt(msgspec.Struct, frozen=True):
         return self.reply.result.worked
 
     @property
-    def sent(self) -> Sent:
+    def sent(self) -> SentRequest:
         """What may hold money at the target, under the reference that its answer names.
 
         A target without keys executes a repeat once more, as something new: what follows is about
@@ -44,10 +44,10 @@ class Attempt(msgspec.Struct, frozen=True):
         sent, answer = self.request, self.reply.answer
         if answer is not None and is_made_again(answer.reference, sent.reference, self.target):
             sent = msgspec.structs.replace(sent, reference=answer.reference)
-        return Sent(self.target, sent)
+        return SentRequest(self.target, sent)
 
 
-class Ending(Enum):
+class CallEnding(Enum):
     """The four ways a call can end for the role that made it."""
 
     DECIDES_ALONE = auto()  # a fallback lets the role approve in the target's place
@@ -65,7 +65,7 @@ class CallEnd(msgspec.Struct, frozen=True, kw_only=True):
 
     reply: Reply
     request: PaymentRequest  # as it was last sent, or is to be booked
-    standing: tuple[Sent, ...] = ()
+    standing: tuple[SentRequest, ...] = ()
     attempts: int = 1  # requests with a reference of their own so far
     is_skipped: bool = False
     is_exempt: bool = False
@@ -82,13 +82,13 @@ class CallEnd(msgspec.Struct, frozen=True, kw_only=True):
         return self.reply.answer
 
     @property
-    def ending(self) -> Ending:
+    def ending(self) -> CallEnding:
         """Which of the four it is."""
         if self.is_stood_in or self.is_queued:
-            return Ending.DECIDES_ALONE
+            return CallEnding.DECIDES_ALONE
         if self.reply.result.worked:
-            return Ending.ANSWERED
-        return Ending.UNRESOLVED if self.is_unresolved else Ending.FAILED
+            return CallEnding.ANSWERED
+        return CallEnding.UNRESOLVED if self.is_unresolved else CallEnding.FAILED
 
     def followed_by(self, end: CallEnd) -> CallEnd:
         """The end of this attempt and of the next one together."""

@@ -15,14 +15,14 @@ from paychain.model.policy import Hedge
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
 from paychain.protocol.message import PaymentRequest
-from paychain.services.policies.call_end import Attempt, CallEnd, Sent, next_attempt
+from paychain.services.policies.call_end import Attempt, CallEnd, SentRequest, next_attempt
 from paychain.services.policies.decisions import Decisions
 from paychain.services.state.background import Background
 
 Trying = asyncio.Task[Attempt]
 
 
-class Policy(Protocol):
+class HedgingPolicy(Protocol):
     """What a hedge needs of the policy of its call."""
 
     async def try_target(
@@ -36,7 +36,7 @@ class Policy(Protocol):
     def may_send_again(self, what: str, target: str, request: PaymentRequest) -> bool:
         """Whether the scheme and the budget have room for one more request."""
 
-    def void(self, sent: Sent) -> None:
+    def void(self, sent: SentRequest) -> None:
         """Reverse what was sent to a target."""
 
 
@@ -53,7 +53,7 @@ class Hedged:
     mark: str
     decisions: Decisions
     background: Background
-    policy: Policy
+    policy: HedgingPolicy
 
     async def execute(self, request: PaymentRequest, parent: str) -> CallEnd:
         """The first final answer of two requests; the other one is undone."""

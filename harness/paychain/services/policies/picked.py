@@ -34,7 +34,7 @@ MAX_KNOWN = 100_000  # requests whose calls are counted, the latest
 Trying = asyncio.Task[Attempt]
 
 
-class Policy(Protocol):
+class PickingPolicy(Protocol):
     """What a choice needs of the policy of its call."""
 
     async def try_target(
@@ -53,7 +53,7 @@ class Policy(Protocol):
 
 
 @dataclass(kw_only=True)
-class Picked:
+class PickedCall:
     """The choice of one declared call. `attempts`: tries at each link."""
 
     operation: str
@@ -63,7 +63,7 @@ class Picked:
     decisions: Decisions
     background: Background
     first: Mapping[str, Route]  # to each link, when it is among those that are asked first
-    policy: Policy
+    policy: PickingPolicy
     _calls: OrderedDict[str, int] = field(default_factory=OrderedDict)  # by reference
 
     async def execute(self, request: PaymentRequest, parent: str) -> CallEnd:
@@ -144,12 +144,12 @@ def picked(
     context: Context,
     decisions: Decisions,
     background: Background,
-    policy: Policy,
-) -> Picked | None:
+    policy: PickingPolicy,
+) -> PickedCall | None:
     """The choice of a declared call; None when it goes to its own target."""
     if declared.pick is None:
         return None
-    return Picked(
+    return PickedCall(
         operation=operation,
         pick=declared.pick,
         attempts=declared.attempts,

@@ -27,7 +27,7 @@ from paychain.protocol.message import PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.policies import deadline, unknown
-from paychain.services.policies.call_end import Attempt, CallEnd, Sent, next_attempt
+from paychain.services.policies.call_end import Attempt, CallEnd, SentRequest, next_attempt
 from paychain.services.policies.decisions import Decisions
 from paychain.services.policies.fallbacks import Fallbacks, declined
 from paychain.services.policies.hedge import Hedged
@@ -47,7 +47,7 @@ from paychain.services.policies.route import Channels, Route, own_breaker
 from paychain.services.policies.unknown import QUERY, outcome_of_original
 from paychain.services.state.background import Background
 
-__all__ = ["CallEnd", "PolicyCall", "Sent"]
+__all__ = ["CallEnd", "PolicyCall", "SentRequest"]
 _APPROVED = HopResult.APPROVED  # looked up once: an enum's member costs as much as a call
 
 
@@ -176,7 +176,7 @@ class PolicyCall:
         preferred = preference.to if preference is not None else None
         return await self._fall_back(end, request, parent, preferred)
 
-    def void(self, sent: Sent) -> None:
+    def void(self, sent: SentRequest) -> None:
         """Reverse what was sent to a target, or is still to be; repeated until acknowledged."""
         for store in self._stores.values():
             store.cancel(sent.request.reference)
@@ -249,7 +249,7 @@ class PolicyCall:
             # The link dies meanwhile. What is on disk survives it: the reversal goes out when the
             # link is back.
             if self._background.is_kept and self._reverses_unknown:
-                self.void(Sent(target, request))
+                self.void(SentRequest(target, request))
             raise
 
     def _with_valid_proof(self, target: str, request: PaymentRequest) -> PaymentRequest:
@@ -396,4 +396,4 @@ class PolicyCall:
 
     def _undo_stored(self, request: PaymentRequest) -> None:
         if self._operation == "authorise":
-            self.void(Sent(self._declared.to, request))
+            self.void(SentRequest(self._declared.to, request))

@@ -19,13 +19,13 @@ from paychain.protocol.reply import Reply
 from paychain.services.channel import Channel
 from paychain.services.context import Context
 from paychain.services.policies import deadline
-from paychain.services.policies.breaker import Breaker, State
+from paychain.services.policies.breaker import Breaker, BreakerState
 from paychain.services.policies.bulkhead import Bulkhead
 
 _BREAKER_EVENTS = {
-    State.OPEN: DecisionKind.BREAKER_OPENED,
-    State.HALF_OPEN: DecisionKind.BREAKER_HALF_OPEN,
-    State.CLOSED: DecisionKind.BREAKER_CLOSED,
+    BreakerState.OPEN: DecisionKind.BREAKER_OPENED,
+    BreakerState.HALF_OPEN: DecisionKind.BREAKER_HALF_OPEN,
+    BreakerState.CLOSED: DecisionKind.BREAKER_CLOSED,
 }
 Channels = Mapping[tuple[str, str], Channel]  # by operation and callee; filled when connected
 
@@ -175,7 +175,7 @@ def own_breaker(
     if declared is None:
         return None
 
-    def changed(state: State, reason: str) -> None:
+    def changed(state: BreakerState, reason: str) -> None:
         context.decided(_BREAKER_EVENTS[state], operation, target, detail=reason)
 
     return Breaker(declared, lambda: context.now_ns() / 1e9, changed)

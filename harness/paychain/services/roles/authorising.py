@@ -14,7 +14,7 @@ from paychain.payments.outcome import Outcome
 from paychain.payments.rules.traces import OF_ANOTHER_ORDER
 from paychain.protocol.message import Answer, PaymentRequest, as_approved
 from paychain.services.roles.role import Role, Work
-from paychain.services.state.book import Entry, State
+from paychain.services.state.book import AuthorisationState, Entry
 from paychain.services.state.duplicates import DuplicateWindow
 
 _PAST = {"capture": "captured", "refund": "refunded"}
@@ -159,10 +159,10 @@ class Authorising(Role):
         before = self.book.entry(request.reference)
         is_first = before is not None and not before.reversed
         entry = await self.book.reverse(request.reference)
-        is_released = is_first and entry.state is State.VOIDED
+        is_released = is_first and entry.state is AuthorisationState.VOIDED
         self.send_webhook("voided" if is_released else "void_refused", request)
         # Captured before the reversal came: only a refund can give it back.
-        if entry.state is State.AUTHORISED:
+        if entry.state is AuthorisationState.AUTHORISED:
             return self.decline(NOT_FOUND, request.reference)
         if self._window is not None:
             self._window.forget(request)

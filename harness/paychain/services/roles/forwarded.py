@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from paychain.protocol.message import PaymentRequest
-from paychain.services.policies.call_end import Sent
-from paychain.services.state.kept import Kept, Retention
+from paychain.services.policies.call_end import SentRequest
+from paychain.services.state.kept import Retained, Retention
 
 
-class Taken(NamedTuple):
+class TakenAuthorisation(NamedTuple):
     """An authorisation that may hold money. `booked`: its reference in the gateway's book, if any.
 
     Without one its outcome is unknown.
     """
 
-    sent: Sent
+    sent: SentRequest
     booked: str = ""
 
 
@@ -27,15 +27,15 @@ class ForwardedPayments:
     """The forwarded payments of one gateway, by the name that their caller knows them by."""
 
     def __init__(self, retention: Retention) -> None:
-        self._taken: Kept[list[Taken]] = Kept(retention)
-        self._under_way: dict[str, Taken] = {}
-        self._reversed: Kept[None] = Kept(retention)
+        self._taken: Retained[list[TakenAuthorisation]] = Retained(retention)
+        self._under_way: dict[str, TakenAuthorisation] = {}
+        self._reversed: Retained[None] = Retained(retention)
 
-    def begin(self, request: PaymentRequest, sent: Sent) -> None:
+    def begin(self, request: PaymentRequest, sent: SentRequest) -> None:
         """Remember what is sent: a link that dies meanwhile still knows what to reverse."""
-        self._under_way[forwarded_as(request)] = Taken(sent)
+        self._under_way[forwarded_as(request)] = TakenAuthorisation(sent)
 
-    def note(self, request: PaymentRequest, *taken: Taken) -> None:
+    def note(self, request: PaymentRequest, *taken: TakenAuthorisation) -> None:
         """Remember what was authorised for a forwarded payment; nothing is under way any more."""
         self._under_way.pop(forwarded_as(request), None)
         if taken:
@@ -50,7 +50,7 @@ class ForwardedPayments:
         """From now on the payment must not be taken any more."""
         self._reversed[forwarded_as(request)] = None
 
-    def withdraw(self, request: PaymentRequest) -> list[Taken]:
+    def withdraw(self, request: PaymentRequest) -> list[TakenAuthorisation]:
         """What is to be undone of a reversed payment, each once."""
         name = forwarded_as(request)
         lost = self._under_way.pop(name, None)

@@ -24,13 +24,13 @@ from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.message import Answer, Event, PaymentRequest, as_approved
 from paychain.protocol.reply import Reply
-from paychain.services.policies.call_end import CallEnd, Ending, Sent
-from paychain.services.roles.forwarded import ForwardedPayments, Taken, forwarded_as
+from paychain.services.policies.call_end import CallEnd, CallEnding, SentRequest
+from paychain.services.roles.forwarded import ForwardedPayments, TakenAuthorisation, forwarded_as
 from paychain.services.roles.merchant import Merchant
 from paychain.services.roles.role import Role, Work
 from paychain.services.roles.sale import Sale
 from paychain.services.roles.tenders import Tenders
-from paychain.services.state.kept import Kept
+from paychain.services.state.kept import Retained
 from paychain.services.state.webhooks import WebhookReceiver
 
 
@@ -46,13 +46,13 @@ class Gateway(Role):
     _forwarded: ForwardedPayments | None = field(default=None, init=False)
     _paying: dict[str, asyncio.Event] = field(default_factory=dict, init=False)
     _began_ns: dict[str, int] = field(default_factory=dict, init=False)  # by payment
-    _times_paid: Kept[int] = field(init=False)
+    _times_paid: Retained[int] = field(init=False)
     _approved: set[str] = field(default_factory=set, init=False)  # by the processor's reference
     _before: tuple[str, ...] = field(init=False)  # calls before the authentication, in order
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._times_paid = Kept(self.retention)
+        self._times_paid = Retained(self.retention)
         asked = (
             name
             for operation in ("serve", "tokenise", "screen")
@@ -173,7 +173,7 @@ class Gateway(Role):
         if event.event != "authorised" or self._merchant.on_authorised(event.reference):
             return
         if event.reference not in self._approved:
-            self.calls["authorise"].void(Sent(sender, event.authorisation()))
+            self.calls["authorise"].void(SentRequest(sender, event.authorisation()))
 
     async def _process(self, request: PaymentRequest, parent: str) -> Answer:
         """Ask third parties and the vault, screen, authenticate, authorise: each may end it."""
@@ -258,7 +258,7 @@ class Gateway(Role):
 
     def _refusal(self, end: CallEnd) -> Answer | None:
         """The answer that ends the payment before it is authorised; None when it may go on."""
-        if end.ending is Ending.ANSWERED:
+        if end.ending is CallEnding.ANSWERED:
             return end.answer if end.answer.outcome is Outcome.DECLINED else None
         return None if end.is_skipped or end.is_exempt else self.decline(SYSTEM_MALFUNCTION)
 
@@ -274,13 +274,13 @@ class Gateway(Role):
         if self._tenders is not None:
             return await self._authorise_parts(self._tenders, first, request, parent)
         if self._forwarded is not None:
-            self._forwarded.begin(request, Sent(self.link.calls["authorise"].to, first))
+            self._forwarded.begin(request, SentRequest(self.link.calls["authorise"].to, first))
         end = await self.calls["authorise"].execute(first, parent)
         self._note(request, end)
         match end.ending:
-            case Ending.DECIDES_ALONE:
+            case CallEnding.DECIDES_ALONE:
                 return self._decide_alone(end)
-            case Ending.ANSWERED:
+            case CallEnding.ANSWERED:
                 answer = end.answer
                 if end.is_found and self._has_left(request):
                     return self._undo_too_late(end)
@@ -290,7 +290,7 @@ class Gateway(Role):
                 if self._sale is not None:
                     return await self._sale.deliver(end.standing[-1], booked, answer, parent)
                 return answer
-            case Ending.UNRESOLVED | Ending.FAILED:
+            case CallEnding.UNRESOLVED | CallEnding.FAILED:
                 return self._failure(end)
 
     async def _authorise_parts(
@@ -302,7 +302,7 @@ class Gateway(Role):
         for end in (*tendered.approved, *((failed,) if failed is not None else ())):
             self._note(forwarded, end)
         if failed is not None:
-            return failed.answer if failed.ending is Ending.ANSWERED else self._failure(failed)
+            return failed.answer if failed.ending is CallEnding.ANSWERED else self._failure(failed)
         if self._has_left(whole) and any(end.is_found for end in tendered.approved):
             for end in tendered.approved:
                 self._undo_too_late(end)
@@ -317,12 +317,12 @@ class Gateway(Role):
             return
         # What this gateway reverses by itself needs no second reversal.
         is_reversed = self.link.calls["authorise"].on_unknown == "reverse"
-        taken = [] if is_reversed else [Taken(sent) for sent in end.standing]
-        if end.ending is Ending.DECIDES_ALONE:
-            sent = Sent(self.link.calls["authorise"].to, end.request)
-            taken.append(Taken(sent, end.request.reference))
+        taken = [] if is_reversed else [TakenAuthorisation(sent) for sent in end.standing]
+        if end.ending is CallEnding.DECIDES_ALONE:
+            sent = SentRequest(self.link.calls["authorise"].to, end.request)
+            taken.append(TakenAuthorisation(sent, end.request.reference))
         elif end.reply.result is HopResult.APPROVED:
-            taken = [*taken[:-1], Taken(end.standing[-1], end.answer.reference)]
+            taken = [*taken[:-1], TakenAuthorisation(end.standing[-1], end.answer.reference)]
         self._forwarded.note(request, *taken)
 
     def _take(self, end: CallEnd) -> PaymentRequest:
@@ -335,7 +335,7 @@ class Gateway(Role):
 
     def _failure(self, end: CallEnd) -> Answer:
         """The answer to a payment whose call brought no final one."""
-        if end.ending is Ending.UNRESOLVED:
+        if end.ending is CallEnding.UNRESOLVED:
             return self.unknown()
         failed = end.reply.answer
         return self.decline(failed.code if failed is not None else ISSUER_INOPERATIVE)
@@ -371,7 +371,7 @@ class Gateway(Role):
         answer = self.approve(end.request)
         kind = MovementKind.STOOD_IN if end.is_stood_in else MovementKind.STORED
         self._book(end.request, answer, kind)
-        sent = Sent(self.link.calls["authorise"].to, end.request)
+        sent = SentRequest(self.link.calls["authorise"].to, end.request)
         self._approved.add(sent.request.reference)
         if end.is_stood_in:
             self.advise(end)
@@ -380,7 +380,7 @@ class Gateway(Role):
             self.background.start(self._delivered(end, sent))
         return answer
 
-    async def _delivered(self, end: CallEnd, sent: Sent) -> None:
+    async def _delivered(self, end: CallEnd, sent: SentRequest) -> None:
         """What was stored is approved or declined when it is forwarded: the risk of storing it."""
         assert end.later is not None  # it was queued
         reply: Reply = await end.later

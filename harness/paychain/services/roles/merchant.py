@@ -19,18 +19,18 @@ from paychain.payments.rules.position import REPEAT
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
-from paychain.services.policies.call_end import Sent
+from paychain.services.policies.call_end import SentRequest
 from paychain.services.state.background import Background
 from paychain.services.state.book import Book, Entry
 from paychain.services.state.followup import name_of
-from paychain.services.state.kept import Kept, Retention
+from paychain.services.state.kept import Retained, Retention
 
 
 class Follow(Protocol):
     """Sends a follow-up to where its authorisation was sent."""
 
     def __call__(
-        self, operation: str, sent: Sent, request: PaymentRequest, *, in_order: bool = True
+        self, operation: str, sent: SentRequest, request: PaymentRequest, *, in_order: bool = True
     ) -> asyncio.Task[Reply]:
         """`in_order`: after what was started before for the same authorisation."""
 
@@ -47,7 +47,7 @@ class Merchant:
         retention: Retention,
         background: Background,
         follow: Follow,
-        void: Callable[[Sent], None],
+        void: Callable[[SentRequest], None],
         settled: Callable[[str], Awaitable[None]],
     ) -> None:
         self._context = context
@@ -57,16 +57,18 @@ class Merchant:
         self._follow = follow
         self._void = void
         self._settled = settled
-        self._awaiting: Kept[tuple[Sent, str]] = Kept(retention)  # by the processor's reference
+        self._awaiting: Retained[tuple[SentRequest, str]] = Retained(
+            retention
+        )  # by the processor's reference
         # by payment and reference: refundable
-        self._fulfilled: Kept[dict[str, Sent]] = Kept(retention)
+        self._fulfilled: Retained[dict[str, SentRequest]] = Retained(retention)
         self._manual_refunds: Counter[str] = Counter()  # by payment
         # references of payments that their caller reversed
-        self._undone: Kept[None] = Kept(retention)
-        self._disputed: Kept[None] = Kept(retention)  # the processor's references
-        self._refunding: Kept[None] = Kept(retention)  # references whose refunds are due
+        self._undone: Retained[None] = Retained(retention)
+        self._disputed: Retained[None] = Retained(retention)  # the processor's references
+        self._refunding: Retained[None] = Retained(retention)  # references whose refunds are due
 
-    def approved(self, sent: Sent, reference: str) -> None:
+    def approved(self, sent: SentRequest, reference: str) -> None:
         """`sent` was approved; the gateway's book has it under `reference`."""
         payment = sent.request.payment
         link = self._link
@@ -86,7 +88,7 @@ class Merchant:
                 if trigger in link.captures.triggers:
                     self._background.start(self._fulfil(sent, reference, trigger))
 
-    def release(self, sent: Sent, reference: str) -> None:
+    def release(self, sent: SentRequest, reference: str) -> None:
         """Nothing was given for it: what `sent` holds is the customer's again."""
         self._background.start(self._cancel(sent, reference, 0.0))
 
@@ -114,7 +116,7 @@ class Merchant:
             for reference, sent in self._fulfilled[payment].items():
                 self._background.start(self._refund_rest(sent, reference, f"r{number}"))
 
-    async def undo(self, sent: Sent, reference: str) -> None:
+    async def undo(self, sent: SentRequest, reference: str) -> None:
         """Undo an approved payment that its caller reversed: refund what was captured.
 
         What is not captured yet is released, and due no more. Captures under way are waited for.
@@ -132,7 +134,7 @@ class Merchant:
         if entry.captured_minor > entry.refunded_minor:
             await self._refund_rest(sent, reference, UNDOING)
 
-    def _cancel_captures(self, sent: Sent, reference: str, entry: Entry) -> None:
+    def _cancel_captures(self, sent: SentRequest, reference: str, entry: Entry) -> None:
         """Write down that the captures which were not made are not due any more."""
         declared = self._link.captures
         payment = sent.request.payment
@@ -143,7 +145,7 @@ class Merchant:
             if capture.item not in done:
                 self._cancelled("capture", sent, capture.item)
 
-    def _cancelled(self, operation: str, sent: Sent, item: str) -> None:
+    def _cancelled(self, operation: str, sent: SentRequest, item: str) -> None:
         self._context.decided(
             DecisionKind.FOLLOW_UP_CANCELLED,
             operation,
@@ -153,7 +155,7 @@ class Merchant:
             detail=name_of(sent, item),
         )
 
-    async def _refund_rest(self, sent: Sent, reference: str, item: str) -> None:
+    async def _refund_rest(self, sent: SentRequest, reference: str, item: str) -> None:
         await self._context.up.wait()
         entry = self._book.entry(reference)
         assert entry is not None  # it was approved
@@ -164,13 +166,13 @@ class Merchant:
             self._due("refund", sent, name_of(sent, item), rest_minor)
             await self._refund(sent, entry.request, rest_minor, item)
 
-    async def _cancel(self, sent: Sent, reference: str, after_s: float) -> None:
+    async def _cancel(self, sent: SentRequest, reference: str, after_s: float) -> None:
         await asyncio.sleep(after_s)
         await self._context.up.wait()
         await self._book.reverse(reference)
         self._void(sent)
 
-    async def _fulfil(self, sent: Sent, reference: str, trigger: Trigger) -> None:
+    async def _fulfil(self, sent: SentRequest, reference: str, trigger: Trigger) -> None:
         """Capture in parts, each after the one before; then maybe refund.
 
         Of two triggers the one that has captured first refunds, as the merchant wants that once:
@@ -224,7 +226,7 @@ class Merchant:
                 booked, amount_minor=amount, item=f"c{number}", is_final=is_final
             )
 
-    def _due(self, operation: str, sent: Sent, name: str, amount_minor: int = 0) -> None:
+    def _due(self, operation: str, sent: SentRequest, name: str, amount_minor: int = 0) -> None:
         """Write down what has to follow from now on, as the follow-up itself will be called."""
         self._context.decided(
             DecisionKind.FOLLOW_UP_DUE,
@@ -237,7 +239,7 @@ class Merchant:
         )
 
     async def _refund(
-        self, sent: Sent, booked: PaymentRequest, minor: int, item: str, after_s: float = 0.0
+        self, sent: SentRequest, booked: PaymentRequest, minor: int, item: str, after_s: float = 0.0
     ) -> None:
         """One refund; none waits for the answer to another."""
         await asyncio.sleep(after_s)

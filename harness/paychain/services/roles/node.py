@@ -10,7 +10,7 @@ import msgspec
 from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting
-from paychain.services.policies.call_end import Ending
+from paychain.services.policies.call_end import CallEnding
 from paychain.services.roles.role import Role, Work
 
 LIARS_BLOCK = 1  # in which those that lie say every transfer is
@@ -34,9 +34,9 @@ class Node(Role):
             return self.approve(request)
         end = await self.calls["transfer"].execute(request, parent)
         match end.ending:
-            case Ending.ANSWERED:
+            case CallEnding.ANSWERED:
                 return end.answer
-            case Ending.UNRESOLVED:
+            case CallEnding.UNRESOLVED:
                 return self.unknown(request.reference)
             case _:
                 return end.reply.answer or self.decline(ISSUER_INOPERATIVE, request.reference)

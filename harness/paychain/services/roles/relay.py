@@ -18,7 +18,7 @@ from paychain.payments.journal import MovementKind
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.reply import Reply
-from paychain.services.policies.call_end import CallEnd, Ending, Sent
+from paychain.services.policies.call_end import CallEnd, CallEnding, SentRequest
 from paychain.services.roles.authorising import Authorising
 from paychain.services.roles.role import Work
 
@@ -32,8 +32,8 @@ _MADE = re.compile(r"(.+)[+~.](?!\d+(?:$|[+~./-]))[^+~/]*")
 class Relay(Authorising):
     """Passes the authorisation on; takes over what follows of what it passed on."""
 
-    _standing: dict[str, tuple[Sent, ...]] = field(default_factory=dict, init=False)
-    _approved_at: dict[str, Sent] = field(default_factory=dict, init=False)
+    _standing: dict[str, tuple[SentRequest, ...]] = field(default_factory=dict, init=False)
+    _approved_at: dict[str, SentRequest] = field(default_factory=dict, init=False)
     _alone: dict[str, MovementKind] = field(default_factory=dict, init=False)
     _disputed: set[str] = field(default_factory=set, init=False)  # its own references
 
@@ -54,21 +54,21 @@ class Relay(Authorising):
         before = self._standing.get(request.reference, ())
         onward = self._with_new_reference(request)
         # Noted before it is sent: a link that dies meanwhile still knows what to reverse.
-        sent = Sent(self.link.calls["authorise"].to, onward)
+        sent = SentRequest(self.link.calls["authorise"].to, onward)
         self._standing[request.reference] = (*before, sent)
         end = await self.calls["authorise"].execute(onward, parent)
         self._standing[request.reference] = (*before, *end.standing)
         match end.ending:
-            case Ending.DECIDES_ALONE:
+            case CallEnding.DECIDES_ALONE:
                 return self._decide_alone(request, end)
-            case Ending.ANSWERED:
+            case CallEnding.ANSWERED:
                 answer = end.answer
                 if answer.outcome is Outcome.APPROVED:
                     self._approved_at[request.reference] = end.standing[-1]
                 return answer
-            case Ending.UNRESOLVED:
+            case CallEnding.UNRESOLVED:
                 return self.unknown(request.reference)
-            case Ending.FAILED:
+            case CallEnding.FAILED:
                 return end.reply.answer or self.decline(ISSUER_INOPERATIVE, request.reference)
 
     def _with_new_reference(self, request: PaymentRequest) -> PaymentRequest:
@@ -84,7 +84,7 @@ class Relay(Authorising):
 
     def _decide_alone(self, request: PaymentRequest, end: CallEnd) -> Answer:
         """Approve in the issuer's place: stand in and advise, or store and forward."""
-        sent = Sent(self.link.calls["authorise"].to, end.request)
+        sent = SentRequest(self.link.calls["authorise"].to, end.request)
         before = self._standing.get(request.reference, ())
         self._standing[request.reference] = (*before, sent)
         self._approved_at[request.reference] = sent
@@ -98,7 +98,7 @@ class Relay(Authorising):
         """To the link that approved it, under the reference it knows."""
         sent = self._approved_at.get(request.reference)
         if operation == "advise":
-            sent = Sent(self.link.calls["authorise"].to, request)
+            sent = SentRequest(self.link.calls["authorise"].to, request)
             self._standing[request.reference] = (sent,)
             self._approved_at[request.reference] = sent
         if sent is None:
@@ -153,6 +153,6 @@ class Relay(Authorising):
             else:
                 self.calls["authorise"].void(sent)
 
-    async def _void_afterwards(self, sent: Sent) -> None:
+    async def _void_afterwards(self, sent: SentRequest) -> None:
         await self.follow_ups.settled(sent.request.reference)
         self.calls["authorise"].void(sent)

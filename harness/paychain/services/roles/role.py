@@ -24,11 +24,11 @@ from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer, AnswerOrError, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
-from paychain.services.policies.call_end import CallEnd, Sent
+from paychain.services.policies.call_end import CallEnd, SentRequest
 from paychain.services.policies.policy import PolicyCall
 from paychain.services.state.background import Background
-from paychain.services.state.book import Book, State
-from paychain.services.state.followup import FollowUps
+from paychain.services.state.book import AuthorisationState, Book
+from paychain.services.state.followup import FollowUpSender
 from paychain.services.state.kept import Retention
 from paychain.services.state.webhooks import WebhookSender
 
@@ -49,7 +49,7 @@ class Role:
     context: Context
     calls: dict[str, PolicyCall]
     tenders: dict[str, PolicyCall] = field(default_factory=dict)  # by the link that takes a share
-    follow_ups: FollowUps
+    follow_ups: FollowUpSender
     background: Background
     webhooks: WebhookSender | None
     retention: Retention = field(init=False)
@@ -116,7 +116,7 @@ class Role:
         return self.context.draw(what, request.payment) < share
 
     def follow(
-        self, operation: str, sent: Sent, request: PaymentRequest, *, in_order: bool = True
+        self, operation: str, sent: SentRequest, request: PaymentRequest, *, in_order: bool = True
     ) -> asyncio.Task[Reply]:
         """Deliver a capture, refund or advice to where the authorisation was sent.
 
@@ -137,7 +137,7 @@ class Role:
         """Advise the link that should have decided of what was approved in its place (0120)."""
         target = self.link.calls["authorise"].to
         advice = msgspec.structs.replace(end.request, decided_by=self.name)
-        self.follow("advise", Sent(target, advice), advice)
+        self.follow("advise", SentRequest(target, advice), advice)
 
     def approve(self, request: PaymentRequest, decided_by: str | None = None) -> Answer:
         """An approval of the whole amount."""
@@ -160,9 +160,13 @@ class Role:
     async def query(self, request: PaymentRequest, parent: str) -> Answer:
         """What this link's book knows of an authorisation."""
         entry = self.book.entry(request.reference)
-        if entry is not None and entry.state is State.IN_FLIGHT:
+        if entry is not None and entry.state is AuthorisationState.IN_FLIGHT:
             return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, request.reference)
-        if entry is None or entry.request is None or entry.state is not State.AUTHORISED:
+        if (
+            entry is None
+            or entry.request is None
+            or entry.state is not AuthorisationState.AUTHORISED
+        ):
             return self.decline(NOT_FOUND, request.reference)
         answer = self.approve(entry.request, entry.decided_by)
         if entry.is_partial:

@@ -25,7 +25,7 @@ from paychain.payments.money import PRICE_UNIT, coins_for
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Answer, PaymentRequest, Quote
 from paychain.services.context import Context
-from paychain.services.policies.call_end import Sent
+from paychain.services.policies.call_end import SentRequest
 from paychain.services.policies.policy import PolicyCall
 from paychain.services.roles.transfers import transferred
 from paychain.services.state.background import Background
@@ -37,7 +37,7 @@ OF_DEADLINE = 0.9  # "pending" has to reach the customer in time, too
 class _Purchase:
     """One purchase. `answer`: the card's approval; `ended`: what the customer sees in the end."""
 
-    sent: Sent
+    sent: SentRequest
     answer: Answer
     transfer: PaymentRequest
     ended: Answer | None = None
@@ -59,8 +59,8 @@ class Sale:
         chain: Chain,
         calls: Mapping[str, PolicyCall],
         background: Background,
-        on_final: Callable[[Sent, str], None],
-        on_declined: Callable[[Sent, str], None],
+        on_final: Callable[[SentRequest, str], None],
+        on_declined: Callable[[SentRequest, str], None],
     ) -> None:
         self._context = context
         self._chain = chain
@@ -113,7 +113,7 @@ class Sale:
         return Answer(Outcome.DECLINED, SYSTEM_MALFUNCTION, self._context.link)
 
     async def deliver(
-        self, sent: Sent, booked: PaymentRequest, answer: Answer, parent: str
+        self, sent: SentRequest, booked: PaymentRequest, answer: Answer, parent: str
     ) -> Answer:
         """Let the asset be sent for what is held; the answer once that is final, or pending.
 

@@ -20,7 +20,7 @@ from paychain.payments.money import parts_of
 from paychain.payments.outcome import Outcome
 from paychain.payments.rules.position import PART
 from paychain.protocol.message import Answer, PaymentRequest
-from paychain.services.policies.call_end import CallEnd, Ending, Sent
+from paychain.services.policies.call_end import CallEnd, CallEnding, SentRequest
 from paychain.services.policies.policy import PolicyCall
 
 
@@ -54,7 +54,7 @@ class Tenders:
         declared: Call,
         own: PolicyCall,
         calls: Mapping[str, PolicyCall],
-        void: Callable[[Sent], None],
+        void: Callable[[SentRequest], None],
         *,
         survives: bool,
     ) -> None:
@@ -85,7 +85,10 @@ class Tenders:
                 )
                 end = await call.execute(part, parent)
                 used += end.attempts
-                if end.ending is not Ending.ANSWERED or end.answer.outcome is not Outcome.APPROVED:
+                if (
+                    end.ending is not CallEnding.ANSWERED
+                    or end.answer.outcome is not Outcome.APPROVED
+                ):
                     self.undo(approved)
                     return Tendered(approved=tuple(approved), failed=end)
                 approved.append(end)

@@ -23,14 +23,14 @@ from paychain.payments.outcome import Outcome
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.services.context import Context
-from paychain.services.state.kept import Kept, Retention
+from paychain.services.state.kept import Retained, Retention
 
 # The rest of a capture that was not final is over by itself when its hold expires: a run waits for
 # that, as for anything under way, unless it takes longer than this.
 EXPIRY_AWAITED_S = 10.0
 
 
-class State(StrEnum):
+class AuthorisationState(StrEnum):
     """Of one authorisation in one link's book."""
 
     IN_FLIGHT = "in_flight"
@@ -45,7 +45,7 @@ class State(StrEnum):
 class Entry(msgspec.Struct, kw_only=True, gc=False):
     """One authorisation. Amounts are minor units."""
 
-    state: State
+    state: AuthorisationState
     reversed: bool = False  # a reversal arrived: nothing may be held when all is done
     request: PaymentRequest | None = None  # as it was booked
     decided_by: str = ""
@@ -93,7 +93,7 @@ class Book:
         self._checks_refunds = checks_refunds
         self._expires_after_s = expires_after_s
         self._on_expired = on_expired
-        self._entries: Kept[Entry] = Kept(retention, self._is_over)
+        self._entries: Retained[Entry] = Retained(retention, self._is_over)
         self._awaited: dict[str, str] = {}  # payments whose rest will expire soon, by reference
 
     def __len__(self) -> int:
@@ -110,7 +110,7 @@ class Book:
         known = self._entries.get(reference)
         if known is not None and known.reversed:
             return None
-        entry = Entry(state=State.IN_FLIGHT)
+        entry = Entry(state=AuthorisationState.IN_FLIGHT)
         self._entries[reference] = entry
         return entry
 
@@ -126,7 +126,7 @@ class Book:
             entry.is_partial = answer.code == PARTIAL_APPROVAL
             self.hold(entry, request, answer.decided_by, kind)
         else:
-            entry.state = State.NOT_AUTHORISED
+            entry.state = AuthorisationState.NOT_AUTHORISED
         if entry.settled is not None:
             entry.settled.set()
 
@@ -139,7 +139,7 @@ class Book:
     ) -> None:
         """Write the approval into the journal."""
         assert request.amount_minor >= 0
-        entry.state = State.AUTHORISED
+        entry.state = AuthorisationState.AUTHORISED
         entry.request, entry.decided_by = request, decided_by
         self._context.moved(kind, request, decided_by)
         if self._expires_after_s is not None:
@@ -151,7 +151,11 @@ class Book:
         `request.amount_minor` is what to take; with `request.is_final` the rest is released.
         """
         entry = self._entries.get(request.reference)
-        if entry is None or entry.request is None or entry.state is not State.AUTHORISED:
+        if (
+            entry is None
+            or entry.request is None
+            or entry.state is not AuthorisationState.AUTHORISED
+        ):
             return NOT_FOUND
         if request.amount_minor > self._capturable_minor(entry, request):
             return INVALID_AMOUNT
@@ -209,17 +213,17 @@ class Book:
         """
         entry = self._entries.get(reference)
         if entry is None:
-            entry = Entry(state=State.NOT_AUTHORISED, reversed=True)
+            entry = Entry(state=AuthorisationState.NOT_AUTHORISED, reversed=True)
             self._entries[reference] = entry
             return entry
         entry.reversed = True
         # The outcome of what is in flight is not known yet: an approval that is booked while the
         # reversal waits is undone below.
-        if entry.state is State.IN_FLIGHT:
+        if entry.state is AuthorisationState.IN_FLIGHT:
             entry.settled = entry.settled or asyncio.Event()
             await entry.settled.wait()
-        if entry.state is State.AUTHORISED and entry.rest_minor > 0:
-            entry.state = State.VOIDED
+        if entry.state is AuthorisationState.AUTHORISED and entry.rest_minor > 0:
+            entry.state = AuthorisationState.VOIDED
             self._release(MovementKind.VOIDED, entry)
         return entry
 
@@ -231,15 +235,15 @@ class Book:
         """Whether nothing is going on for an authorisation."""
         will_expire = (
             self._expires_after_s is not None
-            and entry.state is State.AUTHORISED
+            and entry.state is AuthorisationState.AUTHORISED
             and entry.rest_minor > 0
         )
-        is_open = entry.state is State.IN_FLIGHT or reference in self._awaited
+        is_open = entry.state is AuthorisationState.IN_FLIGHT or reference in self._awaited
         return not is_open and not will_expire
 
     def _expire(self, entry: Entry) -> None:
-        if entry.state is State.AUTHORISED and entry.rest_minor > 0:
-            entry.state = State.EXPIRED
+        if entry.state is AuthorisationState.AUTHORISED and entry.rest_minor > 0:
+            entry.state = AuthorisationState.EXPIRED
             self._release(MovementKind.EXPIRED, entry)
             assert entry.request is not None  # it was held
             self._on_expired(entry.request)

@@ -16,7 +16,7 @@ MAX_KNOWN = 100_000  # originals of one link: the oldest are forgotten first
 
 
 @dataclass(slots=True, kw_only=True)
-class Original:
+class OriginalAuthorisation:
     """The authorisation that a later request may repeat. `amount_minor`: 0 until it is approved."""
 
     reference: str
@@ -31,9 +31,9 @@ class DuplicateWindow:
     def __init__(self, declared: Duplicates) -> None:
         self._declared = declared
         self._within_ns = round(declared.within * 1e9)
-        self._known: OrderedDict[tuple[str, ...], Original] = OrderedDict()
+        self._known: OrderedDict[tuple[str, ...], OriginalAuthorisation] = OrderedDict()
 
-    def original(self, request: PaymentRequest, now_ns: int) -> Original | None:
+    def original(self, request: PaymentRequest, now_ns: int) -> OriginalAuthorisation | None:
         """What the request repeats; None for the first of its kind, which is remembered."""
         while self._known:
             key, oldest = next(iter(self._known.items()))
@@ -45,7 +45,9 @@ class DuplicateWindow:
         known = self._known.get(key)
         if known is None:
             order = request.order or request.payment
-            self._known[key] = Original(reference=request.reference, order=order, since_ns=now_ns)
+            self._known[key] = OriginalAuthorisation(
+                reference=request.reference, order=order, since_ns=now_ns
+            )
             return None
         # The same authorisation goes on after a failure: that is not a second one.
         return known if known.reference != request.reference else None

@@ -17,14 +17,14 @@ from paychain.protocol.message import PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.delivery import deliver, jittered_s
-from paychain.services.policies.call_end import Sent
+from paychain.services.policies.call_end import SentRequest
 from paychain.services.policies.route import Channels, Route
 from paychain.services.state.background import Background
 
 OfTry = Callable[[int], PaymentRequest]
 
 
-class FollowUps:
+class FollowUpSender:
     """The follow-ups of one link that are still on their way."""
 
     def __init__(
@@ -109,7 +109,7 @@ class FollowUps:
         return delivered.reply
 
 
-def name_of(sent: Sent, item: str) -> str:
+def name_of(sent: SentRequest, item: str) -> str:
     """What a follow-up of an authorisation is called in the journal: its reference and its item."""
     return f"{sent.request.reference} {item}"
 

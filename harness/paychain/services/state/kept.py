@@ -21,7 +21,7 @@ from paychain.model.idempotency import Idempotency
 from paychain.services.state.idempotency import window_of
 
 Value = TypeVar("Value")
-LEAST = 1_000  # fewer things are not worth looking through
+MIN_KEPT = 1_000  # fewer things are not worth looking through
 AT_ONCE = 50  # looked at for each new one: more would let a request wait
 WAITS = 2  # one declared wait may follow another: an answer late, a capture after it
 
@@ -78,7 +78,7 @@ def _is_duration(hint: Any, said: tuple[Any, ...]) -> bool:
     ) or any(_is_duration(part, getattr(part, "__metadata__", ())) for part in get_args(hint))
 
 
-class Kept(Generic[Value]):
+class Retained(Generic[Value]):
     """Things by name, until they are over and nobody has asked for them for so long.
 
     `is_over`: whether nothing goes on any more; what is not over is remembered in any case.
@@ -111,7 +111,7 @@ class Kept(Generic[Value]):
 
     def __setitem__(self, name: str, value: Value) -> None:
         self._touch(name, value)
-        if len(self._known) > LEAST:
+        if len(self._known) > MIN_KEPT:
             self._forget()
 
     def pop(self, name: str) -> Value | None:
@@ -130,7 +130,7 @@ class Kept(Generic[Value]):
         until_ns = self._retention.now_ns() - keeps_ns
         for _ in range(AT_ONCE):
             name, (touched_ns, value) = next(iter(self._known.items()))
-            if touched_ns > until_ns or len(self._known) <= LEAST:
+            if touched_ns > until_ns or len(self._known) <= MIN_KEPT:
                 return
             if self._is_over(name, value):
                 del self._known[name]

@@ -33,7 +33,7 @@ from paychain.services.context import Context
 from paychain.services.policies.route import Channels
 from paychain.services.scripts import PaymentScripts, WebhookFate
 from paychain.services.state.background import Background
-from paychain.services.state.followup import FollowUps
+from paychain.services.state.followup import FollowUpSender
 
 Kinds = Callable[[str, PaymentRequest], tuple[str, ...]]
 MAX_EVENTS = 100_000  # ids kept by a gateway; the oldest are forgotten first
@@ -96,7 +96,7 @@ class WebhookSender:
             max_backoff=declared.max_backoff,
             give_up_after=declared.give_up_after,
         )
-        self._follow_ups = FollowUps(context, channels, background, repeat)
+        self._follow_ups = FollowUpSender(context, channels, background, repeat)
 
     def send(self, kind: str, request: PaymentRequest) -> None:
         """Report in the background what became of `request`: authorised, captured, …"""

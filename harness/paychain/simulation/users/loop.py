@@ -16,16 +16,16 @@ from typing import Any
 from paychain.simulation.forbidden import FORBIDDEN
 from paychain.simulation.loop import VirtualLoop
 from paychain.simulation.network import LOCAL_HOSTS
-from paychain.simulation.transport import End
+from paychain.simulation.transport import ConnectionEnd
 from paychain.simulation.users.refusals import Refusals
 
 
-class Life:
+class ProcessLife:
     """One life of the process that a user's code would be."""
 
     def __init__(self) -> None:
         self.is_over = False
-        self.ends: list[End] = []  # of connections that it has made
+        self.ends: list[ConnectionEnd] = []  # of connections that it has made
         # Every task of it that has not ended, and the user's line that began it, `shop.py:41`. Kept
         # while it is over, too: a task that nobody holds would be closed, and run its `finally`.
         self.tasks: dict[asyncio.Task[Any], str] = {}
@@ -39,7 +39,7 @@ class Life:
         self.tasks.pop(task, None)
 
 
-LIFE: ContextVar[Life | None] = ContextVar("life", default=None)
+LIFE: ContextVar[ProcessLife | None] = ContextVar("life", default=None)
 
 
 class UsersLoop(VirtualLoop):
@@ -48,7 +48,7 @@ class UsersLoop(VirtualLoop):
     refusals: Refusals | None = None
 
     # -- lives ----------------------------------------------------------------------------------
-    def end_life(self, life: Life) -> None:
+    def end_life(self, life: ProcessLife) -> None:
         """Kill it: nothing that it has begun goes on, and its connections are closed."""
         life.is_over = True
         for handle in [*self._ready, *(entry[2] for entry in self._timers)]:

@@ -1,4 +1,4 @@
-"""What a user's code may not do in virtual time, told by the module and the line that did it."""
+"""What a user's code may not do in virtual time, named by the module and the line that did it."""
 
 from __future__ import annotations
 

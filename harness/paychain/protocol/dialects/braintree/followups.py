@@ -39,6 +39,7 @@ from paychain.protocol.dialects.braintree.records import Followed, Named, Part
 from paychain.protocol.dialects.braintree.sales import minor_of
 from paychain.protocol.message import Answer
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_parts import DONE, FAILED
 from paychain.wire.http import HttpResponse
 
 Given = dict[str, Any]
@@ -253,4 +254,4 @@ def _note(part: Part | None, answer: Answer) -> None:
     """Note what the answer to a settlement or refund was."""
     if part is None or answer.outcome is Outcome.UNKNOWN:
         return
-    part.state = "done" if answer.outcome is Outcome.APPROVED else "failed"
+    part.state = DONE if answer.outcome is Outcome.APPROVED else FAILED

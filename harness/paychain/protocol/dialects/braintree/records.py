@@ -10,13 +10,15 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor_ids import decode, encode
+from paychain.protocol.vendor_parts import booked_parts
 
 MAX_TRANSACTIONS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
-REPEAT = "~"  # in a reference that the link executes once more for the same key
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,27 +73,18 @@ class Transaction:
         """Of the transaction that a part is."""
         return encode(f"{self.reference}/{part.item}") if part.is_own else self.id
 
-    def made(self, parts: list[Part], total_minor: int) -> list[Part]:
-        """Which of the parts make up what the book has: first those whose answer came."""
-        found = [part for part in parts if part.state == "done"]
-        rest_minor = total_minor - sum(part.amount_minor for part in found)
-        for part in parts:
-            if not part.state and part.amount_minor <= rest_minor:
-                found.append(part)
-                rest_minor -= part.amount_minor
-        return sorted(found, key=parts.index)
-
     def settled(self, entry: BookEntry | None) -> list[Part]:
         """The settlements that the book has. Of a part that is approved, that part is captured."""
         booked = entry.request if entry is not None else None
         if self.request.is_sale and booked is not None:
             self.settlements[0].amount_minor = booked.amount_minor
-        return self.made(self.settlements, entry.captured_minor if entry is not None else 0)
+        return booked_parts(self.settlements, entry.captured_minor if entry else 0)
 
     def refunded(self, entry: BookEntry | None, of: str = "") -> list[Part]:
         """The refunds that the book has, of one settlement or of any."""
         total_minor = entry.refunded_minor if entry is not None else 0
-        return [part for part in self.made(self.refunds, total_minor) if not of or part.of == of]
+        found = booked_parts(self.refunds, total_minor)
+        return [part for part in found if not of or part.of == of]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,14 +128,8 @@ class Registry:
         known = self._transactions.get(reference)
         if known is not None or not reference:
             return known or transaction
-        request = transaction.request
         again = Transaction(
-            request=PaymentRequest(
-                **{
-                    **{name: getattr(request, name) for name in request.__struct_fields__},
-                    "reference": reference,
-                }
-            ),
+            request=replace(transaction.request, reference=reference),
             merchant_id=transaction.merchant_id,
             created_s=transaction.created_s,
             order_id=transaction.order_id,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.checkout.errors import failure
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.short_ids import LONG, lengthen, shorten
@@ -19,7 +20,6 @@ KEY = "cko-idempotency-key"
 SIMULATE, IGNORE = "simulate", "ignore"
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
-REPEAT = "~"  # in a reference or item that the link executes once more for the same key
 CAPTURE, REFUND, VOID = "c", "r", "v"
 Stage = Literal["", "pending", "failed"]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
+from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.checkout import views
 from paychain.protocol.dialects.checkout.account import (
     CAPTURE,
-    REPEAT,
     Account,
     Payment,
     action_id,

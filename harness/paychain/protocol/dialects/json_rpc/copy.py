@@ -43,7 +43,7 @@ class Copy:
     _clock: list[tuple[int, int, int, int]] = field(default_factory=list)  # see time_s
 
     def update(self, sighting: Sighting) -> list[str]:
-        """Take in what the ledger tells; what it has told before changes nothing.
+        """Take in what the ledger reports; what it has reported before changes nothing.
 
         Returns the transactions that are forgotten for their age.
         """
@@ -75,7 +75,7 @@ class Copy:
         """Know when blocks were made. Those that were seen before keep their times."""
         if not self._clock:
             self._clock.append((0, self.head, news.head_ns, news.every_ns))
-        # Later than it looked: the ledger stood still meanwhile.
+        # Later than it looked: the ledger was halted meanwhile.
         elif news.head_ns + news.every_ns > self._time_ns(self.head + 1):
             self._clock.append((before + 1, self.head, news.head_ns, news.every_ns))
 

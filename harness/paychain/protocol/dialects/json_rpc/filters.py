@@ -25,15 +25,15 @@ Kind = Literal["blocks", "pending", "logs"]
 
 @dataclass(slots=True, kw_only=True)
 class _Filter:
-    """One filter. `seen`: the last block it has told of; `replaced`: reorganisations it knows."""
+    """One filter. `seen`: the last block it has reported; `replaced`: reorganisations it knows."""
 
     kind: Kind
     asked_s: int
     seen: int
     replaced: int
     logs: LogFilter | None = None
-    waiting: frozenset[str] = frozenset()  # transactions it has told of, of those that there are
-    told: list[tuple[int, Log]] = field(default_factory=list)  # by height: those not final yet
+    waiting: frozenset[str] = frozenset()  # those that there are and that it has reported
+    reported: list[tuple[int, Log]] = field(default_factory=list)  # by height: those not final yet
 
     def changes(self, moment: Moment) -> list[Any]:
         """What is new since the last question."""
@@ -54,12 +54,12 @@ class _Filter:
 
     def _logs_since(self, moment: Moment, first: int) -> list[Log]:
         assert self.logs is not None  # it is a filter of logs
-        gone = [{**log, "removed": True} for height, log in self.told if height >= first]
+        gone = [{**log, "removed": True} for height, log in self.reported if height >= first]
         fresh = self.logs.between(moment, *_within(moment, self.logs, first))
         final = moment.copy.final
-        self.told = [(height, log) for height, log in self.told if final < height < first]
-        told = ((int(log["blockNumber"], 16), log) for log in fresh)
-        self.told += [(height, log) for height, log in told if height > final]
+        self.reported = [(height, log) for height, log in self.reported if final < height < first]
+        new = ((int(log["blockNumber"], 16), log) for log in fresh)
+        self.reported += [(height, log) for height, log in new if height > final]
         return gone + fresh
 
 

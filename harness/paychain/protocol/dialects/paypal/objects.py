@@ -18,6 +18,7 @@ from paychain.protocol.dialects.paypal.records import (
     made_id,
 )
 from paychain.protocol.dialects.paypal.tables import APPROVED, PARTIAL, response_code
+from paychain.protocol.vendor_parts import FAILED
 
 DAY_S = 86_400
 VALID_DAYS = 29  # of an authorisation
@@ -59,7 +60,7 @@ def status_of_capture(account: Account, charge: Charge, part: Part) -> str:
     entry = account.entry(charge.reference)
     if part not in charge.captured(entry):
         is_denied = charge.request.is_sale and status_of_charge(account, charge) == DENIED
-        return DECLINED if is_denied or part.state == "failed" else PENDING
+        return DECLINED if is_denied or part.state == FAILED else PENDING
     given_back = part.amount_minor - left_minor(charge, part, entry)
     if given_back >= part.amount_minor:
         return "REFUNDED"
@@ -76,7 +77,7 @@ def status_of_refund(account: Account, charge: Charge, part: Part) -> str:
     """What a refund is."""
     if part in charge.refunded(account.entry(charge.reference)):
         return COMPLETED
-    return "FAILED" if part.state == "failed" else PENDING
+    return "FAILED" if part.state == FAILED else PENDING
 
 
 def status_of_order(account: Account, order: Order) -> str:

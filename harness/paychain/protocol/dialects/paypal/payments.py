@@ -31,6 +31,7 @@ from paychain.protocol.dialects.paypal.records import (
 )
 from paychain.protocol.message import Answer
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_parts import DONE, FAILED
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 Plan = Callable[[Account, Named, Given], Followed]
@@ -184,4 +185,4 @@ def _part(account: Account, item: str, minor: int, given: Given) -> Part:
 def _note(part: Part | None, answer: Answer) -> None:
     """Note what the answer to a capture or refund was."""
     if part is not None and answer.outcome is not Outcome.UNKNOWN:
-        part.state = "done" if answer.outcome is Outcome.APPROVED else "failed"
+        part.state = DONE if answer.outcome is Outcome.APPROVED else FAILED

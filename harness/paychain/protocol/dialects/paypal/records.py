@@ -12,10 +12,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.short_ids import lengthen, shorten
 from paychain.protocol.vendor_ids import UPPER, decode, encode
+from paychain.protocol.vendor_parts import booked_parts
 
 MAX_ORDERS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
@@ -75,12 +77,13 @@ class Charge:
         booked = entry.request if entry is not None else None
         if self.request.is_sale and booked is not None:
             self.captures[0].amount_minor = booked.amount_minor
-        return _made(self.captures, entry.captured_minor if entry is not None else 0)
+        return booked_parts(self.captures, entry.captured_minor if entry else 0)
 
     def refunded(self, entry: BookEntry | None, of: str = "") -> list[Part]:
         """The refunds that the book has, of one capture or of any."""
         total_minor = entry.refunded_minor if entry is not None else 0
-        return [part for part in _made(self.refunds, total_minor) if not of or part.of == of]
+        found = booked_parts(self.refunds, total_minor)
+        return [part for part in found if not of or part.of == of]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -200,7 +203,9 @@ class Registry:
 
     def of_charge(self, reference: str) -> tuple[Order, Charge] | None:
         """The order and charge of an authorisation, whichever execution of it is meant."""
-        return self._by_charge.get(reference) or self._by_charge.get(reference.rpartition("~")[0])
+        return self._by_charge.get(reference) or self._by_charge.get(
+            reference.rpartition(REPEAT)[0]
+        )
 
     def payment(self, name: str, kind: str) -> Named | None:
         """What an id names; `kind`: the first letter of its item: a, c or r."""
@@ -225,14 +230,3 @@ class Registry:
             self._followed[target, key] = followed
             if len(self._followed) > MAX_KEYS:
                 self._followed.popitem(last=False)
-
-
-def _made(parts: list[Part], total_minor: int) -> list[Part]:
-    """Which of the parts make up what the book has: first those whose answer came."""
-    found = [part for part in parts if part.state == "done"]
-    rest_minor = total_minor - sum(part.amount_minor for part in found)
-    for part in parts:
-        if not part.state and part.amount_minor <= rest_minor:
-            found.append(part)
-            rest_minor -= part.amount_minor
-    return sorted(found, key=parts.index)

@@ -19,6 +19,7 @@ from zlib import crc32
 
 import msgspec
 
+from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.paypal.account import (
     Account,
     Given,
@@ -183,7 +184,7 @@ def _resource(event: Event, account: Account) -> dict[str, Any]:
     # Of a payment that this link never heard of, as a probe of a receiver makes one.
     item = AUTHORIZATION if _resource_type(event) == "authorization" else event.item or "c1"
     return {
-        "id": made_id(event.reference, item.partition("~")[0]),
+        "id": made_id(event.reference, item.partition(REPEAT)[0]),
         "status": "COMPLETED",
         "amount": shown_money(event.amount_minor, event.currency),
         "custom_id": event.payment,
@@ -191,7 +192,7 @@ def _resource(event: Event, account: Account) -> dict[str, Any]:
 
 
 def _known(event: Event, order: Order, charge: Charge, account: Account) -> dict[str, Any] | None:
-    kind, item = _resource_type(event), event.item.partition("~")[0]
+    kind, item = _resource_type(event), event.item.partition(REPEAT)[0]
     if kind == "authorization":
         return authorization_shown(account, order, charge)
     if kind == "refund":

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend
@@ -18,7 +19,6 @@ from paychain.wire.http import HttpRequest
 
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
-REPEAT = "~"  # in a reference or item that the link executes once more for the same key
 LOCATION = "LPAYCHAIN0001"
 CANCEL_BY_KEY = "v2/payments/cancel"
 

@@ -15,9 +15,9 @@ from zlib import crc32
 
 import msgspec
 
+from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.square import views
 from paychain.protocol.dialects.square.account import (
-    REPEAT,
     Account,
     Payment,
     Refund,

@@ -20,7 +20,7 @@ from paychain.protocol.vendor import Attributed, Backend, Evidence, VendorCall
 
 MAX_OBJECTS = 100_000  # customers, and payment methods that came by themselves
 # docs.stripe.com/api/metadata
-MOST_METADATA, LONGEST_NAME, LONGEST_VALUE = 50, 40, 500
+MAX_METADATA_KEYS, MAX_KEY, MAX_VALUE = 50, 40, 500
 KEY = "idempotency-key"
 
 
@@ -157,15 +157,15 @@ def written(before: dict[str, str], given: dict[str, Any]) -> dict[str, str]:
     for name, value in asked.items():
         if not isinstance(value, str):
             raise invalid("Metadata values must be strings.", param=f"metadata[{name}]")
-        if len(name) > LONGEST_NAME or len(value) > LONGEST_VALUE:
+        if len(name) > MAX_KEY or len(value) > MAX_VALUE:
             raise invalid(
-                f"Metadata keys can have up to {LONGEST_NAME} characters and metadata values up to "
-                f"{LONGEST_VALUE} characters.",
+                f"Metadata keys can have up to {MAX_KEY} characters and metadata values up to "
+                f"{MAX_VALUE} characters.",
                 param=f"metadata[{name}]",
             )
     changed = {name: value for name, value in {**before, **asked}.items() if value != ""}
-    if len(changed) > MOST_METADATA:
+    if len(changed) > MAX_METADATA_KEYS:
         raise invalid(
-            f"You can only specify up to {MOST_METADATA} metadata keys.", param="metadata"
+            f"You can only specify up to {MAX_METADATA_KEYS} metadata keys.", param="metadata"
         )
     return changed

@@ -15,7 +15,7 @@ from paychain.protocol.dialects.stripe.ids import read
 from paychain.protocol.dialects.stripe.parameters import integer, text
 from paychain.protocol.dialects.stripe.records import SESSION
 
-MOST, USUAL = 100, 10  # objects of a page
+MAX_OBJECTS, DEFAULT_OBJECTS = 100, 10  # objects of a page
 MAX_EXPANDED = 4  # levels of one expansion
 _BOUNDS: dict[str, Callable[[int, int], bool]] = {
     "gt": lambda made, bound: made > bound,
@@ -32,8 +32,8 @@ def page(account: Account, asked: Asked, found: Iterable[Shown]) -> Plan:
 
 def _page(asked: Asked, found: Iterable[Shown]) -> Shown:
     given = asked.given
-    limit = integer(given, "limit") or USUAL
-    if limit > MOST:
+    limit = integer(given, "limit") or DEFAULT_OBJECTS
+    if limit > MAX_OBJECTS:
         raise invalid("This value must be less than or equal to 100.", param="limit")
     all_found: Iterator[Shown] = (shown for shown in found if _is_made_in_time(shown, given))
     after, before = text(given, "starting_after"), text(given, "ending_before")

@@ -43,7 +43,7 @@ from paychain.protocol.message import Answer
 from paychain.protocol.vendor import Evidence
 
 # Smallest charge by currency, in minor units (docs.stripe.com/currencies, "minimum amounts"); M.
-LEAST_MINOR = {"usd": 50, "eur": 50, "gbp": 30, "chf": 50, "cad": 50, "aud": 50, "jpy": 50}
+MIN_MINOR = {"usd": 50, "eur": 50, "gbp": 30, "chf": 50, "cad": 50, "aud": 50, "jpy": 50}
 _TEXTS = (
     "description",
     "receipt_email",
@@ -262,7 +262,7 @@ def currency_of(name: str, amount_minor: int) -> str:
     currency = name.lower()
     if currency.upper() not in currencies():
         raise invalid(f"Invalid currency: {name}.", param="currency")
-    least_minor = LEAST_MINOR.get(currency, 1)
+    least_minor = MIN_MINOR.get(currency, 1)
     if amount_minor < least_minor:
         raise invalid(
             f"Amount must be at least {least_minor} in the smallest unit of {currency}.",

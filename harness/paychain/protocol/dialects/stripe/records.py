@@ -17,6 +17,7 @@ from paychain.protocol.dialects.stripe.cards import Method, of_card
 from paychain.protocol.dialects.stripe.ids import made, read
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Backend
+from paychain.protocol.vendor_parts import booked_parts
 
 MAX_INTENTS = 100_000  # the oldest are forgotten first
 METHOD_ITEM = "m1"  # in the id of a method that came with an intent
@@ -64,11 +65,11 @@ class Charge:
 
     def refunded(self, entry: BookEntry | None) -> list[Part]:
         """The refunds that were made, as far as the book shows."""
-        return _done(self.refunds, entry.refunded_minor if entry is not None else 0)
+        return booked_parts(self.refunds, entry.refunded_minor if entry else 0, SUCCEEDED)
 
     def captured(self, entry: BookEntry | None) -> list[Part]:
         """The captures that were made, as far as the book shows."""
-        return _done(self.captures, entry.captured_minor if entry is not None else 0)
+        return booked_parts(self.captures, entry.captured_minor if entry else 0, SUCCEEDED)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -246,14 +247,3 @@ class Intents:
                 if part.item == found[1]:
                     return (*owner, part)
         return None
-
-
-def _done(parts: list[Part], total_minor: int) -> list[Part]:
-    """Which of the parts that were asked for make up a total: first those whose answer came."""
-    done = [part for part in parts if part.state == SUCCEEDED]
-    rest_minor = total_minor - sum(part.amount_minor for part in done)
-    for part in parts:
-        if not part.state and part.amount_minor <= rest_minor:
-            done.append(part)
-            rest_minor -= part.amount_minor
-    return sorted(done, key=parts.index)

@@ -13,7 +13,7 @@ from typing import Any
 from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import invalid
-from paychain.protocol.dialects.stripe.listing import MOST, USUAL
+from paychain.protocol.dialects.stripe.listing import DEFAULT_OBJECTS, MAX_OBJECTS
 from paychain.protocol.dialects.stripe.parameters import integer, required, text
 
 _CLAUSE = re.compile(
@@ -48,9 +48,9 @@ def customers(account: Account, asked: Asked) -> Plan:
 def _found(account: Account, asked: Asked, known: Iterable[Shown]) -> Plan:
     required(asked.given, "query")
     clauses, is_any = _clauses(text(asked.given, "query"))
-    limit = integer(asked.given, "limit") or USUAL
+    limit = integer(asked.given, "limit") or DEFAULT_OBJECTS
     page = int(text(asked.given, "page") or "0") if text(asked.given, "page").isdecimal() else 0
-    if limit > MOST:
+    if limit > MAX_OBJECTS:
         raise invalid("This value must be less than or equal to 100.", param="limit")
     path = asked.call.http.target.partition("?")[0]
 

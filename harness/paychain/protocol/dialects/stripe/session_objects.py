@@ -118,7 +118,7 @@ def shown_of(account: Account, session: Session) -> Shown:
 
 
 def _customer(email: str | None) -> Shown:
-    """What a customer told of itself on the page."""
+    """What a customer entered on the page."""
     return {
         "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
         "business_name": None,
