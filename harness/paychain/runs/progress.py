@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from paychain.payments.errors import one_line
 from paychain.payments.journal import HopRecord, PaymentRecord, Record
 
 PLAIN_EVERY_S = 5.0  # between two lines when the output is not a terminal
@@ -102,7 +103,7 @@ class LogLines:
 
     def message(self, line: str) -> None:
         """Print it."""
-        print(line, file=sys.stderr, flush=True)
+        print(one_line(line), file=sys.stderr, flush=True)
 
     def show(self, at_s: float, phase: str, faults: list[str], counts: Counts) -> None:
         """Print where the run is, every few seconds."""
@@ -128,7 +129,7 @@ class RedrawnLine:
 
     def message(self, line: str) -> None:
         """Print it above the live line."""
-        self._console.print(line, markup=False, highlight=False)
+        self._console.print(one_line(line), markup=False, highlight=False)
 
     def show(self, at_s: float, phase: str, faults: list[str], counts: Counts) -> None:
         """Redraw the live line."""

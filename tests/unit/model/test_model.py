@@ -127,6 +127,7 @@ AMOUNTS = "load: {arrivals: 1/s, before: 1s, after: 1s, amounts: {%s}}"
         # what YAML makes of a number: the code 05 stays as it was written
         ("  issuer: {", "  issuer: {declines: {share: 1%, code: 5}, ", "unknown response code '5'"),
         ("timeout: 3s", "timeout: 1s2h", "'1s2h' is not a duration; write larger units first"),
+        ("timeout: 3s", "timeout: \u0663s", "'\u0663s' is not a duration"),
         (
             "  edge: {role",
             "  Edge-A: {role",
