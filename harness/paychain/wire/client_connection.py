@@ -88,8 +88,10 @@ class ClientConnection(asyncio.Protocol):
             return await waiter
         except BaseException:
             self.is_usable = False
-            if not waiter.cancelled():
-                waiter.exception()  # retrieved: it may have failed while this task was cancelled
+            # It may have failed while this task was cancelled, or be pending where the task itself
+            # is closed with its loop: an exception that nobody retrieves would be logged.
+            if waiter.done() and not waiter.cancelled():
+                waiter.exception()
             raise
         finally:
             self._timer.cancel()

@@ -53,7 +53,7 @@ links:
   base: {role: ledger, asset: EURC, blocks: {every: 2s}}
 """
 
-SALES = """\
+BITCOIN = """\
 chain: shop
 currency: EUR
 entry: [onramp, desk]
@@ -159,13 +159,13 @@ def mistakes(text: str) -> str:
 
 def test_an_exchange_asks_no_price() -> None:
     found = "desk asks no price, and one BTC is not worth one EUR"
-    assert found in mistakes(SALES)
-    assert "asks no price" not in mistakes(SALES.replace("asset: BTC", "asset: EURC"))
+    assert found in mistakes(BITCOIN)
+    assert "asks no price" not in mistakes(BITCOIN.replace("asset: BTC", "asset: EURC"))
 
 
 def test_a_price_has_six_digits_whatever_its_currency() -> None:
     for price, is_found in (("0.073125", False), ("0.0731251", True)):
-        text = SALES.replace("EUR", "JPY").replace("60000", price)
+        text = BITCOIN.replace("EUR", "JPY").replace("60000", price)
         assert ("has more digits than a price has" in mistakes(text)) == is_found
 
 
