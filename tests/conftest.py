@@ -6,7 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hypothesis.internal.conjecture import providers
 from paychain.payments.journal import Movement, MovementKind
 from tests.support.laws import IS_THOROUGH, examples
 from tests.support.paths import FETCHED
+from tests.support.priority import COMPUTING, giving_way, may_give_way
 
 settings.register_profile("paychain", examples(100))  # no deadline: busy machines break no law
 settings.load_profile("paychain")
@@ -28,6 +30,8 @@ if not IS_THOROUGH and hasattr(providers, "_get_local_constants"):
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 gc.disable()  # until all tests are collected: what that makes stays
+# Beside other workers, which may be amid a real run.
+GIVES_WAY = "PYTEST_XDIST_WORKER" in os.environ and may_give_way()
 MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
 
 
@@ -65,6 +69,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             *others[worker * len(others) // workers : (worker + 1) * len(others) // workers],
         )
     ]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    computes = item.nodeid.startswith(COMPUTING)
+    with giving_way() if GIVES_WAY and computes else nullcontext():
+        return (yield)
 
 
 def pytest_collection_finish() -> None:

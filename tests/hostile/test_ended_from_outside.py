@@ -93,7 +93,7 @@ def test_a_search_that_is_ended_keeps_what_it_found(
     jobs: int,
 ) -> None:
     declare(tmp_path, shop=shop(on_unknown="give_up"))
-    words = ["--budget", "10m", "--jobs", str(jobs), "--out", "found"]
+    words = ["--budget", "10m", "--jobs", str(jobs), "--payments", "2", "--out", "found"]
     search = start("explore", "shop.yaml", *words)
     assert search.stdout is not None
     seen = b""

@@ -210,7 +210,7 @@ def test_toncoin_reaches_the_shop_once(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("chain", "rule", "kind", "payments"),
     [
-        ("exchange-deposit-one-confirmation", "no_credit_before_final", "reorg", 5),
+        thorough(("exchange-deposit-one-confirmation", "no_credit_before_final", "reorg", 5)),
         # One of the two nodes lies all the time: any fault will do.
         thorough(("exchange-deposit-quorum-of-one", "no_credit_without_transfer", "reorg", 5)),
         ("crypto-onramp-new-nonce", "sent_once", "lost_answer", 5),

@@ -1,4 +1,7 @@
-"""Every declared amount is one of the chain's currency: it has no more digits than that has."""
+"""Every declared amount is one of the chain's currency: it has no more digits than that has.
+
+Prices are finer: in millionths.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from pydantic import BaseModel
 
 from paychain.declaration.problem import Problem, unknown
 from paychain.declaration.text import KeyPath
-from paychain.payments.money import assets, to_minor
+from paychain.model.crypto import Prices
+from paychain.payments.money import PRICE_UNIT, assets, to_minor
 
 
 def check_currency(currency: str, at: KeyPath) -> Iterator[Problem]:
@@ -33,6 +37,10 @@ def check_amounts(declared: Any, currency: str, at: KeyPath = ()) -> Iterator[Pr
             except ValueError as error:
                 what, _, hint = str(error).partition("; ")
                 yield Problem(at, what, hint or f"write {declared:.{assets()[currency]}f}")
+        case Prices():
+            if declared.of * PRICE_UNIT % 1:
+                what = f"'{declared.of}' has more digits than a price has"
+                yield Problem((*at, "of"), what, f"write {declared.of:.6f}")
         case BaseModel():
             for name, field in type(declared).model_fields.items():
                 key = (*at, field.alias or name)

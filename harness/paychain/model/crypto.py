@@ -119,7 +119,12 @@ class Pauses(Declared):
 class Prices(Declared):
     """The prices of an oracle: a new one every so often, within a share of the declared one."""
 
-    of: Annotated[Amount, Field(gt=0, description="What one coin costs, in the chain's currency.")]
+    of: Annotated[
+        Amount,
+        Field(
+            gt=0, description="What one coin costs, in the chain's currency; six decimals at most."
+        ),
+    ]
     moves: Annotated[Share, Field(lt=1, description="How far a price may lie from it.")] = 0.01
     every: Annotated[Span, Field(description="The time from one price to the next.")] = 1.0
 

@@ -279,3 +279,17 @@ def test_what_only_the_engine_sees_is_not_guessed_without_it(tmp_path: Path) -> 
     for what in ("timeout", "unknown outcome"):
         assert policy(found, what).observed == "not seen: there is the links' view alone"
         assert policy(found, what).holds is None
+
+
+def test_what_is_approved_and_never_captured_is_counted(tmp_path: Path) -> None:
+    stripes = {"role": "processor", "dialect": "stripe", "calls": {"authorise": {"to": "issuer"}}}
+    chain = checked(own_shop(links={A: stripes}))
+    run = ObservedRun()
+    for number in range(3):
+        run.pay(f"p{number}", number)
+        run.asked(f"p{number}", number + 0.1)
+        run.booked(f"p{number}", number + 0.2, "authorised")
+    run.booked("p0", 0.3, "captured")
+    line = policy(measured(run, tmp_path, chain), "of approved payments")
+    assert line.call == "shop.capture"
+    assert line.observed == "2 of 3 payments held and never captured"

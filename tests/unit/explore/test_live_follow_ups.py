@@ -69,10 +69,9 @@ class Overloaded:
         return batch
 
 
-def followed_up(chain: Overloaded, scripts: Sequence[Steps]) -> LiveResult:
-    result = LiveResult()
+def follow_ups_on(chain: Overloaded, result: LiveResult) -> FollowUps:
     chains: Any = chain
-    follow_ups = FollowUps(
+    return FollowUps(
         LiveSpec(),
         result,
         chains,
@@ -81,6 +80,11 @@ def followed_up(chain: Overloaded, scripts: Sequence[Steps]) -> LiveResult:
         on_alone=lambda _: None,
         is_late=lambda: False,
     )
+
+
+def followed_up(chain: Overloaded, scripts: Sequence[Steps]) -> LiveResult:
+    result = LiveResult()
+    follow_ups = follow_ups_on(chain, result)
     batch = chain.run(scripts)
     for order in batch.orders:
         follow_ups.suspect(order)
@@ -100,6 +104,15 @@ def test_what_nothing_breaks_in_quiet_is_doubted() -> None:
     result = followed_up(Overloaded((OTHER,)), [(STRIPE,), (ADYEN,)])
     assert result.found == {}
     assert "the first authorise at one" in result.doubtful[RULE]
+
+
+def test_what_payments_without_a_script_break_now_and_then_is_tried_without_any_but_once() -> None:
+    chain, result = Overloaded((STRIPE,)), LiveResult()
+    follow_ups = follow_ups_on(chain, result)
+    for _ in range(3):
+        follow_ups.judge([chain.run([()])])
+    assert chain.fresh == 1
+    assert (result.found, result.coupled) == ({}, {RULE: 3})
 
 
 def test_services_are_behind_when_they_settle_late_and_much_is_left() -> None:

@@ -53,6 +53,23 @@ links:
   base: {role: ledger, asset: EURC, blocks: {every: 2s}}
 """
 
+SALES = """\
+chain: shop
+currency: EUR
+entry: [onramp, desk]
+links:
+  onramp:
+    role: gateway
+    price: {max_age: 1s}
+    calls: {quote: {to: feed}, authorise: {to: bank}, transfer: {to: wallet, on_unknown: query}}
+  desk: {role: exchange, funding: 5000, calls: {transfer: {to: wallet, on_unknown: query}}}
+  feed: {role: oracle, prices: {of: 60000}}
+  bank: {role: issuer}
+  wallet: {role: wallet, calls: {transfer: {to: node, on_unknown: resend}, read: {to: node}}}
+  node: {role: node, calls: {transfer: {to: net}, read: {to: net}}}
+  net: {role: ledger, asset: BTC, blocks: {every: 2s}, final: {after: 2}}
+"""
+
 
 def problems(old: str, new: str, *, of: str = PAYOUTS) -> list[str]:
     assert of.count(old) == 1
@@ -136,29 +153,20 @@ def test_a_mistake_is_named_with_its_place(old: str, new: str, found: str) -> No
     assert found in problems(old, new)
 
 
+def mistakes(text: str) -> str:
+    return "\n".join(map(str, check_chain(Chain.model_validate(parse(text).value))))
+
+
 def test_an_exchange_asks_no_price() -> None:
-    text = """\
-chain: shop
-currency: EUR
-entry: [onramp, desk]
-links:
-  onramp:
-    role: gateway
-    price: {max_age: 1s}
-    calls: {quote: {to: feed}, authorise: {to: bank}, transfer: {to: wallet, on_unknown: query}}
-  desk: {role: exchange, funding: 5000, calls: {transfer: {to: wallet, on_unknown: query}}}
-  feed: {role: oracle, prices: {of: 60000}}
-  bank: {role: issuer}
-  wallet: {role: wallet, calls: {transfer: {to: node, on_unknown: resend}, read: {to: node}}}
-  node: {role: node, calls: {transfer: {to: net}, read: {to: net}}}
-  net: {role: ledger, asset: BTC, blocks: {every: 2s}, final: {after: 2}}
-"""
-    found = [str(each) for each in check_chain(Chain.model_validate(parse(text).value))]
-    assert any("desk asks no price, and one BTC is not worth one EUR" in each for each in found)
-    at_par = parse(text.replace("asset: BTC", "asset: EURC")).value
-    assert not any(
-        "asks no price" in str(each) for each in check_chain(Chain.model_validate(at_par))
-    )
+    found = "desk asks no price, and one BTC is not worth one EUR"
+    assert found in mistakes(SALES)
+    assert "asks no price" not in mistakes(SALES.replace("asset: BTC", "asset: EURC"))
+
+
+def test_a_price_has_six_digits_whatever_its_currency() -> None:
+    for price, is_found in (("0.073125", False), ("0.0731251", True)):
+        text = SALES.replace("EUR", "JPY").replace("60000", price)
+        assert ("has more digits than a price has" in mistakes(text)) == is_found
 
 
 def test_an_asset_of_a_ledger_needs_one() -> None:

@@ -7,7 +7,7 @@ not be what anybody believes: each line sets what was observed beside what the c
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -22,12 +22,14 @@ from paychain.analysis.measures.own_policies import (
     policy_lines,
     watch,
 )
+from paychain.analysis.store.queries import approved_with
 from paychain.declaration.quantity import count
+from paychain.model.chain import Hop
 from paychain.model.operations import MONEY
 from paychain.model.own_services import observed_hops
 from paychain.payments.attribution import UNKNOWN, WAYS
 from paychain.payments.exchanges import TRACED
-from paychain.payments.journal import DecisionKind, EngineEvent
+from paychain.payments.journal import DecisionKind, EngineEvent, MovementKind
 from paychain.payments.outcome import HopResult
 
 MAX_UNATTRIBUTED = 0.01  # of a link's authorisations: with more, hops and money are not judged
@@ -134,7 +136,30 @@ def own_services(run: MeasuredRun) -> OwnServices:
     lines = [
         line for name, policy in policies.items() for line in policy_lines(run.chain, name, policy)
     ]
-    return OwnServices(calls, lines)
+    return OwnServices(calls, [*lines, *_uncaptured(run, hops)])
+
+
+def _uncaptured(run: MeasuredRun, hops: Iterable[Hop]) -> Iterator[PolicyLine]:
+    """Services that never took what their customers were told is paid.
+
+    Whether that is a mistake or comes later, only their authors know. A link of ours captures
+    nothing by itself: only the books of vendors' mocks say something.
+    """
+    providers: defaultdict[str, set[str]] = defaultdict(set)
+    for hop in hops:
+        if run.chain.links[hop.callee].dialect.is_vendors:
+            providers[hop.caller].add(hop.callee)
+    for service, links in providers.items():
+        held = approved_with(run.store, MovementKind.AUTHORISED, links)
+        left = held - approved_with(run.store, MovementKind.CAPTURED, links)
+        if left > 0:
+            yield PolicyLine(
+                call=f"{service}.capture",
+                what="of approved payments",
+                claimed="",
+                observed=f"{left:,} of {count(held, 'payment')} held and never captured",
+                holds=None,
+            )
 
 
 def unattributed_problems(found: OwnServices) -> list[str]:

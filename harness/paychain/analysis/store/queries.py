@@ -13,7 +13,7 @@ from paychain.analysis.store.calls import WORKED
 from paychain.analysis.store.fingerprints import LAST, Bound, Fingerprint
 from paychain.analysis.store.shapes import hop_of, is_of_warm_up
 from paychain.analysis.store.store import RunStore
-from paychain.payments.journal import DecisionKind
+from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.outcome import HopResult, Outcome
 
 # Hops and decisions that count: not those of payments of the warm-up, whenever they happened.
@@ -195,6 +195,18 @@ def approved_by(store: RunStore, kinds: Iterable[str]) -> Iterator[tuple[str, st
         "WHERE NOT txn.warm_up AND txn.outcome = ? GROUP BY link, operation, kind",
         (*listed, Outcome.APPROVED.value),
     )
+
+
+def approved_with(store: RunStore, kind: MovementKind, links: Iterable[str]) -> int:
+    """How many approved payments some links have a movement of a kind for, warm-up excluded."""
+    store.index()
+    marks, listed = _listed(links)
+    ((found,),) = store.select(
+        "SELECT COUNT(*) FROM txn WHERE NOT warm_up AND outcome = ? AND payment IN ("
+        f"SELECT payment FROM movement WHERE kind = ? AND link IN ({marks}))",
+        (Outcome.APPROVED.value, kind.value, *listed),
+    )
+    return int(found)
 
 
 def payments_by_hop(

@@ -41,7 +41,9 @@ AHEAD_S = 0.5  # a batch may begin so long before the payments of the last one h
 QUIET_S = 2.5
 JUDGED_EVERY_S = 0.75  # orders at rest, together: judging costs most of it whatever their number
 FLUSHED_S = 0.5  # the same where all of its requests are known: records are flushed by then
-SETTLING_SHARE = 0.25  # of what is declared: who takes longer when much fails is soon too late
+# Of what is declared: who takes longer to settle when much fails is soon too late. Less than twice
+# the usual timeout of 2 s says nothing: a script may be why.
+SETTLING_SHARE, SETTLING_S = 0.25, 4.0
 ALONE_S = 10.0  # what is not known by then keeps no other payment waiting that is to be alone
 MORE_TIME = 2  # times what is declared: what is not settled then never is
 # Of the time that it has lasted: how long an end in virtual time is left alone between two looks.
@@ -109,7 +111,7 @@ class Batches:
     @property
     def is_settling_late(self) -> bool:
         """Whether own services take too long to settle what is unknown: they are behind."""
-        longest_s = SETTLING_SHARE * self._running.settles_within_s
+        longest_s = max(SETTLING_S, SETTLING_SHARE * self._running.settles_within_s)
         return self._settling.lag_s(self._running.now_ns()) > longest_s
 
     def has_room(self, number: int) -> bool:

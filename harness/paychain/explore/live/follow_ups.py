@@ -65,6 +65,7 @@ class FollowUps:
         self._spec, self._result, self._chains, self._choices = spec, result, chains, choices
         self._run, self._on_alone, self._is_late = run, on_alone, is_late
         self._alone: dict[Steps, Batch] = {}  # what was tried to reproduce
+        self._broken_without: defaultdict[str, set[str]] = defaultdict(set)  # payments, by rule
         self._suspects: defaultdict[str, dict[Steps, None]] = defaultdict(dict)  # by rule
 
     def judge(self, batches: Sequence[Batch]) -> None:
@@ -149,7 +150,19 @@ class FollowUps:
         self._result.doing = f"minimising {self._result.found[rule].words}"
 
     def _without_script(self, rule: str, batches: Sequence[Batch]) -> None:
-        """A payment without a script broke a rule: does it, too, where nothing fails at all?"""
+        """A payment without a script broke a rule: does it, too, where nothing fails at all?
+
+        It is asked once. What breaks now and then, on a busy machine, say, must not take all the
+        time that there is for scripts.
+        """
+        broke = self._broken_without[rule]
+        is_first = not broke
+        broke |= {
+            each.payment for batch in batches for each in batch.controls if rule in each.broken
+        }
+        if not is_first:
+            self._result.coupled[rule] = len(broke)
+            return
         self._result.doing = "paying without any script"
         self.start_afresh()
         alone = self._run([], self._spec.batch, is_quiet=True)
@@ -159,8 +172,7 @@ class FollowUps:
             if not self._reproduce(rule):
                 self.doubt(rule)
             return
-        number = sum(rule in each.broken for batch in batches for each in batch.controls)
-        self._result.coupled[rule] = self._result.coupled.get(rule, 0) + number
+        self._result.coupled[rule] = len(broke)
 
     def start_afresh(self) -> None:
         """Start the chain afresh, unless it is too late."""

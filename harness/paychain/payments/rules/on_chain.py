@@ -21,7 +21,7 @@ from paychain.payments.journal import (
     MovementKind,
     PaymentRecord,
 )
-from paychain.payments.money import PRICE_UNIT, worth_of
+from paychain.payments.money import PRICE_UNIT, coins_for, worth_of
 from paychain.payments.outcome import Outcome
 
 _RESERVATIONS = (MovementKind.RESERVED, MovementKind.FREED, MovementKind.SPENT)
@@ -141,7 +141,7 @@ def on_chain(
     its order there. `settling`: links whose book says what a card is charged. `scale`: minor units
     of the ledger's asset in one of the payment's currency.
     """
-    records = _LedgerRecords(settling, scale)
+    records = _LedgerRecords(settling, scale, customer.amount_minor)
     if customer.outcome is not Outcome.UNKNOWN:
         records.reported.append((customer.ended_ns, customer.outcome.value))
     for decision in decisions:
@@ -157,6 +157,7 @@ class _LedgerRecords:
 
     settling: frozenset[str]
     scale: int
+    asked_minor: int  # by the customer
     kind: Kind = "payout"
     transactions: dict[str, TransactionHistory] = field(default_factory=dict)
     reservations: dict[MovementKind, list[tuple[int, int]]] = field(
@@ -192,11 +193,22 @@ class _LedgerRecords:
         elif move.kind in ON_LEDGERS:
             self._transfer(move)
 
+    def _worth(self, coins_minor: int) -> int:
+        """What coins were sold for: the amount that was paid, if it buys as many.
+
+        Where a coin's smallest unit costs more than the currency's, several amounts do.
+        """
+        price = self.quoted[-1].price if self.quoted else PRICE_UNIT
+        held = (move.amount_minor for hold in self.of_card.values() for move in hold)
+        for paid_minor in (self.asked_minor, *held):
+            if coins_for(paid_minor, self.scale, price) == coins_minor:
+                return paid_minor
+        return worth_of(coins_minor, self.scale, price)
+
     def _transfer(self, move: Movement) -> None:
         """A block got a transaction, or was replaced with it."""
         transaction = self._transaction(move.reference)
-        price = self.quoted[-1].price if self.quoted else PRICE_UNIT
-        transaction.amount_minor = worth_of(move.amount_minor, self.scale, price)
+        transaction.amount_minor = self._worth(move.amount_minor)
         if move.kind is MovementKind.UNDONE:
             transaction.blocks -= 1
             transaction.undone_ns.append(move.at_ns)
