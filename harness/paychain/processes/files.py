@@ -57,6 +57,15 @@ def _unwritable(folder: Path, why: str | None) -> UserError:
     return UserError(f"cannot write to {folder}: {why}", hint="name another folder")
 
 
+_OF_SYSTEM = (Path("/dev"), Path("/proc"))  # /dev/stdout is a link, and may lead to a plain file
+
+
+def _refuse_device(path: Path) -> None:
+    is_data = path.is_file() or path.is_dir() or not path.exists()
+    if not is_data or path.parent.resolve() in _OF_SYSTEM:
+        raise FileExistsError(errno.EEXIST, "no place for a plain file", str(path))
+
+
 def sha256(path: Path) -> str:
     """The digest of a file, in hexadecimal."""
     with path.open("rb") as file:
@@ -68,7 +77,8 @@ def write_atomically(path: Path, content: Any) -> None:
 
     Bytes are written as they are, text as UTF-8, anything else as JSON. A symbolic link in its
     place goes; the file that it leads to stays as it is. When it fails, nothing is left behind and
-    an older file stays. Raises OSError.
+    an older file stays. A device or a pipe, which root could replace by a file for the whole
+    machine, stays as well. Raises OSError.
     """
     if isinstance(content, bytes):
         data = content
@@ -78,6 +88,7 @@ def write_atomically(path: Path, content: Any) -> None:
         data = msgspec.json.encode(content)
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    _refuse_device(path)
     # In the same folder, because only within one file system a rename is atomic. The process id
     # keeps two writers of one file apart.
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")

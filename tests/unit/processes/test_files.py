@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from paychain.payments.errors import UserError
+from paychain.processes import files
 from paychain.processes.files import (
     expanded,
     make_folder,
@@ -146,3 +147,23 @@ def test_a_folder_of_somebody_else_is_a_mistake(
 def test_a_path_without_a_name_is_a_folder(name: str) -> None:
     with pytest.raises(IsADirectoryError):
         write_atomically(Path(name), b"")
+
+
+def test_a_pipe_a_device_and_what_leads_to_one_are_never_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    system = tmp_path / "system"
+    system.mkdir()
+    (tmp_path / "file").write_text("kept")
+    (system / "stdout").symlink_to("../file")
+    monkeypatch.setattr(files, "_OF_SYSTEM", (system,))
+    before = sorted(tmp_path.rglob("*"))
+    for path in (tmp_path / "pipe", tmp_path / "link", system / "stdout", system / "new"):
+        with pytest.raises(FileExistsError):
+            write_atomically(path, b"x")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_symlink()
+    assert (system / "stdout").read_text() == "kept"

@@ -23,8 +23,10 @@ Family = tuple[str, str, Sequence[Sample]]  # a gauge's name and help, and its s
 
 def refuse_unwritable(path: Path) -> None:
     """Raises UserError when `path` cannot be written: before the run, not after it."""
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        why = "it is a directory" if path.is_dir() else f"{path.parent} is not writable"
+    is_taken = path.exists() and not path.is_file()
+    if is_taken or not os.access(path.parent, os.W_OK):
+        what = "directory" if path.is_dir() else "device or a pipe"
+        why = f"it is a {what}" if is_taken else f"{path.parent} is not writable"
         raise UserError(
             f"cannot write {path}: {why}", hint="name a file in a directory that exists"
         )
