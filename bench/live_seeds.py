@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -190,6 +191,9 @@ def main(words: Sequence[str] = ()) -> None:
     log: Path = options.log.absolute()
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     if not options.table:
+        # In the background of a script Ctrl-C is ignored, and a request to end comes by TERM.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         # The examples' chains start their services by name, from this environment.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         os.environ.setdefault("npm_config_cache", str(CACHE / "npm"))
