@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,13 @@ LOST = pick(("link", "processor-a", "authorise"), "lost_answer")
 @examples(150)
 def test_every_script_that_a_search_draws_is_one_that_check_accepts(steps: Steps) -> None:
     assert list(check_steps(script_of(steps), 0, CHAIN)) == []
+
+
+def test_every_step_is_written_as_the_schema_that_editors_get_has_it() -> None:
+    schema = jsonschema.Draft202012Validator(Script.model_json_schema())
+    for step in CHOICES:
+        written = {"id": "found", "steps": [step.declared()]}
+        assert [error.message for error in schema.iter_errors(written)] == [], written
 
 
 @given(scripts)

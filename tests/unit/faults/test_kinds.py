@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 import pytest
 
 from paychain.faults.kind import (
@@ -35,6 +36,14 @@ def test_a_kind_acts_either_on_hops_or_in_links(name: str) -> None:
     assert issubclass(kind, HopFaultKind) != issubclass(kind, LinkFaultKind)
     assert issubclass(kind, SharedFaultKind | ProcessFaultKind | StateFaultKind)
     assert kind.__doc__
+
+
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.facts.search])
+def test_what_a_search_writes_of_a_kind_is_what_the_schema_that_editors_get_has(name: str) -> None:
+    search = KINDS[name].facts.search
+    assert search is not None
+    schema = jsonschema.Draft202012Validator(KINDS[name].model_json_schema())
+    assert [error.message for error in schema.iter_errors(search.parameters(100))] == []
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -39,7 +39,7 @@ def test_its_declarations_are_right(tmp_path: Path, block: str) -> None:
 
 
 def test_it_describes_every_placeholder() -> None:
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
     missing = [name for name in MEANINGS if f"`{{{name}}}`" not in PAGE]
     assert missing == []
 

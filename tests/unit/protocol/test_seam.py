@@ -8,11 +8,12 @@ from pathlib import Path
 import paychain
 
 ROOT = Path(paychain.__file__).parent
-# `control` and `__main__` serve the control API, `vendor_front` a vendor's.
+# `control` and `__main__` serve the control API; `vendor_front` and `vendor_webhooks` a vendor's.
 KNOW_THE_WIRE = {
     "transport.py",
     "received.py",
     "vendor_front.py",
+    "vendor_webhooks.py",
     "control.py",
     "host.py",
     "__main__.py",

@@ -25,8 +25,8 @@ MAX_REPEATS = 4  # of a link that has to fail altogether: more tries than most s
 _FAILURES: dict[str, dict[str, Any]] = {
     "no answer in time": {"slow_answer": {}},  # its delay is the customer's deadline
     "a lost answer": {"lost_answer": {}},
-    "HTTP 503": {"http_error": {"status": "503"}},
-    "HTTP 500 after the work": {"http_error": {"status": "500", "after_work": "true"}},
+    "HTTP 503": {"http_error": {"status": 503}},
+    "HTTP 500 after the work": {"http_error": {"status": 500, "after_work": True}},
     "HTTP 429": {"rate_limit": {"rate": "1/s"}},
     "a malformed answer": {"malformed": {}},
     "a decline": {"decline": {}},

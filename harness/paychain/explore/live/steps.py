@@ -37,8 +37,8 @@ _OF_SCRIPTS: Mapping[str, Search] = {
 }
 # Of each kind that is searched, what it is searched with, the simplest first. An error after the
 # work is the one that a caller takes for a refusal.
-_VARIANTS: Mapping[str, tuple[dict[str, str], ...]] = {
-    "http_error": ({"status": "503"}, {"status": "500", "after_work": "true"}),
+_VARIANTS: Mapping[str, tuple[dict[str, Any], ...]] = {
+    "http_error": ({"status": 503}, {"status": 500, "after_work": True}),
     "duplicate_request": ({}, {"after": "1s"}),
     "wrong_answer": tuple(
         {"says": says} for says in ("declined", "approved", "another_amount", "another_payment")

@@ -20,7 +20,7 @@ class HttpError(RequestFaultKind):
     facts = Facts(
         meaning="answers an HTTP error",
         switch=({"status": "503", "after_work": "false", "share": "50%"},),
-        search=Search(rank=5, fixed={"status": "503"}),
+        search=Search(rank=5, fixed={"status": 503}),
     )
     fails_calls = True
 
