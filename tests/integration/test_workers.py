@@ -243,9 +243,9 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 import msgspec
-from paychain.load.distributed.chunks import Receipt
+from paychain.load.distributed.chunks import ChunkReceipt
 from paychain.load.distributed.messages import Share, name_of
-from paychain.load.traffic.plan import AmountPlan, EntryPlan, LoadPlan, Offered
+from paychain.load.traffic.plan import AmountPlan, EntryPlan, LoadPlan, OfferedLoad
 from paychain.load.distributed.worker import Worker
 
 folder = Path(sys.argv[1])
@@ -273,11 +273,11 @@ plan = LoadPlan(
 )
 come(Share(msgspec.json.encode(plan)))
 (folder / "load.spool").write_bytes(b"records")
-(folder / "load.offered").write_bytes(msgspec.json.encode(Offered(1, is_over=True)))
+(folder / "load.offered").write_bytes(msgspec.json.encode(OfferedLoad(1, is_over=True)))
 worker._heartbeat()
-come(Receipt(6))
+come(ChunkReceipt(6))
 print(environment.process_exit_code)
-come(Receipt(7))
+come(ChunkReceipt(7))
 print(environment.process_exit_code)
 """
 

@@ -51,7 +51,9 @@ Roles = Annotated[
     ),
 ]
 Real = Annotated[bool, typer.Option("--real", help="run on real processes, one cell at a time")]
-Resume = Annotated[Path | None, typer.Option(help="folder of an interrupted matrix to continue")]
+Resume = Annotated[
+    Path | None, typer.Option(help="folder of a matrix to continue; made where there is none yet")
+]
 MatrixFolder = Annotated[Path, typer.Option(help="folder for the matrix")]
 Jobs = Annotated[int, typer.Option(min=0, help="cells at once; 0: one per core")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print only the counts")]
@@ -97,7 +99,7 @@ def matrix(
     faults = _faults(fault or ())
     share = Part.read(part)
     if resume is not None:
-        _refuse_to_resume(resume)
+        _refuse_a_run(resume)
     folder = resume or _new_folder(out, loaded.model.chain, share)
     spec = MatrixSpec(
         chain_name=chain,
@@ -141,15 +143,14 @@ def _new_folder(out: Path, chain: str, part: Part) -> Path:
     return out / (name if part == WHOLE else f"{name}-{part.slug}")
 
 
-def _refuse_to_resume(folder: Path) -> None:
-    """Raise UserError for what no matrix can have begun in, be it before its first cell."""
+def _refuse_a_run(folder: Path) -> None:
+    """Raise UserError for the folder of a run: no matrix is in it, nor belongs there."""
     from paychain.report.result import FILE_NAME as RESULT
 
-    hint = "name the folder that an interrupted matrix printed"
-    if not folder.is_dir():
-        raise UserError(f"no such folder: {folder}", hint=hint)
     if (folder / RESULT).exists():
-        raise UserError(f"{folder} is a run", hint=hint)
+        raise UserError(
+            f"{folder} is a run", hint="name the folder that an interrupted matrix printed"
+        )
 
 
 def _print_nothing(*_: object) -> None:

@@ -31,7 +31,6 @@ def folder(tmp_path: Path) -> Path:
         "matrix shop.yaml --fault down --out file/deep",
         f"matrix shop.yaml --fault down --out {TOO_LONG}",
         "matrix shop.yaml --fault down --resume run",
-        "matrix shop.yaml --fault down --resume nowhere",
         "explore shop.yaml --budget 1 --out file",
         "explore shop.yaml --actions --budget 1 --out file",
         "merge file --out file",

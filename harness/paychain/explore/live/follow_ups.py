@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from paychain.explore.live.chains import Chains
@@ -26,8 +26,18 @@ from paychain.explore.live.steps import Step, Steps, simpler, size
 # Of each variant while minimising: a payment may be declined for its own reasons, and then shows
 # nothing.
 PAYMENTS_EACH = 3
-GENTLE_BATCH = 48  # payments with a script, where breakers have to stay closed
-GENTLE_CONTROLS = 2  # payments without a script for each of them: most breakers open at a half
+
+
+@dataclass(frozen=True)
+class Gentleness:
+    """How many payments fail at once while minimising: fewer, among more that do not."""
+
+    payments: int  # with a script, in one batch
+    controls: int | None = None  # without one, for each of them; None: as the search has
+
+
+# Most breakers open when a half of the calls fails, and a payment that fails may be tried again.
+FULL, GENTLE, GENTLEST = LEVELS = (Gentleness(MAX_BATCH), Gentleness(48, 2), Gentleness(12, 6))
 
 
 class RunBatch(Protocol):
@@ -105,7 +115,7 @@ class FollowUps:
         misled = [rule for rule in self._minimise(rules) if not self._reproduce(rule)]
         if misled and not self._is_late():
             self.start_afresh()
-            for rule in self._minimise(self._confirmed(misled), is_gentle=True):
+            for rule in self._minimise(self._confirmed(misled), GENTLE):
                 if not self._reproduce(rule):
                     self.doubt(rule)
 
@@ -117,12 +127,13 @@ class FollowUps:
     def _confirmed(self, rules: Sequence[str]) -> list[str]:
         """The rules that one of the scripts that broke them breaks again, on a quiet chain."""
         suspects = {
-            rule: sorted(self._suspects[rule], key=size)[: GENTLE_BATCH // PAYMENTS_EACH]
+            rule: sorted(self._suspects[rule], key=size)[: GENTLE.payments // PAYMENTS_EACH]
             for rule in rules
         }
         scripts = list(dict.fromkeys(steps for each in suspects.values() for steps in each))
-        controls = GENTLE_CONTROLS * len(scripts)
-        batch = self._run(scripts * PAYMENTS_EACH, controls, is_quiet=True)
+        batch = self._run(
+            scripts * PAYMENTS_EACH, self._controls(len(scripts), GENTLE), is_quiet=True
+        )
         for rule in rules:
             broke = batch.breaking(rule)
             before = self._result.found[rule]
@@ -187,19 +198,19 @@ class FollowUps:
         self._result.doubtful.setdefault(rule, what)
         self._result.doing = ""
 
-    def _minimise(self, rules: Sequence[str], *, is_gentle: bool = False) -> list[str]:
+    def _minimise(self, rules: Sequence[str], gentleness: Gentleness = FULL) -> list[str]:
         """Run all one-step-simpler variants in one batch, until none of them breaks the rule.
 
         It ends: each round replaces a script by one of a smaller `size`. The script itself is tried
-        beside its variants: where it does not break the rule either, they show nothing, because a
-        breaker has opened, say. They are then tried once more on a chain that was started afresh,
-        among enough payments without a script that breakers stay closed. The rules whose scripts
-        break them then are returned, the others are doubted. `is_gentle`: the chain is such a one.
+        beside its variants: where most of its payments do not break the rule either, the variants
+        show nothing, because a breaker has opened, say. They are then tried again on a chain that
+        was started afresh, more gently. The rules whose scripts break them then are returned, the
+        others are doubted.
         """
         left = list(rules)  # whose scripts are not known to be minimal
         believed = dict.fromkeys(rules)
         while left and not self._is_late():
-            tried = self._try_variants(left, is_gentle=is_gentle)
+            tried = self._try_variants(left, gentleness)
             unclear = []
             for rule in left.copy():
                 found = self._result.found[rule]
@@ -211,19 +222,15 @@ class FollowUps:
                 ]
                 if smaller:
                     self.keep(rule, *min(smaller, key=lambda each: size(each[0].steps)))
-                elif tried and all(
-                    batch.is_whole
-                    and any(order.steps == found.steps for order in batch.breaking(rule))
-                    for batch in tried
-                ):
+                elif tried and all(_tells(batch, rule, found.steps, gentleness) for batch in tried):
                     left.remove(rule)
                     self._result.found[rule] = replace(found, is_minimal=True)
                 else:
                     unclear.append(rule)
             if not unclear or self._is_late():
                 continue
-            if not is_gentle:
-                is_gentle = True
+            if gentleness is not GENTLEST:
+                gentleness = LEVELS[LEVELS.index(gentleness) + 1]
                 self.start_afresh()
                 continue
             for rule in unclear:
@@ -232,7 +239,7 @@ class FollowUps:
                 self.doubt(rule)
         return list(believed)
 
-    def _try_variants(self, rules: Collection[str], *, is_gentle: bool) -> list[Batch]:
+    def _try_variants(self, rules: Collection[str], gentleness: Gentleness) -> list[Batch]:
         """Let some payments follow each variant of the scripts that break these rules.
 
         The scripts themselves are followed as well, in every batch.
@@ -243,7 +250,7 @@ class FollowUps:
             # Without any step: the controls beside it did not break the rule.
             variants |= dict.fromkeys(filter(None, simpler(steps, self._choices)))
         wanted = [steps for steps in variants if steps not in found]
-        at_once = max(1, (GENTLE_BATCH if is_gentle else MAX_BATCH) // PAYMENTS_EACH - len(found))
+        at_once = max(1, gentleness.payments // PAYMENTS_EACH - len(found))
         batches: list[Batch] = []
 
         def is_enough(batch: Batch) -> bool:
@@ -252,11 +259,17 @@ class FollowUps:
 
         for start in range(0, max(1, len(wanted)), at_once):
             scripts = [*found, *wanted[start : start + at_once]] * PAYMENTS_EACH
-            controls = GENTLE_CONTROLS * len(scripts) if is_gentle else self._spec.controls
-            batches.append(self._run(scripts, controls, is_quiet=is_gentle, is_enough=is_enough))
+            controls = self._controls(len(scripts), gentleness)
+            is_quiet = gentleness is not FULL
+            batches.append(self._run(scripts, controls, is_quiet=is_quiet, is_enough=is_enough))
             if is_enough(batches[-1]):
                 break
         return batches
+
+    def _controls(self, scripts: int, gentleness: Gentleness) -> int:
+        """How many payments without a script are beside so many with one."""
+        each = gentleness.controls
+        return self._spec.controls if each is None else each * scripts
 
     def _is_simplified(self, rule: str, batches: Iterable[Batch]) -> bool:
         """Whether something simpler breaks a rule, too."""
@@ -292,3 +305,14 @@ class FollowUps:
         )
         self._result.doing = ""
         return True
+
+
+def _tells(batch: Batch, rule: str, steps: Steps, gentleness: Gentleness) -> bool:
+    """Whether simpler scripts that broke nothing in a batch can be believed.
+
+    Most payments of the script itself must break the rule there. In the gentlest batch one of them
+    is enough: some are declined for reasons of their own.
+    """
+    broke = sum(order.steps == steps for order in batch.breaking(rule))
+    enough = 1 if gentleness is GENTLEST else PAYMENTS_EACH // 2 + 1
+    return batch.is_whole and broke >= enough
