@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.boards import Board
 from tests.support.boards import board as started
-from tests.support.cli import paychain
+from tests.support.cli import DISTURBED, paychain
 from tests.support.runs import result_in, result_of
 from tests.support.waiting import wait_until
 
@@ -99,7 +99,10 @@ def test_a_load_is_started_broken_healed_saved_and_replayed(browser: Any, board:
     for name in ("applied_s", "healed_s"):
         assert moment(again, name) == pytest.approx(moment(recorded, name), abs=1.0)
     assert mostly(again) == mostly(recorded) == ("gateway", "processor")
-    assert again["verdict"] == recorded["verdict"] == "fail"  # nothing stands in for acme
+    assert again["verdict"] == "fail"  # nothing stands in for acme
+    # What customers did by hand is not repeated where the machine disturbed it.
+    is_disturbed = any(words in why for why in recorded["reasons"] for words in DISTURBED)
+    assert recorded["verdict"] == ("inconclusive" if is_disturbed else "fail")
     assert payments(again) == pytest.approx(payments(recorded), abs=30)
     assert again["load"]["planned"] == pytest.approx(recorded["load"]["planned"], abs=20)
 
