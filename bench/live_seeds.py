@@ -37,7 +37,9 @@ from tests.support.paths import ROOT
 
 EXAMPLES = ("shop-python", "shop-node", "gateway-go")
 # What a naive example does wrong: the rules that show it, and whose doing is scripted. Two of them
-# break the same rule: each is looked for with the steps of its own kind.
+# break the same rule: each is looked for with the steps of its own kind. What makes a capture by
+# return page and webhook certain is a capture that is not done when the webhook comes: at the link.
+# A customer who presses twice breaks the same rule by another mistake, and only in a race.
 NAIVE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "fails over blindly": (("no_double_charge",), ("link",)),
     "takes an order twice": (("no_double_charge",), ("customer",)),
@@ -45,7 +47,7 @@ NAIVE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("no_order_lost_with_its_webhook", "no_orphaned_authorisation"),
         ("webhook",),
     ),
-    "captures twice": (("repeats_without_effect",), ("webhook", "customer")),
+    "captures twice": (("repeats_without_effect",), ("link", "webhook")),
 }
 HAS_NO_RETURN_PAGE = {("gateway-go", "captures twice")}
 PARTS = 20  # of the scripts on a sound service: after each of them the log has one line more

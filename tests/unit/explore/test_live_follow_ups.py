@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
+
 from paychain.explore.live.follow_ups import FollowUps
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.orders import FEW, Order, Settling
@@ -29,6 +31,7 @@ class Overloaded:
         self.guilty = set(guilty)
         self.payments = 0
         self.fresh = 0
+        self.alone = 0  # scripts that were followed alone
 
     @property
     def now(self) -> Overloaded:
@@ -38,6 +41,7 @@ class Overloaded:
         self.fresh += 1
 
     def run_alone(self, steps: Steps, times: int) -> Batch:
+        self.alone += 1
         return self.run([steps] * times, is_quiet=True)
 
     def run(
@@ -69,7 +73,9 @@ class Overloaded:
         return batch
 
 
-def follow_ups_on(chain: Overloaded, result: LiveResult) -> FollowUps:
+def follow_ups_on(
+    chain: Overloaded, result: LiveResult, is_late: Callable[[], bool] = lambda: False
+) -> FollowUps:
     chains: Any = chain
     return FollowUps(
         LiveSpec(),
@@ -78,7 +84,7 @@ def follow_ups_on(chain: Overloaded, result: LiveResult) -> FollowUps:
         [STRIPE, ADYEN],
         run=chain.run,
         on_alone=lambda _: None,
-        is_late=lambda: False,
+        is_late=is_late,
     )
 
 
@@ -104,6 +110,28 @@ def test_what_nothing_breaks_in_quiet_is_doubted() -> None:
     result = followed_up(Overloaded((OTHER,)), [(STRIPE,), (ADYEN,)])
     assert result.found == {}
     assert "the first authorise at one" in result.doubtful[RULE]
+
+
+def test_what_was_not_reproduced_is_doubted_though_no_time_is_left_to_try_it_more_gently() -> None:
+    chain, result = Overloaded((OTHER,)), LiveResult()
+    follow_ups = follow_ups_on(chain, result, is_late=lambda: chain.alone > 0)
+    follow_ups.judge([chain.run([(STRIPE,)])])
+    assert chain.alone == 1
+    assert result.found == {}
+    assert "the first authorise at one" in result.doubtful[RULE]
+
+
+def test_what_was_not_reproduced_when_the_search_is_stopped_is_said_to_be_tried() -> None:
+    class Stopped(Overloaded):
+        def start_afresh(self) -> None:
+            if self.alone:
+                raise KeyboardInterrupt
+            super().start_afresh()
+
+    chain, result = Stopped((OTHER,)), LiveResult()
+    with pytest.raises(KeyboardInterrupt):
+        follow_ups_on(chain, result).judge([chain.run([(STRIPE,)])])
+    assert result.found[RULE].reproduced == 0
 
 
 def test_what_payments_without_a_script_break_now_and_then_is_tried_without_any_but_once() -> None:

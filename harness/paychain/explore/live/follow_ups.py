@@ -113,7 +113,10 @@ class FollowUps:
             broke = [(order, batch) for batch in batches for order in batch.breaking(rule)]
             self.keep(rule, *min(broke, key=lambda each: size(each[0].steps)))
         misled = [rule for rule in self._minimise(rules) if not self._reproduce(rule)]
-        if misled and not self._is_late():
+        if self._is_late():
+            for rule in misled:
+                self.doubt(rule)
+        elif misled:
             self.start_afresh()
             for rule in self._minimise(self._confirmed(misled), GENTLE):
                 if not self._reproduce(rule):
@@ -296,6 +299,8 @@ class FollowUps:
             self._on_alone(batch)
         again = [order for order in batch.orders if rule in order.broken]
         if not again:
+            # What Ctrl-C leaves: it was tried, and is not merely not reproduced yet.
+            self._result.found[rule] = replace(found, reproduced=0)
             return False
         self._result.found[rule] = replace(
             found,

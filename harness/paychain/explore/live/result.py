@@ -79,7 +79,8 @@ class FoundScript:
 
     `outage`: what all payments have to meet beside it. `is_minimal`: no one-step-simpler script
     broke the rule. `reproduced`: of REPRODUCTIONS fresh payments that followed it alone, or of as
-    many outages, one at least; None: the search ended before.
+    many outages; 0: none did, and the search was stopped before it tried more gently; None: the
+    search ended before.
     """
 
     rule: str
