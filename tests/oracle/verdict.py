@@ -79,6 +79,10 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
     )
     if not saw_approved or is_cancelled:
         return
+    # Nobody owes anything for what was approved in the bank's place, and given back.
+    given_back = _promised_and_given_back(world, deals)
+    if given_back >= saw_minor > 0:
+        return
     is_gone_now = is_gone(cards)
     if not any(card.was_held for card in cards) or (is_gone_now and _is_promised(world, deals)):
         yield "approved without a cent", saw_minor
@@ -86,7 +90,7 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
         yield "approved and undone", saw_minor
     # Two payments of an order may have been shown one and the same approval.
     elif len(customers) == 1:
-        behind = sum(card.was_held for card in cards if not is_gone([card]))
+        behind = given_back + sum(card.was_held for card in cards if not is_gone([card]))
         if behind < saw_minor:
             yield "approved in part without a cent", saw_minor - behind
 
@@ -116,6 +120,25 @@ def _is_promised(world: World, deals: list[Deal]) -> bool:
         sale.reference in alone and not any(card.was_held for card in sale.cards)
         for sale, alone in sold
     )
+
+
+def _promised_and_given_back(world: World, deals: list[Deal]) -> int:
+    """What links approved in a bank's place that never knew of it, and merchants gave back.
+
+    Its customer paid nothing, and its merchant kept nothing. What was only stored was nobody's
+    approval.
+    """
+    given_back = 0
+    for deal in deals:
+        promised = {(line.link, line.reference) for line in deal.lines if line.why == "stood_in"}
+        banked = {line.reference for line in deal.of(world.links("issuer"))}
+        given_back += sum(
+            account.was_held
+            for (link, reference), account in accounts(deal.lines).items()
+            if (link, reference) in promised and reference not in banked
+            if account.given > 0 and account.exposure <= 0
+        )
+    return given_back
 
 
 def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:

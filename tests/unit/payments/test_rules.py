@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from paychain.payments.journal import Movement
+from paychain.payments.journal import DELIVERED_AS, Decision, DecisionKind, Movement
 from paychain.payments.retry_limits import Presentation
 from paychain.payments.rules import (
     RULES,
@@ -19,6 +19,7 @@ from paychain.payments.rules import (
     of_order,
 )
 from paychain.payments.rules.follow_ups import End, FollowUp
+from paychain.payments.rules.traces import renamed
 
 PATH = ("gateway", "processor-a", "scheme", "issuer")
 Make = Callable[..., Movement]
@@ -205,9 +206,44 @@ def test_what_was_stored_and_delivered_under_another_reference_is_one_authorisat
     stored = movement("gateway", "stored", decided_by="gateway")
     delivered = [movement(link, reference="p1-1+processor-a.3") for link in PATH[1:]]
     assert broken([stored, *delivered]) != []
-    renamed = {("p1-1", "gateway"): "p1-1+processor-a.3"}
-    (entry,) = authorisations([stored, *delivered], renamed)
+    as_delivered = {("p1-1", "gateway"): "p1-1+processor-a.3"}
+    (entry,) = authorisations([stored, *delivered], as_delivered)
     assert set(entry.positions) == set(PATH)
+
+
+@pytest.mark.parametrize(
+    ("undone", "is_kept"),
+    [
+        # A webhook named the first delivery, and the gateway reversed what it knew nothing of.
+        ({"p1-1~scheme.2": PATH[1:]}, True),
+        # A bank that has not heard of it yet holds both: that is a double charge.
+        ({"p1-1~scheme.2": PATH[1:-1]}, False),
+        ({"p1-1": PATH[1:]}, False),
+        ({"p1-1": PATH[1:], "p1-1~scheme.2": PATH[1:]}, False),
+        ({}, False),
+    ],
+)
+def test_what_was_stored_keeps_its_name_where_the_last_delivery_alone_was_undone(
+    movement: Make, undone: dict[str, tuple[str, ...]], is_kept: bool
+) -> None:
+    stored = movement("gateway", "stored", decided_by="gateway")
+    names = ("p1-1", "p1-1~scheme.2")
+    made = [movement(link, reference=name) for name in names for link in PATH[1:]]
+    released = [
+        movement(link, "voided", reference=name) for name, links in undone.items() for link in links
+    ]
+    delivered = Decision(
+        link="gateway",
+        kind=DecisionKind.QUEUE_DELIVERED,
+        at_ns=1,
+        payment="p1",
+        attempt=2,
+        operation="authorise",
+        target="processor-a",
+        detail=f"00 p1-1{DELIVERED_AS}p1-1~scheme.2",
+    )
+    found = renamed([delivered], [stored, *made, *released])
+    assert found == ({} if is_kept else {("p1-1", "gateway"): "p1-1~scheme.2"})
 
 
 @pytest.mark.parametrize(

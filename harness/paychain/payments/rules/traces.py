@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from paychain.payments.journal import (
     DELIVERED_AS,
@@ -12,6 +13,7 @@ from paychain.payments.journal import (
     Movement,
     MovementKind,
     PaymentRecord,
+    Verb,
 )
 from paychain.payments.outcome import HopResult, Outcome, Proof
 from paychain.payments.retry_limits import Presentation
@@ -226,7 +228,8 @@ def renamed(
     """What was stored under one reference and delivered under another: see `Renamed`.
 
     The link that stored it, and those in front of it, have booked it under the first. A target that
-    had to reverse earlier deliveries authorised it under a reference of its own.
+    had to reverse earlier deliveries authorised it under a reference of its own. Where what it made
+    of the last delivery was undone, and what it made of an earlier one was not, the first is kept.
     """
     # By link and stored reference. Their attempts do not tell them apart: a relay books what it
     # stored as the attempt that it was asked for, and delivers it as a later one of its own.
@@ -244,7 +247,31 @@ def renamed(
         for movement in movements
         if movement.kind is MovementKind.STORED
         and (reference := delivered.get((movement.link, movement.reference)))
+        and not _is_kept(movement, _settled_as(reference, delivered), movements)
     }
+
+
+def _is_kept(stored: Movement, settled_as: str, movements: Sequence[Movement]) -> bool:
+    """Whether links behind the store have it under its own reference, and not as it was delivered.
+
+    An earlier delivery, whose answer was lost, had authorised it. Where a webhook tells a gateway
+    of the last one under a name that it does not know, the gateway reverses that.
+    """
+    behind = [move for move in movements if move.decided_by != stored.link]
+    return _is_left(stored.reference, behind) and not _is_left(settled_as, behind)
+
+
+def _is_left(reference: str, movements: Iterable[Movement]) -> bool:
+    """Whether any link has approved it and not undone it; an end of its hold undoes nothing."""
+    left: Counter[str] = Counter()
+    for move in movements:
+        if move.reference != reference:
+            continue
+        if move.kind.verb is Verb.HOLD:
+            left[move.link] += move.amount_minor
+        elif move.kind is MovementKind.VOIDED:
+            left[move.link] -= move.amount_minor
+    return any(amount_minor > 0 for amount_minor in left.values())
 
 
 def _settled_as(reference: str, delivered: Mapping[tuple[str, str], str]) -> str:
