@@ -211,6 +211,19 @@ def test_what_was_stored_and_delivered_under_another_reference_is_one_authorisat
     assert set(entry.positions) == set(PATH)
 
 
+def queue_delivered(name: str) -> Decision:
+    return Decision(
+        link="gateway",
+        kind=DecisionKind.QUEUE_DELIVERED,
+        at_ns=1,
+        payment="p1",
+        attempt=2,
+        operation="authorise",
+        target="processor-a",
+        detail=f"00 p1-1{DELIVERED_AS}{name}",
+    )
+
+
 @pytest.mark.parametrize(
     ("undone", "is_kept"),
     [
@@ -232,18 +245,20 @@ def test_what_was_stored_keeps_its_name_where_the_last_delivery_alone_was_undone
     released = [
         movement(link, "voided", reference=name) for name, links in undone.items() for link in links
     ]
-    delivered = Decision(
-        link="gateway",
-        kind=DecisionKind.QUEUE_DELIVERED,
-        at_ns=1,
-        payment="p1",
-        attempt=2,
-        operation="authorise",
-        target="processor-a",
-        detail=f"00 p1-1{DELIVERED_AS}p1-1~scheme.2",
-    )
+    delivered = queue_delivered("p1-1~scheme.2")
     found = renamed([delivered], [stored, *made, *released])
     assert found == ({} if is_kept else {("p1-1", "gateway"): "p1-1~scheme.2"})
+
+
+def test_what_was_stored_keeps_the_name_that_was_captured(movement: Make) -> None:
+    stored = movement("gateway", "stored", decided_by="gateway")
+    names = ("p1-1", "p1-1~scheme.2")
+    made = [movement(link, reference=name) for name in names for link in PATH[1:]]
+    delivered = queue_delivered("p1-1~scheme.2")
+    for name in names:
+        captures = [movement(link, "captured", reference=name, item="c1") for link in PATH[1:]]
+        found = renamed([delivered], [stored, *made, *captures])
+        assert found == ({} if name == "p1-1" else {("p1-1", "gateway"): name})
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,12 @@ def _is_kept(stored: Movement, settled_as: str, movements: Sequence[Movement]) -
     of the last one under a name that it does not know, the gateway reverses that.
     """
     behind = [move for move in movements if move.decided_by != stored.link]
-    return _is_left(stored.reference, behind) and not _is_left(settled_as, behind)
+    if not _is_left(stored.reference, behind):
+        return False
+    captured = {move.reference for move in behind if move.kind.verb is Verb.MOVE}
+    # What the merchant captured says which of two it has, however much another one holds.
+    is_captured = stored.reference in captured and settled_as not in captured
+    return is_captured or not _is_left(settled_as, behind)
 
 
 def _is_left(reference: str, movements: Iterable[Movement]) -> bool:
