@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
+from urllib.parse import parse_qsl, urlencode
 
 from paychain.wire.http import HttpRequest, HttpResponse
 
 EDGE_PAGE = "text/html"
+_LOOPBACK = ("127.", "localhost", "[::1]")
+# Of an authorisation in the book: it was approved, whatever has become of it since.
+PAID = frozenset({"authorised", "voided", "expired"})
 _DATA = re.compile(rb'<script type="application/json">(.*?)</script>', re.DOTALL)
 
 
@@ -37,9 +42,16 @@ def data_in(body: bytes) -> bytes:
     return found[1] if found is not None else body
 
 
-def sent_to(url: str) -> HttpResponse:
-    """A page that sends the customer on."""
+def sent_to(url: str, brings: Mapping[str, str] | None = None) -> HttpResponse:
+    """A page that sends the customer on; what it `brings` is added to the query of the address."""
+    if brings:
+        url += f"{'&' if '?' in url else '?'}{urlencode(brings)}"
     return HttpResponse(303, b"", {"location": url})
+
+
+def query_of(http: HttpRequest) -> dict[str, str]:
+    """What the address of a page says beside its path; of a name that comes twice, the last."""
+    return dict(parse_qsl(http.target.partition("?")[2]))
 
 
 def key_of_press(target: str, number: int) -> str:
@@ -47,10 +59,13 @@ def key_of_press(target: str, number: int) -> str:
     return hashlib.sha256(f"{target}#{number}".encode()).hexdigest()[:32]
 
 
-def base_of(http: HttpRequest) -> str:
-    """Where a link was asked: over TLS, unless the address says that it is near."""
-    host = http.headers.get("host", "localhost")
-    is_near = ":" in host or host == "localhost"
+def base_of(http: HttpRequest, otherwise: str = "localhost") -> str:
+    """Where a link was asked: over TLS, unless the address says that it is near.
+
+    `otherwise`: the host of a request that names none.
+    """
+    host = http.headers.get("host", otherwise)
+    is_near = ":" in host or host.startswith(_LOOPBACK)
     return f"{'http' if is_near else 'https'}://{host}"
 
 

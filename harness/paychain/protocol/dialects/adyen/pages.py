@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote
 
 import msgspec
 
@@ -23,7 +23,14 @@ from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.registry import Page
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_ids import UPPER, encode
-from paychain.protocol.vendor_pages import base_of, customers_page, key_of_press, sent_to
+from paychain.protocol.vendor_pages import (
+    PAID,
+    base_of,
+    customers_page,
+    key_of_press,
+    query_of,
+    sent_to,
+)
 from paychain.wire.http import HttpResponse, json_response
 
 PAGE = "/hosted/"
@@ -64,7 +71,7 @@ async def create_session(call: VendorCall, account: Account) -> HttpResponse:
 async def show_session(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`GET /sessions/{id}`, with the `sessionResult` that the shopper brought back."""
     page = _found(account, name, SESSION)
-    brought = dict(parse_qsl(call.http.target.partition("?")[2])).get("sessionResult", "")
+    brought = query_of(call.http).get("sessionResult", "")
     if brought != _result(page):
         raise Invalid("details")
     await _look(call, account, page)
@@ -100,9 +107,8 @@ async def expire_link(call: VendorCall, account: Account, name: str) -> HttpResp
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
     """The shopper pays on the page. Raises Invalid for a page that is no more."""
-    path, _, query = call.http.target.partition("?")
-    given = dict(parse_qsl(query))
-    page = account.pages.get(path.removeprefix(PAGE))
+    given = query_of(call.http)
+    page = _at(account, call.http.target)
     if page is None or _status(account, page) == "expired":
         raise Invalid("not_found")
     if _status(account, page) in ("completed", "paymentPending"):
@@ -131,21 +137,23 @@ async def authenticate(call: VendorCall, account: Account) -> HttpResponse:
 
     What it brings back, `redirectResult`, is for `/payments/details`. Raises Invalid.
     """
-    brought = dict(parse_qsl(call.http.target.partition("?")[2])).get("redirectResult", "")
+    brought = query_of(call.http).get("redirectResult", "")
     details: dict[str, Any] = {"details": {"redirectResult": brought}}
     payment = account.registry.payment(authentication.named(details))
     if payment is None:
         raise Invalid("details")
     await account.execute_nothing(call, payment.request)
-    mark = "&" if "?" in payment.return_url else "?"
-    query = urlencode({"redirectResult": brought})
-    return sent_to(f"{payment.return_url}{mark}{query}")
+    return sent_to(payment.return_url, {"redirectResult": brought})
 
 
 def key_of(account: Account, target: str) -> str:
     """The key under which the page pays: Adyen charges for one press of its button once."""
-    page = account.pages.get(target.partition("?")[0].removeprefix(PAGE))
+    page = _at(account, target)
     return key_of_press(target, len(page.references)) if page is not None else ""
+
+
+def _at(account: Account, target: str) -> Page | None:
+    return account.pages.get(target.partition("?")[0].removeprefix(PAGE))
 
 
 def _payment(page: Page, card: str) -> dict[str, Any]:
@@ -166,9 +174,7 @@ def _back(page: Page) -> HttpResponse:
         return customers_page(200, "Thank you, your payment was received.", b"{}")
     if page.id.startswith(LINK):
         return sent_to(url)
-    mark = "&" if "?" in url else "?"
-    query = urlencode({"sessionId": page.id, "sessionResult": _result(page)})
-    return sent_to(f"{url}{mark}{query}")
+    return sent_to(url, {"sessionId": page.id, "sessionResult": _result(page)})
 
 
 def _result(page: Page) -> str:
@@ -224,7 +230,7 @@ def _status(account: Account, page: Page) -> str:
     """active, paymentPending, completed or expired, as the books have it."""
     entries = [account.backend.entry(reference) for reference in page.references]
     states = [entry.state for entry in entries if entry is not None]
-    if any(state in ("authorised", "voided", "expired") for state in states):
+    if not PAID.isdisjoint(states):
         return "completed"
     if "in_flight" in states:
         return "paymentPending"

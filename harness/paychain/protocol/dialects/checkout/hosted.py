@@ -7,7 +7,6 @@ the bank's page with `3ds.enabled`; with `?result=canceled` it goes to `cancel_u
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -18,7 +17,7 @@ from paychain.protocol.dialects.checkout.account import Account, Page, payment_i
 from paychain.protocol.dialects.checkout.errors import Invalid
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import BASE32, encode
-from paychain.protocol.vendor_pages import customers_page, key_of_press, sent_to
+from paychain.protocol.vendor_pages import PAID, customers_page, key_of_press, query_of, sent_to
 from paychain.wire.http import HttpResponse, json_response
 
 PAGE = "hosted"
@@ -81,11 +80,11 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """The customer pays on the page, or leaves it. Raises Invalid for an unknown page."""
     page = _found(account, name)
-    given = dict(parse_qsl(call.http.target.partition("?")[2]))
+    given = query_of(call.http)
     paid = _paid(account, page)
     if paid or given.get("result") == "canceled":
         await _look(call, account, page.body)
-        return sent_to(_with_id(page, "success_url", paid) if paid else page.body["cancel_url"])
+        return _back(page, "success_url", paid) if paid else sent_to(page.body["cancel_url"])
     body = {each: page.body[each] for each in _OF_PAYMENT if each in page.body}
     card = given.get("card") or token_of(TEST_CARDS[0])
     body["source"] = {"type": "token", "token": card}
@@ -96,7 +95,7 @@ async def visit(call: VendorCall, account: Account, name: str) -> HttpResponse:
     if shown.get("status") == "Pending":
         return customers_page(200, "Your payment is being processed.", answer.body)
     way = "success_url" if shown.get("approved") else "failure_url"
-    return sent_to(_with_id(page, way, page.references[-1]))
+    return _back(page, way, page.references[-1])
 
 
 def key_of(account: Account, target: str) -> str:
@@ -105,10 +104,8 @@ def key_of(account: Account, target: str) -> str:
     return key_of_press(target, len(page.references)) if page is not None else ""
 
 
-def _with_id(page: Page, way: str, reference: str) -> str:
-    url = str(page.body[way])
-    mark = "&" if "?" in url else "?"
-    return f"{url}{mark}cko-payment-id={payment_id(reference)}"
+def _back(page: Page, way: str, reference: str) -> HttpResponse:
+    return sent_to(str(page.body[way]), {"cko-payment-id": payment_id(reference)})
 
 
 def _found(account: Account, name: str) -> Page:
@@ -122,7 +119,7 @@ def _paid(account: Account, page: Page) -> str:
     """Our reference of the payment that the book has for it, "" for none."""
     for reference in page.references:
         entry = account.backend.entry(reference)
-        if entry is not None and entry.state in ("authorised", "voided", "expired"):
+        if entry is not None and entry.state in PAID:
             return reference
     return ""
 

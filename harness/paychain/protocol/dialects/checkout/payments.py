@@ -34,6 +34,7 @@ from paychain.protocol.dialects.checkout.tables import (
 )
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor_pages import sent_to
 from paychain.wire.http import HttpResponse, json_response
 
 _USED = frozenset(
@@ -304,8 +305,7 @@ def _back(payment: Payment, *, is_approved: bool) -> HttpResponse:
         return HttpResponse(
             200, f"cko-session-id={session}".encode(), {"content-type": "text/html"}
         )
-    mark = "&" if "?" in url else "?"
-    return HttpResponse(303, b"", {"location": f"{url}{mark}cko-session-id={session}"})
+    return sent_to(url, {"cko-session-id": session})
 
 
 async def _found(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:

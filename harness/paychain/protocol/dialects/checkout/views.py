@@ -20,12 +20,12 @@ from paychain.protocol.dialects.checkout.account import (
 from paychain.protocol.dialects.checkout.reading import STORED
 from paychain.protocol.dialects.checkout.tables import APPROVED, DO_NOT_HONOUR, responses
 from paychain.protocol.message import PaymentRequest
+from paychain.protocol.vendor_pages import base_of
 from paychain.wire.http import HttpRequest
 
 AUTHORISATION = "a1"  # its name among the actions
 _TYPES = {CAPTURE: "Capture", REFUND: "Refund", VOID: "Void"}
 _SCHEMES = {"amex": "American Express"}  # where a scheme's name is not its own, capitalised
-_LOOPBACK = ("127.", "localhost", "[::1]")
 
 
 def when(seconds: int) -> str:
@@ -39,10 +39,8 @@ def authorisation_code(reference: str) -> str:
 
 
 def base_url(http: HttpRequest) -> str:
-    """Where the caller reached this API; the vendor's own hosts are reached over TLS only."""
-    host = http.headers.get("host", "api.sandbox.checkout.com")
-    scheme = "http" if ":" in host or host.startswith(_LOOPBACK) else "https"
-    return f"{scheme}://{host}"
+    """Where the caller reached this API."""
+    return base_of(http, "api.sandbox.checkout.com")
 
 
 def source(payment: Payment) -> dict[str, Any]:

@@ -7,7 +7,6 @@ card is in the wallet, and with `&result=canceled` the payer goes to `cancel_url
 from __future__ import annotations
 
 import hashlib
-from urllib.parse import parse_qsl, urlencode
 
 from msgspec.structs import replace
 
@@ -16,7 +15,7 @@ from paychain.protocol.dialects.paypal.orders import found_order
 from paychain.protocol.dialects.paypal.records import Order
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
-from paychain.protocol.vendor_pages import customers_page, sent_to
+from paychain.protocol.vendor_pages import customers_page, query_of, sent_to
 from paychain.wire.http import HttpResponse
 
 PAGE = "checkoutnow"
@@ -24,7 +23,7 @@ PAGE = "checkoutnow"
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
     """The payer approves an order, or leaves. Raises Refused for an unknown order."""
-    given = dict(parse_qsl(call.http.target.partition("?")[2]))
+    given = query_of(call.http)
     order = found_order(call, account, given.get("token", ""))
     await account.execute_nothing(call, order.request)
     if given.get("result") == "canceled":
@@ -43,5 +42,4 @@ def _sent(order: Order, url: str) -> HttpResponse:
     if not url:
         return customers_page(200, "You may close this window.", b"{}")
     payer = hashlib.sha256(order.id.encode()).hexdigest()[:13].upper()
-    mark = "&" if "?" in url else "?"
-    return sent_to(f"{url}{mark}{urlencode({'token': order.id, 'PayerID': payer})}")
+    return sent_to(url, {"token": order.id, "PayerID": payer})

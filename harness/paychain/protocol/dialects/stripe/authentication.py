@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
 from paychain.protocol.dialects.stripe.confirming import confirmed
@@ -15,6 +14,7 @@ from paychain.protocol.dialects.stripe.errors import CARD, shaped
 from paychain.protocol.dialects.stripe.intents import found_intent, request_of, unexpected
 from paychain.protocol.dialects.stripe.records import REQUIRES_ACTION, Intent
 from paychain.protocol.message import Answer
+from paychain.protocol.vendor_pages import sent_to
 from paychain.wire.http import HttpResponse
 
 PAGE = "/3d_secure_2/authenticate/"
@@ -34,15 +34,12 @@ class Returned:
         if not self.url:
             return shown
         is_failed = self.has_failed or shown.status >= 400
-        query = urlencode(
-            {
-                "payment_intent": self.intent,
-                "payment_intent_client_secret": self.client_secret,
-                "redirect_status": "failed" if is_failed else "succeeded",
-            }
-        )
-        mark = "&" if "?" in self.url else "?"
-        return HttpResponse(303, b"", {"location": f"{self.url}{mark}{query}"})
+        brings = {
+            "payment_intent": self.intent,
+            "payment_intent_client_secret": self.client_secret,
+            "redirect_status": "failed" if is_failed else "succeeded",
+        }
+        return sent_to(self.url, brings)
 
 
 def authenticate(account: Account, asked: Asked) -> tuple[Plan, Returned]:
