@@ -44,13 +44,13 @@ def report(
         return
     from paychain.cli.run_outputs import print_run
     from paychain.model.loading import load_assurance
-    from paychain.report.ci.prometheus import refuse_unwritable
+    from paychain.report.ci.prometheus import refuse_unwritable_file
     from paychain.report.outputs import publish_for_tools, publish_pdf, render_again
 
     # The file is checked before anything is rendered: a mistake in it leaves the run as it is.
     declared = load_assurance(assurance).model if assurance is not None else None
     if prom is not None:
-        refuse_unwritable(prom)
+        refuse_unwritable_file(prom)
     with reading(run):
         result = render_again(run)
         publish_for_tools(result, run, ctrf=ctrf, prometheus=prom)

@@ -39,13 +39,13 @@ class RunOutputs:
 
     def refuse_impossible(self, *, experiment_sha256: str, is_virtual: bool) -> None:
         """Raises UserError, before the run, for what cannot be made of it afterwards."""
-        from paychain.report.ci.prometheus import refuse_unwritable
+        from paychain.report.ci.prometheus import refuse_unwritable_file
         from paychain.runs.comparison import check_baseline
 
         if self.baseline is not None:
             check_baseline(self.baseline, experiment=experiment_sha256, virtual=is_virtual)
         if self.prometheus is not None:
-            refuse_unwritable(self.prometheus)
+            refuse_unwritable_file(self.prometheus)
 
     def make(self, finished: Finished, *, exit_zero: bool) -> ExitCode:
         """Write and print all of it, whatever the verdict; the exit code of the command."""

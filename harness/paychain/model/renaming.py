@@ -9,7 +9,7 @@ from paychain.faults.target import Target
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.scripts import Script
-from paychain.payments.errors import MAX_NAMED, UserError, meant
+from paychain.payments.errors import MAX_NAMED, UserError, either, meant
 
 Names = Mapping[str, str]  # a name of the experiment -> a provider or link of the chain
 
@@ -58,11 +58,7 @@ def map_hint(name: str, known: Iterable[str], others: Iterable[str] = ()) -> str
     if close.startswith("did you mean"):
         return close
     names = [*known, *others][:MAX_NAMED]
-    return f"map it to one of the chain's own: --map {name}=NAME, where NAME is {_either(names)}"
-
-
-def _either(names: Sequence[str]) -> str:
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"map it to one of the chain's own: --map {name}=NAME, where NAME is {either(names)}"
 
 
 def _named(experiment: Experiment) -> Iterable[str]:

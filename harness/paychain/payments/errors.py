@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 MAX_NAMED = 40  # names listed in one hint
@@ -86,6 +86,11 @@ def sentence_of(error: BaseException) -> str:
         return str(error)
     name = type(error).__name__
     return f"{name}: {error}" if str(error) else name
+
+
+def either(names: Sequence[str]) -> str:
+    """Names as a sentence has them: `a, b or c`."""
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from paychain.payments.errors import either
 from paychain.protocol.pays.json_path import find, parse_path, text_of
 from paychain.protocol.pays.outcomes import has_value, json_of, quoted, without_cards
 from paychain.protocol.pays.requests import Values
@@ -32,8 +33,7 @@ def misfit_of(template: PaysTemplate, response: HttpResponse, values: Values) ->
 
 def outcomes_of(template: PaysTemplate) -> str:
     """What a template says about answers: `approved, declined or pending`."""
-    named = list(dict.fromkeys(pattern.outcome for pattern in template.patterns))
-    return " or ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+    return either(list(dict.fromkeys(pattern.outcome for pattern in template.patterns)))
 
 
 def shown(response: HttpResponse) -> str:

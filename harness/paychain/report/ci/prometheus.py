@@ -21,7 +21,7 @@ Sample = tuple[dict[str, str], float | None]
 Family = tuple[str, str, Sequence[Sample]]  # a gauge's name and help, and its samples
 
 
-def refuse_unwritable(path: Path) -> None:
+def refuse_unwritable_file(path: Path) -> None:
     """Raises UserError when `path` cannot be written: before the run, not after it."""
     is_taken = path.exists() and not path.is_file()
     if is_taken or not os.access(path.parent, os.W_OK):

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from paychain.payments.errors import either
 from paychain.protocol.dialects.stripe.errors import Refusal, invalid
 
 MAX_INTEGER = 99_999_999  # eight digits: the largest amount (docs.stripe.com/api, amount)
@@ -133,6 +134,5 @@ def choice(given: dict[str, Any], name: str, choices: tuple[str, ...]) -> str:
     """One of some words, "" when it is not given. Raises Refusal for another."""
     value = text(given, name)
     if value and value not in choices:
-        known = " or ".join([", ".join(choices[:-1]), choices[-1]]) if choices[1:] else choices[0]
-        raise invalid(f"Invalid {name}: must be one of {known}", param=name)
+        raise invalid(f"Invalid {name}: must be one of {either(choices)}", param=name)
     return value
