@@ -74,7 +74,7 @@ class _Unanswered(Exception):
     """No answer ever leaves the link."""
 
 
-class _Stored(Exception):
+class _StoredAnswer(Exception):
     """The link gives the stored answer to a repeated key again."""
 
     def __init__(self, response: HttpResponse) -> None:
@@ -174,7 +174,7 @@ class VendorFront:
             response = self.api.error(failed.error)
             if failed.error.replayed_as:
                 response = self.api.mark_replayed(response)
-        except _Stored as stored:
+        except _StoredAnswer as stored:
             response = self.api.mark_replayed(_copy(stored.response))
         except Exception as error:
             # A defect of ours must not look like the vendor's outage to whoever reads the run.
@@ -268,7 +268,7 @@ class _Call:
         if operation == "authorise" and given.reference:
             self._seen.reference = given.reference
         if given.replayed and (operation, self._key) in self._front.stored:
-            raise _Stored(self._front.stored[operation, self._key])
+            raise _StoredAnswer(self._front.stored[operation, self._key])
         return given
 
     def _attribute_repeat(self, payment: str) -> None:

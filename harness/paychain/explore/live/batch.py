@@ -21,15 +21,15 @@ from msgspec.structs import replace
 from paychain.engine.timeline import Action, switch_of
 from paychain.environment.running_chain import RunningChain, pass_time
 from paychain.explore.live.judged import Batch, Judged
-from paychain.explore.live.orders import Order, Settling, with_controls
-from paychain.explore.live.outages import AT_S, Outage, experiment_with
+from paychain.explore.live.orders import LiveOrder, Settling, with_controls
+from paychain.explore.live.outages import AT_S, LiveOutage, experiment_with
 from paychain.explore.live.records import OrderRecords
 from paychain.explore.live.steps import Steps, script_of
-from paychain.explore.live.verdicts import Judge, Verdict
+from paychain.explore.live.verdicts import Judge, OrderVerdict
 from paychain.load.traffic.arrivals import Arrival, Purchases, under_script
 from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
-from paychain.model.scripts import Followed, Script, encode_script
+from paychain.model.scripts import AssignedScripts, Script, encode_script
 from paychain.payments.errors import UserError
 from paychain.payments.journal import PaymentRecord, Record
 from paychain.payments.rules import AT_ANY_TIME
@@ -82,8 +82,10 @@ class Batches:
         self._judged_ns = 0  # when orders were judged last
         self._free_ns = 0  # when all payments of the batches so far have begun
         self._records = OrderRecords(running.id_prefix)
-        self._orders: dict[str, Order] = {}  # in flight, by their first payments
-        self._watched: dict[str, Order] = {}  # that were judged, until nothing is to come any more
+        self._orders: dict[str, LiveOrder] = {}  # in flight, by their first payments
+        self._watched: dict[
+            str, LiveOrder
+        ] = {}  # that were judged, until nothing is to come any more
         self._settling = Settling()
         self._ended: list[Batch] = []  # and not returned by `look` yet
         self._over: list[str] = []  # orders whose scripts the links still know
@@ -154,14 +156,14 @@ class Batches:
                 self._pass_moment()
         return self._wait_for(batch)
 
-    def _is_busy_with(self, order: Order) -> bool:
+    def _is_busy_with(self, order: LiveOrder) -> bool:
         """Whether somebody still does something about an order, as far as one can tell."""
         if order.over_ns is None:
             return True
         is_long_over = order.waited_s(self._running.now_ns()) >= ALONE_S
         return self._has_own and not (order.looks_wrong or is_long_over)
 
-    def run_through(self, outage: Outage, scripts: Sequence[Steps]) -> Batch:
+    def run_through(self, outage: LiveOutage, scripts: Sequence[Steps]) -> Batch:
         """Let orders follow scripts, () for none, while an outage comes and goes.
 
         Nothing else is in flight meanwhile: all that is would meet it. Many are on their way when
@@ -178,7 +180,7 @@ class Batches:
         self._switch(outage, "heal")
         return self._wait_for(batch)
 
-    def _switch(self, outage: Outage, action: Action) -> None:
+    def _switch(self, outage: LiveOutage, action: Action) -> None:
         switch = switch_of(self._chain, outage.fault, action)
         done = self._running.switch(switch, self._running.now_ns())
         if done.error:
@@ -222,13 +224,13 @@ class Batches:
             if script is not None:
                 followed.append((payment, script))
             begun_ns = now_ns + int(at_s * 1e9)
-            self._orders[payment] = Order(
+            self._orders[payment] = LiveOrder(
                 steps=steps, payment=payment, batch=batch, begun_ns=begun_ns, active_ns=begun_ns
             )
             self._records.expect(payment)
         over, self._over = self._over, []
         self._running.follow_scripts(
-            Followed(
+            AssignedScripts(
                 scripts=[encode_script(script) for _, script in followed],
                 assigned={payment: script.id for payment, script in followed},
                 over=over,
@@ -301,7 +303,7 @@ class Batches:
         waited_s = (self._running.now_ns() - newest_ns) / 1e9
         return max(every_s, VIRTUAL_LOOK_SHARE * waited_s)
 
-    def _is_due(self, order: Order, is_pending: bool, is_unknown: bool) -> bool:
+    def _is_due(self, order: LiveOrder, is_pending: bool, is_unknown: bool) -> bool:
         """Whether an order is to be judged now."""
         if order.over_ns is None:
             return False
@@ -314,7 +316,7 @@ class Batches:
             return False
         return waited_s >= settles_s or not (is_unknown or order.looks_wrong)
 
-    def _is_over(self, order: Order, is_pending: bool) -> bool:
+    def _is_over(self, order: LiveOrder, is_pending: bool) -> bool:
         """Whether nothing is to come any more about an order that was judged."""
         waited_s, settles_s = order.waited_s(self._running.now_ns()), self._running.settles_within_s
         return waited_s >= (MORE_TIME * settles_s if is_pending else settles_s)
@@ -325,7 +327,7 @@ class Batches:
             return 0.0  # every record is there at once
         return QUIET_S if self._has_own else FLUSHED_S
 
-    def _judge_orders(self, due: Sequence[Order], pending: set[str]) -> None:
+    def _judge_orders(self, due: Sequence[LiveOrder], pending: set[str]) -> None:
         """Judge orders that met the same outage, or none."""
         names = {order.payment: order for order in due}
         undecided = names.keys() & pending
@@ -351,12 +353,12 @@ class Batches:
                 verdict.broken = lasting
             self._end(order, verdict, is_undecided=name in undecided)
 
-    def _may_settle(self, order: Order) -> bool:
+    def _may_settle(self, order: LiveOrder) -> bool:
         """Whether an own service still has time to do more about an order."""
         has_time = order.waited_s(self._running.now_ns()) < self._running.settles_within_s
         return self._has_own and not self._running.is_virtual and has_time
 
-    def _end(self, order: Order, verdict: Verdict, *, is_undecided: bool) -> None:
+    def _end(self, order: LiveOrder, verdict: OrderVerdict, *, is_undecided: bool) -> None:
         """An order is judged: its batch may have ended with it."""
         batch, name, before = order.batch, order.payment, order.judged
         judged = Judged(

@@ -106,7 +106,7 @@ async def _modify(
     await _execute(call, account, made.operation, request)
     shown = {"merchantAccount": merchant, "paymentPspReference": psp, **_received(made, body)}
     if amount is not None:
-        shown["amount"] = amount.shown()
+        shown["amount"] = bodies.amount_object(amount.minor, amount.currency)
     return json_response(201, shown)
 
 

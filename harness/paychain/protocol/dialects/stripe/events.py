@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from paychain.protocol.dialects.stripe import disputes, session_objects, sessions
-from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import missing
 from paychain.protocol.dialects.stripe.ids import opaque
@@ -127,7 +127,7 @@ class Events:
         return account.objects.charge(intent, charge)
 
     # -- the list ---------------------------------------------------------------------------------
-    def listed(self, asked: Asked) -> Plan:
+    def listed(self, asked: RoutedRequest) -> Plan:
         """`GET /v1/events`, newest first."""
         wanted = asked.given.get("types") or []
         kind = text(asked.given, "type")
@@ -141,7 +141,7 @@ class Events:
 
         return page(self._account, asked, all_events())
 
-    def retrieve(self, asked: Asked) -> Plan:
+    def retrieve(self, asked: RoutedRequest) -> Plan:
         """`GET /v1/events/{id}`."""
         name = asked.names[0]
         for intent in self._account.intents.newest_first():
