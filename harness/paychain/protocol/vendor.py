@@ -233,6 +233,12 @@ def shows_latest_state(api: type[VendorApi]) -> bool:
     return bool(getattr(api, "shows_latest_state", False))
 
 
+def webhook_timeout_s(api: type[VendorApi]) -> float | None:
+    """How long a vendor waits for the answer to a webhook; None where that is not known."""
+    timeout_s: float | None = getattr(api, "webhook_timeout_s", None)
+    return timeout_s
+
+
 def events_of(api: VendorApi, kind: str, request: PaymentRequest) -> tuple[str, ...]:
     """What the webhooks about one thing that became of a request are called, one by one."""
     if isinstance(api, ReportsSeveral):

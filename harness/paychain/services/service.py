@@ -202,7 +202,12 @@ class Service:
         """Learn where each hop's near end listens. Called once, before any payment."""
         for hop in self._chain.hops():
             if hop.caller == self.name:
-                caller = Caller(self._asks(hop), *address_of(hop.name))
+                # A service may close an idle connection while a webhook is on its way to it.
+                is_repeatable = (
+                    hop.operation == _NOTIFY and hop.callee in self._chain.own_services()
+                )
+                address = address_of(hop.name)
+                caller = Caller(self._asks(hop), *address, is_repeatable=is_repeatable)
                 # What a link reports to those in front of it, it writes as its answers to them: in
                 # amounts that look right to both, and that a webhook was signed with.
                 exponent = None if hop.operation in _REPORTS else self._link.exponent

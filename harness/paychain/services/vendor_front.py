@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from paychain.model.chain import Chain, Link
 from paychain.model.disputes import DISPUTE
 from paychain.model.idempotency import Idempotency
+from paychain.model.lifecycle import Webhooks
 from paychain.model.operations import CUSTOMER
 from paychain.payments.attribution import UNKNOWN, AttributedBy
 from paychain.payments.journal import DecisionKind, HopRecord
@@ -41,6 +42,7 @@ from paychain.protocol.vendor import (
     VendorApi,
     events_of,
     shows_latest_state,
+    webhook_timeout_s,
 )
 from paychain.services.attribution import Attribution
 from paychain.services.context import Context
@@ -352,6 +354,18 @@ def idempotency_of(link: Link) -> Idempotency:
     if link.dialect.is_vendors and "idempotency" not in link.model_fields_set:
         return Idempotency.model_validate(APIS[link.dialect.name].idempotency)
     return link.idempotency
+
+
+def webhooks_of(link: Link) -> Webhooks | None:
+    """What the link declares; a vendor waits for answers as long as it does in life by default.
+
+    A wait that is too short would repeat what a slow service has already done, and slow it more.
+    """
+    declared = link.webhooks
+    if declared is None or not link.dialect.is_vendors or "timeout" in declared.model_fields_set:
+        return declared
+    timeout_s = webhook_timeout_s(APIS[link.dialect.name])
+    return declared if timeout_s is None else declared.model_copy(update={"timeout": timeout_s})
 
 
 def hosts_of(link: Link) -> tuple[str, ...]:

@@ -93,6 +93,7 @@ class Adyen:
         "partial_captures": (MULTIPLE, SINGLE),
     }
     signs_time: ClassVar[bool] = False
+    webhook_timeout_s: ClassVar[float] = 10.0  # docs.adyen.com/development-resources/webhooks; M
     hosts: ClassVar[tuple[str, ...]] = ("*.adyen.com", "*.adyenpayments.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:

@@ -102,6 +102,7 @@ class Stripe:
     idempotency: ClassVar[str] = "stripe-v1"
     settings: ClassVar[tuple[str, ...]] = ()
     signs_time: ClassVar[bool] = True
+    webhook_timeout_s: ClassVar[float] = 10.0  # not published; M
     hosts: ClassVar[tuple[str, ...]] = ("api.stripe.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (as every vendor's)
