@@ -30,6 +30,7 @@ from paychain.services.state.background import Background, work_for
 from paychain.services.state.book import Entry
 from paychain.services.state.idempotency import IdempotencyStore
 from paychain.services.state.webhooks import Kinds
+from paychain.services.traces import TraceNumbers
 from paychain.services.transport import Caller, Listener
 from paychain.services.vendor_front import VendorFront, caller_of, idempotency_of
 from paychain.services.vendor_webhooks import VendorWebhooks
@@ -212,9 +213,18 @@ class Service:
                 # amounts that look right to both, and that a webhook was signed with.
                 exponent = None if hop.operation in _REPORTS else self._link.exponent
                 self._channels[hop.operation, hop.callee] = Channel(
-                    self._context, hop.operation, hop.callee, caller, exponent
+                    self._context,
+                    hop.operation,
+                    hop.callee,
+                    caller,
+                    exponent,
+                    self._traces(hop.operation),
                 )
         self._role.connected()
+
+    def _traces(self, operation: str) -> TraceNumbers | None:
+        call = self._link.calls.get(operation)
+        return TraceNumbers(call.trace, self.name) if call is not None and call.trace else None
 
     def _asks(self, hop: Hop) -> Asks:
         """An event is in its sender's dialect; whatever is asked, in that of who is asked.
