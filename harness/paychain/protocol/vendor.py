@@ -118,6 +118,9 @@ class Backend(Protocol):
         The role reports by itself what becomes of a payment (`message.Event.event`).
         """
 
+    def at(self, at_s: int, then: Callable[[], None]) -> None:
+        """Do something at a time of `now_s`, unless the link stops or forgets all before."""
+
 
 @runtime_checkable
 class ReportsSeveral(Protocol):

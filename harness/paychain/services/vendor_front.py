@@ -6,8 +6,10 @@ it, is the link's, as with our own dialect.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace as with_changes
 from typing import Protocol
 
@@ -112,6 +114,7 @@ class VendorFront:
         self.knows_keys = idempotency_of(declared).model != "none"
         self._spoken = declared.dialect
         self.shows_latest_state = shows_latest_state(APIS[self._spoken.name])
+        self._timers: dict[asyncio.TimerHandle, None] = {}
         self.begin()
         self._working: dict[int, _Call] = {}
         self._requests = 0
@@ -119,6 +122,7 @@ class VendorFront:
 
     def begin(self) -> None:
         """Know no object and no key."""
+        self._cancel_timers()
         self.api = APIS[self._spoken.name](self, self._spoken.settings)
         self.stored = OrderedDict()
         self._completes = self.api if isinstance(self.api, CompletesAnswers) else None
@@ -135,6 +139,23 @@ class VendorFront:
     def notify(self, kind: str, request: PaymentRequest) -> None:
         """Send a webhook where the link has any."""
         self.link_behind.notify(kind, request)
+
+    def at(self, at_s: int, then: Callable[[], None]) -> None:
+        """Do something at a time of `now_s`, unless the link stops or forgets all before."""
+
+        def due() -> None:
+            del self._timers[timer]
+            then()
+
+        left_ns = at_s * 1_000_000_000 - self.context.wall_epoch_ns - self.context.now_ns()
+        # Never too early, by whatever a float is wrong.
+        timer = asyncio.get_running_loop().call_later(max(0, left_ns) / 1e9 + 1e-6, due)
+        self._timers[timer] = None
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
 
     def kinds(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
         """What the vendor calls its webhooks about what became of a request."""
@@ -157,6 +178,7 @@ class VendorFront:
 
     async def stop(self) -> None:
         """Stop listening; a run that waits for requests at work has drained the link before."""
+        self._cancel_timers()
         await self._server.stop(0.0)
 
     async def _handle(self, http: HttpRequest) -> HttpResponse | None:

@@ -65,6 +65,7 @@ _OF_PAYMENT: dict[str, OfPayment] = {
     "cancels": modifications.cancel,
     "reversals": modifications.reverse,
     "refunds": modifications.refund,
+    "amountUpdates": modifications.adjust,
 }
 # Statuses by which Adyen proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})
