@@ -150,7 +150,9 @@ class Link(LedgerSettings, Identity):
     # service
     lookups: Annotated[
         Lookups | None,
-        Field(description="Of a directory: how many look-ups it answers, and what brings new ones."),
+        Field(
+            description="Of a directory: how many look-ups it answers, and what brings new ones."
+        ),
     ] = None
     # fraud
     screens: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from paychain.protocol.message import Answer, AnswerOrError, Error, ErrorKind, Event, PaymentRequest
+from paychain.protocol.message import AnswerOrError, Error, ErrorKind, Event, PaymentRequest
 from paychain.services.roles.role import Role, Work
 from paychain.services.state.webhooks import WebhookReceiver, senders_to
 from paychain.services.token_bucket import TokenBucket
@@ -46,6 +46,6 @@ class Service(Role):
             tokens.looked_up(found=code is None)
         return self.approve(request) if code is None else self.decline(code)
 
-    async def _on_webhook(self, sender: str, event: Event) -> None:  # noqa: ARG002  (as a receiver calls it)
+    async def _on_webhook(self, sender: str, event: Event) -> None:
         if self._tokens is not None and event.event == "authorised":
             self._tokens.approved(self.context.now_ns())
