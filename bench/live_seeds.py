@@ -142,6 +142,7 @@ def _found(rule: str, result: LiveResult) -> dict[str, Any]:
         "steps": len(found.steps),
         "minimal": found.is_minimal,
         "reproduced": found.reproduced,
+        "alone": found.alone,
         "text": found.finding.text,
     }
 
