@@ -33,6 +33,16 @@ class Overloaded:
         self.payments = 0
         self.fresh = 0
         self.alone = 0  # scripts that were followed alone
+        self.suspects: list[tuple[Steps, frozenset[str]]] = []
+        self.begun: list[Batch] = []
+        self.waited: list[Batch | None] = []
+
+    def has_room(self, _: int) -> bool:
+        return True
+
+    def begin(self, scripts: Sequence[Steps], controls: int) -> Batch:
+        self.begun.append(Batch(number=len(scripts) + controls, rate=1.0))
+        return self.begun[-1]
 
     @property
     def now(self) -> Overloaded:
@@ -52,7 +62,9 @@ class Overloaded:
         *,
         is_quiet: bool = False,
         is_enough: Callable[[Batch], bool] = lambda _: False,
+        begun: Batch | None = None,
     ) -> Batch:
+        self.waited += [begun]
         batch = Batch(number=len(scripts), rate=1.0)
         for steps in scripts:
             self.payments += 1
@@ -83,6 +95,7 @@ def follow_ups_on(
         result,
         chains,
         [STRIPE, ADYEN],
+        begin=chain.begin,
         run=chain.run,
         on_alone=lambda _: None,
         is_late=is_late,
@@ -94,7 +107,7 @@ def followed_up(chain: Overloaded, scripts: Sequence[Steps]) -> LiveResult:
     follow_ups = follow_ups_on(chain, result)
     batch = chain.run(scripts)
     for order in batch.orders:
-        follow_ups.suspect(order)
+        follow_ups.note(order)
     follow_ups.judge([batch])
     return result
 
@@ -156,6 +169,7 @@ class Racy(Overloaded):
         *,
         is_quiet: bool = False,
         is_enough: Callable[[Batch], bool] = lambda _: False,
+        begun: Batch | None = None,
     ) -> Batch:
         return super().run(scripts, controls, is_quiet=is_quiet and bool(self.guilty))
 
@@ -188,6 +202,7 @@ class Unsettled(Overloaded):
         *,
         is_quiet: bool = False,
         is_enough: Callable[[Batch], bool] = lambda _: False,
+        begun: Batch | None = None,
     ) -> Batch:
         batch = super().run(scripts, is_quiet=True)
         if len(set(scripts)) == 1:  # at first, and alone
@@ -223,6 +238,29 @@ def test_what_payments_without_a_script_break_now_and_then_is_tried_without_any_
         follow_ups.judge([chain.run([()])])
     assert chain.fresh == 1
     assert (result.found, result.coupled) == ({}, {RULE: 3})
+
+
+def test_what_looks_wrong_is_minimised_before_it_is_known_to_last() -> None:
+    chain, result = Overloaded((STRIPE,)), LiveResult()
+    follow_ups = follow_ups_on(chain, result)
+    assert not follow_ups.foresee()
+    chain.suspects = [((STRIPE,), frozenset({RULE}))]
+    assert follow_ups.foresee()
+    assert not follow_ups.foresee()  # it has begun
+    batch = chain.run([(STRIPE,)], is_quiet=True)
+    follow_ups.note(batch.orders[0])
+    follow_ups.judge([batch])
+    assert chain.begun[0] in chain.waited
+    assert result.found[RULE].is_minimal
+
+
+def test_what_services_have_settled_twice_is_waited_for() -> None:
+    chain = Overloaded((STRIPE,))
+    follow_ups = follow_ups_on(chain, LiveResult())
+    for number, steps in enumerate([(ADYEN,), (OTHER,), (STRIPE,)]):
+        chain.suspects = [(steps, frozenset({RULE}))]
+        assert follow_ups.foresee() == (number < 2)
+        follow_ups.note(chain.run([steps], is_quiet=True).orders[0])
 
 
 def test_services_are_behind_when_they_settle_late_and_much_is_left() -> None:

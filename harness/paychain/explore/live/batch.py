@@ -95,6 +95,12 @@ class Batches:
         """Orders that are not judged yet, or have to be judged again."""
         return len(self._orders) + sum(order.has_stirred for order in self._watched.values())
 
+    @property
+    def suspects(self) -> list[tuple[Steps, frozenset[str]]]:
+        """Scripts of orders that break rules unless an own service still settles them."""
+        batches = dict.fromkeys(order.batch for order in self._orders.values() if order.looks_wrong)
+        return [each for batch in batches if not batch.outage for each in batch.suspects.values()]
+
     def longest_wait_s(self) -> float:
         """How long the customer of an order without a script has waited who waits longest now."""
         now_ns = self._running.now_ns()

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from paychain.explore.live.alone import Alone
 from paychain.explore.live.chains import Chains
+from paychain.explore.live.foresight import Foresight
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.result import (
     MAX_BATCH,
@@ -51,15 +52,19 @@ class RunBatch(Protocol):
         *,
         is_quiet: bool = False,
         is_enough: Callable[[Batch], bool] = lambda _: False,
+        begun: Batch | None = None,
     ) -> Batch:
-        """What became of it: a control is an order without a script."""
+        """What became of it: a control is an order without a script.
+
+        `begun`: that batch, if it has begun before.
+        """
 
 
 class FollowUps:
     """Follows up what a search comes across; `result` gets what it makes of it.
 
-    `run`: how a batch is run. `on_alone` gets each batch that reproduces something. `is_late`: no
-    time is left to follow anything up.
+    `begin`: how a batch is begun, `run`: how it is run to its end. `on_alone` gets each batch that
+    reproduces something. `is_late`: no time is left to follow anything up.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class FollowUps:
         chains: Chains,
         choices: Sequence[Step],
         *,
+        begin: Callable[[Sequence[Steps], int], Batch],
         run: RunBatch,
         on_alone: Callable[[Batch], None],
         is_late: Callable[[], bool],
@@ -78,6 +84,12 @@ class FollowUps:
         self._alone = Alone(chains, on_alone=on_alone, is_late=is_late)
         self._broken_without: defaultdict[str, set[str]] = defaultdict(set)  # payments, by rule
         self._suspects: defaultdict[str, dict[Steps, None]] = defaultdict(dict)  # by rule
+        self._foresight = Foresight(
+            spec,
+            chains,
+            begin=begin,
+            variants=lambda steps: list(self._variants([steps])) * PAYMENTS_EACH,
+        )
 
     def judge(self, batches: Sequence[Batch]) -> None:
         """Follow up the smallest script of the batches for each rule that is not found yet."""
@@ -97,9 +109,7 @@ class FollowUps:
     def new_rules(self, orders: Iterable[Judged]) -> list[str]:
         """Rules that some of the orders break, that are searched and not found yet."""
         broken = dict.fromkeys(rule for order in orders for rule in order.broken)
-        return [
-            rule for rule in broken if self._spec.seeks(rule) and rule not in self._result.found
-        ]
+        return list(filter(self._is_new, broken))
 
     def follow_up(self, rules: Sequence[str], batches: Sequence[Batch]) -> None:
         """Minimise and reproduce the smallest scripts of some batches that break these rules.
@@ -123,8 +133,16 @@ class FollowUps:
                 if not self._reproduce(rule):
                     self.doubt(rule)
 
-    def suspect(self, order: Judged) -> None:
-        """Remember the script of an order for the rules that it broke."""
+    def foresee(self) -> bool:
+        """Begin to minimise what looks wrong, if anything new does; whether a batch has begun."""
+        return self._foresight.begin(self._is_new)
+
+    def _is_new(self, rule: str) -> bool:
+        return self._spec.seeks(rule) and rule not in self._result.found
+
+    def note(self, order: Judged) -> None:
+        """An order is judged: remember which rules its script broke."""
+        self._foresight.note(order)
         for rule in order.broken if order.steps else ():
             self._suspects[rule][order.steps] = None
 
@@ -246,11 +264,7 @@ class FollowUps:
         The scripts themselves are followed as well, in every batch.
         """
         found = dict.fromkeys(self._result.found[rule].steps for rule in rules)
-        variants: dict[Steps, None] = {}
-        for steps in found:
-            # Without any step: the controls beside it did not break the rule.
-            variants |= dict.fromkeys(filter(None, simpler(steps, self._choices)))
-        wanted = [steps for steps in variants if steps not in found]
+        wanted = list(self._variants(found))[len(found) :]
         at_once = max(1, gentleness.payments // PAYMENTS_EACH - len(found))
         batches: list[Batch] = []
 
@@ -270,10 +284,21 @@ class FollowUps:
             scripts = [*found, *wanted[start : start + at_once]] * PAYMENTS_EACH
             controls = self._controls(len(scripts), gentleness)
             is_quiet = gentleness is not FULL
-            batches.append(self._run(scripts, controls, is_quiet=is_quiet, is_enough=is_enough))
+            begun = None if is_quiet else self._foresight.begun(scripts)
+            batches.append(
+                self._run(scripts, controls, is_quiet=is_quiet, is_enough=is_enough, begun=begun)
+            )
             if is_simplified(batches[-1]):
                 break
         return batches
+
+    def _variants(self, scripts: Iterable[Steps]) -> dict[Steps, None]:
+        """Some scripts, and every variant of one that is one step simpler."""
+        variants = dict.fromkeys(scripts)
+        for steps in list(variants):
+            # Without any step: the controls beside it did not break the rule.
+            variants |= dict.fromkeys(filter(None, simpler(steps, self._choices)))
+        return variants
 
     def _controls(self, scripts: int, gentleness: Gentleness) -> int:
         """How many payments without a script are beside so many with one."""
