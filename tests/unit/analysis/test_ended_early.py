@@ -42,6 +42,13 @@ def test_a_recovery_is_not_over_while_a_fault_is_still_to_come() -> None:
     assert limit.passed is None
 
 
+def test_what_did_not_come_to_its_drain_claims_none() -> None:
+    found = ended_at_22_s().analysed("the run was interrupted", drain="<= 5s")
+    assert found.recovery.drain_s is None
+    (limit,) = found.tolerances
+    assert (limit.passed, limit.observed_text) == (None, "the run ended before its drain")
+
+
 def test_phases_end_where_the_load_ended() -> None:
     phases = {phase.name: phase for phase in ended_at_22_s().analysed("interrupted").phases}
     assert max(phase.end_s for phase in phases.values()) == 22
