@@ -27,7 +27,12 @@ def second_target(chain: Loaded[Chain], link: str, operation: str) -> list[Chang
     has one bank, and an own service is its own: of these no second one is declared.
     """
     declared = parse(chain.text).value
-    for changes in (*_to_others(chain.model, link, operation), *_to_a_twin(chain, link, operation)):
+    at = ("links", link, "calls", operation, "fallback")
+    steps = _steps(declared, chain.model.path_in_file(at))
+    for name, made in (*_others(chain.model, link, operation), *_twin(chain, link, operation)):
+        # Behind what the link does by itself, such as to decline, no other link would be asked.
+        first = Change(at, [{"to": name}, *steps]) if steps else Change(at, {"to": name}, "add")
+        changes = [*made, first]
         changed = _with(declared, chain.model, changes)
         if changed is None:
             continue
@@ -39,15 +44,19 @@ def second_target(chain: Loaded[Chain], link: str, operation: str) -> list[Chang
     return []
 
 
-def _to_others(chain: Chain, link: str, operation: str) -> Iterator[list[Change]]:
+Second = tuple[str, list[Change]]
+"""A link to fall back to, and what declares it, where the file does not."""
+
+
+def _others(chain: Chain, link: str, operation: str) -> Iterator[Second]:
     call = chain.links[link].calls[operation]
     role = chain.links[call.to].role
     for name, other in chain.links.items():
         if other.role == role and name not in (link, *call.targets):
-            yield [_falling_back(link, operation, name)]
+            yield name, []
 
 
-def _to_a_twin(chain: Loaded[Chain], link: str, operation: str) -> Iterator[list[Change]]:
+def _twin(chain: Loaded[Chain], link: str, operation: str) -> Iterator[Second]:
     to = chain.model.links[link].calls[operation].to
     target = chain.model.links[to]
     written = parse(chain.text).value.get("links", {}).get(to)
@@ -57,11 +66,15 @@ def _to_a_twin(chain: Loaded[Chain], link: str, operation: str) -> Iterator[list
     name = next(
         name for number in range(2, 100) if (name := f"{to}-{number}") not in chain.model.links
     )
-    yield [Change(("links", name), twin), _falling_back(link, operation, name)]
+    yield name, [Change(("links", name), twin)]
 
 
-def _falling_back(link: str, operation: str, name: str) -> Change:
-    return Change(("links", link, "calls", operation, "fallback"), {"to": name}, "add")
+def _steps(declared: Any, path: KeyPath) -> Sequence[Any]:
+    """The fallback of a call as the file has it."""
+    for step in path[:-1]:
+        declared = declared[step]
+    steps: Sequence[Any] = declared.get(path[-1]) or ()
+    return steps
 
 
 def _with(declared: Any, chain: Chain, changes: Sequence[Change]) -> Chain | None:
