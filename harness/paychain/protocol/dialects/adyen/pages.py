@@ -34,7 +34,6 @@ from paychain.protocol.vendor_pages import (
 from paychain.wire.http import HttpResponse, json_response
 
 PAGE = "/hosted/"
-MAX_PAGES = 100_000
 SESSION, LINK = "CS", "PL"  # what the ids begin with
 SESSION_S, LINK_S = 3_600, 86_400  # how long they can be paid, as at Adyen by default
 _DATA = "Ab02b4c0!"  # what Adyen's session data begins with
@@ -200,8 +199,6 @@ async def _create(
     name = f"{len(account.pages)}-{now_s}-{reference}".encode("ascii", "replace").decode()[:40]
     page.id = f"{kind}{encode(name, UPPER)}"
     account.pages[page.id] = page
-    if len(account.pages) > MAX_PAGES:
-        account.pages.popitem(last=False)
     return page
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.stripe import (
     disputes,
     followups,
@@ -125,7 +125,7 @@ class Stripe:
             "GET /v1/events": lambda _account, asked: self._events.listed(asked),
             "GET /v1/events/{id}": lambda _account, asked: self._events.retrieve(asked),
         }
-        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._plans: BoundedDict[str, Plan] = BoundedDict(MAX_KEYS)
         self._requests = 0
 
     # -- a request ------------------------------------------------------------------------------
@@ -194,8 +194,6 @@ class Stripe:
         plan = self._handlers[asked.route.name](self._account, asked)
         if asked.key:
             self._plans[asked.key] = plan
-            if len(self._plans) > MAX_KEYS:
-                self._plans.popitem(last=False)
         return plan
 
     async def _visited(self, call: VendorCall, start: str, visit: Visit) -> HttpResponse:

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import (
-    MAX_OBJECTS,
     Account,
     Plan,
     RoutedRequest,
@@ -90,8 +89,6 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     )
     _attribute(account, asked, intent, data)
     account.sessions[intent.reference] = session
-    if len(account.sessions) > MAX_OBJECTS:
-        account.sessions.popitem(last=False)
     _end_in_time(account, session)
     return _looked_at(account, session)
 
