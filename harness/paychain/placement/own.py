@@ -22,7 +22,8 @@ from paychain.payments.errors import UserError
 from paychain.processes.files import expanded
 from paychain.processes.loopback import LOOPBACK
 
-ANY = "0.0.0.0"  # a container's probe comes from outside it  # noqa: S104
+# A container's probe comes from outside it, and nothing else reaches its network.
+ANY = "0.0.0.0"  # noqa: S104  (inside a container)
 FOLDER = "/paychain-folder"  # an empty folder of its own
 FIRST_PORT, FIRST_NEAR_PORT = 8200, 9100  # below those that a run gives to whoever asks for any
 

@@ -70,7 +70,7 @@ def counted_by(command: str) -> Count:
 
     def count() -> int:
         try:
-            done = subprocess.run(  # noqa: S603  (the user's own command)
+            done = subprocess.run(  # noqa: S603  (the user's own command, no shell)
                 words, capture_output=True, text=True, timeout=COUNT_WITHIN_S, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:

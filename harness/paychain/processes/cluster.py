@@ -148,11 +148,11 @@ class RunningOnCluster:
             self._at[number], value = sent
             self._begun[self._at[number]].add(number)
             if value:
-                yield Report(number, pickle.loads(value), False)  # noqa: S301  (our own worker)
+                yield Report(number, pickle.loads(value), False)  # noqa: S301  (of a worker that the user trusts)
             return
         del self._futures[number]
         self._begun[self.place_of(number)].discard(number)
-        yield Report(number, pickle.loads(self._result(number, future)), True)  # noqa: S301
+        yield Report(number, pickle.loads(self._result(number, future)), True)  # noqa: S301  (as above)
 
     def _result(self, number: int, future: Future[bytes]) -> bytes:
         from distributed import CancelledError, KilledWorker

@@ -132,7 +132,7 @@ def new_key(private: Path, public: Path) -> str:
 
 def _create(path: Path, data: bytes, mode: int) -> None:
     """Write a new file. A link counts as a file, also one that leads nowhere. Raises OSError."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123  (a descriptor)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123  (Path.open takes no descriptor)
         file.write(data)
 
 

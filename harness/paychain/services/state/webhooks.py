@@ -202,7 +202,7 @@ class WebhookReceiver:
         self._deduplicates = deduplicates
         self._known = BoundedDict[str, None](MAX_EVENTS)
 
-    async def take(self, event: PaymentRequest, parent: str) -> AnswerOrError:  # noqa: ARG002  (called as work is)
+    async def take(self, event: PaymentRequest, parent: str) -> AnswerOrError:  # noqa: ARG002  (a parameter of all work)
         """Acknowledge an event; what it leads to happens afterwards."""
         assert isinstance(event, Event)  # dialects read a webhook as an event
         sender = self._sender(event)

@@ -114,7 +114,7 @@ class Stripe:
     webhook_timeout_s: ClassVar[float] = 10.0  # not published; M
     hosts: ClassVar[tuple[str, ...]] = ("api.stripe.com",)
 
-    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (as every vendor's)
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (a parameter of every VendorApi's)
         self._backend = backend
         self._account = Account(
             backend=backend, intents=Intents(backend), objects=Objects(backend), version=VERSION
