@@ -24,6 +24,7 @@ from paychain.protocol.dialects.stripe import (
     people,
     reading,
     searching,
+    session_page,
     sessions,
     setups,
 )
@@ -50,7 +51,7 @@ MAX_KEYS = 50_000  # whose first request is remembered
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
 _JSON = {"content-type": "application/json"}
 Handler = Callable[[Account, RoutedRequest], Plan]
-Visit = Callable[[Account, RoutedRequest], tuple[Plan, Returned | sessions.Visited]]
+Visit = Callable[[Account, RoutedRequest], tuple[Plan, Returned | session_page.Visited]]
 _HANDLERS: dict[str, Handler] = {
     "POST /v1/payment_intents": payments.create,
     "GET /v1/payment_intents": listing.intents,
@@ -100,7 +101,7 @@ _HANDLERS: dict[str, Handler] = {
 # The pages where customers are, by the beginnings of their paths.
 _PAGES: dict[str, Visit] = {
     PAGE: authenticate,
-    PAY_PAGE: sessions.visit,
+    PAY_PAGE: session_page.visit,
     setups.PAGE: setups.authenticate,
 }
 
@@ -246,7 +247,7 @@ class Stripe:
     def key(self, http: HttpRequest) -> str:
         """Of a POST: reading has no key. A page has one of its own for each press of a button."""
         if http.target.startswith(PAY_PAGE):
-            return sessions.key_of(self._account, http.target)
+            return session_page.key_of(self._account, http.target)
         return http.headers.get(KEY, "") if http.method == "POST" else ""
 
     def error(self, error: Error) -> HttpResponse:
