@@ -161,8 +161,8 @@ class RunningOnCluster:
             result: bytes = future.result()
         except KilledWorker as error:
             raise UserError(
-                f"job {number + 1} was given up: {error.allowed_failures + 1} workers were lost "
-                "while they did it",
+                f"job {number + 1} was abandoned: {error.allowed_failures + 1} workers died while "
+                "they ran it",
                 hint="see the workers' logs; they may have too little memory",
             ) from None
         except cluster_job.JobDied as error:
@@ -206,7 +206,9 @@ class RunningOnCluster:
         }
 
     def _gone(self) -> UserError:
-        return UserError(f"the scheduler at {self._address} is gone", hint="start it, and repeat")
+        return UserError(
+            f"the scheduler at {self._address} no longer responds", hint="start it, and try again"
+        )
 
 
 _INSTALL = "install paychain[cluster], the same version, on the scheduler and on every worker"

@@ -142,7 +142,7 @@ def private_key(pem: bytes, where: str) -> Ed25519PrivateKey:
         key = serialization.load_pem_private_key(pem, password=None)
     except TypeError as error:
         raise UserError(
-            f"{where} is encrypted, and paychain asks for no passphrase",
+            f"{where} is encrypted, and paychain cannot ask for a passphrase",
             hint="give the decrypted key: openssl pkey -in FILE",
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
