@@ -265,7 +265,7 @@ class VirtualChain:
         if self._load is not None and self._load.done():
             self._load.result()  # raises what went wrong
 
-    def collect(self, *, all_flushed: bool = False) -> Iterator[list[Record]]:  # noqa: ARG002  (all is flushed)
+    def collect(self, *, all_flushed: bool = False) -> Iterator[list[Record]]:  # noqa: ARG002  (nothing waits in virtual time)
         """What was recorded since the last call; nothing is ever on its way."""
         records = self.journal[self._collected :]
         self._collected = len(self.journal)
