@@ -12,7 +12,7 @@ from paychain.analysis.measures.measures import (
     FallbackMeasure,
     FaultResponse,
     HopMeasure,
-    Money,
+    MoneyMeasure,
     Phase,
     Recovery,
     ToleranceResult,
@@ -52,7 +52,7 @@ class JudgedMeasures:
     recovery: Recovery
     fallbacks: Sequence[FallbackMeasure]
     hops: Sequence[HopMeasure]
-    money: Money
+    money: MoneyMeasure
     waited_s: float | None = None
     spared_s: float = 0.0
 
@@ -188,7 +188,7 @@ def _time_text(limit: Limit, observed: float) -> str:
     return f"{observed * 1000:.{MAX_DIGITS}f}".rstrip("0") + " ms"
 
 
-def _completed(limit: Limit, money: Money) -> ToleranceResult:
+def _completed(limit: Limit, money: MoneyMeasure) -> ToleranceResult:
     """A limit that has to come out the same whatever becomes of the payments not decided."""
     result = _share("completed", "all", limit, money.completed)
     least = _share("completed", "all", limit, money.completed_at_least)

@@ -14,13 +14,13 @@ from paychain.model.chain import Chain
 from paychain.model.checks import check_chain
 from paychain.model.loading import Loaded
 from paychain.model.review.keys import failover_on_unknown
-from paychain.model.review.remedy import Change
+from paychain.model.review.remedy import Edit
 from paychain.model.roles import ROLES
 
 _OF_A_PROVIDER = ("provider", "providers")  # what a second link must not share with the first
 
 
-def second_target(chain: Loaded[Chain], link: str, operation: str) -> list[Change]:
+def second_target(chain: Loaded[Chain], link: str, operation: str) -> list[Edit]:
     """The changes after which the call of a link has a link to fall back to; none if none can be.
 
     It is another link of its target's role, or a second one like its target, at no provider. A card
@@ -31,7 +31,7 @@ def second_target(chain: Loaded[Chain], link: str, operation: str) -> list[Chang
     steps = _steps(declared, chain.model.path_in_file(at))
     for name, made in (*_others(chain.model, link, operation), *_twin(chain, link, operation)):
         # Behind what the link does by itself, such as to decline, no other link would be asked.
-        first = Change(at, [{"to": name}, *steps]) if steps else Change(at, {"to": name}, "add")
+        first = Edit(at, [{"to": name}, *steps]) if steps else Edit(at, {"to": name}, "add")
         changes = [*made, first]
         changed = _with(declared, chain.model, changes)
         if changed is None:
@@ -44,7 +44,7 @@ def second_target(chain: Loaded[Chain], link: str, operation: str) -> list[Chang
     return []
 
 
-Second = tuple[str, list[Change]]
+Second = tuple[str, list[Edit]]
 """A link to fall back to, and what declares it, where the file does not."""
 
 
@@ -66,7 +66,7 @@ def _twin(chain: Loaded[Chain], link: str, operation: str) -> Iterator[Second]:
     name = next(
         name for number in range(2, 100) if (name := f"{to}-{number}") not in chain.model.links
     )
-    yield name, [Change(("links", name), twin)]
+    yield name, [Edit(("links", name), twin)]
 
 
 def _steps(declared: Any, path: KeyPath) -> Sequence[Any]:
@@ -77,7 +77,7 @@ def _steps(declared: Any, path: KeyPath) -> Sequence[Any]:
     return steps
 
 
-def _with(declared: Any, chain: Chain, changes: Sequence[Change]) -> Chain | None:
+def _with(declared: Any, chain: Chain, changes: Sequence[Edit]) -> Chain | None:
     """The chain with these changes in its file; None when that has a mistake."""
     declared = deepcopy(declared)
     for change in changes:
@@ -89,7 +89,7 @@ def _with(declared: Any, chain: Chain, changes: Sequence[Change]) -> Chain | Non
     return None if check_chain(changed) else changed
 
 
-def _apply(declared: Any, path: KeyPath, change: Change) -> None:
+def _apply(declared: Any, path: KeyPath, change: Edit) -> None:
     *parents, last = path
     inside = declared
     for step in parents:
