@@ -91,7 +91,7 @@ def to_minor(amount: str, currency: str) -> int:
     digits = exponent(currency)
     scaled = value.scaleb(digits)
     if scaled != scaled.to_integral_value():
-        raise ValueError(f"'{amount}' has more digits than {currency} has")
+        raise ValueError(f"'{amount}' has more decimal places than {currency} allows")
     if abs(scaled) > MAX_MINOR:
         largest = Decimal(MAX_MINOR).scaleb(-digits).to_integral_value(ROUND_DOWN)
         raise ValueError(f"'{amount}' {currency} is too large; write at most {largest}")
