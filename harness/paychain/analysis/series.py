@@ -102,7 +102,6 @@ def _slower(latencies: Histogram, threshold: int) -> int:
     return sum(count for bucket, count in latencies.counts.items() if bucket > threshold)
 
 
-# -- from a run's store ---------------------------------------------------------------------------
 def phase_series(store: RunStore, phases: Sequence[Phase]) -> dict[str, SecondSeries]:
     """The payments of each phase but the warm-up, by the phase's name."""
     seconds: dict[int, SecondCounts] = defaultdict(SecondCounts)

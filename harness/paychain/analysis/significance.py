@@ -74,7 +74,6 @@ class Difference:
     is_short: bool
 
 
-# -- what the seconds of a run are worth ----------------------------------------------------------
 def samples(runs: Sequence[Sequence[SecondCount]]) -> list[Sample]:
     """The counts of each run. The runs are expected to swing alike."""
     counts = [(sum(c.bad for c in cells), sum(c.total for c in cells)) for cells in runs]
@@ -165,7 +164,6 @@ def _inflation(runs: Sequence[Sequence[float]]) -> float:
     return (1 + correlation) / (1 - correlation)
 
 
-# -- two runs, or several baselines and a run -----------------------------------------------------
 def evidence(baselines: Sequence[Sample], candidate: Sample, seconds: float) -> Difference:
     """How the candidate's share differs from the baselines'. `seconds`: of the shortest run."""
     count = len(baselines)
