@@ -199,7 +199,6 @@ def unattributed_money(found: OwnServiceMeasures, money: MoneyMeasure) -> list[s
     ]
 
 
-# -- counting -------------------------------------------------------------------------------------
 def _count(asked: _Asked, request: ObservedRequest, start_s: float, *, is_known: bool) -> None:
     asked.requests += 1
     asked.sees.update(
@@ -295,7 +294,6 @@ def _not_served(run: MeasuredRun) -> defaultdict[str, dict[str, int]]:
     return found
 
 
-# -- the report's lines ---------------------------------------------------------------------------
 def _call(
     service: str,
     link: str,

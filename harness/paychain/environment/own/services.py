@@ -213,7 +213,6 @@ class OwnServices:
             folder.cleanup()
         self._folders.clear()
 
-    # -- one service ------------------------------------------------------------------------------
     def _start(self, name: str, service: OwnService, addresses: Addresses) -> None:
         environment = {
             **_DEFAULTS,
