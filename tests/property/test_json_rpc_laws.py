@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paychain.payments.ledger import Change, Event, Ledger, Transaction
+from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.rails.finality import Finality
 from paychain.protocol.dialects.json_rpc.copy import Copy
 from paychain.protocol.dialects.json_rpc.methods import METHODS
@@ -41,6 +42,7 @@ class Watched:
         self.copy = Copy(1)
         self.now_ns = 0
         self._log: list[Event] = []
+        self.short = LedgerLog(history=2)
         self._last: Sighting | None = None
         self._senders: dict[str, str] = {}  # of what was accepted, by id
 
@@ -49,7 +51,14 @@ class Watched:
         return self._last is None
 
     def drain(self) -> None:
-        self._log += self.ledger.events(self.now_ns)
+        for event in self.ledger.events(self.now_ns):
+            self._note(event)
+        tip = self.ledger.tip(self.now_ns)
+        self.short.forget(tip.head, tip.final)
+
+    def _note(self, event: Event) -> None:
+        self._log.append(event)
+        self.short.append(event)
 
     def send(self, sender: int, nonce: int, fee: int) -> None:
         transaction = Transaction(
@@ -65,7 +74,8 @@ class Watched:
         self.drain()
         if refusal is None:
             self._senders[transaction.id] = transaction.sender
-            self._log.append(Event(self.now_ns, Change.ACCEPTED, transaction, 0))
+            head = self.ledger.head(self.now_ns)
+            self._note(Event(self.now_ns, Change.ACCEPTED, transaction, head))
 
     def mined(self, account: str) -> int:
         """How many transactions of an account are in a block."""
@@ -81,6 +91,16 @@ class Watched:
             news = News(known, tuple(self._log[known:]), tip.at_ns, BLOCK_NS, tip.final)
             self._last = Sighting(tip.head, news=news)
         self.copy.update(self._last)
+
+    def late(self, copy: Copy) -> Copy:
+        """A copy brought up to date from what is kept of the log."""
+        tip, known = self.ledger.tip(self.now_ns), copy.known
+        first = max(known, self.short.first)
+        past = self.short.past() if known < self.short.first else None
+        changes = tuple(self.short.since(known))
+        news = News(first, changes, tip.at_ns, BLOCK_NS, tip.final, past)
+        copy.update(Sighting(tip.head, news=news))
+        return copy
 
     def do(self, step: tuple[object, ...]) -> None:
         match step:
@@ -127,6 +147,35 @@ def test_the_copy_is_the_ledger(steps: list[tuple[object, ...]]) -> None:
         assert name in copy.blocks[height]
     hashes = [copy.block_hash(height) for height in range(copy.head + 1)]
     assert [copy.height_of(each) for each in hashes] == list(range(copy.head + 1))
+
+
+@examples(200)
+@given(STEPS, STEPS)
+def test_a_node_that_begins_late_or_comes_back_has_the_same_copy(
+    steps: list[tuple[object, ...]], more: list[tuple[object, ...]]
+) -> None:
+    watched = Watched()
+    for step in steps:
+        watched.do(step)
+    watched.look()
+    away = watched.late(Copy(1))
+    for step in more:
+        watched.do(step)
+    watched.look()
+    whole = watched.copy
+    for copy in (away, Copy(1)):
+        watched.late(copy)
+        assert (copy.head, copy.final, copy.known) == (whole.head, whole.final, whole.known)
+        assert copy.pool == whole.pool
+        assert [each.id for each in copy.waiting()] == [each.id for each in whole.waiting()]
+        for account in ACCOUNTS:
+            assert copy.nonce(account, copy.head) == whole.nonce(account, whole.head)
+            assert copy.moved(account, copy.head) == whole.moved(account, whole.head)
+        assert copy.oldest <= max(copy.final, 0) + 1
+        for height in range(copy.oldest, copy.head + 1):
+            assert copy.blocks.get(height) == whole.blocks.get(height)
+            assert copy.block_hash(height) == whole.block_hash(height)
+        assert set(copy.sent) <= set(whole.sent)
 
 
 HEX = st.sampled_from(["0x", "0x0", "0x5", "0x" + "f" * 70, "latest", "pending", "finalized", "a"])

@@ -13,7 +13,7 @@ on how often it was asked. Times are nanoseconds. Source: docs/crypto.md.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -230,6 +230,11 @@ class Ledger:
         """The ids of what can be undone no more, since the last call: nothing happens to them."""
         found, self._settled = self._settled, []
         return found
+
+    def forget(self, transactions: Iterable[str]) -> None:
+        """Know no more of these, which are final; their nonces stay used."""
+        for name in transactions:
+            self._mined.pop(name, None)
 
     # -- its laws -------------------------------------------------------------------------------
     def _refusal(self, transaction: Transaction, before: Transaction | None) -> Refusal | None:

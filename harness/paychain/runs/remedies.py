@@ -64,6 +64,7 @@ _LEFT_HELD: tuple[Kind, ...] = (
     "rest_not_released",
 )
 _NEVER_COLLECTED: tuple[Kind, ...] = (
+    "trace_used_twice",
     "hold_expires_early",
     "captured_before_delivery",
     "webhook_refused",
@@ -77,6 +78,7 @@ _FAILED: tuple[Kind, ...] = (
     "third_party_in_the_way",
     "retries_without_budget",
     "checks_without_limit",
+    "lookups_used_up",
     "breaker_cannot_open",
     "call_without_policy",
     "timeout_inversion",
@@ -99,8 +101,8 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
         *_EXECUTED_TWICE,
         *_NEVER_COLLECTED,
     ),
-    "customer_saw_the_amount": ("wrong_decimals",),
-    "amounts_equal": ("wrong_decimals",),
+    "customer_saw_the_amount": ("wrong_decimals", "trace_used_twice"),
+    "amounts_equal": ("wrong_decimals", "trace_used_twice"),
     "booked_once": ("no_idempotency", "retry_without_key"),
     "retry_limits_kept": ("customer_retry_without_key", "amplified_retries"),
     "captured_within_authorised": (
@@ -141,6 +143,7 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
     "recovery": (
         "retries_without_budget",
         "checks_without_limit",
+        "lookups_used_up",
         "breaker_cannot_open",
         "amplified_retries",
     ),

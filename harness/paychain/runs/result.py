@@ -18,6 +18,7 @@ from paychain.model.fallbacks.step import Failover
 from paychain.model.loading import Loaded
 from paychain.model.review import review
 from paychain.model.review.remedy import Remedy
+from paychain.payments.journal import DecisionKind
 from paychain.report.result import (
     CallEdge,
     ChainFacts,
@@ -209,6 +210,9 @@ def _fallbacks(chain: Chain) -> list[DeclaredFallback]:
             name = f"{link}.{operation}"
             if call.retry is not None:
                 found.append(DeclaredFallback(name, "retry", call.to))
+            if call.pick is not None and call.pick.re_pick:
+                kind = DecisionKind.RE_PICKED.value
+                found += [DeclaredFallback(name, kind, to) for to in call.pick.of]
             for step in call.steps:
                 # Called as its uses are, so that the two can be set side by side.
                 kind = step.decision.value

@@ -67,6 +67,9 @@ class VendorLink(Protocol):
     ) -> AnswerOrError | Delivery | None:
         """Work on a request; None when no answer ever leaves."""
 
+    async def ready_to_answer(self, payment: str) -> None:
+        """Wait until the answer to a request of a payment may leave."""
+
     def entry(self, reference: str) -> BookEntry | None:
         """The link's book on an authorisation."""
 
@@ -188,23 +191,10 @@ class VendorFront:
             return await self._reports.handle(http)
         number = self._requests = self._requests + 1
         call = self._working[number] = _Call(http, self)
-        response: HttpResponse | None = None
         try:
-            response = await self.api.handle(call)
-            call.store(response)
-        except _Unanswered:
-            pass
-        except CallFailed as failed:
-            response = self.api.error(failed.error)
-            if failed.error.replayed_as:
-                response = self.api.mark_replayed(response)
-        except _Stored as stored:
-            response = self.api.mark_replayed(_copy(stored.response))
-        except Exception as error:
-            # A defect of ours must not look like the vendor's outage to whoever reads the run.
-            response = self.api.error(
-                Error(ErrorKind.INTERNAL, f"paychain: {type(error).__name__}: {error}")
-            )
+            response = await self._work(call)
+            if response is not None:
+                await self.link_behind.ready_to_answer(call.payment)
         finally:
             del self._working[number]
         call.record(response)
@@ -212,6 +202,24 @@ class VendorFront:
             response.copies = call.copies
             if self._completes is not None:
                 self._completes.complete(http, response)
+        return response
+
+    async def _work(self, call: _Call) -> HttpResponse | None:
+        """The vendor's response to a request; None when none ever leaves."""
+        try:
+            response = await self.api.handle(call)
+        except _Unanswered:
+            return None
+        except CallFailed as failed:
+            response = self.api.error(failed.error)
+            return self.api.mark_replayed(response) if failed.error.replayed_as else response
+        except _Stored as stored:
+            return self.api.mark_replayed(_copy(stored.response))
+        except Exception as error:
+            # A defect of ours must not look like the vendor's outage to whoever reads the run.
+            what = f"paychain: {type(error).__name__}: {error}"
+            return self.api.error(Error(ErrorKind.INTERNAL, what))
+        call.store(response)
         return response
 
     def _undeliverable(self, http: HttpRequest, response: HttpResponse) -> None:

@@ -28,6 +28,8 @@ _WORKS_AGAIN_AFTER = {
     "none": frozenset({"reset", "timeout", "http_error", "malformed"}),
     "checkout": frozenset({"http_error"}),
 }
+_KNOWN_S = 86_400.0  # a key, at most providers: a day
+_BUSY_PER_S = 1_000  # payments that one hop may be sent
 _FORWARDS_MONEY = MOVES_MONEY | {"forward"}  # a forwarded request is a whole payment
 
 
@@ -230,6 +232,31 @@ def no_idempotency(chain: Chain) -> Iterator[Found]:
             hint="recognise repeated requests by a key",
             remedy=_keyed(name),
         )
+
+
+def trace_used_twice(chain: Chain) -> Iterator[Found]:
+    """Trace numbers that come again while the callee takes the second for a repeat of the first."""
+    for declared in declared_calls(chain):
+        trace = declared.call.trace
+        if trace is None or trace.with_time:
+            continue
+        for target in declared.call.targets:
+            link = chain.links[target]
+            window_s = link.idempotency.window or _KNOWN_S
+            most = trace.numbers / window_s
+            if link.idempotency.model == "none" or most > _BUSY_PER_S:
+                continue
+            yield Found(
+                kind="trace_used_twice",
+                path=declared.at("trace", "with_time"),
+                subject=declared.subject,
+                what=f"{declared.subject} has {trace.numbers:,} trace numbers, and {target} knows "
+                f"one for {seconds_text(window_s, digits=5)}: above {most:.2g} payments a second "
+                "two have the same",
+                hint="let the time of the first try belong to the number",
+                remedy=Change(declared.at("trace", "with_time"), value=True),
+            )
+            break
 
 
 def _why_again(link: Link) -> str:

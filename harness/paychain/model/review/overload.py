@@ -1,6 +1,7 @@
 """Findings about links that carry only so much: what keeps them overloaded.
 
-Shown by: paychain run card-overload overload; paychain run status-checks-storm upi-2025-04-12.
+Shown by: paychain run card-overload overload; paychain run status-checks-storm upi-2025-04-12;
+paychain run pix-lookups-retried dict-lockout.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from paychain.model.review.remedy import Change
 # front of it pass that on as a technical decline, or are late themselves.
 _REFUSED = frozenset({"rejected", "http_error", "timeout"})
 _PASSED_ON = frozenset({"technical", "timeout"})
+# How a try fails that the directory has counted, or refuses because it counts.
+_COUNTED = frozenset({"rejected", "http_error", "timeout", "malformed"})
 _BUDGET = {"share": "10%"}
 _CHECKS = 3  # of one payment, as NPCI allows (docs/domain.md §1.8)
 
@@ -63,6 +66,28 @@ def checks_without_limit(chain: Chain) -> Iterator[Found]:
             f"{target} has one queue for payments and checks",
             hint="ask later and less often",
             remedy=Change(declared.at("query", "attempts"), _CHECKS),
+        )
+
+
+def lookups_used_up(chain: Chain) -> Iterator[Found]:
+    """Retries at a directory that counts its look-ups, however many fail."""
+    for declared in declared_calls(chain):
+        retry = declared.call.retry
+        if retry is None or retry.attempts == 1 or retry.budget is not None:
+            continue
+        counted = {name: chain.links[name].lookups for name in declared.call.targets}
+        target, lookups = next(((name, each) for name, each in counted.items() if each), ("", None))
+        if lookups is None or not _COUNTED.intersection(retry.on):
+            continue
+        yield Found(
+            kind="lookups_used_up",
+            path=declared.at("retry"),
+            subject=declared.subject,
+            what=f"{declared.subject} makes up to {retry.attempts} tries however many fail, and "
+            f"{target} has {lookups.bucket} look-ups, of which only an approved payment gives back "
+            f"{lookups.approved}",
+            hint="give the retry a budget",
+            remedy=Change(declared.at("retry", "budget"), _BUDGET),
         )
 
 

@@ -14,7 +14,9 @@ from paychain.payments import ledger
 from paychain.payments.codes import APPROVED
 from paychain.payments.journal import Movement, MovementKind
 from paychain.payments.ledger import Change, Event, Transaction
+from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.json_rpc.copy import history_of
 from paychain.protocol.message import (
     Answer,
     AnswerOrError,
@@ -39,7 +41,8 @@ class Ledger(Role):
     _requests: dict[str, PaymentRequest] = field(default_factory=dict, init=False)
     _incoming: dict[str, list[Incoming]] = field(default_factory=dict, init=False)  # by account
     _is_watched: bool = field(default=False, init=False)
-    _log: list[Event] | None = field(default=None, init=False)  # for nodes that keep a copy
+    _log: LedgerLog | None = field(default=None, init=False)  # for nodes that keep a copy
+    _keeps_receipts: bool = field(default=True, init=False)  # of what the log has forgotten
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,10 +54,12 @@ class Ledger(Role):
             pool_limit=self.link.pool,
             block_limit=blocks.transactions,
         )
-        if any(
-            link.role == "node" and link.dialect.is_vendors for link in self.chain.links.values()
-        ):
-            self._log = []
+        nodes = [link for link in self.chain.links.values() if link.role == "node"]
+        copying = [node.dialect for node in nodes if node.dialect.is_vendors]
+        if copying:
+            self._log = LedgerLog(max(history_of(dialect.settings) for dialect in copying))
+            # A node with a copy answers from it.
+            self._keeps_receipts = len(copying) < len(nodes)
 
     def operations(self) -> dict[str, Work]:
         """Transfers, looks at one, and looks at all that an account got."""
@@ -161,9 +166,11 @@ class Ledger(Role):
         if self._log is None or since < 0:
             return None
         tip = self._ledger.tip(now_ns)
+        is_known = since >= self._log.first
         return News(
-            first=since,
-            changes=tuple(self._log[since:]),
+            first=since if is_known else self._log.first,
+            changes=tuple(self._log.since(since)),
+            past=None if is_known else self._log.past(),
             head_ns=self.context.wall_epoch_ns + tip.at_ns,
             every_ns=self._ledger.interval_ns,
             final=tip.final,
@@ -205,6 +212,11 @@ class Ledger(Role):
             )
         for name in self._ledger.settled():
             self._requests.pop(name, None)
+        if self._log is not None:
+            tip = self._ledger.tip(now_ns)
+            gone = self._log.forget(tip.head, tip.final)
+            if not self._keeps_receipts:
+                self._ledger.forget(gone)
 
     def _watch(self) -> None:
         """See to it that what will be mined is written down although nobody reads it."""

@@ -11,7 +11,7 @@ from paychain.payments.addresses import Address
 from paychain.payments.ledger import Refusal
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialects.json_rpc import sending
-from paychain.protocol.dialects.json_rpc.copy import HISTORY, Copy
+from paychain.protocol.dialects.json_rpc.copy import Copy, history_of
 from paychain.protocol.dialects.json_rpc.filters import FILTERS, Filters
 from paychain.protocol.dialects.json_rpc.methods import METHODS, OF_TRANSACTIONS
 from paychain.protocol.dialects.json_rpc.moment import Moment, Network
@@ -68,7 +68,7 @@ class JsonRpc:
         chain_id = int(settings.get("chain_id", CHAIN_ID))
         words = WORDS[settings.get("client", "geth")]
         self._network = Network(asset=backend.currency, chain_id=chain_id, words=words)
-        self._copy = Copy(chain_id, int(settings.get("history", HISTORY)))
+        self._copy = Copy(chain_id, history_of(settings))
         self._filters = Filters(backend.now_s)
         self._payments: dict[str, PaymentRequest] = {}  # transfers that came here, by hash
 
