@@ -22,7 +22,7 @@ from paychain.analysis.measures.own_policies import (
     policy_lines,
     watch,
 )
-from paychain.analysis.store.queries import approved_with
+from paychain.analysis.store.queries import approved_with, declined_alone
 from paychain.declaration.quantity import count
 from paychain.model.chain import Hop
 from paychain.model.operations import MONEY
@@ -36,6 +36,7 @@ MAX_UNATTRIBUTED = 0.01  # of a link's authorisations: with more, hops and money
 # Rules that miss the money of a payment to which its request was not attributed.
 _MISSING = ("no_approval_without_money", "paid_orders_have_money")
 EXAMPLES = 20  # unattributed requests that are named
+MAX_NAMED = 3  # payments on a line
 
 
 class ObservedCall(msgspec.Struct, kw_only=True, frozen=True):
@@ -136,7 +137,7 @@ def own_services(run: MeasuredRun) -> OwnServices:
     lines = [
         line for name, policy in policies.items() for line in policy_lines(run.chain, name, policy)
     ]
-    return OwnServices(calls, [*lines, *_uncaptured(run, hops)])
+    return OwnServices(calls, [*lines, *_uncaptured(run, hops), *_declined_alone(run, policies)])
 
 
 def _uncaptured(run: MeasuredRun, hops: Iterable[Hop]) -> Iterator[PolicyLine]:
@@ -158,6 +159,25 @@ def _uncaptured(run: MeasuredRun, hops: Iterable[Hop]) -> Iterator[PolicyLine]:
                 what="of approved payments",
                 claimed="",
                 observed=f"{left:,} of {count(held, 'payment')} held and never captured",
+                holds=None,
+            )
+
+
+def _declined_alone(run: MeasuredRun, services: Iterable[str]) -> Iterator[PolicyLine]:
+    """Services that told customers a "no" which nobody behind them had said.
+
+    A customer who is declined does not come back, and no measure of success misses them: such a
+    decline hides that a provider failed, refused too many requests or was not understood.
+    """
+    for service in services:
+        if payments := declined_alone(run.store, service):
+            named = ", ".join(payments[:MAX_NAMED]) + ", …" * (len(payments) > MAX_NAMED)
+            yield PolicyLine(
+                call=f"{service}.authorise",
+                what="declines of its own",
+                claimed="",
+                observed=f"{count(len(payments), 'payment')} that nobody behind it had declined "
+                f"({named})",
                 holds=None,
             )
 

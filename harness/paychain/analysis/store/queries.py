@@ -13,6 +13,7 @@ from paychain.analysis.store.calls import WORKED
 from paychain.analysis.store.fingerprints import LAST, Bound, Fingerprint
 from paychain.analysis.store.shapes import hop_of, is_of_warm_up
 from paychain.analysis.store.store import RunStore
+from paychain.model.operations import CUSTOMER
 from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.outcome import HopResult, Outcome
 
@@ -207,6 +208,32 @@ def approved_with(store: RunStore, kind: MovementKind, links: Iterable[str]) -> 
         (Outcome.APPROVED.value, kind.value, *listed),
     )
     return int(found)
+
+
+def declined_alone(store: RunStore, service: str) -> list[str]:
+    """Payments that a service asked for and then declined although nobody behind it declined.
+
+    Nobody approved one, either: money that is held after a decline is a finding of its own. Warm-up
+    excluded, in the order of their ids.
+    """
+    store.index()
+    asked = "SELECT payment FROM hop WHERE caller = ?"
+    behind = "SELECT payment FROM hop WHERE caller != ? AND result = ?"
+    found = store.select(
+        "SELECT payment FROM txn WHERE NOT warm_up AND outcome = ? "
+        f"AND payment IN ({asked}) AND payment NOT IN ({behind}) "
+        f"AND payment NOT IN ({asked} AND operation = 'authorise' AND result = ?) "
+        "ORDER BY payment",
+        (
+            Outcome.DECLINED.value,
+            service,
+            CUSTOMER,
+            HopResult.DECLINED.value,
+            service,
+            HopResult.APPROVED.value,
+        ),
+    )
+    return [payment for (payment,) in found]
 
 
 def payments_by_hop(
