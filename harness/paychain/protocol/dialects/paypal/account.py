@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from typing import Any
 
 import msgspec
@@ -28,12 +30,43 @@ WALLET = TEST_CARDS[0]  # what stands for a payer's wallet: the card in it
 Given = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What pays an order. `response`: the decline that a test asks for.
+
+    `is_kept`: it comes from the vault, and asks for nobody's approval.
+    """
+
+    instrument: Card
+    shown: dict[str, Any]
+    is_card: bool = False
+    waits: bool = False
+    response: str = ""
+    is_kept: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Kept:
+    """A setup token, or the payment token that was made of one. `source`: what it pays with."""
+
+    id: str
+    customer_id: str
+    source: Source
+    is_approved: bool = True
+    return_url: str = ""
+    cancel_url: str = ""
+
+
 @dataclass(slots=True, kw_only=True)
 class Account:
     """The account of one link. `approval`: when payers approve orders."""
 
     backend: Backend
     approval: str
+    setups: OrderedDict[str, Kept] = field(default_factory=OrderedDict)
+    tokens: OrderedDict[str, Kept] = field(default_factory=OrderedDict)
+    kept_under: OrderedDict[tuple[str, str], Kept] = field(default_factory=OrderedDict)  # by key
+    kept: int = 0
     registry: Registry = field(default_factory=Registry)
     ignored: Ignored = field(default_factory=Ignored)
 
@@ -63,17 +96,6 @@ class Account:
         await call.execute(
             "query", replace(request, is_sale=False, declined_as=""), is_keyed=is_keyed
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """What pays an order. `response`: the decline that a test asks for."""
-
-    instrument: Card
-    shown: dict[str, Any]
-    is_card: bool = False
-    waits: bool = False
-    response: str = ""
 
 
 def body_of(http: HttpRequest) -> Given:
@@ -141,25 +163,27 @@ def addresses(given: Given) -> tuple[str, str]:
     return "", ""
 
 
-def source_of(given: Given) -> Source | None:
+def source_of(given: Given, account: Account) -> Source | None:
     """What a payment source names, None when there is none. Raises Refused."""
     source = inside(given, "payment_source")
     if "card" in source:
-        return _card(inside(source, "card"))
+        return _card(inside(source, "card"), account)
     if "token" in source:
-        return _stored(text(inside(source, "token"), "id"))
+        return _stored(text(inside(source, "token"), "id"), account)
     if not source:
         return None
     name = next(iter(source))
+    if vaulted := text(inside(source, name), "vault_id"):
+        return _stored(vaulted, account)
     # A wallet, or any other way to pay that the payer approves at PayPal.
     payer = {"account_id": "PAYCHAIN12345", "email_address": "payer@example.com"}
     return Source(instrument=WALLET, shown={name: payer if name == "paypal" else {}}, waits=True)
 
 
-def _card(card: Given) -> Source:
+def _card(card: Given, account: Account) -> Source:
     vaulted = text(card, "vault_id")
     if vaulted:
-        return _stored(vaulted)
+        return _stored(vaulted, account)
     number = text(card, "number")
     if not number:
         raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source/card/number")
@@ -178,7 +202,9 @@ def _card(card: Given) -> Source:
     )
 
 
-def _stored(token: str) -> Source:
+def _stored(token: str, account: Account) -> Source:
+    if (kept := account.tokens.get(token)) is not None:
+        return changed(kept.source, is_kept=True, waits=False)
     found = card_of_token(token)
     if found is None:
         raise Refused("INVALID_RESOURCE_ID", "/payment_source/token/id", token)
