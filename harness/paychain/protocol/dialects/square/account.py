@@ -57,6 +57,24 @@ class Payment:
 
 
 @dataclass(slots=True, kw_only=True)
+class PaymentLink:
+    """A page of Square's where one customer pays. `order`: what is sold, as it was asked for.
+
+    `references`: ours, of the payments that were tried on it.
+    """
+
+    id: str
+    order_id: str
+    order: dict[str, Any]
+    shown: dict[str, Any]  # what the link repeats of its request
+    redirect_url: str
+    amount_minor: int
+    currency: str
+    made_s: int
+    references: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
 class Account:
     """The account of one link. `notification_url`: what its webhooks are signed for."""
 
@@ -64,6 +82,8 @@ class Account:
     location: str
     notification_url: str
     payments: OrderedDict[str, Payment] = field(default_factory=OrderedDict)
+    links: OrderedDict[str, PaymentLink] = field(default_factory=OrderedDict)  # by id
+    links_of_keys: OrderedDict[str, PaymentLink] = field(default_factory=OrderedDict)
     _keys: OrderedDict[str, str] = field(default_factory=OrderedDict)
     _refunds: OrderedDict[str, Refund] = field(default_factory=OrderedDict)
     _numbers: Counter[str] = field(default_factory=Counter)
