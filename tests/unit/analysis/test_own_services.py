@@ -23,6 +23,7 @@ from tests.support.chains import checked
 from tests.support.observed_runs import CHAIN, A, B, ObservedRun
 from tests.support.own_chains import own_shop
 from tests.support.recorded import CHAIN as MOCKS
+from tests.unit.payments.test_own_rules import Shop
 
 CLAIMS = {
     "to": A,
@@ -308,3 +309,14 @@ def test_declines_that_nobody_behind_the_service_made_are_named(tmp_path: Path) 
     assert line.call == "shop.authorise"
     assert line.observed == "1 payment that nobody behind it had declined (p0)"
     assert line.holds is None
+
+
+def test_webhooks_with_a_wrong_signature_that_are_acknowledged_are_counted(tmp_path: Path) -> None:
+    run = Shop()
+    for number, result in enumerate(["approved", "http_error", "approved"]):
+        payment = f"p{number}"
+        run.paid(payment, number)
+        run.webhook(payment, number + 0.5, result, forged=number < 2)
+    line = policy(measured(run, tmp_path), "wrong signatures")
+    assert line.call == "shop.notify"
+    assert line.observed == "1 of 2 webhooks with one acknowledged"

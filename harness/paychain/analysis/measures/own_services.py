@@ -22,7 +22,7 @@ from paychain.analysis.measures.own_policies import (
     policy_lines,
     watch,
 )
-from paychain.analysis.store.queries import approved_with, declined_alone
+from paychain.analysis.store.queries import approved_with, declined_alone, forged_and_taken
 from paychain.declaration.quantity import count
 from paychain.model.chain import Hop
 from paychain.model.operations import MONEY
@@ -137,7 +137,12 @@ def own_services(run: MeasuredRun) -> OwnServices:
     lines = [
         line for name, policy in policies.items() for line in policy_lines(run.chain, name, policy)
     ]
-    return OwnServices(calls, [*lines, *_uncaptured(run, hops), *_declined_alone(run, policies)])
+    beside = [
+        *_uncaptured(run, hops),
+        *_declined_alone(run, policies),
+        *_forged_taken(run, policies),
+    ]
+    return OwnServices(calls, [*lines, *beside])
 
 
 def _uncaptured(run: MeasuredRun, hops: Iterable[Hop]) -> Iterator[PolicyLine]:
@@ -178,6 +183,24 @@ def _declined_alone(run: MeasuredRun, services: Iterable[str]) -> Iterator[Polic
                 claimed="",
                 observed=f"{count(len(payments), 'payment')} that nobody behind it had declined "
                 f"({named})",
+                holds=None,
+            )
+
+
+def _forged_taken(run: MeasuredRun, services: Iterable[str]) -> Iterator[PolicyLine]:
+    """Services that acknowledge webhooks whose signature is wrong.
+
+    That one was acted on is a finding where nothing else can have told the service. Where it would
+    have learnt the same anyhow, only its answer shows that it believes anybody.
+    """
+    for service in services:
+        sent, acknowledged = forged_and_taken(run.store, service)
+        if acknowledged:
+            yield PolicyLine(
+                call=f"{service}.notify",
+                what="wrong signatures",
+                claimed="",
+                observed=f"{acknowledged:,} of {count(sent, 'webhook')} with one acknowledged",
                 holds=None,
             )
 

@@ -16,6 +16,7 @@ from paychain.analysis.store.store import RunStore
 from paychain.model.operations import CUSTOMER
 from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.outcome import HopResult, Outcome
+from paychain.payments.rules.own_traces import SIGNED_NS
 
 # Hops and decisions that count: not those of payments of the warm-up, whenever they happened.
 _MEASURED = "payment NOT IN (SELECT payment FROM txn WHERE warm_up)"
@@ -234,6 +235,25 @@ def declined_alone(store: RunStore, service: str) -> list[str]:
         ),
     )
     return [payment for (payment,) in found]
+
+
+def forged_and_taken(store: RunStore, service: str) -> tuple[int, int]:
+    """Webhooks that came to a service with a wrong signature, and how many it acknowledged."""
+    store.index()
+    forged = "FROM decision d WHERE d.kind = ? AND d.target = ?"
+    taken = (
+        "EXISTS (SELECT 1 FROM hop h WHERE h.payment = d.payment AND h.caller = d.link "
+        "AND h.callee = d.target AND h.operation = d.operation AND h.attempt = d.attempt "
+        "AND h.result = ? AND d.detail LIKE '% try ' || h.try_number "
+        "AND h.started_ns BETWEEN d.at_ns AND d.at_ns + ?)"
+    )
+    kind = DecisionKind.WEBHOOK_FORGED.value
+    ((sent,),) = store.select(f"SELECT COUNT(*) {forged}", (kind, service))
+    ((acknowledged,),) = store.select(
+        f"SELECT COUNT(*) {forged} AND {taken}",
+        (kind, service, HopResult.APPROVED.value, SIGNED_NS),
+    )
+    return int(sent), int(acknowledged)
 
 
 def payments_by_hop(
