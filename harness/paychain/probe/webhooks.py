@@ -60,7 +60,7 @@ class _NoLink:
         """Nothing happens by itself, either."""
 
 
-class Webhooks:
+class ProbeWebhooks:
     """Makes events of one provider about payments of one order. Amounts in minor units."""
 
     def __init__(
