@@ -125,7 +125,7 @@ class KeptCard:
 
 
 @dataclass(slots=True)
-class Vault:
+class CardVault:
     """The customers of one link by id, what was said of each, and their cards by token."""
 
     customers: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)

@@ -13,7 +13,7 @@ from typing import Any
 
 from paychain.protocol.dialects.braintree.account import Account, inside, is_true, text
 from paychain.protocol.dialects.braintree.documents import Rows, moment, read
-from paychain.protocol.dialects.braintree.errors import INVALID, Invalid, Missing, document, plain
+from paychain.protocol.dialects.braintree.errors import INVALID, Invalid, NotFound, document, plain
 from paychain.protocol.dialects.braintree.objects import card_type
 from paychain.protocol.dialects.braintree.records import KeptCard
 from paychain.protocol.dialects.braintree.sales import details_of, instrument_of
@@ -95,14 +95,14 @@ async def _show_customer(call: VendorCall, account: Account, name: str) -> HttpR
 async def _update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     given = _given(call, account, "customer")
     if name not in account.vault.customers:
-        raise Missing
+        raise NotFound
     account.vault.customers[name].update(_said(given))
     return await _show_customer(call, account, name)
 
 
 async def _delete_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     if name not in account.vault.customers:
-        raise Missing
+        raise NotFound
     account.vault.forget(name)
     await account.execute_nothing(call)
     return plain(200)
@@ -221,10 +221,10 @@ def _new_id(account: Account) -> str:
 
 
 def _found(account: Account, token: str) -> KeptCard:
-    """The card that a path names. Raises Missing for an unknown."""
+    """The card that a path names. Raises NotFound for an unknown."""
     kept = account.vault.cards.get(token)
     if kept is None:
-        raise Missing
+        raise NotFound
     return kept
 
 
@@ -232,7 +232,7 @@ def _found(account: Account, token: str) -> KeptCard:
 def _customer(account: Account, name: str) -> dict[str, Any]:
     said = account.vault.customers.get(name)
     if said is None:
-        raise Missing
+        raise NotFound
     cards = [_shown(card) for card in account.vault.cards_of(name)]
     return {
         "id": name,
