@@ -6,12 +6,12 @@ asked, so that an answer which is lost or an error after the work changes nothin
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.cards import Card
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.message import Answer, PaymentRequest
@@ -128,10 +128,13 @@ class KeptCard:
 class CardVault:
     """The customers of one link by id, what was said of each, and their cards by token."""
 
-    customers: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
-    cards: OrderedDict[str, KeptCard] = field(default_factory=OrderedDict)
+    customers: BoundedDict[str, dict[str, Any]] = field(init=False)
+    cards: dict[str, KeptCard] = field(default_factory=dict)
     made: int = 0
     _tokens: dict[str, list[str]] = field(default_factory=dict)  # by customer
+
+    def __post_init__(self) -> None:
+        self.customers = BoundedDict(MAX_CUSTOMERS, lambda name, _: self._forget_cards(name))
 
     def cards_of(self, customer_id: str) -> list[KeptCard]:
         """A customer's cards, the oldest first."""
@@ -163,29 +166,28 @@ class CardVault:
     def forget(self, customer_id: str) -> None:
         """Forget a customer and the cards that are kept for it."""
         del self.customers[customer_id]
+        self._forget_cards(customer_id)
+
+    def _forget_cards(self, customer_id: str) -> None:
         for token in self._tokens.pop(customer_id, ()):
             del self.cards[token]
-
-    def forget_oldest(self) -> None:
-        """Keep no more than MAX_CUSTOMERS."""
-        while len(self.customers) > MAX_CUSTOMERS:
-            self.forget(next(iter(self.customers)))
 
 
 @dataclass(slots=True)
 class Records:
     """The objects of one link."""
 
-    _transactions: OrderedDict[str, Transaction] = field(default_factory=OrderedDict)
-    _followed: OrderedDict[tuple[str, str], KeyedRequest] = field(default_factory=OrderedDict)
-    _failed: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _transactions: BoundedDict[str, Transaction] = field(
+        default_factory=lambda: BoundedDict(MAX_TRANSACTIONS)
+    )
+    _followed: BoundedDict[tuple[str, str], KeyedRequest] = field(
+        default_factory=lambda: BoundedDict(MAX_KEYS)
+    )
+    _failed: BoundedDict[str, None] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
 
     def add(self, transaction: Transaction) -> Transaction:
         """Know a transaction, or find the one that has its reference already: a repeat."""
-        known = self._transactions.setdefault(transaction.reference, transaction)
-        if len(self._transactions) > MAX_TRANSACTIONS:
-            self._transactions.popitem(last=False)
-        return known
+        return self._transactions.setdefault(transaction.reference, transaction)
 
     def executed(self, transaction: Transaction, reference: str) -> Transaction:
         """The transaction under the reference that the link executed it as.
@@ -234,15 +236,11 @@ class Records:
         """Know what a key came with."""
         if key:
             self._followed[target, key] = followed
-            if len(self._followed) > MAX_KEYS:
-                self._followed.popitem(last=False)
 
     def fail(self, key: str) -> None:
         """Know a key whose request was refused."""
         if key:
             self._failed[key] = None
-            if len(self._failed) > MAX_KEYS:
-                self._failed.popitem(last=False)
 
     def has_failed(self, key: str) -> bool:
         """Whether the request that a key came with first was refused."""

@@ -79,7 +79,6 @@ async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
     refusal = _unverified(kept, card) if kept is not None else None
     if refusal is None:
         vault.customers[name] = _said(given)
-        vault.forget_oldest()
         if kept is not None:
             vault.add(kept)
     await account.execute_nothing(call)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
@@ -11,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.cards import TEST_CARDS, Card
 from paychain.payments.money import currencies, exponent, to_minor
 from paychain.protocol.dialect import BookEntry
@@ -24,6 +24,7 @@ from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
 KEY = "paypal-request-id"
+MAX_KEPT = 100_000  # tokens of each kind, and keys
 AT_ONCE, ON_PAGE, NEVER = "at_once", "on_page", "never"
 MAX_MINOR = 10**15  # of an amount: beyond any payment
 WALLET = TEST_CARDS[0]  # what stands for a payer's wallet: the card in it
@@ -63,9 +64,11 @@ class Account:
 
     backend: Backend
     approval: str
-    setups: OrderedDict[str, Kept] = field(default_factory=OrderedDict)
-    tokens: OrderedDict[str, Kept] = field(default_factory=OrderedDict)
-    kept_under: OrderedDict[tuple[str, str], Kept] = field(default_factory=OrderedDict)  # by key
+    setups: BoundedDict[str, Kept] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
+    tokens: BoundedDict[str, Kept] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
+    kept_under: BoundedDict[tuple[str, str], Kept] = field(
+        default_factory=lambda: BoundedDict(MAX_KEPT)
+    )  # by key
     kept: int = 0
     registry: Records = field(default_factory=Records)
     ignored: Ignored = field(default_factory=Ignored)

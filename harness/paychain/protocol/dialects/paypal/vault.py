@@ -9,12 +9,12 @@ Source: developer.paypal.com/docs/api/payment-tokens/v3, from memory where a tab
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.paypal.account import (
     AT_ONCE,
     Account,
@@ -33,7 +33,6 @@ from paychain.protocol.vendor_pages import customers_page, query_of, sent_to
 from paychain.wire.http import HttpResponse, json_response
 
 PAGE = "agreements/approve"
-MAX_KEPT = 100_000
 CREATED, OK = 201, 200
 _SETUPS, _TOKENS = "setup-tokens", "payment-tokens"
 _BASE = "https://api-m.sandbox.paypal.com/v3/vault"
@@ -177,18 +176,14 @@ def _known(call: VendorCall, account: Account) -> Kept | None:
     return account.kept_under.get((call.http.target, key)) if key else None
 
 
-def _remember(call: VendorCall, account: Account, kept: OrderedDict[str, Kept], new: Kept) -> None:
+def _remember(call: VendorCall, account: Account, kept: BoundedDict[str, Kept], new: Kept) -> None:
     """Know it before its answer leaves, which may be lost. The oldest is forgotten first."""
     kept[new.id] = new
-    if len(kept) > MAX_KEPT:
-        kept.popitem(last=False)
     if key := account.known_key(call.http):
         account.kept_under[call.http.target, key] = new
-        if len(account.kept_under) > MAX_KEPT:
-            account.kept_under.popitem(last=False)
 
 
-def _found(kept: OrderedDict[str, Kept], name: str, field: str = "") -> Kept:
+def _found(kept: BoundedDict[str, Kept], name: str, field: str = "") -> Kept:
     found = kept.get(name)
     if found is None:
         raise Refused("INVALID_RESOURCE_ID", field, name)

@@ -29,7 +29,7 @@ from paychain.protocol.vendor_pages import (
 from paychain.wire.http import HttpResponse, json_response
 
 PATH, PAGE = "v2/online-checkout/payment-links", "/square-checkout/"
-MAX_LINKS, MAX_LISTED = 100_000, 100
+MAX_LISTED = 100  # links in one answer
 _USED = frozenset(
     {"checkout_options", "description", "idempotency_key", "order", "payment_note", "quick_pay"}
 )
@@ -45,12 +45,8 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         link = _made(account, body)
         account.ignored.note(call, body, _USED)
         account.links[link.id] = link
-        if len(account.links) > MAX_LINKS:
-            account.links.popitem(last=False)
         if key:
             account.links_of_keys[key] = link
-            if len(account.links_of_keys) > MAX_LINKS:
-                account.links_of_keys.popitem(last=False)
     await _look(call, account, link)
     shown = _link_shown(call, link)
     related = {"orders": [_order_shown(account, link)]}
