@@ -136,8 +136,11 @@ def money(given: Given, field: str) -> tuple[int, str]:
         raise Refused("INVALID_CURRENCY_CODE", f"{field}/currency_code", currency)
     try:
         minor = to_minor(value, currency)
-    except ValueError as error:
-        issue = "DECIMAL_PRECISION" if "digits" in str(error) else "INVALID_PARAMETER_SYNTAX"
+    except ValueError:
+        whole, _, part = value.partition(".")
+        is_number = (whole.removeprefix("-") + part).isdecimal()
+        is_too_fine = is_number and len(part) > exponent(currency)
+        issue = "DECIMAL_PRECISION" if is_too_fine else "INVALID_PARAMETER_SYNTAX"
         raise Refused(issue, f"{field}/value", value) from None
     if minor <= 0:
         raise Refused("CANNOT_BE_ZERO_OR_NEGATIVE", f"{field}/value", value)
