@@ -109,7 +109,7 @@ class OwnServices:
         """Start each and wait until it is ready.
 
         `hops`: the near end of each hop; `traces_url`: where traces are received; `links`: where
-        each link itself listens.
+        customers reach each link itself.
         """
         self._tls, self._traces_url = ends, traces_url
         self.pages = pages_of(self._chain, hops, links, ends)
