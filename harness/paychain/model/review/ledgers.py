@@ -29,6 +29,18 @@ def signed_twice(chain: Chain) -> Iterator[Found]:
             hint="send the same bytes again: a nonce is used once",
             remedy=Change(key, "one_per_payment"),
         )
+    for name, link in chain.links.items():
+        if link.replaces is None or link.replaces.nonce != "new":
+            continue
+        key = ("links", name, "replaces", "nonce")
+        yield Found(
+            kind="signed_twice",
+            path=key,
+            subject=f"link {name}",
+            what=f"{name} signs a transfer that waits for a block again, with the next nonce",
+            hint="replace it: with its own nonce one of the two is mined",
+            remedy=Change(key, "same"),
+        )
 
 
 def freed_early(chain: Chain) -> Iterator[Found]:

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 
 from paychain.faults.kind import StateFaultKind
+from paychain.faults.kinds.fee_spike import FeeSpike
 from paychain.faults.kinds.halt import Halt
 from paychain.faults.kinds.reorg import Reorg
 from paychain.model.ledger_checks import block_interval_s
@@ -17,6 +18,7 @@ from paychain.payments.ledger import Change, Event, Transaction
 from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.json_rpc.copy import history_of
+from paychain.protocol.dialects.json_rpc.shapes import BASE_FEE, PRIORITY_FEE
 from paychain.protocol.message import (
     Answer,
     AnswerOrError,
@@ -74,13 +76,17 @@ class Ledger(Role):
                 self._ledger.halt(now_ns)
             case Reorg():
                 undone = self._ledger.reorganise(now_ns, fault.depth, self._returning(fault))
+            case FeeSpike():
+                self._ledger.spike(now_ns, fault.times)
         self._journal(now_ns)
         return undone
 
     def heal(self, fault: StateFaultKind) -> None:
-        """Go on after a halt."""
+        """Go on after a halt, or without a higher fee."""
         if isinstance(fault, Halt):
             self._ledger.resume(self.context.now_ns())
+        elif isinstance(fault, FeeSpike):
+            self._ledger.calm(self.context.now_ns(), fault.times)
         self._watch()
 
     def _returning(self, fault: Reorg) -> ledger.Returns:
@@ -99,6 +105,7 @@ class Ledger(Role):
             amount_minor=request.amount_minor,
             fee=signed.fee,
             raw=signed.raw,
+            usual_fee=BASE_FEE + PRIORITY_FEE if signed.raw else 1,
         )
         now_ns = self.context.now_ns()
         refusal = self._ledger.submit(transaction, now_ns)
