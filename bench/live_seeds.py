@@ -28,7 +28,7 @@ from statistics import median
 from typing import Any
 
 from bench.live import searched
-from paychain.explore.live.result import LiveResult, LiveSpec
+from paychain.explore.live.result import REPRODUCTIONS, LiveResult, LiveSpec
 from paychain.model.loading import load_chain
 from paychain.processes.part import Part
 from tests.support.fetched import CACHE
@@ -142,6 +142,7 @@ def _found(rule: str, result: LiveResult) -> dict[str, Any]:
         "steps": len(found.steps),
         "minimal": found.is_minimal,
         "reproduced": found.reproduced,
+        "alone": found.alone,
         "text": found.finding.text,
     }
 
@@ -158,11 +159,11 @@ def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
         hits = [line for line in of_case if line["found"]]
         first = [line["found"][0] for line in hits]
         minimal = sum(each["minimal"] for each in first)
-        reproduced = sum(each["reproduced"] == 3 for each in first)
+        reproduced = sum(each["reproduced"] == each.get("alone", REPRODUCTIONS) for each in first)
         longest_s = max((each["found_s"] for each in hits), default=0.0)
         yield (
-            f"{name}: found {len(hits)} of {len(of_case)}, minimal {minimal}, reproduced 3 of 3 "
-            f"{reproduced}; broken after {_median(hits, 'found_s')} s, at most {longest_s} s, "
+            f"{name}: found {len(hits)} of {len(of_case)}, minimal {minimal}, reproduced each "
+            f"time {reproduced}; broken after {_median(hits, 'found_s')} s, at most {longest_s} s, "
             f"reproduced after {_median(hits, 'took_s')} s; {rate}"
         )
         for words in dict.fromkeys(f"{each['rule']}: {each['words']}" for each in first):
@@ -171,8 +172,12 @@ def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 def _findings(lines: Sequence[dict[str, Any]]) -> str:
     found = [each for line in lines for each in line["found"]]
-    words = [f"{each['rule']} by {each['words']} ({each['reproduced']} of 3)" for each in found]
+    words = [f"{each['rule']} by {each['words']} ({_again(each)})" for each in found]
     return f"found: {'; '.join(words)}" if words else "nothing found"
+
+
+def _again(found: dict[str, Any]) -> str:
+    return f"{found['reproduced']} of {found.get('alone', REPRODUCTIONS)}"
 
 
 def _median(lines: Sequence[dict[str, Any]], key: str) -> float:

@@ -99,6 +99,7 @@ class Recorded:
     payments: int = 0
     is_drained: bool = True
     pending: list[str] = field(default_factory=list)  # payments that were not final by then
+    misfit: str = ""  # why nothing that customers were answered is understood
     waits_s: float = 0.0  # from the end of the load to the end of the drain
     may_miss: bool = False  # declared of every fault
 
@@ -319,4 +320,5 @@ class Recorded:
             pending=self.pending,
             stopped=stopped,
             problems=list(problems),
+            misfit=self.misfit,
         )

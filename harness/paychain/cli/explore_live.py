@@ -22,7 +22,7 @@ from paychain.environment.real import RealChain
 from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.files import recall, remember, write_found
 from paychain.explore.live.parts import write_live_part
-from paychain.explore.live.result import REPRODUCTIONS, FoundScript, LiveResult, LiveSpec
+from paychain.explore.live.result import FoundScript, LiveResult, LiveSpec
 from paychain.explore.live.search import LiveSearch
 from paychain.explore.live.steps import step_choices
 from paychain.model.chain import Chain
@@ -157,7 +157,7 @@ def found_lines(found: FoundScript) -> list[str]:
         lines.append("    not reproduced: the search ended first")
     else:
         lines.append(
-            f"    reproduced by {found.reproduced} of {REPRODUCTIONS} "
+            f"    reproduced by {found.reproduced} of {found.alone} "
             f"{'fresh payments, alone' if found.outage is None else 'such outages'}"
         )
     return [*lines, f"    found with script {found.at_script:,}"]

@@ -27,7 +27,11 @@ from paychain.services.context import Context
 from paychain.services.in_link_faults import ActiveFault
 
 MAX_ORDERS = 100_000  # that are remembered: the requests of one come within minutes
-MAX_WAIT_S = 10.0  # for a next webhook, and of an answer for the webhook in front of it
+MAX_WAIT_S = 10.0  # for a next webhook
+MAX_REQUEST_WAIT_S = 4.0  # for a request: who acts on the webhook alone sends none before
+# Of an answer, for the webhook in front of it, and of a request for the one during it: a receiver
+# may wait for the answer first, and one later than its timeout would show another failure.
+MAX_ANSWER_WAIT_S = 1.0
 
 
 @dataclass(slots=True)
@@ -38,6 +42,8 @@ class _Order:
     counts: dict[int, int] = field(default_factory=dict)
     early: dict[str, asyncio.Event] = field(default_factory=dict)  # by link: its answer waits
     turns: dict[str, asyncio.Event] = field(default_factory=dict)  # by link: a webhook waits
+    # By link and operation: webhooks that wait for such a request.
+    meetings: dict[tuple[str, str], WebhookFate] = field(default_factory=dict)
 
     def numbers(self, place: int) -> int:
         """Count one more request that a step covers; its number, from 1."""
@@ -50,8 +56,9 @@ class WebhookFate:
 
     def __init__(self, kind: WebhookKind | None = None) -> None:
         self._kind = kind
-        self.done: asyncio.Event | None = None  # set once it has been delivered or given up
+        self.done: asyncio.Event | None = None  # set once it has arrived, or was given up
         self.turn: asyncio.Event | None = None  # set once the next webhook was delivered
+        self.met: asyncio.Event | None = None  # set once the request that it waits for has come
         self.releases: asyncio.Event | None = None  # the turn of the webhook before it
 
     @property
@@ -68,18 +75,26 @@ class WebhookFate:
         """How long after what it reports it is sent. `usual_s`: without a script."""
         if self._kind is None:
             return usual_s
-        return 0.0 if self._kind.is_early else usual_s + self._kind.late_s
+        is_at_once = self._kind.is_early or self.met is not None
+        return 0.0 if is_at_once else usual_s + self._kind.late_s
 
     async def wait_for_turn(self) -> None:
-        """Let the next webhook arrive first, if there is any."""
+        """Let the next webhook arrive first, or a request come, if there is any."""
         if self.turn is not None:
-            await _wait(self.turn)
+            await _wait(self.turn, MAX_WAIT_S)
+        if self.met is not None:
+            await _wait(self.met, MAX_REQUEST_WAIT_S)
+
+    def arrived(self) -> None:
+        """Let go the answer that waits for this webhook, whatever its receiver made of it."""
+        if self.done is not None:
+            self.done.set()
 
     def delivered(self) -> None:
         """Let go what waits for this webhook."""
-        for waiting in (self.done, self.releases):
-            if waiting is not None:
-                waiting.set()
+        self.arrived()
+        if self.releases is not None:
+            self.releases.set()
 
 
 NO_FATE = WebhookFate()
@@ -209,6 +224,9 @@ class PaymentScripts:
             fate.done = followed.early[context.link] = asyncio.Event()
         if kind.waits_for_next:
             fate.turn = followed.turns[context.link] = asyncio.Event()
+        if kind.waits_for_request:
+            fate.met, fate.done = asyncio.Event(), asyncio.Event()
+            followed.meetings[context.link, kind.waits_for_request] = fate
         return fate
 
     async def wait_for_webhook(self, link: str, payment: str) -> None:
@@ -216,7 +234,15 @@ class PaymentScripts:
         followed = self._orders.get(self._order(payment))
         early = followed.early.pop(link, None) if followed is not None else None
         if early is not None:
-            await _wait(early)
+            await _wait(early, MAX_ANSWER_WAIT_S)
+
+    async def meet_webhook(self, link: str, operation: str, payment: str) -> None:
+        """Before a request is worked on: let a webhook arrive that waits for such a request."""
+        followed = self._orders.get(self._order(payment))
+        meeting = followed.meetings.pop((link, operation), None) if followed is not None else None
+        if meeting is not None and meeting.met is not None and meeting.done is not None:
+            meeting.met.set()
+            await _wait(meeting.done, MAX_ANSWER_WAIT_S)
 
     # -- whose script -----------------------------------------------------------------------------
     def _order(self, payment: str) -> str:
@@ -252,7 +278,7 @@ class PaymentScripts:
         return None
 
 
-async def _wait(event: asyncio.Event) -> None:
-    """Wait for something that may never happen, but not for long."""
+async def _wait(event: asyncio.Event, most_s: float) -> None:
+    """Wait for something that may never happen, but not for longer."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), MAX_WAIT_S)
+        await asyncio.wait_for(event.wait(), most_s)

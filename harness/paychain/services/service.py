@@ -203,7 +203,12 @@ class Service:
         """Learn where each hop's near end listens. Called once, before any payment."""
         for hop in self._chain.hops():
             if hop.caller == self.name:
-                caller = Caller(self._asks(hop), *address_of(hop.name))
+                # A service may close an idle connection while a webhook is on its way to it.
+                is_repeatable = (
+                    hop.operation == _NOTIFY and hop.callee in self._chain.own_services()
+                )
+                address = address_of(hop.name)
+                caller = Caller(self._asks(hop), *address, is_repeatable=is_repeatable)
                 # What a link reports to those in front of it, it writes as its answers to them: in
                 # amounts that look right to both, and that a webhook was signed with.
                 exponent = None if hop.operation in _REPORTS else self._link.exponent
@@ -253,13 +258,21 @@ class Service:
             return None
         if not self._thawed.is_set():
             await self._thawed.wait()
-        given = await self._work.execute(operation, request, self.caller(envelope), envelope)
         if not self._scripts.is_empty:
-            await self._scripts.wait_for_webhook(self.name, request.payment)
+            await self._scripts.meet_webhook(self.name, operation, request.payment)
+        given = await self._work.execute(operation, request, self.caller(envelope), envelope)
+        # A vendor's API has more to do before it answers, and locks the object until then.
+        if self._front is None:
+            await self.ready_to_answer(request.payment)
         # It may have been stopped while it worked: the answer leaves when it goes on.
         if not self._thawed.is_set():
             await self._thawed.wait()
         return given
+
+    async def ready_to_answer(self, payment: str) -> None:
+        """Wait until the answer to a request of a payment may leave."""
+        if not self._scripts.is_empty:
+            await self._scripts.wait_for_webhook(self.name, payment)
 
     def entry(self, reference: str) -> Entry | None:
         """The book of this link on an authorisation, None when it never heard of it."""

@@ -8,8 +8,9 @@ import pytest
 
 from paychain.environment.running_chain import InProgress
 from paychain.explore.live import batch as live_batch
-from paychain.explore.live.batch import QUIET_S, Batches
+from paychain.explore.live.batch import APART_S, Batches
 from paychain.explore.live.judged import Batch, Judged
+from paychain.explore.live.rest import QUIET_S
 from paychain.explore.live.steps import step_choices
 from paychain.explore.live.verdicts import Verdict
 from paychain.load.traffic.arrivals import Arrival
@@ -154,11 +155,34 @@ def test_what_nothing_can_undo_is_told_at_once_and_what_may_be_settled_is_not(
         assert told[0][0] - began_s == pytest.approx(when_s, abs=1.5)
 
 
-def test_payments_that_are_to_be_alone_wait_until_the_order_before_is_at_rest(
+def test_payments_that_are_to_be_alone_do_not_wait_for_what_a_service_settles(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, _ = batches(running, monkeypatch, MENDS, needs=1)
+    batch = made.run_alone((LOST,), 3)
+    assert len(batch.breaking(MENDS)) == 3
+    first, second, third = running.began
+    assert second - first == third - second == pytest.approx(APART_S, abs=0.3)
+    assert running.clock_ns / 1e9 < 2 * APART_S + SETTLES_S + 2
+
+
+def test_payments_that_are_to_be_alone_at_rest_wait_for_the_order_before(
     running: Clockwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, _, _ = batches(running, monkeypatch, MENDS, needs=2)
-    batch = made.run_alone((LOST,), 3)
+    batch = made.run_alone((LOST,), 3, at_rest=True)
     assert batch.is_whole
     first, second, third = running.began
     assert min(second - first, third - second) >= QUIET_S
+
+
+def test_an_order_that_may_be_settled_yet_is_a_suspect_of_its_batch(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, _ = batches(running, monkeypatch, MENDS, needs=1)
+    batch = made.begin([(LOST,)])
+    until(made, running, QUIET_S + 2)
+    assert list(batch.suspects.values()) == [((LOST,), frozenset({MENDS}))]
+    until(made, running, SETTLES_S + 2)
+    assert batch.suspects == {}
+    assert batch.breaking(MENDS)

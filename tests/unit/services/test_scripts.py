@@ -205,6 +205,41 @@ def test_a_webhook_arrives_after_the_next_one() -> None:
         assert order.index(second) < order.index(first)
 
 
+def test_a_webhook_arrives_during_a_request() -> None:
+    with start_chain("card-lifecycle", seed=3) as chain:
+        (paid,) = chain.pay(
+            script=[{"webhook": "processor-a", "during": {"operation": "capture"}}],
+            cards=("visa",),
+        )
+        chain.drain()
+        hops = [record for record in chain.records() if isinstance(record, HopRecord)]
+        arrived, captured = (
+            min((hop for hop in hops if hop.operation == name), key=lambda hop: hop.started_ns)
+            for name in ("notify", "capture")
+        )
+        assert paid.outcome is Outcome.APPROVED
+        assert captured.started_ns < arrived.started_ns < arrived.ended_ns < captured.ended_ns
+
+
+def test_an_answer_waits_until_the_webhook_has_arrived_not_until_it_is_accepted() -> None:
+    refused = [
+        {"link": "gateway", "operation": "notify", "request": number, "http_error": {"status": 503}}
+        for number in range(1, 5)
+    ]
+    with start_chain("card-naive-webhooks", seed=3) as chain:
+        (paid,) = chain.pay(
+            script=[{"webhook": "processor-a", "before_answer": {}}, *refused], cards=("visa",)
+        )
+        chain.drain()
+        notified = [
+            record
+            for record in chain.records()
+            if isinstance(record, HopRecord) and record.operation == "notify"
+        ]
+        first, *_, last = sorted(notified, key=lambda hop: hop.started_ns)[:4]
+        assert first.ended_ns < paid.ended_ns < last.started_ns
+
+
 def test_a_script_that_the_chain_cannot_have_is_a_mistake_of_the_test() -> None:
     with start_chain("card-sound") as chain:
         with pytest.raises(UserError, match="step 2: unknown link 'nobody'"):

@@ -31,6 +31,7 @@ from paychain.payments.rules.own_traces import (
     reused_keys,
     unsigned_webhooks,
 )
+from paychain.payments.rules.position import REPEAT
 from paychain.payments.rules.traces import (
     approved_by,
     knows_original,
@@ -232,15 +233,32 @@ def _add_answers(
     parties: Parties,
 ) -> None:
     """Add to each authorisation which links its approval passed, and whether it was for a part."""
+    found = list(found)
     queries = [hop for hop in hops if hop.operation == "query"]
     for entry in found:
         path = list(approved_by(entry, calls))
         links = {link for hop in path for link in (hop.caller, hop.callee)}
         # A customer who pays on a provider's page keeps no book, either.
-        entry.path = frozenset(links - parties.without_book - {CUSTOMER})
+        links -= parties.without_book | {CUSTOMER}
+        entry.path = frozenset(links - _booked_another(entry, found))
         # Where the answer was lost, a query brought it.
         answers = [*path, *(hop for hop in queries if hop.attempt == entry.attempt)]
         entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in answers)
+
+
+def _booked_another(entry: Authorisation, found: Iterable[Authorisation]) -> set[str]:
+    """The links that have another execution of the same request in their books, and not this one.
+
+    A link without keys has carried it out more than once, and answered with one of them.
+    """
+    asked = entry.reference.partition(REPEAT)[0]
+    booked = {
+        link
+        for other in found
+        if other.attempt == entry.attempt and other.reference.partition(REPEAT)[0] == asked
+        for link in other.positions
+    }
+    return booked - entry.positions.keys()
 
 
 def _opened(story: Story, parties: Parties) -> Iterator[str]:

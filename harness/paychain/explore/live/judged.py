@@ -35,7 +35,8 @@ class Batch:
     """What became of the orders of one batch, and the records of those that broke a rule.
 
     `number`: how many orders it has. `rate`: payments per second that it began with. `outage`: what
-    all of them met beside their scripts.
+    all of them met beside their scripts. `suspects`: scripts of orders that are not judged yet, and
+    the rules that they break unless an own service still settles them, by order.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Batch:
     orders: list[Judged] = field(default_factory=list)
     undecided: int = 0  # orders that were still in progress when nobody waited any longer
     stories: dict[str, tuple[Story, ...]] = field(default_factory=dict)  # by order
+    suspects: dict[str, tuple[Steps, frozenset[str]]] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:

@@ -17,7 +17,7 @@ from paychain.processes.part import WHOLE, Part
 
 MIN_BATCH, MAX_BATCH = 8, 256  # payments with a script at once
 PARTS_APART = 1_000_003  # seeds of searches: those of neighbouring seeds never meet
-REPRODUCTIONS = 3  # fresh payments that follow what was found, alone
+REPRODUCTIONS = 3  # fresh payments that follow it alone; as many again where some break nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +78,9 @@ class FoundScript:
     """The smallest script found that breaks a rule; without steps, nothing has to fail for it.
 
     `outage`: what all payments have to meet beside it. `is_minimal`: no one-step-simpler script
-    broke the rule. `reproduced`: of REPRODUCTIONS fresh payments that followed it alone, or of as
-    many outages; 0: none did, and the search was stopped before it tried more gently; None: the
-    search ended before.
+    broke the rule. `reproduced`: of `alone` fresh payments that followed it alone, or of as many
+    outages; 0: none did, and the search was stopped before it tried more gently; None: the search
+    ended before.
     """
 
     rule: str
@@ -91,6 +91,12 @@ class FoundScript:
     outage: Outage | None = None
     is_minimal: bool = False
     reproduced: int | None = None
+    alone: int = REPRODUCTIONS
+
+    @property
+    def is_certain(self) -> bool:
+        """Every payment that followed it alone broke the rule."""
+        return self.reproduced == self.alone
 
     @property
     def words(self) -> str:

@@ -77,6 +77,7 @@ class LiveSearch:
             self.result,
             self._chains,
             self.choices,
+            begin=self._begin_batch,
             run=self._run,
             on_alone=self._note_alone,
             is_late=self._is_late,
@@ -124,7 +125,7 @@ class LiveSearch:
             return False
         if self._is_outage_due:
             self._try_outage()
-        else:
+        elif not self._follow_ups.foresee():
             self._begin_scripts()
         return True
 
@@ -136,9 +137,14 @@ class LiveSearch:
             scripts = self._candidates.next(number)
             if not scripts:
                 return  # not before it is known what payments ask for
-            self._begun += len(scripts)
-            self._chains.now.begin(scripts, controls)
+            self._begin_batch(scripts, controls)
             self._plain_batches += 1
+
+    def _begin_batch(
+        self, scripts: Sequence[Steps], controls: int, rate: float = math.inf
+    ) -> Batch:
+        self._begun += len(scripts)
+        return self._chains.now.begin(scripts, controls, rate)
 
     def _try_again(self, scripts: Sequence[Steps]) -> None:
         """Try what was left once more, but only once: a service that dies of it dies again."""
@@ -165,12 +171,16 @@ class LiveSearch:
         *,
         is_quiet: bool = False,
         is_enough: Callable[[Batch], bool] = lambda _: False,
+        begun: Batch | None = None,
     ) -> Batch:
-        """Run a batch to its end, or until it is enough. Unless `is_quiet`, the search goes on."""
+        """Run a batch to its end, or until it is enough. Unless `is_quiet`, the search goes on.
+
+        `begun`: that batch, if it has begun before.
+        """
         chains = self._chains
-        self._begun += len(scripts)
         batches = chains.now
-        batch = batches.begin(scripts, controls, QUIET_RATE if is_quiet else math.inf)
+        rate = QUIET_RATE if is_quiet else math.inf
+        batch = begun or self._begin_batch(scripts, controls, rate)
         while not (batches.is_settled(batch) or is_enough(batch) or self._is_late()):
             if not is_quiet and not self._is_spent:
                 self._begin_scripts()
@@ -205,7 +215,7 @@ class LiveSearch:
 
     def _note_break(self, order: Judged, batch: Batch) -> None:
         """Follow up what an order has broken."""
-        self._follow_ups.suspect(order)
+        self._follow_ups.note(order)
         if (
             batch.outage is None
             and self._follow_ups.new_rules([order])

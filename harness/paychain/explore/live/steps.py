@@ -48,8 +48,11 @@ _VARIANTS: Mapping[str, tuple[dict[str, Any], ...]] = {
 _NOT_SEARCHED = frozenset({"pay", "forward", "notify"})
 _ORDER = "{order}"  # the placeholder in how an own service is paid
 _WEBHOOKS = ("twice", "late", "out_of_order", "before_answer", "dropped")
+# What both a return page and a webhook of the hold make a service ask for: they may come together.
+_MEETING = "capture"
 _RETRIES_AFTER = 0.35  # of the deadline: the customer has patience for a second try
 _LEAVES_AFTER_S = 0.05  # before most services have answered
+_AROUND_S = 0.1  # a webhook: as long as most services take to capture
 _RANK_OF_WEBHOOKS = 30  # above every kind of fault: a request is simpler to imagine
 _RANK_OF_CUSTOMERS = 40
 
@@ -187,6 +190,11 @@ def _of_webhooks(chain: Chain) -> Iterator[Step]:
             for number in EVENTS:
                 keys = ((name, {"by": _TIME} if name == "late" else {}),)
                 yield from _with_times(Step(("webhook", link), name, rank, number, 0, keys))
+        if _MEETING in operations_at(chain, link):
+            rank = _RANK_OF_WEBHOOKS + len(_WEBHOOKS)
+            for number in NUMBERS:
+                keys = (("during", {"operation": _MEETING}),)
+                yield Step(("webhook", link), f"during {_MEETING}", rank, number, 0, keys)
 
 
 def _of_customers(chain: Chain) -> Iterator[Step]:
@@ -200,17 +208,14 @@ def _of_customers(chain: Chain) -> Iterator[Step]:
         ("leaves", "", {"after": "500ms", "returns_after": "2s"}),
         ("leaves", "for good", {"after": leaves}),
     ]
-    # Back when the first webhook is due: return page and webhook then come at the same moment.
-    due_s = sorted(
-        {
-            webhooks.delay.median
-            for webhooks in _searched_webhooks(chain)
-            if webhooks.delay.median > _LEAVES_AFTER_S
-        }
-    )
+    # Back when the first webhook is due, or just before or after: return page and webhook then come
+    # at the same moment, or one shortly after the other.
+    due_s = sorted({webhooks.delay.median for webhooks in _searched_webhooks(chain)})
     does += [
-        ("leaves", f"until {duration_text(round(after_s, 6))}", {"after": leaves} | _back(after_s))
-        for after_s in due_s
+        ("leaves", f"until {duration_text(round(back_s, 6))}", {"after": leaves} | _back(back_s))
+        for apart_s in (0.0, -_AROUND_S, _AROUND_S)
+        for due in due_s
+        if due > _LEAVES_AFTER_S and (back_s := due + apart_s) > _LEAVES_AFTER_S
     ]
     knows_orders = _knows_orders(chain)
     for rank, (what, how, values) in enumerate(does, start=_RANK_OF_CUSTOMERS):

@@ -58,13 +58,14 @@ class ByTemplate:
     def _look(self, now_ns: int) -> Step:
         """A customer who comes back looks once, and waits for what is still in progress."""
         template = self._template
-        assert template.look is not None, "a chain whose customers come back says where they look"
+        first = template.returns or template.look
+        assert first is not None, "a chain whose customers come back says where they look"
         self._number = len(template.steps) - 1
         self._tried_ns = self._waits_ns
         self._pending = Pattern(
             outcome="pending", look=template.look, every_s=template.look_every_s
         )
-        return self._request(template.look, now_ns)
+        return self._request(first, now_ns)
 
     def receive(self, got: Got, now_ns: int) -> Step:
         """The next step, the next look, or what became of the payment."""

@@ -58,6 +58,7 @@ class PaysTemplate(msgspec.Struct, frozen=True, kw_only=True):
     patterns: tuple[Pattern, ...] = ()
     look: RequestTemplate | None = None  # of a customer who comes back
     look_every_s: float = 0.0
+    returns: RequestTemplate | None = None  # by which such a customer comes, before the first look
     tokens: dict[str, str] = {}
     code_classes: dict[str, str] = {}
     adapter: str = ""

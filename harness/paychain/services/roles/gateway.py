@@ -163,7 +163,7 @@ class Gateway(Role):
         if paid is not None:
             await paid.wait()
         if event.event == "disputed":
-            self._merchant.on_disputed(event.reference)
+            self._merchant.on_disputed(event.reference, event.amount_minor)
         if event.event != "authorised" or self._merchant.on_authorised(event.reference):
             return
         if event.reference not in self._approved:

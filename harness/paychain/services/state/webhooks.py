@@ -32,7 +32,7 @@ from paychain.protocol.message import (
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.policies.route import Channels
-from paychain.services.scripts import PaymentScripts, WebhookFate
+from paychain.services.scripts import NO_FATE, PaymentScripts, WebhookFate
 from paychain.services.state.background import Background
 from paychain.services.state.followup import FollowUpSender
 
@@ -122,7 +122,7 @@ class WebhookSender:
         after_s = log_normal(self._context.draw("notify", event.key), delay.median, delay.p99)
         await asyncio.sleep(fate.delay_s(after_s))
         await fate.wait_for_turn()
-        await self._post(event)
+        await self._post(event, fate)
         fate.delivered()
         if fate.again_s is not None:
             await asyncio.sleep(fate.again_s)
@@ -131,15 +131,21 @@ class WebhookSender:
             await asyncio.sleep(after_s)
             await self._post(event)
 
-    def _post(self, event: Event) -> asyncio.Task[Reply]:
+    def _post(self, event: Event, fate: WebhookFate = NO_FATE) -> asyncio.Task[Reply]:
         return self._follow_ups.start(
             "notify",
             self._declared.to,
             event,
             name=_name(event),
             in_order=False,
-            of_try=lambda number: self._signed(event, number),
+            of_try=lambda number: self._sent(event, number, fate),
         )
+
+    def _sent(self, event: Event, number: int, fate: WebhookFate) -> Event:
+        """The event as it is sent for the `number`-th time. By the second it has arrived once."""
+        if number > 1:
+            fate.arrived()
+        return self._signed(event, number)
 
     def _signed(self, event: Event, number: int) -> Event:
         """The event as it is sent for the `number`-th time: signed anew each time."""

@@ -30,6 +30,7 @@ _CODES = {
     modifications.CANCEL: "CANCELLATION",
     modifications.TECHNICAL_CANCEL: "TECHNICAL_CANCEL",
     modifications.REVERSAL: "CANCEL_OR_REFUND",
+    modifications.ADJUSTMENT: "AUTHORISATION_ADJUSTMENT",
 }
 _OF_PAYMENT = {"authorised": "AUTHORISATION", "declined": "AUTHORISATION", "expired": "EXPIRE"}
 _OF_NETWORK = {
@@ -38,8 +39,11 @@ _OF_NETWORK = {
     "disputed": "CHARGEBACK",
 }
 _REASONS = {"capture_failed": "Capture Failed", "refund_failed": "Refund Failed"}
-_DONE = frozenset({"authorised", "captured", "refunded", "voided", "expired", *_OF_NETWORK})
-KINDS = frozenset({*_OF_PAYMENT, *_DONE, "capture_refused", "refund_refused", "void_refused"})
+_DONE = frozenset(
+    {"authorised", "captured", "refunded", "voided", "expired", "adjusted", *_OF_NETWORK}
+)
+_REFUSED = frozenset({"capture_refused", "refund_refused", "void_refused", "adjust_refused"})
+KINDS = frozenset({*_OF_PAYMENT, *_DONE, *_REFUSED})
 SIGNED = (
     "pspReference",
     "originalReference",
@@ -134,7 +138,7 @@ def _of_modification(event: Event, account: Account) -> dict[str, Any]:
     if known is not None:
         shown["merchantReference"] = known.merchant_reference
         shown["merchantAccountCode"] = known.merchant_account
-    if known is None or known.operation != "query":
+    if known is None or known.operation != "query" or item[:1] == modifications.ADJUSTMENT:
         shown["originalReference"] = psp_reference(event.reference)
     if item[:1] == modifications.REVERSAL:
         is_refund = event.event in ("refunded", "refund_refused", "refund_failed")
@@ -153,6 +157,8 @@ def _reason(event: Event, account: Account) -> str:
     entry = account.backend.entry(event.reference)
     if entry is None or entry.request is None:
         return "Original transaction not found"
+    if event.event == "adjust_refused":
+        return "Refused"
     if event.event == "void_refused":
         if entry.captured_minor > 0:
             return "Transaction already captured"

@@ -53,6 +53,7 @@ class Braintree:
         "test_amounts": (IGNORE, SIMULATE),
     }
     signs_time: ClassVar[bool] = False
+    webhook_timeout_s: ClassVar[float] = 30.0  # developer.paypal.com/braintree/docs, webhooks; M
     hosts: ClassVar[tuple[str, ...]] = ("*.braintreegateway.com", "*.braintree-api.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:

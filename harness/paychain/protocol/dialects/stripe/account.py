@@ -14,7 +14,7 @@ from paychain.protocol.dialects.stripe.errors import invalid, missing
 from paychain.protocol.dialects.stripe.ids import opaque, read
 from paychain.protocol.dialects.stripe.objects import Objects
 from paychain.protocol.dialects.stripe.parameters import Route, mapping, text
-from paychain.protocol.dialects.stripe.records import Intents, Session
+from paychain.protocol.dialects.stripe.records import Intents, Session, Setup
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Attributed, Backend, Evidence, VendorCall
 
@@ -91,6 +91,7 @@ class Account:
     customers: OrderedDict[str, Shown] = field(default_factory=OrderedDict)
     # By the reference of their intents.
     sessions: OrderedDict[str, Session] = field(default_factory=OrderedDict)
+    setups: OrderedDict[str, Setup] = field(default_factory=OrderedDict)
     made: int = 0
 
     def new_id(self, prefix: str, digits: int = 24) -> str:

@@ -25,6 +25,7 @@ from paychain.protocol.dialects.stripe import (
     reading,
     searching,
     sessions,
+    setups,
 )
 from paychain.protocol.dialects.stripe.account import KEY, Account, Asked, Plan
 from paychain.protocol.dialects.stripe.authentication import PAGE, Returned, authenticate
@@ -66,6 +67,7 @@ _HANDLERS: dict[str, Handler] = {
     "POST /v1/checkout/sessions/{session}": sessions.update,
     "POST /v1/checkout/sessions/{session}/expire": sessions.expire,
     "GET /v1/checkout/sessions/{session}/line_items": sessions.line_items,
+    **setups.HANDLERS,
     "POST /v1/refunds": followups.refund,
     "GET /v1/refunds": listing.refunds,
     "GET /v1/refunds/{refund}": followups.retrieve_refund,
@@ -88,12 +90,19 @@ _HANDLERS: dict[str, Handler] = {
     "POST /v1/customers/{customer}": people.update_customer,
     "DELETE /v1/customers/{customer}": people.delete_customer,
     "GET /v1/customers/{customer}/payment_methods": listing.methods,
+    "GET /v1/customers/{customer}/payment_methods/{payment_method}": (
+        people.retrieve_customers_method
+    ),
     "GET /v1/balance": listing.balance,
     "GET /v1/balance_transactions/{id}": listing.movement,
     "GET /v1/balance_transactions": listing.movements,
 }
 # The pages where customers are, by the beginnings of their paths.
-_PAGES: dict[str, Visit] = {PAGE: authenticate, PAY_PAGE: sessions.visit}
+_PAGES: dict[str, Visit] = {
+    PAGE: authenticate,
+    PAY_PAGE: sessions.visit,
+    setups.PAGE: setups.authenticate,
+}
 
 
 class Stripe:
@@ -102,6 +111,7 @@ class Stripe:
     idempotency: ClassVar[str] = "stripe-v1"
     settings: ClassVar[tuple[str, ...]] = ()
     signs_time: ClassVar[bool] = True
+    webhook_timeout_s: ClassVar[float] = 10.0  # not published; M
     hosts: ClassVar[tuple[str, ...]] = ("api.stripe.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (as every vendor's)

@@ -22,10 +22,14 @@ PAGE = "/3d_secure_2/authenticate/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
-    """Where the customer goes when it has authenticated, or failed to."""
+    """Where the customer goes when it has authenticated, or failed to.
+
+    `kind`: of what it has authenticated, `payment_intent` or `setup_intent`.
+    """
 
     url: str
-    intent: str
+    kind: str
+    id: str
     client_secret: str
     has_failed: bool = False  # to authenticate
 
@@ -35,8 +39,8 @@ class Returned:
             return shown
         is_failed = self.has_failed or shown.status >= 400
         brings = {
-            "payment_intent": self.intent,
-            "payment_intent_client_secret": self.client_secret,
+            self.kind: self.id,
+            f"{self.kind}_client_secret": self.client_secret,
             "redirect_status": "failed" if is_failed else "succeeded",
         }
         return sent_to(self.url, brings)
@@ -48,7 +52,8 @@ def authenticate(account: Account, asked: Asked) -> tuple[Plan, Returned]:
     status = intent.status(account.objects.entry(intent))
     returned = Returned(
         url=intent.return_url,
-        intent=intent.id,
+        kind="payment_intent",
+        id=intent.id,
         client_secret=account.objects.intent(intent)["client_secret"],
         has_failed=asked.given.get("result") == "failed",
     )

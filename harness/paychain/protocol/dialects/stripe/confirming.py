@@ -22,6 +22,7 @@ from paychain.protocol.dialects.stripe.records import (
 )
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence
+from paychain.protocol.vendor_pages import PAID
 
 
 def confirmed(account: Account, asked: Asked, intent: Intent) -> Plan:
@@ -32,7 +33,8 @@ def confirmed(account: Account, asked: Asked, intent: Intent) -> Plan:
     off_session = given.get("off_session", "false")
     intent.is_off_session = intent.is_off_session or off_session not in ("false", "0", "")
     declines_instead = intent.is_off_session or boolean(given, "error_on_requires_action")
-    must_wait = method.must_authenticate and not intent.is_authenticated
+    must_ask = method.must_ask(off_session=intent.is_off_session)
+    must_wait = must_ask and not intent.is_authenticated
     if must_wait and not declines_instead:
         intent.waits = True
         return _waiting(account, intent)
@@ -51,6 +53,7 @@ def confirmed(account: Account, asked: Asked, intent: Intent) -> Plan:
 
     def free() -> None:
         intent.is_busy = False
+        _save(account, intent, charge)
 
     return Plan(
         operation="authorise",
@@ -58,6 +61,17 @@ def confirmed(account: Account, asked: Asked, intent: Intent) -> Plan:
         show=lambda answer: _authorised(account, intent, charge, answer, declines_instead),
         after=free,
     )
+
+
+def _save(account: Account, intent: Intent, charge: Charge) -> None:
+    """Keep the card of a payment for its customer, where the payment says so (`setup_…`)."""
+    customer, usage = intent.fields.get("customer"), intent.fields.get("setup_future_usage")
+    entry = account.backend.entry(charge.reference)
+    if not (customer and usage) or entry is None or entry.state not in PAID:
+        return
+    charge.method.customer = customer
+    charge.method.is_set_up = charge.method.is_set_up or usage == "off_session"
+    account.keep_method(charge.method)
 
 
 def _charged(account: Account, asked: Asked, intent: Intent, method: Method) -> PaymentRequest:

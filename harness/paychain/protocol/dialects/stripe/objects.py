@@ -134,11 +134,16 @@ class Objects:
 
     def decline(self, charge: Charge, code: str) -> Shown:
         """What an error says about the decline of a charge with a DE39 code."""
-        known = decline_of(code or (charge.answer.code if charge.answer is not None else ""))
+        de39 = code or (charge.answer.code if charge.answer is not None else "")
+        return self.card_error(charge.method, de39, charge=made("ch", charge.reference))
+
+    def card_error(self, method: Method, de39: str, **more: str) -> Shown:
+        """What an error says about a card that was declined; `more`: what it was declined for."""
+        known = decline_of(de39)
         shown: Shown = {}
         if known.advice:
             shown["advice_code"] = known.advice
-        shown["charge"] = made("ch", charge.reference)
+        shown.update(more)
         shown["code"] = known.code
         if known.decline_code:
             shown["decline_code"] = known.decline_code
@@ -146,7 +151,7 @@ class Objects:
         shown["message"] = known.message
         if known.de39:
             shown["network_decline_code"] = known.de39
-        shown["payment_method"] = self.method(charge.method)
+        shown["payment_method"] = self.method(method)
         shown["type"] = "card_error"
         return shown
 

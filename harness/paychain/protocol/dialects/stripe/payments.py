@@ -233,6 +233,8 @@ def write(account: Account, intent: Intent, given: dict[str, Any]) -> None:
     if currency or amount_minor:
         currency = currency_of(currency or intent.currency, amount_minor or intent.amount_minor)
     method = _method(account, intent, given)
+    if method is not None or "customer" in fields:
+        _check_owner(method or intent.method, {**intent.fields, **fields}.get("customer"))
     intent.fields = {**intent.fields, **fields}
     intent.is_manual = intent.fields.get("capture_method") == "manual"
     intent.amount_minor = amount_minor or intent.amount_minor
@@ -255,6 +257,16 @@ def _method(account: Account, intent: Intent, given: dict[str, Any]) -> Method |
         data = mapping(given, "payment_method_data")
         return of_parameters(data, made_id, account.backend.now_s())
     return None
+
+
+def _check_owner(method: Method | None, customer: str | None) -> None:
+    """Raises Refusal when the card is another customer's."""
+    if method is not None and method.customer and method.customer != customer:
+        raise invalid(
+            f"The payment method {method.id} belongs to the Customer {method.customer}. Please "
+            "include the Customer in the `customer` parameter on the PaymentIntent.",
+            param="payment_method",
+        )
 
 
 def currency_of(name: str, amount_minor: int) -> str:

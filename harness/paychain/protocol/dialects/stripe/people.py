@@ -27,6 +27,15 @@ def retrieve_method(account: Account, asked: Asked) -> Plan:
     return account.looked_up(lambda: account.objects.method(method))
 
 
+def retrieve_customers_method(account: Account, asked: Asked) -> Plan:
+    """`GET /v1/customers/{customer}/payment_methods/{payment_method}`."""
+    customer, name = _customer(account, asked)["id"], asked.names[1]
+    method = account.method(name)
+    if method is None or method.customer != customer:
+        raise missing("PaymentMethod", name)
+    return account.looked_up(lambda: account.objects.method(method))
+
+
 def attach(account: Account, asked: Asked) -> Plan:
     """`POST /v1/payment_methods/{payment_method}/attach`, to a customer."""
     required(asked.given, "customer")

@@ -150,13 +150,46 @@ class Session:
     cancel_url: str
     is_hosted: bool  # on a page of Stripe's, not in one of the shop's
     expires_s: int
-    is_expired: bool = False
+    expired_s: int = 0  # when it was over without a payment; 0: it is not
     fields: dict[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """`cs_test_…`."""
         return made(SESSION, self.intent.reference)
+
+
+@dataclass(slots=True, kw_only=True)
+class Setup:
+    """A setup intent: a card is kept for later payments, and no money moves.
+
+    `log`: what was reported of it, and when. `fields`: as an intent's.
+    """
+
+    id: str
+    request: PaymentRequest  # names the payment that it is seen with, if any
+    created_s: int
+    method: Method | None = None
+    customer: str = ""
+    return_url: str = ""
+    waits: bool = False  # for the customer to authenticate
+    is_done: bool = False
+    canceled_s: int = 0
+    cancellation_reason: str = ""
+    error: dict[str, Any] | None = None
+    log: list[tuple[str, int]] = field(default_factory=list)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """Its status."""
+        if self.canceled_s:
+            return CANCELED
+        if self.is_done:
+            return SUCCEEDED
+        if self.waits:
+            return REQUIRES_ACTION
+        return REQUIRES_CONFIRMATION if self.method is not None else REQUIRES_METHOD
 
 
 class Intents:

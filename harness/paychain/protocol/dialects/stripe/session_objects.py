@@ -76,8 +76,9 @@ def status_of(account: Account, session: Session) -> str:
     entry = account.objects.entry(intent)
     if entry is not None and intent.status(entry) in _DONE:
         return "complete"
-    is_over = session.is_expired or account.backend.now_s() >= session.expires_s
-    return "expired" if is_over else "open"
+    # A payment that is under way when its time runs out may still be made.
+    is_late = account.backend.now_s() >= session.expires_s and not intent.is_busy
+    return "expired" if session.expired_s or is_late else "open"
 
 
 def shown_of(account: Account, session: Session) -> Shown:

@@ -37,6 +37,7 @@ from paychain.wire.http import HttpResponse
 EXPIRED = "checkout.session.expired"
 COMPLETED = "checkout.session.completed"
 LASTS_S = 86_400  # a session, unless it says how long
+BUSY_S = 1  # until a look at a session whose customer was paying when it ran out
 USUAL_CARD = "pm_card_visa"
 _PLACE = "{CHECKOUT_SESSION_ID}"  # in an address: where the session's id goes
 
@@ -85,6 +86,7 @@ def create(account: Account, asked: Asked) -> Plan:
     account.sessions[intent.reference] = session
     if len(account.sessions) > MAX_OBJECTS:
         account.sessions.popitem(last=False)
+    _end_in_time(account, session)
     return _looked_at(account, session)
 
 
@@ -139,9 +141,31 @@ def expire(account: Account, asked: Asked) -> Plan:
             'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
             f"Session has a status of `{status}`."
         )
-    session.is_expired = True
-    account.backend.notify(EXPIRED, request_of(session.intent))
+    _end(account, session)
     return _looked_at(account, session)
+
+
+def _end(account: Account, session: Session) -> None:
+    """Nobody can pay a session any more, nor authenticate what was begun on its page."""
+    intent = session.intent
+    session.expired_s = account.backend.now_s()
+    account.backend.notify(EXPIRED, request_of(intent))
+    if intent.waits:
+        intent.waits, intent.canceled_s = False, session.expired_s
+        intent.cancellation_reason = "automatic"
+        account.backend.notify("payment_intent.canceled", request_of(intent))
+
+
+def _end_in_time(account: Account, session: Session) -> None:
+    """End a session when its time runs out and it has not been paid by then."""
+
+    def look() -> None:
+        if session.intent.is_busy:
+            account.backend.at(account.backend.now_s() + BUSY_S, look)
+        elif not session.expired_s and status_of(account, session) == "expired":
+            _end(account, session)
+
+    account.backend.at(session.expires_s, look)
 
 
 def listed(account: Account, asked: Asked) -> Plan:
