@@ -208,6 +208,11 @@ class Ledger:
         behind = max(self.final.after_blocks, -(-young_ns // self.interval_ns), 0)
         return Tip(self._head, self._head_ns, self._head - behind)
 
+    @property
+    def fees(self) -> int:
+        """The least fee that is mined now, of the usual one."""
+        return max(self._spikes, default=1)
+
     def receipt(self, transaction: str, now_ns: int) -> Receipt:
         """What became of a transaction, by its id."""
         self._advance(now_ns)
@@ -325,7 +330,7 @@ class Ledger:
 
     def _is_ready(self, transaction: Transaction) -> bool:
         """Whether it waits behind no other nonce, offers enough and can be paid."""
-        if self._spikes and transaction.fee < transaction.usual_fee * max(self._spikes):
+        if self._spikes and transaction.fee < transaction.usual_fee * self.fees:
             return False
         is_next = transaction.nonce == self._nonces[transaction.sender]
         return is_next and self._can_pay(transaction)

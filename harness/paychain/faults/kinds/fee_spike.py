@@ -12,8 +12,8 @@ from paychain.faults.kind import Facts, StateFaultKind
 class FeeSpike(StateFaultKind):
     """Everybody wants a place in the next block: what offers the usual fee waits until it is over.
 
-    It is taken into the pool, and with it all later nonces of its sender wait. A transfer that a
-    real client signed offers the usual fee with what its node suggested as the price of gas.
+    It is taken into the pool, and with it all later nonces of its sender wait. Nodes that speak
+    JSON-RPC suggest the higher fee to whoever asks them.
     """
 
     facts = Facts(

@@ -20,7 +20,7 @@ def signed_twice(chain: Chain) -> Iterator[Found]:
     for name, link in chain.links.items():
         if link.nonces != "each_try":
             continue
-        key = ("links", name, "nonces")
+        key: KeyPath = ("links", name, "nonces")
         yield Found(
             kind="signed_twice",
             path=key,

@@ -18,7 +18,7 @@ from paychain.payments.ledger import Change, Event, Transaction
 from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.json_rpc.copy import history_of
-from paychain.protocol.dialects.json_rpc.shapes import BASE_FEE, PRIORITY_FEE
+from paychain.protocol.dialects.json_rpc.shapes import PRIORITY_FEE
 from paychain.protocol.message import (
     Answer,
     AnswerOrError,
@@ -105,7 +105,7 @@ class Ledger(Role):
             amount_minor=request.amount_minor,
             fee=signed.fee,
             raw=signed.raw,
-            usual_fee=BASE_FEE + PRIORITY_FEE if signed.raw else 1,
+            usual_fee=PRIORITY_FEE if signed.raw else 1,
         )
         now_ns = self.context.now_ns()
         refusal = self._ledger.submit(transaction, now_ns)
@@ -178,6 +178,7 @@ class Ledger(Role):
             first=since if is_known else self._log.first,
             changes=tuple(self._log.since(since)),
             past=None if is_known else self._log.past(),
+            fees=self._ledger.fees,
             head_ns=self.context.wall_epoch_ns + tip.at_ns,
             every_ns=self._ledger.interval_ns,
             final=tip.final,
