@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from paychain.payments.ledger import Change, Event, Ledger, Transaction
+from paychain.payments.ledger import Blockchain, LedgerEvent, Transaction, TransactionChange
 from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.rails.finality import Finality
 from paychain.protocol.dialects.json_rpc.copy import Copy
@@ -35,7 +35,7 @@ def main(options: Sequence[str] = ()) -> None:
     parser.add_argument("--transfers", type=int, default=200_000)
     parser.add_argument("--history", type=int, default=1_000, help="blocks that the node keeps")
     chosen = parser.parse_args(options)
-    ledger = Ledger(interval_ns=BLOCK_NS, final=Finality(after_blocks=12))
+    ledger = Blockchain(interval_ns=BLOCK_NS, final=Finality(after_blocks=12))
     log, copy = LedgerLog(chosen.history), Copy(1, chosen.history)
     step = max(chosen.transfers // 10, 1)
     for number in range(chosen.transfers):
@@ -52,7 +52,7 @@ def main(options: Sequence[str] = ()) -> None:
         assert refusal is None, refusal
         for event in ledger.events(now_ns):
             log.append(event)
-        log.append(Event(now_ns, Change.ACCEPTED, transfer, ledger.head(now_ns)))
+        log.append(LedgerEvent(now_ns, TransactionChange.ACCEPTED, transfer, ledger.head(now_ns)))
         ledger.settled()
         tip = ledger.tip(now_ns)
         ledger.forget(log.forget(tip.head, tip.final))

@@ -8,12 +8,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.payments.ledger import Change, Event, Ledger, Transaction
+from paychain.payments.ledger import Blockchain, LedgerEvent, Transaction, TransactionChange
 from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.rails.finality import Finality
 from paychain.protocol.dialects.json_rpc.copy import Copy
 from paychain.protocol.dialects.json_rpc.methods import METHODS
-from paychain.protocol.dialects.json_rpc.moment import TOKEN, Moment, Network
+from paychain.protocol.dialects.json_rpc.moment import TOKEN, Moment, NetworkFacts
 from paychain.protocol.dialects.json_rpc.values import RpcError
 from paychain.protocol.dialects.json_rpc.words import WORDS as WORDS_OF
 from paychain.protocol.message import News, Sighting
@@ -38,10 +38,10 @@ class Watched:
     """A ledger with its keeper's log, and a node that looks at it now and then."""
 
     def __init__(self) -> None:
-        self.ledger = Ledger(interval_ns=BLOCK_NS, final=Finality(after_blocks=2), pool_limit=4)
+        self.ledger = Blockchain(interval_ns=BLOCK_NS, final=Finality(after_blocks=2), pool_limit=4)
         self.copy = Copy(1)
         self.now_ns = 0
-        self._log: list[Event] = []
+        self._log: list[LedgerEvent] = []
         self.short = LedgerLog(history=2)
         self._last: Sighting | None = None
         self._senders: dict[str, str] = {}  # of what was accepted, by id
@@ -56,7 +56,7 @@ class Watched:
         tip = self.ledger.tip(self.now_ns)
         self.short.forget(tip.head, tip.final)
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: LedgerEvent) -> None:
         self._log.append(event)
         self.short.append(event)
 
@@ -75,7 +75,7 @@ class Watched:
         if refusal is None:
             self._senders[transaction.id] = transaction.sender
             head = self.ledger.head(self.now_ns)
-            self._note(Event(self.now_ns, Change.ACCEPTED, transaction, head))
+            self._note(LedgerEvent(self.now_ns, TransactionChange.ACCEPTED, transaction, head))
 
     def mined(self, account: str) -> int:
         """How many transactions of an account are in a block."""
@@ -198,7 +198,7 @@ def test_any_parameters_are_answered_or_refused(
     method: str, params: list[Any], is_token: bool
 ) -> None:
     """Nothing that a client may send is a defect of the node."""
-    network = Network(
+    network = NetworkFacts(
         asset="USDC" if is_token else "ETH", chain_id=CHAIN_ID, words=WORDS_OF["geth"]
     )
     copy = Copy(CHAIN_ID, head=5, final=1)

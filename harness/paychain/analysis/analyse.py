@@ -18,7 +18,7 @@ from paychain.analysis.measures.files import files
 from paychain.analysis.measures.hidden import hidden_faults
 from paychain.analysis.measures.hops import hops
 from paychain.analysis.measures.measure import Measure, MeasuredRun
-from paychain.analysis.measures.measures import FaultRun, Money, ToleranceResult, Verdict
+from paychain.analysis.measures.measures import FaultRun, MoneyMeasure, ToleranceResult, Verdict
 from paychain.analysis.measures.money import money
 from paychain.analysis.measures.own_services import (
     own_services,
@@ -109,7 +109,7 @@ def _not_understood(limit: ToleranceResult) -> ToleranceResult:
     )
 
 
-def _observed(run: MeasuredRun, books: Money, spared_s: float = 0.0) -> JudgedMeasures:
+def _observed(run: MeasuredRun, books: MoneyMeasure, spared_s: float = 0.0) -> JudgedMeasures:
     """What the tolerances are judged by. `spared_s`: by how much times are shorter at best."""
     drained_s, end_s = run.facts.drained_s, run.times.load_end_s
     return JudgedMeasures(

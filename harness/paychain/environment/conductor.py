@@ -19,7 +19,7 @@ from paychain.environment.running_chain import RunningChain
 from paychain.load.traffic.plan import LoadPlan
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment, Times
-from paychain.model.scripts import Followed
+from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, Record
 
 
@@ -78,7 +78,7 @@ def conduct(
     Raises what the chain raises; `conducted` then holds what was known by that time.
     """
     if experiment.scripts:
-        chain.follow_scripts(Followed.of(experiment.scripts))
+        chain.follow_scripts(AssignedScripts.of(experiment.scripts))
     start_ns = chain.begin_load(plan)
     conducted.times = experiment.times(start_ns / 1e9)
     observer.begun(conducted.times)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from paychain.payments.ledger import Change, Event, Transaction
+from paychain.payments.ledger import LedgerEvent, Transaction, TransactionChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class LedgerLog:
     history: int
     first: int = 0  # how many changes are no longer kept
     _height: int = 0  # of the last block that is folded
-    _events: list[Event] = field(default_factory=list)
+    _events: list[LedgerEvent] = field(default_factory=list)
     _moved: Counter[str] = field(default_factory=Counter)
     _nonces: Counter[str] = field(default_factory=Counter)
     _waiting: dict[str, Transaction] = field(default_factory=dict)  # by id, in order of coming
@@ -47,11 +47,11 @@ class LedgerLog:
         """How many changes are kept."""
         return len(self._events)
 
-    def append(self, event: Event) -> None:
+    def append(self, event: LedgerEvent) -> None:
         """Note one more change."""
         self._events.append(event)
 
-    def since(self, known: int) -> Sequence[Event]:
+    def since(self, known: int) -> Sequence[LedgerEvent]:
         """The changes after the first `known` ones, or all that are kept."""
         return self._events[max(known - self.first, 0) :]
 
@@ -81,26 +81,26 @@ class LedgerLog:
         gone = [
             event.transaction.id
             for event in self._events[:number]
-            if self._fold(event) is Change.MINED
+            if self._fold(event) is TransactionChange.MINED
         ]
         del self._events[:number]
         self.first += number
         self._height = until
         return gone
 
-    def _fold(self, event: Event) -> Change:
+    def _fold(self, event: LedgerEvent) -> TransactionChange:
         transaction = event.transaction
         match event.change:
-            case Change.ACCEPTED:
+            case TransactionChange.ACCEPTED:
                 self._waiting[transaction.id] = transaction
-            case Change.MINED:
+            case TransactionChange.MINED:
                 self._waiting.pop(transaction.id, None)
                 self._move(transaction, 1)
-            case Change.UNDONE:
+            case TransactionChange.UNDONE:
                 self._move(transaction, -1)
                 self._replaced[event.height] += 1
                 self._waiting[transaction.id] = transaction
-            case Change.FORGOTTEN:
+            case TransactionChange.FORGOTTEN:
                 self._waiting.pop(transaction.id, None)
         return event.change
 

@@ -11,7 +11,7 @@ import msgspec
 
 from paychain.payments.codes import is_technical
 from paychain.payments.instrument import Instrument
-from paychain.payments.ledger import Event as LedgerEvent
+from paychain.payments.ledger import LedgerEvent
 from paychain.payments.ledger_log import Past
 from paychain.payments.outcome import Outcome
 

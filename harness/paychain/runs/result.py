@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from paychain.analysis.analyse import Analysis
-from paychain.analysis.measures.measures import Money, Stopped
+from paychain.analysis.measures.measures import MoneyMeasure, Stopped
 from paychain.analysis.nodes.breaking import behind
 from paychain.analysis.store.facts import RunFacts
 from paychain.model.chain import Chain
@@ -43,7 +43,7 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
     recorded = experiment.load.arrivals.recorded if experiment.load.arrivals else None
     found = review(inputs.chain, inputs.experiment)
     causes = possible_causes(found, experiment)
-    money: Money = analysis.measured["money"]
+    money: MoneyMeasure = analysis.measured["money"]
     crashed = crashed_links(inputs.chain.model, experiment)
     with_remedies = [
         rule_with_remedies(rule, causes, inputs.chain, crashed) for rule in money.rules

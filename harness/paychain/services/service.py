@@ -45,7 +45,7 @@ LISTEN_TRIES = 50
 LISTEN_PAUSE_S = 0.1
 
 
-class Service:
+class MockLink:
     """A mock link on a socket. Its calls leave through the hops it is given by `connect`."""
 
     def __init__(

@@ -81,7 +81,7 @@ class _Unanswered(Exception):
     """No answer ever leaves the link."""
 
 
-class _Stored(Exception):
+class _StoredAnswer(Exception):
     """The link gives the stored answer to a repeated key again."""
 
     def __init__(self, response: HttpResponse) -> None:
@@ -213,7 +213,7 @@ class VendorFront:
         except CallFailed as failed:
             response = self.api.error(failed.error)
             return self.api.mark_replayed(response) if failed.error.replayed_as else response
-        except _Stored as stored:
+        except _StoredAnswer as stored:
             return self.api.mark_replayed(_copy(stored.response))
         except Exception as error:
             # A defect of ours must not look like the vendor's outage to whoever reads the run.
@@ -300,7 +300,7 @@ class _Call:
         if operation == "authorise" and given.reference:
             self._seen.reference = given.reference
         if given.replayed and (operation, self._key) in self._front.stored:
-            raise _Stored(self._front.stored[operation, self._key])
+            raise _StoredAnswer(self._front.stored[operation, self._key])
         return given
 
     def _attribute_repeat(self, payment: str) -> None:

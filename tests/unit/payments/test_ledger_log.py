@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from paychain.payments.ledger import Change, Event, Ledger, Transaction
+from paychain.payments.ledger import Blockchain, LedgerEvent, Transaction, TransactionChange
 from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.rails.finality import Finality
 
 HISTORY, PER_BLOCK, TRANSFERS = 10, 3, 900
 
 
-def transfers(number: int, log: LedgerLog, ledger: Ledger) -> int:
+def transfers(number: int, log: LedgerLog, ledger: Blockchain) -> int:
     """Send so many transfers, a few in each block; returns the most changes that were kept."""
     most = 0
     for nonce in range(number):
@@ -20,7 +20,9 @@ def transfers(number: int, log: LedgerLog, ledger: Ledger) -> int:
         ledger.submit(transaction, now_ns)
         for event in ledger.events(now_ns):
             log.append(event)
-        log.append(Event(now_ns, Change.ACCEPTED, transaction, ledger.head(now_ns)))
+        log.append(
+            LedgerEvent(now_ns, TransactionChange.ACCEPTED, transaction, ledger.head(now_ns))
+        )
         tip = ledger.tip(now_ns)
         ledger.forget(log.forget(tip.head, tip.final))
         most = max(most, len(log))
@@ -28,7 +30,7 @@ def transfers(number: int, log: LedgerLog, ledger: Ledger) -> int:
 
 
 def test_as_many_changes_are_kept_as_some_blocks_have_however_many_there_were() -> None:
-    log, ledger = LedgerLog(HISTORY), Ledger(interval_ns=1, final=Finality(after_blocks=2))
+    log, ledger = LedgerLog(HISTORY), Blockchain(interval_ns=1, final=Finality(after_blocks=2))
     most = transfers(TRANSFERS, log, ledger)
     assert most <= 2 * PER_BLOCK * (HISTORY + HISTORY // 2 + 3)
     assert log.first + len(log) == 2 * TRANSFERS - len(ledger.waiting(TRANSFERS // PER_BLOCK - 1))
@@ -43,9 +45,9 @@ def test_as_many_changes_are_kept_as_some_blocks_have_however_many_there_were() 
 
 
 def test_what_waits_for_long_is_part_of_the_past() -> None:
-    log, ledger = LedgerLog(HISTORY), Ledger(interval_ns=1)
+    log, ledger = LedgerLog(HISTORY), Blockchain(interval_ns=1)
     stuck = Transaction(id="stuck", sender="0xC", nonce=5, to="0xB", amount_minor=1)
     ledger.submit(stuck, 0)
-    log.append(Event(0, Change.ACCEPTED, stuck, 0))
+    log.append(LedgerEvent(0, TransactionChange.ACCEPTED, stuck, 0))
     transfers(TRANSFERS, log, ledger)
     assert stuck in log.past().waiting

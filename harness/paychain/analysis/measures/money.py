@@ -6,7 +6,7 @@ import msgspec
 
 from paychain.analysis.measures.files import files
 from paychain.analysis.measures.measure import MeasuredRun, measure
-from paychain.analysis.measures.measures import MIN_PAYMENTS, Money
+from paychain.analysis.measures.measures import MIN_PAYMENTS, MoneyMeasure
 from paychain.analysis.measures.payments import phases
 from paychain.analysis.money import findings
 from paychain.analysis.money.vendor_names import with_vendor_names
@@ -14,7 +14,7 @@ from paychain.analysis.store.facts import NOT_UNDERSTOOD
 
 
 @measure("money")
-def money(run: MeasuredRun) -> Money:
+def money(run: MeasuredRun) -> MoneyMeasure:
     """All money rules judged; those about what is left in the end only after the drain.
 
     None by an incomplete journal: half of a payment's records look like wrong money, and wrong

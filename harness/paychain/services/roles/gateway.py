@@ -25,7 +25,7 @@ from paychain.protocol.message import Answer, Event, PaymentRequest, as_approved
 from paychain.protocol.reply import Reply
 from paychain.services.policies.call_end import CallEnd, CallEnding, SentRequest
 from paychain.services.roles.forwarded import ForwardedPayments, TakenAuthorisation, forwarded_as
-from paychain.services.roles.merchant import Merchant
+from paychain.services.roles.merchant import Merchants
 from paychain.services.roles.role import Role, Work
 from paychain.services.roles.sale import Sale
 from paychain.services.roles.tenders import Tenders
@@ -38,7 +38,7 @@ class Gateway(Role):
     """The payment service provider's gateway, which orchestrates one payment."""
 
     once = frozenset({"pay", "forward"})
-    _merchant: Merchant = field(init=False)
+    _merchant: Merchants = field(init=False)
     _receiver: WebhookReceiver = field(init=False)
     _sale: Sale | None = field(default=None, init=False)
     _tenders: Tenders | None = field(default=None, init=False)
@@ -68,7 +68,7 @@ class Gateway(Role):
             )
         if self.name in self.chain.reversed_by_callers:
             self._forwarded = ForwardedPayments(self.retention)
-        self._merchant = Merchant(
+        self._merchant = Merchants(
             context=self.context,
             link=self.link,
             book=self.book,

@@ -35,7 +35,7 @@ class Follow(Protocol):
         """`in_order`: after what was started before for the same authorisation."""
 
 
-class Merchant:
+class Merchants:
     """The merchants of one gateway: they decide by the gateway's declared shares."""
 
     def __init__(

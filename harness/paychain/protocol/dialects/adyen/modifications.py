@@ -18,6 +18,7 @@ from paychain.protocol.dialects.adyen.references import authorisation_of, psp_re
 from paychain.protocol.dialects.adyen.registry import Modification, Payment, modification_of
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import CallFailed, Evidence, VendorCall
+from paychain.protocol.vendor_money import Money
 from paychain.wire.http import HttpResponse, json_response
 
 # The first letter of a modification's name says which webhook brings its outcome.
@@ -81,7 +82,9 @@ async def adjust(call: VendorCall, account: Account, psp: str) -> HttpResponse:
             account.backend.notify("adjusted" if is_same else "adjust_refused", request)
     shown = {"merchantAccount": merchant, "paymentPspReference": psp, **_received(made, body)}
     shown["reference"] = made.merchant_reference
-    return json_response(201, {**shown, "amount": amount.shown()})
+    return json_response(
+        201, {**shown, "amount": bodies.amount_object(amount.minor, amount.currency)}
+    )
 
 
 async def cancel_by_reference(call: VendorCall, account: Account) -> HttpResponse:
@@ -134,11 +137,11 @@ async def _modify(
     await _execute(call, account, made.operation, request)
     shown = {"merchantAccount": merchant, "paymentPspReference": psp, **_received(made, body)}
     if amount is not None:
-        shown["amount"] = amount.shown()
+        shown["amount"] = bodies.amount_object(amount.minor, amount.currency)
     return json_response(201, shown)
 
 
-def _payment_of(account: Account, psp: str, amount: bodies.Money | None) -> Payment:
+def _payment_of(account: Account, psp: str, amount: Money | None) -> Payment:
     """The payment with a pspReference, in the currency of the amount. Raises Invalid."""
     reference = authorisation_of(psp)
     payment = account.registry.payment(reference) if reference is not None else None

@@ -16,7 +16,7 @@ from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dates import iso_utc
 from paychain.protocol.dialects.adyen import modifications
 from paychain.protocol.dialects.adyen.account import Account
-from paychain.protocol.dialects.adyen.bodies import Money
+from paychain.protocol.dialects.adyen.bodies import amount_object
 from paychain.protocol.dialects.adyen.payments import authorisation_code, brand_of
 from paychain.protocol.dialects.adyen.references import psp_reference
 from paychain.protocol.dialects.adyen.registry import Payment
@@ -85,7 +85,7 @@ def _item(event: Event, sent_s: int, account: Account) -> dict[str, Any]:
         "merchantAccountCode": event.merchant or account.merchant,
         "merchantReference": payment.merchant_reference if payment else event.payment,
         "paymentMethod": brand_of(event),
-        "amount": Money(minor=event.amount_minor, currency=event.currency).shown(),
+        "amount": amount_object(event.amount_minor, event.currency),
         "success": "true" if event.event in _DONE else "false",
     }
     if event.event in _OF_PAYMENT:
@@ -123,7 +123,7 @@ def _authorised(event: Event, account: Account) -> dict[str, Any]:
     entry = account.backend.entry(event.reference)
     booked = entry.request if entry is not None else None
     minor = booked.amount_minor if booked is not None else event.amount_minor
-    return Money(minor=minor, currency=event.currency).shown()
+    return amount_object(minor, event.currency)
 
 
 def _of_modification(event: Event, account: Account) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from paychain.payments.ledger import Change, Event, Transaction
+from paychain.payments.ledger import LedgerEvent, Transaction, TransactionChange
 from paychain.payments.ledger_log import Past
 from paychain.protocol.message import News, Sighting
 
@@ -105,25 +105,25 @@ class Copy:
         elif news.head_ns + news.every_ns > self._time_ns(self.head + 1):
             self._clock.append((before + 1, self.head, news.head_ns, news.every_ns))
 
-    def _apply(self, event: Event) -> None:
+    def _apply(self, event: LedgerEvent) -> None:
         transaction = event.transaction
         place = (transaction.sender.lower(), transaction.nonce)
         match event.change:
-            case Change.ACCEPTED:
+            case TransactionChange.ACCEPTED:
                 self.sent[transaction.id] = transaction
                 self.pool[place] = transaction
-            case Change.MINED:
+            case TransactionChange.MINED:
                 self.pool.pop(place, None)
                 self._move(transaction, 1)
                 self.mined[transaction.id] = event.height
                 self.blocks.setdefault(event.height, []).append(transaction.id)
-            case Change.UNDONE:
+            case TransactionChange.UNDONE:
                 self.blocks.pop(event.height, None)
                 self._move(transaction, -1)
                 self.mined.pop(transaction.id, None)
                 self.pool[place] = transaction
                 self.replaced.append(event.height)
-            case Change.FORGOTTEN:
+            case TransactionChange.FORGOTTEN:
                 if self.pool.get(place) == transaction:
                     del self.pool[place]
                 self.sent.pop(transaction.id, None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.confirming import confirmed
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import CARD, shaped
@@ -46,8 +46,8 @@ class Returned:
         return sent_to(self.url, brings)
 
 
-def authenticate(account: Account, asked: Asked) -> tuple[Plan, Returned]:
-    """Charge a payment whose customer has authenticated. Raises Refusal."""
+def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned]:
+    """Charge a payment whose customer has authenticated. Raises Invalid."""
     intent = found_intent(account, asked)
     status = intent.status(account.objects.entry(intent))
     returned = Returned(

@@ -92,7 +92,7 @@ def named(name: str, made_id: str, created_s: int) -> Method | None:
 def of_parameters(given: dict[str, Any], made_id: str, created_s: int) -> Method:
     """The method of `payment_method_data`, or of a request to make one.
 
-    Raises Refusal for a card that Stripe does not take.
+    Raises Invalid for a card that Stripe does not take.
     """
     kind = text(given, "type") or "card"
     if kind != "card":

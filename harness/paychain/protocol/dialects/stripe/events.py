@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from paychain.protocol.dialects.stripe import disputes, session_objects, sessions, setups
-from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import missing
 from paychain.protocol.dialects.stripe.ids import opaque
@@ -132,7 +132,7 @@ class Events:
         return account.objects.charge(intent, charge)
 
     # -- the list ---------------------------------------------------------------------------------
-    def listed(self, asked: Asked) -> Plan:
+    def listed(self, asked: RoutedRequest) -> Plan:
         """`GET /v1/events`, newest first."""
         wanted = asked.given.get("types") or []
         kind = text(asked.given, "type")
@@ -145,7 +145,7 @@ class Events:
 
         return page(self._account, asked, all_events())
 
-    def retrieve(self, asked: Asked) -> Plan:
+    def retrieve(self, asked: RoutedRequest) -> Plan:
         """`GET /v1/events/{id}`."""
         name = asked.names[0]
         for kind, request, created_s in self._all():

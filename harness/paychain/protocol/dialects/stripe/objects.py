@@ -17,9 +17,9 @@ from paychain.protocol.dialects.stripe.records import (
     REQUIRES_CAPTURE,
     REQUIRES_METHOD,
     SUCCEEDED,
+    CaptureOrRefund,
     Charge,
     Intent,
-    Part,
 )
 from paychain.protocol.vendor import Backend
 
@@ -215,7 +215,7 @@ class Objects:
             "transfer_group": fields.get("transfer_group"),
         }
 
-    def refund(self, intent: Intent, charge: Charge, part: Part) -> Shown:
+    def refund(self, intent: Intent, charge: Charge, part: CaptureOrRefund) -> Shown:
         """A refund."""
         done = charge.refunded(self._backend.entry(charge.reference))
         status = part.state or (SUCCEEDED if part in done else "pending")
@@ -283,7 +283,7 @@ class Objects:
             "type": "card",
         }
 
-    def movement(self, intent: Intent, charge: Charge, part: Part | None) -> Shown:
+    def movement(self, intent: Intent, charge: Charge, part: CaptureOrRefund | None) -> Shown:
         """The balance transaction of a charge, or of a refund."""
         amount_minor, created_s, kind = 0, charge.created_s, "charge"
         source = made("ch", charge.reference)

@@ -36,7 +36,7 @@ WAITING_OR_HELD = (
 
 
 @dataclass(slots=True, kw_only=True)
-class Part:
+class CaptureOrRefund:
     """A capture or a refund that was asked for. `state` is what its own answer was."""
 
     item: str
@@ -54,20 +54,20 @@ class Charge:
     method: Method
     created_s: int
     answer: Answer | None = None
-    captures: list[Part] = field(default_factory=list)
-    refunds: list[Part] = field(default_factory=list)
-    dispute: Part | None = None
+    captures: list[CaptureOrRefund] = field(default_factory=list)
+    refunds: list[CaptureOrRefund] = field(default_factory=list)
+    dispute: CaptureOrRefund | None = None
 
     @property
     def reference(self) -> str:
         """Of the authorisation in the book."""
         return self.request.reference
 
-    def refunded(self, entry: BookEntry | None) -> list[Part]:
+    def refunded(self, entry: BookEntry | None) -> list[CaptureOrRefund]:
         """The refunds that were made, as far as the book shows."""
         return booked_parts(self.refunds, entry.refunded_minor if entry else 0, SUCCEEDED)
 
-    def captured(self, entry: BookEntry | None) -> list[Part]:
+    def captured(self, entry: BookEntry | None) -> list[CaptureOrRefund]:
         """The captures that were made, as far as the book shows."""
         return booked_parts(self.captures, entry.captured_minor if entry else 0, SUCCEEDED)
 
@@ -138,7 +138,7 @@ class Intent:
 
 
 @dataclass(slots=True, kw_only=True)
-class Session:
+class CheckoutSession:
     """A Checkout Session: a page where one customer pays an intent.
 
     `intent` is known to nobody before the customer has paid. `items`: its lines as they are shown.
@@ -267,7 +267,7 @@ class Intents:
         charges = [charge for charge in intent.charges if charge.reference == reference]
         return (intent, charges[0]) if charges else None
 
-    def refund_named(self, name: str) -> tuple[Intent, Charge, Part] | None:
+    def refund_named(self, name: str) -> tuple[Intent, Charge, CaptureOrRefund] | None:
         """By the id `re_…`, or `txn_…` of a refund."""
         for prefix in ("re", "txn"):
             found = read(prefix, name)

@@ -10,14 +10,14 @@ from typing import Any
 
 from paychain.protocol.dialects.stripe.account import Account
 from paychain.protocol.dialects.stripe.details import Shown
-from paychain.protocol.dialects.stripe.errors import Refusal, invalid, missing
+from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.ids import opaque
 from paychain.protocol.dialects.stripe.parameters import integer, mapping, required, text
 from paychain.protocol.dialects.stripe.records import (
     CANCELED,
     REQUIRES_CAPTURE,
     SUCCEEDED,
-    Session,
+    CheckoutSession,
 )
 
 PAY_PAGE = "/c/pay/"
@@ -70,7 +70,7 @@ _UNUSED: Shown = {
 }
 
 
-def status_of(account: Account, session: Session) -> str:
+def status_of(account: Account, session: CheckoutSession) -> str:
     """open, complete or expired."""
     intent = session.intent
     entry = account.objects.entry(intent)
@@ -81,7 +81,7 @@ def status_of(account: Account, session: Session) -> str:
     return "expired" if session.expired_s or is_late else "open"
 
 
-def shown_of(account: Account, session: Session) -> Shown:
+def shown_of(account: Account, session: CheckoutSession) -> Shown:
     """A session."""
     intent, fields = session.intent, session.fields
     status = status_of(account, session)
@@ -133,7 +133,7 @@ def _customer(email: str | None) -> Shown:
 
 
 def lines_of(account: Account, given: dict[str, Any]) -> list[Shown]:
-    """The lines of a session. Raises Refusal for what cannot be bought."""
+    """The lines of a session. Raises Invalid for what cannot be bought."""
     required(given, "line_items")
     lines = given["line_items"]
     if not isinstance(lines, list) or len(lines) > MAX_LINES:
@@ -201,7 +201,7 @@ def _line(account: Account, line: Any, number: int) -> Shown:
 
 
 def _unit_amount(price: dict[str, Any], place: str) -> int:
-    """The price of one piece in minor units. Raises Refusal."""
+    """The price of one piece in minor units. Raises Invalid."""
     if price.get("unit_amount") not in (None, ""):
         return integer(price, "unit_amount", least=0) or 0
     try:
@@ -213,5 +213,5 @@ def _unit_amount(price: dict[str, Any], place: str) -> int:
     return int(exact)
 
 
-def _missing(param: str) -> Refusal:
+def _missing(param: str) -> Invalid:
     return invalid(f"Missing required param: {param}.", code="parameter_missing", param=param)

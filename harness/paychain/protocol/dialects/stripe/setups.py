@@ -13,11 +13,17 @@ from collections.abc import Callable
 from typing import Any
 
 from paychain.payments.cards import TEST_CARDS
-from paychain.protocol.dialects.stripe.account import MAX_OBJECTS, Account, Asked, Plan, written
+from paychain.protocol.dialects.stripe.account import (
+    MAX_OBJECTS,
+    Account,
+    Plan,
+    RoutedRequest,
+    written,
+)
 from paychain.protocol.dialects.stripe.authentication import Returned
 from paychain.protocol.dialects.stripe.cards import Method, of_parameters
 from paychain.protocol.dialects.stripe.details import Shown
-from paychain.protocol.dialects.stripe.errors import CARD, Refusal, invalid, missing, shaped
+from paychain.protocol.dialects.stripe.errors import CARD, Invalid, invalid, missing, shaped
 from paychain.protocol.dialects.stripe.ids import opaque
 from paychain.protocol.dialects.stripe.listing import page
 from paychain.protocol.dialects.stripe.parameters import boolean, choice, mapping, text
@@ -36,7 +42,7 @@ REASONS = ("abandoned", "duplicate", "requested_by_customer")
 _WAITING = (REQUIRES_METHOD, REQUIRES_CONFIRMATION, REQUIRES_ACTION)
 
 
-def create(account: Account, asked: Asked) -> Plan:
+def create(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/setup_intents`, with or without `confirm`."""
     given = asked.given
     found = asked.call.attribute(
@@ -64,12 +70,12 @@ def create(account: Account, asked: Asked) -> Plan:
     return _looked_at(account, setup)
 
 
-def retrieve(account: Account, asked: Asked) -> Plan:
+def retrieve(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/setup_intents/{intent}`."""
     return _looked_at(account, _found(account, asked))
 
 
-def update(account: Account, asked: Asked) -> Plan:
+def update(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/setup_intents/{intent}`."""
     setup = _found(account, asked)
     fixed = [name for name in ("customer", "payment_method") if asked.given.get(name)]
@@ -82,7 +88,7 @@ def update(account: Account, asked: Asked) -> Plan:
     return _looked_at(account, setup)
 
 
-def confirm(account: Account, asked: Asked) -> Plan:
+def confirm(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/setup_intents/{intent}/confirm`."""
     setup = _found(account, asked)
     if setup.status not in _WAITING:
@@ -97,7 +103,7 @@ def confirm(account: Account, asked: Asked) -> Plan:
     return _looked_at(account, setup)
 
 
-def cancel(account: Account, asked: Asked) -> Plan:
+def cancel(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/setup_intents/{intent}/cancel`."""
     setup = _found(account, asked)
     reason = choice(asked.given, "cancellation_reason", REASONS)
@@ -113,7 +119,7 @@ def cancel(account: Account, asked: Asked) -> Plan:
     return _looked_at(account, setup)
 
 
-def listed(account: Account, asked: Asked) -> Plan:
+def listed(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/setup_intents`."""
     wanted = {name: text(asked.given, name) for name in ("customer", "payment_method")}
     all_shown = (shown_of(account, setup) for setup in reversed(account.setups.values()))
@@ -128,7 +134,7 @@ def listed(account: Account, asked: Asked) -> Plan:
     )
 
 
-HANDLERS: dict[str, Callable[[Account, Asked], Plan]] = {
+HANDLERS: dict[str, Callable[[Account, RoutedRequest], Plan]] = {
     "POST /v1/setup_intents": create,
     "GET /v1/setup_intents": listed,
     "GET /v1/setup_intents/{intent}": retrieve,
@@ -138,8 +144,8 @@ HANDLERS: dict[str, Callable[[Account, Asked], Plan]] = {
 }
 
 
-def authenticate(account: Account, asked: Asked) -> tuple[Plan, Returned]:
-    """The customer is on the bank's page. Raises Refusal where nothing waits for it."""
+def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned]:
+    """The customer is on the bank's page. Raises Invalid where nothing waits for it."""
     setup = _found(account, asked)
     has_failed = asked.given.get("result") == "failed"
     returned = Returned(
@@ -165,13 +171,13 @@ def authenticate(account: Account, asked: Asked) -> tuple[Plan, Returned]:
 
 
 def _confirm(account: Account, setup: Setup, *, is_authenticated: bool = False) -> None:
-    """Keep the card, or let its holder authenticate first. Raises Refusal for a decline."""
+    """Keep the card, or let its holder authenticate first. Raises Invalid for a decline."""
     method = setup.method
     assert method is not None  # checked before
     if not method.can_be_saved:
         error = account.objects.card_error(method, method.declined_as)
         _fail(account, setup, error)
-        raise Refusal(402, {**error, "setup_intent": shown_of(account, setup)})
+        raise Invalid(402, {**error, "setup_intent": shown_of(account, setup)})
     if method.must_authenticate and not is_authenticated:
         setup.waits = True
         _report(account, setup, REQUIRES_ACTION)
@@ -201,8 +207,8 @@ def _looked_at(account: Account, setup: Setup) -> Plan:
     return account.looked_up(lambda: shown_of(account, setup), request)
 
 
-def _found(account: Account, asked: Asked) -> Setup:
-    """The intent that a path names. Raises Refusal for an unknown."""
+def _found(account: Account, asked: RoutedRequest) -> Setup:
+    """The intent that a path names. Raises Invalid for an unknown."""
     name = asked.names[0]
     setup = account.setups.get(name)
     if setup is None:
@@ -211,7 +217,7 @@ def _found(account: Account, asked: Asked) -> Setup:
 
 
 def _check_method(setup: Setup) -> None:
-    """Raises Refusal when there is no card to keep."""
+    """Raises Invalid when there is no card to keep."""
     if setup.method is None:
         raise _unexpected(
             "You cannot confirm this SetupIntent because it's missing a payment method. Update the "
@@ -219,12 +225,12 @@ def _check_method(setup: Setup) -> None:
         )
 
 
-def _unexpected(message: str) -> Refusal:
+def _unexpected(message: str) -> Invalid:
     return invalid(message, code="setup_intent_unexpected_state")
 
 
 def _write(account: Account, setup: Setup, given: dict[str, Any]) -> None:
-    """Write what a request sets into an intent. Raises Refusal before it changes anything."""
+    """Write what a request sets into an intent. Raises Invalid before it changes anything."""
     fields: dict[str, Any] = {}
     if "description" in given:
         fields["description"] = text(given, "description") or None
