@@ -20,13 +20,8 @@ def signed_twice(chain: Chain) -> Iterator[Weakness]:
     for name, link in chain.links.items():
         if link.nonces != "each_try":
             continue
-<<<<<<< HEAD
         key: KeyPath = ("links", name, "nonces")
-        yield Found(
-=======
-        key = ("links", name, "nonces")
         yield Weakness(
->>>>>>> trunk
             kind="signed_twice",
             path=key,
             subject=f"link {name}",
@@ -38,13 +33,13 @@ def signed_twice(chain: Chain) -> Iterator[Weakness]:
         if link.replaces is None or link.replaces.nonce != "new":
             continue
         key = ("links", name, "replaces", "nonce")
-        yield Found(
+        yield Weakness(
             kind="signed_twice",
             path=key,
             subject=f"link {name}",
             what=f"{name} signs a transfer that waits for a block again, with the next nonce",
             hint="replace it: with its own nonce one of the two is mined",
-            remedy=Change(key, "same"),
+            remedy=Edit(key, "same"),
         )
 
 
