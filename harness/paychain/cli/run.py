@@ -37,7 +37,7 @@ Interleaving = Annotated[
     int, typer.Option(min=0, help="with --virtual: the order of events that explore reported")
 ]
 Workers = Annotated[
-    int, typer.Option(help="load processes on this machine, which share the payments")
+    int, typer.Option(help="load processes on this machine, among which payments are shared")
 ]
 Master = Annotated[
     str | None,
@@ -187,7 +187,7 @@ def _refuse_conflicts(
         raise UserError("virtual time uses no workers", hint="omit --workers and --master")
     if virtual and has_metrics:
         raise UserError(
-            "a virtual run is over before anybody could read its metrics",
+            "a virtual run ends before its metrics could be scraped",
             hint="omit --metrics; --prom FILE writes those of its result",
         )
     if virtual and has_processes:

@@ -265,7 +265,7 @@ class VirtualChain:
         if self._load is not None and self._load.done():
             self._load.result()  # raises what went wrong
 
-    def collect(self, *, all_flushed: bool = False) -> Iterator[list[Record]]:  # noqa: ARG002  (all is flushed)
+    def collect(self, *, all_flushed: bool = False) -> Iterator[list[Record]]:  # noqa: ARG002  (nothing waits in virtual time)
         """What was recorded since the last call; nothing is ever on its way."""
         records = self.journal[self._collected :]
         self._collected = len(self.journal)
@@ -293,16 +293,18 @@ class VirtualChain:
         """Stop everything; what the engine saw is recorded last.
 
         Raises Unhandled when an error reached nobody, and Leaked when something still runs. After
-        an error came out of the loop it is only closed.
+        an error came out of the loop, or in the middle of a load, it is only closed.
         """
         if self._loop.is_closed():
             return
+        # Who is still paying must not be told of a failure that only the end has brought about.
+        ends_in_order = self._is_sound and (self._load is None or self._load.done())
         if self._load is not None:
             self._load.remove_done_callback(self._end_advance)  # nobody advances any more
         left: list[str] = []
         try:
             # After an error tasks hang half-way: awaiting them could raise or never return.
-            if self._is_sound:
+            if ends_in_order:
                 self._run(self._stop())
                 self._run(asyncio.sleep(SETTLE_S))
                 left = self._loop.leaks()
@@ -312,7 +314,7 @@ class VirtualChain:
             self._guards.close()
         if self._own is not None:
             return  # what a user's code leaves behind ends with its process
-        if self._is_sound and self._loop.unhandled:
+        if ends_in_order and self._loop.unhandled:
             raise Unhandled("; ".join(self._loop.unhandled))
         if left:
             raise Leaked("left behind:\n" + "\n".join(f"  {line}" for line in left))

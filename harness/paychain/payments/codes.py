@@ -7,11 +7,11 @@ source and confidence are in data/response_codes.yaml.
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from typing import Any, Literal
 
 import msgspec
-import yaml
+
+from paychain.payments.packaged import packaged_yaml
 
 APPROVED = "00"
 PARTIAL_APPROVAL = "10"
@@ -86,8 +86,7 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
 
 @cache
 def _loaded() -> _Table:
-    text = resources.files(__package__).joinpath("data/response_codes.yaml").read_text("utf-8")
-    return msgspec.convert(yaml.safe_load(text), _Table)
+    return msgspec.convert(packaged_yaml(__package__, "data/response_codes.yaml"), _Table)
 
 
 @cache

@@ -61,7 +61,7 @@ def _replay(
     """
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace"
-        done = subprocess.run(  # noqa: S603  (our own module)
+        done = subprocess.run(  # noqa: S603  (our own module, no shell)
             python_module(
                 "paychain.environment.trace",
                 str(chain),

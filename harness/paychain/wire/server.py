@@ -24,7 +24,7 @@ class HttpServer:
         self,
         handler: Handler,
         *,
-        limits: ServerLimits = ServerLimits(),  # noqa: B008  (frozen)
+        limits: ServerLimits = ServerLimits(),  # noqa: B008  (frozen: all may share it)
         on_undeliverable: Undeliverable | None = None,
     ) -> None:
         self.handler = handler

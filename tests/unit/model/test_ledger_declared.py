@@ -129,7 +129,7 @@ def test_finality_is_written_as_a_word_blocks_or_a_time(written: str, finality: 
         (
             "5000.000001",
             "5000.0000001",
-            "links.payouts.funding.amount: '5000.0000001' has more digits than USDC has",
+            "links.payouts.funding.amount: '5000.0000001' has more decimal places than USDC allows",
         ),
         (
             "on_unknown: resend",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -262,8 +263,7 @@ class RunStore(Meta):
 
     def _grouped(self, kind: type[Any], which: str, *values: str) -> Iterator[tuple[str, Any]]:
         """A payment's records of one kind at a time; built as JSON by SQLite, which is faster."""
-        # mypy does not accept a variable as a type argument.
-        decode = msgspec.json.Decoder(list[kind], strict=False).decode  # type: ignore[valid-type]  # see above
+        decode = msgspec.json.Decoder(GenericAlias(list, kind), strict=False).decode
         for payment, text in self._db.execute(
             f"SELECT payment, json_group_array({_as_json(kind)}) FROM {_TABLES[kind]} "
             f"WHERE {which} GROUP BY payment ORDER BY payment",

@@ -94,7 +94,7 @@ def _forward_goes_on(chain: Chain, declared: DeclaredCall) -> Iterator[Weakness]
         path=declared.at(key),
         subject=where,
         what=f"{where} sends a payment that {call.to} has not answered to {', '.join(others)}, "
-        f"and nobody reverses what {call.to} may have authorised",
+        f"and nothing reverses what {call.to} may have authorised",
         hint="declare on_unknown: reverse, or, where gateways of the same processors really share "
         "their keys, say so (shares_keys: true)",
         remedy=remedy,

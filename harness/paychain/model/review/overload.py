@@ -64,7 +64,7 @@ def checks_without_limit(chain: Chain) -> Iterator[Weakness]:
             subject=declared.subject,
             what=f"{declared.subject} checks a payment without an answer up to {most} times, and "
             f"{target} has one queue for payments and checks",
-            hint="ask later and less often",
+            hint="check later and less often",
             remedy=Edit(declared.at("query", "attempts"), _CHECKS),
         )
 

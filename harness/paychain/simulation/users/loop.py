@@ -112,7 +112,7 @@ class UsersLoop(VirtualLoop):
     ) -> None:
         """Signals come at no virtual time: the handler is never called."""
 
-    def remove_signal_handler(self, sig: int) -> bool:  # noqa: ARG002  (asyncio's name)
+    def remove_signal_handler(self, sig: int) -> bool:  # noqa: ARG002  (a parameter of asyncio's)
         """There is none."""
         return False
 

@@ -45,7 +45,7 @@ class UsersStandIn:
         self._now_ns, self._wall_epoch_ns = now_ns, wall_epoch_ns
         self._seed = self._all_seed = seed
         self._refusals = refusals
-        self._chance = random.Random(seed)  # noqa: S311  (chance that repeats)
+        self._chance = random.Random(seed)  # noqa: S311  (seeded: it has to repeat)
         self.functions: Mapping[str, Callable[..., Any]] = {
             **self._clocks(),
             **self._dates(),

@@ -122,7 +122,7 @@ class Braintree:
         """Braintree shows the state of now, and marks nothing."""
         return response
 
-    def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002  (as every vendor's)
+    def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002  (a parameter of every VendorApi's)
         """Whether Braintree has a webhook for what became of a request."""
         return webhooks.reports(kind, self._account)
 

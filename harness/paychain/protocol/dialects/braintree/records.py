@@ -6,12 +6,12 @@ asked, so that an answer which is lost or an error after the work changes nothin
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
 
+from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor_ids import decode, encode
@@ -109,16 +109,17 @@ class KeyedRequest:
 class Records:
     """The objects of one link."""
 
-    _transactions: OrderedDict[str, Transaction] = field(default_factory=OrderedDict)
-    _followed: OrderedDict[tuple[str, str], KeyedRequest] = field(default_factory=OrderedDict)
-    _failed: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _transactions: BoundedDict[str, Transaction] = field(
+        default_factory=lambda: BoundedDict(MAX_TRANSACTIONS)
+    )
+    _followed: BoundedDict[tuple[str, str], KeyedRequest] = field(
+        default_factory=lambda: BoundedDict(MAX_KEYS)
+    )
+    _failed: BoundedDict[str, None] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
 
     def add(self, transaction: Transaction) -> Transaction:
         """Know a transaction, or find the one that has its reference already: a repeat."""
-        known = self._transactions.setdefault(transaction.reference, transaction)
-        if len(self._transactions) > MAX_TRANSACTIONS:
-            self._transactions.popitem(last=False)
-        return known
+        return self._transactions.setdefault(transaction.reference, transaction)
 
     def executed(self, transaction: Transaction, reference: str) -> Transaction:
         """The transaction under the reference that the link executed it as.
@@ -167,15 +168,11 @@ class Records:
         """Know what a key came with."""
         if key:
             self._followed[target, key] = followed
-            if len(self._followed) > MAX_KEYS:
-                self._followed.popitem(last=False)
 
     def fail(self, key: str) -> None:
         """Know a key whose request was refused."""
         if key:
             self._failed[key] = None
-            if len(self._failed) > MAX_KEYS:
-                self._failed.popitem(last=False)
 
     def has_failed(self, key: str) -> bool:
         """Whether the request that a key came with first was refused."""

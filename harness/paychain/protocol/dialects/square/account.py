@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.message import PaymentRequest
@@ -63,9 +64,9 @@ class Account:
     backend: Backend
     location: str
     notification_url: str
-    payments: OrderedDict[str, Payment] = field(default_factory=OrderedDict)
-    _keys: OrderedDict[str, str] = field(default_factory=OrderedDict)
-    _refunds: OrderedDict[str, Refund] = field(default_factory=OrderedDict)
+    payments: BoundedDict[str, Payment] = field(default_factory=lambda: BoundedDict(MAX_PAYMENTS))
+    _keys: BoundedDict[str, str] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
+    _refunds: BoundedDict[str, Refund] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _numbers: Counter[str] = field(default_factory=Counter)
     ignored: Ignored = field(default_factory=Ignored)
 
@@ -98,12 +99,8 @@ class Account:
         if known is not None:
             return known
         self.payments[payment.reference] = payment
-        if len(self.payments) > MAX_PAYMENTS:
-            self.payments.popitem(last=False)
         if key:
             self._keys[key] = payment.reference
-            if len(self._keys) > MAX_KEYS:
-                self._keys.popitem(last=False)
         return payment
 
     def payment(self, reference: str) -> Payment | None:
@@ -129,8 +126,6 @@ class Account:
         payment.refunds.append(made)
         if key:
             self._refunds[key] = made
-            if len(self._refunds) > MAX_KEYS:
-                self._refunds.popitem(last=False)
         return made
 
     def refund_of(self, key: str) -> Refund | None:

@@ -96,7 +96,7 @@ class Square:
     def reports(
         self,
         kind: str,
-        request: PaymentRequest,  # noqa: ARG002  (a vendor's API has it)
+        request: PaymentRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
     ) -> bool:
         """Whether Square has a webhook for what became of a request."""
         return kind in events.TYPES
