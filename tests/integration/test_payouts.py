@@ -114,6 +114,22 @@ def test_a_node_that_is_cut_off_answers_with_the_last_block_that_it_saw(tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("nonce", "rules"), [("same", set()), ("new", {"sent_once"})])
+def test_what_waits_in_a_fee_spike_is_replaced_or_paid_again(
+    tmp_path: Path, nonce: str, rules: set[str]
+) -> None:
+    wallet = "    outbox: disk                  # what was signed is sent until it is final\n"
+    replaces = f"    replaces: {{after: 500ms, times: 10, nonce: {nonce}}}\n"
+    chain = CHAIN.replace(wallet, wallet + replaces)
+    result = run_virtually(
+        tmp_path, chain, experiment("target: {role: ledger}, fee_spike: {times: 10}", after="3s")
+    )
+    assert set(judged(result)) == rules
+    at_once = "SELECT COUNT(*) FROM movement WHERE kind = 'transferred' AND reference LIKE '%.2'"
+    assert selected(tmp_path, at_once)[0][0] != 0
+
+
+@pytest.mark.slow
 def test_a_wallet_that_forgets_what_it_signed_leaves_a_gap(tmp_path: Path) -> None:
     wallet = "    outbox: disk                  # what was signed is sent until it is final\n"
     assert CHAIN.count(wallet) == 1

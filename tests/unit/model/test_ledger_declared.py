@@ -141,6 +141,11 @@ def test_finality_is_written_as_a_word_blocks_or_a_time(written: str, finality: 
             "role: wallet, funding: 5,",
             "links.wallet.funding: the role wallet has no 'funding'",
         ),
+        (
+            "role: exchange\n",
+            "role: exchange\n    replaces: {after: 1s}\n",
+            "links.payouts.replaces: the role exchange has no 'replaces'",
+        ),
         (", read: {to: node}", "", "links.wallet: the role wallet needs a call 'read'"),
         (
             "read: {to: node}",

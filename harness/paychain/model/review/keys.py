@@ -251,7 +251,7 @@ def trace_used_twice(chain: Chain) -> Iterator[Weakness]:
                 path=declared.at("trace", "with_time"),
                 subject=declared.subject,
                 what=f"{declared.subject} has {trace.numbers:,} trace numbers, and {target} knows "
-                f"one for {seconds_text(window_s, digits=5)}: above {most:.2g} payments a second "
+                f"one for {seconds_text(window_s, digits=5)}: above {most:.2g} payments per second "
                 "two have the same",
                 hint="let the time of the first try belong to the number",
                 remedy=Edit(declared.at("trace", "with_time"), value=True),
