@@ -192,9 +192,9 @@ def _of_webhooks(chain: Chain) -> Iterator[Step]:
                 yield from _with_times(Step(("webhook", link), name, rank, number, 0, keys))
         if _MEETING in operations_at(chain, link):
             rank = _RANK_OF_WEBHOOKS + len(_WEBHOOKS)
+            during = (("during", {"operation": _MEETING}),)
             for number in NUMBERS:
-                keys = (("during", {"operation": _MEETING}),)
-                yield Step(("webhook", link), f"during {_MEETING}", rank, number, 0, keys)
+                yield Step(("webhook", link), f"during {_MEETING}", rank, number, 0, during)
 
 
 def _of_customers(chain: Chain) -> Iterator[Step]:
