@@ -224,8 +224,9 @@ def test_a_repeat_of_finished_work_is_answered_and_books_nothing_again(result: R
 
 @shipped("card-naive-webhooks", "steady", tier="thorough", for_real="slow")
 def test_webhooks_that_are_not_deduplicated_capture_twice_on_a_good_day(result: Result) -> None:
-    found = broken(result)
-    assert found["repeats_without_effect"] > 20
+    everything = next(phase for phase in result.phases if phase.name == "all")
+    # One webhook in ten is sent twice: half of that stands clear of chance, at either rate.
+    assert broken(result)["repeats_without_effect"] > 0.05 * everything.approved
 
 
 @shipped("card-lifecycle", "steady", tier="thorough")

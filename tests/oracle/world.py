@@ -20,7 +20,7 @@ from paychain.payments.outcome import Outcome
 from paychain.protocol.message import PaymentRequest
 from paychain.services.context import Context
 from paychain.services.policies.call_end import SentRequest
-from paychain.services.roles.merchant import Merchant
+from paychain.services.roles.merchant import Merchants
 
 HOLD, TAKE, RELEASE, GIVE_BACK = "hold", "take", "release", "give back"
 CHARGE_BACK = "charge back"
@@ -231,7 +231,7 @@ def line_of(context: Context, kind: MovementKind, request: PaymentRequest) -> En
 def watched(chain: Chain) -> Iterator[World]:
     """Keep the world's own books while a chain of this declaration is played in this process."""
     world = World(chain=chain)
-    moved, approved, undo = Context.moved, Merchant.approved, Merchant.undo
+    moved, approved, undo = Context.moved, Merchants.approved, Merchants.undo
     start_try, end_try = CustomerPayment.start_try, CustomerPayment.end_try
 
     def booking(self: Context, kind: MovementKind, request: PaymentRequest, *rest: Any) -> None:
@@ -248,18 +248,18 @@ def watched(chain: Chain) -> Iterator[World]:
         world.answered(hop.payment, reply.answer)
         return hop
 
-    def selling(self: Merchant, sent: SentRequest, reference: str) -> None:
+    def selling(self: Merchants, sent: SentRequest, reference: str) -> None:
         world.sold(self._context.link, sent.request.payment, reference)
         approved(self, sent, reference)
 
-    async def taking_back(self: Merchant, sent: SentRequest, reference: str) -> None:
+    async def taking_back(self: Merchants, sent: SentRequest, reference: str) -> None:
         world.taken_back(self._context.link, sent.request.payment, reference)
         await undo(self, sent, reference)
 
     swaps: list[tuple[type[Any], str, Callable[..., Any]]] = [
         (Context, "moved", booking),
-        (Merchant, "approved", selling),
-        (Merchant, "undo", taking_back),
+        (Merchants, "approved", selling),
+        (Merchants, "undo", taking_back),
         (CustomerPayment, "start_try", asking),
         (CustomerPayment, "end_try", reading),
     ]

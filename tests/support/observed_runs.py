@@ -9,7 +9,7 @@ from paychain.analysis.attribution.observe import add_own_hops
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment, Times
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.journal import (
     Decision,
     FaultSwitch,
@@ -123,7 +123,7 @@ class ObservedRun:
             self.ports += 1
             port = self.ports
         self.records.append(
-            Exchange(
+            HttpExchange(
                 hop=f"shop.{call}.{to}",
                 connection=port,
                 request=1,

@@ -12,7 +12,7 @@ from paychain.analysis.measures.measures import (
     FallbackMeasure,
     FaultResponse,
     HopMeasure,
-    Money,
+    MoneyMeasure,
     Phase,
     Recovery,
     ToleranceResult,
@@ -51,7 +51,7 @@ class JudgedMeasures:
     recovery: Recovery
     fallbacks: Sequence[FallbackMeasure]
     hops: Sequence[HopMeasure]
-    money: Money
+    money: MoneyMeasure
     waited_s: float | None = None
     spared_s: float = 0.0
 
@@ -169,7 +169,7 @@ def _share(measure: str, phase: str, limit: Limit, observed: float | None) -> To
     )
 
 
-def _completed(limit: Limit, money: Money) -> ToleranceResult:
+def _completed(limit: Limit, money: MoneyMeasure) -> ToleranceResult:
     """A limit that has to come out the same whatever becomes of the payments not decided."""
     result = _share("completed", "all", limit, money.completed)
     least = _share("completed", "all", limit, money.completed_at_least)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from paychain.analysis.measures.histogram import Histogram, middle
 from paychain.analysis.measures.measures import Phase
-from paychain.analysis.significance import Cell
+from paychain.analysis.significance import SecondCount
 from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import HopRecord, PaymentRecord
 from paychain.payments.outcome import HopResult
@@ -43,7 +43,7 @@ class SecondSeries:
 
     seconds: Sequence[SecondCounts]
 
-    def cells(self, measure: str, threshold: int = 0) -> list[Cell]:
+    def cells(self, measure: str, threshold: int = 0) -> list[SecondCount]:
         """What of each second counts as bad: a failure, a decline, or an answer that took longer.
 
         A latency's threshold is a bucket of the histogram. A failure counts as slower than every
@@ -51,13 +51,16 @@ class SecondSeries:
         """
         match measure:
             case "technical success" | "failed":
-                return [Cell(s.total - s.succeeded, s.total, s.stratum) for s in self.seconds]
+                return [
+                    SecondCount(s.total - s.succeeded, s.total, s.stratum) for s in self.seconds
+                ]
             case "approval rate":
                 return [
-                    Cell(s.succeeded - s.approved, s.succeeded, s.stratum) for s in self.seconds
+                    SecondCount(s.succeeded - s.approved, s.succeeded, s.stratum)
+                    for s in self.seconds
                 ]
         return [
-            Cell(s.total - s.succeeded + _slower(s.latencies, threshold), s.total, s.stratum)
+            SecondCount(s.total - s.succeeded + _slower(s.latencies, threshold), s.total, s.stratum)
             for s in self.seconds
         ]
 

@@ -43,7 +43,7 @@ class PaymentsPerSecond(User):
         gevent.sleep(IDLE_S)
 
 
-class Load:
+class BoardLoad:
     """Starts the payments at the rate of the moment, and reports to the session."""
 
     def __init__(self, environment: Any, plan: BoardPlan, secret: str) -> None:
@@ -153,7 +153,7 @@ class Load:
 def _begin(environment: Any, web_ui: Any = None, **_: Any) -> None:
     plan = msgspec.json.decode(Path(os.environ[PLAN_VARIABLE]).read_bytes(), type=BoardPlan)
     secret = os.environ[SECRET_VARIABLE]
-    payments = Load(environment, plan, secret)
+    payments = BoardLoad(environment, plan, secret)
     if web_ui is not None:
         from paychain.board.web import install
 

@@ -15,7 +15,7 @@ from paychain.cli.say import say
 from paychain.explore.findings import outage_lines, searched_line, write_outage
 from paychain.explore.jobs import search_with_jobs
 from paychain.explore.parts import share_of, write_part
-from paychain.explore.result import Outage, SearchResult
+from paychain.explore.result import SearchResult, SmallestOutage
 from paychain.explore.spec import SearchSpec
 from paychain.model.virtual_services import experimental_note
 from paychain.processes.interrupted import keeping
@@ -102,7 +102,7 @@ def _searched(spec: SearchSpec, options: SearchOptions) -> SearchResult:
 
 
 def _print_found(
-    written: Sequence[tuple[Outage, Path]], spec: SearchSpec, options: SearchOptions
+    written: Sequence[tuple[SmallestOutage, Path]], spec: SearchSpec, options: SearchOptions
 ) -> list[Confirmed]:
     """Print each outage with its file; return what the replays showed, if any was asked for."""
     replays = []

@@ -74,7 +74,7 @@ def probe(
     from paychain.probe.run import counted_by
     from paychain.probe.run import probe as run_probes
     from paychain.probe.sender import Sender
-    from paychain.probe.webhooks import Webhooks
+    from paychain.probe.webhooks import ProbeWebhooks
     from paychain.processes.files import write_atomically
 
     _refuse_impossible(url, dialect, secret)
@@ -83,7 +83,9 @@ def probe(
         sender = Sender(url=url, timeout_s=duration_seconds(timeout))
     except ValueError as error:
         raise UserError(str(error)) from error
-    webhooks = Webhooks(dialect, secret, order=order, amount_minor=amount_minor, currency=currency)
+    webhooks = ProbeWebhooks(
+        dialect, secret, order=order, amount_minor=amount_minor, currency=currency
+    )
     first = sender.send(webhooks.event("captured", "hello"))
     if not first.status:
         say(f"nothing answers at {url}: {first.error}")

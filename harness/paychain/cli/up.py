@@ -130,13 +130,13 @@ def _run_until(
     Raises UserError when the fault engine or a service fails.
     """
     from paychain.engine.errors import EngineError
-    from paychain.model.scripts import Followed
+    from paychain.model.scripts import AssignedScripts
     from paychain.payments.errors import UserError
 
     try:
         running.start()
         if scripts:
-            running.follow_scripts(Followed.of(scripts))
+            running.follow_scripts(AssignedScripts.of(scripts))
         show()
         while not stop.wait(WATCH_S):
             running.check()

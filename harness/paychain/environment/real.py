@@ -40,7 +40,7 @@ from paychain.model.chain import Chain
 from paychain.model.experiment import MIN_PROCESSES
 from paychain.model.loading import Loaded
 from paychain.model.own_services import observed_hops
-from paychain.model.scripts import Followed
+from paychain.model.scripts import AssignedScripts
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.errors import PartLost, UserError
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
@@ -236,7 +236,7 @@ class RealChain:
         assert self._injector is not None
         return self._injector.link_hits()
 
-    def follow_scripts(self, scripts: Followed) -> None:
+    def follow_scripts(self, scripts: AssignedScripts) -> None:
         """Let payments follow failure scripts from now on."""
         self._services.follow_scripts(scripts)
         self._remotes.command("/scripts", msgspec.to_builtins(scripts))

@@ -23,7 +23,7 @@ from paychain.load.traffic.paying import Customers
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
-from paychain.model.scripts import Followed
+from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
 from paychain.processes.loopback import LOOPBACK
 from paychain.services.host import Host
@@ -151,7 +151,7 @@ class VirtualChain:
         """How many requests each in-link fault acted on so far."""
         return self._injector.link_hits()
 
-    def follow_scripts(self, scripts: Followed) -> None:
+    def follow_scripts(self, scripts: AssignedScripts) -> None:
         """Let payments follow failure scripts from now on."""
         self._host.scripts.follow(scripts)
 

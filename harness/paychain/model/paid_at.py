@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from paychain.model.chain import Chain
 from paychain.model.pays import AmountField, Page, Pattern, PayRequest, Pays
 from paychain.model.roles import ROLES
-from paychain.protocol.pays.template import Pattern as PatternData
+from paychain.protocol.pays.template import AnswerPattern as PatternData
 from paychain.protocol.pays.template import PaysTemplate, RequestTemplate
 
 

@@ -52,7 +52,7 @@ ROLES: dict[str, RoleFacts] = {
         takes_webhooks=True,
         party="merchant",
     ),
-    "service": RoleFacts(settings=("declines",)),
+    "service": RoleFacts(settings=("declines", "lookups"), takes_webhooks=True),
     "vault": RoleFacts(settings=("declines",)),
     "fraud": RoleFacts(settings=("declines", "screens")),
     "authentication": RoleFacts(settings=("declines", "outcomes", "challenge", "valid_for")),

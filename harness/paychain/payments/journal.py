@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.outcome import HopResult, Outcome
 
 # Operations beside or after a payment's own route: none of them is where a payment breaks.
@@ -322,7 +322,7 @@ Record = (
     | EngineEvent
     | LinkSwitch
     | Stall
-    | Exchange
+    | HttpExchange
     | ReceivedRequest
 )
 

@@ -13,7 +13,7 @@ on how often it was asked. Times are nanoseconds. Source: docs/crypto.md.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -36,7 +36,7 @@ class Refusal(StrEnum):
     INSUFFICIENT_FUNDS = "insufficient funds"
 
 
-class Change(StrEnum):
+class TransactionChange(StrEnum):
     """What happened to a transaction."""
 
     ACCEPTED = "accepted"  # it waits in the pool; the ledger leaves it to its keeper to note that
@@ -62,11 +62,11 @@ class Transaction:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class LedgerEvent:
     """What happened to a transaction, when, and at which height."""
 
     at_ns: int
-    change: Change
+    change: TransactionChange
     transaction: Transaction
     height: int
 
@@ -101,7 +101,7 @@ _WAITING = Receipt(is_known=True)
 
 
 @dataclass(kw_only=True)
-class Ledger:
+class Blockchain:
     """One chain of blocks, `interval_ns` apart while it is not halted.
 
     `pool_limit`: transactions that wait at a time. `block_limit`: transactions of one block; None:
@@ -121,7 +121,7 @@ class Ledger:
     _waiting: set[str] = field(default_factory=set, init=False)  # ids of what is in the pool
     _mined: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)  # height and time
     _blocks: dict[int, list[Transaction]] = field(default_factory=dict, init=False)  # not final
-    _events: list[Event] = field(default_factory=list, init=False)
+    _events: list[LedgerEvent] = field(default_factory=list, init=False)
     _settled: list[str] = field(default_factory=list, init=False)  # ids, since they were asked for
     _head: int = field(default=0, init=False)
     _head_ns: int = field(default=0, init=False)  # when the last block was made, or would have been
@@ -147,7 +147,7 @@ class Ledger:
             gone = before or (self._last_behind(transaction) if self._is_full else None)
             if gone is not None:
                 self._leave(gone)
-                self._note(Change.FORGOTTEN, gone, self._head)
+                self._note(TransactionChange.FORGOTTEN, gone, self._head)
             self._enter(transaction)
         return refusal
 
@@ -220,7 +220,7 @@ class Ledger:
             return None
         return self._head_ns + self.interval_ns
 
-    def events(self, now_ns: int) -> list[Event]:
+    def events(self, now_ns: int) -> list[LedgerEvent]:
         """All that has happened since the last call, in order."""
         self._advance(now_ns)
         found, self._events = self._events, []
@@ -230,6 +230,11 @@ class Ledger:
         """The ids of what can be undone no more, since the last call: nothing happens to them."""
         found, self._settled = self._settled, []
         return found
+
+    def forget(self, transactions: Iterable[str]) -> None:
+        """Know no more of these, which are final; their nonces stay used."""
+        for name in transactions:
+            self._mined.pop(name, None)
 
     # -- its laws -------------------------------------------------------------------------------
     def _refusal(self, transaction: Transaction, before: Transaction | None) -> Refusal | None:
@@ -298,7 +303,7 @@ class Ledger:
                 self._leave(waiting)
                 self._move(waiting, 1)
                 self._mined[waiting.id] = height, at_ns
-                self._events.append(Event(at_ns, Change.MINED, waiting, height))
+                self._events.append(LedgerEvent(at_ns, TransactionChange.MINED, waiting, height))
                 mined.append(waiting)
         if mined:
             self._blocks[height] = mined
@@ -335,12 +340,12 @@ class Ledger:
     def _undo(self, transaction: Transaction, height: int, *, is_kept: bool) -> None:
         self._move(transaction, -1)
         del self._mined[transaction.id]
-        self._note(Change.UNDONE, transaction, height)
+        self._note(TransactionChange.UNDONE, transaction, height)
         if is_kept:
             # Whatever took its place in the pool meanwhile was refused: its nonce was used.
             self._enter(transaction)
         else:
-            self._note(Change.FORGOTTEN, transaction, height)
+            self._note(TransactionChange.FORGOTTEN, transaction, height)
 
     def _is_final(self, height: int, at_ns: int) -> bool:
         """Whether a block of this height and time can be replaced no more."""
@@ -348,5 +353,5 @@ class Ledger:
             blocks_since=self._head - height, seconds_since=(self._now_ns - at_ns) / 1e9
         )
 
-    def _note(self, change: Change, transaction: Transaction, height: int) -> None:
-        self._events.append(Event(self._now_ns, change, transaction, height))
+    def _note(self, change: TransactionChange, transaction: Transaction, height: int) -> None:
+        self._events.append(LedgerEvent(self._now_ns, change, transaction, height))

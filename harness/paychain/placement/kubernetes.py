@@ -37,7 +37,7 @@ _TMP = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108  (in the container)
 _NEEDS = {"requests": {"cpu": "500m", "memory": "256Mi"}}
 
 
-class Objects:
+class Manifests:
     """The objects of one deployment; `all` has them in the order in which they are applied."""
 
     def __init__(self, deployment: Deployment) -> None:

@@ -11,7 +11,7 @@ from time import monotonic
 from paychain.payments.errors import UserError
 from paychain.probe.probes import PROBES, Count, ProbeOutcome, refuses_all
 from paychain.probe.sender import Sender
-from paychain.probe.webhooks import Webhooks
+from paychain.probe.webhooks import ProbeWebhooks
 
 COUNT_WITHIN_S = 10.0
 
@@ -30,7 +30,7 @@ class ProbeResult:
 
 def probe(
     sender: Sender,
-    webhooks: Webhooks,
+    webhooks: ProbeWebhooks,
     count: Count | None = None,
     on_probed: Callable[[ProbeResult], None] = lambda _probed: None,
 ) -> list[ProbeResult]:

@@ -56,7 +56,7 @@ class _NoLink:
         """Nobody is behind: nothing is sent by itself."""
 
 
-class Webhooks:
+class ProbeWebhooks:
     """Makes events of one provider about payments of one order. Amounts in minor units."""
 
     def __init__(

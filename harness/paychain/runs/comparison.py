@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from paychain.analysis.compare import Side, compare
+from paychain.analysis.compare import ComparedRun, compare
 from paychain.analysis.comparison import Comparison
 from paychain.analysis.measures.measures import Verdict
 from paychain.analysis.store.store import RunStore
@@ -56,8 +56,8 @@ def check_baseline(baseline: Path, *, experiment: str, virtual: bool) -> None:
     _refuse_other_experiment(read(baseline), experiment=experiment, virtual=virtual)
 
 
-def _side(result: Result, store: RunStore) -> Side:
-    return Side(
+def _side(result: Result, store: RunStore) -> ComparedRun:
+    return ComparedRun(
         run=result.run_id,
         store=store,
         phases=result.phases,

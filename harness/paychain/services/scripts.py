@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from paychain.model.scripts import (
-    Followed,
+    AssignedScripts,
     Script,
     ScriptStep,
     decode_script,
@@ -35,7 +35,7 @@ MAX_ANSWER_WAIT_S = 1.0
 
 
 @dataclass(slots=True)
-class _Order:
+class _ScriptedOrder:
     """One order and its script; `counts`: what each step has seen so far, by its place."""
 
     script: Script | None
@@ -112,12 +112,12 @@ class PaymentScripts:
         self._number = re.compile(rf"({re.escape(id_prefix)}(\d{{7}}))(?:[br].*)?")
         self._scripts: dict[str, Script] = {}
         self._assigned: dict[str, str] = {}  # script by order
-        self._orders: OrderedDict[str, _Order] = OrderedDict()
+        self._orders: OrderedDict[str, _ScriptedOrder] = OrderedDict()
         self._choosing: tuple[Script, ...] = ()  # those that pick their payments themselves
         self._has_magic = False  # an amount or a card picks one of them
         self.hits: dict[str, int] = {}
 
-    def follow(self, further: Followed) -> None:
+    def follow(self, further: AssignedScripts) -> None:
         """Follow further scripts; those that are known by their ids are replaced.
 
         Raises ValueError for a text that is not a script.
@@ -217,7 +217,7 @@ class PaymentScripts:
         return fate
 
     @staticmethod
-    def _fate(context: Context, followed: _Order, step: ScriptStep) -> WebhookFate:
+    def _fate(context: Context, followed: _ScriptedOrder, step: ScriptStep) -> WebhookFate:
         kind = step.webhook_kind
         fate = WebhookFate(kind)
         if kind.is_early:
@@ -250,14 +250,14 @@ class PaymentScripts:
         match = self._number.fullmatch(payment)
         return match[1] if match is not None else payment
 
-    def _of(self, request: PaymentRequest) -> _Order | None:
+    def _of(self, request: PaymentRequest) -> _ScriptedOrder | None:
         """The order of a request with its script, None while no script is known for it."""
         order = self._order(request.payment)
         followed = self._orders.get(order)
         # A request without a card (a query) shows no magic: a later one of the order may.
         if followed is None or (followed.script is None and self._has_magic):
             script = self._pick(order, request)
-            followed = self._orders[order] = _Order(script)
+            followed = self._orders[order] = _ScriptedOrder(script)
             if len(self._orders) > MAX_ORDERS:
                 self._orders.popitem(last=False)
         return followed

@@ -6,8 +6,10 @@ it, is the link's, as with our own dialect.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace as with_changes
 from typing import Protocol
 
@@ -16,6 +18,7 @@ from msgspec.structs import replace
 from paychain.model.chain import Chain, Link
 from paychain.model.disputes import DISPUTE
 from paychain.model.idempotency import Idempotency
+from paychain.model.lifecycle import Webhooks
 from paychain.model.operations import CUSTOMER
 from paychain.payments.attribution import UNKNOWN, AttributedBy
 from paychain.payments.journal import DecisionKind, HopRecord
@@ -41,6 +44,7 @@ from paychain.protocol.vendor import (
     VendorApi,
     events_of,
     shows_latest_state,
+    webhook_timeout_s,
 )
 from paychain.services.attribution import Attribution
 from paychain.services.context import Context
@@ -77,7 +81,7 @@ class _Unanswered(Exception):
     """No answer ever leaves the link."""
 
 
-class _Stored(Exception):
+class _StoredAnswer(Exception):
     """The link gives the stored answer to a repeated key again."""
 
     def __init__(self, response: HttpResponse) -> None:
@@ -113,6 +117,7 @@ class VendorFront:
         self.knows_keys = idempotency_of(declared).model != "none"
         self._spoken = declared.dialect
         self.shows_latest_state = shows_latest_state(APIS[self._spoken.name])
+        self._timers: dict[asyncio.TimerHandle, None] = {}
         self.begin()
         self._working: dict[int, _Call] = {}
         self._requests = 0
@@ -120,6 +125,7 @@ class VendorFront:
 
     def begin(self) -> None:
         """Know no object and no key."""
+        self._cancel_timers()
         self.api = APIS[self._spoken.name](self, self._spoken.settings)
         self.stored = OrderedDict()
         self._completes = self.api if isinstance(self.api, CompletesAnswers) else None
@@ -136,6 +142,23 @@ class VendorFront:
     def notify(self, kind: str, request: PaymentRequest) -> None:
         """Send a webhook where the link has any."""
         self.link_behind.notify(kind, request)
+
+    def at(self, at_s: int, then: Callable[[], None]) -> None:
+        """Do something at a time of `now_s`, unless the link stops or forgets all before."""
+
+        def due() -> None:
+            del self._timers[timer]
+            then()
+
+        left_ns = at_s * 1_000_000_000 - self.context.wall_epoch_ns - self.context.now_ns()
+        # Never too early, by whatever a float is wrong.
+        timer = asyncio.get_running_loop().call_later(max(0, left_ns) / 1e9 + 1e-6, due)
+        self._timers[timer] = None
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
 
     def kinds(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
         """What the vendor calls its webhooks about what became of a request."""
@@ -158,6 +181,7 @@ class VendorFront:
 
     async def stop(self) -> None:
         """Stop listening; a run that waits for requests at work has drained the link before."""
+        self._cancel_timers()
         await self._server.stop(0.0)
 
     async def _handle(self, http: HttpRequest) -> HttpResponse | None:
@@ -189,7 +213,7 @@ class VendorFront:
         except CallFailed as failed:
             response = self.api.error(failed.error)
             return self.api.mark_replayed(response) if failed.error.replayed_as else response
-        except _Stored as stored:
+        except _StoredAnswer as stored:
             return self.api.mark_replayed(_copy(stored.response))
         except Exception as error:
             # A defect of ours must not look like the vendor's outage to whoever reads the run.
@@ -276,7 +300,7 @@ class _Call:
         if operation == "authorise" and given.reference:
             self._seen.reference = given.reference
         if given.replayed and (operation, self._key) in self._front.stored:
-            raise _Stored(self._front.stored[operation, self._key])
+            raise _StoredAnswer(self._front.stored[operation, self._key])
         return given
 
     def _attribute_repeat(self, payment: str) -> None:
@@ -360,6 +384,18 @@ def idempotency_of(link: Link) -> Idempotency:
     if link.dialect.is_vendors and "idempotency" not in link.model_fields_set:
         return Idempotency.model_validate(APIS[link.dialect.name].idempotency)
     return link.idempotency
+
+
+def webhooks_of(link: Link) -> Webhooks | None:
+    """What the link declares; a vendor waits for answers as long as it does in life by default.
+
+    A wait that is too short would repeat what a slow service has already done, and slow it more.
+    """
+    declared = link.webhooks
+    if declared is None or not link.dialect.is_vendors or "timeout" in declared.model_fields_set:
+        return declared
+    timeout_s = webhook_timeout_s(APIS[link.dialect.name])
+    return declared if timeout_s is None else declared.model_copy(update={"timeout": timeout_s})
 
 
 def hosts_of(link: Link) -> tuple[str, ...]:

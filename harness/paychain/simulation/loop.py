@@ -25,7 +25,7 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from paychain.simulation.clock import Clock, Event
+from paychain.simulation.clock import SimulatedClock, TimedEvent
 from paychain.simulation.forbidden import only_virtual
 from paychain.simulation.handles import NumberedTask, ReadyHandle, Timer
 from paychain.simulation.network import FreePort, Network
@@ -49,7 +49,7 @@ class Livelock(RuntimeError):
 
 
 @only_virtual
-class VirtualLoop(Clock, base_events.BaseEventLoop):
+class VirtualLoop(SimulatedClock, base_events.BaseEventLoop):
     """Runs callbacks in order of registration and timers in order of time.
 
     With `choose`, a search decides which timer fires next among those due within `window_ns` of the
@@ -163,7 +163,7 @@ class VirtualLoop(Clock, base_events.BaseEventLoop):
         finally:
             timer.cancel()
 
-    def at_ns(self, when_ns: int, event: Event) -> None:
+    def at_ns(self, when_ns: int, event: TimedEvent) -> None:
         """Let an event happen at a time, in nanoseconds since the loop was made."""
         self._number += 1
         heappush(self._timers, (when_ns, self._number, event))

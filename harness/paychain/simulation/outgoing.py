@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from paychain.simulation.clock import Clock
+from paychain.simulation.clock import SimulatedClock
 
 # A receiver's socket buffer: bytes that may be under way or unread, and are read at once.
 RECEIVE_BYTES = 262_144
@@ -82,7 +82,7 @@ class Outgoing(asyncio.Transport):
     )
     peer: Outgoing
 
-    def __init__(self, loop: Clock, delays_ns: Iterator[int]) -> None:
+    def __init__(self, loop: SimulatedClock, delays_ns: Iterator[int]) -> None:
         self._loop = loop
         self._delays_ns = delays_ns
         self._protocol: Any = None

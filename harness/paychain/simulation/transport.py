@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from paychain.simulation.clock import Clock
+from paychain.simulation.clock import SimulatedClock
 from paychain.simulation.fake_socket import Address, FakeSocket
 from paychain.simulation.outgoing import FIN, RECEIVE_BYTES, RST, Mark, Outgoing
 
@@ -48,7 +48,7 @@ class ConnectionEnd(Outgoing):
 
     def __init__(
         self,
-        loop: Clock,
+        loop: SimulatedClock,
         network: EndOwner,
         delays_ns: Iterator[int],
         near: Address,

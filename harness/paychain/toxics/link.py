@@ -31,7 +31,9 @@ class Pipeline:
     after it; bytes go straight only while there are no stages. After `stop` nothing moves.
     """
 
-    def __init__(self, link: Link, stream: str, source: Endpoint, destination: Endpoint) -> None:
+    def __init__(
+        self, link: ToxicLink, stream: str, source: Endpoint, destination: Endpoint
+    ) -> None:
         self.loop, self.held = link.loop, link.held
         self.stream = stream
         self.stages: list[Stage] = []
@@ -250,7 +252,7 @@ class Side:
         self._incoming.behind(is_behind=False)
 
 
-class Link:
+class ToxicLink:
     """One client connection and its upstream connection.
 
     `number` counts the proxy's connections from 1: with `seed` and `proxy` it keys all chance.
@@ -267,7 +269,7 @@ class Link:
         number: int,
         client: Endpoint,
         upstream: Endpoint,
-        on_close: Callable[[Link, str], None],
+        on_close: Callable[[ToxicLink, str], None],
         on_hit: Callable[[int, Toxic], None],
         held: HeldBytes,
     ) -> None:

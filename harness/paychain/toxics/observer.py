@@ -3,7 +3,7 @@
     client ──> ObservedEndpoint ──> …toxics… ──> upstream
                     │ requested()
                     v
-               Observer ──> Exchange records
+               Observer ──> HttpExchange records
                     ^
                     │ answered()
     client <── Tap ──────────── …toxics… <────── upstream
@@ -25,7 +25,7 @@ from typing import Any
 import httptools
 
 from paychain.payments.attribution import PaymentIds
-from paychain.payments.exchanges import EndedBy, Exchange
+from paychain.payments.exchanges import EndedBy, HttpExchange
 from paychain.toxics.evidence import NOTHING, evidence_of
 
 MAX_KEPT = 32_768  # bytes kept of a request while it comes: references are near its beginning
@@ -113,7 +113,7 @@ class Observer:
         connection: int,
         ids: PaymentIds,
         *,
-        record: Callable[[Exchange], None],
+        record: Callable[[HttpExchange], None],
         now_ns: Callable[[], int],
         switched: ProxyFaults,
         gave_up: Callable[[str], None],
@@ -328,7 +328,7 @@ class Observer:
         epoch_ns = self._epoch_ns
         self._record(
             # By position, in the order of the fields: names would take five times as long.
-            Exchange(
+            HttpExchange(
                 self._hop,
                 self._connection,
                 over.number,

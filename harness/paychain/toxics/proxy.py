@@ -2,7 +2,7 @@
 
     client ──> listen ──┬── refuse ─────> reset
                         ├── blackhole ──> nothing, until the toxic is removed
-                        └── dial upstream ──> Link (link.py)
+                        └── dial upstream ──> ToxicLink (link.py)
 
 Counterpart in Toxiproxy: proxy.go, toxic_collection.go.
 """
@@ -18,7 +18,7 @@ from paychain.processes.loopback import LOOPBACK
 from paychain.toxics.address import BadAddress, joined, resolved, split
 from paychain.toxics.endpoint import Endpoint
 from paychain.toxics.events import EventLog, Kind
-from paychain.toxics.link import Link
+from paychain.toxics.link import ToxicLink
 from paychain.toxics.memory import HeldBytes
 from paychain.toxics.observation import Observation
 from paychain.toxics.observed_endpoint import ObservedEndpoint
@@ -71,7 +71,7 @@ class Proxy:
         self._seed = seed
         self._events = events
         self._dial_s = dial_s
-        self._links: dict[Link, None] = {}
+        self._links: dict[ToxicLink, None] = {}
         self._dials: dict[asyncio.Task[None], Endpoint] = {}
         self._blackholed: dict[int, Endpoint] = {}  # by connection number
         self._observation = observation
@@ -268,7 +268,7 @@ class Proxy:
             return
         finally:
             timer.cancel()
-        link = Link(
+        link = ToxicLink(
             loop=loop,
             seed=self._seed,
             proxy=self.name,
@@ -294,7 +294,7 @@ class Proxy:
     def _first_hit(self, number: int, toxic: Toxic) -> None:
         self.record("toxic_hit", number, toxic)
 
-    def _forget(self, link: Link, reason: str) -> None:
+    def _forget(self, link: ToxicLink, reason: str) -> None:
         self._links.pop(link, None)
         self._end_observing(link.number, reason)
         self._count(link, self._received, self._sent)
@@ -326,7 +326,7 @@ class Proxy:
         if self._events is not None:
             self._events.add(kind, self.name, number, toxic.name if toxic else None, detail)
 
-    def _count(self, link: Link, received: Counter[Label], sent: Counter[Label]) -> None:
+    def _count(self, link: ToxicLink, received: Counter[Label], sent: Counter[Label]) -> None:
         for pipeline in (link.up, link.down):
             label = (pipeline.stream, self.listen, self.upstream)
             received[label] += pipeline.received

@@ -28,6 +28,7 @@ class ClientConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[HttpResponse] | None = None
         self._timer = WaitTimer(loop)
         self.is_usable = self.is_lost = False
+        self.answered = 0  # exchanges that brought a whole answer
 
     # -- what the transport calls -----------------------------------------------------------------
     def connection_made(self, transport: Any) -> None:
@@ -109,6 +110,7 @@ class ClientConnection(asyncio.Protocol):
             self.is_usable and self._reader.can_stay and not self._transport.get_write_buffer_size()
         )
         if self._waiter is not None and not self._waiter.done():
+            self.answered += 1
             self._waiter.set_result(answer)
 
     # -- what ends it early -----------------------------------------------------------------------

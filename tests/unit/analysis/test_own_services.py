@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from paychain.analysis.measures.measure import MeasuredRun
-from paychain.analysis.measures.measures import Money, MoneyRule
+from paychain.analysis.measures.measures import MoneyMeasure, MoneyRule
 from paychain.analysis.measures.own_policies import PolicyLine, usual_wait_s
 from paychain.analysis.measures.own_services import (
     ObservedCall,
-    OwnServices,
+    OwnServiceMeasures,
     own_services,
     unattributed_money,
     unattributed_problems,
@@ -31,22 +31,22 @@ CLAIMS = {
 }
 
 
-def measured(run: ObservedRun, path: Path, chain: Chain = CHAIN) -> OwnServices:
+def measured(run: ObservedRun, path: Path, chain: Chain = CHAIN) -> OwnServiceMeasures:
     times = Times(load_start_s=0.0, before_start_s=0.0, faults_start_s=0.0, load_end_s=100.0)
     facts = RunFacts(times=times, seed=1, drained_s=100.0)
     return MeasuredRun(run.store(path), chain, run.experiment, facts)[own_services]
 
 
-def at(found: OwnServices, link: str) -> ObservedCall:
+def at(found: OwnServiceMeasures, link: str) -> ObservedCall:
     return next(call for call in found.calls if call.link == link)
 
 
-def policy(found: OwnServices, what: str) -> PolicyLine:
+def policy(found: OwnServiceMeasures, what: str) -> PolicyLine:
     return next(line for line in found.policies if line.what == what)
 
 
 def test_a_chain_of_mocks_has_none(tmp_path: Path) -> None:
-    assert measured(ObservedRun(), tmp_path, MOCKS) == OwnServices()
+    assert measured(ObservedRun(), tmp_path, MOCKS) == OwnServiceMeasures()
 
 
 def test_requests_are_counted_by_what_attributed_them(tmp_path: Path) -> None:
@@ -261,8 +261,8 @@ def test_missing_money_may_be_what_no_payment_is_known_for(tmp_path: Path) -> No
     found = measured(run, tmp_path)
     assert unattributed_problems(found) == []  # one of 201
 
-    def money(rule: str) -> Money:
-        return Money([MoneyRule(rule, "", 1, 100, [])], {}, 100)
+    def money(rule: str) -> MoneyMeasure:
+        return MoneyMeasure([MoneyRule(rule, "", 1, 100, [])], {}, 100)
 
     assert unattributed_money(found, money("no_approval_without_money")) == [
         "1 authorisation of no payment may be the money that 1 finding did not find"

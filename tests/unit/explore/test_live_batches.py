@@ -12,10 +12,10 @@ from paychain.explore.live.batch import APART_S, Batches
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.rest import QUIET_S
 from paychain.explore.live.steps import step_choices
-from paychain.explore.live.verdicts import Verdict
+from paychain.explore.live.verdicts import OrderVerdict
 from paychain.load.traffic.arrivals import Arrival
 from paychain.model.loading import load_chain
-from paychain.model.scripts import Followed
+from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import Decision, DecisionKind, Record
 from paychain.payments.rules import Finding
 
@@ -72,7 +72,7 @@ class Clockwork:
     def forget_payments(self, payments: Collection[str]) -> None:
         self.over += payments
 
-    def follow_scripts(self, _: Followed) -> None:
+    def follow_scripts(self, _: AssignedScripts) -> None:
         pass
 
     def begin_paying(self, arrivals: Sequence[Arrival]) -> None:
@@ -90,11 +90,11 @@ class Judging:
 
     def verdicts(
         self, records: Sequence[Record], _: object, orders: Collection[str], **__: object
-    ) -> dict[str, Verdict]:
+    ) -> dict[str, OrderVerdict]:
         self.times.append(self._running.clock_ns / 1e9)
         finding = Finding("p0000000", 1, "money is wrong", ())
         return {
-            order: Verdict(broken={self._rule: finding} if len(records) >= self._needs else {})
+            order: OrderVerdict(broken={self._rule: finding} if len(records) >= self._needs else {})
             for order in orders
         }
 

@@ -10,14 +10,14 @@ import pytest
 
 from paychain.explore.live.follow_ups import FollowUps
 from paychain.explore.live.judged import Batch, Judged
-from paychain.explore.live.orders import FEW, Order, Settling
+from paychain.explore.live.orders import FEW, LiveOrder, Settling
 from paychain.explore.live.result import LiveResult, LiveSpec
-from paychain.explore.live.steps import Step, Steps
+from paychain.explore.live.steps import StepChoice, Steps
 from paychain.payments.rules import Finding
 
 RULE = "no_double_charge"
 STRIPE, ADYEN, OTHER = (
-    Step(("link", link, "authorise"), "lost_answer", 2, keys=(("lost_answer", {}),))
+    StepChoice(("link", link, "authorise"), "lost_answer", 2, keys=(("lost_answer", {}),))
     for link in ("one", "two", "three")
 )
 
@@ -266,7 +266,7 @@ def test_what_services_have_settled_twice_is_waited_for() -> None:
 def test_services_are_behind_when_they_settle_late_and_much_is_left() -> None:
     batch = Batch(number=10, rate=1.0)
     orders = [
-        Order(steps=(), payment=f"p{number}", batch=batch, begun_ns=0, active_ns=0, over_ns=0)
+        LiveOrder(steps=(), payment=f"p{number}", batch=batch, begun_ns=0, active_ns=0, over_ns=0)
         for number in range(2 * FEW + 2)
     ]
     names = [order.payment for order in orders]

@@ -14,7 +14,7 @@ from paychain.explore.live.files import experiment_of, recall, remember, write_f
 from paychain.explore.live.outages import outage_choices
 from paychain.explore.live.result import FoundScript, LiveSpec, words_of
 from paychain.explore.live.steps import (
-    Step,
+    StepChoice,
     Steps,
     fits,
     script_of,
@@ -40,7 +40,7 @@ OWN = load_chain("examples/shop-python/chain-naive.yaml").model
 scripts = st.lists(st.sampled_from(CHOICES), min_size=1, max_size=3).map(tuple).filter(fits)
 
 
-def pick(place: tuple[str, ...], name: str, number: int = 1, ms: int = 0) -> Step:
+def pick(place: tuple[str, ...], name: str, number: int = 1, ms: int = 0) -> StepChoice:
     (found,) = [
         step
         for step in CHOICES

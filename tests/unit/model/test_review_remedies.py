@@ -919,6 +919,21 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         for checks in ("{attempts: 4}", "{within: 20s, pause: 1s}")
     ),
     (
+        "lookups_used_up",
+        "gateway.serve",
+        [
+            *asking("serve: {to: flags, retry: {on: [timeout]}, fallback: [{skip: {}}]}"),
+            ("  flags: {role: service", "  flags: {role: service, lookups: {bucket: 9}"),
+        ],
+        [],
+    ),
+    (
+        "trace_used_twice",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: reverse, trace: {with_time: false}")],
+        [],
+    ),
+    (
         "captured_before_delivery",
         "gateway",
         [

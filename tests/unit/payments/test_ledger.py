@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paychain.payments.ledger import Change, Ledger, Refusal, Transaction
+from paychain.payments.ledger import Blockchain, Refusal, Transaction, TransactionChange
 from paychain.payments.rails import Finality
 
 
@@ -12,8 +12,8 @@ def sent(id: str, nonce: int, **more: Any) -> Transaction:
     return Transaction(id=id, sender="wallet", nonce=nonce, to="payee", amount_minor=5, **more)
 
 
-def ledger(**more: Any) -> Ledger:
-    return Ledger(**{"interval_ns": 100, "final": Finality(after_blocks=2), **more})
+def ledger(**more: Any) -> Blockchain:
+    return Blockchain(**{"interval_ns": 100, "final": Finality(after_blocks=2), **more})
 
 
 def test_a_transaction_is_mined_in_the_next_block_and_final_some_blocks_later() -> None:
@@ -103,9 +103,9 @@ def test_a_reorganisation_undoes_what_is_not_final() -> None:
     assert chain.submit(sent("t1", 1), 1_010) is None  # the same bytes again
     assert chain.receipt("t2", 1_100).mined_at == 11
     assert [event.change for event in chain.events(1_100)] == [
-        *[Change.MINED] * 3,
-        *(Change.UNDONE, Change.UNDONE, Change.FORGOTTEN),
-        *[Change.MINED] * 2,
+        *[TransactionChange.MINED] * 3,
+        *(TransactionChange.UNDONE, TransactionChange.UNDONE, TransactionChange.FORGOTTEN),
+        *[TransactionChange.MINED] * 2,
     ]
 
 

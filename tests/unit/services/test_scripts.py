@@ -12,7 +12,7 @@ from paychain.environment.play import play
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.loading import load_chain, load_experiment
-from paychain.model.scripts import Followed, Script, encode_script
+from paychain.model.scripts import AssignedScripts, Script, encode_script
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, PaymentRecord
 from paychain.payments.outcome import Outcome
@@ -292,7 +292,7 @@ def test_a_magic_amount_forces_one_outcome(tmp_path: Path) -> None:
 
 
 def test_a_payment_keeps_its_script_when_a_later_request_shows_no_magic() -> None:
-    from paychain.model.scripts import Followed, Script
+    from paychain.model.scripts import AssignedScripts, Script
     from paychain.payments.cards import TEST_CARDS
     from paychain.protocol.message import PaymentRequest
     from paychain.services.context import Context
@@ -305,7 +305,7 @@ def test_a_payment_keeps_its_script_when_a_later_request_shows_no_magic() -> Non
         }
     )
     scripts = PaymentScripts(1, "p", "EUR")
-    scripts.follow(Followed.of([script]))
+    scripts.follow(AssignedScripts.of([script]))
     journal: list[Any] = []
     psp = Context(link="psp", seed=1, now_ns=lambda: 0, journal=journal, span_prefix="00010000")
     whole = PaymentRequest("?psp-1", 9_230, "EUR", TEST_CARDS[0])
@@ -325,9 +325,9 @@ def test_scripts_of_payments_that_are_over_are_forgotten() -> None:
         encode_script(Script.model_validate({"id": name, "steps": [LOST_AND_FAILED[0]]}))
         for name in ("s1", "s2")
     ]
-    first = Followed(scripts=texts[:1], assigned={"p0000001": "s1", "p0000003": "s1"})
-    second = Followed(scripts=texts[1:], assigned={"p0000002": "s2"}, over=["p0000001"])
-    last = Followed(over=["p0000002", "p0000003"])
+    first = AssignedScripts(scripts=texts[:1], assigned={"p0000001": "s1", "p0000003": "s1"})
+    second = AssignedScripts(scripts=texts[1:], assigned={"p0000002": "s2"}, over=["p0000001"])
+    last = AssignedScripts(over=["p0000002", "p0000003"])
     scripts = PaymentScripts(1, "p", "EUR")
     scripts.follow(first)
     scripts.follow(second)
@@ -338,4 +338,4 @@ def test_scripts_of_payments_that_are_over_are_forgotten() -> None:
     both = first.then(second)
     assert both.scripts == texts
     assert both.assigned == {"p0000003": "s1", "p0000002": "s2"}
-    assert both.then(last) == Followed()
+    assert both.then(last) == AssignedScripts()

@@ -15,7 +15,7 @@ import msgspec
 from paychain.analysis.attribution.hops import operation_of
 from paychain.analysis.attribution.observed import ObservedRequest, by_payment
 from paychain.analysis.measures.measure import MeasuredRun, measure
-from paychain.analysis.measures.measures import Money
+from paychain.analysis.measures.measures import MoneyMeasure
 from paychain.analysis.measures.own_policies import (
     ObservedPolicy,
     PolicyLine,
@@ -75,7 +75,7 @@ class ObservedCall(msgspec.Struct, kw_only=True, frozen=True):
         return self.unattributed_authorisations / max(1, self.authorisations)
 
 
-class OwnServices(msgspec.Struct, frozen=True):
+class OwnServiceMeasures(msgspec.Struct, frozen=True):
     """What own services did; empty in a chain of mocks."""
 
     calls: list[ObservedCall] = []
@@ -101,11 +101,11 @@ class _Asked:
 
 
 @measure("own_services")
-def own_services(run: MeasuredRun) -> OwnServices:
+def own_services(run: MeasuredRun) -> OwnServiceMeasures:
     """What every own service asked of every link, and its policy, claimed beside observed."""
     hops = observed_hops(run.chain)
     if not hops:
-        return OwnServices()
+        return OwnServiceMeasures()
     asked: dict[tuple[str, str], _Asked] = {(hop.caller, hop.callee): _Asked() for hop in hops}
     policies: dict[str, ObservedPolicy] = {hop.caller: ObservedPolicy() for hop in hops}
     start_s = run.times.load_start_s
@@ -136,7 +136,7 @@ def own_services(run: MeasuredRun) -> OwnServices:
     lines = [
         line for name, policy in policies.items() for line in policy_lines(run.chain, name, policy)
     ]
-    return OwnServices(calls, [*lines, *_uncaptured(run, hops)])
+    return OwnServiceMeasures(calls, [*lines, *_uncaptured(run, hops)])
 
 
 def _uncaptured(run: MeasuredRun, hops: Iterable[Hop]) -> Iterator[PolicyLine]:
@@ -162,7 +162,7 @@ def _uncaptured(run: MeasuredRun, hops: Iterable[Hop]) -> Iterator[PolicyLine]:
             )
 
 
-def unattributed_problems(found: OwnServices) -> list[str]:
+def unattributed_problems(found: OwnServiceMeasures) -> list[str]:
     """Why the run is inconclusive, in sentences: too many authorisations of no payment."""
     problems = []
     for call in found.calls:
@@ -187,7 +187,7 @@ def unattributed_problems(found: OwnServices) -> list[str]:
     return problems
 
 
-def unattributed_money(found: OwnServices, money: Money) -> list[str]:
+def unattributed_money(found: OwnServiceMeasures, money: MoneyMeasure) -> list[str]:
     """Why findings of missing money are not certain: no payment is known for some of it."""
     lost = sum(call.unattributed_authorisations for call in found.calls)
     missing = sum(rule.findings for rule in money.rules if rule.rule in _MISSING)

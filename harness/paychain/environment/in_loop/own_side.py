@@ -27,7 +27,7 @@ from paychain.model.chain import Chain, Hop
 from paychain.model.own_services import is_mock, observed_hops
 from paychain.payments.attribution import Expected
 from paychain.payments.errors import UserError
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.journal import Record
 from paychain.processes.loopback import LOOPBACK
 from paychain.simulation.loop import VirtualLoop
@@ -47,7 +47,7 @@ class CompletedJournal(list[Record]):
 
     def append(self, record: Record) -> None:
         """Add one record."""
-        if isinstance(record, Exchange | ReceivedRequest):
+        if isinstance(record, HttpExchange | ReceivedRequest):
             self.requests_seen += 1
         self._into.extend(self._requests.completed([record]))
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paychain.environment.own import groups
-from paychain.environment.own.guarding import Guard
+from paychain.environment.own.guarding import ProcessGuard
 from paychain.environment.own.listening import instead
 from paychain.environment.own.not_started import NotStarted
 from paychain.environment.own.readiness import POLL_S, ReadySign
@@ -52,7 +52,7 @@ class OwnProcess:
     """The process of one link, the one after a crash included. Errors are NotStarted."""
 
     def __init__(
-        self, link: str, service: OwnService, surroundings: ServiceEnvironment, guard: Guard
+        self, link: str, service: OwnService, surroundings: ServiceEnvironment, guard: ProcessGuard
     ) -> None:
         self.link = link
         self._service = service

@@ -21,16 +21,16 @@ from msgspec.structs import replace
 from paychain.engine.timeline import Action, switch_of
 from paychain.environment.running_chain import RunningChain, pass_time
 from paychain.explore.live.judged import Batch, Judged
-from paychain.explore.live.orders import Order, Settling, with_controls
-from paychain.explore.live.outages import AT_S, Outage, experiment_with
+from paychain.explore.live.orders import LiveOrder, Settling, with_controls
+from paychain.explore.live.outages import AT_S, LiveOutage, experiment_with
 from paychain.explore.live.records import OrderRecords
 from paychain.explore.live.rest import Rest
 from paychain.explore.live.steps import Steps, script_of
-from paychain.explore.live.verdicts import Judge, Verdict
+from paychain.explore.live.verdicts import Judge, OrderVerdict
 from paychain.load.traffic.arrivals import Arrival, Purchases, under_script
 from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
-from paychain.model.scripts import Followed, Script, encode_script
+from paychain.model.scripts import AssignedScripts, Script, encode_script
 from paychain.payments.errors import UserError
 from paychain.payments.journal import PaymentRecord, Record
 from paychain.payments.rules import AT_ANY_TIME
@@ -78,8 +78,10 @@ class Batches:
         self._judged_ns = 0  # when orders were judged last
         self._free_ns = 0  # when all payments of the batches so far have begun
         self._records = OrderRecords(running.id_prefix)
-        self._orders: dict[str, Order] = {}  # in flight, by their first payments
-        self._watched: dict[str, Order] = {}  # that were judged, until nothing is to come any more
+        self._orders: dict[str, LiveOrder] = {}  # in flight, by their first payments
+        self._watched: dict[
+            str, LiveOrder
+        ] = {}  # that were judged, until nothing is to come any more
         self._settling = Settling()
         self._rest = Rest(running, has_own=self._has_own)
         self._ended: list[Batch] = []  # and not returned by `look` yet
@@ -160,7 +162,7 @@ class Batches:
                 self._pass_moment()
         return self._wait_for(batch)
 
-    def _is_busy_with(self, order: Order, *, at_rest: bool) -> bool:
+    def _is_busy_with(self, order: LiveOrder, *, at_rest: bool) -> bool:
         """Whether somebody still does something about an order, as far as one can tell."""
         now_ns = self._running.now_ns()
         if order.over_ns is None or now_ns < order.begun_ns + APART_S * 1e9:
@@ -168,7 +170,7 @@ class Batches:
         is_long_over = order.waited_s(now_ns) >= ALONE_S
         return at_rest and self._has_own and not (order.looks_wrong or is_long_over)
 
-    def run_through(self, outage: Outage, scripts: Sequence[Steps]) -> Batch:
+    def run_through(self, outage: LiveOutage, scripts: Sequence[Steps]) -> Batch:
         """Let orders follow scripts, () for none, while an outage comes and goes.
 
         Nothing else is in flight meanwhile: all that is would meet it. Many are on their way when
@@ -185,7 +187,7 @@ class Batches:
         self._switch(outage, "heal")
         return self._wait_for(batch)
 
-    def _switch(self, outage: Outage, action: Action) -> None:
+    def _switch(self, outage: LiveOutage, action: Action) -> None:
         switch = switch_of(self._chain, outage.fault, action)
         done = self._running.switch(switch, self._running.now_ns())
         if done.error:
@@ -229,13 +231,13 @@ class Batches:
             if script is not None:
                 followed.append((payment, script))
             begun_ns = now_ns + int(at_s * 1e9)
-            self._orders[payment] = Order(
+            self._orders[payment] = LiveOrder(
                 steps=steps, payment=payment, batch=batch, begun_ns=begun_ns, active_ns=begun_ns
             )
             self._records.expect(payment)
         over, self._over = self._over, []
         self._running.follow_scripts(
-            Followed(
+            AssignedScripts(
                 scripts=[encode_script(script) for _, script in followed],
                 assigned={payment: script.id for payment, script in followed},
                 over=over,
@@ -299,7 +301,7 @@ class Batches:
                 if order is not None and order.is_control:
                     self._on_paid((record.ended_ns - record.started_ns) / 1e9, order.batch.rate)
 
-    def _judge_orders(self, due: Sequence[Order], pending: set[str]) -> None:
+    def _judge_orders(self, due: Sequence[LiveOrder], pending: set[str]) -> None:
         """Judge orders that met the same outage, or none."""
         names = {order.payment: order for order in due}
         undecided = names.keys() & pending
@@ -325,7 +327,7 @@ class Batches:
                 verdict.broken = {rule: verdict.broken[rule] for rule in broken & AT_ANY_TIME}
             self._end(order, verdict, is_undecided=name in undecided)
 
-    def _end(self, order: Order, verdict: Verdict, *, is_undecided: bool) -> None:
+    def _end(self, order: LiveOrder, verdict: OrderVerdict, *, is_undecided: bool) -> None:
         """An order is judged: its batch may have ended with it."""
         batch, name, before = order.batch, order.payment, order.judged
         judged = Judged(

@@ -23,7 +23,7 @@ from paychain.explore.live.result import (
     LiveSpec,
     words_of,
 )
-from paychain.explore.live.steps import Step, Steps, simpler, size
+from paychain.explore.live.steps import StepChoice, Steps, simpler, size
 
 # Of each variant while minimising: a payment may be declined for its own reasons, and then shows
 # nothing.
@@ -72,7 +72,7 @@ class FollowUps:
         spec: LiveSpec,
         result: LiveResult,
         chains: Chains,
-        choices: Sequence[Step],
+        choices: Sequence[StepChoice],
         *,
         begin: Callable[[Sequence[Steps], int], Batch],
         run: RunBatch,

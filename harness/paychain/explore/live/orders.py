@@ -16,7 +16,7 @@ FEW = 4  # orders say nothing: their scripts may be why they take long
 
 
 @dataclass(kw_only=True)
-class Order:
+class LiveOrder:
     """An order in flight. `over_ns`: when its customer was seen to be done."""
 
     steps: Steps
@@ -49,7 +49,7 @@ class Settling:
         self._took: deque[tuple[int, float]] = deque(maxlen=SETTLED)  # when, and seconds
         self._left = 0  # orders that are still to be settled
 
-    def note(self, orders: Iterable[Order], unknown: Collection[str], now_ns: int) -> None:
+    def note(self, orders: Iterable[LiveOrder], unknown: Collection[str], now_ns: int) -> None:
         """See which orders have been settled since the last look."""
         self._left = 0
         for order in orders:

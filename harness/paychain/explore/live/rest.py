@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from paychain.environment.running_chain import RunningChain
-from paychain.explore.live.orders import Order
+from paychain.explore.live.orders import LiveOrder
 
 # Without a record of it an order is at rest after so long: longer than a service usually waits
 # before it tries again, or looks for what is due. What comes later is judged later.
@@ -22,7 +22,7 @@ class Rest:
     def __init__(self, running: RunningChain, *, has_own: bool) -> None:
         self._running, self._has_own = running, has_own
 
-    def moment_s(self, orders: Collection[Order]) -> float:
+    def moment_s(self, orders: Collection[LiveOrder]) -> float:
         """How long until these orders, all that are in flight, are worth another look."""
         every_s = self._running.look_every_s
         if not self._running.is_virtual or not orders:
@@ -32,7 +32,7 @@ class Rest:
         waited_s = (self._running.now_ns() - newest_ns) / 1e9
         return max(every_s, VIRTUAL_LOOK_SHARE * waited_s)
 
-    def is_due(self, order: Order, is_pending: bool, is_unknown: bool) -> bool:
+    def is_due(self, order: LiveOrder, is_pending: bool, is_unknown: bool) -> bool:
         """Whether an order is to be judged now."""
         if order.over_ns is None:
             return False
@@ -47,12 +47,12 @@ class Rest:
         is_waiting = order.looks_wrong or (is_unknown and order.was_seen)
         return waited_s >= settles_s or not is_waiting
 
-    def is_over(self, order: Order, is_pending: bool) -> bool:
+    def is_over(self, order: LiveOrder, is_pending: bool) -> bool:
         """Whether nothing is to come any more about an order that was judged."""
         waited_s, settles_s = order.waited_s(self._running.now_ns()), self._running.settles_within_s
         return waited_s >= (MORE_TIME * settles_s if is_pending else settles_s)
 
-    def may_settle(self, order: Order) -> bool:
+    def may_settle(self, order: LiveOrder) -> bool:
         """Whether an own service still has time to do more about an order."""
         has_time = order.waited_s(self._running.now_ns()) < self._running.settles_within_s
         return self._has_own and not self._running.is_virtual and has_time

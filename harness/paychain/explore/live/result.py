@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
-from paychain.analysis.store.store import Story
-from paychain.explore.live.outages import Outage
+from paychain.analysis.store.store import RecordedPayment
+from paychain.explore.live.outages import LiveOutage
 from paychain.explore.live.steps import Steps
 from paychain.model.script_words import script_words
 from paychain.model.scripts import Script
@@ -87,8 +87,8 @@ class FoundScript:
     steps: Steps
     finding: Finding
     at_script: int  # how many scripts had been tried when the rule first broke
-    stories: tuple[Story, ...]
-    outage: Outage | None = None
+    stories: tuple[RecordedPayment, ...]
+    outage: LiveOutage | None = None
     is_minimal: bool = False
     reproduced: int | None = None
     alone: int = REPRODUCTIONS

@@ -19,9 +19,9 @@ from paychain.explore.live.candidates import Candidates
 from paychain.explore.live.chains import Chains, OpenChain
 from paychain.explore.live.follow_ups import PAYMENTS_EACH, FollowUps
 from paychain.explore.live.judged import Batch, Judged
-from paychain.explore.live.outages import Outage, outage_choices, simpler_outages
+from paychain.explore.live.outages import LiveOutage, outage_choices, simpler_outages
 from paychain.explore.live.result import REPRODUCTIONS, LiveResult, LiveSpec, OnProgress
-from paychain.explore.live.steps import Step, Steps, size, step_choices
+from paychain.explore.live.steps import StepChoice, Steps, size, step_choices
 from paychain.model.chain import Chain
 
 # What is found in the budget's last moment may be minimised for so long, and for so many times what
@@ -46,7 +46,7 @@ class LiveSearch:
         open_chain: OpenChain,
         *,
         known: Sequence[Steps] = (),
-        choices: Sequence[Step] | None = None,
+        choices: Sequence[StepChoice] | None = None,
         on_progress: OnProgress = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,7 +57,7 @@ class LiveSearch:
         self._random = Random(spec.seed_of_search)  # noqa: S311  (seeded)
         self._candidates = Candidates(self.choices, known, self._random, spec.part)
         self._outages = outage_choices(chain) if spec.outage_share else []
-        self._coming: deque[Outage] = deque()
+        self._coming: deque[LiveOutage] = deque()
         self._more_s = max(MINIMISE_S, MINIMISE_TIMES * chain.settles_within)
         self._plain_batches = 0  # that were begun, without an outage
         self._breaking: list[Batch] = []  # in which orders break rules that nobody followed up
@@ -261,14 +261,14 @@ class LiveSearch:
             self._minimise_outage(rule)
             self._reproduce_outage(rule)
 
-    def _next_outage(self) -> Outage:
+    def _next_outage(self) -> LiveOutage:
         """Each of them before any comes again, the short ones first."""
         if not self._coming:
             drawn = [(each.lasts_ms, self._random.random(), each) for each in self._outages]
             self._coming += [each for *_, each in sorted(drawn, key=lambda each: each[:2])]
         return self._coming.popleft()
 
-    def _through(self, outage: Outage, scripts: Sequence[Steps]) -> Batch:
+    def _through(self, outage: LiveOutage, scripts: Sequence[Steps]) -> Batch:
         self.result.doing = f"paying while {outage}"
         batch = self._chains.now.run_through(outage, scripts)
         self.result.outages += 1
@@ -280,7 +280,7 @@ class LiveSearch:
         while not self._is_late():
             found = self.result.found[rule]
             assert found.outage is not None, "it was found with one"
-            tried: list[tuple[Outage, Steps]] = [(found.outage, ())] if found.steps else []
+            tried: list[tuple[LiveOutage, Steps]] = [(found.outage, ())] if found.steps else []
             tried += [
                 (outage, found.steps) for outage in simpler_outages(found.outage, self._outages)
             ]

@@ -61,7 +61,7 @@ Size = tuple[int, int, int, int]  # steps; ranks, numbers and milliseconds, each
 
 
 @dataclass(frozen=True)
-class Step:
+class StepChoice:
     """One step as a search handles it.
 
     `place`: what it is for, without the number: steps of one place differ in kind only. `name`:
@@ -105,7 +105,7 @@ class _Time:
 
 
 _TIME = _Time()
-Steps = tuple[Step, ...]
+Steps = tuple[StepChoice, ...]
 
 
 def size(steps: Steps) -> Size:
@@ -123,7 +123,7 @@ def script_of(steps: Steps, name: str = "found") -> Script:
     return Script.model_validate({"id": name, "steps": [step.declared() for step in steps]})
 
 
-def step_choices(chain: Chain) -> list[Step]:
+def step_choices(chain: Chain) -> list[StepChoice]:
     """Every step that a chain can have, as `paychain check` sees it.
 
     Those about first requests come first, and of them the simplest.
@@ -144,7 +144,7 @@ def searched_links(chain: Chain) -> list[str]:
     return [name for name in mocks if not ROLES[chain.links[name].role].only_forwards]
 
 
-def _at_links(chain: Chain) -> Iterator[Step]:
+def _at_links(chain: Chain) -> Iterator[StepChoice]:
     for link in searched_links(chain):
         for operation in operations_at(chain, link):
             if operation in _NOT_SEARCHED:
@@ -152,7 +152,7 @@ def _at_links(chain: Chain) -> Iterator[Step]:
             for name, rank, keys in _kinds():
                 for number in NUMBERS:
                     place = ("link", link, operation)
-                    yield from _with_times(Step(place, name, rank, number, 0, keys))
+                    yield from _with_times(StepChoice(place, name, rank, number, 0, keys))
 
 
 def _kinds() -> Iterator[tuple[str, int, tuple[tuple[str, Any], ...]]]:
@@ -168,13 +168,13 @@ def _kinds() -> Iterator[tuple[str, int, tuple[tuple[str, Any], ...]]]:
             yield title, search.rank + number, ((name, {**variant, **timed}), *held)
 
 
-def _with_times(step: Step) -> Iterator[Step]:
+def _with_times(step: StepChoice) -> Iterator[StepChoice]:
     """The step with each time that it can have; as it is where it has none."""
     if not _has_time(dict(step.keys)):
         yield step
         return
     for ms in DELAYS_MS:
-        yield Step(step.place, step.name, step.rank, step.number, ms, step.keys)
+        yield StepChoice(step.place, step.name, step.rank, step.number, ms, step.keys)
 
 
 def _has_time(value: Any) -> bool:
@@ -183,21 +183,21 @@ def _has_time(value: Any) -> bool:
     return value is _TIME
 
 
-def _of_webhooks(chain: Chain) -> Iterator[Step]:
+def _of_webhooks(chain: Chain) -> Iterator[StepChoice]:
     searched = searched_links(chain)
     for link in filter(searched.__contains__, senders_of(chain)):
         for rank, name in enumerate(_WEBHOOKS, start=_RANK_OF_WEBHOOKS):
             for number in EVENTS:
                 keys = ((name, {"by": _TIME} if name == "late" else {}),)
-                yield from _with_times(Step(("webhook", link), name, rank, number, 0, keys))
+                yield from _with_times(StepChoice(("webhook", link), name, rank, number, 0, keys))
         if _MEETING in operations_at(chain, link):
             rank = _RANK_OF_WEBHOOKS + len(_WEBHOOKS)
             during = (("during", {"operation": _MEETING}),)
             for number in NUMBERS:
-                yield Step(("webhook", link), f"during {_MEETING}", rank, number, 0, during)
+                yield StepChoice(("webhook", link), f"during {_MEETING}", rank, number, 0, during)
 
 
-def _of_customers(chain: Chain) -> Iterator[Step]:
+def _of_customers(chain: Chain) -> Iterator[StepChoice]:
     after = duration_text(round(chain.deadline * _RETRIES_AFTER, 3))
     leaves = duration_text(_LEAVES_AFTER_S)
     does: list[tuple[str, str, dict[str, Any]]] = [
@@ -223,7 +223,7 @@ def _of_customers(chain: Chain) -> Iterator[Step]:
             continue
         # What the customer does is one place each: a script says it once.
         keys = (("customer", {what: values}),)
-        yield Step(("customer", what), f"{what} {how}", rank, 1, 0, keys)
+        yield StepChoice(("customer", what), f"{what} {how}", rank, 1, 0, keys)
 
 
 def _searched_webhooks(chain: Chain) -> Iterator[Webhooks]:
@@ -254,7 +254,7 @@ def fits(steps: Steps) -> bool:
     return len(set(subjects)) == len(subjects)
 
 
-def simpler(steps: Steps, choices: Sequence[Step]) -> list[Steps]:
+def simpler(steps: Steps, choices: Sequence[StepChoice]) -> list[Steps]:
     """Every script that is one step simpler, the simplest first.
 
     One step fewer; or one step of a simpler kind at the same place; or about an earlier request; or

@@ -17,7 +17,7 @@ from paychain.payments.outcome import HopResult
 from paychain.protocol.pays.misfits import misfit_of, outcomes_of, shown
 from paychain.protocol.pays.outcomes import json_of, pending, read, unexpected
 from paychain.protocol.pays.requests import Given, Unfilled, Values, page_at, path_of, written
-from paychain.protocol.pays.template import Pattern, PaysTemplate, RequestTemplate
+from paychain.protocol.pays.template import AnswerPattern, PaysTemplate, RequestTemplate
 from paychain.protocol.reply import Reply, failure_of
 from paychain.wire.http import HttpRequest, HttpResponse, WireError
 
@@ -39,7 +39,7 @@ class ByTemplate:
         self._cookies: dict[str, str] = {}
         self._number = 0  # of the step
         self._redirects = 0
-        self._pending: Pattern | None = None  # what the customer waits for
+        self._pending: AnswerPattern | None = None  # what the customer waits for
         self._last: Reply | None = None  # of a payment that is not final
         self._tried_ns = self._waits_ns = 0  # when the try, and when the customer's patience end
         self._sent: HttpRequest | None = None
@@ -62,7 +62,7 @@ class ByTemplate:
         assert first is not None, "a chain whose customers come back says where they look"
         self._number = len(template.steps) - 1
         self._tried_ns = self._waits_ns
-        self._pending = Pattern(
+        self._pending = AnswerPattern(
             outcome="pending", look=template.look, every_s=template.look_every_s
         )
         return self._request(first, now_ns)
@@ -126,7 +126,7 @@ class ByTemplate:
         return f"{request.method} {request.path}"
 
     # -- pending --------------------------------------------------------------------------------
-    def _wait(self, pattern: Pattern, response: HttpResponse, now_ns: int) -> Step:
+    def _wait(self, pattern: AnswerPattern, response: HttpResponse, now_ns: int) -> Step:
         """Look again after a pause. The first pending answer has the fields of the look's path."""
         if self._pending is None:
             self._pending = pattern

@@ -12,8 +12,8 @@ from itertools import islice
 import msgspec
 
 from paychain.analysis.measures.measures import MoneyFinding, MoneyRule
+from paychain.analysis.store.store import RecordedPayment as Recorded
 from paychain.analysis.store.store import RunStore
-from paychain.analysis.store.store import Story as Recorded
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, PaymentRecord
 from paychain.payments.money import written
 from paychain.payments.outcome import HopResult

@@ -19,6 +19,7 @@ from paychain.payments.codes import APPROVED
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import Dialect, Signs
+from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.dialects.vendors import APIS
 from paychain.protocol.message import (
     Answer,
@@ -169,8 +170,17 @@ def _name(event: Event) -> str:
     return f"{event.reference} {event.event}"
 
 
+def senders_to(chain: Chain, receiver: str) -> dict[str, tuple[Dialect, Webhooks]]:
+    """The links that send webhooks to a link, each with its dialect and what it declares."""
+    return {
+        name: (DIALECTS[link.dialect.name], link.webhooks)
+        for name, link in chain.links.items()
+        if link.webhooks is not None and link.webhooks.to == receiver
+    }
+
+
 class WebhookReceiver:
-    """Takes events for a gateway: proves each, and hands it on once.
+    """Takes events for a gateway, or for a directory: proves each, and hands it on once.
 
     `senders`: their dialects, and how old a signature of theirs may be.
     """

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.errors import Invalid
-from paychain.protocol.dialects.adyen.registry import Modification, Page, Registry
+from paychain.protocol.dialects.adyen.registry import Modification, Page, Records
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_ignored import Ignored
@@ -34,7 +34,7 @@ class Account:
     merchant: str
     capture: str
     partial_captures: str
-    registry: Registry = field(default_factory=Registry)
+    registry: Records = field(default_factory=Records)
     unreported: set[tuple[str, str]] = field(default_factory=set)  # modifications at work
     ignored: Ignored = field(default_factory=Ignored)
     pages: OrderedDict[str, Page] = field(default_factory=OrderedDict)  # by id

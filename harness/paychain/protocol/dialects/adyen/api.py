@@ -65,6 +65,7 @@ _OF_PAYMENT: dict[str, OfPayment] = {
     "cancels": modifications.cancel,
     "reversals": modifications.reverse,
     "refunds": modifications.refund,
+    "amountUpdates": modifications.adjust,
 }
 # Statuses by which Adyen proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})
@@ -93,6 +94,7 @@ class Adyen:
         "partial_captures": (MULTIPLE, SINGLE),
     }
     signs_time: ClassVar[bool] = False
+    webhook_timeout_s: ClassVar[float] = 10.0  # docs.adyen.com/development-resources/webhooks; M
     hosts: ClassVar[tuple[str, ...]] = ("*.adyen.com", "*.adyenpayments.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:

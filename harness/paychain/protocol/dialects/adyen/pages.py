@@ -53,8 +53,9 @@ async def create_session(call: VendorCall, account: Account) -> HttpResponse:
     if body.get("mode", "embedded") not in ("embedded", "hosted"):
         raise Invalid("wrong_type", fields="mode")
     page = await _create(call, account, body, SESSION, SESSION_S)
+    amount = bodies.money(body)
     shown: dict[str, Any] = {
-        "amount": bodies.money(body).shown(),
+        "amount": bodies.amount_object(amount.minor, amount.currency),
         "expiresAt": iso_utc(page.expires_s),
         "id": page.id,
         "merchantAccount": body["merchantAccount"],
@@ -240,8 +241,9 @@ def _status(account: Account, page: Page) -> str:
 
 def _link(call: VendorCall, account: Account, page: Page) -> dict[str, Any]:
     body = page.body
+    amount = bodies.money(body)
     shown: dict[str, Any] = {
-        "amount": bodies.money(body).shown(),
+        "amount": bodies.amount_object(amount.minor, amount.currency),
         "expiresAt": iso_utc(page.expires_s),
         "id": page.id,
         "merchantAccount": body["merchantAccount"],

@@ -70,7 +70,7 @@ class Page:
 
 
 @dataclass(slots=True)
-class Registry:
+class Records:
     """The objects of one link."""
 
     _payments: OrderedDict[str, Payment] = field(default_factory=OrderedDict)

@@ -41,7 +41,7 @@ class Invalid(Exception):
         self.name = name
 
 
-class Missing(Exception):
+class NotFound(Exception):
     """What the path names is not there."""
 
 

@@ -22,7 +22,7 @@ MAX_KEYS = 200_000
 
 
 @dataclass(slots=True, kw_only=True)
-class Part:
+class SettlementOrRefund:
     """A settlement or a refund that was asked for. Amounts in minor units.
 
     `of`: the settlement that a refund is of. `is_own`: it has a transaction of its own, which the
@@ -56,8 +56,8 @@ class Transaction:
     steer: str = ""
     shown: dict[str, Any] = field(default_factory=dict)
     answer: Answer | None = None
-    settlements: list[Part] = field(default_factory=list)
-    refunds: list[Part] = field(default_factory=list)
+    settlements: list[SettlementOrRefund] = field(default_factory=list)
+    refunds: list[SettlementOrRefund] = field(default_factory=list)
 
     @property
     def reference(self) -> str:
@@ -69,18 +69,18 @@ class Transaction:
         """Braintree's."""
         return encode(self.reference)
 
-    def id_of(self, part: Part) -> str:
+    def id_of(self, part: SettlementOrRefund) -> str:
         """Of the transaction that a part is."""
         return encode(f"{self.reference}/{part.item}") if part.is_own else self.id
 
-    def settled(self, entry: BookEntry | None) -> list[Part]:
+    def settled(self, entry: BookEntry | None) -> list[SettlementOrRefund]:
         """The settlements that the book has. Of a part that is approved, that part is captured."""
         booked = entry.request if entry is not None else None
         if self.request.is_sale and booked is not None:
             self.settlements[0].amount_minor = booked.amount_minor
         return booked_parts(self.settlements, entry.captured_minor if entry else 0)
 
-    def refunded(self, entry: BookEntry | None, of: str = "") -> list[Part]:
+    def refunded(self, entry: BookEntry | None, of: str = "") -> list[SettlementOrRefund]:
         """The refunds that the book has, of one settlement or of any."""
         total_minor = entry.refunded_minor if entry is not None else 0
         found = booked_parts(self.refunds, total_minor)
@@ -88,29 +88,29 @@ class Transaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class IdTarget:
     """What an id names: a transaction, or a settlement or refund of it that has its own."""
 
     transaction: Transaction
-    part: Part | None = None
+    part: SettlementOrRefund | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Followed:
+class KeyedRequest:
     """What was asked for under a key: a repeat asks for the same, whatever became of it."""
 
-    named: Named
+    named: IdTarget
     operation: str
     request: PaymentRequest
-    part: Part | None = None
+    part: SettlementOrRefund | None = None
 
 
 @dataclass(slots=True)
-class Registry:
+class Records:
     """The objects of one link."""
 
     _transactions: OrderedDict[str, Transaction] = field(default_factory=OrderedDict)
-    _followed: OrderedDict[tuple[str, str], Followed] = field(default_factory=OrderedDict)
+    _followed: OrderedDict[tuple[str, str], KeyedRequest] = field(default_factory=OrderedDict)
     _failed: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def add(self, transaction: Transaction) -> Transaction:
@@ -143,27 +143,27 @@ class Registry:
         """The transaction with our reference."""
         return self._transactions.get(reference)
 
-    def named(self, name: str) -> Named | None:
+    def named(self, name: str) -> IdTarget | None:
         """What an id of Braintree's names."""
         reference, _, item = (decode(name) or "").partition("/")
         transaction = self._transactions.get(reference)
         if transaction is None:
             return None
         if not item:
-            return Named(transaction=transaction)
+            return IdTarget(transaction=transaction)
         parts = [*transaction.settlements, *transaction.refunds]
         part = next((part for part in parts if part.is_own and part.item == item), None)
-        return Named(transaction=transaction, part=part) if part is not None else None
+        return IdTarget(transaction=transaction, part=part) if part is not None else None
 
     def newest_first(self) -> list[Transaction]:
         """Every transaction."""
         return list(reversed(self._transactions.values()))
 
-    def followed(self, target: str, key: str) -> Followed | None:
+    def followed(self, target: str, key: str) -> KeyedRequest | None:
         """What was asked for at this path under this key before."""
         return self._followed.get((target, key)) if key else None
 
-    def follow(self, followed: Followed, target: str, key: str) -> None:
+    def follow(self, followed: KeyedRequest, target: str, key: str) -> None:
         """Know what a key came with."""
         if key:
             self._followed[target, key] = followed
@@ -182,8 +182,8 @@ class Registry:
         return key in self._failed
 
 
-def _fresh(part: Part) -> Part:
-    return Part(
+def _fresh(part: SettlementOrRefund) -> SettlementOrRefund:
+    return SettlementOrRefund(
         item=part.item,
         amount_minor=part.amount_minor,
         created_s=part.created_s,

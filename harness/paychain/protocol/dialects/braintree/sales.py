@@ -34,7 +34,7 @@ from paychain.protocol.dialects.braintree.objects import (
     shown,
     status_of,
 )
-from paychain.protocol.dialects.braintree.records import Named, Part, Transaction
+from paychain.protocol.dialects.braintree.records import IdTarget, SettlementOrRefund, Transaction
 from paychain.protocol.dialects.braintree.tables import errors, instruments, response
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
@@ -116,7 +116,7 @@ async def create(call: VendorCall, account: Account, merchant_id: str) -> HttpRe
 
 def answered(account: Account, transaction: Transaction) -> HttpResponse:
     """The answer to a sale as it stands now: 201, or 422 with the reason of a decline."""
-    named = Named(transaction=transaction)
+    named = IdTarget(transaction=transaction)
     status, value = status_of(account, named), shown(account, named)
     if status in APPROVED_ONES or status == AUTHORIZING:
         return document(201, "transaction", value)
@@ -211,7 +211,9 @@ def _asked(given: dict[str, Any], account: Account, merchant_id: str) -> Transac
                 **_expiry(card),
             },
         },
-        settlements=[Part(item="c1", amount_minor=minor, created_s=now_s, is_own=False)]
+        settlements=[
+            SettlementOrRefund(item="c1", amount_minor=minor, created_s=now_s, is_own=False)
+        ]
         if is_sale
         else [],
     )

@@ -52,6 +52,7 @@ class Checkout:
     settings: ClassVar[tuple[str, ...]] = ("test_amounts",)
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"test_amounts": (IGNORE, SIMULATE)}
     signs_time: ClassVar[bool] = False
+    webhook_timeout_s: ClassVar[float] = 10.0  # checkout.com/docs, webhooks; M
     hosts: ClassVar[tuple[str, ...]] = ("*.checkout.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:

@@ -10,13 +10,20 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from paychain.payments.ledger import Change, Event, Transaction
+from paychain.payments.ledger import LedgerEvent, Transaction, TransactionChange
+from paychain.payments.ledger_log import Past
 from paychain.protocol.message import News, Sighting
 
 HISTORY = 10_000  # blocks that are kept at least, unless a chain asks for more
 _HEIGHT_DIGITS = 16  # of a block's hash: its height, so that a block is found by its hash
+
+
+def history_of(settings: Mapping[str, str]) -> int:
+    """How many of the last blocks a node with these settings keeps."""
+    return int(settings.get("history", HISTORY))
 
 
 @dataclass(slots=True)
@@ -48,7 +55,12 @@ class Copy:
         Returns the transactions that are forgotten for their age.
         """
         news = sighting.news
-        if news is None or news.first > self.known:  # of another life of this node
+        if news is None:
+            return []
+        before_past: list[str] = []
+        if news.past is not None and news.first > self.known:
+            before_past = self._begin_after(news.past, news.first)
+        if news.first > self.known:  # of another life of this node
             return []
         before = self.head
         self.head = max(self.head, sighting.head)
@@ -58,7 +70,19 @@ class Copy:
         for event in news.changes[self.known - news.first :]:
             self._apply(event)
         self.known = max(self.known, news.first + len(news.changes))
-        return self._forget()
+        return before_past + self._forget()
+
+    def _begin_after(self, past: Past, known: int) -> list[str]:
+        """Begin anew with what old blocks left; returns the transactions that were in here."""
+        before = list(self.sent)
+        self.sent = {each.id: each for each in past.waiting}
+        self.pool = {(each.sender.lower(), each.nonce): each for each in past.waiting}
+        self.mined, self.blocks = {}, {}
+        self._moved, self._nonces = Counter(past.moved), Counter(past.nonces)
+        self.replaced = [height for height, times in past.replaced.items() for _ in range(times)]
+        self.oldest = max(self.oldest, past.height + 1)
+        self.known = known
+        return [name for name in before if name not in self.sent]
 
     def _forget(self) -> list[str]:
         """Drop the transactions of final blocks that are older than the history."""
@@ -79,25 +103,25 @@ class Copy:
         elif news.head_ns + news.every_ns > self._time_ns(self.head + 1):
             self._clock.append((before + 1, self.head, news.head_ns, news.every_ns))
 
-    def _apply(self, event: Event) -> None:
+    def _apply(self, event: LedgerEvent) -> None:
         transaction = event.transaction
         place = (transaction.sender.lower(), transaction.nonce)
         match event.change:
-            case Change.ACCEPTED:
+            case TransactionChange.ACCEPTED:
                 self.sent[transaction.id] = transaction
                 self.pool[place] = transaction
-            case Change.MINED:
+            case TransactionChange.MINED:
                 self.pool.pop(place, None)
                 self._move(transaction, 1)
                 self.mined[transaction.id] = event.height
                 self.blocks.setdefault(event.height, []).append(transaction.id)
-            case Change.UNDONE:
+            case TransactionChange.UNDONE:
                 self.blocks.pop(event.height, None)
                 self._move(transaction, -1)
                 self.mined.pop(transaction.id, None)
                 self.pool[place] = transaction
                 self.replaced.append(event.height)
-            case Change.FORGOTTEN:
+            case TransactionChange.FORGOTTEN:
                 if self.pool.get(place) == transaction:
                     del self.pool[place]
                 self.sent.pop(transaction.id, None)

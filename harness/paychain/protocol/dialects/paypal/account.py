@@ -13,7 +13,7 @@ from paychain.payments.cards import TEST_CARDS, Card
 from paychain.payments.money import currencies, exponent, to_minor
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.paypal.errors import Refused
-from paychain.protocol.dialects.paypal.records import Registry
+from paychain.protocol.dialects.paypal.records import Records
 from paychain.protocol.dialects.paypal.tables import responses
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend, VendorCall
@@ -34,7 +34,7 @@ class Account:
 
     backend: Backend
     approval: str
-    registry: Registry = field(default_factory=Registry)
+    registry: Records = field(default_factory=Records)
     ignored: Ignored = field(default_factory=Ignored)
 
     @classmethod

@@ -48,6 +48,7 @@ class PayPal:
     settings: ClassVar[tuple[str, ...]] = ("approval",)
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"approval": (AT_ONCE, ON_PAGE, NEVER)}
     signs_time: ClassVar[bool] = True
+    webhook_timeout_s: ClassVar[float] = 30.0  # developer.paypal.com, webhooks; M
     hosts: ClassVar[tuple[str, ...]] = ("*.paypal.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:

@@ -32,10 +32,10 @@ from paychain.protocol.dialects.paypal.objects import (
 from paychain.protocol.dialects.paypal.records import (
     AUTHORIZE,
     CAPTURE,
+    CaptureOrRefund,
     Charge,
-    Followed,
+    KeyedRequest,
     Order,
-    Part,
 )
 from paychain.protocol.dialects.paypal.tables import responses
 from paychain.protocol.message import Answer, PaymentRequest
@@ -86,7 +86,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         order = account.registry.add(asked)
     if is_at_once:
         return await _pay(call, account, order, repeated)
-    followed = repeated or Followed(operation="query", request=order.request, order=order)
+    followed = repeated or KeyedRequest(operation="query", request=order.request, order=order)
     account.registry.follow(followed, call.http.target, account.known_key(call.http))
     answer = await call.execute("query", replace(order.request, is_sale=False))
     return _answer(call.http, order_shown(account, order), answer)
@@ -124,13 +124,15 @@ async def pay(call: VendorCall, account: Account, name: str, intent: str) -> Htt
 
 
 async def _pay(
-    call: VendorCall, account: Account, order: Order, repeated: Followed | None
+    call: VendorCall, account: Account, order: Order, repeated: KeyedRequest | None
 ) -> HttpResponse:
     """Charge an order, or show what became of the charge under the same key."""
     charge = repeated.charge if repeated is not None else None
     if charge is None:
         charge = account.registry.present(order, _charge(call, account, order))
-    followed = Followed(operation="authorise", request=charge.request, order=order, charge=charge)
+    followed = KeyedRequest(
+        operation="authorise", request=charge.request, order=order, charge=charge
+    )
     account.registry.follow(followed, call.http.target, account.known_key(call.http))
     answer = await call.execute("authorise", charge.request)
     charge = account.registry.executed(order, charge, answer.reference)
@@ -186,7 +188,9 @@ def _charge(call: VendorCall, account: Account, order: Order) -> Charge:
         is_card=order.is_card,
         response=order.response,
         captures=[
-            Part(item="c1", amount_minor=request.amount_minor, created_s=now_s, is_final=True)
+            CaptureOrRefund(
+                item="c1", amount_minor=request.amount_minor, created_s=now_s, is_final=True
+            )
         ]
         if is_sale
         else [],

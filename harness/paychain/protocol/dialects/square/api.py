@@ -50,6 +50,7 @@ class Square:
     shows_latest_state: ClassVar[bool] = True  # a repeat of a key brings its payment
     settings: ClassVar[tuple[str, ...]] = ("location", "notification_url")
     signs_time: ClassVar[bool] = False
+    webhook_timeout_s: ClassVar[float] = 10.0  # developer.squareup.com, webhooks; M
     hosts: ClassVar[tuple[str, ...]] = ("connect.squareup.com", "connect.squareupsandbox.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
