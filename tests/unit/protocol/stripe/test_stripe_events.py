@@ -9,7 +9,7 @@ import hmac
 import msgspec
 import pytest
 
-from paychain.model.scripts import Followed, Script, encode_script
+from paychain.model.scripts import AssignedScripts, Script, encode_script
 from paychain.protocol.dialects.stripe import Stripe
 from paychain.services.state.webhooks import secret_of
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -63,7 +63,9 @@ def test_the_object_is_not_locked_while_its_answer_waits_for_a_webhook(
 
     async def scenario(links: StripeLinks) -> None:
         followed = {payment(1): script.id}
-        links.host.scripts.follow(Followed(scripts=[encode_script(script)], assigned=followed))
+        links.host.scripts.follow(
+            AssignedScripts(scripts=[encode_script(script)], assigned=followed)
+        )
         held = await links.pay(capture_method="manual")
         assert held.status == 200
         did.append(held.status)
