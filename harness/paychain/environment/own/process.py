@@ -27,6 +27,7 @@ from paychain.environment.own.variables import Addresses
 from paychain.model.service import OwnService
 from paychain.payments.cards import masked
 from paychain.processes.children import python_module, reap
+from paychain.processes.scratch import is_scratch
 
 STOP_POLL_S = 0.05
 BEFORE_WITHIN_S = 600.0  # one command: a database takes minutes to load, not hours
@@ -248,7 +249,9 @@ class OwnProcess:
         what = f"{what}; {hint}" if hint else what
         shown = "".join(f"\n    {line}" for line in lines)
         ending = f"; its last lines:{shown}" if lines else "; it wrote nothing"
-        return NotStarted(f"{self.link} {what}{ending}\nits output is in {self._around.log}")
+        if not is_scratch(self._around.log):
+            ending += f"\nits output is in {self._around.log}"
+        return NotStarted(f"{self.link} {what}{ending}")
 
 
 def last_lines(log: Path) -> list[str]:
