@@ -96,6 +96,7 @@ class PaymentScripts:
         self._seed, self._currency = seed, currency
         self._number = re.compile(rf"({re.escape(id_prefix)}(\d{{7}}))(?:[br].*)?")
         self._scripts: dict[str, Script] = {}
+        self.is_empty = True  # no payment follows a script; each request asks
         self._assigned: dict[str, str] = {}  # script by order
         self._orders: OrderedDict[str, _Order] = OrderedDict()
         self._choosing: tuple[Script, ...] = ()  # those that pick their payments themselves
@@ -114,6 +115,7 @@ class PaymentScripts:
             self._scripts[script.id] = script
             for step in script.step_ids():
                 self.hits.setdefault(step, 0)
+        self.is_empty = not self._scripts
         self._assigned |= {self._order(payment): name for payment, name in assigned.items()}
         while len(self._assigned) > MAX_ORDERS:
             del self._assigned[next(iter(self._assigned))]
@@ -130,11 +132,7 @@ class PaymentScripts:
             return
         for step in self._scripts.pop(name).step_ids():
             self.hits.pop(step, None)
-
-    @property
-    def is_empty(self) -> bool:
-        """No payment follows a script."""
-        return not self._scripts
+        self.is_empty = not self._scripts
 
     # -- requests ---------------------------------------------------------------------------------
     def affecting(
