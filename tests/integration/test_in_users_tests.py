@@ -16,6 +16,7 @@ from tests.support.tiers import thorough
 
 
 @pytest.mark.slow
+@pytest.mark.long(30)
 @pytest.mark.parametrize(
     ("ci", "place", "steps"),
     [

@@ -174,10 +174,12 @@ def test_what_is_not_funded_is_declined(tmp_path: Path) -> None:
     assert 900_000_000 < total <= 1_000_000_000
 
 
+# Every link under some fault, and every second fault in some link.
+KEPT = set(list(zip(sorted(FAULTS), cycle(LINKS)))[::2])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("fault", "link"), only(set(zip(sorted(FAULTS), cycle(LINKS))), product(sorted(FAULTS), LINKS))
-)
+@pytest.mark.parametrize(("fault", "link"), only(KEPT, product(sorted(FAULTS), LINKS)))
 def test_a_sound_payout_keeps_its_rules_under_every_fault(
     tmp_path: Path, fault: str, link: str
 ) -> None:

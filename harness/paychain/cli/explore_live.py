@@ -76,7 +76,7 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
         _print_timeline(found)
         say(*_remedies(found, loaded))
         say(f"    reproduce: {run_command(chain, str(paths[rule]), seed=spec.seed)}")
-    print(("searched " if result.found else "nothing found in ") + searched_line(result))
+    print(summary_line(result))
     for line in (*warning_lines(result), *([] if result.found else nothing_found_lines(result))):
         print(line)
     if result.was_interrupted:
@@ -194,6 +194,13 @@ def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:
     own = ", ".join(loaded.model.own_services())
     if own and not remedies:
         yield f"    remedy: change what {own} does when {found.words}"
+
+
+def summary_line(result: LiveResult) -> str:
+    """How much was searched; when Ctrl-C came first, that nothing was."""
+    if result.was_interrupted and not (result.scripts or result.found):
+        return f"interrupted after {result.took_s:.1f} s, before any script was tried"
+    return ("searched " if result.found else "nothing found in ") + searched_line(result)
 
 
 def searched_line(result: LiveResult) -> str:

@@ -123,7 +123,7 @@ def _refuse_impossible(url: str, dialect: str, secret: str) -> None:
         raise UserError(f"unknown dialect '{dialect}'", hint=meant(dialect, VENDORS))
     if is_verified_by_api(VENDORS[dialect]):
         raise UserError(
-            f"the handler verifies webhooks of {dialect} by calling its API, and probe provides none",
+            f"the handler verifies webhooks of {dialect} by calling its API; probe has none",
             hint=f"let the service receive them in a chain: dialect: {dialect}",
         )
     wrong = secret_problem(VENDORS[dialect], secret)

@@ -152,7 +152,7 @@ def run(
     )
     show = choose(quiet=quiet or format is not ReportFormat.TEXT)
     finished = runs.run(spec, chain_of(spec), show)
-    raise typer.Exit(outputs.make(finished, exit_zero=exit_zero))
+    raise typer.Exit(outputs.publish(finished, exit_zero=exit_zero))
 
 
 def _processes(text: str) -> int:

@@ -134,7 +134,6 @@ class VirtualChain:
         entries = {hop.callee: addresses[hop.name] for hop in self._chain.entry_hops()}
         self._customers = Customers(entries, self, self._recorded)
 
-    # -- faults ---------------------------------------------------------------------------------
     def switch(self, switch: Switch, planned_ns: int) -> FaultSwitch:
         """Apply or heal a fault now."""
         record = self._between_rounds(lambda: self._injector.switch(switch, planned_ns))
@@ -155,7 +154,6 @@ class VirtualChain:
         """Let payments follow failure scripts from now on."""
         self._host.scripts.follow(scripts)
 
-    # -- payments -------------------------------------------------------------------------------
     def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         """Let customers pay, each at its time from now."""
         assert self._customers is not None
@@ -239,7 +237,6 @@ class VirtualChain:
         """Nothing is to be added."""
         return ""
 
-    # -- time and records -----------------------------------------------------------------------
     @property
     def broken_service(self) -> str:
         """There is none in virtual time."""
@@ -276,7 +273,6 @@ class VirtualChain:
         """What the links hold now."""
         return self._between_rounds(self._host.sizes)
 
-    # -- end ------------------------------------------------------------------------------------
     def drain(self) -> list[str]:
         """Wait until every request and reversal is final; the payments of those that never are."""
         return self._run(self._drain())
@@ -351,7 +347,6 @@ class VirtualChain:
             raise error
         self._loop.call_soon(_raise, error)
 
-    # -- the loop -------------------------------------------------------------------------------
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         with self._running():
             return self._loop.run_until_complete(work)

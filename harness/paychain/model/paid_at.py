@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from paychain.model.chain import Chain
-from paychain.model.pays import AmountField, Page, Pattern, PayRequest, Pays
+from paychain.model.pays import AmountField, OpenedPage, Pattern, PayRequest, Pays
 from paychain.model.roles import ROLES
 from paychain.protocol.pays.template import AnswerPattern as PatternData
 from paychain.protocol.pays.template import PaysTemplate, RequestTemplate
@@ -104,7 +104,7 @@ def _pattern(declared: Pattern, data: PatternData) -> PatternData:
     )
 
 
-def _look(declared: Page) -> RequestTemplate:
+def _look(declared: OpenedPage) -> RequestTemplate:
     return RequestTemplate(method="GET", path=declared.get, headers=declared.headers)
 
 

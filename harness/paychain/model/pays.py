@@ -75,7 +75,7 @@ class PayRequest(Declared):
         yield from _texts_in(self.json_, ("json",))
 
 
-class Page(Declared):
+class OpenedPage(Declared):
     """A page that a customer opens."""
 
     get: Annotated[
@@ -85,7 +85,7 @@ class Page(Declared):
     headers: Annotated[LookHeaders, Field(description="Headers of the request.")] = {}
 
 
-class Look(Page):
+class Look(OpenedPage):
     """Where a customer looks whether a payment has become final."""
 
     every: Annotated[Span, Field(description="Pause before each look.")] = EVERY_S
@@ -220,7 +220,7 @@ class Pays(Declared):
         ),
     ] = None
     returns: Annotated[
-        Page | None,
+        OpenedPage | None,
         Field(
             description="The return page: a customer who left comes back by it, once, and then "
             "looks as others do. Without it, such a customer only looks."
@@ -281,7 +281,7 @@ class Pays(Declared):
         return found[0] if len(found) == 1 else None
 
 
-def needs_no_answer(page: Page) -> bool:
+def needs_no_answer(page: OpenedPage) -> bool:
     """Whether the payment alone says where the page is."""
     texts = (page.get, *page.headers.values())
     return not any(each.needs_answer for text in texts for each in placeholders_in(text))

@@ -37,10 +37,10 @@ def check_pays(pays: Pays, at: KeyPath) -> Iterator[Problem]:
         place = _in_list((*at, "approved"), number, len(pays.approved))
         yield from unit_problems(pattern.amount, pays, place)
     known = [*SCHEMES, *(card.number for card in TEST_CARDS)]
-    for key, page in (("look", pays.look), ("returns", pays.returns)):
+    for name, page in (("look", pays.look), ("returns", pays.returns)):
         if page is not None and not needs_no_answer(page):
             what = "a customer who comes back has no answer from before"
-            yield Problem((*at, key), what, "name the payment: get: /orders/{payment}")
+            yield Problem((*at, name), what, "name the payment: get: /orders/{payment}")
     for card in pays.tokens:
         if card not in known:
             what = f"unknown scheme or test card '{card}'"

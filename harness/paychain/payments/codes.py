@@ -57,7 +57,7 @@ class ResponseCode(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     visa_confidence: Confidence = "V"
     schemes: dict[str, dict[str, str]] = {}
 
-    def at(self, scheme: str) -> ResponseCode:
+    def at_scheme(self, scheme: str) -> ResponseCode:
         """The code as it is meant at this scheme."""
         differs = self.schemes.get(scheme)
         if differs is None:
@@ -105,7 +105,7 @@ def advice() -> dict[str, AdviceCode]:
 def lookup(code: str, scheme: str = "") -> ResponseCode | None:
     """What a code means at a scheme; None for an unknown code."""
     known = table().get(code)
-    return known.at(scheme) if known is not None else None
+    return known.at_scheme(scheme) if known is not None else None
 
 
 def is_technical(code: str) -> bool:

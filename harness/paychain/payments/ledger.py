@@ -136,7 +136,6 @@ class Blockchain:
         assert self.interval_ns > 0
         self._balances.update(self.funds)
 
-    # -- what happens to it ---------------------------------------------------------------------
     def submit(self, transaction: Transaction, now_ns: int) -> Refusal | None:
         """Put a transaction into the pool; None when it was taken.
 
@@ -195,7 +194,6 @@ class Blockchain:
                 undone += 1
         return undone
 
-    # -- what it says ---------------------------------------------------------------------------
     def head(self, now_ns: int) -> int:
         """The height of the last block."""
         self._advance(now_ns)
@@ -254,7 +252,6 @@ class Blockchain:
         for name in transactions:
             self._mined.pop(name, None)
 
-    # -- its laws -------------------------------------------------------------------------------
     def _refusal(self, transaction: Transaction, before: Transaction | None) -> Refusal | None:
         if before is not None and before.id == transaction.id:
             return Refusal.ALREADY_KNOWN

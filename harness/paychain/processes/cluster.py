@@ -109,7 +109,9 @@ class RunningOnCluster:
         for number, argument in enumerate(arguments):
             # As bytes: the scheduler passes them on, and does not need what they are made of.
             task = cluster_job.Task(number, self._topic, pickle.dumps((job, argument)))
-            future = client.submit(cluster_job.do, task, key=f"{self._topic}-{number}", pure=False)
+            future = client.submit(
+                cluster_job.run_job, task, key=f"{self._topic}-{number}", pure=False
+            )
             future.add_done_callback(lambda _, number=number: self._inbox.put((number, None)))
             self._futures[number] = future
 

@@ -39,7 +39,7 @@ _idle: list[JobProcess] = []
 _lock = threading.Lock()
 
 
-def do(task: Task) -> bytes:
+def run_job(task: Task) -> bytes:
     """Do a job on the worker that calls this; return its last value, pickled.
 
     Raises what the job raised, JobDied when its process died.

@@ -48,7 +48,7 @@ class Part:
             )
         return _checked(int(match[1]), int(match[2]), f"--part {text}")
 
-    def take(self, items: Sequence[Item]) -> list[Item]:
+    def share_of(self, items: Sequence[Item]) -> list[Item]:
         """This part's share: every `of`-th of the items, so that neighbours are spread."""
         return list(items[self.number - 1 :: self.of])
 

@@ -68,7 +68,6 @@ def _side(result: Result, store: RunStore) -> ComparedRun:
     )
 
 
-# -- what may not differ --------------------------------------------------------------------------
 def _refuse_unlike(baseline: Result, candidate: Result) -> None:
     if (baseline.load.users > 0) != (candidate.load.users > 0):
         raise UserError(
@@ -121,7 +120,6 @@ def _refuse_repeats(folders: Sequence[Path]) -> None:
         seen.add(folder.resolve())
 
 
-# -- what may differ, and a reader must know ------------------------------------------------------
 def _notes(baselines: Sequence[Result], candidate: Result) -> Iterator[str]:
     changed = [known for known in baselines if known.chain.sha256 != candidate.chain.sha256]
     if changed:

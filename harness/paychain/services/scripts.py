@@ -150,7 +150,6 @@ class PaymentScripts:
         """No payment follows a script."""
         return not self._scripts
 
-    # -- requests ---------------------------------------------------------------------------------
     def affecting(
         self, context: Context, caller: str, operation: str, request: PaymentRequest
     ) -> list[ActiveFault]:
@@ -195,7 +194,6 @@ class PaymentScripts:
         )
         return name
 
-    # -- webhooks ---------------------------------------------------------------------------------
     def fate_of(self, context: Context, event: Event, to: str) -> WebhookFate:
         """What becomes of a webhook that the link is about to send. `to`: its receiver."""
         if not self._scripts or not event.payment:
@@ -243,7 +241,6 @@ class PaymentScripts:
             meeting.met.set()
             await _wait(meeting.done, MAX_ANSWER_WAIT_S)
 
-    # -- whose script -----------------------------------------------------------------------------
     def _order(self, payment: str) -> str:
         """What the payments of one order have in common: the id of the first of them."""
         match = self._number.fullmatch(payment)

@@ -130,7 +130,6 @@ class VendorFront:
         self.stored = BoundedDict(MAX_STORED)
         self._completes = self.api if isinstance(self.api, CompletesAnswers) else None
 
-    # -- what the vendor's API asks of its link ---------------------------------------------------
     def now_s(self) -> int:
         """Seconds since 1970."""
         return (self.context.wall_epoch_ns + self.context.now_ns()) // 1_000_000_000
@@ -164,7 +163,6 @@ class VendorFront:
         """What the vendor calls its webhooks about what became of a request."""
         return events_of(self.api, kind, request)
 
-    # -- a listener -------------------------------------------------------------------------------
     @property
     def in_flight(self) -> list[str]:
         """The payment of each request that the link works on."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from paychain.analysis.measures.measures import Verdict
 from paychain.environment.virtual import VirtualChain
+from paychain.model.experiment import Times
 from paychain.model.loading import load_chain, load_experiment
 from paychain.report.result import Result
 from paychain.runs.run import run
@@ -89,3 +93,16 @@ def test_an_interrupted_run_claims_no_recovery(tmp_path: Path) -> None:
         "technical_success.after": None,
     }
     assert max(phase.end_s for phase in result.phases) == 17.005
+
+
+def test_a_run_that_is_interrupted_as_its_load_begins_misses_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_recorder: Any, _times: Times) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("paychain.runs.run._Recorder.begun", interrupt)
+    result = interrupted_at(tmp_path, 100)
+    assert result.reasons[0] == "the run was interrupted"
+    assert not [reason for reason in result.reasons if "never took effect" in reason]
+    assert result.recovery.absent["recovery_s"] == "the load ended before its last fault"

@@ -38,6 +38,7 @@ class Clockwork:
         self.comes: list[tuple[float, str]] = []  # at that second something about a payment
         self.began: list[float] = []
         self.over: list[str] = []
+        self.unknown: frozenset[str] = frozenset()
 
     def now_ns(self) -> int:
         return self.clock_ns
@@ -46,7 +47,7 @@ class Clockwork:
         self.clock_ns = until_ns
 
     def in_progress(self) -> InProgress:
-        return InProgress()
+        return InProgress(unknown=self.unknown)
 
     def collect(self) -> Iterator[list[Record]]:
         due = [payment for at_s, payment in self.comes if at_s * 1e9 <= self.clock_ns]
@@ -186,3 +187,19 @@ def test_an_order_that_may_be_settled_yet_is_a_suspect_of_its_batch(
     until(made, running, SETTLES_S + 2)
     assert batch.suspects == {}
     assert batch.breaking(MENDS)
+
+
+def test_an_order_about_which_something_is_unknown_is_seen_once_and_judged_when_it_is_known(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.unknown = frozenset({f"{running.id_prefix}0000000"})
+    for needs in (1, 2):  # one that looks wrong, and one that does not
+        made, judging, told = batches(running, monkeypatch, MENDS, needs=needs)
+        began_s = running.clock_ns / 1e9
+        batch = made.begin([(LOST,)])
+        until(made, running, began_s + SETTLES_S - 1)
+        assert (len(judging.times), told, made.in_flight) == (1, [], 1)
+        assert list(made.suspects) == [((LOST,), frozenset({MENDS}))] * (needs == 1)
+        until(made, running, began_s + SETTLES_S + 2)
+        assert [set(order.broken) for _, order in told] == [{MENDS} if needs == 1 else set()]
+        assert batch.suspects == {}

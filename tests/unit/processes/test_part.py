@@ -11,7 +11,7 @@ from paychain.processes.part import WHOLE, Part, missing
 @pytest.mark.parametrize("of", [1, 2, 4, 7])
 def test_the_parts_together_are_the_whole_and_share_nothing(of: int) -> None:
     items = list(range(23))
-    taken = [item for number in range(1, of + 1) for item in Part(number, of).take(items)]
+    taken = [item for number in range(1, of + 1) for item in Part(number, of).share_of(items)]
     assert sorted(taken) == items
 
 

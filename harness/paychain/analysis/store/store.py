@@ -176,7 +176,7 @@ class RunStore(Meta):
         for kind, batch in rows.items():
             plain = msgspec.to_builtins(batch)  # a record as plain values is [tag, field, …]
             if kind in SHAPED:
-                for row, shape in zip(plain, self._shapes.of(kind, batch), strict=True):
+                for row, shape in zip(plain, self._shapes.numbers_of(kind, batch), strict=True):
                     row[0] = shape
                 if kind in WITH_PARTY:
                     for row, party in zip(plain, self._shapes.parties_of(batch), strict=True):

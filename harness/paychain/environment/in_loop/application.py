@@ -109,7 +109,6 @@ class Application:
         """The end of what it has written."""
         return self._output.last_lines()
 
-    # -- start and stop -------------------------------------------------------------------------
     async def start(self, near: dict[str, Address], secrets: dict[str, str]) -> None:
         """Start it and wait until it listens. `near`: where its hop to each link begins.
 
@@ -228,7 +227,6 @@ class Application:
                 gc.collect()
         shutil.rmtree(self._stored, ignore_errors=True)
 
-    # -- a link that faults stop ----------------------------------------------------------------
     def crash(self) -> None:
         """SIGKILL."""
         self._kill()

@@ -100,7 +100,7 @@ class Batches:
     @property
     def suspects(self) -> list[tuple[Steps, frozenset[str]]]:
         """Scripts of orders that break rules unless an own service still settles them."""
-        batches = dict.fromkeys(order.batch for order in self._orders.values() if order.looks_wrong)
+        batches = dict.fromkeys(order.batch for order in self._orders.values() if order.was_seen)
         return [each for batch in batches if not batch.outage for each in batch.suspects.values()]
 
     def longest_wait_s(self) -> float:
@@ -214,7 +214,6 @@ class Batches:
         self._ended = [ended for ended in self._ended if ended is not batch]
         return batch
 
-    # -- paying -----------------------------------------------------------------------------------
     def _pay(self, batch: Batch, wanted: Sequence[tuple[Steps, float]]) -> list[str]:
         """Let customers pay, each script with its time from now; their first payments."""
         now_ns = self._running.now_ns()
@@ -246,7 +245,6 @@ class Batches:
         self._running.begin_paying(sorted(coming, key=lambda arrival: arrival.at_s))
         return payments
 
-    # -- judging ----------------------------------------------------------------------------------
     def _pass_moment(self) -> None:
         """Let a moment pass, read what was recorded, and judge the orders that are at rest."""
         pass_time(self._running, self._rest.moment_s(self._orders.values()))
@@ -317,15 +315,14 @@ class Batches:
         for name, order in names.items():
             verdict = verdicts[name]
             if self._rest.may_settle(order) and not order.looks_wrong:
-                lasting = {
-                    rule: verdict.broken[rule] for rule in verdict.broken.keys() & AT_ANY_TIME
-                }
-                if verdict.broken and not lasting:
-                    order.looks_wrong = True
-                    order.batch.suspects[name] = (order.steps, frozenset(verdict.broken))
+                broken = frozenset(verdict.broken)
+                if not broken & AT_ANY_TIME and (broken or order.is_unknown):
+                    order.looks_wrong, order.was_seen = not order.is_unknown, True
+                    if broken:
+                        order.batch.suspects[name] = (order.steps, broken)
                     continue
-                order.has_stirred = len(lasting) < len(verdict.broken)
-                verdict.broken = lasting
+                order.has_stirred = order.is_unknown or not broken <= AT_ANY_TIME
+                verdict.broken = {rule: verdict.broken[rule] for rule in broken & AT_ANY_TIME}
             self._end(order, verdict, is_undecided=name in undecided)
 
     def _end(self, order: LiveOrder, verdict: OrderVerdict, *, is_undecided: bool) -> None:

@@ -13,7 +13,7 @@ from paychain.explore.live.batch import Batches
 from paychain.explore.live.chains import Chains
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.result import LiveSpec
-from paychain.explore.live.steps import Steps
+from paychain.explore.live.steps import Steps, size
 
 MAX_PAYMENTS = 96  # more variants wait until it is known that they are needed
 MAX_SETTLED = 2  # times that a service has settled what looked wrong: it will again
@@ -45,8 +45,10 @@ class Foresight:
         `is_new`: whether it matters that a rule is broken.
         """
         batches = self._chains.now
-        for steps, rules in batches.suspects:
-            rule = next((rule for rule in sorted(rules) if is_new(rule) and self._may(rule)), None)
+        for steps, rules in sorted(batches.suspects, key=lambda each: size(each[0])):
+            rule = next(
+                (rule for rule in sorted(rules) if is_new(rule) and self._may(rule, steps)), None
+            )
             if rule is None or not steps:
                 continue
             scripts = self._variants(steps)
@@ -58,8 +60,11 @@ class Foresight:
                 return True
         return False
 
-    def _may(self, rule: str) -> bool:
-        return rule not in self._wrong and self._settled[rule] < MAX_SETTLED
+    def _may(self, rule: str, steps: Steps) -> bool:
+        """What is simpler takes the place of what is minimised already."""
+        before = self._wrong.get(rule)
+        is_better = before is None or size(steps) < size(before)
+        return is_better and self._settled[rule] < MAX_SETTLED
 
     def note(self, order: Judged) -> None:
         """An order is judged: either it came true, or a service has settled it."""

@@ -27,6 +27,7 @@ class LiveOrder:
     over_ns: int | None = None
     is_unknown: bool = False  # something about it is, since its customer was done
     looks_wrong: bool = False  # it broke a rule when it came to rest first
+    was_seen: bool = False  # judged while something about it was unknown: only to suspect it
     judged: Judged | None = None  # when it came to rest; it is watched since
     has_stirred: bool = False  # something was recorded about it since, or it is to be judged again
 

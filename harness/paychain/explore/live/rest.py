@@ -43,7 +43,9 @@ class Rest:
         quiet_s = (self._running.now_ns() - order.active_ns) / 1e9
         if is_pending or quiet_s < self._quiet_s:
             return False
-        return waited_s >= settles_s or not (is_unknown or order.looks_wrong)
+        # What is unknown is only seen, once, as long as a service may settle it.
+        is_waiting = order.looks_wrong or (is_unknown and order.was_seen)
+        return waited_s >= settles_s or not is_waiting
 
     def is_over(self, order: LiveOrder, is_pending: bool) -> bool:
         """Whether nothing is to come any more about an order that was judged."""

@@ -106,7 +106,6 @@ class LiveSearch:
             result.took_s = self._clock() - self._began_s
         return result
 
-    # -- batches ----------------------------------------------------------------------------------
     @property
     def _has_found_all(self) -> bool:
         """Every rule that was asked for is broken: nothing is left to be found."""
@@ -234,7 +233,6 @@ class LiveSearch:
         result.took_s = self._clock() - self._began_s
         self._on_progress(result)
 
-    # -- outages ----------------------------------------------------------------------------------
     @property
     def _is_outage_due(self) -> bool:
         """Whether the next batch is one of the declared share."""

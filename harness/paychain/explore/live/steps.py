@@ -192,9 +192,9 @@ def _of_webhooks(chain: Chain) -> Iterator[StepChoice]:
                 yield from _with_times(StepChoice(("webhook", link), name, rank, number, 0, keys))
         if _MEETING in operations_at(chain, link):
             rank = _RANK_OF_WEBHOOKS + len(_WEBHOOKS)
+            during = (("during", {"operation": _MEETING}),)
             for number in NUMBERS:
-                keys = (("during", {"operation": _MEETING}),)
-                yield StepChoice(("webhook", link), f"during {_MEETING}", rank, number, 0, keys)
+                yield StepChoice(("webhook", link), f"during {_MEETING}", rank, number, 0, during)
 
 
 def _of_customers(chain: Chain) -> Iterator[StepChoice]:

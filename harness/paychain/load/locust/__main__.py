@@ -14,7 +14,7 @@ def main() -> None:
     """Import Locust, which patches the standard library, and run it."""
     # Nothing may be imported before that holds what gevent replaces, such as a lock.
     asked = importlib.metadata.entry_points
-    importlib.metadata.entry_points = asked().select  # type: ignore[assignment]
+    importlib.metadata.entry_points = asked().select
     try:
         from locust.main import main as locust
     finally:

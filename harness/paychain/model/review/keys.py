@@ -30,6 +30,7 @@ _WORKS_AGAIN_AFTER = {
 }
 _KNOWN_S = 86_400.0  # a key, at most providers: a day
 _BUSY_PER_S = 1_000  # payments that one hop may be sent
+_COMPANIES = ("processor", "scheme", "bank", "service")  # who runs a link, not where it runs
 _FORWARDS_MONEY = MOVES_MONEY | {"forward"}  # a forwarded request is a whole payment
 
 
@@ -80,7 +81,7 @@ def _forward_goes_on(chain: Chain, declared: DeclaredCall) -> Iterator[Weakness]
     routes = {tuple(_routes(chain, name)) for name in (call.to, *others)}
     if call.shares_keys and len(routes) == 1:
         return
-    if len(routes) == 1:
+    if len(routes) == 1 and _may_be_one_company(chain, [call.to, *others]):
         remedy = Edit(declared.at("shares_keys"), True)
     elif all(_can_reverse(chain.links[name]) for name in call.targets):
         remedy = Edit(declared.at("on_unknown"), "reverse")
@@ -110,6 +111,22 @@ def _routes(chain: Chain, gateway: str) -> list[str]:
     """The links that a gateway sends authorisations to, in their order."""
     call = chain.calls_of(gateway).get("authorise")
     return call.routes if call is not None else [gateway]
+
+
+def _may_be_one_company(chain: Chain, gateways: list[str]) -> bool:
+    """Whether no two gateways are declared to be run by different companies.
+
+    Regions of one gateway run on different clouds; two processors share nothing.
+    """
+    companies = {
+        tuple(name for name in chain.links[gateway].depends_on if _is_company(chain, name))
+        for gateway in gateways
+    }
+    return len(companies - {()}) <= 1
+
+
+def _is_company(chain: Chain, provider: str) -> bool:
+    return chain.providers[provider].kind in _COMPANIES
 
 
 def _is_called_elsewhere(chain: Chain, target: str, declared: DeclaredCall) -> bool:

@@ -81,7 +81,6 @@ class UsersStandIn:
             return None
         return self._refusals.refuse(what, instead)
 
-    # -- clocks -----------------------------------------------------------------------------------
     def _wall_ns(self) -> int:
         return self._wall_epoch_ns + self._now_ns()
 
@@ -127,7 +126,6 @@ class UsersStandIn:
             "datetime.date.today": lambda: _date.fromtimestamp(self._wall_s()),
         }
 
-    # -- chance -----------------------------------------------------------------------------------
     def _chances(self) -> dict[str, Callable[..., Any]]:
         chance = self._chance
 

@@ -134,7 +134,6 @@ class Copy:
         self._moved[sender] -= sign * transaction.amount_minor
         self._moved[transaction.to.lower()] += sign * transaction.amount_minor
 
-    # -- accounts -------------------------------------------------------------------------------
     def moved(self, account: str, height: int) -> int:
         """What an account got less what it sent, up to a height."""
         total = self._moved[account]
@@ -167,7 +166,6 @@ class Copy:
             for name in names
         ]
 
-    # -- blocks ---------------------------------------------------------------------------------
     def time_s(self, height: int) -> int:
         """When a block was made, in seconds since 1970."""
         return self._time_ns(height) // 1_000_000_000

@@ -20,6 +20,7 @@ from paychain.wire.http import HttpRequest
 
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
+MAX_LINKS = 100_000
 LOCATION = "LPAYCHAIN0001"
 CANCEL_BY_KEY = "v2/payments/cancel"
 
@@ -58,6 +59,24 @@ class Payment:
 
 
 @dataclass(slots=True, kw_only=True)
+class PaymentLink:
+    """A page of Square's where one customer pays. `order`: what is sold, as it was asked for.
+
+    `references`: ours, of the payments that were tried on it.
+    """
+
+    id: str
+    order_id: str
+    order: dict[str, Any]
+    shown: dict[str, Any]  # what the link repeats of its request
+    redirect_url: str
+    amount_minor: int
+    currency: str
+    made_s: int
+    references: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
 class Account:
     """The account of one link. `notification_url`: what its webhooks are signed for."""
 
@@ -65,6 +84,10 @@ class Account:
     location: str
     notification_url: str
     payments: BoundedDict[str, Payment] = field(default_factory=lambda: BoundedDict(MAX_PAYMENTS))
+    links: BoundedDict[str, PaymentLink] = field(default_factory=lambda: BoundedDict(MAX_LINKS))
+    links_of_keys: BoundedDict[str, PaymentLink] = field(
+        default_factory=lambda: BoundedDict(MAX_LINKS)
+    )
     _keys: BoundedDict[str, str] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _refunds: BoundedDict[str, Refund] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _numbers: Counter[str] = field(default_factory=Counter)

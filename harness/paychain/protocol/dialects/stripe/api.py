@@ -129,7 +129,6 @@ class Stripe:
         self._plans: BoundedDict[str, Plan] = BoundedDict(MAX_KEYS)
         self._requests = 0
 
-    # -- a request ------------------------------------------------------------------------------
     async def handle(self, call: VendorCall) -> HttpResponse:
         """Answer one request."""
         http = call.http
@@ -210,7 +209,6 @@ class Stripe:
     def _expanded(self, shown: Shown, asked: RoutedRequest) -> Shown:
         return listing.expanded(self._account, shown, asked.given)
 
-    # -- responses ------------------------------------------------------------------------------
     def _head(self, http: HttpRequest | None) -> dict[str, str]:
         self._requests += 1
         name = opaque("req", f"{self._backend.link}/{self._requests}", 14)
@@ -239,7 +237,6 @@ class Stripe:
             response.headers["stripe-should-retry"] = "true"
         return response
 
-    # -- the seam -------------------------------------------------------------------------------
     def name_of(self, reference: str) -> str:
         """The payment intent of an authorisation."""
         return made("pi", reference)

@@ -129,7 +129,6 @@ class Events:
                     return account.objects.refund(intent, charge, part)
         return account.objects.charge(intent, charge)
 
-    # -- the list ---------------------------------------------------------------------------------
     def listed(self, asked: RoutedRequest) -> Plan:
         """`GET /v1/events`, newest first."""
         wanted = asked.given.get("types") or []
