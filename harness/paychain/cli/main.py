@@ -148,7 +148,7 @@ def _refuse_unreadable_names(words: Sequence[str]) -> None:
         folder = str(Path.cwd())
     except FileNotFoundError:
         hint = "change to another one"
-        raise UserError("the working folder does not exist any more", hint=hint) from None
+        raise UserError("the working folder no longer exists", hint=hint) from None
     for word in (*words, folder):
         try:
             word.encode()

@@ -25,7 +25,7 @@ from paychain.protocol.message import (
     PaymentRequest,
     as_approved,
 )
-from paychain.services.capacity import Capacity
+from paychain.services.capacity import AdmissionQueue
 from paychain.services.context import Context
 from paychain.services.fault_effects import FaultEffects, pending
 from paychain.services.in_link_faults import InLinkFaults
@@ -52,10 +52,11 @@ class RequestWork:
         self._chain = chain
         self._link = chain.links[self._name]
         self._context = context
+        self._median_s, self._p99_s = self._link.answers_in.median, self._link.answers_in.p99
         self._faults, self._scripts = faults, scripts
         self._no_effects = FaultEffects(self._name, [], 0.0)  # where no fault applies
         declared = self._link.capacity
-        self._capacity = Capacity(declared) if declared is not None else None
+        self._capacity = AdmissionQueue(declared) if declared is not None else None
         self._stuck: set[str] = set()  # references that are answered pending for now
         self._last: dict[str, Answer] = {}  # by operation: what was answered last
         self._passes_on_a_deadline = chain.propagate_deadline or any(
@@ -86,7 +87,7 @@ class RequestWork:
 
     async def _in_its_place(
         self,
-        capacity: Capacity,
+        capacity: AdmissionQueue,
         operation: str,
         request: PaymentRequest,
         caller: str,
@@ -128,13 +129,7 @@ class RequestWork:
         effects = self._no_effects
         if faults:
             effects = FaultEffects(self._name, faults, self._context.draw("slow", *key))
-        await asyncio.sleep(
-            log_normal(
-                self._context.draw("service", *key),
-                self._link.answers_in.median,
-                self._link.answers_in.p99,
-            )
-        )
+        await asyncio.sleep(self._service_s(key))
         if not faults:
             if operation == "query" and request.reference in self._stuck:
                 return pending(self._name, request)
@@ -155,6 +150,13 @@ class RequestWork:
         given = await self._work(operation, request, parent, effects)
         await asyncio.sleep(effects.slow_s())
         return None if effects.is_lost else effects.delivery(given)
+
+    def _service_s(self, key: tuple[str, str, int]) -> float:
+        """How long the link takes for a request."""
+        median_s, p99_s = self._median_s, self._p99_s
+        if p99_s <= median_s:  # always the same: nothing to draw
+            return median_s
+        return log_normal(self._context.draw("service", *key), median_s, p99_s)
 
     async def _work(
         self, operation: str, request: PaymentRequest, parent: str, effects: FaultEffects
