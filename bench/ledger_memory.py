@@ -1,8 +1,8 @@
 """Memory of a ledger and of a node with a copy of it, over many transfers: is it level?
 
 `python -m bench ledger_memory --transfers 200000 --history 1000` prints the resident memory of the
-process after each tenth. What a node may be asked for is bounded by blocks: memory grows until there
-are so many, and stays.
+process after each tenth. What a node may be asked for is bounded by blocks: memory grows until
+there are so many, and stays.
 """
 
 from __future__ import annotations

@@ -56,8 +56,9 @@ class ObservedRun:
         result: str = "approved",
         tried: int = 1,
         order: str = "",
+        shown_minor: int = 0,
     ) -> None:
-        """A payment, or one more try of it."""
+        """A payment, or one more try of it. `shown_minor`: what the customer saw as charged."""
         end = HopResult(result)
         outcomes = {
             HopResult.APPROVED: Outcome.APPROVED,
@@ -83,6 +84,7 @@ class ObservedRun:
                     error=None,
                     warm_up=False,
                     order=order,
+                    approved_minor=shown_minor,
                 )
             )
         self.records.append(

@@ -103,7 +103,6 @@ def compare(
     )
 
 
-# -- what knows no chance -------------------------------------------------------------------------
 def _verdicts(baselines: Sequence[ComparedRun], candidate: ComparedRun) -> ComparedTolerance:
     before = [side.verdict for side in baselines]
     return _changed(
@@ -165,7 +164,6 @@ def _judged(side: ComparedRun) -> JudgedMoney:
     return JudgedMoney(side.money.rules, offered)
 
 
-# -- measures -------------------------------------------------------------------------------------
 @dataclass(frozen=True, kw_only=True)
 class _Difference:
     """One measure in all runs: its values, and the evidence that they differ."""

@@ -99,7 +99,7 @@ class BoardLoad:
         assert at_s is not None
         arrival = self._payer.purchases.arrival(self._schedule.take(), at_s)
         ids = SessionIds(self._payer.plan.id_prefix)
-        return msgspec.structs.replace(arrival, payment=ids.of(self._run, arrival.payment))
+        return msgspec.structs.replace(arrival, payment=ids.in_run(self._run, arrival.payment))
 
     def steer(self) -> None:
         """Report to the session, and follow its commands."""

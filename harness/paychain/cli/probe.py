@@ -41,7 +41,8 @@ CountCommand = Annotated[
     str | None,
     typer.Option(
         metavar="COMMAND",
-        help="prints how often the handler acted, such as a count of rows; shows repeats",
+        help="command that prints how often the handler acted, such as a count of rows; "
+        "reveals duplicates",
     ),
 ]
 Timeout = Annotated[str, typer.Option(help="how long an answer may take")]
@@ -61,7 +62,7 @@ def probe(
     format: Format = ProbeFormat.TEXT,
     junit: Junit = None,
 ) -> None:
-    """Send a webhook handler what its provider will send it one day, and what nobody should.
+    """Send a webhook handler what its provider will send one day, and what nobody should.
 
     Valid, repeated, out of order, forged, old, changed, huge and slow events. Exit code 1: the
     handler got one of them wrong; 3: nothing answers at the URL.
@@ -122,7 +123,7 @@ def _refuse_impossible(url: str, dialect: str, secret: str) -> None:
         raise UserError(f"unknown dialect '{dialect}'", hint=meant(dialect, VENDORS))
     if is_verified_by_api(VENDORS[dialect]):
         raise UserError(
-            f"webhooks of {dialect} are verified by its API, which is not here",
+            f"the handler verifies webhooks of {dialect} by calling its API; probe has none",
             hint=f"let the service receive them in a chain: dialect: {dialect}",
         )
     wrong = secret_problem(VENDORS[dialect], secret)

@@ -185,7 +185,8 @@ def _scripts_of(path: Path | None, chain: Chain) -> list[Script]:
     for number, script in enumerate(loaded.model.scripts):
         if not script.is_by_purchase:
             raise UserError(
-                f"no payment of your own can follow script {script.id}: there is no load to count",
+                f"a payment that you send yourself cannot follow script {script.id}: without a "
+                "load there is nothing to count",
                 where=loaded.place("scripts", number, "payments"),
                 hint="choose its payments by amount or card",
             )
@@ -244,7 +245,7 @@ def _show_variables(running: RealChain, chain: Chain) -> None:
 
     if not chain.own_services():
         raise UserError(
-            f"{chain.chain} has no own service to start by hand",
+            f"{chain.chain} has no service of your own to start by hand",
             hint="omit --env, or add service: to a link",
         )
     for entry, url in running.entry_urls.items():

@@ -81,9 +81,9 @@ def conduct(
         chain.follow_scripts(AssignedScripts.of(experiment.scripts))
     start_ns = chain.begin_load(plan)
     conducted.times = experiment.times(start_ns / 1e9)
-    observer.begun(conducted.times)
-    drive = _Drive(chain, declared, experiment, conducted, observer)
     try:
+        observer.begun(conducted.times)
+        drive = _Drive(chain, declared, experiment, conducted, observer)
         while not chain.is_load_over:
             chain.advance(drive.step(chain.now_ns()))
         drive.finish()

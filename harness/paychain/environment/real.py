@@ -172,7 +172,7 @@ class RealChain:
         ports = self._services.start(shares.links)
         ports |= self._remotes.begin(self._seed, self.epoch_ns, self.spools.new, proxies)
         upstreams = {link: (LOOPBACK, port) for link, port in ports.items()} | self.own.reserve()
-        self.addresses = NearEnds(
+        self.addresses, pages = NearEnds(
             chain=self._chain,
             proxies=proxies,
             remotes=self._remotes.by_name,
@@ -187,7 +187,7 @@ class RealChain:
         traces = self._collector.traces = receive_traces(
             self._chain, self.addresses, ends, PaymentIds(self.id_prefix), self.now_ns
         )
-        self.own.start(self.addresses, ends, traces.url if traces else "", upstreams)
+        self.own.start(self.addresses, ends, traces.url if traces else "", pages)
         self._before_load = self.children.number if self._chain.own_services() else None
         self._injector = Injector(proxies, self._link_faults, self.now_ns)
         self._collector.start()

@@ -305,7 +305,7 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "lookups_used_up": KindFacts(
         "availability",
-        "Tries of payments that fail take what only approved payments give back; once nothing is "
+        "Tries of payments that fail take what only approved payments bring back; once nothing is "
         "left, tries that are refused keep it so.",
         "shown by: paychain run pix-lookups-retried dict-lockout",
     ),

@@ -19,7 +19,8 @@ class Lookups(Declared):
     """A bucket of tokens, full at first: each look-up takes some, and without any it is refused.
 
     All callers of a link share it, as the applications of one bank do: the refusal is 429, before
-    any work. A payment that is approved gives `approved` back, once a link reports it by webhook.
+    any work. A payment that is approved brings `approved` of them back, once a link reports it by
+    webhook.
     """
 
     bucket: Annotated[int, Field(ge=1, le=_MAX, description="The most tokens there are at a time.")]
@@ -36,5 +37,5 @@ class Lookups(Declared):
         int, Field(ge=0, le=_MAX, description="What one takes that is refused for want of tokens.")
     ] = 0
     approved: Annotated[
-        int, Field(ge=0, le=_MAX, description="What an approved payment gives back.")
+        int, Field(ge=0, le=_MAX, description="What an approved payment brings back.")
     ] = 1

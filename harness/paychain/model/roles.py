@@ -78,7 +78,7 @@ ROLES: dict[str, RoleFacts] = {
         settles="in",
     ),
     "exchange": RoleFacts(settings=("funding", "credits", "pauses"), settles="in"),
-    "wallet": RoleFacts(settings=("declines", "nonces"), needs=("transfer", "read")),
+    "wallet": RoleFacts(settings=("declines", "nonces", "replaces"), needs=("transfer", "read")),
     "depositor": RoleFacts(settings=("nonces",), needs=("transfer", "read", "forward")),
     "node": RoleFacts(settings=("churn", "lies"), needs=("transfer", "read")),
     "oracle": RoleFacts(settings=("prices",)),

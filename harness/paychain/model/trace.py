@@ -12,7 +12,7 @@ from paychain.declaration.schema import Declared
 class Trace(Declared):
     """The callee recognises a repeat by its trace number, which the caller counts (ISO 8583, DE11).
 
-    It begins anew after the last number of so many digits. With the time at which a request was
+    It starts again after the last number of so many digits. With the time at which a request was
     first sent (DE7) two of one number are told apart; without it (`with_time: false`) the second is
     taken for a repeat of the first for as long as the callee knows that: a mistake that is common,
     so it can be declared and tested.

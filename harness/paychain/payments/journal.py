@@ -144,6 +144,7 @@ class DecisionKind(StrEnum):
     REFUNDED_AGAIN = "refunded_again"  # it refunded once more; detail: under which kind of key
     WEBHOOK_FORGED = "webhook_forged"  # signed with a secret that its receiver does not share
     SIGNED = "signed"  # a wallet signed a transaction; detail: its name
+    REPLACED = "replaced"  # by one with its nonce and a higher fee; detail: `OLD by NEW`
     QUOTED = "quoted"  # sold at a price; detail: `PRICE since NANOSECONDS`
     REPORTED = "reported"  # from now on a link says to whoever asks: approved or declined
     RE_PICKED = "re_picked"  # another of many links was asked in place of one without an answer

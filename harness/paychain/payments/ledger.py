@@ -49,7 +49,8 @@ class TransactionChange(StrEnum):
 class Transaction:
     """Signed bytes: `id` is their hash. A sender's nonces count from 0, each used once.
 
-    `raw`: the bytes themselves in hex digits, where a real client made them.
+    `raw`: the bytes themselves in hex digits, where a real client made them. `usual_fee`: what
+    those who sign as its sender does offer while nobody has to outbid others.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Transaction:
     amount_minor: int
     fee: int = 1
     raw: str = ""
+    usual_fee: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +129,13 @@ class Blockchain:
     _head_ns: int = field(default=0, init=False)  # when the last block was made, or would have been
     _now_ns: int = field(default=0, init=False)
     _halts: int = field(default=0, init=False)  # that are on
+    _spikes: list[int] = field(default_factory=list, init=False)  # times the usual fee, each
 
     def __post_init__(self) -> None:
         """Open the accounts."""
         assert self.interval_ns > 0
         self._balances.update(self.funds)
 
-    # -- what happens to it ---------------------------------------------------------------------
     def submit(self, transaction: Transaction, now_ns: int) -> Refusal | None:
         """Put a transaction into the pool; None when it was taken.
 
@@ -164,6 +166,16 @@ class Blockchain:
         if not self._halts:
             self._head_ns = now_ns
 
+    def spike(self, now_ns: int, times: int) -> None:
+        """From now on only so many times the usual fee is mined, until as many `calm`."""
+        self._advance(now_ns)
+        self._spikes.append(times)
+
+    def calm(self, now_ns: int, times: int) -> None:
+        """End a spike; what waited is mined in the next block."""
+        self._advance(now_ns)
+        self._spikes.remove(times)
+
     def reorganise(self, now_ns: int, depth: int, returns: Returns) -> int:
         """Replace the last `depth` blocks by empty ones; returns how many transactions are undone.
 
@@ -182,7 +194,6 @@ class Blockchain:
                 undone += 1
         return undone
 
-    # -- what it says ---------------------------------------------------------------------------
     def head(self, now_ns: int) -> int:
         """The height of the last block."""
         self._advance(now_ns)
@@ -194,6 +205,11 @@ class Blockchain:
         young_ns = round(self.final.until_s * 1e9) - (self._now_ns - self._head_ns)
         behind = max(self.final.after_blocks, -(-young_ns // self.interval_ns), 0)
         return Tip(self._head, self._head_ns, self._head - behind)
+
+    @property
+    def fees(self) -> int:
+        """The least fee that is mined now, of the usual one."""
+        return max(self._spikes, default=1)
 
     def receipt(self, transaction: str, now_ns: int) -> Receipt:
         """What became of a transaction, by its id."""
@@ -236,7 +252,6 @@ class Blockchain:
         for name in transactions:
             self._mined.pop(name, None)
 
-    # -- its laws -------------------------------------------------------------------------------
     def _refusal(self, transaction: Transaction, before: Transaction | None) -> Refusal | None:
         if before is not None and before.id == transaction.id:
             return Refusal.ALREADY_KNOWN
@@ -311,7 +326,9 @@ class Blockchain:
         return bool(mined)
 
     def _is_ready(self, transaction: Transaction) -> bool:
-        """Whether it waits behind no other nonce and can be paid."""
+        """Whether it waits behind no other nonce, offers enough and can be paid."""
+        if self._spikes and transaction.fee < transaction.usual_fee * self.fees:
+            return False
         is_next = transaction.nonce == self._nonces[transaction.sender]
         return is_next and self._can_pay(transaction)
 

@@ -70,7 +70,7 @@ def counted_by(command: str) -> Count:
 
     def count() -> int:
         try:
-            done = subprocess.run(  # noqa: S603  (the user's own command)
+            done = subprocess.run(  # noqa: S603  (the user's own command, no shell)
                 words, capture_output=True, text=True, timeout=COUNT_WITHIN_S, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -78,7 +78,7 @@ def counted_by(command: str) -> Count:
         # `grep -c` prints 0 and ends with 1 when it found nothing: a number is a number.
         if not done.stdout.strip().isdigit():
             printed = (done.stdout + done.stderr).strip()[-200:]
-            raise UserError(f"--count has to print a number, it printed: {printed or 'nothing'}")
+            raise UserError(f"--count must print a number, but it printed: {printed or 'nothing'}")
         return int(done.stdout)
 
     return count

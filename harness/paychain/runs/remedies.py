@@ -37,6 +37,7 @@ from paychain.model.review.remedy import Edit, Remedy, duration_text
 from paychain.model.review.reversals import is_reversed
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules import OF_UNKNOWN
+from paychain.runs.standby import second_target
 
 TRIES = 3  # of a customer who asks again, within the deadline
 MAX_REMEDIES = 3  # of one finding: more are a list of everything that could be better
@@ -360,11 +361,11 @@ def _way_round(measure: str, group: Break, chain: Loaded[Chain]) -> list[Remedy]
     call = next((call for name, call in calls.items() if name == group.operation), None)
     if call is None:  # on the way to the chain, where nobody but the customer can try again
         return _asked_again(measure, chain)
-    at = ("links", group.caller, "calls", group.operation)
+    changes: list[Edit] = []
     if not any(isinstance(step, Failover) for step in call.fallback):
-        change = Edit((*at, "fallback"), {"to": "…"}, "add")
+        changes = second_target(chain, group.caller, group.operation)
     elif call.breaker is None and group.caller not in chain.model.own_services():
-        change = Edit((*at, "breaker"), _BREAKER)
-    else:
-        return []
-    return [_of_run(remedy_in(chain, change), measure, f"{group.caller}.{group.operation}")]
+        at = ("links", group.caller, "calls", group.operation)
+        changes = [Edit((*at, "breaker"), _BREAKER)]
+    where = f"{group.caller}.{group.operation}"
+    return [_of_run(remedy_in(chain, change), measure, where) for change in changes]

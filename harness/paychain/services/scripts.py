@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -21,6 +20,7 @@ from paychain.model.scripts import (
     decode_script,
 )
 from paychain.model.webhook_steps import WebhookKind
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.journal import DecisionKind
 from paychain.protocol.message import Event, PaymentRequest
 from paychain.services.context import Context
@@ -111,8 +111,8 @@ class PaymentScripts:
         self._seed, self._currency = seed, currency
         self._number = re.compile(rf"({re.escape(id_prefix)}(\d{{7}}))(?:[br].*)?")
         self._scripts: dict[str, Script] = {}
-        self._assigned: dict[str, str] = {}  # script by order
-        self._orders: OrderedDict[str, _ScriptedOrder] = OrderedDict()
+        self._assigned = BoundedDict[str, str](MAX_ORDERS)  # script by order
+        self._orders = BoundedDict[str, _ScriptedOrder](MAX_ORDERS)
         self._choosing: tuple[Script, ...] = ()  # those that pick their payments themselves
         self._has_magic = False  # an amount or a card picks one of them
         self.hits: dict[str, int] = {}
@@ -129,9 +129,8 @@ class PaymentScripts:
             self._scripts[script.id] = script
             for step in script.step_ids():
                 self.hits.setdefault(step, 0)
-        self._assigned |= {self._order(payment): name for payment, name in assigned.items()}
-        while len(self._assigned) > MAX_ORDERS:
-            del self._assigned[next(iter(self._assigned))]
+        for payment, name in assigned.items():
+            self._assigned[self._order(payment)] = name
         self._choosing = tuple(
             script for script in self._scripts.values() if script.payments is not None
         )
@@ -151,7 +150,6 @@ class PaymentScripts:
         """No payment follows a script."""
         return not self._scripts
 
-    # -- requests ---------------------------------------------------------------------------------
     def affecting(
         self, context: Context, caller: str, operation: str, request: PaymentRequest
     ) -> list[ActiveFault]:
@@ -196,7 +194,6 @@ class PaymentScripts:
         )
         return name
 
-    # -- webhooks ---------------------------------------------------------------------------------
     def fate_of(self, context: Context, event: Event, to: str) -> WebhookFate:
         """What becomes of a webhook that the link is about to send. `to`: its receiver."""
         if not self._scripts or not event.payment:
@@ -244,7 +241,6 @@ class PaymentScripts:
             meeting.met.set()
             await _wait(meeting.done, MAX_ANSWER_WAIT_S)
 
-    # -- whose script -----------------------------------------------------------------------------
     def _order(self, payment: str) -> str:
         """What the payments of one order have in common: the id of the first of them."""
         match = self._number.fullmatch(payment)
@@ -258,8 +254,6 @@ class PaymentScripts:
         if followed is None or (followed.script is None and self._has_magic):
             script = self._pick(order, request)
             followed = self._orders[order] = _ScriptedOrder(script)
-            if len(self._orders) > MAX_ORDERS:
-                self._orders.popitem(last=False)
         return followed
 
     def _pick(self, order: str, request: PaymentRequest) -> Script | None:

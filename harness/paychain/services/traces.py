@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from paychain.model.trace import Trace
+from paychain.payments.bounded import BoundedDict
 
 MAX_KNOWN = 100_000  # requests whose repeats get their number: a repeat comes within minutes
 _NS = 1_000_000_000
@@ -17,7 +16,7 @@ class TraceNumbers:
         self._declared = declared
         self._caller = caller
         self._sent = 0
-        self._known: OrderedDict[str, str] = OrderedDict()  # by the request's own key
+        self._known: BoundedDict[str, str] = BoundedDict(MAX_KNOWN)  # by the request's own key
 
     def of(self, key: str, now_ns: int) -> str:
         """What a request is recognised by, from its own key; `now_ns`: the caller's clock."""
@@ -28,6 +27,4 @@ class TraceNumbers:
         self._sent += 1
         at = f" {now_ns // _NS}" if self._declared.with_time else ""
         known = self._known[key] = f"{self._caller}{at} {number}"
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
         return known

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace as with_changes
 from typing import Protocol
@@ -21,6 +20,7 @@ from paychain.model.idempotency import Idempotency
 from paychain.model.lifecycle import Webhooks
 from paychain.model.operations import CUSTOMER
 from paychain.payments.attribution import UNKNOWN, AttributedBy
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.journal import DecisionKind, HopRecord
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialect import BookEntry
@@ -113,7 +113,7 @@ class VendorFront:
         self.link = context.link
         self.attribution = attribution
         self.api: VendorApi
-        self.stored: OrderedDict[tuple[str, str], HttpResponse]
+        self.stored: BoundedDict[tuple[str, str], HttpResponse]
         self.knows_keys = idempotency_of(declared).model != "none"
         self._spoken = declared.dialect
         self.shows_latest_state = shows_latest_state(APIS[self._spoken.name])
@@ -127,10 +127,9 @@ class VendorFront:
         """Know no object and no key."""
         self._cancel_timers()
         self.api = APIS[self._spoken.name](self, self._spoken.settings)
-        self.stored = OrderedDict()
+        self.stored = BoundedDict(MAX_STORED)
         self._completes = self.api if isinstance(self.api, CompletesAnswers) else None
 
-    # -- what the vendor's API asks of its link ---------------------------------------------------
     def now_s(self) -> int:
         """Seconds since 1970."""
         return (self.context.wall_epoch_ns + self.context.now_ns()) // 1_000_000_000
@@ -164,7 +163,6 @@ class VendorFront:
         """What the vendor calls its webhooks about what became of a request."""
         return events_of(self.api, kind, request)
 
-    # -- a listener -------------------------------------------------------------------------------
     @property
     def in_flight(self) -> list[str]:
         """The payment of each request that the link works on."""
@@ -338,8 +336,6 @@ class _Call:
         stored = self._front.stored
         # A key whose first outcome was not final was worked on once more.
         stored[self._operation, self._key] = _copy(response)
-        if len(stored) > MAX_STORED:
-            stored.popitem(last=False)
 
     def record(self, response: HttpResponse | None) -> None:
         """The request and its hop as the mock sees them: from its arrival to its answer."""

@@ -302,7 +302,7 @@ def _caller() -> str:
     return str(frame.f_globals.get("__name__", ""))
 
 
-def _is_unseeded(_: random.Random, a: object = None, version: int = 2) -> bool:  # noqa: ARG001  (as Random.seed has it)
+def _is_unseeded(_: random.Random, a: object = None, version: int = 2) -> bool:  # noqa: ARG001  (the parameters of Random.seed)
     return a is None
 
 
@@ -311,7 +311,7 @@ def _has_at_most(max_args: int) -> OnlyIf:
 
 
 def _guarded_date(real: Any, names: tuple[str, ...]) -> Any:
-    class Kind(type(real)):  # type: ignore[misc]  # a base known when it runs
+    class Kind(type(real)):  # type: ignore[misc]  # the base is a value
         """Makes every real date an instance of the guarded class, too, and makes real dates."""
 
         def __call__(cls, *args: Any, **keywords: Any) -> Any:

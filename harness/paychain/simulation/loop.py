@@ -86,7 +86,6 @@ class VirtualLoop(SimulatedClock, base_events.BaseEventLoop):
         self.reset_steps()
         self.set_exception_handler(lambda _, context: self._note_unhandled(context))
 
-    # -- time -----------------------------------------------------------------------------------
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self.now_ns / 1e9
@@ -181,7 +180,6 @@ class VirtualLoop(SimulatedClock, base_events.BaseEventLoop):
             heapify(self._timers)
             self._cancelled_timers = 0
 
-    # -- running --------------------------------------------------------------------------------
     def _run_once(self) -> None:
         """Run rounds of the loop until it is stopped; asyncio calls this in a loop of its own.
 
@@ -308,7 +306,6 @@ class VirtualLoop(SimulatedClock, base_events.BaseEventLoop):
         self.steps, self._checked_at_ns = 0, -1
         self._next_check = min(CHECK_STEPS, self._max_steps)
 
-    # -- what is left -----------------------------------------------------------------------------
     def _unfinished(self) -> str:
         return "\n".join(f"  {line}" for line in task_lines(self)) or "  no task"
 
@@ -321,7 +318,6 @@ class VirtualLoop(SimulatedClock, base_events.BaseEventLoop):
         about = f"{type(error).__name__}: {error}" if error is not None else "no exception"
         self.unhandled.append(f"{context.get('message', 'an error')} ({about})")
 
-    # -- connections ------------------------------------------------------------------------------
     def hold_port(self, host: str, port: int) -> FreePort:
         """A port of this network, on which a server listens when it likes (wire/ports.py)."""
         return FreePort(host, port)

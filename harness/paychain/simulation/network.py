@@ -152,7 +152,7 @@ def _delays_ns(seed: int, start: int) -> tuple[int, ...]:
 @lru_cache(maxsize=MAX_SEEDS_KEPT)
 def _ring_ns(seed: int) -> tuple[int, ...]:
     """The delays of a seed: every direction has the same ones, each from a place of its own."""
-    chance = Random(seed)  # noqa: S311  (chance that repeats)
+    chance = Random(seed)  # noqa: S311  (seeded: it has to repeat)
     shortest_ns = HOP_NS - JITTER_NS
     return tuple(shortest_ns + int(chance.random() * (2 * JITTER_NS + 1)) for _ in range(DELAYS))
 

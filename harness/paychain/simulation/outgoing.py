@@ -99,7 +99,6 @@ class Outgoing(asyncio.Transport):
         self._broken: OSError | None = None  # what the next write raises because of a reset
         self._is_closing = self._is_lost = False  # close() was called; the end is scheduled
 
-    # -- what the other half does ---------------------------------------------------------------
     def receive(self, item: bytes | Mark) -> None:
         """An item has come from the peer."""
         raise NotImplementedError  # the transport has its own
@@ -114,7 +113,6 @@ class Outgoing(asyncio.Transport):
     def _lose(self, error: Exception | None) -> None:
         raise NotImplementedError  # the transport has its own
 
-    # -- writing --------------------------------------------------------------------------------
     def write(self, data: Any) -> None:
         """Send bytes, or keep them while the peer does not read."""
         if type(data) is not bytes:

@@ -254,7 +254,9 @@ class ChainUnderTest:
         if "." in name:
             return {"call": name}
         known = [*self.chain.links, *self.chain.providers]
-        raise UserError(f"the chain has no link or provider '{name}'", hint=meant(name, known))
+        raise UserError(
+            f"the chain has no link or provider called '{name}'", hint=meant(name, known)
+        )
 
 
 @contextmanager

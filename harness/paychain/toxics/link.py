@@ -57,7 +57,6 @@ class Pipeline:
         """Bytes written to the destination."""
         return self._source.relayed + self._sent
 
-    # -- the stages -------------------------------------------------------------------------------
     def rebuild(self, toxics: list[Toxic], *, is_share_change: bool = False) -> None:
         """Apply another list of toxics to live bytes.
 
@@ -107,7 +106,6 @@ class Pipeline:
         is_free = not self.stages and not self._link.is_closed and not self._destination.is_lost
         self._source.straight = self._destination.transport.write if is_free else None
 
-    # -- what the source reports ------------------------------------------------------------------
     def start(self) -> None:
         """Let bytes flow."""
         self._source.attach(Side(self, self._link.other(self)))
@@ -164,7 +162,6 @@ class Pipeline:
             stage.stop()
         self.stages = []
 
-    # -- the way out ------------------------------------------------------------------------------
     def _write(self, data: bytes, _: float) -> None:
         if not self._destination.is_lost:
             self._sent += len(data)
@@ -204,7 +201,6 @@ class Pipeline:
         else:
             self._link.close("ended")
 
-    # -- what a stage may do ----------------------------------------------------------------------
     def pause(self, reader: object) -> None:
         """Stop reading the source, on behalf of `reader`."""
         if not self._paused_by and not self._source.is_lost and not self._link.is_closed:
@@ -309,7 +305,6 @@ class ToxicLink:
         """Note that a toxic acted on this connection for the first time."""
         self._on_hit(self.number, toxic)
 
-    # -- the end ----------------------------------------------------------------------------------
     def ended(self) -> None:
         """One direction has ended. When both have, close; else watch the one that is left."""
         if self.up.has_ended and self.down.has_ended:

@@ -137,7 +137,6 @@ class Observer:
         self._read_request: Any = httptools.HttpRequestParser(self).feed_data
         self._read_answer: Any = self._answers.parser.feed_data
 
-    # -- what passes ------------------------------------------------------------------------------
     def requested(self, data: bytes, at_ns: int) -> None:
         """The client has sent bytes, which came at `at_ns`."""
         if self._is_over:
@@ -229,7 +228,6 @@ class Observer:
                 self._end(self._open.popleft(), "garbage", now_ns)
             self._give_up(f"an answer is not HTTP/1.1: {_reason(error)}")
 
-    # -- how it ends ------------------------------------------------------------------------------
     def client_left(self) -> None:
         """The client has ended its side, or is gone. It waits for no answer any more."""
         self._end_all("client")
@@ -281,7 +279,6 @@ class Observer:
         self._whole = None
         self._read_request = self._read_answer = self._answers.parser = None
 
-    # -- what httptools reports of requests -------------------------------------------------------
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         if len(self._open) >= MAX_OPEN:
@@ -296,7 +293,6 @@ class Observer:
             self._reading.sent_ns = self._now
             self._reading = None
 
-    # -- the exchange -----------------------------------------------------------------------------
     def _answer_complete(self, status: int) -> None:
         """An answer is whole. One that no request waits for (a duplicate) is nobody's."""
         whole = self._whole

@@ -93,7 +93,6 @@ class Proxy:
         """Whether a `refuse` toxic affects every new connection: then nothing listens."""
         return any(toxic.type == "refuse" and toxic.toxicity >= 1 for toxic in self.toxics)
 
-    # -- listening ------------------------------------------------------------------------------
     async def start(self) -> None:
         """Listen; `listen` becomes the real address. Raises CannotListen."""
         if self.enabled:
@@ -161,7 +160,6 @@ class Proxy:
         if was_enabled:
             self.record("proxy_disabled")
 
-    # -- toxics ---------------------------------------------------------------------------------
     async def set_toxics(self, toxics: list[Toxic], *, is_share_change: bool = False) -> None:
         """Apply another list of toxics to the listener and to live connections.
 
@@ -200,7 +198,6 @@ class Proxy:
                 return toxic
         return None
 
-    # -- connections ----------------------------------------------------------------------------
     def _accept(self, client: Endpoint) -> None:
         # Four cases: accepted before the listener closed; refused, by a toxic or by the limit;
         # swallowed by a blackhole; relayed.
@@ -302,7 +299,6 @@ class Proxy:
             "closed", link.number, None, f"{reason}; {link.up.sent} B up, {link.down.sent} B down"
         )
 
-    # -- observation ------------------------------------------------------------------------------
     def _observe(self, client: ObservedEndpoint, number: int, observation: Observation) -> None:
         """Record the HTTP exchanges of a connection, until they cannot be read any more."""
 
@@ -318,7 +314,6 @@ class Proxy:
         if observer is not None:
             observer.cut(reason)
 
-    # -- evidence -------------------------------------------------------------------------------
     def record(
         self, kind: Kind, number: int | None = None, toxic: Toxic | None = None, detail: str = ""
     ) -> None:

@@ -128,7 +128,6 @@ class HttpPool:
         for connection in list(self._connections):
             connection.abort()
 
-    # -- one connection for one request -----------------------------------------------------------
     async def _acquire_connection(
         self, loop: asyncio.AbstractEventLoop, deadline: float
     ) -> ClientConnection:
@@ -212,7 +211,6 @@ class HttpPool:
             del self._connections[connection]
             self._free_slot()
 
-    # -- who is next ------------------------------------------------------------------------------
     def _release_connection(self, connection: ClientConnection) -> None:
         """Give a usable connection to the first request in line, or keep it idle."""
         if self._is_closed:

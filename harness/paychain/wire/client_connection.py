@@ -30,7 +30,6 @@ class ClientConnection(asyncio.Protocol):
         self.is_usable = self.is_lost = False
         self.answered = 0  # exchanges that brought a whole answer
 
-    # -- what the transport calls -----------------------------------------------------------------
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self.is_usable = True
@@ -68,7 +67,6 @@ class ClientConnection(asyncio.Protocol):
             if answer is not None:
                 self._complete(answer)
 
-    # -- one exchange -----------------------------------------------------------------------------
     async def exchange(self, data: bytes, *, is_head: bool, deadline: float) -> HttpResponse:
         """Send a request and wait for its answer until `deadline`, in seconds of the loop's time.
 
@@ -113,7 +111,6 @@ class ClientConnection(asyncio.Protocol):
             self.answered += 1
             self._waiter.set_result(answer)
 
-    # -- what ends it early -----------------------------------------------------------------------
     def _time_out(self) -> None:
         self._fail(CallTimeout("no answer in time", sent=True))
 

@@ -409,7 +409,7 @@ def test_students_t_agrees_with_published_tables() -> None:
         ("chain", "a different chain file"),
         ("virtual", "one run was real"),
         ("verdict", "is inconclusive"),
-        ("load", "one run had an open load and one a closed"),
+        ("load", "one run had an open load and the other a closed one"),
     ],
 )
 def test_runs_that_are_not_alike_are_not_compared(tmp_path: Path, what: str, message: str) -> None:

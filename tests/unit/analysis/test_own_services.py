@@ -23,6 +23,7 @@ from tests.support.chains import checked
 from tests.support.observed_runs import CHAIN, A, B, ObservedRun
 from tests.support.own_chains import own_shop
 from tests.support.recorded import CHAIN as MOCKS
+from tests.unit.payments.test_own_rules import Shop
 
 CLAIMS = {
     "to": A,
@@ -293,3 +294,29 @@ def test_what_is_approved_and_never_captured_is_counted(tmp_path: Path) -> None:
     line = policy(measured(run, tmp_path, chain), "of approved payments")
     assert line.call == "shop.capture"
     assert line.observed == "2 of 3 payments held and never captured"
+
+
+def test_declines_that_nobody_behind_the_service_made_are_named(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.pay("p0", 0, result="declined")
+    run.asked("p0", 0.1, status=429, result="rejected")
+    run.pay("p1", 1, result="declined")
+    run.asked("p1", 1.1, status=402, result="declined")
+    run.pay("p2", 2)
+    run.asked("p2", 2.1)
+    run.pay("p3", 3, result="declined")  # its own rules said no, before it asked anybody
+    line = policy(measured(run, tmp_path), "declines of its own")
+    assert line.call == "shop.authorise"
+    assert line.observed == "1 payment that nobody behind it had declined (p0)"
+    assert line.holds is None
+
+
+def test_webhooks_with_a_wrong_signature_that_are_acknowledged_are_counted(tmp_path: Path) -> None:
+    run = Shop()
+    for number, result in enumerate(["approved", "http_error", "approved"]):
+        payment = f"p{number}"
+        run.paid(payment, number)
+        run.webhook(payment, number + 0.5, result, forged=number < 2)
+    line = policy(measured(run, tmp_path), "wrong signatures")
+    assert line.call == "shop.notify"
+    assert line.observed == "1 of 2 webhooks with one acknowledged"

@@ -463,7 +463,7 @@ def test_jobs_keep_the_smallest_of_each_rule(searched: SearchResult) -> None:
     assert whole.schedules == searched.schedules + 5
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # test_ended_from_outside.py for Ctrl-C, test_cluster.py for the progress
 def test_progress_covers_all_jobs_together_and_ctrl_c_keeps_what_each_found() -> None:
     order = SearchSpec(
         model(), max_schedules=100_000, budget_s=60, payments=2, kinds=("lost_answer",)

@@ -447,6 +447,8 @@ EXPECTED = {
     ],
     "exchange-deposit-one-confirmation": ["credited_early exchange", *DEPOSIT],
     "stablecoin-payout": PAYOUT,
+    "stablecoin-payout-replaced": PAYOUT,
+    "stablecoin-payout-replaced-anew": ["signed_twice wallet", *PAYOUT],
     "stablecoin-payout-frees-early": ["freed_early payouts", *PAYOUT],
     "stablecoin-payout-new-nonce": [
         "signed_twice wallet",

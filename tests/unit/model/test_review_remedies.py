@@ -208,6 +208,15 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         of_payouts("    role: wallet\n", "    role: wallet\n    nonces: each_try\n"),
         [],
     ),
+    (
+        "signed_twice",
+        "wallet",
+        of_payouts(
+            "    role: wallet\n",
+            "    role: wallet\n    replaces: {after: 1s, nonce: new}\n",
+        ),
+        [],
+    ),
     ("freed_early", "payouts", of_payouts("amount: 5000", "amount: 5000, frees: on_timeout"), []),
     (
         "freed_early",

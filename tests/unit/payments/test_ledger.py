@@ -28,6 +28,24 @@ def test_a_transaction_is_mined_in_the_next_block_and_final_some_blocks_later() 
     assert chain.balance("payee", 1_000) == 5
 
 
+def test_what_offers_too_little_waits_and_is_replaced_or_mined_when_fees_fall() -> None:
+    chain = ledger()
+    chain.spike(0, 10)
+    for id, nonce, fee in (("low", 0, 9), ("behind", 1, 50)):
+        assert chain.submit(sent(id, nonce, fee=fee), 10) is None
+    assert chain.next_change_ns(500) is None
+    assert chain.receipt("behind", 500).mined_at is None
+    chain.spike(500, 3)  # two at a time: the higher one counts
+    assert chain.submit(sent("more", 0, fee=10), 510) is None
+    assert chain.receipt("more", 600).mined_at == chain.receipt("behind", 600).mined_at == 6
+    assert not chain.receipt("low", 600).is_known
+    assert chain.submit(sent("late", 2, fee=2), 610) is None
+    chain.calm(700, 10)
+    assert chain.receipt("late", 800).mined_at is None
+    chain.calm(800, 3)
+    assert chain.receipt("late", 900).mined_at == 9
+
+
 def test_the_same_bytes_are_known_and_other_bytes_need_a_higher_fee() -> None:
     chain = ledger()
     assert chain.submit(sent("a", 0, fee=100), 10) is None

@@ -20,7 +20,8 @@ class FallbackKind:
         return self.risk.format(lacking=lacking)
 
 
-# Sending again, there or to another of many nodes, is the call's own policy; every other fallback is a step that a chain declares.
+# Sending again, there or to another of many nodes, is the call's own policy; every other fallback
+# is a step that a chain declares.
 FALLBACKS: dict[DecisionKind, FallbackKind] = {
     DecisionKind.RETRY: FallbackKind(stands_in=False),
     DecisionKind.HEDGE: FallbackKind(stands_in=False),

@@ -22,7 +22,7 @@ from paychain.analysis.measures.own_policies import (
     policy_lines,
     watch,
 )
-from paychain.analysis.store.queries import approved_with
+from paychain.analysis.store.queries import approved_with, declined_alone, forged_and_taken
 from paychain.declaration.quantity import count
 from paychain.model.chain import Hop
 from paychain.model.operations import MONEY
@@ -36,6 +36,7 @@ MAX_UNATTRIBUTED = 0.01  # of a link's authorisations: with more, hops and money
 # Rules that miss the money of a payment to which its request was not attributed.
 _MISSING = ("no_approval_without_money", "paid_orders_have_money")
 EXAMPLES = 20  # unattributed requests that are named
+MAX_NAMED = 3  # payments on a line
 
 
 class ObservedCall(msgspec.Struct, kw_only=True, frozen=True):
@@ -136,7 +137,12 @@ def own_services(run: MeasuredRun) -> OwnServiceMeasures:
     lines = [
         line for name, policy in policies.items() for line in policy_lines(run.chain, name, policy)
     ]
-    return OwnServiceMeasures(calls, [*lines, *_uncaptured(run, hops)])
+    beside = [
+        *_uncaptured(run, hops),
+        *_declined_alone(run, policies),
+        *_forged_taken(run, policies),
+    ]
+    return OwnServiceMeasures(calls, [*lines, *beside])
 
 
 def _uncaptured(run: MeasuredRun, hops: Iterable[Hop]) -> Iterator[PolicyLine]:
@@ -158,6 +164,43 @@ def _uncaptured(run: MeasuredRun, hops: Iterable[Hop]) -> Iterator[PolicyLine]:
                 what="of approved payments",
                 claimed="",
                 observed=f"{left:,} of {count(held, 'payment')} held and never captured",
+                holds=None,
+            )
+
+
+def _declined_alone(run: MeasuredRun, services: Iterable[str]) -> Iterator[PolicyLine]:
+    """Services that told customers a "no" which nobody behind them had said.
+
+    A customer who is declined does not come back, and no measure of success misses them: such a
+    decline hides that a provider failed, refused too many requests or was not understood.
+    """
+    for service in services:
+        if payments := declined_alone(run.store, service):
+            named = ", ".join(payments[:MAX_NAMED]) + ", …" * (len(payments) > MAX_NAMED)
+            yield PolicyLine(
+                call=f"{service}.authorise",
+                what="declines of its own",
+                claimed="",
+                observed=f"{count(len(payments), 'payment')} that nobody behind it had declined "
+                f"({named})",
+                holds=None,
+            )
+
+
+def _forged_taken(run: MeasuredRun, services: Iterable[str]) -> Iterator[PolicyLine]:
+    """Services that acknowledge webhooks whose signature is wrong.
+
+    That one was acted on is a finding where nothing else can have told the service. Where it would
+    have learnt the same anyhow, only its answer shows that it believes anybody.
+    """
+    for service in services:
+        sent, acknowledged = forged_and_taken(run.store, service)
+        if acknowledged:
+            yield PolicyLine(
+                call=f"{service}.notify",
+                what="wrong signatures",
+                claimed="",
+                observed=f"{acknowledged:,} of {count(sent, 'webhook')} with one acknowledged",
                 holds=None,
             )
 
@@ -199,7 +242,6 @@ def unattributed_money(found: OwnServiceMeasures, money: MoneyMeasure) -> list[s
     ]
 
 
-# -- counting -------------------------------------------------------------------------------------
 def _count(asked: _Asked, request: ObservedRequest, start_s: float, *, is_known: bool) -> None:
     asked.requests += 1
     asked.sees.update(
@@ -295,7 +337,6 @@ def _not_served(run: MeasuredRun) -> defaultdict[str, dict[str, int]]:
     return found
 
 
-# -- the report's lines ---------------------------------------------------------------------------
 def _call(
     service: str,
     link: str,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -175,7 +176,7 @@ class RunStore(Meta):
         for kind, batch in rows.items():
             plain = msgspec.to_builtins(batch)  # a record as plain values is [tag, field, …]
             if kind in SHAPED:
-                for row, shape in zip(plain, self._shapes.of(kind, batch), strict=True):
+                for row, shape in zip(plain, self._shapes.numbers_of(kind, batch), strict=True):
                     row[0] = shape
                 if kind in WITH_PARTY:
                     for row, party in zip(plain, self._shapes.parties_of(batch), strict=True):
@@ -262,8 +263,7 @@ class RunStore(Meta):
 
     def _grouped(self, kind: type[Any], which: str, *values: str) -> Iterator[tuple[str, Any]]:
         """A payment's records of one kind at a time; built as JSON by SQLite, which is faster."""
-        # mypy does not accept a variable as a type argument.
-        decode = msgspec.json.Decoder(list[kind], strict=False).decode  # type: ignore[valid-type]  # see above
+        decode = msgspec.json.Decoder(GenericAlias(list, kind), strict=False).decode
         for payment, text in self._db.execute(
             f"SELECT payment, json_group_array({_as_json(kind)}) FROM {_TABLES[kind]} "
             f"WHERE {which} GROUP BY payment ORDER BY payment",

@@ -140,7 +140,6 @@ class OwnSide:
             self._expecting.cancel()
         await self.application.stop()
 
-    # -- payments -------------------------------------------------------------------------------
     def plan(self, plan: LoadPlan) -> LoadPlan:
         """The same, where a user's class that pays and the providers' pages are found."""
 
@@ -181,7 +180,6 @@ class OwnSide:
         """Wait no more for anything about payments that were judged."""
         self._requests.forget(payments)
 
-    # -- end ------------------------------------------------------------------------------------
     async def settle(self, within_s: float) -> None:
         """Wait until the service has asked nothing for a moment and nothing is unknown to it."""
         until_ns = self._loop.now_ns + int(within_s * 1e9)

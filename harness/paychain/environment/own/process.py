@@ -62,7 +62,6 @@ class OwnProcess:
         self._sign: ReadySign | None = None
         self._ready_by_s = 0.0  # by time.monotonic()
 
-    # -- start ------------------------------------------------------------------------------------
     def run_before(self) -> None:
         """Run the commands of `before`, one after the other."""
         for command in self._service.before:
@@ -131,7 +130,6 @@ class OwnProcess:
         within_s = self._service.ready.within
         return f"was not ready within {within_s:g} s: {self._sign.words}: {missing}"
 
-    # -- while it runs ----------------------------------------------------------------------------
     @property
     def is_running(self) -> bool:
         """It was started and has not ended."""
@@ -161,7 +159,6 @@ class OwnProcess:
         """The end of its output, without card numbers."""
         return last_lines(self._around.log)
 
-    # -- end --------------------------------------------------------------------------------------
     def kill(self) -> None:
         """End it and everything that it has started, at once."""
         if self._process is None:
@@ -193,7 +190,6 @@ class OwnProcess:
             time.sleep(STOP_POLL_S)
         self.kill()
 
-    # -- commands ---------------------------------------------------------------------------------
     def _filled(self, command: Sequence[str]) -> list[str]:
         return [self._around.addresses.filled(word) for word in command]
 

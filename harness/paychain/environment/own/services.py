@@ -109,7 +109,7 @@ class OwnServices:
         """Start each and wait until it is ready.
 
         `hops`: the near end of each hop; `traces_url`: where traces are received; `links`: where
-        each link itself listens.
+        customers reach each link itself.
         """
         self._tls, self._traces_url = ends, traces_url
         self.pages = pages_of(self._chain, hops, links, ends)
@@ -213,7 +213,6 @@ class OwnServices:
             folder.cleanup()
         self._folders.clear()
 
-    # -- one service ------------------------------------------------------------------------------
     def _start(self, name: str, service: OwnService, addresses: Addresses) -> None:
         environment = {
             **_DEFAULTS,

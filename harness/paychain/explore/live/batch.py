@@ -214,7 +214,6 @@ class Batches:
         self._ended = [ended for ended in self._ended if ended is not batch]
         return batch
 
-    # -- paying -----------------------------------------------------------------------------------
     def _pay(self, batch: Batch, wanted: Sequence[tuple[Steps, float]]) -> list[str]:
         """Let customers pay, each script with its time from now; their first payments."""
         now_ns = self._running.now_ns()
@@ -246,7 +245,6 @@ class Batches:
         self._running.begin_paying(sorted(coming, key=lambda arrival: arrival.at_s))
         return payments
 
-    # -- judging ----------------------------------------------------------------------------------
     def _pass_moment(self) -> None:
         """Let a moment pass, read what was recorded, and judge the orders that are at rest."""
         pass_time(self._running, self._rest.moment_s(self._orders.values()))

@@ -101,7 +101,6 @@ class Candidates:
             if not self._is_expected(subject, steps):
                 _insert(self._leading[subject], steps)
 
-    # -- what payments ask for --------------------------------------------------------------------
     def _is_usual(self, subject: _Subject) -> bool:
         """Whether most payments ask for it where nothing fails."""
         # Of a few the machine was too slow, or they were declined.
@@ -123,7 +122,6 @@ class Candidates:
             if step.is_customers or self._is_usual((step.place, step.number))
         ]
 
-    # -- scripts ----------------------------------------------------------------------------------
     def _draw(self) -> Iterator[Steps]:
         singles, led, pairs = self._singles(), self._led(), self._pairs()
         while (steps := next(singles, None)) is not None:

@@ -44,7 +44,7 @@ class LiveSpec:
     def __post_init__(self) -> None:
         for name in self.rules:
             if name not in RULES:
-                raise UserError(f"no rule '{name}' to break", hint=meant(name, RULES))
+                raise UserError(f"unknown money rule '{name}'", hint=meant(name, RULES))
         if not MIN_BATCH <= self.batch <= MAX_BATCH:
             raise UserError(
                 f"--batch {self.batch} is out of range",

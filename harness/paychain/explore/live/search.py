@@ -54,7 +54,7 @@ class LiveSearch:
         self.choices = step_choices(chain) if choices is None else list(choices)
         self._spec = spec
         self._on_progress, self._clock = on_progress, clock
-        self._random = Random(spec.seed_of_search)  # noqa: S311  (seeded)
+        self._random = Random(spec.seed_of_search)  # noqa: S311  (seeded: it has to repeat)
         self._candidates = Candidates(self.choices, known, self._random, spec.part)
         self._outages = outage_choices(chain) if spec.outage_share else []
         self._coming: deque[LiveOutage] = deque()
@@ -106,7 +106,6 @@ class LiveSearch:
             result.took_s = self._clock() - self._began_s
         return result
 
-    # -- batches ----------------------------------------------------------------------------------
     @property
     def _has_found_all(self) -> bool:
         """Every rule that was asked for is broken: nothing is left to be found."""
@@ -234,7 +233,6 @@ class LiveSearch:
         result.took_s = self._clock() - self._began_s
         self._on_progress(result)
 
-    # -- outages ----------------------------------------------------------------------------------
     @property
     def _is_outage_due(self) -> bool:
         """Whether the next batch is one of the declared share."""

@@ -71,7 +71,7 @@ class SingleAnswer:
         """The payment."""
         return Send(self._http, now_ns, self._attempt.timeout_s)
 
-    def receive(self, got: Got, now_ns: int) -> Step:  # noqa: ARG002  (a Conversation has it)
+    def receive(self, got: Got, now_ns: int) -> Step:  # noqa: ARG002  (a parameter of every Conversation's)
         """The reply."""
         if isinstance(got, WireError):
             return Reply(failure_of(got))

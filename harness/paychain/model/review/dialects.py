@@ -34,7 +34,7 @@ def dialect_not_declared(chain: Chain) -> Iterator[Weakness]:
                 kind="dialect_not_declared",
                 path=("links", target),
                 subject=f"link {target}",
-                what=f"{declared.link} has to call {target} in paychain's own JSON",
+                what=f"{declared.link} must call {target} in paychain's own JSON",
                 hint="declare the provider's API (dialect: stripe, adyen, …), or dialect: paychain "
                 "where the service's code speaks that JSON",
                 remedy=Edit(("links", target, "dialect"), _LIKELIEST),

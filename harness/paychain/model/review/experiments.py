@@ -185,10 +185,10 @@ def query_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[We
             kind="query_given_up_early",
             path=declared.at("query" if declared.call.declares("query") else "on_unknown"),
             subject=declared.subject,
-            what=f"{declared.subject} asks for the last time "
+            what=f"{declared.subject} makes its last query "
             f"{seconds_text(asks_s, digits=4)} after an unknown outcome, and a fault behind it "
             f"lasts {seconds_text(longest_s, digits=4)}",
-            hint="ask for longer than an outage lasts: no more often, with longer pauses",
+            hint="keep asking for longer than an outage lasts: as often as now, with longer pauses",
             remedy=change,
         )
 
@@ -247,7 +247,7 @@ def hold_expires_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Weak
                 what=f"{holder} holds an authorisation for {seconds_text(expires_s, digits=4)}, "
                 f"{name} captures what is final, and a fault on the way there lasts "
                 f"{seconds_text(longest_s, digits=4)}",
-                hint="hold for longer than the way to the ledger is away",
+                hint="hold for longer than the ledger can be out of reach",
                 remedy=Edit(key, long_enough(last_s)),
             )
 
@@ -295,7 +295,7 @@ def fault_without_traffic(chain: Chain, experiment: Experiment) -> Iterator[Weak
             subject=f"fault {fault.id or fault.kind}",
             what=f"{fault.kind} on {fault.where} meets no traffic: payments go there only when "
             "something else fails, and nothing does",
-            hint="also inject a fault into what it stands by for",
+            hint="also inject a fault into the link it is the standby of",
             remedy=Edit(("faults", fault.number, "target", "link"), _stood_in_for(chain, first)),
             file="experiment",
         )

@@ -93,7 +93,7 @@ def tenders_not_compensated(chain: Chain) -> Iterator[Weakness]:
                 kind="tenders_not_compensated",
                 path=(*at, "tenders"),
                 subject=f"{name}.{operation}",
-                what=f"what {taken} authorised stays held when a later tender fails",
+                what=f"what {taken} authorised stays on hold when a later tender fails",
                 hint="declare compensates: true",
                 remedy=Edit((*at, "compensates"), True),
             )

@@ -30,6 +30,7 @@ _WORKS_AGAIN_AFTER = {
 }
 _KNOWN_S = 86_400.0  # a key, at most providers: a day
 _BUSY_PER_S = 1_000  # payments that one hop may be sent
+_COMPANIES = ("processor", "scheme", "bank", "service")  # who runs a link, not where it runs
 _FORWARDS_MONEY = MOVES_MONEY | {"forward"}  # a forwarded request is a whole payment
 
 
@@ -80,7 +81,7 @@ def _forward_goes_on(chain: Chain, declared: DeclaredCall) -> Iterator[Weakness]
     routes = {tuple(_routes(chain, name)) for name in (call.to, *others)}
     if call.shares_keys and len(routes) == 1:
         return
-    if len(routes) == 1:
+    if len(routes) == 1 and _may_be_one_company(chain, [call.to, *others]):
         remedy = Edit(declared.at("shares_keys"), True)
     elif all(_can_reverse(chain.links[name]) for name in call.targets):
         remedy = Edit(declared.at("on_unknown"), "reverse")
@@ -94,7 +95,7 @@ def _forward_goes_on(chain: Chain, declared: DeclaredCall) -> Iterator[Weakness]
         path=declared.at(key),
         subject=where,
         what=f"{where} sends a payment that {call.to} has not answered to {', '.join(others)}, "
-        f"and nobody reverses what {call.to} may have authorised",
+        f"and nothing reverses what {call.to} may have authorised",
         hint="declare on_unknown: reverse, or, where gateways of the same processors really share "
         "their keys, say so (shares_keys: true)",
         remedy=remedy,
@@ -110,6 +111,22 @@ def _routes(chain: Chain, gateway: str) -> list[str]:
     """The links that a gateway sends authorisations to, in their order."""
     call = chain.calls_of(gateway).get("authorise")
     return call.routes if call is not None else [gateway]
+
+
+def _may_be_one_company(chain: Chain, gateways: list[str]) -> bool:
+    """Whether no two gateways are declared to be run by different companies.
+
+    Regions of one gateway run on different clouds; two processors share nothing.
+    """
+    companies = {
+        tuple(name for name in chain.links[gateway].depends_on if _is_company(chain, name))
+        for gateway in gateways
+    }
+    return len(companies - {()}) <= 1
+
+
+def _is_company(chain: Chain, provider: str) -> bool:
+    return chain.providers[provider].kind in _COMPANIES
 
 
 def _is_called_elsewhere(chain: Chain, target: str, declared: DeclaredCall) -> bool:
@@ -251,7 +268,7 @@ def trace_used_twice(chain: Chain) -> Iterator[Weakness]:
                 path=declared.at("trace", "with_time"),
                 subject=declared.subject,
                 what=f"{declared.subject} has {trace.numbers:,} trace numbers, and {target} knows "
-                f"one for {seconds_text(window_s, digits=5)}: above {most:.2g} payments a second "
+                f"one for {seconds_text(window_s, digits=5)}: above {most:.2g} payments per second "
                 "two have the same",
                 hint="let the time of the first try belong to the number",
                 remedy=Edit(declared.at("trace", "with_time"), value=True),

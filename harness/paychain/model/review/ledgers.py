@@ -20,7 +20,7 @@ def signed_twice(chain: Chain) -> Iterator[Weakness]:
     for name, link in chain.links.items():
         if link.nonces != "each_try":
             continue
-        key = ("links", name, "nonces")
+        key: KeyPath = ("links", name, "nonces")
         yield Weakness(
             kind="signed_twice",
             path=key,
@@ -28,6 +28,18 @@ def signed_twice(chain: Chain) -> Iterator[Weakness]:
             what=f"{name} signs a transfer without an answer again, with the next nonce",
             hint="send the same bytes again: a nonce is used once",
             remedy=Edit(key, "one_per_payment"),
+        )
+    for name, link in chain.links.items():
+        if link.replaces is None or link.replaces.nonce != "new":
+            continue
+        key = ("links", name, "replaces", "nonce")
+        yield Weakness(
+            kind="signed_twice",
+            path=key,
+            subject=f"link {name}",
+            what=f"{name} signs a transfer that waits for a block again, with the next nonce",
+            hint="replace it: with its own nonce one of the two is mined",
+            remedy=Edit(key, "same"),
         )
 
 

@@ -21,6 +21,7 @@ from paychain.model.review.finding import Weakness
 from paychain.model.review.remedy import Edit, duration_text
 from paychain.model.roles import ROLES
 from paychain.model.third_parties import lacking, must_fail_closed
+from paychain.payments.errors import both
 from paychain.payments.money import exponent
 
 # Stand-in approvals since a link's start, above which a limit on their number limits nothing: more
@@ -146,7 +147,7 @@ def memory_outbox(chain: Chain) -> Iterator[Weakness]:
         call = chain.calls_of(name).get("authorise")
         steps = call.fallback if call is not None else []
         if call is not None and later:
-            due.append(" and ".join(f"{operation}s" for operation in later))
+            due += [f"{operation}s" for operation in later]
         if link.role in _DELIVERING:
             due.append(_DELIVERING[link.role])
         elif "transfer" in link.calls and ROLES[link.role].party == "merchant":
@@ -161,7 +162,7 @@ def memory_outbox(chain: Chain) -> Iterator[Weakness]:
             kind="memory_outbox",
             path=key,
             subject=f"link {name}",
-            what=f"{name} keeps {', '.join(due)} in memory until they are delivered{isolated}",
+            what=f"{name} keeps {both(due)} in memory until they are delivered{isolated}",
             hint="declare outbox: disk",
             remedy=Edit(("links", name, "isolate"), action="remove")
             if link.isolate

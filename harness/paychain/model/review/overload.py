@@ -64,7 +64,7 @@ def checks_without_limit(chain: Chain) -> Iterator[Weakness]:
             subject=declared.subject,
             what=f"{declared.subject} checks a payment without an answer up to {most} times, and "
             f"{target} has one queue for payments and checks",
-            hint="ask later and less often",
+            hint="check later and less often",
             remedy=Edit(declared.at("query", "attempts"), _CHECKS),
         )
 
@@ -84,8 +84,8 @@ def lookups_used_up(chain: Chain) -> Iterator[Weakness]:
             path=declared.at("retry"),
             subject=declared.subject,
             what=f"{declared.subject} makes up to {retry.attempts} tries however many fail, and "
-            f"{target} has {lookups.bucket} look-ups, of which only an approved payment gives back "
-            f"{lookups.approved}",
+            f"{target} has {lookups.bucket} look-ups, of which only an approved payment brings "
+            f"{lookups.approved} back",
             hint="give the retry a budget",
             remedy=Edit(declared.at("retry", "budget"), _BUDGET),
         )

@@ -51,7 +51,7 @@ def third_parties_in_the_way(chain: Chain) -> Iterator[Weakness]:
             kind="third_party_in_the_way",
             path=path if call.fallback else declared.path,
             subject=declared.subject,
-            what=f"no payment goes on without {they}, which decides nothing about money",
+            what=f"no payment goes on without {they}, which has no say about money",
             hint="add a fallback that goes on without it: skip, limited by up_to where it guards "
             "against abuse, or default",
             remedy=Edit(path, skip, "add") if call.fallback else Edit(path, [skip]),

@@ -50,7 +50,7 @@ def webhook_refused(chain: Chain) -> Iterator[Weakness]:
                 f"{seconds_text(sent.clock_skew, digits=4)} ahead, and a signature may be "
                 f"{seconds_text(sent.max_age, digits=4)} old"
             )
-            hint = "set the clock, or accept older signatures"
+            hint = "correct the clock, or accept older signatures"
         elif sent.bad_signatures == 1:
             key = "bad_signatures"
             what = f"{sent.to} refuses every webhook of {name}: none is signed with its secret"
@@ -94,7 +94,7 @@ def webhook_given_up_early(chain: Chain) -> Iterator[Weakness]:
 
 
 def charge_back_not_reported(chain: Chain) -> Iterator[Weakness]:
-    """Links that tell a gateway which refunds of no charge-back.
+    """Links that report no charge-backs to a gateway that makes refunds.
 
     An own service is not asked what it reports.
     """
@@ -108,24 +108,24 @@ def charge_back_not_reported(chain: Chain) -> Iterator[Weakness]:
         for target in call.targets:
             way = set(authorising_path(chain, target))
             disputed = [bank for bank in banks if bank in way]
-            untold = [bank for bank in disputed if not _is_told(chain, name, way, bank)]
-            if not untold or target in found or target in chain.own_services():
+            unreported = [bank for bank in disputed if not _is_reported(chain, name, way, bank)]
+            if not unreported or target in found or target in chain.own_services():
                 continue
             found.add(target)
             at, subject = ("links", target, "webhooks"), f"link {target}"
-            can = chain.links[target].webhooks is None and target not in untold
+            can = chain.links[target].webhooks is None and target not in unreported
             yield Weakness(
                 kind=kind,
                 path=at,
                 subject=subject,
-                what=f"{target} tells {name} of no charge-back of {', '.join(untold)}, and {name} "
-                "makes refunds",
+                what=f"{target} does not report charge-backs of {', '.join(unreported)} to "
+                f"{name}, which makes refunds",
                 hint="send the gateway webhooks" if can else "let another link report it",
                 remedy=Edit(at, {"to": name}) if can else accept(kind, subject),
             )
 
 
-def _is_told(chain: Chain, gateway: str, way: Set[str], bank: str) -> bool:
+def _is_reported(chain: Chain, gateway: str, way: Set[str], bank: str) -> bool:
     """Whether a link on the way reports this bank's charge-backs to this gateway."""
     for name in way & set(reporters_of(chain.links, bank)):
         webhooks = chain.links[name].webhooks

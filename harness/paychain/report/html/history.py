@@ -127,7 +127,7 @@ def render_history(lines: Sequence[RunLine]) -> str:
     environment.filters["seconds"] = seconds
     return environment.from_string(asset("history.html.j2")).render(
         lines=lines,
-        style=Markup(style),  # noqa: S704  (our own asset)
+        style=Markup(style),  # noqa: S704  (our own style sheet)
         style_hash=csp_hash(style),
         marks=MARKS,
         max_shown=MAX_SHOWN,

@@ -78,6 +78,7 @@ _DECISIONS = {
     DecisionKind.CAPTURED_AGAIN: "sent a further capture of the same money to",
     DecisionKind.REFUNDED_AGAIN: "gave the same money back once more at",
     DecisionKind.SIGNED: "signed a transfer for",
+    DecisionKind.REPLACED: "offered a higher fee for",
     DecisionKind.QUOTED: "sells at the price of",
     DecisionKind.REPORTED: "reports from now on",
     DecisionKind.RE_PICKED: "asked another one,",

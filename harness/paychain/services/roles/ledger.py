@@ -7,6 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 
 from paychain.faults.kind import StateFaultKind
+from paychain.faults.kinds.fee_spike import FeeSpike
 from paychain.faults.kinds.halt import Halt
 from paychain.faults.kinds.reorg import Reorg
 from paychain.model.ledger_checks import block_interval_s
@@ -17,6 +18,7 @@ from paychain.payments.ledger import LedgerEvent, Transaction, TransactionChange
 from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.json_rpc.copy import history_of
+from paychain.protocol.dialects.json_rpc.shapes import PRIORITY_FEE
 from paychain.protocol.message import (
     Answer,
     AnswerOrError,
@@ -77,13 +79,17 @@ class Ledger(Role):
                 self._ledger.halt(now_ns)
             case Reorg():
                 undone = self._ledger.reorganise(now_ns, fault.depth, self._returning(fault))
+            case FeeSpike():
+                self._ledger.spike(now_ns, fault.times)
         self._journal(now_ns)
         return undone
 
     def heal(self, fault: StateFaultKind) -> None:
-        """Go on after a halt."""
+        """Go on after a halt, or without a higher fee."""
         if isinstance(fault, Halt):
             self._ledger.resume(self.context.now_ns())
+        elif isinstance(fault, FeeSpike):
+            self._ledger.calm(self.context.now_ns(), fault.times)
         self._watch()
 
     def _returning(self, fault: Reorg) -> ledger.Returns:
@@ -102,6 +108,7 @@ class Ledger(Role):
             amount_minor=request.amount_minor,
             fee=signed.fee,
             raw=signed.raw,
+            usual_fee=PRIORITY_FEE if signed.raw else 1,
         )
         now_ns = self.context.now_ns()
         refusal = self._ledger.submit(transaction, now_ns)
@@ -176,6 +183,7 @@ class Ledger(Role):
             first=since if is_known else self._log.first,
             changes=tuple(self._log.since(since)),
             past=None if is_known else self._log.past(),
+            fees=self._ledger.fees,
             head_ns=self.context.wall_epoch_ns + tip.at_ns,
             every_ns=self._ledger.interval_ns,
             final=tip.final,

@@ -14,6 +14,7 @@ import msgspec
 from paychain.model.chain import Chain, Link
 from paychain.model.lifecycle import Webhooks
 from paychain.model.policy import Reversal
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.chance import log_normal
 from paychain.payments.codes import APPROVED
 from paychain.payments.journal import DecisionKind
@@ -199,9 +200,9 @@ class WebhookReceiver:
         self._senders = senders
         self._handle = handle
         self._deduplicates = deduplicates
-        self._known: dict[str, None] = {}
+        self._known = BoundedDict[str, None](MAX_EVENTS)
 
-    async def take(self, event: PaymentRequest, parent: str) -> AnswerOrError:  # noqa: ARG002  (called as work is)
+    async def take(self, event: PaymentRequest, parent: str) -> AnswerOrError:  # noqa: ARG002  (a parameter of all work)
         """Acknowledge an event; what it leads to happens afterwards."""
         assert isinstance(event, Event)  # dialects read a webhook as an event
         sender = self._sender(event)
@@ -212,7 +213,7 @@ class WebhookReceiver:
             self._record(DecisionKind.WEBHOOK_DUPLICATE, sender, event)
         else:
             if self._deduplicates:
-                self._remember(event.key)
+                self._known[event.key] = None
             self._record(DecisionKind.WEBHOOK_ACCEPTED, sender, event)
             self._background.start(self._handle(sender, event))
         return Answer(Outcome.APPROVED, APPROVED, self._context.link, event.reference)
@@ -226,11 +227,6 @@ class WebhookReceiver:
             ):
                 return sender
         return None
-
-    def _remember(self, key: str) -> None:
-        self._known[key] = None
-        if len(self._known) > MAX_EVENTS:
-            del self._known[next(iter(self._known))]
 
     def _record(self, kind: DecisionKind, sender: str, event: Event) -> None:
         self._context.decided(

@@ -20,6 +20,7 @@ from paychain.protocol.dialects.adyen import (
     notifications,
     pages,
     payments,
+    sessions,
 )
 from paychain.protocol.dialects.adyen.account import (
     IMMEDIATE,
@@ -47,8 +48,8 @@ _ROUTES: dict[str, Handler] = {
     "payments/details": payments.details,
     "cancels": modifications.cancel_by_reference,
     "paymentMethods": checkout.payment_methods,
-    "sessions": pages.create_session,
-    "paymentLinks": pages.create_link,
+    "sessions": sessions.create_session,
+    "paymentLinks": sessions.create_link,
 }
 _PAGES: dict[str, Handler] = {
     pages.PAGE: pages.visit,
@@ -56,9 +57,9 @@ _PAGES: dict[str, Handler] = {
 }
 # By method and the path before the object's id.
 _OF_PAGE: dict[str, OfPayment] = {
-    "GET sessions": pages.show_session,
-    "GET paymentLinks": pages.show_link,
-    "PATCH paymentLinks": pages.expire_link,
+    "GET sessions": sessions.show_session,
+    "GET paymentLinks": sessions.show_link,
+    "PATCH paymentLinks": sessions.expire_link,
 }
 _OF_PAYMENT: dict[str, OfPayment] = {
     "captures": modifications.capture,

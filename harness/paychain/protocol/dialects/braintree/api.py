@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, ClassVar
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.braintree import errors, followups, sales, search, webhooks
+from paychain.protocol.dialects.braintree import errors, followups, sales, search, vault, webhooks
 from paychain.protocol.dialects.braintree.account import AT_ONCE, BATCH, IGNORE, SIMULATE, Account
 from paychain.protocol.dialects.braintree.documents import Unreadable, read
 from paychain.protocol.dialects.braintree.errors import Invalid, NotFound, plain, validation_error
@@ -102,6 +102,8 @@ class Braintree:
                 return search.transactions(call, account)
             case "POST", ["client_token"]:
                 return _client_token(call, account)
+            case _, ["customers" | "payment_methods", *rest]:
+                return vault.work(call, account, path[2], rest)
             case "GET", ["transactions", name]:
                 return followups.find(call, account, name)
             case "PUT", ["transactions", name, "settle"]:
@@ -122,7 +124,7 @@ class Braintree:
         """Braintree shows the state of now, and marks nothing."""
         return response
 
-    def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002  (as every vendor's)
+    def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002  (a parameter of every VendorApi's)
         """Whether Braintree has a webhook for what became of a request."""
         return webhooks.reports(kind, self._account)
 

@@ -7,6 +7,7 @@ from typing import Any
 from zlib import crc32
 
 from paychain.payments.codes import lookup
+from paychain.payments.instrument import Instrument
 from paychain.payments.money import exponent
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import BookEntry
@@ -248,13 +249,18 @@ def _settlement_ids(transaction: Transaction, entry: BookEntry | None) -> list[s
     return [transaction.id_of(part) for part in transaction.settled(entry) if part.is_own]
 
 
+def card_type(instrument: Instrument) -> str:
+    """Braintree's name of a card's scheme."""
+    return _CARD_TYPES.get(instrument.group, "Unknown")
+
+
 def _card(transaction: Transaction) -> dict[str, Any]:
     instrument, card = transaction.request.instrument, transaction.shown.get("card", {})
     return {
         "token": card.get("token") or None,
         "bin": card.get("bin") or instrument.identity[:6],
         "last_4": card.get("last_4") or instrument.identity[-4:],
-        "card_type": _CARD_TYPES.get(instrument.group, "Unknown"),
+        "card_type": card_type(instrument),
         "expiration_month": card.get("expiration_month") or "12",
         "expiration_year": card.get("expiration_year") or "2030",
         "cardholder_name": card.get("cardholder_name") or None,

@@ -6,12 +6,13 @@ asked, so that an answer which is lost or an error after the work changes nothin
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
 
+from paychain.payments.bounded import BoundedDict
+from paychain.payments.cards import Card
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor_ids import decode, encode
@@ -19,6 +20,7 @@ from paychain.protocol.vendor_parts import booked_parts
 
 MAX_TRANSACTIONS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
+MAX_CUSTOMERS = 100_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,20 +107,87 @@ class KeyedRequest:
     part: SettlementOrRefund | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class KeptCard:
+    """A card in the vault. `steer` and `rejection`: what payments with it come to, as of a sale.
+
+    `shown`: what was sent along of it.
+    """
+
+    token: str
+    customer_id: str
+    instrument: Card
+    created_s: int
+    steer: str = ""
+    rejection: str = ""
+    is_default: bool = False
+    shown: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class CardVault:
+    """The customers of one link by id, what was said of each, and their cards by token."""
+
+    customers: BoundedDict[str, dict[str, Any]] = field(init=False)
+    cards: dict[str, KeptCard] = field(default_factory=dict)
+    made: int = 0
+    _tokens: dict[str, list[str]] = field(default_factory=dict)  # by customer
+
+    def __post_init__(self) -> None:
+        self.customers = BoundedDict(MAX_CUSTOMERS, lambda name, _: self._forget_cards(name))
+
+    def cards_of(self, customer_id: str) -> list[KeptCard]:
+        """A customer's cards, the oldest first."""
+        return [self.cards[token] for token in self._tokens.get(customer_id, ())]
+
+    def default_of(self, customer_id: str) -> KeptCard | None:
+        """The card that pays where only its customer is named."""
+        return next((card for card in self.cards_of(customer_id) if card.is_default), None)
+
+    def add(self, card: KeptCard) -> None:
+        """Keep a card. A customer's first one is the default, and any that asks for it."""
+        others = self.cards_of(card.customer_id)
+        card.is_default = card.is_default or not others
+        if card.is_default:
+            for other in others:
+                other.is_default = False
+        if card.token not in self.cards:
+            self._tokens.setdefault(card.customer_id, []).append(card.token)
+        self.cards[card.token] = card
+
+    def remove(self, card: KeptCard) -> None:
+        """Forget a card; another one of its customer's is the default then."""
+        del self.cards[card.token]
+        self._tokens[card.customer_id].remove(card.token)
+        left = self.cards_of(card.customer_id)
+        if card.is_default and left:
+            left[0].is_default = True
+
+    def forget(self, customer_id: str) -> None:
+        """Forget a customer and the cards that are kept for it."""
+        del self.customers[customer_id]
+        self._forget_cards(customer_id)
+
+    def _forget_cards(self, customer_id: str) -> None:
+        for token in self._tokens.pop(customer_id, ()):
+            del self.cards[token]
+
+
 @dataclass(slots=True)
 class Records:
     """The objects of one link."""
 
-    _transactions: OrderedDict[str, Transaction] = field(default_factory=OrderedDict)
-    _followed: OrderedDict[tuple[str, str], KeyedRequest] = field(default_factory=OrderedDict)
-    _failed: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _transactions: BoundedDict[str, Transaction] = field(
+        default_factory=lambda: BoundedDict(MAX_TRANSACTIONS)
+    )
+    _followed: BoundedDict[tuple[str, str], KeyedRequest] = field(
+        default_factory=lambda: BoundedDict(MAX_KEYS)
+    )
+    _failed: BoundedDict[str, None] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
 
     def add(self, transaction: Transaction) -> Transaction:
         """Know a transaction, or find the one that has its reference already: a repeat."""
-        known = self._transactions.setdefault(transaction.reference, transaction)
-        if len(self._transactions) > MAX_TRANSACTIONS:
-            self._transactions.popitem(last=False)
-        return known
+        return self._transactions.setdefault(transaction.reference, transaction)
 
     def executed(self, transaction: Transaction, reference: str) -> Transaction:
         """The transaction under the reference that the link executed it as.
@@ -167,15 +236,11 @@ class Records:
         """Know what a key came with."""
         if key:
             self._followed[target, key] = followed
-            if len(self._followed) > MAX_KEYS:
-                self._followed.popitem(last=False)
 
     def fail(self, key: str) -> None:
         """Know a key whose request was refused."""
         if key:
             self._failed[key] = None
-            if len(self._failed) > MAX_KEYS:
-                self._failed.popitem(last=False)
 
     def has_failed(self, key: str) -> bool:
         """Whether the request that a key came with first was refused."""

@@ -67,7 +67,7 @@ def notification(
 
 def signature(payload: bytes, private_key: str) -> str:
     """HMAC-SHA1 under the hash of the private key, in hex digits."""
-    key = hashlib.sha1(private_key.encode()).digest()  # noqa: S324  (as Braintree does it)
+    key = hashlib.sha1(private_key.encode()).digest()  # noqa: S324  (Braintree's own scheme)
     return hmac.new(key, payload, hashlib.sha1).hexdigest()
 
 

@@ -101,7 +101,7 @@ class Checkout:
 
     def complete(
         self,
-        http: HttpRequest,  # noqa: ARG002  (a vendor's API has it)
+        http: HttpRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
         response: HttpResponse,
     ) -> None:
         """Every answer of the API names its request; a page of the edge does not."""
@@ -115,7 +115,7 @@ class Checkout:
     def reports(
         self,
         kind: str,
-        request: PaymentRequest,  # noqa: ARG002  (a vendor's API has it)
+        request: PaymentRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
     ) -> bool:
         """Whether there is a webhook for what became of a request."""
         return kind in events.TYPES

@@ -213,8 +213,8 @@ class JsonRpc:
 
     def reports(
         self,
-        kind: str,  # noqa: ARG002  (a vendor's API has it)
-        request: PaymentRequest,  # noqa: ARG002  (a vendor's API has it)
+        kind: str,  # noqa: ARG002  (a parameter of every VendorApi's)
+        request: PaymentRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
     ) -> bool:
         """A node sends no webhooks."""
         return False

@@ -42,6 +42,7 @@ class Copy:
     mined: dict[str, int] = field(default_factory=dict)  # the height of each, by id
     blocks: dict[int, list[str]] = field(default_factory=dict)  # ids; only blocks that have any
     pool: dict[tuple[str, int], Transaction] = field(default_factory=dict)  # by sender and nonce
+    fees: int = 1  # the least fee that is mined, of the usual one
     is_empty: bool = False  # its node denies that anybody ever owned anything
     _moved: Counter[str] = field(default_factory=Counter)  # by account, up to the head
     _nonces: Counter[str] = field(default_factory=Counter)  # by account, up to the head
@@ -67,6 +68,7 @@ class Copy:
         self.final = max(self.final, news.final)
         if sighting.head == self.head:
             self._set_clock(before, news)
+            self.fees = news.fees
         for event in news.changes[self.known - news.first :]:
             self._apply(event)
         self.known = max(self.known, news.first + len(news.changes))
@@ -132,7 +134,6 @@ class Copy:
         self._moved[sender] -= sign * transaction.amount_minor
         self._moved[transaction.to.lower()] += sign * transaction.amount_minor
 
-    # -- accounts -------------------------------------------------------------------------------
     def moved(self, account: str, height: int) -> int:
         """What an account got less what it sent, up to a height."""
         total = self._moved[account]
@@ -165,7 +166,6 @@ class Copy:
             for name in names
         ]
 
-    # -- blocks ---------------------------------------------------------------------------------
     def time_s(self, height: int) -> int:
         """When a block was made, in seconds since 1970."""
         return self._time_ns(height) // 1_000_000_000

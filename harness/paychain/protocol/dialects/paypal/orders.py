@@ -55,7 +55,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /v2/checkout/orders`: an order; with a card it is paid at once."""
     given = body_of(call.http)
     asked, source = _asked(given, account)
-    is_at_once = source is not None and source.is_card and not source.waits
+    is_at_once = source is not None and (source.is_card or source.is_kept) and not source.waits
     if is_at_once and not account.key(call.http):
         raise Refused("PAYPAL_REQUEST_ID_REQUIRED")
     has_context = bool(asked.return_url)
@@ -103,7 +103,7 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 async def confirm(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`POST /v2/checkout/orders/{id}/confirm-payment-source`: what pays the order."""
     order = found_order(call, account, name)
-    source = source_of(body_of(call.http))
+    source = source_of(body_of(call.http), account)
     if source is None:
         raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source")
     if order.charge is not None:
@@ -119,7 +119,7 @@ async def pay(call: VendorCall, account: Account, name: str, intent: str) -> Htt
     order = found_order(call, account, name)
     repeated = account.registry.followed(call.http.target, account.known_key(call.http))
     if repeated is None:
-        _check(account, order, intent, source_of(body_of(call.http)))
+        _check(account, order, intent, source_of(body_of(call.http), account))
     return await _pay(call, account, order, repeated)
 
 
@@ -229,7 +229,7 @@ def _take(order: Order, source: Source) -> None:
     order.source, order.is_card = source.shown, source.is_card
     order.waits, order.response = source.waits, source.response
     order.request = replace(order.request, instrument=source.instrument)
-    order.is_paid = source.is_card and not source.waits
+    order.is_paid = (source.is_card or source.is_kept) and not source.waits
 
 
 def _approve(account: Account, order: Order) -> bool:
@@ -259,7 +259,7 @@ def _asked(given: Given, account: Account) -> tuple[Order, Source | None]:
     if len(units) > 1:
         raise Refused("MULTIPLE_PURCHASE_UNITS_NOT_SUPPORTED", "/purchase_units")
     minor, currency = money(inside(units[0], "amount"), "/purchase_units/@0/amount")
-    source = source_of(given)
+    source = source_of(given, account)
     return_url, cancel_url = addresses(given)
     order = Order(
         request=PaymentRequest("", minor, currency, WALLET),

@@ -6,12 +6,12 @@ asked, so that an answer which is lost or an error after the work changes nothin
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.message import Answer, PaymentRequest
@@ -146,19 +146,24 @@ class KeyedRequest:
 class Records:
     """The objects of one link."""
 
-    _orders: OrderedDict[str, Order] = field(default_factory=OrderedDict)
+    _orders: BoundedDict[str, Order] = field(init=False)
     _by_charge: dict[str, tuple[Order, Charge]] = field(default_factory=dict)
-    _followed: OrderedDict[tuple[str, str], KeyedRequest] = field(default_factory=OrderedDict)
+    _followed: BoundedDict[tuple[str, str], KeyedRequest] = field(
+        default_factory=lambda: BoundedDict(MAX_KEYS)
+    )
     _made: int = 0
+
+    def __post_init__(self) -> None:
+        """Forget an order with its charges."""
+        self._orders = BoundedDict(MAX_ORDERS, self._forget)
 
     def add(self, order: Order) -> Order:
         """Know an order, or find the one that has its reference already: a repeat."""
-        known = self._orders.setdefault(order.reference, order)
-        if len(self._orders) > MAX_ORDERS:
-            _, oldest = self._orders.popitem(last=False)
-            for charge in oldest.charges:
-                self._by_charge.pop(charge.reference, None)
-        return known
+        return self._orders.setdefault(order.reference, order)
+
+    def _forget(self, _reference: str, oldest: Order) -> None:
+        for charge in oldest.charges:
+            self._by_charge.pop(charge.reference, None)
 
     def present(self, order: Order, charge: Charge) -> Charge:
         """Know a charge of an order."""
@@ -230,5 +235,3 @@ class Records:
         """Know what a key came with."""
         if key:
             self._followed[target, key] = followed
-            if len(self._followed) > MAX_KEYS:
-                self._followed.popitem(last=False)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.cards import TEST_CARDS
 from paychain.protocol.dialects.stripe.cards import Method, named
 from paychain.protocol.dialects.stripe.details import Shown
@@ -87,11 +87,13 @@ class Account:
     version: str
     intents: Intents
     objects: Objects
-    methods: OrderedDict[str, Method] = field(default_factory=OrderedDict)
-    customers: OrderedDict[str, Shown] = field(default_factory=OrderedDict)
+    methods: BoundedDict[str, Method] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
+    customers: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     # By the reference of their intents.
-    sessions: OrderedDict[str, CheckoutSession] = field(default_factory=OrderedDict)
-    setups: OrderedDict[str, Setup] = field(default_factory=OrderedDict)
+    sessions: BoundedDict[str, CheckoutSession] = field(
+        default_factory=lambda: BoundedDict(MAX_OBJECTS)
+    )
+    setups: BoundedDict[str, Setup] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     made: int = 0
 
     def new_id(self, prefix: str, digits: int = 24) -> str:
@@ -113,8 +115,6 @@ class Account:
     def keep_method(self, method: Method) -> None:
         """Remember a payment method; the oldest is forgotten beyond MAX_OBJECTS."""
         self.methods[method.id] = method
-        if len(self.methods) > MAX_OBJECTS:
-            self.methods.popitem(last=False)
 
     def method(self, name: str) -> Method | None:
         """A payment method by its id."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.stripe import (
     disputes,
     followups,
@@ -24,6 +24,7 @@ from paychain.protocol.dialects.stripe import (
     people,
     reading,
     searching,
+    session_page,
     sessions,
     setups,
 )
@@ -50,7 +51,7 @@ MAX_KEYS = 50_000  # whose first request is remembered
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
 _JSON = {"content-type": "application/json"}
 Handler = Callable[[Account, RoutedRequest], Plan]
-Visit = Callable[[Account, RoutedRequest], tuple[Plan, Returned | sessions.Visited]]
+Visit = Callable[[Account, RoutedRequest], tuple[Plan, Returned | session_page.Visited]]
 _HANDLERS: dict[str, Handler] = {
     "POST /v1/payment_intents": payments.create,
     "GET /v1/payment_intents": listing.intents,
@@ -100,7 +101,7 @@ _HANDLERS: dict[str, Handler] = {
 # The pages where customers are, by the beginnings of their paths.
 _PAGES: dict[str, Visit] = {
     PAGE: authenticate,
-    PAY_PAGE: sessions.visit,
+    PAY_PAGE: session_page.visit,
     setups.PAGE: setups.authenticate,
 }
 
@@ -114,7 +115,7 @@ class Stripe:
     webhook_timeout_s: ClassVar[float] = 10.0  # not published; M
     hosts: ClassVar[tuple[str, ...]] = ("api.stripe.com",)
 
-    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (as every vendor's)
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (a parameter of every VendorApi's)
         self._backend = backend
         self._account = Account(
             backend=backend, intents=Intents(backend), objects=Objects(backend), version=VERSION
@@ -125,10 +126,9 @@ class Stripe:
             "GET /v1/events": lambda _account, asked: self._events.listed(asked),
             "GET /v1/events/{id}": lambda _account, asked: self._events.retrieve(asked),
         }
-        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._plans: BoundedDict[str, Plan] = BoundedDict(MAX_KEYS)
         self._requests = 0
 
-    # -- a request ------------------------------------------------------------------------------
     async def handle(self, call: VendorCall) -> HttpResponse:
         """Answer one request."""
         http = call.http
@@ -194,8 +194,6 @@ class Stripe:
         plan = self._handlers[asked.route.name](self._account, asked)
         if asked.key:
             self._plans[asked.key] = plan
-            if len(self._plans) > MAX_KEYS:
-                self._plans.popitem(last=False)
         return plan
 
     async def _visited(self, call: VendorCall, start: str, visit: Visit) -> HttpResponse:
@@ -211,7 +209,6 @@ class Stripe:
     def _expanded(self, shown: Shown, asked: RoutedRequest) -> Shown:
         return listing.expanded(self._account, shown, asked.given)
 
-    # -- responses ------------------------------------------------------------------------------
     def _head(self, http: HttpRequest | None) -> dict[str, str]:
         self._requests += 1
         name = opaque("req", f"{self._backend.link}/{self._requests}", 14)
@@ -240,7 +237,6 @@ class Stripe:
             response.headers["stripe-should-retry"] = "true"
         return response
 
-    # -- the seam -------------------------------------------------------------------------------
     def name_of(self, reference: str) -> str:
         """The payment intent of an authorisation."""
         return made("pi", reference)
@@ -248,7 +244,7 @@ class Stripe:
     def key(self, http: HttpRequest) -> str:
         """Of a POST: reading has no key. A page has one of its own for each press of a button."""
         if http.target.startswith(PAY_PAGE):
-            return sessions.key_of(self._account, http.target)
+            return session_page.key_of(self._account, http.target)
         return http.headers.get(KEY, "") if http.method == "POST" else ""
 
     def error(self, error: Error) -> HttpResponse:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import msgspec
-import yaml
 
 from paychain.payments.cards import TEST_CARDS, Card
+from paychain.payments.packaged import packaged_yaml
 from paychain.protocol.dialects.stripe.errors import card_refused, invalid, missing
 from paychain.protocol.dialects.stripe.parameters import integer, mapping, text
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
@@ -70,8 +69,7 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
 @cache
 def test_cards() -> dict[str, TestCard]:
     """By number, and by every name."""
-    loaded = resources.files(__package__).joinpath("test_cards.yaml").read_text("utf-8")
-    cards = msgspec.convert(yaml.safe_load(loaded), _Table).cards
+    cards = msgspec.convert(packaged_yaml(__package__, "test_cards.yaml"), _Table).cards
     return {name: card for card in cards for name in (card.number, *card.names)}
 
 

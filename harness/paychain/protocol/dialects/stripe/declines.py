@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 
 import msgspec
-import yaml
+
+from paychain.payments.packaged import packaged_yaml
 
 TECHNICAL = frozenset({"processing_error", "issuer_not_available"})  # the chain's health
 
@@ -31,8 +31,7 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
 @cache
 def declines() -> dict[str, DeclineRow]:
     """All rows by DE39 code."""
-    text = resources.files(__package__).joinpath("declines.yaml").read_text("utf-8")
-    rows = msgspec.convert(yaml.safe_load(text), _Table).declines
+    rows = msgspec.convert(packaged_yaml(__package__, "declines.yaml"), _Table).declines
     return {row.de39: row for row in rows}
 
 

@@ -5,12 +5,12 @@ An event has one id however it is heard of: by a webhook, again by a webhook, or
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
 
 import msgspec
 
+from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.stripe import disputes, session_objects, sessions, setups
 from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.details import Shown
@@ -37,7 +37,7 @@ class Events:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._snapshots: OrderedDict[str, bytes] = OrderedDict()
+        self._snapshots: BoundedDict[str, bytes] = BoundedDict(MAX_SNAPSHOTS)
 
     def types(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
         """What is reported when a request became `kind` (`message.Event.event`), in order."""
@@ -85,8 +85,6 @@ class Events:
             disputes.note(self._account, request)
         event = self._event(kind, request, self._account.backend.now_s())
         self._snapshots[event["id"]] = msgspec.json.encode(event)
-        if len(self._snapshots) > MAX_SNAPSHOTS:
-            self._snapshots.popitem(last=False)
 
     def shown(self, kind: str, request: PaymentRequest, created_s: int) -> Shown:
         """An event as it was when it happened, or with today's object."""
@@ -131,7 +129,6 @@ class Events:
                     return account.objects.refund(intent, charge, part)
         return account.objects.charge(intent, charge)
 
-    # -- the list ---------------------------------------------------------------------------------
     def listed(self, asked: RoutedRequest) -> Plan:
         """`GET /v1/events`, newest first."""
         wanted = asked.given.get("types") or []

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
-import yaml
-
 from paychain.payments.errors import either
+from paychain.payments.packaged import packaged_yaml
 from paychain.protocol.dialects.stripe.errors import Invalid, invalid
 
 MAX_INTEGER = 99_999_999  # eight digits: the largest amount (docs.stripe.com/api, amount)
@@ -47,7 +45,7 @@ class ApiRoute:
 @cache
 def routes() -> tuple[ApiRoute, ...]:
     """The routes that the mock serves."""
-    text = resources.files(__package__).joinpath("parameters.yaml").read_text("utf-8")
+    served = packaged_yaml(__package__, "parameters.yaml")["routes"]
     return tuple(
         ApiRoute(
             name,
@@ -55,9 +53,7 @@ def routes() -> tuple[ApiRoute, ...]:
             frozenset(takes.get("uses", "").split()),
             frozenset(takes.get("ignores", "").split()),
         )
-        for name, takes in (
-            (name, takes or {}) for name, takes in yaml.safe_load(text)["routes"].items()
-        )
+        for name, takes in ((name, takes or {}) for name, takes in served.items())
     )
 
 

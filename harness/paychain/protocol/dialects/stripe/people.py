@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import (
-    MAX_OBJECTS,
     Account,
     Plan,
     RoutedRequest,
@@ -121,8 +120,6 @@ def create_customer(account: Account, asked: RoutedRequest) -> Plan:
         method.customer = shown["id"]
         account.keep_method(method)
     account.customers[shown["id"]] = shown
-    if len(account.customers) > MAX_OBJECTS:
-        account.customers.popitem(last=False)
     return account.looked_up(lambda: dict(shown))
 
 

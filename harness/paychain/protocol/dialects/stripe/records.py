@@ -6,11 +6,11 @@ asked, so that an answer which is lost or an error after the work changes nothin
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.stripe.cards import Method, of_card
@@ -197,16 +197,16 @@ class Intents:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._intents: OrderedDict[str, Intent] = OrderedDict()
+        self._intents = BoundedDict[str, Intent](MAX_INTENTS, self._forget)
         self._by_charge: dict[str, Intent] = {}
 
     def add(self, intent: Intent) -> None:
         """Remember an intent; the oldest is forgotten beyond MAX_INTENTS."""
         self._intents[intent.reference] = intent
-        if len(self._intents) > MAX_INTENTS:
-            _, oldest = self._intents.popitem(last=False)
-            for charge in oldest.charges:
-                self._by_charge.pop(charge.reference, None)
+
+    def _forget(self, _reference: str, oldest: Intent) -> None:
+        for charge in oldest.charges:
+            self._by_charge.pop(charge.reference, None)
 
     def add_charge(self, intent: Intent, charge: Charge) -> None:
         """A charge of an intent, before it is made."""

@@ -1,51 +1,39 @@
-"""Checkout Sessions: a page of Stripe's where a customer pays, and what the shop sees of it.
+"""Checkout Sessions: a page of Stripe's where a customer pays, as the shop makes and sees it.
 
-    POST /v1/checkout/sessions ─▶ url ─ the customer visits it ─▶ success_url, and
-                                                                  checkout.session.completed
-
-`GET /c/pay/{session}?card=…` pays; with `?result=canceled` the customer goes back to the shop.
+POST /v1/checkout/sessions ─▶ url ─ the customer visits it (session_page.py) ─▶ success_url,
+                                    and checkout.session.completed
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import (
-    MAX_OBJECTS,
     Account,
     Plan,
     RoutedRequest,
     written,
 )
-from paychain.protocol.dialects.stripe.confirming import confirmed
 from paychain.protocol.dialects.stripe.errors import invalid, missing
 from paychain.protocol.dialects.stripe.ids import read
 from paychain.protocol.dialects.stripe.intents import locked, request_of
 from paychain.protocol.dialects.stripe.listing import page
-from paychain.protocol.dialects.stripe.objects import method_id
 from paychain.protocol.dialects.stripe.parameters import choice, mapping, required, text
-from paychain.protocol.dialects.stripe.payments import created, currency_of, write
+from paychain.protocol.dialects.stripe.payments import currency_of, write
 from paychain.protocol.dialects.stripe.records import SESSION, CheckoutSession, Intent
 from paychain.protocol.dialects.stripe.session_objects import (
     HOSTED,
-    PAY_PAGE,
     WITHIN,
     lines_of,
     shown_of,
     status_of,
 )
 from paychain.protocol.vendor import Evidence
-from paychain.protocol.vendor_pages import customers_page, key_of_press, sent_to
-from paychain.wire.http import HttpResponse
 
 EXPIRED = "checkout.session.expired"
 COMPLETED = "checkout.session.completed"
 LASTS_S = 86_400  # a session, unless it says how long
 BUSY_S = 1  # until a look at a session whose customer was paying when it ran out
-USUAL_CARD = "pm_card_visa"
-_PLACE = "{CHECKOUT_SESSION_ID}"  # in an address: where the session's id goes
 
 
 def create(account: Account, asked: RoutedRequest) -> Plan:
@@ -90,10 +78,8 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     )
     _attribute(account, asked, intent, data)
     account.sessions[intent.reference] = session
-    if len(account.sessions) > MAX_OBJECTS:
-        account.sessions.popitem(last=False)
     _end_in_time(account, session)
-    return _looked_at(account, session)
+    return looked_at(account, session)
 
 
 def _attribute(
@@ -129,19 +115,19 @@ def _expiry(given: dict[str, Any]) -> int:
 
 def retrieve(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/checkout/sessions/{session}`."""
-    return _looked_at(account, _found(account, asked))
+    return looked_at(account, session_of(account, asked))
 
 
 def update(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/checkout/sessions/{session}`: its metadata."""
-    session = _found(account, asked)
+    session = session_of(account, asked)
     session.fields["metadata"] = written(session.fields["metadata"], asked.given)
-    return _looked_at(account, session)
+    return looked_at(account, session)
 
 
 def expire(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/checkout/sessions/{session}/expire`: nobody can pay any more."""
-    session = _found(account, asked)
+    session = session_of(account, asked)
     if session.intent.is_busy:
         raise locked()
     if (status := status_of(account, session)) != "open":
@@ -150,7 +136,7 @@ def expire(account: Account, asked: RoutedRequest) -> Plan:
             f"Session has a status of `{status}`."
         )
     _end(account, session)
-    return _looked_at(account, session)
+    return looked_at(account, session)
 
 
 def _end(account: Account, session: CheckoutSession) -> None:
@@ -194,15 +180,16 @@ def listed(account: Account, asked: RoutedRequest) -> Plan:
 
 def line_items(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/checkout/sessions/{session}/line_items`."""
-    session = _found(account, asked)
+    session = session_of(account, asked)
     return page(account, asked, session.items)
 
 
-def _looked_at(account: Account, session: CheckoutSession) -> Plan:
+def looked_at(account: Account, session: CheckoutSession) -> Plan:
+    """A plan that shows a session and moves no money."""
     return account.looked_up(lambda: shown_of(account, session), request_of(session.intent))
 
 
-def _found(account: Account, asked: RoutedRequest) -> CheckoutSession:
+def session_of(account: Account, asked: RoutedRequest) -> CheckoutSession:
     """The session that a path names. Raises Invalid for an unknown."""
     name = asked.names[0]
     asked.concerns(name)
@@ -211,63 +198,3 @@ def _found(account: Account, asked: RoutedRequest) -> CheckoutSession:
     if session is None:
         raise missing("checkout.session", name)
     return session
-
-
-# -- the page -------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visited:
-    """What the customer sees of the page after it has acted."""
-
-    account: Account
-    session: CheckoutSession
-    has_left: bool = False
-
-    def response(self, shown: HttpResponse) -> HttpResponse:
-        """Back to the shop, on to the bank's page, or the page with why the card was declined."""
-        session, intent = self.session, self.session.intent
-        if self.has_left:
-            return sent_to(_address(session, session.cancel_url))
-        if shown.status >= 400:
-            return customers_page(shown.status, "Your card was declined.", shown.body)
-        if intent.waits:
-            return sent_to(self.account.objects.page(intent))
-        if status_of(self.account, session) == "complete":
-            return sent_to(intent.return_url)
-        return customers_page(200, "Your payment is being processed.", shown.body)
-
-
-def visit(account: Account, asked: RoutedRequest) -> tuple[Plan, Visited]:
-    """A customer pays on the page, or leaves it. Raises Invalid for a page that is no more."""
-    session = _found(account, asked)
-    intent = session.intent
-    visited = Visited(account=account, session=session)
-    status = status_of(account, session)
-    if status == "expired":
-        raise missing("checkout.session", session.id)
-    if asked.given.get("result") == "canceled" and session.cancel_url:
-        visited = Visited(account=account, session=session, has_left=True)
-    if status == "complete" or visited.has_left:
-        return _looked_at(account, session), visited
-    if intent.is_busy:
-        raise locked()
-    is_first = not intent.charges and not intent.waits
-    if is_first:
-        account.intents.add(intent)
-    intent.return_url = _address(session, session.success_url)
-    intent.method = account.method_asked(text(asked.given, "card") or USUAL_CARD, method_id(intent))
-    intent.waits = intent.is_authenticated = False
-    plan = confirmed(account, asked, intent)
-    if is_first:
-        plan.after = partial(created, account, intent, plan.after)
-    return plan, visited
-
-
-def key_of(account: Account, target: str) -> str:
-    """The key under which the page pays: Stripe charges for one press of its button once."""
-    found = read(SESSION, target.partition("?")[0].removeprefix(PAY_PAGE))
-    session = account.sessions.get(found[0]) if found is not None else None
-    return key_of_press(target, len(session.intent.charges)) if session is not None else ""
-
-
-def _address(session: CheckoutSession, url: str) -> str:
-    return url.replace(_PLACE, session.id)

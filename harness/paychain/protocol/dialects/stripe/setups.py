@@ -14,7 +14,6 @@ from typing import Any
 
 from paychain.payments.cards import TEST_CARDS
 from paychain.protocol.dialects.stripe.account import (
-    MAX_OBJECTS,
     Account,
     Plan,
     RoutedRequest,
@@ -62,8 +61,6 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     if boolean(given, "confirm"):
         _check_method(setup)
     account.setups[name] = setup
-    if len(account.setups) > MAX_OBJECTS:
-        account.setups.popitem(last=False)
     _report(account, setup, "created")
     if boolean(given, "confirm"):
         _confirm(account, setup)
