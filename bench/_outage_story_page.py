@@ -63,10 +63,12 @@ _TAIL = """\
 - Figures of providers (confirmations, limits) change: check them before copying a chain.
 - Of UPI only the debit is played, with the roles of cards: there is no credit, and no payment that
   is deemed to have succeeded. Clock times of 2025-04-12 differ between reports.
-- Not replayed is what no chain can say. A look-up whose tokens come back when a payment settles
-  (Pix) needs a limit that counts them, and accounts to pay from; a trace number that wraps needs
-  lines on which answers are matched by it (ISO 8583); instant transfers need holds that end after
-  ten seconds although the transfer may still be made.
+- Of Pix the look-ups are played and the debit, with the roles of cards; of ISO 8583 what a host
+  takes for a repeat. Neither has an outage of that kind on record: the rules are published, and
+  what they make of a slow directory or of many payments follows. Fees that rise are assumed.
+- Not replayed is what no chain can say. Answers that are matched by a trace number alone need lines
+  for many requests at a time (ISO 8583); instant transfers need holds that end after ten seconds
+  although the transfer may still be made.
 """
 
 

@@ -81,7 +81,7 @@ def report(name: str, seed: int, result: LiveResult, first_s: float) -> None:
         print(
             f"    {'+' if is_expected else '!'} {rule} (first broken after {first_s:.0f} s, script "
             f"{found.at_script}): {found.words}; minimal: {found.is_minimal}; "
-            f"reproduced {found.reproduced} of 3",
+            f"reproduced {found.reproduced} of {found.alone}",
             flush=True,
         )
         print(f"      {found.finding.text}")
@@ -97,7 +97,7 @@ def summarise(name: str, results: Sequence[LiveResult]) -> None:
     print(
         f"  {name}: found on {sum(map(bool, found))} of {len(results)} seeds; all of it minimal on "
         f"{sum(bool(each) and all(one.is_minimal for one in each) for each in found)}, something "
-        f"reproduced 3 of 3 on {sum(any(one.reproduced == 3 for one in each) for each in found)}",
+        f"reproduced each time on {sum(any(one.is_certain for one in each) for each in found)}",
         flush=True,
     )
 

@@ -100,6 +100,17 @@ ROWS = [
         BASE_LATER,
         "No blocks, and nodes refuse transfers: the same bytes are sent again.",
     ),
+    *(
+        Row("Coinbase's Base", chain, "fee-spike", shows)
+        for chain, shows in (
+            ("stablecoin-payout", "The wallet waits for lower fees, and its customers with it."),
+            ("stablecoin-payout-replaced", "The wallet offers more, with the nonce it has used."),
+            (
+                "stablecoin-payout-replaced-anew",
+                "Deliberately wrong: the wallet signs again, and all of it is mined in the end.",
+            ),
+        )
+    ),
     Row(
         "Coinbase",
         "stablecoin-payout",
@@ -178,6 +189,26 @@ ROWS = [
         "status-checks-storm",
         UPI,
         "Deliberately wrong: checks at once and every second keep the switch down.",
+    ),
+    *(
+        Row("Pix", chain, "dict-lockout", shows)
+        for chain, shows in (
+            ("pix-lookups", "A look-up that fails is not tried again: back with the directory."),
+            (
+                "pix-lookups-retried",
+                "Deliberately wrong: tries use the look-ups up, and refused ones keep it so.",
+            ),
+        )
+    ),
+    *(
+        Row("ISO 8583", chain, "stan-wrap", shows)
+        for chain, shows in (
+            ("card-trace-numbers", "Number and time of the first try tell requests apart."),
+            (
+                "card-trace-wraps",
+                "Deliberately wrong: a payment gets the answer to an earlier one.",
+            ),
+        )
     ),
     Row("processors", "card-ecommerce", "processor-down", "The second processor takes over."),
     *(

@@ -108,7 +108,7 @@ class Timed:
 @pytest.mark.slow
 @pytest.mark.law
 @pytest.mark.long(90 * SWITCHES / 10_000)
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_thousands_of_switches_amid_disconnects_wedge_nothing(
     ours: Subject, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -295,6 +295,7 @@ def a_new_proxy(chance: random.Random) -> HttpRequest:
 @pytest.mark.slow
 @pytest.mark.law
 @pytest.mark.long(75 * REQUESTS / 100_000)
+@pytest.mark.timeout(900)
 def test_thousands_of_requests_that_nobody_would_send_get_proper_answers() -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)

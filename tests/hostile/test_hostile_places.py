@@ -170,7 +170,7 @@ def test_a_run_that_is_killed_can_be_judged(tmp_path: Path) -> None:
         let_it_begin(run, tmp_path)
         os.kill(run.pid, 9)
         run.exit_code()
-    done = paychain(tmp_path, "judge", str(run_in(tmp_path)))
+    done = invoked(tmp_path, "judge", str(run_in(tmp_path)))
     assert done.exit_code == 3, done.stderr
     (first, *_) = result_of(tmp_path)["reasons"]
     assert first == "the run did not come to its end: its process was ended"

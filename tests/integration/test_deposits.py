@@ -92,7 +92,7 @@ def test_deposits_go_on_without_the_front_end_and_withdrawals_wait(tmp_path: Pat
     (begun,) = selected(tmp_path, "SELECT MIN(effective_ns) FROM switch")
     (healed,) = selected(tmp_path, "SELECT MAX(effective_ns) FROM switch")
     during = [at for _, at in mined if begun[0] < at < healed[0]]  # type: ignore[operator]
-    assert len(during) > 100
+    assert len(during) > 30
 
 
 def test_what_is_sent_while_the_front_end_is_away_is_credited_meanwhile(tmp_path: Path) -> None:

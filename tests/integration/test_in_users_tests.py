@@ -16,6 +16,7 @@ from tests.support.tiers import thorough
 
 
 @pytest.mark.slow
+@pytest.mark.long(30)
 @pytest.mark.parametrize(
     ("ci", "place", "steps"),
     [
@@ -96,7 +97,7 @@ def test_faults_heal_at_the_end_of_their_block_and_compose(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("target", "kind", "message"),
     [
-        ("procesor-a", "down", "the chain has no link or provider 'procesor-a'"),
+        ("procesor-a", "down", "the chain has no link or provider called 'procesor-a'"),
         ("processor-a", "latency", "delay"),
         ("processor-a", "decline", "unknown response code 'XX'"),
         ("gateway.capture", "down", "unknown call 'gateway.capture'"),

@@ -48,6 +48,7 @@ def of(compared: SideBySide, chain: str) -> Arrangement:
     return found
 
 
+@pytest.mark.long(25)
 def test_the_first_sentence_says_what_stands_in_front(
     compared: SideBySide, folders: dict[str, Path]
 ) -> None:

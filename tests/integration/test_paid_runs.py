@@ -74,7 +74,7 @@ def test_a_shop_behind_edges_is_paid_under_ids_of_its_run(tmp_path: Path) -> Non
     assert re.fullmatch(r"p[0-9a-z]{3}[a-z]", prefix)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # a run, above, and another chain of a test, in test_own_runs.py
 def test_customers_in_a_test_pay_under_ids_of_their_chain(tmp_path: Path) -> None:
     with start_chain(str(declared(tmp_path, PAYS)), real=True) as chain:
         first, second = chain.pay(2)
@@ -84,7 +84,7 @@ def test_customers_in_a_test_pay_under_ids_of_their_chain(tmp_path: Path) -> Non
         assert chain.book("issuer") == {"authorised": "50.00 EUR"}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # a template, below, and test_pays_adapter.py for where a class failed
 def test_a_class_that_fails_makes_the_run_inconclusive_and_says_where(tmp_path: Path) -> None:
     (tmp_path / "adapters.py").write_text(ADAPTER)
     _, result = ran(tmp_path, {"by": "adapters.py:Shop"})

@@ -14,6 +14,7 @@ from paychain.cli.main import app
 from paychain.environment.play import play
 from paychain.model.checks import check_experiment
 from paychain.model.experiment import Experiment
+from paychain.model.files import available
 from paychain.model.loading import load_chain, load_experiment
 from paychain.model.review import review
 from paychain.payments.journal import (
@@ -26,7 +27,8 @@ from paychain.payments.journal import (
 )
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.report.result import read
-from tests.support.chains import checked, shop
+from tests.support.chains import checked, experiment, shop
+from tests.support.runs import declare, run_in
 
 PROCESSOR: dict[str, Any] = {
     "role": "processor",
@@ -52,7 +54,7 @@ def played(call: dict[str, Any], fault: str, **chain: Any) -> list[Record]:
             **{"deadline": "2s", **chain},
         )
     )
-    experiment = Experiment.model_validate(
+    short = Experiment.model_validate(
         yaml.safe_load(
             "experiment: short\n"
             "load: {arrivals: 30/s, warm_up: 500ms, before: 500ms, after: 3s}\n"
@@ -60,8 +62,8 @@ def played(call: dict[str, Any], fault: str, **chain: Any) -> list[Record]:
             "tolerances: {double_charges: 0}\n"
         )
     )
-    assert not check_experiment(experiment, model)
-    return play(model, experiment, seed=7).records
+    assert not check_experiment(short, model)
+    return play(model, short, seed=7).records
 
 
 def every(records: list[Record], kind: type[Kind]) -> list[Kind]:
@@ -200,21 +202,27 @@ def test_reversals_behind_the_calls_breaker_leave_money_that_others_would_free(
 @pytest.mark.slow
 # -- review -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["card-ecommerce", "card-gives-up"])
-def test_the_reviews_finding_on_failover_is_what_the_shipped_experiment_shows(name: str) -> None:
+def test_the_reviews_finding_on_failover_is_what_the_shipped_experiment_shows(
+    tmp_path: Path, name: str
+) -> None:
     loaded = load_chain(name)
     is_said = any(finding.kind == "failover_on_unknown" for finding in review(loaded))
-    experiment = load_experiment("processor-lost-answers", loaded.model).model
-    records = play(loaded.model, experiment, seed=1).records
+    text = available("experiment")["processor-lost-answers"].read_text("utf-8")
+    assert "arrivals: 20/s" in text
+    declare(tmp_path, fewer=text.replace("20/s", "8/s"))
+    fewer = load_experiment(str(tmp_path / "fewer.yaml"), loaded.model).model
+    records = play(loaded.model, fewer, seed=1).records
     is_done = any(many > 1 for many in held(records).values())
     assert is_said is is_done is (name == "card-gives-up")
 
 
 @pytest.mark.slow
 def test_the_result_of_a_run_holds_the_review_of_its_chain(tmp_path: Path) -> None:
-    words = ["run", "card-gives-up", "steady", "--virtual", "--json", "--out", str(tmp_path)]
-    done = CliRunner().invoke(app, words)
+    declare(tmp_path, calm=experiment())
+    words = ["run", "card-gives-up", str(tmp_path / "calm.yaml"), "--virtual", "--json"]
+    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "runs")])
     assert done.exit_code == 0, done.output
-    (folder,) = tmp_path.iterdir()
+    folder = run_in(tmp_path)
     result = read(folder)
     assert [finding.what for finding in result.review] == [
         finding.what for finding in review(load_chain("card-gives-up"))

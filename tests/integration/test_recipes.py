@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from tests.support.recipes import NewThing, copy_package, follow, recipes
+from tests.support.runs import declare
+from tests.support.shared_runs import made_once
 
 NEW = {
     "toxic": NewThing(
@@ -102,30 +104,43 @@ faults:
   - {id: lag, at: 0s, for: 1s, target: {link: processor}, lagging: {delay: 50ms}}
   - {id: gone, at: 0s, for: 1s, target: {link: sanctions}, vanished_answer: {share: 50%}}
 """
+SEEN = "seen.json"  # what recipe_user.py prints
 
 
-# Every test starts a Python that imports the copy.
+# Every test starts a Python that imports the copy, or reads what one has seen.
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package with everything new in it."""
-    copy = copy_package(tmp_path_factory.mktemp("recipes"))
-    table = recipes()
-    assert set(table) == set(NEW)
-    for thing, recipe in table.items():
-        follow(recipe, NEW[thing], copy)
-    return copy
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package with everything new in it, files that use it, and what came of them."""
+
+    def make(folder: Path) -> None:
+        copy = copy_package(folder)
+        table = recipes()
+        assert set(table) == set(NEW)
+        for thing, recipe in table.items():
+            follow(recipe, NEW[thing], copy)
+        declare(folder, shop=CHAIN, novelties=EXPERIMENT)
+        user = Path(__file__).with_name("recipe_user.py")
+        (folder / SEEN).write_text(python(copy, user, *files_in(folder)))
+
+    return made_once(tmp_path_factory, "recipes", make)
+
+
+def files_in(folder: Path) -> tuple[Path, Path]:
+    return folder / "shop.yaml", folder / "novelties.yaml"
 
 
 @pytest.fixture(scope="module")
-def files(package: Path) -> tuple[Path, Path]:
+def package(made: Path) -> Path:
+    return made / "paychain"
+
+
+@pytest.fixture(scope="module")
+def files(made: Path) -> tuple[Path, Path]:
     """A chain and an experiment that use it."""
-    chain, experiment = package.parent / "shop.yaml", package.parent / "novelties.yaml"
-    chain.write_text(CHAIN)
-    experiment.write_text(EXPERIMENT)
-    return chain, experiment
+    return files_in(made)
 
 
 def python(package: Path, *arguments: str | Path) -> str:
@@ -145,11 +160,9 @@ def python(package: Path, *arguments: str | Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def seen(package: Path, files: tuple[Path, Path]) -> dict[str, Any]:
+def seen(made: Path) -> dict[str, Any]:
     """What the program saw that uses it."""
-    found: dict[str, Any] = json.loads(
-        python(package, Path(__file__).with_name("recipe_user.py"), *files)
-    )
+    found: dict[str, Any] = json.loads((made / SEEN).read_text())
     return found
 
 
@@ -173,8 +186,10 @@ def test_a_search_injects_new_faults_and_judges_new_rules(seen: dict[str, Any]) 
     assert "books_match" in seen["rules"]
 
 
-def test_a_run_uses_and_reports_everything_new(package: Path, files: tuple[Path, Path]) -> None:
-    out = package.parent / "runs"
+def test_a_run_uses_and_reports_everything_new(
+    package: Path, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "runs"
     python(package, "-m", "paychain.cli", "run", *files, "--virtual", "--out", out, "--exit-zero")
     (folder,) = (path for path in out.iterdir() if path.is_dir() and not path.is_symlink())
     result = json.loads((folder / "result.json").read_text())

@@ -22,6 +22,15 @@ from paychain.runs.spec import RunSpec
 from tests.support.runs import declare
 from tests.support.shared_runs import TEST_S, Pair, begun, finished_run
 
+# Arrivals in virtual time where what is shown does not hang on how many payments there are.
+FEWER = {
+    "steady": ("40/s", "10/s"),
+    "basis-theory-2025-11-18": ("40/s", "15/s"),
+    "cloudflare-2025-11-18": ("40/s", "15/s"),
+    "captures-lost": ("20/s", "10/s"),
+    "visa-europe-2018-06-01": ("40/s", "20/s"),
+}
+
 
 def shipped(
     chain: str, experiment: str, *, tier: str = "", for_real: str = ""
@@ -44,13 +53,14 @@ def shipped(
 
 
 def in_virtual_time(pair: Pair, folder: Path) -> Result:
-    """The result of a pair; of a good day with a quarter of its payments."""
+    """The result of a pair, with fewer payments where that shows as much."""
     chain, name = load_chain(pair[0]), pair[1]
-    if name == "steady":
+    if name in FEWER:
+        usual, fewer = FEWER[name]
         text = available("experiment")[name].read_text("utf-8")
-        assert "arrivals: 40/s" in text
-        declare(folder, steady=text.replace("40/s", "10/s"))
-        name = str(folder / "steady.yaml")
+        assert f"arrivals: {usual}" in text
+        declare(folder, **{name: text.replace(usual, fewer)})
+        name = str(folder / f"{name}.yaml")
     experiment = load_experiment(name, chain.model)
     spec = RunSpec(chain=chain, experiment=experiment, out=folder, virtual=True)
     return run(spec, chain_of(spec)).result
@@ -118,7 +128,7 @@ def test_a_page_goes_on_without_what_only_helps(result: Result) -> None:
 def test_a_second_route_past_the_edge_loses_no_payment(result: Result) -> None:
     assert result.verdict == "pass", result.reasons
     assert result.breaks == []
-    assert fallback(result, "vault-direct").activations > 300
+    assert fallback(result, "vault-direct").activations > 100
     assert result.risks == []
 
 
@@ -224,8 +234,9 @@ def test_a_repeat_of_finished_work_is_answered_and_books_nothing_again(result: R
 
 @shipped("card-naive-webhooks", "steady", tier="thorough", for_real="slow")
 def test_webhooks_that_are_not_deduplicated_capture_twice_on_a_good_day(result: Result) -> None:
-    found = broken(result)
-    assert found["repeats_without_effect"] > 20
+    everything = next(phase for phase in result.phases if phase.name == "all")
+    # One webhook in ten is sent twice: half of that stands clear of chance, at either rate.
+    assert broken(result)["repeats_without_effect"] > 0.05 * everything.approved
 
 
 @shipped("card-lifecycle", "steady", tier="thorough")
@@ -258,10 +269,10 @@ def test_a_scheme_that_forgets_how_often_it_stood_in_goes_beyond_its_limits(resu
 
 @shipped("card-blocked-standby", "visa-europe-2018-06-01", tier="slow")
 def test_a_standby_that_is_too_slow_saves_nobody(result: Result) -> None:
-    # 35 % of some 400 payments are declined: 65 %, give or take three deviations of 2.4 points
-    assert 0.57 <= success(result) <= 0.73
+    # 35 % of some 200 payments are declined: 65 %, give or take three deviations of 3.4 points
+    assert 0.55 <= success(result) <= 0.75
     standby = fallback(result, "scheme-standby")
-    assert standby.activations > 100
+    assert standby.activations > 50
     assert standby.succeeded == 0
     assert broken(result) == {}
 

@@ -52,6 +52,7 @@ def chain(service: dict[str, Any], **of_psp: Any) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long(20)
 @pytest.mark.parametrize(
     ("service", "of_psp"),
     [

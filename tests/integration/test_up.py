@@ -127,7 +127,7 @@ def test_the_command_for_load_imports_nothing_from_the_users_folder(
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("load "))
     _, _, command = line.partition("(")
     assert shlex.split(command.removesuffix(")"))[:3] == ["cd", str(tmp_path / "a folder"), "&&"]
-    assert "-P -m locust -f " in command
+    assert "-P -m paychain.load.locust -f " in command
 
 
 def shown(text: str, capsys: pytest.CaptureFixture[str], folder: Path) -> dict[str, str]:

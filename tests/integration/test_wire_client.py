@@ -357,6 +357,36 @@ def test_a_request_that_met_a_dead_connection_is_never_sent_again(
 
 
 @ON_EACH_LOOP
+@pytest.mark.parametrize("end", [Peer.close, Peer.reset])
+def test_what_may_be_repeated_goes_over_a_new_connection_once_a_kept_one_is_dead(
+    runner: Runner, end: object
+) -> None:
+    async def scenario() -> None:
+        async with to_listener() as (pool, listener):
+            asking = asyncio.create_task(ask(pool))
+            peer = await listener.accept(OK)
+            await asking
+            end(peer)  # type: ignore[operator]
+            asking = asyncio.create_task(
+                pool.request("POST", "/", b"", timeout_s=5, is_repeatable=True)
+            )
+            again = await listener.accept(OK)
+            assert (await asking).body == b"hi"
+            again.close()
+            # A new connection that breaks says more: it is the caller's to try again.
+            await until(lambda: not pool._connections)
+            failing = asyncio.create_task(
+                pool.request("POST", "/", b"", timeout_s=5, is_repeatable=True)
+            )
+            (await listener.accept(b"HTTP")).close()
+            with pytest.raises(ConnectionBroken):
+                await failing
+            peer.close()
+
+    run(runner, scenario())
+
+
+@ON_EACH_LOOP
 @pytest.mark.parametrize("end", [Peer.close, Peer.reset, Peer.end])
 @pytest.mark.parametrize("part", [b"", b"HTTP/1.1 200", OK[:-1], b"HTTP/1.1 100 Continue\r\n\r\n"])
 def test_an_answer_cut_short_is_broken_and_the_request_counts_as_sent(

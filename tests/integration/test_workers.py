@@ -84,12 +84,16 @@ class Run:
         return result_in(self.folder)
 
     def payments(self) -> list[tuple[Any, ...]]:
-        """Everything of a payment that has no clock in it."""
-        with sqlite3.connect(self.folder / "run.db") as db:
-            return db.execute(
-                "SELECT payment, outcome, code, amount_minor, scheme, instrument, merchant, "
-                "warm_up FROM txn ORDER BY payment"
-            ).fetchall()
+        return payments_in(self.folder)
+
+
+def payments_in(run: Path) -> list[tuple[Any, ...]]:
+    """Everything of the payments of a run that has no clock in it."""
+    with sqlite3.connect(run / "run.db") as db:
+        return db.execute(
+            "SELECT payment, outcome, code, amount_minor, scheme, instrument, merchant, "
+            "warm_up FROM txn ORDER BY payment"
+        ).fetchall()
 
 
 @pytest.fixture
@@ -131,9 +135,9 @@ def facts(result: dict[str, Any], *names: str) -> list[tuple[Any, ...]]:
     return sorted(tuple(each[name] for name in names) for each in result["load"]["workers"])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # two workers from elsewhere, below, make the payments of a virtual run
 @pytest.mark.long(50)
-@pytest.mark.parametrize("numbers", [(1, 2), pytest.param((1, 4), marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("numbers", [(1, 2), (1, 4)])
 def test_one_and_several_workers_make_the_same_payments(
     run: Callable[..., Run], numbers: tuple[int, int]
 ) -> None:
@@ -215,6 +219,14 @@ def test_workers_that_were_started_elsewhere_need_nothing_but_the_address(
     assert facts(result, "name", "missing") == [("far", 0), ("far-2", 0)]
     load = result["load"]
     assert load["planned"] == load["offered"] == load["recorded"]
+    declare(tmp_path, shop=CHAIN, steady=steady())
+    words = ["run", "shop.yaml", "steady.yaml", "--virtual", "--out", "alone"]
+    assert invoked(tmp_path, *words).exit_code == 0
+    assert going.payments() == payments_in(run_in(tmp_path, "alone"))
+    for share in load["workers"]:
+        assert share["planned"] == share["started"] == share["recorded"]
+        # One machine has one clock: the true offset is 0.
+        assert abs(share["clock_offset_ms"]) <= share["clock_uncertainty_ms"]
 
 
 @pytest.mark.thorough

@@ -22,7 +22,7 @@ from paychain.services.roles.edge import Edge
 from paychain.services.roles.fraud import Fraud
 from paychain.services.roles.gateway import Gateway
 from paychain.services.roles.issuer import Issuer
-from paychain.services.roles.merchant import Merchant
+from paychain.services.roles.merchant import Merchants
 from paychain.services.roles.processor import Processor
 from paychain.services.roles.scheme import Scheme
 from paychain.services.state.idempotency import IdempotencyStore
@@ -436,7 +436,7 @@ BEHAVIOUR: list[Mutant] = [
         role="gateway",
         wrong="cancels a payment that no merchant cancelled",
         rule="no_approval_without_money",
-        plant=instead(Merchant, "approved", _cancelled_soon),
+        plant=instead(Merchants, "approved", _cancelled_soon),
         chain="plain",
     ),
     Mutant(
@@ -452,7 +452,7 @@ BEHAVIOUR: list[Mutant] = [
         role="gateway",
         wrong="forgets that a capture is due",
         rule="authorisations_settled",
-        plant=instead(Merchant, "_fulfil", _nothing_to_await),
+        plant=instead(Merchants, "_fulfil", _nothing_to_await),
         chain="captures",
     ),
     Mutant(
@@ -460,7 +460,7 @@ BEHAVIOUR: list[Mutant] = [
         role="gateway",
         wrong="forgets that a refund is due",
         rule="authorisations_settled",
-        plant=instead(Merchant, "_refund", _nothing_to_await),
+        plant=instead(Merchants, "_refund", _nothing_to_await),
     ),
     Mutant(
         name="gateway_captures_too_much",

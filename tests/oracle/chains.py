@@ -76,9 +76,13 @@ def draw_chain(chance: Chance) -> Declared:
         _more_at_a_book(chance, link, tips=tips)
     if currency != "EUR" and happens(chance, WRONG_DECIMALS):
         links[choose(chance, [*gateways, *processors, *schemes])]["exponent"] = 2
+    # Two clouds: who is first of each role, and the others.
+    for name, link in links.items():
+        link["provider"] = "cloud-a" if name == link["role"] else "cloud-b"
     chain: Declared = {
         "chain": "drawn",
         "currency": currency,
+        "providers": {"cloud-a": {"kind": "cloud"}, "cloud-b": {"kind": "cloud"}},
         "deadline": choose(chance, ("4s", "2s", "6s", "10s")),
         "entry": entries if len(entries) > 1 else entries[0],
         "links": links,

@@ -20,9 +20,11 @@ from paychain.faults.kinds import KINDS
 from paychain.model.chain import Chain
 from paychain.model.checks import check_chain, check_experiment
 from paychain.model.experiment import Experiment
+from paychain.model.renaming import renamed, used_of
 from tests.oracle.chains import Declared, amount, draw_chain
 from tests.oracle.chance import Chance, Drawn, Seeded, choose, happens, some
 from tests.oracle.scripted import draw_script
+from tests.oracle.varied import MAPPED, VARIED, vary
 from tests.oracle.world import World, watched
 from tests.support.chains import as_yaml
 
@@ -34,8 +36,7 @@ PROXIED = 4  # of so many pairs one has a proxy on every hop
 TWICE = 15  # of a hundred experiments: whose orders are paid twice
 SCRIPTED = 25  # of a hundred experiments: those with a failure script
 SCHEDULES = 4  # of one chain: to draw and load another takes as long as a short run
-# Fault kinds that a search leaves out, with magnitudes. An answer about another amount or another
-# payment is left out here: what a customer's page then says is no account's.
+# Fault kinds that a search leaves out, with magnitudes.
 NOT_SEARCHED: dict[str, tuple[dict[str, Any], ...]] = {
     "refuse": ({}, {"share": "50%"}),
     "cut_after": ({"after": "80B"}, {"after": "80B", "share": "50%"}),
@@ -82,11 +83,17 @@ def loaded_chain(declared: Declared) -> Chain:
 
 def loaded_experiment(declared: Declared, chain: Chain) -> Experiment:
     """The model of an experiment. Raises ValueError when it has a mistake."""
-    experiment = Experiment.model_validate(declared)
+    experiment = on_chain(Experiment.model_validate(declared), chain)
     problems = check_experiment(experiment, chain)
     if problems:
         raise ValueError(str(problems[0]))
     return experiment
+
+
+def on_chain(experiment: Experiment, chain: Chain) -> Experiment:
+    """The experiment with the chain's own provider, or a link, in place of somebody's."""
+    own = min(chain.providers, default=chain.entries[0])
+    return renamed(experiment, used_of({MAPPED: own}, experiment), chain)
 
 
 def run_pair(pair: Pair, chain: Chain | None = None) -> Outcome:
@@ -102,7 +109,9 @@ def _straight_hops(pair: Pair, chain: Chain) -> frozenset[str]:
     """The hops that no fault of the pair can meet. Every fourth pair has proxies everywhere."""
     if pair.seed % PROXIED == 0:
         return frozenset()
-    targets = [fault["target"] for fault in pair.experiment["faults"]]
+    targets = [fault.get("target", {}) for fault in pair.experiment["faults"]]
+    if not all("link" in target or "call" in target for target in targets):
+        return frozenset()
     met = {str(target.get("link") or target["call"]).partition(".")[0] for target in targets}
     return frozenset(
         hop.name for hop in chain.hops() if hop.caller not in met and hop.callee not in met
@@ -195,7 +204,22 @@ def _draw_experiment(chance: Chance, chain: Chain, currency: str) -> Declared:
         with_it = {**declared, "scripts": [draw_script(chance, chain)]}
         if not check_experiment(Experiment.model_validate(with_it), chain):
             declared = with_it
-    return declared
+    return _varied(chance, chain, declared)
+
+
+def _varied(chance: Chance, chain: Chain, declared: Declared) -> Declared:
+    """The experiment with one of its faults drawn otherwise, where that is valid."""
+    faults = declared["faults"]
+    if not faults or not happens(chance, VARIED):
+        return declared
+    number = chance.integer(len(faults) - 1)
+    faults = [*faults[:number], vary(chance, chain, faults[number]), *faults[number + 1 :]]
+    varied = {**declared, "faults": faults}
+    try:
+        loaded_experiment(varied, chain)
+    except ValueError:
+        return declared
+    return varied
 
 
 def _draw_fault(chance: Chance, chain: Chain, number: int) -> dict[str, Any]:

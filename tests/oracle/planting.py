@@ -21,7 +21,7 @@ from paychain.services.roles.edge import Edge
 from paychain.services.roles.fraud import Fraud
 from paychain.services.roles.gateway import Gateway
 from paychain.services.roles.issuer import Issuer
-from paychain.services.roles.merchant import Merchant
+from paychain.services.roles.merchant import Merchants
 from paychain.services.roles.processor import Processor
 from paychain.services.roles.relay import Relay
 from paychain.services.roles.scheme import Scheme
@@ -42,7 +42,7 @@ _PLANTED_IN: tuple[type[Any], ...] = (
     Fraud,
     Gateway,
     Issuer,
-    Merchant,
+    Merchants,
     Processor,
     Relay,
     Scheme,

@@ -18,7 +18,7 @@ from paychain.protocol.message import PaymentRequest
 from paychain.services import __main__ as services
 from paychain.services.context import Context
 from paychain.services.policies.call_end import SentRequest
-from paychain.services.roles.merchant import Merchant
+from paychain.services.roles.merchant import Merchants
 from tests.oracle.world import Entry, line_of
 
 FOLDER = "PAYCHAIN_ORACLE_FOLDER"
@@ -34,7 +34,7 @@ class Line(msgspec.Struct, array_like=True):
 
 def watch(folder: Path) -> None:
     """Write the world's own file beside the journal."""
-    moved, approved = Context.moved, Merchant.approved
+    moved, approved = Context.moved, Merchants.approved
     encoder = msgspec.json.Encoder()
     file = (folder / f"world-{os.getpid()}.jsonl").open("ab", buffering=0)
 
@@ -42,13 +42,13 @@ def watch(folder: Path) -> None:
         file.write(encoder.encode(Line(request.payment, line_of(self, kind, request))) + b"\n")
         moved(self, kind, request, *rest)
 
-    def selling(self: Merchant, sent: SentRequest, reference: str) -> None:
+    def selling(self: Merchants, sent: SentRequest, reference: str) -> None:
         line = Line(sent.request.payment, sold=(self._context.link, reference))
         file.write(encoder.encode(line) + b"\n")
         approved(self, sent, reference)
 
     Context.moved = booking  # type: ignore[method-assign]  # of this process
-    Merchant.approved = selling  # type: ignore[method-assign]  # of this process
+    Merchants.approved = selling  # type: ignore[method-assign]  # of this process
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
         if any(amounts):
             yield name, sum(amounts)
     taken = sum(card.taken - card.given for card in cards.values())
-    payers = world.payers()
+    payers = world.payers
     credited = sum(each.taken - each.given for each in accounts(deal.of(payers)).values())
     if taken != credited:
         yield "credited otherwise than debited", abs(taken - credited)

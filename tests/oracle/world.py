@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from paychain.load.traffic.customer import CustomerPayment
@@ -20,7 +21,7 @@ from paychain.payments.outcome import Outcome
 from paychain.protocol.message import PaymentRequest
 from paychain.services.context import Context
 from paychain.services.policies.call_end import SentRequest
-from paychain.services.roles.merchant import Merchant
+from paychain.services.roles.merchant import Merchants
 
 HOLD, TAKE, RELEASE, GIVE_BACK = "hold", "take", "release", "give back"
 CHARGE_BACK = "charge back"
@@ -96,20 +97,35 @@ class World:
     chain: Chain
     seed: int = 0
     deals: dict[str, Deal] = field(default_factory=dict)
+    # By link; like all that the declaration says: every payment asks again.
+    _tips: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def _by_role(self) -> dict[str, frozenset[str]]:
+        links = self.chain.links
+        return {
+            role: frozenset(name for name, link in links.items() if link.role == role)
+            for role in {link.role for link in links.values()}
+        }
+
+    @cached_property
+    def _targets(self) -> dict[str, list[str]]:
+        """The links that each asks for money."""
+        calls = {name: link.calls.get("authorise") for name, link in self.chain.links.items()}
+        return {name: call.targets if call is not None else [] for name, call in calls.items()}
 
     def links(self, role: str) -> frozenset[str]:
         """The links of one role."""
-        return frozenset(name for name, link in self.chain.links.items() if link.role == role)
+        return self._by_role.get(role, frozenset())
 
+    @cached_property
     def payers(self) -> frozenset[str]:
         """The links that pay merchants: those that their gateways ask for money."""
-        calls = [self.chain.links[name].calls.get("authorise") for name in self.links("gateway")]
-        return frozenset(target for call in calls if call is not None for target in call.targets)
+        return frozenset(target for name in self.links("gateway") for target in self._targets[name])
 
     def behind(self, link: str) -> frozenset[str]:
         """The links that an authorisation may reach from a link on."""
-        call = self.chain.links[link].calls.get("authorise")
-        targets = frozenset(call.targets if call is not None else ())
+        targets = frozenset(self._targets[link])
         return targets.union(*(self.behind(target) for target in targets))
 
     def tip_at(self, link: str) -> float:
@@ -117,7 +133,10 @@ class World:
 
         As it says itself, or the widest of those that ask it, or else of those that it asks.
         """
-        return self._tip(link, self._asking) or self._tip(link, self._asked_by) or 0.0
+        if link not in self._tips:
+            found = self._tip(link, self._asking) or self._tip(link, self._targets.__getitem__)
+            self._tips[link] = found or 0.0
+        return self._tips[link]
 
     def _tip(self, link: str, others: Callable[[str], list[str]]) -> float | None:
         own = self.chain.links[link].overcapture
@@ -128,11 +147,7 @@ class World:
 
     def _asking(self, link: str) -> list[str]:
         relays = self.links("processor") | self.links("scheme")
-        return [name for name in relays if link in self._asked_by(name)]
-
-    def _asked_by(self, link: str) -> list[str]:
-        call = self.chain.links[link].calls.get("authorise")
-        return call.targets if call is not None else []
+        return [name for name in relays if link in self._targets[name]]
 
     def amounts_of(self, wanted: int) -> set[int]:
         """What a payment may be held for: all of it, one of its means, a part that a bank gives."""
@@ -231,7 +246,7 @@ def line_of(context: Context, kind: MovementKind, request: PaymentRequest) -> En
 def watched(chain: Chain) -> Iterator[World]:
     """Keep the world's own books while a chain of this declaration is played in this process."""
     world = World(chain=chain)
-    moved, approved, undo = Context.moved, Merchant.approved, Merchant.undo
+    moved, approved, undo = Context.moved, Merchants.approved, Merchants.undo
     start_try, end_try = CustomerPayment.start_try, CustomerPayment.end_try
 
     def booking(self: Context, kind: MovementKind, request: PaymentRequest, *rest: Any) -> None:
@@ -248,18 +263,18 @@ def watched(chain: Chain) -> Iterator[World]:
         world.answered(hop.payment, reply.answer)
         return hop
 
-    def selling(self: Merchant, sent: SentRequest, reference: str) -> None:
+    def selling(self: Merchants, sent: SentRequest, reference: str) -> None:
         world.sold(self._context.link, sent.request.payment, reference)
         approved(self, sent, reference)
 
-    async def taking_back(self: Merchant, sent: SentRequest, reference: str) -> None:
+    async def taking_back(self: Merchants, sent: SentRequest, reference: str) -> None:
         world.taken_back(self._context.link, sent.request.payment, reference)
         await undo(self, sent, reference)
 
     swaps: list[tuple[type[Any], str, Callable[..., Any]]] = [
         (Context, "moved", booking),
-        (Merchant, "approved", selling),
-        (Merchant, "undo", taking_back),
+        (Merchants, "approved", selling),
+        (Merchants, "undo", taking_back),
         (CustomerPayment, "start_try", asking),
         (CustomerPayment, "end_try", reading),
     ]

@@ -15,7 +15,7 @@ from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile
 from paychain.analysis.store import fingerprints
 from paychain.analysis.store.fingerprints import Fingerprint, Fingerprints
-from paychain.analysis.store.store import RunStore, Story
+from paychain.analysis.store.store import RecordedPayment, RunStore
 from paychain.payments.journal import Movement, MovementKind, PaymentRecord
 from paychain.payments.rules import RULES
 from tests.support.laws import examples
@@ -229,7 +229,7 @@ def _in_parts(store: RunStore) -> Fingerprints:
         return Fingerprints(store._db, another)
 
 
-def _is_said(story: Story) -> bool:
+def _is_said(story: RecordedPayment) -> bool:
     """Whether all amounts and parties are the customer's, or none."""
     paid = story.customer
     assert paid is not None
@@ -241,7 +241,7 @@ def _is_said(story: Story) -> bool:
     ) and all(decision.amount_minor in (0, paid.amount_minor) for decision in story.decisions)
 
 
-def _outline(story: Story) -> object:
+def _outline(story: RecordedPayment) -> object:
     """A payment's records without ids, times and what equals the customer's own."""
     paid = story.customer
     assert paid is not None

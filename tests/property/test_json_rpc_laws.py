@@ -8,11 +8,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.payments.ledger import Change, Event, Ledger, Transaction
+from paychain.payments.ledger import Blockchain, LedgerEvent, Transaction, TransactionChange
+from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.rails.finality import Finality
 from paychain.protocol.dialects.json_rpc.copy import Copy
 from paychain.protocol.dialects.json_rpc.methods import METHODS
-from paychain.protocol.dialects.json_rpc.moment import TOKEN, Moment, Network
+from paychain.protocol.dialects.json_rpc.moment import TOKEN, Moment, NetworkFacts
 from paychain.protocol.dialects.json_rpc.values import RpcError
 from paychain.protocol.dialects.json_rpc.words import WORDS as WORDS_OF
 from paychain.protocol.message import News, Sighting
@@ -37,10 +38,11 @@ class Watched:
     """A ledger with its keeper's log, and a node that looks at it now and then."""
 
     def __init__(self) -> None:
-        self.ledger = Ledger(interval_ns=BLOCK_NS, final=Finality(after_blocks=2), pool_limit=4)
+        self.ledger = Blockchain(interval_ns=BLOCK_NS, final=Finality(after_blocks=2), pool_limit=4)
         self.copy = Copy(1)
         self.now_ns = 0
-        self._log: list[Event] = []
+        self._log: list[LedgerEvent] = []
+        self.short = LedgerLog(history=2)
         self._last: Sighting | None = None
         self._senders: dict[str, str] = {}  # of what was accepted, by id
 
@@ -49,7 +51,14 @@ class Watched:
         return self._last is None
 
     def drain(self) -> None:
-        self._log += self.ledger.events(self.now_ns)
+        for event in self.ledger.events(self.now_ns):
+            self._note(event)
+        tip = self.ledger.tip(self.now_ns)
+        self.short.forget(tip.head, tip.final)
+
+    def _note(self, event: LedgerEvent) -> None:
+        self._log.append(event)
+        self.short.append(event)
 
     def send(self, sender: int, nonce: int, fee: int) -> None:
         transaction = Transaction(
@@ -65,7 +74,8 @@ class Watched:
         self.drain()
         if refusal is None:
             self._senders[transaction.id] = transaction.sender
-            self._log.append(Event(self.now_ns, Change.ACCEPTED, transaction, 0))
+            head = self.ledger.head(self.now_ns)
+            self._note(LedgerEvent(self.now_ns, TransactionChange.ACCEPTED, transaction, head))
 
     def mined(self, account: str) -> int:
         """How many transactions of an account are in a block."""
@@ -81,6 +91,16 @@ class Watched:
             news = News(known, tuple(self._log[known:]), tip.at_ns, BLOCK_NS, tip.final)
             self._last = Sighting(tip.head, news=news)
         self.copy.update(self._last)
+
+    def late(self, copy: Copy) -> Copy:
+        """A copy brought up to date from what is kept of the log."""
+        tip, known = self.ledger.tip(self.now_ns), copy.known
+        first = max(known, self.short.first)
+        past = self.short.past() if known < self.short.first else None
+        changes = tuple(self.short.since(known))
+        news = News(first, changes, tip.at_ns, BLOCK_NS, tip.final, past)
+        copy.update(Sighting(tip.head, news=news))
+        return copy
 
     def do(self, step: tuple[object, ...]) -> None:
         match step:
@@ -129,6 +149,35 @@ def test_the_copy_is_the_ledger(steps: list[tuple[object, ...]]) -> None:
     assert [copy.height_of(each) for each in hashes] == list(range(copy.head + 1))
 
 
+@examples(200)
+@given(STEPS, STEPS)
+def test_a_node_that_begins_late_or_comes_back_has_the_same_copy(
+    steps: list[tuple[object, ...]], more: list[tuple[object, ...]]
+) -> None:
+    watched = Watched()
+    for step in steps:
+        watched.do(step)
+    watched.look()
+    away = watched.late(Copy(1))
+    for step in more:
+        watched.do(step)
+    watched.look()
+    whole = watched.copy
+    for copy in (away, Copy(1)):
+        watched.late(copy)
+        assert (copy.head, copy.final, copy.known) == (whole.head, whole.final, whole.known)
+        assert copy.pool == whole.pool
+        assert [each.id for each in copy.waiting()] == [each.id for each in whole.waiting()]
+        for account in ACCOUNTS:
+            assert copy.nonce(account, copy.head) == whole.nonce(account, whole.head)
+            assert copy.moved(account, copy.head) == whole.moved(account, whole.head)
+        assert copy.oldest <= max(copy.final, 0) + 1
+        for height in range(copy.oldest, copy.head + 1):
+            assert copy.blocks.get(height) == whole.blocks.get(height)
+            assert copy.block_hash(height) == whole.block_hash(height)
+        assert set(copy.sent) <= set(whole.sent)
+
+
 HEX = st.sampled_from(["0x", "0x0", "0x5", "0x" + "f" * 70, "latest", "pending", "finalized", "a"])
 WORDS = st.one_of(
     HEX, st.just(TOKEN), st.just("0x" + "ab" * 32), st.none(), st.integers(), st.text()
@@ -149,7 +198,7 @@ def test_any_parameters_are_answered_or_refused(
     method: str, params: list[Any], is_token: bool
 ) -> None:
     """Nothing that a client may send is a defect of the node."""
-    network = Network(
+    network = NetworkFacts(
         asset="USDC" if is_token else "ETH", chain_id=CHAIN_ID, words=WORDS_OF["geth"]
     )
     copy = Copy(CHAIN_ID, head=5, final=1)

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paychain.payments.ledger import Change, Event, Ledger, Receipt, Refusal, Transaction
+from paychain.payments.ledger import (
+    Blockchain,
+    LedgerEvent,
+    Receipt,
+    Refusal,
+    Transaction,
+    TransactionChange,
+)
 from paychain.payments.rails import Finality
 from tests.support.laws import examples
 
@@ -37,7 +44,7 @@ class Answers:
     """All that a ledger said while it was played a schedule."""
 
     refusals: list[Refusal | None] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[LedgerEvent] = field(default_factory=list)
     head: int = 0
     receipts: dict[str, Receipt] = field(default_factory=dict)
     balances: dict[str, int] = field(default_factory=dict)
@@ -74,7 +81,7 @@ def schedules(draw: st.DrawFn) -> list[Step]:
     return steps
 
 
-Look = Callable[[Ledger, int], None]
+Look = Callable[[Blockchain, int], None]
 
 
 def played(
@@ -86,7 +93,7 @@ def played(
     look: Look = lambda _ledger, _now_ns: None,
 ) -> Answers:
     """What a ledger answers to a schedule. It is also asked at `looks`, and before each step."""
-    ledger = Ledger(
+    ledger = Blockchain(
         interval_ns=INTERVAL_NS,
         final=Finality(after_blocks=after_blocks),
         pool_limit=8,
@@ -142,15 +149,15 @@ def test_the_same_schedule_has_the_same_answers_however_often_one_asks(
     assert played(steps, block_limit=block_limit, looks=looks) == quiet
 
 
-def standing(events: Sequence[Event]) -> dict[tuple[str, int], list[Transaction]]:
+def standing(events: Sequence[LedgerEvent]) -> dict[tuple[str, int], list[Transaction]]:
     """By sender and nonce what is mined at every moment; each list is asserted to have one."""
     mined: dict[tuple[str, int], list[Transaction]] = defaultdict(list)
     for event in events:
         one = event.transaction
-        if event.change is Change.MINED:
+        if event.change is TransactionChange.MINED:
             mined[one.sender, one.nonce].append(one)
             assert len(mined[one.sender, one.nonce]) == 1
-        elif event.change is Change.UNDONE:
+        elif event.change is TransactionChange.UNDONE:
             mined[one.sender, one.nonce].remove(one)
     return mined
 
@@ -162,14 +169,14 @@ def test_a_nonce_is_mined_once_and_in_order(steps: list[Step], block_limit: int 
     next_nonce: dict[str, int] = defaultdict(int)
     for event in answers.events:
         sender, nonce = event.transaction.sender, event.transaction.nonce
-        if event.change is Change.MINED:
+        if event.change is TransactionChange.MINED:
             assert nonce == next_nonce[sender]
             next_nonce[sender] += 1
-        elif event.change is Change.UNDONE:
+        elif event.change is TransactionChange.UNDONE:
             next_nonce[sender] -= 1
             assert nonce == next_nonce[sender]
     standing(answers.events)
-    heights = [event.height for event in answers.events if event.change is Change.MINED]
+    heights = [event.height for event in answers.events if event.change is TransactionChange.MINED]
     assert all(height <= answers.head for height in heights)
 
 
@@ -200,7 +207,7 @@ def test_what_is_final_is_never_undone(
     final: dict[str, int] = {}
     ids = {step.transaction.id for step in steps if step.transaction is not None}
 
-    def look(ledger: Ledger, now_ns: int) -> None:
+    def look(ledger: Blockchain, now_ns: int) -> None:
         for id in ids:
             receipt = ledger.receipt(id, now_ns)
             assert id not in final or (receipt.is_final and receipt.mined_at == final[id])

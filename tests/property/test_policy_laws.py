@@ -10,16 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paychain.model.fallbacks.step import Failover
-from paychain.model.policy import Breaker as DeclaredBreaker
-from paychain.model.policy import Budget as DeclaredBudget
-from paychain.model.policy import Bulkhead as DeclaredBulkhead
-from paychain.model.policy import Call
+from paychain.model.policy import Breaker, Budget, Bulkhead, Call
 from paychain.payments.cards import Card
 from paychain.payments.codes import lookup, table
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
-from paychain.services.policies.breaker import Breaker, BreakerState
-from paychain.services.policies.bulkhead import Bulkhead
+from paychain.services.policies.breaker import BreakerState, CircuitBreaker
+from paychain.services.policies.bulkhead import BulkheadRooms
 from paychain.services.policies.policy import CallEnd
 from paychain.services.policies.retry import RetryBudget
 from tests.support.laws import examples
@@ -73,7 +70,7 @@ retries = st.fixed_dictionaries(
 
 # -- breaker ------------------------------------------------------------------------------------
 breakers = st.builds(
-    DeclaredBreaker.model_construct,
+    Breaker.model_construct,
     failure_rate=st.sampled_from([0.1, 0.5, 1.0]),
     consecutive=st.sampled_from([None, 1, 3]),
     slow_after=st.just(None),
@@ -114,11 +111,11 @@ def test_a_breaker_never_opens_on_business_declines(codes: list[str]) -> None:
     ),
 )
 def test_half_open_admits_at_most_its_probes_whatever_comes_back_late(
-    declared: DeclaredBreaker, steps: list[tuple[str, int, bool]]
+    declared: Breaker, steps: list[tuple[str, int, bool]]
 ) -> None:
     clock = [0.0]
     terms = [0]  # half-open periods
-    breaker = Breaker(
+    breaker = CircuitBreaker(
         declared,
         lambda: clock[0],
         lambda state, _: terms.append(terms[-1] + 1) if state is BreakerState.HALF_OPEN else None,
@@ -163,7 +160,7 @@ def test_half_open_admits_at_most_its_probes_whatever_comes_back_late(
 def test_retries_never_exceed_their_share_of_the_calls(
     share: int, saved: int, spends: list[bool]
 ) -> None:
-    budget = RetryBudget(DeclaredBudget.model_construct(share=share / 100, burst=saved))
+    budget = RetryBudget(Budget.model_construct(share=share / 100, burst=saved))
     calls = retried = 0
     for spend in spends:
         if spend:
@@ -260,7 +257,7 @@ def test_a_card_is_never_presented_more_often_than_its_scheme_allows(
 def test_a_bulkhead_never_admits_more_than_its_size_and_forgets_no_place(
     size: int, queue: int, wait: float, visits: list[tuple[float, float, float | None]]
 ) -> None:
-    declared = DeclaredBulkhead.model_construct(size=size, queue=queue, wait=wait, per="target")
+    declared = Bulkhead.model_construct(size=size, queue=queue, wait=wait, per="target")
     inside = most = 0
 
     async def visit(room: Any, at: float, stays: float) -> None:
@@ -280,7 +277,7 @@ def test_a_bulkhead_never_admits_more_than_its_size_and_forgets_no_place(
         task.cancel()
 
     async def run() -> int:
-        room = Bulkhead(declared).room("visa")
+        room = BulkheadRooms(declared).room("visa")
         tasks = [asyncio.create_task(visit(room, at, stays)) for at, stays, _ in visits]
         leaving = [
             asyncio.create_task(give_up(task, at))

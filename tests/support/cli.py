@@ -91,15 +91,21 @@ def paychain(
         command = ("-m", "paychain.cli", *words)
         return python(folder, *command, variables=variables, timeout_s=timeout_s)
     for left in range(TRIES - 1, -1, -1):
-        before = set(folder.glob("*/*"))
+        before = runs_below(folder)
         done = invoked(folder, *words, variables=variables)
-        made = set(folder.glob("*/*")) - before
+        made = runs_below(folder) - before
         if done.exit_code != ExitCode.INCONCLUSIVE or not _is_disturbed(done, made):
             break
         # The last one stays: its reasons say what the machine did.
         for run in made if left else ():
             shutil.rmtree(run)
     return done
+
+
+def runs_below(folder: Path) -> set[Path]:
+    """The folders of runs in all output folders: what a service installs beside them is none."""
+    found = {path.parent for path in folder.glob("*/*/result.json")}
+    return {path for path in found if not path.is_symlink()}
 
 
 def _is_disturbed(done: Done, made: Iterable[Path]) -> bool:

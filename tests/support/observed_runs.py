@@ -9,7 +9,7 @@ from paychain.analysis.attribution.observe import add_own_hops
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment, Times
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.journal import (
     Decision,
     FaultSwitch,
@@ -56,8 +56,9 @@ class ObservedRun:
         result: str = "approved",
         tried: int = 1,
         order: str = "",
+        shown_minor: int = 0,
     ) -> None:
-        """A payment, or one more try of it."""
+        """A payment, or one more try of it. `shown_minor`: what the customer saw as charged."""
         end = HopResult(result)
         outcomes = {
             HopResult.APPROVED: Outcome.APPROVED,
@@ -83,6 +84,7 @@ class ObservedRun:
                     error=None,
                     warm_up=False,
                     order=order,
+                    approved_minor=shown_minor,
                 )
             )
         self.records.append(
@@ -123,7 +125,7 @@ class ObservedRun:
             self.ports += 1
             port = self.ports
         self.records.append(
-            Exchange(
+            HttpExchange(
                 hop=f"shop.{call}.{to}",
                 connection=port,
                 request=1,

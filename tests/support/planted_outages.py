@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from paychain.explore.checks import WORKS_AGAIN
-from paychain.explore.result import Outage, SearchResult
+from paychain.explore.result import SearchResult, SmallestOutage
 from paychain.explore.search import search
 from paychain.explore.spec import SearchSpec
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
-from paychain.services.policies.breaker import Breaker
+from paychain.services.policies.breaker import CircuitBreaker
 from paychain.services.policies.call_end import SentRequest
 from paychain.services.roles import wallet
-from paychain.services.roles.merchant import Merchant
-from paychain.services.service import Service
+from paychain.services.roles.merchant import Merchants
+from paychain.services.service import MockLink
 from paychain.wire.client_connection import ClientConnection
 from paychain.wire.http import CallTimeout
 from tests.support.paths import PLANTED_CHAINS
@@ -54,43 +54,43 @@ def _late_answer_for_the_next() -> list[Swap]:
 
 def _capture_races_void() -> list[Swap]:
     """A customer cancels what is not shipped yet, without asking whether it is being captured."""
-    honest = Merchant.approved
+    honest = Merchants.approved
 
-    def approved(self: Merchant, sent: SentRequest, reference: str) -> None:
+    def approved(self: Merchants, sent: SentRequest, reference: str) -> None:
         honest(self, sent, reference)
         self._background.start(cancel(self, sent, reference))
 
-    async def cancel(self: Merchant, sent: SentRequest, reference: str) -> None:
+    async def cancel(self: Merchants, sent: SentRequest, reference: str) -> None:
         await asyncio.sleep(0.4)
         entry = self._book.entry(reference)
         if entry is not None and not entry.captured_minor:
             await self._cancel(sent, reference, 0.0)
 
-    return [(Merchant, "approved", approved)]
+    return [(Merchants, "approved", approved)]
 
 
 def _limit_counted_by_the_process() -> list[Swap]:
     """How often a link stood in is in its memory only: a restart begins at none."""
-    honest = Service.revive
+    honest = MockLink.revive
 
-    def revive(self: Service, *, forgets: bool) -> None:
+    def revive(self: MockLink, *, forgets: bool) -> None:
         honest(self, forgets=forgets)
         for call in self._role.calls.values():
             for count in call._fallbacks._stand_ins.values():
                 count._all = 0
 
-    return [(Service, "revive", revive)]
+    return [(MockLink, "revive", revive)]
 
 
 def _breaker_never_closes() -> list[Swap]:
     """A probe's success is not counted: the breaker stays half open, and refuses."""
-    honest = Breaker._record_probe
+    honest = CircuitBreaker._record_probe
 
-    def record(self: Breaker, failed: bool, is_slow: bool) -> None:
+    def record(self: CircuitBreaker, failed: bool, is_slow: bool) -> None:
         if failed or is_slow:
             honest(self, failed, is_slow)
 
-    return [(Breaker, "_record_probe", record)]
+    return [(CircuitBreaker, "_record_probe", record)]
 
 
 def _one_confirmation_is_final() -> list[Swap]:
@@ -232,7 +232,9 @@ def order_for(bug: Planted, *, seed: int, most: int) -> SearchSpec:
     )
 
 
-def look_for(bug: Planted, *, seed: int, most: int = 6_000) -> tuple[Outage | None, SearchResult]:
+def look_for(
+    bug: Planted, *, seed: int, most: int = 6_000
+) -> tuple[SmallestOutage | None, SearchResult]:
     """Search with the bug planted; what was found of its rule."""
     with planted(bug):
         searched = search(order_for(bug, seed=seed, most=most), lambda _: None)

@@ -28,7 +28,7 @@ from paychain.services.policies.policy import PolicyCall
 from paychain.services.roles.authentication import Authentication
 from paychain.services.roles.gateway import Gateway
 from paychain.services.roles.issuer import Issuer
-from paychain.services.roles.merchant import Merchant
+from paychain.services.roles.merchant import Merchants
 from paychain.services.roles.processor import Processor
 from paychain.services.roles.scheme import Scheme
 from paychain.services.state.book import Book
@@ -410,37 +410,37 @@ def sold_though_declined(mine: Mine) -> None:
 
 def never_captured(mine: Mine) -> None:
     """The merchant forgets what it wanted to capture."""
-    honest = Merchant._fulfil
+    honest = Merchants._fulfil
 
-    async def fulfil(self: Merchant, sent: SentRequest, reference: str, trigger: Trigger) -> None:
+    async def fulfil(self: Merchants, sent: SentRequest, reference: str, trigger: Trigger) -> None:
         if not mine(sent.request.payment):
             await honest(self, sent, reference, trigger)
 
-    Merchant._fulfil = fulfil  # type: ignore[method-assign]
+    Merchants._fulfil = fulfil  # type: ignore[method-assign]
 
 
 def refund_never_sent(mine: Mine) -> None:
     """The merchant forgets the refund."""
-    honest = Merchant._refund
+    honest = Merchants._refund
 
-    async def refund(self: Merchant, sent: SentRequest, booked: PaymentRequest, *how: Any) -> None:
+    async def refund(self: Merchants, sent: SentRequest, booked: PaymentRequest, *how: Any) -> None:
         if not mine(booked.payment):
             await honest(self, sent, booked, *how)
 
-    Merchant._refund = refund  # type: ignore[method-assign]
+    Merchants._refund = refund  # type: ignore[method-assign]
 
 
 def approved_then_undone(mine: Mine) -> None:
     """The gateway undoes what it approved, in every book, and nobody wanted that."""
-    honest = Merchant.approved
+    honest = Merchants.approved
 
-    def approved(self: Merchant, sent: SentRequest, reference: str) -> None:
+    def approved(self: Merchants, sent: SentRequest, reference: str) -> None:
         if not mine(sent.request.payment):
             honest(self, sent, reference)
             return
         self._background.start(self._cancel(sent, reference, 0.1))
 
-    Merchant.approved = approved  # type: ignore[method-assign]
+    Merchants.approved = approved  # type: ignore[method-assign]
 
 
 def no_card_number_in_a_file(_mine: Mine) -> None:
@@ -496,7 +496,7 @@ _PATCHED = (
     Decisions,
     Gateway,
     Issuer,
-    Merchant,
+    Merchants,
     PolicyCall,
     Processor,
     Scheme,

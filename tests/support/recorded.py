@@ -17,7 +17,7 @@ from paychain.analysis.measures.measures import (
     FaultRun,
     HopMeasure,
     LatencyBin,
-    Money,
+    MoneyMeasure,
     Phase,
     Recovery,
     Risk,
@@ -27,7 +27,7 @@ from paychain.analysis.measures.measures import (
     ToleranceResult,
     Verdict,
 )
-from paychain.analysis.measures.own_services import OwnServices
+from paychain.analysis.measures.own_services import OwnServiceMeasures
 from paychain.analysis.measures.scripts import ScriptRun
 from paychain.analysis.store.facts import RunFacts
 from paychain.analysis.store.store import RunStore
@@ -66,11 +66,11 @@ class Analysed:
     fallbacks: list[FallbackMeasure]
     risks: list[Risk]
     recovery: Recovery
-    money: Money
+    money: MoneyMeasure
     seconds: list[Second]
     latencies: list[LatencyBin]
     stalls: list[StallFacts]
-    own_services: OwnServices
+    own_services: OwnServiceMeasures
     scripts: list[ScriptRun]
     lag_p99_ms: float | None
     lag_max_ms: float | None
@@ -99,6 +99,7 @@ class Recorded:
     payments: int = 0
     is_drained: bool = True
     pending: list[str] = field(default_factory=list)  # payments that were not final by then
+    misfit: str = ""  # why nothing that customers were answered is understood
     waits_s: float = 0.0  # from the end of the load to the end of the drain
     may_miss: bool = False  # declared of every fault
 
@@ -319,4 +320,5 @@ class Recorded:
             pending=self.pending,
             stopped=stopped,
             problems=list(problems),
+            misfit=self.misfit,
         )

@@ -9,8 +9,8 @@ from paychain.analysis.measures.measures import (
     FallbackMeasure,
     FaultRun,
     HopMeasure,
-    Money,
     MoneyFinding,
+    MoneyMeasure,
     MoneyRule,
     Phase,
     Recovery,
@@ -249,7 +249,9 @@ def result(**changes: object) -> Result:
             reversals_acknowledged=3,
             reversals_abandoned=0,
         ),
-        money=Money([DOUBLE, KEPT], {"issuer": {"authorised": 900_000, "voided": 1000}}, 3000),
+        money=MoneyMeasure(
+            [DOUBLE, KEPT], {"issuer": {"authorised": 900_000, "voided": 1000}}, 3000
+        ),
         seconds=[
             Second(
                 at_s=at,

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile
-from paychain.analysis.store.store import Story
+from paychain.analysis.store.store import RecordedPayment
 from paychain.model.operations import CUSTOMER, ENTRY_OPERATION
 from paychain.payments.cards import TEST_CARDS, Card
 from paychain.payments.journal import Decision, HopRecord, Movement, PaymentRecord, Record
@@ -136,7 +136,7 @@ class VirtualLinks:
 
     def broken(self, payment: str = "p1") -> dict[str, str]:
         """Money rules that the payment breaks, with their sentences."""
-        story = Story(
+        story = RecordedPayment(
             payment,
             self.of(PaymentRecord, payment)[0],
             self.of(HopRecord, payment),

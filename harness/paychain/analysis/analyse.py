@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from paychain.analysis.injection import injection_problems
 from paychain.analysis.judge import excused, harness_problems, notes, untried, verdict
 from paychain.analysis.limits import JudgedMeasures, tolerances
@@ -16,7 +18,7 @@ from paychain.analysis.measures.files import files
 from paychain.analysis.measures.hidden import hidden_faults
 from paychain.analysis.measures.hops import hops
 from paychain.analysis.measures.measure import Measure, MeasuredRun
-from paychain.analysis.measures.measures import FaultRun, Money, ToleranceResult, Verdict
+from paychain.analysis.measures.measures import FaultRun, MoneyMeasure, ToleranceResult, Verdict
 from paychain.analysis.measures.money import money
 from paychain.analysis.measures.own_services import (
     own_services,
@@ -31,7 +33,7 @@ from paychain.analysis.measures.scripts import scripts, unmet_notes, unmet_steps
 from paychain.analysis.measures.stalls import busy, overslept_s, stalled, stalls
 from paychain.analysis.measures.timeline import latencies, seconds
 from paychain.analysis.parts import judged_in_parts
-from paychain.analysis.store.facts import RunFacts
+from paychain.analysis.store.facts import NOT_UNDERSTOOD, RunFacts
 from paychain.analysis.store.store import RunStore
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
@@ -64,10 +66,15 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
     books = run[money]
     judged = tolerances(experiment, _observed(run, books))
     offered = facts.offered if facts.offered is not None else punctuality.recorded
-    problems = _problems(facts, offered, punctuality, run[faults])
-    problems += injection_problems(store, experiment, facts.times)
-    problems += unattributed_problems(run[own_services])
-    problems += unattributed_money(run[own_services], books)
+    if facts.misfit:
+        # What else there is follows from it: it is the one thing to put right.
+        judged, problems, further = [_not_understood(limit) for limit in judged], facts.problems, []
+    else:
+        further = [*notes(run[faults]), *unmet_notes(run[scripts])]
+        problems = _problems(facts, offered, punctuality, run[faults])
+        problems += injection_problems(store, experiment, facts.times)
+        problems += unattributed_problems(run[own_services])
+        problems += unattributed_money(run[own_services], books)
     questions = [*untried(run[faults]), *hidden_faults(run), *unmet_steps(run[scripts])]
     # A chain that passes did so under worse conditions than declared, and money has to be right
     # however slow the machine is. Only another broken limit may be the busy machine's.
@@ -88,7 +95,7 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
     )
     return Analysis(
         verdict=result,
-        reasons=[*reasons, *notes(run[faults]), *unmet_notes(run[scripts])],
+        reasons=[*reasons, *further],
         tolerances=judged,
         offered=offered,
         punctuality=punctuality,
@@ -96,7 +103,13 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
     )
 
 
-def _observed(run: MeasuredRun, books: Money, spared_s: float = 0.0) -> JudgedMeasures:
+def _not_understood(limit: ToleranceResult) -> ToleranceResult:
+    return msgspec.structs.replace(
+        limit, observed=None, observed_text=NOT_UNDERSTOOD, margin_text="", passed=None
+    )
+
+
+def _observed(run: MeasuredRun, books: MoneyMeasure, spared_s: float = 0.0) -> JudgedMeasures:
     """What the tolerances are judged by. `spared_s`: by how much times are shorter at best."""
     drained_s, end_s = run.facts.drained_s, run.times.load_end_s
     return JudgedMeasures(

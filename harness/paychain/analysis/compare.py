@@ -22,7 +22,7 @@ from paychain.analysis.comparison import (
     Finding,
 )
 from paychain.analysis.measures.measures import (
-    Money,
+    MoneyMeasure,
     Phase,
     ToleranceResult,
     Verdict,
@@ -31,7 +31,7 @@ from paychain.analysis.measures.phases import tolerance_name
 from paychain.analysis.series import SHARES, SecondSeries, hop_series, phase_series, threshold_of
 from paychain.analysis.significance import (
     SIGNIFICANT,
-    Evidence,
+    Difference,
     Sample,
     between_runs,
     evidence,
@@ -60,21 +60,21 @@ _GROUPS = {"technical success": "shares", "approval rate": "shares", "failed": "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Side:
+class ComparedRun:
     """One of the runs."""
 
     run: str
     store: RunStore
     phases: Sequence[Phase]
-    money: Money
+    money: MoneyMeasure
     verdict: Verdict = Verdict.PASS
     tolerances: Sequence[ToleranceResult] = ()
     currency: str = ""
 
 
 def compare(
-    baselines: Sequence[Side],
-    candidate: Side,
+    baselines: Sequence[ComparedRun],
+    candidate: ComparedRun,
     notes: Sequence[str] = (),
     *,
     by_chance: bool = False,
@@ -103,8 +103,7 @@ def compare(
     )
 
 
-# -- what knows no chance -------------------------------------------------------------------------
-def _verdicts(baselines: Sequence[Side], candidate: Side) -> ComparedTolerance:
+def _verdicts(baselines: Sequence[ComparedRun], candidate: ComparedRun) -> ComparedTolerance:
     before = [side.verdict for side in baselines]
     return _changed(
         "verdict",
@@ -115,7 +114,9 @@ def _verdicts(baselines: Sequence[Side], candidate: Side) -> ComparedTolerance:
     )
 
 
-def _tolerances(baselines: Sequence[Side], candidate: Side) -> Iterator[ComparedTolerance]:
+def _tolerances(
+    baselines: Sequence[ComparedRun], candidate: ComparedRun
+) -> Iterator[ComparedTolerance]:
     known = [{result.id: result for result in side.tolerances} for side in baselines]
     for result in candidate.tolerances:
         before = [results[result.id] for results in known if result.id in results]
@@ -158,12 +159,11 @@ def _changed(
     )
 
 
-def _judged(side: Side) -> JudgedMoney:
+def _judged(side: ComparedRun) -> JudgedMoney:
     offered = sum(phase.offered for phase in side.phases if phase.kind == "all")
     return JudgedMoney(side.money.rules, offered)
 
 
-# -- measures -------------------------------------------------------------------------------------
 @dataclass(frozen=True, kw_only=True)
 class _Difference:
     """One measure in all runs: its values, and the evidence that they differ."""
@@ -172,7 +172,7 @@ class _Difference:
     measure: str
     baselines: Sequence[float | None]
     candidate: float | None
-    evidence: Evidence | None = None  # None: nothing to compare
+    evidence: Difference | None = None  # None: nothing to compare
     samples: Sequence[Sample] = ()  # of each baseline, then of the candidate
     low: float | None = None
     high: float | None = None
@@ -189,7 +189,7 @@ class _Difference:
         return _between(self.measure, self.baseline, self.candidate)
 
 
-def _series(side: Side) -> dict[str, SecondSeries]:
+def _series(side: ComparedRun) -> dict[str, SecondSeries]:
     phases = phase_series(side.store, side.phases)
     hops = hop_series(side.store, side.phases)
     return {f"phase {name}": series for name, series in phases.items()} | {
@@ -265,7 +265,7 @@ def _limits(
     runs: Sequence[SecondSeries],
     values: Sequence[float | None],
     sampled: Sequence[Sample],
-    found: Evidence,
+    found: Difference,
 ) -> tuple[float | None, float | None]:
     """Within what the difference lies, 95 %. A latency's from the quantiles around its own."""
     known = [value for value in values[:-1] if value is not None]

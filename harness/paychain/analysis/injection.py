@@ -68,7 +68,6 @@ def injection_problems(store: RunStore, experiment: Experiment, times: Times) ->
     return [*found, *_of_somebody_else(store, switches, times)]
 
 
-# -- when -----------------------------------------------------------------------------------------
 def _wrong_times(fault: Fault, switches: Sequence[FaultSwitch]) -> Iterator[str]:
     """The latest switch of a fault, and how long it was on in all, where they are wrong."""
     if any(switch.error for switch in switches):
@@ -116,7 +115,6 @@ def _text(ns: float) -> str:
     return seconds_text(ns / 1e9)
 
 
-# -- by whom --------------------------------------------------------------------------------------
 @dataclass
 class _Ordered:
     """What the run asked for, by fault and by hop."""

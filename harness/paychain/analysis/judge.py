@@ -16,7 +16,7 @@ import msgspec
 from paychain.analysis.limits import COUNTS, NOT_FINAL
 from paychain.analysis.measures.measures import (
     FaultRun,
-    Money,
+    MoneyMeasure,
     Stopped,
     ToleranceResult,
     Verdict,
@@ -30,7 +30,7 @@ from paychain.payments.money import written
 LAG_LIMIT_MS = 250.0  # with later arrivals (p99) the load is not the declared one
 
 
-def not_final(money: Money) -> str:
+def not_final(money: MoneyMeasure) -> str:
     """Why rules, or those about what is left in the end, are not judged."""
     if money.unjudged:
         return money.unjudged
@@ -107,7 +107,7 @@ def notes(faults: Sequence[FaultRun]) -> list[str]:
 
 def verdict(
     results: Sequence[ToleranceResult],
-    money: Money,
+    money: MoneyMeasure,
     problems: Sequence[str],
     currency: str,
     stopped: Stopped | None = None,

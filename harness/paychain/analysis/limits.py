@@ -12,7 +12,7 @@ from paychain.analysis.measures.measures import (
     FallbackMeasure,
     FaultResponse,
     HopMeasure,
-    Money,
+    MoneyMeasure,
     Phase,
     Recovery,
     ToleranceResult,
@@ -36,6 +36,7 @@ COUNTS = {
     "orphaned_authorisations": "no_orphaned_authorisation",
 }
 NOT_FINAL = "the run ended before the last answer and reversal arrived"
+MAX_DIGITS = 6  # of a measured value after the point, where fewer would contradict the verdict
 _AT_MOST = ("<=", "<")  # comparisons that a larger value cannot satisfy once a smaller one does not
 
 
@@ -51,7 +52,7 @@ class JudgedMeasures:
     recovery: Recovery
     fallbacks: Sequence[FallbackMeasure]
     hops: Sequence[HopMeasure]
-    money: Money
+    money: MoneyMeasure
     waited_s: float | None = None
     spared_s: float = 0.0
 
@@ -163,13 +164,31 @@ def _share(measure: str, phase: str, limit: Limit, observed: float | None) -> To
         phase=phase,
         required=limit.text,
         observed=observed,
-        observed_text=f"{observed * 100:.1f} %",
+        observed_text=_percent_text(limit, observed),
         margin_text=margin,
         passed=passed,
     )
 
 
-def _completed(limit: Limit, money: Money) -> ToleranceResult:
+def _percent_text(limit: Limit, observed: float) -> str:
+    """In percent, with as many digits as it takes to stand on its own side of the limit."""
+    digits = next(
+        digits
+        for digits in range(1, MAX_DIGITS + 1)
+        if digits == MAX_DIGITS or limit.holds(round(observed, digits + 2)) == limit.holds(observed)
+    )
+    return f"{observed * 100:.{digits}f} %"
+
+
+def _time_text(limit: Limit, observed: float) -> str:
+    """As any time, unless that would stand on the other side of the limit."""
+    digits = 1 if observed >= 1 else 3
+    if limit.holds(round(observed, digits)) == limit.holds(observed):
+        return seconds_text(observed)
+    return f"{observed * 1000:.{MAX_DIGITS}f}".rstrip("0") + " ms"
+
+
+def _completed(limit: Limit, money: MoneyMeasure) -> ToleranceResult:
     """A limit that has to come out the same whatever becomes of the payments not decided."""
     result = _share("completed", "all", limit, money.completed)
     least = _share("completed", "all", limit, money.completed_at_least)
@@ -196,7 +215,7 @@ def _time(measure: str, phase: str, limit: Limit, observed: Observation) -> Tole
         phase=phase,
         required=limit.text,
         observed=observed,
-        observed_text=seconds_text(observed),
+        observed_text=_time_text(limit, observed),
         margin_text=margin,
         passed=passed,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from paychain.analysis.measures.histogram import Histogram, middle
 from paychain.analysis.measures.measures import Phase
-from paychain.analysis.significance import Cell
+from paychain.analysis.significance import SecondShare
 from paychain.analysis.store.store import RunStore
 from paychain.payments.journal import HopRecord, PaymentRecord
 from paychain.payments.outcome import HopResult
@@ -28,12 +28,12 @@ class SecondCounts:
     latencies: Histogram = field(default_factory=Histogram)
     stratum: int = 0  # the stretch between two phase boundaries that it lies in
 
-    def add(self, n: int, latencies: Histogram, *, succeeded: bool, approved: bool) -> None:
+    def add(self, payments: int, latencies: Histogram, *, succeeded: bool, approved: bool) -> None:
         """Count some payments that ended alike."""
-        self.total += n
+        self.total += payments
         if succeeded:
-            self.succeeded += n
-            self.approved += n if approved else 0
+            self.succeeded += payments
+            self.approved += payments if approved else 0
             self.latencies.merge(latencies)
 
 
@@ -43,7 +43,7 @@ class SecondSeries:
 
     seconds: Sequence[SecondCounts]
 
-    def cells(self, measure: str, threshold: int = 0) -> list[Cell]:
+    def cells(self, measure: str, threshold: int = 0) -> list[SecondShare]:
         """What of each second counts as bad: a failure, a decline, or an answer that took longer.
 
         A latency's threshold is a bucket of the histogram. A failure counts as slower than every
@@ -51,13 +51,16 @@ class SecondSeries:
         """
         match measure:
             case "technical success" | "failed":
-                return [Cell(s.total - s.succeeded, s.total, s.stratum) for s in self.seconds]
+                return [
+                    SecondShare(s.total - s.succeeded, s.total, s.stratum) for s in self.seconds
+                ]
             case "approval rate":
                 return [
-                    Cell(s.succeeded - s.approved, s.succeeded, s.stratum) for s in self.seconds
+                    SecondShare(s.succeeded - s.approved, s.succeeded, s.stratum)
+                    for s in self.seconds
                 ]
         return [
-            Cell(s.total - s.succeeded + _slower(s.latencies, threshold), s.total, s.stratum)
+            SecondShare(s.total - s.succeeded + _slower(s.latencies, threshold), s.total, s.stratum)
             for s in self.seconds
         ]
 
@@ -99,7 +102,6 @@ def _slower(latencies: Histogram, threshold: int) -> int:
     return sum(count for bucket, count in latencies.counts.items() if bucket > threshold)
 
 
-# -- from a run's store ---------------------------------------------------------------------------
 def phase_series(store: RunStore, phases: Sequence[Phase]) -> dict[str, SecondSeries]:
     """The payments of each phase but the warm-up, by the phase's name."""
     seconds: dict[int, SecondCounts] = defaultdict(SecondCounts)

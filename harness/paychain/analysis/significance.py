@@ -32,7 +32,7 @@ MAX_CORRELATION = 0.98  # above, a run would have to last for hours
 CLUSTERS_PER_S = 4  # in a short window: payments of a quarter of a second count as one
 
 
-class Cell(NamedTuple):
+class SecondShare(NamedTuple):
     """One second: `bad` of `total` payments or calls. `stratum`: the phase that it lies in."""
 
     bad: int
@@ -62,7 +62,7 @@ class Sample:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class Difference:
     """Two shares, their difference and how likely that is between equal runs.
 
     `is_short`: too few independent seconds to see how much neighbours resemble each other.
@@ -74,8 +74,7 @@ class Evidence:
     is_short: bool
 
 
-# -- what the seconds of a run are worth ----------------------------------------------------------
-def samples(runs: Sequence[Sequence[Cell]]) -> list[Sample]:
+def samples(runs: Sequence[Sequence[SecondShare]]) -> list[Sample]:
     """The counts of each run. The runs are expected to swing alike."""
     counts = [(sum(c.bad for c in cells), sum(c.total for c in cells)) for cells in runs]
     bad, total = (sum(numbers) for numbers in zip(*counts, strict=True))
@@ -123,7 +122,7 @@ def _design_effect(runs: Sequence[Sequence[float]], expected: float) -> tuple[fl
     return max(effect, LEAST_EFFECT), independent
 
 
-def _residuals(cells: Sequence[Cell]) -> Iterator[float]:
+def _residuals(cells: Sequence[SecondShare]) -> Iterator[float]:
     """Bad ones beyond what the second's phase has on average: an outage is not a swing."""
     sums: dict[int, tuple[int, int]] = {}
     for cell in cells:
@@ -165,8 +164,7 @@ def _inflation(runs: Sequence[Sequence[float]]) -> float:
     return (1 + correlation) / (1 - correlation)
 
 
-# -- two runs, or several baselines and a run -----------------------------------------------------
-def evidence(baselines: Sequence[Sample], candidate: Sample, seconds: float) -> Evidence:
+def evidence(baselines: Sequence[Sample], candidate: Sample, seconds: float) -> Difference:
     """How the candidate's share differs from the baselines'. `seconds`: of the shortest run."""
     count = len(baselines)
     expected = mean(sample.share for sample in baselines)
@@ -191,7 +189,7 @@ def evidence(baselines: Sequence[Sample], candidate: Sample, seconds: float) -> 
     if not is_short:
         freedom = candidate.independent + sum(s.independent for s in baselines) - 1 - count
         chance = max(exact, student(abs(difference) / error, freedom))
-    return Evidence(difference=difference, error=error, chance=chance, is_short=is_short)
+    return Difference(difference=difference, error=error, chance=chance, is_short=is_short)
 
 
 def between_runs(measures: Sequence[Sequence[Sample]]) -> list[float]:

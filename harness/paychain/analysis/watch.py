@@ -117,7 +117,7 @@ class Watch:
         return latencies[rank_of(share, len(latencies)) - 1] / 1e9
 
 
-class _Order(NamedTuple):
+class _OrderMoney(NamedTuple):
     """What is known of one order: the records of its payments and their movements, by payment."""
 
     paid: dict[str, PaymentRecord]
@@ -134,14 +134,14 @@ class _DoubleCharges:
     def __init__(self, parties: Parties) -> None:
         self._parties = parties
         self._order_of: dict[str, str] = {}  # by payment
-        self._orders: OrderedDict[str, _Order] = OrderedDict()
+        self._orders: OrderedDict[str, _OrderMoney] = OrderedDict()
         self._since_s: dict[str, float] = {}  # by order
 
     def pay(self, record: PaymentRecord) -> None:
         """A customer has an answer or has left."""
         before = self._order_of.get(record.payment, record.payment)
         name = record.order or record.payment
-        order = self._orders.setdefault(name, _Order({}, {}))
+        order = self._orders.setdefault(name, _OrderMoney({}, {}))
         order.paid[record.payment] = record
         self._order_of[record.payment] = name
         if before != name and before in self._orders:
@@ -159,7 +159,7 @@ class _DoubleCharges:
     def book(self, movement: Movement) -> None:
         """A link booked something."""
         name = self._order_of.setdefault(movement.payment, movement.payment)
-        order = self._orders.setdefault(name, _Order({}, {}))
+        order = self._orders.setdefault(name, _OrderMoney({}, {}))
         order.booked.setdefault(movement.payment, []).append(movement)
         self._judge(name, order, movement.at_ns)
 
@@ -167,7 +167,7 @@ class _DoubleCharges:
         """How many have been so since a moment, or for longer."""
         return sum(since_s <= at_s for since_s in self._since_s.values())
 
-    def _judge(self, name: str, order: _Order, at_ns: int) -> None:
+    def _judge(self, name: str, order: _OrderMoney, at_ns: int) -> None:
         payments = [
             self._reconciled(payment, order.paid.get(payment), movements)
             for payment, movements in order.booked.items()

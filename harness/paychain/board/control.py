@@ -122,7 +122,7 @@ def _message(text: str) -> bytes:
 
 
 def _handler(control: Control) -> type[QuietHandler]:
-    class Handler(QuietHandler):
+    class ControlHandler(QuietHandler):
         timeout = CLOSED_WITHIN_S
 
         def do_GET(self) -> None:
@@ -146,4 +146,4 @@ def _handler(control: Control) -> type[QuietHandler]:
         def _send(self, status: int, body: bytes) -> None:
             self.reply(status, "application/json", body)
 
-    return Handler
+    return ControlHandler

@@ -22,7 +22,7 @@ READING = ("GET", "HEAD")
 
 
 @dataclass(frozen=True)
-class Guard:
+class RequestGuard:
     """What a session requires of a request."""
 
     host: str  # that the board listens on

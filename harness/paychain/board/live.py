@@ -12,7 +12,7 @@ from paychain.analysis.measures.histogram import Histogram
 from paychain.analysis.measures.hops import Hop
 from paychain.analysis.measures.measures import Break, HopMeasure
 from paychain.analysis.store.aggregates import SECOND_NS
-from paychain.analysis.store.store import Story
+from paychain.analysis.store.store import RecordedPayment
 from paychain.payments.journal import HopRecord, PaymentRecord, Record
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.report.result import ChainFacts
@@ -129,7 +129,7 @@ class LiveRecords:
                 hops[record.caller, record.operation, record.callee, record.route].add(record)
         return failed
 
-    def add_break(self, story: Story) -> None:
+    def add_break(self, story: RecordedPayment) -> None:
         """Count where a failed payment broke, once all its hops are recorded."""
         if story.customer is None:
             return

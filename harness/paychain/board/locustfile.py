@@ -43,7 +43,7 @@ class PaymentsPerSecond(User):
         gevent.sleep(IDLE_S)
 
 
-class Load:
+class BoardLoad:
     """Starts the payments at the rate of the moment, and reports to the session."""
 
     def __init__(self, environment: Any, plan: BoardPlan, secret: str) -> None:
@@ -99,7 +99,7 @@ class Load:
         assert at_s is not None
         arrival = self._payer.purchases.arrival(self._schedule.take(), at_s)
         ids = SessionIds(self._payer.plan.id_prefix)
-        return msgspec.structs.replace(arrival, payment=ids.of(self._run, arrival.payment))
+        return msgspec.structs.replace(arrival, payment=ids.in_run(self._run, arrival.payment))
 
     def steer(self) -> None:
         """Report to the session, and follow its commands."""
@@ -153,7 +153,7 @@ class Load:
 def _begin(environment: Any, web_ui: Any = None, **_: Any) -> None:
     plan = msgspec.json.decode(Path(os.environ[PLAN_VARIABLE]).read_bytes(), type=BoardPlan)
     secret = os.environ[SECRET_VARIABLE]
-    payments = Load(environment, plan, secret)
+    payments = BoardLoad(environment, plan, secret)
     if web_ui is not None:
         from paychain.board.web import install
 

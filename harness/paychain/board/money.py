@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from paychain.analysis.money.orders import broken_rules, wrong_minor
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile, stand_in_order
-from paychain.analysis.store.store import Story
+from paychain.analysis.store.store import RecordedPayment
 from paychain.model.chain import Chain
 from paychain.payments.journal import (
     Decision,
@@ -43,7 +43,7 @@ class MoneyWatch:
     """
 
     chain: Chain
-    story: Callable[[str], Story]
+    story: Callable[[str], RecordedPayment]
     findings: dict[str, dict[str, Finding]] = field(default_factory=dict)  # by payment, by rule
     # When something was last recorded of a payment. The payment that is quiet for longest comes
     # first, so that judging need not look at them all.

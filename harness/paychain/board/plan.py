@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 PLAN_VARIABLE = "PAYCHAIN_BOARD_PLAN"
-SECRET_VARIABLE = "PAYCHAIN_BOARD_SECRET"  # noqa: S105  (of the control API; the name only)
-TOKEN_VARIABLE = "PAYCHAIN_BOARD_TOKEN"  # noqa: S105  (the name only)
+SECRET_VARIABLE = "PAYCHAIN_BOARD_SECRET"  # noqa: S105  (the name of a variable)
+TOKEN_VARIABLE = "PAYCHAIN_BOARD_TOKEN"  # noqa: S105  (the name of a variable)
 
 
 class BoardPlan(msgspec.Struct, frozen=True):

@@ -140,7 +140,7 @@ def _run_with_view(
 def addresses(options: BoardOptions, port: int) -> list[str]:
     """The addresses of the pages, and what to know about them."""
     host = f"[{options.host}]" if ":" in options.host else options.host
-    is_any = options.host in ("0.0.0.0", "::")  # noqa: S104  (asked for, not bound to here)
+    is_any = options.host in ("0.0.0.0", "::")  # noqa: S104  (compared; the user asked to bind to it)
     shown = socket.gethostname() if is_any else host
     base = f"http://{shown}:{port}"
     lines = [f"board   {base}/paychain/?token={options.token}", f"Locust  {base}/"]
@@ -220,7 +220,7 @@ def _start_load(session: Session, options: BoardOptions, port: int, secret: str)
 
 
 def _wait_for_page(child: Child, host: str, port: int) -> None:
-    address = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104  (read only)
+    address = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104  (replaced by an address that a browser can open)
     until_s = time.monotonic() + READY_WITHIN_S
     while True:
         try:

@@ -92,9 +92,9 @@ class RecordedRun:
         """A fault was applied or healed."""
         at_s = self.at_s(record.effective_ns)
         if record.action == "applied":
-            self.timeline.on(record.fault, fault, at_s)
+            self.timeline.inject(record.fault, fault, at_s)
         else:
-            self.timeline.off(record.fault, at_s)
+            self.timeline.heal(record.fault, at_s)
         if self.has_begun:
             self._store.ingest([record])
         else:

@@ -21,7 +21,7 @@ class SessionIds:
         self._prefix = id_prefix
         self._is_plain = id_prefix == PLAIN_PREFIX
 
-    def of(self, run: int, payment: str) -> str:
+    def in_run(self, run: int, payment: str) -> str:
         """The id of a payment as the given run of the session has it, from 1."""
         if self._is_plain:
             return _in_front(run) + payment

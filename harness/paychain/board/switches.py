@@ -102,7 +102,7 @@ def written(values: Mapping[str, str]) -> str:
 def typed(text: str) -> dict[str, str]:
     """The values in `delay: 1s, share: 50%`. Raises UserError."""
     try:
-        found = yaml.load(f"{{{text}}}", Loader=yaml.BaseLoader)  # noqa: S506  (text only)
+        found = yaml.load(f"{{{text}}}", Loader=yaml.BaseLoader)  # noqa: S506  (BaseLoader makes nothing but texts, lists and mappings)
     except yaml.YAMLError:
         found = None
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):

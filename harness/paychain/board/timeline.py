@@ -25,11 +25,11 @@ class FaultTimeline:
     rates: list[Step] = field(default_factory=list)
     faults: dict[str, FaultWindow] = field(default_factory=dict)  # by id, in order of injection
 
-    def on(self, fault_id: str, fault: dict[str, Any], at_s: float) -> None:
+    def inject(self, fault_id: str, fault: dict[str, Any], at_s: float) -> None:
         """A fault took effect. Before the load began it counts from the start of the load."""
         self.faults[fault_id] = FaultWindow(fault, round(max(0.0, at_s), 3))
 
-    def off(self, fault_id: str, at_s: float) -> None:
+    def heal(self, fault_id: str, at_s: float) -> None:
         """A fault was healed. If that was before the load began, it is not part of the timeline."""
         window = self.faults.pop(fault_id)
         if at_s > 0:

@@ -12,7 +12,7 @@ import requests
 from flask import Blueprint, Response, abort, request, send_file
 from jinja2 import Environment, StrictUndefined
 
-from paychain.board.guard import HEADER, Guard, cookie_name
+from paychain.board.guard import HEADER, RequestGuard, cookie_name
 from paychain.board.plan import BoardPlan
 from paychain.processes.sessions import direct_session
 from paychain.processes.tokens import bearer, new_token
@@ -35,7 +35,7 @@ COOKIE_PAGE = (
 def install(web_ui: Any, plan: BoardPlan, secret: str, token: str) -> None:
     """Add the board to Locust's Flask app, and guard every route of that app."""
     assert token
-    guard = Guard(plan.host, new_token(), token, new_token())
+    guard = RequestGuard(plan.host, new_token(), token, new_token())
     app = web_ui.app
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.before_request(lambda: _guarded(guard))
@@ -46,7 +46,7 @@ def install(web_ui: Any, plan: BoardPlan, secret: str, token: str) -> None:
     web_ui.template_args["extendedTabs"] = [{"title": "Payment chain", "key": TAB}]
 
 
-def _guarded(guard: Guard) -> Response | None:
+def _guarded(guard: RequestGuard) -> Response | None:
     """Refuse a request, let it pass (None), or exchange its token for a cookie."""
     name = cookie_name(request.host)
     cookie, headers = request.cookies.get(name, ""), dict(request.headers)
@@ -67,7 +67,7 @@ def _guarded(guard: Guard) -> Response | None:
     return Response(refusal + "\n", 403, mimetype="text/plain")
 
 
-def _in_locusts_page(response: Response, guard: Guard) -> Response:
+def _in_locusts_page(response: Response, guard: RequestGuard) -> Response:
     """Add a link to the board and our script to Locust's own page."""
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Content-Security-Policy", "frame-ancestors 'self'")
@@ -106,7 +106,7 @@ def _of_this_origin_only(app: Any) -> Callable[[Any, Any], Iterable[bytes]]:
     return answer
 
 
-def _board(plan: BoardPlan, secret: str, guard: Guard) -> Blueprint:
+def _board(plan: BoardPlan, secret: str, guard: RequestGuard) -> Blueprint:
     board = Blueprint("paychain", __name__, url_prefix=PREFIX)
     session = direct_session()
     session.headers["authorization"] = bearer(secret)

@@ -64,7 +64,10 @@ def compose(
     image: Image = None,
     paychain_image: PaychainImage = "",
     subnet: Annotated[
-        str, typer.Option(help="network of the containers, which nothing else here uses")
+        str,
+        typer.Option(
+            help="network of the containers; must not be used by anything else on this machine"
+        ),
     ] = "10.213.0.0/24",
     seed: Seed = 1,
     map_: Map = None,
@@ -153,7 +156,10 @@ def _deployment(
     if experiment is not None:
         declared = load_experiment(experiment, loaded.model, renamed)
     elif renamed:
-        raise UserError("--map renames what an experiment names", hint="name an experiment")
+        raise UserError(
+            "--map needs an experiment: it renames links and providers there",
+            hint="name an experiment",
+        )
     wishes = DeploymentOptions(
         by=_by(by),
         workers=int(declared is not None) if workers is None else workers,

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from paychain.cli.group import Group
 from paychain.cli.options import Toxiproxy
 from paychain.cli.say import say
 
 app = typer.Typer(
-    help="Show which fault engine a run would use and why; install a Toxiproxy server."
+    cls=Group, help="Show which fault engine a run would use and why; install a Toxiproxy server."
 )
 
 

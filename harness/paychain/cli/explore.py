@@ -169,7 +169,7 @@ def _service_of(name: str | None, twin: Chain, *, is_confirmed: bool) -> Chain |
         return None
     service = load_chain(name).model
     if not is_confirmed:
-        raise UserError("--on says where findings are replayed", hint="add --confirm")
+        raise UserError("--on has no effect without --confirm", hint="add --confirm")
     missing = [link for link in twin.links if link not in service.links]
     if missing:
         raise UserError(

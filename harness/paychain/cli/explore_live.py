@@ -22,7 +22,7 @@ from paychain.environment.real import RealChain
 from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.files import recall, remember, write_found
 from paychain.explore.live.parts import write_live_part
-from paychain.explore.live.result import REPRODUCTIONS, FoundScript, LiveResult, LiveSpec
+from paychain.explore.live.result import FoundScript, LiveResult, LiveSpec
 from paychain.explore.live.search import LiveSearch
 from paychain.explore.live.steps import step_choices
 from paychain.model.chain import Chain
@@ -76,7 +76,7 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
         _print_timeline(found)
         say(*_remedies(found, loaded))
         say(f"    reproduce: {run_command(chain, str(paths[rule]), seed=spec.seed)}")
-    print(("searched " if result.found else "nothing found in ") + searched_line(result))
+    print(summary_line(result))
     for line in (*warning_lines(result), *([] if result.found else nothing_found_lines(result))):
         print(line)
     if result.was_interrupted:
@@ -157,7 +157,7 @@ def found_lines(found: FoundScript) -> list[str]:
         lines.append("    not reproduced: the search ended first")
     else:
         lines.append(
-            f"    reproduced by {found.reproduced} of {REPRODUCTIONS} "
+            f"    reproduced by {found.reproduced} of {found.alone} "
             f"{'fresh payments, alone' if found.outage is None else 'such outages'}"
         )
     return [*lines, f"    found with script {found.at_script:,}"]
@@ -194,6 +194,13 @@ def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:
     own = ", ".join(loaded.model.own_services())
     if own and not remedies:
         yield f"    remedy: change what {own} does when {found.words}"
+
+
+def summary_line(result: LiveResult) -> str:
+    """How much was searched; when Ctrl-C came first, that nothing was."""
+    if result.was_interrupted and not (result.scripts or result.found):
+        return f"interrupted after {result.took_s:.1f} s, before any script was tried"
+    return ("searched " if result.found else "nothing found in ") + searched_line(result)
 
 
 def searched_line(result: LiveResult) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from paychain.cli.say import say
 from paychain.declaration.quantity import count
-from paychain.explore.result import Outage, SearchResult
+from paychain.explore.result import SearchResult, SmallestOutage
 from paychain.report.result import PaymentTimeline
 from paychain.report.text.payment_timeline import timeline_of
 
@@ -73,7 +73,7 @@ class TimelineMoment:
     is_key: bool
 
 
-def print_timeline(outage: Outage) -> None:
+def print_timeline(outage: SmallestOutage) -> None:
     """The timeline of an order that shows it: failures, money, and what the customer saw."""
     timelines = [
         (story.customer.intended_ns, timeline)
@@ -92,7 +92,7 @@ def print_timeline(outage: Outage) -> None:
         print(f"    the whole timeline: run the line below, then {command}")
 
 
-def _switched(outage: Outage) -> list[tuple[int, str]]:
+def _switched(outage: SmallestOutage) -> list[tuple[int, str]]:
     """When its faults were injected and healed, in ns on the run's clock, in words."""
     return [
         (

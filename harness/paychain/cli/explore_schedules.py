@@ -15,7 +15,7 @@ from paychain.cli.say import say
 from paychain.explore.findings import outage_lines, searched_line, write_outage
 from paychain.explore.jobs import search_with_jobs
 from paychain.explore.parts import share_of, write_part
-from paychain.explore.result import Outage, SearchResult
+from paychain.explore.result import SearchResult, SmallestOutage
 from paychain.explore.spec import SearchSpec
 from paychain.model.virtual_services import experimental_note
 from paychain.processes.interrupted import keeping
@@ -36,7 +36,7 @@ class SearchOptions:
     confirm_on: str | None  # the chain on which findings are replayed
 
     @property
-    def on(self) -> str:
+    def on_chain(self) -> str:
         """Where findings are replayed, in words, if that is another chain than was searched."""
         return f" on {self.confirm_on}" if self.confirm_on not in (None, self.chain) else ""
 
@@ -61,7 +61,7 @@ def explore_schedules(spec: SearchSpec, options: SearchOptions) -> ExitCode:
     print(("searched " if result.found else "nothing found in ") + searched_line(result))
     if not result.found:
         print("\n".join(nothing_found_lines(result)))
-    elif options.on:
+    elif options.on_chain:
         print(differences_line(options.chain, str(options.confirm_on), replays))
     elif options.confirm_on is None:
         print("add --confirm to replay the findings on real processes")
@@ -102,7 +102,7 @@ def _searched(spec: SearchSpec, options: SearchOptions) -> SearchResult:
 
 
 def _print_found(
-    written: Sequence[tuple[Outage, Path]], spec: SearchSpec, options: SearchOptions
+    written: Sequence[tuple[SmallestOutage, Path]], spec: SearchSpec, options: SearchOptions
 ) -> list[Confirmed]:
     """Print each outage with its file; return what the replays showed, if any was asked for."""
     replays = []
@@ -120,5 +120,5 @@ def _print_found(
         if options.confirm_on is not None:
             replay = confirmed(options.confirm_on, path, outage.rule, spec)
             replays.append(replay)
-            say(f"    real run{options.on}: {replay.text}")
+            say(f"    real run{options.on_chain}: {replay.text}")
     return replays

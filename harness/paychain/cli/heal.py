@@ -44,7 +44,7 @@ def heal(
     choice = choose(toxiproxy)
     if not choice.url:
         raise UserError(
-            "an engine that a run starts ends with that run: there is nothing to remove",
+            "an engine started by a run ends with that run; there is nothing to remove",
             hint="name a running server with --toxiproxy URL or TOXIPROXY_URL",
         )
     print(f"{choice.shown_url}: {choice.kind} {choice.version}, proxies: {len(choice.proxies)}")

@@ -88,7 +88,7 @@ def init(
 ) -> None:
     """Write a chain, experiments and a CI workflow to start from; existing files are kept.
 
-    With --service your own service stands in the chain, before a mock of its payment provider.
+    With --service, the chain has your own service in front of a mock of its payment provider.
 
     Example: paychain init my-repository --service "npm start" --dialect adyen
     """

@@ -20,7 +20,7 @@ def judge(
         bool, typer.Option("--exit-zero", help="exit 0 even if a tolerance or money rule failed")
     ] = False,
 ) -> None:
-    """Judge a run again from its run.db, such as one whose process was killed, and report it.
+    """Judge a run again from its run.db, such as one that was killed, and report it.
 
     Example: paychain judge reports/20261123T200000Z-card-ecommerce-steady
     """

@@ -18,12 +18,12 @@ def learn(
     ] = 8,
     out: Annotated[
         Path | None,
-        typer.Option(help="write a chain in which mocks do what the services were seen to do"),
+        typer.Option(help="write a chain in which mocks behave as the services were observed to"),
     ] = None,
 ) -> None:
     """Learn how your own service reacts to failures, from short real runs.
 
-    Each provider fails in every way for a few payments. Printed are the service's timeout, tries,
+    Each provider fails in every way for a few payments. It prints the service's timeout, tries,
     failover and what follows an unknown outcome, beside what the chain file claims; then each
     reaction, with how many payments showed it. Exit code 1: a claim does not hold.
 

@@ -20,6 +20,7 @@ from paychain.cli import (
     explore,
     export,
     heal,
+    help,
     init,
     judge,
     keygen,
@@ -38,6 +39,7 @@ from paychain.cli import (
     worker,
 )
 from paychain.cli.exit_codes import SUMMARY, ExitCode
+from paychain.cli.group import Group
 from paychain.cli.say import OUR_BUG, TRACEBACK_VARIABLE
 from paychain.cli.settings import defaults
 from paychain.cli.streams import protect
@@ -46,6 +48,7 @@ from paychain.processes.interrupted import interruption_in
 
 app = typer.Typer(
     name="paychain",
+    cls=Group,
     help="Run a declared payment chain under load and faults; see where payments break.",
     epilog=SUMMARY,
     no_args_is_help=True,
@@ -74,15 +77,15 @@ app.command("keygen", help=keygen.keygen.__doc__)(keygen.keygen)
 app.command("sign", help=sign.sign.__doc__)(sign.sign)
 app.command("verify", help=verify.verify.__doc__)(verify.verify)
 app.command("worker", help=worker.worker.__doc__)(worker.worker)
+app.command("help", help=help.print_help.__doc__, hidden=True)(help.print_help)
+app.command("version", help=help.print_version.__doc__, hidden=True)(help.print_version)
 app.add_typer(show.app, name="show")
 app.add_typer(engine.app, name="engine")
 
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        from importlib.metadata import version
-
-        print(f"paychain {version('paychain')}")
+        help.print_version()
         raise typer.Exit
 
 
@@ -145,7 +148,7 @@ def _refuse_unreadable_names(words: Sequence[str]) -> None:
         folder = str(Path.cwd())
     except FileNotFoundError:
         hint = "change to another one"
-        raise UserError("the working folder does not exist any more", hint=hint) from None
+        raise UserError("the working folder no longer exists", hint=hint) from None
     for word in (*words, folder):
         try:
             word.encode()

@@ -52,7 +52,7 @@ Roles = Annotated[
 ]
 Real = Annotated[bool, typer.Option("--real", help="run on real processes, one cell at a time")]
 Resume = Annotated[
-    Path | None, typer.Option(help="folder of a matrix to continue; made where there is none yet")
+    Path | None, typer.Option(help="folder of a matrix to continue; created if it does not exist")
 ]
 MatrixFolder = Annotated[Path, typer.Option(help="folder for the matrix")]
 Jobs = Annotated[int, typer.Option(min=0, help="cells at once; 0: one per core")]
@@ -82,7 +82,7 @@ def matrix(
 
     Example: paychain matrix card-ecommerce --fault down --fault lost-answer
 
-    What a checkout is without each of its third parties:
+    How a checkout works without each of its third parties:
     paychain matrix checkout-page --links services --fault down
     """
     from paychain.model.loading import load_chain

@@ -25,12 +25,13 @@ def merge(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="folder for the whole; default: matrix or chaos/found")
+        Path | None,
+        typer.Option(help="folder for the merged result; default: matrix or chaos/found"),
     ] = None,
 ) -> None:
-    """Put the parts of a matrix or of a search together; exit as the whole would.
+    """Merge the parts of a matrix or of a search; exit as the whole would.
 
-    A part that is missing is named, and the whole does not pass without it.
+    A missing part is named, and without it the whole does not pass.
 
     Example: paychain merge part-1/ part-2/ --out matrix
     """

@@ -93,7 +93,7 @@ PartOption = Annotated[
     typer.Option(
         "--part",
         metavar="I/N",
-        help="do part I of N, e.g. 2/4; auto: as the CI system's variables say; "
+        help="run part I of N, e.g. 2/4; auto: from the CI system's variables; "
         "paychain merge puts the parts together",
     ),
 ]

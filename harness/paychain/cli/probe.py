@@ -41,7 +41,8 @@ CountCommand = Annotated[
     str | None,
     typer.Option(
         metavar="COMMAND",
-        help="prints how often the handler acted, such as a count of rows; shows repeats",
+        help="command that prints how often the handler acted, such as a count of rows; "
+        "reveals duplicates",
     ),
 ]
 Timeout = Annotated[str, typer.Option(help="how long an answer may take")]
@@ -61,7 +62,7 @@ def probe(
     format: Format = ProbeFormat.TEXT,
     junit: Junit = None,
 ) -> None:
-    """Send a webhook handler what its provider will send it one day, and what nobody should.
+    """Send a webhook handler what its provider will send one day, and what nobody should.
 
     Valid, repeated, out of order, forged, old, changed, huge and slow events. Exit code 1: the
     handler got one of them wrong; 3: nothing answers at the URL.
@@ -74,7 +75,7 @@ def probe(
     from paychain.probe.run import counted_by
     from paychain.probe.run import probe as run_probes
     from paychain.probe.sender import Sender
-    from paychain.probe.webhooks import Webhooks
+    from paychain.probe.webhooks import ProbeWebhooks
     from paychain.processes.files import write_atomically
 
     _refuse_impossible(url, dialect, secret)
@@ -83,7 +84,9 @@ def probe(
         sender = Sender(url=url, timeout_s=duration_seconds(timeout))
     except ValueError as error:
         raise UserError(str(error)) from error
-    webhooks = Webhooks(dialect, secret, order=order, amount_minor=amount_minor, currency=currency)
+    webhooks = ProbeWebhooks(
+        dialect, secret, order=order, amount_minor=amount_minor, currency=currency
+    )
     first = sender.send(webhooks.event("captured", "hello"))
     if not first.status:
         say(f"nothing answers at {url}: {first.error}")
@@ -120,7 +123,7 @@ def _refuse_impossible(url: str, dialect: str, secret: str) -> None:
         raise UserError(f"unknown dialect '{dialect}'", hint=meant(dialect, VENDORS))
     if is_verified_by_api(VENDORS[dialect]):
         raise UserError(
-            f"webhooks of {dialect} are verified by its API, which is not here",
+            f"the handler verifies webhooks of {dialect} by calling its API; probe has none",
             hint=f"let the service receive them in a chain: dialect: {dialect}",
         )
     wrong = secret_problem(VENDORS[dialect], secret)

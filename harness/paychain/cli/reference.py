@@ -26,7 +26,8 @@ _KINDS = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
 def page() -> str:
     """Markdown: a section for each command, its arguments and options."""
     root = get_command(app)
-    commands: dict[str, Any] = dict(sorted(getattr(root, "commands", {}).items()))
+    every: dict[str, Any] = getattr(root, "commands", {})
+    commands = {name: command for name, command in sorted(every.items()) if not command.hidden}
     parts = [INTRO, f"{SUMMARY}\n"]
     for name, command in commands.items():
         parts.append(_section(f"paychain {name}", command, level=2))

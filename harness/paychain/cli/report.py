@@ -25,7 +25,7 @@ def report(
         bool, typer.Option("--pdf", help="also write report.pdf for compliance (extra: pdf)")
     ] = False,
     assurance: Annotated[
-        Path | None, typer.Option(help="file with who tested what and why, for the PDF")
+        Path | None, typer.Option(help="file with who tested what, and why, for the PDF")
     ] = None,
     ctrf: Ctrf = False,
     prom: Prometheus = None,

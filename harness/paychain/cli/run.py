@@ -37,7 +37,7 @@ Interleaving = Annotated[
     int, typer.Option(min=0, help="with --virtual: the order of events that explore reported")
 ]
 Workers = Annotated[
-    int, typer.Option(help="load processes on this machine, which share the payments")
+    int, typer.Option(help="load processes on this machine, among which payments are shared")
 ]
 Master = Annotated[
     str | None,
@@ -152,7 +152,7 @@ def run(
     )
     show = choose(quiet=quiet or format is not ReportFormat.TEXT)
     finished = runs.run(spec, chain_of(spec), show)
-    raise typer.Exit(outputs.make(finished, exit_zero=exit_zero))
+    raise typer.Exit(outputs.publish(finished, exit_zero=exit_zero))
 
 
 def _processes(text: str) -> int:
@@ -187,7 +187,7 @@ def _refuse_conflicts(
         raise UserError("virtual time uses no workers", hint="omit --workers and --master")
     if virtual and has_metrics:
         raise UserError(
-            "a virtual run is over before anybody could read its metrics",
+            "a virtual run ends before its metrics could be scraped",
             hint="omit --metrics; --prom FILE writes those of its result",
         )
     if virtual and has_processes:

@@ -47,7 +47,7 @@ class RunOutputs:
         if self.prometheus is not None:
             refuse_unwritable_file(self.prometheus)
 
-    def make(self, finished: Finished, *, exit_zero: bool) -> ExitCode:
+    def publish(self, finished: Finished, *, exit_zero: bool) -> ExitCode:
         """Write and print all of it, whatever the verdict; the exit code of the command."""
         from paychain.report.outputs import publish_for_tools
 
@@ -57,15 +57,15 @@ class RunOutputs:
         with keeping(f"the run and its report are in {folder}"):
             if self.baseline is not None:
                 baseline = self.baseline
-                comparison = extras.get(lambda: _compare(finished, baseline))
-            extras.get(
+                comparison = extras.attempt(lambda: _compare(finished, baseline))
+            extras.attempt(
                 lambda: publish_for_tools(
                     result, folder, ctrf=self.ctrf, prometheus=self.prometheus
                 )
             )
             if self.signer is not None:
                 signer = self.signer
-                extras.get(lambda: signer(folder))
+                extras.attempt(lambda: signer(folder))
             print_run(result, folder, comparison, format=self.format, is_quiet=self.is_quiet)
             _report_to_ci(result, self.format)
         for problem in extras.problems:
@@ -118,7 +118,7 @@ class _Extras:
     def __init__(self) -> None:
         self.problems: list[str] = []
 
-    def get(self, make: Callable[[], Made]) -> Made | None:
+    def attempt(self, make: Callable[[], Made]) -> Made | None:
         """What it makes; None when that fails, which is then a problem."""
         try:
             return make()

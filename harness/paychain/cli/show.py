@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from paychain.cli.group import Group
 from paychain.cli.options import ChainName, RunFolder
 from paychain.cli.reading import reading
 from paychain.cli.say import say
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from paychain.report.result import PaymentTimeline
 
 
-class _ChainUnlessNamed(TyperGroup):
+class _ChainUnlessNamed(Group):
     """`paychain show CHAIN` is short for `paychain show chain CHAIN`."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

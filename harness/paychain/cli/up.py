@@ -130,13 +130,13 @@ def _run_until(
     Raises UserError when the fault engine or a service fails.
     """
     from paychain.engine.errors import EngineError
-    from paychain.model.scripts import Followed
+    from paychain.model.scripts import AssignedScripts
     from paychain.payments.errors import UserError
 
     try:
         running.start()
         if scripts:
-            running.follow_scripts(Followed.of(scripts))
+            running.follow_scripts(AssignedScripts.of(scripts))
         show()
         while not stop.wait(WATCH_S):
             running.check()
@@ -185,7 +185,8 @@ def _scripts_of(path: Path | None, chain: Chain) -> list[Script]:
     for number, script in enumerate(loaded.model.scripts):
         if not script.is_by_purchase:
             raise UserError(
-                f"no payment of your own can follow script {script.id}: there is no load to count",
+                f"a payment that you send yourself cannot follow script {script.id}: without a "
+                "load there is nothing to count",
                 where=loaded.place("scripts", number, "payments"),
                 hint="choose its payments by amount or card",
             )
@@ -244,7 +245,7 @@ def _show_variables(running: RealChain, chain: Chain) -> None:
 
     if not chain.own_services():
         raise UserError(
-            f"{chain.chain} has no own service to start by hand",
+            f"{chain.chain} has no service of your own to start by hand",
             hint="omit --env, or add service: to a link",
         )
     for entry, url in running.entry_urls.items():

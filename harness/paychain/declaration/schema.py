@@ -30,6 +30,7 @@ class Declared(BaseModel):
         extra="forbid",
         frozen=True,
         validate_default=False,
+        defer_build=True,
         coerce_numbers_to_str=True,
     )
 

@@ -9,6 +9,9 @@ from typing import Any
 from paychain.declaration.reading import NotReadable, TooLarge, read_bounded
 
 MAX_BYTES = 1_000_000  # of a file: declarations are written by hand
+_BEGINNING = (
+    4  # characters of which one is NUL in any text of UTF-16 or UTF-32 that begins in ASCII
+)
 KeyPath = tuple[str | int, ...]
 
 
@@ -48,7 +51,11 @@ def read_text(path: Path) -> tuple[str, Mistake | None]:
     except NotReadable as error:
         return "", Mistake(1, 1, error.what.removeprefix(f"{path} "), error.hint)
     try:
-        return data.decode("utf-8"), None
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         return "", Mistake(line, 1, "not UTF-8 text", "save the file as UTF-8")
+    # UTF-16 and UTF-32 without a byte order mark decode, with a NUL beside every ASCII letter.
+    if "\0" in text[:_BEGINNING]:
+        return "", Mistake(1, 1, "not UTF-8 text", "save the file as UTF-8")
+    return text, None

@@ -55,7 +55,7 @@ def parse(text: str) -> Document:
     elif not isinstance(node, yaml.MappingNode):
         document.mistakes.append(Mistake(1, 1, "not a mapping", "begin with chain: or experiment:"))
     else:
-        found = _Reader(document).value(node, ())
+        found = _NodeReader(document).value(node, ())
         document.value = {
             key: value for key, value in found.items() if not key.startswith(_OWN_PREFIX)
         }
@@ -81,7 +81,7 @@ def _hint(error: yaml.MarkedYAMLError, text: str) -> str:
     return "align sibling keys in one column, and put text with a colon in quotes" if is_key else ""
 
 
-class _Reader:
+class _NodeReader:
     """Reads nodes into the plain values and places of one document."""
 
     def __init__(self, document: Document) -> None:

@@ -37,7 +37,7 @@ def refuse_mixed(chain: Loaded[Chain], kind: Kind) -> None:
     mistakes = [
         Mistake(
             *chain.document.place(("hosts", name, "engine")),
-            f"{name} would have an embedded fault engine beside a Toxiproxy server",
+            f"{name} cannot use the embedded fault engine in a run that uses a Toxiproxy server",
             _EMBEDDED,
         )
         for name, host in chain.model.hosts.items()

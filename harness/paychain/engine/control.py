@@ -287,7 +287,7 @@ def _typed(what: str) -> Iterator[None]:
     except ProxyExists as error:
         raise EngineError(f"{what}: proxy already exists", 409) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EngineError(f"{what}: not an answer of Toxiproxy ({error!r})") from error
+        raise EngineError(f"{what}: not a Toxiproxy response ({error!r})") from error
 
 
 def _path(*parts: str) -> str:

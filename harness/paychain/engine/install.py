@@ -55,7 +55,9 @@ def release(version: str) -> Release:
         if known.version == version.removeprefix("v"):
             return known
     versions = ", ".join(known.version for known in RELEASES)
-    raise UserError(f"no digest of toxiproxy {version} is known", hint=f"there are: {versions}")
+    raise UserError(
+        f"there is no known digest for toxiproxy {version}", hint=f"there are: {versions}"
+    )
 
 
 def this_platform(system: str = "", machine: str = "") -> str:
@@ -128,7 +130,7 @@ def _download(url: str, path: Path) -> str:
     except requests.RequestException as error:
         raise UserError(
             f"cannot fetch {url} ({_reason(error)}); nothing was installed",
-            hint="name another server that has it: --mirror URL",
+            hint="give another server that has it: --mirror URL",
         ) from error
     return digest.hexdigest()
 

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from paychain.load.traffic.arrivals import Arrival
-from paychain.load.traffic.paying import Clock, Customers
+from paychain.load.traffic.paying import CustomerClock, Customers
 from paychain.load.traffic.plan import LoadPlan
 from paychain.payments.journal import PaymentRecord, Record
 
@@ -21,7 +21,7 @@ class BackgroundCustomers:
     """Customers of one chain. `addresses`: of each entry. `plan`: how they pay."""
 
     def __init__(
-        self, addresses: Mapping[str, tuple[str, int]], clock: Clock, plan: LoadPlan
+        self, addresses: Mapping[str, tuple[str, int]], clock: CustomerClock, plan: LoadPlan
     ) -> None:
         self._plan = plan
         self._journal: list[Record] = []  # appended to on the thread, emptied by `take`

@@ -19,7 +19,7 @@ from paychain.environment.running_chain import RunningChain
 from paychain.load.traffic.plan import LoadPlan
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment, Times
-from paychain.model.scripts import Followed
+from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, Record
 
 
@@ -55,6 +55,7 @@ class ExperimentProgress:
     pending: list[str] = field(default_factory=list)  # payments that were not final by then
     fault_hits: dict[str, int] | None = None  # of in-link faults; None: nobody could say
     problems: list[str] = field(default_factory=list)  # of the harness, in plain sentences
+    misfit: str = ""  # why nothing that customers were answered is understood: so the load ended
 
     def end_load(self, now_ns: int) -> None:
         """The load ended now, unless it was over before."""
@@ -77,12 +78,12 @@ def conduct(
     Raises what the chain raises; `conducted` then holds what was known by that time.
     """
     if experiment.scripts:
-        chain.follow_scripts(Followed.of(experiment.scripts))
+        chain.follow_scripts(AssignedScripts.of(experiment.scripts))
     start_ns = chain.begin_load(plan)
     conducted.times = experiment.times(start_ns / 1e9)
-    observer.begun(conducted.times)
-    drive = _Drive(chain, declared, experiment, conducted, observer)
     try:
+        observer.begun(conducted.times)
+        drive = _Drive(chain, declared, experiment, conducted, observer)
         while not chain.is_load_over:
             chain.advance(drive.step(chain.now_ns()))
         drive.finish()
@@ -125,6 +126,7 @@ class _Drive:
         # Answers under a fault say nothing about how customers are declared to pay.
         if not (self._was_struck or self._is_broken) and self._chain.misfit:
             self._is_broken = True
+            self._conducted.misfit = self._chain.misfit
             self._conducted.planned = None  # what is not offered any more is not missed
             self._end_early(now_ns / 1e9, f"the load ends early: {self._chain.misfit}")
         # One switch at a time: in another order of events, others may come between two of them.

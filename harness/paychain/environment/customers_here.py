@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from paychain.environment.background_customers import BackgroundCustomers
 from paychain.environment.own_requests import OwnRequests
 from paychain.load.traffic.arrivals import Arrival
-from paychain.load.traffic.paying import Clock, Customers
+from paychain.load.traffic.paying import CustomerClock, Customers
 from paychain.load.traffic.plan import LoadPlan
 from paychain.payments.attribution import Expected
 from paychain.payments.journal import PaymentRecord, Record
@@ -25,7 +25,7 @@ class CustomersHere:
 
     def __init__(
         self,
-        clock: Clock,
+        clock: CustomerClock,
         *,
         addresses: Callable[[], Mapping[str, tuple[str, int]]],
         plan: Callable[[], LoadPlan],

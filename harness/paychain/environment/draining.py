@@ -9,7 +9,7 @@ from paychain.environment.collector import Collector
 from paychain.environment.own_requests import QUIET_S, QUIET_STEP_S, OwnRequests
 from paychain.environment.remote.remotes import Remotes
 from paychain.environment.service_processes import CONTROL_S, ServiceProcesses
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 
 DRAIN_STEP_S = 2.0  # of a drain at a time: in between, dead processes and signals are noticed
 
@@ -68,7 +68,7 @@ class Draining:
             time.sleep(QUIET_STEP_S)
             self._check(False)
             for records in self._collector.look_ahead():
-                if any(isinstance(each, Exchange | ReceivedRequest) for each in records):
+                if any(isinstance(each, HttpExchange | ReceivedRequest) for each in records):
                     quiet_ns = self._now_ns()
             is_quiet = self._now_ns() - quiet_ns > QUIET_S * 1e9
             if is_quiet and not requests.is_unsettled:

@@ -56,7 +56,7 @@ class LoadWorkers(LoadProcess):
         self._spread, self._on_message = spread, on_message
         self._workers: dict[str, Child] = {}
         self._lost: list[LostWorker] = []
-        self._tallies: dict[Path, _Tally] = {}
+        self._tallies: dict[Path, _ShareTally] = {}
 
     def start(self, plan: LoadPlan) -> None:
         """Every worker has its share and could begin when this returns. Raises UserError."""
@@ -68,7 +68,7 @@ class LoadWorkers(LoadProcess):
         for share in range(spread.workers):
             path = self._new_spool(f"load-{share + 1}", f"load worker {share + 1}")
             assert path == spool_file(plan, share)
-            self._tallies[path] = _Tally(count(msgspec.structs.replace(plan, share=share)))
+            self._tallies[path] = _ShareTally(count(msgspec.structs.replace(plan, share=share)))
         command = master(self._folder, spread.host, spread.port, spread.workers, spread.token)
         self._child = children.start("load master", *command)
         children.wait_for(self._child, port_file(plan))
@@ -194,7 +194,7 @@ class LoadWorkers(LoadProcess):
         return msgspec.json.decode(path.read_bytes(), type=MasterState)
 
 
-class _Tally:
+class _ShareTally:
     """What arrived of one share."""
 
     def __init__(self, planned: int | None) -> None:

@@ -14,7 +14,7 @@ from paychain.environment.remote.remote import Remote
 from paychain.model.chain import Chain, Hop
 from paychain.model.operations import CUSTOMER
 from paychain.model.own_services import is_mock, observed_hops
-from paychain.processes.loopback import LOOPBACK
+from paychain.processes.loopback import LOOPBACK, is_loopback
 
 Address = tuple[str, int]
 
@@ -31,8 +31,11 @@ class NearEnds:
     first_port: int  # of the hops here, in the order of the chain; 0: any
     id_prefix: str  # of the payments that observed requests may name
 
-    def open(self, links: Mapping[str, Address]) -> dict[str, Address]:
-        """Make the proxy of every hop in front of these `links`; its address, by hop."""
+    def open(self, links: Mapping[str, Address]) -> tuple[dict[str, Address], dict[str, Address]]:
+        """Make the proxy of every hop in front of these `links`.
+
+        Its address, by hop, and where customers reach each link, by link.
+        """
         observed = {hop.name for hop in observed_hops(self.chain)}
         opened: dict[str, Address] = {}
         for hop in self.chain.hops():
@@ -46,9 +49,28 @@ class NearEnds:
                 address = self.proxies.create(hop.name, upstream, far.address, far.name)
             else:
                 address = self._create_here(hop, upstream, is_observed=hop.name in observed)
-            near_host, _, near_port = address.rpartition(":")
-            opened[hop.name] = (near_host, int(near_port))
-        return opened
+            opened[hop.name] = _read(address)
+        return opened, self._open_pages(links)
+
+    def _open_pages(self, links: Mapping[str, Address]) -> dict[str, Address]:
+        """Where customers reach the providers of own services, whose pages they may visit.
+
+        It is where the provider listens, which only customers on this machine reach; for others a
+        proxy that no fault is on, at the address by which they reach the entries.
+        """
+        reached = dict(links)
+        for name in dict.fromkeys(hop.callee for hop in self.chain.hops()):
+            if not self.chain.links[name].dialect.is_vendors or name not in links:
+                continue
+            host, port = links[name]
+            far = self._remote_of(name)
+            if far is not None:
+                reached[name] = (far.address, port)
+            elif not is_loopback(self.entry_host):
+                proxy = f"{CUSTOMER}.pages.{name}"
+                address = self.proxies.create(proxy, f"{host}:{port}", self.entry_host)
+                reached[name] = _read(address)
+        return reached
 
     def _create_here(self, hop: Hop, upstream: str, *, is_observed: bool) -> str:
         """The proxy of a hop on the run's own engine; returns its address."""
@@ -81,3 +103,8 @@ class NearEnds:
     def _remote_of(self, link: str) -> Remote | None:
         host = self.chain.host_of(link)
         return self.remotes[host] if host is not None else None
+
+
+def _read(address: str) -> Address:
+    host, _, port = address.rpartition(":")
+    return host, int(port)

@@ -13,7 +13,7 @@ from paychain.load.traffic.plan import LoadPlan
 from paychain.model.chain import Chain
 from paychain.model.own_services import observed_hops
 from paychain.payments.attribution import UNIQUE_AMOUNTS, CardAmounts, Expected
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.journal import HopRecord, PaymentRecord, Record
 from paychain.payments.outcome import Outcome
 from paychain.services.attribution import payment_of_hints
@@ -108,7 +108,7 @@ class OwnRequests:
                 self._open[record.payment, ""] = record.ended_ns
             elif record.outcome is Outcome.APPROVED:
                 self._customer_knows(record)
-        elif isinstance(record, Exchange):
+        elif isinstance(record, HttpExchange):
             if record.payment and not record.status and record.ended_by != "refused":
                 self._unanswered(record)
         elif isinstance(record, ReceivedRequest):
@@ -121,7 +121,7 @@ class OwnRequests:
             elif record.result.worked and record.started_ns > self._open.get(call, math.inf):
                 self._settled(call)
 
-    def _unanswered(self, exchange: Exchange) -> None:
+    def _unanswered(self, exchange: HttpExchange) -> None:
         """A service has no answer to a request of a payment."""
         callee = exchange.hop.rpartition(".")[2]
         call = (exchange.payment, callee)
@@ -154,7 +154,7 @@ class OwnRequests:
         return isinstance(record, HopRecord) and (record.caller, record.callee) in self._hops
 
     def _completed(self, record: Record) -> Record:
-        if not isinstance(record, Exchange) or record.payment or not record.hints:
+        if not isinstance(record, HttpExchange) or record.payment or not record.hints:
             return record
         payment, by = payment_of_hints(record.hints, self._card_amounts, record.started_ns)
         return msgspec.structs.replace(record, payment=payment, by=by)

@@ -45,7 +45,7 @@ def interleaved(number: int) -> Interleaved:
     """Another order of events that may happen next, for each number; 0 is the usual one."""
     if not number:
         return {"choose": None, "window_s": 0.0}
-    return {"choose": Random(number).randrange, "window_s": WINDOW_S}  # noqa: S311  (seeded)
+    return {"choose": Random(number).randrange, "window_s": WINDOW_S}  # noqa: S311  (seeded: it has to repeat)
 
 
 def play(

@@ -40,7 +40,7 @@ from paychain.model.chain import Chain
 from paychain.model.experiment import MIN_PROCESSES
 from paychain.model.loading import Loaded
 from paychain.model.own_services import observed_hops
-from paychain.model.scripts import Followed
+from paychain.model.scripts import AssignedScripts
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.errors import PartLost, UserError
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
@@ -172,7 +172,7 @@ class RealChain:
         ports = self._services.start(shares.links)
         ports |= self._remotes.begin(self._seed, self.epoch_ns, self.spools.new, proxies)
         upstreams = {link: (LOOPBACK, port) for link, port in ports.items()} | self.own.reserve()
-        self.addresses = NearEnds(
+        self.addresses, pages = NearEnds(
             chain=self._chain,
             proxies=proxies,
             remotes=self._remotes.by_name,
@@ -187,7 +187,7 @@ class RealChain:
         traces = self._collector.traces = receive_traces(
             self._chain, self.addresses, ends, PaymentIds(self.id_prefix), self.now_ns
         )
-        self.own.start(self.addresses, ends, traces.url if traces else "", upstreams)
+        self.own.start(self.addresses, ends, traces.url if traces else "", pages)
         self._before_load = self.children.number if self._chain.own_services() else None
         self._injector = Injector(proxies, self._link_faults, self.now_ns)
         self._collector.start()
@@ -236,7 +236,7 @@ class RealChain:
         assert self._injector is not None
         return self._injector.link_hits()
 
-    def follow_scripts(self, scripts: Followed) -> None:
+    def follow_scripts(self, scripts: AssignedScripts) -> None:
         """Let payments follow failure scripts from now on."""
         self._services.follow_scripts(scripts)
         self._remotes.command("/scripts", msgspec.to_builtins(scripts))

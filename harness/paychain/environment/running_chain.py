@@ -21,7 +21,7 @@ from paychain.analysis.store.facts import (
 from paychain.engine.timeline import Switch
 from paychain.load.traffic.arrivals import Arrival
 from paychain.load.traffic.plan import LoadPlan
-from paychain.model.scripts import Followed
+from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
 
 
@@ -79,7 +79,7 @@ class RunningChain(Protocol):
     def heal_all(self) -> list[FaultSwitch]:
         """Heal every fault that is on."""
 
-    def follow_scripts(self, scripts: Followed) -> None:
+    def follow_scripts(self, scripts: AssignedScripts) -> None:
         """Let payments follow failure scripts from now on. Before they begin."""
 
     def fault_hits(self) -> dict[str, int]:

@@ -14,7 +14,7 @@ from paychain.engine.links import RemoteLinkFaults
 from paychain.environment.isolated import IsolatedLink, ServiceProcess
 from paychain.model.chain import Chain
 from paychain.model.loading import Loaded
-from paychain.model.scripts import Followed
+from paychain.model.scripts import AssignedScripts
 from paychain.payments.attribution import Expected
 from paychain.payments.errors import UserError
 from paychain.processes.children import Child, Children
@@ -48,7 +48,7 @@ class ServiceProcesses:
         self._command = command
         self._seed, self._epoch_ns, self._id_prefix = seed, epoch_ns, id_prefix
         self._addresses: Addresses = {}
-        self._scripts = Followed()  # a process that is started later follows them, too
+        self._scripts = AssignedScripts()  # a process that is started later follows them, too
         self._shared: list[str] = []  # control APIs of processes that live as long as the run
         self._isolated: list[IsolatedLink] = []
         self._held: dict[str, HeldPort] = {}  # ports of isolated links, through all restarts
@@ -94,7 +94,7 @@ class ServiceProcesses:
             for url in self._controls:
                 self._post(f"{url}/expected", payments, CONTROL_S)
 
-    def follow_scripts(self, scripts: Followed) -> None:
+    def follow_scripts(self, scripts: AssignedScripts) -> None:
         """Let payments follow failure scripts, at every process that lives or will be started."""
         self._scripts = self._scripts.then(scripts)
         for url in self._controls:

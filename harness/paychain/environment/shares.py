@@ -70,7 +70,6 @@ def share_out(chain: Chain, processes: int, *, has_engines: bool) -> ProcessShar
     return ProcessShares(_names(of_links), tuple(frozenset(names) for names in _names(of_hops)))
 
 
-# -- work -----------------------------------------------------------------------------------------
 def requests(chain: Chain) -> dict[str, float]:
     """About how many requests go over each hop for one payment, all policies at rest."""
     at_link = dict.fromkeys(chain.links, 0.0)
@@ -110,7 +109,6 @@ def _aside(hop: Hop) -> float:
     return 1.0 if hop.operation in ("capture", "notify") else SELDOM
 
 
-# -- units ----------------------------------------------------------------------------------------
 def _units_of_links(chain: Chain, rates: dict[str, float]) -> list[_Unit]:
     here = [
         name

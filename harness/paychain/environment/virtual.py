@@ -23,7 +23,7 @@ from paychain.load.traffic.paying import Customers
 from paychain.load.traffic.plan import LoadPlan
 from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
-from paychain.model.scripts import Followed
+from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import FaultSwitch, PaymentRecord, Record
 from paychain.processes.loopback import LOOPBACK
 from paychain.services.host import Host
@@ -134,7 +134,6 @@ class VirtualChain:
         entries = {hop.callee: addresses[hop.name] for hop in self._chain.entry_hops()}
         self._customers = Customers(entries, self, self._recorded)
 
-    # -- faults ---------------------------------------------------------------------------------
     def switch(self, switch: Switch, planned_ns: int) -> FaultSwitch:
         """Apply or heal a fault now."""
         record = self._between_rounds(lambda: self._injector.switch(switch, planned_ns))
@@ -151,11 +150,10 @@ class VirtualChain:
         """How many requests each in-link fault acted on so far."""
         return self._injector.link_hits()
 
-    def follow_scripts(self, scripts: Followed) -> None:
+    def follow_scripts(self, scripts: AssignedScripts) -> None:
         """Let payments follow failure scripts from now on."""
         self._host.scripts.follow(scripts)
 
-    # -- payments -------------------------------------------------------------------------------
     def pay(self, arrivals: Sequence[Arrival]) -> list[PaymentRecord]:
         """Let customers pay, each at its time from now."""
         assert self._customers is not None
@@ -239,7 +237,6 @@ class VirtualChain:
         """Nothing is to be added."""
         return ""
 
-    # -- time and records -----------------------------------------------------------------------
     @property
     def broken_service(self) -> str:
         """There is none in virtual time."""
@@ -265,7 +262,7 @@ class VirtualChain:
         if self._load is not None and self._load.done():
             self._load.result()  # raises what went wrong
 
-    def collect(self, *, all_flushed: bool = False) -> Iterator[list[Record]]:  # noqa: ARG002  (all is flushed)
+    def collect(self, *, all_flushed: bool = False) -> Iterator[list[Record]]:  # noqa: ARG002  (nothing waits in virtual time)
         """What was recorded since the last call; nothing is ever on its way."""
         records = self.journal[self._collected :]
         self._collected = len(self.journal)
@@ -276,7 +273,6 @@ class VirtualChain:
         """What the links hold now."""
         return self._between_rounds(self._host.sizes)
 
-    # -- end ------------------------------------------------------------------------------------
     def drain(self) -> list[str]:
         """Wait until every request and reversal is final; the payments of those that never are."""
         return self._run(self._drain())
@@ -293,16 +289,18 @@ class VirtualChain:
         """Stop everything; what the engine saw is recorded last.
 
         Raises Unhandled when an error reached nobody, and Leaked when something still runs. After
-        an error came out of the loop it is only closed.
+        an error came out of the loop, or in the middle of a load, it is only closed.
         """
         if self._loop.is_closed():
             return
+        # Who is still paying must not be told of a failure that only the end has brought about.
+        ends_in_order = self._is_sound and (self._load is None or self._load.done())
         if self._load is not None:
             self._load.remove_done_callback(self._end_advance)  # nobody advances any more
         left: list[str] = []
         try:
             # After an error tasks hang half-way: awaiting them could raise or never return.
-            if self._is_sound:
+            if ends_in_order:
                 self._run(self._stop())
                 self._run(asyncio.sleep(SETTLE_S))
                 left = self._loop.leaks()
@@ -312,7 +310,7 @@ class VirtualChain:
             self._guards.close()
         if self._own is not None:
             return  # what a user's code leaves behind ends with its process
-        if self._is_sound and self._loop.unhandled:
+        if ends_in_order and self._loop.unhandled:
             raise Unhandled("; ".join(self._loop.unhandled))
         if left:
             raise Leaked("left behind:\n" + "\n".join(f"  {line}" for line in left))
@@ -349,7 +347,6 @@ class VirtualChain:
             raise error
         self._loop.call_soon(_raise, error)
 
-    # -- the loop -------------------------------------------------------------------------------
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         with self._running():
             return self._loop.run_until_complete(work)

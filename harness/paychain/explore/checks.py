@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from paychain.analysis.money.orders import Orders, orders_of
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import funded, reconcile, stand_in_order
-from paychain.analysis.store.store import Row, Story
+from paychain.analysis.store.store import RecordedPayment, Row
 from paychain.model.tolerance import Limit
 from paychain.payments.journal import (
     Decision,
@@ -63,16 +63,18 @@ class PlayedRecords:
         found = (movement for movement in self.rows(Movement) if movement.kind is kind)
         return iter(sorted(found, key=lambda movement: movement.at_ns))
 
-    def stories(self) -> Iterator[Story]:
+    def stories(self) -> Iterator[RecordedPayment]:
         """Every payment with its records, in the order of their ids."""
-        stories: dict[str, Story] = {}
+        stories: dict[str, RecordedPayment] = {}
         for payment in self.rows(PaymentRecord):
-            stories[payment.payment] = Story(payment.payment, payment, [], [], [])
+            stories[payment.payment] = RecordedPayment(payment.payment, payment, [], [], [])
         for place, kind in ((2, HopRecord), (3, Movement), (4, Decision)):
             for record in self.rows(kind):
                 story = stories.get(record.payment)
                 if story is None and record.payment:
-                    story = stories[record.payment] = Story(record.payment, None, [], [], [])
+                    story = stories[record.payment] = RecordedPayment(
+                        record.payment, None, [], [], []
+                    )
                 if story is not None:
                     story[place].append(record)  # type: ignore[union-attr]  # places 2 to 4 are lists
         for name in sorted(stories):

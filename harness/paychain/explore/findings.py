@@ -8,7 +8,7 @@ import yaml
 
 from paychain.declaration.quantity import count
 from paychain.explore.checks import SUCCESS
-from paychain.explore.result import Outage, SearchResult
+from paychain.explore.result import SearchResult, SmallestOutage
 from paychain.explore.schedules import declaration, in_words
 from paychain.explore.spec import SearchSpec
 from paychain.payments.rules import RULES
@@ -20,7 +20,7 @@ def slug(chain: str, rule: str) -> str:
     return f"{chain}-{rule}".replace("_", "-")[:63].strip("-")
 
 
-def write_outage(outage: Outage, spec: SearchSpec, folder: Path) -> Path:
+def write_outage(outage: SmallestOutage, spec: SearchSpec, folder: Path) -> Path:
     """Write an outage as an experiment file and return its path.
 
     An older file of the same chain and rule is replaced.
@@ -51,7 +51,7 @@ def write_outage(outage: Outage, spec: SearchSpec, folder: Path) -> Path:
     return path
 
 
-def outage_lines(outage: Outage) -> list[str]:
+def outage_lines(outage: SmallestOutage) -> list[str]:
     """One broken rule for a terminal."""
     lines = [f"✕ {outage.title.lower()}: {outage.broken.text}"]
     # One fault with its limits says all; of several faults the limits do not say when each begins.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from paychain.explore.result import OnProgress, Outage, SearchResult
+from paychain.explore.result import OnProgress, SearchResult, SmallestOutage
 from paychain.explore.search import search
 from paychain.explore.spec import SearchSpec
 from paychain.payments.errors import PartLost, UserError
@@ -119,7 +119,7 @@ def merged(results: Iterable[SearchResult]) -> SearchResult:
     return whole
 
 
-def preference(outage: Outage) -> tuple[int, bool, int, str]:
+def preference(outage: SmallestOutage) -> tuple[int, bool, int, str]:
     """Orders outages, the preferred first: few faults, then known limits, then short faults."""
     duration_ms = sum(fault.duration_ms for fault in outage.schedule)
     return len(outage.schedule), not outage.limits, duration_ms, str(outage.schedule)

@@ -111,7 +111,6 @@ def _shorten_at(place: int, schedule: Schedule, still_breaks: StillBreaks) -> Sc
     return schedule
 
 
-# -- limits ---------------------------------------------------------------------------------------
 @dataclass(frozen=True, kw_only=True)
 class FaultLimits:
     """Within what one fault of a schedule breaks the rule, in milliseconds.
@@ -223,7 +222,6 @@ def _bisect(low: int, high: int, holds: Callable[[int], bool]) -> int:
     return low
 
 
-# -- margin ---------------------------------------------------------------------------------------
 def add_margin(schedule: Schedule, still_breaks: StillBreaks) -> Schedule:
     """Make each fault longer and larger where the rule still breaks.
 

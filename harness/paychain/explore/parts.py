@@ -143,7 +143,7 @@ def read_part(path: Path) -> ExplorePart:
             return part
     except (OSError, UserError, msgspec.MsgspecError) as error:
         raise UserError(f"{path} is not a part of a search", hint=_HINT) from error
-    raise UserError(f"{path} is not a part of a search that this version reads", hint=_HINT)
+    raise UserError(f"{path} is a part of a search that this version cannot read", hint=_HINT)
 
 
 def merge_parts(paths: Sequence[Path], out: Path) -> Merged:
@@ -156,7 +156,7 @@ def merge_parts(paths: Sequence[Path], out: Path) -> Merged:
     for path, part in parts[1:]:
         if (part.chain, part.search) != (first.chain, first.search):
             raise UserError(
-                f"{path} is not of the same search as {first_path}",
+                f"{path} belongs to a different search than {first_path}",
                 hint="make all parts with the same chain and options",
             )
     absent = missing(Part.read(part.part) for _, part in parts)

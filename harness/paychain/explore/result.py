@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from paychain.analysis.store.store import Story
+from paychain.analysis.store.store import RecordedPayment
 from paychain.explore.checks import RuleBreak
 from paychain.explore.minimise import FaultLimits
 from paychain.explore.schedules import Schedule
@@ -13,7 +13,7 @@ from paychain.payments.journal import FaultSwitch
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outage:
+class SmallestOutage:
     """The smallest schedule found that breaks a rule.
 
     `at_schedule`: how many schedules had been tried when the rule first broke. `with_margin`: the
@@ -28,7 +28,7 @@ class Outage:
     limits: tuple[FaultLimits, ...]  # of each fault; empty when the search ended before
     at_schedule: int
     with_margin: Schedule = ()
-    stories: tuple[Story, ...] = ()  # all payments of the first order that shows it
+    stories: tuple[RecordedPayment, ...] = ()  # all payments of the first order that shows it
     switches: tuple[FaultSwitch, ...] = ()  # when its faults were injected and healed
 
 
@@ -37,7 +37,7 @@ class SearchResult:
     """What a search has done so far. It is filled as the search goes on, so that Ctrl-C loses
     nothing."""
 
-    found: dict[str, Outage] = field(default_factory=dict)  # by rule
+    found: dict[str, SmallestOutage] = field(default_factory=dict)  # by rule
     schedules: int = 0
     virtual_s: float = 0.0
     took_s: float = 0.0

@@ -119,7 +119,6 @@ def _is_spent(spec: SearchSpec, result: SearchResult) -> bool:
     return result.took_s >= spec.budget_s
 
 
-# -- in order -------------------------------------------------------------------------------------
 def _planned(spec: SearchSpec) -> Iterator[Iterable[Schedule]]:
     """What is tried in order. Of several jobs the first one does, and the others draw at once."""
     if spec.seed_of_search:
@@ -144,7 +143,6 @@ def _try(spec: SearchSpec, trial: Trial, schedule: Schedule, seed_: int) -> None
         minimise(trial, Candidate(next(smaller, schedule), 0, broken), seed_)
 
 
-# -- one round ------------------------------------------------------------------------------------
 def _round(spec: SearchSpec, trial: Trial, seed_: int, phases: Sequence[Phase]) -> bool:
     """Play some schedules, and minimise what Hypothesis made of one that breaks a rule.
 
@@ -233,7 +231,6 @@ def _database(spec: SearchSpec, found: Iterable[str]) -> ExampleDatabase | None:
     return DirectoryBasedExampleDatabase(spec.database / name)
 
 
-# -- from a candidate to the smallest outage ------------------------------------------------------
 def minimise(trial: Trial, candidate: Candidate, seed_: int) -> None:
     """Look for fewer faults, simpler ones and the limits of each; then record the outage."""
     rule = candidate.broken.rule

@@ -52,7 +52,7 @@ class SearchSpec:
         known += [WORKS_AGAIN] * (self.works_again_s is not None)
         for name in self.rules:
             if name not in known:
-                raise UserError(f"no rule '{name}' to break", hint=meant(name, known))
+                raise UserError(f"unknown money rule '{name}'", hint=meant(name, known))
         self.choices()
         load_s = self.payments / self.rate
         is_judged = not self.rules or WORKS_AGAIN in self.rules

@@ -9,7 +9,7 @@ from paychain.analysis.money.parties import Parties
 from paychain.environment.play import PlayedExperiment, interleaved, play
 from paychain.explore.checks import CONCLUSIVE, PlayedRecords, RuleBreak, broken
 from paychain.explore.minimise import FaultLimits
-from paychain.explore.result import OnProgress, Outage, SearchResult
+from paychain.explore.result import OnProgress, SearchResult, SmallestOutage
 from paychain.explore.schedules import Schedule, experiment_of, in_words
 from paychain.explore.spec import SearchSpec
 from paychain.explore.starts import starts_from
@@ -133,7 +133,7 @@ class Trial:
         last = self.breach_of(rule, candidate.schedule, candidate.interleaving) or candidate.broken
         records = PlayedRecords(self._last_played.records)
         order = order_of(records, last.payment)
-        self.result.found[rule] = Outage(
+        self.result.found[rule] = SmallestOutage(
             rule=rule,
             title=candidate.broken.title,
             schedule=candidate.schedule,

@@ -11,7 +11,7 @@ from pathlib import Path
 from paychain.load.traffic.adapter import Adapter, ByAdapter, place_of
 from paychain.load.traffic.customer import http_of
 from paychain.load.traffic.doubts import PaymentDoubts
-from paychain.load.traffic.exchange import Exchange, SingleAnswer, Try
+from paychain.load.traffic.exchange import Conversation, SingleAnswer, Try
 from paychain.load.traffic.pays import ByTemplate
 from paychain.load.traffic.plan import EntryPlan
 from paychain.payments.errors import UserError
@@ -25,7 +25,7 @@ class Exchanges:
         self.doubts = PaymentDoubts()
         self._adapters: dict[str, Adapter] = {}  # by file and class
 
-    def of(self, attempt: Try) -> Exchange:
+    def of(self, attempt: Try) -> Conversation:
         """The exchange of one try. Raises UserError for an adapter that cannot be loaded."""
         template = attempt.entry.pays
         if template is None:

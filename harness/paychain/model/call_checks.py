@@ -47,6 +47,9 @@ def check_call(
         )
     yield from _connecting(call, (*where, "connect_timeout"))
     yield from _hedge(links, operation, call, where)
+    if call.trace is not None and operation not in REVERSIBLE:
+        what = f"a repeat of {operation} is recognised by its key"
+        yield Problem((*where, "trace"), what, "trace is for: authorise")
     yield from _shared_keys(operation, call, (*where, "shares_keys"))
     if operation == "forward":
         yield from _forward(links, call, (*where, "on_unknown"))

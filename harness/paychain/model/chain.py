@@ -36,6 +36,7 @@ from paychain.model.lifecycle import (
     SoftDeclines,
     Webhooks,
 )
+from paychain.model.lookups import Lookups
 from paychain.model.named_calls import OneOrSeveral, by_name, path_in_file
 from paychain.model.nodes import GATEWAY, Churn, Nodes, unfold
 from paychain.model.operations import CUSTOMER, ENTRY_OPERATION, RESOLVED
@@ -146,6 +147,13 @@ class Link(LedgerSettings, Identity):
     ] = None
     partial_approvals: PartialApprovals | None = None
     soft_declines: SoftDeclines | None = None
+    # service
+    lookups: Annotated[
+        Lookups | None,
+        Field(
+            description="Of a directory: how many look-ups it answers, and what brings new ones."
+        ),
+    ] = None
     # fraud
     screens: Annotated[
         Literal["fraud", "sanctions"],

@@ -116,6 +116,32 @@ class Pauses(Declared):
     ] = "kept"
 
 
+class Replaces(Declared):
+    """What a wallet does about a transfer that waits for a block: it offers more, after a while.
+
+    With the nonce that the transfer has (`nonce: same`) one of the two is mined, whichever. `new`
+    signs another transfer with the next nonce: both are made in the end, a mistake that is common,
+    so it can be declared and tested.
+    """
+
+    after: Annotated[Span, Field(description="How long it waits since it was signed.")]
+    times: Annotated[
+        int, Field(ge=2, le=1_000, description="The fee of the next one, of the one before.")
+    ] = 2
+    up_to: Annotated[
+        int, Field(ge=2, le=1_000_000, description="The highest fee it offers, of the usual one.")
+    ] = 1_000
+    nonce: Annotated[Literal["same", "new"], Field(description="Which nonce the next one has.")] = (
+        "same"
+    )
+
+    @model_validator(mode="after")
+    def _offers_more(self) -> Self:
+        if self.times > self.up_to:
+            raise ValueError("the first fee it would offer is above up_to; raise up_to")
+        return self
+
+
 class Prices(Declared):
     """The prices of an oracle: a new one every so often, within a share of the declared one."""
 
@@ -173,6 +199,10 @@ class LedgerSettings(Declared):
             "signed once more with the next nonce: a common mistake, so it can be declared."
         ),
     ] = "one_per_payment"
+    replaces: Annotated[
+        Replaces | None,
+        Field(description="When a wallet offers a higher fee; without it, it waits."),
+    ] = None
     # ledger
     blocks: Annotated[Blocks | None, Field(description="How often it makes a block.")] = None
     final: Annotated[

@@ -124,7 +124,8 @@ def _check_target(
     """A target that is in the chain. `may_miss`: its provider need not be there for any link."""
     if target.link == EVERY_LINK:
         what = "a standard fault is for every link"
-        return [Problem((*at, "link"), what, "name a link, or run paychain matrix")]
+        hint = "run paychain matrix CHAIN --link LINK --fault NAME, or write the link into a copy"
+        return [Problem((*at, "link"), what, hint)]
     if target.link is not None and target.link not in chain.links:
         hint = map_hint(target.link, chain.links)
         return [Problem((*at, "link"), f"unknown link '{target.link}'", hint)]

@@ -14,6 +14,7 @@ Kind = Literal[
     "queue_without_key",
     "customer_retry_without_key",
     "no_idempotency",
+    "trace_used_twice",
     "webhook_not_deduplicated",
     "captured_twice",
     "signed_twice",
@@ -50,6 +51,7 @@ Kind = Literal[
     "amplified_retries",
     "retries_without_budget",
     "checks_without_limit",
+    "lookups_used_up",
     "call_without_policy",
     "third_party_in_the_way",
     "authentication_not_portable",
@@ -97,6 +99,12 @@ KINDS: dict[Kind, KindFacts] = {
         "HTTP libraries and proxies send a request again after a reset, although nobody declared "
         "a retry; the link executes it twice.",
         "RFC 9110 §9.2.2: automatic retries of methods that are not idempotent",
+    ),
+    "trace_used_twice": KindFacts(
+        "money",
+        "The second of two payments with one trace number gets the answer to the first, and no "
+        "money is held for it.",
+        "shown by: paychain run card-trace-wraps stan-wrap",
     ),
     "webhook_not_deduplicated": KindFacts(
         "money",
@@ -294,6 +302,12 @@ KINDS: dict[Kind, KindFacts] = {
         "The slower a link answers, the more status checks it gets, and payments wait behind them "
         "when the cause is gone.",
         "shown by: paychain run status-checks-storm upi-2025-04-12",
+    ),
+    "lookups_used_up": KindFacts(
+        "availability",
+        "Tries of payments that fail take what only approved payments bring back; once nothing is "
+        "left, tries that are refused keep it so.",
+        "shown by: paychain run pix-lookups-retried dict-lockout",
     ),
     "call_without_policy": KindFacts(
         "availability",

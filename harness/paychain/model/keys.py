@@ -30,6 +30,16 @@ _OTHER_WORDS = {
     "retries": "retry",
     "url": "to",
     "cmd": "command",
+    # Toxiproxy's names, and those of other fault injectors.
+    "latency": "delay",
+    "timeout": "after",
+    "bytes": "after",
+    "average_size": "size",
+    "toxicity": "share",
+    "probability": "share",
+    "percentage": "share",
+    "code": "status",
+    "status_code": "status",
 }
 
 
@@ -45,6 +55,9 @@ def no_key(key: str, inside: KeyPath, model: type[Declared]) -> tuple[str, str]:
     if is_fault:
         what = f"unknown fault '{key}'"
     other = _OTHER_WORDS.get(key)
+    beside = _beside(key, other, inside, model)
+    if beside and other not in allowed:
+        return beside
     close = get_close_matches(key, allowed, n=1, cutoff=0.6)
     if other in allowed or close:
         intended = other if other in allowed else close[0]
@@ -60,6 +73,24 @@ def no_key(key: str, inside: KeyPath, model: type[Declared]) -> tuple[str, str]:
         return what, "remove it"
     more = ", …" if len(allowed) > MAX_LISTED else ""
     return what, f"the keys here are: {', '.join(allowed[:MAX_LISTED])}{more}"
+
+
+def _beside(
+    key: str, other: str | None, inside: KeyPath, model: type[Declared]
+) -> tuple[str, str] | None:
+    """Of a key that belongs one level further out, as `every` in a fault's own settings."""
+    if not inside or isinstance(inside[-1], int):
+        return None
+    outside = _allowed(model, tuple(0 if isinstance(step, int) else step for step in inside[:-1]))
+    # A fault has one kind only: another one beside it would be a mistake as well.
+    outside = tuple(word for word in outside if word != key or key not in KINDS)
+    intended = next((word for word in (key, other) if word in outside), None)
+    if intended is None or inside[-1] not in outside or intended == inside[-1]:
+        return None
+    place = f"beside '{inside[-1]}'"
+    if intended == key:
+        return f"'{key}' does not belong here", f"move it {place}"
+    return f"unknown key '{key}'", f"did you mean '{intended}', {place}?"
 
 
 @lru_cache(maxsize=MODELS_KEPT)

@@ -67,7 +67,13 @@ class Webhooks(Declared):
     max_age: Annotated[
         Span, Field(description="The receiver refuses signatures that are older by its clock.")
     ] = 300.0  # five minutes at Stripe
-    timeout: Span = 1.0
+    timeout: Annotated[
+        Span,
+        Field(
+            description="How long the sender waits for an answer. Without it, a link that speaks a "
+            "provider's API waits as long as the provider does: 10 s, Braintree and PayPal 30 s."
+        ),
+    ] = 1.0
     backoff: Duration = 0.5
     max_backoff: Duration = 5.0
     give_up_after: Duration = 60.0  # three days at Stripe

@@ -153,3 +153,6 @@ def _webhooks(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
         yield unknown(at, "link", link.webhooks.to, chain.links)
     elif not ROLES[receiver.role].takes_webhooks:
         yield Problem(at, f"the role {receiver.role} takes no webhooks", "name a gateway")
+    elif receiver.role == "service" and receiver.lookups is None:
+        what = f"{link.webhooks.to} does nothing with webhooks"
+        yield Problem(at, what, "name a gateway, or a service with lookups:")

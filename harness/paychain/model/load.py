@@ -38,7 +38,7 @@ class Amounts(Declared):
     most: Amount
 
 
-class Ramp(Declared):
+class RateRamp(Declared):
     """The rate changes evenly from one value to another over the whole load."""
 
     start: Annotated[Rate, Field(alias="from")]
@@ -49,7 +49,7 @@ class Ramp(Declared):
         return f"a ramp from {self.start:g}/s to {self.to:g}/s"
 
 
-class Step(Declared):
+class RateStep(Declared):
     """From a moment of the load on, payments arrive at this rate."""
 
     at: Duration
@@ -69,11 +69,11 @@ class Day(Declared):
         return f"a day's curve around {self.mean:g}/s"
 
 
-class Shape(Declared):
+class ArrivalShape(Declared):
     """Arrivals at a rate that changes, or as they were recorded: exactly one of these."""
 
-    ramp: Ramp | None = None
-    steps: Annotated[list[Step], Field(min_length=1, max_length=1_000)] | None = None
+    ramp: RateRamp | None = None
+    steps: Annotated[list[RateStep], Field(min_length=1, max_length=1_000)] | None = None
     daily: Day | None = None
     replay: str | None = None  # a CSV file beside the experiment
     _recorded: Replay | None = PrivateAttr(default=None)
@@ -131,12 +131,12 @@ class Shape(Declared):
 
 def _rate_or_shape(value: Any) -> Any:
     """A written rate becomes a single step; a mapping is one of the shapes."""
-    if isinstance(value, dict | Shape):
+    if isinstance(value, dict | ArrivalShape):
         return value
     return {"steps": [{"at": "0s", "rate": value}]}
 
 
-Arrivals = Annotated[Shape, BeforeValidator(_rate_or_shape), Short(Rate)]
+Arrivals = Annotated[ArrivalShape, BeforeValidator(_rate_or_shape), Short(Rate)]
 
 
 class ThinkTime(Declared):
@@ -156,7 +156,7 @@ def _fixed_or_spread(value: Any) -> Any:
     return value if isinstance(value, dict | ThinkTime) else {"median": value, "p99": value}
 
 
-class Merchant(Declared):
+class MerchantShare(Declared):
     """One merchant's share of the payments; `amounts` where they differ from the load's."""
 
     share: Share
@@ -176,7 +176,7 @@ class Twice(Declared):
 
 def _share_or_merchant(value: Any) -> Any:
     """A written share is a merchant with the load's amounts."""
-    return value if isinstance(value, dict | Merchant) else {"share": value}
+    return value if isinstance(value, dict | MerchantShare) else {"share": value}
 
 
 class Load(Declared):
@@ -201,7 +201,7 @@ class Load(Declared):
     amounts: Amounts | None = None
     merchants: dict[
         Annotated[str, Field(min_length=1, max_length=100)],
-        Annotated[Merchant, BeforeValidator(_share_or_merchant), Short(Share)],
+        Annotated[MerchantShare, BeforeValidator(_share_or_merchant), Short(Share)],
     ] = {}
     schemes: dict[str, Share] = {}
     twice: Twice | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from paychain.declaration.problem import Problem
 from paychain.declaration.text import KeyPath
-from paychain.model.load import Amounts, Load, Shape
+from paychain.model.load import Amounts, ArrivalShape, Load
 from paychain.payments.cards import SCHEMES
 from paychain.payments.errors import UserError, meant
 
@@ -62,7 +62,7 @@ def check_entries(load: Load, entries: Sequence[str]) -> Iterator[Problem]:
         yield Problem(("load", "entries"), what, f"add {entry}: 10/s, or 0/s for none")
 
 
-def _check_shape(path: KeyPath, shape: Shape, lasts_s: float) -> Iterator[Problem]:
+def _check_shape(path: KeyPath, shape: ArrivalShape, lasts_s: float) -> Iterator[Problem]:
     """Mistakes in one declared course of arrivals."""
     given = [name for name, value in shape if value is not None]
     if len(given) != 1:

@@ -29,7 +29,7 @@ PATIENCE_S = 0.7  # of a gateway with one node, unless declared
 MAX_NODES = 60  # a chain has at most 100 links
 
 
-class Caller(Protocol):
+class HasCalls(Protocol):
     """A link, as far as its calls go."""
 
     @property
@@ -37,7 +37,7 @@ class Caller(Protocol):
         """Its calls by operation."""
 
 
-Made = TypeVar("Made", bound=Caller)
+Made = TypeVar("Made", bound=HasCalls)
 
 
 class Churn(Declared):
@@ -71,10 +71,10 @@ ShareOfNodes = Annotated[Zone, BeforeValidator(_with_share), Short(Share)]
 
 
 def _with_provider(value: Any) -> Any:
-    return value if isinstance(value, dict | Gateway) else {"provider": value}
+    return value if isinstance(value, dict | NodeGateway) else {"provider": value}
 
 
-class Gateway(Declared):
+class NodeGateway(Declared):
     """One link in front of all nodes, as hosted access to a network of operators has."""
 
     provider: str
@@ -94,7 +94,9 @@ class Nodes(Declared):
     clients: Annotated[dict[str, Share], Field(max_length=20)] = {}
     liars: Share = 0.0
     gateway: Annotated[
-        Gateway | None, BeforeValidator(lambda value: value and _with_provider(value)), Short(str)
+        NodeGateway | None,
+        BeforeValidator(lambda value: value and _with_provider(value)),
+        Short(str),
     ] = None
     ask: Annotated[int, Field(ge=1, le=MAX_NODES)] = 1
     agree: Annotated[int, Field(ge=1, le=MAX_NODES)] = 1

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from paychain.model.chain import Chain
-from paychain.model.pays import AmountField, Look, Pattern, PayRequest, Pays
+from paychain.model.pays import AmountField, OpenedPage, Pattern, PayRequest, Pays
 from paychain.model.roles import ROLES
-from paychain.protocol.pays.template import Pattern as PatternData
+from paychain.protocol.pays.template import AnswerPattern as PatternData
 from paychain.protocol.pays.template import PaysTemplate, RequestTemplate
 
 
@@ -40,6 +40,7 @@ def template_at(chain: Chain, entry: str) -> PaysTemplate | None:
         link=link,
         look=_look(look) if look is not None else None,
         look_every_s=look.every if look is not None else 0.0,
+        returns=_look(pays.returns) if pays.returns is not None else None,
         steps=tuple(map(_request, pays.every_step)),
         patterns=tuple(_patterns(pays)),
         tokens=pays.tokens,
@@ -103,7 +104,7 @@ def _pattern(declared: Pattern, data: PatternData) -> PatternData:
     )
 
 
-def _look(declared: Look) -> RequestTemplate:
+def _look(declared: OpenedPage) -> RequestTemplate:
     return RequestTemplate(method="GET", path=declared.get, headers=declared.headers)
 
 

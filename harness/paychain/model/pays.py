@@ -75,14 +75,19 @@ class PayRequest(Declared):
         yield from _texts_in(self.json_, ("json",))
 
 
-class Look(Declared):
-    """Where a customer looks whether a payment has become final."""
+class OpenedPage(Declared):
+    """A page that a customer opens."""
 
     get: Annotated[
         LookPath,
         Field(description="Path; it may name fields of the answer: /payments/{answer.id}."),
     ]
     headers: Annotated[LookHeaders, Field(description="Headers of the request.")] = {}
+
+
+class Look(OpenedPage):
+    """Where a customer looks whether a payment has become final."""
+
     every: Annotated[Span, Field(description="Pause before each look.")] = EVERY_S
 
 
@@ -214,6 +219,13 @@ class Pays(Declared):
             "of a pending answer says."
         ),
     ] = None
+    returns: Annotated[
+        OpenedPage | None,
+        Field(
+            description="The return page: a customer who left comes back by it, once, and then "
+            "looks as others do. Without it, such a customer only looks."
+        ),
+    ] = None
     tokens: Annotated[
         dict[str, str],
         Field(
@@ -233,7 +245,7 @@ class Pays(Declared):
         if self.by is not None:
             if ADAPTER.fullmatch(self.by) is None:
                 raise ValueError(f"by: '{self.by}' names no class; write adapters.py:Shop")
-            others = ("approved", "declined", "rejected", "pending", "look")
+            others = ("approved", "declined", "rejected", "pending", "look", "returns")
             if given := [key for key in others if getattr(self, key)]:
                 raise ValueError(f"the class of by: reads the answers itself; remove {given[0]}:")
         elif answers:
@@ -269,9 +281,9 @@ class Pays(Declared):
         return found[0] if len(found) == 1 else None
 
 
-def needs_no_answer(look: Look) -> bool:
-    """Whether the payment alone says where to look."""
-    texts = (look.get, *look.headers.values())
+def needs_no_answer(page: OpenedPage) -> bool:
+    """Whether the payment alone says where the page is."""
+    texts = (page.get, *page.headers.values())
     return not any(each.needs_answer for text in texts for each in placeholders_in(text))
 
 

@@ -37,9 +37,10 @@ def check_pays(pays: Pays, at: KeyPath) -> Iterator[Problem]:
         place = _in_list((*at, "approved"), number, len(pays.approved))
         yield from unit_problems(pattern.amount, pays, place)
     known = [*SCHEMES, *(card.number for card in TEST_CARDS)]
-    if pays.look is not None and not needs_no_answer(pays.look):
-        what = "a customer who comes back has no answer from before"
-        yield Problem((*at, "look"), what, "name the payment: get: /orders/{payment}")
+    for name, page in (("look", pays.look), ("returns", pays.returns)):
+        if page is not None and not needs_no_answer(page):
+            what = "a customer who comes back has no answer from before"
+            yield Problem((*at, name), what, "name the payment: get: /orders/{payment}")
     for card in pays.tokens:
         if card not in known:
             what = f"unknown scheme or test card '{card}'"
@@ -96,7 +97,7 @@ def check_looks(chain: Chain, at: KeyPath) -> Iterator[Problem]:
     """
     for link in dict.fromkeys(paid_link(chain, entry) for entry in chain.entries):
         pays = chain.links[link].pays if link is not None else None
-        if pays is not None and pays.by is None and pays.later_look is None:
+        if pays is not None and pays.by is None and not (pays.later_look or pays.returns):
             what = f"nothing says where customers of {link} look when they come back"
             yield Problem(at, what, 'add look: {get: "/orders/{payment}"} to its pays:')
 

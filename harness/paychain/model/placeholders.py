@@ -29,7 +29,7 @@ _PLACEHOLDER = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Placeholder:
+class ServicePlaceholder:
     """One placeholder: its kind, and the link that it is for; None: the service itself."""
 
     kind: str
@@ -42,23 +42,23 @@ class Placeholder:
         return f"{{{self.kind}{of}}}"
 
 
-def placeholders_in(text: str) -> Iterator[Placeholder]:
+def placeholders_in(text: str) -> Iterator[ServicePlaceholder]:
     """Every placeholder of a text, known or not, in order."""
     for match in _PLACEHOLDER.finditer(text):
         if match["literal"] is None:
             yield _of(match)
 
 
-def fill(text: str, value_of: Callable[[Placeholder], str]) -> str:
+def fill(text: str, value_of: Callable[[ServicePlaceholder], str]) -> str:
     """The text with the value of each placeholder in its place."""
     return _PLACEHOLDER.sub(
         lambda match: match["literal"][1:-1] if match["literal"] else value_of(_of(match)), text
     )
 
 
-def _of(match: re.Match[str]) -> Placeholder:
+def _of(match: re.Match[str]) -> ServicePlaceholder:
     named = match["link"]
     if named is None:
-        return Placeholder(match["kind"], None, None)
+        return ServicePlaceholder(match["kind"], None, None)
     call, slash, link = named.rpartition("/")
-    return Placeholder(match["kind"], call if slash else None, link)
+    return ServicePlaceholder(match["kind"], call if slash else None, link)

@@ -13,6 +13,7 @@ from paychain.model.fallbacks.step import Failover
 from paychain.model.operations import REVERSED
 from paychain.model.pick import Pick
 from paychain.model.routing import Preference
+from paychain.model.trace import Trace
 
 Failure = Literal["refused", "reset", "timeout", "http_error", "rejected", "malformed", "technical"]
 Unknown = Literal["reverse", "query", "resend", "give_up"]
@@ -269,6 +270,10 @@ class Call(Declared):
         ),
     ] = False
     shares_keys: bool = False
+    trace: Annotated[
+        Trace | None,
+        Field(description="Of an authorisation: by what its repeats are recognised, not by a key."),
+    ] = None
     tenders: Annotated[
         list[Tender],
         Field(

@@ -51,7 +51,7 @@ def reference() -> str:
 
 
 def _section(name: str, part: dict[str, Any], users: list[str], *, is_whole: bool) -> list[str]:
-    lines = [f"### {_title(name)}\n"]
+    lines = [f"### {name}\n"]
     if users and not is_whole:
         lines.append(f"Under {', '.join(f'`{user}`' for user in users)}.\n")
     lines.append(f"{' '.join(part.get('description', '').split())}\n")
@@ -112,15 +112,10 @@ def _default(value: dict[str, Any]) -> str:
     return f"default {given}"
 
 
-def _title(name: str) -> str:
-    """A part by the name of its model; two of one name also have that of their module."""
-    *modules, title = name.split("__")
-    return f"{title} of {modules[-1]}" if modules else title
-
-
 def _link(ref: str) -> str:
-    title = _title(ref.rsplit("/", 1)[-1])
-    return f"[{title}](#{title.lower().replace(' ', '-')})"
+    """A link to the section of a part, by the name of its model."""
+    name = ref.rsplit("/", 1)[-1]
+    return f"[{name}](#{name.lower()})"
 
 
 def _users(schema: dict[str, Any], whole: str) -> dict[str, list[str]]:

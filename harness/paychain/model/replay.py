@@ -33,7 +33,7 @@ MILLISECONDS_FROM = 100_000_000_000  # an epoch time above it counts millisecond
 _SPELLINGS = {"american express": "amex", "americanexpress": "amex", "master card": "mastercard"}
 
 
-class Recorded(NamedTuple):
+class ReplayedPayment(NamedTuple):
     """One recorded payment. What the file does not say is None or ""."""
 
     at_s: float  # since the start of the load
@@ -65,7 +65,7 @@ class Replay:
 
     path: Path
     sha256: str
-    payments: tuple[Recorded, ...]
+    payments: tuple[ReplayedPayment, ...]
     unused: tuple[str, ...]
 
     def amounts(self, currency: str) -> tuple[int, ...]:
@@ -105,7 +105,7 @@ def read_replay(path: Path) -> Replay:
 
 def _read(
     path: Path, names: Sequence[str], rows: csv.DictReader[str]
-) -> tuple[tuple[str, ...], tuple[Recorded, ...]]:
+) -> tuple[tuple[str, ...], tuple[ReplayedPayment, ...]]:
     """The columns that are not used, and the payments."""
     times, seconds = _time_column(path, names)
     amount = _first(("amount",), names)
@@ -114,7 +114,7 @@ def _read(
     scheme = _first(SCHEME_COLUMNS, names)
     used = {times, amount, minor, currency, merchant, scheme}
     unused = tuple(name for name in names if name and name not in used)
-    payments: list[Recorded] = []
+    payments: list[ReplayedPayment] = []
     for row in rows:
         line = rows.line_num
         if len(payments) == MAX_ARRIVALS:
@@ -124,7 +124,7 @@ def _read(
         _refuse_card_numbers(path, line, row)
         where = f"{path}:{line}"
         payments.append(
-            Recorded(
+            ReplayedPayment(
                 at_s=seconds(row.get(times), where),
                 amount=_cell(row, amount) or None,
                 amount_minor=_whole(_cell(row, minor), where) if minor else None,
@@ -250,8 +250,8 @@ def _passes_luhn(digits: str) -> bool:
 def _refuse_gaps(
     path: Path,
     column: str | None,
-    payments: Sequence[Recorded],
-    lacks: Callable[[Recorded], bool],
+    payments: Sequence[ReplayedPayment],
+    lacks: Callable[[ReplayedPayment], bool],
 ) -> None:
     """A column says something of every payment or of none."""
     if column is None:

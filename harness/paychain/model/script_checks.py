@@ -182,6 +182,9 @@ def _check_webhook(step: ScriptStep, chain: Chain | None, at: KeyPath) -> Iterat
         what = f"{step.webhook} sends no webhooks"
         hint = f"name one of {', '.join(senders)}" if senders else "add webhooks: to the link"
         yield Problem((*at, "webhook"), what, hint)
+    operation, known = step.webhook_kind.waits_for_request, operations_at(chain, step.webhook)
+    if operation and operation not in known:
+        yield unknown((*at, step.kind, "operation"), "operation", operation, known)
 
 
 def senders_of(chain: Chain) -> list[str]:

@@ -237,7 +237,7 @@ class Script(Declared):
         return next((each for each in found if each is not None), None)
 
 
-class Followed(msgspec.Struct, frozen=True, kw_only=True):
+class AssignedScripts(msgspec.Struct, frozen=True, kw_only=True):
     """Scripts for the links of a running chain, as they are sent to its processes.
 
     `scripts`: as `encode_script` writes them. `assigned`: the script of each payment that follows
@@ -250,11 +250,11 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
     over: list[str] = []
 
     @classmethod
-    def of(cls, scripts: Iterable[Script]) -> Followed:
+    def of(cls, scripts: Iterable[Script]) -> AssignedScripts:
         """Scripts that pick their payments themselves."""
         return cls(scripts=list(map(encode_script, scripts)))
 
-    def then(self, further: Followed) -> Followed:
+    def then(self, further: AssignedScripts) -> AssignedScripts:
         """What a process has to follow that hears of both at once, this one first."""
         over = frozenset(further.over)
         assigned = {
@@ -263,7 +263,7 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
         ended = {self.assigned[payment] for payment in over & self.assigned.keys()}
         ended -= set(assigned.values())
         kept = [text for text in self.scripts if decode_script(text).id not in ended]
-        return Followed(scripts=[*kept, *further.scripts], assigned=assigned)
+        return AssignedScripts(scripts=[*kept, *further.scripts], assigned=assigned)
 
 
 def encode_script(script: Script) -> str:

@@ -20,6 +20,17 @@ _BOUNDS = {
 _WRITTEN = {"currency": "three capital letters, such as EUR", "time_scale": "1, or such as 1/10"}
 _NAME = "small letters, digits and hyphens, at most 63"
 MAX_NAME = 63
+_NAME_STEP = "[key]"  # of pydantic's location: the key of a mapping is wrong, not what it has
+# What is wrong with nothing at all (`deadline: ~`) is not its form.
+_OF_VALUES = {
+    "value_error",
+    "literal_error",
+    "bool_type",
+    "int_type",
+    "float_type",
+    "string_type",
+    "list_type",
+}
 
 
 def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tuple[str, str, bool]:
@@ -29,6 +40,14 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
     """
     key = next((step for step in reversed(detail["loc"]) if isinstance(step, str)), "")
     given, context = detail["input"], detail.get("ctx", {})
+    is_name = key == _NAME_STEP
+    if is_name:
+        key = "name"
+    if given is None and detail["type"] in _OF_VALUES:
+        # The location may end with the name of a branch, which is in no file.
+        key = next((step for step in reversed(path) if isinstance(step, str)), key)
+        hint = str(context["error"]).partition("; ")[2] if "error" in context else ""
+        return f"'{key}' has no value", hint or "write one, or remove the key", False
     match detail["type"]:
         case "extra_forbidden":
             return *no_key(str(detail["loc"][-1]), path[:-1], model), True
@@ -38,9 +57,9 @@ def sentence(detail: dict[str, Any], model: type[Declared], path: KeyPath) -> tu
             what, _, hint = str(context["error"]).partition("; ")
             return what, hint, False
         case "literal_error":
-            return f"unknown {_thing(detail)} '{given}'", meant(str(given), _words(detail)), False
+            return f"unknown {_thing(detail)} '{given}'", meant(str(given), _words(detail)), is_name
         case "string_pattern_mismatch":
-            return f"{key}: '{given}' has the wrong form", _well_formed(key, str(given)), False
+            return f"{key}: '{given}' has the wrong form", _well_formed(key, str(given)), is_name
         case "bool_parsing" | "bool_type":
             return f"'{given}' is neither true nor false", f"write {key}: true", False
         case "int_parsing" | "int_type" | "int_from_float":
@@ -85,15 +104,15 @@ def _well_formed(key: str, given: str) -> str:
 def _its_keys(detail: dict[str, Any], model: type[Declared]) -> str:
     """The keys that a mapping may have, where its kind is known."""
     home = detail.get("ctx", {}).get("class_name", "")
-    owned = next((list(keys) for name, keys in properties(model) if name == home), [])
+    owned = next((list(keys) for name, keys in properties(model) if name == home != ""), [])
     more = ", …" if len(owned) > _MAX_KEYS else ""
     listed = f"its keys are: {', '.join(owned[:_MAX_KEYS])}{more}"
     return listed if owned else "write key: value lines"
 
 
 def _thing(detail: dict[str, Any]) -> str:
-    names = [step for step in detail["loc"] if isinstance(step, str) and step != "[key]"]
-    return "operation" if "[key]" in detail["loc"] else (names[-1] if names else "value")
+    names = [step for step in detail["loc"] if isinstance(step, str) and step != _NAME_STEP]
+    return "operation" if _NAME_STEP in detail["loc"] else (names[-1] if names else "value")
 
 
 def _words(detail: dict[str, Any]) -> list[str]:

@@ -12,7 +12,14 @@ from paychain.model.chain import Chain, Link
 from paychain.model.disputes import DISPUTE
 from paychain.model.fallbacks import key_of
 from paychain.model.fallbacks.step import Failover
-from paychain.model.placeholders import KINDS, OF_LINKS, OWN, SECRET, Placeholder, placeholders_in
+from paychain.model.placeholders import (
+    KINDS,
+    OF_LINKS,
+    OWN,
+    SECRET,
+    ServicePlaceholder,
+    placeholders_in,
+)
 from paychain.model.policy import Call, Claims
 from paychain.model.service import OwnService
 from paychain.processes.loopback import is_loopback
@@ -193,7 +200,7 @@ def _placeholders(chain: Chain, name: str, service: OwnService, at: KeyPath) -> 
 
 
 def _placeholder(
-    chain: Chain, name: str, placeholder: Placeholder, at: KeyPath
+    chain: Chain, name: str, placeholder: ServicePlaceholder, at: KeyPath
 ) -> Iterator[Problem]:
     kind, link, call = placeholder.kind, placeholder.link, placeholder.call
     known = ", ".join(

@@ -13,7 +13,7 @@ from paychain.model.service import OwnService
 from paychain.payments.errors import UserError
 
 
-class Missing(NamedTuple):
+class MissingFeature(NamedTuple):
     """What virtual time lacks for a service, and what to do about it."""
 
     what: str
@@ -44,43 +44,47 @@ def experimental_note(chain: Chain) -> str:
     )
 
 
-def _missing(chain: Chain, what: str, experiment: Experiment | None) -> Iterator[Missing]:
+def _missing(chain: Chain, what: str, experiment: Experiment | None) -> Iterator[MissingFeature]:
     own = chain.own_services()
     for name, service in own.items():
         if service.app is None:
-            yield Missing(
+            yield MissingFeature(
                 f"{name} is an own service, a process that virtual time cannot reach: "
                 f"{what} needs a chain of mocks, or an ASGI application (app:)",
                 "",
             )
         yield from _of_application(chain, name, service)
     if len(own) > 1:
-        yield Missing(
+        yield MissingFeature(
             f"{' and '.join(own)} are own services, and virtual time has room for one", ""
         )
     if own and experiment is not None:
         yield from _of_faults(chain, experiment)
 
 
-def _of_application(chain: Chain, name: str, service: OwnService) -> Iterator[Missing]:
+def _of_application(chain: Chain, name: str, service: OwnService) -> Iterator[MissingFeature]:
     """What needs processes or sockets of the machine."""
     if service.before:
         hint = "let the application prepare its store when it starts, and remove before:"
-        yield Missing(f"{name} runs commands before it starts, and virtual time has none", hint)
+        yield MissingFeature(
+            f"{name} runs commands before it starts, and virtual time has none", hint
+        )
     if service.proxy:
         hint = "give the application addresses with {url:LINK}, and remove proxy:"
-        yield Missing(f"{name} uses proxy:, and the network of virtual time has no TLS", hint)
+        yield MissingFeature(
+            f"{name} uses proxy:, and the network of virtual time has no TLS", hint
+        )
     books = chain.links[name].books
     if books is not None and books.command is not None:
         hint = "declare books: {get: …}"
-        yield Missing(f"the books of {name} are read by a command, which is a process", hint)
+        yield MissingFeature(f"the books of {name} are read by a command, which is a process", hint)
     for target in chain.callees_of(name):
         if target in chain.links and chain.links[target].tls:
             hint = f"remove tls: from {target}"
-            yield Missing(f"{name} calls {target} by TLS, and virtual time has none", hint)
+            yield MissingFeature(f"{name} calls {target} by TLS, and virtual time has none", hint)
 
 
-def _of_faults(chain: Chain, experiment: Experiment) -> Iterator[Missing]:
+def _of_faults(chain: Chain, experiment: Experiment) -> Iterator[MissingFeature]:
     """An application shares its loop with everything else: it alone cannot be frozen."""
     own = chain.own_services()
     for fault in experiment.faults:
@@ -89,4 +93,4 @@ def _of_faults(chain: Chain, experiment: Experiment) -> Iterator[Missing]:
         for target in fault.every_target:
             for name in set(affected_links(chain, target)) & set(own):
                 hint = f"freeze a link that {name} calls, or let it crash"
-                yield Missing(f"{fault.id}: {name} cannot be frozen in virtual time", hint)
+                yield MissingFeature(f"{fault.id}: {name} cannot be frozen in virtual time", hint)

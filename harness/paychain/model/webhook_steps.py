@@ -15,6 +15,8 @@ class WebhookKind(Declared):
 
     `is_dropped`: it is never sent. `is_early`: it is sent before the answer that it is about.
     `waits_for_next`: it is sent after the next webhook of its link about the payment.
+    `waits_for_request`: the operation of the next request about the payment at its link: it is sent
+    when that comes; "" for none.
     """
 
     is_dropped: ClassVar[bool] = False
@@ -31,6 +33,11 @@ class WebhookKind(Declared):
     def again_s(self) -> float | None:
         """How long after its delivery it is sent once more, in seconds; None: it is not."""
         return None
+
+    @property
+    def waits_for_request(self) -> str:
+        """The operation of a request."""
+        return ""
 
     def __str__(self) -> str:
         """In a few words."""
@@ -90,12 +97,33 @@ class WebhookEarly(WebhookKind):
     meaning = "arrives before the answer"
 
 
+class WebhookDuring(WebhookKind):
+    """The webhook arrives while the link has a request about the payment that it has not begun.
+
+    So do a return page that captures and the webhook of the hold at the same moment.
+    """
+
+    meaning = "arrives during a request"
+
+    operation: Annotated[str, Field(description="Of the request: capture, void, refund, …")]
+
+    @property
+    def waits_for_request(self) -> str:
+        """The declared operation."""
+        return self.operation
+
+    def __str__(self) -> str:
+        """With the operation."""
+        return f"arrives during the next {self.operation}"
+
+
 WEBHOOK_KINDS: dict[str, type[WebhookKind]] = {
     "dropped": WebhookDropped,
     "twice": WebhookTwice,
     "late": WebhookLate,
     "out_of_order": WebhookOutOfOrder,
     "before_answer": WebhookEarly,
+    "during": WebhookDuring,
 }
 
 if TYPE_CHECKING:

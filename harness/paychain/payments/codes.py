@@ -7,11 +7,11 @@ source and confidence are in data/response_codes.yaml.
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from typing import Any, Literal
 
 import msgspec
-import yaml
+
+from paychain.payments.packaged import packaged_yaml
 
 APPROVED = "00"
 PARTIAL_APPROVAL = "10"
@@ -57,7 +57,7 @@ class ResponseCode(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     visa_confidence: Confidence = "V"
     schemes: dict[str, dict[str, str]] = {}
 
-    def at(self, scheme: str) -> ResponseCode:
+    def at_scheme(self, scheme: str) -> ResponseCode:
         """The code as it is meant at this scheme."""
         differs = self.schemes.get(scheme)
         if differs is None:
@@ -86,8 +86,7 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
 
 @cache
 def _loaded() -> _Table:
-    text = resources.files(__package__).joinpath("data/response_codes.yaml").read_text("utf-8")
-    return msgspec.convert(yaml.safe_load(text), _Table)
+    return msgspec.convert(packaged_yaml(__package__, "data/response_codes.yaml"), _Table)
 
 
 @cache
@@ -106,7 +105,7 @@ def advice() -> dict[str, AdviceCode]:
 def lookup(code: str, scheme: str = "") -> ResponseCode | None:
     """What a code means at a scheme; None for an unknown code."""
     known = table().get(code)
-    return known.at(scheme) if known is not None else None
+    return known.at_scheme(scheme) if known is not None else None
 
 
 def is_technical(code: str) -> bool:

@@ -93,6 +93,11 @@ def either(names: Sequence[str]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def both(names: Sequence[str]) -> str:
+    """Names as a sentence has them: `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def meant(name: str, known: Iterable[str]) -> str:
     """A hint for an unknown name: the name that was probably meant, or the names that exist."""
     names = list(known)

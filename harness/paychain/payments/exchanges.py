@@ -21,7 +21,7 @@ EndedBy = Literal["answer", "client", "server", "engine", "run", "garbage", "ref
 TRACED = 0  # in place of the connection's number: the service's own trace says it
 
 
-class Exchange(msgspec.Struct, frozen=True, tag="exchange", array_like=True, gc=False):
+class HttpExchange(msgspec.Struct, frozen=True, tag="exchange", array_like=True, gc=False):
     """One HTTP request over an observed hop, as the fault engine saw it from the caller's side.
 
     Or as the service itself reports it in a client span of OpenTelemetry: `connection` is TRACED.

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.outcome import HopResult, Outcome
 
 # Operations beside or after a payment's own route: none of them is where a payment breaks.
@@ -144,6 +144,7 @@ class DecisionKind(StrEnum):
     REFUNDED_AGAIN = "refunded_again"  # it refunded once more; detail: under which kind of key
     WEBHOOK_FORGED = "webhook_forged"  # signed with a secret that its receiver does not share
     SIGNED = "signed"  # a wallet signed a transaction; detail: its name
+    REPLACED = "replaced"  # by one with its nonce and a higher fee; detail: `OLD by NEW`
     QUOTED = "quoted"  # sold at a price; detail: `PRICE since NANOSECONDS`
     REPORTED = "reported"  # from now on a link says to whoever asks: approved or declined
     RE_PICKED = "re_picked"  # another of many links was asked in place of one without an answer
@@ -322,7 +323,7 @@ Record = (
     | EngineEvent
     | LinkSwitch
     | Stall
-    | Exchange
+    | HttpExchange
     | ReceivedRequest
 )
 

@@ -13,7 +13,7 @@ on how often it was asked. Times are nanoseconds. Source: docs/crypto.md.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -36,7 +36,7 @@ class Refusal(StrEnum):
     INSUFFICIENT_FUNDS = "insufficient funds"
 
 
-class Change(StrEnum):
+class TransactionChange(StrEnum):
     """What happened to a transaction."""
 
     ACCEPTED = "accepted"  # it waits in the pool; the ledger leaves it to its keeper to note that
@@ -49,7 +49,8 @@ class Change(StrEnum):
 class Transaction:
     """Signed bytes: `id` is their hash. A sender's nonces count from 0, each used once.
 
-    `raw`: the bytes themselves in hex digits, where a real client made them.
+    `raw`: the bytes themselves in hex digits, where a real client made them. `usual_fee`: what
+    those who sign as its sender does offer while nobody has to outbid others.
     """
 
     id: str
@@ -59,14 +60,15 @@ class Transaction:
     amount_minor: int
     fee: int = 1
     raw: str = ""
+    usual_fee: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class LedgerEvent:
     """What happened to a transaction, when, and at which height."""
 
     at_ns: int
-    change: Change
+    change: TransactionChange
     transaction: Transaction
     height: int
 
@@ -101,7 +103,7 @@ _WAITING = Receipt(is_known=True)
 
 
 @dataclass(kw_only=True)
-class Ledger:
+class Blockchain:
     """One chain of blocks, `interval_ns` apart while it is not halted.
 
     `pool_limit`: transactions that wait at a time. `block_limit`: transactions of one block; None:
@@ -121,19 +123,19 @@ class Ledger:
     _waiting: set[str] = field(default_factory=set, init=False)  # ids of what is in the pool
     _mined: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)  # height and time
     _blocks: dict[int, list[Transaction]] = field(default_factory=dict, init=False)  # not final
-    _events: list[Event] = field(default_factory=list, init=False)
+    _events: list[LedgerEvent] = field(default_factory=list, init=False)
     _settled: list[str] = field(default_factory=list, init=False)  # ids, since they were asked for
     _head: int = field(default=0, init=False)
     _head_ns: int = field(default=0, init=False)  # when the last block was made, or would have been
     _now_ns: int = field(default=0, init=False)
     _halts: int = field(default=0, init=False)  # that are on
+    _spikes: list[int] = field(default_factory=list, init=False)  # times the usual fee, each
 
     def __post_init__(self) -> None:
         """Open the accounts."""
         assert self.interval_ns > 0
         self._balances.update(self.funds)
 
-    # -- what happens to it ---------------------------------------------------------------------
     def submit(self, transaction: Transaction, now_ns: int) -> Refusal | None:
         """Put a transaction into the pool; None when it was taken.
 
@@ -147,7 +149,7 @@ class Ledger:
             gone = before or (self._last_behind(transaction) if self._is_full else None)
             if gone is not None:
                 self._leave(gone)
-                self._note(Change.FORGOTTEN, gone, self._head)
+                self._note(TransactionChange.FORGOTTEN, gone, self._head)
             self._enter(transaction)
         return refusal
 
@@ -163,6 +165,16 @@ class Ledger:
         self._halts -= 1
         if not self._halts:
             self._head_ns = now_ns
+
+    def spike(self, now_ns: int, times: int) -> None:
+        """From now on only so many times the usual fee is mined, until as many `calm`."""
+        self._advance(now_ns)
+        self._spikes.append(times)
+
+    def calm(self, now_ns: int, times: int) -> None:
+        """End a spike; what waited is mined in the next block."""
+        self._advance(now_ns)
+        self._spikes.remove(times)
 
     def reorganise(self, now_ns: int, depth: int, returns: Returns) -> int:
         """Replace the last `depth` blocks by empty ones; returns how many transactions are undone.
@@ -182,7 +194,6 @@ class Ledger:
                 undone += 1
         return undone
 
-    # -- what it says ---------------------------------------------------------------------------
     def head(self, now_ns: int) -> int:
         """The height of the last block."""
         self._advance(now_ns)
@@ -194,6 +205,11 @@ class Ledger:
         young_ns = round(self.final.until_s * 1e9) - (self._now_ns - self._head_ns)
         behind = max(self.final.after_blocks, -(-young_ns // self.interval_ns), 0)
         return Tip(self._head, self._head_ns, self._head - behind)
+
+    @property
+    def fees(self) -> int:
+        """The least fee that is mined now, of the usual one."""
+        return max(self._spikes, default=1)
 
     def receipt(self, transaction: str, now_ns: int) -> Receipt:
         """What became of a transaction, by its id."""
@@ -220,7 +236,7 @@ class Ledger:
             return None
         return self._head_ns + self.interval_ns
 
-    def events(self, now_ns: int) -> list[Event]:
+    def events(self, now_ns: int) -> list[LedgerEvent]:
         """All that has happened since the last call, in order."""
         self._advance(now_ns)
         found, self._events = self._events, []
@@ -231,7 +247,11 @@ class Ledger:
         found, self._settled = self._settled, []
         return found
 
-    # -- its laws -------------------------------------------------------------------------------
+    def forget(self, transactions: Iterable[str]) -> None:
+        """Know no more of these, which are final; their nonces stay used."""
+        for name in transactions:
+            self._mined.pop(name, None)
+
     def _refusal(self, transaction: Transaction, before: Transaction | None) -> Refusal | None:
         if before is not None and before.id == transaction.id:
             return Refusal.ALREADY_KNOWN
@@ -298,7 +318,7 @@ class Ledger:
                 self._leave(waiting)
                 self._move(waiting, 1)
                 self._mined[waiting.id] = height, at_ns
-                self._events.append(Event(at_ns, Change.MINED, waiting, height))
+                self._events.append(LedgerEvent(at_ns, TransactionChange.MINED, waiting, height))
                 mined.append(waiting)
         if mined:
             self._blocks[height] = mined
@@ -306,7 +326,9 @@ class Ledger:
         return bool(mined)
 
     def _is_ready(self, transaction: Transaction) -> bool:
-        """Whether it waits behind no other nonce and can be paid."""
+        """Whether it waits behind no other nonce, offers enough and can be paid."""
+        if self._spikes and transaction.fee < transaction.usual_fee * self.fees:
+            return False
         is_next = transaction.nonce == self._nonces[transaction.sender]
         return is_next and self._can_pay(transaction)
 
@@ -335,12 +357,12 @@ class Ledger:
     def _undo(self, transaction: Transaction, height: int, *, is_kept: bool) -> None:
         self._move(transaction, -1)
         del self._mined[transaction.id]
-        self._note(Change.UNDONE, transaction, height)
+        self._note(TransactionChange.UNDONE, transaction, height)
         if is_kept:
             # Whatever took its place in the pool meanwhile was refused: its nonce was used.
             self._enter(transaction)
         else:
-            self._note(Change.FORGOTTEN, transaction, height)
+            self._note(TransactionChange.FORGOTTEN, transaction, height)
 
     def _is_final(self, height: int, at_ns: int) -> bool:
         """Whether a block of this height and time can be replaced no more."""
@@ -348,5 +370,5 @@ class Ledger:
             blocks_since=self._head - height, seconds_since=(self._now_ns - at_ns) / 1e9
         )
 
-    def _note(self, change: Change, transaction: Transaction, height: int) -> None:
-        self._events.append(Event(self._now_ns, change, transaction, height))
+    def _note(self, change: TransactionChange, transaction: Transaction, height: int) -> None:
+        self._events.append(LedgerEvent(self._now_ns, change, transaction, height))

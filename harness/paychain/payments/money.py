@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
-from importlib import resources
 from itertools import pairwise
 
 import msgspec
-import yaml
+
+from paychain.payments.packaged import packaged_yaml
 
 USUAL_DIGITS = 2
 PRICE_UNIT = 1_000_000  # a price is in millionths of a unit of the currency, for one coin
@@ -38,8 +38,7 @@ def currencies() -> dict[str, int]:
 
     Source: ISO 4217, list one; see data/currencies.yaml.
     """
-    text = resources.files(__package__).joinpath("data/currencies.yaml").read_text("utf-8")
-    table = msgspec.convert(yaml.safe_load(text), _Table)
+    table = msgspec.convert(packaged_yaml(__package__, "data/currencies.yaml"), _Table)
     return {code: digits for digits, codes in table.digits.items() for code in codes.split()}
 
 
@@ -54,8 +53,7 @@ def crypto_assets() -> dict[str, int]:
 
 @cache
 def _assets() -> dict[str, _Asset]:
-    text = resources.files(__package__).joinpath("data/assets.yaml").read_text("utf-8")
-    return msgspec.convert(yaml.safe_load(text), _Assets).assets
+    return msgspec.convert(packaged_yaml(__package__, "data/assets.yaml"), _Assets).assets
 
 
 @cache
@@ -93,7 +91,7 @@ def to_minor(amount: str, currency: str) -> int:
     digits = exponent(currency)
     scaled = value.scaleb(digits)
     if scaled != scaled.to_integral_value():
-        raise ValueError(f"'{amount}' has more digits than {currency} has")
+        raise ValueError(f"'{amount}' has more decimal places than {currency} allows")
     if abs(scaled) > MAX_MINOR:
         largest = Decimal(MAX_MINOR).scaleb(-digits).to_integral_value(ROUND_DOWN)
         raise ValueError(f"'{amount}' {currency} is too large; write at most {largest}")

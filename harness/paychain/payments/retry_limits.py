@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib import resources
 from typing import Literal
 
 import msgspec
-import yaml
 
 from paychain.payments.codes import Confidence, lookup
+from paychain.payments.packaged import packaged_yaml
 
 DAY_NS = 86_400 * 1_000_000_000
 
@@ -62,9 +61,12 @@ class _Limits(msgspec.Struct, forbid_unknown_fields=True):
 @cache
 def retry_limits(scheme: str) -> tuple[RetryLimit, ...]:
     """The limits in force at a scheme; none for a scheme without known limits."""
-    text = resources.files(__package__).joinpath("data/retry_limits.yaml").read_text("utf-8")
-    loaded = msgspec.convert(yaml.safe_load(text), _Limits)
-    return tuple(limit for limit in loaded.limits if limit.scheme == scheme and limit.in_force)
+    return tuple(limit for limit in _limits() if limit.scheme == scheme and limit.in_force)
+
+
+@cache
+def _limits() -> list[RetryLimit]:
+    return msgspec.convert(packaged_yaml(__package__, "data/retry_limits.yaml"), _Limits).limits
 
 
 def forbids_reattempt(

@@ -59,7 +59,7 @@ def write_compose(deployment: Deployment, folder: Path) -> Iterator[Path]:
 
 def write_kubernetes(deployment: Deployment, folder: Path) -> Iterator[Path]:
     """Write the objects and their secret; each path as it is written. Raises UserError."""
-    objects = kubernetes.Objects(deployment)
+    objects = kubernetes.Manifests(deployment)
     yield _write(folder / KUBERNETES, kubernetes.header(deployment) + dumped(objects.all()))
     values = _new_secrets(deployment)
     if values and not (folder / SECRET).exists():

@@ -37,7 +37,7 @@ _TMP = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108  (in the container)
 _NEEDS = {"requests": {"cpu": "500m", "memory": "256Mi"}}
 
 
-class Objects:
+class Manifests:
     """The objects of one deployment; `all` has them in the order in which they are applied."""
 
     def __init__(self, deployment: Deployment) -> None:
@@ -86,7 +86,6 @@ class Objects:
         metadata = {"name": name, "labels": {_CHAIN: self._chain}}
         return {"apiVersion": version, "kind": kind, "metadata": metadata, **rest}
 
-    # -- what containers share ------------------------------------------------------------------
     def _files(self) -> dict[str, Any]:
         data = {_key(path): text for path, text in sorted(self._d.files.items())}
         return self._object("v1", "ConfigMap", label(self._chain, "files"), data=data)
@@ -130,7 +129,6 @@ class Objects:
             spec["ports"] = ports
         return self._object("v1", "Service", name, spec=spec)
 
-    # -- pods -----------------------------------------------------------------------------------
     def _links(self, name: str, group: Group) -> dict[str, Any]:
         container = self._ours("links", self._d.up(group))
         probe = {"httpGet": {"path": "/hello", "port": group.port}, "periodSeconds": 2}

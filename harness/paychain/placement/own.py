@@ -22,7 +22,8 @@ from paychain.payments.errors import UserError
 from paychain.processes.files import expanded
 from paychain.processes.loopback import LOOPBACK
 
-ANY = "0.0.0.0"  # a container's probe comes from outside it  # noqa: S104
+# A container's probe comes from outside it, and nothing else reaches its network.
+ANY = "0.0.0.0"  # noqa: S104  (inside a container)
 FOLDER = "/paychain-folder"  # an empty folder of its own
 FIRST_PORT, FIRST_NEAR_PORT = 8200, 9100  # below those that a run gives to whoever asks for any
 
@@ -125,7 +126,7 @@ def _image(
         return link, Path(os.path.relpath(folder, out)).as_posix()
     where = f"no Dockerfile in {folder}" if service.is_started else f"it runs at {service.url}"
     raise UserError(
-        f"no image of {link} is known: {where}",
+        f"no known image for {link}: {where}",
         where=chain.place("links", link, "service"),
         hint=f"name one: --image {link}=IMAGE",
     )
@@ -136,13 +137,14 @@ def _refuse(chain: Loaded[Chain], link: str, service: OwnService) -> None:
     secure = [each for each in chain.model.callees_of(link) if chain.model.links[each].tls]
     if secure:
         raise UserError(
-            f"{link} calls {secure[0]} by https, with a certificate that only the run has",
+            f"{link} calls {secure[0]} by https, with a certificate that exists only during "
+            "the run",
             where=chain.place("links", secure[0], "tls"),
             hint="remove tls:, or start the service with paychain run",
         )
     if service.proxy:
         raise UserError(
-            f"{link} reaches links by a proxy that only the run has",
+            f"{link} reaches links through a proxy that exists only during the run",
             where=chain.place("links", link, "service", "proxy"),
             hint="give it the addresses with {url:LINK} in env:",
         )

@@ -14,7 +14,7 @@ from time import sleep
 from typing import NamedTuple
 
 from paychain.probe.sender import HandlerAnswer, Sender
-from paychain.probe.webhooks import Webhooks
+from paychain.probe.webhooks import ProbeWebhooks
 from paychain.wire.http import HttpRequest
 
 QUICK_S = 5.0  # providers wait 10 s (Adyen) or more; work belongs behind the acknowledgement
@@ -39,7 +39,7 @@ class Probe:
 
     name: str
     expects: str
-    run: Callable[[Sender, Webhooks, Count | None], ProbeOutcome]
+    run: Callable[[Sender, ProbeWebhooks, Count | None], ProbeOutcome]
 
 
 def _acknowledged(answer: HandlerAnswer, remedy: str) -> ProbeOutcome:
@@ -54,7 +54,7 @@ def _refused(answer: HandlerAnswer, remedy: str) -> ProbeOutcome:
     return ProbeOutcome(False, str(answer), "answer 400 or 401, and leave the event alone")
 
 
-def _valid(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
+def _valid(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
     answer = sender.send(webhooks.event("captured", "valid"))
     if answer.is_success and answer.took_s > QUICK_S:
         return ProbeOutcome(
@@ -78,7 +78,7 @@ def _remedy_for(answer: HandlerAnswer) -> str:
             return "acknowledge a valid event with 2xx; a redirect is not followed"
 
 
-def refuses_all(sender: Sender, webhooks: Webhooks) -> int:
+def refuses_all(sender: Sender, webhooks: ProbeWebhooks) -> int:
     """The status by which a handler refuses valid and forged events alike, 0 when it does not."""
     valid = sender.send(webhooks.event("captured", "valid"))
     forged = webhooks.event("captured", "forged", secret=webhooks.other_secret)
@@ -86,7 +86,7 @@ def refuses_all(sender: Sender, webhooks: Webhooks) -> int:
     return valid.status if same else 0
 
 
-def _twice(sender: Sender, webhooks: Webhooks, count: Count | None) -> ProbeOutcome:
+def _twice(sender: Sender, webhooks: ProbeWebhooks, count: Count | None) -> ProbeOutcome:
     request = webhooks.event("captured", "twice")
     first = sender.send(request)
     before = count() if count is not None else None
@@ -108,7 +108,7 @@ def _twice(sender: Sender, webhooks: Webhooks, count: Count | None) -> ProbeOutc
     return ProbeOutcome(True, f"{first}, then {again}; the count stayed at {after}")
 
 
-def _disordered(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
+def _disordered(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
     answers = [
         sender.send(webhooks.event(kind, "disordered"))
         for kind in webhooks.kinds_of("refunded", "captured", "authorised")
@@ -122,36 +122,36 @@ def _disordered(sender: Sender, webhooks: Webhooks, _count: Count | None) -> Pro
     )
 
 
-def _unknown(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
+def _unknown(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
     return _acknowledged(
         sender.send(webhooks.event("captured", "nobody-knows-this-order")),
         "acknowledge what is about no order of yours: other systems share the account",
     )
 
 
-def _forged(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
+def _forged(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
     answer = sender.send(webhooks.event("captured", "forged", secret=webhooks.other_secret))
     return _refused(answer, "verify the signature before anything else is done with the event")
 
 
-def _unsigned(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
+def _unsigned(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
     answer = sender.send(webhooks.unsigned("captured", "unsigned"))
     return _refused(answer, "an event without a signature is nobody's: refuse it")
 
 
-def _changed(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
+def _changed(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
     answer = sender.send(webhooks.changed("captured", "changed"))
     return _refused(answer, "verify the signature over the raw body, as it was received")
 
 
-def _old(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
+def _old(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
     if not webhooks.is_dated:
         return ProbeOutcome(None, "the provider's signature has no time")
     answer = sender.send(webhooks.event("captured", "old", age_s=OLD_S))
     return _refused(answer, "refuse signatures that are older than five minutes: a replay")
 
 
-def _huge(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
+def _huge(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
     request = webhooks.event("captured", "huge", secret=webhooks.other_secret)
     huge = HttpRequest(
         request.method, request.target, request.headers, request.body + b" " * HUGE_BYTES
@@ -169,7 +169,7 @@ def _huge(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutc
     return ProbeOutcome(True, f"{answer}; afterwards {after}")
 
 
-def _slow(sender: Sender, webhooks: Webhooks, _count: Count | None) -> ProbeOutcome:
+def _slow(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> ProbeOutcome:
     """While one body dribbles in, another event has to be served."""
     with ThreadPoolExecutor(1) as pool:
         request = webhooks.event("captured", "slow")

@@ -11,7 +11,7 @@ from time import monotonic
 from paychain.payments.errors import UserError
 from paychain.probe.probes import PROBES, Count, ProbeOutcome, refuses_all
 from paychain.probe.sender import Sender
-from paychain.probe.webhooks import Webhooks
+from paychain.probe.webhooks import ProbeWebhooks
 
 COUNT_WITHIN_S = 10.0
 
@@ -30,7 +30,7 @@ class ProbeResult:
 
 def probe(
     sender: Sender,
-    webhooks: Webhooks,
+    webhooks: ProbeWebhooks,
     count: Count | None = None,
     on_probed: Callable[[ProbeResult], None] = lambda _probed: None,
 ) -> list[ProbeResult]:
@@ -70,7 +70,7 @@ def counted_by(command: str) -> Count:
 
     def count() -> int:
         try:
-            done = subprocess.run(  # noqa: S603  (the user's own command)
+            done = subprocess.run(  # noqa: S603  (the user's own command, no shell)
                 words, capture_output=True, text=True, timeout=COUNT_WITHIN_S, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -78,7 +78,7 @@ def counted_by(command: str) -> Count:
         # `grep -c` prints 0 and ends with 1 when it found nothing: a number is a number.
         if not done.stdout.strip().isdigit():
             printed = (done.stdout + done.stderr).strip()[-200:]
-            raise UserError(f"--count has to print a number, it printed: {printed or 'nothing'}")
+            raise UserError(f"--count must print a number, but it printed: {printed or 'nothing'}")
         return int(done.stdout)
 
     return count

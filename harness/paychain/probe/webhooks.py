@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
@@ -55,8 +56,11 @@ class _NoLink:
     def notify(self, kind: str, request: PaymentRequest) -> None:
         """Nobody is behind: nothing is sent by itself."""
 
+    def at(self, at_s: int, then: Callable[[], None]) -> None:
+        """Nothing happens by itself, either."""
 
-class Webhooks:
+
+class ProbeWebhooks:
     """Makes events of one provider about payments of one order. Amounts in minor units."""
 
     def __init__(

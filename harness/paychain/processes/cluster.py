@@ -109,7 +109,9 @@ class RunningOnCluster:
         for number, argument in enumerate(arguments):
             # As bytes: the scheduler passes them on, and does not need what they are made of.
             task = cluster_job.Task(number, self._topic, pickle.dumps((job, argument)))
-            future = client.submit(cluster_job.do, task, key=f"{self._topic}-{number}", pure=False)
+            future = client.submit(
+                cluster_job.run_job, task, key=f"{self._topic}-{number}", pure=False
+            )
             future.add_done_callback(lambda _, number=number: self._inbox.put((number, None)))
             self._futures[number] = future
 
@@ -148,11 +150,11 @@ class RunningOnCluster:
             self._at[number], value = sent
             self._begun[self._at[number]].add(number)
             if value:
-                yield Report(number, pickle.loads(value), False)  # noqa: S301  (our own worker)
+                yield Report(number, pickle.loads(value), False)  # noqa: S301  (of a worker that the user trusts)
             return
         del self._futures[number]
         self._begun[self.place_of(number)].discard(number)
-        yield Report(number, pickle.loads(self._result(number, future)), True)  # noqa: S301
+        yield Report(number, pickle.loads(self._result(number, future)), True)  # noqa: S301  (as above)
 
     def _result(self, number: int, future: Future[bytes]) -> bytes:
         from distributed import CancelledError, KilledWorker
@@ -161,8 +163,8 @@ class RunningOnCluster:
             result: bytes = future.result()
         except KilledWorker as error:
             raise UserError(
-                f"job {number + 1} was given up: {error.allowed_failures + 1} workers were lost "
-                "while they did it",
+                f"job {number + 1} was abandoned: {error.allowed_failures + 1} workers died while "
+                "they ran it",
                 hint="see the workers' logs; they may have too little memory",
             ) from None
         except cluster_job.JobDied as error:
@@ -206,7 +208,9 @@ class RunningOnCluster:
         }
 
     def _gone(self) -> UserError:
-        return UserError(f"the scheduler at {self._address} is gone", hint="start it, and repeat")
+        return UserError(
+            f"the scheduler at {self._address} no longer responds", hint="start it, and try again"
+        )
 
 
 _INSTALL = "install paychain[cluster], the same version, on the scheduler and on every worker"

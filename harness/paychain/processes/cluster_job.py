@@ -39,7 +39,7 @@ _idle: list[JobProcess] = []
 _lock = threading.Lock()
 
 
-def do(task: Task) -> bytes:
+def run_job(task: Task) -> bytes:
     """Do a job on the worker that calls this; return its last value, pickled.
 
     Raises what the job raised, JobDied when its process died.
@@ -90,7 +90,7 @@ def _passed_on(process: Connection, task: Task, worker: Worker, stop: Event) -> 
                 is_stopping = True
                 process.send(STOP)
             if _is_released(worker, key):
-                raise RuntimeError("nobody waits for this job any more")
+                raise RuntimeError("no process waits for this job any longer")
 
 
 def _is_released(worker: Worker, key: Any) -> bool:

@@ -28,7 +28,7 @@ class Exposition:
     """Answers GET /metrics with `text()` until it is closed. Raises UserError without its port."""
 
     def __init__(self, host: str, port: int, text: Callable[[], str]) -> None:
-        class Handler(QuietHandler):
+        class ExpositionHandler(QuietHandler):
             timeout = IDLE_S
 
             def do_GET(self) -> None:
@@ -37,7 +37,7 @@ class Exposition:
                 self.reply(200 if is_here else 404, CONTENT_TYPE, body)
 
         try:
-            self._server = HttpThread(Handler, host=host, port=port)
+            self._server = HttpThread(ExpositionHandler, host=host, port=port)
         except (OSError, OverflowError) as error:
             raise UserError(
                 f"cannot serve metrics at {host}:{port} ({error})", hint="choose another port"

@@ -17,7 +17,7 @@ def main(descriptor: int, starter: int) -> None:
     parent = Connection(descriptor)
     with suppress(EOFError, ConnectionError, KeyboardInterrupt):  # the starter is gone
         while True:
-            job, argument = pickle.loads(parent.recv_bytes())  # noqa: S301  (of our own starter)
+            job, argument = pickle.loads(parent.recv_bytes())  # noqa: S301  (of the process that started this one)
             try:
                 serve(job, argument, parent)
             except Exception as error:

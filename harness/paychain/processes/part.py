@@ -48,7 +48,7 @@ class Part:
             )
         return _checked(int(match[1]), int(match[2]), f"--part {text}")
 
-    def take(self, items: Sequence[Item]) -> list[Item]:
+    def share_of(self, items: Sequence[Item]) -> list[Item]:
         """This part's share: every `of`-th of the items, so that neighbours are spread."""
         return list(items[self.number - 1 :: self.of])
 
@@ -75,7 +75,7 @@ def missing(parts: Iterable[Part]) -> list[Part]:
     known: set[Part] = set()
     for part in parts:
         if part in known:
-            raise UserError(f"part {part} is there twice", hint="name each part once")
+            raise UserError(f"part {part} is given twice", hint="name each part once")
         known.add(part)
     numbers = {part.of for part in known}
     if len(numbers) != 1:
@@ -96,7 +96,7 @@ def _of_ci(environment: Mapping[str, str]) -> Part:
                 raise UserError(f"{where} is not a part", hint=f"{index} counts from {first}")
             return _checked(int(at) - first + 1, int(of), where)
     raise UserError(
-        "--part auto: no variables of a CI system number this job",
+        "--part auto: no environment variable of a CI system gives this job's number",
         hint="set PAYCHAIN_PART_INDEX (from 0) and PAYCHAIN_PARTS, or write --part 2/4",
     )
 

@@ -30,6 +30,11 @@ def scratch_folder() -> Iterator[Path]:
             yield folder
 
 
+def is_scratch(path: Path) -> bool:
+    """Whether a file lies in such a folder: who reads of it later finds nothing."""
+    return any(folder.name.startswith(_PREFIX) for folder in path.parents)
+
+
 def _remove_left() -> None:
     """Remove our account's folders whose process has ended."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):

@@ -20,7 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-TOKEN_VARIABLE = "PAYCHAIN_TOKEN"  # what the machines of a run are given  # noqa: S105
+# What the machines of a run are given.
+TOKEN_VARIABLE = "PAYCHAIN_TOKEN"  # noqa: S105  (the name of a variable)
 SIGNING_KEY_VARIABLE = "PAYCHAIN_SIGNING_KEY"  # a private key: the name only
 MIN_TOKEN_CHARACTERS = 16  # of a token that a person chose; a shorter one can be guessed
 MAX_SENDERS = 1_000  # of one receiver: a run has a handful, and each costs memory

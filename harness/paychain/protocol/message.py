@@ -11,7 +11,8 @@ import msgspec
 
 from paychain.payments.codes import is_technical
 from paychain.payments.instrument import Instrument
-from paychain.payments.ledger import Event as LedgerEvent
+from paychain.payments.ledger import LedgerEvent
+from paychain.payments.ledger_log import Past
 from paychain.payments.outcome import Outcome
 
 
@@ -35,7 +36,8 @@ class News(msgspec.Struct, frozen=True, gc=False):
 
     `changes`: what happened since as many changes as `first`. `head_ns`: when the last block was
     made; `every_ns`: from one block to the next. `final`: the last height that is never replaced;
-    below 0: none is.
+    below 0: none is. `past`: what the changes before those left, for a node that knows fewer.
+    `fees`: the least fee that is mined now, of the usual one.
     """
 
     first: int
@@ -43,6 +45,8 @@ class News(msgspec.Struct, frozen=True, gc=False):
     head_ns: int
     every_ns: int
     final: int
+    past: Past | None = None
+    fees: int = 1
 
 
 class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -118,6 +118,9 @@ class Backend(Protocol):
         The role reports by itself what becomes of a payment (`message.Event.event`).
         """
 
+    def at(self, at_s: int, then: Callable[[], None]) -> None:
+        """Do something at a time of `now_s`, unless the link stops or forgets all before."""
+
 
 @runtime_checkable
 class ReportsSeveral(Protocol):
@@ -231,6 +234,12 @@ def shows_latest_state(api: type[VendorApi]) -> bool:
     `replayed`, of an unknown outcome in place of an error, and shows what its book says.
     """
     return bool(getattr(api, "shows_latest_state", False))
+
+
+def webhook_timeout_s(api: type[VendorApi]) -> float | None:
+    """How long a vendor waits for the answer to a webhook; None where that is not known."""
+    timeout_s: float | None = getattr(api, "webhook_timeout_s", None)
+    return timeout_s
 
 
 def events_of(api: VendorApi, kind: str, request: PaymentRequest) -> tuple[str, ...]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from typing import Any
 
-import yaml
+from paychain.payments.packaged import packaged_yaml
 
 
 @cache
 def data_of(package: str, name: str) -> Any:
     """What `data/NAME.yaml` of a package holds."""
-    return yaml.safe_load(resources.files(package).joinpath(f"data/{name}.yaml").read_text("utf-8"))
+    return packaged_yaml(package, f"data/{name}.yaml")

@@ -44,9 +44,12 @@ def data_in(body: bytes) -> bytes:
 
 def sent_to(url: str, brings: Mapping[str, str] | None = None) -> HttpResponse:
     """A page that sends the customer on; what it `brings` is added to the query of the address."""
-    if brings:
-        url += f"{'&' if '?' in url else '?'}{urlencode(brings)}"
-    return HttpResponse(303, b"", {"location": url})
+    return HttpResponse(303, b"", {"location": with_query(url, brings) if brings else url})
+
+
+def with_query(url: str, further: Mapping[str, str]) -> str:
+    """An address with further parameters at the end of its query."""
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(further)}"
 
 
 def query_of(http: HttpRequest) -> dict[str, str]:

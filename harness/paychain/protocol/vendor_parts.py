@@ -8,14 +8,14 @@ from typing import Protocol, TypeVar
 DONE, FAILED = "done", "failed"  # what came of a part, where the vendor has no word of its own
 
 
-class Asked(Protocol):
+class BookablePart(Protocol):
     """A capture or refund that was asked for. `state`: "" while no answer has come back."""
 
     amount_minor: int
     state: str
 
 
-AskedPart = TypeVar("AskedPart", bound=Asked)
+AskedPart = TypeVar("AskedPart", bound=BookablePart)
 
 
 def booked_parts(parts: Sequence[AskedPart], total_minor: int, done: str = DONE) -> list[AskedPart]:

@@ -19,7 +19,7 @@ from paychain.analysis.measures.measures import (
     FaultRun,
     HopMeasure,
     LatencyBin,
-    Money,
+    MoneyMeasure,
     Phase,
     Recovery,
     Risk,
@@ -29,7 +29,7 @@ from paychain.analysis.measures.measures import (
     ToleranceResult,
     Verdict,
 )
-from paychain.analysis.measures.own_services import OwnServices
+from paychain.analysis.measures.own_services import OwnServiceMeasures
 from paychain.analysis.measures.scripts import ScriptRun
 from paychain.analysis.store.facts import EngineFacts, HostFacts, ServiceFacts, WorkerFacts
 from paychain.declaration.reading import read_bounded
@@ -168,7 +168,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     hops: list[HopMeasure]
     fallbacks: list[FallbackMeasure]
     recovery: Recovery
-    money: Money
+    money: MoneyMeasure
     seconds: list[Second]
     review: list[ReviewFinding] = []  # findings in the declaration, independent of the run
     environment: dict[str, str] = {}
@@ -181,7 +181,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     hosts: list[HostFacts] = []  # other machines that ran links
     services: list[ServiceFacts] = []  # links that were the user's processes
     stopped: Stopped | None = None  # the stop_when condition that ended the run early
-    own_services: OwnServices = OwnServices()  # what the user's own services really did
+    own_services: OwnServiceMeasures = (
+        OwnServiceMeasures()
+    )  # what the user's own services really did
     stalls: list[StallFacts] = []  # the run's own processes that stalled, worst first
     scripts: list[ScriptRun] = []  # failure scripts, and what each of their steps met
     timelines: list[PaymentTimeline] = []  # payments that broke, or that broke a money rule

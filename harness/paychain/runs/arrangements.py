@@ -59,9 +59,10 @@ def _refuse_unlike(one: Result, other: Result) -> None:
             hint="compare runs of one experiment file",
         )
     if one.virtual != other.virtual:
-        raise UserError("one run was real and one virtual", hint="compare runs of one kind")
+        raise UserError("one run was real and the other virtual", hint="compare runs of one kind")
     if one.chain.currency != other.chain.currency:
-        what = f"the runs paid in {one.chain.currency} and {other.chain.currency}"
+        currencies = f"{one.chain.currency} and {other.chain.currency}"
+        what = f"the runs used different currencies: {currencies}"
         raise UserError(what, hint="compare runs of one currency")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from paychain.analysis.compare import Side, compare
+from paychain.analysis.compare import ComparedRun, compare
 from paychain.analysis.comparison import Comparison
 from paychain.analysis.measures.measures import Verdict
 from paychain.analysis.store.store import RunStore
@@ -56,8 +56,8 @@ def check_baseline(baseline: Path, *, experiment: str, virtual: bool) -> None:
     _refuse_other_experiment(read(baseline), experiment=experiment, virtual=virtual)
 
 
-def _side(result: Result, store: RunStore) -> Side:
-    return Side(
+def _side(result: Result, store: RunStore) -> ComparedRun:
+    return ComparedRun(
         run=result.run_id,
         store=store,
         phases=result.phases,
@@ -68,16 +68,16 @@ def _side(result: Result, store: RunStore) -> Side:
     )
 
 
-# -- what may not differ --------------------------------------------------------------------------
 def _refuse_unlike(baseline: Result, candidate: Result) -> None:
     if (baseline.load.users > 0) != (candidate.load.users > 0):
         raise UserError(
-            "one run had an open load and one a closed: their figures mean different things",
+            "one run had an open load and the other a closed one: their figures are not comparable",
             hint="compare runs of one load model",
         )
     if baseline.chain.currency != candidate.chain.currency:
         raise UserError(
-            f"the runs paid in {baseline.chain.currency} and {candidate.chain.currency}",
+            f"the runs used different currencies: {baseline.chain.currency} and "
+            f"{candidate.chain.currency}",
             hint="compare runs of one currency",
         )
     _refuse_other_experiment(
@@ -92,7 +92,7 @@ def _refuse_other_experiment(baseline: Result, *, experiment: str, virtual: bool
             hint="compare runs of one experiment file",
         )
     if baseline.virtual != virtual:
-        raise UserError("one run was real and one virtual", hint="compare runs of one kind")
+        raise UserError("one run was real and the other virtual", hint="compare runs of one kind")
     _refuse_inconclusive(baseline)
 
 
@@ -120,7 +120,6 @@ def _refuse_repeats(folders: Sequence[Path]) -> None:
         seen.add(folder.resolve())
 
 
-# -- what may differ, and a reader must know ------------------------------------------------------
 def _notes(baselines: Sequence[Result], candidate: Result) -> Iterator[str]:
     changed = [known for known in baselines if known.chain.sha256 != candidate.chain.sha256]
     if changed:

@@ -61,15 +61,10 @@ def _replay(
     """
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace"
-        done = subprocess.run(  # noqa: S603  (our own module)
+        done = subprocess.run(  # noqa: S603  (our own module, no shell)
             python_module(
                 "paychain.environment.trace",
-                str(chain),
-                str(experiment),
-                str(seed),
-                str(trace),
-                str(interleaving),
-                str(home or chain.parent),
+                *map(str, (chain, experiment, seed, trace, interleaving, home or chain.parent)),
             ),
             env={**without_secrets(os.environ), "PYTHONHASHSEED": OTHER_HASH_SEED},
             timeout=WITHIN_S,

@@ -53,6 +53,7 @@ def facts_of(
         services=[_since_load(service, conducted.times) for service in report.services],
         problems=[*conducted.problems, *report.problems, *report.incomplete],
         incomplete=report.incomplete,
+        misfit=conducted.misfit,
         interrupted=interrupted,
     )
 

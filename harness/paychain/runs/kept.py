@@ -51,7 +51,7 @@ def kept_files(run: Path, started: Started) -> dict[str, Path]:
     """
     hint = "a run is judged by the files that were run: put it back, or run it again"
     if not started.inputs:
-        what = f"{run} does not say which files were run: an earlier version recorded it"
+        what = f"{run} does not record which files were run: an earlier version recorded it"
         raise UserError(what, hint="run it again")
     found = {}
     for what, kept in started.inputs.items():
@@ -61,6 +61,6 @@ def kept_files(run: Path, started: Started) -> dict[str, Path]:
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}", hint=hint) from error
         if hashlib.sha256(data).hexdigest() != kept.sha256:
-            raise UserError(f"{path} is not what was run: it was changed since", hint=hint)
+            raise UserError(f"{path} has changed since the run", hint=hint)
         found[what] = path
     return found

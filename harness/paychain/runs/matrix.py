@@ -97,7 +97,7 @@ def run_matrix(spec: MatrixSpec, on_cell: OnCell) -> Matrix:
     planned = list(_cells(spec))
     done: dict[tuple[str, str], Cell] = {}
     waiting = []
-    ours = {(link, fault) for link, fault, _ in spec.part.take(planned)}
+    ours = {(link, fault) for link, fault, _ in spec.part.share_of(planned)}
     for link, fault, path in planned:
         if (link, fault) not in ours:
             done[link, fault] = not_run(link, fault, IN_ANOTHER_PART)

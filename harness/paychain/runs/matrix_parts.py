@@ -27,7 +27,8 @@ def merge_matrices(folders: Sequence[Path], out: Path) -> tuple[Matrix, list[Par
         for what in ("chain", "seed", "virtual", "links", "faults", "digest"):
             if getattr(part, what) != getattr(first, what):
                 raise UserError(
-                    f"{folder} is not of the same matrix as {first_folder}: its {_WORDS[what]} "
+                    f"{folder} belongs to a different matrix than {first_folder}: its "
+                    f"{_WORDS[what]} "
                     "differ",
                     hint="make all parts with the same files and options",
                 )

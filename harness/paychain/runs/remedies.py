@@ -33,10 +33,11 @@ from paychain.model.places import affected_links
 from paychain.model.review import ReviewFinding, remedy_in
 from paychain.model.review.calls import declared_calls
 from paychain.model.review.keys import customer_retry_without_key
-from paychain.model.review.remedy import Change, Remedy, duration_text
+from paychain.model.review.remedy import Edit, Remedy, duration_text
 from paychain.model.review.reversals import is_reversed
 from paychain.payments.outcome import HopResult
 from paychain.payments.rules import OF_UNKNOWN
+from paychain.runs.standby import second_target
 
 TRIES = 3  # of a customer who asks again, within the deadline
 MAX_REMEDIES = 3  # of one finding: more are a list of everything that could be better
@@ -64,6 +65,7 @@ _LEFT_HELD: tuple[Kind, ...] = (
     "rest_not_released",
 )
 _NEVER_COLLECTED: tuple[Kind, ...] = (
+    "trace_used_twice",
     "hold_expires_early",
     "captured_before_delivery",
     "webhook_refused",
@@ -77,6 +79,7 @@ _FAILED: tuple[Kind, ...] = (
     "third_party_in_the_way",
     "retries_without_budget",
     "checks_without_limit",
+    "lookups_used_up",
     "breaker_cannot_open",
     "call_without_policy",
     "timeout_inversion",
@@ -99,8 +102,8 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
         *_EXECUTED_TWICE,
         *_NEVER_COLLECTED,
     ),
-    "customer_saw_the_amount": ("wrong_decimals",),
-    "amounts_equal": ("wrong_decimals",),
+    "customer_saw_the_amount": ("wrong_decimals", "trace_used_twice"),
+    "amounts_equal": ("wrong_decimals", "trace_used_twice"),
     "booked_once": ("no_idempotency", "retry_without_key"),
     "retry_limits_kept": ("customer_retry_without_key", "amplified_retries"),
     "captured_within_authorised": (
@@ -141,6 +144,7 @@ _CAUSES: dict[str, tuple[Kind, ...]] = {
     "recovery": (
         "retries_without_budget",
         "checks_without_limit",
+        "lookups_used_up",
         "breaker_cannot_open",
         "amplified_retries",
     ),
@@ -234,9 +238,9 @@ def _reversals_on_disk(rule: str, chain: Loaded[Chain], crashed: Collection[str]
         link = chain.model.links[name]
         if link.outbox == "disk" and not link.isolate:
             continue
-        on_disk = Change(("links", name, "outbox"), "disk")
+        on_disk = Edit(("links", name, "outbox"), "disk")
         if link.isolate:
-            on_disk = Change(("links", name, "isolate"), action="remove")
+            on_disk = Edit(("links", name, "isolate"), action="remove")
         found.append(_of_run(remedy_in(chain, on_disk), rule, name))
     return found
 
@@ -252,7 +256,7 @@ def _asked_again(rule: str, chain: Loaded[Chain]) -> list[Remedy]:
     asking = customer.model_copy(update={"retry": retry})
     if any(customer_retry_without_key(chain.model.model_copy(update={"customer": asking}))):
         return []
-    change = Change(("customer", "retry"), {"after": after})
+    change = Edit(("customer", "retry"), {"after": after})
     return [_of_run(remedy_in(chain, change), rule, CUSTOMER)]
 
 
@@ -260,7 +264,7 @@ def _without_queues(rule: str, chain: Loaded[Chain]) -> list[Remedy]:
     """Calls that approve before anybody has decided: a limit would only make the loss smaller."""
     return [
         _of_run(
-            remedy_in(chain, Change(declared.at("fallback", number), action="remove")),
+            remedy_in(chain, Edit(declared.at("fallback", number), action="remove")),
             rule,
             declared.subject,
         )
@@ -281,7 +285,7 @@ def _of_code(rule: MoneyRule, chain: Loaded[Chain]) -> list[Remedy]:
         if call is None or (claims is not None and claims.on_unknown not in (None, "give_up")):
             continue
         at = ("links", unknown.caller, "calls", "authorise", "claims", "on_unknown")
-        remedy = remedy_in(chain, Change(at, "reverse"))
+        remedy = remedy_in(chain, Edit(at, "reverse"))
         found.setdefault(unknown.call, _of_run(remedy, rule.rule, unknown.call))
     return list(found.values())
 
@@ -342,7 +346,7 @@ def _probed_sooner(tolerance: ToleranceResult, chain: Loaded[Chain]) -> list[Rem
         breaker, call = declared.call.breaker, declared.call
         if breaker is None or len(call.routes) == 1 or 2 * breaker.open_for <= limit_s:
             continue
-        change = Change(declared.at("breaker", "open_for"), duration_text(limit_s / 2))
+        change = Edit(declared.at("breaker", "open_for"), duration_text(limit_s / 2))
         found.append(_of_run(remedy_in(chain, change), tolerance.measure, declared.subject))
     return found[:MAX_REMEDIES]
 
@@ -357,11 +361,11 @@ def _way_round(measure: str, group: Break, chain: Loaded[Chain]) -> list[Remedy]
     call = next((call for name, call in calls.items() if name == group.operation), None)
     if call is None:  # on the way to the chain, where nobody but the customer can try again
         return _asked_again(measure, chain)
-    at = ("links", group.caller, "calls", group.operation)
+    changes: list[Edit] = []
     if not any(isinstance(step, Failover) for step in call.fallback):
-        change = Change((*at, "fallback"), {"to": "…"}, "add")
+        changes = second_target(chain, group.caller, group.operation)
     elif call.breaker is None and group.caller not in chain.model.own_services():
-        change = Change((*at, "breaker"), _BREAKER)
-    else:
-        return []
-    return [_of_run(remedy_in(chain, change), measure, f"{group.caller}.{group.operation}")]
+        at = ("links", group.caller, "calls", group.operation)
+        changes = [Edit((*at, "breaker"), _BREAKER)]
+    where = f"{group.caller}.{group.operation}"
+    return [_of_run(remedy_in(chain, change), measure, where) for change in changes]

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from paychain.analysis.analyse import Analysis
-from paychain.analysis.measures.measures import Money, Stopped
+from paychain.analysis.measures.measures import MoneyMeasure, Stopped
 from paychain.analysis.nodes.breaking import behind
 from paychain.analysis.store.facts import RunFacts
 from paychain.model.chain import Chain
@@ -18,6 +18,7 @@ from paychain.model.fallbacks.step import Failover
 from paychain.model.loading import Loaded
 from paychain.model.review import review
 from paychain.model.review.remedy import Remedy
+from paychain.payments.journal import DecisionKind
 from paychain.report.result import (
     CallEdge,
     ChainFacts,
@@ -42,7 +43,7 @@ def result_of(inputs: Inputs, facts: RunFacts, analysis: Analysis, run_id: str) 
     recorded = experiment.load.arrivals.recorded if experiment.load.arrivals else None
     found = review(inputs.chain, inputs.experiment)
     causes = possible_causes(found, experiment)
-    money: Money = analysis.measured["money"]
+    money: MoneyMeasure = analysis.measured["money"]
     crashed = crashed_links(inputs.chain.model, experiment)
     with_remedies = [
         rule_with_remedies(rule, causes, inputs.chain, crashed) for rule in money.rules
@@ -209,6 +210,9 @@ def _fallbacks(chain: Chain) -> list[DeclaredFallback]:
             name = f"{link}.{operation}"
             if call.retry is not None:
                 found.append(DeclaredFallback(name, "retry", call.to))
+            if call.pick is not None and call.pick.re_pick:
+                kind = DecisionKind.RE_PICKED.value
+                found += [DeclaredFallback(name, kind, to) for to in call.pick.of]
             for step in call.steps:
                 # Called as its uses are, so that the two can be set side by side.
                 kind = step.decision.value

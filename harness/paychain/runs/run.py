@@ -175,7 +175,6 @@ def _facts(
     return facts
 
 
-# -- the experiment -----------------------------------------------------------------------------
 def _conduct(
     spec: RunSpec, chain: RunningChain, conducted: ExperimentProgress, recorder: _Recorder
 ) -> None:
@@ -266,7 +265,6 @@ class _Recorder(RunObserver):
         self._progress.close()
 
 
-# -- after --------------------------------------------------------------------------------------
 def _compared_with_real_time(
     facts: RunFacts, chain: RunningChain, took_s: float, recorder: _Recorder
 ) -> RunFacts:

@@ -6,7 +6,7 @@ Source of the order: docs/own-services.md.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from paychain.payments.attribution import (
@@ -17,6 +17,7 @@ from paychain.payments.attribution import (
     PaymentIds,
     find_payment,
 )
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.short_ids import LONG, lengthen
 from paychain.protocol.vendor import Attributed, AttributedBy, Evidence
@@ -36,7 +37,7 @@ class Attribution:
         self._ways = frozenset(ways)
         self._card_amounts = CardAmounts()
         self._attempts: Counter[str] = Counter()
-        self._known: OrderedDict[tuple[str, str], Attributed] = OrderedDict()
+        self._known: BoundedDict[tuple[str, str], Attributed] = BoundedDict(MAX_KNOWN)
         self._strangers = 0
 
     def expect(self, payments: Iterable[Expected]) -> None:
@@ -77,8 +78,6 @@ class Attribution:
         )
         if evidence.key and not is_reused:
             self._known[link, evidence.key] = found
-            if len(self._known) > MAX_KNOWN:
-                self._known.popitem(last=False)
         return found
 
     def shown_in(self, headers: Mapping[str, str], body: bytes) -> tuple[str, AttributedBy]:

@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from paychain.model.lifecycle import Capacity as Declared
+from paychain.model.lifecycle import Capacity
 
 
-class Capacity:
+class AdmissionQueue:
     """The places and the queue of one link. Law: nobody waits while a place is free."""
 
-    def __init__(self, declared: Declared) -> None:
+    def __init__(self, declared: Capacity) -> None:
         self._free = declared.concurrency
         self._max_waiting = declared.queue
         self._waiting: deque[asyncio.Future[None]] = deque()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from paychain.payments.journal import HopRecord
 from paychain.payments.outcome import HopResult
 from paychain.protocol.envelope import headers_of
@@ -9,6 +11,7 @@ from paychain.protocol.message import PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.scaling import as_read, as_sent
+from paychain.services.traces import TraceNumbers
 from paychain.services.transport import Caller
 
 
@@ -22,12 +25,14 @@ class Channel:
         callee: str,
         caller: Caller,
         exponent: int | None = None,
+        traces: TraceNumbers | None = None,
     ) -> None:
         self.operation = operation
         self.callee = callee
         self._context = context
         self._caller = caller
         self._exponent = exponent  # decimals that the link takes every currency for
+        self._traces = traces  # in place of idempotency keys
 
     async def send(
         self,
@@ -53,10 +58,13 @@ class Channel:
         left_s = timeout_s if propagate_deadline else None
         headers = headers_of(request.payment, span, self._context.link, left_s)
         ask, waits_s = self._caller.ask, (timeout_s, connect_timeout_s)
+        sent = request
+        if self._traces is not None:
+            sent = msgspec.structs.replace(request, key=self._traces.of(request.key, started_ns))
         if self._exponent is None:
-            reply = await ask(self.operation, request, headers, *waits_s)
+            reply = await ask(self.operation, sent, headers, *waits_s)
         else:
-            sent = as_sent(request, self._exponent)
+            sent = as_sent(sent, self._exponent)
             reply = await ask(self.operation, sent, headers, *waits_s)
             reply = as_read(reply, request, sent, self._exponent)
         self._record(

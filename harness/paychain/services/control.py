@@ -15,7 +15,7 @@ from paychain.faults.affected import AffectedPayments
 from paychain.faults.kind import LinkFaultKind
 from paychain.faults.kinds import KINDS
 from paychain.model.places import InLinkPlace
-from paychain.model.scripts import Followed
+from paychain.model.scripts import AssignedScripts
 from paychain.payments.attribution import Expected
 from paychain.services.host import Host
 from paychain.services.in_link_faults import ActiveFault
@@ -77,7 +77,7 @@ class ControlApi:
                 self._host.expect(msgspec.json.decode(http.body, type=list[Expected]))
                 return json_response(200, {})
             case "POST", ["scripts"]:
-                self._host.scripts.follow(msgspec.json.decode(http.body, type=Followed))
+                self._host.scripts.follow(msgspec.json.decode(http.body, type=AssignedScripts))
                 return json_response(200, {})
             case "POST", ["drain"]:
                 within_s = min(

@@ -15,7 +15,7 @@ from paychain.services.attribution import Attribution
 from paychain.services.context import WALL_EPOCH_NS, Context
 from paychain.services.in_link_faults import InLinkFaults
 from paychain.services.scripts import PaymentScripts
-from paychain.services.service import Service
+from paychain.services.service import MockLink
 from paychain.wire.ports import Port
 
 POLL_S = 0.02  # between two looks at what is pending, at first
@@ -52,7 +52,7 @@ class Host:
         attribution = self._attribution = Attribution(id_prefix)
         order = {name: number for number, name in enumerate(chain.links, start=1)}
         self.services = [
-            Service(
+            MockLink(
                 chain,
                 name,
                 Context(

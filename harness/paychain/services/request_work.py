@@ -26,7 +26,7 @@ from paychain.protocol.message import (
     PaymentRequest,
     as_approved,
 )
-from paychain.services.capacity import Capacity
+from paychain.services.capacity import AdmissionQueue
 from paychain.services.context import Context
 from paychain.services.fault_effects import FaultEffects, pending
 from paychain.services.in_link_faults import InLinkFaults
@@ -57,7 +57,7 @@ class RequestWork:
         self._faults, self._scripts = faults, scripts
         self._no_effects = FaultEffects(self._name, [], 0.0)  # where no fault applies
         declared = self._link.capacity
-        self._capacity = Capacity(declared) if declared is not None else None
+        self._capacity = AdmissionQueue(declared) if declared is not None else None
         self._stuck: set[str] = set()  # references that are answered pending for now
         self._last: dict[str, Answer] = {}  # by operation: what was answered last
         self._passes_on_a_deadline = chain.propagate_deadline or any(
@@ -88,7 +88,7 @@ class RequestWork:
 
     async def _in_its_place(
         self,
-        capacity: Capacity,
+        capacity: AdmissionQueue,
         operation: str,
         request: PaymentRequest,
         caller: str,

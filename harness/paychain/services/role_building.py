@@ -15,6 +15,7 @@ from paychain.services.scripts import PaymentScripts
 from paychain.services.state.background import Background
 from paychain.services.state.followup import FollowUpSender
 from paychain.services.state.webhooks import Kinds, WebhookSender, webhook_secret, wrong_secret
+from paychain.services.vendor_front import webhooks_of
 
 
 def build_role(
@@ -48,13 +49,14 @@ def build_role(
     authorise = link.calls.get("authorise")
     reversal = authorise.reversal if authorise is not None else Reversal()
     webhooks = None
-    if link.webhooks is not None:
+    sent = webhooks_of(link)
+    if sent is not None:
         dialect, kinds = signing
         webhooks = WebhookSender(
             context,
             channels,
             background,
-            link.webhooks,
+            sent,
             secrets=(webhook_secret(chain, name, context.seed), wrong_secret(link)),
             dialect=dialect,
             kinds=kinds,

@@ -10,34 +10,40 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from paychain.model.scripts import (
-    Followed,
+    AssignedScripts,
     Script,
     ScriptStep,
     decode_script,
 )
 from paychain.model.webhook_steps import WebhookKind
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.journal import DecisionKind
 from paychain.protocol.message import Event, PaymentRequest
 from paychain.services.context import Context
 from paychain.services.in_link_faults import ActiveFault
 
 MAX_ORDERS = 100_000  # that are remembered: the requests of one come within minutes
-MAX_WAIT_S = 10.0  # for a next webhook, and of an answer for the webhook in front of it
+MAX_WAIT_S = 10.0  # for a next webhook
+MAX_REQUEST_WAIT_S = 4.0  # for a request: who acts on the webhook alone sends none before
+# Of an answer, for the webhook in front of it, and of a request for the one during it: a receiver
+# may wait for the answer first, and one later than its timeout would show another failure.
+MAX_ANSWER_WAIT_S = 1.0
 
 
 @dataclass(slots=True)
-class _Order:
+class _ScriptedOrder:
     """One order and its script; `counts`: what each step has seen so far, by its place."""
 
     script: Script | None
     counts: dict[int, int] = field(default_factory=dict)
     early: dict[str, asyncio.Event] = field(default_factory=dict)  # by link: its answer waits
     turns: dict[str, asyncio.Event] = field(default_factory=dict)  # by link: a webhook waits
+    # By link and operation: webhooks that wait for such a request.
+    meetings: dict[tuple[str, str], WebhookFate] = field(default_factory=dict)
 
     def numbers(self, place: int) -> int:
         """Count one more request that a step covers; its number, from 1."""
@@ -50,8 +56,9 @@ class WebhookFate:
 
     def __init__(self, kind: WebhookKind | None = None) -> None:
         self._kind = kind
-        self.done: asyncio.Event | None = None  # set once it has been delivered or given up
+        self.done: asyncio.Event | None = None  # set once it has arrived, or was given up
         self.turn: asyncio.Event | None = None  # set once the next webhook was delivered
+        self.met: asyncio.Event | None = None  # set once the request that it waits for has come
         self.releases: asyncio.Event | None = None  # the turn of the webhook before it
 
     @property
@@ -68,18 +75,26 @@ class WebhookFate:
         """How long after what it reports it is sent. `usual_s`: without a script."""
         if self._kind is None:
             return usual_s
-        return 0.0 if self._kind.is_early else usual_s + self._kind.late_s
+        is_at_once = self._kind.is_early or self.met is not None
+        return 0.0 if is_at_once else usual_s + self._kind.late_s
 
     async def wait_for_turn(self) -> None:
-        """Let the next webhook arrive first, if there is any."""
+        """Let the next webhook arrive first, or a request come, if there is any."""
         if self.turn is not None:
-            await _wait(self.turn)
+            await _wait(self.turn, MAX_WAIT_S)
+        if self.met is not None:
+            await _wait(self.met, MAX_REQUEST_WAIT_S)
+
+    def arrived(self) -> None:
+        """Let go the answer that waits for this webhook, whatever its receiver made of it."""
+        if self.done is not None:
+            self.done.set()
 
     def delivered(self) -> None:
         """Let go what waits for this webhook."""
-        for waiting in (self.done, self.releases):
-            if waiting is not None:
-                waiting.set()
+        self.arrived()
+        if self.releases is not None:
+            self.releases.set()
 
 
 NO_FATE = WebhookFate()
@@ -97,13 +112,13 @@ class PaymentScripts:
         self._number = re.compile(rf"({re.escape(id_prefix)}(\d{{7}}))(?:[br].*)?")
         self._scripts: dict[str, Script] = {}
         self.is_empty = True  # no payment follows a script; each request asks
-        self._assigned: dict[str, str] = {}  # script by order
-        self._orders: OrderedDict[str, _Order] = OrderedDict()
+        self._assigned = BoundedDict[str, str](MAX_ORDERS)  # script by order
+        self._orders = BoundedDict[str, _ScriptedOrder](MAX_ORDERS)
         self._choosing: tuple[Script, ...] = ()  # those that pick their payments themselves
         self._has_magic = False  # an amount or a card picks one of them
         self.hits: dict[str, int] = {}
 
-    def follow(self, further: Followed) -> None:
+    def follow(self, further: AssignedScripts) -> None:
         """Follow further scripts; those that are known by their ids are replaced.
 
         Raises ValueError for a text that is not a script.
@@ -116,9 +131,8 @@ class PaymentScripts:
             for step in script.step_ids():
                 self.hits.setdefault(step, 0)
         self.is_empty = not self._scripts
-        self._assigned |= {self._order(payment): name for payment, name in assigned.items()}
-        while len(self._assigned) > MAX_ORDERS:
-            del self._assigned[next(iter(self._assigned))]
+        for payment, name in assigned.items():
+            self._assigned[self._order(payment)] = name
         self._choosing = tuple(
             script for script in self._scripts.values() if script.payments is not None
         )
@@ -134,7 +148,6 @@ class PaymentScripts:
             self.hits.pop(step, None)
         self.is_empty = not self._scripts
 
-    # -- requests ---------------------------------------------------------------------------------
     def affecting(
         self, context: Context, caller: str, operation: str, request: PaymentRequest
     ) -> list[ActiveFault]:
@@ -179,7 +192,6 @@ class PaymentScripts:
         )
         return name
 
-    # -- webhooks ---------------------------------------------------------------------------------
     def fate_of(self, context: Context, event: Event, to: str) -> WebhookFate:
         """What becomes of a webhook that the link is about to send. `to`: its receiver."""
         if not self._scripts or not event.payment:
@@ -200,13 +212,16 @@ class PaymentScripts:
         return fate
 
     @staticmethod
-    def _fate(context: Context, followed: _Order, step: ScriptStep) -> WebhookFate:
+    def _fate(context: Context, followed: _ScriptedOrder, step: ScriptStep) -> WebhookFate:
         kind = step.webhook_kind
         fate = WebhookFate(kind)
         if kind.is_early:
             fate.done = followed.early[context.link] = asyncio.Event()
         if kind.waits_for_next:
             fate.turn = followed.turns[context.link] = asyncio.Event()
+        if kind.waits_for_request:
+            fate.met, fate.done = asyncio.Event(), asyncio.Event()
+            followed.meetings[context.link, kind.waits_for_request] = fate
         return fate
 
     async def wait_for_webhook(self, link: str, payment: str) -> None:
@@ -214,24 +229,29 @@ class PaymentScripts:
         followed = self._orders.get(self._order(payment))
         early = followed.early.pop(link, None) if followed is not None else None
         if early is not None:
-            await _wait(early)
+            await _wait(early, MAX_ANSWER_WAIT_S)
 
-    # -- whose script -----------------------------------------------------------------------------
+    async def meet_webhook(self, link: str, operation: str, payment: str) -> None:
+        """Before a request is worked on: let a webhook arrive that waits for such a request."""
+        followed = self._orders.get(self._order(payment))
+        meeting = followed.meetings.pop((link, operation), None) if followed is not None else None
+        if meeting is not None and meeting.met is not None and meeting.done is not None:
+            meeting.met.set()
+            await _wait(meeting.done, MAX_ANSWER_WAIT_S)
+
     def _order(self, payment: str) -> str:
         """What the payments of one order have in common: the id of the first of them."""
         match = self._number.fullmatch(payment)
         return match[1] if match is not None else payment
 
-    def _of(self, request: PaymentRequest) -> _Order | None:
+    def _of(self, request: PaymentRequest) -> _ScriptedOrder | None:
         """The order of a request with its script, None while no script is known for it."""
         order = self._order(request.payment)
         followed = self._orders.get(order)
         # A request without a card (a query) shows no magic: a later one of the order may.
         if followed is None or (followed.script is None and self._has_magic):
             script = self._pick(order, request)
-            followed = self._orders[order] = _Order(script)
-            if len(self._orders) > MAX_ORDERS:
-                self._orders.popitem(last=False)
+            followed = self._orders[order] = _ScriptedOrder(script)
         return followed
 
     def _pick(self, order: str, request: PaymentRequest) -> Script | None:
@@ -250,7 +270,7 @@ class PaymentScripts:
         return None
 
 
-async def _wait(event: asyncio.Event) -> None:
-    """Wait for something that may never happen, but not for long."""
+async def _wait(event: asyncio.Event, most_s: float) -> None:
+    """Wait for something that may never happen, but not for longer."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), MAX_WAIT_S)
+        await asyncio.wait_for(event.wait(), most_s)

@@ -30,6 +30,7 @@ from paychain.services.state.background import Background, work_for
 from paychain.services.state.book import Entry
 from paychain.services.state.idempotency import IdempotencyStore
 from paychain.services.state.webhooks import Kinds
+from paychain.services.traces import TraceNumbers
 from paychain.services.transport import Caller, Listener
 from paychain.services.vendor_front import VendorFront, caller_of, idempotency_of
 from paychain.services.vendor_webhooks import VendorWebhooks
@@ -44,7 +45,7 @@ LISTEN_TRIES = 50
 LISTEN_PAUSE_S = 0.1
 
 
-class Service:
+class MockLink:
     """A mock link on a socket. Its calls leave through the hops it is given by `connect`."""
 
     def __init__(
@@ -202,14 +203,28 @@ class Service:
         """Learn where each hop's near end listens. Called once, before any payment."""
         for hop in self._chain.hops():
             if hop.caller == self.name:
-                caller = Caller(self._asks(hop), *address_of(hop.name))
+                # A service may close an idle connection while a webhook is on its way to it.
+                is_repeatable = (
+                    hop.operation == _NOTIFY and hop.callee in self._chain.own_services()
+                )
+                address = address_of(hop.name)
+                caller = Caller(self._asks(hop), *address, is_repeatable=is_repeatable)
                 # What a link reports to those in front of it, it writes as its answers to them: in
                 # amounts that look right to both, and that a webhook was signed with.
                 exponent = None if hop.operation in _REPORTS else self._link.exponent
                 self._channels[hop.operation, hop.callee] = Channel(
-                    self._context, hop.operation, hop.callee, caller, exponent
+                    self._context,
+                    hop.operation,
+                    hop.callee,
+                    caller,
+                    exponent,
+                    self._traces(hop.operation),
                 )
         self._role.connected()
+
+    def _traces(self, operation: str) -> TraceNumbers | None:
+        call = self._link.calls.get(operation)
+        return TraceNumbers(call.trace, self.name) if call is not None and call.trace else None
 
     def _asks(self, hop: Hop) -> Asks:
         """An event is in its sender's dialect; whatever is asked, in that of who is asked.
@@ -243,13 +258,21 @@ class Service:
             return None
         if not self._thawed.is_set():
             await self._thawed.wait()
-        given = await self._work.execute(operation, request, self.caller(envelope), envelope)
         if not self._scripts.is_empty:
-            await self._scripts.wait_for_webhook(self.name, request.payment)
+            await self._scripts.meet_webhook(self.name, operation, request.payment)
+        given = await self._work.execute(operation, request, self.caller(envelope), envelope)
+        # A vendor's API has more to do before it answers, and locks the object until then.
+        if self._front is None:
+            await self.ready_to_answer(request.payment)
         # It may have been stopped while it worked: the answer leaves when it goes on.
         if not self._thawed.is_set():
             await self._thawed.wait()
         return given
+
+    async def ready_to_answer(self, payment: str) -> None:
+        """Wait until the answer to a request of a payment may leave."""
+        if not self._scripts.is_empty:
+            await self._scripts.wait_for_webhook(self.name, payment)
 
     def entry(self, reference: str) -> Entry | None:
         """The book of this link on an authorisation, None when it never heard of it."""

@@ -142,8 +142,9 @@ class Listener:
 class Caller:
     """Sends requests to one link in that link's dialect."""
 
-    def __init__(self, dialect: Asks, host: str, port: int) -> None:
-        self._dialect = dialect
+    def __init__(self, dialect: Asks, host: str, port: int, *, is_repeatable: bool = False) -> None:
+        """`is_repeatable`: see `HttpPool.request`."""
+        self._dialect, self._is_repeatable = dialect, is_repeatable
         self._pool = HttpPool(host, port)
 
     async def ask(
@@ -165,6 +166,7 @@ class Caller:
                 headers=http.headers,
                 timeout_s=timeout_s,
                 connect_timeout_s=connect_timeout_s,
+                is_repeatable=self._is_repeatable,
             )
         except WireError as error:
             return Reply(failure_of(error))

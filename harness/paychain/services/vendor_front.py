@@ -6,8 +6,9 @@ it, is the link's, as with our own dialect.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace as with_changes
 from typing import Protocol
 
@@ -16,8 +17,10 @@ from msgspec.structs import replace
 from paychain.model.chain import Chain, Link
 from paychain.model.disputes import DISPUTE
 from paychain.model.idempotency import Idempotency
+from paychain.model.lifecycle import Webhooks
 from paychain.model.operations import CUSTOMER
 from paychain.payments.attribution import UNKNOWN, AttributedBy
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.journal import DecisionKind, HopRecord
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialect import BookEntry
@@ -41,6 +44,7 @@ from paychain.protocol.vendor import (
     VendorApi,
     events_of,
     shows_latest_state,
+    webhook_timeout_s,
 )
 from paychain.services.attribution import Attribution
 from paychain.services.context import Context
@@ -63,6 +67,9 @@ class VendorLink(Protocol):
     ) -> AnswerOrError | Delivery | None:
         """Work on a request; None when no answer ever leaves."""
 
+    async def ready_to_answer(self, payment: str) -> None:
+        """Wait until the answer to a request of a payment may leave."""
+
     def entry(self, reference: str) -> BookEntry | None:
         """The link's book on an authorisation."""
 
@@ -74,7 +81,7 @@ class _Unanswered(Exception):
     """No answer ever leaves the link."""
 
 
-class _Stored(Exception):
+class _StoredAnswer(Exception):
     """The link gives the stored answer to a repeated key again."""
 
     def __init__(self, response: HttpResponse) -> None:
@@ -106,10 +113,11 @@ class VendorFront:
         self.link = context.link
         self.attribution = attribution
         self.api: VendorApi
-        self.stored: OrderedDict[tuple[str, str], HttpResponse]
+        self.stored: BoundedDict[tuple[str, str], HttpResponse]
         self.knows_keys = idempotency_of(declared).model != "none"
         self._spoken = declared.dialect
         self.shows_latest_state = shows_latest_state(APIS[self._spoken.name])
+        self._timers: dict[asyncio.TimerHandle, None] = {}
         self.begin()
         self._working: dict[int, _Call] = {}
         self._requests = 0
@@ -117,11 +125,11 @@ class VendorFront:
 
     def begin(self) -> None:
         """Know no object and no key."""
+        self._cancel_timers()
         self.api = APIS[self._spoken.name](self, self._spoken.settings)
-        self.stored = OrderedDict()
+        self.stored = BoundedDict(MAX_STORED)
         self._completes = self.api if isinstance(self.api, CompletesAnswers) else None
 
-    # -- what the vendor's API asks of its link ---------------------------------------------------
     def now_s(self) -> int:
         """Seconds since 1970."""
         return (self.context.wall_epoch_ns + self.context.now_ns()) // 1_000_000_000
@@ -134,11 +142,27 @@ class VendorFront:
         """Send a webhook where the link has any."""
         self.link_behind.notify(kind, request)
 
+    def at(self, at_s: int, then: Callable[[], None]) -> None:
+        """Do something at a time of `now_s`, unless the link stops or forgets all before."""
+
+        def due() -> None:
+            del self._timers[timer]
+            then()
+
+        left_ns = at_s * 1_000_000_000 - self.context.wall_epoch_ns - self.context.now_ns()
+        # Never too early, by whatever a float is wrong.
+        timer = asyncio.get_running_loop().call_later(max(0, left_ns) / 1e9 + 1e-6, due)
+        self._timers[timer] = None
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
     def kinds(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
         """What the vendor calls its webhooks about what became of a request."""
         return events_of(self.api, kind, request)
 
-    # -- a listener -------------------------------------------------------------------------------
     @property
     def in_flight(self) -> list[str]:
         """The payment of each request that the link works on."""
@@ -155,6 +179,7 @@ class VendorFront:
 
     async def stop(self) -> None:
         """Stop listening; a run that waits for requests at work has drained the link before."""
+        self._cancel_timers()
         await self._server.stop(0.0)
 
     async def _handle(self, http: HttpRequest) -> HttpResponse | None:
@@ -164,23 +189,10 @@ class VendorFront:
             return await self._reports.handle(http)
         number = self._requests = self._requests + 1
         call = self._working[number] = _Call(http, self)
-        response: HttpResponse | None = None
         try:
-            response = await self.api.handle(call)
-            call.store(response)
-        except _Unanswered:
-            pass
-        except CallFailed as failed:
-            response = self.api.error(failed.error)
-            if failed.error.replayed_as:
-                response = self.api.mark_replayed(response)
-        except _Stored as stored:
-            response = self.api.mark_replayed(_copy(stored.response))
-        except Exception as error:
-            # A defect of ours must not look like the vendor's outage to whoever reads the run.
-            response = self.api.error(
-                Error(ErrorKind.INTERNAL, f"paychain: {type(error).__name__}: {error}")
-            )
+            response = await self._work(call)
+            if response is not None:
+                await self.link_behind.ready_to_answer(call.payment)
         finally:
             del self._working[number]
         call.record(response)
@@ -188,6 +200,24 @@ class VendorFront:
             response.copies = call.copies
             if self._completes is not None:
                 self._completes.complete(http, response)
+        return response
+
+    async def _work(self, call: _Call) -> HttpResponse | None:
+        """The vendor's response to a request; None when none ever leaves."""
+        try:
+            response = await self.api.handle(call)
+        except _Unanswered:
+            return None
+        except CallFailed as failed:
+            response = self.api.error(failed.error)
+            return self.api.mark_replayed(response) if failed.error.replayed_as else response
+        except _StoredAnswer as stored:
+            return self.api.mark_replayed(_copy(stored.response))
+        except Exception as error:
+            # A defect of ours must not look like the vendor's outage to whoever reads the run.
+            what = f"paychain: {type(error).__name__}: {error}"
+            return self.api.error(Error(ErrorKind.INTERNAL, what))
+        call.store(response)
         return response
 
     def _undeliverable(self, http: HttpRequest, response: HttpResponse) -> None:
@@ -268,7 +298,7 @@ class _Call:
         if operation == "authorise" and given.reference:
             self._seen.reference = given.reference
         if given.replayed and (operation, self._key) in self._front.stored:
-            raise _Stored(self._front.stored[operation, self._key])
+            raise _StoredAnswer(self._front.stored[operation, self._key])
         return given
 
     def _attribute_repeat(self, payment: str) -> None:
@@ -306,8 +336,6 @@ class _Call:
         stored = self._front.stored
         # A key whose first outcome was not final was worked on once more.
         stored[self._operation, self._key] = _copy(response)
-        if len(stored) > MAX_STORED:
-            stored.popitem(last=False)
 
     def record(self, response: HttpResponse | None) -> None:
         """The request and its hop as the mock sees them: from its arrival to its answer."""
@@ -352,6 +380,18 @@ def idempotency_of(link: Link) -> Idempotency:
     if link.dialect.is_vendors and "idempotency" not in link.model_fields_set:
         return Idempotency.model_validate(APIS[link.dialect.name].idempotency)
     return link.idempotency
+
+
+def webhooks_of(link: Link) -> Webhooks | None:
+    """What the link declares; a vendor waits for answers as long as it does in life by default.
+
+    A wait that is too short would repeat what a slow service has already done, and slow it more.
+    """
+    declared = link.webhooks
+    if declared is None or not link.dialect.is_vendors or "timeout" in declared.model_fields_set:
+        return declared
+    timeout_s = webhook_timeout_s(APIS[link.dialect.name])
+    return declared if timeout_s is None else declared.model_copy(update={"timeout": timeout_s})
 
 
 def hosts_of(link: Link) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import asyncio
 from typing import Protocol
 
 
-class Event(Protocol):
+class TimedEvent(Protocol):
     """Something other than a callback that happens at a time.
 
     The state has asyncio's names: the loop keeps events and asyncio's handles in one heap and asks
@@ -25,12 +25,12 @@ class Event(Protocol):
         """Happen now. It handles its own errors."""
 
 
-class Clock(asyncio.AbstractEventLoop):
+class SimulatedClock(asyncio.AbstractEventLoop):
     """An event loop whose time is a whole number of nanoseconds that only the loop moves."""
 
     now_ns: int
 
-    def at_ns(self, when_ns: int, event: Event) -> None:
+    def at_ns(self, when_ns: int, event: TimedEvent) -> None:
         """Let an event happen at a time, in nanoseconds since the loop was made."""
         raise NotImplementedError  # the loop has its own
 

@@ -111,7 +111,7 @@ _GUARDED: list[tuple[Any, str, tuple[str, ...], str]] = [
 OnlyIf = Callable[..., bool]  # of a call's arguments
 
 
-class StandIn(Protocol):
+class Substitute(Protocol):
     """What answers in place of clocks and chance while somebody else's code runs."""
 
     functions: Mapping[str, Callable[..., Any]]  # by the name that messages have
@@ -125,7 +125,7 @@ _MAX_ARGS_WITHOUT_TIME = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0,
 
 _lock = threading.Lock()
 _simulating: dict[int, int] = {}  # thread -> how many simulations it is in
-_stand_ins: dict[int, StandIn] = {}  # by thread, where one answers
+_stand_ins: dict[int, Substitute] = {}  # by thread, where one answers
 _replaced: list[tuple[Any, str, Any]] = []  # owner, name, the real function
 _users = 0  # how many need the guards installed
 _looked_through: tuple[int, ...] = ()  # ids of the modules that were there at the last look
@@ -167,7 +167,7 @@ def guarded() -> Iterator[None]:
 
 
 @contextmanager
-def standing_in(stand_in: StandIn) -> Iterator[None]:
+def standing_in(stand_in: Substitute) -> Iterator[None]:
     """Let a stand-in answer what this thread, which is guarded, asks of clocks and chance."""
     thread = threading.get_ident()
     before = _stand_ins.get(thread)
@@ -181,7 +181,7 @@ def standing_in(stand_in: StandIn) -> Iterator[None]:
             _stand_ins[thread] = before
 
 
-def stand_in_here() -> StandIn | None:
+def stand_in_here() -> Substitute | None:
     """What answers this thread, if anything does."""
     return _stand_ins.get(threading.get_ident())
 
@@ -302,7 +302,7 @@ def _caller() -> str:
     return str(frame.f_globals.get("__name__", ""))
 
 
-def _is_unseeded(_: random.Random, a: object = None, version: int = 2) -> bool:  # noqa: ARG001  (as Random.seed has it)
+def _is_unseeded(_: random.Random, a: object = None, version: int = 2) -> bool:  # noqa: ARG001  (the parameters of Random.seed)
     return a is None
 
 
@@ -311,7 +311,7 @@ def _has_at_most(max_args: int) -> OnlyIf:
 
 
 def _guarded_date(real: Any, names: tuple[str, ...]) -> Any:
-    class Kind(type(real)):  # type: ignore[misc]  # a base known when it runs
+    class Kind(type(real)):  # type: ignore[misc]  # the base is a value
         """Makes every real date an instance of the guarded class, too, and makes real dates."""
 
         def __call__(cls, *args: Any, **keywords: Any) -> Any:

@@ -8,7 +8,7 @@ from asyncio import events
 from collections.abc import Callable
 from typing import Any
 
-from paychain.simulation.clock import Clock
+from paychain.simulation.clock import SimulatedClock
 
 
 class ReadyHandle(events.Handle):
@@ -38,14 +38,14 @@ class Timer(events.TimerHandle):
 
     __slots__ = ()
     _repr = _source_traceback = None
-    _loop: Clock
+    _loop: SimulatedClock
 
     def __init__(
         self,
         when: float,
         callback: Callable[..., object],
         args: tuple[Any, ...],
-        loop: Clock,
+        loop: SimulatedClock,
         context: contextvars.Context | None,
     ) -> None:
         self._context = contextvars.copy_context() if context is None else context
@@ -74,7 +74,7 @@ class NumberedTask(asyncio.Task[Any]):
     """
 
     __slots__ = ("_number",)
-    _loop: Clock
+    _loop: SimulatedClock
 
     def __hash__(self) -> int:
         try:

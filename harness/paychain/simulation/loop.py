@@ -25,7 +25,7 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from paychain.simulation.clock import Clock, Event
+from paychain.simulation.clock import SimulatedClock, TimedEvent
 from paychain.simulation.forbidden import only_virtual
 from paychain.simulation.handles import NumberedTask, ReadyHandle, Timer
 from paychain.simulation.network import FreePort, Network
@@ -49,7 +49,7 @@ class Livelock(RuntimeError):
 
 
 @only_virtual
-class VirtualLoop(Clock, base_events.BaseEventLoop):
+class VirtualLoop(SimulatedClock, base_events.BaseEventLoop):
     """Runs callbacks in order of registration and timers in order of time.
 
     With `choose`, a search decides which timer fires next among those due within `window_ns` of the
@@ -86,7 +86,6 @@ class VirtualLoop(Clock, base_events.BaseEventLoop):
         self.reset_steps()
         self.set_exception_handler(lambda _, context: self._note_unhandled(context))
 
-    # -- time -----------------------------------------------------------------------------------
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self.now_ns / 1e9
@@ -163,7 +162,7 @@ class VirtualLoop(Clock, base_events.BaseEventLoop):
         finally:
             timer.cancel()
 
-    def at_ns(self, when_ns: int, event: Event) -> None:
+    def at_ns(self, when_ns: int, event: TimedEvent) -> None:
         """Let an event happen at a time, in nanoseconds since the loop was made."""
         self._number += 1
         heappush(self._timers, (when_ns, self._number, event))
@@ -181,7 +180,6 @@ class VirtualLoop(Clock, base_events.BaseEventLoop):
             heapify(self._timers)
             self._cancelled_timers = 0
 
-    # -- running --------------------------------------------------------------------------------
     def _run_once(self) -> None:
         """Run rounds of the loop until it is stopped; asyncio calls this in a loop of its own.
 
@@ -308,7 +306,6 @@ class VirtualLoop(Clock, base_events.BaseEventLoop):
         self.steps, self._checked_at_ns = 0, -1
         self._next_check = min(CHECK_STEPS, self._max_steps)
 
-    # -- what is left -----------------------------------------------------------------------------
     def _unfinished(self) -> str:
         return "\n".join(f"  {line}" for line in task_lines(self)) or "  no task"
 
@@ -321,7 +318,6 @@ class VirtualLoop(Clock, base_events.BaseEventLoop):
         about = f"{type(error).__name__}: {error}" if error is not None else "no exception"
         self.unhandled.append(f"{context.get('message', 'an error')} ({about})")
 
-    # -- connections ------------------------------------------------------------------------------
     def hold_port(self, host: str, port: int) -> FreePort:
         """A port of this network, on which a server listens when it likes (wire/ports.py)."""
         return FreePort(host, port)

@@ -11,7 +11,7 @@ from itertools import cycle
 from random import Random
 from typing import Any
 
-from paychain.simulation.clock import Clock
+from paychain.simulation.clock import SimulatedClock
 from paychain.simulation.fake_socket import Address, FakeSocket
 from paychain.simulation.forbidden import forbidden
 from paychain.simulation.transport import ConnectionEnd
@@ -35,9 +35,9 @@ Factory = Callable[[], asyncio.BaseProtocol]
 class Network:
     """The ports of one simulated machine. Every address is 127.0.0.1."""
 
-    def __init__(self, loop: Clock, seed: int) -> None:
+    def __init__(self, loop: SimulatedClock, seed: int) -> None:
         self._loop = loop
-        self._listeners: dict[int, Listener] = {}
+        self._listeners: dict[int, SimulatedServer] = {}
         self._ends: dict[ConnectionEnd, None] = {}
         self._seed = seed
         self._directions = 0
@@ -58,14 +58,14 @@ class Network:
         ssl: Any = None,
         start_serving: bool = True,
         **_: Any,
-    ) -> Listener:
+    ) -> SimulatedServer:
         """As loop.create_server. Raises OSError when the port is taken."""
         _require_plain(sock, ssl)
         _require_local(host)
         number = port or self.free_port()
         if number in self._listeners:
             raise _error(errno.EADDRINUSE, f"127.0.0.1:{number}")
-        listener = Listener(self, self._loop, factory, ("127.0.0.1", number))
+        listener = SimulatedServer(self, self._loop, factory, ("127.0.0.1", number))
         self._listeners[number] = listener
         self._known.add(number)
         if start_serving:
@@ -152,7 +152,7 @@ def _delays_ns(seed: int, start: int) -> tuple[int, ...]:
 @lru_cache(maxsize=MAX_SEEDS_KEPT)
 def _ring_ns(seed: int) -> tuple[int, ...]:
     """The delays of a seed: every direction has the same ones, each from a place of its own."""
-    chance = Random(seed)  # noqa: S311  (chance that repeats)
+    chance = Random(seed)  # noqa: S311  (seeded: it has to repeat)
     shortest_ns = HOP_NS - JITTER_NS
     return tuple(shortest_ns + int(chance.random() * (2 * JITTER_NS + 1)) for _ in range(DELAYS))
 
@@ -181,7 +181,7 @@ class Handshake:
     )
     _context = None
 
-    def __init__(self, loop: Clock, network: Network, factory: Factory, port: int) -> None:
+    def __init__(self, loop: SimulatedClock, network: Network, factory: Factory, port: int) -> None:
         self._loop, self._network, self._factory, self._port = loop, network, factory, port
         self._forth, self._back = network.direction(), network.direction()
         self._has_arrived = self._cancelled = False
@@ -216,10 +216,12 @@ class Handshake:
             self.client.give_up()
 
 
-class Listener(asyncio.AbstractServer):
+class SimulatedServer(asyncio.AbstractServer):
     """A listening port, as asyncio's Server."""
 
-    def __init__(self, network: Network, loop: Clock, factory: Factory, address: Address) -> None:
+    def __init__(
+        self, network: Network, loop: SimulatedClock, factory: Factory, address: Address
+    ) -> None:
         self.address = address
         self._network, self._loop = network, loop
         self._factory = factory

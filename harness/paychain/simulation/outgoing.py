@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from paychain.simulation.clock import Clock
+from paychain.simulation.clock import SimulatedClock
 
 # A receiver's socket buffer: bytes that may be under way or unread, and are read at once.
 RECEIVE_BYTES = 262_144
@@ -82,7 +82,7 @@ class Outgoing(asyncio.Transport):
     )
     peer: Outgoing
 
-    def __init__(self, loop: Clock, delays_ns: Iterator[int]) -> None:
+    def __init__(self, loop: SimulatedClock, delays_ns: Iterator[int]) -> None:
         self._loop = loop
         self._delays_ns = delays_ns
         self._protocol: Any = None
@@ -99,7 +99,6 @@ class Outgoing(asyncio.Transport):
         self._broken: OSError | None = None  # what the next write raises because of a reset
         self._is_closing = self._is_lost = False  # close() was called; the end is scheduled
 
-    # -- what the other half does ---------------------------------------------------------------
     def receive(self, item: bytes | Mark) -> None:
         """An item has come from the peer."""
         raise NotImplementedError  # the transport has its own
@@ -114,7 +113,6 @@ class Outgoing(asyncio.Transport):
     def _lose(self, error: Exception | None) -> None:
         raise NotImplementedError  # the transport has its own
 
-    # -- writing --------------------------------------------------------------------------------
     def write(self, data: Any) -> None:
         """Send bytes, or keep them while the peer does not read."""
         if type(data) is not bytes:

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from paychain.simulation.clock import Clock
+from paychain.simulation.clock import SimulatedClock
 from paychain.simulation.fake_socket import Address, FakeSocket
 from paychain.simulation.outgoing import FIN, RECEIVE_BYTES, RST, Mark, Outgoing
 
@@ -48,7 +48,7 @@ class ConnectionEnd(Outgoing):
 
     def __init__(
         self,
-        loop: Clock,
+        loop: SimulatedClock,
         network: EndOwner,
         delays_ns: Iterator[int],
         near: Address,
@@ -81,7 +81,6 @@ class ConnectionEnd(Outgoing):
         (near, at), (far, to) = self._near, self._far
         return f"{near}:{at} -> {far}:{to} ({type(self._protocol).__name__})"
 
-    # -- reading --------------------------------------------------------------------------------
     @property
     def _reads(self) -> bool:
         return self._is_started and not (self._is_paused or self._is_closing or self._has_ended)
@@ -174,7 +173,6 @@ class ConnectionEnd(Outgoing):
             self._is_paused = False
             self._loop.call_soon(self._read_on)
 
-    # -- the end --------------------------------------------------------------------------------
     def is_closing(self) -> bool:
         """Closed, or closing once everything is sent."""
         return self._is_closing

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from paychain.analysis.measures.measures import Money
+from paychain.analysis.measures.measures import MoneyMeasure
 from paychain.analysis.money.findings import money
 from paychain.analysis.store.store import RunStore
 from paychain.declaration.quantity import amount as read_amount
@@ -35,7 +35,7 @@ from paychain.model.chain import Chain
 from paychain.model.checks import check_experiment
 from paychain.model.experiment import Experiment
 from paychain.model.loading import Loaded, load_chain
-from paychain.model.scripts import Followed, Script, encode_script
+from paychain.model.scripts import AssignedScripts, Script, encode_script
 from paychain.model.sentence import sentence
 from paychain.model.virtual_services import refuse_processes
 from paychain.payments.errors import UserError, meant
@@ -134,7 +134,7 @@ class ChainUnderTest:
         if followed is not None:
             assigned = {arrival.payment: followed.id for arrival in arrivals}
             scripts = [encode_script(followed)]
-            self._running.follow_scripts(Followed(scripts=scripts, assigned=assigned))
+            self._running.follow_scripts(AssignedScripts(scripts=scripts, assigned=assigned))
         arrivals.sort(key=lambda arrival: arrival.at_s)
         return Payments(self._running.pay(arrivals))
 
@@ -176,7 +176,7 @@ class ChainUnderTest:
         pending = self._running.drain()
         assert not pending, still_pending(pending)
 
-    def money(self) -> Money:
+    def money(self) -> MoneyMeasure:
         """All money rules over all payments so far, and the links' books, after a drain."""
         self.drain()
         with tempfile.TemporaryDirectory() as folder:
@@ -254,7 +254,9 @@ class ChainUnderTest:
         if "." in name:
             return {"call": name}
         known = [*self.chain.links, *self.chain.providers]
-        raise UserError(f"the chain has no link or provider '{name}'", hint=meant(name, known))
+        raise UserError(
+            f"the chain has no link or provider called '{name}'", hint=meant(name, known)
+        )
 
 
 @contextmanager

@@ -167,7 +167,6 @@ class Api:
                 return (proxy, known)
         raise ApiError(404, "toxic not found")
 
-    # -- the engine -----------------------------------------------------------------------------
     async def _version(self, _: HttpRequest) -> HttpResponse:
         body = json.dumps({"version": VERSION, "engine": "paychain"}).encode() + b"\n"
         return HttpResponse(200, body, {"content-type": "application/json;charset=utf-8"})
@@ -227,7 +226,6 @@ class Api:
             old.release()  # it stays listed, stopped, when the new proxy cannot start
         return await self._add(given, old)
 
-    # -- proxies --------------------------------------------------------------------------------
     async def _list(self, _: HttpRequest) -> HttpResponse:
         return _reply(200, {name: self.proxies[name].describe() for name in sorted(self.proxies)})
 
@@ -294,7 +292,6 @@ class Api:
         proxy.record("proxy_deleted")
         return HttpResponse(204)
 
-    # -- toxics ---------------------------------------------------------------------------------
     async def _toxics(self, _: HttpRequest, proxy: Proxy) -> HttpResponse:
         return _reply(200, proxy.describe()["toxics"])
 

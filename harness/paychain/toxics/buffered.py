@@ -54,7 +54,6 @@ class Buffered(Stage):
         self._has_paused_source = False
         self._is_stopped = False
 
-    # -- what a subclass says ---------------------------------------------------------------------
     def pieces(self, data: bytes, read_at: float) -> Iterable[tuple[float, bytes]]:
         """Cut a chunk that becomes current now: each piece with the loop time at which it is due.
 
@@ -81,7 +80,6 @@ class Buffered(Stage):
             return free_at
         return max(self.direction.loop.time(), free_at)
 
-    # -- what the pipeline calls ------------------------------------------------------------------
     def feed(self, data: bytes, read_at: float) -> None:
         self._count(len(data) + CHUNK_COST)
         self._queue.append((data, read_at))
@@ -122,7 +120,6 @@ class Buffered(Stage):
         self._queue.clear()
         self._pieces.clear()
 
-    # -- the work ---------------------------------------------------------------------------------
     def _work(self) -> None:
         """Release what is due and start on the next chunk, until something has to wait."""
         now = self.direction.loop.time() + ON_TIME_S

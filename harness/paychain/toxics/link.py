@@ -31,7 +31,9 @@ class Pipeline:
     after it; bytes go straight only while there are no stages. After `stop` nothing moves.
     """
 
-    def __init__(self, link: Link, stream: str, source: Endpoint, destination: Endpoint) -> None:
+    def __init__(
+        self, link: ToxicLink, stream: str, source: Endpoint, destination: Endpoint
+    ) -> None:
         self.loop, self.held = link.loop, link.held
         self.stream = stream
         self.stages: list[Stage] = []
@@ -55,7 +57,6 @@ class Pipeline:
         """Bytes written to the destination."""
         return self._source.relayed + self._sent
 
-    # -- the stages -------------------------------------------------------------------------------
     def rebuild(self, toxics: list[Toxic], *, is_share_change: bool = False) -> None:
         """Apply another list of toxics to live bytes.
 
@@ -105,7 +106,6 @@ class Pipeline:
         is_free = not self.stages and not self._link.is_closed and not self._destination.is_lost
         self._source.straight = self._destination.transport.write if is_free else None
 
-    # -- what the source reports ------------------------------------------------------------------
     def start(self) -> None:
         """Let bytes flow."""
         self._source.attach(Side(self, self._link.other(self)))
@@ -162,7 +162,6 @@ class Pipeline:
             stage.stop()
         self.stages = []
 
-    # -- the way out ------------------------------------------------------------------------------
     def _write(self, data: bytes, _: float) -> None:
         if not self._destination.is_lost:
             self._sent += len(data)
@@ -202,7 +201,6 @@ class Pipeline:
         else:
             self._link.close("ended")
 
-    # -- what a stage may do ----------------------------------------------------------------------
     def pause(self, reader: object) -> None:
         """Stop reading the source, on behalf of `reader`."""
         if not self._paused_by and not self._source.is_lost and not self._link.is_closed:
@@ -250,7 +248,7 @@ class Side:
         self._incoming.behind(is_behind=False)
 
 
-class Link:
+class ToxicLink:
     """One client connection and its upstream connection.
 
     `number` counts the proxy's connections from 1: with `seed` and `proxy` it keys all chance.
@@ -267,7 +265,7 @@ class Link:
         number: int,
         client: Endpoint,
         upstream: Endpoint,
-        on_close: Callable[[Link, str], None],
+        on_close: Callable[[ToxicLink, str], None],
         on_hit: Callable[[int, Toxic], None],
         held: HeldBytes,
     ) -> None:
@@ -307,7 +305,6 @@ class Link:
         """Note that a toxic acted on this connection for the first time."""
         self._on_hit(self.number, toxic)
 
-    # -- the end ----------------------------------------------------------------------------------
     def ended(self) -> None:
         """One direction has ended. When both have, close; else watch the one that is left."""
         if self.up.has_ended and self.down.has_ended:

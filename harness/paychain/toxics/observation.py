@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from paychain.payments.attribution import PaymentIds
-from paychain.payments.exchanges import Exchange
+from paychain.payments.exchanges import HttpExchange
 from paychain.toxics.observer import Observer, ProxyFaults
 
-Record = Callable[[Exchange], None]
+Record = Callable[[HttpExchange], None]
 
 
 @dataclass(frozen=True)

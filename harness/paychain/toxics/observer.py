@@ -3,7 +3,7 @@
     client ──> ObservedEndpoint ──> …toxics… ──> upstream
                     │ requested()
                     v
-               Observer ──> Exchange records
+               Observer ──> HttpExchange records
                     ^
                     │ answered()
     client <── Tap ──────────── …toxics… <────── upstream
@@ -25,7 +25,7 @@ from typing import Any
 import httptools
 
 from paychain.payments.attribution import PaymentIds
-from paychain.payments.exchanges import EndedBy, Exchange
+from paychain.payments.exchanges import EndedBy, HttpExchange
 from paychain.toxics.evidence import NOTHING, evidence_of
 
 MAX_KEPT = 32_768  # bytes kept of a request while it comes: references are near its beginning
@@ -113,7 +113,7 @@ class Observer:
         connection: int,
         ids: PaymentIds,
         *,
-        record: Callable[[Exchange], None],
+        record: Callable[[HttpExchange], None],
         now_ns: Callable[[], int],
         switched: ProxyFaults,
         gave_up: Callable[[str], None],
@@ -137,7 +137,6 @@ class Observer:
         self._read_request: Any = httptools.HttpRequestParser(self).feed_data
         self._read_answer: Any = self._answers.parser.feed_data
 
-    # -- what passes ------------------------------------------------------------------------------
     def requested(self, data: bytes, at_ns: int) -> None:
         """The client has sent bytes, which came at `at_ns`."""
         if self._is_over:
@@ -229,7 +228,6 @@ class Observer:
                 self._end(self._open.popleft(), "garbage", now_ns)
             self._give_up(f"an answer is not HTTP/1.1: {_reason(error)}")
 
-    # -- how it ends ------------------------------------------------------------------------------
     def client_left(self) -> None:
         """The client has ended its side, or is gone. It waits for no answer any more."""
         self._end_all("client")
@@ -281,7 +279,6 @@ class Observer:
         self._whole = None
         self._read_request = self._read_answer = self._answers.parser = None
 
-    # -- what httptools reports of requests -------------------------------------------------------
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         if len(self._open) >= MAX_OPEN:
@@ -296,7 +293,6 @@ class Observer:
             self._reading.sent_ns = self._now
             self._reading = None
 
-    # -- the exchange -----------------------------------------------------------------------------
     def _answer_complete(self, status: int) -> None:
         """An answer is whole. One that no request waits for (a duplicate) is nobody's."""
         whole = self._whole
@@ -328,7 +324,7 @@ class Observer:
         epoch_ns = self._epoch_ns
         self._record(
             # By position, in the order of the fields: names would take five times as long.
-            Exchange(
+            HttpExchange(
                 self._hop,
                 self._connection,
                 over.number,

@@ -2,7 +2,7 @@
 
     client ──> listen ──┬── refuse ─────> reset
                         ├── blackhole ──> nothing, until the toxic is removed
-                        └── dial upstream ──> Link (link.py)
+                        └── dial upstream ──> ToxicLink (link.py)
 
 Counterpart in Toxiproxy: proxy.go, toxic_collection.go.
 """
@@ -18,7 +18,7 @@ from paychain.processes.loopback import LOOPBACK
 from paychain.toxics.address import BadAddress, joined, resolved, split
 from paychain.toxics.endpoint import Endpoint
 from paychain.toxics.events import EventLog, Kind
-from paychain.toxics.link import Link
+from paychain.toxics.link import ToxicLink
 from paychain.toxics.memory import HeldBytes
 from paychain.toxics.observation import Observation
 from paychain.toxics.observed_endpoint import ObservedEndpoint
@@ -71,7 +71,7 @@ class Proxy:
         self._seed = seed
         self._events = events
         self._dial_s = dial_s
-        self._links: dict[Link, None] = {}
+        self._links: dict[ToxicLink, None] = {}
         self._dials: dict[asyncio.Task[None], Endpoint] = {}
         self._blackholed: dict[int, Endpoint] = {}  # by connection number
         self._observation = observation
@@ -93,7 +93,6 @@ class Proxy:
         """Whether a `refuse` toxic affects every new connection: then nothing listens."""
         return any(toxic.type == "refuse" and toxic.toxicity >= 1 for toxic in self.toxics)
 
-    # -- listening ------------------------------------------------------------------------------
     async def start(self) -> None:
         """Listen; `listen` becomes the real address. Raises CannotListen."""
         if self.enabled:
@@ -161,7 +160,6 @@ class Proxy:
         if was_enabled:
             self.record("proxy_disabled")
 
-    # -- toxics ---------------------------------------------------------------------------------
     async def set_toxics(self, toxics: list[Toxic], *, is_share_change: bool = False) -> None:
         """Apply another list of toxics to the listener and to live connections.
 
@@ -200,7 +198,6 @@ class Proxy:
                 return toxic
         return None
 
-    # -- connections ----------------------------------------------------------------------------
     def _accept(self, client: Endpoint) -> None:
         # Four cases: accepted before the listener closed; refused, by a toxic or by the limit;
         # swallowed by a blackhole; relayed.
@@ -268,7 +265,7 @@ class Proxy:
             return
         finally:
             timer.cancel()
-        link = Link(
+        link = ToxicLink(
             loop=loop,
             seed=self._seed,
             proxy=self.name,
@@ -294,7 +291,7 @@ class Proxy:
     def _first_hit(self, number: int, toxic: Toxic) -> None:
         self.record("toxic_hit", number, toxic)
 
-    def _forget(self, link: Link, reason: str) -> None:
+    def _forget(self, link: ToxicLink, reason: str) -> None:
         self._links.pop(link, None)
         self._end_observing(link.number, reason)
         self._count(link, self._received, self._sent)
@@ -302,7 +299,6 @@ class Proxy:
             "closed", link.number, None, f"{reason}; {link.up.sent} B up, {link.down.sent} B down"
         )
 
-    # -- observation ------------------------------------------------------------------------------
     def _observe(self, client: ObservedEndpoint, number: int, observation: Observation) -> None:
         """Record the HTTP exchanges of a connection, until they cannot be read any more."""
 
@@ -318,7 +314,6 @@ class Proxy:
         if observer is not None:
             observer.cut(reason)
 
-    # -- evidence -------------------------------------------------------------------------------
     def record(
         self, kind: Kind, number: int | None = None, toxic: Toxic | None = None, detail: str = ""
     ) -> None:
@@ -326,7 +321,7 @@ class Proxy:
         if self._events is not None:
             self._events.add(kind, self.name, number, toxic.name if toxic else None, detail)
 
-    def _count(self, link: Link, received: Counter[Label], sent: Counter[Label]) -> None:
+    def _count(self, link: ToxicLink, received: Counter[Label], sent: Counter[Label]) -> None:
         for pipeline in (link.up, link.down):
             label = (pipeline.stream, self.listen, self.upstream)
             received[label] += pipeline.received

@@ -69,7 +69,7 @@ class Stage:
         self._has_hit = False
 
     @classmethod
-    def wrong(cls, attributes: dict[str, int]) -> str | None:  # noqa: ARG003  (other stages look at them)
+    def wrong(cls, attributes: dict[str, int]) -> str | None:  # noqa: ARG003  (subclasses check them)
         """Why these attributes cannot work, None when they can."""
         return None
 

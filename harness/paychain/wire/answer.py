@@ -68,7 +68,6 @@ class AnswerReader:
         self.can_stay = False
         return self._answer
 
-    # -- what the parser calls --------------------------------------------------------------------
     def on_message_begin(self) -> None:
         if self._answer is not None:
             raise _Surplus("bytes after the answer")

@@ -37,8 +37,9 @@ class HttpPool:
 
     A kept-alive connection whose end was noticed is replaced before anything is sent. One that
     ends in the very moment of sending raises Broken with `sent`: the peer may have acted on the
-    request, so whether to send it again is the caller's policy, never the pool's. (RFC 9110 §9.2.2
-    lets a client retry by itself only what is idempotent; a payment is not.)
+    request, so whether to send it again is the caller's to say, never the pool's. (RFC 9110 §9.2.2
+    lets a client retry by itself only what is idempotent; a payment is not, and a webhook is, since
+    its receiver has to expect it several times.)
 
     Always true: at most `max_connections` slots are taken, each by a connection that is open, being
     made or being closed; a request waits only while every slot is taken and no connection is idle.
@@ -61,6 +62,7 @@ class HttpPool:
         self._connecting: dict[asyncio.Timeout, None] = {}
         self._waiters: deque[Waiter] = deque()
         self._is_closed = False
+        self._drops = 0
         self._all_closed: asyncio.Future[None] | None = None
 
     async def request(
@@ -72,36 +74,45 @@ class HttpPool:
         headers: dict[str, str] | None = None,
         timeout_s: float,
         connect_timeout_s: float | None = None,
+        is_repeatable: bool = False,
     ) -> HttpResponse:
         """Send one request and return its answer.
 
         `timeout_s` counts from now, waiting and connecting included; `connect_timeout_s` bounds
-        those two alone, and ends as Refused. Raises Refused, CallTimeout, Broken or Malformed for
+        those two alone, and ends as Refused. `is_repeatable`: what was lost with a kept-alive
+        connection is sent again over another one, as the peer may do twice what it reads twice.
+        Raises Refused, CallTimeout, Broken or Malformed for
         what went wrong on the way, and ValueError for a request that cannot be written.
         """
         data = request_head(method, target, self._authority, len(body), headers or {}) + body
-        loop = asyncio.get_running_loop()
+        loop, drops = asyncio.get_running_loop(), self._drops
         deadline = loop.time() + timeout_s
         connect_deadline = deadline
         if connect_timeout_s is not None:
             connect_deadline = min(deadline, loop.time() + connect_timeout_s)
-        # Nearly always one is idle, and nothing has to be waited for.
-        connection = self._idle_connection()
-        if connection is None:
+        while True:
+            # Nearly always one is idle, and nothing has to be waited for.
+            connection = self._idle_connection()
+            if connection is None:
+                try:
+                    connection = await self._acquire_connection(loop, connect_deadline)
+                except CallTimeout as error:
+                    # With a limit of its own, what had no connection in time is known not to be
+                    # sent.
+                    if connect_deadline < deadline:
+                        raise ConnectRefused("no connection in time", sent=False) from error
+                    raise
             try:
-                connection = await self._acquire_connection(loop, connect_deadline)
-            except CallTimeout as error:
-                # With a limit of its own, what had no connection in time is known not to be sent.
-                if connect_deadline < deadline:
-                    raise ConnectRefused("no connection in time", sent=False) from error
-                raise
-        try:
-            return await connection.exchange(data, is_head=method == "HEAD", deadline=deadline)
-        finally:
-            if connection.is_usable:
-                self._release_connection(connection)
-            else:
-                connection.abort()
+                return await connection.exchange(data, is_head=method == "HEAD", deadline=deadline)
+            except ConnectionBroken:
+                # Each turn costs a connection that was idle: at last there is none but a new one.
+                if not (is_repeatable and connection.answered and drops == self._drops):
+                    raise
+            finally:
+                if connection.is_usable:
+                    self._release_connection(connection)
+                else:
+                    connection.abort()
 
     async def close(self) -> None:
         """Close every connection; exchanges under way and requests that wait end as Broken."""
@@ -113,6 +124,7 @@ class HttpPool:
 
     def drop(self) -> None:
         """Lose every connection: exchanges under way and requests that wait end as Broken."""
+        self._drops += 1
         for waiter in self._waiters:
             _fail(waiter, ConnectionBroken("the pool was closed", sent=False))
         for limit in self._connecting:
@@ -121,7 +133,6 @@ class HttpPool:
         for connection in list(self._connections):
             connection.abort()
 
-    # -- one connection for one request -----------------------------------------------------------
     def _idle_connection(self) -> ClientConnection | None:
         """The idle connection that was used last; one that its peer has closed is not usable."""
         while self._idle and not self._is_closed:
@@ -209,7 +220,6 @@ class HttpPool:
             del self._connections[connection]
             self._free_slot()
 
-    # -- who is next ------------------------------------------------------------------------------
     def _release_connection(self, connection: ClientConnection) -> None:
         """Give a usable connection to the first request in line, or keep it idle."""
         if self._is_closed:

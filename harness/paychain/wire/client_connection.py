@@ -28,8 +28,8 @@ class ClientConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[HttpResponse] | None = None
         self._timer = WaitTimer(loop)
         self.is_usable = self.is_lost = False
+        self.answered = 0  # exchanges that brought a whole answer
 
-    # -- what the transport calls -----------------------------------------------------------------
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self.is_usable = True
@@ -67,7 +67,6 @@ class ClientConnection(asyncio.Protocol):
             if answer is not None:
                 self._complete(answer)
 
-    # -- one exchange -----------------------------------------------------------------------------
     async def exchange(self, data: bytes, *, is_head: bool, deadline: float) -> HttpResponse:
         """Send a request and wait for its answer until `deadline`, in seconds of the loop's time.
 
@@ -109,9 +108,9 @@ class ClientConnection(asyncio.Protocol):
             self.is_usable and self._reader.can_stay and not self._transport.get_write_buffer_size()
         )
         if self._waiter is not None and not self._waiter.done():
+            self.answered += 1
             self._waiter.set_result(answer)
 
-    # -- what ends it early -----------------------------------------------------------------------
     def _time_out(self) -> None:
         self._fail(CallTimeout("no answer in time", sent=True))
 

@@ -94,7 +94,6 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._timed_request = 0  # number of the request that the timer was started for
 
-    # -- what the transport calls -----------------------------------------------------------------
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         peer = transport.get_extra_info("peername")
@@ -154,7 +153,6 @@ class Connection(asyncio.Protocol):
         if not self._is_answering:
             self._send_continue()
 
-    # -- answering --------------------------------------------------------------------------------
     def _enqueue(self, request: HttpRequest, keep_alive: bool) -> None:
         request.peer_port = self._peer_port
         self._queue.append((request, keep_alive))
@@ -293,7 +291,6 @@ class Connection(asyncio.Protocol):
         if self._owner.on_undeliverable is not None:
             self._owner.on_undeliverable(request, response)
 
-    # -- time and what the server asks ------------------------------------------------------------
     def _time_request(self) -> None:
         """Bound the time from a request's first byte to its last, however slowly they come."""
         if self._timed_request != self._reader.begun:

@@ -78,7 +78,6 @@ class RequestReader:
             return b"\r\n".join([*head, b"", data[length:]])
         return b""
 
-    # -- what the parser calls --------------------------------------------------------------------
     def on_message_begin(self) -> None:
         self.begun += 1
         self.is_inside = True

@@ -24,7 +24,7 @@ class HttpServer:
         self,
         handler: Handler,
         *,
-        limits: ServerLimits = ServerLimits(),  # noqa: B008  (frozen)
+        limits: ServerLimits = ServerLimits(),  # noqa: B008  (frozen: all may share it)
         on_undeliverable: Undeliverable | None = None,
     ) -> None:
         self.handler = handler
@@ -109,7 +109,6 @@ class HttpServer:
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
-    # -- what a connection reports ---------------------------------------------------------------
     def accept(self, connection: Connection) -> bool:
         """Register a new connection; False when there is no room for it, or no more are wanted."""
         if self.is_draining or len(self._connections) >= self.limits.connections:

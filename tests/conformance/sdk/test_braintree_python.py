@@ -397,3 +397,35 @@ def test_the_python_sdk_of_braintree(name: str, links: VendorLinks) -> None:
         for kind in ("http_error", "slow_answer", "rate_limit"):
             links.heal(kind)
         links.cut_next(0)
+
+
+def test_the_vault_of_the_python_sdk(links: VendorLinks) -> None:
+    shop = Shop(links)
+    gateway = shop.gateway
+    customer = gateway.customer.create({"first_name": "Ada", "email": "a@b.example"}).customer
+    wanted = {"customer_id": customer.id, "payment_method_nonce": nonces.Nonces.TransactableVisa}
+    card = gateway.payment_method.create(wanted).payment_method
+    assert isinstance(card, braintree.CreditCard)
+    assert gateway.payment_method.find(card.token).last_4 == card.last_4
+    assert [kept.token for kept in gateway.customer.find(customer.id).payment_methods] == [
+        card.token
+    ]
+    sale = shop.transaction.sale(
+        {"amount": "10.00", "payment_method_token": card.token, "order_id": shop.order}
+    ).transaction
+    assert sale.credit_card_details.token == card.token
+    assert sale.customer_details.id == customer.id
+    declined = {
+        **wanted,
+        "payment_method_nonce": nonces.Nonces.ProcessorDeclinedVisa,
+        "options": {"verify_card": True},
+    }
+    refused = gateway.payment_method.create(declined)
+    assert refused.credit_card_verification.processor_response_code == "2000"
+    nobody = gateway.payment_method.create({**wanted, "customer_id": "nobody"})
+    code = nobody.errors.for_object("credit_card").on("customer_id")[0].code
+    assert code == braintree.ErrorCodes.CreditCard.CustomerIdIsInvalid
+    gateway.payment_method.delete(card.token)
+    with pytest.raises(ERRORS.NotFoundError):
+        gateway.payment_method.find(card.token)
+    gateway.customer.delete(customer.id)

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import stripe
 
 from paychain.wire.http import HttpRequest, HttpResponse
 from tests.conformance.sdk import test_stripe_python as python_sdk
@@ -83,6 +84,7 @@ class Traffic:
         waits = shop.pay(method="pm_card_authenticationRequired")
         shop.intents.cancel(waits.id)
         self._on_pages(shop)
+        self._kept_cards(shop, customer.id)
         event = client.events.list({"types": ["charge.*"], "limit": 100}).data[0]
         client.events.retrieve(event.id)
         client.payment_methods.list({"customer": customer.id})
@@ -121,6 +123,29 @@ class Traffic:
         sessions.expire(other.id)
         sessions.list({"limit": 2})
 
+    def _kept_cards(self, shop: python_sdk.Shop, customer: str) -> None:
+        """Cards that are set up, authenticated, declined and given up, and one that is charged."""
+        setups = shop.client.v1.setup_intents
+        wanted = {"customer": customer, "metadata": {"order": shop.order}, "confirm": True}
+        kept = setups.create({**wanted, "payment_method": "pm_card_visa"})
+        shop.client.v1.customers.payment_methods.retrieve(customer, str(kept.payment_method))
+        shop.pay(method=str(kept.payment_method), customer=customer, off_session=True)
+        waits = setups.create(
+            {
+                **wanted,
+                "payment_method": "pm_card_authenticationRequired",
+                "return_url": f"{shop.links.url}/done",
+            }
+        )
+        with suppress(stripe.CardError):
+            setups.create({**wanted, "payment_method": "pm_card_chargeDeclined"})
+        setups.update(waits.id, {"description": "T-shirts"})
+        setups.confirm(waits.id)
+        left = setups.create({"usage": "on_session", "payment_method_types": ["card"]})
+        setups.retrieve(left.id)
+        setups.cancel(left.id, {"cancellation_reason": "abandoned"})
+        setups.list({"customer": customer})
+
 
 def _visit(url: str) -> None:
     with suppress(urllib.error.HTTPError):
@@ -147,14 +172,14 @@ def test_every_answer_is_as_stripe_describes_it(traffic: Traffic) -> None:
     assert sorted(problems) == []
     routes = {
         re.sub(
-            r"/(pi|ch|re|pm|cus|txn|evt|cs)_\w+",
+            r"/(pi|ch|re|pm|cus|txn|evt|cs|seti)_\w+",
             "/{id}",
             f"{http.method} {http.target.partition('?')[0]}",
         )
         for http, response in traffic.exchanges
         if response.status == 200
     }
-    assert len(routes) >= 33  # of the 38 that the mock has
+    assert len(routes) >= 40  # of the 47 that the mock has
 
 
 def test_every_event_is_as_stripe_describes_it(traffic: Traffic) -> None:
@@ -177,6 +202,11 @@ def test_every_event_is_as_stripe_describes_it(traffic: Traffic) -> None:
         "payment_intent.requires_action",
         "payment_intent.succeeded",
         "refund.created",
+        "setup_intent.canceled",
+        "setup_intent.created",
+        "setup_intent.requires_action",
+        "setup_intent.setup_failed",
+        "setup_intent.succeeded",
     }
 
 

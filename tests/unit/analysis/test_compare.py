@@ -11,10 +11,10 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from paychain.analysis.compare import Side, compare, compare_series
+from paychain.analysis.compare import ComparedRun, compare, compare_series
 from paychain.analysis.comparison import Comparison
 from paychain.analysis.measures.measures import (
-    Money,
+    MoneyMeasure,
     MoneyRule,
     Phase,
     ToleranceResult,
@@ -48,7 +48,7 @@ def side(
     slower: float = 1.0,
     wrong: int = 0,
     quick_failures: bool = False,
-) -> Side:
+) -> ComparedRun:
     """A run of 120 s at 40 payments/s with log-normal latencies, median 100 ms.
 
     `quick_failures`: what is lost is refused within a millisecond, and was to be the slowest.
@@ -63,8 +63,8 @@ def side(
         )
     ]
     store, phase = drawn(seed, lost=lost, slower=slower, quick_failures=quick_failures)
-    money = Money(rules, {}, 0)
-    return Side(run=path.stem, store=store, phases=[phase], money=money, currency="EUR")
+    money = MoneyMeasure(rules, {}, 0)
+    return ComparedRun(run=path.stem, store=store, phases=[phase], money=money, currency="EUR")
 
 
 @cache  # most tests compare the same runs, and to write one takes as long as all that is done then
@@ -184,7 +184,7 @@ def test_one_payment_with_money_wrong_is_a_regression(tmp_path: Path) -> None:
     assert "✕ worse" in "\n".join(comparison_lines(found))
 
 
-def shortened(run: Side, seconds: float) -> Side:
+def shortened(run: ComparedRun, seconds: float) -> ComparedRun:
     return replace(run, phases=[msgspec.structs.replace(run.phases[0], end_s=seconds)])
 
 
@@ -235,7 +235,7 @@ def tolerance(*, passed: bool | None) -> ToleranceResult:
     )
 
 
-def judged(run: Side, verdict: Verdict, *, passed: bool | None) -> Side:
+def judged(run: ComparedRun, verdict: Verdict, *, passed: bool | None) -> ComparedRun:
     return replace(run, verdict=verdict, tolerances=[tolerance(passed=passed)])
 
 
@@ -275,7 +275,7 @@ def test_a_tolerance_that_varies_between_baselines_or_is_not_judged_is_no_regres
 def test_more_money_is_worse_also_with_as_many_payments(tmp_path: Path) -> None:
     run = side(tmp_path / "a.db", 1, wrong=2)
     (rule,) = run.money.rules
-    dearer = replace(run, money=Money([msgspec.structs.replace(rule, amount=5_000)], {}, 0))
+    dearer = replace(run, money=MoneyMeasure([msgspec.structs.replace(rule, amount=5_000)], {}, 0))
     found = compare([run], dearer)
     assert found.regressions == ["no double charge: 2 payments, 20.00 EUR → 2 payments, 50.00 EUR"]
     assert compare([dearer], run).regressions == []
@@ -284,14 +284,14 @@ def test_more_money_is_worse_also_with_as_many_payments(tmp_path: Path) -> None:
 RULE = MoneyRule("no_double_charge", "No double charge", 0, 0, [])
 
 
-def broken(run: Side, findings: int | None, *, is_judged: bool = True) -> Side:
+def broken(run: ComparedRun, findings: int | None, *, is_judged: bool = True) -> ComparedRun:
     """The run with one rule that so many payments broke; None: without the rule."""
     if findings is None:
-        return replace(run, money=Money([], {}, 0))
+        return replace(run, money=MoneyMeasure([], {}, 0))
     rule = msgspec.structs.replace(
         RULE, findings=findings, amount=1_000 * findings, is_judged=is_judged
     )
-    return replace(run, money=Money([rule], {}, 0))
+    return replace(run, money=MoneyMeasure([rule], {}, 0))
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_students_t_agrees_with_published_tables() -> None:
         ("chain", "a different chain file"),
         ("virtual", "one run was real"),
         ("verdict", "is inconclusive"),
-        ("load", "one run had an open load and one a closed"),
+        ("load", "one run had an open load and the other a closed one"),
     ],
 )
 def test_runs_that_are_not_alike_are_not_compared(tmp_path: Path, what: str, message: str) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from paychain.analysis.measures.measures import Verdict
 from paychain.environment.virtual import VirtualChain
+from paychain.model.experiment import Times
 from paychain.model.loading import load_chain, load_experiment
 from paychain.report.result import Result
 from paychain.runs.run import run
@@ -42,6 +46,13 @@ def test_a_recovery_is_not_over_while_a_fault_is_still_to_come() -> None:
     assert limit.passed is None
 
 
+def test_what_did_not_come_to_its_drain_claims_none() -> None:
+    found = ended_at_22_s().analysed("the run was interrupted", drain="<= 5s")
+    assert found.recovery.drain_s is None
+    (limit,) = found.tolerances
+    assert (limit.passed, limit.observed_text) == (None, "the run ended before its drain")
+
+
 def test_phases_end_where_the_load_ended() -> None:
     phases = {phase.name: phase for phase in ended_at_22_s().analysed("interrupted").phases}
     assert max(phase.end_s for phase in phases.values()) == 22
@@ -51,10 +62,12 @@ def test_phases_end_where_the_load_ended() -> None:
 
 
 def interrupted_at(folder: Path, at_s: float) -> Result:
+    at_ns = round(at_s * 1e9)
+
     class Interrupted(VirtualChain):
         def advance(self, until_ns: int | None = None) -> None:
-            super().advance(min(until_ns or int(at_s * 1e9), int(at_s * 1e9)))
-            if self.now_ns() >= at_s * 1e9:
+            super().advance(min(until_ns or at_ns, at_ns))
+            if self.now_ns() >= at_ns:
                 raise KeyboardInterrupt
 
     (folder / "shop.yaml").write_text(shop(), "utf-8")
@@ -67,13 +80,29 @@ def interrupted_at(folder: Path, at_s: float) -> Result:
 
 def test_an_interrupted_run_claims_no_recovery(tmp_path: Path) -> None:
     # 3 s of before, 2 s of the first fault; the second one would begin at 23 s.
-    result = interrupted_at(tmp_path, 17)
+    result = interrupted_at(tmp_path, 17.005)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.reasons[0] == "the run was interrupted"
     assert not [reason for reason in result.reasons if "never took effect" in reason]
+    # What was under way is left as it is: nothing runs on, and nobody is told of a failure.
+    assert not [reason for reason in result.reasons if "simulation failed" in reason]
+    assert {each.technical_success for each in result.phases if each.name == "between"} == {1.0}
     assert result.recovery.recovery_s is None
     assert {limit.id: limit.passed for limit in result.tolerances} == {
         "recovery.all": None,
         "technical_success.after": None,
     }
-    assert max(phase.end_s for phase in result.phases) == 17
+    assert max(phase.end_s for phase in result.phases) == 17.005
+
+
+def test_a_run_that_is_interrupted_as_its_load_begins_misses_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_recorder: Any, _times: Times) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("paychain.runs.run._Recorder.begun", interrupt)
+    result = interrupted_at(tmp_path, 100)
+    assert result.reasons[0] == "the run was interrupted"
+    assert not [reason for reason in result.reasons if "never took effect" in reason]
+    assert result.recovery.absent["recovery_s"] == "the load ended before its last fault"

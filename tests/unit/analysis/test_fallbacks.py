@@ -8,6 +8,7 @@ import pytest
 from paychain.analysis.measures.fallback_kinds import FALLBACKS
 from paychain.analysis.measures.measures import FallbackMeasure
 from paychain.payments.journal import DecisionKind, PaymentRecord
+from paychain.report.text.wording import fallback_name
 from tests.support.recorded import Analysed, Recorded, ns
 
 
@@ -62,6 +63,20 @@ def test_a_failover_is_measured_from_the_faults_start_and_heal() -> None:
     assert found.first_use_s == 11
     (response,) = found.responses
     assert (response.fault, response.payments) == ("down-1", 90)  # 11.0 s to 19.9 s
+
+
+def test_another_node_that_was_asked_in_place_of_one_is_a_fallback() -> None:
+    run = Recorded()
+    for number in range(40):
+        paid = run.pay(number)
+        if number < 25:
+            run.decide(paid, "re_picked", number, "processor-b")
+            run.hop(
+                paid, "gateway", "authorise", "processor-b", ns(number), ns(number + 1), "approved"
+            )
+    found = only(run.analysed())
+    assert (found.kind, found.to, found.activations) == ("re_picked", "processor-b", 25)
+    assert fallback_name(found) == "re-pick to processor-b"
 
 
 def test_fewer_than_twenty_payments_have_no_share_of_success() -> None:

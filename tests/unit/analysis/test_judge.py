@@ -411,3 +411,36 @@ def test_completed_is_not_judged_of_a_run_that_was_cut_short_or_approved_too_few
     for number in range(10):
         run.pay(number / 10, "approved")
     assert run.analysed(completed=">= 99%").tolerances[0].observed_text == "too few payments"
+
+
+@pytest.mark.parametrize(
+    ("failed", "limit", "text"),
+    [
+        (0, ">= 99.9%", "100.0 %"),
+        (1, ">= 99.9%", "99.8 %"),
+        (1, ">= 99.8%", "99.75 %"),  # as 99.8 % it would seem to be within the limit
+        (1, ">= 99.7%", "99.8 %"),
+    ],
+)
+def test_a_share_has_the_digits_that_put_it_on_its_side_of_the_limit(
+    failed: int, limit: str, text: str
+) -> None:
+    run = Recorded(ends_s=40)
+    for number in range(400):
+        run.pay(number / 10, "unknown" if number < failed else "approved")
+    assert judged(run, technical_success=limit)["technical_success"].observed_text == text
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "limit", "text"),
+    [
+        (3000.04, "<= 3s", "3000.04 ms"),
+        (3000.04, "<= 4s", "3.0 s"),
+        (199.9, "<= 200ms", "200 ms"),
+    ],
+)
+def test_so_has_a_time(took_ms: float, limit: str, text: str) -> None:
+    run = Recorded(ends_s=40)
+    for number in range(400):
+        run.pay(number / 10, took_ms=took_ms)
+    assert judged(run, latency_p99=limit)["latency_p99"].observed_text == text

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from paychain.analysis.measures.measure import MeasuredRun
-from paychain.analysis.measures.measures import Money, MoneyRule
+from paychain.analysis.measures.measures import MoneyMeasure, MoneyRule
 from paychain.analysis.measures.own_policies import PolicyLine, usual_wait_s
 from paychain.analysis.measures.own_services import (
     ObservedCall,
-    OwnServices,
+    OwnServiceMeasures,
     own_services,
     unattributed_money,
     unattributed_problems,
@@ -23,6 +23,7 @@ from tests.support.chains import checked
 from tests.support.observed_runs import CHAIN, A, B, ObservedRun
 from tests.support.own_chains import own_shop
 from tests.support.recorded import CHAIN as MOCKS
+from tests.unit.payments.test_own_rules import Shop
 
 CLAIMS = {
     "to": A,
@@ -31,22 +32,22 @@ CLAIMS = {
 }
 
 
-def measured(run: ObservedRun, path: Path, chain: Chain = CHAIN) -> OwnServices:
+def measured(run: ObservedRun, path: Path, chain: Chain = CHAIN) -> OwnServiceMeasures:
     times = Times(load_start_s=0.0, before_start_s=0.0, faults_start_s=0.0, load_end_s=100.0)
     facts = RunFacts(times=times, seed=1, drained_s=100.0)
     return MeasuredRun(run.store(path), chain, run.experiment, facts)[own_services]
 
 
-def at(found: OwnServices, link: str) -> ObservedCall:
+def at(found: OwnServiceMeasures, link: str) -> ObservedCall:
     return next(call for call in found.calls if call.link == link)
 
 
-def policy(found: OwnServices, what: str) -> PolicyLine:
+def policy(found: OwnServiceMeasures, what: str) -> PolicyLine:
     return next(line for line in found.policies if line.what == what)
 
 
 def test_a_chain_of_mocks_has_none(tmp_path: Path) -> None:
-    assert measured(ObservedRun(), tmp_path, MOCKS) == OwnServices()
+    assert measured(ObservedRun(), tmp_path, MOCKS) == OwnServiceMeasures()
 
 
 def test_requests_are_counted_by_what_attributed_them(tmp_path: Path) -> None:
@@ -261,8 +262,8 @@ def test_missing_money_may_be_what_no_payment_is_known_for(tmp_path: Path) -> No
     found = measured(run, tmp_path)
     assert unattributed_problems(found) == []  # one of 201
 
-    def money(rule: str) -> Money:
-        return Money([MoneyRule(rule, "", 1, 100, [])], {}, 100)
+    def money(rule: str) -> MoneyMeasure:
+        return MoneyMeasure([MoneyRule(rule, "", 1, 100, [])], {}, 100)
 
     assert unattributed_money(found, money("no_approval_without_money")) == [
         "1 authorisation of no payment may be the money that 1 finding did not find"
@@ -293,3 +294,29 @@ def test_what_is_approved_and_never_captured_is_counted(tmp_path: Path) -> None:
     line = policy(measured(run, tmp_path, chain), "of approved payments")
     assert line.call == "shop.capture"
     assert line.observed == "2 of 3 payments held and never captured"
+
+
+def test_declines_that_nobody_behind_the_service_made_are_named(tmp_path: Path) -> None:
+    run = ObservedRun()
+    run.pay("p0", 0, result="declined")
+    run.asked("p0", 0.1, status=429, result="rejected")
+    run.pay("p1", 1, result="declined")
+    run.asked("p1", 1.1, status=402, result="declined")
+    run.pay("p2", 2)
+    run.asked("p2", 2.1)
+    run.pay("p3", 3, result="declined")  # its own rules said no, before it asked anybody
+    line = policy(measured(run, tmp_path), "declines of its own")
+    assert line.call == "shop.authorise"
+    assert line.observed == "1 payment that nobody behind it had declined (p0)"
+    assert line.holds is None
+
+
+def test_webhooks_with_a_wrong_signature_that_are_acknowledged_are_counted(tmp_path: Path) -> None:
+    run = Shop()
+    for number, result in enumerate(["approved", "http_error", "approved"]):
+        payment = f"p{number}"
+        run.paid(payment, number)
+        run.webhook(payment, number + 0.5, result, forged=number < 2)
+    line = policy(measured(run, tmp_path), "wrong signatures")
+    assert line.call == "shop.notify"
+    assert line.observed == "1 of 2 webhooks with one acknowledged"

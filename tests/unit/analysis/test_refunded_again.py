@@ -7,7 +7,7 @@ from pathlib import Path
 from paychain.analysis.attribution.keys import refunded_again
 from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.store.store import RunStore
-from paychain.payments.exchanges import EndedBy, Exchange, ReceivedRequest
+from paychain.payments.exchanges import EndedBy, HttpExchange, ReceivedRequest
 from paychain.payments.journal import Movement, MovementKind
 from paychain.payments.outcome import HopResult
 
@@ -15,7 +15,7 @@ from paychain.payments.outcome import HopResult
 def refund(started_ns: int, key: str = "", ended_by: EndedBy = "answer") -> ObservedRequest:
     status = 200 if ended_by == "answer" else 0
     ended_ns = started_ns + 5
-    exchange = Exchange(
+    exchange = HttpExchange(
         "shop.authorise.stripe",
         *(1, 1, 7, started_ns, started_ns, ended_ns),
         *("POST", "/v1/refunds", status, ended_by, "", "", "nothing", key),

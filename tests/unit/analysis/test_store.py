@@ -12,7 +12,7 @@ from paychain.analysis.money.findings import money
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile
 from paychain.analysis.store.spool import SpoolReader
-from paychain.analysis.store.store import RunStore, Story
+from paychain.analysis.store.store import RecordedPayment, RunStore
 from paychain.payments.journal import (
     Decision,
     DecisionKind,
@@ -129,8 +129,10 @@ def test_a_story_has_all_records_of_its_payment_and_no_others(store: RunStore) -
     store.ingest([moved("p1"), payment("p2"), moved("p1")])
     stories = list(store.stories())
     assert stories == [
-        Story("p1", payment("p1"), [hop("p1", "s1"), hop("p1", "s2")], [moved("p1")] * 2, []),
-        Story("p2", payment("p2"), [hop("p2")], [], [decided("p2")]),
+        RecordedPayment(
+            "p1", payment("p1"), [hop("p1", "s1"), hop("p1", "s2")], [moved("p1")] * 2, []
+        ),
+        RecordedPayment("p2", payment("p2"), [hop("p2")], [], [decided("p2")]),
     ]
     assert store.story("p2") == stories[1]
 
@@ -149,7 +151,7 @@ def test_what_concerns_no_payment_is_in_no_story(store: RunStore) -> None:
 
 
 def test_a_payment_that_is_not_there_has_an_empty_story(store: RunStore) -> None:
-    assert store.story("p9") == Story("p9", None, [], [], [])
+    assert store.story("p9") == RecordedPayment("p9", None, [], [], [])
 
 
 def test_a_closed_store_is_one_file_that_still_holds_every_story(tmp_path: Path) -> None:

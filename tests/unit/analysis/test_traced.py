@@ -10,7 +10,7 @@ from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.own_services import own_services
 from paychain.analysis.store.facts import RunFacts
 from paychain.model.experiment import Times
-from paychain.payments.exchanges import TRACED, EndedBy, Exchange
+from paychain.payments.exchanges import TRACED, EndedBy, HttpExchange
 from paychain.payments.outcome import HopResult
 from tests.support.observed_runs import CHAIN, A, B, ObservedRun, own_hops
 from tests.support.recorded import ns
@@ -31,7 +31,7 @@ class TracedRun(ObservedRun):
     ) -> None:
         """A call as the shop itself reports it. `hints`: its id, and that of what is above it."""
         self.records.append(
-            Exchange(
+            HttpExchange(
                 hop=f"shop.authorise.{to}",
                 connection=TRACED,
                 request=0,

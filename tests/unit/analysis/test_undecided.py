@@ -55,6 +55,18 @@ def test_a_broken_tolerance_fails_a_run_that_did_not_come_to_rest() -> None:
     assert analysis.reasons[1].startswith("3 payments not decided")
 
 
+def test_customers_whom_nobody_understood_are_all_that_is_said() -> None:
+    run = in_progress()
+    charge_again(run, "p00005")
+    run.pay(15, "technical")
+    run.misfit = "shop.yaml:7:3: no answer to POST /pay is approved or declined; the first: 404"
+    analysis = run.analysed(run.misfit, technical_success=">= 100%", double_charges=0)
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert analysis.reasons == [run.misfit]
+    assert {limit.passed for limit in analysis.tolerances} == {None}
+    assert not any(rule.findings or rule.is_judged for rule in analysis.money.rules)
+
+
 def test_a_payment_with_nothing_in_progress_is_decided() -> None:
     run = in_progress()
     charge_again(run, "p00005")

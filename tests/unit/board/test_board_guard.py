@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from paychain.board.guard import HEADER, Guard, cookie_name
+from paychain.board.guard import HEADER, RequestGuard, cookie_name
 from paychain.board.processes import wanted_token
 from paychain.payments.errors import UserError
 from paychain.processes.loopback import is_loopback
 
 COOKIE = "our-session"
-LOCAL = Guard("127.0.0.1", "our-key", "a-token-of-some-length", COOKIE)
-REMOTE = Guard("0.0.0.0", "our-key", "a-token-of-some-length", COOKIE)
+LOCAL = RequestGuard("127.0.0.1", "our-key", "a-token-of-some-length", COOKIE)
+REMOTE = RequestGuard("0.0.0.0", "our-key", "a-token-of-some-length", COOKIE)
 OURS = {"Host": "127.0.0.1:8089", "Origin": "http://127.0.0.1:8089", HEADER: "our-key"}
 
 

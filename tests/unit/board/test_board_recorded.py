@@ -25,9 +25,9 @@ def recording() -> FaultTimeline:
     """20/s, 40/s from 5 s on; processor-a down from 3 s to 8 s; latency from 6.5 s on."""
     made = FaultTimeline()
     made.rates = [(0.0, 20.0), (5.0, 40.0)]
-    made.on("down-1", DOWN, 3.0)
-    made.on("latency-2", LATE, 6.5)
-    made.off("down-1", 8.0)
+    made.inject("down-1", DOWN, 3.0)
+    made.inject("latency-2", LATE, 6.5)
+    made.heal("down-1", 8.0)
     return made
 
 
@@ -83,7 +83,7 @@ def test_a_saved_file_says_what_it_is_and_how_to_repeat_it(tmp_path: Path) -> No
 
 def test_too_few_payments_before_the_faults_are_not_judged() -> None:
     made = FaultTimeline(rates=[(0.0, 20.0)])
-    made.on("down-1", DOWN, 0.9)  # 18 payments
+    made.inject("down-1", DOWN, 0.9)  # 18 payments
     declared = experiment_of(made, 5.0, name="x", title="")
     assert declared["tolerances"]["technical_success"] == {"during": ">= 95%"}
 
@@ -101,8 +101,8 @@ def test_a_load_without_faults_is_one_stretch() -> None:
 
 def test_idle_time_at_the_end_is_left_out() -> None:
     made = FaultTimeline(rates=[(0.0, 20.0), (30.0, 0.0)])
-    made.on("down-1", DOWN, 5.0)
-    made.off("down-1", 35.0)
+    made.inject("down-1", DOWN, 5.0)
+    made.heal("down-1", 35.0)
     assert made.end_s(90.0) == 35.0  # the last heal
     made.rates.append((50.0, 10.0))
     made.rates.append((60.0, 0.0))
@@ -114,16 +114,16 @@ def test_idle_time_at_the_end_is_left_out() -> None:
 
 def test_a_fault_that_was_on_before_the_load_counts_from_its_start() -> None:
     made = FaultTimeline(rates=[(0.0, 20.0)])
-    made.on("down-1", DOWN, -4.0)
-    made.off("down-1", 2.0)
+    made.inject("down-1", DOWN, -4.0)
+    made.heal("down-1", 2.0)
     (fault,) = experiment_of(made, 5.0, name="x", title="")["faults"]
     assert (fault["at"], fault["for"]) == ("0s", "2s")
 
 
 def test_a_fault_that_was_over_before_the_load_is_no_part_of_it() -> None:
     made = FaultTimeline()
-    made.on("down-1", DOWN, -4.0)
-    made.off("down-1", -1.0)
+    made.inject("down-1", DOWN, -4.0)
+    made.heal("down-1", -1.0)
     assert made.faults == {}
 
 

@@ -19,7 +19,7 @@ EXITS = ("typer.Exit", "sys.exit")
 # Run computes its code from verdict and comparison; worker passes on that of its load process, and
 # explore that of its search.
 NAMED = {
-    "run.py": ("outputs.make(",),
+    "run.py": ("outputs.publish(",),
     "worker.py": ("code ",),
     "explore.py": ("explore_live(", "explore_and_print_actions(", "explore_schedules("),
 }

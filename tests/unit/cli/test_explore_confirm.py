@@ -46,7 +46,7 @@ def test_a_broken_money_rule_counts_in_a_run_that_proves_nothing_else(
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (["card-gives-up", "--on", "card-gives-up"], "--on says where findings are replayed"),
+        (["card-gives-up", "--on", "card-gives-up"], "--on has no effect without --confirm"),
         (
             ["card-gives-up", "--confirm", "--on", "examples/shop-python/chain-naive.yaml"],
             "--on: chain shop-python-naive has no link edge, gateway, ",

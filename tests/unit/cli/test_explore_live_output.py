@@ -12,6 +12,7 @@ from paychain.cli.explore_live import (
     found_lines,
     nothing_found_lines,
     searched_line,
+    summary_line,
     warning_lines,
 )
 from paychain.cli.up import _scripts_of
@@ -120,3 +121,10 @@ def test_up_follows_only_scripts_that_somebodys_payment_can_pick(tmp_path: Path)
     path.write_text(head + script.replace("PICK", "{amount: 92.30}"))
     assert [each.id for each in _scripts_of(path, CHAIN)] == ["script-1"]
     assert _scripts_of(None, CHAIN) == []
+
+
+def test_a_search_that_was_interrupted_at_once_does_not_count_what_it_has_not_done() -> None:
+    result = LiveResult(took_s=37.72, was_interrupted=True)
+    assert summary_line(result) == "interrupted after 37.7 s, before any script was tried"
+    result.scripts = 2
+    assert summary_line(result).startswith("nothing found in 2 scripts (0 of them changed")

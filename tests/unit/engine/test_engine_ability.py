@@ -177,7 +177,8 @@ def test_a_machines_own_engine_does_not_go_with_a_real_server(tmp_path: Path) ->
     with pytest.raises(FileMistakes) as refused:
         refuse_mixed(load_chain(str(path)), "toxiproxy")
     assert refused.value.lines == [
-        f"{path}:4:45: m1 would have an embedded fault engine beside a Toxiproxy server; "
+        f"{path}:4:45: m1 cannot use the embedded fault engine in a run that uses a Toxiproxy "
+        "server; "
         "use the embedded engine (--toxiproxy embedded)"
     ]
     path.write_text(CHAIN.replace("ENGINE", "false"))

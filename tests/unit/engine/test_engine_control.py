@@ -76,7 +76,7 @@ def test_an_answer_that_is_none_of_toxiproxys_is_an_engine_error(
     server: FakeServer, call: str, body: bytes
 ) -> None:
     server.answers[ORDERS[call]] = (200, body)
-    with pytest.raises(EngineError, match="not an answer of Toxiproxy"):
+    with pytest.raises(EngineError, match="not a Toxiproxy response"):
         CALLS[call](EngineControl(server.url))
 
 

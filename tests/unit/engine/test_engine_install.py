@@ -129,7 +129,7 @@ def test_a_folder_that_cannot_be_made_is_reported(mirror: str, tmp_path: Path) -
 
 def test_only_known_versions_are_fetched() -> None:
     assert release("v2.12.0") is release("2.12.0") is RELEASES[0]
-    with pytest.raises(UserError, match="no digest of toxiproxy 2"):
+    with pytest.raises(UserError, match="no known digest for toxiproxy 2"):
         release("2.1.0")
 
 

@@ -75,6 +75,7 @@ def test_a_load_whose_answers_nobody_understands_ends_at_once() -> None:
     assert conducted.times is not None
     assert conducted.times.load_end_s == pytest.approx(2.0)
     assert conducted.planned is None  # what is not offered any more is not missed
+    assert conducted.misfit == MISFIT
 
 
 def test_answers_under_a_fault_do_not_end_a_load() -> None:

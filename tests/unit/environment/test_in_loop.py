@@ -19,7 +19,7 @@ from paychain.model.experiment import Experiment
 from paychain.model.virtual_services import refuse_processes
 from paychain.payments.cards import TEST_CARDS
 from paychain.payments.errors import UserError
-from paychain.payments.exchanges import Exchange
+from paychain.payments.exchanges import HttpExchange
 from paychain.payments.journal import PaymentRecord
 from tests.support.async_shop import PLAIN, declared, shop_in
 
@@ -137,7 +137,7 @@ def test_its_hops_are_observed_and_its_books_read(tmp_path: Path) -> None:
     with running(tmp_path, CALLS) as chain:
         assert outcomes(chain.pay(arrivals(1))) == ["approved"]
         chain.drain()
-        exchanges = [record for record in chain.journal if isinstance(record, Exchange)]
+        exchanges = [record for record in chain.journal if isinstance(record, HttpExchange)]
         of_shop = {(each.hop, each.status) for each in exchanges if each.hop.startswith("shop.")}
         assert of_shop == {("shop.authorise.first", 404)}
         # The application answers a look into its books with an error: there is no amount in it.

@@ -8,7 +8,7 @@ import pytest
 from paychain.environment.own_requests import OwnRequests
 from paychain.load.traffic.arrivals import Arrival
 from paychain.payments.cards import TEST_CARDS
-from paychain.payments.exchanges import Exchange
+from paychain.payments.exchanges import HttpExchange
 from paychain.protocol.vendor_ids import encode
 from tests.support.observed_runs import CHAIN, A, B, ObservedRun
 
@@ -75,13 +75,13 @@ def test_a_request_that_reached_nobody_is_known_by_the_object_that_it_names() ->
     run = ObservedRun()
     run.sent(1.0, ended_by="client")
     (sent,) = run.records
-    assert isinstance(sent, Exchange)
-    hinted = Exchange(
+    assert isinstance(sent, HttpExchange)
+    hinted = HttpExchange(
         **{name: getattr(sent, name) for name in sent.__struct_fields__ if name != "hints"},
         hints=f"v1 pi_{encode('p0000042-1')} capture",
     )
     (found,) = OwnRequests(CHAIN).completed([hinted])
-    assert isinstance(found, Exchange)
+    assert isinstance(found, HttpExchange)
     assert (found.payment, found.by) == ("p0000042", "object")
 
 
@@ -124,8 +124,8 @@ def test_a_payment_without_a_load_is_found_by_its_card_and_amount() -> None:
     run = ObservedRun()
     run.sent(3.0, ended_by="client")
     (sent,) = run.records
-    assert isinstance(sent, Exchange)
+    assert isinstance(sent, HttpExchange)
     hinted = msgspec.structs.replace(sent, hints="424242xxxx4242 92.30")
     (found,) = requests.completed([hinted])
-    assert isinstance(found, Exchange)
+    assert isinstance(found, HttpExchange)
     assert (found.payment, found.by) == ("p0000042", "card and amount")

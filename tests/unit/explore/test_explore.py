@@ -59,7 +59,7 @@ from paychain.processes.jobs import RECEIVED, STOP, RunningProcesses, serve
 from paychain.processes.local import JobProcess
 from paychain.protocol.message import PaymentRequest
 from paychain.services.policies.call_end import SentRequest
-from paychain.services.roles.merchant import Merchant
+from paychain.services.roles.merchant import Merchants
 from paychain.services.state.book import Book
 from paychain.simulation.simulate import Unhandled
 from paychain.testing import broken_by, explore_chain, fault_schedules
@@ -389,9 +389,9 @@ def test_what_is_found_last_is_made_smaller_for_half_a_minute_and_kept_as_it_is_
 @pytest.mark.slow
 def test_a_race_is_found_by_the_order_of_events_and_blamed_on_no_fault() -> None:
     """A merchant who cancels whatever is not marked as shipped, 1 ms after it should have been."""
-    honest = Merchant.approved
+    honest = Merchants.approved
 
-    def approved(self: Merchant, sent: SentRequest, reference: str) -> None:
+    def approved(self: Merchants, sent: SentRequest, reference: str) -> None:
         shipped = asyncio.Event()
 
         async def ship() -> None:
@@ -419,7 +419,7 @@ def test_a_race_is_found_by_the_order_of_events_and_blamed_on_no_fault() -> None
         rules=("captured_within_authorised",),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Merchant, "approved", approved)
+        patch.setattr(Merchants, "approved", approved)
         assert search(order, lambda _: None).found == {}
         found = search(replace(order, interleavings=True), lambda _: None).found[
             "captured_within_authorised"
@@ -463,7 +463,7 @@ def test_jobs_keep_the_smallest_of_each_rule(searched: SearchResult) -> None:
     assert whole.schedules == searched.schedules + 5
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # test_ended_from_outside.py for Ctrl-C, test_cluster.py for the progress
 def test_progress_covers_all_jobs_together_and_ctrl_c_keeps_what_each_found() -> None:
     order = SearchSpec(
         model(), max_schedules=100_000, budget_s=60, payments=2, kinds=("lost_answer",)

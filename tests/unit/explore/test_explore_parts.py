@@ -51,7 +51,7 @@ def test_the_smallest_outage_of_each_rule_counts(tmp_path: Path) -> None:
 
 def test_files_that_are_no_parts_of_one_search_are_refused(tmp_path: Path) -> None:
     first, other = written(tmp_path, part(1), part(2, budget="200"))
-    with pytest.raises(UserError, match="is not of the same search as"):
+    with pytest.raises(UserError, match="belongs to a different search than"):
         merge_parts([first, other], tmp_path)
     for wrong in (b"", b"[]", b"{}", msgspec.json.encode(part(1, outage(1, file="../x.yaml")))):
         other.write_bytes(wrong)

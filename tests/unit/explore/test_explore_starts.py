@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paychain.explore.minimise import find_limits
-from paychain.explore.result import Outage, SearchResult
+from paychain.explore.result import SearchResult, SmallestOutage
 from paychain.explore.schedules import FaultChoice, Schedule, ScheduledFault
 from paychain.explore.search import minimise, search
 from paychain.explore.spec import SearchSpec
@@ -25,7 +25,7 @@ LOST = FaultChoice("lost_answer", ("link", "processor-a"), has_magnitude=False)
 DOWN = FaultChoice("down", ("link", "processor-a"), has_magnitude=False)
 
 
-def minimised(spec: SearchSpec, fault: ScheduledFault) -> Outage:
+def minimised(spec: SearchSpec, fault: ScheduledFault) -> SmallestOutage:
     trial = Trial(spec, SearchResult(), lambda: 0.0, lambda _: None)
     broken = trial.breach_of(RULE, (fault,), 0)
     assert broken is not None
@@ -39,7 +39,7 @@ def gives_up() -> SearchSpec:
 
 
 @pytest.fixture(scope="module")
-def found(gives_up: SearchSpec) -> Outage:
+def found(gives_up: SearchSpec) -> SmallestOutage:
     """From a start at which 22 ms are needed, which is what was once reported as the limit."""
     return minimised(gives_up, ScheduledFault(LOST, 0, 50, 50))
 
@@ -48,7 +48,7 @@ def breaks(spec: SearchSpec, fault: ScheduledFault) -> bool:
     return RULE in {broken.rule for broken in broken_by_schedule(spec, (fault,))}
 
 
-def test_the_printed_limit_is_what_a_run_shows(gives_up: SearchSpec, found: Outage) -> None:
+def test_the_printed_limit_is_what_a_run_shows(gives_up: SearchSpec, found: SmallestOutage) -> None:
     (fault,), (limits,) = found.schedule, found.limits
     assert limits.min_duration_ms == 1  # 22 ms at the start of the load, 1 ms as a request arrives
     assert limits.start_ms == fault.start_ms

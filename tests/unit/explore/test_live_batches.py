@@ -8,13 +8,14 @@ import pytest
 
 from paychain.environment.running_chain import InProgress
 from paychain.explore.live import batch as live_batch
-from paychain.explore.live.batch import QUIET_S, Batches
+from paychain.explore.live.batch import APART_S, Batches
 from paychain.explore.live.judged import Batch, Judged
+from paychain.explore.live.rest import QUIET_S
 from paychain.explore.live.steps import step_choices
-from paychain.explore.live.verdicts import Verdict
+from paychain.explore.live.verdicts import OrderVerdict
 from paychain.load.traffic.arrivals import Arrival
 from paychain.model.loading import load_chain
-from paychain.model.scripts import Followed
+from paychain.model.scripts import AssignedScripts
 from paychain.payments.journal import Decision, DecisionKind, Record
 from paychain.payments.rules import Finding
 
@@ -37,6 +38,7 @@ class Clockwork:
         self.comes: list[tuple[float, str]] = []  # at that second something about a payment
         self.began: list[float] = []
         self.over: list[str] = []
+        self.unknown: frozenset[str] = frozenset()
 
     def now_ns(self) -> int:
         return self.clock_ns
@@ -45,7 +47,7 @@ class Clockwork:
         self.clock_ns = until_ns
 
     def in_progress(self) -> InProgress:
-        return InProgress()
+        return InProgress(unknown=self.unknown)
 
     def collect(self) -> Iterator[list[Record]]:
         due = [payment for at_s, payment in self.comes if at_s * 1e9 <= self.clock_ns]
@@ -70,7 +72,7 @@ class Clockwork:
     def forget_payments(self, payments: Collection[str]) -> None:
         self.over += payments
 
-    def follow_scripts(self, _: Followed) -> None:
+    def follow_scripts(self, _: AssignedScripts) -> None:
         pass
 
     def begin_paying(self, arrivals: Sequence[Arrival]) -> None:
@@ -88,11 +90,11 @@ class Judging:
 
     def verdicts(
         self, records: Sequence[Record], _: object, orders: Collection[str], **__: object
-    ) -> dict[str, Verdict]:
+    ) -> dict[str, OrderVerdict]:
         self.times.append(self._running.clock_ns / 1e9)
         finding = Finding("p0000000", 1, "money is wrong", ())
         return {
-            order: Verdict(broken={self._rule: finding} if len(records) >= self._needs else {})
+            order: OrderVerdict(broken={self._rule: finding} if len(records) >= self._needs else {})
             for order in orders
         }
 
@@ -154,11 +156,50 @@ def test_what_nothing_can_undo_is_told_at_once_and_what_may_be_settled_is_not(
         assert told[0][0] - began_s == pytest.approx(when_s, abs=1.5)
 
 
-def test_payments_that_are_to_be_alone_wait_until_the_order_before_is_at_rest(
+def test_payments_that_are_to_be_alone_do_not_wait_for_what_a_service_settles(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, _ = batches(running, monkeypatch, MENDS, needs=1)
+    batch = made.run_alone((LOST,), 3)
+    assert len(batch.breaking(MENDS)) == 3
+    first, second, third = running.began
+    assert second - first == third - second == pytest.approx(APART_S, abs=0.3)
+    assert running.clock_ns / 1e9 < 2 * APART_S + SETTLES_S + 2
+
+
+def test_payments_that_are_to_be_alone_at_rest_wait_for_the_order_before(
     running: Clockwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, _, _ = batches(running, monkeypatch, MENDS, needs=2)
-    batch = made.run_alone((LOST,), 3)
+    batch = made.run_alone((LOST,), 3, at_rest=True)
     assert batch.is_whole
     first, second, third = running.began
     assert min(second - first, third - second) >= QUIET_S
+
+
+def test_an_order_that_may_be_settled_yet_is_a_suspect_of_its_batch(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, _ = batches(running, monkeypatch, MENDS, needs=1)
+    batch = made.begin([(LOST,)])
+    until(made, running, QUIET_S + 2)
+    assert list(batch.suspects.values()) == [((LOST,), frozenset({MENDS}))]
+    until(made, running, SETTLES_S + 2)
+    assert batch.suspects == {}
+    assert batch.breaking(MENDS)
+
+
+def test_an_order_about_which_something_is_unknown_is_seen_once_and_judged_when_it_is_known(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.unknown = frozenset({f"{running.id_prefix}0000000"})
+    for needs in (1, 2):  # one that looks wrong, and one that does not
+        made, judging, told = batches(running, monkeypatch, MENDS, needs=needs)
+        began_s = running.clock_ns / 1e9
+        batch = made.begin([(LOST,)])
+        until(made, running, began_s + SETTLES_S - 1)
+        assert (len(judging.times), told, made.in_flight) == (1, [], 1)
+        assert list(made.suspects) == [((LOST,), frozenset({MENDS}))] * (needs == 1)
+        until(made, running, began_s + SETTLES_S + 2)
+        assert [set(order.broken) for _, order in told] == [{MENDS} if needs == 1 else set()]
+        assert batch.suspects == {}

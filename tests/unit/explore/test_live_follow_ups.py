@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from paychain.explore.live.follow_ups import FollowUps
 from paychain.explore.live.judged import Batch, Judged
-from paychain.explore.live.orders import FEW, Order, Settling
+from paychain.explore.live.orders import FEW, LiveOrder, Settling
 from paychain.explore.live.result import LiveResult, LiveSpec
-from paychain.explore.live.steps import Step, Steps
+from paychain.explore.live.steps import StepChoice, Steps
 from paychain.payments.rules import Finding
 
 RULE = "no_double_charge"
 STRIPE, ADYEN, OTHER = (
-    Step(("link", link, "authorise"), "lost_answer", 2, keys=(("lost_answer", {}),))
+    StepChoice(("link", link, "authorise"), "lost_answer", 2, keys=(("lost_answer", {}),))
     for link in ("one", "two", "three")
 )
 
@@ -32,6 +33,16 @@ class Overloaded:
         self.payments = 0
         self.fresh = 0
         self.alone = 0  # scripts that were followed alone
+        self.suspects: list[tuple[Steps, frozenset[str]]] = []
+        self.begun: list[Batch] = []
+        self.waited: list[Batch | None] = []
+
+    def has_room(self, _: int) -> bool:
+        return True
+
+    def begin(self, scripts: Sequence[Steps], controls: int) -> Batch:
+        self.begun.append(Batch(number=len(scripts) + controls, rate=1.0))
+        return self.begun[-1]
 
     @property
     def now(self) -> Overloaded:
@@ -40,7 +51,7 @@ class Overloaded:
     def start_afresh(self) -> None:
         self.fresh += 1
 
-    def run_alone(self, steps: Steps, times: int) -> Batch:
+    def run_alone(self, steps: Steps, times: int, *, at_rest: bool = False) -> Batch:
         self.alone += 1
         return self.run([steps] * times, is_quiet=True)
 
@@ -51,7 +62,9 @@ class Overloaded:
         *,
         is_quiet: bool = False,
         is_enough: Callable[[Batch], bool] = lambda _: False,
+        begun: Batch | None = None,
     ) -> Batch:
+        self.waited += [begun]
         batch = Batch(number=len(scripts), rate=1.0)
         for steps in scripts:
             self.payments += 1
@@ -82,6 +95,7 @@ def follow_ups_on(
         result,
         chains,
         [STRIPE, ADYEN],
+        begin=chain.begin,
         run=chain.run,
         on_alone=lambda _: None,
         is_late=is_late,
@@ -93,7 +107,7 @@ def followed_up(chain: Overloaded, scripts: Sequence[Steps]) -> LiveResult:
     follow_ups = follow_ups_on(chain, result)
     batch = chain.run(scripts)
     for order in batch.orders:
-        follow_ups.suspect(order)
+        follow_ups.note(order)
     follow_ups.judge([batch])
     return result
 
@@ -134,6 +148,89 @@ def test_what_was_not_reproduced_when_the_search_is_stopped_is_said_to_be_tried(
     assert result.found[RULE].reproduced == 0
 
 
+class Racy(Overloaded):
+    """One script breaks the rule now and then, another one always; alone it shows how often."""
+
+    def __init__(self, sure: Steps = ()) -> None:
+        super().__init__(sure)
+        self.at_rest: list[bool] = []
+
+    def run_alone(self, steps: Steps, times: int, *, at_rest: bool = False) -> Batch:
+        self.at_rest.append(at_rest)
+        batch = super().run_alone(steps, times)
+        if not self.guilty or self.guilty != set(steps):
+            batch.orders[1:] = [replace(order, broken={}) for order in batch.orders[1:]]
+        return batch
+
+    def run(
+        self,
+        scripts: Sequence[Steps],
+        controls: int = 0,
+        *,
+        is_quiet: bool = False,
+        is_enough: Callable[[Batch], bool] = lambda _: False,
+        begun: Batch | None = None,
+    ) -> Batch:
+        return super().run(scripts, controls, is_quiet=is_quiet and bool(self.guilty))
+
+
+def test_what_breaks_now_and_then_is_tried_once_more_and_said_to_be() -> None:
+    chain = Racy()
+    found = followed_up(chain, [(STRIPE,)]).found[RULE]
+    assert chain.at_rest == [False, True]
+    assert (found.is_minimal, found.reproduced, found.alone) == (True, 2, 6)
+    assert not found.is_certain
+
+
+def test_a_script_as_short_that_always_breaks_the_rule_is_preferred() -> None:
+    chain = Racy((ADYEN,))
+    found = followed_up(chain, [(STRIPE,), (ADYEN,)]).found[RULE]
+    assert (found.steps, found.is_minimal, found.is_certain) == ((ADYEN,), True, True)
+
+
+class Unsettled(Overloaded):
+    """What breaks the rule while scripts are minimised is not settled when that is over."""
+
+    def __init__(self, guilty: Steps) -> None:
+        super().__init__(guilty)
+        self.ended: list[bool] = []
+
+    def run(
+        self,
+        scripts: Sequence[Steps],
+        controls: int = 0,
+        *,
+        is_quiet: bool = False,
+        is_enough: Callable[[Batch], bool] = lambda _: False,
+        begun: Batch | None = None,
+    ) -> Batch:
+        batch = super().run(scripts, is_quiet=True)
+        if len(set(scripts)) == 1:  # at first, and alone
+            return batch
+        broke = [order for order in batch.orders if order.broken]
+        batch.orders = [order for order in batch.orders if not order.broken]
+        batch.suspects = {order.payment: (order.steps, frozenset([RULE])) for order in broke}
+        self.ended.append(is_enough(batch))
+        if not self.ended[-1]:  # it waits
+            batch.orders += broke
+            batch.suspects = {}
+        return batch
+
+
+def test_what_a_script_has_broken_once_need_not_be_settled_again_for_it_to_be_minimal() -> None:
+    chain = Unsettled((STRIPE, ADYEN))
+    found = followed_up(chain, [(STRIPE, ADYEN)]).found[RULE]
+    assert chain.ended == [True]
+    assert (found.steps, found.is_minimal, found.reproduced) == ((STRIPE, ADYEN), True, 3)
+
+
+def test_a_simpler_script_that_may_be_settled_yet_is_waited_for() -> None:
+    chain = Unsettled((STRIPE,))
+    found = followed_up(chain, [(STRIPE, ADYEN)]).found[RULE]
+    assert chain.ended[0] is False
+    assert (found.steps, found.is_minimal) == ((STRIPE,), True)
+
+
 def test_what_payments_without_a_script_break_now_and_then_is_tried_without_any_but_once() -> None:
     chain, result = Overloaded((STRIPE,)), LiveResult()
     follow_ups = follow_ups_on(chain, result)
@@ -143,10 +240,33 @@ def test_what_payments_without_a_script_break_now_and_then_is_tried_without_any_
     assert (result.found, result.coupled) == ({}, {RULE: 3})
 
 
+def test_what_looks_wrong_is_minimised_before_it_is_known_to_last() -> None:
+    chain, result = Overloaded((STRIPE,)), LiveResult()
+    follow_ups = follow_ups_on(chain, result)
+    assert not follow_ups.foresee()
+    chain.suspects = [((STRIPE,), frozenset({RULE}))]
+    assert follow_ups.foresee()
+    assert not follow_ups.foresee()  # it has begun
+    batch = chain.run([(STRIPE,)], is_quiet=True)
+    follow_ups.note(batch.orders[0])
+    follow_ups.judge([batch])
+    assert chain.begun[0] in chain.waited
+    assert result.found[RULE].is_minimal
+
+
+def test_what_services_have_settled_twice_is_waited_for() -> None:
+    chain = Overloaded((STRIPE,))
+    follow_ups = follow_ups_on(chain, LiveResult())
+    for number, steps in enumerate([(ADYEN,), (OTHER,), (STRIPE,)]):
+        chain.suspects = [(steps, frozenset({RULE}))]
+        assert follow_ups.foresee() == (number < 2)
+        follow_ups.note(chain.run([steps], is_quiet=True).orders[0])
+
+
 def test_services_are_behind_when_they_settle_late_and_much_is_left() -> None:
     batch = Batch(number=10, rate=1.0)
     orders = [
-        Order(steps=(), payment=f"p{number}", batch=batch, begun_ns=0, active_ns=0, over_ns=0)
+        LiveOrder(steps=(), payment=f"p{number}", batch=batch, begun_ns=0, active_ns=0, over_ns=0)
         for number in range(2 * FEW + 2)
     ]
     names = [order.payment for order in orders]

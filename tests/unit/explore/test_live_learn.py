@@ -14,7 +14,7 @@ from paychain.explore.live.lessons import Lesson, lessons, react
 from paychain.explore.live.steps import script_of
 from paychain.model.loading import load_chain
 from paychain.model.script_checks import check_steps
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.outcome import HopResult
 
 LOADED = load_chain("examples/shop-python/chain-naive.yaml")
@@ -30,7 +30,7 @@ SECOND = 1_000_000_000
 def asked(link: str, at_s: float, took_s: float, *, key: str = "", fails: bool) -> ObservedRequest:
     """An authorisation; one that fails is left without an answer."""
     started, ended = int(at_s * SECOND), int((at_s + took_s) * SECOND)
-    exchange = Exchange(
+    exchange = HttpExchange(
         f"shop.authorise.{link}",
         1,
         1,

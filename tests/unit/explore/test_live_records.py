@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paychain.explore.live.records import OrderRecords
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.journal import Decision, DecisionKind
 from paychain.payments.outcome import HopResult
 
@@ -24,9 +24,9 @@ def decision(payment: str) -> Decision:
     )
 
 
-def exchange(port: int, ended_ns: int, payment: str = "") -> Exchange:
+def exchange(port: int, ended_ns: int, payment: str = "") -> HttpExchange:
     times = (ended_ns - 5, ended_ns - 4, ended_ns)
-    return Exchange(
+    return HttpExchange(
         f"shop.authorise.{LINK}",
         1,
         1,

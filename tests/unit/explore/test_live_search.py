@@ -15,7 +15,7 @@ from paychain.explore.live.outages import AT_S, BURST_S, outage_choices, simpler
 from paychain.explore.live.parts import tried, write_live_part
 from paychain.explore.live.result import LiveResult, LiveSpec, words_of
 from paychain.explore.live.search import LiveSearch
-from paychain.explore.live.steps import Step, Steps, simpler, step_choices
+from paychain.explore.live.steps import StepChoice, Steps, simpler, step_choices
 from paychain.explore.parts import merge_parts
 from paychain.model.chain import Chain
 from paychain.model.loading import load_chain
@@ -52,7 +52,9 @@ def whole(batches: Batches, scripts: Sequence[Steps], controls: int = 0) -> Batc
     return batch
 
 
-def step(chain: Chain, place: tuple[str, ...], name: str, number: int = 1, ms: int = 0) -> Step:
+def step(
+    chain: Chain, place: tuple[str, ...], name: str, number: int = 1, ms: int = 0
+) -> StepChoice:
     return next(
         each
         for each in step_choices(chain)

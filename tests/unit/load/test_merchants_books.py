@@ -10,7 +10,7 @@ import pytest
 
 from paychain.environment.own.books import BooksRead
 from paychain.load.traffic.books import (
-    Entry,
+    OrderInBooks,
     OrderPaid,
     entry_of,
     look,
@@ -46,7 +46,7 @@ def template(**books: Any) -> PaysTemplate:
     return found
 
 
-def answered(status: int, body: str, **books: Any) -> Entry:
+def answered(status: int, body: str, **books: Any) -> OrderInBooks:
     return entry_of(template(**books), ORDER, HttpResponse(status, body.encode()))
 
 
@@ -59,13 +59,13 @@ def test_an_order_is_asked_for_by_its_id() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "entry"),
     [
-        (200, '{"state": "paid", "sum": {"charged": 1250}}', Entry(True, 1_250)),
-        (200, '{"state": "new", "sum": {"charged": 1250}}', Entry(False)),
-        (404, "{}", Entry(False)),  # an order that it does not know
-        (500, "", Entry(False, problem="HTTP 500")),
+        (200, '{"state": "paid", "sum": {"charged": 1250}}', OrderInBooks(True, 1_250)),
+        (200, '{"state": "new", "sum": {"charged": 1250}}', OrderInBooks(False)),
+        (404, "{}", OrderInBooks(False)),  # an order that it does not know
+        (500, "", OrderInBooks(False, problem="HTTP 500")),
     ],
 )
-def test_what_an_answer_says(status: int, body: str, entry: Entry) -> None:
+def test_what_an_answer_says(status: int, body: str, entry: OrderInBooks) -> None:
     assert answered(status, body) == entry
 
 
@@ -76,17 +76,17 @@ def test_a_paid_order_without_its_amount_could_not_be_read() -> None:
 
 
 def test_without_an_amount_only_the_state_is_known() -> None:
-    assert answered(200, '{"state": "paid"}', amount=None) == Entry(True, 0)
+    assert answered(200, '{"state": "paid"}', amount=None) == OrderInBooks(True, 0)
 
 
 @pytest.mark.parametrize(
     ("amount_minor", "stated"), [(1_250, "the order's amount"), (990, "another amount"), (0, "")]
 )
 def test_what_is_noted_of_an_entry(amount_minor: int, stated: str) -> None:
-    made = noted("shop", ORDER, Entry(True, amount_minor), 5)
+    made = noted("shop", ORDER, OrderInBooks(True, amount_minor), 5)
     assert (made.kind, made.detail) == (DecisionKind.BOOKED_PAID, stated)
     assert (made.payment, made.amount_minor) == ("pk3fa0000042r2", amount_minor)
-    assert noted("shop", ORDER, Entry(False), 5).kind is DecisionKind.BOOKED_UNPAID
+    assert noted("shop", ORDER, OrderInBooks(False), 5).kind is DecisionKind.BOOKED_UNPAID
 
 
 def test_what_a_command_prints_is_found_by_its_order() -> None:

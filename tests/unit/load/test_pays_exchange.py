@@ -386,6 +386,21 @@ def test_a_customer_leaves_without_an_answer_comes_back_and_sees_that_it_is_paid
     assert leaving.doubts.problems() == []
 
 
+def test_a_customer_comes_back_by_the_return_page_once_and_then_looks_as_others_do() -> None:
+    leaving = Leaving(LEAVES, ORDERS + 'returns: {get: "/orders/{payment}/return"}\n')
+    _, exchange, _ = leaving.tries(0)
+    late = exchange.receive(CallTimeout("left", sent=True), 500 * MS)
+    assert leaving.ends(late, 500) == 3_500
+    _, exchange, step = leaving.tries(3_500)
+    targets = []
+    for _ in range(3):
+        assert isinstance(step, Send)
+        targets.append((step.http.method, step.http.target))
+        step = exchange.receive(OPEN, max(step.at_ns, 3_500 * MS) + 10 * MS)
+    look = ("GET", "/orders/pk3ra0000001")
+    assert targets == [("GET", "/orders/pk3ra0000001/return"), look, look]
+
+
 def test_a_customer_who_stays_away_saw_no_answer() -> None:
     leaving = Leaving({"leaves": {"share": "100%", "after": "500ms"}})
     _, exchange, _ = leaving.tries(0)

@@ -78,7 +78,7 @@ def test_times_are_read_as_people_export_them(tmp_path: Path, rows: str, at_s: f
         ("at_s\n1\nx\n", "x.csv:3: 'x' is not a time in seconds"),
         ("timestamp\nyesterday\n", "x.csv:2: 'yesterday' is not a timestamp"),
         ("at_s,amount\n0,1.00\n1,\n", "x.csv:3: no amount"),
-        ("at_s,amount\n0,1.005\n", "x.csv:2: '1.005' has more digits than EUR has"),
+        ("at_s,amount\n0,1.005\n", "x.csv:2: '1.005' has more decimal places than EUR allows"),
         ("at_s,amount\n0,-1\n", "x.csv:2: the amount is not above zero"),
         ("at_s,amount_minor\n0,1.5\n", "x.csv:2: '1.5' is not an amount in minor units"),
         ("at_s,amount,currency\n0,1,USD\n", "x.csv:2: USD in a chain that pays in EUR"),

@@ -50,7 +50,7 @@ def test_an_amount_does_not_depend_on_which_worker_asks_or_when() -> None:
 
 def test_a_range_without_room_keeps_what_was_drawn() -> None:
     unique = UniqueAmounts(lambda _: DrawnAmount(500, 500, 501))
-    assert [unique.of(number) for number in range(4)] == [500, 501, 500, 500]
+    assert [unique.amount_of(number) for number in range(4)] == [500, 501, 500, 500]
 
 
 def test_a_chain_of_mocks_keeps_its_amounts() -> None:

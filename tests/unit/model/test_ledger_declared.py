@@ -129,7 +129,7 @@ def test_finality_is_written_as_a_word_blocks_or_a_time(written: str, finality: 
         (
             "5000.000001",
             "5000.0000001",
-            "links.payouts.funding.amount: '5000.0000001' has more digits than USDC has",
+            "links.payouts.funding.amount: '5000.0000001' has more decimal places than USDC allows",
         ),
         (
             "on_unknown: resend",
@@ -140,6 +140,11 @@ def test_finality_is_written_as_a_word_blocks_or_a_time(written: str, finality: 
             "role: wallet,",
             "role: wallet, funding: 5,",
             "links.wallet.funding: the role wallet has no 'funding'",
+        ),
+        (
+            "role: exchange\n",
+            "role: exchange\n    replaces: {after: 1s}\n",
+            "links.payouts.replaces: the role exchange has no 'replaces'",
         ),
         (", read: {to: node}", "", "links.wallet: the role wallet needs a call 'read'"),
         (

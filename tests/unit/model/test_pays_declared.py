@@ -272,6 +272,11 @@ def test_a_fault_for_some_cards_cannot_be_injected_into_an_edge_that_reads_none(
             REQUEST + "\n" + ANSWERS + '\nlook: {get: "/orders/{answer.id}"}',
             "a customer who comes back has no answer from before",
         ),
+        (
+            "{share: 5%, after: 1s, returns_after: 2s}",
+            REQUEST + "\n" + ANSWERS + '\nreturns: {get: "/return?id={answer.id}"}',
+            "a customer who comes back has no answer from before",
+        ),
     ],
 )
 def test_customers_leave_before_the_deadline_and_know_where_to_look(

@@ -276,6 +276,9 @@ ONRAMP = [
     "single_provider aws-eu-west-1",
     "single_provider hetzner-fsn1",
 ]
+LOOKUPS = ["third_party_in_the_way bank.serve", "single_link bank", "single_link directory"]
+LOOKUPS += ["single_link spi", "single_link payer-account", "single_provider bcb"]
+TRACES = [f"single_link {name}" for name in ("gateway", "acquirer", "switch", "issuer")]
 STATUS_CHECKS = [
     "deadline_too_short customer",
     "single_link app",
@@ -422,6 +425,10 @@ EXPECTED = {
         "split_quorum exchange.read",
         *DEPOSIT,
     ],
+    "pix-lookups": LOOKUPS,
+    "pix-lookups-retried": ["amplified_retries directory", "lookups_used_up bank.serve", *LOOKUPS],
+    "card-trace-numbers": TRACES,
+    "card-trace-wraps": ["trace_used_twice acquirer.authorise", *TRACES],
     "status-checks": STATUS_CHECKS,
     "status-checks-storm": [
         STATUS_CHECKS[0],
@@ -440,6 +447,8 @@ EXPECTED = {
     ],
     "exchange-deposit-one-confirmation": ["credited_early exchange", *DEPOSIT],
     "stablecoin-payout": PAYOUT,
+    "stablecoin-payout-replaced": PAYOUT,
+    "stablecoin-payout-replaced-anew": ["signed_twice wallet", *PAYOUT],
     "stablecoin-payout-frees-early": ["freed_early payouts", *PAYOUT],
     "stablecoin-payout-new-nonce": [
         "signed_twice wallet",

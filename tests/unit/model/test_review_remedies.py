@@ -208,6 +208,15 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
         of_payouts("    role: wallet\n", "    role: wallet\n    nonces: each_try\n"),
         [],
     ),
+    (
+        "signed_twice",
+        "wallet",
+        of_payouts(
+            "    role: wallet\n",
+            "    role: wallet\n    replaces: {after: 1s, nonce: new}\n",
+        ),
+        [],
+    ),
     ("freed_early", "payouts", of_payouts("amount: 5000", "amount: 5000, frees: on_timeout"), []),
     (
         "freed_early",
@@ -917,6 +926,21 @@ CASES: list[tuple[str, str, list[Edit], list[Edit]]] = [
             [],
         )
         for checks in ("{attempts: 4}", "{within: 20s, pause: 1s}")
+    ),
+    (
+        "lookups_used_up",
+        "gateway.serve",
+        [
+            *asking("serve: {to: flags, retry: {on: [timeout]}, fallback: [{skip: {}}]}"),
+            ("  flags: {role: service", "  flags: {role: service, lookups: {bucket: 9}"),
+        ],
+        [],
+    ),
+    (
+        "trace_used_twice",
+        "gateway.authorise",
+        [authorise("to: psp, timeout: 4s, on_unknown: reverse, trace: {with_time: false}")],
+        [],
     ),
     (
         "captured_before_delivery",

@@ -97,6 +97,7 @@ def mistakes(tmp_path: Path, step: str, payments: str = "{every: 5}") -> list[st
         ("{link: processor-a, webhook: processor-a, dropped: {}}", "a step is for one thing"),
         ("{webhook: scheme, dropped: {}}", "scheme sends no webhooks"),
         ("{webhook: processor-a}", "a step about a webhook says what happens to it"),
+        ("{webhook: processor-a, during: {operation: captur}}", "unknown operation 'captur'"),
         ("{webhook: processor-a, lost_answer: {}}", "lost_answer is for a request at a link"),
         ("{link: processor-a, dropped: {}, lost_answer: {}}", "dropped is for a webhook"),
         ("{customer: {}}", "the customer does one thing in a step"),

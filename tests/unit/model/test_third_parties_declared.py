@@ -196,6 +196,21 @@ def test_every_view_of_a_chain_names_all_providers_of_a_link(tmp_path: Path) -> 
             "14:52: the role service has no 'screens'; it is for: fraud",
         ),
         (
+            "calls: {authorise: {to: issuer, timeout: 2s}}",
+            "calls: {authorise: {to: issuer, timeout: 2s}}, webhooks: {to: captcha}",
+            "18:88: captcha does nothing with webhooks; name a gateway, or a service with lookups:",
+        ),
+        (
+            "vault: {role: vault,",
+            "vault: {role: vault, lookups: {bucket: 9},",
+            "16:33: the role vault has no 'lookups'; it is for: service",
+        ),
+        (
+            "{to: vault, fallback: [{to: vault-direct}]}",
+            "{to: vault, fallback: [{to: vault-direct}], trace: {}}",
+            "12:68: a repeat of tokenise is recognised by its key; trace is for: authorise",
+        ),
+        (
             "fallback: [{skip: {}}]",
             "fallback: [{skip: {up_to: 0}}]",
             "11:55: a limit of 0 lets no payment through; write an amount above 0",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paychain.payments.ledger import Change, Ledger, Refusal, Transaction
+from paychain.payments.ledger import Blockchain, Refusal, Transaction, TransactionChange
 from paychain.payments.rails import Finality
 
 
@@ -12,8 +12,8 @@ def sent(id: str, nonce: int, **more: Any) -> Transaction:
     return Transaction(id=id, sender="wallet", nonce=nonce, to="payee", amount_minor=5, **more)
 
 
-def ledger(**more: Any) -> Ledger:
-    return Ledger(**{"interval_ns": 100, "final": Finality(after_blocks=2), **more})
+def ledger(**more: Any) -> Blockchain:
+    return Blockchain(**{"interval_ns": 100, "final": Finality(after_blocks=2), **more})
 
 
 def test_a_transaction_is_mined_in_the_next_block_and_final_some_blocks_later() -> None:
@@ -26,6 +26,24 @@ def test_a_transaction_is_mined_in_the_next_block_and_final_some_blocks_later() 
     assert chain.receipt("a", 400).is_final
     assert chain.head(1_000) == 10
     assert chain.balance("payee", 1_000) == 5
+
+
+def test_what_offers_too_little_waits_and_is_replaced_or_mined_when_fees_fall() -> None:
+    chain = ledger()
+    chain.spike(0, 10)
+    for id, nonce, fee in (("low", 0, 9), ("behind", 1, 50)):
+        assert chain.submit(sent(id, nonce, fee=fee), 10) is None
+    assert chain.next_change_ns(500) is None
+    assert chain.receipt("behind", 500).mined_at is None
+    chain.spike(500, 3)  # two at a time: the higher one counts
+    assert chain.submit(sent("more", 0, fee=10), 510) is None
+    assert chain.receipt("more", 600).mined_at == chain.receipt("behind", 600).mined_at == 6
+    assert not chain.receipt("low", 600).is_known
+    assert chain.submit(sent("late", 2, fee=2), 610) is None
+    chain.calm(700, 10)
+    assert chain.receipt("late", 800).mined_at is None
+    chain.calm(800, 3)
+    assert chain.receipt("late", 900).mined_at == 9
 
 
 def test_the_same_bytes_are_known_and_other_bytes_need_a_higher_fee() -> None:
@@ -103,9 +121,9 @@ def test_a_reorganisation_undoes_what_is_not_final() -> None:
     assert chain.submit(sent("t1", 1), 1_010) is None  # the same bytes again
     assert chain.receipt("t2", 1_100).mined_at == 11
     assert [event.change for event in chain.events(1_100)] == [
-        *[Change.MINED] * 3,
-        *(Change.UNDONE, Change.UNDONE, Change.FORGOTTEN),
-        *[Change.MINED] * 2,
+        *[TransactionChange.MINED] * 3,
+        *(TransactionChange.UNDONE, TransactionChange.UNDONE, TransactionChange.FORGOTTEN),
+        *[TransactionChange.MINED] * 2,
     ]
 
 

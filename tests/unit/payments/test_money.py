@@ -31,7 +31,7 @@ def test_amounts_are_written_with_the_digits_of_their_currency() -> None:
     assert to_minor("1.2345", "CLF") == 12_345
     assert to_minor("7794", "XPF") == 7_794
     assert written(779_425, "XPF") == "779,425 XPF"
-    with pytest.raises(ValueError, match="has more digits than JPY has"):
+    with pytest.raises(ValueError, match="has more decimal places than JPY allows"):
         to_minor("30.55", "JPY")
 
 
@@ -56,5 +56,5 @@ def test_more_than_64_bits_hold_is_refused_with_the_largest_amount() -> None:
     assert to_minor(str(largest), "ETH") == largest * 10**9
     with pytest.raises(ValueError, match=f"too large; write at most {largest}"):
         to_minor(str(largest + 1), "ETH")
-    with pytest.raises(ValueError, match="has more digits than USDC has"):
+    with pytest.raises(ValueError, match="has more decimal places than USDC allows"):
         to_minor("0.0000001", "USDC")

@@ -153,6 +153,19 @@ def test_an_amount_that_differs(tmp_path: Path, amount_minor: int) -> None:
     assert broken(run, tmp_path) == {"paid_orders_have_the_amount": ["p1"]}
 
 
+def test_a_customer_who_saw_less_than_was_ordered_although_all_of_it_was_held(
+    tmp_path: Path,
+) -> None:
+    run = Shop()
+    for payment, shown_minor in (("p1", 10), ("p2", 1_000), ("p3", 0)):
+        run.paid(payment, 1.0, shown_minor=shown_minor)
+        run.books(payment, paid=True, amount_minor=shown_minor)
+    # The books repeat the mistake, so that they fit what was captured: in major units.
+    run.booked("p1", 2.0, "captured", to="issuer", amount=10)
+    run.booked("p1", 2.0, "captured", amount=10)
+    assert broken(run, tmp_path)["customer_saw_the_amount"] == ["p1"]
+
+
 def test_an_order_that_was_lost_with_its_webhook(tmp_path: Path) -> None:
     run = Shop()
     run.paid("p1", 1.0)

@@ -192,6 +192,17 @@ def test_a_transaction_that_is_never_mined_leaves_a_gap() -> None:
     assert {name: each.amount_minor for name, each in found.items()} == {"sequence_without_gaps": 0}
 
 
+@pytest.mark.parametrize("mined", [FIRST, SECOND])
+def test_of_those_with_one_nonce_one_is_mined_and_the_other_is_no_gap(mined: str) -> None:
+    replaced = decision(DecisionKind.REPLACED, 300, f"{FIRST} by {SECOND}")
+    signs = [signed(), signed(SECOND, 300), replaced, reported("approved")]
+    mine = move(K.TRANSFERRED, 500, reference=mined)
+    assert not findings([RESERVED, mine, SPENT], signs)
+    # None of the two: the nonce is missing.
+    found = findings([RESERVED], signs[:3], Outcome.UNKNOWN)
+    assert SECOND in found["sequence_without_gaps"].text
+
+
 def test_what_is_given_is_what_is_taken() -> None:
     less = move(K.TRANSFERRED, 500, amount_minor=AMOUNT // 10)
     found = findings([RESERVED, less, SPENT], [signed(), reported("approved")])

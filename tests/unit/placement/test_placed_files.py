@@ -157,7 +157,7 @@ def test_a_service_is_built_from_its_folder_by_compose(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "service", "message"),
     [
-        ([], SHOP, "shop.yaml:8:5: no image of shop is known: no Dockerfile in ."),
+        ([], SHOP, "shop.yaml:8:5: no known image for shop: no Dockerfile in ."),
         ([], {"url": "http://127.0.0.1:8080"}, "add ports: {processor-a: 9101}"),
         (["--image", "shop"], SHOP, "--image 'shop' is not LINK=IMAGE"),
         (["--image", "ship=a"], SHOP, "'ship' is not one of the chain's own services"),

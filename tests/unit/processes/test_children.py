@@ -68,7 +68,7 @@ def test_locust_is_started_in_a_folder_of_ours_with_absolute_paths() -> None:
         master(folder, "127.0.0.1", 0, 2, "token"),
         worker(folder, "a worker", "127.0.0.1", 5_557, "token"),
     ):
-        assert command.words[:4] == [sys.executable, "-P", "-m", "locust"]
+        assert command.words[:4] == [sys.executable, "-P", "-m", "paychain.load.locust"]
         assert command.words[4:6] == ["-f", str(LOCUSTFILE)]
         assert LOCUSTFILE.is_absolute()
         assert command.folder == folder.absolute()

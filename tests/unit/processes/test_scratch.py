@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from paychain.processes.scratch import scratch_folder
+from paychain.processes.scratch import is_scratch, scratch_folder
 from tests.support.cli import environment
 
 HOLDS = """\
@@ -52,3 +52,9 @@ def test_what_a_killed_process_left_is_removed(
     older(tmp_path / "paychain-scratch-strangers")
     with scratch_folder():
         assert (tmp_path / "paychain-scratch-strangers").is_dir()
+
+
+def test_what_lies_in_such_a_folder_is_known_to_go_with_it(tmp_path: Path) -> None:
+    with scratch_folder() as folder:
+        assert is_scratch(folder / "1" / "logs" / "shop.log")
+    assert not is_scratch(tmp_path / "logs" / "shop.log")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from paychain.analysis.measures.own_policies import PolicyLine
-from paychain.analysis.measures.own_services import ObservedCall, OwnServices
+from paychain.analysis.measures.own_services import ObservedCall, OwnServiceMeasures
 from paychain.report.html.page import render
 from paychain.report.text.own_services import own_service_lines
 from paychain.report.text.terminal import terminal_lines
@@ -47,7 +47,7 @@ LINES = [
         call="shop.authorise", what="failover", claimed="", observed="a → b <3>", holds=None
     ),
 ]
-OBSERVED = result(own_services=OwnServices([CALL], LINES))
+OBSERVED = result(own_services=OwnServiceMeasures([CALL], LINES))
 
 
 def test_claimed_stands_beside_observed_and_then_what_the_sdk_did() -> None:

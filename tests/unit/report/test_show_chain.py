@@ -80,3 +80,8 @@ def test_init_reports_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     path.write_text("")
     with pytest.raises(UserError, match=r"cannot write .*file/chains/shop\.yaml: Not a directory"):
         CliRunner().invoke(app, ["init", str(path)], catch_exceptions=False)
+
+
+def test_a_command_in_a_finding_is_not_broken_at_a_hyphen() -> None:
+    words = run("check", "card-gives-up").split()
+    assert "processor-lost-answers)" in words

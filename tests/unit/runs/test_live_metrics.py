@@ -169,7 +169,7 @@ def test_what_is_no_port_is_refused(text: str) -> None:
 def test_a_virtual_run_serves_none(tmp_path: Any) -> None:
     done = invoked(tmp_path, "run", "card-ecommerce", "steady", "--virtual", "--metrics", "0")
     assert done.exit_code == 2
-    assert "a virtual run is over before anybody could read its metrics" in done.stderr
+    assert "a virtual run ends before its metrics could be scraped" in done.stderr
 
 
 def test_every_metric_of_the_dashboard_exists_and_every_live_one_is_on_it() -> None:

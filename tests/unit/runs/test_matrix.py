@@ -171,7 +171,7 @@ def test_a_matrix_reads_back_and_counts_its_states(tmp_path: Path) -> None:
 
 def test_a_standard_fault_is_no_experiment_of_its_own() -> None:
     chain = load_chain("card-ecommerce").model
-    with pytest.raises(UserError, match="name a link, or run paychain matrix"):
+    with pytest.raises(UserError, match="run paychain matrix CHAIN --link LINK"):
         load_experiment("down", chain)
     with pytest.raises(UserError, match="not a standard fault"):
         standard_faults(["steady"])

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from paychain.model.policy import Breaker as Declared
-from paychain.services.policies.breaker import Breaker, BreakerState
+from paychain.model.policy import Breaker
+from paychain.services.policies.breaker import BreakerState, CircuitBreaker
 
 
-def breaker(clock: list[float], **declared: Any) -> Breaker:
+def breaker(clock: list[float], **declared: Any) -> CircuitBreaker:
     given = {
         "failure_rate": "50%",
         "window": "10s",
@@ -15,16 +15,18 @@ def breaker(clock: list[float], **declared: Any) -> Breaker:
         "probes": 2,
         **declared,
     }
-    return Breaker(Declared.model_validate(given), lambda: clock[0], lambda _state, _reason: None)
+    return CircuitBreaker(
+        Breaker.model_validate(given), lambda: clock[0], lambda _state, _reason: None
+    )
 
 
-def admitted(tested: Breaker) -> int:
+def admitted(tested: CircuitBreaker) -> int:
     ticket = tested.admit()
     assert ticket is not None
     return ticket
 
 
-def called(tested: Breaker, times: int, *, failed: bool = True, took_s: float = 0.0) -> None:
+def called(tested: CircuitBreaker, times: int, *, failed: bool = True, took_s: float = 0.0) -> None:
     for _ in range(times):
         tested.record(admitted(tested), failed=failed, took_s=took_s)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from paychain.model.lifecycle import Capacity as Declared
+from paychain.model.lifecycle import Capacity
 from paychain.payments.journal import HopRecord
-from paychain.services.capacity import Capacity
+from paychain.services.capacity import AdmissionQueue
 from paychain.simulation.simulate import simulate
 from tests.support.chains import corner_shop, experiment
 from tests.support.virtual_links import VirtualLinks, on_links
@@ -21,7 +21,7 @@ TENTH = {"answers_in": {"median": "100ms", "p99": "100ms"}}
 
 def test_places_are_given_in_order_and_never_lost() -> None:
     async def work() -> list[str]:
-        capacity = Capacity(Declared(concurrency=1, queue=2))
+        capacity = AdmissionQueue(Capacity(concurrency=1, queue=2))
         seen: list[str] = []
 
         async def request(name: str) -> None:

@@ -26,6 +26,8 @@ def chain(
     refund_after: str = "3s",
     scheme: str = "",
     fallback: str = "",
+    captures: str = "after: 10ms",
+    refunds: str = "",
 ) -> str:
     """The cardholder disputes each payment one second after its capture; then it is refunded."""
     behind = "scheme" if scheme else "issuer"
@@ -41,8 +43,8 @@ links:
   gateway:
     role: gateway
     {QUICK}
-    captures: {{after: 10ms}}
-    refunds: {{share: 100%, after: {refund_after}}}
+    captures: {{{captures}}}
+    refunds: {{share: 100%, after: {refund_after}{refunds}}}
     calls: {{authorise: {{to: processor, timeout: 2s, on_unknown: reverse{fallback}}}}}
   processor: {acquirer}
 {scheme}
@@ -81,6 +83,45 @@ def test_a_merchant_without_webhooks_refunds_what_was_charged_back() -> None:
     links, _ = paid(chain(webhooks=""))
     assert links.book("issuer")[-2:] == REFUNDED_TOO
     assert set(links.broken()) == {"refunded_within_captured"}
+
+
+# The second half is captured when the first one has been charged back.
+IN_PARTS = "after: 1200ms, parts: 2"
+IN_THREE = "after: 1200ms, parts: 3"
+
+
+@pytest.mark.parametrize(
+    ("captures", "refunds", "given"),
+    [
+        (IN_PARTS, "", ["refunded 500 r1"]),
+        # Two refunds of all together: what was charged back is missing in the second.
+        (IN_THREE, ", of: 50%, times: 2", ["refunded 500 r1", "refunded 167 r2"]),
+        (IN_PARTS, ", of: 50%, times: 2", ["refunded 500 r1"]),
+        # No more was to be given back than the cardholder has got already.
+        (IN_PARTS, ", of: 50%", []),
+        (IN_PARTS, ", of: 60%, times: 2", ["refunded 100 r1"]),
+    ],
+)
+def test_after_a_charge_back_of_a_part_the_merchant_refunds_the_rest(
+    captures: str, refunds: str, given: list[str]
+) -> None:
+    links, _ = paid(chain(checks="true", captures=captures, refunds=refunds))
+    book = links.book("issuer")
+    refunded = [line for line in book if line.startswith("refunded")]
+    assert sorted(refunded, key=lambda line: line[-2:]) == given
+    assert any(line.startswith("charged_back") for line in book)
+    assert links.broken() == {}
+
+
+def test_a_merchant_without_webhooks_has_its_refund_refused_and_the_rest_is_missing() -> None:
+    links, _ = paid(chain(webhooks="", checks="true", captures=IN_PARTS))
+    assert links.broken()["completed"] == ("approved, but refund of p1-1 r1 to issuer, refused")
+
+
+def test_a_refused_refund_of_what_was_charged_back_promised_nothing() -> None:
+    links, _ = paid(chain(webhooks="", checks="true"))
+    assert links.book("issuer")[-1] == "charged_back 1000 d1"
+    assert "completed" not in links.broken()
 
 
 def without(link: str, operation: str) -> VirtualLinks:

@@ -12,7 +12,7 @@ from paychain.environment.play import play
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 from paychain.model.loading import load_chain, load_experiment
-from paychain.model.scripts import Followed, Script, encode_script
+from paychain.model.scripts import AssignedScripts, Script, encode_script
 from paychain.payments.errors import UserError
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, PaymentRecord
 from paychain.payments.outcome import Outcome
@@ -205,6 +205,41 @@ def test_a_webhook_arrives_after_the_next_one() -> None:
         assert order.index(second) < order.index(first)
 
 
+def test_a_webhook_arrives_during_a_request() -> None:
+    with start_chain("card-lifecycle", seed=3) as chain:
+        (paid,) = chain.pay(
+            script=[{"webhook": "processor-a", "during": {"operation": "capture"}}],
+            cards=("visa",),
+        )
+        chain.drain()
+        hops = [record for record in chain.records() if isinstance(record, HopRecord)]
+        arrived, captured = (
+            min((hop for hop in hops if hop.operation == name), key=lambda hop: hop.started_ns)
+            for name in ("notify", "capture")
+        )
+        assert paid.outcome is Outcome.APPROVED
+        assert captured.started_ns < arrived.started_ns < arrived.ended_ns < captured.ended_ns
+
+
+def test_an_answer_waits_until_the_webhook_has_arrived_not_until_it_is_accepted() -> None:
+    refused = [
+        {"link": "gateway", "operation": "notify", "request": number, "http_error": {"status": 503}}
+        for number in range(1, 5)
+    ]
+    with start_chain("card-naive-webhooks", seed=3) as chain:
+        (paid,) = chain.pay(
+            script=[{"webhook": "processor-a", "before_answer": {}}, *refused], cards=("visa",)
+        )
+        chain.drain()
+        notified = [
+            record
+            for record in chain.records()
+            if isinstance(record, HopRecord) and record.operation == "notify"
+        ]
+        first, *_, last = sorted(notified, key=lambda hop: hop.started_ns)[:4]
+        assert first.ended_ns < paid.ended_ns < last.started_ns
+
+
 def test_a_script_that_the_chain_cannot_have_is_a_mistake_of_the_test() -> None:
     with start_chain("card-sound") as chain:
         with pytest.raises(UserError, match="step 2: unknown link 'nobody'"):
@@ -257,7 +292,7 @@ def test_a_magic_amount_forces_one_outcome(tmp_path: Path) -> None:
 
 
 def test_a_payment_keeps_its_script_when_a_later_request_shows_no_magic() -> None:
-    from paychain.model.scripts import Followed, Script
+    from paychain.model.scripts import AssignedScripts, Script
     from paychain.payments.cards import TEST_CARDS
     from paychain.protocol.message import PaymentRequest
     from paychain.services.context import Context
@@ -270,7 +305,7 @@ def test_a_payment_keeps_its_script_when_a_later_request_shows_no_magic() -> Non
         }
     )
     scripts = PaymentScripts(1, "p", "EUR")
-    scripts.follow(Followed.of([script]))
+    scripts.follow(AssignedScripts.of([script]))
     journal: list[Any] = []
     psp = Context(link="psp", seed=1, now_ns=lambda: 0, journal=journal, span_prefix="00010000")
     whole = PaymentRequest("?psp-1", 9_230, "EUR", TEST_CARDS[0])
@@ -290,9 +325,9 @@ def test_scripts_of_payments_that_are_over_are_forgotten() -> None:
         encode_script(Script.model_validate({"id": name, "steps": [LOST_AND_FAILED[0]]}))
         for name in ("s1", "s2")
     ]
-    first = Followed(scripts=texts[:1], assigned={"p0000001": "s1", "p0000003": "s1"})
-    second = Followed(scripts=texts[1:], assigned={"p0000002": "s2"}, over=["p0000001"])
-    last = Followed(over=["p0000002", "p0000003"])
+    first = AssignedScripts(scripts=texts[:1], assigned={"p0000001": "s1", "p0000003": "s1"})
+    second = AssignedScripts(scripts=texts[1:], assigned={"p0000002": "s2"}, over=["p0000001"])
+    last = AssignedScripts(over=["p0000002", "p0000003"])
     scripts = PaymentScripts(1, "p", "EUR")
     scripts.follow(first)
     scripts.follow(second)
@@ -303,4 +338,4 @@ def test_scripts_of_payments_that_are_over_are_forgotten() -> None:
     both = first.then(second)
     assert both.scripts == texts
     assert both.assigned == {"p0000003": "s1", "p0000002": "s2"}
-    assert both.then(last) == Followed()
+    assert both.then(last) == AssignedScripts()

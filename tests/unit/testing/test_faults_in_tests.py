@@ -25,7 +25,12 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainUnderTest]:
     [
         ("processor", "dwn", {}, "unknown fault 'dwn'; did you mean 'down'?"),
         ("processor", "dns", {}, "unknown fault 'dns'; there are: "),
-        ("procesor", "down", {}, "no link or provider 'procesor'; did you mean 'processor'?"),
+        (
+            "procesor",
+            "down",
+            {},
+            "no link or provider called 'procesor'; did you mean 'processor'?",
+        ),
         ("processor", "latency", {"dely": "2s"}, "unknown key 'dely'; did you mean 'delay'?"),
         ("processor", "latency", {}, "'delay' is missing; add delay:"),
         ("processor", "latency", {"delay": 2}, "'2' has no unit; write 2s or 2ms"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Done
+from tests.support.cli import Done, paychain
 from tests.support.shared_runs import TRIES, Pair, ensure_run, finished_run, made_once
 from tests.support.waiting import wait_until
 
@@ -72,3 +72,24 @@ def test_what_is_made_once_is_made_by_one_and_its_failure_reaches_all(
 def test_a_command_that_leaves_no_run_is_reported_with_its_errors(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="exit code 2: what went wrong"):
         finished_run(PAIR, tmp_path, Runs(2, leaves_folder=False))
+
+
+def test_of_a_run_that_was_disturbed_only_the_run_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service may install something beside the runs while it is started."""
+    reasons = iter(["the load fell behind its schedule", "none"])
+
+    def invoked(folder: Path, *_: str, **__: object) -> Done:
+        reason = next(reasons)
+        result = folder / "runs" / reason[:4] / "result.json"
+        installed = folder / "node_modules" / ".package-lock.json"
+        for path in (result, installed):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(reason)
+        return Done(0 if reason == "none" else 3, "", "")
+
+    monkeypatch.setattr("tests.support.cli.invoked", invoked)
+    assert paychain(tmp_path, "run", "a-chain", "an-experiment").exit_code == 0
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["none"]
+    assert (tmp_path / "node_modules" / ".package-lock.json").read_text() == "none"

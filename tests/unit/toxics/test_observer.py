@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paychain.payments.attribution import PaymentIds
-from paychain.payments.exchanges import Exchange
+from paychain.payments.exchanges import HttpExchange
 from paychain.protocol.envelope import traceparent
 from paychain.simulation.simulate import simulate
 from paychain.toxics.api import Api
@@ -55,9 +55,11 @@ def request(target: str = "/v1/payments", body: bytes = b"", **headers: str) -> 
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
-def observed(play: Play, *, observe: str = PREFIX) -> tuple[list[Exchange], list[dict[str, Any]]]:
+def observed(
+    play: Play, *, observe: str = PREFIX
+) -> tuple[list[HttpExchange], list[dict[str, Any]]]:
     """The exchanges of a play, and the engine's events."""
-    exchanges: list[Exchange] = []
+    exchanges: list[HttpExchange] = []
 
     async def answer(http: HttpRequest) -> HttpResponse:
         if http.target == "/slow":
@@ -83,7 +85,7 @@ def observed(play: Play, *, observe: str = PREFIX) -> tuple[list[Exchange], list
     return exchanges, events
 
 
-def took_s(exchange: Exchange) -> float:
+def took_s(exchange: HttpExchange) -> float:
     return (exchange.ended_ns - exchange.started_ns) / 1e9
 
 
@@ -226,8 +228,8 @@ def test_a_proxy_that_is_not_to_be_observed_records_nothing() -> None:
 
 
 # -- the observer alone ---------------------------------------------------------------------------
-def reading() -> tuple[Observer, list[Exchange], list[str]]:
-    exchanges: list[Exchange] = []
+def reading() -> tuple[Observer, list[HttpExchange], list[str]]:
+    exchanges: list[HttpExchange] = []
     reasons: list[str] = []
     observer = Observer(
         "p",
@@ -353,7 +355,7 @@ def test_requests_that_are_sent_ahead_are_no_longer_read() -> None:
     assert exchanges == []
 
 
-def answered_once() -> tuple[Observer, list[Exchange], list[str]]:
+def answered_once() -> tuple[Observer, list[HttpExchange], list[str]]:
     """An observer of a connection on which one request has been answered."""
     observer, exchanges, reasons = reading()
     observer.requested(request("/first"), 7)

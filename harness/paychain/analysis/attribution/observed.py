@@ -18,7 +18,7 @@ import msgspec
 
 from paychain.analysis.store.store import RunStore
 from paychain.payments.attribution import AttributedBy
-from paychain.payments.exchanges import TRACED, Exchange, ReceivedRequest
+from paychain.payments.exchanges import TRACED, HttpExchange, ReceivedRequest
 
 JOINED = "observed"  # the table of pairs: an exchange and a link's record, by their rows
 BATCH = 10_000  # pairs written at once
@@ -27,7 +27,7 @@ BATCH = 10_000  # pairs written at once
 class ObservedRequest(NamedTuple):
     """One request of an own service. At least one of the two views is there."""
 
-    exchange: Exchange | None
+    exchange: HttpExchange | None
     received: ReceivedRequest | None
 
     @property
@@ -139,15 +139,15 @@ def _write(store: RunStore, pairs: list[tuple[int | None, int | None]]) -> None:
 def observed_requests(store: RunStore) -> Iterator[ObservedRequest]:
     """Every observed request, payment by payment, in the order in which they started."""
     both = (
-        f"SELECT {_columns(Exchange, 'e')}, {_columns(ReceivedRequest, 'r')} FROM {JOINED} j "
+        f"SELECT {_columns(HttpExchange, 'e')}, {_columns(ReceivedRequest, 'r')} FROM {JOINED} j "
         "LEFT JOIN exchange e ON e.rowid = j.exchange "
         "LEFT JOIN received r ON r.rowid = j.received "
         "ORDER BY COALESCE(NULLIF(r.payment, ''), e.payment, ''), "
         "COALESCE(e.started_ns, r.started_ns)"
     )
-    size = len(Exchange.__struct_fields__)
+    size = len(HttpExchange.__struct_fields__)
     for row in store.select(both, ()):
-        yield ObservedRequest(_of(Exchange, row[:size]), _of(ReceivedRequest, row[size:]))
+        yield ObservedRequest(_of(HttpExchange, row[:size]), _of(ReceivedRequest, row[size:]))
 
 
 def by_payment(store: RunStore) -> Iterator[tuple[str, list[ObservedRequest]]]:

@@ -40,7 +40,7 @@ class _Parent(NamedTuple):
     result: HopResult
 
 
-class _Seen(NamedTuple):
+class _AttemptSeen(NamedTuple):
     """A request that the service made below it."""
 
     attempt: int
@@ -141,13 +141,13 @@ def _first(window: Window, parent: _Parent) -> int | None:
     return at_ns if at_ns <= min(until_ns, parent.ended_ns) else None
 
 
-def _seen(store: RunStore, parent: _Parent, operation: str) -> dict[str, list[_Seen]]:
+def _seen(store: RunStore, parent: _Parent, operation: str) -> dict[str, list[_AttemptSeen]]:
     """The requests below a hop, by the link that they went to."""
-    seen: dict[str, list[_Seen]] = defaultdict(list)
+    seen: dict[str, list[_AttemptSeen]] = defaultdict(list)
     for callee, attempt, result in store.select(
         "SELECT callee, attempt, result FROM hop "
         "WHERE payment = ? AND parent = ? AND operation = ?",
         (parent.payment, parent.span, operation),
     ):
-        seen[callee].append(_Seen(attempt, HopResult(result).worked))
+        seen[callee].append(_AttemptSeen(attempt, HopResult(result).worked))
     return seen

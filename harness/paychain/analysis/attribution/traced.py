@@ -43,7 +43,7 @@ class _Span(NamedTuple):
         return self.started_ns <= other.started_ns and other.ended_ns <= self.ended_ns
 
 
-class _Seen(NamedTuple):
+class _RequestSeen(NamedTuple):
     """A request that the engine or the link has seen."""
 
     payment: str
@@ -104,7 +104,7 @@ def _spans(store: RunStore) -> Iterator[_Span]:
         )
 
 
-def _seen(store: RunStore) -> Iterator[_Seen]:
+def _seen(store: RunStore) -> Iterator[_RequestSeen]:
     rows = store.select(
         "SELECT COALESCE(NULLIF(r.payment, ''), e.payment, '') of, j.rowid, "
         "COALESCE(r.link, e.hop), COALESCE(e.started_ns, r.started_ns) at, j.exchange "
@@ -113,7 +113,7 @@ def _seen(store: RunStore) -> Iterator[_Seen]:
         (),
     )
     for payment, row, place, started_ns, exchange in rows:
-        yield _Seen(payment, row, place.rpartition(".")[2], started_ns, exchange is not None)
+        yield _RequestSeen(payment, row, place.rpartition(".")[2], started_ns, exchange is not None)
 
 
 def _outer(spans: Sequence[_Span]) -> list[_Span]:
@@ -157,14 +157,14 @@ def _above(span: _Span, by_id: Mapping[str, _Span]) -> list[str]:
 
 
 def _matched(
-    spans: Sequence[_Span], requests: Sequence[_Seen]
-) -> Iterator[tuple[_Span, _Seen | None]]:
+    spans: Sequence[_Span], requests: Sequence[_RequestSeen]
+) -> Iterator[tuple[_Span, _RequestSeen | None]]:
     """Each span with the request that it is of, as far as somebody else saw one.
 
     Each request, in their order, is of the span that could be of the fewest later ones.
     """
     left = [span for span in spans if span.ended_by != "refused"]
-    found: dict[int, _Seen] = {}
+    found: dict[int, _RequestSeen] = {}
     for request in requests:
         span = min(
             (span for span in left if _is_of(request, span)),
@@ -178,7 +178,7 @@ def _matched(
         yield span, found.get(span.row)
 
 
-def _is_of(request: _Seen, span: _Span) -> bool:
+def _is_of(request: _RequestSeen, span: _Span) -> bool:
     """Whether a request came while its span lasted; one that was given up may come later."""
     if request.callee != span.callee or request.started_ns < span.started_ns - CLOCKS_NS:
         return False

@@ -20,10 +20,12 @@ class FallbackKind:
         return self.risk.format(lacking=lacking)
 
 
-# Sending again is the call's own policy; every other fallback is a step that a chain declares.
+# Sending again, there or to another of many nodes, is the call's own policy; every other fallback
+# is a step that a chain declares.
 FALLBACKS: dict[DecisionKind, FallbackKind] = {
     DecisionKind.RETRY: FallbackKind(stands_in=False),
     DecisionKind.HEDGE: FallbackKind(stands_in=False),
+    DecisionKind.RE_PICKED: FallbackKind(stands_in=False),
     **{step.decision: FallbackKind(stands_in=True, risk=step.risk) for step in STEPS.values()},
 }
 STANDBYS = frozenset(kind for kind, facts in FALLBACKS.items() if facts.stands_in)

@@ -77,7 +77,7 @@ class _Response:
 
 
 @dataclass(kw_only=True)
-class _Tally:
+class _FallbackTally:
     """The uses of one fallback so far. Amounts are minor units."""
 
     responses: list[_Response]
@@ -106,7 +106,7 @@ class _Tally:
         for fault, response in zip(faults, self.responses, strict=True):
             self._respond(use, fault, response)
 
-    def merge(self, other: _Tally) -> None:
+    def merge(self, other: _FallbackTally) -> None:
         """Add the uses by other payments."""
         self.activations += other.activations
         self.payments += other.payments
@@ -135,7 +135,7 @@ class _Tally:
             response.first_served_s = ended_s
 
 
-Tallies = dict[_Fallback, _Tally]
+Tallies = dict[_Fallback, _FallbackTally]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,7 @@ def tallied(
     for use in fallback_uses(store, FALLBACKS, after, upto):
         fallback = _Fallback(use.link, use.operation, use.kind, use.target)
         if fallback not in tallies:
-            tallies[fallback] = _Tally(responses=[_Response() for _ in faults])
+            tallies[fallback] = _FallbackTally(responses=[_Response() for _ in faults])
         tallies[fallback].add(use, faults)
     return tallies
 
@@ -217,7 +217,7 @@ def _goal(experiment: Experiment, before: Phase) -> Moment:
 
 def _measure(
     fallback: _Fallback,
-    tally: _Tally,
+    tally: _FallbackTally,
     against: _Against,
     primaries: Mapping[tuple[str, str], SuccessSeries],
 ) -> FallbackMeasure:

@@ -28,18 +28,18 @@ class _Executions:
         self.latencies: dict[Hop, Histogram] = defaultdict(Histogram)
         self.sent: dict[Call, int] = defaultdict(int)
 
-    def count(self, hop: Hop, result: str, n: int) -> bool:
-        """Count `n` executions with this result; whether they were sent.
+    def count(self, hop: Hop, result: str, times: int) -> bool:
+        """Count `times` executions with this result; whether they were sent.
 
         A request that a policy did not send took no time and amplifies nothing: counting it would
         make an open breaker look fast and busy.
         """
-        self.all[hop] += n
-        self.failed[hop] += 0 if HopResult(result).worked else n
+        self.all[hop] += times
+        self.failed[hop] += 0 if HopResult(result).worked else times
         if result == HopResult.NOT_TRIED:
-            self.short_circuited[hop] += n
+            self.short_circuited[hop] += times
             return False
-        self.sent[hop[:2]] += n
+        self.sent[hop[:2]] += times
         return True
 
 

@@ -294,7 +294,7 @@ class Stopped(msgspec.Struct, kw_only=True, frozen=True):
         )
 
 
-class Money(msgspec.Struct, frozen=True):
+class MoneyMeasure(msgspec.Struct, frozen=True):
     """Money rules and the books' totals per link."""
 
     rules: list[MoneyRule]

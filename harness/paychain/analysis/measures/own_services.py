@@ -15,14 +15,14 @@ import msgspec
 from paychain.analysis.attribution.hops import operation_of
 from paychain.analysis.attribution.observed import ObservedRequest, by_payment
 from paychain.analysis.measures.measure import MeasuredRun, measure
-from paychain.analysis.measures.measures import Money
+from paychain.analysis.measures.measures import MoneyMeasure
 from paychain.analysis.measures.own_policies import (
     ObservedPolicy,
     PolicyLine,
     policy_lines,
     watch,
 )
-from paychain.analysis.store.queries import approved_with
+from paychain.analysis.store.queries import approved_with, declined_alone, forged_and_taken
 from paychain.declaration.quantity import count
 from paychain.model.chain import Hop
 from paychain.model.operations import MONEY
@@ -36,6 +36,7 @@ MAX_UNATTRIBUTED = 0.01  # of a link's authorisations: with more, hops and money
 # Rules that miss the money of a payment to which its request was not attributed.
 _MISSING = ("no_approval_without_money", "paid_orders_have_money")
 EXAMPLES = 20  # unattributed requests that are named
+MAX_NAMED = 3  # payments on a line
 
 
 class ObservedCall(msgspec.Struct, kw_only=True, frozen=True):
@@ -75,7 +76,7 @@ class ObservedCall(msgspec.Struct, kw_only=True, frozen=True):
         return self.unattributed_authorisations / max(1, self.authorisations)
 
 
-class OwnServices(msgspec.Struct, frozen=True):
+class OwnServiceMeasures(msgspec.Struct, frozen=True):
     """What own services did; empty in a chain of mocks."""
 
     calls: list[ObservedCall] = []
@@ -101,11 +102,11 @@ class _Asked:
 
 
 @measure("own_services")
-def own_services(run: MeasuredRun) -> OwnServices:
+def own_services(run: MeasuredRun) -> OwnServiceMeasures:
     """What every own service asked of every link, and its policy, claimed beside observed."""
     hops = observed_hops(run.chain)
     if not hops:
-        return OwnServices()
+        return OwnServiceMeasures()
     asked: dict[tuple[str, str], _Asked] = {(hop.caller, hop.callee): _Asked() for hop in hops}
     policies: dict[str, ObservedPolicy] = {hop.caller: ObservedPolicy() for hop in hops}
     start_s = run.times.load_start_s
@@ -136,7 +137,12 @@ def own_services(run: MeasuredRun) -> OwnServices:
     lines = [
         line for name, policy in policies.items() for line in policy_lines(run.chain, name, policy)
     ]
-    return OwnServices(calls, [*lines, *_uncaptured(run, hops)])
+    beside = [
+        *_uncaptured(run, hops),
+        *_declined_alone(run, policies),
+        *_forged_taken(run, policies),
+    ]
+    return OwnServiceMeasures(calls, [*lines, *beside])
 
 
 def _uncaptured(run: MeasuredRun, hops: Iterable[Hop]) -> Iterator[PolicyLine]:
@@ -162,7 +168,44 @@ def _uncaptured(run: MeasuredRun, hops: Iterable[Hop]) -> Iterator[PolicyLine]:
             )
 
 
-def unattributed_problems(found: OwnServices) -> list[str]:
+def _declined_alone(run: MeasuredRun, services: Iterable[str]) -> Iterator[PolicyLine]:
+    """Services that told customers a "no" which nobody behind them had said.
+
+    A customer who is declined does not come back, and no measure of success misses them: such a
+    decline hides that a provider failed, refused too many requests or was not understood.
+    """
+    for service in services:
+        if payments := declined_alone(run.store, service):
+            named = ", ".join(payments[:MAX_NAMED]) + ", …" * (len(payments) > MAX_NAMED)
+            yield PolicyLine(
+                call=f"{service}.authorise",
+                what="declines of its own",
+                claimed="",
+                observed=f"{count(len(payments), 'payment')} that nobody behind it had declined "
+                f"({named})",
+                holds=None,
+            )
+
+
+def _forged_taken(run: MeasuredRun, services: Iterable[str]) -> Iterator[PolicyLine]:
+    """Services that acknowledge webhooks whose signature is wrong.
+
+    That one was acted on is a finding where nothing else can have told the service. Where it would
+    have learnt the same anyhow, only its answer shows that it believes anybody.
+    """
+    for service in services:
+        sent, acknowledged = forged_and_taken(run.store, service)
+        if acknowledged:
+            yield PolicyLine(
+                call=f"{service}.notify",
+                what="wrong signatures",
+                claimed="",
+                observed=f"{acknowledged:,} of {count(sent, 'webhook')} with one acknowledged",
+                holds=None,
+            )
+
+
+def unattributed_problems(found: OwnServiceMeasures) -> list[str]:
     """Why the run is inconclusive, in sentences: too many authorisations of no payment."""
     problems = []
     for call in found.calls:
@@ -187,7 +230,7 @@ def unattributed_problems(found: OwnServices) -> list[str]:
     return problems
 
 
-def unattributed_money(found: OwnServices, money: Money) -> list[str]:
+def unattributed_money(found: OwnServiceMeasures, money: MoneyMeasure) -> list[str]:
     """Why findings of missing money are not certain: no payment is known for some of it."""
     lost = sum(call.unattributed_authorisations for call in found.calls)
     missing = sum(rule.findings for rule in money.rules if rule.rule in _MISSING)
@@ -199,7 +242,6 @@ def unattributed_money(found: OwnServices, money: Money) -> list[str]:
     ]
 
 
-# -- counting -------------------------------------------------------------------------------------
 def _count(asked: _Asked, request: ObservedRequest, start_s: float, *, is_known: bool) -> None:
     asked.requests += 1
     asked.sees.update(
@@ -295,7 +337,6 @@ def _not_served(run: MeasuredRun) -> defaultdict[str, dict[str, int]]:
     return found
 
 
-# -- the report's lines ---------------------------------------------------------------------------
 def _call(
     service: str,
     link: str,

@@ -29,6 +29,7 @@ POINT = 0.01  # success counts as back to normal a point below the baseline
 STEADY_S = 10  # seconds in a row that count as recovered
 NOT_HEALED = "not healed"
 ENDED_EARLY = "the load ended before its last fault"
+NOT_DRAINED = "the run ended before its drain"
 STILL_FAULTY = "another fault was still on"
 
 
@@ -68,7 +69,9 @@ def recovery(run: MeasuredRun) -> Recovery:
         back = _back_after(run, healed_s, run.times.load_end_s)
     last_ns = last_event_ns(run.store)
     drain: Moment = "no payments"
-    if last_ns is not None:
+    if not run.is_drained:
+        drain = NOT_DRAINED
+    elif last_ns is not None:
         drain = max(0.0, last_ns / 1e9 - run.times.load_end_s)
     ends = Counter(reversal_ends(run.store))
     found = numbers_and_reasons(recovery_s=back, drain_s=drain)

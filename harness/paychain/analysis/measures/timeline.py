@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from paychain.analysis.measures.fallback_kinds import FALLBACKS
 from paychain.analysis.measures.histogram import Histogram
@@ -24,6 +25,7 @@ from paychain.model.places import links_of
 from paychain.payments.journal import Decision, FaultSwitch, PaymentRecord
 from paychain.payments.outcome import Outcome
 
+_OF_BYTES = ("rate", "size", "after")
 CHANGE_S = 0.1  # a fault that is off for less only changed its strength
 
 
@@ -91,6 +93,7 @@ def spans_of(switches: Sequence[FaultSwitch]) -> list[tuple[float, float | None]
 def in_words(fault: Fault) -> str:
     """`http_error status 500, share 40 %, on provider cloudflare`."""
     parts = []
+    plain = fault.parameters.model_dump(mode="json")
     for name, value in fault.parameters:
         if value is None or value is False:
             continue
@@ -99,15 +102,25 @@ def in_words(fault: Fault) -> str:
                 parts.append(f"share {value:.0%}")
         elif name == "rate" and isinstance(value, float):
             parts.append(f"rate {value:g}/s")
+        elif name in _OF_BYTES and isinstance(value, int):
+            size = f"{value / 1000:g} kB" if value >= 1000 else f"{value} B"
+            parts.append(f"{name} {size}{'/s' if name == 'rate' else ''}")
         elif name in ("delay", "jitter", "retry_after") or (
             name == "after" and isinstance(value, float)
         ):
             if value:
                 parts.append(f"{name} {value * 1000:g} ms")
         else:
-            parts.append(f"{name} {value}")
+            parts.append(f"{name} {_listed(plain[name])}".removesuffix(" True"))
     shape = f", {fault.shape}" if fault.shape is not None else ""
     return f"{fault.kind} {', '.join(parts)}".strip() + f" on {fault.where}{shape}"
+
+
+def _listed(value: Any) -> str:
+    """A value as a sentence has it: `schemes visa, amex` of a mapping, `1, 3` of a list."""
+    if isinstance(value, Mapping):
+        return " and ".join(f"{key} {_listed(inner)}" for key, inner in value.items() if inner)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @measure("seconds")

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from paychain.analysis.measures.measures import Money, MoneyFinding, MoneyRule, UnknownCall
+from paychain.analysis.measures.measures import MoneyFinding, MoneyMeasure, MoneyRule, UnknownCall
 from paychain.analysis.money.fingerprints import is_plain, stories_to_judge
 from paychain.analysis.money.orders import Orders, orders_of_several, wrong_minor
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import funded, reconcile, stand_in_order
-from paychain.analysis.store.store import RunStore, Story
+from paychain.analysis.store.store import RecordedPayment, RunStore
 from paychain.model.chain import Chain
 from paychain.payments.journal import HopRecord, Movement, MovementKind, PaymentRecord
 from paychain.payments.rules import AT_ANY_TIME, RULES, Finding, Reconciled
@@ -24,7 +24,7 @@ COMPLETION = frozenset({"authorisations_settled", "completed"})
 
 
 @dataclass
-class _Tally:
+class _RuleTally:
     """One rule's findings so far."""
 
     count: int = 0
@@ -54,7 +54,9 @@ def _unknown_calls(hops: Iterable[HopRecord]) -> set[tuple[str, ...]]:
     }
 
 
-def _unknown_of(store: RunStore, judged: Reconciled, story: Story) -> set[tuple[str, ...]]:
+def _unknown_of(
+    store: RunStore, judged: Reconciled, story: RecordedPayment
+) -> set[tuple[str, ...]]:
     """Those of a payment, or of all payments of an order. `story`: the newest of them."""
     found = _unknown_calls(story.hops)
     for payment in judged.payments:
@@ -65,7 +67,7 @@ def _unknown_of(store: RunStore, judged: Reconciled, story: Story) -> set[tuple[
 
 def money(
     store: RunStore, chain: Chain, *, is_final: bool = True, pending: Sequence[str] = ()
-) -> Money:
+) -> MoneyMeasure:
     """All rules about payments judged over all of them, one at a time, and each link's totals.
 
     `is_final`: the run was drained. Otherwise rules about what is left in the end are not judged;
@@ -77,7 +79,7 @@ def money(
         store.movements(MovementKind.STOOD_IN), store.rows(PaymentRecord), parties
     )
     reservations = funded(store, parties)
-    tallies: dict[str, _Tally] = {name: _Tally() for name in RULES}
+    tallies: dict[str, _RuleTally] = {name: _RuleTally() for name in RULES}
     sound: set[str] = set()
     orders = Orders(orders_of_several(store))
     wrong = uncompleted = 0
@@ -104,7 +106,7 @@ def money(
                 and is_plain(story)
             ):
                 sound.add(fingerprint)
-    return Money(
+    return MoneyMeasure(
         rules=[
             _rule(name, tallies[name], is_final=is_final, undecided=len(undecided))
             for name, rule in RULES.items()
@@ -118,13 +120,13 @@ def money(
     )
 
 
-def _is_uncompleted(story: Story, judged: Reconciled, broken: Iterable[str]) -> bool:
+def _is_uncompleted(story: RecordedPayment, judged: Reconciled, broken: Iterable[str]) -> bool:
     """Whether a measured payment was approved, and what should have followed never did."""
     is_measured = story.customer is not None and not story.customer.warm_up
     return is_measured and judged.shown_approved and not COMPLETION.isdisjoint(broken)
 
 
-def _rule(name: str, tally: _Tally, *, is_final: bool, undecided: int) -> MoneyRule:
+def _rule(name: str, tally: _RuleTally, *, is_final: bool, undecided: int) -> MoneyRule:
     """What is reported of one rule. `undecided`: payments that a drain left in progress."""
     at_any_time = name in AT_ANY_TIME
     return MoneyRule(
@@ -151,7 +153,7 @@ def _rule(name: str, tally: _Tally, *, is_final: bool, undecided: int) -> MoneyR
     )
 
 
-def unjudged(store: RunStore, chain: Chain, why: str) -> Money:
+def unjudged(store: RunStore, chain: Chain, why: str) -> MoneyMeasure:
     """What the books say as far as they are known, and no rule judged by them."""
     parties = Parties.of(chain)
     rules = [
@@ -159,7 +161,7 @@ def unjudged(store: RunStore, chain: Chain, why: str) -> Money:
         for name, rule in RULES.items()
         if rule.needs in parties.has
     ]
-    return Money(rules=rules, books=_books(store, chain), wrong=0, unjudged=why)
+    return MoneyMeasure(rules=rules, books=_books(store, chain), wrong=0, unjudged=why)
 
 
 def _books(store: RunStore, chain: Chain) -> dict[str, dict[str, int]]:

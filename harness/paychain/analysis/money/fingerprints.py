@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paychain.analysis.money.orders import Orders
-from paychain.analysis.store.store import RunStore, Story
+from paychain.analysis.store.store import RecordedPayment, RunStore
 from paychain.payments.rules import RULES
 
 _BEYOND = tuple(rule.beyond for rule in RULES.values() if rule.beyond is not None)
@@ -18,7 +18,7 @@ _BEYOND = tuple(rule.beyond for rule in RULES.values() if rule.beyond is not Non
 
 def stories_to_judge(
     store: RunStore, sound: set[str], orders: Orders
-) -> Iterator[tuple[Story, str]]:
+) -> Iterator[tuple[RecordedPayment, str]]:
     """Stories with their fingerprints, without those whose fingerprint is in `sound`.
 
     Payments of an order of several are judged each: those of one order together. `sound` may grow
@@ -39,7 +39,7 @@ def stories_to_judge(
         yield store.story(payment), ""
 
 
-def is_plain(story: Story) -> bool:
+def is_plain(story: RecordedPayment) -> bool:
     """Whether the fingerprint says all that any money rule may ask of this payment.
 
     It does not when the customer's side is unknown, or when a rule says that it looks beyond the

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from paychain.analysis.money.parties import Parties
-from paychain.analysis.store.store import Story
+from paychain.analysis.store.store import RecordedPayment
 from paychain.model.operations import CUSTOMER
 from paychain.payments.codes import PARTIAL_APPROVAL
 from paychain.payments.journal import (
@@ -31,6 +31,7 @@ from paychain.payments.rules.own_traces import (
     reused_keys,
     unsigned_webhooks,
 )
+from paychain.payments.rules.position import REPEAT
 from paychain.payments.rules.traces import (
     approved_by,
     knows_original,
@@ -86,7 +87,7 @@ def funded(store: Moves, parties: Parties) -> Funded:
     return funded_by(sorted(moves, key=lambda move: move.at_ns), parties.funding)
 
 
-def _stood_in(story: Story, parties: Parties, order: StandInOrder) -> Iterator[StoodIn]:
+def _stood_in(story: RecordedPayment, parties: Parties, order: StandInOrder) -> Iterator[StoodIn]:
     if not parties.stand_in:
         return
     for move in story.movements:
@@ -107,7 +108,7 @@ def _stood_in(story: Story, parties: Parties, order: StandInOrder) -> Iterator[S
         )
 
 
-def _beyond_limits(story: Story, parties: Parties, amount_minor: int) -> Iterator[str]:
+def _beyond_limits(story: RecordedPayment, parties: Parties, amount_minor: int) -> Iterator[str]:
     """Fallbacks that went beyond what is declared for them, in words."""
     if not parties.limits:
         return
@@ -137,7 +138,9 @@ def _beyond_limits(story: Story, parties: Parties, amount_minor: int) -> Iterato
                 yield f"{decision.link} delivered what it had stored for {kept_s:.1f} s"
 
 
-def _tenders(story: Story, parties: Parties, amount_minor: int) -> dict[tuple[str, str], int]:
+def _tenders(
+    story: RecordedPayment, parties: Parties, amount_minor: int
+) -> dict[tuple[str, str], int]:
     """The part of a payment that each gateway asks each link for; empty for one means."""
     callers = {hop.caller for hop in story.hops} if parties.tenders else set()
     found: dict[tuple[str, str], int] = {}
@@ -152,7 +155,7 @@ def _tenders(story: Story, parties: Parties, amount_minor: int) -> dict[tuple[st
 
 
 def reconcile(
-    story: Story,
+    story: RecordedPayment,
     parties: Parties,
     order: StandInOrder | None = None,
     reservations: Funded | None = None,
@@ -219,7 +222,7 @@ def _of_nobody(payment: str, parties: Parties, found: list[Authorisation]) -> Re
     )
 
 
-def _unresolved(story: Story) -> Iterator[str]:
+def _unresolved(story: RecordedPayment) -> Iterator[str]:
     # What a customer did not learn on a provider's page is no unknown of a link.
     of_links = [hop for hop in story.hops if hop.caller != CUSTOMER]
     return unresolved(of_links, story.decisions)
@@ -232,18 +235,35 @@ def _add_answers(
     parties: Parties,
 ) -> None:
     """Add to each authorisation which links its approval passed, and whether it was for a part."""
+    found = list(found)
     queries = [hop for hop in hops if hop.operation == "query"]
     for entry in found:
         path = list(approved_by(entry, calls))
         links = {link for hop in path for link in (hop.caller, hop.callee)}
         # A customer who pays on a provider's page keeps no book, either.
-        entry.path = frozenset(links - parties.without_book - {CUSTOMER})
+        links -= parties.without_book | {CUSTOMER}
+        entry.path = frozenset(links - _booked_another(entry, found))
         # Where the answer was lost, a query brought it.
         answers = [*path, *(hop for hop in queries if hop.attempt == entry.attempt)]
         entry.is_partial = any(hop.code == PARTIAL_APPROVAL for hop in answers)
 
 
-def _opened(story: Story, parties: Parties) -> Iterator[str]:
+def _booked_another(entry: Authorisation, found: Iterable[Authorisation]) -> set[str]:
+    """The links that have another execution of the same request in their books, and not this one.
+
+    A link without keys has carried it out more than once, and answered with one of them.
+    """
+    asked = entry.reference.partition(REPEAT)[0]
+    booked = {
+        link
+        for other in found
+        if other.attempt == entry.attempt and other.reference.partition(REPEAT)[0] == asked
+        for link in other.positions
+    }
+    return booked - entry.positions.keys()
+
+
+def _opened(story: RecordedPayment, parties: Parties) -> Iterator[str]:
     """Where the payment went on although what the link would have asked first was silent."""
     if parties.closed:
         yield from opened(story.hops, story.decisions, parties.closed)
@@ -252,7 +272,7 @@ def _opened(story: Story, parties: Parties) -> Iterator[str]:
 
 
 def _on_chain(
-    story: Story, customer: PaymentRecord, parties: Parties, reservations: Funded | None
+    story: RecordedPayment, customer: PaymentRecord, parties: Parties, reservations: Funded | None
 ) -> OnChain | None:
     if "ledger" not in parties.has:
         return None
@@ -266,7 +286,9 @@ def _on_chain(
     )
 
 
-def _of_own_services(story: Story, customer: PaymentRecord, parties: Parties) -> dict[str, Any]:
+def _of_own_services(
+    story: RecordedPayment, customer: PaymentRecord, parties: Parties
+) -> dict[str, Any]:
     """What only a payment at the user's own services has."""
     return {
         "shown_declined": customer.outcome is Outcome.DECLINED,

@@ -96,6 +96,9 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     virtual: bool = False
 
 
+NOT_UNDERSTOOD = "no answer to a customer was understood"
+
+
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a run knows of itself. Seconds are on the run's own clock unless a name says more."""
 
@@ -119,4 +122,5 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     services: list[ServiceFacts] = []  # links that were the user's processes
     problems: list[str] = []  # what went wrong with the harness itself, in plain sentences
     incomplete: list[str] = []  # journals with records missing, in sentences: no money is judged
+    misfit: str = ""  # why no answer to a customer is understood: nothing else is judged then
     interrupted: bool = False

@@ -46,7 +46,7 @@ class Meta(ABC):
         facts = self._fact(FACTS)
         if facts is None:
             hint = f"paychain judge {self.folder} says how far it came"
-            raise UserError(f"{self.path} is from a run that did not finish", hint=hint)
+            raise UserError(f"{self.path} belongs to a run that did not finish", hint=hint)
         return msgspec.convert(facts, RunFacts)
 
     @property
@@ -62,7 +62,9 @@ class Meta(ABC):
         """What was known of the run before it began. Raises UserError when nothing was kept."""
         started = self._fact(STARTED)
         if started is None:
-            raise UserError(f"{self.path} does not say which files were run", hint="run it again")
+            raise UserError(
+                f"{self.path} does not record which files were run", hint="run it again"
+            )
         return msgspec.convert(started, Started)
 
     def times(self) -> Times | None:

@@ -13,8 +13,10 @@ from paychain.analysis.store.calls import WORKED
 from paychain.analysis.store.fingerprints import LAST, Bound, Fingerprint
 from paychain.analysis.store.shapes import hop_of, is_of_warm_up
 from paychain.analysis.store.store import RunStore
+from paychain.model.operations import CUSTOMER
 from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.outcome import HopResult, Outcome
+from paychain.payments.rules.own_traces import SIGNED_NS
 
 # Hops and decisions that count: not those of payments of the warm-up, whenever they happened.
 _MEASURED = "payment NOT IN (SELECT payment FROM txn WHERE warm_up)"
@@ -207,6 +209,51 @@ def approved_with(store: RunStore, kind: MovementKind, links: Iterable[str]) -> 
         (Outcome.APPROVED.value, kind.value, *listed),
     )
     return int(found)
+
+
+def declined_alone(store: RunStore, service: str) -> list[str]:
+    """Payments that a service asked for and then declined although nobody behind it declined.
+
+    Nobody approved one, either: money that is held after a decline is a finding of its own. Warm-up
+    excluded, in the order of their ids.
+    """
+    store.index()
+    asked = "SELECT payment FROM hop WHERE caller = ?"
+    behind = "SELECT payment FROM hop WHERE caller != ? AND result = ?"
+    found = store.select(
+        "SELECT payment FROM txn WHERE NOT warm_up AND outcome = ? "
+        f"AND payment IN ({asked}) AND payment NOT IN ({behind}) "
+        f"AND payment NOT IN ({asked} AND operation = 'authorise' AND result = ?) "
+        "ORDER BY payment",
+        (
+            Outcome.DECLINED.value,
+            service,
+            CUSTOMER,
+            HopResult.DECLINED.value,
+            service,
+            HopResult.APPROVED.value,
+        ),
+    )
+    return [payment for (payment,) in found]
+
+
+def forged_and_taken(store: RunStore, service: str) -> tuple[int, int]:
+    """Webhooks that came to a service with a wrong signature, and how many it acknowledged."""
+    store.index()
+    forged = "FROM decision d WHERE d.kind = ? AND d.target = ?"
+    taken = (
+        "EXISTS (SELECT 1 FROM hop h WHERE h.payment = d.payment AND h.caller = d.link "
+        "AND h.callee = d.target AND h.operation = d.operation AND h.attempt = d.attempt "
+        "AND h.result = ? AND d.detail LIKE '% try ' || h.try_number "
+        "AND h.started_ns BETWEEN d.at_ns AND d.at_ns + ?)"
+    )
+    kind = DecisionKind.WEBHOOK_FORGED.value
+    ((sent,),) = store.select(f"SELECT COUNT(*) {forged}", (kind, service))
+    ((acknowledged,),) = store.select(
+        f"SELECT COUNT(*) {forged} AND {taken}",
+        (kind, service, HopResult.APPROVED.value, SIGNED_NS),
+    )
+    return int(sent), int(acknowledged)
 
 
 def payments_by_hop(

@@ -96,7 +96,7 @@ class Shapes:
         """Create the table, empty."""
         self._db.execute(f"CREATE TABLE {TABLE} (number INTEGER PRIMARY KEY, kind, parts)")
 
-    def of(self, kind: type[Any], records: Sequence[Any]) -> list[int | None]:
+    def numbers_of(self, kind: type[Any], records: Sequence[Any]) -> list[int | None]:
         """The number of each record's shape; None beyond MAX_SHAPES.
 
         Costs half a microsecond a record.

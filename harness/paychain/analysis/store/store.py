@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -27,7 +28,7 @@ from paychain.analysis.store.shapes import SHAPED, TABLE, WITH_PARTY, Shapes
 from paychain.analysis.store.thinning import MAX_HOPS, choose, copy_kept
 from paychain.model.experiment import Times
 from paychain.payments.errors import UserError
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.journal import (
     Decision,
     DecisionKind,
@@ -51,10 +52,10 @@ _TABLES: dict[type[Any], str] = {
     EngineEvent: "engine_event",
     LinkSwitch: "link_switch",
     Stall: "stall",
-    Exchange: "exchange",
+    HttpExchange: "exchange",
     ReceivedRequest: "received",
 }
-_BESIDE = (Exchange, ReceivedRequest)  # of one payment, and no part of its story
+_BESIDE = (HttpExchange, ReceivedRequest)  # of one payment, and no part of its story
 _STORY = {  # records that belong to one payment, and the order they are read in
     PaymentRecord: "payment",
     HopRecord: "payment, started_ns, ended_ns",
@@ -65,7 +66,7 @@ _INDEXED = {  # with the columns that queries over whole runs need: they read th
     **_STORY,
     PaymentRecord: "payment, shape, amount_minor, party",
     HopRecord: "payment, started_ns, ended_ns, shape",
-    Exchange: "payment",
+    HttpExchange: "payment",
     ReceivedRequest: "payment",
 }
 assert tuple(_STORY) == SHAPED
@@ -75,7 +76,7 @@ IN_MEMORY = Path(":memory:")  # SQLite's name for a database that is no file
 VERSION = 5  # of the tables' columns: one more whenever they change
 
 
-class Story(NamedTuple):
+class RecordedPayment(NamedTuple):
     """All that is recorded of one payment: hops as they started and ended, the rest as recorded."""
 
     payment: str
@@ -175,7 +176,7 @@ class RunStore(Meta):
         for kind, batch in rows.items():
             plain = msgspec.to_builtins(batch)  # a record as plain values is [tag, field, …]
             if kind in SHAPED:
-                for row, shape in zip(plain, self._shapes.of(kind, batch), strict=True):
+                for row, shape in zip(plain, self._shapes.numbers_of(kind, batch), strict=True):
                     row[0] = shape
                 if kind in WITH_PARTY:
                     for row, party in zip(plain, self._shapes.parties_of(batch), strict=True):
@@ -220,7 +221,7 @@ class RunStore(Meta):
         ):
             yield decode(text)
 
-    def stories(self) -> Iterator[Story]:
+    def stories(self) -> Iterator[RecordedPayment]:
         """Every payment with its records, one at a time, in the order of their ids.
 
         Payments for which a link booked something without a record of the customer are included.
@@ -228,11 +229,11 @@ class RunStore(Meta):
         """
         return self._merged("payment != ''")
 
-    def broken(self) -> Iterator[Story]:
+    def broken(self) -> Iterator[RecordedPayment]:
         """Like `stories`, only of the payments that failed technically."""
         return self._merged("payment IN (SELECT payment FROM txn WHERE technical)")
 
-    def _merged(self, which: str) -> Iterator[Story]:
+    def _merged(self, which: str) -> Iterator[RecordedPayment]:
         self.index()
         sources = [self._grouped(kind, which) for kind in _STORY]
         heads = [next(source, None) for source in sources]
@@ -246,20 +247,23 @@ class RunStore(Meta):
                 else:
                     parts.append([])
             customer, hops, movements, decisions = parts
-            yield Story(payment, customer[0] if customer else None, hops, movements, decisions)
+            yield RecordedPayment(
+                payment, customer[0] if customer else None, hops, movements, decisions
+            )
 
-    def story(self, payment: str) -> Story:
+    def story(self, payment: str) -> RecordedPayment:
         """All that is recorded of one payment; empty when there is no such payment."""
         self.index()
         nothing: tuple[str, Any] = (payment, [])
         parts = [next(self._grouped(kind, "payment = ?", payment), nothing)[1] for kind in _STORY]
         customer, hops, movements, decisions = parts
-        return Story(payment, customer[0] if customer else None, hops, movements, decisions)
+        return RecordedPayment(
+            payment, customer[0] if customer else None, hops, movements, decisions
+        )
 
     def _grouped(self, kind: type[Any], which: str, *values: str) -> Iterator[tuple[str, Any]]:
         """A payment's records of one kind at a time; built as JSON by SQLite, which is faster."""
-        # mypy does not accept a variable as a type argument.
-        decode = msgspec.json.Decoder(list[kind], strict=False).decode  # type: ignore[valid-type]  # see above
+        decode = msgspec.json.Decoder(GenericAlias(list, kind), strict=False).decode
         for payment, text in self._db.execute(
             f"SELECT payment, json_group_array({_as_json(kind)}) FROM {_TABLES[kind]} "
             f"WHERE {which} GROUP BY payment ORDER BY payment",

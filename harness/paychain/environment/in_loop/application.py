@@ -37,7 +37,7 @@ from paychain.simulation.users.refusals import Refusals, short
 from paychain.simulation.users.stand_in import UsersStandIn
 
 SHUTDOWN_S = 10.0  # virtual: as long as a process has after SIGTERM
-SHARED_MEMORY = "/dev/shm"  # noqa: S108  (a folder of its own is made in it)
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  (a temporary folder is made in it)
 EXPERIMENTAL = "in virtual time (experimental)"
 
 
@@ -109,7 +109,6 @@ class Application:
         """The end of what it has written."""
         return self._output.last_lines()
 
-    # -- start and stop -------------------------------------------------------------------------
     async def start(self, near: dict[str, Address], secrets: dict[str, str]) -> None:
         """Start it and wait until it listens. `near`: where its hop to each link begins.
 
@@ -228,7 +227,6 @@ class Application:
                 gc.collect()
         shutil.rmtree(self._stored, ignore_errors=True)
 
-    # -- a link that faults stop ----------------------------------------------------------------
     def crash(self) -> None:
         """SIGKILL."""
         self._kill()
@@ -242,7 +240,7 @@ class Application:
         for connection in list(self._state.connections) if self._state is not None else ():
             connection.transport.close_socket()
 
-    def revive(self, *, forgets: bool) -> None:  # noqa: ARG002  (its memory is always lost)
+    def revive(self, *, forgets: bool) -> None:  # noqa: ARG002  (a new application has no memory)
         """Start again on the same port; what it stored in its folder is still there."""
         self._starting = self._loop.create_task(self._begin())
         self._starting.add_done_callback(self._started)
@@ -306,7 +304,7 @@ def _import_uvicorn(name: str) -> None:
         import uvicorn.config
         import uvicorn.lifespan.on
         import uvicorn.protocols.http.httptools_impl
-        import uvicorn.server  # noqa: F401  (loaded before anything is guarded)
+        import uvicorn.server  # noqa: F401  (imported before clocks are guarded)
     except ImportError as error:
         hint = "install it: pip install uvicorn"
         raise NotStarted(

@@ -27,7 +27,7 @@ from paychain.model.chain import Chain, Hop
 from paychain.model.own_services import is_mock, observed_hops
 from paychain.payments.attribution import Expected
 from paychain.payments.errors import UserError
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.journal import Record
 from paychain.processes.loopback import LOOPBACK
 from paychain.simulation.loop import VirtualLoop
@@ -47,7 +47,7 @@ class CompletedJournal(list[Record]):
 
     def append(self, record: Record) -> None:
         """Add one record."""
-        if isinstance(record, Exchange | ReceivedRequest):
+        if isinstance(record, HttpExchange | ReceivedRequest):
             self.requests_seen += 1
         self._into.extend(self._requests.completed([record]))
 
@@ -140,7 +140,6 @@ class OwnSide:
             self._expecting.cancel()
         await self.application.stop()
 
-    # -- payments -------------------------------------------------------------------------------
     def plan(self, plan: LoadPlan) -> LoadPlan:
         """The same, where a user's class that pays and the providers' pages are found."""
 
@@ -181,7 +180,6 @@ class OwnSide:
         """Wait no more for anything about payments that were judged."""
         self._requests.forget(payments)
 
-    # -- end ------------------------------------------------------------------------------------
     async def settle(self, within_s: float) -> None:
         """Wait until the service has asked nothing for a moment and nothing is unknown to it."""
         until_ns = self._loop.now_ns + int(within_s * 1e9)

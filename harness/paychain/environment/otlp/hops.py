@@ -15,7 +15,7 @@ from paychain.environment.tls.hosts import of_host
 from paychain.model.chain import Chain
 from paychain.model.own_services import observed_hops
 from paychain.payments.attribution import PaymentIds
-from paychain.payments.exchanges import TRACED, EndedBy, Exchange
+from paychain.payments.exchanges import TRACED, EndedBy, HttpExchange
 from paychain.services.vendor_front import hosts_of
 
 # What exceptions of HTTP clients say when no connection was made, or none in time: nothing was
@@ -74,7 +74,7 @@ class TracedHops:
         self._ids, self._hops, self._hosts = ids, hops, hosts
         self._epoch_ns = unix_ns() - now_ns()
 
-    def exchange(self, span: ClientSpan) -> Exchange | None:
+    def exchange(self, span: ClientSpan) -> HttpExchange | None:
         """The record of a span; None when it is of no payment of this run, or of no hop."""
         payment = self._ids.in_trace(f"00-{span.trace_id}-{span.span_id}-01")
         url = urlsplit(str(span.attribute("url.full", "http.url")))
@@ -84,7 +84,7 @@ class TracedHops:
         path = url.path or str(span.attribute("http.target")) or "/"
         given = str(span.attribute("http.response.status_code", "http.status_code"))
         status = int(given) if given.isdigit() else 0
-        return Exchange(
+        return HttpExchange(
             hop=hop,
             connection=TRACED,
             request=0,

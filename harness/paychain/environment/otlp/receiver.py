@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from paychain.environment.otlp.protobuf import MalformedProtobuf
 from paychain.environment.otlp.spans import ClientSpan, from_json, from_protobuf
-from paychain.payments.exchanges import Exchange
+from paychain.payments.exchanges import HttpExchange
 from paychain.processes.http_thread import HttpThread, QuietHandler
 
 PATH = "/v1/traces"
@@ -39,8 +39,8 @@ class SpanReceiver:
     def __init__(self) -> None:
         self._server = HttpThread(_handler(self))
         self._lock = threading.Lock()
-        self._waiting: list[Exchange] = []
-        self.exchange: Callable[[ClientSpan], Exchange | None] = lambda _: None
+        self._waiting: list[HttpExchange] = []
+        self.exchange: Callable[[ClientSpan], HttpExchange | None] = lambda _: None
         self.taken = 0  # spans of calls over a hop of the run
         self._server.start()
 
@@ -49,7 +49,7 @@ class SpanReceiver:
         """The endpoint, without the path."""
         return self._server.url
 
-    def take(self) -> list[Exchange]:
+    def take(self) -> list[HttpExchange]:
         """What came since the last call."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
@@ -96,7 +96,7 @@ def _unpacked(encoding: str, body: bytes) -> bytes:
 
 
 def _handler(receiver: SpanReceiver) -> type[QuietHandler]:
-    class Handler(QuietHandler):
+    class SpanHandler(QuietHandler):
         timeout = 60.0  # seconds that a connection may be idle
 
         def do_POST(self) -> None:
@@ -114,4 +114,4 @@ def _handler(receiver: SpanReceiver) -> type[QuietHandler]:
             except RequestRefused as refused:
                 self.reply(refused.status, "text/plain; charset=utf-8", str(refused).encode())
 
-    return Handler
+    return SpanHandler

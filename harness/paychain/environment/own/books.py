@@ -11,7 +11,7 @@ from pathlib import Path
 
 from paychain.load.traffic.books import (
     BooksTemplate,
-    Entry,
+    OrderInBooks,
     OrderPaid,
     entry_of,
     look,
@@ -58,7 +58,7 @@ class BooksRead:
                 found = self._printed(link, template, orders)
             self._note(link, orders, found)
 
-    def _note(self, link: str, orders: Sequence[OrderPaid], found: Sequence[Entry]) -> None:
+    def _note(self, link: str, orders: Sequence[OrderPaid], found: Sequence[OrderInBooks]) -> None:
         at_ns = self._now_ns()
         unread: Counter[str] = Counter()
         for order, entry in zip(orders, found, strict=True):
@@ -75,7 +75,7 @@ class BooksRead:
 
     def _printed(
         self, link: str, template: BooksTemplate, orders: Sequence[OrderPaid]
-    ) -> list[Entry]:
+    ) -> list[OrderInBooks]:
         declared = self._chain.links[link]
         books, service = declared.books, declared.service
         assert books is not None
@@ -97,21 +97,23 @@ class BooksRead:
                 raise ValueError(f"it printed more than {MAX_OUTPUT:,} bytes")
             printed = printed_entries(done.stdout.decode(errors="replace"), books.order)
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            return [Entry(False, problem=f"{words[0]}: {error}")] * len(orders)
+            return [OrderInBooks(False, problem=f"{words[0]}: {error}")] * len(orders)
         found = []
         for order in orders:
             answer = printed.get(order.payment) or printed.get(order.order)
-            found.append(Entry(False) if answer is None else entry_of(template, order, answer))
+            found.append(
+                OrderInBooks(False) if answer is None else entry_of(template, order, answer)
+            )
         return found
 
 
 async def _asked(
     template: BooksTemplate, orders: Sequence[OrderPaid], at: tuple[str, int]
-) -> list[Entry]:
+) -> list[OrderInBooks]:
     """The entries of all orders, some at a time."""
     pool, turn = HttpPool(*at), asyncio.Semaphore(AT_ONCE)
 
-    async def entry(order: OrderPaid) -> Entry:
+    async def entry(order: OrderPaid) -> OrderInBooks:
         http = look(template, order)
         async with turn:
             try:
@@ -119,7 +121,7 @@ async def _asked(
                     http.method, http.target, http.body, headers=http.headers, timeout_s=LOOK_S
                 )
             except WireError as error:
-                return Entry(False, problem=str(error) or type(error).__name__)
+                return OrderInBooks(False, problem=str(error) or type(error).__name__)
         return entry_of(template, order, response)
 
     try:

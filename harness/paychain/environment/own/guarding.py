@@ -14,7 +14,7 @@ from paychain.processes.variables import without_secrets
 ENDS_WITHIN_S = 5.0
 
 
-class Guard:
+class ProcessGuard:
     """Knows the process groups of users' processes; started with the first of them.
 
     It reads from a pipe whose other end only this process has: however this process ends, also by

@@ -45,7 +45,6 @@ class OwnLink:
         self._look_ns = 0  # when it is to be looked at next
         self._restart_ns: int | None = None
 
-    # -- faults -----------------------------------------------------------------------------------
     def apply(self, fault: Fault, place: Place) -> None:
         """Switch a crash or a freeze on."""
         if self.link not in place.links or self.is_given_up:
@@ -80,7 +79,6 @@ class OwnLink:
         """How often each fault stopped it."""
         return dict(self._hits)
 
-    # -- what it does by itself -------------------------------------------------------------------
     def check(self) -> None:
         """Note that it ended by itself or did not come back; start it again where that is asked."""
         if self._killed_by or self._frozen_by or self.is_given_up:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paychain.environment.own import groups
-from paychain.environment.own.guarding import Guard
+from paychain.environment.own.guarding import ProcessGuard
 from paychain.environment.own.listening import instead
 from paychain.environment.own.not_started import NotStarted
 from paychain.environment.own.readiness import POLL_S, ReadySign
@@ -27,6 +27,7 @@ from paychain.environment.own.variables import Addresses
 from paychain.model.service import OwnService
 from paychain.payments.cards import masked
 from paychain.processes.children import python_module, reap
+from paychain.processes.scratch import is_scratch
 
 STOP_POLL_S = 0.05
 BEFORE_WITHIN_S = 600.0  # one command: a database takes minutes to load, not hours
@@ -51,7 +52,7 @@ class OwnProcess:
     """The process of one link, the one after a crash included. Errors are NotStarted."""
 
     def __init__(
-        self, link: str, service: OwnService, surroundings: ServiceEnvironment, guard: Guard
+        self, link: str, service: OwnService, surroundings: ServiceEnvironment, guard: ProcessGuard
     ) -> None:
         self.link = link
         self._service = service
@@ -61,7 +62,6 @@ class OwnProcess:
         self._sign: ReadySign | None = None
         self._ready_by_s = 0.0  # by time.monotonic()
 
-    # -- start ------------------------------------------------------------------------------------
     def run_before(self) -> None:
         """Run the commands of `before`, one after the other."""
         for command in self._service.before:
@@ -130,7 +130,6 @@ class OwnProcess:
         within_s = self._service.ready.within
         return f"was not ready within {within_s:g} s: {self._sign.words}: {missing}"
 
-    # -- while it runs ----------------------------------------------------------------------------
     @property
     def is_running(self) -> bool:
         """It was started and has not ended."""
@@ -160,7 +159,6 @@ class OwnProcess:
         """The end of its output, without card numbers."""
         return last_lines(self._around.log)
 
-    # -- end --------------------------------------------------------------------------------------
     def kill(self) -> None:
         """End it and everything that it has started, at once."""
         if self._process is None:
@@ -192,7 +190,6 @@ class OwnProcess:
             time.sleep(STOP_POLL_S)
         self.kill()
 
-    # -- commands ---------------------------------------------------------------------------------
     def _filled(self, command: Sequence[str]) -> list[str]:
         return [self._around.addresses.filled(word) for word in command]
 
@@ -252,7 +249,9 @@ class OwnProcess:
         what = f"{what}; {hint}" if hint else what
         shown = "".join(f"\n    {line}" for line in lines)
         ending = f"; its last lines:{shown}" if lines else "; it wrote nothing"
-        return NotStarted(f"{self.link} {what}{ending}\nits output is in {self._around.log}")
+        if not is_scratch(self._around.log):
+            ending += f"\nits output is in {self._around.log}"
+        return NotStarted(f"{self.link} {what}{ending}")
 
 
 def last_lines(log: Path) -> list[str]:

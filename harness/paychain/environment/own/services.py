@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from paychain.analysis.store.facts import ServiceFacts
 from paychain.declaration.quantity import seconds_text
-from paychain.environment.own.guarding import Guard
+from paychain.environment.own.guarding import ProcessGuard
 from paychain.environment.own.link import OwnLink
 from paychain.environment.own.not_started import NotStarted
 from paychain.environment.own.pages import pages_of
@@ -72,7 +72,7 @@ class OwnServices:
         self._traces_url = ""
         self._run = secrets.token_hex(4)
         self._clock = WallClock()
-        self._guard = Guard()
+        self._guard = ProcessGuard()
         self._reserved: dict[str, socket.socket] = {}
         self._at: dict[str, Address] = {}
         self._links: list[OwnLink] = []
@@ -109,7 +109,7 @@ class OwnServices:
         """Start each and wait until it is ready.
 
         `hops`: the near end of each hop; `traces_url`: where traces are received; `links`: where
-        each link itself listens.
+        customers reach each link itself.
         """
         self._tls, self._traces_url = ends, traces_url
         self.pages = pages_of(self._chain, hops, links, ends)
@@ -213,7 +213,6 @@ class OwnServices:
             folder.cleanup()
         self._folders.clear()
 
-    # -- one service ------------------------------------------------------------------------------
     def _start(self, name: str, service: OwnService, addresses: Addresses) -> None:
         environment = {
             **_DEFAULTS,

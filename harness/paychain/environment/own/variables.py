@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from paychain.model.chain import Chain
-from paychain.model.placeholders import FOLDER, SECRET, Placeholder, fill
+from paychain.model.placeholders import FOLDER, SECRET, ServicePlaceholder, fill
 from paychain.services.state.webhooks import webhook_secret
 
 Address = tuple[str, int]
@@ -23,7 +23,7 @@ class Addresses:
     secure: Set[str] = frozenset()  # links whose near end speaks TLS
     trust: Mapping[str, str] = field(default_factory=dict)  # variables of TLS and of a proxy
 
-    def value_of(self, placeholder: Placeholder) -> str:
+    def value_of(self, placeholder: ServicePlaceholder) -> str:
         """What stands in a placeholder's place, in a chain that was checked."""
         if placeholder.kind == SECRET:
             assert placeholder.link is not None

@@ -21,33 +21,29 @@ from msgspec.structs import replace
 from paychain.engine.timeline import Action, switch_of
 from paychain.environment.running_chain import RunningChain, pass_time
 from paychain.explore.live.judged import Batch, Judged
-from paychain.explore.live.orders import Order, Settling, with_controls
-from paychain.explore.live.outages import AT_S, Outage, experiment_with
+from paychain.explore.live.orders import LiveOrder, Settling, with_controls
+from paychain.explore.live.outages import AT_S, LiveOutage, experiment_with
 from paychain.explore.live.records import OrderRecords
+from paychain.explore.live.rest import Rest
 from paychain.explore.live.steps import Steps, script_of
-from paychain.explore.live.verdicts import Judge, Verdict
+from paychain.explore.live.verdicts import Judge, OrderVerdict
 from paychain.load.traffic.arrivals import Arrival, Purchases, under_script
 from paychain.load.traffic.planning import customers_plan
 from paychain.model.chain import Chain
-from paychain.model.scripts import Followed, Script, encode_script
+from paychain.model.scripts import AssignedScripts, Script, encode_script
 from paychain.payments.errors import UserError
 from paychain.payments.journal import PaymentRecord, Record
 from paychain.payments.rules import AT_ANY_TIME
 
 MAX_AT_ONCE = 480  # orders in flight: most of them only come to rest
 AHEAD_S = 0.5  # a batch may begin so long before the payments of the last one have
-# Without a record of it an order is at rest after so long: longer than a service usually waits
-# before it tries again, or looks for what is due. What comes later is judged later.
-QUIET_S = 2.5
 JUDGED_EVERY_S = 0.75  # orders at rest, together: judging costs most of it whatever their number
-FLUSHED_S = 0.5  # the same where all of its requests are known: records are flushed by then
 # Of what is declared: who takes longer to settle when much fails is soon too late. Less than twice
 # the usual timeout of 2 s says nothing: a script may be why.
 SETTLING_SHARE, SETTLING_S = 0.25, 4.0
-ALONE_S = 10.0  # what is not known by then keeps no other payment waiting that is to be alone
-MORE_TIME = 2  # times what is declared: what is not settled then never is
-# Of the time that it has lasted: how long an end in virtual time is left alone between two looks.
-VIRTUAL_LOOK_SHARE = 0.05
+# Between two payments that are to be alone: as long as most services wait for an answer. Where that
+# is not enough, what is not known after the longer time keeps no other payment waiting.
+APART_S, ALONE_S = 2.0, 10.0
 
 
 class Batches:
@@ -82,9 +78,12 @@ class Batches:
         self._judged_ns = 0  # when orders were judged last
         self._free_ns = 0  # when all payments of the batches so far have begun
         self._records = OrderRecords(running.id_prefix)
-        self._orders: dict[str, Order] = {}  # in flight, by their first payments
-        self._watched: dict[str, Order] = {}  # that were judged, until nothing is to come any more
+        self._orders: dict[str, LiveOrder] = {}  # in flight, by their first payments
+        self._watched: dict[
+            str, LiveOrder
+        ] = {}  # that were judged, until nothing is to come any more
         self._settling = Settling()
+        self._rest = Rest(running, has_own=self._has_own)
         self._ended: list[Batch] = []  # and not returned by `look` yet
         self._over: list[str] = []  # orders whose scripts the links still know
 
@@ -97,6 +96,12 @@ class Batches:
     def in_flight(self) -> int:
         """Orders that are not judged yet, or have to be judged again."""
         return len(self._orders) + sum(order.has_stirred for order in self._watched.values())
+
+    @property
+    def suspects(self) -> list[tuple[Steps, frozenset[str]]]:
+        """Scripts of orders that break rules unless an own service still settles them."""
+        batches = dict.fromkeys(order.batch for order in self._orders.values() if order.was_seen)
+        return [each for batch in batches if not batch.outage for each in batch.suspects.values()]
 
     def longest_wait_s(self) -> float:
         """How long the customer of an order without a script has waited who waits longest now."""
@@ -142,26 +147,30 @@ class Batches:
         ended, self._ended = self._ended, []
         return ended
 
-    def run_alone(self, steps: Steps, times: int) -> Batch:
-        """Let fresh payments follow one script, each once the order of the last one is at rest.
+    def run_alone(self, steps: Steps, times: int, *, at_rest: bool = False) -> Batch:
+        """Let fresh payments follow one script, one customer after the other.
 
-        A service that works off what is due one after the other would let them wait for each other.
+        `at_rest`: each once the order of the last one is at rest. A service that works off what is
+        due one after the other would let them wait for each other.
         """
         batch = Batch(number=times, rate=self.rate)
         for _ in range(times):
             (payment,) = self._pay(batch, [(steps, 0.0)])
-            while (order := self._orders.get(payment)) is not None and self._is_busy_with(order):
+            while (order := self._orders.get(payment)) is not None and self._is_busy_with(
+                order, at_rest=at_rest
+            ):
                 self._pass_moment()
         return self._wait_for(batch)
 
-    def _is_busy_with(self, order: Order) -> bool:
+    def _is_busy_with(self, order: LiveOrder, *, at_rest: bool) -> bool:
         """Whether somebody still does something about an order, as far as one can tell."""
-        if order.over_ns is None:
+        now_ns = self._running.now_ns()
+        if order.over_ns is None or now_ns < order.begun_ns + APART_S * 1e9:
             return True
-        is_long_over = order.waited_s(self._running.now_ns()) >= ALONE_S
-        return self._has_own and not (order.looks_wrong or is_long_over)
+        is_long_over = order.waited_s(now_ns) >= ALONE_S
+        return at_rest and self._has_own and not (order.looks_wrong or is_long_over)
 
-    def run_through(self, outage: Outage, scripts: Sequence[Steps]) -> Batch:
+    def run_through(self, outage: LiveOutage, scripts: Sequence[Steps]) -> Batch:
         """Let orders follow scripts, () for none, while an outage comes and goes.
 
         Nothing else is in flight meanwhile: all that is would meet it. Many are on their way when
@@ -178,7 +187,7 @@ class Batches:
         self._switch(outage, "heal")
         return self._wait_for(batch)
 
-    def _switch(self, outage: Outage, action: Action) -> None:
+    def _switch(self, outage: LiveOutage, action: Action) -> None:
         switch = switch_of(self._chain, outage.fault, action)
         done = self._running.switch(switch, self._running.now_ns())
         if done.error:
@@ -205,7 +214,6 @@ class Batches:
         self._ended = [ended for ended in self._ended if ended is not batch]
         return batch
 
-    # -- paying -----------------------------------------------------------------------------------
     def _pay(self, batch: Batch, wanted: Sequence[tuple[Steps, float]]) -> list[str]:
         """Let customers pay, each script with its time from now; their first payments."""
         now_ns = self._running.now_ns()
@@ -222,13 +230,13 @@ class Batches:
             if script is not None:
                 followed.append((payment, script))
             begun_ns = now_ns + int(at_s * 1e9)
-            self._orders[payment] = Order(
+            self._orders[payment] = LiveOrder(
                 steps=steps, payment=payment, batch=batch, begun_ns=begun_ns, active_ns=begun_ns
             )
             self._records.expect(payment)
         over, self._over = self._over, []
         self._running.follow_scripts(
-            Followed(
+            AssignedScripts(
                 scripts=[encode_script(script) for _, script in followed],
                 assigned={payment: script.id for payment, script in followed},
                 over=over,
@@ -237,10 +245,9 @@ class Batches:
         self._running.begin_paying(sorted(coming, key=lambda arrival: arrival.at_s))
         return payments
 
-    # -- judging ----------------------------------------------------------------------------------
     def _pass_moment(self) -> None:
         """Let a moment pass, read what was recorded, and judge the orders that are at rest."""
-        pass_time(self._running, self._moment_s())
+        pass_time(self._running, self._rest.moment_s(self._orders.values()))
         progress = self._running.in_progress()
         now_ns = self._running.now_ns()
         for records in self._running.collect():
@@ -260,12 +267,12 @@ class Batches:
         due = [
             order
             for order in self._orders.values()
-            if self._is_due(order, order.payment in pending, order.payment in unknown)
+            if self._rest.is_due(order, order.payment in pending, order.payment in unknown)
         ]
         over = [
             order
             for order in self._watched.values()
-            if self._is_over(order, order.payment in pending)
+            if self._rest.is_over(order, order.payment in pending)
         ]
         due += [order for order in over if order.has_stirred]
         self._release([order.payment for order in over if not order.has_stirred])
@@ -292,40 +299,7 @@ class Batches:
                 if order is not None and order.is_control:
                     self._on_paid((record.ended_ns - record.started_ns) / 1e9, order.batch.rate)
 
-    def _moment_s(self) -> float:
-        every_s = self._running.look_every_s
-        if not self._running.is_virtual or not self._orders:
-            return every_s
-        # Webhooks are repeated for days there, and each look costs the same.
-        newest_ns = max(order.begun_ns for order in self._orders.values())
-        waited_s = (self._running.now_ns() - newest_ns) / 1e9
-        return max(every_s, VIRTUAL_LOOK_SHARE * waited_s)
-
-    def _is_due(self, order: Order, is_pending: bool, is_unknown: bool) -> bool:
-        """Whether an order is to be judged now."""
-        if order.over_ns is None:
-            return False
-        waited_s = order.waited_s(self._running.now_ns())
-        settles_s = self._running.settles_within_s
-        if waited_s >= MORE_TIME * settles_s:
-            return True
-        quiet_s = (self._running.now_ns() - order.active_ns) / 1e9
-        if is_pending or quiet_s < self._quiet_s:
-            return False
-        return waited_s >= settles_s or not (is_unknown or order.looks_wrong)
-
-    def _is_over(self, order: Order, is_pending: bool) -> bool:
-        """Whether nothing is to come any more about an order that was judged."""
-        waited_s, settles_s = order.waited_s(self._running.now_ns()), self._running.settles_within_s
-        return waited_s >= (MORE_TIME * settles_s if is_pending else settles_s)
-
-    @property
-    def _quiet_s(self) -> float:
-        if self._running.is_virtual:
-            return 0.0  # every record is there at once
-        return QUIET_S if self._has_own else FLUSHED_S
-
-    def _judge_orders(self, due: Sequence[Order], pending: set[str]) -> None:
+    def _judge_orders(self, due: Sequence[LiveOrder], pending: set[str]) -> None:
         """Judge orders that met the same outage, or none."""
         names = {order.payment: order for order in due}
         undecided = names.keys() & pending
@@ -340,23 +314,18 @@ class Batches:
         )
         for name, order in names.items():
             verdict = verdicts[name]
-            if self._may_settle(order) and not order.looks_wrong:
-                lasting = {
-                    rule: verdict.broken[rule] for rule in verdict.broken.keys() & AT_ANY_TIME
-                }
-                if verdict.broken and not lasting:
-                    order.looks_wrong = True
+            if self._rest.may_settle(order) and not order.looks_wrong:
+                broken = frozenset(verdict.broken)
+                if not broken & AT_ANY_TIME and (broken or order.is_unknown):
+                    order.looks_wrong, order.was_seen = not order.is_unknown, True
+                    if broken:
+                        order.batch.suspects[name] = (order.steps, broken)
                     continue
-                order.has_stirred = len(lasting) < len(verdict.broken)
-                verdict.broken = lasting
+                order.has_stirred = order.is_unknown or not broken <= AT_ANY_TIME
+                verdict.broken = {rule: verdict.broken[rule] for rule in broken & AT_ANY_TIME}
             self._end(order, verdict, is_undecided=name in undecided)
 
-    def _may_settle(self, order: Order) -> bool:
-        """Whether an own service still has time to do more about an order."""
-        has_time = order.waited_s(self._running.now_ns()) < self._running.settles_within_s
-        return self._has_own and not self._running.is_virtual and has_time
-
-    def _end(self, order: Order, verdict: Verdict, *, is_undecided: bool) -> None:
+    def _end(self, order: LiveOrder, verdict: OrderVerdict, *, is_undecided: bool) -> None:
         """An order is judged: its batch may have ended with it."""
         batch, name, before = order.batch, order.payment, order.judged
         judged = Judged(
@@ -369,6 +338,7 @@ class Batches:
             took_s=verdict.took_s,
             requests=verdict.requests,
         )
+        batch.suspects.pop(name, None)
         if verdict.broken:
             batch.stories[name] = tuple(verdict.stories)
         if before is None:
@@ -383,7 +353,7 @@ class Batches:
             batch.orders[batch.orders.index(before)] = judged
             if judged.broken.keys() - before.broken.keys():
                 self._on_changed(judged, batch)
-        if before is not None or not self._may_settle(order):
+        if before is not None or not self._rest.may_settle(order):
             self._release([name])
 
     def _release(self, names: Iterable[str]) -> None:

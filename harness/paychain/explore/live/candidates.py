@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice
 from random import Random
 
-from paychain.explore.live.steps import EVENTS, Place, Step, Steps, fits, size
+from paychain.explore.live.steps import EVENTS, Place, StepChoice, Steps, fits, size
 from paychain.processes.part import WHOLE, Part
 
 MAX_STEPS = 3  # of a drawn script: what takes more is rarely found by chance
@@ -45,7 +45,7 @@ class Candidates:
 
     def __init__(
         self,
-        choices: Sequence[Step],
+        choices: Sequence[StepChoice],
         known: Sequence[Steps],
         random: Random,
         part: Part = WHOLE,
@@ -53,7 +53,7 @@ class Candidates:
         self._part = part
         self._choices = choices
         self._random = random
-        self._at: defaultdict[_Subject, list[Step]] = defaultdict(list)
+        self._at: defaultdict[_Subject, list[StepChoice]] = defaultdict(list)
         for step in choices:
             self._at[step.place, step.number].append(step)
         self._of_customers = [step for step in choices if step.is_customers]
@@ -101,7 +101,6 @@ class Candidates:
             if not self._is_expected(subject, steps):
                 _insert(self._leading[subject], steps)
 
-    # -- what payments ask for --------------------------------------------------------------------
     def _is_usual(self, subject: _Subject) -> bool:
         """Whether most payments ask for it where nothing fails."""
         # Of a few the machine was too slow, or they were declined.
@@ -115,7 +114,7 @@ class Candidates:
         ]
         return self._is_usual(subject) or any(asked.get(place, 0) >= number for asked in fewer)
 
-    def _usual_steps(self) -> list[Step]:
+    def _usual_steps(self) -> list[StepChoice]:
         """Every step that meets something in a payment where nothing else fails."""
         return [
             step
@@ -123,7 +122,6 @@ class Candidates:
             if step.is_customers or self._is_usual((step.place, step.number))
         ]
 
-    # -- scripts ----------------------------------------------------------------------------------
     def _draw(self) -> Iterator[Steps]:
         singles, led, pairs = self._singles(), self._led(), self._pairs()
         while (steps := next(singles, None)) is not None:

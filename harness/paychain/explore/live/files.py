@@ -11,7 +11,7 @@ import yaml
 
 from paychain.explore.findings import slug
 from paychain.explore.live.result import FoundScript
-from paychain.explore.live.steps import Step, Steps, fits
+from paychain.explore.live.steps import StepChoice, Steps, fits
 from paychain.model.chain import Chain
 from paychain.processes.files import make_folder, write_atomically
 
@@ -65,7 +65,7 @@ def remember(found: Iterable[FoundScript], known: Sequence[Steps], chain: Chain,
         write_atomically(path, json.dumps(written, indent=1).encode())
 
 
-def recall(chain: Chain, choices: Iterable[Step], out: Path) -> list[Steps]:
+def recall(chain: Chain, choices: Iterable[StepChoice], out: Path) -> list[Steps]:
     """Scripts that broke something before, as far as the chain can still have their steps."""
     path = _known(chain, out)
     if not path.is_file():

@@ -1,7 +1,8 @@
 """From what an order has broken to the smallest script: minimised, then reproduced alone.
 
 orders break rules ─> all simpler variants in one batch, until none breaks them ─> three times alone
-                   ─> without a script, on a chain that was started afresh
+                   ─> without a script, on a chain that was started afresh    not always? ─> a surer
+                                                                              script as simple
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from paychain.explore.live.alone import Alone
 from paychain.explore.live.chains import Chains
+from paychain.explore.live.foresight import Foresight
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.result import (
     MAX_BATCH,
-    REPRODUCTIONS,
     FoundScript,
     LiveResult,
     LiveSpec,
     words_of,
 )
-from paychain.explore.live.steps import Step, Steps, simpler, size
+from paychain.explore.live.steps import StepChoice, Steps, simpler, size
 
 # Of each variant while minimising: a payment may be declined for its own reasons, and then shows
 # nothing.
@@ -50,15 +52,19 @@ class RunBatch(Protocol):
         *,
         is_quiet: bool = False,
         is_enough: Callable[[Batch], bool] = lambda _: False,
+        begun: Batch | None = None,
     ) -> Batch:
-        """What became of it: a control is an order without a script."""
+        """What became of it: a control is an order without a script.
+
+        `begun`: that batch, if it has begun before.
+        """
 
 
 class FollowUps:
     """Follows up what a search comes across; `result` gets what it makes of it.
 
-    `run`: how a batch is run. `on_alone` gets each batch that reproduces something. `is_late`: no
-    time is left to follow anything up.
+    `begin`: how a batch is begun, `run`: how it is run to its end. `on_alone` gets each batch that
+    reproduces something. `is_late`: no time is left to follow anything up.
     """
 
     def __init__(
@@ -66,17 +72,24 @@ class FollowUps:
         spec: LiveSpec,
         result: LiveResult,
         chains: Chains,
-        choices: Sequence[Step],
+        choices: Sequence[StepChoice],
         *,
+        begin: Callable[[Sequence[Steps], int], Batch],
         run: RunBatch,
         on_alone: Callable[[Batch], None],
         is_late: Callable[[], bool],
     ) -> None:
         self._spec, self._result, self._chains, self._choices = spec, result, chains, choices
-        self._run, self._on_alone, self._is_late = run, on_alone, is_late
-        self._alone: dict[Steps, Batch] = {}  # what was tried to reproduce
+        self._run, self._is_late = run, is_late
+        self._alone = Alone(chains, on_alone=on_alone, is_late=is_late)
         self._broken_without: defaultdict[str, set[str]] = defaultdict(set)  # payments, by rule
         self._suspects: defaultdict[str, dict[Steps, None]] = defaultdict(dict)  # by rule
+        self._foresight = Foresight(
+            spec,
+            chains,
+            begin=begin,
+            variants=lambda steps: list(self._variants([steps])) * PAYMENTS_EACH,
+        )
 
     def judge(self, batches: Sequence[Batch]) -> None:
         """Follow up the smallest script of the batches for each rule that is not found yet."""
@@ -96,9 +109,7 @@ class FollowUps:
     def new_rules(self, orders: Iterable[Judged]) -> list[str]:
         """Rules that some of the orders break, that are searched and not found yet."""
         broken = dict.fromkeys(rule for order in orders for rule in order.broken)
-        return [
-            rule for rule in broken if self._spec.seeks(rule) and rule not in self._result.found
-        ]
+        return list(filter(self._is_new, broken))
 
     def follow_up(self, rules: Sequence[str], batches: Sequence[Batch]) -> None:
         """Minimise and reproduce the smallest scripts of some batches that break these rules.
@@ -122,8 +133,16 @@ class FollowUps:
                 if not self._reproduce(rule):
                     self.doubt(rule)
 
-    def suspect(self, order: Judged) -> None:
-        """Remember the script of an order for the rules that it broke."""
+    def foresee(self) -> bool:
+        """Begin to minimise what looks wrong, if anything new does; whether a batch has begun."""
+        return self._foresight.begin(self._is_new)
+
+    def _is_new(self, rule: str) -> bool:
+        return self._spec.seeks(rule) and rule not in self._result.found
+
+    def note(self, order: Judged) -> None:
+        """An order is judged: remember which rules its script broke."""
+        self._foresight.note(order)
         for rule in order.broken if order.steps else ():
             self._suspects[rule][order.steps] = None
 
@@ -139,13 +158,10 @@ class FollowUps:
         )
         for rule in rules:
             broke = batch.breaking(rule)
-            before = self._result.found[rule]
-            if not broke:
+            if broke:
+                self._exchange(rule, min(broke, key=lambda order: size(order.steps)), batch)
+            else:
                 self.doubt(rule)
-                continue
-            del self._result.found[rule]
-            self.keep(rule, min(broke, key=lambda order: size(order.steps)), batch)
-            self._result.found[rule] = replace(self._result.found[rule], at_script=before.at_script)
         return [rule for rule in rules if rule in self._result.found]
 
     def keep(self, rule: str, order: Judged, batch: Batch, *, is_minimal: bool = False) -> None:
@@ -248,26 +264,41 @@ class FollowUps:
         The scripts themselves are followed as well, in every batch.
         """
         found = dict.fromkeys(self._result.found[rule].steps for rule in rules)
-        variants: dict[Steps, None] = {}
-        for steps in found:
-            # Without any step: the controls beside it did not break the rule.
-            variants |= dict.fromkeys(filter(None, simpler(steps, self._choices)))
-        wanted = [steps for steps in variants if steps not in found]
+        wanted = list(self._variants(found))[len(found) :]
         at_once = max(1, gentleness.payments // PAYMENTS_EACH - len(found))
         batches: list[Batch] = []
 
         def is_enough(batch: Batch) -> bool:
-            """Each rule is broken by something simpler: the others need not be waited for."""
+            """Each rule is broken by something simpler, or by nothing but the scripts themselves.
+
+            These broke it when the service had settled what it could: they need not settle again.
+            """
+            is_decided = all(steps in found for steps, _ in batch.suspects.values())
+            is_decided &= len(batch.orders) + len(batch.suspects) == batch.number
+            return is_decided or is_simplified(batch)
+
+        def is_simplified(batch: Batch) -> bool:
             return all(self._is_simplified(rule, [*batches, batch]) for rule in rules)
 
         for start in range(0, max(1, len(wanted)), at_once):
             scripts = [*found, *wanted[start : start + at_once]] * PAYMENTS_EACH
             controls = self._controls(len(scripts), gentleness)
             is_quiet = gentleness is not FULL
-            batches.append(self._run(scripts, controls, is_quiet=is_quiet, is_enough=is_enough))
-            if is_enough(batches[-1]):
+            begun = None if is_quiet else self._foresight.begun(scripts)
+            batches.append(
+                self._run(scripts, controls, is_quiet=is_quiet, is_enough=is_enough, begun=begun)
+            )
+            if is_simplified(batches[-1]):
                 break
         return batches
+
+    def _variants(self, scripts: Iterable[Steps]) -> dict[Steps, None]:
+        """Some scripts, and every variant of one that is one step simpler."""
+        variants = dict.fromkeys(scripts)
+        for steps in list(variants):
+            # Without any step: the controls beside it did not break the rule.
+            variants |= dict.fromkeys(filter(None, simpler(steps, self._choices)))
+        return variants
 
     def _controls(self, scripts: int, gentleness: Gentleness) -> int:
         """How many payments without a script are beside so many with one."""
@@ -283,41 +314,83 @@ class FollowUps:
     def _reproduce(self, rule: str) -> bool:
         """Let fresh payments follow it alone, on a chain that was started afresh.
 
-        False: none of them broke the rule.
+        Where not all of them break the rule (two requests have to meet, say), a script that is as
+        short and surer is preferred, if there is one. False: none of them broke the rule.
         """
         if self._is_late():
             return True
+        steps = self._result.found[rule].steps
+        self._result.doing = f"reproducing {words_of(steps)}"
+        try:
+            self._alone.follow(steps, rule)
+            if self._alone.breaking(steps, rule) and not self._alone.is_sure(steps, rule):
+                self._prefer_surer(rule)
+        finally:  # Ctrl-C leaves that it was tried
+            self._note_reproduced(rule)
+        return bool(self._result.found[rule].reproduced)
+
+    def _prefer_surer(self, rule: str) -> None:
+        """Of the scripts with as many steps that broke the rule, the simplest that always does.
+
+        It replaces one that breaks the rule now and then, once it is minimal and reproduced.
+        """
+        unsure = self._result.found[rule]
+        as_short = {steps for steps in self._suspects[rule] if len(steps) == len(unsure.steps)}
+        others = sorted(as_short - {unsure.steps}, key=size)[: GENTLE.payments // PAYMENTS_EACH]
+        if not others or self._is_late():
+            return
+        self._result.doing = f"looking for a script that always breaks {rule}"
+        self.start_afresh()
+        controls = self._controls(len(others), GENTLE)
+        batch = self._run(others * PAYMENTS_EACH, controls, is_quiet=True)
+        broke = batch.breaking(rule)
+        sure = [
+            order
+            for steps in others
+            if len(orders := [order for order in broke if order.steps == steps]) == PAYMENTS_EACH
+            for order in orders
+        ]
+        if not sure:
+            return
+        doubtful = dict(self._result.doubtful)
+        try:
+            self._exchange(rule, sure[0], batch)
+            if self._minimise([rule], GENTLE) and self._result.found[rule].is_minimal:
+                self._alone.follow(self._result.found[rule].steps, rule)
+        finally:
+            surer = self._result.found.get(rule)
+            if surer is None or not surer.is_minimal or not self._alone.is_sure(surer.steps, rule):
+                self._result.found[rule] = unsure
+                self._result.doubtful = doubtful
+
+    def _exchange(self, rule: str, order: Judged, batch: Batch) -> None:
+        """Keep the script of an order in the place of another, whatever their sizes."""
+        before = self._result.found.pop(rule)
+        self.keep(rule, order, batch)
+        self._result.found[rule] = replace(self._result.found[rule], at_script=before.at_script)
+
+    def _note_reproduced(self, rule: str) -> None:
+        """Know how many payments that followed it alone broke the rule."""
         found = self._result.found[rule]
-        self._result.doing = f"reproducing {words_of(found.steps)}"
-        # One script may break several rules.
-        batch = self._alone.get(found.steps)
-        if batch is None:
-            self.start_afresh()
-            batch = self._alone[found.steps] = self._chains.now.run_alone(
-                found.steps, REPRODUCTIONS
-            )
-            self._on_alone(batch)
-        again = [order for order in batch.orders if rule in order.broken]
-        if not again:
-            # What Ctrl-C leaves: it was tried, and is not merely not reproduced yet.
-            self._result.found[rule] = replace(found, reproduced=0)
-            return False
-        self._result.found[rule] = replace(
-            found,
-            reproduced=len(again),
-            stories=batch.stories[again[0].payment],
-            finding=again[0].broken[rule],
-        )
+        tried, again = self._alone.number(found.steps), self._alone.breaking(found.steps, rule)
         self._result.doing = ""
-        return True
+        if not tried:
+            return
+        found = replace(found, reproduced=len(again), alone=tried)
+        if again:
+            order, batch = again[0]
+            found = replace(found, stories=batch.stories[order.payment], finding=order.broken[rule])
+        self._result.found[rule] = found
 
 
 def _tells(batch: Batch, rule: str, steps: Steps, gentleness: Gentleness) -> bool:
     """Whether simpler scripts that broke nothing in a batch can be believed.
 
-    Most payments of the script itself must break the rule there. In the gentlest batch one of them
-    is enough: some are declined for reasons of their own.
+    Most payments of the script itself must break the rule there, or be about to. In the gentlest
+    batch one of them is enough: some are declined for reasons of their own.
     """
     broke = sum(order.steps == steps for order in batch.breaking(rule))
+    broke += sum(each == steps and rule in rules for each, rules in batch.suspects.values())
     enough = 1 if gentleness is GENTLEST else PAYMENTS_EACH // 2 + 1
-    return batch.is_whole and broke >= enough
+    is_whole = len(batch.orders) + len(batch.suspects) == batch.number
+    return is_whole and broke >= enough

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paychain.analysis.attribution.observed import ObservedRequest
-from paychain.analysis.store.store import Story
-from paychain.explore.live.outages import Outage
+from paychain.analysis.store.store import RecordedPayment
+from paychain.explore.live.outages import LiveOutage
 from paychain.explore.live.steps import Place, Steps
 from paychain.payments.rules import Finding
 
@@ -35,15 +35,17 @@ class Batch:
     """What became of the orders of one batch, and the records of those that broke a rule.
 
     `number`: how many orders it has. `rate`: payments per second that it began with. `outage`: what
-    all of them met beside their scripts.
+    all of them met beside their scripts. `suspects`: scripts of orders that are not judged yet, and
+    the rules that they break unless an own service still settles them, by order.
     """
 
     number: int
     rate: float
-    outage: Outage | None = None
+    outage: LiveOutage | None = None
     orders: list[Judged] = field(default_factory=list)
     undecided: int = 0  # orders that were still in progress when nobody waited any longer
-    stories: dict[str, tuple[Story, ...]] = field(default_factory=dict)  # by order
+    stories: dict[str, tuple[RecordedPayment, ...]] = field(default_factory=dict)  # by order
+    suspects: dict[str, tuple[Steps, frozenset[str]]] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:

@@ -73,7 +73,7 @@ def learn(
     todo = list(lessons(chain))
     if not todo:
         hint = "learn is for a service: that authorises payments at mocks (calls: authorise)"
-        raise UserError(f"chain {chain.chain} has no own service to learn from", hint=hint)
+        raise UserError(f"chain {chain.chain} has no service of your own to learn from", hint=hint)
     learned = Learned({lesson.service: ObservedPolicy() for lesson in todo})
     running = open_chain()
     running.start()

@@ -18,7 +18,7 @@ from paychain.analysis.attribution.hops import operation_of, result_of
 from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.measures.own_policies import usual_wait_s
 from paychain.declaration.quantity import duration_text, seconds_text
-from paychain.explore.live.steps import Step, Steps
+from paychain.explore.live.steps import StepChoice, Steps
 from paychain.model.chain import Chain
 
 MAX_REPEATS = 4  # of a link that has to fail altogether: more tries than most services make
@@ -88,12 +88,12 @@ def lessons(chain: Chain) -> Iterator[Lesson]:
                 yield Lesson(service=service, link=link, failure=failure, steps=steps)
 
 
-def _step(link: str, failure: str, request: int, chain: Chain) -> Step:
+def _step(link: str, failure: str, request: int, chain: Chain) -> StepChoice:
     ((kind, values),) = _FAILURES[failure].items()
     if kind == "slow_answer":
         values = {"delay": duration_text(chain.deadline)}
     place = ("link", link, "authorise")
-    return Step(place=place, name=failure, rank=0, number=request, keys=((kind, values),))
+    return StepChoice(place=place, name=failure, rank=0, number=request, keys=((kind, values),))
 
 
 def react(lesson: Lesson, payments: Iterable[Sequence[ObservedRequest]]) -> Reaction:

@@ -16,7 +16,7 @@ FEW = 4  # orders say nothing: their scripts may be why they take long
 
 
 @dataclass(kw_only=True)
-class Order:
+class LiveOrder:
     """An order in flight. `over_ns`: when its customer was seen to be done."""
 
     steps: Steps
@@ -27,6 +27,7 @@ class Order:
     over_ns: int | None = None
     is_unknown: bool = False  # something about it is, since its customer was done
     looks_wrong: bool = False  # it broke a rule when it came to rest first
+    was_seen: bool = False  # judged while something about it was unknown: only to suspect it
     judged: Judged | None = None  # when it came to rest; it is watched since
     has_stirred: bool = False  # something was recorded about it since, or it is to be judged again
 
@@ -48,7 +49,7 @@ class Settling:
         self._took: deque[tuple[int, float]] = deque(maxlen=SETTLED)  # when, and seconds
         self._left = 0  # orders that are still to be settled
 
-    def note(self, orders: Iterable[Order], unknown: Collection[str], now_ns: int) -> None:
+    def note(self, orders: Iterable[LiveOrder], unknown: Collection[str], now_ns: int) -> None:
         """See which orders have been settled since the last look."""
         self._left = 0
         for order in orders:

@@ -22,7 +22,7 @@ _LOAD = {"arrivals": "1/s", "before": "1s", "after": "1s"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outage:
+class LiveOutage:
     """One of them. `rank`: the simplest kind has 0. `lasts_ms`: how long it is on."""
 
     link: str
@@ -58,13 +58,13 @@ class Outage:
         return f"{self.link} {does} for {duration_text(self.lasts_ms / 1000)}"
 
 
-def experiment_with(outage: Outage | None) -> Experiment:
+def experiment_with(outage: LiveOutage | None) -> Experiment:
     """What a batch is judged as: an experiment with the outage, or with no fault."""
     faults = [] if outage is None else [outage.declared]
     return Experiment.model_validate({"experiment": "batch", "load": _LOAD, "faults": faults})
 
 
-def outage_choices(chain: Chain) -> list[Outage]:
+def outage_choices(chain: Chain) -> list[LiveOutage]:
     """Every outage of the mocks that are searched, and of own services; the simplest first."""
     found = []
     own = chain.own_services()
@@ -80,13 +80,13 @@ def outage_choices(chain: Chain) -> list[Outage]:
                 if isinstance(parameters, LinkFaultKind) and parameters.limitation(link, traits):
                     continue
                 found.append(
-                    Outage(link=link, kind=kind, rank=rank, lasts_ms=lasts_ms, fault=fault)
+                    LiveOutage(link=link, kind=kind, rank=rank, lasts_ms=lasts_ms, fault=fault)
                 )
     assert set(_KINDS) <= KINDS.keys()
     return sorted(found, key=lambda outage: outage.size)
 
 
-def simpler_outages(outage: Outage, choices: list[Outage]) -> list[Outage]:
+def simpler_outages(outage: LiveOutage, choices: list[LiveOutage]) -> list[LiveOutage]:
     """Those at the same link that are simpler, the simplest first."""
     return [each for each in choices if each.link == outage.link and each.size < outage.size]
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from operator import attrgetter
 
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.journal import FaultSwitch, HopRecord, Record
 
 NUMBER_DIGITS = 7  # of a payment's number, behind the prefix of its run
@@ -27,8 +27,8 @@ class OrderRecords:
         self._of: dict[str, list[Record]] = {}
         # An exchange that a link answered does not know its payment: the link's record does. One
         # connection carries one request at a time, so they are in the order of their times.
-        self._exchanges: defaultdict[_Connection, list[Exchange]] = defaultdict(list)
-        self._named: defaultdict[str, list[Exchange]] = defaultdict(list)  # by order
+        self._exchanges: defaultdict[_Connection, list[HttpExchange]] = defaultdict(list)
+        self._named: defaultdict[str, list[HttpExchange]] = defaultdict(list)  # by order
         # Requests that are never answered, whose callers were not seen to give up.
         self._waiting: dict[_Connection, ReceivedRequest] = {}
         self._switches: list[FaultSwitch] = []  # of outages, which all orders meet
@@ -65,7 +65,7 @@ class OrderRecords:
         for record in records:
             self.requests += isinstance(record, HopRecord | ReceivedRequest)
             order = self.order(_payment(record))
-            if isinstance(record, Exchange):
+            if isinstance(record, HttpExchange):
                 touched |= self._add_exchange(record, order)
                 continue
             if isinstance(record, FaultSwitch):
@@ -77,7 +77,7 @@ class OrderRecords:
                     self._wait(record)
         return touched
 
-    def _add_exchange(self, exchange: Exchange, order: str) -> set[str]:
+    def _add_exchange(self, exchange: HttpExchange, order: str) -> set[str]:
         connection = (exchange.hop.rpartition(".")[2], exchange.port)
         self._exchanges[connection].append(exchange)
         touched = {order}
@@ -105,7 +105,7 @@ class OrderRecords:
         exchanges += [exchange for order in orders for exchange in self._named.get(order, ())]
         return found + list({id(each): each for each in exchanges if each is not None}.values())
 
-    def _exchange_of(self, received: ReceivedRequest) -> Exchange | None:
+    def _exchange_of(self, received: ReceivedRequest) -> HttpExchange | None:
         """The exchange over which a request came, once it has ended."""
         exchanges = self._exchanges.get((received.link, received.port), [])
         place = bisect_right(exchanges, received.started_ns, key=_STARTED)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
-from paychain.analysis.store.store import Story
-from paychain.explore.live.outages import Outage
+from paychain.analysis.store.store import RecordedPayment
+from paychain.explore.live.outages import LiveOutage
 from paychain.explore.live.steps import Steps
 from paychain.model.script_words import script_words
 from paychain.model.scripts import Script
@@ -17,7 +17,7 @@ from paychain.processes.part import WHOLE, Part
 
 MIN_BATCH, MAX_BATCH = 8, 256  # payments with a script at once
 PARTS_APART = 1_000_003  # seeds of searches: those of neighbouring seeds never meet
-REPRODUCTIONS = 3  # fresh payments that follow what was found, alone
+REPRODUCTIONS = 3  # fresh payments that follow it alone; as many again where some break nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class LiveSpec:
     def __post_init__(self) -> None:
         for name in self.rules:
             if name not in RULES:
-                raise UserError(f"no rule '{name}' to break", hint=meant(name, RULES))
+                raise UserError(f"unknown money rule '{name}'", hint=meant(name, RULES))
         if not MIN_BATCH <= self.batch <= MAX_BATCH:
             raise UserError(
                 f"--batch {self.batch} is out of range",
@@ -78,19 +78,25 @@ class FoundScript:
     """The smallest script found that breaks a rule; without steps, nothing has to fail for it.
 
     `outage`: what all payments have to meet beside it. `is_minimal`: no one-step-simpler script
-    broke the rule. `reproduced`: of REPRODUCTIONS fresh payments that followed it alone, or of as
-    many outages; 0: none did, and the search was stopped before it tried more gently; None: the
-    search ended before.
+    broke the rule. `reproduced`: of `alone` fresh payments that followed it alone, or of as many
+    outages; 0: none did, and the search was stopped before it tried more gently; None: the search
+    ended before.
     """
 
     rule: str
     steps: Steps
     finding: Finding
     at_script: int  # how many scripts had been tried when the rule first broke
-    stories: tuple[Story, ...]
-    outage: Outage | None = None
+    stories: tuple[RecordedPayment, ...]
+    outage: LiveOutage | None = None
     is_minimal: bool = False
     reproduced: int | None = None
+    alone: int = REPRODUCTIONS
+
+    @property
+    def is_certain(self) -> bool:
+        """Every payment that followed it alone broke the rule."""
+        return self.reproduced == self.alone
 
     @property
     def words(self) -> str:

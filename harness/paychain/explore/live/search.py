@@ -19,9 +19,9 @@ from paychain.explore.live.candidates import Candidates
 from paychain.explore.live.chains import Chains, OpenChain
 from paychain.explore.live.follow_ups import PAYMENTS_EACH, FollowUps
 from paychain.explore.live.judged import Batch, Judged
-from paychain.explore.live.outages import Outage, outage_choices, simpler_outages
+from paychain.explore.live.outages import LiveOutage, outage_choices, simpler_outages
 from paychain.explore.live.result import REPRODUCTIONS, LiveResult, LiveSpec, OnProgress
-from paychain.explore.live.steps import Step, Steps, size, step_choices
+from paychain.explore.live.steps import StepChoice, Steps, size, step_choices
 from paychain.model.chain import Chain
 
 # What is found in the budget's last moment may be minimised for so long, and for so many times what
@@ -46,7 +46,7 @@ class LiveSearch:
         open_chain: OpenChain,
         *,
         known: Sequence[Steps] = (),
-        choices: Sequence[Step] | None = None,
+        choices: Sequence[StepChoice] | None = None,
         on_progress: OnProgress = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -54,10 +54,10 @@ class LiveSearch:
         self.choices = step_choices(chain) if choices is None else list(choices)
         self._spec = spec
         self._on_progress, self._clock = on_progress, clock
-        self._random = Random(spec.seed_of_search)  # noqa: S311  (seeded)
+        self._random = Random(spec.seed_of_search)  # noqa: S311  (seeded: it has to repeat)
         self._candidates = Candidates(self.choices, known, self._random, spec.part)
         self._outages = outage_choices(chain) if spec.outage_share else []
-        self._coming: deque[Outage] = deque()
+        self._coming: deque[LiveOutage] = deque()
         self._more_s = max(MINIMISE_S, MINIMISE_TIMES * chain.settles_within)
         self._plain_batches = 0  # that were begun, without an outage
         self._breaking: list[Batch] = []  # in which orders break rules that nobody followed up
@@ -77,6 +77,7 @@ class LiveSearch:
             self.result,
             self._chains,
             self.choices,
+            begin=self._begin_batch,
             run=self._run,
             on_alone=self._note_alone,
             is_late=self._is_late,
@@ -105,7 +106,6 @@ class LiveSearch:
             result.took_s = self._clock() - self._began_s
         return result
 
-    # -- batches ----------------------------------------------------------------------------------
     @property
     def _has_found_all(self) -> bool:
         """Every rule that was asked for is broken: nothing is left to be found."""
@@ -124,7 +124,7 @@ class LiveSearch:
             return False
         if self._is_outage_due:
             self._try_outage()
-        else:
+        elif not self._follow_ups.foresee():
             self._begin_scripts()
         return True
 
@@ -136,9 +136,14 @@ class LiveSearch:
             scripts = self._candidates.next(number)
             if not scripts:
                 return  # not before it is known what payments ask for
-            self._begun += len(scripts)
-            self._chains.now.begin(scripts, controls)
+            self._begin_batch(scripts, controls)
             self._plain_batches += 1
+
+    def _begin_batch(
+        self, scripts: Sequence[Steps], controls: int, rate: float = math.inf
+    ) -> Batch:
+        self._begun += len(scripts)
+        return self._chains.now.begin(scripts, controls, rate)
 
     def _try_again(self, scripts: Sequence[Steps]) -> None:
         """Try what was left once more, but only once: a service that dies of it dies again."""
@@ -165,12 +170,16 @@ class LiveSearch:
         *,
         is_quiet: bool = False,
         is_enough: Callable[[Batch], bool] = lambda _: False,
+        begun: Batch | None = None,
     ) -> Batch:
-        """Run a batch to its end, or until it is enough. Unless `is_quiet`, the search goes on."""
+        """Run a batch to its end, or until it is enough. Unless `is_quiet`, the search goes on.
+
+        `begun`: that batch, if it has begun before.
+        """
         chains = self._chains
-        self._begun += len(scripts)
         batches = chains.now
-        batch = batches.begin(scripts, controls, QUIET_RATE if is_quiet else math.inf)
+        rate = QUIET_RATE if is_quiet else math.inf
+        batch = begun or self._begin_batch(scripts, controls, rate)
         while not (batches.is_settled(batch) or is_enough(batch) or self._is_late()):
             if not is_quiet and not self._is_spent:
                 self._begin_scripts()
@@ -205,7 +214,7 @@ class LiveSearch:
 
     def _note_break(self, order: Judged, batch: Batch) -> None:
         """Follow up what an order has broken."""
-        self._follow_ups.suspect(order)
+        self._follow_ups.note(order)
         if (
             batch.outage is None
             and self._follow_ups.new_rules([order])
@@ -224,7 +233,6 @@ class LiveSearch:
         result.took_s = self._clock() - self._began_s
         self._on_progress(result)
 
-    # -- outages ----------------------------------------------------------------------------------
     @property
     def _is_outage_due(self) -> bool:
         """Whether the next batch is one of the declared share."""
@@ -251,14 +259,14 @@ class LiveSearch:
             self._minimise_outage(rule)
             self._reproduce_outage(rule)
 
-    def _next_outage(self) -> Outage:
+    def _next_outage(self) -> LiveOutage:
         """Each of them before any comes again, the short ones first."""
         if not self._coming:
             drawn = [(each.lasts_ms, self._random.random(), each) for each in self._outages]
             self._coming += [each for *_, each in sorted(drawn, key=lambda each: each[:2])]
         return self._coming.popleft()
 
-    def _through(self, outage: Outage, scripts: Sequence[Steps]) -> Batch:
+    def _through(self, outage: LiveOutage, scripts: Sequence[Steps]) -> Batch:
         self.result.doing = f"paying while {outage}"
         batch = self._chains.now.run_through(outage, scripts)
         self.result.outages += 1
@@ -270,7 +278,7 @@ class LiveSearch:
         while not self._is_late():
             found = self.result.found[rule]
             assert found.outage is not None, "it was found with one"
-            tried: list[tuple[Outage, Steps]] = [(found.outage, ())] if found.steps else []
+            tried: list[tuple[LiveOutage, Steps]] = [(found.outage, ())] if found.steps else []
             tried += [
                 (outage, found.steps) for outage in simpler_outages(found.outage, self._outages)
             ]

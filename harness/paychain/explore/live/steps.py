@@ -48,8 +48,11 @@ _VARIANTS: Mapping[str, tuple[dict[str, Any], ...]] = {
 _NOT_SEARCHED = frozenset({"pay", "forward", "notify"})
 _ORDER = "{order}"  # the placeholder in how an own service is paid
 _WEBHOOKS = ("twice", "late", "out_of_order", "before_answer", "dropped")
+# What both a return page and a webhook of the hold make a service ask for: they may come together.
+_MEETING = "capture"
 _RETRIES_AFTER = 0.35  # of the deadline: the customer has patience for a second try
 _LEAVES_AFTER_S = 0.05  # before most services have answered
+_AROUND_S = 0.1  # a webhook: as long as most services take to capture
 _RANK_OF_WEBHOOKS = 30  # above every kind of fault: a request is simpler to imagine
 _RANK_OF_CUSTOMERS = 40
 
@@ -58,7 +61,7 @@ Size = tuple[int, int, int, int]  # steps; ranks, numbers and milliseconds, each
 
 
 @dataclass(frozen=True)
-class Step:
+class StepChoice:
     """One step as a search handles it.
 
     `place`: what it is for, without the number: steps of one place differ in kind only. `name`:
@@ -102,7 +105,7 @@ class _Time:
 
 
 _TIME = _Time()
-Steps = tuple[Step, ...]
+Steps = tuple[StepChoice, ...]
 
 
 def size(steps: Steps) -> Size:
@@ -120,7 +123,7 @@ def script_of(steps: Steps, name: str = "found") -> Script:
     return Script.model_validate({"id": name, "steps": [step.declared() for step in steps]})
 
 
-def step_choices(chain: Chain) -> list[Step]:
+def step_choices(chain: Chain) -> list[StepChoice]:
     """Every step that a chain can have, as `paychain check` sees it.
 
     Those about first requests come first, and of them the simplest.
@@ -141,7 +144,7 @@ def searched_links(chain: Chain) -> list[str]:
     return [name for name in mocks if not ROLES[chain.links[name].role].only_forwards]
 
 
-def _at_links(chain: Chain) -> Iterator[Step]:
+def _at_links(chain: Chain) -> Iterator[StepChoice]:
     for link in searched_links(chain):
         for operation in operations_at(chain, link):
             if operation in _NOT_SEARCHED:
@@ -149,7 +152,7 @@ def _at_links(chain: Chain) -> Iterator[Step]:
             for name, rank, keys in _kinds():
                 for number in NUMBERS:
                     place = ("link", link, operation)
-                    yield from _with_times(Step(place, name, rank, number, 0, keys))
+                    yield from _with_times(StepChoice(place, name, rank, number, 0, keys))
 
 
 def _kinds() -> Iterator[tuple[str, int, tuple[tuple[str, Any], ...]]]:
@@ -165,13 +168,13 @@ def _kinds() -> Iterator[tuple[str, int, tuple[tuple[str, Any], ...]]]:
             yield title, search.rank + number, ((name, {**variant, **timed}), *held)
 
 
-def _with_times(step: Step) -> Iterator[Step]:
+def _with_times(step: StepChoice) -> Iterator[StepChoice]:
     """The step with each time that it can have; as it is where it has none."""
     if not _has_time(dict(step.keys)):
         yield step
         return
     for ms in DELAYS_MS:
-        yield Step(step.place, step.name, step.rank, step.number, ms, step.keys)
+        yield StepChoice(step.place, step.name, step.rank, step.number, ms, step.keys)
 
 
 def _has_time(value: Any) -> bool:
@@ -180,16 +183,21 @@ def _has_time(value: Any) -> bool:
     return value is _TIME
 
 
-def _of_webhooks(chain: Chain) -> Iterator[Step]:
+def _of_webhooks(chain: Chain) -> Iterator[StepChoice]:
     searched = searched_links(chain)
     for link in filter(searched.__contains__, senders_of(chain)):
         for rank, name in enumerate(_WEBHOOKS, start=_RANK_OF_WEBHOOKS):
             for number in EVENTS:
                 keys = ((name, {"by": _TIME} if name == "late" else {}),)
-                yield from _with_times(Step(("webhook", link), name, rank, number, 0, keys))
+                yield from _with_times(StepChoice(("webhook", link), name, rank, number, 0, keys))
+        if _MEETING in operations_at(chain, link):
+            rank = _RANK_OF_WEBHOOKS + len(_WEBHOOKS)
+            during = (("during", {"operation": _MEETING}),)
+            for number in NUMBERS:
+                yield StepChoice(("webhook", link), f"during {_MEETING}", rank, number, 0, during)
 
 
-def _of_customers(chain: Chain) -> Iterator[Step]:
+def _of_customers(chain: Chain) -> Iterator[StepChoice]:
     after = duration_text(round(chain.deadline * _RETRIES_AFTER, 3))
     leaves = duration_text(_LEAVES_AFTER_S)
     does: list[tuple[str, str, dict[str, Any]]] = [
@@ -200,17 +208,14 @@ def _of_customers(chain: Chain) -> Iterator[Step]:
         ("leaves", "", {"after": "500ms", "returns_after": "2s"}),
         ("leaves", "for good", {"after": leaves}),
     ]
-    # Back when the first webhook is due: return page and webhook then come at the same moment.
-    due_s = sorted(
-        {
-            webhooks.delay.median
-            for webhooks in _searched_webhooks(chain)
-            if webhooks.delay.median > _LEAVES_AFTER_S
-        }
-    )
+    # Back when the first webhook is due, or just before or after: return page and webhook then come
+    # at the same moment, or one shortly after the other.
+    due_s = sorted({webhooks.delay.median for webhooks in _searched_webhooks(chain)})
     does += [
-        ("leaves", f"until {duration_text(round(after_s, 6))}", {"after": leaves} | _back(after_s))
-        for after_s in due_s
+        ("leaves", f"until {duration_text(round(back_s, 6))}", {"after": leaves} | _back(back_s))
+        for apart_s in (0.0, -_AROUND_S, _AROUND_S)
+        for due in due_s
+        if due > _LEAVES_AFTER_S and (back_s := due + apart_s) > _LEAVES_AFTER_S
     ]
     knows_orders = _knows_orders(chain)
     for rank, (what, how, values) in enumerate(does, start=_RANK_OF_CUSTOMERS):
@@ -218,7 +223,7 @@ def _of_customers(chain: Chain) -> Iterator[Step]:
             continue
         # What the customer does is one place each: a script says it once.
         keys = (("customer", {what: values}),)
-        yield Step(("customer", what), f"{what} {how}", rank, 1, 0, keys)
+        yield StepChoice(("customer", what), f"{what} {how}", rank, 1, 0, keys)
 
 
 def _searched_webhooks(chain: Chain) -> Iterator[Webhooks]:
@@ -249,7 +254,7 @@ def fits(steps: Steps) -> bool:
     return len(set(subjects)) == len(subjects)
 
 
-def simpler(steps: Steps, choices: Sequence[Step]) -> list[Steps]:
+def simpler(steps: Steps, choices: Sequence[StepChoice]) -> list[Steps]:
     """Every script that is one step simpler, the simplest first.
 
     One step fewer; or one step of a simpler kind at the same place; or about an earlier request; or

@@ -14,7 +14,7 @@ from paychain.analysis.attribution.observed import ObservedRequest, by_payment
 from paychain.analysis.money.orders import Orders, orders_of_several
 from paychain.analysis.money.parties import Parties
 from paychain.analysis.money.reconcile import reconcile, stand_in_order
-from paychain.analysis.store.store import IN_MEMORY, RunStore, Story
+from paychain.analysis.store.store import IN_MEMORY, RecordedPayment, RunStore
 from paychain.explore.live.records import OrderRecords
 from paychain.explore.live.steps import Place
 from paychain.model.chain import Chain
@@ -32,7 +32,7 @@ from paychain.payments.rules import Finding
 
 
 @dataclass(kw_only=True)
-class Verdict:
+class OrderVerdict:
     """What became of one order.
 
     `broken`: findings by rule. `met`: places of the steps of its script that met a request.
@@ -46,7 +46,7 @@ class Verdict:
     asked: Counter[Place] = field(default_factory=Counter)
     failed: bool = False
     took_s: float = 0.0
-    stories: list[Story] = field(default_factory=list)
+    stories: list[RecordedPayment] = field(default_factory=list)
     requests: list[list[ObservedRequest]] = field(default_factory=list)
 
 
@@ -66,9 +66,9 @@ class Judge:
         *,
         undecided: Collection[str],
         experiment: Experiment,
-    ) -> dict[str, Verdict]:
+    ) -> dict[str, OrderVerdict]:
         """The verdict on each order. `undecided`: those that still are in progress."""
-        found = {order: Verdict() for order in orders}
+        found = {order: OrderVerdict() for order in orders}
         store = RunStore.create(IN_MEMORY)
         try:
             store.ingest(records)
@@ -90,7 +90,7 @@ class Judge:
         self,
         store: RunStore,
         kept: OrderRecords,
-        found: dict[str, Verdict],
+        found: dict[str, OrderVerdict],
         undecided: Collection[str],
     ) -> None:
         standing_in = stand_in_order(
@@ -112,7 +112,7 @@ class Judge:
                     verdict.broken.setdefault(rule, finding)
 
 
-def _note(record: Record, verdict: Verdict) -> None:
+def _note(record: Record, verdict: OrderVerdict) -> None:
     """Note which steps met a request, and what was asked for."""
     match record:
         case Decision(kind=DecisionKind.FAULT_HIT):

@@ -11,6 +11,7 @@ from paychain.faults.kinds.decline import Decline
 from paychain.faults.kinds.down import Down
 from paychain.faults.kinds.duplicate_answer import DuplicateAnswer
 from paychain.faults.kinds.duplicate_request import DuplicateRequest
+from paychain.faults.kinds.fee_spike import FeeSpike
 from paychain.faults.kinds.freeze import Freeze
 from paychain.faults.kinds.gray import Gray
 from paychain.faults.kinds.halt import Halt
@@ -58,4 +59,5 @@ KINDS: dict[str, type[FaultKind]] = {
     "freeze": Freeze,
     "halt": Halt,
     "reorg": Reorg,
+    "fee_spike": FeeSpike,
 }

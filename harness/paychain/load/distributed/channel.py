@@ -16,7 +16,7 @@ from paychain.processes.tokens import Unauthenticated
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class UnauthenticatedMessage(RPCReceiveError, RPCError):  # type: ignore[misc]  # untyped bases
+class UnauthenticatedMessage(RPCReceiveError, RPCError):  # type: ignore[misc]  # Locust's bases are untyped
     """Both of Locust's kinds of error: the master drops such a message, and so does a worker."""
 
 
@@ -49,7 +49,7 @@ def send(runner: Any, message: msgspec.Struct, client: str | None = None) -> Non
 def listen(runner: Any, kind: type[T], on_message: Callable[[str, T], None]) -> None:
     """Call back for messages of one kind, with Locust's id of the worker they are from or for."""
 
-    def received(environment: object, msg: Any) -> None:  # noqa: ARG001  (Locust names them)
+    def received(environment: object, msg: Any) -> None:  # noqa: ARG001  (Locust passes both by name)
         on_message(msg.node_id, msgspec.convert(msg.data, kind))
 
     runner.register_message(name_of(kind), received)

@@ -104,7 +104,6 @@ class Master:
         gevent.sleep(QUIT_S)
         os._exit(0)
 
-    # -- messages from workers ------------------------------------------------------------------
     def _on_join(self, client: str, message: Join) -> None:
         ours = version("paychain")
         if message.version != ours:
@@ -160,7 +159,6 @@ class Master:
 
         return Inbox(write)
 
-    # -- messages to workers --------------------------------------------------------------------
     def _tick(self) -> None:
         """Repeat to each worker what it has not confirmed yet; keep the conductor up to date."""
         gevent.sleep(TICK_S)
@@ -189,7 +187,6 @@ class Master:
             )
             send(self._runner, Share(msgspec.json.encode(plan)), member.client)
 
-    # -- the end --------------------------------------------------------------------------------
     def _watch(self) -> None:
         """Give up lost workers; one lost worker ends the load for all."""
         for member in self._roster.silent(time.monotonic()):

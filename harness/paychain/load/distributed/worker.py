@@ -99,7 +99,6 @@ class Worker:
         if not self._is_done:
             send(self._runner, Leave())
 
-    # -- messages from the master ---------------------------------------------------------------
     def _noting(self, on_message: Callable[[Any], None]) -> Callable[[str, Any], None]:
         def received(_client: str, message: Any) -> None:
             self._heard_s = time.monotonic()
@@ -141,7 +140,6 @@ class Worker:
         # At once and not at the next tick: the next message may be the one to quit.
         self._check_if_done()
 
-    # -- files of the load process --------------------------------------------------------------
     def _heartbeat(self) -> Heartbeat:
         assert self._plan is not None
         readiness = Readiness.JOINED

@@ -34,7 +34,7 @@ class Command(NamedTuple):
 
 def locust(locustfile: Path, *options: str) -> list[str]:
     """The command that runs Locust on a locustfile of ours."""
-    return python_module("locust", "-f", str(locustfile), *options)
+    return python_module("paychain.load.locust", "-f", str(locustfile), *options)
 
 
 def alone(folder: Path) -> Command:

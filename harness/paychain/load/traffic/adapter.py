@@ -53,7 +53,7 @@ class Adapter(Protocol):
         """Look what became of a payment; needed where customers leave and come back."""
 
 
-class Answer:
+class HttpAnswer:
     """The answer to a request: `status`, `headers` (lower case), `body`, `text`, `json`."""
 
     def __init__(self, response: HttpResponse) -> None:
@@ -76,7 +76,7 @@ class _Ask:
     def __init__(self, http: HttpRequest | None, pause_s: float, to: str = "") -> None:
         self.http, self.pause_s, self.to = http, pause_s, to
 
-    def __await__(self) -> Generator[_Ask, Answer, Answer]:
+    def __await__(self) -> Generator[_Ask, HttpAnswer, HttpAnswer]:
         return (yield self)
 
 
@@ -227,7 +227,7 @@ class ByAdapter:
         """Let it go on with a response or an error until it asks for something or ends."""
         paying, at_ns = self._paying, now_ns
         assert paying is not None
-        value: Answer | None = Answer(got) if isinstance(got, HttpResponse) else None
+        value: HttpAnswer | None = HttpAnswer(got) if isinstance(got, HttpResponse) else None
         error = got if isinstance(got, WireError) else None
         while True:
             try:

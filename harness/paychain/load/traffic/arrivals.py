@@ -72,7 +72,7 @@ class Purchases:
         amount_minor = (
             self._amount_minor(number, merchant)
             if self._unique is None
-            else self._unique.of(number)
+            else self._unique.amount_of(number)
         )
         instrument = self._instrument(number)
         return Arrival(

@@ -32,7 +32,7 @@ class OrderPaid(NamedTuple):
     merchant: str
 
 
-class Entry(NamedTuple):
+class OrderInBooks(NamedTuple):
     """One order in the service's books. `amount_minor` is 0 where none is stated.
 
     `problem`: why it could not be read; then nothing is known.
@@ -48,18 +48,18 @@ def look(template: BooksTemplate, order: OrderPaid) -> HttpRequest:
     return written(template.steps[0], _values(template, order), _SPAN)
 
 
-def entry_of(template: BooksTemplate, order: OrderPaid, response: HttpResponse) -> Entry:
+def entry_of(template: BooksTemplate, order: OrderPaid, response: HttpResponse) -> OrderInBooks:
     """What the service's answer says of an order. One that it does not know is not paid."""
     if response.status >= 500:
-        return Entry(False, problem=f"HTTP {response.status}")
+        return OrderInBooks(False, problem=f"HTTP {response.status}")
     reading = read(template, response, _values(template, order))
     if reading.pattern is None:
-        return Entry(False)
+        return OrderInBooks(False)
     if reading.problem:
-        return Entry(True, problem=reading.problem)
+        return OrderInBooks(True, problem=reading.problem)
     has_amount = bool(template.patterns[0].amount)
     answer = reading.reply.answer if reading.reply is not None else None
-    return Entry(True, answer.amount_minor if answer is not None and has_amount else 0)
+    return OrderInBooks(True, answer.amount_minor if answer is not None and has_amount else 0)
 
 
 def printed_entries(output: str, field: str) -> dict[str, HttpResponse]:
@@ -78,7 +78,7 @@ def printed_entries(output: str, field: str) -> dict[str, HttpResponse]:
     return found
 
 
-def noted(link: str, order: OrderPaid, entry: Entry, at_ns: int) -> Decision:
+def noted(link: str, order: OrderPaid, entry: OrderInBooks, at_ns: int) -> Decision:
     """An entry of the books as a record of the run."""
     stated = UNSTATED
     if entry.is_paid and entry.amount_minor:

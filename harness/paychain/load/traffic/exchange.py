@@ -51,7 +51,7 @@ class Send(NamedTuple):
 Step = Send | Reply
 
 
-class Exchange(Protocol):
+class Conversation(Protocol):
     """What one try sends, and what it makes of the responses."""
 
     def start(self, now_ns: int) -> Step:
@@ -71,7 +71,7 @@ class SingleAnswer:
         """The payment."""
         return Send(self._http, now_ns, self._attempt.timeout_s)
 
-    def receive(self, got: Got, now_ns: int) -> Step:  # noqa: ARG002  (an Exchange has it)
+    def receive(self, got: Got, now_ns: int) -> Step:  # noqa: ARG002  (a parameter of every Conversation's)
         """The reply."""
         if isinstance(got, WireError):
             return Reply(failure_of(got))

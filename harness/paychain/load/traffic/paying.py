@@ -21,7 +21,7 @@ from paychain.wire.client import HttpPool
 from paychain.wire.http import WireError
 
 
-class Clock(Protocol):
+class CustomerClock(Protocol):
     """What customers wait by."""
 
     def now_ns(self) -> int:
@@ -38,7 +38,7 @@ class Customers:
     """
 
     def __init__(
-        self, addresses: Mapping[str, tuple[str, int]], clock: Clock, journal: list[Record]
+        self, addresses: Mapping[str, tuple[str, int]], clock: CustomerClock, journal: list[Record]
     ) -> None:
         self._pools = {entry: HttpPool(*address) for entry, address in addresses.items()}
         self._pages: dict[str, HttpPool] = {}  # of providers, by host and port

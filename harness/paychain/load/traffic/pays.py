@@ -9,7 +9,7 @@ step 1 ─▶ … ─▶ last step ─▶ approved · declined · rejected      
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from paychain.load.traffic.doubts import Answers, PaymentDoubts
 from paychain.load.traffic.exchange import Got, Send, Step, Try
@@ -17,8 +17,9 @@ from paychain.payments.outcome import HopResult
 from paychain.protocol.pays.misfits import misfit_of, outcomes_of, shown
 from paychain.protocol.pays.outcomes import json_of, pending, read, unexpected
 from paychain.protocol.pays.requests import Given, Unfilled, Values, page_at, path_of, written
-from paychain.protocol.pays.template import Pattern, PaysTemplate, RequestTemplate
+from paychain.protocol.pays.template import AnswerPattern, PaysTemplate, RequestTemplate
 from paychain.protocol.reply import Reply, failure_of
+from paychain.protocol.vendor_pages import with_query
 from paychain.wire.http import HttpRequest, HttpResponse, WireError
 
 MAX_REDIRECTS = 5  # of one step: more is a loop
@@ -39,7 +40,7 @@ class ByTemplate:
         self._cookies: dict[str, str] = {}
         self._number = 0  # of the step
         self._redirects = 0
-        self._pending: Pattern | None = None  # what the customer waits for
+        self._pending: AnswerPattern | None = None  # what the customer waits for
         self._last: Reply | None = None  # of a payment that is not final
         self._tried_ns = self._waits_ns = 0  # when the try, and when the customer's patience end
         self._sent: HttpRequest | None = None
@@ -58,13 +59,14 @@ class ByTemplate:
     def _look(self, now_ns: int) -> Step:
         """A customer who comes back looks once, and waits for what is still in progress."""
         template = self._template
-        assert template.look is not None, "a chain whose customers come back says where they look"
+        first = template.returns or template.look
+        assert first is not None, "a chain whose customers come back says where they look"
         self._number = len(template.steps) - 1
         self._tried_ns = self._waits_ns
-        self._pending = Pattern(
+        self._pending = AnswerPattern(
             outcome="pending", look=template.look, every_s=template.look_every_s
         )
-        return self._request(template.look, now_ns)
+        return self._request(first, now_ns)
 
     def receive(self, got: Got, now_ns: int) -> Step:
         """The next step, the next look, or what became of the payment."""
@@ -101,7 +103,6 @@ class ByTemplate:
             self._note_unexpected(got)
         return step
 
-    # -- doubts ---------------------------------------------------------------------------------
     @property
     def _answers_in_doubt(self) -> Answers:
         return self._doubts.paid if self._pending is None else self._doubts.looked
@@ -124,8 +125,7 @@ class ByTemplate:
         request = look or self._template.steps[self._number]
         return f"{request.method} {request.path}"
 
-    # -- pending --------------------------------------------------------------------------------
-    def _wait(self, pattern: Pattern, response: HttpResponse, now_ns: int) -> Step:
+    def _wait(self, pattern: AnswerPattern, response: HttpResponse, now_ns: int) -> Step:
         """Look again after a pause. The first pending answer has the fields of the look's path."""
         if self._pending is None:
             self._pending = pattern
@@ -141,7 +141,6 @@ class ByTemplate:
         self._redirects = 0
         return self._request(look, at_ns)
 
-    # -- requests -------------------------------------------------------------------------------
     def _request(self, request: RequestTemplate, at_ns: int) -> Step:
         try:
             http = written(request, self._values, self._attempt.span, self._answers)
@@ -161,8 +160,7 @@ class ByTemplate:
         """Path and query of an address. On a provider's page, customers pay with their card."""
         target = path_of(url)
         if self._page and "card=" not in target.partition("?")[2]:
-            mark = "&" if "?" in target else "?"
-            target += f"{mark}card={quote(self._values.card_token, safe='')}"
+            return with_query(target, {"card": self._values.card_token})
         return target
 
     def _send(self, http: HttpRequest, at_ns: int) -> Send:
@@ -192,12 +190,9 @@ class ByTemplate:
         target = self._target(location)
         assert self._sent is not None
         self._redirects += 1
-        headers = {
-            name: value
-            for name, value in self._sent.headers.items()
-            if name not in ("cookie", "content-type") or response.status in REPEATS
-        }
-        headers.pop("cookie", None)
+        # Cookies are written anew; a GET has no body, and so no type of one.
+        own = {"cookie"} if response.status in REPEATS else {"cookie", "content-type"}
+        headers = {name: value for name, value in self._sent.headers.items() if name not in own}
         if response.status in REPEATS:
             again = HttpRequest(self._sent.method, target, headers, self._sent.body)
         else:

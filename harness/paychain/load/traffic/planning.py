@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from paychain.load.traffic.plan import AmountPlan, EntryPlan, LoadPlan, MerchantPlan
 from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
-from paychain.model.load import Amounts, Merchant
+from paychain.model.load import Amounts, MerchantShare
 from paychain.model.paid_at import template_at
 from paychain.model.scripts import encode_script
 from paychain.payments.money import to_minor
@@ -78,7 +78,7 @@ def _entry(chain: Chain, experiment: Experiment, entry: str, urls: Mapping[str, 
     )
 
 
-def _merchant(name: str, merchant: Merchant, currency: str) -> MerchantPlan:
+def _merchant(name: str, merchant: MerchantShare, currency: str) -> MerchantPlan:
     amounts = _amounts(merchant.amounts, currency) if merchant.amounts else None
     return MerchantPlan(name=name, share=merchant.share, amounts=amounts)
 

@@ -32,7 +32,7 @@ class UniqueAmounts:
         self._recent: deque[int] = deque()
         self._taken: Counter[int] = Counter()
 
-    def of(self, number: int) -> int:
+    def amount_of(self, number: int) -> int:
         """The amount of a payment by its number, in minor units."""
         while len(self._amounts) <= number:
             self._amounts.append(self._next(self._drawn(len(self._amounts))))

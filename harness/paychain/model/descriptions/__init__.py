@@ -15,7 +15,7 @@ from paychain.model.descriptions.policies import POLICIES
 
 DESCRIPTIONS = {**CHAIN, **POLICIES, **EXPERIMENT, **FAULTS, **ASSURANCE}
 _KIND_MODELS = {kind.__name__ for kind in KINDS.values()}
-_SHAPES = {"Flapping", "paychain__faults__shapes__Ramp", "Relapse", "CacheExpiry"}
+_SHAPES = {"Flapping", "Ramp", "Relapse", "CacheExpiry"}
 _WITH_KINDS = {"Fault", "Kinds", "ScriptStep"}
 
 

@@ -47,7 +47,7 @@ CHAIN: dict[str, dict[str, str]] = {
         "on": "Share of the time in which the node is on.",
         "lasts": "How long it is on each time, on average.",
     },
-    "Gateway": {
+    "NodeGateway": {
         "provider": "Who runs or carries it.",
         "answers_in": "How long it works on a request, without the nodes behind it.",
     },

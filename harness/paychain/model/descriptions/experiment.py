@@ -41,7 +41,7 @@ EXPERIMENT: dict[str, dict[str, str]] = {
         "after": "Measured load after the last heal.",
         "amounts": "Which amounts are paid.",
     },
-    "Merchant": {
+    "MerchantShare": {
         "share": "The merchant's share of the payments.",
         "amounts": "Its amounts, where they differ from the load's.",
     },
@@ -59,17 +59,17 @@ EXPERIMENT: dict[str, dict[str, str]] = {
         "median": "Half of the pauses are shorter.",
         "p99": "99 of 100 pauses are shorter.",
     },
-    "Shape": {
+    "ArrivalShape": {
         "ramp": "The rate changes evenly over the whole load.",
         "steps": "The rate changes at given moments.",
         "daily": "A day, compressed into the load.",
         "replay": "CSV file beside the experiment, with arrivals in seconds in its column at_s.",
     },
-    "paychain__model__load__Ramp": {
+    "RateRamp": {
         "from": "The rate at the beginning.",
         "to": "The rate at the end.",
     },
-    "Step": {"at": "Since the start of the load.", "rate": "The rate from then on."},
+    "RateStep": {"at": "Since the start of the load.", "rate": "The rate from then on."},
     "Day": {
         "mean": "The mean rate of the day.",
         "curve": "24 weights, one for each hour.",

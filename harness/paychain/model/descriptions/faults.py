@@ -36,7 +36,7 @@ FAULTS: dict[str, dict[str, str]] = {
         "period": "Length of one cycle; not longer than the fault.",
         "duty": "Share of each period that it is on.",
     },
-    "paychain__faults__shapes__Ramp": {"steps": "In how many equal steps it grows."},
+    "Ramp": {"steps": "In how many equal steps it grows."},
     "Relapse": {
         "on": "How long it is on before the repair that does not hold.",
         "healthy": "How long it is gone before it comes back.",

@@ -106,7 +106,7 @@ POLICIES: dict[str, dict[str, str]] = {
     "LastKnown": {"last_known": "Go on with the last answer, if it is not older than this."},
     "Default": {"default": "Go on with this value of the link's own; it stands in no answer."},
     "Exempt": {"exempt": "Go on without authentication, and say so."},
-    "Limit": {"up_to": "For payments up to this amount."},
+    "AmountLimit": {"up_to": "For payments up to this amount."},
     "StandIn": {"stand_in": "Decide in place of the target, within limits, and advise it later."},
     "StandInLimits": {
         "up_to": "For payments up to this amount.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from paychain.model.fallbacks.step import GoOn, Limit
+from paychain.model.fallbacks.step import AmountLimit, GoOn
 from paychain.payments.journal import DecisionKind
 
 
@@ -16,7 +16,7 @@ class Exempt(GoOn):
     risk = "approved without {lacking}"
     marks = "is_exempt"
 
-    exempt: Limit
+    exempt: AmountLimit
 
     @property
     def largest(self) -> Decimal:

@@ -70,7 +70,7 @@ class LocalStep(Step):
         raise NotImplementedError  # each step has its own
 
 
-class Limit(Declared):
+class AmountLimit(Declared):
     """Use a fallback only up to an amount in the chain's currency."""
 
     up_to: Amount

@@ -1,6 +1,6 @@
 """Static review: how a chain will fail, as far as its declaration and an experiment's show.
 
-A new kind of finding is a function `Chain → Iterator[Found]` and a line in `_OF_CHAIN` (or
+A new kind of finding is a function `Chain → Iterator[Weakness]` and a line in `_OF_CHAIN` (or
 `Chain, Experiment → …` and a line with its kind in `_OF_BOTH`), and its cost, reason and source in
 `model.finding_kinds.KINDS`.
 """
@@ -30,8 +30,8 @@ from paychain.model.review import (
 )
 from paychain.model.review.claims import as_claimed, of_own_services
 from paychain.model.review.dialects import dialect_not_declared
-from paychain.model.review.finding import Found, ReviewFinding, name_of
-from paychain.model.review.remedy import Change, Remedy, dotted
+from paychain.model.review.finding import ReviewFinding, Weakness, name_of
+from paychain.model.review.remedy import Edit, Remedy, dotted
 
 __all__ = ["ReviewFinding", "remedy_in", "review", "stale_accepts"]
 _OF_CHAIN = (
@@ -40,6 +40,7 @@ _OF_CHAIN = (
     keys.queue_without_key,
     keys.customer_retry_without_key,
     keys.no_idempotency,
+    keys.trace_used_twice,
     webhooks.webhook_not_deduplicated,
     follow_ups.captured_twice,
     ledgers.signed_twice,
@@ -72,6 +73,7 @@ _OF_CHAIN = (
     times.amplified_retries,
     overload.retries_without_budget,
     overload.checks_without_limit,
+    overload.lookups_used_up,
     times.call_without_policy,
     follow_ups.authentication_not_portable,
     providers.shared_providers,
@@ -81,7 +83,7 @@ _OF_CHAIN = (
     providers.single_providers,
 )
 # What only an experiment shows, by its kind.
-_OF_BOTH: dict[Kind, Callable[[Chain, Experiment], Iterator[Found]]] = {
+_OF_BOTH: dict[Kind, Callable[[Chain, Experiment], Iterator[Weakness]]] = {
     "customer_retry_without_key": experiments.paid_twice_without_key,
     "breaker_cannot_open": experiments.breaker_cannot_open,
     "query_given_up_early": experiments.query_given_up_in_fault,
@@ -112,13 +114,13 @@ def review(
     return [finding for _, _, _, finding in sorted(findings, key=lambda placed: placed[:3])]
 
 
-def _is_repeated(chain: Chain, finding: Found) -> bool:
+def _is_repeated(chain: Chain, finding: Weakness) -> bool:
     """Whether it is about one of many nodes of a template that are alike: the first has it."""
     others = chain.nodes.names[1:] if chain.nodes is not None else ()
     return finding.path[:1] == ("links",) and finding.path[1] in others
 
 
-def remedy_in(loaded: Loaded[Chain] | Loaded[Experiment], change: Change) -> Remedy:
+def remedy_in(loaded: Loaded[Chain] | Loaded[Experiment], change: Edit) -> Remedy:
     """A change with its place in a file."""
     path = change.path
     if isinstance(loaded.model, Chain):
@@ -146,7 +148,7 @@ def stale_accepts(chain: Chain, findings: Sequence[ReviewFinding]) -> list[int]:
 
 
 def _placed(
-    loaded: Loaded[Chain], experiment: Loaded[Experiment] | None, finding: Found
+    loaded: Loaded[Chain], experiment: Loaded[Experiment] | None, finding: Weakness
 ) -> tuple[int, int, tuple[int, int], ReviewFinding]:
     """A finding with its places, after what it is sorted by: its kind, its file, its line."""
     facts = KINDS[finding.kind]

@@ -19,8 +19,8 @@ from paychain.model.chain import Chain, Link
 from paychain.model.own_services import providers_side
 from paychain.model.policy import Call, Claims
 from paychain.model.review.calls import paying_links
-from paychain.model.review.finding import Found, name_of
-from paychain.model.review.remedy import Change
+from paychain.model.review.finding import Weakness, name_of
+from paychain.model.review.remedy import Edit
 
 # Weaknesses of a mock's policies: what an own service does then, its own code says.
 _OF_MOCKS = ("call_without_policy", "third_party_in_the_way", "closed_call_skipped")
@@ -72,7 +72,7 @@ def _given(call: Call) -> dict[str, object]:
     return call.claims.given if call.claims is not None else {}
 
 
-def of_own_services(chain: Chain, found: Found) -> Found | None:
+def of_own_services(chain: Chain, found: Weakness) -> Weakness | None:
     """A finding of the chain as claimed, for the chain as declared; None when it says nothing."""
     own = chain.own_services()
     if not own:
@@ -89,17 +89,17 @@ def of_own_services(chain: Chain, found: Found) -> Found | None:
         return None
     if path == found.path and remedied == found.remedy.path:
         return found
-    remedy = Change(remedied, found.remedy.value, found.remedy.action)
+    remedy = Edit(remedied, found.remedy.value, found.remedy.action)
     hint = f"change its code, and then its claim: {found.hint}"
     return replace(found, path=path, remedy=remedy, hint=hint)
 
 
-def _is_of_a_mock(own: Collection[str], found: Found) -> bool:
+def _is_of_a_mock(own: Collection[str], found: Weakness) -> bool:
     """Whether it is about a policy that only a mock could have."""
     return _is_of(own, found) and found.kind in _OF_MOCKS
 
 
-def _is_of(links: Collection[str], found: Found) -> bool:
+def _is_of(links: Collection[str], found: Weakness) -> bool:
     return found.path[:1] == ("links",) and len(found.path) > 1 and found.path[1] in links
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from paychain.model.chain import Chain
 from paychain.model.review.calls import declared_calls
-from paychain.model.review.finding import Found
-from paychain.model.review.remedy import Change
+from paychain.model.review.finding import Weakness
+from paychain.model.review.remedy import Edit
 
 _LIKELIEST = "stripe"
 
 
-def dialect_not_declared(chain: Chain) -> Iterator[Found]:
+def dialect_not_declared(chain: Chain) -> Iterator[Weakness]:
     """Mocks at which an own service authorises payments, and of which no dialect is declared.
 
     They speak our own JSON then. To declare that (`dialect: paychain`) says that it is meant.
@@ -30,12 +30,12 @@ def dialect_not_declared(chain: Chain) -> Iterator[Found]:
             if target in native or target in found:
                 continue
             found.add(target)
-            yield Found(
+            yield Weakness(
                 kind="dialect_not_declared",
                 path=("links", target),
                 subject=f"link {target}",
-                what=f"{declared.link} has to call {target} in paychain's own JSON",
+                what=f"{declared.link} must call {target} in paychain's own JSON",
                 hint="declare the provider's API (dialect: stripe, adyen, …), or dialect: paychain "
                 "where the service's code speaks that JSON",
-                remedy=Change(("links", target, "dialect"), _LIKELIEST),
+                remedy=Edit(("links", target, "dialect"), _LIKELIEST),
             )

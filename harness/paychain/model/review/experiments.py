@@ -19,9 +19,9 @@ from paychain.model.review.calls import (
     declared_calls,
     paying_links,
 )
-from paychain.model.review.finding import Found
+from paychain.model.review.finding import Weakness
 from paychain.model.review.money import last_capture_s, long_enough
-from paychain.model.review.remedy import Change, duration_text
+from paychain.model.review.remedy import Edit, duration_text
 from paychain.model.review.reversals import (
     MIN_PERSISTENCE_S,
     give_up_after,
@@ -32,22 +32,22 @@ from paychain.model.review.times import requests_per_payment
 _MARGIN = 2.0  # a breaker should open in half of its window, a reversal outlast a fault twice
 
 
-def paid_twice_without_key(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+def paid_twice_without_key(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:
     """Orders that the load pays twice, at a link that does not recognise the second payment."""
     twice = experiment.load.twice
     if twice is None or twice.share == 0:
         return
     for name in paying_links(chain):
         link = chain.links[name]
-        key, remedy = "an idempotency key of its own", Change(("load", "twice", "key"), "same")
+        key, remedy = "an idempotency key of its own", Edit(("load", "twice", "key"), "same")
         if twice.key == "new" and _refuses_duplicates(chain, name, twice.gap):
             continue
         if twice.key == "same":
             window = link.idempotency.window
             if link.idempotency.model != "none" and (window is None or window > twice.gap):
                 continue
-            key, remedy = "the same key", Change(("links", name, "idempotency"), "keyed")
-        yield Found(
+            key, remedy = "the same key", Edit(("links", name, "idempotency"), "keyed")
+        yield Weakness(
             kind="customer_retry_without_key",
             path=("load", "twice"),
             subject=f"link {name}",
@@ -68,7 +68,7 @@ def _refuses_duplicates(chain: Chain, link: str, gap_s: float) -> bool:
     return bool(windows) and all(window is not None and window.within > gap_s for window in windows)
 
 
-def breaker_cannot_open(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+def breaker_cannot_open(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:
     """Breakers whose window never has the calls that they need to judge.
 
     Judged at the fastest declared rate, with as many requests of each payment as policies allow.
@@ -94,7 +94,7 @@ def breaker_cannot_open(chain: Chain, experiment: Experiment) -> Iterator[Found]
         window = breaker.window
         needs, has = breaker.minimum_calls / window, payments * each / window
         key = declared.at("breaker", "minimum_calls")
-        yield Found(
+        yield Weakness(
             kind="breaker_cannot_open",
             path=declared.at("breaker"),
             subject=declared.subject,
@@ -102,7 +102,7 @@ def breaker_cannot_open(chain: Chain, experiment: Experiment) -> Iterator[Found]
             f"{breaker.minimum_calls} calls in {window:g} s need {needs:.3g}/s, "
             f"there is {has:.3g}/s",
             hint="lower minimum_calls, lengthen the window, or set consecutive",
-            remedy=Change(key, max(1, int(payments * each / _MARGIN))),
+            remedy=Edit(key, max(1, int(payments * each / _MARGIN))),
         )
 
 
@@ -139,7 +139,7 @@ def most_payments(experiment: Experiment, window_s: float) -> float | None:
     return None if rate is None or load.twice is not None else rate * window_s
 
 
-def reversal_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+def reversal_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:
     """Reversals that are given up while the fault that made them necessary is still on."""
     for declared in declared_calls(chain):
         reversal = declared.call.reversal
@@ -148,7 +148,7 @@ def reversal_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator
         longest_s = _longest_fault(chain, experiment, declared.call.targets)
         if longest_s <= reversal.give_up_after:
             continue
-        yield Found(
+        yield Weakness(
             kind="reversal_given_up_early",
             path=declared.at("reversal"),
             subject=declared.subject,
@@ -160,7 +160,7 @@ def reversal_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator
         )
 
 
-def query_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+def query_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:
     """Queries of unknown outcomes that end while the fault that made them necessary is still on.
 
     Who lets a wallet send asks on, whatever is declared.
@@ -175,25 +175,25 @@ def query_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Fo
             continue
         needed_s = _MARGIN * longest_s
         if query.within == asks_s or "attempts" not in query.model_fields_set:
-            change = Change(declared.at("query", "within"), duration_text(needed_s))
+            change = Edit(declared.at("query", "within"), duration_text(needed_s))
         elif query.attempts > 1:
             pause = duration_text(needed_s / (query.attempts - 1))
-            change = Change(declared.at("query", "pause"), pause)
+            change = Edit(declared.at("query", "pause"), pause)
         else:
-            change = Change(declared.at("query", "first_after"), duration_text(needed_s))
-        yield Found(
+            change = Edit(declared.at("query", "first_after"), duration_text(needed_s))
+        yield Weakness(
             kind="query_given_up_early",
             path=declared.at("query" if declared.call.declares("query") else "on_unknown"),
             subject=declared.subject,
-            what=f"{declared.subject} asks for the last time "
+            what=f"{declared.subject} makes its last query "
             f"{seconds_text(asks_s, digits=4)} after an unknown outcome, and a fault behind it "
             f"lasts {seconds_text(longest_s, digits=4)}",
-            hint="ask for longer than an outage lasts: no more often, with longer pauses",
+            hint="keep asking for longer than an outage lasts: as often as now, with longer pauses",
             remedy=change,
         )
 
 
-def queue_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+def queue_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:
     """Stored requests that are given up while the fault that made them necessary is still on."""
     for declared in declared_calls(chain):
         longest_s = _longest_fault(chain, experiment, [declared.call.to])
@@ -204,7 +204,7 @@ def queue_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Fo
             if not MIN_PERSISTENCE_S <= within_s < longest_s:
                 continue
             path = declared.at("fallback", number, "queue", "within")
-            yield Found(
+            yield Weakness(
                 kind="queue_given_up_early",
                 path=path if "within" in step.queue.model_fields_set else path[:-1],
                 subject=declared.subject,
@@ -212,11 +212,11 @@ def queue_given_up_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Fo
                 f"{seconds_text(within_s, digits=4)}, and a fault behind it lasts "
                 f"{seconds_text(longest_s, digits=4)}",
                 hint="try to deliver for longer than an outage lasts",
-                remedy=Change(path, duration_text(_MARGIN * longest_s)),
+                remedy=Edit(path, duration_text(_MARGIN * longest_s)),
             )
 
 
-def hold_expires_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+def hold_expires_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:
     """Holds that are over before what they pay for is final, when its way stands still so long."""
     found: set[str] = set()
     for name, gateway in chain.links.items():
@@ -240,15 +240,15 @@ def hold_expires_in_fault(chain: Chain, experiment: Experiment) -> Iterator[Foun
                 continue
             found.add(holder)
             key = ("links", holder, "expires_after")
-            yield Found(
+            yield Weakness(
                 kind="hold_expires_early",
                 path=key,
                 subject=f"link {holder}",
                 what=f"{holder} holds an authorisation for {seconds_text(expires_s, digits=4)}, "
                 f"{name} captures what is final, and a fault on the way there lasts "
                 f"{seconds_text(longest_s, digits=4)}",
-                hint="hold for longer than the way to the ledger is away",
-                remedy=Change(key, long_enough(last_s)),
+                hint="hold for longer than the ledger can be out of reach",
+                remedy=Edit(key, long_enough(last_s)),
             )
 
 
@@ -272,7 +272,7 @@ def _longest_fault(chain: Chain, experiment: Experiment, targets: Sequence[str])
     return longest_s
 
 
-def fault_without_traffic(chain: Chain, experiment: Experiment) -> Iterator[Found]:
+def fault_without_traffic(chain: Chain, experiment: Experiment) -> Iterator[Weakness]:
     """A fault on a standby only, in an experiment where nothing makes payments go there."""
     first = _first_choices(chain)
     places = [place_of(chain, fault) for fault in experiment.faults]
@@ -289,14 +289,14 @@ def fault_without_traffic(chain: Chain, experiment: Experiment) -> Iterator[Foun
     if any(reached):
         return
     for fault in experiment.faults:
-        yield Found(
+        yield Weakness(
             kind="fault_without_traffic",
             path=("faults", fault.number),
             subject=f"fault {fault.id or fault.kind}",
             what=f"{fault.kind} on {fault.where} meets no traffic: payments go there only when "
             "something else fails, and nothing does",
-            hint="also inject a fault into what it stands by for",
-            remedy=Change(("faults", fault.number, "target", "link"), _stood_in_for(chain, first)),
+            hint="also inject a fault into the link it is the standby of",
+            remedy=Edit(("faults", fault.number, "target", "link"), _stood_in_for(chain, first)),
             file="experiment",
         )
 

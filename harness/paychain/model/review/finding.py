@@ -9,7 +9,7 @@ import msgspec
 
 from paychain.declaration.text import KeyPath
 from paychain.model.finding_kinds import Cost, Kind
-from paychain.model.review.remedy import Change, Remedy
+from paychain.model.review.remedy import Edit, Remedy
 
 Where = Literal["chain", "experiment"]
 
@@ -41,7 +41,7 @@ class ReviewFinding(msgspec.Struct, kw_only=True, frozen=True):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Weakness:
     """A finding whose places are still key paths. `file`: which file `path` is in."""
 
     kind: Kind
@@ -49,7 +49,7 @@ class Found:
     subject: str
     what: str
     hint: str
-    remedy: Change
+    remedy: Edit
     file: Where = "chain"
     unavoidable: bool = False
 
@@ -59,7 +59,7 @@ def name_of(subject: str) -> str:
     return subject.split()[-1]
 
 
-def accept(kind: Kind, subject: str) -> Change:
+def accept(kind: Kind, subject: str) -> Edit:
     """The remedy of what no setting can remove: to accept it, with a reason."""
     item = {"finding": kind, "at": name_of(subject), "because": "…"}
-    return Change(("accepts",), item, "add")
+    return Edit(("accepts",), item, "add")

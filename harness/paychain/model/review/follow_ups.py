@@ -10,27 +10,27 @@ from collections.abc import Iterator
 from paychain.model.book_limits import overcapture
 from paychain.model.chain import Chain
 from paychain.model.review.calls import paying_links
-from paychain.model.review.finding import Found
-from paychain.model.review.remedy import Change
+from paychain.model.review.finding import Weakness
+from paychain.model.review.remedy import Edit
 
 
-def captured_twice(chain: Chain) -> Iterator[Found]:
+def captured_twice(chain: Chain) -> Iterator[Weakness]:
     """Gateways whose two triggers capture under keys of their own."""
     for name, link in chain.links.items():
         captures = link.captures
         if captures is None or captures.key == "same":
             continue
-        yield Found(
+        yield Weakness(
             kind="captured_twice",
             path=("links", name, "captures", "key"),
             subject=f"link {name}",
             what=f"{name} captures on the answer and on the webhook, each under a key of its own",
             hint="remove key: new, so that the second capture is recognised as a repeat",
-            remedy=Change(("links", name, "captures", "key"), action="remove"),
+            remedy=Edit(("links", name, "captures", "key"), action="remove"),
         )
 
 
-def capture_beyond_limit(chain: Chain) -> Iterator[Found]:
+def capture_beyond_limit(chain: Chain) -> Iterator[Weakness]:
     """Gateways that capture more than a link behind them lets through."""
     for name, link in chain.links.items():
         if link.captures is None or link.captures.of <= 1 or name not in paying_links(chain):
@@ -40,48 +40,48 @@ def capture_beyond_limit(chain: Chain) -> Iterator[Found]:
         if tightest is None or link.captures.of <= 1 + limits[tightest] + 1e-9:
             continue
         limit = f"{100 * (1 + limits[tightest]):g}%"
-        yield Found(
+        yield Weakness(
             kind="capture_beyond_limit",
             path=("links", name, "captures", "of"),
             subject=f"link {name}",
             what=f"{name} captures {100 * link.captures.of:g} % of what was authorised, and "
             f"{tightest} permits {limit.removesuffix('%')} %",
             hint="capture less, or declare overcapture: on the links that permit it",
-            remedy=Change(("links", name, "captures", "of"), limit),
+            remedy=Edit(("links", name, "captures", "of"), limit),
         )
 
 
-def refunds_unchecked(chain: Chain) -> Iterator[Found]:
+def refunds_unchecked(chain: Chain) -> Iterator[Weakness]:
     """Links that do not compare a refund with what was captured."""
     for name, link in chain.links.items():
         if link.checks_refunds is False:
-            yield Found(
+            yield Weakness(
                 kind="refunds_unchecked",
                 path=("links", name, "checks_refunds"),
                 subject=f"link {name}",
                 what=f"{name} refunds whatever is asked, however much it refunded before",
                 hint="remove checks_refunds: false",
-                remedy=Change(("links", name, "checks_refunds"), action="remove"),
+                remedy=Edit(("links", name, "checks_refunds"), action="remove"),
             )
 
 
-def rest_not_released(chain: Chain) -> Iterator[Found]:
+def rest_not_released(chain: Chain) -> Iterator[Weakness]:
     """Gateways that capture a part and never release the rest."""
     for name, link in chain.links.items():
         captures = link.captures
         if captures is None or captures.final or captures.of >= 1:
             continue
-        yield Found(
+        yield Weakness(
             kind="rest_not_released",
             path=("links", name, "captures", "final"),
             subject=f"link {name}",
             what=f"{name} captures {100 * captures.of:g} % and never releases the rest of the hold",
             hint="remove final: false",
-            remedy=Change(("links", name, "captures", "final"), action="remove"),
+            remedy=Edit(("links", name, "captures", "final"), action="remove"),
         )
 
 
-def tenders_not_compensated(chain: Chain) -> Iterator[Found]:
+def tenders_not_compensated(chain: Chain) -> Iterator[Weakness]:
     """Payments by several means of which the first ones stay taken when a later one fails."""
     for name, link in chain.links.items():
         for operation, call in link.calls.items():
@@ -89,17 +89,17 @@ def tenders_not_compensated(chain: Chain) -> Iterator[Found]:
                 continue
             taken = ", ".join(target for target, _ in call.shared_tenders)
             at = ("links", name, "calls", operation)
-            yield Found(
+            yield Weakness(
                 kind="tenders_not_compensated",
                 path=(*at, "tenders"),
                 subject=f"{name}.{operation}",
-                what=f"what {taken} authorised stays held when a later tender fails",
+                what=f"what {taken} authorised stays on hold when a later tender fails",
                 hint="declare compensates: true",
-                remedy=Change((*at, "compensates"), True),
+                remedy=Edit((*at, "compensates"), True),
             )
 
 
-def authentication_not_portable(chain: Chain) -> Iterator[Found]:
+def authentication_not_portable(chain: Chain) -> Iterator[Weakness]:
     """Fallbacks that get a payment without the authentication that was made for it."""
     for name, link in chain.links.items():
         authorise, authenticate = link.calls.get("authorise"), link.calls.get("authenticate")
@@ -110,14 +110,14 @@ def authentication_not_portable(chain: Chain) -> Iterator[Found]:
             lost = [target for target in authorise.alternatives if target not in valid_for]
             if not valid_for or not lost:
                 continue
-            yield Found(
+            yield Weakness(
                 kind="authentication_not_portable",
                 path=("links", proof, "valid_for"),
                 subject=f"link {proof}",
                 what=f"{name} may authorise at {', '.join(lost)}, where the authentications of "
                 f"{proof} are not valid",
                 hint="use an authentication that is valid at every processor",
-                remedy=Change(("links", proof, "valid_for"), action="remove"),
+                remedy=Edit(("links", proof, "valid_for"), action="remove"),
             )
 
 

@@ -19,8 +19,8 @@ from paychain.model.review.calls import (
     paying_links,
     reads_payments,
 )
-from paychain.model.review.finding import Found, accept
-from paychain.model.review.remedy import Change
+from paychain.model.review.finding import Weakness, accept
+from paychain.model.review.remedy import Edit
 from paychain.model.roles import ROLES
 
 # Failures after which a link executes an executed key again.
@@ -28,10 +28,13 @@ _WORKS_AGAIN_AFTER = {
     "none": frozenset({"reset", "timeout", "http_error", "malformed"}),
     "checkout": frozenset({"http_error"}),
 }
+_KNOWN_S = 86_400.0  # a key, at most providers: a day
+_BUSY_PER_S = 1_000  # payments that one hop may be sent
+_COMPANIES = ("processor", "scheme", "bank", "service")  # who runs a link, not where it runs
 _FORWARDS_MONEY = MOVES_MONEY | {"forward"}  # a forwarded request is a whole payment
 
 
-def failover_on_unknown(chain: Chain) -> Iterator[Found]:
+def failover_on_unknown(chain: Chain) -> Iterator[Weakness]:
     """Payments that go on elsewhere while the first target may still hold money."""
     for declared in declared_calls(chain):
         if declared.operation == "authorise":
@@ -40,7 +43,7 @@ def failover_on_unknown(chain: Chain) -> Iterator[Found]:
             yield from _forward_goes_on(chain, declared)
 
 
-def _authorisation_goes_on(declared: DeclaredCall) -> Iterator[Found]:
+def _authorisation_goes_on(declared: DeclaredCall) -> Iterator[Weakness]:
     call, where = declared.call, declared.subject
     goes_on = [step for step in call.fallback if not isinstance(step, AnswerInstead)]
     # A preferred link that fails is followed by the call's own target.
@@ -50,17 +53,17 @@ def _authorisation_goes_on(declared: DeclaredCall) -> Iterator[Found]:
     when = "an unknown outcome"
     if call.on_unknown in ("query", "resend"):
         when = f"a {call.on_unknown} without an answer"
-    yield Found(
+    yield Weakness(
         kind="failover_on_unknown",
         path=declared.at("on_unknown" if is_declared else "fallback" if goes_on else "prefer"),
         subject=where,
         what=f"{where} falls back after {when} without reversing the first authorisation",
         hint="declare on_unknown: reverse",
-        remedy=Change(declared.at("on_unknown"), "reverse"),
+        remedy=Edit(declared.at("on_unknown"), "reverse"),
     )
 
 
-def _forward_goes_on(chain: Chain, declared: DeclaredCall) -> Iterator[Found]:
+def _forward_goes_on(chain: Chain, declared: DeclaredCall) -> Iterator[Weakness]:
     """Another gateway knows nothing of what the first one may have taken."""
     call, where = declared.call, declared.subject
     if call.on_unknown == "reverse":
@@ -78,21 +81,21 @@ def _forward_goes_on(chain: Chain, declared: DeclaredCall) -> Iterator[Found]:
     routes = {tuple(_routes(chain, name)) for name in (call.to, *others)}
     if call.shares_keys and len(routes) == 1:
         return
-    if len(routes) == 1:
-        remedy = Change(declared.at("shares_keys"), True)
+    if len(routes) == 1 and _may_be_one_company(chain, [call.to, *others]):
+        remedy = Edit(declared.at("shares_keys"), True)
     elif all(_can_reverse(chain.links[name]) for name in call.targets):
-        remedy = Change(declared.at("on_unknown"), "reverse")
+        remedy = Edit(declared.at("on_unknown"), "reverse")
     elif all(_is_called_elsewhere(chain, name, declared) for name in others):
-        remedy = Change(declared.at(key), action="remove")
+        remedy = Edit(declared.at(key), action="remove")
     else:
         # Without the call nothing reaches the other links, which would be a mistake in the file.
         remedy = accept("failover_on_unknown", where)
-    yield Found(
+    yield Weakness(
         kind="failover_on_unknown",
         path=declared.at(key),
         subject=where,
         what=f"{where} sends a payment that {call.to} has not answered to {', '.join(others)}, "
-        f"and nobody reverses what {call.to} may have authorised",
+        f"and nothing reverses what {call.to} may have authorised",
         hint="declare on_unknown: reverse, or, where gateways of the same processors really share "
         "their keys, say so (shares_keys: true)",
         remedy=remedy,
@@ -110,6 +113,22 @@ def _routes(chain: Chain, gateway: str) -> list[str]:
     return call.routes if call is not None else [gateway]
 
 
+def _may_be_one_company(chain: Chain, gateways: list[str]) -> bool:
+    """Whether no two gateways are declared to be run by different companies.
+
+    Regions of one gateway run on different clouds; two processors share nothing.
+    """
+    companies = {
+        tuple(name for name in chain.links[gateway].depends_on if _is_company(chain, name))
+        for gateway in gateways
+    }
+    return len(companies - {()}) <= 1
+
+
+def _is_company(chain: Chain, provider: str) -> bool:
+    return chain.providers[provider].kind in _COMPANIES
+
+
 def _is_called_elsewhere(chain: Chain, target: str, declared: DeclaredCall) -> bool:
     """Whether a link is a target of any other call."""
     return any(
@@ -119,7 +138,7 @@ def _is_called_elsewhere(chain: Chain, target: str, declared: DeclaredCall) -> b
     )
 
 
-def retry_without_key(chain: Chain) -> Iterator[Found]:
+def retry_without_key(chain: Chain) -> Iterator[Weakness]:
     """Retries of money movements at links that would execute them again."""
     for declared in declared_calls(chain):
         call = declared.call
@@ -140,7 +159,7 @@ def retry_without_key(chain: Chain) -> Iterator[Found]:
                 repeats, how = ["timeout"], _forgets(link)
             if not repeats:
                 continue
-            yield Found(
+            yield Weakness(
                 kind="retry_without_key",
                 path=declared.at(key),
                 subject=declared.subject,
@@ -151,7 +170,7 @@ def retry_without_key(chain: Chain) -> Iterator[Found]:
             )
 
 
-def queue_without_key(chain: Chain) -> Iterator[Found]:
+def queue_without_key(chain: Chain) -> Iterator[Weakness]:
     """Stored requests that are delivered again to a link that would execute them again."""
     for declared in declared_calls(chain):
         call, target = declared.call, declared.call.to
@@ -163,7 +182,7 @@ def queue_without_key(chain: Chain) -> Iterator[Found]:
             if not how and _forgets_within(link, step.queue.within):
                 how = _forgets(link)
             if how:
-                yield Found(
+                yield Weakness(
                     kind="queue_without_key",
                     path=declared.at("fallback", number),
                     subject=declared.subject,
@@ -174,20 +193,20 @@ def queue_without_key(chain: Chain) -> Iterator[Found]:
                 )
 
 
-def customer_retry_without_key(chain: Chain) -> Iterator[Found]:
+def customer_retry_without_key(chain: Chain) -> Iterator[Weakness]:
     """Customers who send a payment again to a link that would execute it again."""
     retry = chain.customer.retry
     if retry is None:
         return
     if retry.key == "new":
-        yield Found(
+        yield Weakness(
             kind="customer_retry_without_key",
             path=("customer", "retry", "key"),
             subject="the customer",
             what="customers order again under a new key, and nobody knows that the first payment "
             "of the order may have been taken",
             hint="one key for each order, however often the customer tries",
-            remedy=Change(("customer", "retry", "key"), "same"),
+            remedy=Edit(("customer", "retry", "key"), "same"),
         )
         return
     for name in paying_links(chain):
@@ -196,7 +215,7 @@ def customer_retry_without_key(chain: Chain) -> Iterator[Found]:
         if not how and _forgets_within(link, retry.after):
             how = _forgets(link)
         if how:
-            yield Found(
+            yield Weakness(
                 kind="customer_retry_without_key",
                 path=("customer", "retry"),
                 subject=f"link {name}",
@@ -207,7 +226,7 @@ def customer_retry_without_key(chain: Chain) -> Iterator[Found]:
             )
 
 
-def no_idempotency(chain: Chain) -> Iterator[Found]:
+def no_idempotency(chain: Chain) -> Iterator[Weakness]:
     """Links that move money and would not survive a request that the network sends twice."""
     asked = {
         target
@@ -221,7 +240,7 @@ def no_idempotency(chain: Chain) -> Iterator[Found]:
         has_nothing_to_lose = ROLES[link.role].only_forwards and not reads_payments(chain, name)
         if link.idempotency.model != "none" or name not in asked or has_nothing_to_lose:
             continue
-        yield Found(
+        yield Weakness(
             kind="no_idempotency",
             path=("links", name, "idempotency"),
             subject=f"link {name}",
@@ -230,6 +249,31 @@ def no_idempotency(chain: Chain) -> Iterator[Found]:
             hint="recognise repeated requests by a key",
             remedy=_keyed(name),
         )
+
+
+def trace_used_twice(chain: Chain) -> Iterator[Weakness]:
+    """Trace numbers that come again while the callee takes the second for a repeat of the first."""
+    for declared in declared_calls(chain):
+        trace = declared.call.trace
+        if trace is None or trace.with_time:
+            continue
+        for target in declared.call.targets:
+            link = chain.links[target]
+            window_s = link.idempotency.window or _KNOWN_S
+            most = trace.numbers / window_s
+            if link.idempotency.model == "none" or most > _BUSY_PER_S:
+                continue
+            yield Weakness(
+                kind="trace_used_twice",
+                path=declared.at("trace", "with_time"),
+                subject=declared.subject,
+                what=f"{declared.subject} has {trace.numbers:,} trace numbers, and {target} knows "
+                f"one for {seconds_text(window_s, digits=5)}: above {most:.2g} payments per second "
+                "two have the same",
+                hint="let the time of the first try belong to the number",
+                remedy=Edit(declared.at("trace", "with_time"), value=True),
+            )
+            break
 
 
 def _why_again(link: Link) -> str:
@@ -249,6 +293,6 @@ def _forgets(link: Link) -> str:
     return f"forgets a key after {seconds_text(window, digits=4)}"
 
 
-def _keyed(link: str) -> Change:
+def _keyed(link: str) -> Edit:
     path: KeyPath = ("links", link, "idempotency")
-    return Change(path, "keyed")
+    return Edit(path, "keyed")

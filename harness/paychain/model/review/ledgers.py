@@ -11,55 +11,67 @@ from paychain.model.chain import Chain
 from paychain.model.ledger_checks import block_interval_s
 from paychain.model.operations import LOOKS
 from paychain.model.review.calls import DeclaredCall, declared_calls
-from paychain.model.review.finding import Found, accept
-from paychain.model.review.remedy import Change
+from paychain.model.review.finding import Weakness, accept
+from paychain.model.review.remedy import Edit
 
 
-def signed_twice(chain: Chain) -> Iterator[Found]:
+def signed_twice(chain: Chain) -> Iterator[Weakness]:
     """Wallets that sign a transfer again, with the next nonce, when it has no answer."""
     for name, link in chain.links.items():
         if link.nonces != "each_try":
             continue
-        key = ("links", name, "nonces")
-        yield Found(
+        key: KeyPath = ("links", name, "nonces")
+        yield Weakness(
             kind="signed_twice",
             path=key,
             subject=f"link {name}",
             what=f"{name} signs a transfer without an answer again, with the next nonce",
             hint="send the same bytes again: a nonce is used once",
-            remedy=Change(key, "one_per_payment"),
+            remedy=Edit(key, "one_per_payment"),
+        )
+    for name, link in chain.links.items():
+        if link.replaces is None or link.replaces.nonce != "new":
+            continue
+        key = ("links", name, "replaces", "nonce")
+        yield Weakness(
+            kind="signed_twice",
+            path=key,
+            subject=f"link {name}",
+            what=f"{name} signs a transfer that waits for a block again, with the next nonce",
+            hint="replace it: with its own nonce one of the two is mined",
+            remedy=Edit(key, "same"),
         )
 
 
-def freed_early(chain: Chain) -> Iterator[Found]:
+def freed_early(chain: Chain) -> Iterator[Weakness]:
     """Reservations that are freed while their transfer can still be made."""
     for name, link in chain.links.items():
         if link.funding is None or link.funding.frees != "on_timeout":
             continue
         key = ("links", name, "funding", "frees")
-        yield Found(
+        yield Weakness(
             kind="freed_early",
             path=key,
             subject=f"link {name}",
             what=f"{name} frees the reservation of a payout whose transfer has no answer",
             hint="keep it until the transfer is final or was declined",
-            remedy=Change(key, "when_dead"),
+            remedy=Edit(key, "when_dead"),
         )
     for name, link in chain.links.items():
         if link.pauses is None or link.pauses.begun != "freed":
             continue
         key = ("links", name, "pauses", "begun")
-        yield Found(
+        yield Weakness(
             kind="freed_early",
             path=key,
             subject=f"link {name}",
             what=f"{name} frees the reservations of payouts that have begun while it pauses them",
             hint="keep them: what was signed is mined when there are blocks again",
-            remedy=Change(key, "kept"),
+            remedy=Edit(key, "kept"),
         )
 
 
-def credited_early(chain: Chain) -> Iterator[Found]:
+def credited_early(chain: Chain) -> Iterator[Weakness]:
     """Deposits that are credited while their block can still be replaced."""
     final = chain.links[chain.network].final if chain.network else None
     if final is None:
@@ -76,18 +88,18 @@ def credited_early(chain: Chain) -> Iterator[Found]:
             key: KeyPath = ("links", name, "credits", *place, "after")
             which = f"up to {credit.up_to} " if credit.up_to is not None else ""
             early, late = count(credit.after, "block"), count(needed, "block")
-            yield Found(
+            yield Weakness(
                 kind="credited_early",
                 path=key,
                 subject=f"link {name}",
                 what=f"{name} credits deposits {which}after {early}, and {chain.network} can "
                 f"replace them until {late} follow",
                 hint="wait for as many blocks as make a transfer final",
-                remedy=Change(key, needed),
+                remedy=Edit(key, needed),
             )
 
 
-def captured_before_transfer(chain: Chain) -> Iterator[Found]:
+def captured_before_transfer(chain: Chain) -> Iterator[Weakness]:
     """Gateways that take the card's money before the customer has what is sold for it."""
     for name, link in chain.links.items():
         captures = link.captures
@@ -95,17 +107,17 @@ def captured_before_transfer(chain: Chain) -> Iterator[Found]:
             continue
         key = ("links", name, "captures", "on")
         is_declared = "on" in captures.model_fields_set
-        yield Found(
+        yield Weakness(
             kind="captured_before_transfer",
             path=key if is_declared else key[:-1],
             subject=f"link {name}",
             what=f"{name} captures before {link.calls['transfer'].to} has sent what was bought",
             hint="capture once it is final, and release the hold when it is declined",
-            remedy=Change(key, "delivery"),
+            remedy=Edit(key, "delivery"),
         )
 
 
-def split_quorum(chain: Chain) -> Iterator[Found]:
+def split_quorum(chain: Chain) -> Iterator[Weakness]:
     """Quorums that two different answers can both reach: whoever answers first is believed."""
     for declared in declared_calls(chain):
         quorum = declared.call.quorum
@@ -115,7 +127,7 @@ def split_quorum(chain: Chain) -> Iterator[Found]:
         if 2 * quorum.agree > number:
             continue
         key = declared.at("quorum", "agree")
-        yield Found(
+        yield Weakness(
             kind="split_quorum",
             path=key,
             subject=declared.subject,
@@ -126,7 +138,7 @@ def split_quorum(chain: Chain) -> Iterator[Found]:
         )
 
 
-def _majority(chain: Chain, declared: DeclaredCall) -> Change:
+def _majority(chain: Chain, declared: DeclaredCall) -> Edit:
     """More than half of those that are asked; where both of two would have to agree, a third, too.
 
     With two of two, one that is wrong or away stops everything.
@@ -141,11 +153,11 @@ def _majority(chain: Chain, declared: DeclaredCall) -> Change:
         if target and link.role == target.role and not link.lies and name not in asked
     ]
     if len(asked) == 2 and more:
-        return Change(declared.at("quorum"), {"with": [*quorum.others, more[0]], "agree": 2})
-    return Change(declared.at("quorum", "agree"), len(asked) // 2 + 1)
+        return Edit(declared.at("quorum"), {"with": [*quorum.others, more[0]], "agree": 2})
+    return Edit(declared.at("quorum", "agree"), len(asked) // 2 + 1)
 
 
-def believed_liars(chain: Chain) -> Iterator[Found]:
+def believed_liars(chain: Chain) -> Iterator[Weakness]:
     """Looks at a ledger for which as many links that lie are asked as have to agree."""
     for declared in declared_calls(chain):
         if declared.operation not in LOOKS:
@@ -157,7 +169,7 @@ def believed_liars(chain: Chain) -> Iterator[Found]:
         if len(liars) < agree or is_split:
             continue
         lie = "lies" if len(liars) == 1 else "lie"
-        yield Found(
+        yield Weakness(
             kind="split_quorum",
             path=declared.path,
             subject=declared.subject,
@@ -176,7 +188,7 @@ def _asked(declared: DeclaredCall) -> tuple[Sequence[str], int]:
     return call.targets, call.quorum.agree if call.quorum is not None else 1
 
 
-def _more_agree(declared: DeclaredCall, asked: int, needed: int) -> Change:
+def _more_agree(declared: DeclaredCall, asked: int, needed: int) -> Edit:
     """So many that have to agree, where so many tell the truth; otherwise others are needed.
 
     `needed`: one more than there are liars.
@@ -186,21 +198,21 @@ def _more_agree(declared: DeclaredCall, asked: int, needed: int) -> Change:
     if call.pick is None or needed > min(call.pick.ask, truthful):
         return accept("split_quorum", declared.subject)
     key = ("nodes", "agree") if call.quorum is None else declared.at("quorum", "agree")
-    return Change(key, needed)
+    return Edit(key, needed)
 
 
-def stale_price(chain: Chain) -> Iterator[Found]:
+def stale_price(chain: Chain) -> Iterator[Weakness]:
     """Gateways that sell at any price, however old it is."""
     for name, link in chain.links.items():
         if link.price is None or link.price.checked:
             continue
         key = ("links", name, "price", "checked")
         what = "a price is" if link.price.holds_for is None else "a price and a quote are"
-        yield Found(
+        yield Weakness(
             kind="stale_price",
             path=key,
             subject=f"link {name}",
             what=f"{name} does not look how old {what}",
             hint="compare when it was published with the clock, and sell nothing at an old one",
-            remedy=Change(key, value=True),
+            remedy=Edit(key, value=True),
         )

@@ -17,10 +17,11 @@ from paychain.model.review.calls import (
     declared_calls,
     delivering_path,
 )
-from paychain.model.review.finding import Found
-from paychain.model.review.remedy import Change, duration_text
+from paychain.model.review.finding import Weakness
+from paychain.model.review.remedy import Edit, duration_text
 from paychain.model.roles import ROLES
 from paychain.model.third_parties import lacking, must_fail_closed
+from paychain.payments.errors import both
 from paychain.payments.money import exponent
 
 # Stand-in approvals since a link's start, above which a limit on their number limits nothing: more
@@ -40,7 +41,7 @@ _QUEUED = 50.0
 _SKIPPED = 50.0
 
 
-def hold_expires_early(chain: Chain) -> Iterator[Found]:
+def hold_expires_early(chain: Chain) -> Iterator[Weakness]:
     """Links whose hold is over before the last part of a capture reaches them."""
     found: set[str] = set()
     for name, gateway in chain.links.items():
@@ -53,14 +54,14 @@ def hold_expires_early(chain: Chain) -> Iterator[Found]:
                 continue
             found.add(holder)
             key = ("links", holder, "expires_after")
-            yield Found(
+            yield Weakness(
                 kind="hold_expires_early",
                 path=key,
                 subject=f"link {holder}",
                 what=f"{holder} holds an authorisation for {_s(expires_s)}, and {name} captures "
                 f"until {_s(last_s)} after it",
                 hint="hold for longer, or capture sooner",
-                remedy=Change(key, long_enough(last_s)),
+                remedy=Edit(key, long_enough(last_s)),
             )
 
 
@@ -88,7 +89,7 @@ def last_capture_s(chain: Chain, name: str) -> float:
     return captures.after * captures.parts + max(waits, default=0.0) + travel_s
 
 
-def captured_before_delivery(chain: Chain) -> Iterator[Found]:
+def captured_before_delivery(chain: Chain) -> Iterator[Weakness]:
     """Captures that are due while a link behind the gateway may still store the authorisation.
 
     A gateway that stores a payment itself captures it after its delivery.
@@ -108,35 +109,35 @@ def captured_before_delivery(chain: Chain) -> Iterator[Found]:
             continue
         key = ("links", name, "captures", "after")
         is_declared = "after" in gateway.captures.model_fields_set
-        yield Found(
+        yield Weakness(
             kind="captured_before_delivery",
             path=key if is_declared else key[:-1],
             subject=f"link {name}",
             what=f"{name} captures {_s(gateway.captures.after)} after an approval, and {longest} "
             f"may deliver what it has stored until {_s(stored_s[longest])} after it",
             hint="capture later, or store for a shorter time",
-            remedy=Change(key, duration_text(stored_s[longest] + _GRACE_S)),
+            remedy=Edit(key, duration_text(stored_s[longest] + _GRACE_S)),
         )
 
 
-def wrong_decimals(chain: Chain) -> Iterator[Found]:
+def wrong_decimals(chain: Chain) -> Iterator[Weakness]:
     """Links that take the currency for one with another number of decimals."""
     for name, link in chain.links.items():
         if link.exponent is None:
             continue
         key = ("links", name, "exponent")
-        yield Found(
+        yield Weakness(
             kind="wrong_decimals",
             path=key,
             subject=f"link {name}",
             what=f"{name} takes {chain.currency} for a currency with {link.exponent} decimals, it "
             f"has {exponent(chain.currency)}",
             hint="remove exponent: the link then scales amounts by the currency's own decimals",
-            remedy=Change(key, action="remove"),
+            remedy=Edit(key, action="remove"),
         )
 
 
-def memory_outbox(chain: Chain) -> Iterator[Found]:
+def memory_outbox(chain: Chain) -> Iterator[Weakness]:
     """Links that have something due in memory only, so that a crash loses it."""
     later = [operation for operation in chain.follow_ups() if operation != "advise"]
     for name, link in chain.links.items():
@@ -146,7 +147,7 @@ def memory_outbox(chain: Chain) -> Iterator[Found]:
         call = chain.calls_of(name).get("authorise")
         steps = call.fallback if call is not None else []
         if call is not None and later:
-            due.append(" and ".join(f"{operation}s" for operation in later))
+            due += [f"{operation}s" for operation in later]
         if link.role in _DELIVERING:
             due.append(_DELIVERING[link.role])
         elif "transfer" in link.calls and ROLES[link.role].party == "merchant":
@@ -157,19 +158,19 @@ def memory_outbox(chain: Chain) -> Iterator[Found]:
             continue
         isolated = " (an isolated link keeps nothing on disk)" if link.isolate else ""
         key = ("links", name, "outbox")
-        yield Found(
+        yield Weakness(
             kind="memory_outbox",
             path=key,
             subject=f"link {name}",
-            what=f"{name} keeps {', '.join(due)} in memory until they are delivered{isolated}",
+            what=f"{name} keeps {both(due)} in memory until they are delivered{isolated}",
             hint="declare outbox: disk",
-            remedy=Change(("links", name, "isolate"), action="remove")
+            remedy=Edit(("links", name, "isolate"), action="remove")
             if link.isolate
-            else Change(key, "disk"),
+            else Edit(key, "disk"),
         )
 
 
-def unlimited_fallback(chain: Chain) -> Iterator[Found]:
+def unlimited_fallback(chain: Chain) -> Iterator[Weakness]:
     """Stand-in, store-and-forward and skip without a limit that would ever be reached."""
     for declared in declared_calls(chain):
         for number, step in enumerate(declared.call.fallback):
@@ -182,19 +183,19 @@ def unlimited_fallback(chain: Chain) -> Iterator[Found]:
                 count = "any number of" if limits.most is None else f"{limits.most:,}"
                 what = f"{where} approves {count} payments by itself while {declared.call.to} fails"
                 key, value = ("stand_in", "most"), str(_STAND_IN)
-                remedy = Change((*path, *key), int(value))
+                remedy = Edit((*path, *key), int(value))
             elif isinstance(step, Skip) and step.skip.up_to is None and _guards(chain, declared):
                 lacks = lacking(chain, declared.link, declared.operation)
                 what = f"{where} lets payments of any amount go on without {lacks} while "
                 what += f"{declared.call.to} fails"
-                remedy = Change((*path, "skip", "up_to"), _SKIPPED)
+                remedy = Edit((*path, "skip", "up_to"), _SKIPPED)
             elif isinstance(step, Queue) and step.queue.up_to is None:
                 what = f"{where} accepts payments of any amount before {declared.call.to} has "
                 what += "decided them"
-                remedy = Change((*path, "queue", "up_to"), _QUEUED)
+                remedy = Edit((*path, "queue", "up_to"), _QUEUED)
             else:
                 continue
-            yield Found(
+            yield Weakness(
                 kind="unlimited_fallback",
                 path=path,
                 subject=where,

@@ -1,6 +1,7 @@
 """Findings about links that carry only so much: what keeps them overloaded.
 
-Shown by: paychain run card-overload overload; paychain run status-checks-storm upi-2025-04-12.
+Shown by: paychain run card-overload overload; paychain run status-checks-storm upi-2025-04-12;
+paychain run pix-lookups-retried dict-lockout.
 """
 
 from __future__ import annotations
@@ -9,19 +10,21 @@ from collections.abc import Iterator
 
 from paychain.model.chain import Chain
 from paychain.model.review.calls import DeclaredCall, declared_calls
-from paychain.model.review.finding import Found
+from paychain.model.review.finding import Weakness
 from paychain.model.review.paths import calls_in_payment
-from paychain.model.review.remedy import Change
+from paychain.model.review.remedy import Edit
 
 # How a link at its capacity fails its caller: it refuses (503), or answers too late. The links in
 # front of it pass that on as a technical decline, or are late themselves.
 _REFUSED = frozenset({"rejected", "http_error", "timeout"})
 _PASSED_ON = frozenset({"technical", "timeout"})
+# How a try fails that the directory has counted, or refuses because it counts.
+_COUNTED = frozenset({"rejected", "http_error", "timeout", "malformed"})
 _BUDGET = {"share": "10%"}
 _CHECKS = 3  # of one payment, as NPCI allows (docs/domain.md §1.8)
 
 
-def retries_without_budget(chain: Chain) -> Iterator[Found]:
+def retries_without_budget(chain: Chain) -> Iterator[Weakness]:
     """Retries that grow with the failures of a link that can be overloaded."""
     for declared in declared_calls(chain):
         retry = declared.call.retry
@@ -32,18 +35,18 @@ def retries_without_budget(chain: Chain) -> Iterator[Found]:
             continue
         capacity = chain.links[limited].capacity
         assert capacity is not None  # it is limited
-        yield Found(
+        yield Weakness(
             kind="retries_without_budget",
             path=declared.at("retry"),
             subject=declared.subject,
             what=f"{declared.subject} makes up to {retry.attempts} tries however many fail, and "
             f"{limited} carries {capacity.concurrency} requests at a time",
             hint="give the retry a budget",
-            remedy=Change(declared.at("retry", "budget"), _BUDGET),
+            remedy=Edit(declared.at("retry", "budget"), _BUDGET),
         )
 
 
-def checks_without_limit(chain: Chain) -> Iterator[Found]:
+def checks_without_limit(chain: Chain) -> Iterator[Weakness]:
     """Status checks that grow with what a link of limited capacity leaves unanswered."""
     for declared in declared_calls(chain):
         call = declared.call
@@ -55,14 +58,36 @@ def checks_without_limit(chain: Chain) -> Iterator[Found]:
         most = query.most_tries or int(query.longest_s(call.timeout) / each_s)
         if most <= _CHECKS:
             continue
-        yield Found(
+        yield Weakness(
             kind="checks_without_limit",
             path=declared.at("query"),
             subject=declared.subject,
             what=f"{declared.subject} checks a payment without an answer up to {most} times, and "
             f"{target} has one queue for payments and checks",
-            hint="ask later and less often",
-            remedy=Change(declared.at("query", "attempts"), _CHECKS),
+            hint="check later and less often",
+            remedy=Edit(declared.at("query", "attempts"), _CHECKS),
+        )
+
+
+def lookups_used_up(chain: Chain) -> Iterator[Weakness]:
+    """Retries at a directory that counts its look-ups, however many fail."""
+    for declared in declared_calls(chain):
+        retry = declared.call.retry
+        if retry is None or retry.attempts == 1 or retry.budget is not None:
+            continue
+        counted = {name: chain.links[name].lookups for name in declared.call.targets}
+        target, lookups = next(((name, each) for name, each in counted.items() if each), ("", None))
+        if lookups is None or not _COUNTED.intersection(retry.on):
+            continue
+        yield Weakness(
+            kind="lookups_used_up",
+            path=declared.at("retry"),
+            subject=declared.subject,
+            what=f"{declared.subject} makes up to {retry.attempts} tries however many fail, and "
+            f"{target} has {lookups.bucket} look-ups, of which only an approved payment brings "
+            f"{lookups.approved} back",
+            hint="give the retry a budget",
+            remedy=Edit(declared.at("retry", "budget"), _BUDGET),
         )
 
 

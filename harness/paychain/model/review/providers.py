@@ -8,7 +8,7 @@ from decimal import Decimal
 from paychain.model.chain import Chain
 from paychain.model.fallbacks.step import ANY_AMOUNT, NO_AMOUNT, Failover, GoOn, LocalStep, Step
 from paychain.model.policy import Call
-from paychain.model.review.finding import Found, accept
+from paychain.model.review.finding import Weakness, accept
 from paychain.model.review.paths import calls_in_payment
 from paychain.model.roles import ROLES
 
@@ -58,13 +58,13 @@ def links_of(chain: Chain, provider: str) -> frozenset[str]:
     return frozenset(name for name, link in chain.links.items() if provider in link.depends_on)
 
 
-def single_links(chain: Chain) -> Iterator[Found]:
+def single_links(chain: Chain) -> Iterator[Weakness]:
     """Links without which no payment, or none above some amount, succeeds."""
     for link in chain.links:
         without = LargestPayment(chain, frozenset({link}))
         largest = without.anywhere()
         if largest < ANY:
-            yield Found(
+            yield Weakness(
                 kind="single_link",
                 path=("links", link),
                 subject=f"link {link}",
@@ -76,14 +76,14 @@ def single_links(chain: Chain) -> Iterator[Found]:
             )
 
 
-def single_providers(chain: Chain) -> Iterator[Found]:
+def single_providers(chain: Chain) -> Iterator[Weakness]:
     """Providers without which no payment, or none above some amount, succeeds."""
     for provider in chain.providers:
         links = links_of(chain, provider)
         without = LargestPayment(chain, links)
         largest = without.anywhere()
         if largest < ANY:
-            yield Found(
+            yield Weakness(
                 kind="single_provider",
                 path=("providers", provider),
                 subject=f"provider {provider}",
@@ -100,7 +100,7 @@ def _is_unavoidable(chain: Chain, link: str) -> bool:
     return link in chain.entries or ROLES[chain.links[link].role].settles is not None
 
 
-def shared_providers(chain: Chain) -> Iterator[Found]:
+def shared_providers(chain: Chain) -> Iterator[Weakness]:
     """Fallback targets that need a provider that the declared target needs as well."""
     without = {
         provider: LargestPayment(chain, links_of(chain, provider)) for provider in chain.providers
@@ -113,7 +113,7 @@ def shared_providers(chain: Chain) -> Iterator[Found]:
             for other in call.alternatives[1:]:
                 for provider in sorted(first & _needed(without, other)):
                     where = f"{link}.{operation}"
-                    yield Found(
+                    yield Weakness(
                         kind="shared_provider",
                         path=("links", link, "calls", operation, "fallback"),
                         subject=where,

@@ -42,7 +42,7 @@ class Remedy(msgspec.Struct, kw_only=True, frozen=True):
 
 
 @dataclass(frozen=True)
-class Change:
+class Edit:
     """A remedy whose place is still a key path. `value` is plain data, as YAML gives it."""
 
     path: KeyPath

@@ -13,8 +13,8 @@ from paychain.model.fallbacks.queue import Queue
 from paychain.model.fallbacks.step import AnswerInstead
 from paychain.model.operations import RESOLVED
 from paychain.model.review.calls import DeclaredCall, declared_calls
-from paychain.model.review.finding import Found
-from paychain.model.review.remedy import Change, duration_text
+from paychain.model.review.finding import Weakness
+from paychain.model.review.remedy import Edit, duration_text
 from paychain.payments.rails import RAILS
 from paychain.payments.rails.rail import WayOut
 from paychain.protocol.dialects.vendors import WITHOUT_QUERY
@@ -25,22 +25,22 @@ MIN_PERSISTENCE_S = 30.0
 _ENOUGH_S = 60.0
 
 
-def reversal_behind_breaker(chain: Chain) -> Iterator[Found]:
+def reversal_behind_breaker(chain: Chain) -> Iterator[Weakness]:
     """Reversals that may be rejected by the breaker of the calls they undo."""
     for declared in declared_calls(chain):
         if declared.call.reversal.shares_breaker:
             path = declared.at("reversal", "shares_breaker")
-            yield Found(
+            yield Weakness(
                 kind="reversal_behind_breaker",
                 path=path,
                 subject=declared.subject,
                 what=f"the reversals of {declared.subject} share the breaker of its authorisations",
                 hint="remove shares_breaker, or give the reversals their own breaker",
-                remedy=Change(path, action="remove"),
+                remedy=Edit(path, action="remove"),
             )
 
 
-def reversal_given_up_early(chain: Chain) -> Iterator[Found]:
+def reversal_given_up_early(chain: Chain) -> Iterator[Weakness]:
     """Reversals that are given up while a link restarts, or before their breaker lets them pass."""
     for declared in declared_calls(chain):
         reversal, breaker = declared.call.reversal, declared.call.reversal.breaker
@@ -59,7 +59,7 @@ def reversal_given_up_early(chain: Chain) -> Iterator[Found]:
             )
         else:
             continue
-        yield Found(
+        yield Weakness(
             kind="reversal_given_up_early",
             path=declared.at("reversal"),
             subject=declared.subject,
@@ -69,25 +69,25 @@ def reversal_given_up_early(chain: Chain) -> Iterator[Found]:
         )
 
 
-def queue_given_up_early(chain: Chain) -> Iterator[Found]:
+def queue_given_up_early(chain: Chain) -> Iterator[Weakness]:
     """Stored requests that are given up while a link restarts."""
     for declared in declared_calls(chain):
         for number, step in enumerate(declared.call.fallback):
             if not isinstance(step, Queue) or step.queue.within >= MIN_PERSISTENCE_S:
                 continue
             path = declared.at("fallback", number, "queue", "within")
-            yield Found(
+            yield Weakness(
                 kind="queue_given_up_early",
                 path=path,
                 subject=declared.subject,
                 what=f"{declared.subject} gives up what it has stored after "
                 f"{seconds_text(step.queue.within, digits=4)}",
                 hint="try to deliver for longer than an outage lasts",
-                remedy=Change(path, duration_text(_ENOUGH_S)),
+                remedy=Edit(path, duration_text(_ENOUGH_S)),
             )
 
 
-def unknown_left_open(chain: Chain) -> Iterator[Found]:
+def unknown_left_open(chain: Chain) -> Iterator[Weakness]:
     """Authorisations and transfers whose unknown outcome nobody reverses, queries or resends.
 
     A link whose callers all reverse needs no reversals of its own: it passes theirs on. Where a
@@ -103,14 +103,14 @@ def unknown_left_open(chain: Chain) -> Iterator[Found]:
         if call.prefer or any(not isinstance(step, AnswerInstead) for step in call.fallback):
             continue
         is_declared = "on_unknown" in call.model_fields_set
-        yield Found(
+        yield Weakness(
             kind="unknown_left_open",
             path=declared.at("on_unknown") if is_declared else declared.path,
             subject=declared.subject,
             what=f"{declared.subject} leaves an unknown outcome as it is"
             + ("" if is_declared else ": on_unknown is give_up by default"),
             hint=f"declare on_unknown: {_way_out(declared.operation)}",
-            remedy=Change(declared.at("on_unknown"), _way_out(declared.operation)),
+            remedy=Edit(declared.at("on_unknown"), _way_out(declared.operation)),
         )
 
 
@@ -119,7 +119,7 @@ def _way_out(operation: str) -> WayOut:
     return next(rail.on_unknown[0] for rail in RAILS.values() if operation in rail.makes)
 
 
-def query_not_offered(chain: Chain) -> Iterator[Found]:
+def query_not_offered(chain: Chain) -> Iterator[Weakness]:
     """Unknown outcomes that are to be queried at a provider whose API has no query."""
     for declared in declared_calls(chain):
         if declared.operation != "authorise" or declared.call.on_unknown != "query":
@@ -128,14 +128,14 @@ def query_not_offered(chain: Chain) -> Iterator[Found]:
             dialect = chain.links[target].dialect.name
             if dialect not in WITHOUT_QUERY:
                 continue
-            yield Found(
+            yield Weakness(
                 kind="query_not_offered",
                 path=declared.at("on_unknown"),
                 subject=declared.subject,
                 what=f"{declared.subject} queries unknown outcomes at {target}, and the API of "
                 f"{dialect} has no query",
                 hint="cancel by your own reference, or send the request again under the same key",
-                remedy=Change(declared.at("on_unknown"), "reverse"),
+                remedy=Edit(declared.at("on_unknown"), "reverse"),
             )
 
 
@@ -165,6 +165,6 @@ def is_reversed(declared: DeclaredCall) -> bool:
     )
 
 
-def give_up_after(declared: DeclaredCall, seconds: float) -> Change:
+def give_up_after(declared: DeclaredCall, seconds: float) -> Edit:
     """The remedy: reverse for so long."""
-    return Change(declared.at("reversal", "give_up_after"), duration_text(seconds))
+    return Edit(declared.at("reversal", "give_up_after"), duration_text(seconds))

@@ -12,12 +12,12 @@ from paychain.model.fallbacks import key_of
 from paychain.model.fallbacks.step import GoOn
 from paychain.model.named_calls import operation_of
 from paychain.model.review.calls import declared_calls
-from paychain.model.review.finding import Found
-from paychain.model.review.remedy import Change
+from paychain.model.review.finding import Weakness
+from paychain.model.review.remedy import Edit
 from paychain.model.third_parties import goes_on, lacking, must_fail_closed
 
 
-def opened_calls(chain: Chain) -> Iterator[Found]:
+def opened_calls(chain: Chain) -> Iterator[Weakness]:
     """Calls that must fail closed, with a fallback by which payments go on without them."""
     for declared in declared_calls(chain):
         if not must_fail_closed(chain, declared.operation, declared.call):
@@ -26,7 +26,7 @@ def opened_calls(chain: Chain) -> Iterator[Found]:
             if not isinstance(step, GoOn):
                 continue
             path = declared.at("fallback", number)
-            yield Found(
+            yield Weakness(
                 kind="closed_call_skipped",
                 path=path,
                 subject=declared.subject,
@@ -34,11 +34,11 @@ def opened_calls(chain: Chain) -> Iterator[Found]:
                 f"{lacking(chain, declared.link, declared.operation)} while "
                 f"{declared.call.to} fails ({step.words})",
                 hint=f"remove {key_of(step)}, and add another way to the same answer",
-                remedy=Change(path, action="remove"),
+                remedy=Edit(path, action="remove"),
             )
 
 
-def third_parties_in_the_way(chain: Chain) -> Iterator[Found]:
+def third_parties_in_the_way(chain: Chain) -> Iterator[Weakness]:
     """Third parties that a payment waits for and cannot go on without."""
     for declared in declared_calls(chain):
         call = declared.call
@@ -47,12 +47,12 @@ def third_parties_in_the_way(chain: Chain) -> Iterator[Found]:
         path = declared.at("fallback")
         they = " and ".join(call.routes)
         skip: dict[str, object] = {"skip": {}}
-        yield Found(
+        yield Weakness(
             kind="third_party_in_the_way",
             path=path if call.fallback else declared.path,
             subject=declared.subject,
-            what=f"no payment goes on without {they}, which decides nothing about money",
+            what=f"no payment goes on without {they}, which has no say about money",
             hint="add a fallback that goes on without it: skip, limited by up_to where it guards "
             "against abuse, or default",
-            remedy=Change(path, skip, "add") if call.fallback else Change(path, [skip]),
+            remedy=Edit(path, skip, "add") if call.fallback else Edit(path, [skip]),
         )

@@ -16,19 +16,19 @@ from paychain.model.named_calls import operation_of
 from paychain.model.operations import TRANSFERS
 from paychain.model.policy import Budget, Call
 from paychain.model.review.calls import declared_calls
-from paychain.model.review.finding import Found, accept
+from paychain.model.review.finding import Weakness, accept
 from paychain.model.review.paths import (
     calls_in_payment,
     longest_call_s,
     longest_work_s,
     typical_work_s,
 )
-from paychain.model.review.remedy import Change, duration_text
+from paychain.model.review.remedy import Edit, duration_text
 
 MAX_REQUESTS = 3  # of one payment at one link: the usual retries of a single link
 
 
-def timeout_inversions(chain: Chain) -> Iterator[Found]:
+def timeout_inversions(chain: Chain) -> Iterator[Weakness]:
     """Calls that time out before their callee does, or before a wallet's transfer is final."""
     for link in chain.links:
         for operation, call in calls_in_payment(chain, link).items():
@@ -47,7 +47,7 @@ def timeout_inversions(chain: Chain) -> Iterator[Found]:
             if call.timeout >= works_s[target]:
                 continue
             where, needs = f"{link}.{operation}", _s(works_s[target])
-            yield Found(
+            yield Weakness(
                 kind="timeout_inversion",
                 path=_key(chain, link, operation, "timeout"),
                 subject=where,
@@ -59,14 +59,14 @@ def timeout_inversions(chain: Chain) -> Iterator[Found]:
             )
 
 
-def _enough_time(chain: Chain, link: str, operation: str, needs_s: float) -> Change:
+def _enough_time(chain: Chain, link: str, operation: str, needs_s: float) -> Edit:
     """A timeout that is long enough; `forwards_to` waits as long as the customer does."""
     if operation in chain.links[link].calls:
-        return Change(_key(chain, link, operation, "timeout"), duration_text(needs_s))
-    return Change(("deadline",), duration_text(needs_s))
+        return Edit(_key(chain, link, operation, "timeout"), duration_text(needs_s))
+    return Edit(("deadline",), duration_text(needs_s))
 
 
-def deadline_too_short(chain: Chain) -> Iterator[Found]:
+def deadline_too_short(chain: Chain) -> Iterator[Weakness]:
     """A customer who gives up before the chain has tried everything it declares."""
     needs_s = max(
         longest_work_s(chain, entry, has_deadline=chain.propagate_deadline)
@@ -74,14 +74,14 @@ def deadline_too_short(chain: Chain) -> Iterator[Found]:
     )
     final_s = finality_s(chain)
     if final_s > max(needs_s, chain.deadline):
-        yield Found(
+        yield Weakness(
             kind="deadline_too_short",
             path=("deadline",),
             subject="the customer",
             what=f"the customer waits {_s(chain.deadline)}, and a transfer over {chain.network} "
             f"takes up to {_s(final_s)} until it is final",
             hint="wait longer, or accept that payments are pending at first",
-            remedy=Change(("deadline",), duration_text(final_s)),
+            remedy=Edit(("deadline",), duration_text(final_s)),
         )
         return
     if needs_s <= chain.deadline:
@@ -92,7 +92,7 @@ def deadline_too_short(chain: Chain) -> Iterator[Found]:
         for operation, call in calls_in_payment(chain, link).items()
         if operation != "forward"
     )
-    yield Found(
+    yield Weakness(
         kind="deadline_too_short",
         path=("deadline",),
         subject="the customer",
@@ -103,16 +103,16 @@ def deadline_too_short(chain: Chain) -> Iterator[Found]:
     )
 
 
-def _in_time(chain: Chain, needs_s: float) -> Change:
+def _in_time(chain: Chain, needs_s: float) -> Edit:
     """The deadline passed on, where that is enough; an own service does not know of it."""
     passing = chain.model_copy(update={"propagate_deadline": True})
     works_s = (longest_work_s(passing, entry, has_deadline=True) for entry in chain.entries)
     if max(*works_s, finality_s(chain)) <= chain.deadline:
-        return Change(("propagate_deadline",), True)
-    return Change(("deadline",), duration_text(needs_s))
+        return Edit(("propagate_deadline",), True)
+    return Edit(("deadline",), duration_text(needs_s))
 
 
-def hedge_too_early(chain: Chain) -> Iterator[Found]:
+def hedge_too_early(chain: Chain) -> Iterator[Weakness]:
     """Hedges that are sent before half of all calls have their answer."""
     for declared in declared_calls(chain):
         call, hedge = declared.call, declared.call.hedge
@@ -123,20 +123,20 @@ def hedge_too_early(chain: Chain) -> Iterator[Found]:
             continue
         late_s = typical_work_s(chain, call.to, "p99")
         fits = usual_s < late_s < call.timeout
-        yield Found(
+        yield Weakness(
             kind="hedge_too_early",
             path=declared.at("hedge", "after"),
             subject=declared.subject,
             what=f"{declared.subject} sends its hedge after {_s(hedge.after)}, and "
             f"{call.to} usually needs {_s(usual_s)}",
             hint="hedge after the 95th percentile of the callee",
-            remedy=Change(declared.at("hedge", "after"), duration_text(late_s))
+            remedy=Edit(declared.at("hedge", "after"), duration_text(late_s))
             if fits
-            else Change(declared.at("hedge"), action="remove"),
+            else Edit(declared.at("hedge"), action="remove"),
         )
 
 
-def amplified_retries(chain: Chain) -> Iterator[Found]:
+def amplified_retries(chain: Chain) -> Iterator[Weakness]:
     """The link at which one payment may become the most requests, above MAX_REQUESTS.
 
     Retries under a budget count as one try: the budget bounds them.
@@ -153,7 +153,7 @@ def amplified_retries(chain: Chain) -> Iterator[Found]:
         return
     most = [f"{link}.{operation} sends up to {sends}" for link, operation, sends in senders[end]]
     link, operation, _ = senders[end][0]
-    yield Found(
+    yield Weakness(
         kind="amplified_retries",
         path=_key(chain, link, operation),
         subject=f"link {end}",
@@ -172,7 +172,7 @@ def requests_per_payment(chain: Chain) -> dict[str, int]:
     return most
 
 
-def _fewer_requests(chain: Chain, end: str, senders: list[_Sender]) -> Change:
+def _fewer_requests(chain: Chain, end: str, senders: list[_Sender]) -> Edit:
     """A budget for the retry that multiplies most, where a budget alone is enough."""
     for link, operation, _ in sorted(senders, key=lambda sender: -sender[2]):
         call = chain.calls_of(link)[operation]
@@ -188,11 +188,11 @@ def _fewer_requests(chain: Chain, end: str, senders: list[_Sender]) -> Change:
         changed = chain.links[link].model_copy(update={"calls": calls})
         fewer = chain.model_copy(update={"links": {**chain.links, link: changed}})
         if max(requests_per_payment(fewer).values()) <= MAX_REQUESTS:
-            return Change(_key(chain, link, operation, "retry", "budget"), budget)
+            return Edit(_key(chain, link, operation, "retry", "budget"), budget)
     return accept("amplified_retries", f"link {end}")
 
 
-def call_without_policy(chain: Chain) -> Iterator[Found]:
+def call_without_policy(chain: Chain) -> Iterator[Weakness]:
     """Calls that declare a timeout and nothing else.
 
     An authorisation and a third party have findings of their own for that, and a forward has
@@ -210,14 +210,14 @@ def call_without_policy(chain: Chain) -> Iterator[Found]:
             or call.pick is not None
         ):
             continue
-        yield Found(
+        yield Weakness(
             kind="call_without_policy",
             path=declared.path,
             subject=declared.subject,
             what=f"{declared.subject} has a timeout only, no retry, breaker or fallback",
             hint="declare what happens when it fails: a retry, or a fallback such as skip or "
             "decline",
-            remedy=Change(declared.at("retry"), {"attempts": 2, "on": ["refused"]}),
+            remedy=Edit(declared.at("retry"), {"attempts": 2, "on": ["refused"]}),
         )
 
 

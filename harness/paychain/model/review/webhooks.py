@@ -12,14 +12,14 @@ from paychain.model.chain import Chain
 from paychain.model.disputes import reporters_of
 from paychain.model.finding_kinds import Kind
 from paychain.model.review.calls import authorising_path
-from paychain.model.review.finding import Found, accept
-from paychain.model.review.remedy import Change
+from paychain.model.review.finding import Weakness, accept
+from paychain.model.review.remedy import Edit
 from paychain.model.review.reversals import MIN_PERSISTENCE_S
 
 _PERSISTENT = "60s"
 
 
-def webhook_not_deduplicated(chain: Chain) -> Iterator[Found]:
+def webhook_not_deduplicated(chain: Chain) -> Iterator[Weakness]:
     """Gateways that act on each delivery of a webhook."""
     senders = _senders(chain)
     for name, link in chain.links.items():
@@ -27,17 +27,17 @@ def webhook_not_deduplicated(chain: Chain) -> Iterator[Found]:
             continue
         captures = link.captures is not None and "webhook" in link.captures.triggers
         act = "captures again" if captures else "acts again"
-        yield Found(
+        yield Weakness(
             kind="webhook_not_deduplicated",
             path=("links", name, "deduplicates"),
             subject=f"link {name}",
             what=f"{name} {act} when a webhook of {', '.join(senders[name])} comes a second time",
             hint="remove deduplicates: false",
-            remedy=Change(("links", name, "deduplicates"), action="remove"),
+            remedy=Edit(("links", name, "deduplicates"), action="remove"),
         )
 
 
-def webhook_refused(chain: Chain) -> Iterator[Found]:
+def webhook_refused(chain: Chain) -> Iterator[Weakness]:
     """Webhooks of which not one is accepted: too old by the receiver's clock, or badly signed."""
     for name, link in chain.links.items():
         sent = link.webhooks
@@ -50,7 +50,7 @@ def webhook_refused(chain: Chain) -> Iterator[Found]:
                 f"{seconds_text(sent.clock_skew, digits=4)} ahead, and a signature may be "
                 f"{seconds_text(sent.max_age, digits=4)} old"
             )
-            hint = "set the clock, or accept older signatures"
+            hint = "correct the clock, or accept older signatures"
         elif sent.bad_signatures == 1:
             key = "bad_signatures"
             what = f"{sent.to} refuses every webhook of {name}: none is signed with its secret"
@@ -58,17 +58,17 @@ def webhook_refused(chain: Chain) -> Iterator[Found]:
         else:
             continue
         path = ("links", name, "webhooks", key)
-        yield Found(
+        yield Weakness(
             kind="webhook_refused",
             path=path,
             subject=f"link {name}",
             what=what,
             hint=hint,
-            remedy=Change(path, action="remove"),
+            remedy=Edit(path, action="remove"),
         )
 
 
-def webhook_given_up_early(chain: Chain) -> Iterator[Found]:
+def webhook_given_up_early(chain: Chain) -> Iterator[Weakness]:
     """Webhooks that are given up while a receiver restarts.
 
     An own service is not asked what it does with them.
@@ -82,19 +82,19 @@ def webhook_given_up_early(chain: Chain) -> Iterator[Found]:
         acts = "learns from webhooks only what became of a payment later"
         if captures is not None and captures.triggers == ("webhook",):
             acts = "captures on webhooks only"
-        yield Found(
+        yield Weakness(
             kind="webhook_given_up_early",
             path=("links", name, "webhooks", "give_up_after"),
             subject=f"link {name}",
             what=f"{name} gives up a webhook after {seconds_text(sent.give_up_after, digits=4)}, "
             f"and {sent.to} {acts}",
             hint="send webhooks for longer than an outage lasts",
-            remedy=Change(("links", name, "webhooks", "give_up_after"), _PERSISTENT),
+            remedy=Edit(("links", name, "webhooks", "give_up_after"), _PERSISTENT),
         )
 
 
-def charge_back_not_reported(chain: Chain) -> Iterator[Found]:
-    """Links that tell a gateway which refunds of no charge-back.
+def charge_back_not_reported(chain: Chain) -> Iterator[Weakness]:
+    """Links that report no charge-backs to a gateway that makes refunds.
 
     An own service is not asked what it reports.
     """
@@ -108,24 +108,24 @@ def charge_back_not_reported(chain: Chain) -> Iterator[Found]:
         for target in call.targets:
             way = set(authorising_path(chain, target))
             disputed = [bank for bank in banks if bank in way]
-            untold = [bank for bank in disputed if not _is_told(chain, name, way, bank)]
-            if not untold or target in found or target in chain.own_services():
+            unreported = [bank for bank in disputed if not _is_reported(chain, name, way, bank)]
+            if not unreported or target in found or target in chain.own_services():
                 continue
             found.add(target)
             at, subject = ("links", target, "webhooks"), f"link {target}"
-            can = chain.links[target].webhooks is None and target not in untold
-            yield Found(
+            can = chain.links[target].webhooks is None and target not in unreported
+            yield Weakness(
                 kind=kind,
                 path=at,
                 subject=subject,
-                what=f"{target} tells {name} of no charge-back of {', '.join(untold)}, and {name} "
-                "makes refunds",
+                what=f"{target} does not report charge-backs of {', '.join(unreported)} to "
+                f"{name}, which makes refunds",
                 hint="send the gateway webhooks" if can else "let another link report it",
-                remedy=Change(at, {"to": name}) if can else accept(kind, subject),
+                remedy=Edit(at, {"to": name}) if can else accept(kind, subject),
             )
 
 
-def _is_told(chain: Chain, gateway: str, way: Set[str], bank: str) -> bool:
+def _is_reported(chain: Chain, gateway: str, way: Set[str], bank: str) -> bool:
     """Whether a link on the way reports this bank's charge-backs to this gateway."""
     for name in way & set(reporters_of(chain.links, bank)):
         webhooks = chain.links[name].webhooks

@@ -24,10 +24,12 @@ def amounts_equal(payment: Reconciled) -> Finding | None:
         part_minor = payment.part_minor(entry)
         agreed = (part_minor, payment.currency)
         foreign = entry.currencies - {payment.currency}
-        if entry.amounts <= {agreed} and not foreign:
+        unsold = _stored_in_vain(payment, entry)
+        amounts = entry.amounts - _only_at(unsold, entry)
+        if amounts <= {agreed} and not foreign:
             continue
-        others = sorted(entry.amounts - {agreed})
-        if not foreign and _is_partial_approval(payment, entry):
+        others = sorted(amounts - {agreed})
+        if not foreign and _is_partial_approval(payment, entry, amounts, unsold):
             continue
         booked = (
             ", ".join(written(*other) for other in others) or f"in {', '.join(sorted(foreign))}"
@@ -52,13 +54,37 @@ def _power_of_ten(amounts: list[int], agreed_minor: int) -> str | None:
     return None
 
 
-def _is_partial_approval(payment: Reconciled, entry: Authorisation) -> bool:
+def _stored_in_vain(payment: Reconciled, entry: Authorisation) -> set[str]:
+    """The links that stored it and undid that, where no merchant has heard of it.
+
+    What a store has is nobody's money before it is delivered, and the bank may approve a part then.
+    """
+    if not payment.merchants.isdisjoint(entry.positions):
+        return set()
+    return {
+        link
+        for link, position in entry.positions.items()
+        if position.is_stored and not position.standing_minor
+    }
+
+
+def _only_at(links: set[str], entry: Authorisation) -> set[tuple[int, str]]:
+    """The amounts that these links have booked, and no other link."""
+    booked = {link: position.first_minor for link, position in entry.positions.items()}
+    elsewhere = {minor for link, minor in booked.items() if link not in links}
+    only = {booked[link] for link in links} - elsewhere
+    return {amount for amount in entry.amounts if amount[0] in only}
+
+
+def _is_partial_approval(
+    payment: Reconciled, entry: Authorisation, amounts: set[tuple[int, str]], unsold: set[str]
+) -> bool:
     """Whether all links booked the same lesser amount, as an issuer may approve it."""
-    if len(entry.amounts) != 1 or not payment.accepts_partial:
+    if len(amounts) != 1 or not payment.accepts_partial:
         return False
-    ((amount_minor, _),) = entry.amounts
+    ((amount_minor, _),) = amounts
     # When the answer with code 10 was lost, no caller knows: only the issuer's own book says so.
-    is_issuers = entry.is_partial or entry.positions.keys() <= payment.gives_parts
+    is_issuers = entry.is_partial or entry.positions.keys() - unsold <= payment.gives_parts
     return is_issuers and amount_minor <= payment.amount_minor
 
 

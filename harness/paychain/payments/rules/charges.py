@@ -83,6 +83,8 @@ def no_approval_without_money(payment: Reconciled) -> Finding | None:
 def customer_saw_the_amount(payment: Reconciled) -> Finding | None:
     """The amount that the customer was shown as approved is in the merchant's book.
 
+    An own service has no book here but the amounts that it has as charged, which may be wrong in
+    the same way: what is held where money settles is compared then.
     Source: docs/domain.md §2.5 (I6, I9).
     """
     if not payment.shown_approved or not payment.shown_minor:
@@ -94,14 +96,26 @@ def customer_saw_the_amount(payment: Reconciled) -> Finding | None:
             if link in payment.merchants and position.first_minor:
                 attempt = (link, entry.reference.partition(PART)[0])
                 sums[attempt] = sums.get(attempt, 0) + position.first_minor
-    booked = list(sums.values())
-    # Without a merchant's book there is nothing to compare with.
+    booked = list(sums.values()) or _held_behind(payment)
+    # Without any book there is nothing to compare with.
     if not booked or payment.shown_minor in booked:
         return None
     shown, held = payment.money(payment.shown_minor), payment.money(booked[-1])
     difference = abs(payment.shown_minor - booked[-1])
     text = f"{held} authorised, but the customer saw {shown}"
     return Finding.of(payment, difference, text)
+
+
+def _held_behind(payment: Reconciled) -> list[int]:
+    """What was held for an order in an own service's books, where money settles."""
+    if payment.book is None:
+        return []
+    return [
+        position.first_minor
+        for entry in payment.authorisations
+        for link, position in entry.positions.items()
+        if link in payment.settling and position.first_minor
+    ]
 
 
 @money_rule("No money moves without a customer", judged="at_the_end", beyond=None, of_unknown=True)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from paychain.payments.retry_limits import Presentation, forbids_reattempt
+from paychain.payments.rules.authorisation import Authorisation
 from paychain.payments.rules.beyond import (
     accepted_without_the_issuer,
     authentication_failed,
@@ -14,6 +15,7 @@ from paychain.payments.rules.beyond import (
     went_on_without_a_call,
 )
 from paychain.payments.rules.follow_ups import UNDOING, FollowUp
+from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import Finding, Reconciled, StoodIn
 from paychain.payments.rules.rule import money_rule
 
@@ -95,12 +97,13 @@ def completed(payment: Reconciled) -> Finding | None:
 
 
 def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
-    """Whether a refund was of more than is left of what was captured, there or where it settles."""
+    """Whether a refund was of more than is left of what was captured, there or where it settles.
+
+    Where only a charge-back was in its way, the cardholder must have got as much by that.
+    """
     if follow_up.operation != "refund":
         return False
-    # Only the merchant writes down how much is due; what other links pass on has the same item.
-    due = (other.amount_minor for other in payment.follow_ups if other.item == follow_up.item)
-    amount_minor = follow_up.amount_minor or max(due)
+    amount_minor = _due_minor(payment, follow_up)
     for entry in payment.authorisations:
         if not follow_up.is_of(entry.reference):
             continue
@@ -109,9 +112,33 @@ def _is_beyond_captured(payment: Reconciled, follow_up: FollowUp) -> bool:
             position = entry.positions.get(link)
             if position is None or not position.captured_minor:
                 continue
-            if position.net_minor - position.charged_back_minor < amount_minor:
+            if position.net_minor < amount_minor:
                 return True
+            disputed_minor = position.charged_back_minor
+            if position.net_minor - disputed_minor < amount_minor:
+                return _refused_minor(payment, entry, position) <= disputed_minor
     return False
+
+
+def _due_minor(payment: Reconciled, follow_up: FollowUp) -> int:
+    """How much a refund was of."""
+    # Only the merchant writes down how much is due; what other links pass on has the same item.
+    due = (other.amount_minor for other in payment.follow_ups if other.item == follow_up.item)
+    return follow_up.amount_minor or max(due)
+
+
+def _refused_minor(payment: Reconciled, entry: Authorisation, position: Position) -> int:
+    """What the refused refunds of an authorisation would have given back without any dispute."""
+    refused = {
+        each.item: _due_minor(payment, each)
+        for each in payment.follow_ups
+        if each.operation == "refund" and each.end == "refused" and each.is_of(entry.reference)
+    }
+    left_minor, back_minor = position.net_minor, 0
+    for amount_minor in refused.values():
+        if amount_minor <= left_minor - back_minor:
+            back_minor += amount_minor
+    return back_minor
 
 
 def _is_owed(payment: Reconciled, follow_up: FollowUp) -> bool:

@@ -42,9 +42,14 @@ Funded = Mapping[str, tuple[int, int]]
 
 @dataclass(slots=True, kw_only=True)
 class TransactionHistory:
-    """Signed bytes and what a ledger made of them. `blocks`: how many have it: 0 or 1."""
+    """Signed bytes and what a ledger made of them. `blocks`: how many have it: 0 or 1.
+
+    `first`: the name of the first transaction with its nonce, which is its own unless it replaces
+    another one: of all with one nonce at most one is ever mined.
+    """
 
     name: str
+    first: str
     signed_ns: int | None = None  # None: no wallet says that it signed them
     mined_ns: int | None = None  # for the first time
     blocks: int = 0
@@ -175,6 +180,9 @@ class _LedgerRecords:
             self._transaction(decision.detail).signed_ns = decision.at_ns
             if decision.operation == "pay":
                 self.kind = "deposit"
+        elif decision.kind is DecisionKind.REPLACED:
+            old, _, new = decision.detail.partition(" by ")
+            self._transaction(new).first = self._transaction(old).first
         elif decision.kind is DecisionKind.QUOTED:
             self.quoted.append(Quoted.of(decision))
         elif decision.kind is DecisionKind.REPORTED:
@@ -221,7 +229,7 @@ class _LedgerRecords:
         self.together = max(self.together, now, key=len)
 
     def _transaction(self, name: str) -> TransactionHistory:
-        return self.transactions.setdefault(name, TransactionHistory(name=name))
+        return self.transactions.setdefault(name, TransactionHistory(name=name, first=name))
 
     def on_chain(self, funded: Funded) -> OnChain:
         """All of it, as the rules read it."""

@@ -106,7 +106,9 @@ def sequence_without_gaps(payment: Reconciled) -> Finding | None:
     chain = payment.on_chain
     if chain is None:
         return None
-    missing = [transaction.name for transaction in chain.transactions if not transaction.stands]
+    used = {transaction.first for transaction in chain.standing}
+    left = {each.first: each.name for each in chain.transactions if each.first not in used}
+    missing = list(left.values())
     if not missing:
         return None
     amount_minor = 0 if chain.standing else payment.amount_minor

@@ -14,7 +14,7 @@ from paychain.payments.rules.reconciled import Finding, Reconciled
 Judged = Literal["at_any_time", "at_the_end"]
 
 
-class Recorded(Protocol):
+class PaymentEvidence(Protocol):
     """What is recorded of one payment."""
 
     @property
@@ -37,7 +37,7 @@ Per = Literal["payment", "order"]
 # that must fail closed.
 Needs = Literal["", "own service", "books", "ledger", "deposits", "prices", "quotes", "closed call"]
 Check = Callable[[Reconciled], Finding | None]
-Beyond = Callable[[Recorded], bool]
+Beyond = Callable[[PaymentEvidence], bool]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,9 +94,9 @@ class Native:
 
     def write(
         self,
-        request: PaymentRequest,  # noqa: ARG002  (a Dialect has it)
+        request: PaymentRequest,  # noqa: ARG002  (a parameter of every Dialect's)
         answer: Answer,
-        entry: BookEntry | None,  # noqa: ARG002  (a Dialect has it)
+        entry: BookEntry | None,  # noqa: ARG002  (a parameter of every Dialect's)
     ) -> HttpResponse:
         """An answer is always 200: its outcome is in the body."""
         return HttpResponse(200, _encoder.encode(answer), JSON)

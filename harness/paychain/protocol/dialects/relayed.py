@@ -68,9 +68,9 @@ class Relayed:
 
     def write(
         self,
-        request: PaymentRequest,  # noqa: ARG002  (a Dialect has it)
+        request: PaymentRequest,  # noqa: ARG002  (a parameter of every Dialect's)
         answer: Answer,
-        entry: BookEntry | None,  # noqa: ARG002  (a Dialect has it)
+        entry: BookEntry | None,  # noqa: ARG002  (a parameter of every Dialect's)
     ) -> HttpResponse:
         """The service's answer; an edge's own answer is an error, as of a proxy."""
         if isinstance(answer, RelayedAnswer):
@@ -81,7 +81,7 @@ class Relayed:
         """An error of the edge itself: 502 or 504, as any proxy's."""
         return self._own.error(error)
 
-    def ask(self, operation: str, request: PaymentRequest) -> HttpRequest:  # noqa: ARG002  (as a dialect has it)
+    def ask(self, operation: str, request: PaymentRequest) -> HttpRequest:  # noqa: ARG002  (a parameter of every Dialect's)
         """The request as it came, but for what belongs to the connection."""
         assert isinstance(request, RelayedRequest), "an edge passes on what it received"
         http = request.http

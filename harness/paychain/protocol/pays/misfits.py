@@ -10,7 +10,7 @@ from paychain.payments.errors import either
 from paychain.protocol.pays.json_path import find, parse_path, text_of
 from paychain.protocol.pays.outcomes import has_value, json_of, quoted, without_cards
 from paychain.protocol.pays.requests import Values
-from paychain.protocol.pays.template import Pattern, PaysTemplate
+from paychain.protocol.pays.template import AnswerPattern, PaysTemplate
 from paychain.wire.http import HttpResponse
 
 MAX_FIELDS = 8  # of an answer that a hint names
@@ -44,7 +44,7 @@ def shown(response: HttpResponse) -> str:
     return quoted(response)
 
 
-def _hint(patterns: Sequence[Pattern], response: HttpResponse, values: Values) -> str:
+def _hint(patterns: Sequence[AnswerPattern], response: HttpResponse, values: Values) -> str:
     status = response.status
     if status in _REDIRECTS:
         location = response.headers.get("location", "")
@@ -64,7 +64,7 @@ def _hint(patterns: Sequence[Pattern], response: HttpResponse, values: Values) -
     return next((_difference(pattern, status, body, values) for pattern in near), "")
 
 
-def _difference(pattern: Pattern, status: int, body: Any, values: Values) -> str:
+def _difference(pattern: AnswerPattern, status: int, body: Any, values: Values) -> str:
     """The first thing in which an answer is not what is declared."""
     if pattern.statuses and all(not first <= status <= last for first, last in pattern.statuses):
         return f"{pattern.outcome}: wants another status"

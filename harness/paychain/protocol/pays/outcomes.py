@@ -15,7 +15,7 @@ from paychain.protocol.message import Answer
 from paychain.protocol.pays.json_path import find, parse_path, text_of
 from paychain.protocol.pays.placeholders import fill
 from paychain.protocol.pays.requests import Values
-from paychain.protocol.pays.template import Pattern, PaysTemplate
+from paychain.protocol.pays.template import AnswerPattern, PaysTemplate
 from paychain.protocol.reply import Reply, reply_of
 from paychain.wire.http import HttpResponse
 
@@ -32,7 +32,7 @@ class Reading(msgspec.Struct, frozen=True):
     fit the answer, although the answer agrees with its pattern; "" when it does.
     """
 
-    pattern: Pattern | None
+    pattern: AnswerPattern | None
     reply: Reply | None
     problem: str = ""
 
@@ -47,7 +47,7 @@ def json_of(response: HttpResponse) -> Any:
 
 def matching(
     template: PaysTemplate, response: HttpResponse, values: Values | None, *, is_last: bool = True
-) -> Pattern | None:
+) -> AnswerPattern | None:
     """The first pattern that an answer agrees with.
 
     `values` are those of placeholders in a pattern; without them such a pattern matches any value.
@@ -140,7 +140,9 @@ def has_value(found: Any, wanted: str, values: Values | None) -> bool:
     return text_of(found) == wanted
 
 
-def _agrees(pattern: Pattern, response: HttpResponse, body: Any, values: Values | None) -> bool:
+def _agrees(
+    pattern: AnswerPattern, response: HttpResponse, body: Any, values: Values | None
+) -> bool:
     status = response.status
     return (
         (not pattern.statuses or any(first <= status <= last for first, last in pattern.statuses))
@@ -155,7 +157,7 @@ def _agrees(pattern: Pattern, response: HttpResponse, body: Any, values: Values 
     )
 
 
-def _code(pattern: Pattern, response: HttpResponse) -> tuple[str, str]:
+def _code(pattern: AnswerPattern, response: HttpResponse) -> tuple[str, str]:
     if not pattern.code:
         return "", ""
     found = find(json_of(response), parse_path(pattern.code))
@@ -164,7 +166,7 @@ def _code(pattern: Pattern, response: HttpResponse) -> tuple[str, str]:
     return without_cards(text_of(found))[:MAX_CODE], ""
 
 
-def _amount(pattern: Pattern, response: HttpResponse, values: Values) -> tuple[int, str]:
+def _amount(pattern: AnswerPattern, response: HttpResponse, values: Values) -> tuple[int, str]:
     """The approved amount in minor units, 0 with the reason when the answer does not have it."""
     if not pattern.amount:
         return values.request.amount_minor, ""

@@ -25,7 +25,7 @@ class RequestTemplate(msgspec.Struct, frozen=True, kw_only=True):
     content: Any = None
 
 
-class Pattern(msgspec.Struct, frozen=True, kw_only=True):
+class AnswerPattern(msgspec.Struct, frozen=True, kw_only=True):
     """What an answer of one outcome looks like: all that is given has to agree.
 
     `where`: values that a field of the JSON answer may have, by its path. `amount` and `code` are
@@ -55,9 +55,10 @@ class PaysTemplate(msgspec.Struct, frozen=True, kw_only=True):
 
     link: str
     steps: tuple[RequestTemplate, ...] = ()
-    patterns: tuple[Pattern, ...] = ()
+    patterns: tuple[AnswerPattern, ...] = ()
     look: RequestTemplate | None = None  # of a customer who comes back
     look_every_s: float = 0.0
+    returns: RequestTemplate | None = None  # by which such a customer comes, before the first look
     tokens: dict[str, str] = {}
     code_classes: dict[str, str] = {}
     adapter: str = ""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from paychain.analysis.judge import not_final
-from paychain.analysis.measures.measures import Money, MoneyRule, ToleranceResult, Verdict
+from paychain.analysis.measures.measures import MoneyMeasure, MoneyRule, ToleranceResult, Verdict
 from paychain.analysis.store.facts import ServiceFacts
 from paychain.declaration.quantity import count
 from paychain.payments.money import written
@@ -113,7 +113,7 @@ def _tolerance_check(tolerance: ToleranceResult, result: Result) -> Check:
     )
 
 
-def _rule_check(rule: MoneyRule, money: Money, currency: str) -> Check:
+def _rule_check(rule: MoneyRule, money: MoneyMeasure, currency: str) -> Check:
     message = "no payment broke it"
     if rule.findings:
         amount = f", {written(rule.amount, currency)}" if rule.amount else ""

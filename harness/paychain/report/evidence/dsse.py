@@ -132,7 +132,7 @@ def new_key(private: Path, public: Path) -> str:
 
 def _create(path: Path, data: bytes, mode: int) -> None:
     """Write a new file. A link counts as a file, also one that leads nowhere. Raises OSError."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123  (a descriptor)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123  (Path.open takes no descriptor)
         file.write(data)
 
 
@@ -142,7 +142,7 @@ def private_key(pem: bytes, where: str) -> Ed25519PrivateKey:
         key = serialization.load_pem_private_key(pem, password=None)
     except TypeError as error:
         raise UserError(
-            f"{where} is encrypted, and paychain asks for no passphrase",
+            f"{where} is encrypted, and paychain cannot ask for a passphrase",
             hint="give the decrypted key: openssl pkey -in FILE",
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:

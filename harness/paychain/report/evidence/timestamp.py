@@ -23,6 +23,7 @@ def stamp(run: Path, url: str) -> Path:
     `openssl ts -verify -data run.intoto.jsonl -in run.intoto.jsonl.tsr -CAfile tsa.pem`.
     """
     try:
+        # mypy has to pass without the extra as well.
         from rfc3161_client import (  # type: ignore[import-not-found, unused-ignore]
             TimestampRequestBuilder,
             decode_timestamp_response,

@@ -17,7 +17,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from paychain.analysis.store.store import RunStore, Story
+from paychain.analysis.store.store import RecordedPayment, RunStore
 from paychain.payments.journal import FaultSwitch, HopRecord, PaymentRecord
 
 Json = dict[str, Any]
@@ -104,7 +104,7 @@ class OtlpWriter:
             problem=began.error,
         )
 
-    def _add_payment(self, spans: _Spans, story: Story) -> None:
+    def _add_payment(self, spans: _Spans, story: RecordedPayment) -> None:
         trace = self._trace_id(story.payment)
         root = self._span_id(story.payment, CUSTOMER)
         parents = {hop.span for hop in story.hops}
@@ -119,7 +119,7 @@ class OtlpWriter:
                 made["parentSpanId"] = root
             spans[hop.caller].append(made)
 
-    def _payment(self, trace: str, root: str, paid: PaymentRecord, story: Story) -> Json:
+    def _payment(self, trace: str, root: str, paid: PaymentRecord, story: RecordedPayment) -> Json:
         span = self._span(
             trace,
             root,

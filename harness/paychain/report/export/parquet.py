@@ -20,7 +20,7 @@ import msgspec
 
 from paychain.analysis.store.store import RunStore
 from paychain.payments.errors import UserError
-from paychain.payments.exchanges import Exchange, ReceivedRequest
+from paychain.payments.exchanges import HttpExchange, ReceivedRequest
 from paychain.payments.journal import (
     Decision,
     EngineEvent,
@@ -45,7 +45,7 @@ RECORDS: dict[str, type[Any]] = {
     "link_switches": LinkSwitch,
     "engine_events": EngineEvent,
     "stalls": Stall,
-    "exchanges": Exchange,
+    "exchanges": HttpExchange,
     "received_requests": ReceivedRequest,
 }
 MEMORY = "300MB"  # that DuckDB may use

@@ -24,7 +24,7 @@ DAY_S = 86_400
 
 
 @dataclass(frozen=True)
-class Entry:
+class HistoryRun:
     """One run of a history."""
 
     folder: str
@@ -43,17 +43,17 @@ class RunLine:
 
     chain: str
     experiment: str
-    entries: Sequence[Entry]
+    entries: Sequence[HistoryRun]
     now: datetime
     stale_days: int
 
     @property
-    def last(self) -> Entry:
+    def last(self) -> HistoryRun:
         """The newest run."""
         return self.entries[-1]
 
     @property
-    def evidence(self) -> Entry | None:
+    def evidence(self) -> HistoryRun | None:
         """The newest conclusive run."""
         conclusive = [
             entry for entry in self.entries if entry.result.verdict is not Verdict.INCONCLUSIVE
@@ -87,7 +87,7 @@ class RunLine:
         ]
         return list(dict.fromkeys(ids))
 
-    def cell(self, entry: Entry, tolerance_id: str) -> tuple[str, bool | None]:
+    def cell(self, entry: HistoryRun, tolerance_id: str) -> tuple[str, bool | None]:
         """What a run observed, with its mark, and whether the tolerance held."""
         for tolerance in entry.result.tolerances:
             if tolerance.id == tolerance_id:
@@ -101,7 +101,7 @@ def history(folder: Path, now: datetime, stale_days: int = STALE_DAYS) -> list[R
 
     Runs of another schema version are skipped. Raises UserError when there is no run at all.
     """
-    found: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    found: dict[tuple[str, str], list[HistoryRun]] = defaultdict(list)
     for path in sorted(folder.rglob(FILE_NAME)):
         try:
             result = read(path.parent)
@@ -109,7 +109,7 @@ def history(folder: Path, now: datetime, stale_days: int = STALE_DAYS) -> list[R
             continue
         name = path.parent.relative_to(folder).as_posix()
         key = (result.chain.name, result.experiment.name)
-        found[key].append(Entry(name, result, is_signed(path.parent)))
+        found[key].append(HistoryRun(name, result, is_signed(path.parent)))
     if not found:
         raise UserError(
             f"no runs in {folder}", hint="name the folder that holds the run directories"
@@ -127,7 +127,7 @@ def render_history(lines: Sequence[RunLine]) -> str:
     environment.filters["seconds"] = seconds
     return environment.from_string(asset("history.html.j2")).render(
         lines=lines,
-        style=Markup(style),  # noqa: S704  (our own asset)
+        style=Markup(style),  # noqa: S704  (our own style sheet)
         style_hash=csp_hash(style),
         marks=MARKS,
         max_shown=MAX_SHOWN,

@@ -235,7 +235,7 @@ def render(matrix: Matrix) -> str:
     cells = {(cell.link, cell.fault): cell for cell in matrix.cells}
     return environment.from_string(asset("matrix.html.j2")).render(
         m=matrix,
-        style=Markup(style),  # noqa: S704  (our own asset)
+        style=Markup(style),  # noqa: S704  (our own style sheet)
         style_hash=csp_hash(style),
         marks=MARKS,
         classes=_CLASSES,

@@ -65,7 +65,9 @@ def write_pdf(folder: Path, result: Result) -> Path:
             path = folder / "report.pdf"
             write_atomically(path, pdf)
             return path
-    raise UserError(f"the PDF report cannot be set: {why}", hint="report.html has all of it")
+    raise UserError(
+        f"cannot typeset the PDF report: {why}", hint="report.html has the same content"
+    )
 
 
 def document(result: Result) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from paychain.analysis.judge import not_final
 from paychain.analysis.measures.measures import FallbackMeasure, MoneyFinding, MoneyRule
 from paychain.declaration.quantity import count
+from paychain.payments.journal import DecisionKind
 from paychain.payments.money import written
 from paychain.payments.rules import OF_UNKNOWN
 from paychain.report.result import Result
@@ -103,8 +104,9 @@ def _fallback(fallback: FallbackMeasure) -> str:
     line = f"{fallback.call} {name}: {count(fallback.activations, 'use')}"
     if fallback.success is not None:
         line += f", {share(fallback.success)} succeeded"
-    # A retry goes to the primary again: there is no route to fail over to or back from.
-    if fallback.kind != "retry":
+    # To the primary again, or to one of many that are all alike: there is no route to fail over to
+    # or back from.
+    if fallback.kind not in (DecisionKind.RETRY, DecisionKind.RE_PICKED):
         line += (
             f"; first served: {moment(fallback, 'detection_s')}, back within tolerance: "
             f"{moment(fallback, 'failover_s')}, fail-back: {moment(fallback, 'failback_s')}"

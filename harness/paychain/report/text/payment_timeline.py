@@ -12,8 +12,8 @@ from itertools import islice
 import msgspec
 
 from paychain.analysis.measures.measures import MoneyFinding, MoneyRule
+from paychain.analysis.store.store import RecordedPayment as Recorded
 from paychain.analysis.store.store import RunStore
-from paychain.analysis.store.store import Story as Recorded
 from paychain.payments.journal import Decision, DecisionKind, HopRecord, Movement, PaymentRecord
 from paychain.payments.money import written
 from paychain.payments.outcome import HopResult
@@ -78,6 +78,7 @@ _DECISIONS = {
     DecisionKind.CAPTURED_AGAIN: "sent a further capture of the same money to",
     DecisionKind.REFUNDED_AGAIN: "gave the same money back once more at",
     DecisionKind.SIGNED: "signed a transfer for",
+    DecisionKind.REPLACED: "offered a higher fee for",
     DecisionKind.QUOTED: "sells at the price of",
     DecisionKind.REPORTED: "reports from now on",
     DecisionKind.RE_PICKED: "asked another one,",

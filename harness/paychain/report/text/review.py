@@ -31,7 +31,15 @@ def finding_lines(findings: Sequence[ReviewFinding]) -> list[str]:
         lines.append(f"{finding.place}: {finding.kind}: {finding.what}")
         if finding.kind not in explained:
             why = f"{finding.why} ({finding.source})"
-            lines += wrap(why, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+            # Names of files have hyphens: a command that is broken there cannot be copied.
+            lines += wrap(
+                why,
+                WIDTH,
+                initial_indent=_INDENT,
+                subsequent_indent=_INDENT,
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
         # A remedy is never wrapped: it is copied from the terminal.
         parts = _remedy(finding, is_first=finding.kind not in explained)
         lines += [f"{_INDENT}{part}" for part in parts]

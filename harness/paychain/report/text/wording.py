@@ -22,6 +22,7 @@ from paychain.analysis.measures.recovery import STEADY_S
 from paychain.analysis.measures.success_series import NEVER, TOO_FEW
 from paychain.declaration.quantity import count, seconds_text
 from paychain.model.review.remedy import Remedy
+from paychain.payments.journal import DecisionKind
 from paychain.payments.money import written
 from paychain.payments.rules import RULES
 from paychain.report.result import DeclaredFallback, Result
@@ -92,8 +93,9 @@ def instrument_words(masked: str) -> str:
 
 
 def fallback_name(fallback: FallbackMeasure | DeclaredFallback) -> str:
-    """`failover to processor-b`."""
-    return spaced(fallback.kind) + (f" to {fallback.to}" if fallback.to else "")
+    """`failover to processor-b`, `re-pick to node-1 to -7`."""
+    kind = "re-pick" if fallback.kind == DecisionKind.RE_PICKED else spaced(fallback.kind)
+    return kind + (f" to {fallback.to}" if fallback.to else "")
 
 
 def required(text: str) -> str:

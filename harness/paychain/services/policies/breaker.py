@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 
-from paychain.model.policy import Breaker as Declared
+from paychain.model.policy import Breaker
 
 
 class BreakerState(StrEnum):
@@ -20,7 +20,7 @@ class BreakerState(StrEnum):
 _CLOSED = BreakerState.CLOSED  # looked up once: an enum's member costs as much as a call
 
 
-class Breaker:
+class CircuitBreaker:
     """One breaker. `now` is in seconds; `on_change` is called with each new state and its reason.
 
         CLOSED ── too many failures ──▶ OPEN ── open_for ──▶ HALF_OPEN ── probes worked ──▶ CLOSED
@@ -33,7 +33,7 @@ class Breaker:
 
     def __init__(
         self,
-        declared: Declared,
+        declared: Breaker,
         now: Callable[[], float],
         on_change: Callable[[BreakerState, str], None],
     ) -> None:

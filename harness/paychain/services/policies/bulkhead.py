@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from paychain.model.policy import Bulkhead as Declared
+from paychain.model.policy import Bulkhead
 
 
 class CallSlots:
     """The places for calls at one target, and the calls that wait for one, in order."""
 
-    def __init__(self, declared: Declared) -> None:
+    def __init__(self, declared: Bulkhead) -> None:
         self.inside = 0
         self._declared = declared
         self._waiting: deque[asyncio.Future[bool]] = deque()
@@ -66,10 +66,10 @@ class CallSlots:
             turn.set_result(False)
 
 
-class Bulkhead:
+class BulkheadRooms:
     """One room for all calls to a target, or one for each card scheme."""
 
-    def __init__(self, declared: Declared) -> None:
+    def __init__(self, declared: Bulkhead) -> None:
         self._declared = declared
         self._rooms: dict[str, CallSlots] = {}
 

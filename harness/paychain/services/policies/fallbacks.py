@@ -56,7 +56,7 @@ class Fallbacks:
         """Remember that the call brought an answer just now, where `remembers` is true."""
         self._answered_ns = self._context.now_ns()
 
-    def take(
+    def apply(
         self, number: int, step: LocalStep, end: CallEnd, request: PaymentRequest
     ) -> CallEnd | None:
         """The end of the call with this step taken, None when a limit forbids it."""

@@ -8,7 +8,7 @@ execute ─▶ drawn order ─▶ the first `ask` at once ─┬─ enough agree
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -18,6 +18,7 @@ import msgspec
 from paychain.model.operations import LOOKS
 from paychain.model.pick import Pick
 from paychain.model.policy import Call
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.codes import ISSUER_INOPERATIVE
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
@@ -64,7 +65,8 @@ class PickedCall:
     background: Background
     first: Mapping[str, Route]  # to each link, when it is among those that are asked first
     policy: PickingPolicy
-    _calls: OrderedDict[str, int] = field(default_factory=OrderedDict)  # by reference
+    # By reference.
+    _calls: BoundedDict[str, int] = field(default_factory=lambda: BoundedDict(MAX_KNOWN))
 
     async def execute(self, request: PaymentRequest, parent: str) -> CallEnd:
         """What enough of the links say, or the failure of one that said nothing."""
@@ -94,8 +96,6 @@ class PickedCall:
         """The links in the order in which this call asks them; the next call has another one."""
         number = self._calls.pop(request.reference, 0) + 1
         self._calls[request.reference] = number
-        if len(self._calls) > MAX_KNOWN:
-            self._calls.popitem(last=False)
         key = (self.operation, request.reference, number)
         return sorted(self.pick.of, key=lambda link: self.context.draw("pick", link, *key))
 

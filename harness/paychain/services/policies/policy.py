@@ -323,7 +323,7 @@ class PolicyCall:
                 sent = request
                 if isinstance(step, Queue):
                     sent = self._with_valid_proof(self._declared.to, request)
-                taken = self._fallbacks.take(number, step, end, sent)
+                taken = self._fallbacks.apply(number, step, end, sent)
                 if taken is not None:
                     return taken
         self._decisions.say(DecisionKind.EXHAUSTED, "", end.request, end.reply.result)

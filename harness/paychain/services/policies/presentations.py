@@ -6,6 +6,7 @@ for a cardholder of its own. Source: docs/domain.md §1.6; the limits are paymen
 
 from __future__ import annotations
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.outcome import HopResult
 from paychain.payments.retry_limits import Presentation, RetryLimit, forbids_reattempt
 from paychain.protocol.message import PaymentRequest
@@ -18,7 +19,7 @@ class Presentations:
     """The declined presentations of one link's authorisations."""
 
     def __init__(self) -> None:
-        self._declined: dict[str, list[Presentation]] = {}
+        self._declined = BoundedDict[str, list[Presentation]](MAX_PAYMENTS)
 
     def note(self, request: PaymentRequest, reply: Reply, now_ns: int) -> None:
         """Remember the presentation of a card when it was declined."""
@@ -26,8 +27,6 @@ class Presentations:
             return
         presentation = Presentation(reply.code, now_ns, request.merchant, request.amount_minor)
         self._declined.setdefault(request.payment, []).append(presentation)
-        if len(self._declined) > MAX_PAYMENTS:
-            del self._declined[next(iter(self._declined))]
 
     def __contains__(self, payment: str) -> bool:
         return payment in self._declined

@@ -30,7 +30,7 @@ _CANCELLED = Reply(HopResult.NOT_TRIED)
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class _QueuedRequest:
     """A request that was accepted. `expires_ns`: since the run's epoch."""
 
     request: PaymentRequest
@@ -64,7 +64,7 @@ class Store:
         self._context = context
         self._background = background
         self._undo = undo
-        self._stored: deque[_Stored] = deque()
+        self._stored: deque[_QueuedRequest] = deque()
         self._cancelled: set[str] = set()  # references that are still stored
 
     def refuse(self, request: PaymentRequest) -> str:
@@ -79,7 +79,7 @@ class Store:
         """Store a request; the future brings the reply of its delivery."""
         delivered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         expires_ns = self._context.now_ns() + int(self._declared.within * 1e9)
-        self._stored.append(_Stored(request, expires_ns, delivered))
+        self._stored.append(_QueuedRequest(request, expires_ns, delivered))
         if len(self._stored) == 1:
             self._background.start(self._deliver(), payment="")  # one task for all that is stored
         return delivered
@@ -104,7 +104,7 @@ class Store:
             self._stored.clear()
             self._cancelled.clear()
 
-    async def _until_answered(self, stored: _Stored) -> Reply:
+    async def _until_answered(self, stored: _QueuedRequest) -> Reply:
         request, parent = stored.request, self._context.new_span()
 
         async def send(number: int) -> Reply:

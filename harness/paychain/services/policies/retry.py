@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from paychain.model.policy import Budget as Declared
-from paychain.model.policy import Retry
+from paychain.model.policy import Budget, Retry
 from paychain.payments.outcome import HopResult
 from paychain.protocol.reply import Reply
 from paychain.services.delivery import MAX_RETRY_AFTER_S, backoff_s, jittered_s
@@ -18,7 +17,7 @@ class RetryBudget:
     the limit holds from the first call on; `burst` bounds what a long calm can save up.
     """
 
-    def __init__(self, declared: Declared) -> None:
+    def __init__(self, declared: Budget) -> None:
         self._share = round(declared.share * _RETRY_COST)
         self._max = declared.burst * _RETRY_COST
         self._left = 0

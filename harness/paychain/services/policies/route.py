@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from copy import copy
 from functools import cached_property
 
-from paychain.model.policy import Breaker as DeclaredBreaker
-from paychain.model.policy import Call
+from paychain.model.policy import Breaker, Call
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
 from paychain.protocol.message import PaymentRequest
@@ -19,8 +18,8 @@ from paychain.protocol.reply import Reply
 from paychain.services.channel import Channel
 from paychain.services.context import Context
 from paychain.services.policies import deadline
-from paychain.services.policies.breaker import Breaker, BreakerState
-from paychain.services.policies.bulkhead import Bulkhead
+from paychain.services.policies.breaker import BreakerState, CircuitBreaker
+from paychain.services.policies.bulkhead import BulkheadRooms
 
 _BREAKER_EVENTS = {
     BreakerState.OPEN: DecisionKind.BREAKER_OPENED,
@@ -49,8 +48,8 @@ class Route:
         target: str,
         *,
         number: int = 0,
-        breaker: Breaker | None = None,
-        bulkhead: Bulkhead | None = None,
+        breaker: CircuitBreaker | None = None,
+        bulkhead: BulkheadRooms | None = None,
         propagate_deadline: bool = False,
         min_time_left_s: float = 0.0,
         connect_timeout_s: float | None = None,
@@ -83,7 +82,7 @@ class Route:
             target,
             number=call.targets.index(target),
             breaker=own_breaker(call.breaker, context, operation, target),
-            bulkhead=Bulkhead(call.bulkhead) if call.bulkhead is not None else None,
+            bulkhead=BulkheadRooms(call.bulkhead) if call.bulkhead is not None else None,
             propagate_deadline=bool(call.propagate_deadline),
             min_time_left_s=call.min_time_left,
             connect_timeout_s=call.connect_timeout,
@@ -169,8 +168,8 @@ class Route:
 
 
 def own_breaker(
-    declared: DeclaredBreaker | None, context: Context, operation: str, target: str
-) -> Breaker | None:
+    declared: Breaker | None, context: Context, operation: str, target: str
+) -> CircuitBreaker | None:
     """A breaker that journals its changes, None when none is declared."""
     if declared is None:
         return None
@@ -178,4 +177,4 @@ def own_breaker(
     def changed(state: BreakerState, reason: str) -> None:
         context.decided(_BREAKER_EVENTS[state], operation, target, detail=reason)
 
-    return Breaker(declared, lambda: context.now_ns() / 1e9, changed)
+    return CircuitBreaker(declared, lambda: context.now_ns() / 1e9, changed)

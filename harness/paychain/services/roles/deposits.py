@@ -79,7 +79,7 @@ class Deposits:
         """Look at the account from now on."""
         self._background.watch(self._watch())
 
-    def of(self, payment: str) -> Deposit | None:
+    def of_payment(self, payment: str) -> Deposit | None:
         """The first transfer of a payment, None while none was seen."""
         reference = self._by_payment.get(payment)
         return None if reference is None else self._deposits[reference]

@@ -113,7 +113,7 @@ class Exchange(Role):
 
     def _deposited(self, request: PaymentRequest) -> Answer:
         """Whether a deposit is credited."""
-        deposit = self._deposits.of(request.payment) if self._deposits is not None else None
+        deposit = self._deposits.of_payment(request.payment) if self._deposits is not None else None
         if deposit is None or not deposit.is_credited:
             return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, request.reference)
         credited = msgspec.structs.replace(request, amount_minor=deposit.incoming.amount_minor)

@@ -21,17 +21,16 @@ from paychain.payments.codes import (
 )
 from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.outcome import HopResult, Outcome
-from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.message import Answer, Event, PaymentRequest, as_approved
 from paychain.protocol.reply import Reply
 from paychain.services.policies.call_end import CallEnd, CallEnding, SentRequest
 from paychain.services.roles.forwarded import ForwardedPayments, TakenAuthorisation, forwarded_as
-from paychain.services.roles.merchant import Merchant
+from paychain.services.roles.merchant import Merchants
 from paychain.services.roles.role import Role, Work
 from paychain.services.roles.sale import Sale
 from paychain.services.roles.tenders import Tenders
 from paychain.services.state.kept import Retained
-from paychain.services.state.webhooks import WebhookReceiver
+from paychain.services.state.webhooks import WebhookReceiver, senders_to
 
 
 @dataclass
@@ -39,7 +38,7 @@ class Gateway(Role):
     """The payment service provider's gateway, which orchestrates one payment."""
 
     once = frozenset({"pay", "forward"})
-    _merchant: Merchant = field(init=False)
+    _merchant: Merchants = field(init=False)
     _receiver: WebhookReceiver = field(init=False)
     _sale: Sale | None = field(default=None, init=False)
     _tenders: Tenders | None = field(default=None, init=False)
@@ -69,7 +68,7 @@ class Gateway(Role):
             )
         if self.name in self.chain.reversed_by_callers:
             self._forwarded = ForwardedPayments(self.retention)
-        self._merchant = Merchant(
+        self._merchant = Merchants(
             context=self.context,
             link=self.link,
             book=self.book,
@@ -88,15 +87,10 @@ class Gateway(Role):
                 on_final=self._merchant.approved,
                 on_declined=self._merchant.release,
             )
-        senders = {
-            name: (DIALECTS[link.dialect.name], link.webhooks)
-            for name, link in self.chain.links.items()
-            if link.webhooks is not None and link.webhooks.to == self.name
-        }
         self._receiver = WebhookReceiver(
             self.context,
             self.background,
-            senders,
+            senders_to(self.chain, self.name),
             self._on_webhook,
             deduplicates=self.link.deduplicates,
         )
@@ -169,7 +163,7 @@ class Gateway(Role):
         if paid is not None:
             await paid.wait()
         if event.event == "disputed":
-            self._merchant.on_disputed(event.reference)
+            self._merchant.on_disputed(event.reference, event.amount_minor)
         if event.event != "authorised" or self._merchant.on_authorised(event.reference):
             return
         if event.reference not in self._approved:

@@ -7,14 +7,18 @@ from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 
 from paychain.faults.kind import StateFaultKind
+from paychain.faults.kinds.fee_spike import FeeSpike
 from paychain.faults.kinds.halt import Halt
 from paychain.faults.kinds.reorg import Reorg
 from paychain.model.ledger_checks import block_interval_s
 from paychain.payments import ledger
 from paychain.payments.codes import APPROVED
 from paychain.payments.journal import Movement, MovementKind
-from paychain.payments.ledger import Change, Event, Transaction
+from paychain.payments.ledger import LedgerEvent, Transaction, TransactionChange
+from paychain.payments.ledger_log import LedgerLog
 from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.json_rpc.copy import history_of
+from paychain.protocol.dialects.json_rpc.shapes import PRIORITY_FEE
 from paychain.protocol.message import (
     Answer,
     AnswerOrError,
@@ -27,34 +31,40 @@ from paychain.protocol.message import (
 )
 from paychain.services.roles.role import Role, Work
 
-_BOOKED = {Change.MINED: MovementKind.TRANSFERRED, Change.UNDONE: MovementKind.UNDONE}
+_BOOKED = {
+    TransactionChange.MINED: MovementKind.TRANSFERRED,
+    TransactionChange.UNDONE: MovementKind.UNDONE,
+}
 
 
 @dataclass
 class Ledger(Role):
     """Takes signed transfers, and says what became of each."""
 
-    _ledger: ledger.Ledger = field(init=False)
+    _ledger: ledger.Blockchain = field(init=False)
     # By reference, of what may still be mined or undone.
     _requests: dict[str, PaymentRequest] = field(default_factory=dict, init=False)
     _incoming: dict[str, list[Incoming]] = field(default_factory=dict, init=False)  # by account
     _is_watched: bool = field(default=False, init=False)
-    _log: list[Event] | None = field(default=None, init=False)  # for nodes that keep a copy
+    _log: LedgerLog | None = field(default=None, init=False)  # for nodes that keep a copy
+    _keeps_receipts: bool = field(default=True, init=False)  # of what the log has forgotten
 
     def __post_init__(self) -> None:
         super().__post_init__()
         blocks = self.link.blocks
         assert blocks is not None  # the checks ask for it
-        self._ledger = ledger.Ledger(
+        self._ledger = ledger.Blockchain(
             interval_ns=round(block_interval_s(self.chain) * 1e9),
             final=self.link.final.finality,
             pool_limit=self.link.pool,
             block_limit=blocks.transactions,
         )
-        if any(
-            link.role == "node" and link.dialect.is_vendors for link in self.chain.links.values()
-        ):
-            self._log = []
+        nodes = [link for link in self.chain.links.values() if link.role == "node"]
+        copying = [node.dialect for node in nodes if node.dialect.is_vendors]
+        if copying:
+            self._log = LedgerLog(max(history_of(dialect.settings) for dialect in copying))
+            # A node with a copy answers from it.
+            self._keeps_receipts = len(copying) < len(nodes)
 
     def operations(self) -> dict[str, Work]:
         """Transfers, looks at one, and looks at all that an account got."""
@@ -69,13 +79,17 @@ class Ledger(Role):
                 self._ledger.halt(now_ns)
             case Reorg():
                 undone = self._ledger.reorganise(now_ns, fault.depth, self._returning(fault))
+            case FeeSpike():
+                self._ledger.spike(now_ns, fault.times)
         self._journal(now_ns)
         return undone
 
     def heal(self, fault: StateFaultKind) -> None:
-        """Go on after a halt."""
+        """Go on after a halt, or without a higher fee."""
         if isinstance(fault, Halt):
             self._ledger.resume(self.context.now_ns())
+        elif isinstance(fault, FeeSpike):
+            self._ledger.calm(self.context.now_ns(), fault.times)
         self._watch()
 
     def _returning(self, fault: Reorg) -> ledger.Returns:
@@ -94,6 +108,7 @@ class Ledger(Role):
             amount_minor=request.amount_minor,
             fee=signed.fee,
             raw=signed.raw,
+            usual_fee=PRIORITY_FEE if signed.raw else 1,
         )
         now_ns = self.context.now_ns()
         refusal = self._ledger.submit(transaction, now_ns)
@@ -102,7 +117,9 @@ class Ledger(Role):
         self._journal(now_ns)
         if refusal is None and self._log is not None:
             height = self._ledger.head(now_ns)
-            self._log.append(self._dated(Event(now_ns, Change.ACCEPTED, transaction, height)))
+            self._log.append(
+                self._dated(LedgerEvent(now_ns, TransactionChange.ACCEPTED, transaction, height))
+            )
         self._watch()
         return self.approve(request) if refusal is None else self.decline(refusal, transaction.id)
 
@@ -139,11 +156,11 @@ class Ledger(Role):
             incoming=tuple(transfer for transfer in got[first:] if transfer.mined_at <= head),
         )
 
-    def _note_incoming(self, event: Event, request: PaymentRequest) -> None:
+    def _note_incoming(self, event: LedgerEvent, request: PaymentRequest) -> None:
         """Keep what accounts got, as the blocks have it now."""
         transaction = event.transaction
         got = self._incoming.setdefault(transaction.to, [])
-        if event.change is Change.UNDONE:
+        if event.change is TransactionChange.UNDONE:
             # It was mined lately: what was undone is near the end.
             place = next(
                 place
@@ -161,15 +178,18 @@ class Ledger(Role):
         if self._log is None or since < 0:
             return None
         tip = self._ledger.tip(now_ns)
+        is_known = since >= self._log.first
         return News(
-            first=since,
-            changes=tuple(self._log[since:]),
+            first=since if is_known else self._log.first,
+            changes=tuple(self._log.since(since)),
+            past=None if is_known else self._log.past(),
+            fees=self._ledger.fees,
             head_ns=self.context.wall_epoch_ns + tip.at_ns,
             every_ns=self._ledger.interval_ns,
             final=tip.final,
         )
 
-    def _dated(self, event: Event) -> Event:
+    def _dated(self, event: LedgerEvent) -> LedgerEvent:
         return replace(event, at_ns=self.context.wall_epoch_ns + event.at_ns)
 
     def _journal(self, now_ns: int) -> None:
@@ -179,7 +199,9 @@ class Ledger(Role):
                 self._log.append(self._dated(event))
             kind = _BOOKED.get(event.change)
             request = self._requests[event.transaction.id]
-            if event.change is Change.FORGOTTEN:  # it comes with a request if it comes again
+            if (
+                event.change is TransactionChange.FORGOTTEN
+            ):  # it comes with a request if it comes again
                 del self._requests[event.transaction.id]
             # What moves nothing only uses up a nonce: a transfer that failed, or was called off.
             if kind is None or not request.amount_minor:
@@ -205,6 +227,11 @@ class Ledger(Role):
             )
         for name in self._ledger.settled():
             self._requests.pop(name, None)
+        if self._log is not None:
+            tip = self._ledger.tip(now_ns)
+            gone = self._log.forget(tip.head, tip.final)
+            if not self._keeps_receipts:
+                self._ledger.forget(gone)
 
     def _watch(self) -> None:
         """See to it that what will be mined is written down although nobody reads it."""

@@ -35,7 +35,7 @@ class Follow(Protocol):
         """`in_order`: after what was started before for the same authorisation."""
 
 
-class Merchant:
+class Merchants:
     """The merchants of one gateway: they decide by the gateway's declared shares."""
 
     def __init__(
@@ -65,7 +65,8 @@ class Merchant:
         self._manual_refunds: Counter[str] = Counter()  # by payment
         # references of payments that their caller reversed
         self._undone: Retained[None] = Retained(retention)
-        self._disputed: Retained[None] = Retained(retention)  # the processor's references
+        # by the processor's reference: minor units that were charged back
+        self._disputed: Retained[int] = Retained(retention)
         self._refunding: Retained[None] = Retained(retention)  # references whose refunds are due
 
     def approved(self, sent: SentRequest, reference: str) -> None:
@@ -99,9 +100,9 @@ class Merchant:
         self._background.start(self._fulfil(*self._awaiting[reference], "webhook"))
         return True
 
-    def on_disputed(self, reference: str) -> None:
-        """A webhook reports a charge-back: the cardholder has the money, and gets no refund."""
-        self._disputed[reference] = None
+    def on_disputed(self, reference: str, amount_minor: int) -> None:
+        """A webhook reports a charge-back: the cardholder has that money, and no refund of it."""
+        self._disputed[reference] = amount_minor
 
     def refund(self, payment: str) -> None:
         """A manual refund of what was captured of a payment and not refunded yet.
@@ -160,11 +161,12 @@ class Merchant:
         entry = self._book.entry(reference)
         assert entry is not None  # it was approved
         assert entry.request is not None
-        is_disputed = sent.request.reference in self._disputed
-        if entry.captured_minor > entry.refunded_minor and not is_disputed:
-            rest_minor = entry.captured_minor - entry.refunded_minor
+        disputed_minor = self._disputed.get(sent.request.reference) or 0
+        left_minor = entry.captured_minor - entry.refunded_minor
+        rest_minor = left_minor - disputed_minor
+        if rest_minor > 0:
             self._due("refund", sent, name_of(sent, item), rest_minor)
-            await self._refund(sent, entry.request, rest_minor, item)
+            await self._refund(sent, entry.request, rest_minor, item, left_minor=left_minor)
 
     async def _cancel(self, sent: SentRequest, reference: str, after_s: float) -> None:
         await asyncio.sleep(after_s)
@@ -206,9 +208,14 @@ class Merchant:
         items = [f"r{number}" for number in range(1, refunds.times + 1)]
         for item in items:
             self._due("refund", sent, name_of(sent, item), minor)
+        # More than was captured is asked for, and refused: that is not wanted after a charge-back.
+        wanted_minor = minor * min(refunds.times, taken_minor // minor)
         for number, item in enumerate(items):
             after_s = refunds.after + refunds.gap * number
-            self._background.start(self._refund(sent, booked, minor, item, after_s))
+            left_minor = wanted_minor - minor * number
+            self._background.start(
+                self._refund(sent, booked, minor, item, after_s, left_minor=left_minor)
+            )
 
     def _booked(self, reference: str) -> PaymentRequest:
         """What was approved, as the gateway's book has it."""
@@ -239,15 +246,30 @@ class Merchant:
         )
 
     async def _refund(
-        self, sent: SentRequest, booked: PaymentRequest, minor: int, item: str, after_s: float = 0.0
+        self,
+        sent: SentRequest,
+        booked: PaymentRequest,
+        minor: int,
+        item: str,
+        after_s: float = 0.0,
+        *,
+        left_minor: int,
     ) -> None:
-        """One refund; none waits for the answer to another."""
+        """One refund; none waits for the answer to another.
+
+        `left_minor`: what the cardholder should get by it and all later ones. After a charge-back
+        of a part that is so much less: the merchant gives back what is missing.
+        """
         await asyncio.sleep(after_s)
-        is_undone = item != UNDOING and booked.reference in self._undone
-        if is_undone or sent.request.reference in self._disputed:
+        asked_minor, disputed_minor = minor, self._disputed.get(sent.request.reference) or 0
+        if disputed_minor:
+            asked_minor = min(minor, left_minor - disputed_minor)
+        if asked_minor <= 0 or (item != UNDOING and booked.reference in self._undone):
             self._cancelled("refund", sent, item)
             return
-        refund = msgspec.structs.replace(booked, amount_minor=minor, item=item)
+        if asked_minor < minor:
+            self._due("refund", sent, name_of(sent, item), asked_minor)
+        refund = msgspec.structs.replace(booked, amount_minor=asked_minor, item=item)
         reply = await self._follow("refund", sent, refund, in_order=False)
         if reply.result is HopResult.APPROVED:
             self._book.acknowledged("refund", refund)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import msgspec
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.codes import APPROVED, ISSUER_INOPERATIVE
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.message import Answer, Incoming, PaymentRequest, Sighting
@@ -23,7 +23,9 @@ class Node(Role):
 
     _head: int = field(default=0, init=False)
     _made_ns: int = field(default=0, init=False)  # the head, as far as anybody asked
-    _seen: OrderedDict[str, Sighting] = field(default_factory=OrderedDict, init=False)
+    _seen: BoundedDict[str, Sighting] = field(
+        default_factory=lambda: BoundedDict(MAX_SEEN), init=False
+    )
 
     def operations(self) -> dict[str, Work]:
         """Transfers, looks at one, and looks at all that an account got."""
@@ -122,8 +124,6 @@ class Node(Role):
     def _note(self, reference: str, sighting: Sighting) -> None:
         self._head = max(self._head, sighting.head)
         self._seen[reference] = sighting
-        if len(self._seen) > MAX_SEEN:
-            self._seen.popitem(last=False)
 
 
 def _enlarged(transfer: Incoming) -> Incoming:

@@ -5,7 +5,8 @@
                  └───────────┴────────────┴─ no answer, unknown to the node: the same bytes again
 
 A nonce is used once, so that the same bytes can be sent as often as one likes. What is signed anew
-is another transfer: with `nonces: each_try` a lost answer sends the money twice.
+is another transfer: with `nonces: each_try` a lost answer sends the money twice. What waits for a
+block because it offers too little is replaced by one with its nonce, where that is declared.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class _Transaction:
     """Signed bytes. `is_sent`: the ledger has them, as far as a node's word goes."""
 
     request: PaymentRequest
+    signed: Signed
+    signed_ns: int
     is_sent: bool = False
     unseen: int = 0  # looks in a row at which no node knew it
     sighting: Sighting | None = None
@@ -51,6 +54,17 @@ class Transfer:
     transactions: list[_Transaction] = field(default_factory=list)
     final: asyncio.Event = field(default_factory=asyncio.Event)
     news_ns: int = 0  # when something became of it
+
+    @property
+    def open(self) -> list[_Transaction]:
+        """What may still be mined: of each nonce nothing is left once one of its is final."""
+        used = {each.signed.nonce for each in self.transactions if _is_final(each)}
+        return [each for each in self.transactions if each.signed.nonce not in used]
+
+    @property
+    def last(self) -> list[_Transaction]:
+        """Of each open nonce what was signed last: it offers most."""
+        return list({each.signed.nonce: each for each in self.open}.values())
 
 
 @dataclass
@@ -99,7 +113,7 @@ class Wallet(Role):
 
     def _repeat(self, transfer: Transfer, parent: str) -> None:
         """Send a transfer once more, as a wallet does that knows no request again."""
-        is_over = all(map(_is_final, transfer.transactions))
+        is_over = not transfer.open
         self._sign(transfer)
         if is_over:
             self.background.start(self._deliver(transfer, parent))
@@ -115,37 +129,66 @@ class Wallet(Role):
     def _in_progress(self, request: PaymentRequest) -> Answer:
         return Answer(Outcome.UNKNOWN, IN_PROGRESS, self.name, request.reference)
 
-    def _sign(self, transfer: Transfer) -> None:
-        """Sign with the next nonce: from now on it has to be mined, or all later ones wait."""
+    def _sign(self, transfer: Transfer, fee: int = 1, nonce: int | None = None) -> str:
+        """Sign with the next nonce: from now on it has to be mined, or all later ones wait.
+
+        With a `nonce` that another one has, either of the two is. Returns the transaction's name.
+        """
         number = len(transfer.transactions) + 1
         name = f"{transfer.request.reference}.{self.context.mark}{number}"
-        signed = Signed(self.name, self._next_nonce, to=self.account)
+        if nonce is None:
+            nonce = self._next_nonce
+            self._next_nonce += 1
+        signed = Signed(self.name, nonce, fee=fee, to=self.account)
         request = msgspec.structs.replace(transfer.request, reference=name, key=name, signed=signed)
-        self._next_nonce += 1
-        transfer.transactions.append(_Transaction(request))
+        transfer.transactions.append(_Transaction(request, signed, self.context.now_ns()))
+        self._decided(DecisionKind.SIGNED, request, name)
+        return name
+
+    def _decided(self, kind: DecisionKind, request: PaymentRequest, detail: str) -> None:
         self.context.decided(
-            DecisionKind.SIGNED,
+            kind,
             self.signs_for,
             self.link.calls["transfer"].to,
             payment=request.payment,
             attempt=request.attempt,
-            detail=name,
+            detail=detail,
         )
+
+    def _replace(self, transfer: Transfer) -> None:
+        """Offer more for what has waited for a block for too long."""
+        declared = self.link.replaces
+        if declared is None:
+            return
+        is_naive = declared.nonce == "new"
+        for waiting in transfer.last[-1:] if is_naive else transfer.last:
+            fee = waiting.signed.fee * declared.times
+            waited_s = (self.context.now_ns() - waiting.signed_ns) / 1e9
+            if not _waits(waiting) or waited_s < declared.after or fee > declared.up_to:
+                continue
+            if is_naive:
+                if len(transfer.transactions) < MAX_SIGNED:
+                    self._sign(transfer, fee)
+                continue
+            name = self._sign(transfer, fee, waiting.signed.nonce)
+            old = waiting.request.reference
+            self._decided(DecisionKind.REPLACED, waiting.request, f"{old} by {name}")
 
     async def _deliver(self, transfer: Transfer, parent: str) -> None:
         """Send and look until all that was signed is final."""
-        while not all(map(_is_final, transfer.transactions)):
+        while transfer.open:
             if self._quiet_s(transfer) > GIVE_UP_S:
                 return
-            for transaction in list(transfer.transactions):
+            for transaction in transfer.last:
                 if not transaction.is_sent:
                     await self._broadcast(transfer, transaction, parent)
             await asyncio.sleep(self._pause_s(transfer))
-            for transaction in transfer.transactions:
-                if transaction.is_sent and not _is_final(transaction):
+            for transaction in transfer.open:
+                if transaction.is_sent:
                     await self._look(transfer, transaction, parent)
             if any(map(_is_final, transfer.transactions)):
                 transfer.final.set()
+            self._replace(transfer)
 
     async def _broadcast(self, transfer: Transfer, transaction: _Transaction, parent: str) -> None:
         """Send the bytes; whether a node took them is only its word until they are seen."""
@@ -192,8 +235,7 @@ class Wallet(Role):
             after - (sighting.head - sighting.mined_at)
             if sighting is not None and sighting.mined_at is not None
             else 1
-            for transaction in transfer.transactions
-            if not _is_final(transaction)
+            for transaction in transfer.open
             for sighting in (transaction.sighting,)
         ]
         blocks = max(1, min(missing, default=1))
@@ -206,6 +248,12 @@ class Wallet(Role):
 
 def _is_final(transaction: _Transaction) -> bool:
     return transaction.sighting is not None and transaction.sighting.is_final
+
+
+def _waits(transaction: _Transaction) -> bool:
+    """Whether a node says that it is in the pool, and in no block."""
+    sighting = transaction.sighting
+    return sighting is not None and sighting.is_known and sighting.mined_at is None
 
 
 def _is_taken(end: CallEnd, reference: str) -> bool:

@@ -14,11 +14,13 @@ import msgspec
 from paychain.model.chain import Chain, Link
 from paychain.model.lifecycle import Webhooks
 from paychain.model.policy import Reversal
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.chance import log_normal
 from paychain.payments.codes import APPROVED
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import Dialect, Signs
+from paychain.protocol.dialects import DIALECTS
 from paychain.protocol.dialects.vendors import APIS
 from paychain.protocol.message import (
     Answer,
@@ -31,7 +33,7 @@ from paychain.protocol.message import (
 from paychain.protocol.reply import Reply
 from paychain.services.context import Context
 from paychain.services.policies.route import Channels
-from paychain.services.scripts import PaymentScripts, WebhookFate
+from paychain.services.scripts import NO_FATE, PaymentScripts, WebhookFate
 from paychain.services.state.background import Background
 from paychain.services.state.followup import FollowUpSender
 
@@ -121,7 +123,7 @@ class WebhookSender:
         after_s = log_normal(self._context.draw("notify", event.key), delay.median, delay.p99)
         await asyncio.sleep(fate.delay_s(after_s))
         await fate.wait_for_turn()
-        await self._post(event)
+        await self._post(event, fate)
         fate.delivered()
         if fate.again_s is not None:
             await asyncio.sleep(fate.again_s)
@@ -130,15 +132,21 @@ class WebhookSender:
             await asyncio.sleep(after_s)
             await self._post(event)
 
-    def _post(self, event: Event) -> asyncio.Task[Reply]:
+    def _post(self, event: Event, fate: WebhookFate = NO_FATE) -> asyncio.Task[Reply]:
         return self._follow_ups.start(
             "notify",
             self._declared.to,
             event,
             name=_name(event),
             in_order=False,
-            of_try=lambda number: self._signed(event, number),
+            of_try=lambda number: self._sent(event, number, fate),
         )
+
+    def _sent(self, event: Event, number: int, fate: WebhookFate) -> Event:
+        """The event as it is sent for the `number`-th time. By the second it has arrived once."""
+        if number > 1:
+            fate.arrived()
+        return self._signed(event, number)
 
     def _signed(self, event: Event, number: int) -> Event:
         """The event as it is sent for the `number`-th time: signed anew each time."""
@@ -163,8 +171,17 @@ def _name(event: Event) -> str:
     return f"{event.reference} {event.event}"
 
 
+def senders_to(chain: Chain, receiver: str) -> dict[str, tuple[Dialect, Webhooks]]:
+    """The links that send webhooks to a link, each with its dialect and what it declares."""
+    return {
+        name: (DIALECTS[link.dialect.name], link.webhooks)
+        for name, link in chain.links.items()
+        if link.webhooks is not None and link.webhooks.to == receiver
+    }
+
+
 class WebhookReceiver:
-    """Takes events for a gateway: proves each, and hands it on once.
+    """Takes events for a gateway, or for a directory: proves each, and hands it on once.
 
     `senders`: their dialects, and how old a signature of theirs may be.
     """
@@ -183,9 +200,9 @@ class WebhookReceiver:
         self._senders = senders
         self._handle = handle
         self._deduplicates = deduplicates
-        self._known: dict[str, None] = {}
+        self._known = BoundedDict[str, None](MAX_EVENTS)
 
-    async def take(self, event: PaymentRequest, parent: str) -> AnswerOrError:  # noqa: ARG002  (called as work is)
+    async def take(self, event: PaymentRequest, parent: str) -> AnswerOrError:  # noqa: ARG002  (a parameter of all work)
         """Acknowledge an event; what it leads to happens afterwards."""
         assert isinstance(event, Event)  # dialects read a webhook as an event
         sender = self._sender(event)
@@ -196,7 +213,7 @@ class WebhookReceiver:
             self._record(DecisionKind.WEBHOOK_DUPLICATE, sender, event)
         else:
             if self._deduplicates:
-                self._remember(event.key)
+                self._known[event.key] = None
             self._record(DecisionKind.WEBHOOK_ACCEPTED, sender, event)
             self._background.start(self._handle(sender, event))
         return Answer(Outcome.APPROVED, APPROVED, self._context.link, event.reference)
@@ -210,11 +227,6 @@ class WebhookReceiver:
             ):
                 return sender
         return None
-
-    def _remember(self, key: str) -> None:
-        self._known[key] = None
-        if len(self._known) > MAX_EVENTS:
-            del self._known[next(iter(self._known))]
 
     def _record(self, kind: DecisionKind, sender: str, event: Event) -> None:
         self._context.decided(

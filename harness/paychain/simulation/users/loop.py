@@ -47,7 +47,6 @@ class UsersLoop(VirtualLoop):
 
     refusals: Refusals | None = None
 
-    # -- lives ----------------------------------------------------------------------------------
     def end_life(self, life: ProcessLife) -> None:
         """Kill it: nothing that it has begun goes on, and its connections are closed."""
         life.is_over = True
@@ -84,7 +83,6 @@ class UsersLoop(VirtualLoop):
         life, task = LIFE.get(), asyncio.current_task(self)
         return life.tasks.get(task, "") if life is not None and task is not None else ""
 
-    # -- what a user's code may use all the same --------------------------------------------------
     def run_in_executor(  # type: ignore[override]  # typeshed ties args by type
         self, _executor: Any, work: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
@@ -112,7 +110,7 @@ class UsersLoop(VirtualLoop):
     ) -> None:
         """Signals come at no virtual time: the handler is never called."""
 
-    def remove_signal_handler(self, sig: int) -> bool:  # noqa: ARG002  (asyncio's name)
+    def remove_signal_handler(self, sig: int) -> bool:  # noqa: ARG002  (a parameter of asyncio's)
         """There is none."""
         return False
 

@@ -94,7 +94,7 @@ class UserModules:
 
 
 @lru_cache(maxsize=64)
-def _others_of(folder: str, module: str) -> set[str]:  # noqa: ARG001  (it is kept by both)
+def _others_of(folder: str, module: str) -> set[str]:  # noqa: ARG001  (the cache is keyed by both)
     """Names of modules that are not the user's: there are thousands, and few are."""
     return set()
 

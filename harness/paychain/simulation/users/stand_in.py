@@ -45,7 +45,7 @@ class UsersStandIn:
         self._now_ns, self._wall_epoch_ns = now_ns, wall_epoch_ns
         self._seed = self._all_seed = seed
         self._refusals = refusals
-        self._chance = random.Random(seed)  # noqa: S311  (chance that repeats)
+        self._chance = random.Random(seed)  # noqa: S311  (seeded: it has to repeat)
         self.functions: Mapping[str, Callable[..., Any]] = {
             **self._clocks(),
             **self._dates(),
@@ -81,7 +81,6 @@ class UsersStandIn:
             return None
         return self._refusals.refuse(what, instead)
 
-    # -- clocks -----------------------------------------------------------------------------------
     def _wall_ns(self) -> int:
         return self._wall_epoch_ns + self._now_ns()
 
@@ -127,7 +126,6 @@ class UsersStandIn:
             "datetime.date.today": lambda: _date.fromtimestamp(self._wall_s()),
         }
 
-    # -- chance -----------------------------------------------------------------------------------
     def _chances(self) -> dict[str, Callable[..., Any]]:
         chance = self._chance
 

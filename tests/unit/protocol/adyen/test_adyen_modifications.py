@@ -413,3 +413,29 @@ def test_a_modification_that_a_fault_declines_is_received_and_reported_as_not_do
     ]
     # The payment is there: it can be cancelled by the reference that comes with the refusal.
     assert {item["originalReference"] for item in outcomes} == {authorisation["pspReference"]}
+
+
+def test_an_update_of_the_amount_is_received_and_only_the_amount_that_is_held_is_granted() -> None:
+    async def scenario(links: AdyenLinks) -> None:
+        psp = await authorised(links)
+        for value in (1000, 1200, 800):
+            answer = await links.modify(psp, "amountUpdates", value, key=f"to {value}")
+            assert (answer.status, answer.body["status"]) == (201, "received")
+            assert answer.body["amount"] == {"value": value, "currency": "EUR"}
+        again = await links.modify(psp, "amountUpdates", 800, key="to 800")
+        assert again.body["pspReference"] == answer.body["pspReference"]
+        links.inject("lost_answer")
+        with pytest.raises(WireError):
+            await links.modify(psp, "amountUpdates", 900)
+
+    links = on_adyen(scenario)
+    told = [item for item in links.webhooks if item["eventCode"] == "AUTHORISATION_ADJUSTMENT"]
+    assert {(item["amount"]["value"], item["success"]) for item in told} == {
+        (1000, "true"),
+        (1200, "false"),
+        (800, "false"),
+        (900, "false"),
+    }
+    assert len(told) == 4
+    assert {item["originalReference"] for item in told} == {told[0]["originalReference"]}
+    assert [kind for kind, *_ in links.booked()] == ["authorised"]

@@ -386,6 +386,26 @@ def test_fees_are_those_of_a_quiet_network() -> None:
     on_nodes(scenario)
 
 
+def test_in_a_fee_spike_nodes_suggest_what_is_mined_and_the_rest_waits() -> None:
+    async def scenario(nodes: Asker) -> None:
+        usual = {"maxFeePerGas": 2 * GWEI, "maxPriorityFeePerGas": GWEI}
+        nodes.inject("fee_spike", link="base", times=10)
+        stuck = await nodes.result(SEND, signed(0, ETHER, **usual))
+        await asyncio.sleep(3)
+        assert await nodes.result(RECEIPT, stuck) is None
+        price = await nodes.number("eth_gasPrice")
+        assert price == 10 * GWEI + 7
+        enough = {"maxFeePerGas": price, "maxPriorityFeePerGas": price}
+        replaced = await nodes.result(SEND, signed(0, ETHER, **enough))
+        await asyncio.sleep(2)
+        assert (await nodes.result(RECEIPT, replaced))["status"] == "0x1"
+        assert await nodes.result(RECEIPT, stuck) is None
+        nodes.heal("fee_spike", link="base")
+        assert await nodes.number("eth_gasPrice") == GWEI + 7
+
+    assert len(on_nodes(scenario).transferred()) == 1
+
+
 def test_filters_tell_what_is_new_and_what_a_reorganisation_took_back() -> None:
     async def scenario(nodes: Asker) -> None:
         data = call_data("0xa9059cbb", PAYEE, 7_000_000)

@@ -6,9 +6,15 @@ import asyncio
 import hashlib
 import hmac
 
+import msgspec
+import pytest
+
+from paychain.model.scripts import AssignedScripts, Script, encode_script
 from paychain.protocol.dialects.stripe import Stripe
 from paychain.services.state.webhooks import secret_of
+from paychain.wire.http import HttpRequest, HttpResponse
 from tests.support.stripe_links import StripeLinks, on_stripe
+from tests.support.vendor_links import PSP, payment
 
 SECRET = Stripe.secret(secret_of("psp", 1))
 
@@ -37,6 +43,36 @@ def test_webhooks_and_the_list_show_the_same_events() -> None:
         assert {event["type"].partition(".")[0] for event in held_events["data"]} == {"charge"}
 
     on_stripe(scenario)
+
+
+def test_the_object_is_not_locked_while_its_answer_waits_for_a_webhook(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The shop captures when it hears of the hold, and answers the webhook after that."""
+    script = Script.model_validate(
+        {"id": "early", "steps": [{"webhook": PSP, "event": 2, "before_answer": {}}]}
+    )
+    did = []
+
+    async def capture(links: StripeLinks, http: HttpRequest) -> HttpResponse:
+        event = msgspec.json.decode(http.body)
+        if event["type"] == "payment_intent.amount_capturable_updated":
+            name = event["data"]["object"]["id"]
+            did.append((await links.post(f"payment_intents/{name}/capture")).status)
+        return HttpResponse(200)
+
+    async def scenario(links: StripeLinks) -> None:
+        followed = {payment(1): script.id}
+        links.host.scripts.follow(
+            AssignedScripts(scripts=[encode_script(script)], assigned=followed)
+        )
+        held = await links.pay(capture_method="manual")
+        assert held.status == 200
+        did.append(held.status)
+
+    monkeypatch.setattr(StripeLinks, "_receive", capture)
+    on_stripe(scenario)
+    assert did == [200, 200]  # the capture first
 
 
 def test_a_charge_back_is_a_dispute_by_webhook_and_from_the_list_and_ends_refunds() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from paychain.protocol.dialects.stripe.reading import classify
@@ -153,3 +154,33 @@ def test_a_repeated_key_makes_one_session_and_a_wrong_request_none() -> None:
             assert (refused.status, refused.error["param"]) == (400, param)
 
     on_stripe(scenario)
+
+
+def test_a_session_runs_out_by_itself_and_says_so_once() -> None:
+    async def scenario(links: StripeLinks) -> None:
+        made_s = (await links.post("checkout/sessions", fields()))["created"]
+        soon = {"expires_at": str(made_s + 1800)}
+        left = await links.post("checkout/sessions", fields(2, **soon))
+        begun = await links.post("checkout/sessions", fields(3, **soon))
+        paid = await links.post("checkout/sessions", fields(4, **soon))
+        await visit(links, begun["url"], "?card=pm_card_threeDSecure2Required")
+        await visit(links, paid["url"])
+        await asyncio.sleep(1801.0)
+        kept = [await links.get(f"checkout/sessions/{each['id']}") for each in (left, begun, paid)]
+        assert [each["status"] for each in kept] == ["expired", "expired", "complete"]
+        # What the customer began to authenticate cannot be paid any more, either.
+        intents = await links.get("payment_intents")
+        assert sorted(each["status"] for each in intents["data"]) == ["canceled", "succeeded"]
+        listed = await links.get("events", {"type": "checkout.session.expired"})
+        assert {each["data"]["object"]["id"] for each in listed["data"]} == {
+            left["id"],
+            begun["id"],
+        }
+        over = await links.post(f"checkout/sessions/{left['id']}/expire")
+        assert "has a status of `expired`" in over.error["message"]
+
+    links = on_stripe(scenario)
+    expired = [each for each in links.events if each["type"] == "checkout.session.expired"]
+    assert len({each["data"]["object"]["id"] for each in expired}) == len(expired) == 2
+    assert {each["data"]["object"]["status"] for each in expired} == {"expired"}
+    assert [kind for kind, _, _ in links.booked()] == ["authorised", "captured"]

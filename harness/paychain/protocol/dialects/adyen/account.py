@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
 
+from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.errors import Invalid
-from paychain.protocol.dialects.adyen.registry import Modification, Page, Registry
+from paychain.protocol.dialects.adyen.registry import Modification, Page, Records
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
+MAX_PAGES = 100_000
 KEY = "idempotency-key"
 MANUAL, IMMEDIATE = "manual", "immediate"
 SINGLE, MULTIPLE = "single", "multiple"
@@ -34,10 +35,10 @@ class Account:
     merchant: str
     capture: str
     partial_captures: str
-    registry: Registry = field(default_factory=Registry)
+    registry: Records = field(default_factory=Records)
     unreported: set[tuple[str, str]] = field(default_factory=set)  # modifications at work
     ignored: Ignored = field(default_factory=Ignored)
-    pages: OrderedDict[str, Page] = field(default_factory=OrderedDict)  # by id
+    pages: BoundedDict[str, Page] = field(default_factory=lambda: BoundedDict(MAX_PAGES))  # by id
 
     @classmethod
     def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:

@@ -20,6 +20,7 @@ from paychain.protocol.dialects.adyen import (
     notifications,
     pages,
     payments,
+    sessions,
 )
 from paychain.protocol.dialects.adyen.account import (
     IMMEDIATE,
@@ -47,8 +48,8 @@ _ROUTES: dict[str, Handler] = {
     "payments/details": payments.details,
     "cancels": modifications.cancel_by_reference,
     "paymentMethods": checkout.payment_methods,
-    "sessions": pages.create_session,
-    "paymentLinks": pages.create_link,
+    "sessions": sessions.create_session,
+    "paymentLinks": sessions.create_link,
 }
 _PAGES: dict[str, Handler] = {
     pages.PAGE: pages.visit,
@@ -56,15 +57,16 @@ _PAGES: dict[str, Handler] = {
 }
 # By method and the path before the object's id.
 _OF_PAGE: dict[str, OfPayment] = {
-    "GET sessions": pages.show_session,
-    "GET paymentLinks": pages.show_link,
-    "PATCH paymentLinks": pages.expire_link,
+    "GET sessions": sessions.show_session,
+    "GET paymentLinks": sessions.show_link,
+    "PATCH paymentLinks": sessions.expire_link,
 }
 _OF_PAYMENT: dict[str, OfPayment] = {
     "captures": modifications.capture,
     "cancels": modifications.cancel,
     "reversals": modifications.reverse,
     "refunds": modifications.refund,
+    "amountUpdates": modifications.adjust,
 }
 # Statuses by which Adyen proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})
@@ -93,6 +95,7 @@ class Adyen:
         "partial_captures": (MULTIPLE, SINGLE),
     }
     signs_time: ClassVar[bool] = False
+    webhook_timeout_s: ClassVar[float] = 10.0  # docs.adyen.com/development-resources/webhooks; M
     hosts: ClassVar[tuple[str, ...]] = ("*.adyen.com", "*.adyenpayments.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from paychain.payments.instrument import Instrument
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.tables import Authentication, fields, numbers
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
+from paychain.protocol.vendor_money import Money
 
 MAX_MINOR = 10**15  # of an amount: beyond any payment
 CARD_TYPES = frozenset({"scheme", "card", "bcmc", "networkToken"})
@@ -27,16 +27,9 @@ ENCRYPTED = "test_"  # what Adyen's test form of an encrypted value begins with
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
-    """An amount in minor units."""
-
-    minor: int
-    currency: str
-
-    def shown(self) -> dict[str, Any]:
-        """As Adyen writes it."""
-        return {"currency": self.currency, "value": self.minor}
+def amount_object(minor: int, currency: str) -> dict[str, Any]:
+    """An amount in minor units as Adyen writes it."""
+    return {"currency": currency, "value": minor}
 
 
 def read(body: bytes, structure: str) -> dict[str, Any]:

@@ -17,20 +17,22 @@ from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.references import authorisation_of, psp_reference
 from paychain.protocol.dialects.adyen.registry import Modification, Payment, modification_of
 from paychain.protocol.message import PaymentRequest
-from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor import CallFailed, Evidence, VendorCall
+from paychain.protocol.vendor_money import Money
 from paychain.wire.http import HttpResponse, json_response
 
 # The first letter of a modification's name says which webhook brings its outcome.
-CAPTURE, REFUND, CANCEL, TECHNICAL_CANCEL, REVERSAL = "c", "r", "v", "t", "o"
-Operation = Literal["capture", "refund", "void"]
+CAPTURE, REFUND, CANCEL, TECHNICAL_CANCEL, REVERSAL, ADJUSTMENT = "c", "r", "v", "t", "o", "a"
+Operation = Literal["capture", "refund", "void", "query"]
 _STRUCTURES = {
     CAPTURE: "PaymentCaptureRequest",
     REFUND: "PaymentRefundRequest",
     CANCEL: "PaymentCancelRequest",
     REVERSAL: "PaymentReversalRequest",
+    ADJUSTMENT: "PaymentAmountUpdateRequest",
 }
 _USED = frozenset({"amount", "merchantAccount", "reference", "paymentReference"})
-_ECHOED = ("reference", "merchantRefundReason", "store", "capturePspReference")
+_ECHOED = ("reference", "merchantRefundReason", "store", "capturePspReference", "industryUsage")
 
 
 async def capture(call: VendorCall, account: Account, psp: str) -> HttpResponse:
@@ -51,6 +53,38 @@ async def cancel(call: VendorCall, account: Account, psp: str) -> HttpResponse:
 async def reverse(call: VendorCall, account: Account, psp: str) -> HttpResponse:
     """`POST /payments/{psp}/reversals`: release what is held, or refund what was captured."""
     return await _modify(call, account, psp, REVERSAL, "void")
+
+
+async def adjust(call: VendorCall, account: Account, psp: str) -> HttpResponse:
+    """`POST /payments/{psp}/amountUpdates`: hold another amount, which no card here allows.
+
+    An update to the amount that is held succeeds: in life it makes the hold last longer.
+    """
+    body = bodies.read(call.http.body, _STRUCTURES[ADJUSTMENT])
+    merchant, amount = bodies.account(body, account.merchant), bodies.money(body)
+    payment = _payment_of(account, psp, amount)
+    account.ignored.note(call, body, _USED | {"industryUsage"})
+    _attribute(call, account, payment)
+    repeated = account.repeated(call.http)
+    made = repeated or _new(call, account, payment, ADJUSTMENT, "query", body)
+    request = replace(_request(payment, made), amount_minor=amount.minor)
+    entry = account.backend.entry(payment.reference)
+    is_held = entry is not None and entry.state == "authorised"
+    is_same = is_held and entry is not None and entry.rest_minor == amount.minor
+    is_new = repeated is None
+    try:
+        await call.execute("query", request)
+    except CallFailed:
+        is_new = False  # an error in place of the answer: Adyen has not taken it
+        raise
+    finally:
+        if is_new:
+            account.backend.notify("adjusted" if is_same else "adjust_refused", request)
+    shown = {"merchantAccount": merchant, "paymentPspReference": psp, **_received(made, body)}
+    shown["reference"] = made.merchant_reference
+    return json_response(
+        201, {**shown, "amount": bodies.amount_object(amount.minor, amount.currency)}
+    )
 
 
 async def cancel_by_reference(call: VendorCall, account: Account) -> HttpResponse:
@@ -83,12 +117,9 @@ async def _modify(
     body = bodies.read(call.http.body, _STRUCTURES[kind])
     merchant = bodies.account(body, account.merchant)
     amount = bodies.money(body) if operation in ("capture", "refund") else None
+    payment = _payment_of(account, psp, amount)
     reference = authorisation_of(psp)
-    payment = account.registry.payment(reference) if reference is not None else None
-    if payment is None or reference is None:
-        raise Invalid("original")
-    if amount is not None and amount.currency != payment.request.currency:
-        raise Invalid("currency")
+    assert reference is not None  # it has a payment
     account.ignored.note(call, body, _USED)
     _attribute(call, account, payment)
     entry = account.backend.entry(reference)
@@ -106,8 +137,19 @@ async def _modify(
     await _execute(call, account, made.operation, request)
     shown = {"merchantAccount": merchant, "paymentPspReference": psp, **_received(made, body)}
     if amount is not None:
-        shown["amount"] = amount.shown()
+        shown["amount"] = bodies.amount_object(amount.minor, amount.currency)
     return json_response(201, shown)
+
+
+def _payment_of(account: Account, psp: str, amount: Money | None) -> Payment:
+    """The payment with a pspReference, in the currency of the amount. Raises Invalid."""
+    reference = authorisation_of(psp)
+    payment = account.registry.payment(reference) if reference is not None else None
+    if payment is None:
+        raise Invalid("original")
+    if amount is not None and amount.currency != payment.request.currency:
+        raise Invalid("currency")
+    return payment
 
 
 async def _execute(

@@ -16,7 +16,7 @@ from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dates import iso_utc
 from paychain.protocol.dialects.adyen import modifications
 from paychain.protocol.dialects.adyen.account import Account
-from paychain.protocol.dialects.adyen.bodies import Money
+from paychain.protocol.dialects.adyen.bodies import amount_object
 from paychain.protocol.dialects.adyen.payments import authorisation_code, brand_of
 from paychain.protocol.dialects.adyen.references import psp_reference
 from paychain.protocol.dialects.adyen.registry import Payment
@@ -30,6 +30,7 @@ _CODES = {
     modifications.CANCEL: "CANCELLATION",
     modifications.TECHNICAL_CANCEL: "TECHNICAL_CANCEL",
     modifications.REVERSAL: "CANCEL_OR_REFUND",
+    modifications.ADJUSTMENT: "AUTHORISATION_ADJUSTMENT",
 }
 _OF_PAYMENT = {"authorised": "AUTHORISATION", "declined": "AUTHORISATION", "expired": "EXPIRE"}
 _OF_NETWORK = {
@@ -38,8 +39,11 @@ _OF_NETWORK = {
     "disputed": "CHARGEBACK",
 }
 _REASONS = {"capture_failed": "Capture Failed", "refund_failed": "Refund Failed"}
-_DONE = frozenset({"authorised", "captured", "refunded", "voided", "expired", *_OF_NETWORK})
-KINDS = frozenset({*_OF_PAYMENT, *_DONE, "capture_refused", "refund_refused", "void_refused"})
+_DONE = frozenset(
+    {"authorised", "captured", "refunded", "voided", "expired", "adjusted", *_OF_NETWORK}
+)
+_REFUSED = frozenset({"capture_refused", "refund_refused", "void_refused", "adjust_refused"})
+KINDS = frozenset({*_OF_PAYMENT, *_DONE, *_REFUSED})
 SIGNED = (
     "pspReference",
     "originalReference",
@@ -81,7 +85,7 @@ def _item(event: Event, sent_s: int, account: Account) -> dict[str, Any]:
         "merchantAccountCode": event.merchant or account.merchant,
         "merchantReference": payment.merchant_reference if payment else event.payment,
         "paymentMethod": brand_of(event),
-        "amount": Money(minor=event.amount_minor, currency=event.currency).shown(),
+        "amount": amount_object(event.amount_minor, event.currency),
         "success": "true" if event.event in _DONE else "false",
     }
     if event.event in _OF_PAYMENT:
@@ -119,7 +123,7 @@ def _authorised(event: Event, account: Account) -> dict[str, Any]:
     entry = account.backend.entry(event.reference)
     booked = entry.request if entry is not None else None
     minor = booked.amount_minor if booked is not None else event.amount_minor
-    return Money(minor=minor, currency=event.currency).shown()
+    return amount_object(minor, event.currency)
 
 
 def _of_modification(event: Event, account: Account) -> dict[str, Any]:
@@ -134,7 +138,7 @@ def _of_modification(event: Event, account: Account) -> dict[str, Any]:
     if known is not None:
         shown["merchantReference"] = known.merchant_reference
         shown["merchantAccountCode"] = known.merchant_account
-    if known is None or known.operation != "query":
+    if known is None or known.operation != "query" or item[:1] == modifications.ADJUSTMENT:
         shown["originalReference"] = psp_reference(event.reference)
     if item[:1] == modifications.REVERSAL:
         is_refund = event.event in ("refunded", "refund_refused", "refund_failed")
@@ -153,6 +157,8 @@ def _reason(event: Event, account: Account) -> str:
     entry = account.backend.entry(event.reference)
     if entry is None or entry.request is None:
         return "Original transaction not found"
+    if event.event == "adjust_refused":
+        return "Refused"
     if event.event == "void_refused":
         if entry.captured_minor > 0:
             return "Transaction already captured"

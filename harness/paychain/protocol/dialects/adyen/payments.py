@@ -218,7 +218,7 @@ def _shown(payment: Payment, request: PaymentRequest, answer: Answer) -> dict[st
     }
     if answer.outcome is Outcome.APPROVED and not payment.is_received:
         minor = answer.amount_minor or request.amount_minor
-        shown["amount"] = bodies.Money(minor=minor, currency=request.currency).shown()
+        shown["amount"] = bodies.amount_object(minor, request.currency)
         shown["paymentMethod"] = {"brand": brand_of(request), "type": "scheme"}
     return shown
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.adyen.tables import Reason
 from paychain.protocol.message import PaymentRequest
@@ -70,14 +70,24 @@ class Page:
 
 
 @dataclass(slots=True)
-class Registry:
+class Records:
     """The objects of one link."""
 
-    _payments: OrderedDict[str, Payment] = field(default_factory=OrderedDict)
-    _by_merchant: OrderedDict[str, list[str]] = field(default_factory=OrderedDict)
-    _modifications: OrderedDict[tuple[str, str], Modification] = field(default_factory=OrderedDict)
-    _repeats: OrderedDict[tuple[str, str], Modification] = field(default_factory=OrderedDict)
-    _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _payments: BoundedDict[str, Payment] = field(init=False)
+    _by_merchant: dict[str, list[str]] = field(default_factory=dict)
+    _modifications: BoundedDict[tuple[str, str], Modification] = field(
+        default_factory=lambda: BoundedDict(MAX_MODIFICATIONS)
+    )
+    _repeats: BoundedDict[tuple[str, str], Modification] = field(
+        default_factory=lambda: BoundedDict(MAX_KEYS)
+    )
+    _numbers: BoundedDict[tuple[str, str], int] = field(
+        default_factory=lambda: BoundedDict(MAX_MODIFICATIONS)
+    )
+
+    def __post_init__(self) -> None:
+        """Forget with a payment what its merchant called it."""
+        self._payments = BoundedDict(MAX_PAYMENTS, self._forget)
 
     def add(self, payment: Payment) -> Payment:
         """Know a payment, or find the one that has its reference already: a repeat."""
@@ -88,8 +98,6 @@ class Registry:
         self._by_merchant.setdefault(payment.merchant_reference, []).append(payment.reference)
         # A sale is captured at once: that is its first capture.
         self._numbers[payment.reference, "c"] = int(payment.request.is_sale)
-        if len(self._payments) > MAX_PAYMENTS:
-            self._forget_oldest()
         return payment
 
     def payment(self, reference: str) -> Payment | None:
@@ -106,10 +114,9 @@ class Registry:
 
     def next_item(self, kind: str, reference: str) -> str:
         """The name of the next modification of its kind."""
-        self._numbers[reference, kind] += 1
-        if len(self._numbers) > MAX_MODIFICATIONS:
-            del self._numbers[next(iter(self._numbers))]
-        return f"{kind}{self._numbers[reference, kind]}"
+        number = self._numbers.get((reference, kind), 0) + 1
+        self._numbers[reference, kind] = number
+        return f"{kind}{number}"
 
     def repeated(self, target: str, key: str) -> Modification | None:
         """What was asked for at this path under this key before; None for a new request."""
@@ -118,19 +125,14 @@ class Registry:
     def modify(self, modification: Modification, target: str, key: str) -> None:
         """Know a modification, and the key it came with."""
         self._modifications[modification.reference, modification.item] = modification
-        if len(self._modifications) > MAX_MODIFICATIONS:
-            self._modifications.popitem(last=False)
         if key:
             self._repeats[target, key] = modification
-            if len(self._repeats) > MAX_KEYS:
-                self._repeats.popitem(last=False)
 
     def modification(self, reference: str, item: str) -> Modification | None:
         """What was asked for under this name, whichever execution of it is meant."""
         return self._modifications.get((reference.partition(REPEAT)[0], item.partition(REPEAT)[0]))
 
-    def _forget_oldest(self) -> None:
-        reference, oldest = self._payments.popitem(last=False)
+    def _forget(self, reference: str, oldest: Payment) -> None:
         others = self._by_merchant[oldest.merchant_reference]
         others.remove(reference)
         if not others:

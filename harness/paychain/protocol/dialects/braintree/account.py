@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from paychain.payments.cards import TEST_CARDS
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.braintree.documents import Unreadable, read
-from paychain.protocol.dialects.braintree.records import Registry
+from paychain.protocol.dialects.braintree.records import CardVault, Records
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_ignored import Ignored
@@ -36,7 +36,8 @@ class Account:
     settlement: str
     test_amounts: str
     public_key: str
-    registry: Registry = field(default_factory=Registry)
+    registry: Records = field(default_factory=Records)
+    vault: CardVault = field(default_factory=CardVault)
     ignored: Ignored = field(default_factory=Ignored)
 
     @classmethod

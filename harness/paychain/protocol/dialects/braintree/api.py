@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, ClassVar
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.braintree import errors, followups, sales, search, webhooks
+from paychain.protocol.dialects.braintree import errors, followups, sales, search, vault, webhooks
 from paychain.protocol.dialects.braintree.account import AT_ONCE, BATCH, IGNORE, SIMULATE, Account
 from paychain.protocol.dialects.braintree.documents import Unreadable, read
-from paychain.protocol.dialects.braintree.errors import Invalid, Missing, plain, validation_error
+from paychain.protocol.dialects.braintree.errors import Invalid, NotFound, plain, validation_error
 from paychain.protocol.dialects.braintree.objects import FAILED, REJECTED
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
@@ -53,6 +53,7 @@ class Braintree:
         "test_amounts": (IGNORE, SIMULATE),
     }
     signs_time: ClassVar[bool] = False
+    webhook_timeout_s: ClassVar[float] = 30.0  # developer.paypal.com/braintree/docs, webhooks; M
     hosts: ClassVar[tuple[str, ...]] = ("*.braintreegateway.com", "*.braintree-api.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
@@ -71,11 +72,11 @@ class Braintree:
             work = self._work(call)
             if work is None:
                 call.not_served()
-                raise Missing
+                raise NotFound
             return await work
         except Unreadable:
             refusal = plain(400)
-        except Missing:
+        except NotFound:
             refusal = plain(404)
         except Invalid as invalid:
             account.registry.fail(key)
@@ -101,6 +102,8 @@ class Braintree:
                 return search.transactions(call, account)
             case "POST", ["client_token"]:
                 return _client_token(call, account)
+            case _, ["customers" | "payment_methods", *rest]:
+                return vault.work(call, account, path[2], rest)
             case "GET", ["transactions", name]:
                 return followups.find(call, account, name)
             case "PUT", ["transactions", name, "settle"]:
@@ -121,7 +124,7 @@ class Braintree:
         """Braintree shows the state of now, and marks nothing."""
         return response
 
-    def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002  (as every vendor's)
+    def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002  (a parameter of every VendorApi's)
         """Whether Braintree has a webhook for what became of a request."""
         return webhooks.reports(kind, self._account)
 

@@ -41,7 +41,7 @@ class Invalid(Exception):
         self.name = name
 
 
-class Missing(Exception):
+class NotFound(Exception):
     """What the path names is not there."""
 
 
@@ -72,7 +72,7 @@ def validation_error(name: str, params: dict[str, Any] | None = None) -> HttpRes
     if error.object:
         inside = {"errors": Rows("error", []), error.object: {"errors": own}}
     shown = {
-        "errors": {"errors": Rows("error", []), "transaction": inside},
+        "errors": {"errors": Rows("error", []), error.root: inside},
         "params": params or {},
         "message": error.message,
     }

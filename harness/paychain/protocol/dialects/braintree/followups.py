@@ -22,7 +22,7 @@ from paychain.protocol.dialects.braintree.account import (
 )
 from paychain.protocol.dialects.braintree.errors import (
     Invalid,
-    Missing,
+    NotFound,
     document,
     validation_error,
 )
@@ -35,7 +35,7 @@ from paychain.protocol.dialects.braintree.objects import (
     shown,
     status_of,
 )
-from paychain.protocol.dialects.braintree.records import Followed, Named, Part
+from paychain.protocol.dialects.braintree.records import IdTarget, KeyedRequest, SettlementOrRefund
 from paychain.protocol.dialects.braintree.sales import minor_of
 from paychain.protocol.message import Answer
 from paychain.protocol.vendor import Evidence, VendorCall
@@ -43,7 +43,7 @@ from paychain.protocol.vendor_parts import DONE, FAILED
 from paychain.wire.http import HttpResponse
 
 Given = dict[str, Any]
-Plan = Callable[[Account, Named, Given], Followed]
+Plan = Callable[[Account, IdTarget, Given], KeyedRequest]
 _USED = frozenset({KEY, "amount", "order_id", "final_capture"})
 _REFUSED = {
     "capture": ("settlement_too_large", "cannot_submit"),
@@ -101,15 +101,15 @@ async def settle(call: VendorCall, account: Account, name: str) -> HttpResponse:
     return document(200, "transaction", shown(account, named))
 
 
-def found(account: Account, name: str) -> Named:
-    """What an id names. Raises Missing."""
+def found(account: Account, name: str) -> IdTarget:
+    """What an id names. Raises NotFound."""
     named = account.registry.named(name)
     if named is None:
-        raise Missing
+        raise NotFound
     return named
 
 
-def submit(account: Account, named: Named, given: Given) -> Followed:
+def submit(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
     """`PUT …/submit_for_settlement`: the whole, or less and the rest is released."""
     _only_a_sale(named, "cannot_submit")
     if status_of(account, named) != AUTHORIZED:
@@ -117,7 +117,7 @@ def submit(account: Account, named: Named, given: Given) -> Followed:
     return _settlement(account, named, given, is_own=False, is_final=True)
 
 
-def submit_partially(account: Account, named: Named, given: Given) -> Followed:
+def submit_partially(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
     """`POST …/submit_for_partial_settlement`: a part, as a transaction of its own."""
     _only_a_sale(named, "cannot_submit_partially")
     if status_of(account, named) not in (AUTHORIZED, PENDING):
@@ -129,20 +129,20 @@ def submit_partially(account: Account, named: Named, given: Given) -> Followed:
     )
 
 
-def void(account: Account, named: Named, _given: Given) -> Followed:
+def void(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
     """`PUT …/void`: what is held is released, what is submitted is given back."""
     status = status_of(account, named)
     transaction, part = named.transaction, named.part
     if part is None and status in (AUTHORIZED, PENDING) and _rest_minor(account, named):
         request = replace(transaction.request, is_sale=False, declined_as="")
-        return Followed(named=named, operation="void", request=request)
+        return KeyedRequest(named=named, operation="void", request=request)
     settlement = _settlement_of(named)
     if status != SUBMITTED or settlement is None:
         raise Invalid("cannot_void")
     return _back(account, named, settlement, settlement.amount_minor, is_own=False)
 
 
-def refund(account: Account, named: Named, given: Given) -> Followed:
+def refund(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
     """`POST …/refund`: all or a part of a settled transaction, as a transaction of its own."""
     if named.part in named.transaction.refunds:
         raise Invalid("cannot_refund_credit")
@@ -159,7 +159,7 @@ def refund(account: Account, named: Named, given: Given) -> Followed:
     return _back(account, named, settlement, asked, order_id=text(given, "order_id"))
 
 
-def reverse(account: Account, named: Named, given: Given) -> Followed:
+def reverse(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
     """`POST …/reverse`: void what can still be voided, refund the whole of what is settled."""
     try:
         if status_of(account, named) == SETTLED:
@@ -169,17 +169,17 @@ def reverse(account: Account, named: Named, given: Given) -> Followed:
         raise Invalid("cannot_reverse") from None
 
 
-def _only_a_sale(named: Named, name: str) -> None:
+def _only_a_sale(named: IdTarget, name: str) -> None:
     if named.part is not None:
         raise Invalid(name)
 
 
-def _rest_minor(account: Account, named: Named) -> int:
+def _rest_minor(account: Account, named: IdTarget) -> int:
     entry = account.entry(named.transaction.reference)
     return entry.rest_minor if entry is not None and entry.state == "authorised" else 0
 
 
-def _settlement_of(named: Named) -> Part | None:
+def _settlement_of(named: IdTarget) -> SettlementOrRefund | None:
     """The settlement that an id names: a part's own, or that of the whole transaction."""
     transaction, part = named.transaction, named.part
     if part is not None:
@@ -189,14 +189,14 @@ def _settlement_of(named: Named) -> Part | None:
 
 
 def _settlement(
-    account: Account, named: Named, given: Given, *, is_own: bool, is_final: bool
-) -> Followed:
+    account: Account, named: IdTarget, given: Given, *, is_own: bool, is_final: bool
+) -> KeyedRequest:
     transaction = named.transaction
     rest = _rest_minor(account, named)
     minor = minor_of(given, transaction.request.currency) or rest
     if minor > rest:
         raise Invalid("settlement_too_large")
-    part = Part(
+    part = SettlementOrRefund(
         item=f"c{len(transaction.settlements) + 1}",
         amount_minor=minor,
         created_s=account.backend.now_s(),
@@ -212,21 +212,21 @@ def _settlement(
         is_sale=False,
         declined_as="",
     )
-    shown_as = Named(transaction=transaction, part=part if is_own else None)
-    return Followed(named=shown_as, operation="capture", request=request, part=part)
+    shown_as = IdTarget(transaction=transaction, part=part if is_own else None)
+    return KeyedRequest(named=shown_as, operation="capture", request=request, part=part)
 
 
 def _back(
     account: Account,
-    named: Named,
-    settlement: Part,
+    named: IdTarget,
+    settlement: SettlementOrRefund,
     minor: int,
     *,
     is_own: bool = True,
     order_id: str = "",
-) -> Followed:
+) -> KeyedRequest:
     transaction = named.transaction
-    part = Part(
+    part = SettlementOrRefund(
         item=f"r{len(transaction.refunds) + 1}",
         amount_minor=minor,
         created_s=account.backend.now_s(),
@@ -238,11 +238,11 @@ def _back(
     request = replace(
         transaction.request, amount_minor=minor, item=part.item, is_sale=False, declined_as=""
     )
-    shown_as = Named(transaction=transaction, part=part) if is_own else named
-    return Followed(named=shown_as, operation="refund", request=request, part=part)
+    shown_as = IdTarget(transaction=transaction, part=part) if is_own else named
+    return KeyedRequest(named=shown_as, operation="refund", request=request, part=part)
 
 
-def _is_made(account: Account, followed: Followed) -> bool:
+def _is_made(account: Account, followed: KeyedRequest) -> bool:
     """Whether the book has what was asked for."""
     transaction, part = followed.named.transaction, followed.part
     entry = account.entry(transaction.reference)
@@ -250,7 +250,7 @@ def _is_made(account: Account, followed: Followed) -> bool:
     return part is None or part in made
 
 
-def _note(part: Part | None, answer: Answer) -> None:
+def _note(part: SettlementOrRefund | None, answer: Answer) -> None:
     """Note what the answer to a settlement or refund was."""
     if part is None or answer.outcome is Outcome.UNKNOWN:
         return

@@ -7,12 +7,13 @@ from typing import Any
 from zlib import crc32
 
 from paychain.payments.codes import lookup
+from paychain.payments.instrument import Instrument
 from paychain.payments.money import exponent
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.braintree.account import AT_ONCE, Account
 from paychain.protocol.dialects.braintree.documents import Rows, moment
-from paychain.protocol.dialects.braintree.records import Named, Part, Transaction
+from paychain.protocol.dialects.braintree.records import IdTarget, SettlementOrRefund, Transaction
 from paychain.protocol.dialects.braintree.tables import (
     APPROVED,
     PARTLY_APPROVED,
@@ -42,7 +43,7 @@ def amount(minor: int, currency: str) -> str:
     return f"{whole}.{part:0{digits}d}" if digits else str(whole)
 
 
-def status_of(account: Account, named: Named) -> str:
+def status_of(account: Account, named: IdTarget) -> str:
     """The status of a transaction, or of a settlement or refund with its own."""
     transaction, part = named.transaction, named.part
     entry = account.entry(transaction.reference)
@@ -55,12 +56,12 @@ def status_of(account: Account, named: Named) -> str:
     return _settlement_status(account, transaction, part, entry) if is_made else FAILED
 
 
-def is_voided(transaction: Transaction, part: Part, entry: BookEntry | None) -> bool:
+def is_voided(transaction: Transaction, part: SettlementOrRefund, entry: BookEntry | None) -> bool:
     """Whether a settlement was taken back before it was settled."""
     return any(not refund.is_own for refund in transaction.refunded(entry, part.item))
 
 
-def left_minor(transaction: Transaction, part: Part, entry: BookEntry | None) -> int:
+def left_minor(transaction: Transaction, part: SettlementOrRefund, entry: BookEntry | None) -> int:
     """What of a settlement was not given back."""
     return part.amount_minor - sum(
         refund.amount_minor for refund in transaction.refunded(entry, part.item)
@@ -68,7 +69,7 @@ def left_minor(transaction: Transaction, part: Part, entry: BookEntry | None) ->
 
 
 def _settlement_status(
-    account: Account, transaction: Transaction, part: Part, entry: BookEntry | None
+    account: Account, transaction: Transaction, part: SettlementOrRefund, entry: BookEntry | None
 ) -> str:
     if is_voided(transaction, part, entry):
         return VOIDED
@@ -114,7 +115,7 @@ def code_of(transaction: Transaction) -> str:
     return transaction.steer or response_code(answer.code, transaction.request.instrument.group)
 
 
-def shown(account: Account, named: Named) -> dict[str, Any]:
+def shown(account: Account, named: IdTarget) -> dict[str, Any]:
     """A transaction, or a settlement or refund with its own, with every field that SDKs read."""
     transaction, part = named.transaction, named.part
     entry = account.entry(transaction.reference)
@@ -226,7 +227,7 @@ def _additional(answer: Answer | None) -> str | None:
     return f"{answer.code} : {_meaning(answer)}"
 
 
-def _refund_ids(named: Named, entry: BookEntry | None) -> list[str]:
+def _refund_ids(named: IdTarget, entry: BookEntry | None) -> list[str]:
     transaction, part = named.transaction, named.part
     whole = next((each.item for each in transaction.settlements if not each.is_own), "")
     of = part.item if part is not None else whole
@@ -237,7 +238,7 @@ def _refund_ids(named: Named, entry: BookEntry | None) -> list[str]:
     ]
 
 
-def _refunded_id(named: Named) -> str:
+def _refunded_id(named: IdTarget) -> str:
     transaction, part = named.transaction, named.part
     assert part is not None
     settlement = next(each for each in transaction.settlements if each.item == part.of)
@@ -248,13 +249,18 @@ def _settlement_ids(transaction: Transaction, entry: BookEntry | None) -> list[s
     return [transaction.id_of(part) for part in transaction.settled(entry) if part.is_own]
 
 
+def card_type(instrument: Instrument) -> str:
+    """Braintree's name of a card's scheme."""
+    return _CARD_TYPES.get(instrument.group, "Unknown")
+
+
 def _card(transaction: Transaction) -> dict[str, Any]:
     instrument, card = transaction.request.instrument, transaction.shown.get("card", {})
     return {
         "token": card.get("token") or None,
         "bin": card.get("bin") or instrument.identity[:6],
         "last_4": card.get("last_4") or instrument.identity[-4:],
-        "card_type": _CARD_TYPES.get(instrument.group, "Unknown"),
+        "card_type": card_type(instrument),
         "expiration_month": card.get("expiration_month") or "12",
         "expiration_year": card.get("expiration_year") or "2030",
         "cardholder_name": card.get("cardholder_name") or None,

@@ -6,12 +6,13 @@ asked, so that an answer which is lost or an error after the work changes nothin
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
 
+from paychain.payments.bounded import BoundedDict
+from paychain.payments.cards import Card
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor_ids import decode, encode
@@ -19,10 +20,11 @@ from paychain.protocol.vendor_parts import booked_parts
 
 MAX_TRANSACTIONS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
+MAX_CUSTOMERS = 100_000
 
 
 @dataclass(slots=True, kw_only=True)
-class Part:
+class SettlementOrRefund:
     """A settlement or a refund that was asked for. Amounts in minor units.
 
     `of`: the settlement that a refund is of. `is_own`: it has a transaction of its own, which the
@@ -56,8 +58,8 @@ class Transaction:
     steer: str = ""
     shown: dict[str, Any] = field(default_factory=dict)
     answer: Answer | None = None
-    settlements: list[Part] = field(default_factory=list)
-    refunds: list[Part] = field(default_factory=list)
+    settlements: list[SettlementOrRefund] = field(default_factory=list)
+    refunds: list[SettlementOrRefund] = field(default_factory=list)
 
     @property
     def reference(self) -> str:
@@ -69,18 +71,18 @@ class Transaction:
         """Braintree's."""
         return encode(self.reference)
 
-    def id_of(self, part: Part) -> str:
+    def id_of(self, part: SettlementOrRefund) -> str:
         """Of the transaction that a part is."""
         return encode(f"{self.reference}/{part.item}") if part.is_own else self.id
 
-    def settled(self, entry: BookEntry | None) -> list[Part]:
+    def settled(self, entry: BookEntry | None) -> list[SettlementOrRefund]:
         """The settlements that the book has. Of a part that is approved, that part is captured."""
         booked = entry.request if entry is not None else None
         if self.request.is_sale and booked is not None:
             self.settlements[0].amount_minor = booked.amount_minor
         return booked_parts(self.settlements, entry.captured_minor if entry else 0)
 
-    def refunded(self, entry: BookEntry | None, of: str = "") -> list[Part]:
+    def refunded(self, entry: BookEntry | None, of: str = "") -> list[SettlementOrRefund]:
         """The refunds that the book has, of one settlement or of any."""
         total_minor = entry.refunded_minor if entry is not None else 0
         found = booked_parts(self.refunds, total_minor)
@@ -88,37 +90,104 @@ class Transaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class IdTarget:
     """What an id names: a transaction, or a settlement or refund of it that has its own."""
 
     transaction: Transaction
-    part: Part | None = None
+    part: SettlementOrRefund | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Followed:
+class KeyedRequest:
     """What was asked for under a key: a repeat asks for the same, whatever became of it."""
 
-    named: Named
+    named: IdTarget
     operation: str
     request: PaymentRequest
-    part: Part | None = None
+    part: SettlementOrRefund | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class KeptCard:
+    """A card in the vault. `steer` and `rejection`: what payments with it come to, as of a sale.
+
+    `shown`: what was sent along of it.
+    """
+
+    token: str
+    customer_id: str
+    instrument: Card
+    created_s: int
+    steer: str = ""
+    rejection: str = ""
+    is_default: bool = False
+    shown: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Registry:
+class CardVault:
+    """The customers of one link by id, what was said of each, and their cards by token."""
+
+    customers: BoundedDict[str, dict[str, Any]] = field(init=False)
+    cards: dict[str, KeptCard] = field(default_factory=dict)
+    made: int = 0
+    _tokens: dict[str, list[str]] = field(default_factory=dict)  # by customer
+
+    def __post_init__(self) -> None:
+        self.customers = BoundedDict(MAX_CUSTOMERS, lambda name, _: self._forget_cards(name))
+
+    def cards_of(self, customer_id: str) -> list[KeptCard]:
+        """A customer's cards, the oldest first."""
+        return [self.cards[token] for token in self._tokens.get(customer_id, ())]
+
+    def default_of(self, customer_id: str) -> KeptCard | None:
+        """The card that pays where only its customer is named."""
+        return next((card for card in self.cards_of(customer_id) if card.is_default), None)
+
+    def add(self, card: KeptCard) -> None:
+        """Keep a card. A customer's first one is the default, and any that asks for it."""
+        others = self.cards_of(card.customer_id)
+        card.is_default = card.is_default or not others
+        if card.is_default:
+            for other in others:
+                other.is_default = False
+        if card.token not in self.cards:
+            self._tokens.setdefault(card.customer_id, []).append(card.token)
+        self.cards[card.token] = card
+
+    def remove(self, card: KeptCard) -> None:
+        """Forget a card; another one of its customer's is the default then."""
+        del self.cards[card.token]
+        self._tokens[card.customer_id].remove(card.token)
+        left = self.cards_of(card.customer_id)
+        if card.is_default and left:
+            left[0].is_default = True
+
+    def forget(self, customer_id: str) -> None:
+        """Forget a customer and the cards that are kept for it."""
+        del self.customers[customer_id]
+        self._forget_cards(customer_id)
+
+    def _forget_cards(self, customer_id: str) -> None:
+        for token in self._tokens.pop(customer_id, ()):
+            del self.cards[token]
+
+
+@dataclass(slots=True)
+class Records:
     """The objects of one link."""
 
-    _transactions: OrderedDict[str, Transaction] = field(default_factory=OrderedDict)
-    _followed: OrderedDict[tuple[str, str], Followed] = field(default_factory=OrderedDict)
-    _failed: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _transactions: BoundedDict[str, Transaction] = field(
+        default_factory=lambda: BoundedDict(MAX_TRANSACTIONS)
+    )
+    _followed: BoundedDict[tuple[str, str], KeyedRequest] = field(
+        default_factory=lambda: BoundedDict(MAX_KEYS)
+    )
+    _failed: BoundedDict[str, None] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
 
     def add(self, transaction: Transaction) -> Transaction:
         """Know a transaction, or find the one that has its reference already: a repeat."""
-        known = self._transactions.setdefault(transaction.reference, transaction)
-        if len(self._transactions) > MAX_TRANSACTIONS:
-            self._transactions.popitem(last=False)
-        return known
+        return self._transactions.setdefault(transaction.reference, transaction)
 
     def executed(self, transaction: Transaction, reference: str) -> Transaction:
         """The transaction under the reference that the link executed it as.
@@ -143,47 +212,43 @@ class Registry:
         """The transaction with our reference."""
         return self._transactions.get(reference)
 
-    def named(self, name: str) -> Named | None:
+    def named(self, name: str) -> IdTarget | None:
         """What an id of Braintree's names."""
         reference, _, item = (decode(name) or "").partition("/")
         transaction = self._transactions.get(reference)
         if transaction is None:
             return None
         if not item:
-            return Named(transaction=transaction)
+            return IdTarget(transaction=transaction)
         parts = [*transaction.settlements, *transaction.refunds]
         part = next((part for part in parts if part.is_own and part.item == item), None)
-        return Named(transaction=transaction, part=part) if part is not None else None
+        return IdTarget(transaction=transaction, part=part) if part is not None else None
 
     def newest_first(self) -> list[Transaction]:
         """Every transaction."""
         return list(reversed(self._transactions.values()))
 
-    def followed(self, target: str, key: str) -> Followed | None:
+    def followed(self, target: str, key: str) -> KeyedRequest | None:
         """What was asked for at this path under this key before."""
         return self._followed.get((target, key)) if key else None
 
-    def follow(self, followed: Followed, target: str, key: str) -> None:
+    def follow(self, followed: KeyedRequest, target: str, key: str) -> None:
         """Know what a key came with."""
         if key:
             self._followed[target, key] = followed
-            if len(self._followed) > MAX_KEYS:
-                self._followed.popitem(last=False)
 
     def fail(self, key: str) -> None:
         """Know a key whose request was refused."""
         if key:
             self._failed[key] = None
-            if len(self._failed) > MAX_KEYS:
-                self._failed.popitem(last=False)
 
     def has_failed(self, key: str) -> bool:
         """Whether the request that a key came with first was refused."""
         return key in self._failed
 
 
-def _fresh(part: Part) -> Part:
-    return Part(
+def _fresh(part: SettlementOrRefund) -> SettlementOrRefund:
+    return SettlementOrRefund(
         item=part.item,
         amount_minor=part.amount_minor,
         created_s=part.created_s,

@@ -34,7 +34,12 @@ from paychain.protocol.dialects.braintree.objects import (
     shown,
     status_of,
 )
-from paychain.protocol.dialects.braintree.records import Named, Part, Transaction
+from paychain.protocol.dialects.braintree.records import (
+    IdTarget,
+    KeptCard,
+    SettlementOrRefund,
+    Transaction,
+)
 from paychain.protocol.dialects.braintree.tables import errors, instruments, response
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
@@ -58,6 +63,7 @@ _USED = frozenset(
         "channel",
         "credit_card",
         "custom_fields",
+        "customer_id",
         "merchant_account_id",
         "options",
         "order_id",
@@ -116,7 +122,7 @@ async def create(call: VendorCall, account: Account, merchant_id: str) -> HttpRe
 
 def answered(account: Account, transaction: Transaction) -> HttpResponse:
     """The answer to a sale as it stands now: 201, or 422 with the reason of a decline."""
-    named = Named(transaction=transaction)
+    named = IdTarget(transaction=transaction)
     status, value = status_of(account, named), shown(account, named)
     if status in APPROVED_ONES or status == AUTHORIZING:
         return document(201, "transaction", value)
@@ -171,7 +177,12 @@ def _asked(given: dict[str, Any], account: Account, merchant_id: str) -> Transac
     if len(order_id) > MAX_ORDER_ID:
         raise Invalid("order_id_too_long")
     options, card = inside(given, "options"), inside(given, "credit_card")
-    instrument, steer, rejection, is_authenticated = _instrument(given, card)
+    kept = _kept(given, account)
+    if kept is not None:
+        instrument, steer, rejection = kept.instrument, kept.steer, kept.rejection
+        card, is_authenticated = {**kept.shown, "token": kept.token}, False
+    else:
+        instrument, steer, rejection, is_authenticated = instrument_of(given, card)
     is_authenticated = is_authenticated or bool(inside(given, "three_d_secure_pass_thru"))
     if is_true(inside(options, "three_d_secure").get("required")) and not is_authenticated:
         rejection = rejection or "three_d_secure"
@@ -204,20 +215,44 @@ def _asked(given: dict[str, Any], account: Account, merchant_id: str) -> Transac
                 if isinstance(value, str)
             },
             "merchant_account_id": text(given, "merchant_account_id"),
+            "customer": {"id": (kept.customer_id if kept else text(given, "customer_id")) or None},
             "card": {
                 "token": text(given, "payment_method_token") or text(card, "token"),
-                "cardholder_name": text(card, "cardholder_name"),
-                **_ends(card),
-                **_expiry(card),
+                **details_of(card),
             },
         },
-        settlements=[Part(item="c1", amount_minor=minor, created_s=now_s, is_own=False)]
+        settlements=[
+            SettlementOrRefund(item="c1", amount_minor=minor, created_s=now_s, is_own=False)
+        ]
         if is_sale
         else [],
     )
 
 
-def _instrument(given: dict[str, Any], card: dict[str, Any]) -> tuple[Card, str, str, bool]:
+def _kept(given: dict[str, Any], account: Account) -> KeptCard | None:
+    """The card in the vault that a sale names, by its token or as its customer's.
+
+    None for a card that comes along. Raises Invalid.
+    """
+    token, customer_id = text(given, "payment_method_token"), text(given, "customer_id")
+    if customer_id and customer_id not in account.vault.customers:
+        raise Invalid("customer_invalid")
+    if given.get("payment_method_nonce") or given.get("credit_card"):
+        return None
+    if token:
+        kept = account.vault.cards.get(token)
+        if kept is not None and customer_id and kept.customer_id != customer_id:
+            raise Invalid("token_invalid")
+        return kept
+    if customer_id:
+        kept = account.vault.default_of(customer_id)
+        if kept is None:
+            raise Invalid("customer_without_card")
+        return kept
+    return None
+
+
+def instrument_of(given: dict[str, Any], card: dict[str, Any]) -> tuple[Card, str, str, bool]:
     """The card, the response and the rejection that a test brings about, and whether its holder was
     authenticated. Raises Invalid.
     """
@@ -269,6 +304,13 @@ def _by_amount(given: dict[str, Any], steer: str, rejection: str) -> tuple[str, 
     if not rejection and value == INCOMPLETE:
         rejection = "application_incomplete"
     return steer, rejection
+
+
+def details_of(card: dict[str, Any]) -> dict[str, str]:
+    """What is shown of a card that came along, or is kept."""
+    name = {"cardholder_name": text(card, "cardholder_name")}
+    ends = {name: text(card, name) for name in ("bin", "last_4")}
+    return {**name, **(ends if ends["last_4"] else _ends(card)), **_expiry(card)}
 
 
 def _ends(card: dict[str, Any]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from paychain.protocol.dialects.braintree.account import Account, inside
 from paychain.protocol.dialects.braintree.documents import Rows, read
 from paychain.protocol.dialects.braintree.errors import document
 from paychain.protocol.dialects.braintree.objects import amount, shown, status_of
-from paychain.protocol.dialects.braintree.records import Named
+from paychain.protocol.dialects.braintree.records import IdTarget
 from paychain.protocol.vendor import VendorCall
 from paychain.wire.http import HttpResponse
 
@@ -57,26 +57,26 @@ def _criteria(call: VendorCall, account: Account) -> _Criteria:
     return criteria
 
 
-def _id(named: Named) -> str:
+def _id(named: IdTarget) -> str:
     transaction, part = named.transaction, named.part
     return transaction.id_of(part) if part is not None else transaction.id
 
 
-def _fitting(account: Account, criteria: _Criteria) -> Iterator[Named]:
+def _fitting(account: Account, criteria: _Criteria) -> Iterator[IdTarget]:
     wanted = criteria.get("ids")
     for named in _all(account) if wanted is None else _by_id(account, wanted):
         if _fits(account, named, criteria):
             yield named
 
 
-def _by_id(account: Account, wanted: Any) -> Iterator[Named]:
+def _by_id(account: Account, wanted: Any) -> Iterator[IdTarget]:
     for name in wanted if isinstance(wanted, list) else [wanted]:
         named = account.registry.named(str(name))
         if named is not None:
             yield named
 
 
-def _all(account: Account) -> Iterator[Named]:
+def _all(account: Account) -> Iterator[IdTarget]:
     for transaction in account.registry.newest_first():
         entry = account.entry(transaction.reference)
         # A request that never came to be worked on has made nothing.
@@ -84,11 +84,11 @@ def _all(account: Account) -> Iterator[Named]:
             continue
         for part in (*transaction.refunded(entry), *transaction.settled(entry)):
             if part.is_own:
-                yield Named(transaction=transaction, part=part)
-        yield Named(transaction=transaction)
+                yield IdTarget(transaction=transaction, part=part)
+        yield IdTarget(transaction=transaction)
 
 
-def _fits(account: Account, named: Named, criteria: _Criteria) -> bool:
+def _fits(account: Account, named: IdTarget, criteria: _Criteria) -> bool:
     transaction, part = named.transaction, named.part
     values = {
         "id": _id(named),

@@ -40,13 +40,14 @@ class _Responses(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
 
 
 class ValidationError(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """What is wrong with a parameter. `object`: inside the transaction, "" for its own."""
+    """What is wrong with a parameter of `root`. `object`: inside that, "" for its own."""
 
     code: str
     attribute: str
     message: str
     confidence: Confidence
     object: str = ""
+    root: str = "transaction"
 
 
 class _Errors(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

@@ -17,7 +17,7 @@ from zlib import crc32
 from paychain.protocol.dialects.braintree.account import AT_ONCE, Account
 from paychain.protocol.dialects.braintree.documents import Rows, moment, write
 from paychain.protocol.dialects.braintree.objects import amount, shown
-from paychain.protocol.dialects.braintree.records import Named, Transaction
+from paychain.protocol.dialects.braintree.records import IdTarget, Transaction
 from paychain.protocol.message import Event
 from paychain.protocol.vendor_ids import encode
 from paychain.wire.http import HttpRequest
@@ -67,7 +67,7 @@ def notification(
 
 def signature(payload: bytes, private_key: str) -> str:
     """HMAC-SHA1 under the hash of the private key, in hex digits."""
-    key = hashlib.sha1(private_key.encode()).digest()  # noqa: S324  (as Braintree does it)
+    key = hashlib.sha1(private_key.encode()).digest()  # noqa: S324  (Braintree's own scheme)
     return hmac.new(key, payload, hashlib.sha1).hexdigest()
 
 
@@ -126,8 +126,8 @@ def _subject(event: Event, account: Account) -> dict[str, Any]:
     }
 
 
-def _named(event: Event, transaction: Transaction) -> Named:
+def _named(event: Event, transaction: Transaction) -> IdTarget:
     """The settlement or refund that an event is about, where it has a transaction of its own."""
     parts = [*transaction.settlements, *transaction.refunds]
     part = next((part for part in parts if part.is_own and part.item == event.item), None)
-    return Named(transaction=transaction, part=part)
+    return IdTarget(transaction=transaction, part=part)

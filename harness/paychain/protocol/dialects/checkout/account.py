@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialects.checkout.errors import failure
 from paychain.protocol.message import PaymentRequest
@@ -19,6 +20,7 @@ from paychain.wire.http import HttpRequest, HttpResponse
 KEY = "cko-idempotency-key"
 SIMULATE, IGNORE = "simulate", "ignore"
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
+MAX_PAGES = 100_000
 MAX_KEYS = 200_000
 CAPTURE, REFUND, VOID = "c", "r", "v"
 Stage = Literal["", "pending", "failed"]
@@ -78,13 +80,19 @@ class Account:
 
     backend: Backend
     simulates: bool
-    _payments: OrderedDict[str, Payment] = field(default_factory=OrderedDict)
-    _by_merchant: OrderedDict[str, list[str]] = field(default_factory=OrderedDict)
-    _repeats: OrderedDict[tuple[str, str], Action] = field(default_factory=OrderedDict)
+    _payments: BoundedDict[str, Payment] = field(init=False)
+    _by_merchant: dict[str, list[str]] = field(default_factory=dict)
+    _repeats: BoundedDict[tuple[str, str], Action] = field(
+        default_factory=lambda: BoundedDict(MAX_KEYS)
+    )
     _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
     ignored: Ignored = field(default_factory=Ignored)
-    pages: OrderedDict[str, Page] = field(default_factory=OrderedDict)  # by id
+    pages: BoundedDict[str, Page] = field(default_factory=lambda: BoundedDict(MAX_PAGES))  # by id
     _requests: int = 0
+
+    def __post_init__(self) -> None:
+        """Forget with a payment what is known by it."""
+        self._payments = BoundedDict(MAX_PAYMENTS, self._forget)
 
     @classmethod
     def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:
@@ -115,8 +123,6 @@ class Account:
         self._by_merchant.setdefault(payment.merchant_reference, []).append(payment.reference)
         # A sale is captured at once: that is its first capture.
         self._numbers[payment.reference, CAPTURE] = int(payment.request.is_sale)
-        if len(self._payments) > MAX_PAYMENTS:
-            self._forget_oldest()
         return payment
 
     def payment(self, reference: str) -> Payment | None:
@@ -146,12 +152,9 @@ class Account:
         key = self.key(http)
         if key:
             self._repeats[http.target, key] = action
-            if len(self._repeats) > MAX_KEYS:
-                self._repeats.popitem(last=False)
         return action
 
-    def _forget_oldest(self) -> None:
-        reference, oldest = self._payments.popitem(last=False)
+    def _forget(self, reference: str, oldest: Payment) -> None:
         others = self._by_merchant[oldest.merchant_reference]
         others.remove(reference)
         if not others:

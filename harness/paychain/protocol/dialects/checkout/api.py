@@ -52,6 +52,7 @@ class Checkout:
     settings: ClassVar[tuple[str, ...]] = ("test_amounts",)
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"test_amounts": (IGNORE, SIMULATE)}
     signs_time: ClassVar[bool] = False
+    webhook_timeout_s: ClassVar[float] = 10.0  # checkout.com/docs, webhooks; M
     hosts: ClassVar[tuple[str, ...]] = ("*.checkout.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
@@ -100,7 +101,7 @@ class Checkout:
 
     def complete(
         self,
-        http: HttpRequest,  # noqa: ARG002  (a vendor's API has it)
+        http: HttpRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
         response: HttpResponse,
     ) -> None:
         """Every answer of the API names its request; a page of the edge does not."""
@@ -114,7 +115,7 @@ class Checkout:
     def reports(
         self,
         kind: str,
-        request: PaymentRequest,  # noqa: ARG002  (a vendor's API has it)
+        request: PaymentRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
     ) -> bool:
         """Whether there is a webhook for what became of a request."""
         return kind in events.TYPES

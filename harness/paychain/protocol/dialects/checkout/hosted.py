@@ -21,7 +21,6 @@ from paychain.protocol.vendor_pages import PAID, customers_page, key_of_press, q
 from paychain.wire.http import HttpResponse, json_response
 
 PAGE = "hosted"
-MAX_PAGES = 100_000
 _OF_PAYMENT = (
     *("3ds", "amount", "capture", "currency", "description"),
     *("failure_url", "metadata", "reference", "success_url"),
@@ -45,8 +44,6 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         id=f"hpp_{encode(name.encode('ascii', 'replace').decode()[:40], BASE32)}", body=body
     )
     account.pages[page.id] = page
-    if len(account.pages) > MAX_PAGES:
-        account.pages.popitem(last=False)
     base = views.base_url(call.http)
     shown = {
         "id": page.id,

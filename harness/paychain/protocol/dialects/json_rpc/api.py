@@ -11,10 +11,10 @@ from paychain.payments.addresses import Address
 from paychain.payments.ledger import Refusal
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.protocol.dialects.json_rpc import sending
-from paychain.protocol.dialects.json_rpc.copy import HISTORY, Copy
+from paychain.protocol.dialects.json_rpc.copy import Copy, history_of
 from paychain.protocol.dialects.json_rpc.filters import FILTERS, Filters
 from paychain.protocol.dialects.json_rpc.methods import METHODS, OF_TRANSACTIONS
-from paychain.protocol.dialects.json_rpc.moment import Moment, Network
+from paychain.protocol.dialects.json_rpc.moment import Moment, NetworkFacts
 from paychain.protocol.dialects.json_rpc.signed import Undecodable, decode
 from paychain.protocol.dialects.json_rpc.terms import JSON, TERMS, failure, is_limit
 from paychain.protocol.dialects.json_rpc.values import (
@@ -67,8 +67,8 @@ class JsonRpc:
         self._terms = TERMS[settings.get("provider", "none")]
         chain_id = int(settings.get("chain_id", CHAIN_ID))
         words = WORDS[settings.get("client", "geth")]
-        self._network = Network(asset=backend.currency, chain_id=chain_id, words=words)
-        self._copy = Copy(chain_id, int(settings.get("history", HISTORY)))
+        self._network = NetworkFacts(asset=backend.currency, chain_id=chain_id, words=words)
+        self._copy = Copy(chain_id, history_of(settings))
         self._filters = Filters(backend.now_s)
         self._payments: dict[str, PaymentRequest] = {}  # transfers that came here, by hash
 
@@ -213,8 +213,8 @@ class JsonRpc:
 
     def reports(
         self,
-        kind: str,  # noqa: ARG002  (a vendor's API has it)
-        request: PaymentRequest,  # noqa: ARG002  (a vendor's API has it)
+        kind: str,  # noqa: ARG002  (a parameter of every VendorApi's)
+        request: PaymentRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
     ) -> bool:
         """A node sends no webhooks."""
         return False

@@ -10,13 +10,20 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from paychain.payments.ledger import Change, Event, Transaction
+from paychain.payments.ledger import LedgerEvent, Transaction, TransactionChange
+from paychain.payments.ledger_log import Past
 from paychain.protocol.message import News, Sighting
 
 HISTORY = 10_000  # blocks that are kept at least, unless a chain asks for more
 _HEIGHT_DIGITS = 16  # of a block's hash: its height, so that a block is found by its hash
+
+
+def history_of(settings: Mapping[str, str]) -> int:
+    """How many of the last blocks a node with these settings keeps."""
+    return int(settings.get("history", HISTORY))
 
 
 @dataclass(slots=True)
@@ -35,6 +42,7 @@ class Copy:
     mined: dict[str, int] = field(default_factory=dict)  # the height of each, by id
     blocks: dict[int, list[str]] = field(default_factory=dict)  # ids; only blocks that have any
     pool: dict[tuple[str, int], Transaction] = field(default_factory=dict)  # by sender and nonce
+    fees: int = 1  # the least fee that is mined, of the usual one
     is_empty: bool = False  # its node denies that anybody ever owned anything
     _moved: Counter[str] = field(default_factory=Counter)  # by account, up to the head
     _nonces: Counter[str] = field(default_factory=Counter)  # by account, up to the head
@@ -48,17 +56,35 @@ class Copy:
         Returns the transactions that are forgotten for their age.
         """
         news = sighting.news
-        if news is None or news.first > self.known:  # of another life of this node
+        if news is None:
+            return []
+        before_past: list[str] = []
+        if news.past is not None and news.first > self.known:
+            before_past = self._begin_after(news.past, news.first)
+        if news.first > self.known:  # of another life of this node
             return []
         before = self.head
         self.head = max(self.head, sighting.head)
         self.final = max(self.final, news.final)
         if sighting.head == self.head:
             self._set_clock(before, news)
+            self.fees = news.fees
         for event in news.changes[self.known - news.first :]:
             self._apply(event)
         self.known = max(self.known, news.first + len(news.changes))
-        return self._forget()
+        return before_past + self._forget()
+
+    def _begin_after(self, past: Past, known: int) -> list[str]:
+        """Begin anew with what old blocks left; returns the transactions that were in here."""
+        before = list(self.sent)
+        self.sent = {each.id: each for each in past.waiting}
+        self.pool = {(each.sender.lower(), each.nonce): each for each in past.waiting}
+        self.mined, self.blocks = {}, {}
+        self._moved, self._nonces = Counter(past.moved), Counter(past.nonces)
+        self.replaced = [height for height, times in past.replaced.items() for _ in range(times)]
+        self.oldest = max(self.oldest, past.height + 1)
+        self.known = known
+        return [name for name in before if name not in self.sent]
 
     def _forget(self) -> list[str]:
         """Drop the transactions of final blocks that are older than the history."""
@@ -79,25 +105,25 @@ class Copy:
         elif news.head_ns + news.every_ns > self._time_ns(self.head + 1):
             self._clock.append((before + 1, self.head, news.head_ns, news.every_ns))
 
-    def _apply(self, event: Event) -> None:
+    def _apply(self, event: LedgerEvent) -> None:
         transaction = event.transaction
         place = (transaction.sender.lower(), transaction.nonce)
         match event.change:
-            case Change.ACCEPTED:
+            case TransactionChange.ACCEPTED:
                 self.sent[transaction.id] = transaction
                 self.pool[place] = transaction
-            case Change.MINED:
+            case TransactionChange.MINED:
                 self.pool.pop(place, None)
                 self._move(transaction, 1)
                 self.mined[transaction.id] = event.height
                 self.blocks.setdefault(event.height, []).append(transaction.id)
-            case Change.UNDONE:
+            case TransactionChange.UNDONE:
                 self.blocks.pop(event.height, None)
                 self._move(transaction, -1)
                 self.mined.pop(transaction.id, None)
                 self.pool[place] = transaction
                 self.replaced.append(event.height)
-            case Change.FORGOTTEN:
+            case TransactionChange.FORGOTTEN:
                 if self.pool.get(place) == transaction:
                     del self.pool[place]
                 self.sent.pop(transaction.id, None)
@@ -108,7 +134,6 @@ class Copy:
         self._moved[sender] -= sign * transaction.amount_minor
         self._moved[transaction.to.lower()] += sign * transaction.amount_minor
 
-    # -- accounts -------------------------------------------------------------------------------
     def moved(self, account: str, height: int) -> int:
         """What an account got less what it sent, up to a height."""
         total = self._moved[account]
@@ -141,7 +166,6 @@ class Copy:
             for name in names
         ]
 
-    # -- blocks ---------------------------------------------------------------------------------
     def time_s(self, height: int) -> int:
         """When a block was made, in seconds since 1970."""
         return self._time_ns(height) // 1_000_000_000

@@ -90,8 +90,13 @@ def _receipt(moment: Moment, params: Sequence[Any]) -> Any:
     return shapes.receipt(moment, read_hash(_needed(params, 0), 0))
 
 
-def _gas_price(_moment: Moment, _params: Sequence[Any]) -> str:
-    return quantity(shapes.BASE_FEE + shapes.PRIORITY_FEE)
+def _priority_fee(moment: Moment) -> int:
+    """What a node suggests: as much as it takes to be mined now."""
+    return shapes.PRIORITY_FEE * moment.copy.fees
+
+
+def _gas_price(moment: Moment, _params: Sequence[Any]) -> str:
+    return quantity(shapes.BASE_FEE + _priority_fee(moment))
 
 
 def _fee_history(moment: Moment, params: Sequence[Any]) -> dict[str, Any]:
@@ -104,7 +109,7 @@ def _fee_history(moment: Moment, params: Sequence[Any]) -> dict[str, Any]:
         "oldestBlock": quantity(newest + 1 - count),
         "baseFeePerGas": [quantity(shapes.BASE_FEE)] * (count + 1),
         "gasUsedRatio": [0.0] * count,
-        "reward": [[quantity(shapes.PRIORITY_FEE)] * len(percentiles)] * count,
+        "reward": [[quantity(_priority_fee(moment))] * len(percentiles)] * count,
     }
 
 
@@ -211,7 +216,7 @@ METHODS: dict[str, Method] = {
     "eth_call": _call,
     "eth_estimateGas": _estimate,
     "eth_gasPrice": _gas_price,
-    "eth_maxPriorityFeePerGas": lambda _moment, _params: quantity(shapes.PRIORITY_FEE),
+    "eth_maxPriorityFeePerGas": lambda moment, _params: quantity(_priority_fee(moment)),
     "eth_feeHistory": _fee_history,
 }
 # Those about one transaction, whose hash is their first parameter.

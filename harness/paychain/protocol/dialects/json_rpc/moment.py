@@ -52,7 +52,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class NetworkFacts:
     """What a node knows of the network whatever happens on it. `asset`: what payments are in."""
 
     asset: str
@@ -98,7 +98,7 @@ class Moment:
     `forges`: it makes up receipts for transactions that it does not know.
     """
 
-    network: Network
+    network: NetworkFacts
     copy: Copy
     scale: int = 1
     forges: bool = False
@@ -167,6 +167,6 @@ def signed_of(transaction: Transaction) -> SignedTransaction:
     return decode(bytes.fromhex(transaction.raw))
 
 
-def has_succeeded(network: Network, transaction: Transaction) -> bool:
+def has_succeeded(network: NetworkFacts, transaction: Transaction) -> bool:
     """Whether it moved what it was signed for: one that its sender could not pay moves nothing."""
     return network.wanted(signed_of(transaction)).amount_minor == transaction.amount_minor

@@ -13,7 +13,7 @@ from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.json_rpc.moment import (
     GAS_MONEY_WEI,
     Moment,
-    Network,
+    NetworkFacts,
     Wanted,
     balance_of,
 )
@@ -43,7 +43,7 @@ class Sent:
     wanted: Wanted
 
 
-def read_sent(network: Network, params: Sequence[Any]) -> Sent:
+def read_sent(network: NetworkFacts, params: Sequence[Any]) -> Sent:
     """Raises RpcError for bytes that are not a transaction of this network."""
     if not params:
         raise RpcError(INVALID_PARAMS, "missing value for required argument 0")

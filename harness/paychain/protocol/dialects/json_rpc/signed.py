@@ -61,8 +61,8 @@ def decode(raw: bytes) -> SignedTransaction:
 
 
 def _items(encoded: bytes) -> list[bytes | list[object]]:
-    import rlp  # type: ignore[import-untyped, unused-ignore]
-    from rlp.exceptions import RLPException  # type: ignore[import-untyped, unused-ignore]
+    import rlp  # type: ignore[import-untyped, unused-ignore]  # rlp has no types
+    from rlp.exceptions import RLPException  # type: ignore[import-untyped, unused-ignore]  # as above
 
     try:
         items = rlp.decode(encoded)
@@ -170,7 +170,7 @@ def _signer(digest: bytes, y_parity: int, r: int, s: int) -> str:
 
 
 def _encoded(items: Sequence[object]) -> bytes:
-    import rlp  # type: ignore[import-untyped, unused-ignore]
+    import rlp  # type: ignore[import-untyped, unused-ignore]  # rlp has no types
 
     return bytes(rlp.encode(list(items)))
 

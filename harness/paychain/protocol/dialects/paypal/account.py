@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.cards import TEST_CARDS, Card
 from paychain.payments.money import currencies, exponent, to_minor
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.paypal.errors import Refused
-from paychain.protocol.dialects.paypal.records import Registry
+from paychain.protocol.dialects.paypal.records import Records
 from paychain.protocol.dialects.paypal.tables import responses
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend, VendorCall
@@ -22,10 +24,38 @@ from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
 KEY = "paypal-request-id"
+MAX_KEPT = 100_000  # tokens of each kind, and keys
 AT_ONCE, ON_PAGE, NEVER = "at_once", "on_page", "never"
 MAX_MINOR = 10**15  # of an amount: beyond any payment
 WALLET = TEST_CARDS[0]  # what stands for a payer's wallet: the card in it
 Given = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What pays an order. `response`: the decline that a test asks for.
+
+    `is_kept`: it comes from the vault, and asks for nobody's approval.
+    """
+
+    instrument: Card
+    shown: dict[str, Any]
+    is_card: bool = False
+    waits: bool = False
+    response: str = ""
+    is_kept: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Kept:
+    """A setup token, or the payment token that was made of one. `source`: what it pays with."""
+
+    id: str
+    customer_id: str
+    source: Source
+    is_approved: bool = True
+    return_url: str = ""
+    cancel_url: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +64,13 @@ class Account:
 
     backend: Backend
     approval: str
-    registry: Registry = field(default_factory=Registry)
+    setups: BoundedDict[str, Kept] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
+    tokens: BoundedDict[str, Kept] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
+    kept_under: BoundedDict[tuple[str, str], Kept] = field(
+        default_factory=lambda: BoundedDict(MAX_KEPT)
+    )  # by key
+    kept: int = 0
+    registry: Records = field(default_factory=Records)
     ignored: Ignored = field(default_factory=Ignored)
 
     @classmethod
@@ -63,17 +99,6 @@ class Account:
         await call.execute(
             "query", replace(request, is_sale=False, declined_as=""), is_keyed=is_keyed
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """What pays an order. `response`: the decline that a test asks for."""
-
-    instrument: Card
-    shown: dict[str, Any]
-    is_card: bool = False
-    waits: bool = False
-    response: str = ""
 
 
 def body_of(http: HttpRequest) -> Given:
@@ -111,8 +136,11 @@ def money(given: Given, field: str) -> tuple[int, str]:
         raise Refused("INVALID_CURRENCY_CODE", f"{field}/currency_code", currency)
     try:
         minor = to_minor(value, currency)
-    except ValueError as error:
-        issue = "DECIMAL_PRECISION" if "digits" in str(error) else "INVALID_PARAMETER_SYNTAX"
+    except ValueError:
+        whole, _, part = value.partition(".")
+        is_number = (whole.removeprefix("-") + part).isdecimal()
+        is_too_fine = is_number and len(part) > exponent(currency)
+        issue = "DECIMAL_PRECISION" if is_too_fine else "INVALID_PARAMETER_SYNTAX"
         raise Refused(issue, f"{field}/value", value) from None
     if minor <= 0:
         raise Refused("CANNOT_BE_ZERO_OR_NEGATIVE", f"{field}/value", value)
@@ -141,25 +169,27 @@ def addresses(given: Given) -> tuple[str, str]:
     return "", ""
 
 
-def source_of(given: Given) -> Source | None:
+def source_of(given: Given, account: Account) -> Source | None:
     """What a payment source names, None when there is none. Raises Refused."""
     source = inside(given, "payment_source")
     if "card" in source:
-        return _card(inside(source, "card"))
+        return _card(inside(source, "card"), account)
     if "token" in source:
-        return _stored(text(inside(source, "token"), "id"))
+        return _stored(text(inside(source, "token"), "id"), account)
     if not source:
         return None
     name = next(iter(source))
+    if vaulted := text(inside(source, name), "vault_id"):
+        return _stored(vaulted, account)
     # A wallet, or any other way to pay that the payer approves at PayPal.
     payer = {"account_id": "PAYCHAIN12345", "email_address": "payer@example.com"}
     return Source(instrument=WALLET, shown={name: payer if name == "paypal" else {}}, waits=True)
 
 
-def _card(card: Given) -> Source:
+def _card(card: Given, account: Account) -> Source:
     vaulted = text(card, "vault_id")
     if vaulted:
-        return _stored(vaulted)
+        return _stored(vaulted, account)
     number = text(card, "number")
     if not number:
         raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source/card/number")
@@ -178,7 +208,9 @@ def _card(card: Given) -> Source:
     )
 
 
-def _stored(token: str) -> Source:
+def _stored(token: str, account: Account) -> Source:
+    if (kept := account.tokens.get(token)) is not None:
+        return changed(kept.source, is_kept=True, waits=False)
     found = card_of_token(token)
     if found is None:
         raise Refused("INVALID_RESOURCE_ID", "/payment_source/token/id", token)

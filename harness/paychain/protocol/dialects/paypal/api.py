@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.paypal import approval, errors, orders, payments, webhooks
+from paychain.protocol.dialects.paypal import approval, errors, orders, payments, vault, webhooks
 from paychain.protocol.dialects.paypal.account import AT_ONCE, NEVER, ON_PAGE, Account
 from paychain.protocol.dialects.paypal.errors import Refused, error_response, refusal
 from paychain.protocol.dialects.paypal.records import AUTHORIZE, CAPTURE
@@ -28,6 +28,7 @@ _PLANS: dict[tuple[str, str], payments.Plan] = {
     ("authorizations", "reauthorize"): payments.reauthorize,
     ("captures", "refund"): payments.refund,
 }
+_PAGES = {approval.PAGE: approval.visit, vault.PAGE: vault.visit}
 _INTENTS = {"capture": CAPTURE, "authorize": AUTHORIZE}
 # Statuses by which PayPal proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 409, 422, 429})
@@ -48,6 +49,7 @@ class PayPal:
     settings: ClassVar[tuple[str, ...]] = ("approval",)
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"approval": (AT_ONCE, ON_PAGE, NEVER)}
     signs_time: ClassVar[bool] = True
+    webhook_timeout_s: ClassVar[float] = 30.0  # developer.paypal.com, webhooks; M
     hosts: ClassVar[tuple[str, ...]] = ("*.paypal.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
@@ -59,15 +61,15 @@ class PayPal:
         path = call.http.target.partition("?")[0].strip("/")
         if path == "v1/oauth2/token":
             return await _token(call, self._account)
-        is_page = path == approval.PAGE
-        if not is_page and not headers.get("authorization", "").startswith("Bearer "):
+        page = _PAGES.get(path)
+        if page is None and not headers.get("authorization", "").startswith("Bearer "):
             return _invalid_token()
         mock = headers.get(MOCK, "")
         try:
             if mock:
                 raise Refused(_wanted(mock))
             account = self._account
-            work = approval.visit(call, account) if is_page else self._work(call, path.split("/"))
+            work = page(call, account) if page is not None else self._work(call, path.split("/"))
             if work is None:
                 call.not_served()
                 raise Refused("INVALID_RESOURCE_ID")
@@ -95,6 +97,8 @@ class PayPal:
                 return payments.show(call, account, name, _KINDS[kind])
             case "POST", ["v2", "payments", kind, name, what] if (kind, what) in _PLANS:
                 return payments.follow(call, account, name, _KINDS[kind], _PLANS[kind, what])
+            case method, ["v3", "vault", what, *rest]:
+                return vault.work(call, account, method, [what, *rest])
             case "POST", ["v1", "notifications", "verify-webhook-signature"]:
                 return webhooks.verify(call, account)
         return None

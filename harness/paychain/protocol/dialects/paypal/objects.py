@@ -11,10 +11,10 @@ from paychain.protocol.dialects.paypal.account import Account, shown_money
 from paychain.protocol.dialects.paypal.records import (
     AUTHORIZATION,
     CAPTURE,
+    CaptureOrRefund,
     Charge,
-    Named,
+    IdTarget,
     Order,
-    Part,
     made_id,
 )
 from paychain.protocol.dialects.paypal.tables import APPROVED, PARTIAL, response_code
@@ -55,7 +55,7 @@ def _is_declined(charge: Charge, state: str) -> bool:
     return state == "not_authorised"
 
 
-def status_of_capture(account: Account, charge: Charge, part: Part) -> str:
+def status_of_capture(account: Account, charge: Charge, part: CaptureOrRefund) -> str:
     """What a capture is, as far as the book has it."""
     entry = account.entry(charge.reference)
     if part not in charge.captured(entry):
@@ -67,13 +67,13 @@ def status_of_capture(account: Account, charge: Charge, part: Part) -> str:
     return "PARTIALLY_REFUNDED" if given_back else COMPLETED
 
 
-def left_minor(charge: Charge, part: Part, entry: BookEntry | None) -> int:
+def left_minor(charge: Charge, part: CaptureOrRefund, entry: BookEntry | None) -> int:
     """What of a capture was not given back."""
     refunded = charge.refunded(entry, part.item)
     return part.amount_minor - sum(refund.amount_minor for refund in refunded)
 
 
-def status_of_refund(account: Account, charge: Charge, part: Part) -> str:
+def status_of_refund(account: Account, charge: Charge, part: CaptureOrRefund) -> str:
     """What a refund is."""
     if part in charge.refunded(account.entry(charge.reference)):
         return COMPLETED
@@ -174,7 +174,9 @@ def authorization_shown(account: Account, order: Order, charge: Charge) -> dict[
     }
 
 
-def capture_shown(account: Account, order: Order, charge: Charge, part: Part) -> dict[str, Any]:
+def capture_shown(
+    account: Account, order: Order, charge: Charge, part: CaptureOrRefund
+) -> dict[str, Any]:
     """A captured payment."""
     name = made_id(charge.reference, part.item)
     at, status = f"{PAYMENTS}/captures/{name}", status_of_capture(account, charge, part)
@@ -208,7 +210,9 @@ def capture_shown(account: Account, order: Order, charge: Charge, part: Part) ->
     }
 
 
-def refund_shown(account: Account, order: Order, charge: Charge, part: Part) -> dict[str, Any]:
+def refund_shown(
+    account: Account, order: Order, charge: Charge, part: CaptureOrRefund
+) -> dict[str, Any]:
     """A refund."""
     name = made_id(charge.reference, part.item)
     capture = f"{PAYMENTS}/captures/{made_id(charge.reference, part.of)}"
@@ -233,7 +237,7 @@ def refund_shown(account: Account, order: Order, charge: Charge, part: Part) -> 
     }
 
 
-def payment_shown(account: Account, named: Named) -> dict[str, Any]:
+def payment_shown(account: Account, named: IdTarget) -> dict[str, Any]:
     """Whatever an id of a payment names."""
     order, charge, part = named.order, named.charge, named.part
     if part is None:

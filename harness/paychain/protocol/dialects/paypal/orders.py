@@ -32,10 +32,10 @@ from paychain.protocol.dialects.paypal.objects import (
 from paychain.protocol.dialects.paypal.records import (
     AUTHORIZE,
     CAPTURE,
+    CaptureOrRefund,
     Charge,
-    Followed,
+    KeyedRequest,
     Order,
-    Part,
 )
 from paychain.protocol.dialects.paypal.tables import responses
 from paychain.protocol.message import Answer, PaymentRequest
@@ -55,7 +55,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /v2/checkout/orders`: an order; with a card it is paid at once."""
     given = body_of(call.http)
     asked, source = _asked(given, account)
-    is_at_once = source is not None and source.is_card and not source.waits
+    is_at_once = source is not None and (source.is_card or source.is_kept) and not source.waits
     if is_at_once and not account.key(call.http):
         raise Refused("PAYPAL_REQUEST_ID_REQUIRED")
     has_context = bool(asked.return_url)
@@ -86,7 +86,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         order = account.registry.add(asked)
     if is_at_once:
         return await _pay(call, account, order, repeated)
-    followed = repeated or Followed(operation="query", request=order.request, order=order)
+    followed = repeated or KeyedRequest(operation="query", request=order.request, order=order)
     account.registry.follow(followed, call.http.target, account.known_key(call.http))
     answer = await call.execute("query", replace(order.request, is_sale=False))
     return _answer(call.http, order_shown(account, order), answer)
@@ -103,7 +103,7 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 async def confirm(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`POST /v2/checkout/orders/{id}/confirm-payment-source`: what pays the order."""
     order = found_order(call, account, name)
-    source = source_of(body_of(call.http))
+    source = source_of(body_of(call.http), account)
     if source is None:
         raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source")
     if order.charge is not None:
@@ -119,18 +119,20 @@ async def pay(call: VendorCall, account: Account, name: str, intent: str) -> Htt
     order = found_order(call, account, name)
     repeated = account.registry.followed(call.http.target, account.known_key(call.http))
     if repeated is None:
-        _check(account, order, intent, source_of(body_of(call.http)))
+        _check(account, order, intent, source_of(body_of(call.http), account))
     return await _pay(call, account, order, repeated)
 
 
 async def _pay(
-    call: VendorCall, account: Account, order: Order, repeated: Followed | None
+    call: VendorCall, account: Account, order: Order, repeated: KeyedRequest | None
 ) -> HttpResponse:
     """Charge an order, or show what became of the charge under the same key."""
     charge = repeated.charge if repeated is not None else None
     if charge is None:
         charge = account.registry.present(order, _charge(call, account, order))
-    followed = Followed(operation="authorise", request=charge.request, order=order, charge=charge)
+    followed = KeyedRequest(
+        operation="authorise", request=charge.request, order=order, charge=charge
+    )
     account.registry.follow(followed, call.http.target, account.known_key(call.http))
     answer = await call.execute("authorise", charge.request)
     charge = account.registry.executed(order, charge, answer.reference)
@@ -186,7 +188,9 @@ def _charge(call: VendorCall, account: Account, order: Order) -> Charge:
         is_card=order.is_card,
         response=order.response,
         captures=[
-            Part(item="c1", amount_minor=request.amount_minor, created_s=now_s, is_final=True)
+            CaptureOrRefund(
+                item="c1", amount_minor=request.amount_minor, created_s=now_s, is_final=True
+            )
         ]
         if is_sale
         else [],
@@ -225,7 +229,7 @@ def _take(order: Order, source: Source) -> None:
     order.source, order.is_card = source.shown, source.is_card
     order.waits, order.response = source.waits, source.response
     order.request = replace(order.request, instrument=source.instrument)
-    order.is_paid = source.is_card and not source.waits
+    order.is_paid = (source.is_card or source.is_kept) and not source.waits
 
 
 def _approve(account: Account, order: Order) -> bool:
@@ -255,7 +259,7 @@ def _asked(given: Given, account: Account) -> tuple[Order, Source | None]:
     if len(units) > 1:
         raise Refused("MULTIPLE_PURCHASE_UNITS_NOT_SUPPORTED", "/purchase_units")
     minor, currency = money(inside(units[0], "amount"), "/purchase_units/@0/amount")
-    source = source_of(given)
+    source = source_of(given, account)
     return_url, cancel_url = addresses(given)
     order = Order(
         request=PaymentRequest("", minor, currency, WALLET),

@@ -24,9 +24,9 @@ from paychain.protocol.dialects.paypal.objects import (
 )
 from paychain.protocol.dialects.paypal.records import (
     AUTHORIZATION,
-    Followed,
-    Named,
-    Part,
+    CaptureOrRefund,
+    IdTarget,
+    KeyedRequest,
     made_id,
 )
 from paychain.protocol.message import Answer
@@ -34,7 +34,7 @@ from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_parts import DONE, FAILED
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
-Plan = Callable[[Account, Named, Given], Followed]
+Plan = Callable[[Account, IdTarget, Given], KeyedRequest]
 _USED = frozenset({"amount", "final_capture", "invoice_id", "custom_id", "note_to_payer"})
 _SHOWN = ("invoice_id", "custom_id", "note_to_payer")
 _NOT_CAPTURABLE = {
@@ -74,12 +74,12 @@ async def follow(
     if answer.outcome is Outcome.DECLINED:
         issue = _NOT_DONE[followed.operation].get(answer.code)
         return refusal(issue) if issue is not None else error_response(500)
-    shown_as = Named(order=named.order, charge=named.charge, part=followed.part)
+    shown_as = IdTarget(order=named.order, charge=named.charge, part=followed.part)
     return _answer(call.http, payment_shown(account, shown_as), answer, followed)
 
 
 def _answer(
-    http: HttpRequest, shown: dict[str, Any], answer: Answer, followed: Followed
+    http: HttpRequest, shown: dict[str, Any], answer: Answer, followed: KeyedRequest
 ) -> HttpResponse:
     is_whole = "representation" in http.headers.get("prefer", "")
     if followed.operation == "void":
@@ -87,7 +87,7 @@ def _answer(
     return json_response(200 if answer.replayed else 201, shown if is_whole else minimal(shown))
 
 
-def capture(account: Account, named: Named, given: Given) -> Followed:
+def capture(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
     """`POST /v2/payments/authorizations/{id}/capture`: all or a part of what is held."""
     charge = named.charge
     status = status_of_charge(account, charge)
@@ -110,27 +110,27 @@ def capture(account: Account, named: Named, given: Given) -> Followed:
         is_sale=False,
         declined_as="",
     )
-    return Followed(
+    return KeyedRequest(
         operation="capture", request=request, order=named.order, charge=charge, part=part
     )
 
 
-def void(account: Account, named: Named, _given: Given) -> Followed:
+def void(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
     """`POST /v2/payments/authorizations/{id}/void`: release what is held."""
     status = status_of_charge(account, named.charge)
     if status in _NOT_VOIDABLE:
         raise Refused(_NOT_VOIDABLE[status])
     request = replace(named.charge.request, is_sale=False, declined_as="")
-    return Followed(operation="void", request=request, order=named.order, charge=named.charge)
+    return KeyedRequest(operation="void", request=request, order=named.order, charge=named.charge)
 
 
-def reauthorize(account: Account, named: Named, _given: Given) -> Followed:
+def reauthorize(account: Account, named: IdTarget, _given: Given) -> KeyedRequest:
     """`POST /v2/payments/authorizations/{id}/reauthorize`: no run lasts the days it takes."""
     status = status_of_charge(account, named.charge)
     raise Refused(_NOT_CAPTURABLE.get(status, "REAUTHORIZATION_TOO_SOON"))
 
 
-def refund(account: Account, named: Named, given: Given) -> Followed:
+def refund(account: Account, named: IdTarget, given: Given) -> KeyedRequest:
     """`POST /v2/payments/captures/{id}/refund`: all or a part of a capture."""
     charge, captured = named.charge, named.part
     assert captured is not None  # a capture's id names one
@@ -149,12 +149,12 @@ def refund(account: Account, named: Named, given: Given) -> Followed:
     request = replace(
         charge.request, amount_minor=minor, item=part.item, is_sale=False, declined_as=""
     )
-    return Followed(
+    return KeyedRequest(
         operation="refund", request=request, order=named.order, charge=charge, part=part
     )
 
 
-def _named(call: VendorCall, account: Account, name: str, kind: str) -> Named:
+def _named(call: VendorCall, account: Account, name: str, kind: str) -> IdTarget:
     named = account.registry.payment(name, kind)
     if named is None:
         raise Refused("INVALID_RESOURCE_ID")
@@ -164,7 +164,7 @@ def _named(call: VendorCall, account: Account, name: str, kind: str) -> Named:
     return named
 
 
-def _minor(named: Named, given: Given) -> int | None:
+def _minor(named: IdTarget, given: Given) -> int | None:
     if not given.get("amount"):
         return None
     minor, currency = money(inside(given, "amount"), "/amount")
@@ -173,8 +173,8 @@ def _minor(named: Named, given: Given) -> int | None:
     return minor
 
 
-def _part(account: Account, item: str, minor: int, given: Given) -> Part:
-    return Part(
+def _part(account: Account, item: str, minor: int, given: Given) -> CaptureOrRefund:
+    return CaptureOrRefund(
         item=item,
         amount_minor=minor,
         created_s=account.backend.now_s(),
@@ -182,7 +182,7 @@ def _part(account: Account, item: str, minor: int, given: Given) -> Part:
     )
 
 
-def _note(part: Part | None, answer: Answer) -> None:
+def _note(part: CaptureOrRefund | None, answer: Answer) -> None:
     """Note what the answer to a capture or refund was."""
     if part is not None and answer.outcome is not Outcome.UNKNOWN:
         part.state = DONE if answer.outcome is Outcome.APPROVED else FAILED

@@ -6,12 +6,12 @@ asked, so that an answer which is lost or an error after the work changes nothin
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.message import Answer, PaymentRequest
@@ -39,7 +39,7 @@ def read_id(name: str) -> tuple[str, str]:
 
 
 @dataclass(slots=True, kw_only=True)
-class Part:
+class CaptureOrRefund:
     """A capture or refund that was asked for. Amounts in minor units.
 
     `of`: the capture that a refund is of. `state`: what its answer was: done or failed; "" when no
@@ -64,22 +64,22 @@ class Charge:
     is_card: bool
     response: str = ""
     answer: Answer | None = None
-    captures: list[Part] = field(default_factory=list)
-    refunds: list[Part] = field(default_factory=list)
+    captures: list[CaptureOrRefund] = field(default_factory=list)
+    refunds: list[CaptureOrRefund] = field(default_factory=list)
 
     @property
     def reference(self) -> str:
         """Of the authorisation in the book."""
         return self.request.reference
 
-    def captured(self, entry: BookEntry | None) -> list[Part]:
+    def captured(self, entry: BookEntry | None) -> list[CaptureOrRefund]:
         """The captures that the book has. Of a part that is approved, that part is captured."""
         booked = entry.request if entry is not None else None
         if self.request.is_sale and booked is not None:
             self.captures[0].amount_minor = booked.amount_minor
         return booked_parts(self.captures, entry.captured_minor if entry else 0)
 
-    def refunded(self, entry: BookEntry | None, of: str = "") -> list[Part]:
+    def refunded(self, entry: BookEntry | None, of: str = "") -> list[CaptureOrRefund]:
         """The refunds that the book has, of one capture or of any."""
         total_minor = entry.refunded_minor if entry is not None else 0
         found = booked_parts(self.refunds, total_minor)
@@ -123,42 +123,47 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class IdTarget:
     """What an id of a payment names: a charge's authorisation, or a capture or refund of it."""
 
     order: Order
     charge: Charge
-    part: Part | None = None
+    part: CaptureOrRefund | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Followed:
+class KeyedRequest:
     """What was asked for under a key: a repeat asks for the same, whatever became of it."""
 
     operation: str
     request: PaymentRequest
     order: Order
     charge: Charge | None = None
-    part: Part | None = None
+    part: CaptureOrRefund | None = None
 
 
 @dataclass(slots=True)
-class Registry:
+class Records:
     """The objects of one link."""
 
-    _orders: OrderedDict[str, Order] = field(default_factory=OrderedDict)
+    _orders: BoundedDict[str, Order] = field(init=False)
     _by_charge: dict[str, tuple[Order, Charge]] = field(default_factory=dict)
-    _followed: OrderedDict[tuple[str, str], Followed] = field(default_factory=OrderedDict)
+    _followed: BoundedDict[tuple[str, str], KeyedRequest] = field(
+        default_factory=lambda: BoundedDict(MAX_KEYS)
+    )
     _made: int = 0
+
+    def __post_init__(self) -> None:
+        """Forget an order with its charges."""
+        self._orders = BoundedDict(MAX_ORDERS, self._forget)
 
     def add(self, order: Order) -> Order:
         """Know an order, or find the one that has its reference already: a repeat."""
-        known = self._orders.setdefault(order.reference, order)
-        if len(self._orders) > MAX_ORDERS:
-            _, oldest = self._orders.popitem(last=False)
-            for charge in oldest.charges:
-                self._by_charge.pop(charge.reference, None)
-        return known
+        return self._orders.setdefault(order.reference, order)
+
+    def _forget(self, _reference: str, oldest: Order) -> None:
+        for charge in oldest.charges:
+            self._by_charge.pop(charge.reference, None)
 
     def present(self, order: Order, charge: Charge) -> Charge:
         """Know a charge of an order."""
@@ -175,7 +180,9 @@ class Registry:
         if known is not None or not reference:
             return known[1] if known is not None else charge
         captures = [
-            Part(item=part.item, amount_minor=part.amount_minor, created_s=part.created_s)
+            CaptureOrRefund(
+                item=part.item, amount_minor=part.amount_minor, created_s=part.created_s
+            )
             for part in charge.captures
         ]
         again = Charge(
@@ -207,7 +214,7 @@ class Registry:
             reference.rpartition(REPEAT)[0]
         )
 
-    def payment(self, name: str, kind: str) -> Named | None:
+    def payment(self, name: str, kind: str) -> IdTarget | None:
         """What an id names; `kind`: the first letter of its item: a, c or r."""
         reference, item = read_id(name)
         found = self._by_charge.get(reference)
@@ -215,18 +222,16 @@ class Registry:
             return None
         order, charge = found
         if item == AUTHORIZATION:
-            return Named(order=order, charge=charge)
+            return IdTarget(order=order, charge=charge)
         parts = [*charge.captures, *charge.refunds]
         part = next((part for part in parts if part.item == item), None)
-        return Named(order=order, charge=charge, part=part) if part is not None else None
+        return IdTarget(order=order, charge=charge, part=part) if part is not None else None
 
-    def followed(self, target: str, key: str) -> Followed | None:
+    def followed(self, target: str, key: str) -> KeyedRequest | None:
         """What was asked for at this path under this key before."""
         return self._followed.get((target, key)) if key else None
 
-    def follow(self, followed: Followed, target: str, key: str) -> None:
+    def follow(self, followed: KeyedRequest, target: str, key: str) -> None:
         """Know what a key came with."""
         if key:
             self._followed[target, key] = followed
-            if len(self._followed) > MAX_KEYS:
-                self._followed.popitem(last=False)

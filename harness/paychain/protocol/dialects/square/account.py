@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.rules.position import REPEAT
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.message import PaymentRequest
@@ -19,6 +20,7 @@ from paychain.wire.http import HttpRequest
 
 MAX_PAYMENTS = 200_000  # the oldest are forgotten first
 MAX_KEYS = 200_000
+MAX_LINKS = 100_000
 LOCATION = "LPAYCHAIN0001"
 CANCEL_BY_KEY = "v2/payments/cancel"
 
@@ -57,15 +59,37 @@ class Payment:
 
 
 @dataclass(slots=True, kw_only=True)
+class PaymentLink:
+    """A page of Square's where one customer pays. `order`: what is sold, as it was asked for.
+
+    `references`: ours, of the payments that were tried on it.
+    """
+
+    id: str
+    order_id: str
+    order: dict[str, Any]
+    shown: dict[str, Any]  # what the link repeats of its request
+    redirect_url: str
+    amount_minor: int
+    currency: str
+    made_s: int
+    references: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
 class Account:
     """The account of one link. `notification_url`: what its webhooks are signed for."""
 
     backend: Backend
     location: str
     notification_url: str
-    payments: OrderedDict[str, Payment] = field(default_factory=OrderedDict)
-    _keys: OrderedDict[str, str] = field(default_factory=OrderedDict)
-    _refunds: OrderedDict[str, Refund] = field(default_factory=OrderedDict)
+    payments: BoundedDict[str, Payment] = field(default_factory=lambda: BoundedDict(MAX_PAYMENTS))
+    links: BoundedDict[str, PaymentLink] = field(default_factory=lambda: BoundedDict(MAX_LINKS))
+    links_of_keys: BoundedDict[str, PaymentLink] = field(
+        default_factory=lambda: BoundedDict(MAX_LINKS)
+    )
+    _keys: BoundedDict[str, str] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
+    _refunds: BoundedDict[str, Refund] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _numbers: Counter[str] = field(default_factory=Counter)
     ignored: Ignored = field(default_factory=Ignored)
 
@@ -98,12 +122,8 @@ class Account:
         if known is not None:
             return known
         self.payments[payment.reference] = payment
-        if len(self.payments) > MAX_PAYMENTS:
-            self.payments.popitem(last=False)
         if key:
             self._keys[key] = payment.reference
-            if len(self._keys) > MAX_KEYS:
-                self._keys.popitem(last=False)
         return payment
 
     def payment(self, reference: str) -> Payment | None:
@@ -129,8 +149,6 @@ class Account:
         payment.refunds.append(made)
         if key:
             self._refunds[key] = made
-            if len(self._refunds) > MAX_KEYS:
-                self._refunds.popitem(last=False)
         return made
 
     def refund_of(self, key: str) -> Refund | None:

@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 import msgspec
 
 from paychain.payments.outcome import HopResult
-from paychain.protocol.dialects.square import errors, events, payments, refunds
+from paychain.protocol.dialects.square import errors, events, links, payments, refunds
 from paychain.protocol.dialects.square.account import CANCEL_BY_KEY, Account, payment_id
 from paychain.protocol.dialects.square.errors import Invalid, failure
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_pages import data_in
 from paychain.wire.http import HttpRequest, HttpResponse
 
 Handler = Callable[[VendorCall, Account], Awaitable[HttpResponse]]
@@ -26,6 +27,8 @@ _ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", CANCEL_BY_KEY): payments.cancel_by_key,
     ("POST", "v2/refunds"): refunds.create,
     ("GET", "v2/refunds"): refunds.list_refunds,
+    ("POST", links.PATH): links.create,
+    ("GET", links.PATH): links.list_links,
 }
 _OF_OBJECT: dict[tuple[str, str, str], OfObject] = {
     ("GET", "payments", ""): payments.show,
@@ -33,6 +36,7 @@ _OF_OBJECT: dict[tuple[str, str, str], OfObject] = {
     ("POST", "payments", "complete"): payments.complete,
     ("POST", "payments", "cancel"): payments.cancel,
     ("GET", "refunds", ""): refunds.show,
+    ("GET", "orders", ""): links.show_order,
 }
 # Statuses by which it proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 429})
@@ -50,6 +54,7 @@ class Square:
     shows_latest_state: ClassVar[bool] = True  # a repeat of a key brings its payment
     settings: ClassVar[tuple[str, ...]] = ("location", "notification_url")
     signs_time: ClassVar[bool] = False
+    webhook_timeout_s: ClassVar[float] = 10.0  # developer.squareup.com, webhooks; M
     hosts: ClassVar[tuple[str, ...]] = ("connect.squareup.com", "connect.squareupsandbox.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
@@ -58,6 +63,8 @@ class Square:
     async def handle(self, call: VendorCall) -> HttpResponse:
         """Answer one request."""
         try:
+            if call.http.target.startswith(links.PAGE):
+                return await links.visit(call, self._account)
             if not call.http.headers.get("authorization"):
                 raise Invalid("unauthorised")
             return await self._work(call)
@@ -73,6 +80,8 @@ class Square:
         if handler is not None:
             return handler(call, self._account)
         match path.split("/"):
+            case ["v2", "online-checkout", "payment-links", name] if method in links.OF_LINK:
+                return links.OF_LINK[method](call, self._account, name)
             case ["v2", kind, name, *more] if len(more) < 2:
                 of_object = _OF_OBJECT.get((method, kind, more[0] if more else ""))
                 if of_object is not None:
@@ -81,7 +90,9 @@ class Square:
         raise Invalid("no_resource")
 
     def key(self, http: HttpRequest) -> str:
-        """The idempotency key of a request, "" when it has none."""
+        """The idempotency key of a request, "" when it has none. A page has keys of its own."""
+        if http.target.startswith(links.PAGE):
+            return links.key_of(self._account, http.target)
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
@@ -95,7 +106,7 @@ class Square:
     def reports(
         self,
         kind: str,
-        request: PaymentRequest,  # noqa: ARG002  (a vendor's API has it)
+        request: PaymentRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
     ) -> bool:
         """Whether Square has a webhook for what became of a request."""
         return kind in events.TYPES
@@ -112,7 +123,7 @@ class Square:
     def classify(response: HttpResponse) -> Reply:
         """A decline is a 402, whatever was the matter."""
         try:
-            body = msgspec.json.decode(response.body) if response.body else {}
+            body = msgspec.json.decode(data_in(response.body)) if response.body else {}
         except msgspec.MsgspecError:
             body = None
         if response.status == 402:

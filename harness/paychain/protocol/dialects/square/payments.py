@@ -5,6 +5,7 @@ Square captures once: what is completed is all there is, and the rest is release
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -48,7 +49,19 @@ _CLOSED = {"COMPLETED": "captured", "CANCELED": "canceled", "FAILED": "failed", 
 
 async def create(call: VendorCall, account: Account) -> HttpResponse:
     """`POST /v2/payments`."""
-    body = reading.read(call.http.body, "CreatePayment")
+    return await pay_by(call, account, reading.read(call.http.body, "CreatePayment"))
+
+
+async def pay_by(
+    call: VendorCall,
+    account: Account,
+    body: dict[str, Any],
+    on_known: Callable[[str], None] = lambda _reference: None,
+) -> HttpResponse:
+    """Pay as the body of a request to `/v2/payments` says.
+
+    `on_known` gets our reference of the payment before anything is executed.
+    """
     key = reading.text(body, "idempotency_key")
     asked = _asked(body, account)
     account.ignored.note(call, body, _USED)
@@ -67,6 +80,7 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     )
     # Known before it is executed: a cancel by key may come while it is on its way.
     payment = account.add(asked, key)
+    on_known(payment.reference)
     answer = await call.execute("authorise", asked.request)
     return _answered(account, payment, answer)
 

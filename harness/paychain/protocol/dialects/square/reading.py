@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,18 +12,11 @@ from paychain.payments.instrument import Instrument
 from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.tables import fields, tokens
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
+from paychain.protocol.vendor_money import Money
 
 MAX_MINOR = 10**15  # of an amount: beyond any payment
 NOT_CARDS = frozenset({"CASH", "EXTERNAL"})
 _CURRENCY = re.compile(r"[A-Z]{3}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
-    """An amount in minor units."""
-
-    minor: int
-    currency: str
 
 
 def read(body: bytes, structure: str) -> dict[str, Any]:

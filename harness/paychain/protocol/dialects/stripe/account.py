@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.cards import TEST_CARDS
 from paychain.protocol.dialects.stripe.cards import Method, named
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import invalid, missing
 from paychain.protocol.dialects.stripe.ids import opaque, read
 from paychain.protocol.dialects.stripe.objects import Objects
-from paychain.protocol.dialects.stripe.parameters import Route, mapping, text
-from paychain.protocol.dialects.stripe.records import Intents, Session
+from paychain.protocol.dialects.stripe.parameters import ApiRoute, mapping, text
+from paychain.protocol.dialects.stripe.records import CheckoutSession, Intents, Setup
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Attributed, Backend, Evidence, VendorCall
 
@@ -39,11 +39,11 @@ class Plan:
 
 
 @dataclass(slots=True, kw_only=True)
-class Asked:
+class RoutedRequest:
     """A request on one route. `names`: what stands in its path's placeholders."""
 
     call: VendorCall
-    route: Route
+    route: ApiRoute
     names: list[str]
     given: dict[str, Any]
 
@@ -87,10 +87,13 @@ class Account:
     version: str
     intents: Intents
     objects: Objects
-    methods: OrderedDict[str, Method] = field(default_factory=OrderedDict)
-    customers: OrderedDict[str, Shown] = field(default_factory=OrderedDict)
+    methods: BoundedDict[str, Method] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
+    customers: BoundedDict[str, Shown] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     # By the reference of their intents.
-    sessions: OrderedDict[str, Session] = field(default_factory=OrderedDict)
+    sessions: BoundedDict[str, CheckoutSession] = field(
+        default_factory=lambda: BoundedDict(MAX_OBJECTS)
+    )
+    setups: BoundedDict[str, Setup] = field(default_factory=lambda: BoundedDict(MAX_OBJECTS))
     made: int = 0
 
     def new_id(self, prefix: str, digits: int = 24) -> str:
@@ -112,8 +115,6 @@ class Account:
     def keep_method(self, method: Method) -> None:
         """Remember a payment method; the oldest is forgotten beyond MAX_OBJECTS."""
         self.methods[method.id] = method
-        if len(self.methods) > MAX_OBJECTS:
-            self.methods.popitem(last=False)
 
     def method(self, name: str) -> Method | None:
         """A payment method by its id."""
@@ -130,7 +131,7 @@ class Account:
     def method_asked(self, name: str, made_id: str) -> Method:
         """The method that a parameter names: an id, a test card's name or a token of ours.
 
-        Raises Refusal for any other text.
+        Raises Invalid for any other text.
         """
         known = self.method(name) or named(name, made_id, self.backend.now_s())
         if known is None:
@@ -140,7 +141,7 @@ class Account:
         return known
 
     def customer_asked(self, given: dict[str, Any]) -> str | None:
-        """The customer that a parameter names, None for none. Raises Refusal for an unknown."""
+        """The customer that a parameter names, None for none. Raises Invalid for an unknown."""
         name = text(given, "customer")
         if name and name not in self.customers:
             refusal = missing("customer", name, "customer")

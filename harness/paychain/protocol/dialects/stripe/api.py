@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.stripe import (
     disputes,
     followups,
@@ -24,17 +24,19 @@ from paychain.protocol.dialects.stripe import (
     people,
     reading,
     searching,
+    session_page,
     sessions,
+    setups,
 )
-from paychain.protocol.dialects.stripe.account import KEY, Account, Asked, Plan
+from paychain.protocol.dialects.stripe.account import KEY, Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.authentication import PAGE, Returned, authenticate
 from paychain.protocol.dialects.stripe.details import Shown
-from paychain.protocol.dialects.stripe.errors import GARBAGE, LOGS, Refusal, invalid, of_link
+from paychain.protocol.dialects.stripe.errors import GARBAGE, LOGS, Invalid, invalid, of_link
 from paychain.protocol.dialects.stripe.events import Events
 from paychain.protocol.dialects.stripe.form import BadForm, parse
 from paychain.protocol.dialects.stripe.ids import made, opaque
 from paychain.protocol.dialects.stripe.objects import Objects
-from paychain.protocol.dialects.stripe.parameters import Route, routes, unknown_in
+from paychain.protocol.dialects.stripe.parameters import ApiRoute, routes, unknown_in
 from paychain.protocol.dialects.stripe.records import Intents
 from paychain.protocol.dialects.stripe.session_objects import PAY_PAGE
 from paychain.protocol.dialects.stripe.webhooks import secret_of, signed
@@ -48,8 +50,8 @@ VERSION = "2026-08-26.dahlia"  # of the description that answers are validated a
 MAX_KEYS = 50_000  # whose first request is remembered
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
 _JSON = {"content-type": "application/json"}
-Handler = Callable[[Account, Asked], Plan]
-Visit = Callable[[Account, Asked], tuple[Plan, Returned | sessions.Visited]]
+Handler = Callable[[Account, RoutedRequest], Plan]
+Visit = Callable[[Account, RoutedRequest], tuple[Plan, Returned | session_page.Visited]]
 _HANDLERS: dict[str, Handler] = {
     "POST /v1/payment_intents": payments.create,
     "GET /v1/payment_intents": listing.intents,
@@ -66,6 +68,7 @@ _HANDLERS: dict[str, Handler] = {
     "POST /v1/checkout/sessions/{session}": sessions.update,
     "POST /v1/checkout/sessions/{session}/expire": sessions.expire,
     "GET /v1/checkout/sessions/{session}/line_items": sessions.line_items,
+    **setups.HANDLERS,
     "POST /v1/refunds": followups.refund,
     "GET /v1/refunds": listing.refunds,
     "GET /v1/refunds/{refund}": followups.retrieve_refund,
@@ -88,12 +91,19 @@ _HANDLERS: dict[str, Handler] = {
     "POST /v1/customers/{customer}": people.update_customer,
     "DELETE /v1/customers/{customer}": people.delete_customer,
     "GET /v1/customers/{customer}/payment_methods": listing.methods,
+    "GET /v1/customers/{customer}/payment_methods/{payment_method}": (
+        people.retrieve_customers_method
+    ),
     "GET /v1/balance": listing.balance,
     "GET /v1/balance_transactions/{id}": listing.movement,
     "GET /v1/balance_transactions": listing.movements,
 }
 # The pages where customers are, by the beginnings of their paths.
-_PAGES: dict[str, Visit] = {PAGE: authenticate, PAY_PAGE: sessions.visit}
+_PAGES: dict[str, Visit] = {
+    PAGE: authenticate,
+    PAY_PAGE: session_page.visit,
+    setups.PAGE: setups.authenticate,
+}
 
 
 class Stripe:
@@ -102,9 +112,10 @@ class Stripe:
     idempotency: ClassVar[str] = "stripe-v1"
     settings: ClassVar[tuple[str, ...]] = ()
     signs_time: ClassVar[bool] = True
+    webhook_timeout_s: ClassVar[float] = 10.0  # not published; M
     hosts: ClassVar[tuple[str, ...]] = ("api.stripe.com",)
 
-    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (as every vendor's)
+    def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (a parameter of every VendorApi's)
         self._backend = backend
         self._account = Account(
             backend=backend, intents=Intents(backend), objects=Objects(backend), version=VERSION
@@ -115,15 +126,14 @@ class Stripe:
             "GET /v1/events": lambda _account, asked: self._events.listed(asked),
             "GET /v1/events/{id}": lambda _account, asked: self._events.retrieve(asked),
         }
-        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._plans: BoundedDict[str, Plan] = BoundedDict(MAX_KEYS)
         self._requests = 0
 
-    # -- a request ------------------------------------------------------------------------------
     async def handle(self, call: VendorCall) -> HttpResponse:
         """Answer one request."""
         http = call.http
         self._account.objects.base = base_of(http)
-        asked: Asked | None = None
+        asked: RoutedRequest | None = None
         try:
             for start, visit in _PAGES.items():
                 if http.target.startswith(start):
@@ -137,27 +147,27 @@ class Stripe:
                 # Another request under the same key never gets further than the link.
                 return await self._executed(asked, replace(plan, after=_nothing))
             plan = self._planned(asked)
-        except Refusal as refusal:
+        except Invalid as refusal:
             if asked is not None:
                 asked.note_payment()
             await call.execute("query", self._account.no_payment(), is_keyed=False)
             return self._refused(http, refusal)
         return await self._executed(asked, plan)
 
-    async def _executed(self, asked: Asked, plan: Plan) -> HttpResponse:
+    async def _executed(self, asked: RoutedRequest, plan: Plan) -> HttpResponse:
         http, is_replayed = asked.call.http, False
         try:
             answer = await asked.call.execute(plan.operation, plan.request)
             is_replayed = answer.replayed
             response = self._response(http, 200, self._expanded(plan.show(answer), asked))
-        except Refusal as refusal:
+        except Invalid as refusal:
             response = self._refused(http, refusal)
         finally:
             plan.after()
         return self.mark_replayed(response) if is_replayed else response
 
-    def _asked(self, call: VendorCall) -> Asked:
-        """What a request asks for. Raises Refusal for an unknown path or parameter."""
+    def _asked(self, call: VendorCall) -> RoutedRequest:
+        """What a request asks for. Raises Invalid for an unknown path or parameter."""
         http = call.http
         path, _, query = http.target.partition("?")
         parts = [unquote(part) for part in path.strip("/").split("/")]
@@ -171,7 +181,7 @@ class Stripe:
                 for name in given:
                     if name in route.ignores:
                         call.ignored(name)
-                return Asked(call=call, route=route, names=names, given=given)
+                return RoutedRequest(call=call, route=route, names=names, given=given)
         call.not_served()
         raise invalid(
             f"Unrecognized request URL ({http.method}: {path}). Please see "
@@ -179,29 +189,26 @@ class Stripe:
             status=404,
         )
 
-    def _planned(self, asked: Asked) -> Plan:
-        """The plan of a request, remembered for repeats of its key. Raises Refusal."""
+    def _planned(self, asked: RoutedRequest) -> Plan:
+        """The plan of a request, remembered for repeats of its key. Raises Invalid."""
         plan = self._handlers[asked.route.name](self._account, asked)
         if asked.key:
             self._plans[asked.key] = plan
-            if len(self._plans) > MAX_KEYS:
-                self._plans.popitem(last=False)
         return plan
 
     async def _visited(self, call: VendorCall, start: str, visit: Visit) -> HttpResponse:
         """A page where the customer does something, which sends it back to the shop."""
         path, _, query = call.http.target.partition("?")
-        route = Route(f"GET {start}{{id}}", (), frozenset(), frozenset())
-        asked = Asked(
+        route = ApiRoute(f"GET {start}{{id}}", (), frozenset(), frozenset())
+        asked = RoutedRequest(
             call=call, route=route, names=[path.removeprefix(start)], given=_parsed(query)
         )
         plan, seen = visit(self._account, asked)
         return seen.response(await self._executed(asked, plan))
 
-    def _expanded(self, shown: Shown, asked: Asked) -> Shown:
+    def _expanded(self, shown: Shown, asked: RoutedRequest) -> Shown:
         return listing.expanded(self._account, shown, asked.given)
 
-    # -- responses ------------------------------------------------------------------------------
     def _head(self, http: HttpRequest | None) -> dict[str, str]:
         self._requests += 1
         name = opaque("req", f"{self._backend.link}/{self._requests}", 14)
@@ -217,7 +224,7 @@ class Stripe:
         body = msgspec.json.encode(shown)
         return HttpResponse(status, body, self._head(http))
 
-    def _refused(self, http: HttpRequest, refusal: Refusal) -> HttpResponse:
+    def _refused(self, http: HttpRequest, refusal: Invalid) -> HttpResponse:
         error = dict(refusal.error)
         intent = self._account.intents.of(refusal.about) if refusal.about else None
         if intent is not None:
@@ -230,7 +237,6 @@ class Stripe:
             response.headers["stripe-should-retry"] = "true"
         return response
 
-    # -- the seam -------------------------------------------------------------------------------
     def name_of(self, reference: str) -> str:
         """The payment intent of an authorisation."""
         return made("pi", reference)
@@ -238,7 +244,7 @@ class Stripe:
     def key(self, http: HttpRequest) -> str:
         """Of a POST: reading has no key. A page has one of its own for each press of a button."""
         if http.target.startswith(PAY_PAGE):
-            return sessions.key_of(self._account, http.target)
+            return session_page.key_of(self._account, http.target)
         return http.headers.get(KEY, "") if http.method == "POST" else ""
 
     def error(self, error: Error) -> HttpResponse:
@@ -302,7 +308,7 @@ def _nothing() -> None:
 
 
 def _given(http: HttpRequest, query: str) -> dict[str, Any]:
-    """The parameters of a request. Raises Refusal for a body that is not a form."""
+    """The parameters of a request. Raises Invalid for a body that is not a form."""
     if http.method != "POST":
         return _parsed(query)
     kind = http.headers.get("content-type", "")
@@ -326,7 +332,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _check_head(http: HttpRequest) -> None:
-    """Raises Refusal without an API key, and for a version that is none."""
+    """Raises Invalid without an API key, and for a version that is none."""
     method, _, value = http.headers.get("authorization", "").partition(" ")
     if method.lower() == "basic":
         try:

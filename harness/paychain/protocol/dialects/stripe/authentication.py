@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.confirming import confirmed
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import CARD, shaped
@@ -22,10 +22,14 @@ PAGE = "/3d_secure_2/authenticate/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
-    """Where the customer goes when it has authenticated, or failed to."""
+    """Where the customer goes when it has authenticated, or failed to.
+
+    `kind`: of what it has authenticated, `payment_intent` or `setup_intent`.
+    """
 
     url: str
-    intent: str
+    kind: str
+    id: str
     client_secret: str
     has_failed: bool = False  # to authenticate
 
@@ -35,20 +39,21 @@ class Returned:
             return shown
         is_failed = self.has_failed or shown.status >= 400
         brings = {
-            "payment_intent": self.intent,
-            "payment_intent_client_secret": self.client_secret,
+            self.kind: self.id,
+            f"{self.kind}_client_secret": self.client_secret,
             "redirect_status": "failed" if is_failed else "succeeded",
         }
         return sent_to(self.url, brings)
 
 
-def authenticate(account: Account, asked: Asked) -> tuple[Plan, Returned]:
-    """Charge a payment whose customer has authenticated. Raises Refusal."""
+def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned]:
+    """Charge a payment whose customer has authenticated. Raises Invalid."""
     intent = found_intent(account, asked)
     status = intent.status(account.objects.entry(intent))
     returned = Returned(
         url=intent.return_url,
-        intent=intent.id,
+        kind="payment_intent",
+        id=intent.id,
         client_secret=account.objects.intent(intent)["client_secret"],
         has_failed=asked.given.get("result") == "failed",
     )

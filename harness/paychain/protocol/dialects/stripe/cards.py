@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import msgspec
-import yaml
 
 from paychain.payments.cards import TEST_CARDS, Card
+from paychain.payments.packaged import packaged_yaml
 from paychain.protocol.dialects.stripe.errors import card_refused, invalid, missing
 from paychain.protocol.dialects.stripe.parameters import integer, mapping, text
 from paychain.protocol.vendor_cards import BadNumber, card_of_number, card_of_token
@@ -19,7 +18,10 @@ EXPIRES = (12, 2034)  # month and year, where none is given
 
 
 class TestCard(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """One of Stripe's test cards. `declined_as` is a DE39 code, "" for a card that is good."""
+    """One of Stripe's test cards. `declined_as` is a DE39 code, "" for a card that is good.
+
+    `can_be_saved`: it is kept for later although payments with it are declined.
+    """
 
     __test__ = False  # no test, whatever its name says
 
@@ -29,6 +31,7 @@ class TestCard(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     confidence: str
     declined_as: str = ""
     authenticate: str = ""
+    can_be_saved: bool = False
     funding: str = "credit"
 
 
@@ -45,10 +48,17 @@ class Method(msgspec.Struct, kw_only=True, gc=False):
     funding: str = "credit"
     declined_as: str = ""
     must_authenticate: bool = False
+    remembers: bool = False  # that it was set up: payments without the customer need no more
+    is_set_up: bool = False
+    can_be_saved: bool = True
     has_cvc: bool = False
     customer: str = ""
     billing: dict[str, Any] = {}
     metadata: dict[str, str] = {}
+
+    def must_ask(self, *, off_session: bool) -> bool:
+        """Whether its holder has to authenticate a payment."""
+        return self.must_authenticate and not (self.remembers and self.is_set_up and off_session)
 
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,8 +69,7 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
 @cache
 def test_cards() -> dict[str, TestCard]:
     """By number, and by every name."""
-    loaded = resources.files(__package__).joinpath("test_cards.yaml").read_text("utf-8")
-    cards = msgspec.convert(yaml.safe_load(loaded), _Table).cards
+    cards = msgspec.convert(packaged_yaml(__package__, "test_cards.yaml"), _Table).cards
     return {name: card for card in cards for name in (card.number, *card.names)}
 
 
@@ -81,7 +90,7 @@ def named(name: str, made_id: str, created_s: int) -> Method | None:
 def of_parameters(given: dict[str, Any], made_id: str, created_s: int) -> Method:
     """The method of `payment_method_data`, or of a request to make one.
 
-    Raises Refusal for a card that Stripe does not take.
+    Raises Invalid for a card that Stripe does not take.
     """
     kind = text(given, "type") or "card"
     if kind != "card":
@@ -143,7 +152,9 @@ def _of_number(number: str, made_id: str, created_s: int) -> Method:
         created_s=created_s,
         funding=known.funding if known is not None else "credit",
         declined_as=known.declined_as if known is not None else "",
-        must_authenticate=known is not None and known.authenticate == "always",
+        must_authenticate=known is not None and known.authenticate != "",
+        remembers=known is not None and known.authenticate == "unless_set_up",
+        can_be_saved=known is None or known.can_be_saved or not known.declined_as,
     )
 
 

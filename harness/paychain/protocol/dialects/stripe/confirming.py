@@ -6,25 +6,26 @@ from msgspec.structs import replace
 
 from paychain.payments.codes import AUTHENTICATION_REQUIRED, asks_for_authentication
 from paychain.payments.outcome import Outcome
-from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.cards import Method
 from paychain.protocol.dialects.stripe.details import Shown
-from paychain.protocol.dialects.stripe.errors import Refusal
+from paychain.protocol.dialects.stripe.errors import Invalid
 from paychain.protocol.dialects.stripe.intents import request_of
 from paychain.protocol.dialects.stripe.parameters import boolean
 from paychain.protocol.dialects.stripe.records import (
     PROCESSING,
     REQUIRES_CAPTURE,
     SUCCEEDED,
+    CaptureOrRefund,
     Charge,
     Intent,
-    Part,
 )
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence
+from paychain.protocol.vendor_pages import PAID
 
 
-def confirmed(account: Account, asked: Asked, intent: Intent) -> Plan:
+def confirmed(account: Account, asked: RoutedRequest, intent: Intent) -> Plan:
     """Charge an intent's card, or let its customer authenticate first."""
     method = intent.method
     assert method is not None  # checked before
@@ -32,7 +33,8 @@ def confirmed(account: Account, asked: Asked, intent: Intent) -> Plan:
     off_session = given.get("off_session", "false")
     intent.is_off_session = intent.is_off_session or off_session not in ("false", "0", "")
     declines_instead = intent.is_off_session or boolean(given, "error_on_requires_action")
-    must_wait = method.must_authenticate and not intent.is_authenticated
+    must_ask = method.must_ask(off_session=intent.is_off_session)
+    must_wait = must_ask and not intent.is_authenticated
     if must_wait and not declines_instead:
         intent.waits = True
         return _waiting(account, intent)
@@ -44,13 +46,16 @@ def confirmed(account: Account, asked: Asked, intent: Intent) -> Plan:
     charge = Charge(request=request, method=method, created_s=account.backend.now_s())
     if request.is_sale:
         charge.captures.append(
-            Part(item="c1", amount_minor=request.amount_minor, created_s=charge.created_s)
+            CaptureOrRefund(
+                item="c1", amount_minor=request.amount_minor, created_s=charge.created_s
+            )
         )
     account.intents.add_charge(intent, charge)
     intent.is_busy = True
 
     def free() -> None:
         intent.is_busy = False
+        _save(account, intent, charge)
 
     return Plan(
         operation="authorise",
@@ -60,7 +65,20 @@ def confirmed(account: Account, asked: Asked, intent: Intent) -> Plan:
     )
 
 
-def _charged(account: Account, asked: Asked, intent: Intent, method: Method) -> PaymentRequest:
+def _save(account: Account, intent: Intent, charge: Charge) -> None:
+    """Keep the card of a payment for its customer, where the payment says so (`setup_…`)."""
+    customer, usage = intent.fields.get("customer"), intent.fields.get("setup_future_usage")
+    entry = account.backend.entry(charge.reference)
+    if not (customer and usage) or entry is None or entry.state not in PAID:
+        return
+    charge.method.customer = customer
+    charge.method.is_set_up = charge.method.is_set_up or usage == "off_session"
+    account.keep_method(charge.method)
+
+
+def _charged(
+    account: Account, asked: RoutedRequest, intent: Intent, method: Method
+) -> PaymentRequest:
     """The authorisation of the next charge: each presentation of a card is an attempt."""
     if not intent.charges and intent.is_stranger:
         _recognise(asked, intent, method)
@@ -85,7 +103,7 @@ def _charged(account: Account, asked: Asked, intent: Intent, method: Method) -> 
     )
 
 
-def _recognise(asked: Asked, intent: Intent, method: Method) -> None:
+def _recognise(asked: RoutedRequest, intent: Intent, method: Method) -> None:
     """Find the payment of an intent that was made before its card was known."""
     found = asked.call.attribute(
         Evidence(
@@ -128,7 +146,7 @@ def _authorised(
     intent.error = account.objects.decline(charge, AUTHENTICATION_REQUIRED if is_soft else "")
     if intent.is_authenticated:
         intent.is_authenticated = False
-    raise Refusal(402, dict(intent.error), intent.reference)
+    raise Invalid(402, dict(intent.error), intent.reference)
 
 
 def _waiting(account: Account, intent: Intent) -> Plan:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 
 import msgspec
-import yaml
+
+from paychain.payments.packaged import packaged_yaml
 
 TECHNICAL = frozenset({"processing_error", "issuer_not_available"})  # the chain's health
 
 
-class Decline(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class DeclineRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """One row of declines.yaml. `decline_code` is "" where Stripe's error has none."""
 
     de39: str
@@ -25,18 +25,17 @@ class Decline(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True):
     version: str
-    declines: list[Decline]
+    declines: list[DeclineRow]
 
 
 @cache
-def declines() -> dict[str, Decline]:
+def declines() -> dict[str, DeclineRow]:
     """All rows by DE39 code."""
-    text = resources.files(__package__).joinpath("declines.yaml").read_text("utf-8")
-    rows = msgspec.convert(yaml.safe_load(text), _Table).declines
+    rows = msgspec.convert(packaged_yaml(__package__, "declines.yaml"), _Table).declines
     return {row.de39: row for row in rows}
 
 
-def decline_of(de39: str) -> Decline:
+def decline_of(de39: str) -> DeclineRow:
     """The row of a code; any other code is a generic decline, which still shows it."""
     known = declines().get(de39)
     return known if known is not None else msgspec.structs.replace(declines()["05"], de39=de39)

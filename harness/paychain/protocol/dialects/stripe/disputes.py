@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.details import Shown
-from paychain.protocol.dialects.stripe.errors import Refusal, invalid, missing
+from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.ids import made, read
-from paychain.protocol.dialects.stripe.records import Charge, Intent, Part
+from paychain.protocol.dialects.stripe.records import CaptureOrRefund, Charge, Intent
 from paychain.protocol.message import PaymentRequest
 
 CREATED = "charge.dispute.created"
@@ -52,7 +52,7 @@ def note(account: Account, request: PaymentRequest) -> None:
     """Know from now on that a charge is disputed."""
     found = account.intents.charge_of(request.reference)
     if found is not None and found[1].dispute is None:
-        found[1].dispute = Part(
+        found[1].dispute = CaptureOrRefund(
             item=request.item,
             amount_minor=request.amount_minor,
             created_s=account.backend.now_s(),
@@ -98,7 +98,7 @@ def shown(intent: Intent, charge: Charge) -> Shown:
     }
 
 
-def retrieve(account: Account, asked: Asked) -> Plan:
+def retrieve(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/disputes/{dispute}`."""
     name = asked.names[0]
     asked.concerns(name)
@@ -110,7 +110,7 @@ def retrieve(account: Account, asked: Asked) -> Plan:
     return account.looked_up(lambda: shown(intent, charge), replace(charge.request, is_sale=False))
 
 
-def not_refundable(charge: Charge) -> Refusal:
+def not_refundable(charge: Charge) -> Invalid:
     """A refund of what the cardholder has back already."""
     return invalid(
         f"Charge {made('ch', charge.reference)} has been charged back; cannot issue a refund.",

@@ -57,7 +57,7 @@ _BY_STATUS: dict[int, tuple[str, str, str]] = {
 }
 
 
-class Refusal(Exception):
+class Invalid(Exception):
     """A request that is refused before any work: its error and status.
 
     `has_intent`: the error shows the payment intent that it is about, where `about` names it.
@@ -88,12 +88,12 @@ def shaped(
 
 def invalid(
     message: str, *, code: str = "", param: str = "", status: int = 400, about: str = ""
-) -> Refusal:
+) -> Invalid:
     """A request that Stripe cannot do as it is written."""
-    return Refusal(status, shaped(INVALID, message, code=code, param=param), about)
+    return Invalid(status, shaped(INVALID, message, code=code, param=param), about)
 
 
-def missing(what: str, name: str, param: str = "") -> Refusal:
+def missing(what: str, name: str, param: str = "") -> Invalid:
     """An id that belongs to nothing."""
     return invalid(
         f"No such {what}: '{name}'",
@@ -104,9 +104,9 @@ def missing(what: str, name: str, param: str = "") -> Refusal:
     )
 
 
-def card_refused(message: str, code: str, param: str = "", decline_code: str = "") -> Refusal:
+def card_refused(message: str, code: str, param: str = "", decline_code: str = "") -> Invalid:
     """A card that Stripe itself turns down."""
-    return Refusal(402, shaped(CARD, message, code=code, param=param, decline_code=decline_code))
+    return Invalid(402, shaped(CARD, message, code=code, param=param, decline_code=decline_code))
 
 
 def of_link(error: Error) -> tuple[int, dict[str, Any]]:

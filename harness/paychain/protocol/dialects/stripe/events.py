@@ -5,14 +5,14 @@ An event has one id however it is heard of: by a webhook, again by a webhook, or
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
 
 import msgspec
 
-from paychain.protocol.dialects.stripe import disputes, session_objects, sessions
-from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
+from paychain.payments.bounded import BoundedDict
+from paychain.protocol.dialects.stripe import disputes, session_objects, sessions, setups
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import missing
 from paychain.protocol.dialects.stripe.ids import opaque
@@ -37,11 +37,11 @@ class Events:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._snapshots: OrderedDict[str, bytes] = OrderedDict()
+        self._snapshots: BoundedDict[str, bytes] = BoundedDict(MAX_SNAPSHOTS)
 
     def types(self, kind: str, request: PaymentRequest) -> tuple[str, ...]:
         """What is reported when a request became `kind` (`message.Event.event`), in order."""
-        if kind.startswith(("payment_intent.", "checkout.session.")):
+        if kind.startswith(("payment_intent.", "checkout.session.", "setup_intent.")):
             return (kind,)
         match kind:
             case "authorised":
@@ -85,8 +85,6 @@ class Events:
             disputes.note(self._account, request)
         event = self._event(kind, request, self._account.backend.now_s())
         self._snapshots[event["id"]] = msgspec.json.encode(event)
-        if len(self._snapshots) > MAX_SNAPSHOTS:
-            self._snapshots.popitem(last=False)
 
     def shown(self, kind: str, request: PaymentRequest, created_s: int) -> Shown:
         """An event as it was when it happened, or with today's object."""
@@ -111,6 +109,11 @@ class Events:
 
     def _object(self, kind: str, request: PaymentRequest) -> Shown:
         account = self._account
+        if kind.startswith("setup_intent."):
+            return setups.shown_of(account, account.setups[request.reference])
+        # A session that nobody has paid has no intent yet that anybody knows of.
+        if kind == sessions.EXPIRED:
+            return session_objects.shown_of(account, account.sessions[request.reference])
         intent = account.intents.of(request.reference) or account.intents.booked(request)
         if kind.startswith("payment_intent."):
             return account.objects.intent(intent)
@@ -126,29 +129,40 @@ class Events:
                     return account.objects.refund(intent, charge, part)
         return account.objects.charge(intent, charge)
 
-    # -- the list ---------------------------------------------------------------------------------
-    def listed(self, asked: Asked) -> Plan:
+    def listed(self, asked: RoutedRequest) -> Plan:
         """`GET /v1/events`, newest first."""
         wanted = asked.given.get("types") or []
         kind = text(asked.given, "type")
         kinds = [kind] if kind else list(wanted)
 
         def all_events() -> Iterator[Shown]:
-            for intent in self._account.intents.newest_first():
-                for name, request, created_s in reversed(self._of(intent)):
-                    if not kinds or any(_fits(name, pattern) for pattern in kinds):
-                        yield self.shown(name, request, created_s)
+            for name, request, created_s in self._all():
+                if not kinds or any(_fits(name, pattern) for pattern in kinds):
+                    yield self.shown(name, request, created_s)
 
         return page(self._account, asked, all_events())
 
-    def retrieve(self, asked: Asked) -> Plan:
+    def retrieve(self, asked: RoutedRequest) -> Plan:
         """`GET /v1/events/{id}`."""
         name = asked.names[0]
-        for intent in self._account.intents.newest_first():
-            for kind, request, created_s in self._of(intent):
-                if event_id(request, kind) == name:
-                    return self._account.looked_up(partial(self.shown, kind, request, created_s))
+        for kind, request, created_s in self._all():
+            if event_id(request, kind) == name:
+                return self._account.looked_up(partial(self.shown, kind, request, created_s))
         raise missing("event", name)
+
+    def _all(self) -> Iterator[tuple[str, PaymentRequest, int]]:
+        """Everything that has happened: to sessions and cards for later, and then to intents.
+
+        Of each kind the newest comes first.
+        """
+        for session in reversed(self._account.sessions.values()):
+            if session.expired_s:
+                yield sessions.EXPIRED, request_of(session.intent), session.expired_s
+        for setup in reversed(self._account.setups.values()):
+            for kind, at_s in reversed(setup.log):
+                yield kind, setup.request, at_s
+        for intent in self._account.intents.newest_first():
+            yield from reversed(self._of(intent))
 
     def _of(self, intent: Intent) -> list[tuple[str, PaymentRequest, int]]:
         """Everything that the books say has happened to an intent, in order, with its time."""

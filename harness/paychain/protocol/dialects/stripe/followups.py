@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from paychain.payments.codes import INVALID_AMOUNT, NOT_FOUND
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialects.stripe import disputes
-from paychain.protocol.dialects.stripe.account import Account, Asked, Plan, written
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest, written
 from paychain.protocol.dialects.stripe.details import Shown
-from paychain.protocol.dialects.stripe.errors import Refusal, invalid, missing
+from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.intents import free_intent, request_of, unexpected
 from paychain.protocol.dialects.stripe.parameters import boolean, choice, integer, text
 from paychain.protocol.dialects.stripe.records import (
@@ -17,9 +17,9 @@ from paychain.protocol.dialects.stripe.records import (
     REQUIRES_CAPTURE,
     SUCCEEDED,
     WAITING_OR_HELD,
+    CaptureOrRefund,
     Charge,
     Intent,
-    Part,
 )
 from paychain.protocol.message import Answer
 
@@ -27,7 +27,7 @@ REASONS = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
 REFUND_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 
 
-def capture(account: Account, asked: Asked) -> Plan:
+def capture(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/payment_intents/{intent}/capture`: the rest is released unless more is to come."""
     intent = free_intent(account, asked)
     entry = account.objects.entry(intent)
@@ -48,7 +48,7 @@ def capture(account: Account, asked: Asked) -> Plan:
     if "metadata" in asked.given:
         intent.fields["metadata"] = written(intent.fields.get("metadata", {}), asked.given)
     charge = intent.charge
-    part = Part(
+    part = CaptureOrRefund(
         item=f"c{len(charge.captures) + 1}",
         amount_minor=amount_minor,
         created_s=account.backend.now_s(),
@@ -72,7 +72,7 @@ def capture(account: Account, asked: Asked) -> Plan:
     return Plan(operation="capture", request=request, show=show)
 
 
-def cancel(account: Account, asked: Asked) -> Plan:
+def cancel(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/payment_intents/{intent}/cancel`: what is held is released."""
     intent = free_intent(account, asked)
     entry = account.objects.entry(intent)
@@ -107,7 +107,7 @@ def cancel(account: Account, asked: Asked) -> Plan:
     return Plan(operation="void", request=replace(charge.request, is_sale=False), show=show)
 
 
-def refund(account: Account, asked: Asked) -> Plan:
+def refund(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/refunds`, of an intent or a charge."""
     given = asked.given
     intent, charge = _refunded(account, asked)
@@ -134,7 +134,7 @@ def refund(account: Account, asked: Asked) -> Plan:
             f"({left_minor})",
             param="amount",
         )
-    part = Part(
+    part = CaptureOrRefund(
         item=f"r{len(charge.refunds) + 1}",
         amount_minor=amount_minor,
         created_s=account.backend.now_s(),
@@ -153,7 +153,7 @@ def refund(account: Account, asked: Asked) -> Plan:
     return Plan(operation="refund", request=request, show=show)
 
 
-def update_refund(account: Account, asked: Asked) -> Plan:
+def update_refund(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/refunds/{refund}`: its metadata."""
     intent, charge, part = found_refund(account, asked)
     part.fields["metadata"] = written(part.fields.get("metadata", {}), asked.given)
@@ -162,7 +162,7 @@ def update_refund(account: Account, asked: Asked) -> Plan:
     )
 
 
-def retrieve_refund(account: Account, asked: Asked) -> Plan:
+def retrieve_refund(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/refunds/{refund}`."""
     intent, charge, part = found_refund(account, asked)
     return account.looked_up(
@@ -170,8 +170,8 @@ def retrieve_refund(account: Account, asked: Asked) -> Plan:
     )
 
 
-def found_refund(account: Account, asked: Asked) -> tuple[Intent, Charge, Part]:
-    """The refund that a path names. Raises Refusal for an unknown."""
+def found_refund(account: Account, asked: RoutedRequest) -> tuple[Intent, Charge, CaptureOrRefund]:
+    """The refund that a path names. Raises Invalid for an unknown."""
     name = asked.names[0]
     asked.concerns(name)
     found = account.intents.refund_named(name)
@@ -180,8 +180,8 @@ def found_refund(account: Account, asked: Asked) -> tuple[Intent, Charge, Part]:
     return found
 
 
-def _refunded(account: Account, asked: Asked) -> tuple[Intent, Charge]:
-    """What a refund is of. Raises Refusal."""
+def _refunded(account: Account, asked: RoutedRequest) -> tuple[Intent, Charge]:
+    """What a refund is of. Raises Invalid."""
     given = asked.given
     name, of_charge = text(given, "payment_intent"), text(given, "charge")
     if not name and not of_charge:
@@ -212,7 +212,7 @@ def _refunded(account: Account, asked: Asked) -> tuple[Intent, Charge]:
     return found
 
 
-def _settle(parts: list[Part], part: Part, answer: Answer) -> None:
+def _settle(parts: list[CaptureOrRefund], part: CaptureOrRefund, answer: Answer) -> None:
     """Note what the answer to a capture or refund was; a capture that was declined is none."""
     match answer.outcome:
         case Outcome.APPROVED:
@@ -225,7 +225,7 @@ def _settle(parts: list[Part], part: Part, answer: Answer) -> None:
                 parts.remove(part)
 
 
-def _too_large(param: str, asked_minor: int, left_minor: int) -> Refusal:
+def _too_large(param: str, asked_minor: int, left_minor: int) -> Invalid:
     return invalid(
         f"The amount {asked_minor} is greater than the amount that is left: {left_minor}.",
         code="amount_too_large",
@@ -235,7 +235,7 @@ def _too_large(param: str, asked_minor: int, left_minor: int) -> Refusal:
 
 def _refused(
     account: Account, intent: Intent, charge: Charge, answer: Answer, param: str
-) -> Refusal:
+) -> Invalid:
     """What Stripe says when the network, or a fault in its place, declines a follow-up."""
     if answer.code == INVALID_AMOUNT:
         entry = account.backend.entry(charge.reference)
@@ -244,4 +244,4 @@ def _refused(
         status = intent.status(account.objects.entry(intent))
         return unexpected(intent, f"This PaymentIntent has a status of {status}.")
     error = account.objects.decline(charge, answer.code)
-    return Refusal(402, error, intent.reference)
+    return Invalid(402, error, intent.reference)

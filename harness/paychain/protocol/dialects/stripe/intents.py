@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from paychain.payments.cards import TEST_CARDS
-from paychain.protocol.dialects.stripe.account import Account, Asked
-from paychain.protocol.dialects.stripe.errors import Refusal, invalid, missing
+from paychain.protocol.dialects.stripe.account import Account, RoutedRequest
+from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.records import Intent
 from paychain.protocol.message import PaymentRequest
 
 
-def found_intent(account: Account, asked: Asked) -> Intent:
-    """The intent that a path names. Raises Refusal for an unknown."""
+def found_intent(account: Account, asked: RoutedRequest) -> Intent:
+    """The intent that a path names. Raises Invalid for an unknown."""
     name = asked.names[0]
     asked.concerns(name)
     intent = account.intents.named(name)
@@ -19,8 +19,8 @@ def found_intent(account: Account, asked: Asked) -> Intent:
     return intent
 
 
-def free_intent(account: Account, asked: Asked) -> Intent:
-    """The same, of a request that changes it. Raises Refusal, too, while another works on it.
+def free_intent(account: Account, asked: RoutedRequest) -> Intent:
+    """The same, of a request that changes it. Raises Invalid, too, while another works on it.
 
     Otherwise an intent could be cancelled in the middle of its confirmation, and hold money after.
     Source: https://docs.stripe.com/rate-limits#object-lock-timeouts
@@ -31,7 +31,7 @@ def free_intent(account: Account, asked: Asked) -> Intent:
     return intent
 
 
-def locked() -> Refusal:
+def locked() -> Invalid:
     """Another request works on the object."""
     return invalid(
         "This object cannot be accessed right now because another API request or Stripe process is "
@@ -41,7 +41,7 @@ def locked() -> Refusal:
     )
 
 
-def unexpected(intent: Intent, message: str, param: str = "") -> Refusal:
+def unexpected(intent: Intent, message: str, param: str = "") -> Invalid:
     """A request that does not fit the intent's status."""
     return invalid(
         message, code="payment_intent_unexpected_state", param=param, about=intent.reference

@@ -8,9 +8,9 @@ from itertools import islice
 from typing import Any
 
 from paychain.protocol.dialects.stripe import disputes
-from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.details import Shown
-from paychain.protocol.dialects.stripe.errors import Refusal, invalid, missing
+from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.ids import read
 from paychain.protocol.dialects.stripe.parameters import integer, text
 from paychain.protocol.dialects.stripe.records import SESSION
@@ -25,12 +25,12 @@ _BOUNDS: dict[str, Callable[[int, int], bool]] = {
 }
 
 
-def page(account: Account, asked: Asked, found: Iterable[Shown]) -> Plan:
+def page(account: Account, asked: RoutedRequest, found: Iterable[Shown]) -> Plan:
     """A page of what was found, which comes newest first."""
     return account.looked_up(lambda: _page(asked, found))
 
 
-def _page(asked: Asked, found: Iterable[Shown]) -> Shown:
+def _page(asked: RoutedRequest, found: Iterable[Shown]) -> Shown:
     given = asked.given
     limit = integer(given, "limit") or DEFAULT_OBJECTS
     if limit > MAX_OBJECTS:
@@ -64,7 +64,7 @@ def _before(found: Iterator[Shown], name: str, limit: int) -> list[Shown]:
     raise _no_such(name, "ending_before")
 
 
-def _no_such(name: str, param: str) -> Refusal:
+def _no_such(name: str, param: str) -> Invalid:
     refusal = missing("object", name, param)
     refusal.status = 400
     return refusal
@@ -87,7 +87,7 @@ def _time(bounds: dict[str, Any], name: str) -> int:
         raise invalid(f"Invalid timestamp: {bounds[name]}", param=f"created[{name}]") from error
 
 
-def intents(account: Account, asked: Asked) -> Plan:
+def intents(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/payment_intents`."""
     customer = text(asked.given, "customer")
     return page(
@@ -101,7 +101,7 @@ def intents(account: Account, asked: Asked) -> Plan:
     )
 
 
-def charges(account: Account, asked: Asked) -> Plan:
+def charges(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/charges`."""
     customer, of_intent = text(asked.given, "customer"), text(asked.given, "payment_intent")
     return page(
@@ -118,7 +118,7 @@ def charges(account: Account, asked: Asked) -> Plan:
     )
 
 
-def refunds(account: Account, asked: Asked) -> Plan:
+def refunds(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/refunds`, and those of a charge: `GET /v1/charges/{charge}/refunds`."""
     of_intent = text(asked.given, "payment_intent")
     of_charge = asked.names[0] if asked.names else text(asked.given, "charge")
@@ -136,7 +136,7 @@ def _refunds(account: Account, of_intent: str, of_charge: str) -> Iterator[Shown
                     yield shown
 
 
-def disputed(account: Account, asked: Asked) -> Plan:
+def disputed(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/disputes`."""
     of_charge, of_intent = text(asked.given, "charge"), text(asked.given, "payment_intent")
     return page(
@@ -152,7 +152,7 @@ def disputed(account: Account, asked: Asked) -> Plan:
     )
 
 
-def balance(account: Account, _asked: Asked) -> Plan:
+def balance(account: Account, _asked: RoutedRequest) -> Plan:
     """`GET /v1/balance`: what was taken and not given back, all of it available at once."""
     return account.looked_up(lambda: _balance(account))
 
@@ -176,7 +176,7 @@ def _balance(account: Account) -> Shown:
     }
 
 
-def movements(account: Account, asked: Asked) -> Plan:
+def movements(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/balance_transactions`."""
     source, kind = text(asked.given, "source"), text(asked.given, "type")
     return page(
@@ -200,7 +200,7 @@ def _movements(account: Account) -> Iterator[Shown]:
                 yield account.objects.movement(intent, charge, None)
 
 
-def customers(account: Account, asked: Asked) -> Plan:
+def customers(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/customers`."""
     email = text(asked.given, "email")
     known = reversed(account.customers.values())
@@ -209,7 +209,7 @@ def customers(account: Account, asked: Asked) -> Plan:
     )
 
 
-def methods(account: Account, asked: Asked) -> Plan:
+def methods(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/payment_methods`, and those of a customer."""
     customer = asked.names[0] if asked.names else text(asked.given, "customer")
     known = reversed(account.methods.values())
@@ -220,7 +220,7 @@ def methods(account: Account, asked: Asked) -> Plan:
     )
 
 
-def charge(account: Account, asked: Asked) -> Plan:
+def charge(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/charges/{charge}`."""
     name = asked.names[0]
     asked.concerns(name)
@@ -231,7 +231,7 @@ def charge(account: Account, asked: Asked) -> Plan:
     return account.looked_up(lambda: account.objects.charge(intent, made), made.request)
 
 
-def movement(account: Account, asked: Asked) -> Plan:
+def movement(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/balance_transactions/{id}`."""
     name = asked.names[0]
     asked.concerns(name)
@@ -244,7 +244,7 @@ def movement(account: Account, asked: Asked) -> Plan:
 def expanded(account: Account, shown: Shown, given: dict[str, Any]) -> Shown:
     """An object with the objects that `expand[]` names in place of their ids.
 
-    Raises Refusal for what cannot be expanded.
+    Raises Invalid for what cannot be expanded.
     """
     paths = given.get("expand") or []
     if not isinstance(paths, list):
@@ -290,7 +290,7 @@ def _expand(account: Account, shown: Shown, names: list[str], path: str) -> None
         _expand(account, value, rest, path)
 
 
-def _not_expandable(path: str) -> Refusal:
+def _not_expandable(path: str) -> Invalid:
     return invalid(f"This property cannot be expanded ({path}).", param="expand")
 
 

@@ -17,9 +17,9 @@ from paychain.protocol.dialects.stripe.records import (
     REQUIRES_CAPTURE,
     REQUIRES_METHOD,
     SUCCEEDED,
+    CaptureOrRefund,
     Charge,
     Intent,
-    Part,
 )
 from paychain.protocol.vendor import Backend
 
@@ -134,11 +134,16 @@ class Objects:
 
     def decline(self, charge: Charge, code: str) -> Shown:
         """What an error says about the decline of a charge with a DE39 code."""
-        known = decline_of(code or (charge.answer.code if charge.answer is not None else ""))
+        de39 = code or (charge.answer.code if charge.answer is not None else "")
+        return self.card_error(charge.method, de39, charge=made("ch", charge.reference))
+
+    def card_error(self, method: Method, de39: str, **more: str) -> Shown:
+        """What an error says about a card that was declined; `more`: what it was declined for."""
+        known = decline_of(de39)
         shown: Shown = {}
         if known.advice:
             shown["advice_code"] = known.advice
-        shown["charge"] = made("ch", charge.reference)
+        shown.update(more)
         shown["code"] = known.code
         if known.decline_code:
             shown["decline_code"] = known.decline_code
@@ -146,7 +151,7 @@ class Objects:
         shown["message"] = known.message
         if known.de39:
             shown["network_decline_code"] = known.de39
-        shown["payment_method"] = self.method(charge.method)
+        shown["payment_method"] = self.method(method)
         shown["type"] = "card_error"
         return shown
 
@@ -210,7 +215,7 @@ class Objects:
             "transfer_group": fields.get("transfer_group"),
         }
 
-    def refund(self, intent: Intent, charge: Charge, part: Part) -> Shown:
+    def refund(self, intent: Intent, charge: Charge, part: CaptureOrRefund) -> Shown:
         """A refund."""
         done = charge.refunded(self._backend.entry(charge.reference))
         status = part.state or (SUCCEEDED if part in done else "pending")
@@ -278,7 +283,7 @@ class Objects:
             "type": "card",
         }
 
-    def movement(self, intent: Intent, charge: Charge, part: Part | None) -> Shown:
+    def movement(self, intent: Intent, charge: Charge, part: CaptureOrRefund | None) -> Shown:
         """The balance transaction of a charge, or of a refund."""
         amount_minor, created_s, kind = 0, charge.created_s, "charge"
         source = made("ch", charge.reference)

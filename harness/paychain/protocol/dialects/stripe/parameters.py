@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
-import yaml
-
 from paychain.payments.errors import either
-from paychain.protocol.dialects.stripe.errors import Refusal, invalid
+from paychain.payments.packaged import packaged_yaml
+from paychain.protocol.dialects.stripe.errors import Invalid, invalid
 
 MAX_INTEGER = 99_999_999  # eight digits: the largest amount (docs.stripe.com/api, amount)
 SEARCH = "search"  # in a path: the name of no object, where there is no route for it
@@ -21,7 +19,7 @@ _TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0", ""})
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class ApiRoute:
     """One route. `name`: its method and path with placeholders."""
 
     name: str
@@ -45,23 +43,21 @@ class Route:
 
 
 @cache
-def routes() -> tuple[Route, ...]:
+def routes() -> tuple[ApiRoute, ...]:
     """The routes that the mock serves."""
-    text = resources.files(__package__).joinpath("parameters.yaml").read_text("utf-8")
+    served = packaged_yaml(__package__, "parameters.yaml")["routes"]
     return tuple(
-        Route(
+        ApiRoute(
             name,
             tuple(name.partition(" ")[2].strip("/").split("/")),
             frozenset(takes.get("uses", "").split()),
             frozenset(takes.get("ignores", "").split()),
         )
-        for name, takes in (
-            (name, takes or {}) for name, takes in yaml.safe_load(text)["routes"].items()
-        )
+        for name, takes in ((name, takes or {}) for name, takes in served.items())
     )
 
 
-def unknown_in(route: Route, given: dict[str, Any]) -> Refusal | None:
+def unknown_in(route: ApiRoute, given: dict[str, Any]) -> Invalid | None:
     """The error for parameters that Stripe does not know, None when it knows all."""
     unknown = [name for name in given if name not in route.uses | route.ignores]
     if not unknown:
@@ -75,7 +71,7 @@ def unknown_in(route: Route, given: dict[str, Any]) -> Refusal | None:
 
 
 def integer(given: dict[str, Any], name: str, *, least: int = 1) -> int | None:
-    """A whole number, None when it is not given. Raises Refusal for anything else."""
+    """A whole number, None when it is not given. Raises Invalid for anything else."""
     text = given.get(name)
     if text is None or text == "":
         return None
@@ -97,7 +93,7 @@ def integer(given: dict[str, Any], name: str, *, least: int = 1) -> int | None:
 
 
 def boolean(given: dict[str, Any], name: str, *, default: bool = False) -> bool:
-    """A boolean as Stripe reads it. Raises Refusal for anything else."""
+    """A boolean as Stripe reads it. Raises Invalid for anything else."""
     text = given.get(name)
     if text is None:
         return default
@@ -107,7 +103,7 @@ def boolean(given: dict[str, Any], name: str, *, default: bool = False) -> bool:
 
 
 def text(given: dict[str, Any], name: str) -> str:
-    """A text, "" when it is not given. Raises Refusal for a hash or list."""
+    """A text, "" when it is not given. Raises Invalid for a hash or list."""
     value = given.get(name, "")
     if not isinstance(value, str):
         raise invalid("Invalid string: expected a string", param=name)
@@ -115,7 +111,7 @@ def text(given: dict[str, Any], name: str) -> str:
 
 
 def mapping(given: dict[str, Any], name: str) -> dict[str, Any]:
-    """A hash, empty when it is not given. Raises Refusal for anything else."""
+    """A hash, empty when it is not given. Raises Invalid for anything else."""
     value = given.get(name, {})
     if value == "":
         return {}
@@ -125,13 +121,13 @@ def mapping(given: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def required(given: dict[str, Any], name: str) -> None:
-    """Raises Refusal when a parameter is missing."""
+    """Raises Invalid when a parameter is missing."""
     if given.get(name, "") == "":
         raise invalid(f"Missing required param: {name}.", code="parameter_missing", param=name)
 
 
 def choice(given: dict[str, Any], name: str, choices: tuple[str, ...]) -> str:
-    """One of some words, "" when it is not given. Raises Refusal for another."""
+    """One of some words, "" when it is not given. Raises Invalid for another."""
     value = text(given, name)
     if value and value not in choices:
         raise invalid(f"Invalid {name}: must be one of {either(choices)}", param=name)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from paychain.payments.money import currencies
 from paychain.payments.outcome import Outcome
-from paychain.protocol.dialects.stripe.account import Account, Asked, Plan, written
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest, written
 from paychain.protocol.dialects.stripe.cards import Method, of_parameters
 from paychain.protocol.dialects.stripe.confirming import confirmed
 from paychain.protocol.dialects.stripe.details import Shown, address
@@ -56,7 +56,7 @@ CAPTURES = ("automatic", "automatic_async", "manual")
 WAITING = (REQUIRES_METHOD, REQUIRES_CONFIRMATION, REQUIRES_ACTION)
 
 
-def create(account: Account, asked: Asked) -> Plan:
+def create(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/payment_intents`, with or without `confirm`."""
     given = asked.given
     required(given, "amount")
@@ -120,7 +120,7 @@ def created(account: Account, intent: Intent, then: Callable[[], None]) -> None:
         account.backend.notify("payment_intent.created", request_of(intent))
 
 
-def update(account: Account, asked: Asked) -> Plan:
+def update(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/payment_intents/{intent}`."""
     intent = free_intent(account, asked)
     status = intent.status(account.objects.entry(intent))
@@ -136,12 +136,12 @@ def update(account: Account, asked: Asked) -> Plan:
     return _looked_at(account, intent)
 
 
-def retrieve(account: Account, asked: Asked) -> Plan:
+def retrieve(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/payment_intents/{intent}`."""
     return _looked_at(account, found_intent(account, asked))
 
 
-def confirm(account: Account, asked: Asked) -> Plan:
+def confirm(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/payment_intents/{intent}/confirm`."""
     intent = free_intent(account, asked)
     status = intent.status(account.objects.entry(intent))
@@ -159,7 +159,7 @@ def confirm(account: Account, asked: Asked) -> Plan:
     return confirmed(account, asked, intent)
 
 
-def increment(account: Account, asked: Asked) -> Plan:
+def increment(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/payment_intents/{intent}/increment_authorization`: no card here allows it."""
     intent = found_intent(account, asked)
     raise unexpected(intent, "This PaymentIntent is not eligible for an incremental authorization.")
@@ -187,7 +187,7 @@ def _looked_at(account: Account, intent: Intent) -> Plan:
 
 
 def _check_method(account: Account, intent: Intent) -> None:
-    """Raises Refusal when there is no card to charge."""
+    """Raises Invalid when there is no card to charge."""
     if intent.usable_method(account.objects.entry(intent)) is None:
         raise invalid(
             "You cannot confirm this PaymentIntent because it's missing a payment method. You can "
@@ -199,7 +199,7 @@ def _check_method(account: Account, intent: Intent) -> None:
 
 
 def write(account: Account, intent: Intent, given: dict[str, Any]) -> None:
-    """Write what a request sets into an intent. Raises Refusal before it changes anything."""
+    """Write what a request sets into an intent. Raises Invalid before it changes anything."""
     fields: dict[str, Any] = {}
     for name in _TEXTS:
         if name in given:
@@ -233,6 +233,8 @@ def write(account: Account, intent: Intent, given: dict[str, Any]) -> None:
     if currency or amount_minor:
         currency = currency_of(currency or intent.currency, amount_minor or intent.amount_minor)
     method = _method(account, intent, given)
+    if method is not None or "customer" in fields:
+        _check_owner(method or intent.method, {**intent.fields, **fields}.get("customer"))
     intent.fields = {**intent.fields, **fields}
     intent.is_manual = intent.fields.get("capture_method") == "manual"
     intent.amount_minor = amount_minor or intent.amount_minor
@@ -257,8 +259,18 @@ def _method(account: Account, intent: Intent, given: dict[str, Any]) -> Method |
     return None
 
 
+def _check_owner(method: Method | None, customer: str | None) -> None:
+    """Raises Invalid when the card is another customer's."""
+    if method is not None and method.customer and method.customer != customer:
+        raise invalid(
+            f"The payment method {method.id} belongs to the Customer {method.customer}. Please "
+            "include the Customer in the `customer` parameter on the PaymentIntent.",
+            param="payment_method",
+        )
+
+
 def currency_of(name: str, amount_minor: int) -> str:
-    """A currency in which an amount may be charged. Raises Refusal."""
+    """A currency in which an amount may be charged. Raises Invalid."""
     currency = name.lower()
     if currency.upper() not in currencies():
         raise invalid(f"Invalid currency: {name}.", param="currency")

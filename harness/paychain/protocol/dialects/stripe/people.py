@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from paychain.protocol.dialects.stripe.account import MAX_OBJECTS, Account, Asked, Plan, written
+from paychain.protocol.dialects.stripe.account import (
+    Account,
+    Plan,
+    RoutedRequest,
+    written,
+)
 from paychain.protocol.dialects.stripe.cards import Method, of_parameters
 from paychain.protocol.dialects.stripe.details import Shown, address
 from paychain.protocol.dialects.stripe.errors import invalid, missing
@@ -13,7 +18,7 @@ from paychain.protocol.dialects.stripe.parameters import mapping, required, text
 _TEXTS = ("description", "email", "name", "phone")
 
 
-def create_method(account: Account, asked: Asked) -> Plan:
+def create_method(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/payment_methods`, from a card's number or a token."""
     required(asked.given, "type")
     method = of_parameters(asked.given, account.new_id("pm"), account.backend.now_s())
@@ -21,13 +26,22 @@ def create_method(account: Account, asked: Asked) -> Plan:
     return account.looked_up(lambda: account.objects.method(method))
 
 
-def retrieve_method(account: Account, asked: Asked) -> Plan:
+def retrieve_method(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/payment_methods/{payment_method}`."""
     method = _method(account, asked.names[0])
     return account.looked_up(lambda: account.objects.method(method))
 
 
-def attach(account: Account, asked: Asked) -> Plan:
+def retrieve_customers_method(account: Account, asked: RoutedRequest) -> Plan:
+    """`GET /v1/customers/{customer}/payment_methods/{payment_method}`."""
+    customer, name = _customer(account, asked)["id"], asked.names[1]
+    method = account.method(name)
+    if method is None or method.customer != customer:
+        raise missing("PaymentMethod", name)
+    return account.looked_up(lambda: account.objects.method(method))
+
+
+def attach(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/payment_methods/{payment_method}/attach`, to a customer."""
     required(asked.given, "customer")
     customer = account.customer_asked(asked.given) or ""
@@ -42,7 +56,7 @@ def attach(account: Account, asked: Asked) -> Plan:
     return account.looked_up(lambda: account.objects.method(method))
 
 
-def detach(account: Account, asked: Asked) -> Plan:
+def detach(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/payment_methods/{payment_method}/detach`."""
     method = _method(account, asked.names[0])
     if not method.customer:
@@ -67,7 +81,7 @@ def _method(account: Account, name: str) -> Method:
     return known
 
 
-def create_customer(account: Account, asked: Asked) -> Plan:
+def create_customer(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/customers`."""
     shown: Shown = {
         "id": account.new_id("cus", 14),
@@ -106,32 +120,30 @@ def create_customer(account: Account, asked: Asked) -> Plan:
         method.customer = shown["id"]
         account.keep_method(method)
     account.customers[shown["id"]] = shown
-    if len(account.customers) > MAX_OBJECTS:
-        account.customers.popitem(last=False)
     return account.looked_up(lambda: dict(shown))
 
 
-def update_customer(account: Account, asked: Asked) -> Plan:
+def update_customer(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/customers/{customer}`."""
     shown = _customer(account, asked)
     _write(shown, asked.given)
     return account.looked_up(lambda: dict(shown))
 
 
-def retrieve_customer(account: Account, asked: Asked) -> Plan:
+def retrieve_customer(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/customers/{customer}`."""
     shown = _customer(account, asked)
     return account.looked_up(lambda: dict(shown))
 
 
-def delete_customer(account: Account, asked: Asked) -> Plan:
+def delete_customer(account: Account, asked: RoutedRequest) -> Plan:
     """`DELETE /v1/customers/{customer}`."""
     name = _customer(account, asked)["id"]
     del account.customers[name]
     return account.looked_up(lambda: {"id": name, "object": "customer", "deleted": True})
 
 
-def _customer(account: Account, asked: Asked) -> Shown:
+def _customer(account: Account, asked: RoutedRequest) -> Shown:
     name = asked.names[0]
     if name not in account.customers:
         raise missing("customer", name)

@@ -6,11 +6,11 @@ asked, so that an answer which is lost or an error after the work changes nothin
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from paychain.payments.bounded import BoundedDict
 from paychain.payments.outcome import Outcome
 from paychain.protocol.dialect import BookEntry
 from paychain.protocol.dialects.stripe.cards import Method, of_card
@@ -36,7 +36,7 @@ WAITING_OR_HELD = (
 
 
 @dataclass(slots=True, kw_only=True)
-class Part:
+class CaptureOrRefund:
     """A capture or a refund that was asked for. `state` is what its own answer was."""
 
     item: str
@@ -54,20 +54,20 @@ class Charge:
     method: Method
     created_s: int
     answer: Answer | None = None
-    captures: list[Part] = field(default_factory=list)
-    refunds: list[Part] = field(default_factory=list)
-    dispute: Part | None = None
+    captures: list[CaptureOrRefund] = field(default_factory=list)
+    refunds: list[CaptureOrRefund] = field(default_factory=list)
+    dispute: CaptureOrRefund | None = None
 
     @property
     def reference(self) -> str:
         """Of the authorisation in the book."""
         return self.request.reference
 
-    def refunded(self, entry: BookEntry | None) -> list[Part]:
+    def refunded(self, entry: BookEntry | None) -> list[CaptureOrRefund]:
         """The refunds that were made, as far as the book shows."""
         return booked_parts(self.refunds, entry.refunded_minor if entry else 0, SUCCEEDED)
 
-    def captured(self, entry: BookEntry | None) -> list[Part]:
+    def captured(self, entry: BookEntry | None) -> list[CaptureOrRefund]:
         """The captures that were made, as far as the book shows."""
         return booked_parts(self.captures, entry.captured_minor if entry else 0, SUCCEEDED)
 
@@ -138,7 +138,7 @@ class Intent:
 
 
 @dataclass(slots=True, kw_only=True)
-class Session:
+class CheckoutSession:
     """A Checkout Session: a page where one customer pays an intent.
 
     `intent` is known to nobody before the customer has paid. `items`: its lines as they are shown.
@@ -150,7 +150,7 @@ class Session:
     cancel_url: str
     is_hosted: bool  # on a page of Stripe's, not in one of the shop's
     expires_s: int
-    is_expired: bool = False
+    expired_s: int = 0  # when it was over without a payment; 0: it is not
     fields: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -159,21 +159,54 @@ class Session:
         return made(SESSION, self.intent.reference)
 
 
+@dataclass(slots=True, kw_only=True)
+class Setup:
+    """A setup intent: a card is kept for later payments, and no money moves.
+
+    `log`: what was reported of it, and when. `fields`: as an intent's.
+    """
+
+    id: str
+    request: PaymentRequest  # names the payment that it is seen with, if any
+    created_s: int
+    method: Method | None = None
+    customer: str = ""
+    return_url: str = ""
+    waits: bool = False  # for the customer to authenticate
+    is_done: bool = False
+    canceled_s: int = 0
+    cancellation_reason: str = ""
+    error: dict[str, Any] | None = None
+    log: list[tuple[str, int]] = field(default_factory=list)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """Its status."""
+        if self.canceled_s:
+            return CANCELED
+        if self.is_done:
+            return SUCCEEDED
+        if self.waits:
+            return REQUIRES_ACTION
+        return REQUIRES_CONFIRMATION if self.method is not None else REQUIRES_METHOD
+
+
 class Intents:
     """The intents of one link, by the reference of each of their charges."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._intents: OrderedDict[str, Intent] = OrderedDict()
+        self._intents = BoundedDict[str, Intent](MAX_INTENTS, self._forget)
         self._by_charge: dict[str, Intent] = {}
 
     def add(self, intent: Intent) -> None:
         """Remember an intent; the oldest is forgotten beyond MAX_INTENTS."""
         self._intents[intent.reference] = intent
-        if len(self._intents) > MAX_INTENTS:
-            _, oldest = self._intents.popitem(last=False)
-            for charge in oldest.charges:
-                self._by_charge.pop(charge.reference, None)
+
+    def _forget(self, _reference: str, oldest: Intent) -> None:
+        for charge in oldest.charges:
+            self._by_charge.pop(charge.reference, None)
 
     def add_charge(self, intent: Intent, charge: Charge) -> None:
         """A charge of an intent, before it is made."""
@@ -234,7 +267,7 @@ class Intents:
         charges = [charge for charge in intent.charges if charge.reference == reference]
         return (intent, charges[0]) if charges else None
 
-    def refund_named(self, name: str) -> tuple[Intent, Charge, Part] | None:
+    def refund_named(self, name: str) -> tuple[Intent, Charge, CaptureOrRefund] | None:
         """By the id `re_…`, or `txn_…` of a refund."""
         for prefix in ("re", "txn"):
             found = read(prefix, name)

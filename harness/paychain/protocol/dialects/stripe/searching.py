@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from paychain.protocol.dialects.stripe.account import Account, Asked, Plan
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
 from paychain.protocol.dialects.stripe.details import Shown
 from paychain.protocol.dialects.stripe.errors import invalid
 from paychain.protocol.dialects.stripe.listing import DEFAULT_OBJECTS, MAX_OBJECTS
@@ -23,13 +23,13 @@ _CLAUSE = re.compile(
 _JOIN = re.compile(r"\s+(AND\s+|OR\s+)?", re.IGNORECASE)
 
 
-def intents(account: Account, asked: Asked) -> Plan:
+def intents(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/payment_intents/search`."""
     known = (account.objects.intent(intent) for intent in account.intents.newest_first())
     return _found(account, asked, known)
 
 
-def charges(account: Account, asked: Asked) -> Plan:
+def charges(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/charges/search`."""
     known = (
         account.objects.charge(intent, charge)
@@ -40,12 +40,12 @@ def charges(account: Account, asked: Asked) -> Plan:
     return _found(account, asked, known)
 
 
-def customers(account: Account, asked: Asked) -> Plan:
+def customers(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/customers/search`."""
     return _found(account, asked, map(dict, reversed(account.customers.values())))
 
 
-def _found(account: Account, asked: Asked, known: Iterable[Shown]) -> Plan:
+def _found(account: Account, asked: RoutedRequest, known: Iterable[Shown]) -> Plan:
     required(asked.given, "query")
     clauses, is_any = _clauses(text(asked.given, "query"))
     limit = integer(asked.given, "limit") or DEFAULT_OBJECTS
@@ -72,7 +72,7 @@ def _found(account: Account, asked: Asked, known: Iterable[Shown]) -> Plan:
 
 
 def _clauses(query: str) -> tuple[list[re.Match[str]], bool]:
-    """The clauses of a query, and whether one of them is enough. Raises Refusal."""
+    """The clauses of a query, and whether one of them is enough. Raises Invalid."""
     clauses: list[re.Match[str]] = []
     joins: set[str] = set()
     place = 0

@@ -10,14 +10,14 @@ from typing import Any
 
 from paychain.protocol.dialects.stripe.account import Account
 from paychain.protocol.dialects.stripe.details import Shown
-from paychain.protocol.dialects.stripe.errors import Refusal, invalid, missing
+from paychain.protocol.dialects.stripe.errors import Invalid, invalid, missing
 from paychain.protocol.dialects.stripe.ids import opaque
 from paychain.protocol.dialects.stripe.parameters import integer, mapping, required, text
 from paychain.protocol.dialects.stripe.records import (
     CANCELED,
     REQUIRES_CAPTURE,
     SUCCEEDED,
-    Session,
+    CheckoutSession,
 )
 
 PAY_PAGE = "/c/pay/"
@@ -70,17 +70,18 @@ _UNUSED: Shown = {
 }
 
 
-def status_of(account: Account, session: Session) -> str:
+def status_of(account: Account, session: CheckoutSession) -> str:
     """open, complete or expired."""
     intent = session.intent
     entry = account.objects.entry(intent)
     if entry is not None and intent.status(entry) in _DONE:
         return "complete"
-    is_over = session.is_expired or account.backend.now_s() >= session.expires_s
-    return "expired" if is_over else "open"
+    # A payment that is under way when its time runs out may still be made.
+    is_late = account.backend.now_s() >= session.expires_s and not intent.is_busy
+    return "expired" if session.expired_s or is_late else "open"
 
 
-def shown_of(account: Account, session: Session) -> Shown:
+def shown_of(account: Account, session: CheckoutSession) -> Shown:
     """A session."""
     intent, fields = session.intent, session.fields
     status = status_of(account, session)
@@ -132,7 +133,7 @@ def _customer(email: str | None) -> Shown:
 
 
 def lines_of(account: Account, given: dict[str, Any]) -> list[Shown]:
-    """The lines of a session. Raises Refusal for what cannot be bought."""
+    """The lines of a session. Raises Invalid for what cannot be bought."""
     required(given, "line_items")
     lines = given["line_items"]
     if not isinstance(lines, list) or len(lines) > MAX_LINES:
@@ -200,7 +201,7 @@ def _line(account: Account, line: Any, number: int) -> Shown:
 
 
 def _unit_amount(price: dict[str, Any], place: str) -> int:
-    """The price of one piece in minor units. Raises Refusal."""
+    """The price of one piece in minor units. Raises Invalid."""
     if price.get("unit_amount") not in (None, ""):
         return integer(price, "unit_amount", least=0) or 0
     try:
@@ -212,5 +213,5 @@ def _unit_amount(price: dict[str, Any], place: str) -> int:
     return int(exact)
 
 
-def _missing(param: str) -> Refusal:
+def _missing(param: str) -> Invalid:
     return invalid(f"Missing required param: {param}.", code="parameter_missing", param=param)

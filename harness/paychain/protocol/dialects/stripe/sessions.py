@@ -1,47 +1,42 @@
-"""Checkout Sessions: a page of Stripe's where a customer pays, and what the shop sees of it.
+"""Checkout Sessions: a page of Stripe's where a customer pays, as the shop makes and sees it.
 
-    POST /v1/checkout/sessions ─▶ url ─ the customer visits it ─▶ success_url, and
-                                                                  checkout.session.completed
-
-`GET /c/pay/{session}?card=…` pays; with `?result=canceled` the customer goes back to the shop.
+POST /v1/checkout/sessions ─▶ url ─ the customer visits it (session_page.py) ─▶ success_url,
+                                    and checkout.session.completed
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from paychain.protocol.dialects.stripe.account import MAX_OBJECTS, Account, Asked, Plan, written
-from paychain.protocol.dialects.stripe.confirming import confirmed
+from paychain.protocol.dialects.stripe.account import (
+    Account,
+    Plan,
+    RoutedRequest,
+    written,
+)
 from paychain.protocol.dialects.stripe.errors import invalid, missing
 from paychain.protocol.dialects.stripe.ids import read
 from paychain.protocol.dialects.stripe.intents import locked, request_of
 from paychain.protocol.dialects.stripe.listing import page
-from paychain.protocol.dialects.stripe.objects import method_id
 from paychain.protocol.dialects.stripe.parameters import choice, mapping, required, text
-from paychain.protocol.dialects.stripe.payments import created, currency_of, write
-from paychain.protocol.dialects.stripe.records import SESSION, Intent, Session
+from paychain.protocol.dialects.stripe.payments import currency_of, write
+from paychain.protocol.dialects.stripe.records import SESSION, CheckoutSession, Intent
 from paychain.protocol.dialects.stripe.session_objects import (
     HOSTED,
-    PAY_PAGE,
     WITHIN,
     lines_of,
     shown_of,
     status_of,
 )
 from paychain.protocol.vendor import Evidence
-from paychain.protocol.vendor_pages import customers_page, key_of_press, sent_to
-from paychain.wire.http import HttpResponse
 
 EXPIRED = "checkout.session.expired"
 COMPLETED = "checkout.session.completed"
 LASTS_S = 86_400  # a session, unless it says how long
-USUAL_CARD = "pm_card_visa"
-_PLACE = "{CHECKOUT_SESSION_ID}"  # in an address: where the session's id goes
+BUSY_S = 1  # until a look at a session whose customer was paying when it ran out
 
 
-def create(account: Account, asked: Asked) -> Plan:
+def create(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/checkout/sessions`, of a payment."""
     given = asked.given
     required(given, "mode")
@@ -67,7 +62,7 @@ def create(account: Account, asked: Asked) -> Plan:
     data = mapping(given, "payment_intent_data")
     customer = account.customer_asked(given)
     write(account, intent, {**data, **({"customer": customer} if customer else {})})
-    session = Session(
+    session = CheckoutSession(
         intent=intent,
         items=items,
         success_url=text(given, back),
@@ -83,12 +78,13 @@ def create(account: Account, asked: Asked) -> Plan:
     )
     _attribute(account, asked, intent, data)
     account.sessions[intent.reference] = session
-    if len(account.sessions) > MAX_OBJECTS:
-        account.sessions.popitem(last=False)
-    return _looked_at(account, session)
+    _end_in_time(account, session)
+    return looked_at(account, session)
 
 
-def _attribute(account: Account, asked: Asked, intent: Intent, data: dict[str, Any]) -> None:
+def _attribute(
+    account: Account, asked: RoutedRequest, intent: Intent, data: dict[str, Any]
+) -> None:
     reference = text(asked.given, "client_reference_id")
     metadata = [str(value) for value in mapping(data, "metadata").values()]
     texts = (reference, *asked.texts(), *metadata, text(data, "description"))
@@ -110,28 +106,28 @@ def _attribute(account: Account, asked: Asked, intent: Intent, data: dict[str, A
 
 
 def _expiry(given: dict[str, Any]) -> int:
-    """Seconds since 1970, 0 when it is not given. Raises Refusal."""
+    """Seconds since 1970, 0 when it is not given. Raises Invalid."""
     written_s = text(given, "expires_at")
     if written_s and not written_s.isdecimal():
         raise invalid("Invalid integer: expires_at", param="expires_at")
     return int(written_s or 0)
 
 
-def retrieve(account: Account, asked: Asked) -> Plan:
+def retrieve(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/checkout/sessions/{session}`."""
-    return _looked_at(account, _found(account, asked))
+    return looked_at(account, session_of(account, asked))
 
 
-def update(account: Account, asked: Asked) -> Plan:
+def update(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/checkout/sessions/{session}`: its metadata."""
-    session = _found(account, asked)
+    session = session_of(account, asked)
     session.fields["metadata"] = written(session.fields["metadata"], asked.given)
-    return _looked_at(account, session)
+    return looked_at(account, session)
 
 
-def expire(account: Account, asked: Asked) -> Plan:
+def expire(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/checkout/sessions/{session}/expire`: nobody can pay any more."""
-    session = _found(account, asked)
+    session = session_of(account, asked)
     if session.intent.is_busy:
         raise locked()
     if (status := status_of(account, session)) != "open":
@@ -139,12 +135,34 @@ def expire(account: Account, asked: Asked) -> Plan:
             'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
             f"Session has a status of `{status}`."
         )
-    session.is_expired = True
-    account.backend.notify(EXPIRED, request_of(session.intent))
-    return _looked_at(account, session)
+    _end(account, session)
+    return looked_at(account, session)
 
 
-def listed(account: Account, asked: Asked) -> Plan:
+def _end(account: Account, session: CheckoutSession) -> None:
+    """Nobody can pay a session any more, nor authenticate what was begun on its page."""
+    intent = session.intent
+    session.expired_s = account.backend.now_s()
+    account.backend.notify(EXPIRED, request_of(intent))
+    if intent.waits:
+        intent.waits, intent.canceled_s = False, session.expired_s
+        intent.cancellation_reason = "automatic"
+        account.backend.notify("payment_intent.canceled", request_of(intent))
+
+
+def _end_in_time(account: Account, session: CheckoutSession) -> None:
+    """End a session when its time runs out and it has not been paid by then."""
+
+    def look() -> None:
+        if session.intent.is_busy:
+            account.backend.at(account.backend.now_s() + BUSY_S, look)
+        elif not session.expired_s and status_of(account, session) == "expired":
+            _end(account, session)
+
+    account.backend.at(session.expires_s, look)
+
+
+def listed(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/checkout/sessions`."""
     given = asked.given
     wanted = {name: text(given, name) for name in ("customer", "payment_intent", "status")}
@@ -160,18 +178,19 @@ def listed(account: Account, asked: Asked) -> Plan:
     )
 
 
-def line_items(account: Account, asked: Asked) -> Plan:
+def line_items(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/checkout/sessions/{session}/line_items`."""
-    session = _found(account, asked)
+    session = session_of(account, asked)
     return page(account, asked, session.items)
 
 
-def _looked_at(account: Account, session: Session) -> Plan:
+def looked_at(account: Account, session: CheckoutSession) -> Plan:
+    """A plan that shows a session and moves no money."""
     return account.looked_up(lambda: shown_of(account, session), request_of(session.intent))
 
 
-def _found(account: Account, asked: Asked) -> Session:
-    """The session that a path names. Raises Refusal for an unknown."""
+def session_of(account: Account, asked: RoutedRequest) -> CheckoutSession:
+    """The session that a path names. Raises Invalid for an unknown."""
     name = asked.names[0]
     asked.concerns(name)
     found = read(SESSION, name)
@@ -179,63 +198,3 @@ def _found(account: Account, asked: Asked) -> Session:
     if session is None:
         raise missing("checkout.session", name)
     return session
-
-
-# -- the page -------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visited:
-    """What the customer sees of the page after it has acted."""
-
-    account: Account
-    session: Session
-    has_left: bool = False
-
-    def response(self, shown: HttpResponse) -> HttpResponse:
-        """Back to the shop, on to the bank's page, or the page with why the card was declined."""
-        session, intent = self.session, self.session.intent
-        if self.has_left:
-            return sent_to(_address(session, session.cancel_url))
-        if shown.status >= 400:
-            return customers_page(shown.status, "Your card was declined.", shown.body)
-        if intent.waits:
-            return sent_to(self.account.objects.page(intent))
-        if status_of(self.account, session) == "complete":
-            return sent_to(intent.return_url)
-        return customers_page(200, "Your payment is being processed.", shown.body)
-
-
-def visit(account: Account, asked: Asked) -> tuple[Plan, Visited]:
-    """A customer pays on the page, or leaves it. Raises Refusal for a page that is no more."""
-    session = _found(account, asked)
-    intent = session.intent
-    visited = Visited(account=account, session=session)
-    status = status_of(account, session)
-    if status == "expired":
-        raise missing("checkout.session", session.id)
-    if asked.given.get("result") == "canceled" and session.cancel_url:
-        visited = Visited(account=account, session=session, has_left=True)
-    if status == "complete" or visited.has_left:
-        return _looked_at(account, session), visited
-    if intent.is_busy:
-        raise locked()
-    is_first = not intent.charges and not intent.waits
-    if is_first:
-        account.intents.add(intent)
-    intent.return_url = _address(session, session.success_url)
-    intent.method = account.method_asked(text(asked.given, "card") or USUAL_CARD, method_id(intent))
-    intent.waits = intent.is_authenticated = False
-    plan = confirmed(account, asked, intent)
-    if is_first:
-        plan.after = partial(created, account, intent, plan.after)
-    return plan, visited
-
-
-def key_of(account: Account, target: str) -> str:
-    """The key under which the page pays: Stripe charges for one press of its button once."""
-    found = read(SESSION, target.partition("?")[0].removeprefix(PAY_PAGE))
-    session = account.sessions.get(found[0]) if found is not None else None
-    return key_of_press(target, len(session.intent.charges)) if session is not None else ""
-
-
-def _address(session: Session, url: str) -> str:
-    return url.replace(_PLACE, session.id)

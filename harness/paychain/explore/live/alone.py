@@ -1,0 +1,56 @@
+"""Scripts that were followed alone, on a chain that was started afresh, and what came of it.
+
+one customer after another ─> all break the rule
+                           └> not all: once more, each when the order of the last one is at rest
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from paychain.explore.live.chains import Chains
+from paychain.explore.live.judged import Batch, Judged
+from paychain.explore.live.result import REPRODUCTIONS
+from paychain.explore.live.steps import Steps
+
+
+class Alone:
+    """What was followed alone. `on_alone` gets each batch; `is_late`: no time is left for any."""
+
+    def __init__(
+        self, chains: Chains, *, on_alone: Callable[[Batch], None], is_late: Callable[[], bool]
+    ) -> None:
+        self._chains, self._on_alone, self._is_late = chains, on_alone, is_late
+        self._tried: defaultdict[Steps, list[Batch]] = defaultdict(list)
+
+    def follow(self, steps: Steps, rule: str) -> None:
+        """Let fresh payments follow a script; as many again where not all of them break the rule.
+
+        One script may break several rules: it is followed once for all of them.
+        """
+        tried = self._tried[steps]
+        for at_rest in (False, True):
+            if self._is_late() or len(tried) > at_rest or self.is_sure(steps, rule):
+                continue
+            self._chains.start_afresh()
+            batch = self._chains.now.run_alone(steps, REPRODUCTIONS, at_rest=at_rest)
+            tried.append(batch)
+            self._on_alone(batch)
+
+    def number(self, steps: Steps) -> int:
+        """How many payments have followed a script."""
+        return sum(len(batch.orders) for batch in self._tried[steps])
+
+    def breaking(self, steps: Steps, rule: str) -> list[tuple[Judged, Batch]]:
+        """Those of them that broke a rule."""
+        return [
+            (order, batch)
+            for batch in self._tried[steps]
+            for order in batch.orders
+            if rule in order.broken
+        ]
+
+    def is_sure(self, steps: Steps, rule: str) -> bool:
+        """Whether some have followed it, and all of them broke the rule."""
+        return 0 < self.number(steps) == len(self.breaking(steps, rule))

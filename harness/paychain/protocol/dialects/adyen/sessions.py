@@ -1,0 +1,150 @@
+"""What a merchant asks about pages where shoppers pay: `/sessions` and `/paymentLinks`.
+
+POST ─▶ url ─ the shopper visits it (pages.py) ─▶ an authorisation ─▶ returnUrl
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from paychain.protocol.dates import iso_utc
+from paychain.protocol.dialects.adyen import bodies
+from paychain.protocol.dialects.adyen.account import Account
+from paychain.protocol.dialects.adyen.checkout import about_nothing
+from paychain.protocol.dialects.adyen.errors import Invalid
+from paychain.protocol.dialects.adyen.pages import (
+    DATA,
+    LINK,
+    OF_PAYMENT,
+    PAGE,
+    SESSION,
+    look,
+    result_of,
+    status_of,
+)
+from paychain.protocol.dialects.adyen.registry import Page
+from paychain.protocol.vendor import VendorCall
+from paychain.protocol.vendor_ids import UPPER, encode
+from paychain.protocol.vendor_pages import base_of, query_of
+from paychain.wire.http import HttpResponse, json_response
+
+SESSION_S, LINK_S = 3_600, 86_400  # how long they can be paid, as at Adyen by default
+_USED = frozenset({*OF_PAYMENT, "expiresAt", "manualCapture", "mode", "returnUrl"})
+
+
+async def create_session(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /sessions`."""
+    body = bodies.read(call.http.body, "CreateCheckoutSessionRequest")
+    bodies.text(body, "returnUrl", "no_return_url")
+    if body.get("mode", "embedded") not in ("embedded", "hosted"):
+        raise Invalid("wrong_type", fields="mode")
+    page = await _create(call, account, body, SESSION, SESSION_S)
+    amount = bodies.money(body)
+    shown: dict[str, Any] = {
+        "amount": bodies.amount_object(amount.minor, amount.currency),
+        "expiresAt": iso_utc(page.expires_s),
+        "id": page.id,
+        "merchantAccount": body["merchantAccount"],
+        "mode": body.get("mode", "embedded"),
+        "reference": body["reference"],
+        "returnUrl": body["returnUrl"],
+        "sessionData": f"{DATA}{page.id}",
+    }
+    if shown["mode"] == "hosted":
+        shown["url"] = f"{base_of(call.http)}{PAGE}{page.id}"
+    return json_response(201, shown)
+
+
+async def show_session(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`GET /sessions/{id}`, with the `sessionResult` that the shopper brought back."""
+    page = _found(account, name, SESSION)
+    brought = query_of(call.http).get("sessionResult", "")
+    if brought != result_of(page):
+        raise Invalid("details")
+    await look(call, account, page)
+    status = status_of(account, page)
+    shown = {"id": page.id, "reference": page.body["reference"], "status": status}
+    return json_response(200, shown)
+
+
+async def create_link(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /paymentLinks`."""
+    body = bodies.read(call.http.body, "PaymentLinkRequest")
+    page = await _create(call, account, body, LINK, LINK_S)
+    return json_response(201, _link(call, account, page))
+
+
+async def show_link(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`GET /paymentLinks/{id}`."""
+    page = _found(account, name, LINK)
+    await look(call, account, page)
+    return json_response(200, _link(call, account, page))
+
+
+async def expire_link(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """`PATCH /paymentLinks/{id}` with `status: expired`: nobody can pay any more."""
+    body = bodies.read(call.http.body, "UpdatePaymentLinkRequest")
+    if body.get("status") != "expired":
+        raise Invalid("wrong_type", fields="status")
+    page = _found(account, name, LINK)
+    await look(call, account, page)
+    page.is_expired = True
+    return json_response(200, _link(call, account, page))
+
+
+async def _create(
+    call: VendorCall, account: Account, body: dict[str, Any], kind: str, lasts_s: int
+) -> Page:
+    """A page for what a body asks for. Raises Invalid."""
+    bodies.account(body, account.merchant)
+    bodies.money(body)
+    reference = bodies.text(body, "reference", "no_reference")
+    account.captures_at_once(body, bodies.part(body, "additionalData"))
+    account.ignored.note(call, body, _USED)
+    now_s = account.backend.now_s()
+    page = Page(
+        id="", body=body, made_s=now_s, expires_s=_time(body.get("expiresAt")) or now_s + lasts_s
+    )
+    await account.execute_nothing(call, about_nothing(call, account, body), is_keyed=True)
+    # Ids have to differ, and be the same whenever the same run is made again.
+    name = f"{len(account.pages)}-{now_s}-{reference}".encode("ascii", "replace").decode()[:40]
+    page.id = f"{kind}{encode(name, UPPER)}"
+    account.pages[page.id] = page
+    return page
+
+
+def _time(value: Any) -> int:
+    """Seconds since 1970, 0 for none. Raises Invalid."""
+    if value is None:
+        return 0
+    try:
+        return int(datetime.fromisoformat(str(value)).timestamp())
+    except ValueError:
+        raise Invalid("wrong_type", fields="expiresAt") from None
+
+
+def _found(account: Account, name: str, kind: str) -> Page:
+    page = account.pages.get(name)
+    if page is None or not name.startswith(kind):
+        raise Invalid("not_found")
+    return page
+
+
+def _link(call: VendorCall, account: Account, page: Page) -> dict[str, Any]:
+    body = page.body
+    amount = bodies.money(body)
+    shown: dict[str, Any] = {
+        "amount": bodies.amount_object(amount.minor, amount.currency),
+        "expiresAt": iso_utc(page.expires_s),
+        "id": page.id,
+        "merchantAccount": body["merchantAccount"],
+        "reference": body["reference"],
+        "reusable": False,
+        "status": status_of(account, page),
+        "url": f"{base_of(call.http)}{PAGE}{page.id}",
+    }
+    for name in ("description", "metadata", "returnUrl"):
+        if name in body:
+            shown[name] = body[name]
+    return shown

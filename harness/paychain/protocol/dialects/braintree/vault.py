@@ -1,0 +1,269 @@
+"""Braintree's vault: customers and their cards, which later sales name by token. No money moves.
+
+    POST customers ─▶ POST payment_methods ─▶ token ─▶ POST transactions (payment_method_token)
+
+Sources: the gateways, models and error codes of `braintree` (python 4.48.0).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable
+from typing import Any
+
+from paychain.protocol.dialects.braintree.account import Account, inside, is_true, text
+from paychain.protocol.dialects.braintree.documents import Rows, moment, read
+from paychain.protocol.dialects.braintree.errors import INVALID, Invalid, NotFound, document, plain
+from paychain.protocol.dialects.braintree.objects import card_type
+from paychain.protocol.dialects.braintree.records import KeptCard
+from paychain.protocol.dialects.braintree.sales import details_of, instrument_of
+from paychain.protocol.dialects.braintree.tables import errors, response
+from paychain.protocol.vendor import VendorCall
+from paychain.protocol.vendor_ids import encode
+from paychain.wire.http import HttpResponse
+
+_NAME = re.compile(r"[\w-]{1,36}")
+_TEXTS = ("company", "email", "fax", "first_name", "last_name", "phone", "website")
+_USED = frozenset(
+    {
+        "cardholder_name",
+        "credit_card",
+        "customer_id",
+        "expiration_date",
+        "expiration_month",
+        "expiration_year",
+        "id",
+        "number",
+        "options",
+        "payment_method_nonce",
+        "token",
+        *_TEXTS,
+    }
+)
+_USED_OPTIONS = frozenset({"fail_on_duplicate_payment_method", "make_default", "verify_card"})
+
+
+def work(
+    call: VendorCall, account: Account, what: str, rest: list[str]
+) -> Awaitable[HttpResponse] | None:
+    """What a path below `customers` or `payment_methods` asks for; None where there is nothing."""
+    match call.http.method, what, rest:
+        case "POST", "customers", []:
+            return _create_customer(call, account)
+        case "GET", "customers", [name]:
+            return _show_customer(call, account, name)
+        case "PUT", "customers", [name]:
+            return _update_customer(call, account, name)
+        case "DELETE", "customers", [name]:
+            return _delete_customer(call, account, name)
+        case "POST", "payment_methods", []:
+            return _create_card(call, account)
+        case "GET", "payment_methods", ["any", token]:
+            return _show_card(call, account, token)
+        case "PUT", "payment_methods", ["any", token]:
+            return _update_card(call, account, token)
+        case "DELETE", "payment_methods", ["any", token]:
+            return _delete_card(call, account, token)
+    return None
+
+
+async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
+    given = _given(call, account, "customer")
+    vault, name = account.vault, text(given, "id") or _new_id(account)
+    if _NAME.fullmatch(name) is None:
+        raise Invalid("customer_id_invalid")
+    if name in vault.customers:
+        raise Invalid("customer_id_in_use")
+    card = given if given.get("payment_method_nonce") else inside(given, "credit_card")
+    kept = _asked(account, card, name) if card else None
+    refusal = _unverified(kept, card) if kept is not None else None
+    if refusal is None:
+        vault.customers[name] = _said(given)
+        if kept is not None:
+            vault.add(kept)
+    await account.execute_nothing(call)
+    return refusal or document(201, "customer", _customer(account, name))
+
+
+async def _show_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    shown = _customer(account, name)
+    await account.execute_nothing(call)
+    return document(200, "customer", shown)
+
+
+async def _update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    given = _given(call, account, "customer")
+    if name not in account.vault.customers:
+        raise NotFound
+    account.vault.customers[name].update(_said(given))
+    return await _show_customer(call, account, name)
+
+
+async def _delete_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    if name not in account.vault.customers:
+        raise NotFound
+    account.vault.forget(name)
+    await account.execute_nothing(call)
+    return plain(200)
+
+
+async def _create_card(call: VendorCall, account: Account) -> HttpResponse:
+    given = _given(call, account, "payment_method")
+    customer_id = text(given, "customer_id")
+    if not customer_id:
+        raise Invalid("kept_customer_required")
+    if customer_id not in account.vault.customers:
+        raise Invalid("kept_customer_invalid")
+    kept = _asked(account, given, customer_id)
+    refusal = _unverified(kept, given)
+    if refusal is None:
+        account.vault.add(kept)
+    await account.execute_nothing(call)
+    return refusal or document(201, "credit_card", _shown(kept))
+
+
+async def _show_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
+    shown = _shown(_found(account, token))
+    await account.execute_nothing(call)
+    return document(200, "credit_card", shown)
+
+
+async def _update_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
+    given, kept = _given(call, account, "payment_method"), _found(account, token)
+    kept.shown.update({name: value for name, value in details_of(given).items() if value})
+    if is_true(inside(given, "options").get("make_default")):
+        kept.is_default = True
+        account.vault.add(kept)
+    return await _show_card(call, account, token)
+
+
+async def _delete_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
+    account.vault.remove(_found(account, token))
+    await account.execute_nothing(call)
+    return plain(200)
+
+
+# -- what was asked for ---------------------------------------------------------------------------
+def _given(call: VendorCall, account: Account, name: str) -> dict[str, Any]:
+    """The parameters of a request; those that the mock takes no notice of are noted."""
+    http = call.http
+    given = inside(read(http.body, http.headers.get("content-type", "")), name)
+    account.ignored.note(call, given, _USED)
+    account.ignored.note(call, inside(given, "options"), _USED_OPTIONS)
+    return given
+
+
+def _said(given: dict[str, Any]) -> dict[str, str]:
+    return {name: text(given, name) for name in _TEXTS if name in given}
+
+
+def _asked(account: Account, given: dict[str, Any], customer_id: str) -> KeptCard:
+    """A card that is to be kept. Raises Invalid."""
+    options, token = inside(given, "options"), text(given, "token") or _new_id(account)
+    if _NAME.fullmatch(token) is None:
+        raise Invalid("kept_token_invalid")
+    if token in account.vault.cards:
+        raise Invalid("kept_token_in_use")
+    nonce = {"payment_method_nonce": given.get("payment_method_nonce")}
+    card = {} if nonce["payment_method_nonce"] else {**given, "token": ""}
+    try:
+        instrument, steer, rejection, _ = instrument_of(nonce, card)
+    except Invalid as invalid:
+        name = f"kept_{invalid.name}"
+        raise Invalid(name if name in errors() else "kept_conflict") from None
+    kept = KeptCard(
+        token=token,
+        customer_id=customer_id,
+        instrument=instrument,
+        created_s=account.backend.now_s(),
+        steer=steer,
+        rejection=rejection,
+        is_default=is_true(options.get("make_default")),
+        shown=details_of(given),
+    )
+    if is_true(options.get("fail_on_duplicate_payment_method")) and any(
+        other.instrument == instrument for other in account.vault.cards.values()
+    ):
+        raise Invalid("kept_duplicate")
+    return kept
+
+
+def _unverified(kept: KeptCard, given: dict[str, Any]) -> HttpResponse | None:
+    """Why a card that is to be verified is not kept; None for one that is."""
+    if not is_true(inside(given, "options").get("verify_card")) or not kept.steer:
+        return None
+    declined = response(kept.steer)
+    verification = {
+        "status": "processor_declined",
+        "processor_response_code": kept.steer,
+        "processor_response_text": declined.text,
+        "processor_response_type": declined.type,
+        "cvv_response_code": "I",
+        "avs_error_response_code": None,
+        "avs_postal_code_response_code": "I",
+        "avs_street_address_response_code": "I",
+        "gateway_rejection_reason": None,
+        "created_at": moment(kept.created_s),
+    }
+    refusal = {
+        "errors": {"errors": Rows("error", [])},
+        "params": {},
+        "message": declined.text,
+        "verification": verification,
+    }
+    return document(INVALID, "api_error_response", refusal)
+
+
+def _new_id(account: Account) -> str:
+    account.vault.made += 1
+    return encode(f"{account.backend.link}/{account.vault.made}")
+
+
+def _found(account: Account, token: str) -> KeptCard:
+    """The card that a path names. Raises NotFound for an unknown."""
+    kept = account.vault.cards.get(token)
+    if kept is None:
+        raise NotFound
+    return kept
+
+
+# -- what is shown --------------------------------------------------------------------------------
+def _customer(account: Account, name: str) -> dict[str, Any]:
+    said = account.vault.customers.get(name)
+    if said is None:
+        raise NotFound
+    cards = [_shown(card) for card in account.vault.cards_of(name)]
+    return {
+        "id": name,
+        **{each: said.get(each) or None for each in _TEXTS},
+        "addresses": Rows("address", []),
+        "credit_cards": Rows("credit_card", cards),
+        "custom_fields": "",
+    }
+
+
+def _shown(kept: KeptCard) -> dict[str, Any]:
+    instrument, shown, when = kept.instrument, kept.shown, moment(kept.created_s)
+    return {
+        "bin": shown.get("bin") or instrument.identity[:6],
+        "card_type": card_type(instrument),
+        "cardholder_name": shown.get("cardholder_name") or None,
+        "commercial": "Unknown",
+        "country_of_issuance": "Unknown",
+        "created_at": when,
+        "customer_id": kept.customer_id,
+        "customer_location": "US",
+        "debit": "Unknown",
+        "default": kept.is_default,
+        "expiration_month": shown.get("expiration_month") or "12",
+        "expiration_year": shown.get("expiration_year") or "2030",
+        "expired": False,
+        "image_url": None,
+        "last_4": shown.get("last_4") or instrument.identity[-4:],
+        "prepaid": "Unknown",
+        "subscriptions": Rows("subscription", []),
+        "token": kept.token,
+        "unique_number_identifier": None,
+        "updated_at": when,
+        "verifications": Rows("verification", []),
+    }

@@ -1,0 +1,231 @@
+"""PayPal's vault: a card or a wallet is kept for a customer, and later orders name it by token.
+
+    POST setup-tokens ─▶ the payer approves a wallet ─▶ POST payment-tokens ─▶ vault_id of an order
+
+`GET /agreements/approve?approval_session_id=TOKEN` approves, as the page of an order does.
+Source: developer.paypal.com/docs/api/payment-tokens/v3, from memory where a table does not say V.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from paychain.payments.bounded import BoundedDict
+from paychain.protocol.dialects.paypal.account import (
+    AT_ONCE,
+    Account,
+    Given,
+    Kept,
+    addresses,
+    body_of,
+    inside,
+    source_of,
+    text,
+)
+from paychain.protocol.dialects.paypal.errors import Refused
+from paychain.protocol.vendor import VendorCall
+from paychain.protocol.vendor_cards import card_of_token
+from paychain.protocol.vendor_pages import customers_page, query_of, sent_to
+from paychain.wire.http import HttpResponse, json_response
+
+PAGE = "agreements/approve"
+CREATED, OK = 201, 200
+_SETUPS, _TOKENS = "setup-tokens", "payment-tokens"
+_BASE = "https://api-m.sandbox.paypal.com/v3/vault"
+_USED = frozenset({"customer", "payment_source"})
+
+
+def work(
+    call: VendorCall, account: Account, method: str, path: list[str]
+) -> Awaitable[HttpResponse] | None:
+    """What a path below the vault asks for; None where there is nothing."""
+    match method, path:
+        case "POST", ["setup-tokens"]:
+            return _set_up(call, account)
+        case "GET", ["setup-tokens", name]:
+            return _show_setup(call, account, name)
+        case "POST", ["payment-tokens"]:
+            return _keep(call, account)
+        case "GET", ["payment-tokens"]:
+            return _list(call, account)
+        case "GET", ["payment-tokens", name]:
+            return _show(call, account, name)
+        case "DELETE", ["payment-tokens", name]:
+            return _delete(call, account, name)
+    return None
+
+
+async def visit(call: VendorCall, account: Account) -> HttpResponse:
+    """The payer agrees that a wallet is kept, or leaves. Raises Refused for an unknown token."""
+    given = query_of(call.http)
+    setup = _found(account.setups, given.get("approval_session_id", ""))
+    await account.execute_nothing(call)
+    if given.get("result") == "canceled":
+        return _sent(setup, setup.cancel_url)
+    if not setup.is_approved:
+        card = card_of_token(given.get("card", ""))
+        if card is not None:
+            setup.source = replace(setup.source, instrument=card)
+        setup.is_approved = True
+    return _sent(setup, setup.return_url)
+
+
+def _sent(setup: Kept, url: str) -> HttpResponse:
+    if not url:
+        return customers_page(200, "You may close this window.", b"{}")
+    return sent_to(url, {"approval_token_id": setup.id, "approval_session_id": setup.id})
+
+
+async def _set_up(call: VendorCall, account: Account) -> HttpResponse:
+    given = _given(call, account)
+    setup = _known(call, account)
+    status = OK if setup is not None else CREATED
+    if setup is None:
+        source = source_of(given, account)
+        if source is None:
+            raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source")
+        return_url, cancel_url = addresses(given)
+        setup = Kept(
+            id=_new_id(account, "setup"),
+            customer_id=_customer(given) or _new_id(account, "customer")[:10],
+            source=source,
+            is_approved=not source.waits,
+            return_url=return_url,
+            cancel_url=cancel_url,
+        )
+        _remember(call, account, account.setups, setup)
+    await account.execute_nothing(call)
+    return json_response(status, _setup_shown(setup))
+
+
+async def _show_setup(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    setup = _found(account.setups, name)
+    await account.execute_nothing(call)
+    _approve(account, setup)
+    return json_response(OK, _setup_shown(setup))
+
+
+async def _keep(call: VendorCall, account: Account) -> HttpResponse:
+    given = _given(call, account)
+    kept = _known(call, account)
+    status = OK if kept is not None else CREATED
+    if kept is None:
+        named = inside(inside(given, "payment_source"), "token")
+        if named and text(named, "type") == "SETUP_TOKEN":
+            setup = _found(account.setups, text(named, "id"), "/payment_source/token/id")
+            _approve(account, setup)
+            if not setup.is_approved:
+                raise Refused("PAYER_ACTION_REQUIRED")
+            source, customer_id = setup.source, setup.customer_id
+        else:
+            found = source_of(given, account)
+            if found is None or not found.is_card:
+                raise Refused("MISSING_REQUIRED_PARAMETER", "/payment_source/token")
+            source, customer_id = found, _customer(given)
+        kept = Kept(
+            id=_new_id(account, "token"),
+            customer_id=customer_id or _new_id(account, "customer")[:10],
+            source=source,
+        )
+        _remember(call, account, account.tokens, kept)
+    await account.execute_nothing(call)
+    return json_response(status, _shown(kept))
+
+
+async def _list(call: VendorCall, account: Account) -> HttpResponse:
+    customer_id = parse_qs(urlsplit(call.http.target).query).get("customer_id", [""])[0]
+    if not customer_id:
+        raise Refused("MISSING_REQUIRED_PARAMETER", "customer_id")
+    await account.execute_nothing(call)
+    mine = [_shown(kept) for kept in account.tokens.values() if kept.customer_id == customer_id]
+    links = [_link(f"{_TOKENS}?customer_id={customer_id}", "self", "GET")]
+    return json_response(
+        OK, {"customer": {"id": customer_id}, "payment_tokens": mine, "links": links}
+    )
+
+
+async def _show(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    kept = _found(account.tokens, name)
+    await account.execute_nothing(call)
+    return json_response(OK, _shown(kept))
+
+
+async def _delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
+    account.tokens.pop(name, None)  # PayPal answers alike when it is not there
+    await account.execute_nothing(call)
+    return HttpResponse(204)
+
+
+def _given(call: VendorCall, account: Account) -> Given:
+    given = body_of(call.http)
+    account.ignored.note(call, given, _USED)
+    return given
+
+
+def _customer(given: Given) -> str:
+    return text(inside(given, "customer"), "id")
+
+
+def _known(call: VendorCall, account: Account) -> Kept | None:
+    """What the request's key has made before."""
+    key = account.known_key(call.http)
+    return account.kept_under.get((call.http.target, key)) if key else None
+
+
+def _remember(call: VendorCall, account: Account, kept: BoundedDict[str, Kept], new: Kept) -> None:
+    """Know it before its answer leaves, which may be lost. The oldest is forgotten first."""
+    kept[new.id] = new
+    if key := account.known_key(call.http):
+        account.kept_under[call.http.target, key] = new
+
+
+def _found(kept: BoundedDict[str, Kept], name: str, field: str = "") -> Kept:
+    found = kept.get(name)
+    if found is None:
+        raise Refused("INVALID_RESOURCE_ID", field, name)
+    return found
+
+
+def _approve(account: Account, setup: Kept) -> None:
+    """Payers agree as soon as anybody looks, where a chain says so."""
+    setup.is_approved = setup.is_approved or account.approval == AT_ONCE
+
+
+def _new_id(account: Account, what: str) -> str:
+    account.kept += 1
+    digest = hashlib.sha256(f"{account.backend.link}/{what}/{account.kept}".encode())
+    return digest.hexdigest()[:17].upper() if what == "setup" else digest.hexdigest()[:11]
+
+
+def _setup_shown(setup: Kept) -> dict[str, Any]:
+    links = [_link(f"{_SETUPS}/{setup.id}", "self", "GET")]
+    if setup.is_approved:
+        links.append(_link(_TOKENS, "confirm", "POST"))
+    else:
+        href = f"https://www.sandbox.paypal.com/{PAGE}?approval_session_id={setup.id}"
+        links.insert(0, {"href": href, "rel": "approve", "method": "GET"})
+    return {
+        "id": setup.id,
+        "customer": {"id": setup.customer_id},
+        "status": "APPROVED" if setup.is_approved else "PAYER_ACTION_REQUIRED",
+        "payment_source": setup.source.shown,
+        "links": links,
+    }
+
+
+def _shown(kept: Kept) -> dict[str, Any]:
+    at = f"{_TOKENS}/{kept.id}"
+    return {
+        "id": kept.id,
+        "customer": {"id": kept.customer_id},
+        "payment_source": kept.source.shown,
+        "links": [_link(at, "self", "GET"), _link(at, "delete", "DELETE")],
+    }
+
+
+def _link(at: str, rel: str, method: str) -> dict[str, str]:
+    return {"href": f"{_BASE}/{at}", "rel": rel, "method": method}

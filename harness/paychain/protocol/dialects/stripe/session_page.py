@@ -1,0 +1,85 @@
+"""The page of a Checkout Session, where a customer pays.
+
+`GET /c/pay/{session}?card=…` pays; with `?result=canceled` the customer goes back to the shop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from paychain.protocol.dialects.stripe.account import Account, Plan, RoutedRequest
+from paychain.protocol.dialects.stripe.confirming import confirmed
+from paychain.protocol.dialects.stripe.errors import missing
+from paychain.protocol.dialects.stripe.ids import read
+from paychain.protocol.dialects.stripe.intents import locked
+from paychain.protocol.dialects.stripe.objects import method_id
+from paychain.protocol.dialects.stripe.parameters import text
+from paychain.protocol.dialects.stripe.payments import created
+from paychain.protocol.dialects.stripe.records import SESSION, CheckoutSession
+from paychain.protocol.dialects.stripe.session_objects import PAY_PAGE, status_of
+from paychain.protocol.dialects.stripe.sessions import looked_at, session_of
+from paychain.protocol.vendor_pages import customers_page, key_of_press, sent_to
+from paychain.wire.http import HttpResponse
+
+USUAL_CARD = "pm_card_visa"
+_PLACE = "{CHECKOUT_SESSION_ID}"  # in an address: where the session's id goes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visited:
+    """What the customer sees of the page after it has acted."""
+
+    account: Account
+    session: CheckoutSession
+    has_left: bool = False
+
+    def response(self, shown: HttpResponse) -> HttpResponse:
+        """Back to the shop, on to the bank's page, or the page with why the card was declined."""
+        session, intent = self.session, self.session.intent
+        if self.has_left:
+            return sent_to(_address(session, session.cancel_url))
+        if shown.status >= 400:
+            return customers_page(shown.status, "Your card was declined.", shown.body)
+        if intent.waits:
+            return sent_to(self.account.objects.page(intent))
+        if status_of(self.account, session) == "complete":
+            return sent_to(intent.return_url)
+        return customers_page(200, "Your payment is being processed.", shown.body)
+
+
+def visit(account: Account, asked: RoutedRequest) -> tuple[Plan, Visited]:
+    """A customer pays on the page, or leaves it. Raises Invalid for a page that is no more."""
+    session = session_of(account, asked)
+    intent = session.intent
+    visited = Visited(account=account, session=session)
+    status = status_of(account, session)
+    if status == "expired":
+        raise missing("checkout.session", session.id)
+    if asked.given.get("result") == "canceled" and session.cancel_url:
+        visited = Visited(account=account, session=session, has_left=True)
+    if status == "complete" or visited.has_left:
+        return looked_at(account, session), visited
+    if intent.is_busy:
+        raise locked()
+    is_first = not intent.charges and not intent.waits
+    if is_first:
+        account.intents.add(intent)
+    intent.return_url = _address(session, session.success_url)
+    intent.method = account.method_asked(text(asked.given, "card") or USUAL_CARD, method_id(intent))
+    intent.waits = intent.is_authenticated = False
+    plan = confirmed(account, asked, intent)
+    if is_first:
+        plan.after = partial(created, account, intent, plan.after)
+    return plan, visited
+
+
+def key_of(account: Account, target: str) -> str:
+    """The key under which the page pays: Stripe charges for one press of its button once."""
+    found = read(SESSION, target.partition("?")[0].removeprefix(PAY_PAGE))
+    session = account.sessions.get(found[0]) if found is not None else None
+    return key_of_press(target, len(session.intent.charges)) if session is not None else ""
+
+
+def _address(session: CheckoutSession, url: str) -> str:
+    return url.replace(_PLACE, session.id)

@@ -1,0 +1,334 @@
+"""Setup intents: a card is checked and kept for later payments, and no money moves.
+
+    POST /v1/setup_intents ─▶ confirm ─▶ succeeded: the card is its customer's
+                                  └────▶ requires_action ─ the customer authenticates ─▶ succeeded
+
+`GET /3d_secure_2/setup/{setup}` authenticates; with `?result=failed` the customer fails.
+Source: the fixtures and the description in Stripe's stripe-mock v0.203.0 (2026-08-26.dahlia).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from paychain.payments.cards import TEST_CARDS
+from paychain.protocol.dialects.stripe.account import (
+    Account,
+    Plan,
+    RoutedRequest,
+    written,
+)
+from paychain.protocol.dialects.stripe.authentication import Returned
+from paychain.protocol.dialects.stripe.cards import Method, of_parameters
+from paychain.protocol.dialects.stripe.details import Shown
+from paychain.protocol.dialects.stripe.errors import CARD, Invalid, invalid, missing, shaped
+from paychain.protocol.dialects.stripe.ids import opaque
+from paychain.protocol.dialects.stripe.listing import page
+from paychain.protocol.dialects.stripe.parameters import boolean, choice, mapping, text
+from paychain.protocol.dialects.stripe.records import (
+    REQUIRES_ACTION,
+    REQUIRES_CONFIRMATION,
+    REQUIRES_METHOD,
+    Setup,
+)
+from paychain.protocol.message import PaymentRequest
+from paychain.protocol.vendor import Evidence
+
+PAGE = "/3d_secure_2/setup/"
+USAGES = ("off_session", "on_session")
+REASONS = ("abandoned", "duplicate", "requested_by_customer")
+_WAITING = (REQUIRES_METHOD, REQUIRES_CONFIRMATION, REQUIRES_ACTION)
+
+
+def create(account: Account, asked: RoutedRequest) -> Plan:
+    """`POST /v1/setup_intents`, with or without `confirm`."""
+    given = asked.given
+    found = asked.call.attribute(
+        Evidence(
+            headers=asked.call.http.headers,
+            texts=asked.texts(),
+            key=asked.key,
+            makes_attempt=False,
+        )
+    )
+    name = account.new_id("seti")
+    request = PaymentRequest(
+        found.payment, 0, "", TEST_CARDS[0], attempt=found.attempt, reference=name
+    )
+    setup = Setup(id=name, request=request, created_s=account.backend.now_s())
+    _write(account, setup, given)
+    if boolean(given, "confirm"):
+        _check_method(setup)
+    account.setups[name] = setup
+    _report(account, setup, "created")
+    if boolean(given, "confirm"):
+        _confirm(account, setup)
+    return _looked_at(account, setup)
+
+
+def retrieve(account: Account, asked: RoutedRequest) -> Plan:
+    """`GET /v1/setup_intents/{intent}`."""
+    return _looked_at(account, _found(account, asked))
+
+
+def update(account: Account, asked: RoutedRequest) -> Plan:
+    """`POST /v1/setup_intents/{intent}`."""
+    setup = _found(account, asked)
+    fixed = [name for name in ("customer", "payment_method") if asked.given.get(name)]
+    if fixed and setup.status not in _WAITING:
+        raise _unexpected(
+            f"This SetupIntent's {fixed[0]} could not be updated because it has a status of "
+            f"{setup.status}.",
+        )
+    _write(account, setup, asked.given)
+    return _looked_at(account, setup)
+
+
+def confirm(account: Account, asked: RoutedRequest) -> Plan:
+    """`POST /v1/setup_intents/{intent}/confirm`."""
+    setup = _found(account, asked)
+    if setup.status not in _WAITING:
+        raise _unexpected(
+            f"This SetupIntent's status is {setup.status}: it has already been confirmed or "
+            "canceled, and cannot be confirmed again.",
+        )
+    is_back = setup.waits and not asked.given.get("payment_method")
+    _write(account, setup, asked.given)
+    _check_method(setup)
+    _confirm(account, setup, is_authenticated=is_back)
+    return _looked_at(account, setup)
+
+
+def cancel(account: Account, asked: RoutedRequest) -> Plan:
+    """`POST /v1/setup_intents/{intent}/cancel`."""
+    setup = _found(account, asked)
+    reason = choice(asked.given, "cancellation_reason", REASONS)
+    if setup.status not in _WAITING:
+        raise _unexpected(
+            f"You cannot cancel this SetupIntent because it has a status of {setup.status}. Only "
+            "a SetupIntent with one of the following statuses may be canceled: "
+            f"{', '.join(_WAITING)}.",
+        )
+    setup.waits, setup.canceled_s = False, account.backend.now_s()
+    setup.cancellation_reason = reason
+    _report(account, setup, "canceled")
+    return _looked_at(account, setup)
+
+
+def listed(account: Account, asked: RoutedRequest) -> Plan:
+    """`GET /v1/setup_intents`."""
+    wanted = {name: text(asked.given, name) for name in ("customer", "payment_method")}
+    all_shown = (shown_of(account, setup) for setup in reversed(account.setups.values()))
+    return page(
+        account,
+        asked,
+        (
+            shown
+            for shown in all_shown
+            if all(not value or shown[name] == value for name, value in wanted.items())
+        ),
+    )
+
+
+HANDLERS: dict[str, Callable[[Account, RoutedRequest], Plan]] = {
+    "POST /v1/setup_intents": create,
+    "GET /v1/setup_intents": listed,
+    "GET /v1/setup_intents/{intent}": retrieve,
+    "POST /v1/setup_intents/{intent}": update,
+    "POST /v1/setup_intents/{intent}/confirm": confirm,
+    "POST /v1/setup_intents/{intent}/cancel": cancel,
+}
+
+
+def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned]:
+    """The customer is on the bank's page. Raises Invalid where nothing waits for it."""
+    setup = _found(account, asked)
+    has_failed = asked.given.get("result") == "failed"
+    returned = Returned(
+        url=setup.return_url,
+        kind="setup_intent",
+        id=setup.id,
+        client_secret=_secret(setup),
+        has_failed=has_failed,
+    )
+    if not setup.waits:
+        raise _unexpected(f"This SetupIntent has a status of {setup.status}.")
+    if has_failed:
+        error = shaped(
+            CARD,
+            "The latest attempt to set up the payment method has failed because authentication "
+            "failed.",
+            code="setup_intent_authentication_failure",
+        )
+        _fail(account, setup, error)
+    else:
+        _confirm(account, setup, is_authenticated=True)
+    return _looked_at(account, setup), returned
+
+
+def _confirm(account: Account, setup: Setup, *, is_authenticated: bool = False) -> None:
+    """Keep the card, or let its holder authenticate first. Raises Invalid for a decline."""
+    method = setup.method
+    assert method is not None  # checked before
+    if not method.can_be_saved:
+        error = account.objects.card_error(method, method.declined_as)
+        _fail(account, setup, error)
+        raise Invalid(402, {**error, "setup_intent": shown_of(account, setup)})
+    if method.must_authenticate and not is_authenticated:
+        setup.waits = True
+        _report(account, setup, REQUIRES_ACTION)
+        return
+    setup.waits, setup.is_done, setup.error = False, True, None
+    method.customer = setup.customer or method.customer
+    method.is_set_up = True
+    _report(account, setup, "succeeded")
+
+
+def _fail(account: Account, setup: Setup, error: Shown) -> None:
+    """A card that was declined is not the intent's any more."""
+    assert setup.method is not None
+    setup.error = {**error, "payment_method": account.objects.method(setup.method)}
+    setup.waits, setup.method = False, None
+    _report(account, setup, "setup_failed")
+
+
+def _report(account: Account, setup: Setup, what: str) -> None:
+    kind = f"setup_intent.{what}"
+    setup.log.append((kind, account.backend.now_s()))
+    account.backend.notify(kind, setup.request)
+
+
+def _looked_at(account: Account, setup: Setup) -> Plan:
+    request = setup.request if setup.request.payment else None
+    return account.looked_up(lambda: shown_of(account, setup), request)
+
+
+def _found(account: Account, asked: RoutedRequest) -> Setup:
+    """The intent that a path names. Raises Invalid for an unknown."""
+    name = asked.names[0]
+    setup = account.setups.get(name)
+    if setup is None:
+        raise missing("setupintent", name, "intent")
+    return setup
+
+
+def _check_method(setup: Setup) -> None:
+    """Raises Invalid when there is no card to keep."""
+    if setup.method is None:
+        raise _unexpected(
+            "You cannot confirm this SetupIntent because it's missing a payment method. Update the "
+            "SetupIntent with a payment method and then confirm it again.",
+        )
+
+
+def _unexpected(message: str) -> Invalid:
+    return invalid(message, code="setup_intent_unexpected_state")
+
+
+def _write(account: Account, setup: Setup, given: dict[str, Any]) -> None:
+    """Write what a request sets into an intent. Raises Invalid before it changes anything."""
+    fields: dict[str, Any] = {}
+    if "description" in given:
+        fields["description"] = text(given, "description") or None
+    if "metadata" in given:
+        fields["metadata"] = written(setup.fields.get("metadata", {}), given)
+    if usage := choice(given, "usage", USAGES):
+        fields["usage"] = usage
+    if types := given.get("payment_method_types"):
+        if not isinstance(types, list):
+            raise invalid("Invalid array", param="payment_method_types")
+        fields["payment_method_types"] = list(types)
+    if "automatic_payment_methods" in given:
+        automatic = mapping(given, "automatic_payment_methods")
+        fields["automatic_payment_methods"] = {
+            "allow_redirects": automatic.get("allow_redirects", "always"),
+            "enabled": boolean(automatic, "enabled"),
+        }
+    customer = account.customer_asked(given) or setup.customer
+    method = _method(account, given)
+    kept = method or setup.method
+    if kept is not None and kept.customer not in ("", customer):
+        raise invalid(
+            "The payment method you provided has already been attached to a customer.",
+            code="payment_method_unexpected_state",
+            param="payment_method",
+        )
+    setup.fields = {**setup.fields, **fields}
+    setup.customer = customer
+    setup.return_url = text(given, "return_url") or setup.return_url
+    if method is not None:
+        setup.method, setup.waits = method, False
+        account.keep_method(method)  # by its id, it can be asked for
+
+
+def _method(account: Account, given: dict[str, Any]) -> Method | None:
+    """The card that a request names or brings along, None for none."""
+    if name := text(given, "payment_method"):
+        return account.method_asked(name, account.new_id("pm"))
+    if given.get("payment_method_data"):
+        data = mapping(given, "payment_method_data")
+        return of_parameters(data, account.new_id("pm"), account.backend.now_s())
+    return None
+
+
+def _secret(setup: Setup) -> str:
+    return f"{setup.id}_{opaque('secret', setup.id)}"
+
+
+def shown_of(account: Account, setup: Setup) -> Shown:
+    """A setup intent, with every field that Stripe's fixture has."""
+    fields, status = setup.fields, setup.status
+    return {
+        "id": setup.id,
+        "object": "setup_intent",
+        "allowed_payment_method_types": None,
+        "application": None,
+        "automatic_payment_methods": fields.get("automatic_payment_methods"),
+        "cancellation_reason": setup.cancellation_reason or None,
+        "client_secret": _secret(setup),
+        "created": setup.created_s,
+        "customer": setup.customer or None,
+        "customer_account": None,
+        "description": fields.get("description"),
+        "excluded_payment_method_types": None,
+        "flow_directions": None,
+        "last_setup_error": setup.error,
+        "latest_attempt": None,
+        "livemode": False,
+        "managed_payments": None,
+        "mandate": None,
+        "metadata": fields.get("metadata", {}),
+        "next_action": _next_action(account, setup) if status == REQUIRES_ACTION else None,
+        "on_behalf_of": None,
+        "payment_method": setup.method.id if setup.method is not None else None,
+        "payment_method_configuration_details": None,
+        "payment_method_options": {
+            "card": {
+                "mandate_options": None,
+                "network": None,
+                "request_three_d_secure": "automatic",
+            }
+        },
+        "payment_method_types": fields.get("payment_method_types", ["card"]),
+        "single_use_mandate": None,
+        "status": status,
+        "usage": fields.get("usage", USAGES[0]),
+    }
+
+
+def _next_action(account: Account, setup: Setup) -> Shown:
+    url = f"{account.objects.base}{PAGE}{setup.id}"
+    if not setup.return_url:
+        return {
+            "type": "use_stripe_sdk",
+            "use_stripe_sdk": {
+                "type": "three_d_secure_redirect",
+                "stripe_js": url,
+                "source": opaque("payatt", setup.id),
+            },
+        }
+    return {
+        "type": "redirect_to_url",
+        "redirect_to_url": {"return_url": setup.return_url, "url": url},
+    }

@@ -1,0 +1,120 @@
+"""Braintree's vault in virtual time: customers, their cards, and sales by token."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from paychain.protocol.dialects.braintree.documents import read, write
+from tests.support.vendor_links import payment
+from tests.support.vendor_virtual import VendorVirtual, on_vendor
+
+HEADERS = {"authorization": "Basic cGF5Y2hhaW46eA==", "content-type": "application/xml"}
+VALID = "fake-valid-visa-nonce"
+DECLINED = "fake-processor-declined-visa-nonce"
+
+
+class VaultLinks(VendorVirtual):
+    """Asks as a server SDK does."""
+
+    async def send(
+        self, method: str, path: str, root: str = "", **given: Any
+    ) -> tuple[int, dict[str, Any]]:
+        """The status, and what the answer's only element holds."""
+        body = write(root, given) if root else b""
+        response = await self.ask(method, f"/merchants/m/{path}", body, HEADERS)
+        if not response.body:
+            return response.status, {}
+        ((_, found),) = read(response.body, "application/xml").items()
+        return response.status, found
+
+    async def card(self, customer: str, **given: Any) -> tuple[int, dict[str, Any]]:
+        given = {"customer_id": customer, "payment_method_nonce": VALID, **given}
+        return await self.send("POST", "payment_methods", "payment_method", **given)
+
+    async def sale(self, number: int = 1, **given: Any) -> tuple[int, dict[str, Any]]:
+        given = {"type": "sale", "amount": "10.00", "order_id": payment(number), **given}
+        return await self.send("POST", "transactions", "transaction", **given)
+
+
+def on_vault(scenario: Callable[[VaultLinks], Awaitable[None]]) -> VaultLinks:
+    links: VaultLinks = on_vendor(VaultLinks, scenario, "braintree")
+    return links
+
+
+def codes(found: Any) -> set[str]:
+    """The codes of all validation errors in an answer."""
+    if isinstance(found, list):
+        return {code for each in found for code in codes(each)}
+    if not isinstance(found, dict):
+        return set()
+    mine = {found["code"]} if isinstance(found.get("code"), str) else set()
+    return mine.union(*(codes(each) for each in found.values()))
+
+
+def test_a_card_in_the_vault_pays_by_its_token_and_as_its_customers() -> None:
+    async def scenario(links: VaultLinks) -> None:
+        status, customer = await links.send("POST", "customers", "customer", first_name="Ada")
+        assert (status, customer["first_name"]) == (201, "Ada")
+        status, first = await links.card(customer["id"], cardholder_name="Ada")
+        assert (status, first["default"], first["last_4"]) == (201, True, "4242")
+        _, second = await links.card(customer["id"], token="mine", options={"make_default": True})
+        assert second["token"] == "mine"
+        _, seen = await links.send("GET", f"customers/{customer['id']}")
+        kept = seen["credit_cards"]
+        assert [card["default"] for card in kept] == [False, True]
+        status, sale = await links.sale(1, payment_method_token=first["token"])
+        assert (status, sale["status"], sale["customer"]["id"]) == (
+            201,
+            "authorized",
+            customer["id"],
+        )
+        assert sale["credit_card"]["token"] == first["token"]
+        _, sale = await links.sale(2, customer_id=customer["id"])
+        assert sale["credit_card"]["token"] == "mine"
+        # What is forgotten pays nothing any more.
+        assert (await links.send("DELETE", "payment_methods/any/mine"))[0] == 200
+        assert (await links.send("GET", "payment_methods/any/mine"))[0] == 404
+        assert "91518" in codes((await links.sale(3, payment_method_token="mine"))[1])
+        assert (await links.send("GET", f"payment_methods/any/{first['token']}"))[1]["default"]
+        assert (await links.send("DELETE", f"customers/{customer['id']}"))[0] == 200
+        assert "91510" in codes((await links.sale(4, customer_id=customer["id"]))[1])
+
+    assert [move[0] for move in on_vault(scenario).booked()] == ["authorised", "authorised"]
+
+
+def test_what_cannot_be_kept_is_refused_with_its_code() -> None:
+    async def scenario(links: VaultLinks) -> None:
+        assert (await links.send("POST", "customers", "customer", id="ada"))[0] == 201
+        for given, code in (
+            ({"customer_id": ""}, "91704"),
+            ({"customer_id": "bob"}, "91705"),
+            ({"payment_method_nonce": "nobody's"}, "91732"),
+            ({"payment_method_nonce": "fake-consumed-nonce"}, "91731"),
+            ({"payment_method_nonce": "", "number": "4539578763621486"}, "81717"),
+            ({"token": "a b"}, "91718"),
+        ):
+            status, found = await links.card("ada", **given)
+            assert (status, codes(found)) == (422, {code})
+        assert codes((await links.send("POST", "customers", "customer", id="ada"))[1]) == {"91609"}
+        assert codes((await links.sale(1, customer_id="ada"))[1]) == {"91511"}
+        await links.card("ada", token="one")
+        once = {"fail_on_duplicate_payment_method": True}
+        assert codes((await links.card("ada", token="one"))[1]) == {"91719"}
+        assert codes((await links.card("ada", options=once))[1]) == {"81724"}
+        assert codes((await links.sale(2, customer_id="bob"))[1]) == {"91510"}
+
+    assert on_vault(scenario).booked() == []
+
+
+def test_a_card_that_is_declined_is_kept_unless_it_is_to_be_verified() -> None:
+    async def scenario(links: VaultLinks) -> None:
+        await links.send("POST", "customers", "customer", id="ada")
+        verified = {"verify_card": True}
+        status, found = await links.card("ada", payment_method_nonce=DECLINED, options=verified)
+        assert (status, found["verification"]["processor_response_code"]) == (422, "2000")
+        _, kept = await links.card("ada", payment_method_nonce=DECLINED)
+        status, found = await links.sale(1, payment_method_token=kept["token"])
+        assert (status, found["transaction"]["status"]) == (422, "processor_declined")
+
+    assert on_vault(scenario).booked() == []
