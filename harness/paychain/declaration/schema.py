@@ -19,8 +19,7 @@ from pydantic_core import CoreSchema
 from paychain.payments.errors import one_line
 
 # Validators are built when they are first used, which few of a process's models are. Before 2.14
-# pydantic could not write the JSON Schema of such models with their defaults, and threads that used
-# one for the first time disturbed each other.
+# pydantic could not write the JSON Schema of such models with their defaults.
 _BUILDS_LATER = tuple(map(int, VERSION.split(".")[:2])) >= (2, 14)
 
 
