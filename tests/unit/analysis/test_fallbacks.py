@@ -277,7 +277,7 @@ OTHERS = {
     "left_out",
     "reported",
     "signed",
-    "re_picked",
+    "replaced",
     "agreed",
     "too_few",
 }
