@@ -1,8 +1,8 @@
 """Locust as runs start it: `python -m paychain.load.locust OPTIONS`, with the options of `locust`.
 
 gevent asks at each of the 25 steps of its patches which plugins it has, and each answer reads the
-metadata of all installed packages: half of the time that Locust takes to start. Here they are read
-once.
+metadata of all installed packages: with 170 of them, a sixth of the time that Locust takes to
+start. Here they are read once.
 """
 
 from __future__ import annotations
