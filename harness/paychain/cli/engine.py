@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from paychain.cli.group import Group
+from paychain.cli.group import CommandGroup
 from paychain.cli.options import Toxiproxy
 from paychain.cli.say import say
 
 app = typer.Typer(
-    cls=Group, help="Show which fault engine a run would use and why; install a Toxiproxy server."
+    cls=CommandGroup,
+    help="Show which fault engine a run would use and why; install a Toxiproxy server.",
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """Commands whose help names a switch alone: `--quiet`, not `--quiet <bool>`."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:

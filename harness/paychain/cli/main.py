@@ -39,7 +39,7 @@ from paychain.cli import (
     worker,
 )
 from paychain.cli.exit_codes import SUMMARY, ExitCode
-from paychain.cli.group import Group
+from paychain.cli.group import CommandGroup
 from paychain.cli.say import OUR_BUG, TRACEBACK_VARIABLE
 from paychain.cli.settings import defaults
 from paychain.cli.streams import protect
@@ -48,7 +48,7 @@ from paychain.processes.interrupted import interruption_in
 
 app = typer.Typer(
     name="paychain",
-    cls=Group,
+    cls=CommandGroup,
     help="Run a declared payment chain under load and faults; see where payments break.",
     epilog=SUMMARY,
     no_args_is_help=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paychain.cli.group import Group
+from paychain.cli.group import CommandGroup
 from paychain.cli.options import ChainName, RunFolder
 from paychain.cli.reading import reading
 from paychain.cli.say import say
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from paychain.report.result import PaymentTimeline
 
 
-class _ChainUnlessNamed(Group):
+class _ChainUnlessNamed(CommandGroup):
     """`paychain show CHAIN` is short for `paychain show chain CHAIN`."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
