@@ -211,9 +211,11 @@ def test_events_report_every_switch_and_connection_with_monotonic_times(
     log = ours.ask("GET", "/events").json
     assert log["dropped"] == 0
     assert log["next"] == len(log["events"])
+    # An engine whose machine stood still tells it between the others.
+    events_here = [event for event in log["events"] if event["kind"] != "stalls"]
     assert [
         (event["kind"], event["proxy"], event["connection"], event["toxic"])
-        for event in log["events"]
+        for event in events_here
     ] == [
         ("proxy_created", "p", None, None),
         ("proxy_enabled", "p", None, None),
@@ -229,9 +231,11 @@ def test_events_report_every_switch_and_connection_with_monotonic_times(
     assert times == sorted(times)
     assert before <= times[0]
     assert times[-1] <= time.monotonic_ns()
-    assert [event["seq"] for event in log["events"]] == list(range(1, 10))
-    assert log["events"][6]["detail"] == "ended; 0 B up, 8 B down"
-    assert [event["seq"] for event in events(ours, 7)] == [8, 9]
+    numbers = [event["seq"] for event in log["events"]]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert events_here[6]["detail"] == "ended; 0 B up, 8 B down"
+    later = [event["seq"] for event in events(ours, events_here[6]["seq"])]
+    assert later[: len(numbers)] == numbers[events_here[6]["seq"] :]
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", "", "9" * 30])

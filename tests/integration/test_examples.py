@@ -36,6 +36,8 @@ KEPT: set[tuple[str, str]] = set()
 AFTER_WORK = [(example, "errors-after-work") for example in EXAMPLES]
 CHARGED_TWICE = {"shop-node", "gateway-go"}  # the other one is in test_explore_live.py
 SOUND_KEPT = {("gateway-go", "errors-after-work"), ("shop-python", "errors-after-work")}
+# Of the experiments that have 12/s: fewer payments show the same. 25 of them meet the fault.
+FEWER = "5/s"
 SECOND = {"shop-python": "adyen", "shop-node": "backup", "gateway-go": "backup"}
 
 
@@ -45,6 +47,10 @@ def run(example: str, kind: str, experiment: str, folder: Path) -> dict[str, Any
         tool(needed, f"examples/{example}")
     copy = folder / example
     shutil.copytree(ROOT / "examples" / example, copy)
+    declared = copy / "chaos" / f"{experiment}.yaml"
+    text = declared.read_text("utf-8").replace("arrivals: 12/s", f"arrivals: {FEWER}")
+    assert f"arrivals: {FEWER}" in text
+    declared.write_text(text, "utf-8")
     found = [str(Path(sys.executable).parent), os.environ["PATH"]]
     done = paychain(
         copy,
@@ -70,7 +76,7 @@ def test_the_naive_one_charges_twice_and_each_finding_names_both_references(
     assert result["verdict"] == "fail"
     assert broken_rules(result) - {"repeats_without_effect"} == {"no_double_charge"}
     (rule,) = (each for each in result["money"]["rules"] if each["rule"] == "no_double_charge")
-    assert 40 <= rule["findings"] <= 62  # 12/s for 5 s, some of them declined
+    assert 16 <= rule["findings"] <= 26  # 5/s for 5 s, some of them declined
     first, second = rule["payments"][0]["references"][:2]
     assert "(stripe: pi_" in first + second
     assert f"({SECOND[example]}: " in first + second

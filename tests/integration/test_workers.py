@@ -78,7 +78,7 @@ class Run:
         (pid,) = pids
         return pid
 
-    def ends(self, within_s: float = 60) -> dict[str, Any]:
+    def ends(self, within_s: float = 200) -> dict[str, Any]:
         self.code = self._process.exit_code(within_s)
         self.folder = run_in(self._folder)
         return result_in(self.folder)

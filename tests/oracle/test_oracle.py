@@ -29,7 +29,7 @@ def test_rules_and_world_agree_on_many_numbered_pairs(first: int) -> None:
 @examples(
     80,
     derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[HealthCheck.data_too_large],
 )
 @given(pairs())
 def test_rules_and_world_agree_on_pairs_that_hypothesis_draws(pair: Pair) -> None:

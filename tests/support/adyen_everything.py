@@ -22,6 +22,7 @@ _MODELS = {
     "captures": "PaymentCaptureResponse",
     "refunds": "PaymentRefundResponse",
     "reversals": "PaymentReversalResponse",
+    "amountUpdates": "PaymentAmountUpdateResponse",
     "cancels": "PaymentCancelResponse",
     "paymentMethods": "PaymentMethodsResponse",
     "sessions": "CreateCheckoutSessionResponse",
@@ -36,6 +37,8 @@ async def everything(links: AdyenLinks) -> None:
         return await links.post("/payments", payment(payment_id(number), **more), f"k{number}")
 
     psp = (await pay(1)).body["pspReference"]
+    await links.modify(psp, "amountUpdates", 1000, industryUsage="delayedCharge")
+    await links.modify(psp, "amountUpdates", 1200)
     await links.modify(psp, "captures", 400, reference="part 1")
     await links.modify(psp, "captures", 601)
     await links.modify(psp, "refunds", 100, merchantRefundReason="RETURN")

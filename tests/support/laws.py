@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # `PAYCHAIN_THOROUGH=1 pytest -m law`, which is part of `make thorough`, tries each law in full.
 IS_THOROUGH = bool(os.environ.get("PAYCHAIN_THOROUGH"))
@@ -15,9 +15,14 @@ SHARE = 10  # of the rounds of a loop, one in so many
 
 
 def examples(number: int, **more: Any) -> settings:
-    """The settings of a law that is shown by so many examples."""
+    """The settings of a law that is shown by so many examples.
+
+    How fast they are drawn is the machine's, and the first text of a version of Python takes long:
+    Hypothesis then lists all of Unicode.
+    """
     tried = number if IS_THOROUGH else max(min(number, LEAST), number // QUICK_SHARE)
-    return settings(max_examples=tried, deadline=None, **more)
+    suppressed = [HealthCheck.too_slow, *more.pop("suppress_health_check", ())]
+    return settings(max_examples=tried, deadline=None, suppress_health_check=suppressed, **more)
 
 
 def rounds(number: int) -> int:

@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 
 from paychain.analysis.injection import injection_problems
-from paychain.analysis.judge import excused, harness_problems, notes, untried, verdict
+from paychain.analysis.judge import (
+    excused,
+    harness_problems,
+    is_late,
+    late_load,
+    notes,
+    untried,
+    verdict,
+)
 from paychain.analysis.limits import JudgedMeasures, tolerances
 from paychain.analysis.measures.at_best import at_best
 from paychain.analysis.measures.breaks import breaks
@@ -78,8 +86,16 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
     questions = [*untried(run[faults]), *hidden_faults(run), *unmet_steps(run[scripts])]
     # A chain that passes did so under worse conditions than declared, and money has to be right
     # however slow the machine is. Only another broken limit may be the busy machine's.
-    if run[stalls] and any(limit.passed is False for limit in judged):
-        best = tolerances(experiment, _observed(at_best(run), books, run[stalled].total_s))
+    late = is_late(punctuality)
+    if run[stalls] and (late or any(limit.passed is False for limit in judged)):
+        spared = at_best(run)
+        # Payments that only a stall made late are no other load: what is broken without what the
+        # stall affected is broken, and only a pass depends on it.
+        sentence = late_load(_due(facts, offered), punctuality, facts.times) if late else ""
+        if sentence in problems and not is_late(spared[payments][1]):
+            problems = [problem for problem in problems if problem != sentence]
+            questions = [sentence, *questions]
+        best = tolerances(experiment, _observed(spared, books, run[stalled].total_s))
         excusing = excused(judged, best)
         if excusing != judged:
             judged = excusing
@@ -127,9 +143,13 @@ def _problems(
     facts: RunFacts, offered: int, punctuality: Punctuality, faults: Sequence[FaultRun]
 ) -> list[str]:
     """What makes the run inconclusive, each problem once."""
-    due = offered if facts.planned is None else facts.planned
+    found = harness_problems(_due(facts, offered), punctuality, faults, facts.times)
+    return list(dict.fromkeys([*facts.problems, *found]))
+
+
+def _due(facts: RunFacts, offered: int) -> int:
+    """How many payments were to be offered."""
     # The rest of a plan was not to be offered any more after a stop, or to a service that ended.
     if facts.stopped is not None or any(service.failures for service in facts.services):
-        due = offered
-    found = harness_problems(due, punctuality, faults, facts.times)
-    return list(dict.fromkeys([*facts.problems, *found]))
+        return offered
+    return offered if facts.planned is None else facts.planned

@@ -68,14 +68,8 @@ def harness_problems(
 
     `planned`: payments to offer, of a stopped run until it was stopped. `faults`: as declared.
     """
-    lag_ms = punctuality.p99_ms
-    if lag_ms is not None and lag_ms > LAG_LIMIT_MS:
-        lasts_s = times.load_end_s - times.load_start_s
-        yield (
-            f"the load fell behind its schedule by {lag_ms:.0f} ms (p99, limit "
-            f"{LAG_LIMIT_MS:.0f} ms): {punctuality.rate_reached:.1f} payments/s reached, "
-            f"{planned / lasts_s:.1f} planned"
-        )
+    if is_late(punctuality):
+        yield late_load(planned, punctuality, times)
     if planned != punctuality.recorded:
         yield f"{planned} payments planned, {punctuality.recorded} recorded"
     # A load that ended early did not get to its later faults.
@@ -83,6 +77,21 @@ def harness_problems(
         f"fault {fault.id} never took effect"
         for fault in faults
         if fault.applied_s is None and fault.planned_s < times.load_end_s
+    )
+
+
+def is_late(punctuality: Punctuality) -> bool:
+    """Whether the load was not offered when it was declared."""
+    return punctuality.p99_ms is not None and punctuality.p99_ms > LAG_LIMIT_MS
+
+
+def late_load(planned: int, punctuality: Punctuality, times: Times) -> str:
+    """By how much a late load was late, in a sentence."""
+    lasts_s = times.load_end_s - times.load_start_s
+    return (
+        f"the load fell behind its schedule by {punctuality.p99_ms:.0f} ms (p99, limit "
+        f"{LAG_LIMIT_MS:.0f} ms): {punctuality.rate_reached:.1f} payments/s reached, "
+        f"{planned / lasts_s:.1f} planned"
     )
 
 

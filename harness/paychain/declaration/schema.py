@@ -5,11 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter
+from pydantic import (
+    VERSION,
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from paychain.payments.errors import one_line
+
+# Validators are built when they are first used, which few of a process's models are. Before 2.14
+# pydantic could not write the JSON Schema of such models with their defaults.
+_BUILDS_LATER = tuple(map(int, VERSION.split(".")[:2])) >= (2, 14)
 
 
 def _in_one_line(text: str) -> str:
@@ -30,7 +41,7 @@ class Declared(BaseModel):
         extra="forbid",
         frozen=True,
         validate_default=False,
-        defer_build=True,
+        defer_build=_BUILDS_LATER,
         coerce_numbers_to_str=True,
     )
 

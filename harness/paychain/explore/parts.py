@@ -143,7 +143,7 @@ def read_part(path: Path) -> ExplorePart:
             return part
     except (OSError, UserError, msgspec.MsgspecError) as error:
         raise UserError(f"{path} is not a part of a search", hint=_HINT) from error
-    raise UserError(f"{path} is a part of a search that this version cannot read", hint=_HINT)
+    raise UserError(f"{path} is not a part of a search that this version can read", hint=_HINT)
 
 
 def merge_parts(paths: Sequence[Path], out: Path) -> Merged:

@@ -105,7 +105,7 @@ class WebhookDuring(WebhookKind):
 
     meaning = "arrives during a request"
 
-    operation: Annotated[str, Field(description="Of the request: capture, void, refund, …")]
+    operation: Annotated[str, Field(description="Operation of the request, such as capture.")]
 
     @property
     def waits_for_request(self) -> str:

@@ -25,7 +25,7 @@ from paychain.model.files import available
 from paychain.model.loading import Loaded, load_experiment
 from paychain.model.renaming import Names
 from paychain.model.virtual_services import refuse_processes
-from paychain.payments.errors import UserError
+from paychain.payments.errors import UserError, meant
 from paychain.processes.children import ending_signals
 from paychain.processes.jobs import Executor, Running
 from paychain.processes.part import WHOLE, Part
@@ -59,7 +59,12 @@ class MatrixSpec:
 def standard_faults(names: Sequence[str] = ()) -> list[Loaded[Experiment]]:
     """The standard faults by name, all of them without one. Raises UserError for an unknown one."""
     if names:
-        found = [load_experiment(name) for name in names]
+        found = []
+        for name in names:
+            if name == Path(name).stem and name not in available("experiment"):
+                known = [fault.model.experiment for fault in standard_faults()]
+                raise UserError(f"no standard fault named '{name}'", hint=meant(name, known))
+            found.append(load_experiment(name))
         for fault in found:
             if not is_standard_fault(fault.model):
                 raise UserError(

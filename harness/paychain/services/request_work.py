@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -33,7 +34,7 @@ from paychain.services.policies import deadline
 from paychain.services.policies.fallbacks import classified
 from paychain.services.roles.role import Role
 from paychain.services.scripts import PaymentScripts
-from paychain.services.state.idempotency import IdempotencyStore
+from paychain.services.state.idempotency import IdempotencyStore, Work
 
 Given = AnswerOrError | Delivery | None  # None: no answer ever leaves
 
@@ -122,14 +123,14 @@ class RequestWork:
                 attempt=request.attempt,
             )
             return Answer(Outcome.DECLINED, ISSUER_INOPERATIVE, self._name, request.reference)
-        key = (operation, request.payment, request.attempt)
         faults = self._faults.affecting(self._context, caller, operation, request)
         if not self._scripts.is_empty:
             faults += self._scripts.affecting(self._context, caller, operation, request)
         effects = self._no_effects
         if faults:
-            effects = FaultEffects(self._name, faults, self._context.draw("slow", *key))
-        await asyncio.sleep(self._service_s(key))
+            chance = self._context.draw("slow", operation, request.payment, request.attempt)
+            effects = FaultEffects(self._name, faults, chance)
+        await asyncio.sleep(self._service_s(operation, request))
         if not faults:
             if operation == "query" and request.reference in self._stuck:
                 return pending(self._name, request)
@@ -151,38 +152,54 @@ class RequestWork:
         await asyncio.sleep(effects.slow_s())
         return None if effects.is_lost else effects.delivery(given)
 
-    def _service_s(self, key: tuple[str, str, int]) -> float:
+    def _service_s(self, operation: str, request: PaymentRequest) -> float:
         """How long the link takes for a request."""
         median_s, p99_s = self._median_s, self._p99_s
         if p99_s <= median_s:  # always the same: nothing to draw
             return median_s
-        return log_normal(self._context.draw("service", *key), median_s, p99_s)
+        chance = self._context.draw("service", operation, request.payment, request.attempt)
+        return log_normal(chance, median_s, p99_s)
 
     async def _work(
         self, operation: str, request: PaymentRequest, parent: str, effects: FaultEffects
     ) -> AnswerOrError:
         """The role's work, once per key where the link supports idempotency keys."""
-        codes = self._chain.codes
 
-        def with_class(given: AnswerOrError) -> AnswerOrError:
-            # What a code means is the chain's to say: whoever reads the answer has only the table.
-            return classified(given, codes) if codes and isinstance(given, Answer) else given
-
-        async def work(once: PaymentRequest) -> AnswerOrError:
+        async def affected_work(once: PaymentRequest) -> AnswerOrError:
             instead = effects.instead_of_work(self._last.get(operation))
-            if instead is not None:
-                return with_class(instead)
-            made: AnswerOrError | None = self._repeats.done(operation, once)
-            if made is None:
-                made = with_class(await self._perform(operation, once, parent))
-                self._repeats.note(operation, once, made)
-            if isinstance(made, Answer):
-                self._last[operation] = made
-            return with_class(effects.change_answer(made, once))
+            if instead is None:
+                made = await self._make(operation, parent, once)
+                instead = effects.change_answer(made, once)
+            return self._with_class(instead)
 
-        if self._is_once(operation, request) and not effects.fails_in_front:
+        # Nearly every request takes the first way: no fault changes its answer.
+        work: Work = affected_work
+        if effects is self._no_effects:
+            work = partial(self._make, operation, parent)
+        elif effects.fails_in_front:
+            return await work(request)
+        if self._is_once(operation, request):
             return await self._repeats.execute(operation, request, work)
         return await work(request)
+
+    async def _make(self, operation: str, parent: str, once: PaymentRequest) -> AnswerOrError:
+        """What the role's work makes of a request, or has made of it where a repeat goes on."""
+        made: AnswerOrError | None = self._repeats.done(operation, once)
+        if made is None:
+            if once.digest:
+                given = await self._perform_vendors(operation, once, parent)
+            else:
+                given = await self._operations[operation](once, parent)
+            made = self._with_class(given)
+            self._repeats.note(operation, once, made)
+        if isinstance(made, Answer):
+            self._last[operation] = made
+        return made
+
+    def _with_class(self, given: AnswerOrError) -> AnswerOrError:
+        """An answer with what its code means in this chain: whoever reads it has only the table."""
+        codes = self._chain.codes
+        return classified(given, codes) if codes and isinstance(given, Answer) else given
 
     def _is_once(self, operation: str, request: PaymentRequest) -> bool:
         """Whether the request's idempotency key covers it.
@@ -192,13 +209,13 @@ class RequestWork:
         """
         return self._role.recognises_repeats(operation) or bool(request.digest and request.key)
 
-    async def _perform(self, operation: str, request: PaymentRequest, parent: str) -> AnswerOrError:
-        """The role's own work. What only this link's caller knows goes no further.
+    async def _perform_vendors(
+        self, operation: str, request: PaymentRequest, parent: str
+    ) -> AnswerOrError:
+        """The work on a request at a vendor's API. What only this link's caller knows ends here.
 
         A sale is authorised and captured before its answer leaves, whatever becomes of the answer.
         """
-        if not request.digest:
-            return await self._operations[operation](request, parent)
         is_sale = request.is_sale
         request = replace(request, is_sale=False, digest="", key=_own_key(request, operation))
         given = await self._operations[operation](request, parent)

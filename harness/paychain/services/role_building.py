@@ -15,7 +15,7 @@ from paychain.services.scripts import PaymentScripts
 from paychain.services.state.background import Background
 from paychain.services.state.followup import FollowUpSender
 from paychain.services.state.webhooks import Kinds, WebhookSender, webhook_secret, wrong_secret
-from paychain.services.vendor_front import webhooks_of
+from paychain.services.vendor_declared import webhooks_of
 
 
 def build_role(

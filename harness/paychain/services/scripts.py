@@ -111,6 +111,7 @@ class PaymentScripts:
         self._seed, self._currency = seed, currency
         self._number = re.compile(rf"({re.escape(id_prefix)}(\d{{7}}))(?:[br].*)?")
         self._scripts: dict[str, Script] = {}
+        self.is_empty = True  # no payment follows a script; each request asks
         self._assigned = BoundedDict[str, str](MAX_ORDERS)  # script by order
         self._orders = BoundedDict[str, _ScriptedOrder](MAX_ORDERS)
         self._choosing: tuple[Script, ...] = ()  # those that pick their payments themselves
@@ -129,6 +130,7 @@ class PaymentScripts:
             self._scripts[script.id] = script
             for step in script.step_ids():
                 self.hits.setdefault(step, 0)
+        self.is_empty = not self._scripts
         for payment, name in assigned.items():
             self._assigned[self._order(payment)] = name
         self._choosing = tuple(
@@ -144,11 +146,7 @@ class PaymentScripts:
             return
         for step in self._scripts.pop(name).step_ids():
             self.hits.pop(step, None)
-
-    @property
-    def is_empty(self) -> bool:
-        """No payment follows a script."""
-        return not self._scripts
+        self.is_empty = not self._scripts
 
     def affecting(
         self, context: Context, caller: str, operation: str, request: PaymentRequest

@@ -32,7 +32,8 @@ from paychain.services.state.idempotency import IdempotencyStore
 from paychain.services.state.webhooks import Kinds
 from paychain.services.traces import TraceNumbers
 from paychain.services.transport import Caller, Listener
-from paychain.services.vendor_front import VendorFront, caller_of, idempotency_of
+from paychain.services.vendor_declared import caller_of, idempotency_of
+from paychain.services.vendor_front import VendorFront
 from paychain.services.vendor_webhooks import VendorWebhooks
 from paychain.wire.ports import Port
 

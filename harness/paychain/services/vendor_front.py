@@ -14,10 +14,8 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from paychain.model.chain import Chain, Link
+from paychain.model.chain import Link
 from paychain.model.disputes import DISPUTE
-from paychain.model.idempotency import Idempotency
-from paychain.model.lifecycle import Webhooks
 from paychain.model.operations import CUSTOMER
 from paychain.payments.attribution import UNKNOWN, AttributedBy
 from paychain.payments.bounded import BoundedDict
@@ -44,12 +42,12 @@ from paychain.protocol.vendor import (
     VendorApi,
     events_of,
     shows_latest_state,
-    webhook_timeout_s,
 )
 from paychain.services.attribution import Attribution
 from paychain.services.context import Context
 from paychain.services.received import ReceivedCall
 from paychain.services.transport import HEALTH, Listener
+from paychain.services.vendor_declared import idempotency_of
 from paychain.wire.http import HttpRequest, HttpResponse
 from paychain.wire.ports import Port
 from paychain.wire.server import HttpServer
@@ -373,36 +371,6 @@ class _Call:
                 code=reply.code,
             )
         )
-
-
-def idempotency_of(link: Link) -> Idempotency:
-    """What the link declares; a vendor's API without a declaration follows the vendor's model."""
-    if link.dialect.is_vendors and "idempotency" not in link.model_fields_set:
-        return Idempotency.model_validate(APIS[link.dialect.name].idempotency)
-    return link.idempotency
-
-
-def webhooks_of(link: Link) -> Webhooks | None:
-    """What the link declares; a vendor waits for answers as long as it does in life by default.
-
-    A wait that is too short would repeat what a slow service has already done, and slow it more.
-    """
-    declared = link.webhooks
-    if declared is None or not link.dialect.is_vendors or "timeout" in declared.model_fields_set:
-        return declared
-    timeout_s = webhook_timeout_s(APIS[link.dialect.name])
-    return declared if timeout_s is None else declared.model_copy(update={"timeout": timeout_s})
-
-
-def hosts_of(link: Link) -> tuple[str, ...]:
-    """Where the real API of the vendor is whose dialect a link speaks."""
-    return APIS[link.dialect.name].hosts if link.dialect.is_vendors else ()
-
-
-def caller_of(chain: Chain, name: str) -> str:
-    """The own service that calls a link over its vendor's API."""
-    callers = [hop.caller for hop in chain.hops() if hop.callee == name]
-    return callers[0] if callers else ""
 
 
 def _whole(http: HttpRequest) -> bytes:

@@ -1,7 +1,8 @@
 """The pooled HTTP/1.1 client of a link: one target address, keep-alive, no silent retries.
 
-request() ──> _acquire_connection ──> an idle connection
-                    │                 a free slot: a new connection
+request() ──> _idle_connection ─────> an idle connection
+                    ▼ none
+              _acquire_connection ──> a free slot: a new connection
                     │                 neither: wait in line ◄──────────────┐
                     ▼                                                      │
                 exchange ──> _release_connection ──> the first that waits ─┘
@@ -90,13 +91,17 @@ class HttpPool:
         if connect_timeout_s is not None:
             connect_deadline = min(deadline, loop.time() + connect_timeout_s)
         while True:
-            try:
-                connection = await self._acquire_connection(loop, connect_deadline)
-            except CallTimeout as error:
-                # With a limit of its own, what had no connection in time is known not to be sent.
-                if connect_deadline < deadline:
-                    raise ConnectRefused("no connection in time", sent=False) from error
-                raise
+            # Nearly always one is idle, and nothing has to be waited for.
+            connection = self._idle_connection()
+            if connection is None:
+                try:
+                    connection = await self._acquire_connection(loop, connect_deadline)
+                except CallTimeout as error:
+                    # With a limit of its own, what had no connection in time is known not to be
+                    # sent.
+                    if connect_deadline < deadline:
+                        raise ConnectRefused("no connection in time", sent=False) from error
+                    raise
             try:
                 return await connection.exchange(data, is_head=method == "HEAD", deadline=deadline)
             except ConnectionBroken:
@@ -128,17 +133,21 @@ class HttpPool:
         for connection in list(self._connections):
             connection.abort()
 
-    async def _acquire_connection(
-        self, loop: asyncio.AbstractEventLoop, deadline: float
-    ) -> ClientConnection:
-        # Four cases, the cheapest first: a connection is idle; a slot is free; the line is full;
-        # the request waits in line. An idle connection that its peer has closed is not usable.
-        if self._is_closed:
-            raise ConnectRefused("the pool is closed", sent=False)
-        while self._idle:
+    def _idle_connection(self) -> ClientConnection | None:
+        """The idle connection that was used last; one that its peer has closed is not usable."""
+        while self._idle and not self._is_closed:
             connection, _ = self._idle.popitem()
             if connection.is_usable:
                 return connection
+        return None
+
+    async def _acquire_connection(
+        self, loop: asyncio.AbstractEventLoop, deadline: float
+    ) -> ClientConnection:
+        # No connection is idle. Three cases: a slot is free; the line is full; the request waits in
+        # line.
+        if self._is_closed:
+            raise ConnectRefused("the pool is closed", sent=False)
         if self._slots_taken < self._max_connections:
             self._slots_taken += 1
             return await self._connect(loop, deadline)

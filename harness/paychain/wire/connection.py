@@ -188,7 +188,15 @@ class Connection(asyncio.Protocol):
             head += b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
             has_body = request.method != "HEAD" and response.status not in _BODYLESS
             whole = head + response.body if has_body else head
-            if not await self._write(whole * response.copies):
+            if response.copies != 1:
+                whole *= response.copies
+            # Nearly every answer takes the first way: the system has it at once.
+            if self._is_lost or self._has_ended:
+                is_sent = await self._write_last(whole)
+            else:
+                self._transport.write(whole)
+                is_sent = not self._is_lost if not self._is_write_paused else await self._drained()
+            if not is_sent:
                 self._report(request, response)
                 return
             self._last_answer = (request, response, self._loop.time())
@@ -219,18 +227,23 @@ class Connection(asyncio.Protocol):
         else:
             self._wait(self._limits.idle_s, self._transport.close)
 
-    async def _write(self, data: bytes) -> bool:
-        """Write an answer; return whether the operating system took all of it."""
+    async def _write_last(self, data: bytes) -> bool:
+        """Write an answer to a client that has ended its side, or is gone.
+
+        Returns whether the operating system took all of it. The client may have given up: see the
+        module's docstring.
+        """
         if self._is_lost:
             return False
-        # A client that has ended its side may have given up: see the module's docstring.
-        if self._has_ended:
-            self._transport.write(data[:-1])
-            await asyncio.sleep(self._limits.telltale_s)
-            if self._is_lost:
-                return False
-            data = data[-1:]
-        self._transport.write(data)
+        self._transport.write(data[:-1])
+        await asyncio.sleep(self._limits.telltale_s)
+        if self._is_lost:
+            return False
+        self._transport.write(data[-1:])
+        return await self._drained()
+
+    async def _drained(self) -> bool:
+        """Wait until the system has taken the answer; false when the client is gone."""
         if self._is_write_paused:
             room = self._writable = self._loop.create_future()
             self._wait(self._limits.request_s, self._transport.abort)

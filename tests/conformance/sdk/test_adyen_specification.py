@@ -99,6 +99,7 @@ def test_every_webhook_is_as_the_specification_of_webhooks_says() -> None:
         assert problems(whole, content["application/json"]["schema"], body) == [], code
     assert codes >= {
         "AUTHORISATION",
+        "AUTHORISATION_ADJUSTMENT",
         "CAPTURE",
         "REFUND",
         "CANCELLATION",

@@ -32,6 +32,29 @@ def test_a_chain_that_plainly_fails_fails_whatever_stalled() -> None:
 
 
 @pytest.mark.parametrize(
+    ("stall_s", "limit", "verdict"),
+    [
+        (0.5, ">= 95%", Verdict.FAIL),
+        # What held may have held for that reason alone.
+        (0.5, ">= 20%", Verdict.INCONCLUSIVE),
+        # Whatever made it late, it was no stall: then it is another load than the declared one.
+        (0.1, ">= 95%", Verdict.INCONCLUSIVE),
+    ],
+)
+def test_a_load_that_only_a_stall_made_late_leaves_a_plain_failure_one(
+    stall_s: float, limit: str, verdict: Verdict
+) -> None:
+    run = Recorded(ends_s=20)
+    for number in range(200):
+        late_ms = max(0, 6_500 - 100 * number) if number >= 60 else 0
+        run.pay(number / 10, "technical" if number >= 50 else "approved", late_ms=late_ms)
+    run.records.append(Stall("load process", ns(6), ns(6 + stall_s), pays=True))
+    analysis = run.analysed(technical_success=limit)
+    assert analysis.verdict is verdict
+    assert any("the load fell behind its schedule" in reason for reason in analysis.reasons)
+
+
+@pytest.mark.parametrize(
     ("limit", "verdict"),
     [
         (">= 88%", Verdict.PASS),  # 176 of 200: it holds as it was

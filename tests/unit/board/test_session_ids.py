@@ -10,7 +10,7 @@ from paychain.payments.attribution import PaymentIds
 
 def test_runs_of_mocks_have_their_number_in_front() -> None:
     ids = SessionIds("p")
-    assert (ids.in_run(1, "p0000042"), ids.of(2, "p0000042")) == ("p0000042", "t2-p0000042")
+    assert (ids.in_run(1, "p0000042"), ids.in_run(2, "p0000042")) == ("p0000042", "t2-p0000042")
     assert ids.belongs(1, "p0000042r2")
     assert not ids.belongs(1, "t2-p0000042")
     assert ids.belongs(2, "t2-p0000042b")

@@ -116,7 +116,7 @@ def test_up_follows_only_scripts_that_somebodys_payment_can_pick(tmp_path: Path)
     with pytest.raises(UserError, match="the file has no scripts"):
         _scripts_of(path, CHAIN)
     path.write_text(head + script.replace("PICK", "{every: 5}"))
-    with pytest.raises(UserError, match=r"magic\.yaml:4:\d+: no payment of your own can follow"):
+    with pytest.raises(UserError, match=r"magic\.yaml:4:\d+: a payment that you send yourself"):
         _scripts_of(path, CHAIN)
     path.write_text(head + script.replace("PICK", "{amount: 92.30}"))
     assert [each.id for each in _scripts_of(path, CHAIN)] == ["script-1"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from paychain.cli.exit_codes import ExitCode
 from paychain.cli.reading import reading
 from paychain.payments.errors import HarnessError, UserError
 from paychain.report.result import FILE_NAME
+from tests.support.cli import invoked
 from tests.support.signed_runs import run_at
 
 ERRORS = (TypeError("unsupported operand"), KeyError("phase"), AssertionError(), RecursionError())
@@ -48,3 +51,10 @@ def test_files_that_differ_from_what_was_written_are_to_blame(
 def test_a_module_that_cannot_be_imported_is_no_damage(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="No module named 'typst'"):
         fails(ImportError("No module named 'typst'"), tmp_path)
+
+
+@pytest.mark.parametrize("words", [("show", "payment", "runs", "p1"), ("judge", "runs")])
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = invoked(tmp_path, *words)
+    assert done.exit_code == ExitCode.USAGE
+    assert re.search(r"no [a-z.]+ in runs; name a run directory", done.stderr)

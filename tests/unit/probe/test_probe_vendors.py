@@ -67,4 +67,4 @@ def test_paypals_webhooks_are_not_probed_without_its_api(tmp_path: Path) -> None
     arguments = ("--dialect", "paypal", "--secret", "x")
     done = invoked(tmp_path, "probe", "http://127.0.0.1:9/webhooks", *arguments)
     assert done.exit_code == ExitCode.USAGE
-    assert "webhooks of paypal are verified by its API" in done.stdout + done.stderr
+    assert "verifies webhooks of paypal by calling its API" in done.stdout + done.stderr

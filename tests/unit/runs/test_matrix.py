@@ -175,6 +175,10 @@ def test_a_standard_fault_is_no_experiment_of_its_own() -> None:
         load_experiment("down", chain)
     with pytest.raises(UserError, match="not a standard fault"):
         standard_faults(["steady"])
+    with pytest.raises(UserError, match="no standard fault named 'lost-anser'; did you mean 'lost"):
+        standard_faults(["lost-anser"])
+    with pytest.raises(UserError, match="no standard fault named 'x'; there are: bandwidth, black"):
+        standard_faults(["x"])
 
 
 def test_the_shipped_standard_faults_have_names_of_their_own() -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from paychain.protocol.dialects.vendors import VENDORS
-from paychain.services.vendor_front import webhooks_of
+from paychain.services.vendor_declared import webhooks_of
 from paychain.simulation.simulate import simulate
 from paychain.wire.http import HttpRequest, HttpResponse
 from tests.support.chains import checked

@@ -44,11 +44,16 @@ def without_stalls(payment: PaymentRecord, stalled: StallEffects) -> PaymentReco
     if payment.payment in stalled.payments:
         if payment.technical:
             payment = msgspec.structs.replace(payment, technical=False, outcome=Outcome.APPROVED)
-        return msgspec.structs.replace(payment, ended_ns=payment.intended_ns)
+        return msgspec.structs.replace(
+            payment, started_ns=payment.intended_ns, ended_ns=payment.intended_ns
+        )
     lost_ns = stalled.lost_ns(payment.intended_ns, payment.ended_ns)
     if not lost_ns:
         return payment
-    return msgspec.structs.replace(payment, ended_ns=payment.ended_ns - lost_ns)
+    late_ns = stalled.lost_ns(payment.intended_ns, payment.started_ns)
+    return msgspec.structs.replace(
+        payment, started_ns=payment.started_ns - late_ns, ended_ns=payment.ended_ns - lost_ns
+    )
 
 
 def _cells(paid: Iterable[PaymentRecord]) -> Iterator[Cell]:

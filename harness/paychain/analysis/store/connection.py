@@ -33,6 +33,8 @@ def open_(path: Path, version: int, *, is_read_only: bool) -> sqlite3.Connection
 
     Raises UserError when it is none, or of another version.
     """
+    if not path.exists():
+        raise UserError(f"no {path.name} in {path.parent}", hint="name a run directory")
     # In a URI, `?`, `#` and `%` of a name would mean something else.
     uri = f"{path.absolute().as_uri()}?mode={'ro' if is_read_only else 'rw'}"
     try:

@@ -22,6 +22,7 @@ from paychain.analysis.store.aggregates import (
     PaymentTotal,
     Total,
 )
+from paychain.analysis.store.columns import as_json, quoted
 from paychain.analysis.store.fingerprints import FingerprintRange, Fingerprints
 from paychain.analysis.store.meta import KEPT_ONE_IN, RECORDED, TIMES, Meta
 from paychain.analysis.store.shapes import SHAPED, TABLE, WITH_PARTY, Shapes
@@ -121,7 +122,7 @@ class RunStore(Meta):
             numbers = ("shape",) if kind in SHAPED else ()
             if kind in WITH_PARTY:
                 numbers = (*numbers, "party")
-            columns = ", ".join((*numbers, *map(_quoted, kind.__struct_fields__)))
+            columns = ", ".join((*numbers, *map(quoted, kind.__struct_fields__)))
             connection.execute(f"CREATE TABLE {table} ({columns})")
         store = cls(connection)
         store._aggregates.create()
@@ -217,7 +218,7 @@ class RunStore(Meta):
     def _read(self, kind: type[Row], which: str, *values: str) -> Iterator[Row]:
         decode = msgspec.json.Decoder(kind, strict=False).decode
         for (text,) in self._db.execute(
-            f"SELECT {_as_json(kind)} FROM {_TABLES[kind]} {which}", values
+            f"SELECT {as_json(kind)} FROM {_TABLES[kind]} {which}", values
         ):
             yield decode(text)
 
@@ -246,26 +247,20 @@ class RunStore(Meta):
                     heads[place] = next(sources[place], None)
                 else:
                     parts.append([])
-            customer, hops, movements, decisions = parts
-            yield RecordedPayment(
-                payment, customer[0] if customer else None, hops, movements, decisions
-            )
+            yield _recorded(payment, parts)
 
     def story(self, payment: str) -> RecordedPayment:
         """All that is recorded of one payment; empty when there is no such payment."""
         self.index()
         nothing: tuple[str, Any] = (payment, [])
         parts = [next(self._grouped(kind, "payment = ?", payment), nothing)[1] for kind in _STORY]
-        customer, hops, movements, decisions = parts
-        return RecordedPayment(
-            payment, customer[0] if customer else None, hops, movements, decisions
-        )
+        return _recorded(payment, parts)
 
     def _grouped(self, kind: type[Any], which: str, *values: str) -> Iterator[tuple[str, Any]]:
         """A payment's records of one kind at a time; built as JSON by SQLite, which is faster."""
         decode = msgspec.json.Decoder(GenericAlias(list, kind), strict=False).decode
         for payment, text in self._db.execute(
-            f"SELECT payment, json_group_array({_as_json(kind)}) FROM {_TABLES[kind]} "
+            f"SELECT payment, json_group_array({as_json(kind)}) FROM {_TABLES[kind]} "
             f"WHERE {which} GROUP BY payment ORDER BY payment",
             values,
         ):
@@ -385,19 +380,12 @@ class RunStore(Meta):
         connections.close_in_one_file(self._connection, self.path)
 
 
+def _recorded(payment: str, parts: Sequence[list[Any]]) -> RecordedPayment:
+    """`parts`: its records, a list for each kind of `_STORY`."""
+    customer, hops, movements, decisions = parts
+    return RecordedPayment(payment, customer[0] if customer else None, hops, movements, decisions)
+
+
 def _batches(records: Iterator[Row]) -> Iterator[list[Row]]:
     while batch := list(islice(records, BATCH)):
         yield batch
-
-
-def _as_json(kind: type[Any]) -> str:
-    """SQL for a record as the JSON that msgspec reads it from."""
-    fields = (
-        "json(targets)" if name == "targets" else _quoted(name) for name in kind.__struct_fields__
-    )
-    return f"json_array('{kind.__struct_config__.tag}', {', '.join(fields)})"
-
-
-def _quoted(name: str) -> str:
-    """A field as the name of a column: `order` is a word of SQL, too."""
-    return f"[{name}]"

@@ -16,7 +16,7 @@ from paychain.model.chain import Chain
 from paychain.model.own_services import observed_hops
 from paychain.payments.attribution import PaymentIds
 from paychain.payments.exchanges import TRACED, EndedBy, HttpExchange
-from paychain.services.vendor_front import hosts_of
+from paychain.services.vendor_declared import hosts_of
 
 # What exceptions of HTTP clients say when no connection was made, or none in time: nothing was
 # sent. Python, Node, Go, Java, .NET.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from paychain.environment.own.tls_ends import NO_TLS, TlsEnds
 from paychain.environment.own.variables import Address
 from paychain.model.chain import Chain
-from paychain.services.vendor_front import hosts_of
+from paychain.services.vendor_declared import hosts_of
 
 
 def pages_of(

@@ -18,7 +18,7 @@ from paychain.model.chain import Chain, Hop
 from paychain.processes.children import Children
 from paychain.processes.files import write_atomically
 from paychain.processes.loopback import LOOPBACK
-from paychain.services.vendor_front import hosts_of
+from paychain.services.vendor_declared import hosts_of
 
 NAME = "TLS near ends"
 

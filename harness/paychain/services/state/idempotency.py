@@ -145,11 +145,6 @@ class IdempotencyStore:
         self._mark = mark
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
 
-    @property
-    def continues(self) -> bool:
-        """Whether a repeat continues failed work, so that what was done has to be remembered."""
-        return self._model is not None and self._model.continues
-
     def __len__(self) -> int:
         """How many keys are known now."""
         return len(self._known)
@@ -165,14 +160,15 @@ class IdempotencyStore:
         longest = model.longest_key if model is not None else None
         if longest is not None and len(request.key) > longest:
             return Error(ErrorKind.KEY_TOO_LONG, "the idempotency key is too long")
-        self._forget()
+        now_s = self._now_s()
+        self._forget(now_s)
         key = (operation, request.key)
         known = self._known.get(key)
         if known is None:
-            return await self._work(key, request, work, 1)
+            return await self._work(key, request, work, 1, now_s)
         # The link supports no keys: a repeat is new work, of a payment of its own.
         if model is None:
-            return await self._work(key, request, work, known.executions + 1)
+            return await self._work(key, request, work, known.executions + 1, now_s)
         if model.mismatch is not None and known.body != _body(request):
             return Error(
                 ErrorKind.KEY_MISMATCH,
@@ -194,8 +190,8 @@ class IdempotencyStore:
         # The first outcome was not stored. Some providers continue the work they had begun, others
         # begin anew, and may charge a second time.
         if model.continues:
-            return await self._work(key, request, work, 1, known.done)
-        return await self._work(key, request, work, known.executions + 1)
+            return await self._work(key, request, work, 1, now_s, known.done)
+        return await self._work(key, request, work, known.executions + 1, now_s)
 
     def done(self, operation: str, request: PaymentRequest) -> Answer | None:
         """What a request has made before, where its repeat continues the work; None: nothing.
@@ -213,7 +209,8 @@ class IdempotencyStore:
             known.done = made if self._model.stores(made) else None
 
     def _continued(self, operation: str, request: PaymentRequest) -> _Known | None:
-        if not self.continues or not request.key:
+        """What is known of a key whose repeat continues failed work; None: there is no such."""
+        if self._model is None or not self._model.continues or not request.key:
             return None
         return self._known.get((operation, request.key))
 
@@ -223,12 +220,13 @@ class IdempotencyStore:
         request: PaymentRequest,
         work: Work,
         number: int,
+        now_s: float,
         done: Answer | None = None,
     ) -> AnswerOrError:
         """Do the work. The second execution for a key is a payment of its own, as is the third."""
         is_compared = self._model is not None and self._model.mismatch is not None
         body = _body(request) if is_compared else ()
-        known = _Known(body, self._now_s(), executions=number, done=done)
+        known = _Known(body, now_s, executions=number, done=done)
         self._known[key] = known
         self._known.move_to_end(key)
         if number > 1 and key[0] in _MAKES:
@@ -248,9 +246,9 @@ class IdempotencyStore:
             known.awaited.set_result(given)
         return given
 
-    def _forget(self) -> None:
+    def _forget(self, now_s: float) -> None:
         """Drop the keys whose window is over, and the oldest beyond what is kept."""
-        until_s = self._now_s() - self._window_s
+        until_s = now_s - self._window_s
         while self._known:
             key, oldest = next(iter(self._known.items()))
             is_over = oldest.since_s <= until_s or len(self._known) > MAX_KEYS

@@ -89,7 +89,7 @@ class Retained(Generic[Value]):
         retention: Retention,
         is_over: Callable[[str, Value], bool] = lambda _name, _value: True,
     ) -> None:
-        self._retention = retention
+        self._retention, self._now_ns = retention, retention.now_ns
         self._is_over = is_over
         self._known: OrderedDict[str, tuple[int, Value]] = OrderedDict()  # longest untouched first
 
@@ -107,7 +107,11 @@ class Retained(Generic[Value]):
 
     def get(self, name: str) -> Value | None:
         """What has this name; None for nothing."""
-        return self[name] if name in self._known else None
+        kept = self._known.get(name)
+        if kept is None:
+            return None
+        self._touch(name, kept[1])
+        return kept[1]
 
     def __setitem__(self, name: str, value: Value) -> None:
         self._touch(name, value)
@@ -120,7 +124,7 @@ class Retained(Generic[Value]):
         return value
 
     def _touch(self, name: str, value: Value) -> None:
-        self._known[name] = (self._retention.now_ns(), value)
+        self._known[name] = (self._now_ns(), value)
         self._known.move_to_end(name)
 
     def _forget(self) -> None:

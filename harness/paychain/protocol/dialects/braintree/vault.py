@@ -143,7 +143,6 @@ async def _delete_card(call: VendorCall, account: Account, token: str) -> HttpRe
     return plain(200)
 
 
-# -- what was asked for ---------------------------------------------------------------------------
 def _given(call: VendorCall, account: Account, name: str) -> dict[str, Any]:
     """The parameters of a request; those that the mock takes no notice of are noted."""
     http = call.http
@@ -227,7 +226,6 @@ def _found(account: Account, token: str) -> KeptCard:
     return kept
 
 
-# -- what is shown --------------------------------------------------------------------------------
 def _customer(account: Account, name: str) -> dict[str, Any]:
     said = account.vault.customers.get(name)
     if said is None:
