@@ -156,7 +156,6 @@ def test_ctrl_c_within_a_callback_of_the_http_parser_ends_the_run(
             signal.raise_signal(signal.SIGINT)
         whole(reader)
 
-    monkeypatch.setattr("paychain.wire.answer.known_head", lambda _data: None)  # none without it
     monkeypatch.setattr(AnswerReader, "on_message_complete", interrupted)
     words = ["run", "card-ecommerce", "steady", "--virtual", "--quiet", "--out", str(tmp_path)]
     before = signal.getsignal(signal.SIGINT)

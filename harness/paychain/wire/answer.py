@@ -7,7 +7,6 @@ from typing import Any
 import httptools
 
 from paychain.wire.http import ConnectionBroken, HttpResponse, MalformedHttp, keep_header, raised_in
-from paychain.wire.whole import keep_head, known_head
 
 MAX_RESPONSE_BYTES = 4_194_304  # head, body, framing and everything informational before it
 
@@ -23,7 +22,7 @@ class AnswerReader:
     """
 
     def __init__(self, *, is_head: bool = False) -> None:
-        self._parser: Any = None  # made for the first bytes that are no answer known before
+        self._parser: Any = httptools.HttpResponseParser(self)
         self._is_head = is_head
         self._ends_with_connection = False
         self._size = 0
@@ -32,17 +31,9 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> HttpResponse | None:
         """The answer, once it is whole. Raises Malformed for bytes that are not one."""
-        is_first = not self._size
-        if is_first and not self._is_head and (known := known_head(data)) is not None:
-            (status, headers, _), body = known
-            self._size, self.can_stay = len(data), True
-            self._answer = HttpResponse(status, body, headers.copy())
-            return self._answer
         self._size += len(data)
         if self._size > MAX_RESPONSE_BYTES:
             raise MalformedHttp(f"more than {MAX_RESPONSE_BYTES} bytes", sent=True)
-        if self._parser is None:
-            self._parser = httptools.HttpResponseParser(self)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -52,8 +43,6 @@ class AnswerReader:
                 raise MalformedHttp(f"not an answer: {error}", sent=True) from error
         if self._answer is not None:
             self._parser = None  # it refers back to this object: a cycle
-            if is_first and self.can_stay and not self._is_head:
-                keep_head(data, self._answer.status, self._answer.headers)
         return self._answer
 
     def end(self) -> HttpResponse:
@@ -68,6 +57,7 @@ class AnswerReader:
         self.can_stay = False
         return self._answer
 
+    # -- what the parser calls --------------------------------------------------------------------
     def on_message_begin(self) -> None:
         if self._answer is not None:
             raise _Surplus("bytes after the answer")

@@ -12,7 +12,6 @@ from typing import Any
 import httptools
 
 from paychain.wire.http import HttpRequest, ServerLimits, keep_header, raised_in
-from paychain.wire.whole import whole_request
 
 OFFER = "upgrade"  # the header that offers another protocol
 
@@ -37,15 +36,9 @@ class RequestReader:
         self._parser: Any = httptools.HttpRequestParser(self)
         self._stalled = 0  # bytes since the parser last got anywhere
         self._offered = ""  # the protocol that the request which is read offers
-        self._is_over = False  # the last request that the client may send was read
 
     def feed(self, data: bytes) -> None:
         """Read more bytes. Raises Rejected; nothing may be fed after that."""
-        is_between = not (self.is_inside or self._stalled or self._is_over)
-        if is_between and (request := whole_request(data, self._limits)) is not None:
-            self.begun += 1
-            self._deliver(request, True)
-            return
         self._stalled += len(data)
         try:
             while data:
@@ -149,9 +142,7 @@ class RequestReader:
             b"".join(self._body),
         )
         # Keep-alive with HTTP/1.0 needs headers of its own; its connections are closed instead.
-        may_follow = self._parser.should_keep_alive() and self._version == "1.1"
-        self._is_over = not may_follow
-        self._deliver(request, may_follow)
+        self._deliver(request, self._parser.should_keep_alive() and self._version == "1.1")
 
     def _count_head(self, size: int) -> None:
         self._stalled = 0
