@@ -248,9 +248,13 @@ class Blockchain:
         return found
 
     def forget(self, transactions: Iterable[str]) -> None:
-        """Know no more of these, which are final; their nonces stay used."""
+        """Know no more of those of them that are final; their nonces stay used."""
+        self._prune()  # by what it knows of them
         for name in transactions:
-            self._mined.pop(name, None)
+            mined = self._mined.get(name)
+            # What a reorganisation undid may be in a block that is not final yet.
+            if mined is not None and self._is_final(*mined):
+                del self._mined[name]
 
     def _refusal(self, transaction: Transaction, before: Transaction | None) -> Refusal | None:
         if before is not None and before.id == transaction.id:

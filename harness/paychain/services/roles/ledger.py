@@ -199,9 +199,8 @@ class Ledger(Role):
                 self._log.append(self._dated(event))
             kind = _BOOKED.get(event.change)
             request = self._requests[event.transaction.id]
-            if (
-                event.change is TransactionChange.FORGOTTEN
-            ):  # it comes with a request if it comes again
+            # It comes with a request if it comes again.
+            if event.change is TransactionChange.FORGOTTEN:
                 del self._requests[event.transaction.id]
             # What moves nothing only uses up a nonce: a transfer that failed, or was called off.
             if kind is None or not request.amount_minor:
