@@ -247,7 +247,12 @@ def test_what_is_to_be_judged_again_is_waited_for() -> None:
 
 def test_nothing_is_minimal_while_something_simpler_looks_wrong() -> None:
     class Late(Unsettled):
-        def run(self, *args: Any, is_enough: Callable[[Batch], bool], **more: Any) -> Batch:
+        def run(
+            self,
+            *args: Any,
+            is_enough: Callable[[Batch], bool] = lambda _: False,
+            **more: Any,
+        ) -> Batch:
             return super().run(*args, is_enough=lambda batch: is_enough(batch) or True, **more)
 
     chain, result = Late((STRIPE,)), LiveResult()
