@@ -305,6 +305,24 @@ def test_what_looks_wrong_is_minimised_before_it_is_known_to_last() -> None:
     assert result.found[RULE].is_minimal
 
 
+def test_what_looked_wrong_on_a_chain_that_has_stopped_is_minimised_on_the_next_one() -> None:
+    class Restarted(Overloaded):
+        @property
+        def now(self) -> Overloaded:
+            return self.later or self
+
+        later: Overloaded | None = None
+
+    chain = Restarted((STRIPE,))
+    follow_ups = follow_ups_on(chain, LiveResult())
+    chain.suspects = [((STRIPE,), frozenset({RULE}))]
+    assert follow_ups.foresee()
+    chain.later = Overloaded((STRIPE,))
+    assert not follow_ups.foresee()  # nothing looks wrong there yet
+    chain.later.suspects = chain.suspects
+    assert follow_ups.foresee()
+
+
 def test_what_services_have_settled_twice_is_waited_for() -> None:
     chain = Overloaded((STRIPE,))
     follow_ups = follow_ups_on(chain, LiveResult())
