@@ -207,8 +207,8 @@ class Blockchain:
         return Tip(self._head, self._head_ns, self._head - behind)
 
     @property
-    def fees(self) -> int:
-        """The least fee that is mined now, of the usual one."""
+    def lowest_fee(self) -> int:
+        """The lowest fee that is mined now, as a multiple of the usual one."""
         return max(self._spikes, default=1)
 
     def receipt(self, transaction: str, now_ns: int) -> Receipt:
@@ -331,7 +331,7 @@ class Blockchain:
 
     def _is_ready(self, transaction: Transaction) -> bool:
         """Whether it waits behind no other nonce, offers enough and can be paid."""
-        if self._spikes and transaction.fee < transaction.usual_fee * self.fees:
+        if self._spikes and transaction.fee < transaction.usual_fee * self.lowest_fee:
             return False
         is_next = transaction.nonce == self._nonces[transaction.sender]
         return is_next and self._can_pay(transaction)

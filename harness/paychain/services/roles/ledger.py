@@ -183,7 +183,7 @@ class Ledger(Role):
             first=since if is_known else self._log.first,
             changes=tuple(self._log.since(since)),
             past=None if is_known else self._log.past(),
-            fees=self._ledger.fees,
+            lowest_fee=self._ledger.lowest_fee,
             head_ns=self.context.wall_epoch_ns + tip.at_ns,
             every_ns=self._ledger.interval_ns,
             final=tip.final,
