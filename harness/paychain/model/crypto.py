@@ -126,10 +126,15 @@ class Replaces(Declared):
 
     after: Annotated[Span, Field(description="How long it waits since it was signed.")]
     times: Annotated[
-        int, Field(ge=2, le=1_000, description="The fee of the next one, of the one before.")
+        int, Field(ge=2, le=1_000, description="By what it multiplies the fee each time.")
     ] = 2
     up_to: Annotated[
-        int, Field(ge=2, le=1_000_000, description="The highest fee it offers, of the usual one.")
+        int,
+        Field(
+            ge=2,
+            le=1_000_000,
+            description="The highest fee it offers, as a multiple of the usual one.",
+        ),
     ] = 1_000
     nonce: Annotated[Literal["same", "new"], Field(description="Which nonce the next one has.")] = (
         "same"

@@ -28,14 +28,16 @@ class Lookups(Declared):
         Rate, Field(description="Tokens that come back with time alone, up to the bucket's size.")
     ] = 0.0
     hit: Annotated[
-        int, Field(ge=0, le=_MAX, description="What a look-up takes that finds something.")
+        int, Field(ge=0, le=_MAX, description="Tokens taken by a look-up that finds something.")
     ] = 1
     miss: Annotated[
-        int, Field(ge=0, le=_MAX, description="What one takes that finds nothing (declines).")
+        int,
+        Field(ge=0, le=_MAX, description="Tokens taken by one that finds nothing (declines)."),
     ] = 20
     refused: Annotated[
-        int, Field(ge=0, le=_MAX, description="What one takes that is refused for want of tokens.")
+        int,
+        Field(ge=0, le=_MAX, description="Tokens taken by one that is refused for lack of them."),
     ] = 0
     approved: Annotated[
-        int, Field(ge=0, le=_MAX, description="What an approved payment brings back.")
+        int, Field(ge=0, le=_MAX, description="Tokens that an approved payment brings back.")
     ] = 1

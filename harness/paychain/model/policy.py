@@ -272,7 +272,7 @@ class Call(Declared):
     shares_keys: bool = False
     trace: Annotated[
         Trace | None,
-        Field(description="Of an authorisation: by what its repeats are recognised, not by a key."),
+        Field(description="Of an authorisation: repeats are recognised by this, not by a key."),
     ] = None
     tenders: Annotated[
         list[Tender],

@@ -25,5 +25,10 @@ class FeeSpike(StateFaultKind):
     lasts = True
 
     times: Annotated[
-        int, Field(ge=2, le=1_000_000, description="The least fee that is mined, of the usual one.")
+        int,
+        Field(
+            ge=2,
+            le=1_000_000,
+            description="The lowest fee that is mined, as a multiple of the usual one.",
+        ),
     ]
