@@ -29,13 +29,15 @@ class Plan:
     """What a request executes, and what its answer shows.
 
     `show` may raise a Refusal. `after` runs however the request ended, an answer that is lost or an
-    injected error included.
+    injected error included; before it `undo` where the link failed before its work: it takes back
+    what making the plan has changed.
     """
 
     operation: str
     request: PaymentRequest
     show: Callable[[Answer], Shown]
     after: Callable[[], None] = lambda: None
+    undo: Callable[[], object] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,10 +108,18 @@ class Account:
         self.made += 1
         return PaymentRequest("", 0, "", TEST_CARDS[0], attempt=self.made)
 
-    def looked_up(self, show: Callable[[], Shown], request: PaymentRequest | None = None) -> Plan:
+    def looked_up(
+        self,
+        show: Callable[[], Shown],
+        request: PaymentRequest | None = None,
+        undo: Callable[[], object] | None = None,
+    ) -> Plan:
         """A plan that moves no money."""
         return Plan(
-            operation="query", request=request or self.no_payment(), show=lambda _answer: show()
+            operation="query",
+            request=request or self.no_payment(),
+            show=lambda _answer: show(),
+            undo=undo,
         )
 
     def keep_method(self, method: Method) -> None:

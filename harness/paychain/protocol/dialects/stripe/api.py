@@ -10,6 +10,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -42,7 +43,7 @@ from paychain.protocol.dialects.stripe.session_objects import PAY_PAGE
 from paychain.protocol.dialects.stripe.webhooks import secret_of, signed
 from paychain.protocol.message import Error, ErrorKind, Event, PaymentRequest
 from paychain.protocol.reply import Reply
-from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor import Backend, VendorCall, undone_by_failure
 from paychain.protocol.vendor_pages import base_of
 from paychain.wire.http import HttpRequest, HttpResponse
 
@@ -145,7 +146,7 @@ class Stripe:
             plan = self._plans.get(asked.key) if self._backend.knows_keys else None
             if plan is not None:
                 # Another request under the same key never gets further than the link.
-                return await self._executed(asked, replace(plan, after=_nothing))
+                return await self._executed(asked, replace(plan, after=_nothing, undo=None))
             plan = self._planned(asked)
         except Invalid as refusal:
             if asked is not None:
@@ -157,7 +158,8 @@ class Stripe:
     async def _executed(self, asked: RoutedRequest, plan: Plan) -> HttpResponse:
         http, is_replayed = asked.call.http, False
         try:
-            answer = await asked.call.execute(plan.operation, plan.request)
+            with undone_by_failure(partial(self._undo, asked, plan)):
+                answer = await asked.call.execute(plan.operation, plan.request)
             is_replayed = answer.replayed
             response = self._response(http, 200, self._expanded(plan.show(answer), asked))
         except Invalid as refusal:
@@ -165,6 +167,12 @@ class Stripe:
         finally:
             plan.after()
         return self.mark_replayed(response) if is_replayed else response
+
+    def _undo(self, asked: RoutedRequest, plan: Plan) -> None:
+        """The link has done nothing of a plan: a repeat of its key is planned anew."""
+        if plan.undo is not None:
+            plan.undo()
+            self._plans.pop(asked.key, None)
 
     def _asked(self, call: VendorCall) -> RoutedRequest:
         """What a request asks for. Raises Invalid for an unknown path or parameter."""

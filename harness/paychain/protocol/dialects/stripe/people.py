@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import (
@@ -23,7 +24,9 @@ def create_method(account: Account, asked: RoutedRequest) -> Plan:
     required(asked.given, "type")
     method = of_parameters(asked.given, account.new_id("pm"), account.backend.now_s())
     account.keep_method(method)
-    return account.looked_up(lambda: account.objects.method(method))
+    return account.looked_up(
+        lambda: account.objects.method(method), undo=lambda: account.methods.pop(method.id, None)
+    )
 
 
 def retrieve_method(account: Account, asked: RoutedRequest) -> Plan:
@@ -51,9 +54,8 @@ def attach(account: Account, asked: RoutedRequest) -> Plan:
             "The payment method you provided has already been attached to a customer.",
             code="payment_method_unexpected_state",
         )
-    method.customer = customer
     account.keep_method(method)
-    return account.looked_up(lambda: account.objects.method(method))
+    return _assigned(account, method, customer)
 
 
 def detach(account: Account, asked: RoutedRequest) -> Plan:
@@ -65,8 +67,15 @@ def detach(account: Account, asked: RoutedRequest) -> Plan:
             "impossible.",
             code="payment_method_unexpected_state",
         )
-    method.customer = ""
-    return account.looked_up(lambda: account.objects.method(method))
+    return _assigned(account, method, "")
+
+
+def _assigned(account: Account, method: Method, customer: str) -> Plan:
+    """Let a method be that customer's, or nobody's."""
+    before, method.customer = method.customer, customer
+    return account.looked_up(
+        lambda: account.objects.method(method), undo=partial(setattr, method, "customer", before)
+    )
 
 
 def _method(account: Account, name: str) -> Method:
@@ -115,19 +124,27 @@ def create_customer(account: Account, asked: RoutedRequest) -> Plan:
     }
     _write(shown, asked.given)
     name = text(asked.given, "payment_method")
-    if name:
-        method = account.method_asked(name, account.new_id("pm"))
+    method = account.method_asked(name, account.new_id("pm")) if name else None
+    owner = method.customer if method is not None else ""
+    if method is not None:
         method.customer = shown["id"]
         account.keep_method(method)
     account.customers[shown["id"]] = shown
-    return account.looked_up(lambda: dict(shown))
+
+    def undo() -> None:
+        account.customers.pop(shown["id"], None)
+        if method is not None:
+            method.customer = owner
+
+    return account.looked_up(lambda: dict(shown), undo=undo)
 
 
 def update_customer(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/customers/{customer}`."""
     shown = _customer(account, asked)
+    before = dict(shown)
     _write(shown, asked.given)
-    return account.looked_up(lambda: dict(shown))
+    return account.looked_up(lambda: dict(shown), undo=lambda: shown.update(before))
 
 
 def retrieve_customer(account: Account, asked: RoutedRequest) -> Plan:
@@ -138,9 +155,13 @@ def retrieve_customer(account: Account, asked: RoutedRequest) -> Plan:
 
 def delete_customer(account: Account, asked: RoutedRequest) -> Plan:
     """`DELETE /v1/customers/{customer}`."""
-    name = _customer(account, asked)["id"]
+    shown = _customer(account, asked)
+    name = shown["id"]
     del account.customers[name]
-    return account.looked_up(lambda: {"id": name, "object": "customer", "deleted": True})
+    return account.looked_up(
+        lambda: {"id": name, "object": "customer", "deleted": True},
+        undo=lambda: account.customers.setdefault(name, shown),
+    )
 
 
 def _customer(account: Account, asked: RoutedRequest) -> Shown:

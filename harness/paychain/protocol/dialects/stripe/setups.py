@@ -10,6 +10,9 @@ Source: the fixtures and the description in Stripe's stripe-mock v0.203.0 (2026-
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
+from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from paychain.payments.cards import TEST_CARDS
@@ -57,24 +60,27 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
         found.payment, 0, "", TEST_CARDS[0], attempt=found.attempt, reference=name
     )
     setup = Setup(id=name, request=request, created_s=account.backend.now_s())
+    change = _Change(account, setup)
+    change.undos.append(lambda: account.setups.pop(name, None))
     _write(account, setup, given)
     if boolean(given, "confirm"):
         _check_method(setup)
     account.setups[name] = setup
-    _report(account, setup, "created")
+    change.report("created")
     if boolean(given, "confirm"):
-        _confirm(account, setup)
-    return _looked_at(account, setup)
+        _confirm(change)
+    return change.plan()
 
 
 def retrieve(account: Account, asked: RoutedRequest) -> Plan:
     """`GET /v1/setup_intents/{intent}`."""
-    return _looked_at(account, _found(account, asked))
+    return _Change(account, _found(account, asked)).plan()
 
 
 def update(account: Account, asked: RoutedRequest) -> Plan:
     """`POST /v1/setup_intents/{intent}`."""
     setup = _found(account, asked)
+    change = _Change(account, setup)
     fixed = [name for name in ("customer", "payment_method") if asked.given.get(name)]
     if fixed and setup.status not in _WAITING:
         raise _unexpected(
@@ -82,7 +88,7 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
             f"{setup.status}.",
         )
     _write(account, setup, asked.given)
-    return _looked_at(account, setup)
+    return change.plan()
 
 
 def confirm(account: Account, asked: RoutedRequest) -> Plan:
@@ -93,11 +99,12 @@ def confirm(account: Account, asked: RoutedRequest) -> Plan:
             f"This SetupIntent's status is {setup.status}: it has already been confirmed or "
             "canceled, and cannot be confirmed again.",
         )
+    change = _Change(account, setup)
     is_back = setup.waits and not asked.given.get("payment_method")
     _write(account, setup, asked.given)
     _check_method(setup)
-    _confirm(account, setup, is_authenticated=is_back)
-    return _looked_at(account, setup)
+    _confirm(change, is_authenticated=is_back)
+    return change.plan()
 
 
 def cancel(account: Account, asked: RoutedRequest) -> Plan:
@@ -110,10 +117,11 @@ def cancel(account: Account, asked: RoutedRequest) -> Plan:
             "a SetupIntent with one of the following statuses may be canceled: "
             f"{', '.join(_WAITING)}.",
         )
+    change = _Change(account, setup)
     setup.waits, setup.canceled_s = False, account.backend.now_s()
     setup.cancellation_reason = reason
-    _report(account, setup, "canceled")
-    return _looked_at(account, setup)
+    change.report("canceled")
+    return change.plan()
 
 
 def listed(account: Account, asked: RoutedRequest) -> Plan:
@@ -154,6 +162,7 @@ def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned
     )
     if not setup.waits:
         raise _unexpected(f"This SetupIntent has a status of {setup.status}.")
+    change = _Change(account, setup)
     if has_failed:
         error = shaped(
             CARD,
@@ -161,47 +170,88 @@ def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned
             "failed.",
             code="setup_intent_authentication_failure",
         )
-        _fail(account, setup, error)
+        _fail(change, error)
     else:
-        _confirm(account, setup, is_authenticated=True)
-    return _looked_at(account, setup), returned
+        _confirm(change, is_authenticated=True)
+    return change.plan(), returned
 
 
-def _confirm(account: Account, setup: Setup, *, is_authenticated: bool = False) -> None:
-    """Keep the card, or let its holder authenticate first. Raises Invalid for a decline."""
+class _Change:
+    """What a request changes in an intent, and reports of it once the link has taken the request.
+
+    `undos`: take back what it has changed elsewhere. `refusal`: its answer, None for the intent.
+    """
+
+    def __init__(self, account: Account, setup: Setup) -> None:
+        self.account, self.setup = account, setup
+        self.undos: list[Callable[[], object]] = []
+        self.refusal: Invalid | None = None
+        self._before = copy(setup)
+        self._reported: list[tuple[str, int]] = []
+
+    def report(self, what: str) -> None:
+        """Report it, where the link does what it is asked for."""
+        logged = f"setup_intent.{what}", self.account.backend.now_s()
+        self._reported.append(logged)
+        self.setup.log.append(logged)
+
+    def plan(self) -> Plan:
+        """The plan that looks at the intent as it is then."""
+        setup = self.setup
+        request = setup.request if setup.request.payment else None
+        plan = self.account.looked_up(self._show, request, self._undo)
+        plan.after = self._notify
+        return plan
+
+    def _show(self) -> Shown:
+        if self.refusal is not None:
+            raise self.refusal
+        return shown_of(self.account, self.setup)
+
+    def _undo(self) -> None:
+        for each in fields(Setup):
+            setattr(self.setup, each.name, getattr(self._before, each.name))
+        for logged in self._reported:
+            self.setup.log.remove(logged)
+        self._reported.clear()
+        for undo in self.undos:
+            undo()
+
+    def _notify(self) -> None:
+        for kind, _ in self._reported:
+            self.account.backend.notify(kind, self.setup.request)
+
+
+def _confirm(change: _Change, *, is_authenticated: bool = False) -> None:
+    """Keep the card, or let its holder authenticate first, or refuse it."""
+    account, setup = change.account, change.setup
     method = setup.method
     assert method is not None  # checked before
     if not method.can_be_saved:
         error = account.objects.card_error(method, method.declined_as)
-        _fail(account, setup, error)
-        raise Invalid(402, {**error, "setup_intent": shown_of(account, setup)})
+        _fail(change, error)
+        change.refusal = Invalid(402, {**error, "setup_intent": shown_of(account, setup)})
+        return
     if method.must_authenticate and not is_authenticated:
         setup.waits = True
-        _report(account, setup, REQUIRES_ACTION)
+        change.report(REQUIRES_ACTION)
         return
     setup.waits, setup.is_done, setup.error = False, True, None
+    change.undos += [
+        partial(setattr, method, name, getattr(method, name)) for name in ("customer", "is_set_up")
+    ]
     method.customer = setup.customer or method.customer
     method.is_set_up = True
-    _report(account, setup, "succeeded")
+    change.report("succeeded")
 
 
-def _fail(account: Account, setup: Setup, error: Shown) -> None:
+def _fail(change: _Change, error: Shown) -> None:
     """A card that was declined is not the intent's any more."""
+    account, setup = change.account, change.setup
     assert setup.method is not None
     setup.error = {**error, "payment_method": account.objects.method(setup.method)}
     setup.waits, setup.method = False, None
-    _report(account, setup, "setup_failed")
-
-
-def _report(account: Account, setup: Setup, what: str) -> None:
-    kind = f"setup_intent.{what}"
-    setup.log.append((kind, account.backend.now_s()))
-    account.backend.notify(kind, setup.request)
-
-
-def _looked_at(account: Account, setup: Setup) -> Plan:
-    request = setup.request if setup.request.payment else None
-    return account.looked_up(lambda: shown_of(account, setup), request)
+    change.report("setup_failed")
 
 
 def _found(account: Account, asked: RoutedRequest) -> Setup:
