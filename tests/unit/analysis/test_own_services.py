@@ -307,7 +307,7 @@ def test_declines_that_nobody_behind_the_service_made_are_named(tmp_path: Path) 
     run.pay("p3", 3, result="declined")  # its own rules said no, before it asked anybody
     line = policy(measured(run, tmp_path), "declines of its own")
     assert line.call == "shop.authorise"
-    assert line.observed == "1 payment that nobody behind it had declined (p0)"
+    assert line.observed == "1 payment that no link behind it had declined (p0)"
     assert line.holds is None
 
 
