@@ -37,7 +37,7 @@ class Books(Declared):
         Command | None,
         Field(
             description="A command that prints one JSON object for each order, each in a line. "
-            "{run} stands for what the ids of the run's payments begin with."
+            "{run} stands for the prefix of the ids of the run's payments."
         ),
     ] = None
     order: Annotated[
