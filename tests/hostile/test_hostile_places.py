@@ -224,6 +224,6 @@ def test_a_baseline_is_read_before_the_run(ran: Path, damage: str) -> None:
 @pytest.mark.slow
 def test_a_folder_that_is_gone_and_a_name_that_is_no_text_are_mistakes(tmp_path: Path) -> None:
     gone = in_shell(tmp_path, "mkdir gone; cd gone; rmdir ../gone; $P list")
-    assert (gone.returncode, "does not exist any more" in gone.stderr) == (2, True), gone.stderr
+    assert (gone.returncode, "no longer exists" in gone.stderr) == (2, True), gone.stderr
     odd = in_shell(tmp_path, r"mkdir $'a\xff'; cd $'a\xff'; $P list")
     assert (odd.returncode, r"a\udcff is not UTF-8" in odd.stderr) == (2, True), odd.stderr

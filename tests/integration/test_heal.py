@@ -155,7 +155,7 @@ def test_a_run_of_elsewhere_is_left_unless_it_is_named(children: Children) -> No
 
 def test_an_engine_that_ends_with_its_run_needs_no_healing() -> None:
     done = CliRunner().invoke(app, ["heal"], env={"TOXIPROXY_URL": ""})
-    assert "an engine that a run starts ends with that run" in str(done.exception)
+    assert "an engine started by a run ends with that run" in str(done.exception)
 
 
 def gone(number: int = 4_194_304) -> str:

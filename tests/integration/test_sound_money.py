@@ -22,6 +22,7 @@ SOUND = (
     "exchange-deposit",
     "exchange-pauses",
     "stablecoin-payout",
+    "stablecoin-payout-replaced",
     "toncoin-payment",
 )
 # Others are the same nodes in other arrangements. One fault at a time meets the on-ramp and the

@@ -16,7 +16,7 @@ from paychain.payments.codes import lookup, table
 from paychain.payments.journal import DecisionKind
 from paychain.payments.outcome import HopResult
 from paychain.services.policies.breaker import BreakerState, CircuitBreaker
-from paychain.services.policies.bulkhead import BulkheadRooms
+from paychain.services.policies.bulkhead import Compartments
 from paychain.services.policies.policy import CallEnd
 from paychain.services.policies.retry import RetryBudget
 from tests.support.laws import examples
@@ -260,25 +260,25 @@ def test_a_bulkhead_never_admits_more_than_its_size_and_forgets_no_place(
     declared = Bulkhead.model_construct(size=size, queue=queue, wait=wait, per="target")
     inside = most = 0
 
-    async def visit(room: Any, at: float, stays: float) -> None:
+    async def visit(slots: Any, at: float, stays: float) -> None:
         nonlocal inside, most
         await asyncio.sleep(at)
-        if room.enter() or await room.wait():
+        if slots.enter() or await slots.wait():
             inside += 1
             most = max(most, inside)
             try:
                 await asyncio.sleep(stays)
             finally:
                 inside -= 1
-                room.leave()
+                slots.leave()
 
     async def give_up(task: asyncio.Task[None], at: float) -> None:
         await asyncio.sleep(at)
         task.cancel()
 
     async def run() -> int:
-        room = BulkheadRooms(declared).room("visa")
-        tasks = [asyncio.create_task(visit(room, at, stays)) for at, stays, _ in visits]
+        slots = Compartments(declared).compartment("visa")
+        tasks = [asyncio.create_task(visit(slots, at, stays)) for at, stays, _ in visits]
         leaving = [
             asyncio.create_task(give_up(task, at))
             for task, (_, _, at) in zip(tasks, visits, strict=True)
@@ -286,8 +286,8 @@ def test_a_bulkhead_never_admits_more_than_its_size_and_forgets_no_place(
         ]
         await asyncio.gather(*tasks, *leaving, return_exceptions=True)
         for _ in range(size):  # every place is free again, and no more than that
-            assert room.enter()
-        assert not room.enter()
+            assert slots.enter()
+        assert not slots.enter()
         return most
 
     assert in_virtual_time(run) <= size

@@ -423,9 +423,11 @@ def refund_never_sent(mine: Mine) -> None:
     """The merchant forgets the refund."""
     honest = Merchants._refund
 
-    async def refund(self: Merchants, sent: SentRequest, booked: PaymentRequest, *how: Any) -> None:
+    async def refund(
+        self: Merchants, sent: SentRequest, booked: PaymentRequest, *how: Any, **named: Any
+    ) -> None:
         if not mine(booked.payment):
-            await honest(self, sent, booked, *how)
+            await honest(self, sent, booked, *how, **named)
 
     Merchants._refund = refund  # type: ignore[method-assign]
 

@@ -9,9 +9,8 @@ from typing import Any
 from paychain.declaration.reading import NotReadable, TooLarge, read_bounded
 
 MAX_BYTES = 1_000_000  # of a file: declarations are written by hand
-_BEGINNING = (
-    4  # characters of which one is NUL in any text of UTF-16 or UTF-32 that begins in ASCII
-)
+# Characters of which one is NUL in any text of UTF-16 or UTF-32 that begins in ASCII.
+_BEGINNING = 4
 KeyPath = tuple[str | int, ...]
 
 

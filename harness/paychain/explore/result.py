@@ -42,9 +42,8 @@ class SearchResult:
     virtual_s: float = 0.0
     took_s: float = 0.0
     was_interrupted: bool = False
-    refused: str = (
-        ""  # what an own service did that virtual time has no room for: the search is over
-    )
+    # What an own service did that virtual time has no room for: the search is over.
+    refused: str = ""
     best: str = ""  # the smallest so far of what is being minimised, in words
 
     @property

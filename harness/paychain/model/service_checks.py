@@ -89,6 +89,15 @@ def _vendors(chain: Chain) -> Iterator[Problem]:
         hint = "remove dialect:, or put your own service in front of it (service:)"
         yield Problem(("links", hop.callee, "dialect"), what, hint)
         return
+    for hop in chain.hops():
+        sender = chain.links.get(hop.caller)
+        if sender is None or not sender.dialect.is_vendors or sender.webhooks is None:
+            continue
+        if hop.operation != "notify" or hop.callee in own or hop.callee not in chain.links:
+            continue
+        what = f"{hop.callee} is a mock, and mocks do not read webhooks of {sender.dialect.name}"
+        place: KeyPath = ("links", hop.caller, "webhooks", "to")
+        yield Problem(place, what, "name your own service (service:), or remove dialect:")
 
 
 def _tls(chain: Chain) -> Iterator[Problem]:

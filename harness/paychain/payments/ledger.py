@@ -207,8 +207,8 @@ class Blockchain:
         return Tip(self._head, self._head_ns, self._head - behind)
 
     @property
-    def fees(self) -> int:
-        """The least fee that is mined now, of the usual one."""
+    def lowest_fee(self) -> int:
+        """The lowest fee that is mined now, as a multiple of the usual one."""
         return max(self._spikes, default=1)
 
     def receipt(self, transaction: str, now_ns: int) -> Receipt:
@@ -248,9 +248,13 @@ class Blockchain:
         return found
 
     def forget(self, transactions: Iterable[str]) -> None:
-        """Know no more of these, which are final; their nonces stay used."""
+        """Know no more of those of them that are final; their nonces stay used."""
+        self._prune()  # by what it knows of them
         for name in transactions:
-            self._mined.pop(name, None)
+            mined = self._mined.get(name)
+            # What a reorganisation undid may be in a block that is not final yet.
+            if mined is not None and self._is_final(*mined):
+                del self._mined[name]
 
     def _refusal(self, transaction: Transaction, before: Transaction | None) -> Refusal | None:
         if before is not None and before.id == transaction.id:
@@ -327,7 +331,7 @@ class Blockchain:
 
     def _is_ready(self, transaction: Transaction) -> bool:
         """Whether it waits behind no other nonce, offers enough and can be paid."""
-        if self._spikes and transaction.fee < transaction.usual_fee * self.fees:
+        if self._spikes and transaction.fee < transaction.usual_fee * self.lowest_fee:
             return False
         is_next = transaction.nonce == self._nonces[transaction.sender]
         return is_next and self._can_pay(transaction)

@@ -22,9 +22,8 @@ from paychain.payments.journal import Journal, JournalEnd, LinkSwitch, Record, S
 from paychain.processes.stalls import StallDetector
 
 FLUSH_S = 0.1  # a record is in the file after this
-JOURNAL_FAILED = (
-    74  # exit code of a process whose journal cannot be written: EX_IOERR of sysexits.h
-)
+# The exit code of a process whose journal cannot be written: EX_IOERR of sysexits.h.
+JOURNAL_FAILED = 74
 
 
 class SpoolFile:

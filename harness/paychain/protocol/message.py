@@ -37,7 +37,7 @@ class News(msgspec.Struct, frozen=True, gc=False):
     `changes`: what happened since as many changes as `first`. `head_ns`: when the last block was
     made; `every_ns`: from one block to the next. `final`: the last height that is never replaced;
     below 0: none is. `past`: what the changes before those left, for a node that knows fewer.
-    `fees`: the least fee that is mined now, of the usual one.
+    `lowest_fee`: that is mined now, as a multiple of the usual one.
     """
 
     first: int
@@ -46,7 +46,7 @@ class News(msgspec.Struct, frozen=True, gc=False):
     every_ns: int
     final: int
     past: Past | None = None
-    fees: int = 1
+    lowest_fee: int = 1
 
 
 class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -48,8 +48,9 @@ def sent_to(url: str, brings: Mapping[str, str] | None = None) -> HttpResponse:
 
 
 def with_query(url: str, further: Mapping[str, str]) -> str:
-    """An address with further parameters at the end of its query."""
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(further)}"
+    """An address with further parameters at the end of its query, before its fragment."""
+    url, mark, fragment = url.partition("#")
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(further)}{mark}{fragment}"
 
 
 def query_of(http: HttpRequest) -> dict[str, str]:

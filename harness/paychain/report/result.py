@@ -181,9 +181,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     hosts: list[HostFacts] = []  # other machines that ran links
     services: list[ServiceFacts] = []  # links that were the user's processes
     stopped: Stopped | None = None  # the stop_when condition that ended the run early
-    own_services: OwnServiceMeasures = (
-        OwnServiceMeasures()
-    )  # what the user's own services really did
+    # What the user's own services really did.
+    own_services: OwnServiceMeasures = OwnServiceMeasures()
     stalls: list[StallFacts] = []  # the run's own processes that stalled, worst first
     scripts: list[ScriptRun] = []  # failure scripts, and what each of their steps met
     timelines: list[PaymentTimeline] = []  # payments that broke, or that broke a money rule

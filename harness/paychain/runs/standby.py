@@ -27,6 +27,8 @@ def second_target(chain: Loaded[Chain], link: str, operation: str) -> list[Edit]
     has one bank, and an own service is its own: of these no second one is declared.
     """
     declared = parse(chain.text).value
+    if link not in declared.get("links", {}):  # a node: its calls are not in the file
+        return []
     at = ("links", link, "calls", operation, "fallback")
     steps = _steps(declared, chain.model.path_in_file(at))
     for name, made in (*_others(chain.model, link, operation), *_twin(chain, link, operation)):

@@ -1,4 +1,4 @@
-"""The pooled HTTP/1.1 client of a link: one target address, keep-alive, no silent retries.
+"""The pooled HTTP/1.1 client of a link: one target address, keep-alive, no retries unless asked.
 
 request() ──> _idle_connection ─────> an idle connection
                     ▼ none
@@ -37,9 +37,9 @@ class HttpPool:
 
     A kept-alive connection whose end was noticed is replaced before anything is sent. One that
     ends in the very moment of sending raises Broken with `sent`: the peer may have acted on the
-    request, so whether to send it again is the caller's to say, never the pool's. (RFC 9110 §9.2.2
-    lets a client retry by itself only what is idempotent; a payment is not, and a webhook is, since
-    its receiver has to expect it several times.)
+    request, so only its caller can say whether it may be sent again: `is_repeatable`. (RFC 9110
+    §9.2.2 lets a client retry by itself only what is idempotent; a payment is not, and a webhook
+    is, since its receiver has to expect it several times.)
 
     Always true: at most `max_connections` slots are taken, each by a connection that is open, being
     made or being closed; a request waits only while every slot is taken and no connection is idle.
@@ -80,9 +80,10 @@ class HttpPool:
 
         `timeout_s` counts from now, waiting and connecting included; `connect_timeout_s` bounds
         those two alone, and ends as Refused. `is_repeatable`: what was lost with a kept-alive
-        connection is sent again over another one, as the peer may do twice what it reads twice.
-        Raises Refused, CallTimeout, Broken or Malformed for
-        what went wrong on the way, and ValueError for a request that cannot be written.
+        connection is sent again over another one, although the peer may have acted on it.
+
+        Raises Refused, CallTimeout, Broken or Malformed for what went wrong on the way, and
+        ValueError for a request that cannot be written.
         """
         data = request_head(method, target, self._authority, len(body), headers or {}) + body
         loop, drops = asyncio.get_running_loop(), self._drops
@@ -106,7 +107,7 @@ class HttpPool:
                 return await connection.exchange(data, is_head=method == "HEAD", deadline=deadline)
             except ConnectionBroken:
                 # Each turn costs a connection that was idle: at last there is none but a new one.
-                if not (is_repeatable and connection.answered and drops == self._drops):
+                if not (is_repeatable and connection.has_answered and drops == self._drops):
                     raise
             finally:
                 if connection.is_usable:
@@ -144,8 +145,7 @@ class HttpPool:
     async def _acquire_connection(
         self, loop: asyncio.AbstractEventLoop, deadline: float
     ) -> ClientConnection:
-        # No connection is idle. Three cases: a slot is free; the line is full; the request waits in
-        # line.
+        # None is idle. Three cases: a slot is free; the line is full; the request waits in line.
         if self._is_closed:
             raise ConnectRefused("the pool is closed", sent=False)
         if self._slots_taken < self._max_connections:

@@ -28,7 +28,7 @@ class ClientConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[HttpResponse] | None = None
         self._timer = WaitTimer(loop)
         self.is_usable = self.is_lost = False
-        self.answered = 0  # exchanges that brought a whole answer
+        self.has_answered = False  # it was kept alive after a whole answer
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -108,7 +108,7 @@ class ClientConnection(asyncio.Protocol):
             self.is_usable and self._reader.can_stay and not self._transport.get_write_buffer_size()
         )
         if self._waiter is not None and not self._waiter.done():
-            self.answered += 1
+            self.has_answered = True
             self._waiter.set_result(answer)
 
     def _time_out(self) -> None:

@@ -17,12 +17,14 @@ from paychain.analysis.measures.own_services import (
 from paychain.analysis.store.facts import RunFacts
 from paychain.model.chain import Chain
 from paychain.model.experiment import Times
-from paychain.payments.journal import Decision, DecisionKind
+from paychain.payments.journal import Decision, DecisionKind, HopRecord
+from paychain.payments.outcome import HopResult
 from paychain.report.text.own_services import sdk_words
 from tests.support.chains import checked
 from tests.support.observed_runs import CHAIN, A, B, ObservedRun
 from tests.support.own_chains import own_shop
 from tests.support.recorded import CHAIN as MOCKS
+from tests.support.recorded import ns
 from tests.unit.payments.test_own_rules import Shop
 
 CLAIMS = {
@@ -305,9 +307,28 @@ def test_declines_that_nobody_behind_the_service_made_are_named(tmp_path: Path) 
     run.pay("p2", 2)
     run.asked("p2", 2.1)
     run.pay("p3", 3, result="declined")  # its own rules said no, before it asked anybody
+    run.pay("p4", 4, result="declined")  # what a link in front of it passed on
+    run.asked("p4", 4.1, status=429, result="rejected")
+    run.records.append(
+        HopRecord(
+            payment="p4",
+            attempt=1,
+            span="in-front",
+            parent="",
+            caller="front",
+            operation="authorise",
+            callee="shop",
+            route=0,
+            try_number=1,
+            started_ns=ns(4.0),
+            ended_ns=ns(4.5),
+            result=HopResult.DECLINED,
+            code="",
+        )
+    )
     line = policy(measured(run, tmp_path), "declines of its own")
     assert line.call == "shop.authorise"
-    assert line.observed == "1 payment that no link behind it had declined (p0)"
+    assert line.observed == "2 payments that no link behind it had declined (p0, p4)"
     assert line.holds is None
 
 

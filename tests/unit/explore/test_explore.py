@@ -824,7 +824,7 @@ def test_ctrl_c_keeps_the_shortest_script_so_far_also_in_the_last_replay() -> No
     ("asked", "expected"),
     [
         ({"rules": ("no_double_charg",)}, "did you mean 'no_double_charge'"),
-        ({"rules": (SUCCESS,)}, "no rule 'technical_success'"),
+        ({"rules": (SUCCESS,)}, "unknown money rule 'technical_success'"),
         ({"kinds": ("lost_answr",)}, "did you mean 'lost_answer'"),
         ({"max_schedules": 0}, "empty search budget"),
         ({"budget_s": 0.0}, "empty search budget"),
@@ -840,7 +840,7 @@ def test_a_search_that_can_find_nothing_is_refused(asked: dict[str, object], exp
 def test_a_mistyped_name_does_not_let_a_users_test_pass(tmp_path: Path) -> None:
     path = tmp_path / "shop.yaml"
     path.write_text(declared("give_up"))
-    with pytest.raises(UserError, match="no rule 'no_double_charg'"):
+    with pytest.raises(UserError, match="unknown money rule 'no_double_charg'; did you mean"):
         explore_chain(str(path), rules=["no_double_charg"])
     with pytest.raises(UserError, match="no fault kind 'lost_answr'"):
         fault_schedules(str(path), kinds=["lost_answr"])

@@ -15,7 +15,7 @@ from paychain.explore.live.result import LiveResult, LiveSpec
 from paychain.explore.live.steps import StepChoice, Steps
 from paychain.payments.rules import Finding
 
-RULE = "no_double_charge"
+RULE, OTHER_RULE = "no_double_charge", "completed"
 STRIPE, ADYEN, OTHER = (
     StepChoice(("link", link, "authorise"), "lost_answer", 2, keys=(("lost_answer", {}),))
     for link in ("one", "two", "three")
@@ -39,6 +39,9 @@ class Overloaded:
 
     def has_room(self, _: int) -> bool:
         return True
+
+    def has_stirred(self, _: Batch) -> bool:
+        return False
 
     def begin(self, scripts: Sequence[Steps], controls: int) -> Batch:
         self.begun.append(Batch(number=len(scripts) + controls, rate=1.0))
@@ -231,6 +234,54 @@ def test_a_simpler_script_that_may_be_settled_yet_is_waited_for() -> None:
     assert (found.steps, found.is_minimal) == ((STRIPE,), True)
 
 
+def test_what_is_to_be_judged_again_is_waited_for() -> None:
+    class Stirred(Unsettled):
+        def has_stirred(self, _: Batch) -> bool:
+            return True
+
+    chain = Stirred((STRIPE, ADYEN))
+    found = followed_up(chain, [(STRIPE, ADYEN)]).found[RULE]
+    assert chain.ended == [False]
+    assert found.is_minimal
+
+
+def test_nothing_is_minimal_while_something_simpler_looks_wrong() -> None:
+    class Late(Unsettled):
+        def run(
+            self,
+            *args: Any,
+            is_enough: Callable[[Batch], bool] = lambda _: False,
+            **more: Any,
+        ) -> Batch:
+            return super().run(*args, is_enough=lambda batch: is_enough(batch) or True, **more)
+
+    chain, result = Late((STRIPE,)), LiveResult()
+    follow_ups = follow_ups_on(chain, result, is_late=lambda: bool(chain.ended))
+    follow_ups.judge([Overloaded(()).run([(STRIPE, ADYEN)])])
+    assert chain.ended == [True]
+    assert not result.found[RULE].is_minimal
+
+
+@pytest.mark.parametrize(
+    ("suspect", "broken", "is_decided"),
+    [
+        ((STRIPE, ADYEN), {RULE}, True),  # one of the scripts, and its rule
+        ((STRIPE,), {OTHER_RULE}, True),
+        ((STRIPE,), {RULE}, False),  # a script of one rule is simpler than that of another
+        ((ADYEN,), {OTHER_RULE}, False),
+        ((STRIPE, ADYEN), {OTHER_RULE}, True),  # it is known that less is enough
+    ],
+)
+def test_what_looks_wrong_confirms_what_was_found_or_has_to_be_waited_for(
+    suspect: Steps, broken: set[str], is_decided: bool
+) -> None:
+    batch = Batch(number=1, rate=1.0)
+    scripts = {RULE: (STRIPE, ADYEN), OTHER_RULE: (STRIPE,)}
+    assert not batch.is_decided(scripts)
+    batch.suspects["p1"] = (suspect, frozenset(broken))
+    assert batch.is_decided(scripts) is is_decided
+
+
 def test_what_payments_without_a_script_break_now_and_then_is_tried_without_any_but_once() -> None:
     chain, result = Overloaded((STRIPE,)), LiveResult()
     follow_ups = follow_ups_on(chain, result)
@@ -252,6 +303,24 @@ def test_what_looks_wrong_is_minimised_before_it_is_known_to_last() -> None:
     follow_ups.judge([batch])
     assert chain.begun[0] in chain.waited
     assert result.found[RULE].is_minimal
+
+
+def test_what_looked_wrong_on_a_chain_that_has_stopped_is_minimised_on_the_next_one() -> None:
+    class Restarted(Overloaded):
+        @property
+        def now(self) -> Overloaded:
+            return self.later or self
+
+        later: Overloaded | None = None
+
+    chain = Restarted((STRIPE,))
+    follow_ups = follow_ups_on(chain, LiveResult())
+    chain.suspects = [((STRIPE,), frozenset({RULE}))]
+    assert follow_ups.foresee()
+    chain.later = Overloaded((STRIPE,))
+    assert not follow_ups.foresee()  # nothing looks wrong there yet
+    chain.later.suspects = chain.suspects
+    assert follow_ups.foresee()
 
 
 def test_what_services_have_settled_twice_is_waited_for() -> None:

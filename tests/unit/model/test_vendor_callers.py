@@ -25,3 +25,27 @@ def test_nobody_but_an_own_service_calls_a_providers_api(entry: str, what: str) 
     chain = Chain.model_validate({"chain": "wrong", "entry": entry, "links": links})
     found = [each for each in check_chain(chain) if each.path[-1] == "dialect"]
     assert [each.what for each in found] == [what]
+
+
+@pytest.mark.parametrize("receiver", ["directory", "till"])
+def test_nobody_but_an_own_service_gets_a_providers_webhooks(receiver: str) -> None:
+    links = {
+        "shop": {
+            "role": "gateway",
+            "service": {"command": "./shop", "ready": {"http": "/health"}},
+            "calls": {"authorise": {"to": "psp"}, "serve": {"to": "directory"}},
+        },
+        "psp": {
+            "role": "processor",
+            "dialect": "stripe",
+            "webhooks": {"to": receiver},
+            "calls": {"authorise": {"to": "bank"}},
+        },
+        "till": {"role": "gateway", "calls": {"authorise": {"to": "bank"}}},
+        "directory": {"role": "service", "lookups": {"bucket": 10}},
+        "bank": {"role": "issuer"},
+    }
+    chain = Chain.model_validate({"chain": "wrong", "entry": "shop", "links": links})
+    found = [each for each in check_chain(chain) if each.path[:3] == ("links", "psp", "webhooks")]
+    what = f"{receiver} is a mock, and mocks do not read webhooks of stripe"
+    assert [each.what for each in found] == [what]

@@ -9,14 +9,16 @@ from paychain.payments.rails.finality import Finality
 HISTORY, PER_BLOCK, TRANSFERS = 10, 3, 900
 
 
+def transfer(nonce: int) -> Transaction:
+    return Transaction(id=f"t{nonce}", sender="0xA", nonce=nonce, to="0xB", amount_minor=2)
+
+
 def transfers(number: int, log: LedgerLog, ledger: Blockchain) -> int:
     """Send so many transfers, a few in each block; returns the most changes that were kept."""
     most = 0
     for nonce in range(number):
         now_ns = nonce // PER_BLOCK
-        transaction = Transaction(
-            id=f"t{nonce}", sender="0xA", nonce=nonce, to="0xB", amount_minor=2
-        )
+        transaction = transfer(nonce)
         ledger.submit(transaction, now_ns)
         for event in ledger.events(now_ns):
             log.append(event)
@@ -40,8 +42,7 @@ def test_as_many_changes_are_kept_as_some_blocks_have_however_many_there_were() 
     assert past.moved["0xb"] == -past.moved["0xa"] == 2 * past.nonces["0xa"]
     # The ledger itself knows as many, and takes no nonce twice.
     assert not ledger.receipt("t0", TRANSFERS).is_known
-    again = Transaction(id="t0", sender="0xA", nonce=0, to="0xB", amount_minor=2)
-    assert ledger.submit(again, TRANSFERS) == "nonce too low"
+    assert ledger.submit(transfer(0), TRANSFERS) == "nonce too low"
 
 
 def test_what_waits_for_long_is_part_of_the_past() -> None:
@@ -51,3 +52,30 @@ def test_what_waits_for_long_is_part_of_the_past() -> None:
     log.append(LedgerEvent(0, TransactionChange.ACCEPTED, stuck, 0))
     transfers(TRANSFERS, log, ledger)
     assert stuck in log.past().waiting
+
+
+def test_a_ledger_goes_on_after_it_has_forgotten_its_last_block() -> None:
+    log, ledger = LedgerLog(HISTORY), Blockchain(interval_ns=1, final=Finality(after_blocks=2))
+    ledger.submit(transfer(0), 0)
+    for event in ledger.events(3 * HISTORY):
+        log.append(event)
+    tip = ledger.tip(3 * HISTORY)
+    gone = log.forget(tip.head, tip.final)
+    ledger.forget(gone)
+    assert gone == ["t0"]
+    assert ledger.submit(transfer(1), 3 * HISTORY) is None
+    assert ledger.receipt("t1", 3 * HISTORY + 1).mined_at == 3 * HISTORY + 1
+    assert not ledger.receipt("t0", 3 * HISTORY + 1).is_known
+
+
+def test_what_is_in_a_later_block_since_a_reorganisation_is_known() -> None:
+    ledger = Blockchain(interval_ns=1, final=Finality(after_blocks=2))
+    ledger.submit(transfer(0), 0)
+    assert ledger.receipt("t0", 1).mined_at == 1
+    ledger.reorganise(1, 1, lambda _: True)
+    ledger.receipt("t0", 2)
+    ledger.forget(["t0"])
+    assert ledger.receipt("t0", 2).mined_at == 2
+    assert ledger.receipt("t0", 4).is_final
+    ledger.forget(["t0"])
+    assert not ledger.receipt("t0", 4).is_known

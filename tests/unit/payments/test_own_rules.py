@@ -25,18 +25,20 @@ NO_BOOKS = checked(own_shop(shop={"pays": PAYS}))
 class Shop(ObservedRun):
     """Payments whose money is at processor-a, and what the shop's books say of them."""
 
-    def holds(self, payment: str, at_s: float, at: str = A) -> None:
-        """The processor and the issuer hold the money of the payment's first attempt."""
+    def holds(
+        self, payment: str, at_s: float, at: str = A, attempt: int = 1, minor: int = 1_000
+    ) -> None:
+        """The processor and the issuer hold the money of an attempt of the payment."""
         for link in (at, "issuer"):
             self.records.append(
                 Movement(
                     link=link,
                     payment=payment,
-                    attempt=1,
+                    attempt=attempt,
                     kind=MovementKind.AUTHORISED,
-                    amount_minor=1_000,
+                    amount_minor=minor,
                     currency="EUR",
-                    reference=f"{payment}-1",
+                    reference=f"{payment}-{attempt}",
                     at_ns=ns(at_s),
                     decided_by="issuer",
                 )
@@ -164,6 +166,18 @@ def test_a_customer_who_saw_less_than_was_ordered_although_all_of_it_was_held(
     run.booked("p1", 2.0, "captured", to="issuer", amount=10)
     run.booked("p1", 2.0, "captured", amount=10)
     assert broken(run, tmp_path)["customer_saw_the_amount"] == ["p1"]
+
+
+def test_a_customer_who_paid_in_parts_saw_all_of_them(tmp_path: Path) -> None:
+    run = Shop()
+    for payment, shown_minor in (("p1", 1_000), ("p2", 600)):
+        run.pay(payment, 1.0, shown_minor=shown_minor)
+        run.asked(payment, 1.1)
+        run.asked(payment, 1.3, attempt=2)
+        run.holds(payment, 1.1, minor=700)
+        run.holds(payment, 1.3, attempt=2, minor=300)
+        run.books(payment, paid=True, amount_minor=shown_minor)
+    assert broken(run, tmp_path)["customer_saw_the_amount"] == ["p2"]
 
 
 def test_an_order_that_was_lost_with_its_webhook(tmp_path: Path) -> None:

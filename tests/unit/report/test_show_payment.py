@@ -122,7 +122,7 @@ def test_a_payment_or_a_run_that_is_not_there_is_a_users_mistake(tmp_path: Path)
         runner.invoke(
             app, ["show", "payment", str(run_directory(tmp_path)), "p9"], catch_exceptions=False
         )
-    with pytest.raises(UserError, match=r"run\.db cannot be read"):
+    with pytest.raises(UserError, match=r"no run\.db in .*; name a run directory"):
         runner.invoke(app, ["show", "payment", str(tmp_path / "x"), "p9"], catch_exceptions=False)
 
 

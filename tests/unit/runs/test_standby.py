@@ -72,3 +72,10 @@ def test_a_call_gets_a_second_target(
     found = {(each.kind, each.at) for each in review(load_chain(str(file)))}
     assert ("failover_on_unknown", "gateway.authorise") not in found
     assert not expected or ("single_link", "psp") not in found
+
+
+def test_nodes_have_no_calls_in_the_file_that_could_get_one() -> None:
+    chain = load_chain("depin-many-gateway")
+    for link in ("node-gateway", "node-1"):
+        for operation in chain.model.links[link].calls:
+            assert second_target(chain, link, operation) == []

@@ -219,7 +219,8 @@ def declined_alone(store: RunStore, service: str) -> list[str]:
     """
     store.index()
     asked = "SELECT payment FROM hop WHERE caller = ?"
-    behind = "SELECT payment FROM hop WHERE caller != ? AND result = ?"
+    # What the service itself answered is not behind it, whoever asked.
+    behind = "SELECT payment FROM hop WHERE caller != ? AND callee != ? AND result = ?"
     found = store.select(
         "SELECT payment FROM txn WHERE NOT warm_up AND outcome = ? "
         f"AND payment IN ({asked}) AND payment NOT IN ({behind}) "
@@ -229,6 +230,7 @@ def declined_alone(store: RunStore, service: str) -> list[str]:
             Outcome.DECLINED.value,
             service,
             CUSTOMER,
+            service,
             HopResult.DECLINED.value,
             service,
             HopResult.APPROVED.value,

@@ -30,8 +30,8 @@ class Alone:
         One script may break several rules: it is followed once for all of them.
         """
         tried = self._tried[steps]
-        for at_rest in (False, True):
-            if self._is_late() or len(tried) > at_rest or self.is_sure(steps, rule):
+        for number, at_rest in enumerate((False, True)):
+            if self._is_late() or len(tried) > number or self.is_sure(steps, rule):
                 continue
             self._chains.start_afresh()
             batch = self._chains.now.run_alone(steps, REPRODUCTIONS, at_rest=at_rest)

@@ -79,9 +79,8 @@ class Batches:
         self._free_ns = 0  # when all payments of the batches so far have begun
         self._records = OrderRecords(running.id_prefix)
         self._orders: dict[str, LiveOrder] = {}  # in flight, by their first payments
-        self._watched: dict[
-            str, LiveOrder
-        ] = {}  # that were judged, until nothing is to come any more
+        # That were judged, until nothing is to come any more.
+        self._watched: dict[str, LiveOrder] = {}
         self._settling = Settling()
         self._rest = Rest(running, has_own=self._has_own)
         self._ended: list[Batch] = []  # and not returned by `look` yet
@@ -204,9 +203,11 @@ class Batches:
 
     def is_settled(self, batch: Batch) -> bool:
         """Every order of a batch was judged, and none of them has to be judged again."""
-        return batch.is_whole and not any(
-            order.has_stirred for order in self._watched.values() if order.batch is batch
-        )
+        return batch.is_whole and not self.has_stirred(batch)
+
+    def has_stirred(self, batch: Batch) -> bool:
+        """Whether some order of a batch was judged, and has to be judged again."""
+        return any(order.has_stirred for order in self._watched.values() if order.batch is batch)
 
     def _wait_for(self, batch: Batch) -> Batch:
         while not self.is_settled(batch):

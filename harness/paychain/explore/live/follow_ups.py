@@ -8,7 +8,7 @@ orders break rules ─> all simpler variants in one batch, until none breaks the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -229,7 +229,8 @@ class FollowUps:
         left = list(rules)  # whose scripts are not known to be minimal
         believed = dict.fromkeys(rules)
         while left and not self._is_late():
-            tried = self._try_variants(left, gentleness)
+            scripts = {rule: self._result.found[rule].steps for rule in left}
+            tried = self._try_variants(scripts, gentleness)
             unclear = []
             for rule in left.copy():
                 found = self._result.found[rule]
@@ -241,7 +242,7 @@ class FollowUps:
                 ]
                 if smaller:
                     self.keep(rule, *min(smaller, key=lambda each: size(each[0].steps)))
-                elif tried and all(_tells(batch, rule, found.steps, gentleness) for batch in tried):
+                elif tried and all(_tells(batch, rule, scripts, gentleness) for batch in tried):
                     left.remove(rule)
                     self._result.found[rule] = replace(found, is_minimal=True)
                 else:
@@ -258,12 +259,12 @@ class FollowUps:
                 self.doubt(rule)
         return list(believed)
 
-    def _try_variants(self, rules: Collection[str], gentleness: Gentleness) -> list[Batch]:
+    def _try_variants(self, rules: Mapping[str, Steps], gentleness: Gentleness) -> list[Batch]:
         """Let some payments follow each variant of the scripts that break these rules.
 
         The scripts themselves are followed as well, in every batch.
         """
-        found = dict.fromkeys(self._result.found[rule].steps for rule in rules)
+        found = dict.fromkeys(rules.values())
         wanted = list(self._variants(found))[len(found) :]
         at_once = max(1, gentleness.payments // PAYMENTS_EACH - len(found))
         batches: list[Batch] = []
@@ -273,8 +274,7 @@ class FollowUps:
 
             These broke it when the service had settled what it could: they need not settle again.
             """
-            is_decided = all(steps in found for steps, _ in batch.suspects.values())
-            is_decided &= len(batch.orders) + len(batch.suspects) == batch.number
+            is_decided = batch.is_decided(rules) and not self._chains.now.has_stirred(batch)
             return is_decided or is_simplified(batch)
 
         def is_simplified(batch: Batch) -> bool:
@@ -327,7 +327,7 @@ class FollowUps:
                 self._prefer_surer(rule)
         finally:  # Ctrl-C leaves that it was tried
             self._note_reproduced(rule)
-        return bool(self._result.found[rule].reproduced)
+        return self._result.found[rule].reproduced != 0  # None: no time was left to try it
 
     def _prefer_surer(self, rule: str) -> None:
         """Of the scripts with as many steps that broke the rule, the simplest that always does.
@@ -383,14 +383,14 @@ class FollowUps:
         self._result.found[rule] = found
 
 
-def _tells(batch: Batch, rule: str, steps: Steps, gentleness: Gentleness) -> bool:
+def _tells(batch: Batch, rule: str, scripts: Mapping[str, Steps], gentleness: Gentleness) -> bool:
     """Whether simpler scripts that broke nothing in a batch can be believed.
 
-    Most payments of the script itself must break the rule there, or be about to. In the gentlest
+    Most payments of the rule's own script must break it there, or be about to. In the gentlest
     batch one of them is enough: some are declined for reasons of their own.
     """
+    steps = scripts[rule]
     broke = sum(order.steps == steps for order in batch.breaking(rule))
     broke += sum(each == steps and rule in rules for each, rules in batch.suspects.values())
     enough = 1 if gentleness is GENTLEST else PAYMENTS_EACH // 2 + 1
-    is_whole = len(batch.orders) + len(batch.suspects) == batch.number
-    return is_whole and broke >= enough
+    return batch.is_decided(scripts) and broke >= enough

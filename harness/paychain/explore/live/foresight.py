@@ -36,7 +36,8 @@ class Foresight:
     ) -> None:
         self._spec, self._chains, self._begin, self._variants = spec, chains, begin, variants
         self._wrong: dict[str, Steps] = {}  # by rule, until it is known
-        self._begun: dict[Steps, tuple[Batches, Sequence[Steps], Batch]] = {}
+        self._begun: dict[Steps, tuple[Sequence[Steps], Batch]] = {}
+        self._batches: Batches | None = None  # on the chain that all of these are on
         self._settled: Counter[str] = Counter()  # by rule, how often it was for nothing
 
     def begin(self, is_new: Callable[[str], bool]) -> bool:
@@ -45,6 +46,10 @@ class Foresight:
         `is_new`: whether it matters that a rule is broken.
         """
         batches = self._chains.now
+        if batches is not self._batches:  # what was begun on a chain that has stopped never ends
+            self._batches = batches
+            self._wrong.clear()
+            self._begun.clear()
         for steps, rules in sorted(batches.suspects, key=lambda each: size(each[0])):
             rule = next(
                 (rule for rule in sorted(rules) if is_new(rule) and self._may(rule, steps)), None
@@ -55,8 +60,7 @@ class Foresight:
             room = len(scripts) + self._spec.controls
             if len(scripts) <= MAX_PAYMENTS and self._chains.has_room(room):
                 self._wrong[rule] = steps
-                batch = self._begin(scripts, self._spec.controls)
-                self._begun[steps] = batches, scripts, batch
+                self._begun[steps] = scripts, self._begin(scripts, self._spec.controls)
                 return True
         return False
 
@@ -74,6 +78,6 @@ class Foresight:
 
     def begun(self, scripts: Sequence[Steps]) -> Batch | None:
         """The batch that has begun with these scripts on the chain that runs, if any."""
-        batches, tried, batch = self._begun.get(scripts[0], (None, (), None))
-        is_same = batches is self._chains.now and list(tried) == list(scripts)
+        tried, batch = self._begun.get(scripts[0], ((), None))
+        is_same = self._batches is self._chains.now and list(tried) == list(scripts)
         return batch if is_same else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from paychain.analysis.attribution.observed import ObservedRequest
 from paychain.analysis.store.store import RecordedPayment
 from paychain.explore.live.outages import LiveOutage
-from paychain.explore.live.steps import Place, Steps
+from paychain.explore.live.steps import Place, Steps, size
 from paychain.payments.rules import Finding
 
 
@@ -51,6 +51,18 @@ class Batch:
     def is_whole(self) -> bool:
         """Every order of it was judged."""
         return len(self.orders) == self.number
+
+    def is_decided(self, scripts: Mapping[str, Steps]) -> bool:
+        """Whether what is not judged of it can only confirm these scripts, by the rules they broke.
+
+        Anything else that looks wrong may turn out to be so, and be simpler.
+        """
+        suspects = self.suspects.values()
+        return len(self.orders) + len(suspects) == self.number and all(
+            steps in scripts.values()
+            and not any(size(steps) < size(scripts[rule]) for rule in broken & scripts.keys())
+            for steps, broken in suspects
+        )
 
     @property
     def controls(self) -> list[Judged]:

@@ -107,15 +107,19 @@ def customer_saw_the_amount(payment: Reconciled) -> Finding | None:
 
 
 def _held_behind(payment: Reconciled) -> list[int]:
-    """What was held for an order in an own service's books, where money settles."""
+    """What was held for an order in an own service's books, where money settles.
+
+    All of it together as well: it may be paid in parts, of which no request says so.
+    """
     if payment.book is None:
         return []
-    return [
+    held = [
         position.first_minor
         for entry in payment.authorisations
         for link, position in entry.positions.items()
         if link in payment.settling and position.first_minor
     ]
+    return [sum(held), *held] if held else []
 
 
 @money_rule("No money moves without a customer", judged="at_the_end", beyond=None, of_unknown=True)

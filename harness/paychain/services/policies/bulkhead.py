@@ -66,17 +66,17 @@ class CallSlots:
             turn.set_result(False)
 
 
-class BulkheadRooms:
-    """One room for all calls to a target, or one for each card scheme."""
+class Compartments:
+    """One compartment for all calls to a target, or one for each card scheme."""
 
     def __init__(self, declared: Bulkhead) -> None:
         self._declared = declared
-        self._rooms: dict[str, CallSlots] = {}
+        self._compartments: dict[str, CallSlots] = {}
 
-    def room(self, scheme: str) -> CallSlots:
-        """The room of a scheme's calls."""
+    def compartment(self, scheme: str) -> CallSlots:
+        """The compartment of a scheme's calls."""
         key = scheme if self._declared.per == "scheme" else ""
-        room = self._rooms.get(key)
-        if room is None:
-            room = self._rooms[key] = CallSlots(self._declared)
-        return room
+        slots = self._compartments.get(key)
+        if slots is None:
+            slots = self._compartments[key] = CallSlots(self._declared)
+        return slots

@@ -19,7 +19,7 @@ from paychain.services.channel import Channel
 from paychain.services.context import Context
 from paychain.services.policies import deadline
 from paychain.services.policies.breaker import BreakerState, CircuitBreaker
-from paychain.services.policies.bulkhead import BulkheadRooms
+from paychain.services.policies.bulkhead import Compartments
 
 _BREAKER_EVENTS = {
     BreakerState.OPEN: DecisionKind.BREAKER_OPENED,
@@ -49,7 +49,7 @@ class Route:
         *,
         number: int = 0,
         breaker: CircuitBreaker | None = None,
-        bulkhead: BulkheadRooms | None = None,
+        bulkhead: Compartments | None = None,
         propagate_deadline: bool = False,
         min_time_left_s: float = 0.0,
         connect_timeout_s: float | None = None,
@@ -82,7 +82,7 @@ class Route:
             target,
             number=call.targets.index(target),
             breaker=own_breaker(call.breaker, context, operation, target),
-            bulkhead=BulkheadRooms(call.bulkhead) if call.bulkhead is not None else None,
+            bulkhead=Compartments(call.bulkhead) if call.bulkhead is not None else None,
             propagate_deadline=bool(call.propagate_deadline),
             min_time_left_s=call.min_time_left,
             connect_timeout_s=call.connect_timeout,
@@ -98,14 +98,14 @@ class Route:
         self, request: PaymentRequest, parent: str, *, timeout_s: float, try_number: int = 1
     ) -> Reply:
         """Execute the call once, unless a policy refuses it: then nothing was sent (NOT_TRIED)."""
-        breaker, room = self.breaker, None
+        breaker, slots = self.breaker, None
         if self._bulkhead is not None:
-            room = self._bulkhead.room(request.instrument.group)
-            if not room.enter():
+            slots = self._bulkhead.compartment(request.instrument.group)
+            if not slots.enter():
                 # The breaker would refuse the request after its wait for a place: do not wait.
                 if breaker is not None and breaker.refuses:
                     return self._refuse(DecisionKind.BREAKER_REJECTED, request, parent)
-                if not await room.wait():
+                if not await slots.wait():
                     return self._refuse(DecisionKind.BULKHEAD_REJECTED, request, parent)
         ticket, sent_ns = None, 0
         try:
@@ -142,8 +142,8 @@ class Route:
             # Still holding a ticket: the call was cancelled and has no result.
             if breaker is not None and ticket is not None:
                 breaker.withdraw(ticket)
-            if room is not None:
-                room.leave()
+            if slots is not None:
+                slots.leave()
 
     @cached_property
     def _channel(self) -> Channel:

@@ -183,7 +183,7 @@ class Ledger(Role):
             first=since if is_known else self._log.first,
             changes=tuple(self._log.since(since)),
             past=None if is_known else self._log.past(),
-            fees=self._ledger.fees,
+            lowest_fee=self._ledger.lowest_fee,
             head_ns=self.context.wall_epoch_ns + tip.at_ns,
             every_ns=self._ledger.interval_ns,
             final=tip.final,
@@ -199,9 +199,8 @@ class Ledger(Role):
                 self._log.append(self._dated(event))
             kind = _BOOKED.get(event.change)
             request = self._requests[event.transaction.id]
-            if (
-                event.change is TransactionChange.FORGOTTEN
-            ):  # it comes with a request if it comes again
+            # It comes with a request if it comes again.
+            if event.change is TransactionChange.FORGOTTEN:
                 del self._requests[event.transaction.id]
             # What moves nothing only uses up a nonce: a transfer that failed, or was called off.
             if kind is None or not request.amount_minor:

@@ -57,9 +57,8 @@ class Merchants:
         self._follow = follow
         self._void = void
         self._settled = settled
-        self._awaiting: Retained[tuple[SentRequest, str]] = Retained(
-            retention
-        )  # by the processor's reference
+        # By the processor's reference.
+        self._awaiting: Retained[tuple[SentRequest, str]] = Retained(retention)
         # by payment and reference: refundable
         self._fulfilled: Retained[dict[str, SentRequest]] = Retained(retention)
         self._manual_refunds: Counter[str] = Counter()  # by payment

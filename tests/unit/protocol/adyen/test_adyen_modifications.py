@@ -424,6 +424,12 @@ def test_an_update_of_the_amount_is_received_and_only_the_amount_that_is_held_is
             assert answer.body["amount"] == {"value": value, "currency": "EUR"}
         again = await links.modify(psp, "amountUpdates", 800, key="to 800")
         assert again.body["pspReference"] == answer.body["pspReference"]
+        links.inject("http_error", status=503)
+        failed = await links.modify(psp, "amountUpdates", 700, key="to 700")
+        assert failed.status == 503
+        links.host.faults.heal("http_error")
+        taken = await links.modify(psp, "amountUpdates", 700, key="to 700")
+        assert (taken.status, taken.body["status"]) == (201, "received")
         links.inject("lost_answer")
         with pytest.raises(WireError):
             await links.modify(psp, "amountUpdates", 900)
@@ -434,8 +440,9 @@ def test_an_update_of_the_amount_is_received_and_only_the_amount_that_is_held_is
         (1000, "true"),
         (1200, "false"),
         (800, "false"),
+        (700, "false"),
         (900, "false"),
     }
-    assert len(told) == 4
+    assert len(told) == 5
     assert {item["originalReference"] for item in told} == {told[0]["originalReference"]}
     assert [kind for kind, *_ in links.booked()] == ["authorised"]

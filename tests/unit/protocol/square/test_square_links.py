@@ -86,3 +86,16 @@ def test_an_order_of_lines_is_summed_up_and_a_link_that_is_deleted_takes_no_mone
             assert (await links.post(LINKS, wanted(3, "k3", **broken))).status == 400
 
     assert on_vendor(JsonLinks("square"), scenario).booked() == []
+
+
+def test_no_two_links_have_one_id_or_order_though_one_was_deleted() -> None:
+    async def scenario(links: JsonLinks) -> None:
+        made = []
+        for number in (1, 2, 3):
+            made.append((await links.post(LINKS, wanted(number, f"k{number}")))["payment_link"])
+            if number == 2:
+                await links.ask("DELETE", f"{LINKS}/{made[0]['id']}")
+        assert len({link["id"] for link in made}) == 3
+        assert len({link["order_id"] for link in made}) == 3
+
+    on_vendor(JsonLinks("square"), scenario)

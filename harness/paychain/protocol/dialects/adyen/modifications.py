@@ -65,20 +65,20 @@ async def adjust(call: VendorCall, account: Account, psp: str) -> HttpResponse:
     payment = _payment_of(account, psp, amount)
     account.ignored.note(call, body, _USED | {"industryUsage"})
     _attribute(call, account, payment)
-    repeated = account.repeated(call.http)
-    made = repeated or _new(call, account, payment, ADJUSTMENT, "query", body)
+    made = account.repeated(call.http) or _new(call, account, payment, ADJUSTMENT, "query", body)
     request = replace(_request(payment, made), amount_minor=amount.minor)
     entry = account.backend.entry(payment.reference)
     is_held = entry is not None and entry.state == "authorised"
     is_same = is_held and entry is not None and entry.rest_minor == amount.minor
-    is_new = repeated is None
+    is_taken = True
     try:
         await call.execute("query", request)
     except CallFailed:
-        is_new = False  # an error in place of the answer: Adyen has not taken it
+        is_taken = False  # an error in place of the answer: only a repeat may be taken
         raise
     finally:
-        if is_new:
+        if is_taken and not made.is_reported:
+            made.is_reported = True
             account.backend.notify("adjusted" if is_same else "adjust_refused", request)
     shown = {"merchantAccount": merchant, "paymentPspReference": psp, **_received(made, body)}
     shown["reference"] = made.merchant_reference
@@ -228,7 +228,8 @@ async def _cancel_unknown(
         item=made.item,
     )
     await call.execute("query", request)
-    if repeated is None:
+    if not made.is_reported:
+        made.is_reported = True
         account.backend.notify("void_refused", request)
     return made
 

@@ -39,12 +39,12 @@ class Payment:
         return self.request.reference
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Modification:
-    """A capture, refund or cancel, as it was asked for first.
+    """A capture, refund, cancel or update of the amount, as it was asked for first.
 
     `reference`: ours of its payment. `item`: its own name. `operation`: what the link executes for
-    it, `query` for a cancel of a payment that never came.
+    it, `query` where it does nothing, and the mock reports the outcome itself (`is_reported`).
     """
 
     reference: str
@@ -52,6 +52,7 @@ class Modification:
     operation: str
     merchant_account: str
     merchant_reference: str
+    is_reported: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -42,7 +42,7 @@ class Copy:
     mined: dict[str, int] = field(default_factory=dict)  # the height of each, by id
     blocks: dict[int, list[str]] = field(default_factory=dict)  # ids; only blocks that have any
     pool: dict[tuple[str, int], Transaction] = field(default_factory=dict)  # by sender and nonce
-    fees: int = 1  # the least fee that is mined, of the usual one
+    lowest_fee: int = 1  # that is mined, as a multiple of the usual one
     is_empty: bool = False  # its node denies that anybody ever owned anything
     _moved: Counter[str] = field(default_factory=Counter)  # by account, up to the head
     _nonces: Counter[str] = field(default_factory=Counter)  # by account, up to the head
@@ -68,7 +68,7 @@ class Copy:
         self.final = max(self.final, news.final)
         if sighting.head == self.head:
             self._set_clock(before, news)
-            self.fees = news.fees
+            self.lowest_fee = news.lowest_fee
         for event in news.changes[self.known - news.first :]:
             self._apply(event)
         self.known = max(self.known, news.first + len(news.changes))

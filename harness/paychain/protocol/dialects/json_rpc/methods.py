@@ -92,7 +92,7 @@ def _receipt(moment: Moment, params: Sequence[Any]) -> Any:
 
 def _priority_fee(moment: Moment) -> int:
     """What a node suggests: as much as it takes to be mined now."""
-    return shapes.PRIORITY_FEE * moment.copy.fees
+    return shapes.PRIORITY_FEE * moment.copy.lowest_fee
 
 
 def _gas_price(moment: Moment, _params: Sequence[Any]) -> str:

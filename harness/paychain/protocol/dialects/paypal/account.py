@@ -66,9 +66,10 @@ class Account:
     approval: str
     setups: BoundedDict[str, Kept] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
     tokens: BoundedDict[str, Kept] = field(default_factory=lambda: BoundedDict(MAX_KEPT))
+    # By target and key of the request that made it.
     kept_under: BoundedDict[tuple[str, str], Kept] = field(
         default_factory=lambda: BoundedDict(MAX_KEPT)
-    )  # by key
+    )
     kept: int = 0
     registry: Records = field(default_factory=Records)
     ignored: Ignored = field(default_factory=Ignored)

@@ -88,6 +88,7 @@ class Account:
     links_of_keys: BoundedDict[str, PaymentLink] = field(
         default_factory=lambda: BoundedDict(MAX_LINKS)
     )
+    links_made: int = 0
     _keys: BoundedDict[str, str] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _refunds: BoundedDict[str, Refund] = field(default_factory=lambda: BoundedDict(MAX_KEYS))
     _numbers: Counter[str] = field(default_factory=Counter)

@@ -30,6 +30,7 @@ from paychain.wire.http import HttpResponse, json_response
 
 PATH, PAGE = "v2/online-checkout/payment-links", "/square-checkout/"
 MAX_LISTED = 100  # links in one answer
+MAX_NAMED = 24  # characters that the id of a link is made of: its number and the time are first
 _USED = frozenset(
     {"checkout_options", "description", "idempotency_key", "order", "payment_note", "quick_pay"}
 )
@@ -160,11 +161,12 @@ def _made(account: Account, body: dict[str, Any]) -> PaymentLink:
         total_minor, currency = price.minor, price.currency
     else:
         total_minor, currency = _sum_of(order)
-    number, now_s = len(account.links) + 1, account.backend.now_s()
-    name = f"{account.backend.link}/{number}/{now_s}/{body.get('idempotency_key') or ''}"[:40]
+    account.links_made += 1
+    now_s = account.backend.now_s()
+    name = f"{account.links_made}/{now_s}/"
     return PaymentLink(
-        id=encode(name.encode("ascii", "replace").decode())[:32],
-        order_id=encode(f"{number}/{now_s}/o"),
+        id=encode(f"{name}{account.backend.link}"[:MAX_NAMED]),
+        order_id=encode(f"{name}o"),
         order=order,
         shown={each: body[each] for each in _SHOWN if body.get(each)},
         redirect_url=str(options.get("redirect_url") or ""),

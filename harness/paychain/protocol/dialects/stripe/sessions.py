@@ -152,8 +152,13 @@ def _end(account: Account, session: CheckoutSession) -> None:
 
 def _end_in_time(account: Account, session: CheckoutSession) -> None:
     """End a session when its time runs out and it has not been paid by then."""
+    # Only its name: a session that is forgotten before must not be kept by what waits for its end.
+    name = session.intent.reference
 
     def look() -> None:
+        session = account.sessions.get(name)
+        if session is None:
+            return
         if session.intent.is_busy:
             account.backend.at(account.backend.now_s() + BUSY_S, look)
         elif not session.expired_s and status_of(account, session) == "expired":
