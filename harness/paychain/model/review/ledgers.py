@@ -25,7 +25,7 @@ def signed_twice(chain: Chain) -> Iterator[Weakness]:
             kind="signed_twice",
             path=key,
             subject=f"link {name}",
-            what=f"{name} signs a transfer without an answer again, with the next nonce",
+            what=f"when a transfer has no answer, {name} signs it again with the next nonce",
             hint="send the same bytes again: a nonce is used once",
             remedy=Edit(key, "one_per_payment"),
         )
@@ -37,7 +37,7 @@ def signed_twice(chain: Chain) -> Iterator[Weakness]:
             kind="signed_twice",
             path=key,
             subject=f"link {name}",
-            what=f"{name} signs a transfer that waits for a block again, with the next nonce",
+            what=f"when a transfer waits for a block, {name} signs it again with the next nonce",
             hint="replace it: with its own nonce one of the two is mined",
             remedy=Edit(key, "same"),
         )
