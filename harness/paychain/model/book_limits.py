@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paychain.model.chain import Chain
+from paychain.model.links_behind import called_by
 from paychain.model.roles import ROLES
 
 
@@ -34,7 +35,9 @@ def overcapture(chain: Chain, name: str) -> float | None:
     if limits == [None]:
         limits = [_limit_in_front(chain, caller) for caller in _relays_in_front(chain, name)]
     if not any(limit is not None for limit in limits):
-        limits = [_limit_behind(chain, target) for target in _behind(chain, name)]
+        limits = [
+            _limit_behind(chain, target) for target in called_by(chain.links, name, "authorise")
+        ]
     widest = max((limit for limit in limits if limit is not None), default=None)
     if widest is not None:
         return widest
@@ -58,18 +61,14 @@ def _limit_behind(chain: Chain, name: str) -> float | None:
     own = chain.links[name].overcapture
     if own is not None:
         return own
-    limits = [_limit_behind(chain, target) for target in _behind(chain, name)]
+    targets = called_by(chain.links, name, "authorise")
+    limits = [_limit_behind(chain, target) for target in targets]
     return max((limit for limit in limits if limit is not None), default=None)
-
-
-def _behind(chain: Chain, name: str) -> list[str]:
-    call = chain.links[name].calls.get("authorise")
-    return call.targets if call is not None else []
 
 
 def _relays_in_front(chain: Chain, name: str) -> Iterator[str]:
     """Links that pass authorisations on to this one, merchants' gateways left out."""
     for caller, link in chain.links.items():
-        call = link.calls.get("authorise")
-        if call is not None and name in call.targets and ROLES[link.role].party != "merchant":
+        is_called = name in called_by(chain.links, caller, "authorise")
+        if is_called and ROLES[link.role].party != "merchant":
             yield caller

@@ -223,7 +223,8 @@ class Pays(Declared):
         OpenedPage | None,
         Field(
             description="The return page: a customer who left comes back through it, once, and "
-            "then looks as others do. Without it, such a customer only looks."
+            "then looks as others do, with what its answer said where `then` needs an answer. "
+            "Without it, such a customer only looks."
         ),
     ] = None
     tokens: Annotated[

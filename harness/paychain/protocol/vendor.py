@@ -12,7 +12,8 @@ It does no I/O and takes clock and ids from its `Backend`, so that it runs in vi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -62,6 +63,21 @@ class CallFailed(Exception):
     def __init__(self, error: Error) -> None:
         super().__init__(error.message)
         self.error = error
+
+
+@contextmanager
+def undone_by_failure(undo: Callable[[], object]) -> Iterator[None]:
+    """Execute within it what has changed an object already, which others see while it is worked on.
+
+    `undo` is called when the link fails before it has done its work: a repeat then finds what the
+    first request found. An answer that is lost, or an error in its place, leaves the change.
+    """
+    try:
+        yield
+    except CallFailed as failed:
+        if not failed.error.is_after_work:
+            undo()
+        raise
 
 
 class VendorCall(Protocol):

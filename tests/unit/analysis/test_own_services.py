@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.measures import MoneyMeasure, MoneyRule
 from paychain.analysis.measures.own_policies import PolicyLine, usual_wait_s
@@ -17,7 +19,7 @@ from paychain.analysis.measures.own_services import (
 from paychain.analysis.store.facts import RunFacts
 from paychain.model.chain import Chain
 from paychain.model.experiment import Times
-from paychain.payments.journal import Decision, DecisionKind, HopRecord
+from paychain.payments.journal import Decision, DecisionKind, HopRecord, PaymentRecord
 from paychain.payments.outcome import HopResult
 from paychain.report.text.own_services import sdk_words
 from tests.support.chains import checked
@@ -309,23 +311,25 @@ def test_declines_that_nobody_behind_the_service_made_are_named(tmp_path: Path) 
     run.pay("p3", 3, result="declined")  # its own rules said no, before it asked anybody
     run.pay("p4", 4, result="declined")  # what a link in front of it passed on
     run.asked("p4", 4.1, status=429, result="rejected")
-    run.records.append(
-        HopRecord(
-            payment="p4",
-            attempt=1,
-            span="in-front",
-            parent="",
-            caller="front",
-            operation="authorise",
-            callee="shop",
-            route=0,
-            try_number=1,
-            started_ns=ns(4.0),
-            ended_ns=ns(4.5),
-            result=HopResult.DECLINED,
-            code="",
+    # Neither what it answered itself nor what two links in front of it said is behind it.
+    for caller, callee in (("front", "shop"), ("edge", "front")):
+        run.records.append(
+            HopRecord(
+                payment="p4",
+                attempt=1,
+                span=f"to {callee}",
+                parent="",
+                caller=caller,
+                operation="authorise",
+                callee=callee,
+                route=0,
+                try_number=1,
+                started_ns=ns(4.0),
+                ended_ns=ns(4.5),
+                result=HopResult.DECLINED,
+                code="",
+            )
         )
-    )
     line = policy(measured(run, tmp_path), "declines of its own")
     assert line.call == "shop.authorise"
     assert line.observed == "2 payments that no link behind it had declined (p0, p4)"
@@ -338,6 +342,14 @@ def test_webhooks_with_a_wrong_signature_that_are_acknowledged_are_counted(tmp_p
         payment = f"p{number}"
         run.paid(payment, number)
         run.webhook(payment, number + 0.5, result, forged=number < 2)
+    run.paid("warm", 4)
+    run.records[:] = [
+        msgspec.structs.replace(record, warm_up=record.payment == "warm")
+        if isinstance(record, PaymentRecord)
+        else record
+        for record in run.records
+    ]
+    run.webhook("warm", 4.5, forged=True)
     line = policy(measured(run, tmp_path), "wrong signatures")
     assert line.call == "shop.notify"
     assert line.observed == "1 of 2 webhooks with one acknowledged"

@@ -401,6 +401,30 @@ def test_a_customer_comes_back_by_the_return_page_once_and_then_looks_as_others_
     assert targets == [("GET", "/orders/pk3ra0000001/return"), look, look]
 
 
+@pytest.mark.parametrize("tells", [True, False])
+def test_who_comes_back_looks_where_the_return_page_says_and_leaves_where_it_does_not(
+    tells: bool,
+) -> None:
+    told = ORDERS.replace("/orders/{payment}", "/orders/{answer.id}")
+    assert told != ORDERS
+    leaving = Leaving(LEAVES, told + 'returns: {get: "/orders/{payment}/return"}\n')
+    _, exchange, _ = leaving.tries(0)
+    late = exchange.receive(CallTimeout("left", sent=True), 500 * MS)
+    assert leaving.ends(late, 500) == 3_500
+    _, exchange, step = leaving.tries(3_500)
+    pending = answer(202, {"state": "open", **({"id": "o7"} if tells else {})})
+    step = exchange.receive(pending, 3_510 * MS)
+    if tells:
+        for _ in range(2):
+            assert isinstance(step, Send)
+            assert step.http.target == "/orders/o7"
+            step = exchange.receive(OPEN, step.at_ns + 10 * MS)
+        step = exchange.receive(PAID, 4_000 * MS)
+    assert isinstance(step, Reply)
+    assert step.result is (HopResult.APPROVED if tells else HopResult.UNKNOWN)
+    assert leaving.doubts.problems() == []
+
+
 def test_a_customer_who_stays_away_saw_no_answer() -> None:
     leaving = Leaving({"leaves": {"share": "100%", "after": "500ms"}})
     _, exchange, _ = leaving.tries(0)

@@ -25,6 +25,7 @@ from paychain.analysis.measures.own_policies import (
 from paychain.analysis.store.queries import approved_with, declined_alone, forged_and_taken
 from paychain.declaration.quantity import count
 from paychain.model.chain import Hop
+from paychain.model.links_behind import behind
 from paychain.model.operations import MONEY
 from paychain.model.own_services import observed_hops
 from paychain.payments.attribution import UNKNOWN, WAYS
@@ -175,7 +176,7 @@ def _declined_alone(run: MeasuredRun, services: Iterable[str]) -> Iterator[Polic
     decline hides that a provider failed, refused too many requests or was not understood.
     """
     for service in services:
-        if payments := declined_alone(run.store, service):
+        if payments := declined_alone(run.store, service, behind(run.chain.links, service)):
             named = ", ".join(payments[:MAX_NAMED]) + ", …" * (len(payments) > MAX_NAMED)
             yield PolicyLine(
                 call=f"{service}.authorise",

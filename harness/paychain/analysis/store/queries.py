@@ -13,7 +13,6 @@ from paychain.analysis.store.calls import WORKED
 from paychain.analysis.store.fingerprints import LAST, Bound, Fingerprint
 from paychain.analysis.store.shapes import hop_of, is_of_warm_up
 from paychain.analysis.store.store import RunStore
-from paychain.model.operations import CUSTOMER
 from paychain.payments.journal import DecisionKind, MovementKind
 from paychain.payments.outcome import HopResult, Outcome
 from paychain.payments.rules.own_traces import SIGNED_NS
@@ -211,26 +210,25 @@ def approved_with(store: RunStore, kind: MovementKind, links: Iterable[str]) -> 
     return int(found)
 
 
-def declined_alone(store: RunStore, service: str) -> list[str]:
-    """Payments that a service asked for and then declined although nobody behind it declined.
+def declined_alone(store: RunStore, service: str, behind: Iterable[str]) -> list[str]:
+    """Payments that a service asked for and then declined although none of the links behind did.
 
     Nobody approved one, either: money that is held after a decline is a finding of its own. Warm-up
     excluded, in the order of their ids.
     """
     store.index()
     asked = "SELECT payment FROM hop WHERE caller = ?"
-    # What the service itself answered is not behind it, whoever asked.
-    behind = "SELECT payment FROM hop WHERE caller != ? AND callee != ? AND result = ?"
+    marks, listed = _listed(behind)
+    declined = f"SELECT payment FROM hop WHERE callee IN ({marks}) AND result = ?"
     found = store.select(
         "SELECT payment FROM txn WHERE NOT warm_up AND outcome = ? "
-        f"AND payment IN ({asked}) AND payment NOT IN ({behind}) "
+        f"AND payment IN ({asked}) AND payment NOT IN ({declined}) "
         f"AND payment NOT IN ({asked} AND operation = 'authorise' AND result = ?) "
         "ORDER BY payment",
         (
             Outcome.DECLINED.value,
             service,
-            CUSTOMER,
-            service,
+            *listed,
             HopResult.DECLINED.value,
             service,
             HopResult.APPROVED.value,
@@ -240,9 +238,12 @@ def declined_alone(store: RunStore, service: str) -> list[str]:
 
 
 def forged_and_taken(store: RunStore, service: str) -> tuple[int, int]:
-    """Webhooks that came to a service with a wrong signature, and how many it acknowledged."""
+    """Webhooks that came to a service with a wrong signature, and how many it acknowledged.
+
+    Warm-up excluded.
+    """
     store.index()
-    forged = "FROM decision d WHERE d.kind = ? AND d.target = ?"
+    forged = f"FROM decision d WHERE d.kind = ? AND d.target = ? AND d.{_MEASURED}"
     taken = (
         "EXISTS (SELECT 1 FROM hop h WHERE h.payment = d.payment AND h.caller = d.link "
         "AND h.callee = d.target AND h.operation = d.operation AND h.attempt = d.attempt "

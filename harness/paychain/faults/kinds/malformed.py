@@ -20,4 +20,7 @@ class Malformed(RequestFaultKind):
 
     def delivery(self, delivery: Delivery) -> Delivery:
         """Bytes that no caller can read."""
-        return msgspec.structs.replace(delivery, given=Error(ErrorKind.GARBLED))
+        given = delivery.given
+        is_after_work = not isinstance(given, Error) or given.is_after_work
+        garbled = Error(ErrorKind.GARBLED, is_after_work=is_after_work)
+        return msgspec.structs.replace(delivery, given=garbled)

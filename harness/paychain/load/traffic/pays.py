@@ -127,10 +127,21 @@ class ByTemplate:
 
     def _wait(self, pattern: AnswerPattern, response: HttpResponse, now_ns: int) -> Step:
         """Look again after a pause. The first pending answer has the fields of the look's path."""
-        if self._pending is None:
+        given = self._given(response)
+        # Who came back by the return page, and has nowhere else to look, looks where it says.
+        if self._pending is None or (
+            self._pending.look is None and self._can_ask(pattern.look, given)
+        ):
             self._pending = pattern
-            self._answers.append(self._given(response))
+            self._answers.append(given)
         return self._look_later(pending(self._template), now_ns)
+
+    def _can_ask(self, look: RequestTemplate | None, given: Given) -> bool:
+        """Whether an answer has all that a look needs of one."""
+        try:
+            return look is not None and bool(written(look, self._values, "", [given]))
+        except Unfilled:
+            return False
 
     def _look_later(self, last: Reply, now_ns: int) -> Step:
         """Look again, or leave with what the last look showed."""

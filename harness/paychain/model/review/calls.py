@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from paychain.declaration.text import KeyPath
 from paychain.model.chain import Chain, Link
+from paychain.model.links_behind import behind
 from paychain.model.policy import Call
 from paychain.model.roles import ROLES
 
@@ -83,9 +84,4 @@ def delivering_path(chain: Chain, gateway: Link) -> list[str]:
 
 def authorising_path(chain: Chain, link: str) -> list[str]:
     """The links that may hold money for an authorisation of `link`, itself first."""
-    found = [link]
-    for name in found:
-        call = chain.calls_of(name).get("authorise")
-        if call is not None:
-            found += [target for target in call.targets if target not in found]
-    return found
+    return [link, *behind(chain.links, link, "authorise")]

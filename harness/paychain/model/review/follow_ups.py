@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from paychain.model.book_limits import overcapture
 from paychain.model.chain import Chain
+from paychain.model.links_behind import behind
 from paychain.model.review.calls import paying_links
 from paychain.model.review.finding import Weakness
 from paychain.model.review.remedy import Edit
@@ -35,7 +36,8 @@ def capture_beyond_limit(chain: Chain) -> Iterator[Weakness]:
     for name, link in chain.links.items():
         if link.captures is None or link.captures.of <= 1 or name not in paying_links(chain):
             continue
-        limits = {target: overcapture(chain, target) or 0.0 for target in _behind(chain, name)}
+        targets = behind(chain.links, name, "authorise")
+        limits = {target: overcapture(chain, target) or 0.0 for target in targets}
         tightest = min(limits, key=lambda target: limits[target], default=None)
         if tightest is None or link.captures.of <= 1 + limits[tightest] + 1e-9:
             continue
@@ -119,11 +121,3 @@ def authentication_not_portable(chain: Chain) -> Iterator[Weakness]:
                 hint="use an authentication that is valid at every processor",
                 remedy=Edit(("links", proof, "valid_for"), action="remove"),
             )
-
-
-def _behind(chain: Chain, name: str) -> Iterator[str]:
-    """Every link on the way of an authorisation from here."""
-    call = chain.links[name].calls.get("authorise")
-    for target in call.targets if call is not None else []:
-        yield target
-        yield from _behind(chain, target)

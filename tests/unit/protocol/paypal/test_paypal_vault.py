@@ -73,3 +73,31 @@ def test_what_names_nothing_is_refused() -> None:
         assert (await links.get(TOKENS)).issue == "MISSING_REQUIRED_PARAMETER"
 
     assert on_paypal(scenario).booked() == []
+
+
+def test_an_error_before_the_work_keeps_nothing_and_one_in_place_of_the_answer_does() -> None:
+    async def scenario(links: PayPalLinks) -> None:
+        body = {"payment_source": {"card": CARD}, "customer": {"id": "ada"}}
+
+        async def kept() -> int:
+            return len((await links.get(f"{TOKENS}?customer_id=ada")).body["payment_tokens"])
+
+        links.inject("http_error", status=503)
+        assert (await links.send(SETUPS, body, "s")).status == 503
+        assert (await links.send(TOKENS, body, "t")).status == 503
+        links.heal("http_error")
+        assert await kept() == 0
+        assert (await links.send(SETUPS, body, "s")).status == 201
+        made = await links.send(TOKENS, body, "t")
+        assert made.status == 201
+        links.inject("http_error", status=503)
+        assert (await links.send(f"{TOKENS}/{made.body['id']}", method="DELETE")).status == 503
+        links.heal("http_error")
+        assert await kept() == 1
+        links.inject("http_error", status=500, after_work=True)
+        assert (await links.send(TOKENS, body, "u")).status == 500
+        links.heal("http_error")
+        assert await kept() == 2
+        assert (await links.send(TOKENS, body, "u")).status == 200
+
+    assert on_paypal(scenario).booked() == []

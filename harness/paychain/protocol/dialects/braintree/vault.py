@@ -18,7 +18,7 @@ from paychain.protocol.dialects.braintree.objects import card_type
 from paychain.protocol.dialects.braintree.records import KeptCard
 from paychain.protocol.dialects.braintree.sales import details_of, instrument_of
 from paychain.protocol.dialects.braintree.tables import errors, response
-from paychain.protocol.vendor import VendorCall
+from paychain.protocol.vendor import VendorCall, undone_by_failure
 from paychain.protocol.vendor_ids import encode
 from paychain.wire.http import HttpResponse
 
@@ -77,12 +77,15 @@ async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
     card = given if given.get("payment_method_nonce") else inside(given, "credit_card")
     kept = _asked(account, card, name) if card else None
     refusal = _unverified(kept, card) if kept is not None else None
-    if refusal is None:
-        vault.customers[name] = _said(given)
-        if kept is not None:
-            vault.add(kept)
-    await account.execute_nothing(call)
-    return refusal or document(201, "customer", _customer(account, name))
+    if refusal is not None:
+        await account.execute_nothing(call)
+        return refusal
+    vault.customers[name] = _said(given)
+    if kept is not None:
+        vault.add(kept)
+    with undone_by_failure(lambda: name in vault.customers and vault.forget(name)):
+        await account.execute_nothing(call)
+    return document(201, "customer", _customer(account, name))
 
 
 async def _show_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -93,17 +96,25 @@ async def _show_customer(call: VendorCall, account: Account, name: str) -> HttpR
 
 async def _update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     given = _given(call, account, "customer")
-    if name not in account.vault.customers:
+    said = account.vault.customers.get(name)
+    if said is None:
         raise NotFound
-    account.vault.customers[name].update(_said(given))
-    return await _show_customer(call, account, name)
+    before = dict(said)
+    said.update(_said(given))
+
+    def undo() -> None:
+        said.clear()
+        said.update(before)
+
+    with undone_by_failure(undo):
+        return await _show_customer(call, account, name)
 
 
 async def _delete_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     if name not in account.vault.customers:
         raise NotFound
-    account.vault.forget(name)
-    await account.execute_nothing(call)
+    with undone_by_failure(account.vault.forget(name)):
+        await account.execute_nothing(call)
     return plain(200)
 
 
@@ -116,10 +127,20 @@ async def _create_card(call: VendorCall, account: Account) -> HttpResponse:
         raise Invalid("kept_customer_invalid")
     kept = _asked(account, given, customer_id)
     refusal = _unverified(kept, given)
-    if refusal is None:
-        account.vault.add(kept)
-    await account.execute_nothing(call)
-    return refusal or document(201, "credit_card", _shown(kept))
+    if refusal is not None:
+        await account.execute_nothing(call)
+        return refusal
+    vault, default = account.vault, account.vault.default_of(customer_id)
+    vault.add(kept)
+
+    def undo() -> None:
+        if kept.token in vault.cards:
+            vault.remove(kept)
+            vault.choose(default)
+
+    with undone_by_failure(undo):
+        await account.execute_nothing(call)
+    return document(201, "credit_card", _shown(kept))
 
 
 async def _show_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
@@ -130,16 +151,22 @@ async def _show_card(call: VendorCall, account: Account, token: str) -> HttpResp
 
 async def _update_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
     given, kept = _given(call, account, "payment_method"), _found(account, token)
+    before, default = dict(kept.shown), account.vault.default_of(kept.customer_id)
     kept.shown.update({name: value for name, value in details_of(given).items() if value})
     if is_true(inside(given, "options").get("make_default")):
-        kept.is_default = True
-        account.vault.add(kept)
-    return await _show_card(call, account, token)
+        account.vault.choose(kept)
+
+    def undo() -> None:
+        kept.shown = before
+        account.vault.choose(default)
+
+    with undone_by_failure(undo):
+        return await _show_card(call, account, token)
 
 
 async def _delete_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
-    account.vault.remove(_found(account, token))
-    await account.execute_nothing(call)
+    with undone_by_failure(account.vault.remove(_found(account, token))):
+        await account.execute_nothing(call)
     return plain(200)
 
 

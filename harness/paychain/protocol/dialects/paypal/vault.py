@@ -27,7 +27,7 @@ from paychain.protocol.dialects.paypal.account import (
     text,
 )
 from paychain.protocol.dialects.paypal.errors import Refused
-from paychain.protocol.vendor import VendorCall
+from paychain.protocol.vendor import VendorCall, undone_by_failure
 from paychain.protocol.vendor_cards import card_of_token
 from paychain.protocol.vendor_pages import customers_page, query_of, sent_to
 from paychain.wire.http import HttpResponse, json_response
@@ -97,8 +97,9 @@ async def _set_up(call: VendorCall, account: Account) -> HttpResponse:
             return_url=return_url,
             cancel_url=cancel_url,
         )
-        _remember(call, account, account.setups, setup)
-    await account.execute_nothing(call)
+        await _remember(call, account, account.setups, setup)
+    else:
+        await account.execute_nothing(call)
     return json_response(status, _setup_shown(setup))
 
 
@@ -131,8 +132,9 @@ async def _keep(call: VendorCall, account: Account) -> HttpResponse:
             customer_id=customer_id or _new_id(account, "customer")[:10],
             source=source,
         )
-        _remember(call, account, account.tokens, kept)
-    await account.execute_nothing(call)
+        await _remember(call, account, account.tokens, kept)
+    else:
+        await account.execute_nothing(call)
     return json_response(status, _shown(kept))
 
 
@@ -155,8 +157,14 @@ async def _show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 
 async def _delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    account.tokens.pop(name, None)  # PayPal answers alike when it is not there
-    await account.execute_nothing(call)
+    kept = account.tokens.pop(name, None)  # PayPal answers alike when it is not there
+
+    def undo() -> None:
+        if kept is not None:
+            account.tokens[name] = kept
+
+    with undone_by_failure(undo):
+        await account.execute_nothing(call)
     return HttpResponse(204)
 
 
@@ -176,11 +184,21 @@ def _known(call: VendorCall, account: Account) -> Kept | None:
     return account.kept_under.get((call.http.target, key)) if key else None
 
 
-def _remember(call: VendorCall, account: Account, kept: BoundedDict[str, Kept], new: Kept) -> None:
+async def _remember(
+    call: VendorCall, account: Account, kept: BoundedDict[str, Kept], new: Kept
+) -> None:
     """Know it before its answer leaves, which may be lost. The oldest is forgotten first."""
     kept[new.id] = new
-    if key := account.known_key(call.http):
-        account.kept_under[call.http.target, key] = new
+    under = (call.http.target, account.known_key(call.http))
+    if under[1]:
+        account.kept_under[under] = new
+
+    def undo() -> None:
+        kept.pop(new.id, None)
+        account.kept_under.pop(under, None)
+
+    with undone_by_failure(undo):
+        await account.execute_nothing(call)
 
 
 def _found(kept: BoundedDict[str, Kept], name: str, field: str = "") -> Kept:

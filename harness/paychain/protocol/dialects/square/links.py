@@ -17,7 +17,7 @@ from paychain.protocol.dialects.square import payments, reading
 from paychain.protocol.dialects.square.account import Account, PaymentLink, payment_id, status
 from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.views import when
-from paychain.protocol.vendor import Evidence, VendorCall
+from paychain.protocol.vendor import Evidence, VendorCall, undone_by_failure
 from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_pages import (
     base_of,
@@ -42,13 +42,12 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     body = reading.read(call.http.body, "CreatePaymentLink")
     key = account.key(call.http) if account.backend.knows_keys else ""
     link = account.links_of_keys.get(key) if key else None
-    if link is None:
+    if link is not None:
+        await _look(call, account, link)
+    else:
         link = _made(account, body)
         account.ignored.note(call, body, _USED)
-        account.links[link.id] = link
-        if key:
-            account.links_of_keys[key] = link
-    await _look(call, account, link)
+        await _keep(call, account, link, key)
     shown = _link_shown(call, link)
     related = {"orders": [_order_shown(account, link)]}
     return json_response(200, {"payment_link": shown, "related_resources": related})
@@ -65,7 +64,8 @@ async def delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`DELETE /v2/online-checkout/payment-links/{id}`: nobody can pay it any more."""
     link = _found(account, name)
     del account.links[name]
-    await _look(call, account, link)
+    with undone_by_failure(lambda: account.links.setdefault(name, link)):
+        await _look(call, account, link)
     return json_response(200, {"id": name, "cancelled_order_id": link.order_id})
 
 
@@ -174,6 +174,20 @@ def _made(account: Account, body: dict[str, Any]) -> PaymentLink:
         currency=currency,
         made_s=now_s,
     )
+
+
+async def _keep(call: VendorCall, account: Account, link: PaymentLink, key: str) -> None:
+    """Know a new link before the answer that names it leaves, which may be lost."""
+    account.links[link.id] = link
+    if key:
+        account.links_of_keys[key] = link
+
+    def undo() -> None:
+        account.links.pop(link.id, None)
+        account.links_of_keys.pop(key, None)
+
+    with undone_by_failure(undo):
+        await _look(call, account, link)
 
 
 def _sum_of(order: dict[str, Any]) -> tuple[int, str]:
