@@ -367,20 +367,34 @@ def test_what_may_be_repeated_goes_over_a_new_connection_once_a_kept_one_is_dead
             peer = await listener.accept(OK)
             await asking
             end(peer)  # type: ignore[operator]
+            resent = asyncio.Event()
             asking = asyncio.create_task(
-                pool.request("POST", "/", b"", timeout_s=5, is_repeatable=True)
+                pool.request("POST", "/", b"", timeout_s=5, on_resend=resent.set)
             )
             again = await listener.accept(OK)
             assert (await asking).body == b"hi"
-            again.close()
+            # By now the peer has read what is sent again: it may have acted on it.
+            resent.clear()
+            asking = asyncio.create_task(
+                pool.request("POST", "/", b"", timeout_s=5, on_resend=resent.set)
+            )
+            await asyncio.sleep(0.02)
+            end(again)  # type: ignore[operator]
+            last = await listener.accept(OK)
+            assert (await asking).body == b"hi"
+            assert resent.is_set()
+            resent.clear()
+            for kept in (again, last):
+                kept.close()
             # A new connection that breaks says more: it is the caller's to try again.
             await until(lambda: not pool._connections)
             failing = asyncio.create_task(
-                pool.request("POST", "/", b"", timeout_s=5, is_repeatable=True)
+                pool.request("POST", "/", b"", timeout_s=5, on_resend=resent.set)
             )
             (await listener.accept(b"HTTP")).close()
             with pytest.raises(ConnectionBroken):
                 await failing
+            assert not resent.is_set()
             peer.close()
 
     run(runner, scenario())

@@ -13,7 +13,9 @@ class Reply(msgspec.Struct, frozen=True):
     """The result of a call. `code`: the response code (DE39) or the error's status, "" for none.
 
     `retry_after_s`: how long the callee asks its caller to wait before it tries again, 0 when it
-    does not ask. `in_progress`: the callee has accepted the payment and works on it.
+    does not ask. `in_progress`: the callee has accepted the payment and works on it. `resent`: how
+    often the request was sent again because its connection was lost: the callee may have executed
+    it each time.
     """
 
     result: HopResult
@@ -21,6 +23,7 @@ class Reply(msgspec.Struct, frozen=True):
     answer: Answer | None = None
     retry_after_s: float = 0.0
     in_progress: bool = False
+    resent: int = 0
 
     @property
     def proves(self) -> Proof:

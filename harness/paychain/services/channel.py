@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from paychain.payments.journal import HopRecord
+from paychain.payments.journal import DecisionKind, HopRecord
 from paychain.payments.outcome import HopResult
 from paychain.protocol.envelope import headers_of
 from paychain.protocol.message import PaymentRequest
@@ -67,10 +67,23 @@ class Channel:
             sent = as_sent(sent, self._exponent)
             reply = await ask(self.operation, sent, headers, *waits_s)
             reply = as_read(reply, request, sent, self._exponent)
+        for _ in range(reply.resent):
+            self._note_resent(request, try_number)
         self._record(
             request, parent, span, started_ns, route=route, try_number=try_number, reply=reply
         )
         return reply
+
+    def _note_resent(self, request: PaymentRequest, try_number: int) -> None:
+        """The hop has one record: of how it ended."""
+        self._context.decided(
+            DecisionKind.RESEND,
+            self.operation,
+            self.callee,
+            payment=request.payment,
+            attempt=request.attempt,
+            detail=f"try {try_number}: its connection was lost",
+        )
 
     def not_tried(self, request: PaymentRequest, parent: str, *, route: int) -> Reply:
         """Record an execution that a policy refused to send."""

@@ -11,7 +11,10 @@ Nothing else in `services` knows the wire, but for the control API of a services
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
+
+import msgspec
 
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialect import Asks, BookEntry, Dialect
@@ -143,7 +146,7 @@ class Caller:
     """Sends requests to one link in that link's dialect."""
 
     def __init__(self, dialect: Asks, host: str, port: int, *, is_repeatable: bool = False) -> None:
-        """`is_repeatable`: see `HttpPool.request`."""
+        """`is_repeatable`: what is lost with a kept-alive connection is sent again."""
         self._dialect, self._is_repeatable = dialect, is_repeatable
         self._pool = HttpPool(host, port)
 
@@ -158,6 +161,7 @@ class Caller:
         """One exchange. Never raises for what the network did."""
         http = self._dialect.ask(operation, request)
         http.headers.update(headers)
+        lost: list[None] = []  # one for each time that it was sent again
         try:
             response = await self._pool.request(
                 http.method,
@@ -166,11 +170,12 @@ class Caller:
                 headers=http.headers,
                 timeout_s=timeout_s,
                 connect_timeout_s=connect_timeout_s,
-                is_repeatable=self._is_repeatable,
+                on_resend=partial(lost.append, None) if self._is_repeatable else None,
             )
         except WireError as error:
-            return Reply(failure_of(error))
-        return self._dialect.classify(response)
+            return Reply(failure_of(error), resent=len(lost))
+        reply = self._dialect.classify(response)
+        return msgspec.structs.replace(reply, resent=len(lost)) if lost else reply
 
     def drop(self) -> None:
         """Lose the connections: the caller died."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from paychain.wire.client_connection import ClientConnection
 from paychain.wire.http import (
@@ -37,7 +38,7 @@ class HttpPool:
 
     A kept-alive connection whose end was noticed is replaced before anything is sent. One that
     ends in the very moment of sending raises Broken with `sent`: the peer may have acted on the
-    request, so only its caller can say whether it may be sent again: `is_repeatable`. (RFC 9110
+    request, so only its caller can say whether it may be sent again: `on_resend`. (RFC 9110
     §9.2.2 lets a client retry by itself only what is idempotent; a payment is not, and a webhook
     is, since its receiver has to expect it several times.)
 
@@ -74,13 +75,14 @@ class HttpPool:
         headers: dict[str, str] | None = None,
         timeout_s: float,
         connect_timeout_s: float | None = None,
-        is_repeatable: bool = False,
+        on_resend: Callable[[], None] | None = None,
     ) -> HttpResponse:
         """Send one request and return its answer.
 
         `timeout_s` counts from now, waiting and connecting included; `connect_timeout_s` bounds
-        those two alone, and ends as Refused. `is_repeatable`: what was lost with a kept-alive
-        connection is sent again over another one, although the peer may have acted on it.
+        those two alone, and ends as Refused. With `on_resend`, what was lost with a kept-alive
+        connection is sent again over another one, although the peer may have acted on it; it is
+        called each time.
 
         Raises Refused, CallTimeout, Broken or Malformed for what went wrong on the way, and
         ValueError for a request that cannot be written.
@@ -107,8 +109,9 @@ class HttpPool:
                 return await connection.exchange(data, is_head=method == "HEAD", deadline=deadline)
             except ConnectionBroken:
                 # Each turn costs a connection that was idle: at last there is none but a new one.
-                if not (is_repeatable and connection.has_answered and drops == self._drops):
+                if on_resend is None or not connection.has_answered or drops != self._drops:
                     raise
+                on_resend()
             finally:
                 if connection.is_usable:
                     self._release_connection(connection)

@@ -34,9 +34,9 @@ def pages_at(entry_host: str) -> tuple[Made, dict[str, str]]:
     links = {"shop": ("127.0.0.1", 1), "psp": ("127.0.0.1", 2), "issuer": ("127.0.0.1", 3)}
     near_ends = NearEnds(
         chain=chain,
-        proxies=made,  # type: ignore[arg-type]
+        proxies=made,  # type: ignore[arg-type]  # only `create` is called
         remotes={},
-        own=OnlyFreePorts(),  # type: ignore[arg-type]
+        own=OnlyFreePorts(),  # type: ignore[arg-type]  # only `fixed_port` is called
         entry_host=entry_host,
         first_port=0,
         id_prefix="p",

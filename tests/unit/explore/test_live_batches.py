@@ -144,6 +144,19 @@ def test_what_a_service_does_about_an_order_that_was_fine_is_judged_when_it_is_s
     assert made.is_settled(batch)
 
 
+def test_a_batch_whose_chain_stops_while_an_order_is_to_be_judged_again_is_not_decided(
+    running: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, _ = batches(running, monkeypatch, MENDS, needs=2)
+    batch = made.begin([(LOST,)])
+    running.comes.append((5.0, f"{running.id_prefix}0000000"))
+    until(made, running, 6.0)
+    assert batch.is_decided({})
+    made.abandon()
+    assert batch.is_whole
+    assert not batch.is_decided({})
+
+
 def test_what_nothing_can_undo_is_told_at_once_and_what_may_be_settled_is_not(
     running: Clockwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -237,12 +237,31 @@ def test_a_simpler_script_that_may_be_settled_yet_is_waited_for() -> None:
 def test_what_is_to_be_judged_again_is_waited_for() -> None:
     class Stirred(Unsettled):
         def has_stirred(self, _: Batch) -> bool:
-            return True
+            return not self.ended
 
     chain = Stirred((STRIPE, ADYEN))
     found = followed_up(chain, [(STRIPE, ADYEN)]).found[RULE]
     assert chain.ended == [False]
     assert found.is_minimal
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_nothing_is_minimal_while_something_is_to_be_judged_again(is_cut: bool) -> None:
+    """No time is left for it, or its chain has died."""
+
+    class Left(Overloaded):
+        def has_stirred(self, batch: Batch) -> bool:
+            return not is_cut and not batch.is_cut
+
+        def run(self, *args: Any, **more: Any) -> Batch:
+            batch = super().run(*args, **more)
+            batch.is_cut = is_cut
+            return batch
+
+    chain, result = Left((STRIPE, ADYEN)), LiveResult()
+    follow_ups = follow_ups_on(chain, result, is_late=lambda: len(chain.waited) > 1)
+    follow_ups.judge([Overloaded(()).run([(STRIPE, ADYEN)])])
+    assert not result.found[RULE].is_minimal
 
 
 def test_nothing_is_minimal_while_something_simpler_looks_wrong() -> None:

@@ -196,6 +196,8 @@ class Batches:
         """The batches as far as they were judged, and the scripts of the orders that were not."""
         left = list(self._orders.values())
         batches = {id(order.batch): order.batch for order in left if order.batch.orders}
+        for order in self._watched.values():
+            order.batch.is_cut |= order.has_stirred
         self._orders.clear()
         self._watched.clear()
         ended, self._ended = self._ended, []

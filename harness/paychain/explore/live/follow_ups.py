@@ -231,6 +231,7 @@ class FollowUps:
         while left and not self._is_late():
             scripts = {rule: self._result.found[rule].steps for rule in left}
             tried = self._try_variants(scripts, gentleness)
+            is_open = any(map(self._chains.now.has_stirred, tried))
             unclear = []
             for rule in left.copy():
                 found = self._result.found[rule]
@@ -242,7 +243,9 @@ class FollowUps:
                 ]
                 if smaller:
                     self.keep(rule, *min(smaller, key=lambda each: size(each[0].steps)))
-                elif tried and all(_tells(batch, rule, scripts, gentleness) for batch in tried):
+                elif not is_open and all(
+                    _tells(batch, rule, scripts, gentleness) for batch in tried
+                ):
                     left.remove(rule)
                     self._result.found[rule] = replace(found, is_minimal=True)
                 else:

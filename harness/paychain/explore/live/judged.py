@@ -34,7 +34,8 @@ class Judged:
 class Batch:
     """What became of the orders of one batch, and the records of those that broke a rule.
 
-    `number`: how many orders it has. `rate`: payments per second that it began with. `outage`: what
+    `number`: how many orders it has. `is_cut`: its chain was stopped while some of them, which were
+    judged, had to be judged again. `rate`: payments per second that it began with. `outage`: what
     all of them met beside their scripts. `suspects`: scripts of orders that are not judged yet, and
     the rules that they break unless an own service still settles them, by order.
     """
@@ -43,6 +44,7 @@ class Batch:
     rate: float
     outage: LiveOutage | None = None
     orders: list[Judged] = field(default_factory=list)
+    is_cut: bool = False
     undecided: int = 0  # orders that were still in progress when nobody waited any longer
     stories: dict[str, tuple[RecordedPayment, ...]] = field(default_factory=dict)  # by order
     suspects: dict[str, tuple[Steps, frozenset[str]]] = field(default_factory=dict)
@@ -58,7 +60,8 @@ class Batch:
         Anything else that looks wrong may turn out to be so, and be simpler.
         """
         suspects = self.suspects.values()
-        return len(self.orders) + len(suspects) == self.number and all(
+        is_whole = len(self.orders) + len(suspects) == self.number and not self.is_cut
+        return is_whole and all(
             steps in scripts.values()
             and not any(size(steps) < size(scripts[rule]) for rule in broken & scripts.keys())
             for steps, broken in suspects

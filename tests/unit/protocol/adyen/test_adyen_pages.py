@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from paychain.protocol.dialects.adyen import Adyen
+from paychain.protocol.dialects.adyen import Adyen, account
 from paychain.wire.http import WireError
 from tests.support.adyen_links import AdyenLinks, on_adyen, payment, payment_id
 
@@ -125,3 +125,15 @@ def test_a_link_is_paid_once_and_one_that_is_expired_never() -> None:
         assert (await links.visit(over["url"])).status == 404
 
     assert on_adyen(scenario).booked() == [("authorised", 1000)]
+
+
+def test_no_two_pages_have_one_id_though_the_first_ones_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(account, "MAX_PAGES", 1)
+
+    async def scenario(links: AdyenLinks) -> None:
+        ids = [(await made(links))["id"] for _ in range(3)]
+        assert len(set(ids)) == 3
+
+    on_adyen(scenario)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from paychain.payments.journal import Decision, HopRecord
-from paychain.protocol.dialects.checkout import Checkout
+from paychain.protocol.dialects.checkout import Checkout, account
 from paychain.protocol.dialects.checkout.account import action_id, payment_id, reference_of
 from paychain.protocol.dialects.checkout.tables import responses
 from paychain.services.attribution import reference_of as reference_anywhere
@@ -253,3 +253,15 @@ def test_a_decline_on_a_hosted_page_leads_to_the_failure_url() -> None:
     links = links_of(issuer="declines: {share: 100%, code: '05'}")
     on_vendor(links, scenario)
     assert [hop[1] for hop in links.hops() if hop[2] == "authorise"] == [1, 2, 3]
+
+
+def test_no_two_hosted_pages_have_one_id_though_the_first_ones_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(account, "MAX_PAGES", 1)
+
+    async def scenario(links: JsonLinks) -> None:
+        ids = [(await links.post("/hosted-payments", HOSTED))["id"] for _ in range(3)]
+        assert len(set(ids)) == 3
+
+    on_vendor(links_of(), scenario)

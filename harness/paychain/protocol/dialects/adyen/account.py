@@ -39,6 +39,7 @@ class Account:
     unreported: set[tuple[str, str]] = field(default_factory=set)  # modifications at work
     ignored: Ignored = field(default_factory=Ignored)
     pages: BoundedDict[str, Page] = field(default_factory=lambda: BoundedDict(MAX_PAGES))  # by id
+    pages_made: int = 0
 
     @classmethod
     def of(cls, backend: Backend, settings: Mapping[str, Any]) -> Account:

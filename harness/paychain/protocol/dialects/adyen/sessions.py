@@ -108,7 +108,8 @@ async def _create(
     )
     await account.execute_nothing(call, about_nothing(call, account, body), is_keyed=True)
     # Ids have to differ, and be the same whenever the same run is made again.
-    name = f"{len(account.pages)}-{now_s}-{reference}".encode("ascii", "replace").decode()[:40]
+    name = f"{account.pages_made}-{now_s}-{reference}".encode("ascii", "replace").decode()[:40]
+    account.pages_made += 1
     page.id = f"{kind}{encode(name, UPPER)}"
     account.pages[page.id] = page
     return page

@@ -88,6 +88,7 @@ class Account:
     _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
     ignored: Ignored = field(default_factory=Ignored)
     pages: BoundedDict[str, Page] = field(default_factory=lambda: BoundedDict(MAX_PAGES))  # by id
+    pages_made: int = 0
     _requests: int = 0
 
     def __post_init__(self) -> None:

@@ -39,7 +39,8 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         raise Invalid("return_url")
     account.ignored.note(call, body, _USED)
     await _look(call, account, body)
-    name = f"{len(account.pages)}-{account.backend.now_s()}-{body.get('reference') or ''}"
+    name = f"{account.pages_made}-{account.backend.now_s()}-{body.get('reference') or ''}"
+    account.pages_made += 1
     page = Page(
         id=f"hpp_{encode(name.encode('ascii', 'replace').decode()[:40], BASE32)}", body=body
     )
