@@ -17,58 +17,59 @@ _HEAD = """\
 # The outage story, system by system
 
 On 2025-11-18 an edge provider failed, and on 2025-10-20 a region of a cloud. Exchanges, wallets,
-node providers, logins, captchas, support bots and card vaults failed with them, healthy as they
-were. This page has every system of that story as a chain, with its outages: what came of each, in
-virtual time and for real. Chains that are wrong on purpose are said to be so; they are there to
-show that the mistake is found.
+node providers, logins, captchas, support bots and card vaults failed with them although they were
+healthy themselves. This page lists every system of that story as a chain, with its outages, and the
+result of each, in virtual time and for real. Some chains are deliberately wrong, and marked as
+such; they show that the mistake is found.
 
-It is generated: `python -m bench outage_story` runs what has changed, `--real` also for real.
-Seed 1. Any line can be run by itself: `paychain run CHAIN OUTAGE --virtual`.
+The page is generated: `python -m bench outage_story` runs what has changed, with `--real` also for
+real. The seed is 1. Each row can be run alone: `paychain run CHAIN OUTAGE --virtual`.
 
-A run fails when a limit of its outage's file is missed or a money rule is broken. Outages are
-compressed and timeouts are not, so a share of payments says what a policy does and not what
+A run fails when a limit in its outage's file is missed or a money rule is broken. Outages are
+compressed and timeouts are not, so a share of payments shows what a policy does, and not what
 happened to anybody that day.
 """
 _REAL = """\
 
-*For real* means real processes and sockets. *The same*: verdict, broken money rules and break
-points (which link failed to reach which) are those of the virtual run. Where a load is given, both
-were run with it instead of the outage's own: on a machine that other work keeps busy the outage's
-load shows the machine and not the chain.
+*For real* means real processes and sockets. *The same* means that verdict, broken money rules and
+break points (which link failed to reach which) are those of the virtual run. Where a load is given,
+both runs had it instead of the outage's own: on a machine that is busy with other work, the
+outage's load would show the machine and not the chain.
 """
 _ALONE = """\
 
 ## Each third party taken away
 
-One link is down for six seconds, under the load of the standard fault. What only helps must not
-cost a sale; what must fail closed costs sales and no money. The same as
-`paychain matrix CHAIN --links ROLE --fault down`.
+One link is down for six seconds, under the load of the standard fault. A merely helpful link must
+not cost a sale; a link that must fail closed costs sales but no money.
+`paychain matrix CHAIN --links ROLE --fault down` does the same.
 
 | chain | link | role | state | what was seen |
 |---|---|---|---|---|
 """
 _TAIL = """\
 
-## What is weak
+## Weak points
 
-- No report shows that the ledger of TON stopped on 2025-11-18. What is replayed on its chain is an
-  app behind the edge provider; the ledger's own halts are those of August 2024, and sources differ
-  by an hour on when the first began and by two on when the second ended.
-- The providers' own words on 2025-11-18 (edge) and 2025-10-20 (node providers) were not read:
-  secondary articles quote them. Wallets that showed balances of zero that day are not replayed.
+- No report shows that the ledger of TON stopped on 2025-11-18. Its chain replays an app behind the
+  edge provider; the ledger's own halts are those of August 2024, and sources differ by one hour on
+  when the first began and by two on when the second ended.
+- The providers' own statements on 2025-11-18 (edge) and 2025-10-20 (node providers) were not read,
+  only secondary articles that quote them. Wallets that showed balances of zero that day are not
+  replayed.
 - How Infura's outage of 2020 ended, and how many of its requests failed from 08:04, is assumed.
 - The exchange's outage of 2026-05-07 is replayed from articles that quote its post-mortem.
-- Of distributed operators (Gaimin and others) no uptime, churn or hosting figure is published.
-  What their chains assume is in the chains.
-- Figures of providers (confirmations, limits) change: check them before copying a chain.
-- Of UPI only the debit is played, with the roles of cards: there is no credit, and no payment that
-  is deemed to have succeeded. Clock times of 2025-04-12 differ between reports.
-- Of Pix the look-ups are played and the debit, with the roles of cards; of ISO 8583 what a host
-  takes for a repeat. Neither has an outage of that kind on record: the rules are published, and
-  what they make of a slow directory or of many payments follows. Fees that rise are assumed.
-- Not replayed is what no chain can say. Answers that are matched by a trace number alone need lines
-  for many requests at a time (ISO 8583); instant transfers need holds that end after ten seconds
-  although the transfer may still be made.
+- Distributed operators (Gaimin and others) publish no figures on uptime, churn or hosting. Their
+  chain files state what is assumed.
+- Figures of providers (confirmations, limits) change: check them before you copy a chain.
+- UPI is represented only by the debit, with the roles of cards: there is no credit, and no payment
+  that is deemed to have succeeded. Clock times of 2025-04-12 differ between reports.
+- Pix is represented by the look-ups and the debit, with the roles of cards; ISO 8583 by what a host
+  treats as a repeat. Neither has an outage of that kind on record: the rules are published, and
+  what they do to a slow directory or under many payments follows from them. Fee spikes are assumed.
+- What chains cannot express is not replayed. Answers that are matched by a trace number alone need
+  connections that carry many requests at a time (ISO 8583); instant transfers need holds that end
+  after ten seconds although the transfer may still be made.
 """
 
 

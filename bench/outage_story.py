@@ -59,7 +59,7 @@ ROWS = [
         "BitMEX",
         "exchange-deposit",
         CLOUDFLARE,
-        "The front end is dead and the ledger goes on: deposits are credited once, afterwards.",
+        "The front end is down and the ledger goes on: deposits are credited once, afterwards.",
     ),
     Row("BitMEX", "exchange-deposit", COINBASE, "The exchange itself stops, and is restored."),
     Row("card to asset", "crypto-onramp", CLOUDFLARE, "The edge in front of the sale fails."),
@@ -80,13 +80,13 @@ ROWS = [
         "Toncoin",
         "exchange-pauses",
         "paused-withdrawals",
-        "An exchange pauses withdrawals of what stands still, and deposits go on.",
+        "An exchange pauses withdrawals on a stalled ledger, and deposits go on.",
     ),
     Row(
         "Toncoin",
         "exchange-pauses-freed",
         "paused-withdrawals",
-        "Deliberately wrong: it restores the balances of withdrawals that have begun.",
+        "Deliberately wrong: it restores the balances of withdrawals that had begun.",
     ),
     Row(
         "Coinbase's Base",
@@ -104,10 +104,10 @@ ROWS = [
         Row("Coinbase's Base", chain, "fee-spike", shows)
         for chain, shows in (
             ("stablecoin-payout", "The wallet waits for lower fees, and its customers with it."),
-            ("stablecoin-payout-replaced", "The wallet offers more, with the nonce it has used."),
+            ("stablecoin-payout-replaced", "The wallet offers a higher fee, with the same nonce."),
             (
                 "stablecoin-payout-replaced-anew",
-                "Deliberately wrong: the wallet signs again, and all of it is mined in the end.",
+                "Deliberately wrong: it signs again, and in the end both transfers are mined.",
             ),
         )
     ),
@@ -115,7 +115,7 @@ ROWS = [
         "Coinbase",
         "stablecoin-payout",
         COINBASE,
-        "The exchange that pays out is restored: what it had begun goes on, once.",
+        "The exchange that pays out is restored: payouts that had begun go on, once.",
     ),
     Row(
         "Infura",
@@ -127,7 +127,7 @@ ROWS = [
         "Infura",
         "stablecoin-payout-new-nonce",
         INFURA,
-        "Deliberately wrong: without an answer it signs again.",
+        "Deliberately wrong: it signs again when there is no answer.",
     ),
     Row("Infura", "stablecoin-payout", AWS, "The second node is with another provider."),
     Row(
@@ -142,7 +142,7 @@ ROWS = [
         "X, ChatGPT, captchas",
         "checkout-page",
         CLOUDFLARE,
-        "What only helps fails open; above a limit nobody pays without a captcha.",
+        "Whatever is merely helpful fails open; above a limit nobody pays without a captcha.",
     ),
     Row(
         "X, ChatGPT, captchas",
@@ -193,17 +193,23 @@ ROWS = [
     *(
         Row("Pix", chain, "dict-lockout", shows)
         for chain, shows in (
-            ("pix-lookups", "A look-up that fails is not tried again: back with the directory."),
+            (
+                "pix-lookups",
+                "Failed look-ups are not retried: back with the directory.",
+            ),
             (
                 "pix-lookups-retried",
-                "Deliberately wrong: tries use the look-ups up, and refused ones keep it so.",
+                "Deliberately wrong: retries use up the look-ups and keep it that way.",
             ),
         )
     ),
     *(
         Row("ISO 8583", chain, "stan-wrap", shows)
         for chain, shows in (
-            ("card-trace-numbers", "Number and time of the first try tell requests apart."),
+            (
+                "card-trace-numbers",
+                "Number and time of the first try distinguish requests.",
+            ),
             (
                 "card-trace-wraps",
                 "Deliberately wrong: a payment gets the answer to an earlier one.",

@@ -151,7 +151,7 @@ def capture_in_parts(shop: Shop) -> str:
         ("Capture", 400),
         ("Authorization", 1000),
     ]
-    return "202; NonFinal, then Final, which frees the rest; too much is 422 at once"
+    return "202; NonFinal, then Final, which releases the rest; too much is 422 at once"
 
 
 @_scenario("void")
@@ -299,7 +299,7 @@ def unknown_parameter(shop: Shop) -> str:
     assert shop.pay(colour="red", payment_ip="192.0.2.1")["approved"]
     ignored = {each.detail for each in shop.links.decisions() if each.kind == "parameter_ignored"}
     assert {"colour", "payment_ip"} <= ignored
-    return "what it does not know is ignored; what is missing is 422 card_expiry_month_required"
+    return "unknown fields are ignored; a missing one is 422 card_expiry_month_required"
 
 
 @_scenario("webhook")

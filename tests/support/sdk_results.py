@@ -17,19 +17,19 @@ PASSED, FAILED, NOT_OFFERED = "passed", "failed", "not offered"
 # What every dialect is asked, in the order of the table; a vendor may have further ones.
 SCENARIOS = {
     "authorise": "a payment is authorised, and captured at once where the vendor does so",
-    "decline": "the SDK's own exception or result names the reason of a decline",
+    "decline": "the SDK's own exception or result names the reason for a decline",
     "authentication": "the customer has to authenticate, and the payment is completed afterwards",
-    "capture in parts": "an authorisation is captured in two parts, and partly with the rest freed",
+    "capture in parts": "an authorisation is captured in two parts, or partly, releasing the rest",
     "void": "an authorisation is cancelled, and cannot be captured any more",
     "refund": "a capture is refunded in parts, and not beyond its amount",
     "query": "the state of a payment is read back",
-    "repeat": "the same key again brings the same payment and moves no money",
+    "repeat": "the same key again returns the same payment and moves no money",
     "mismatch": "the same key with another body is refused",
-    "in flight": "the same key while the first request is worked on is refused",
+    "in flight": "the same key while the first request is in progress is refused",
     "http 503": "the vendor's own failure: what the SDK raises, and how often it tries",
     "rate limit": "the vendor's own refusal of too many requests",
-    "cut connection": "the connection breaks in place of the answer: the money moved once",
-    "unknown parameter": "what the vendor does not know is refused as the vendor does",
+    "cut connection": "the connection breaks before the answer: the money moved once",
+    "unknown parameter": "unknown parameters are refused as the vendor refuses them",
     "webhook": "the SDK verifies a webhook, and rejects one with another body",
 }
 

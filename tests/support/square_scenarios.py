@@ -147,7 +147,7 @@ def capture_in_parts(shop: Shop) -> str:
     assert again.value.codes == ["DELAYED_TRANSACTION_CAPTURED"]
     assert shop.booked("captured") == [700]
     assert shop.booked("voided") == [300]
-    return "one capture: UpdatePayment lowers it, and the rest is freed"
+    return "one capture: UpdatePayment lowers it, and the rest is released"
 
 
 @_scenario("void")

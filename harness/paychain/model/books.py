@@ -37,7 +37,7 @@ class Books(Declared):
         Command | None,
         Field(
             description="A command that prints one JSON object for each order, each in a line. "
-            "{run} stands for what the ids of the run's payments begin with."
+            "{run} stands for the prefix of the ids of the run's payments."
         ),
     ] = None
     order: Annotated[
@@ -68,6 +68,6 @@ def check_books(books: Books, pays: Pays | None, at: KeyPath) -> Iterator[Proble
     if books.get is not None:
         yield from placeholder_problems(books.get, (*at, "get"), has_answer=False)
         if not {each.name for each in placeholders_in(books.get)} & IDS:
-            what = "the path has no id of the order, so that all of them look alike"
+            what = "the path has no id of the order, so all of them look alike"
             yield Problem((*at, "get"), what, "write one such as /orders/{payment}")
     yield from unit_problems(books.amount, pays, (*at, "amount"))

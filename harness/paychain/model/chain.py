@@ -123,7 +123,8 @@ class Link(LedgerSettings, Identity):
         bool | None,
         Field(
             description="Whether the link compares a refund with what was captured and not "
-            "refunded before; without it, as the links in front of it do, which is to compare."
+            "refunded before; without it, it does as the links in front of it; by default, "
+            "all compare."
         ),
     ] = None
     overcapture: Annotated[
@@ -136,7 +137,11 @@ class Link(LedgerSettings, Identity):
     # gateway, processor, scheme: a mistake that is common, so it can be declared and tested
     exponent: Annotated[
         int | None,
-        Field(ge=0, le=4, description="Decimals that the link wrongly takes every currency for."),
+        Field(
+            ge=0,
+            le=4,
+            description="Number of decimals that the link wrongly assumes for every currency.",
+        ),
     ] = None
     # processor, issuer: beside idempotency keys
     duplicates: Duplicates | None = None
@@ -150,9 +155,7 @@ class Link(LedgerSettings, Identity):
     # service
     lookups: Annotated[
         Lookups | None,
-        Field(
-            description="Of a directory: how many look-ups it answers, and what brings new ones."
-        ),
+        Field(description="For a directory: how many look-ups it answers, and what brings more."),
     ] = None
     # fraud
     screens: Annotated[

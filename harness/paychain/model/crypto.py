@@ -60,7 +60,7 @@ class DeclaredFinality(Declared):
 class Credit(Declared):
     """How many blocks have to follow a deposit until it is credited.
 
-    With `up_to` only where its amount is at most that. As many as make a transfer final, or more:
+    With `up_to` only for amounts up to that. As many as make a transfer final, or more:
     with fewer the block may be replaced, and the customer has the money.
     """
 
@@ -100,12 +100,12 @@ class Funding(Declared):
 class Pauses(Declared):
     """When an exchange begins no payout: while its nodes have shown no new block for a time.
 
-    What has begun goes on (`begun: kept`). `freed` restores its balances meanwhile, although what
+    Payouts that have begun go on (`begun: kept`). `freed` restores their balances, although what
     was signed may still be mined: a mistake that is common, so it can be declared and tested.
     """
 
     head_older_than: Annotated[
-        Span, Field(description="The last block that a node reports is older, or none reports any.")
+        Span, Field(description="It pauses while the last block is older, or no node reports any.")
     ]
     code: Annotated[Code, Field(description="The response code of the refusal.")] = (
         ISSUER_INOPERATIVE
@@ -117,28 +117,31 @@ class Pauses(Declared):
 
 
 class Replaces(Declared):
-    """What a wallet does about a transfer that waits for a block: it offers more, after a while.
+    """What a wallet does about a transfer that waits for a block: after a while, it offers more.
 
-    With the nonce that the transfer has (`nonce: same`) one of the two is mined, whichever. `new`
-    signs another transfer with the next nonce: both are made in the end, a mistake that is common,
-    so it can be declared and tested.
+    With the transfer's own nonce (`nonce: same`) only one of the two is mined. With `new` it signs
+    another transfer with the next nonce, and both are made in the end. That mistake is common, so
+    it can be declared and tested.
     """
 
-    after: Annotated[Span, Field(description="How long it waits since it was signed.")]
+    after: Annotated[
+        Span,
+        Field(description="How long a transfer waits, from its signing, before it is replaced."),
+    ]
     times: Annotated[
-        int, Field(ge=2, le=1_000, description="By what it multiplies the fee each time.")
+        int, Field(ge=2, le=1_000, description="By how much each replacement multiplies the fee.")
     ] = 2
     up_to: Annotated[
         int,
         Field(
             ge=2,
             le=1_000_000,
-            description="The highest fee it offers, as a multiple of the usual one.",
+            description="The highest fee that it offers, as a multiple of the usual one.",
         ),
     ] = 1_000
-    nonce: Annotated[Literal["same", "new"], Field(description="Which nonce the next one has.")] = (
-        "same"
-    )
+    nonce: Annotated[
+        Literal["same", "new"], Field(description="Which nonce the replacement has.")
+    ] = "same"
 
     @model_validator(mode="after")
     def _offers_more(self) -> Self:

@@ -20,7 +20,7 @@ class Duplicates(Declared):
 
     by: Annotated[
         list[Literal["card", "amount", "merchant"]],
-        Field(min_length=1, description="What two payments must agree in."),
+        Field(min_length=1, description="The values in which two payments must agree."),
     ] = ["card", "amount"]
     within: Annotated[Span, Field(description="How long a payment is remembered.")]
     code: Annotated[str, Field(description="The response code of the refusal.")] = DUPLICATE

@@ -80,7 +80,7 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "retry_without_key": KindFacts(
         "money",
-        "Repeating a request that was executed but not answered moves the money again.",
+        "Repeating a request that was executed but not answered moves the money a second time.",
         "Stripe and Checkout.com, idempotent requests: a result that was not stored is repeated",
     ),
     "queue_without_key": KindFacts(
@@ -119,31 +119,31 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "signed_twice": KindFacts(
         "money",
-        "The first transfer may be on its way, and with another nonce both are made: what a ledger "
-        "has taken never comes back.",
+        "The first transfer may be on its way, and with another nonce both are made; a transfer on "
+        "a ledger cannot be undone.",
         "shown by: paychain run stablecoin-payout-new-nonce doge-sent-again",
     ),
     "freed_early": KindFacts(
         "money",
-        "What was signed can still be mined: the money is paid out, and is there for the next "
-        "payout, too.",
+        "A transfer that was signed can still be mined: the same money is paid out, and is "
+        "available for the next payout as well.",
         "shown by: paychain run stablecoin-payout-frees-early restored-balances",
     ),
     "credited_early": KindFacts(
         "money",
-        "A block that is replaced takes the deposit with it, and by then the customer may have "
+        "If the block is replaced, the deposit is gone, and by then the customer may have "
         "withdrawn the money.",
         "shown by: paychain run exchange-deposit-one-confirmation deep-reorg",
     ),
     "captured_before_transfer": KindFacts(
         "money",
-        "A wallet may decline what it is asked to send, and the customer has paid for nothing.",
+        "The wallet may decline to send it, and then the customer has paid for nothing.",
         "shown by: paychain run crypto-onramp-captures-first steady",
     ),
     "split_quorum": KindFacts(
         "money",
-        "A node that lies is believed whenever it answers first, and money is credited that never "
-        "came.",
+        "A node that lies is believed whenever it answers first, and money that never arrived is "
+        "credited.",
         "ethers' FallbackProvider with two nodes: its default quorum is one (docs/crypto.md)",
     ),
     "stale_price": KindFacts(
@@ -153,12 +153,12 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "refunds_unchecked": KindFacts(
         "money",
-        "Two refunds at the same moment, or one that is sent again, return more than was taken.",
+        "Two refunds at the same moment, or a repeated one, return more than was taken.",
         "docs/domain.md §2.5 (I4): refunds are at most the captures",
     ),
     "capture_beyond_limit": KindFacts(
         "money",
-        "A capture beyond what a link permits is refused, so that nothing is collected.",
+        "A capture beyond what a link permits is refused, so nothing is collected.",
         "docs/follow-ups.md: more than was authorised",
     ),
     "captured_before_delivery": KindFacts(
@@ -169,30 +169,30 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "wrong_decimals": KindFacts(
         "money",
-        "Every amount is wrong by a power of ten, and each link believes its own.",
+        "Every amount is off by a power of ten, and each link trusts its own.",
         "Stripe, zero-decimal currencies (docs.stripe.com/currencies#zero-decimal)",
     ),
     "hold_expires_early": KindFacts(
         "money",
-        "What is captured after its hold has expired is refused, or taken without a guarantee.",
+        "A capture after its hold has expired is refused, or made without a guarantee.",
         "docs/domain.md §1.1: an authorisation is valid for a limited time",
     ),
     "memory_outbox": KindFacts(
         "money",
-        "A crash loses what is due but not delivered yet, so approved payments are never "
+        "A crash loses what is due but not yet delivered, so approved payments are never "
         "collected.",
         "transactional outbox (microservices.io/patterns/data/transactional-outbox.html)",
     ),
     "webhook_refused": KindFacts(
         "money",
-        "A webhook that its receiver takes for a forgery or a replay is acted on by nobody, "
-        "however often it is sent.",
+        "Nobody acts on a webhook that its receiver rejects as a forgery or a replay, however "
+        "often it is sent.",
         "Stripe, webhooks: signatures older than five minutes are refused",
     ),
     "webhook_given_up_early": KindFacts(
         "money",
-        "A webhook that is given up is acted on by nobody: what waits for it is never collected, "
-        "and who does not learn of a charge-back refunds it once more.",
+        "Nobody acts on a webhook that is given up: what waits for it is never collected, and a "
+        "merchant who does not learn of a charge-back refunds the payment as well.",
         "Stripe, webhooks: delivery is attempted for up to three days",
     ),
     "charge_back_not_reported": KindFacts(
@@ -213,13 +213,13 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "closed_call_skipped": KindFacts(
         "money",
-        "Card data that does not go through the vault puts every system it passes in scope of PCI "
-        "DSS, and a payment to a sanctioned person is an offence: no sale is worth either.",
+        "Card data that does not go through the vault puts every system that it passes in scope of "
+        "PCI DSS, and a payment to a sanctioned person is an offence: no sale is worth either.",
         "docs/third-parties.md: which calls may fail open",
     ),
     "rest_not_released": KindFacts(
         "orphaned",
-        "What is not captured stays on the cardholder's account until the hold expires.",
+        "The rest of the hold stays on the cardholder's account until it expires.",
         "docs/follow-ups.md: the rest after the last capture",
     ),
     "tenders_not_compensated": KindFacts(
@@ -240,7 +240,8 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "query_given_up_early": KindFacts(
         "orphaned",
-        "Who stops asking before the link is back never learns what became of the payment.",
+        "A caller that stops asking before the link is back never learns what became of the "
+        "payment.",
         "docs/domain.md §1.8: few status checks, with pauses that outlast an outage",
     ),
     "unknown_left_open": KindFacts(
@@ -250,7 +251,7 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "query_not_offered": KindFacts(
         "orphaned",
-        "A query that the provider does not offer clears nothing up: the authorisation may be held "
+        "A query that the provider does not offer resolves nothing: the authorisation may be held "
         "although the payment failed.",
         "CheckoutService-v72.json of Adyen/adyen-openapi: no operation reads a payment",
     ),
@@ -292,7 +293,7 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "retries_without_budget": KindFacts(
         "availability",
-        "Refused and late requests are sent again, so that a link at its capacity gets more of "
+        "Refused and late requests are sent again, so a link at its capacity gets even more of "
         "them, and stays overloaded when the cause is gone.",
         "Google, Site Reliability Engineering, ch. 21 (sre.google/sre-book/handling-overload): "
         "a retry budget of 10 %",
@@ -305,8 +306,8 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "lookups_used_up": KindFacts(
         "availability",
-        "Tries of payments that fail take what only approved payments bring back; once nothing is "
-        "left, tries that are refused keep it so.",
+        "Tries of payments that fail use up look-ups that only approved payments bring back; once "
+        "none are left, further tries keep it that way.",
         "shown by: paychain run pix-lookups-retried dict-lockout",
     ),
     "call_without_policy": KindFacts(
@@ -316,12 +317,12 @@ KINDS: dict[Kind, KindFacts] = {
     ),
     "third_party_in_the_way": KindFacts(
         "availability",
-        "A third party stops sales by where it is called, however little it matters to them.",
+        "Payments wait for this third party, so it stops sales however little it matters to them.",
         "Cloudflare 2025-11-18: checkouts whose challenge did not load (docs/third-parties.md)",
     ),
     "authentication_not_portable": KindFacts(
         "availability",
-        "Elsewhere the payment counts as not authenticated: it is declined softly, or approved at "
+        "Elsewhere the payment counts as not authenticated: it is soft-declined, or approved at "
         "the merchant's risk.",
         "docs/follow-ups.md: an authentication that is valid at one processor only",
     ),

@@ -66,7 +66,7 @@ def _sale(chain: Chain, name: str, link: Link, at: KeyPath) -> Iterator[Problem]
             yield Problem((*at, "price"), what, hint)
         return
     if not chain.network:
-        what = f"{name} lets an asset be sent, and the chain has no ledger"
+        what = f"{name} moves an asset, but the chain has no ledger"
         yield Problem((*at, "calls", "transfer"), what, "add a link with role: ledger")
     yield from _price(chain, name, link, at)
     for key in ("cancels", "refunds"):
@@ -87,7 +87,9 @@ def _price(chain: Chain, name: str, link: Link, at: KeyPath) -> Iterator[Problem
     """Who says the price, and how old it may be: both or neither."""
     call = link.calls.get("quote")
     if (call is None) != (link.price is None):
-        what = f"{name} has a price and asks nobody" if call is None else f"{name} takes any price"
+        what = (
+            f"{name} has a price and asks no oracle" if call is None else f"{name} takes any price"
+        )
         hint = "add a call quote: to an oracle" if call is None else "add price: {max_age: 5s}"
         yield Problem(at if call is None else (*at, "calls", "quote"), what, hint)
     for target in call.targets if call is not None else ():
@@ -184,7 +186,7 @@ def _quorum(call: Call, operation: str, at: KeyPath) -> Iterator[Problem]:
         return
     number = 1 + len(quorum.others)
     if operation not in LOOKS:
-        what = f"a quorum is for looks at a ledger, not for {operation}"
+        what = f"a quorum is for reads of a ledger, not for {operation}"
         yield Problem((*at, "quorum"), what, f"it is for: {', '.join(LOOKS)}")
     if quorum.agree > number:
         what = f"{quorum.agree} links have to agree, and {number} are asked"

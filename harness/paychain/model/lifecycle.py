@@ -154,8 +154,8 @@ class Disputes(Declared):
 
     The issuer returns what was captured and not refunded by then; one that does not compare
     (`checks_refunds: false`) returns all of it. A link on the way that has `webhooks` reports it to
-    the merchant, who then makes no refund of the payment any more. Source: docs/domain.md §2.5
-    (I4).
+    the merchant, who then refunds only what the charge-back did not return.
+    Source: docs/domain.md §2.5 (I4).
     """
 
     share: Annotated[Share, Field(description="Share of the captured payments that are disputed.")]

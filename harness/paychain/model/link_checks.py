@@ -98,13 +98,13 @@ def _captures(chain: Chain, name: str, at: KeyPath) -> Iterator[Problem]:
     sent = [link.webhooks.to for link in chain.links.values() if link.webhooks is not None]
     if "webhook" in triggers and name not in sent:
         result = "none starts a capture" if "answer" in triggers else "nothing is ever captured"
-        what = f"no link sends {name} webhooks, so that {result}"
+        what = f"no link sends {name} webhooks, so {result}"
         yield Problem((*at, "on"), what, f"add webhooks: {{to: {name}}} to its processor")
     if "key" in captures.model_fields_set and len(triggers) == 1:
         what = "each capture has one trigger, and thus one key"
         yield Problem((*at, "key"), what, "write on: [answer, webhook], or remove key:")
     if "delivery" in triggers and "transfer" not in chain.links[name].calls:
-        what = f"{name} delivers nothing, so that nothing is ever captured"
+        what = f"{name} delivers nothing, so nothing is ever captured"
         yield Problem((*at, "on"), what, "add a call transfer: to a wallet, or capture on: answer")
     if "delivery" in triggers and len(triggers) > 1:
         what = "what is captured on delivery has no other trigger"
@@ -123,7 +123,7 @@ def _after_capture(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
         yield Problem((*at, "refunds", "gap"), what, "add times: 2, or remove gap:")
     # An own service captures whenever it likes.
     if link.disputes is not None and "capture" not in chain.follow_ups():
-        what = "nobody captures, so that there is nothing to dispute"
+        what = "nobody captures, so there is nothing to dispute"
         yield Problem((*at, "disputes"), what, "add captures: to a gateway")
 
 

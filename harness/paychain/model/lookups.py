@@ -1,4 +1,4 @@
-"""How many look-ups a directory answers, and what gives its callers new ones.
+"""How many look-ups a directory answers, and what brings its callers new ones.
 
 Source: docs/third-parties.md (Pix's DICT).
 """
@@ -16,27 +16,30 @@ _MAX = 1_000_000
 
 
 class Lookups(Declared):
-    """A bucket of tokens, full at first: each look-up takes some, and without any it is refused.
+    """A bucket of tokens, full at first: each look-up takes some; with too few left it is refused.
 
-    All callers of a link share it, as the applications of one bank do: the refusal is 429, before
-    any work. A payment that is approved brings `approved` of them back, once a link reports it by
+    All callers of a link share the bucket, as the applications of one bank do. The refusal is 429,
+    before any work. An approved payment brings back `approved` tokens, once a link reports it by
     webhook.
     """
 
-    bucket: Annotated[int, Field(ge=1, le=_MAX, description="The most tokens there are at a time.")]
+    bucket: Annotated[int, Field(ge=1, le=_MAX, description="The most tokens that it can hold.")]
     refill: Annotated[
         Rate, Field(description="Tokens that come back with time alone, up to the bucket's size.")
     ] = 0.0
     hit: Annotated[
-        int, Field(ge=0, le=_MAX, description="Tokens taken by a look-up that finds something.")
+        int,
+        Field(ge=0, le=_MAX, description="Tokens that a look-up takes when it finds something."),
     ] = 1
     miss: Annotated[
         int,
-        Field(ge=0, le=_MAX, description="Tokens taken by one that finds nothing (declines)."),
+        Field(ge=0, le=_MAX, description="Tokens that it takes when it finds nothing (declines)."),
     ] = 20
     refused: Annotated[
         int,
-        Field(ge=0, le=_MAX, description="Tokens taken by one that is refused for lack of them."),
+        Field(
+            ge=0, le=_MAX, description="Tokens that it takes when it is refused for lack of tokens."
+        ),
     ] = 0
     approved: Annotated[
         int, Field(ge=0, le=_MAX, description="Tokens that an approved payment brings back.")

@@ -133,7 +133,7 @@ def as_amount(value: Any) -> Any:
 
 
 class ApprovedAnswer(Pattern):
-    """An answer that the customer reads as: paid."""
+    """An answer that shows the customer that the payment was made."""
 
     amount: Annotated[
         AmountField | None,
@@ -144,7 +144,7 @@ class ApprovedAnswer(Pattern):
 
 
 class DeclinedAnswer(Pattern):
-    """An answer that the customer reads as: refused, and nothing is charged."""
+    """An answer that shows the customer that the payment was refused and nothing is charged."""
 
     code: Annotated[
         FieldPath | None, Field(description="Field with the reason or the response code.")
@@ -163,7 +163,7 @@ class RejectedAnswer(Pattern):
 
 
 class PendingAnswer(Pattern):
-    """An answer that the customer reads as: in progress."""
+    """An answer that shows the customer that the payment is in progress."""
 
     then: Annotated[Look, Field(description="Where the customer looks until it is final.")]
 
@@ -222,9 +222,9 @@ class Pays(Declared):
     returns: Annotated[
         OpenedPage | None,
         Field(
-            description="The return page: a customer who left comes back by it, once, and then "
-            "looks as others do, with what its answer said where `then` needs an answer. Without "
-            "it, such a customer only looks."
+            description="The return page: a customer who left comes back through it, once, and "
+            "then looks as others do, with what its answer said where `then` needs an answer. "
+            "Without it, such a customer only looks."
         ),
     ] = None
     tokens: Annotated[

@@ -31,7 +31,7 @@ def check_pays(pays: Pays, at: KeyPath) -> Iterator[Problem]:
     # Two payments that look alike to the service are one to it.
     if pays.every_step and not named & IDS:
         key = ("request",) if pays.request is not None else ("steps",)
-        what = "no request has an id of the payment, so that all of them look alike"
+        what = "no request has an id of the payment, so all of them look alike"
         yield Problem((*at, *key), what, 'write "{payment}" where it takes an order id')
     for number, pattern in enumerate(pays.approved):
         place = _in_list((*at, "approved"), number, len(pays.approved))

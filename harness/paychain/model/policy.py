@@ -192,7 +192,7 @@ class Quorum(Declared):
             description="The links that are asked together with the call's own target.",
         ),
     ]
-    agree: Annotated[int, Field(ge=1, le=21, description="How many have to say the same.")]
+    agree: Annotated[int, Field(ge=1, le=21, description="How many of the answers have to agree.")]
 
 
 class Claims(Declared):
@@ -256,7 +256,7 @@ class Call(Declared):
     hedge: Hedge | None = None
     quorum: Annotated[
         Quorum | None,
-        Field(description="Of a look at a ledger: it is believed when several nodes say the same."),
+        Field(description="For reads of a ledger: an answer is believed when several nodes agree."),
     ] = None
     on_unknown: Unknown = "give_up"
     query: Query = Query()
@@ -265,14 +265,14 @@ class Call(Declared):
     aside: Annotated[
         bool,
         Field(
-            description="Not in the payment's way: the call is sent, and nobody waits for its "
+            description="Not in the payment's path: the call is sent, and nobody waits for its "
             "answer."
         ),
     ] = False
     shares_keys: bool = False
     trace: Annotated[
         Trace | None,
-        Field(description="Of an authorisation: repeats are recognised by this, not by a key."),
+        Field(description="For authorise: repeats are recognised by a trace number, not by a key."),
     ] = None
     tenders: Annotated[
         list[Tender],

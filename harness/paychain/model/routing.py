@@ -24,7 +24,7 @@ class AmountRange(Declared):
 class Failing(Declared):
     """The call's own `to` fails at this rate: technically failed calls of the last `window`.
 
-    Fewer than `minimum_calls` say nothing: then it counts as sound.
+    With fewer than `minimum_calls` the target counts as healthy.
     """
 
     failure_rate: Share

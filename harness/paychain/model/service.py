@@ -139,7 +139,8 @@ class OwnService(Declared):
     """
 
     command: Annotated[
-        Command | None, Field(description="Starts it: a list of words, or a text as for a shell.")
+        Command | None,
+        Field(description="Starts it: a list of words, or a text split as by a shell."),
     ] = None
     url: Annotated[
         Address | None,
@@ -174,7 +175,7 @@ class OwnService(Declared):
     proxy: Annotated[
         bool,
         Field(
-            description="HTTPS_PROXY leads the host names of payment providers, such as "
+            description="HTTPS_PROXY routes the host names of payment providers, such as "
             "api.stripe.com, to the links that speak their dialects: for services whose addresses "
             "cannot be changed."
         ),
@@ -195,7 +196,7 @@ class OwnService(Declared):
     restart: Annotated[
         Literal["never", "always"],
         Field(
-            description="Whether it is started again when it ended by itself; the run fails all "
+            description="Whether it is started again when it exits on its own; the run fails all "
             "the same."
         ),
     ] = "never"
@@ -236,7 +237,7 @@ class Receives(Declared):
     secret: Annotated[
         str | None,
         Field(
-            min_length=1, description="Secret that the senders sign with; without it, one a run."
+            min_length=1, description="Secret that all senders sign with; without it, one for each."
         ),
     ] = None
 

@@ -234,14 +234,14 @@ def _placeholder(
             if other.webhooks is not None and other.webhooks.to == name
         ]
         if link not in senders:
-            what = f"'{link}' sends {name} no webhooks, so that it has no secret for it"
+            what = f"'{link}' sends {name} no webhooks, so it has no secret for it"
             yield Problem(at, what, f"webhooks come from: {', '.join(senders) or 'no link'}")
         return
     calls, called = chain.calls_of(name), chain.callees_of(name)
     if link not in chain.links:
         yield unknown(at, "link", link, called)
     elif link not in called:
-        what = f"{name} does not call '{link}', so that it has no hop there"
+        what = f"{name} does not call '{link}', so it has no hop there"
         yield Problem(at, what, f"it calls: {', '.join(called) or 'no link'}")
     elif call is not None and (call not in calls or link not in calls[call].targets):
         what = f"{name} has no call '{call}' to {link}"
@@ -315,9 +315,7 @@ def _webhooks(chain: Chain) -> Iterator[Problem]:
         receives = chain.links[name].receives
         at: KeyPath = ("links", name)
         if receives is None and name in receivers:
-            what = (
-                f"{receivers[name]} sends {name} webhooks, and it does not say where it takes them"
-            )
+            what = f"{receivers[name]} sends {name} webhooks, but it declares no path for them"
             yield Problem(at, what, "add receives: {path: /webhooks/{link}}")
         if receives is not None and name not in receivers:
             what = f"no link sends {name} webhooks"
@@ -335,4 +333,6 @@ def _secret(chain: Chain, name: str, secret: str) -> Iterator[Problem]:
             wrong = secret_problem(APIS[link.dialect.name], secret)
             if wrong:
                 place: KeyPath = ("links", name, "receives", "secret")
-                yield Problem(place, f"for {sender} it is {wrong}", "remove it: one is made a run")
+                yield Problem(
+                    place, f"for {sender} it is {wrong}", "remove it: one is generated for each run"
+                )

@@ -100,7 +100,7 @@ class WebhookEarly(WebhookKind):
 class WebhookDuring(WebhookKind):
     """The webhook arrives while the link has a request about the payment that it has not begun.
 
-    So do a return page that captures and the webhook of the hold at the same moment.
+    A return page that captures and the webhook of the hold can meet in this way.
     """
 
     meaning = "arrives during a request"

@@ -14,13 +14,14 @@ PAGE = DOCS / "dialects.md"
 _SIGNS = {PASSED: "✓", FAILED: "✗", NOT_OFFERED: "–"}
 _LANGUAGES = {"python": "Python", "node": "Node", "go": "Go", "java": "Java"}
 _HEAD = """\
-# Dialects, judged by the providers' own SDKs
+# Dialects, tested with the providers' own SDKs
 
 A link may speak a payment provider's own API (`dialect: stripe`): see
-[own services](own-services.md). Each provider's official SDKs run one list of scenarios against
-the mock, unchanged but for their base URL; the exceptions and typed objects of the SDK are the
-assertions, and the books of the mock chain say what money moved. Every cell below is the result of
-a run: ✓ passed, ✗ failed, – not offered by this SDK or provider. An empty cell has not been run.
+[own services](own-services.md). Each provider's official SDKs run the same list of scenarios
+against the mock, unchanged but for their base URL; the exceptions and typed objects of the SDK are
+the assertions, and the books of the mock chain show what money moved. Every cell below is the
+result of a run: ✓ passed, ✗ failed, – not offered by this SDK or provider. An empty cell has not
+been run.
 
 This page is generated: `PAYCHAIN_RECORD_SDK=1 pytest tests/conformance/sdk`, then
 `python -m tests.conformance.sdk.table`.

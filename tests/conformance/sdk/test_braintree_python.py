@@ -183,7 +183,7 @@ def capture_in_parts(shop: Shop) -> str:
     assert code_of(again) == CODES.CannotSubmitForSettlement
     assert shop.booked("captured") == [400, 300, 500]
     assert shop.booked("voided") == [400]
-    return "submit_for_partial_settlement per part; submit_for_settlement of less frees the rest"
+    return "submit_for_partial_settlement per part; submit_for_settlement of less releases the rest"
 
 
 @_scenario("void")
@@ -199,7 +199,7 @@ def void(shop: Shop) -> str:
     assert shop.booked("refunded") == [700]
     with pytest.raises(ERRORS.NotFoundError):
         shop.transaction.void("nothing")
-    return "voided, what is submitted and not settled too (its capture is given back)"
+    return "voided, what is submitted and not settled too (its capture is reversed)"
 
 
 @_scenario("refund")
@@ -251,14 +251,14 @@ def repeat(shop: Shop) -> str:
     first = shop.paid(submit=True, api_request_key=shop.order)
     assert shop.paid(submit=True, api_request_key=shop.order).id == first.id
     shop.gateway.testing.settle_transaction(first.id)
-    # The state of now, not the answer of then.
+    # The current state, not the answer of that time.
     assert shop.paid(submit=True, api_request_key=shop.order).status == "settled"
     part = {"amount": "3.00", "api_request_key": f"{shop.order}-r"}
     back = shop.transaction.refund(first.id, dict(part)).transaction
     assert shop.transaction.refund(first.id, dict(part)).transaction.id == back.id
     assert shop.booked("captured") == [1000]
     assert shop.booked("refunded") == [300]
-    return "the same transaction in its state of now"
+    return "the same transaction in its current state"
 
 
 @_scenario("mismatch")

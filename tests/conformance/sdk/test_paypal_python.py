@@ -205,7 +205,7 @@ def capture_in_parts(shop: Shop) -> str:
     assert over == "AUTHORIZATION_ALREADY_CAPTURED"
     assert shop.booked("captured") == [400, 300]
     assert shop.booked("voided") == [300]
-    return "PARTIALLY_CAPTURED per part; final_capture frees the rest"
+    return "PARTIALLY_CAPTURED per part; final_capture releases the rest"
 
 
 @_scenario("void")
@@ -266,12 +266,12 @@ def repeat(shop: Shop) -> str:
     refunds = [shop.refund(capture.id, "3.00", key) for _ in range(2)]
     assert [each.status_code for each in refunds] == [201, 200]
     assert refunds[0].body.id == refunds[1].body.id
-    # The state of now, not the answer of then.
+    # The current state, not the answer of that time.
     latest = shop.create(source={"card": CARD}, paypal_request_id=f"{shop.order}-1").body
     assert paid(latest).captures[0].status == "PARTIALLY_REFUNDED"
     assert shop.booked("captured") == [1000]
     assert shop.booked("refunded") == [300]
-    return "200 in place of 201, the same object in its state of now"
+    return "200 in place of 201, the same object in its current state"
 
 
 @_scenario("mismatch")
@@ -362,7 +362,7 @@ def unknown_parameter(shop: Shop) -> str:
     shop.orders.create_order({"body": body})
     ignored = {each.detail for each in shop.links.decisions() if each.kind == "parameter_ignored"}
     assert "soft_descriptor" in ignored
-    return "ErrorException 400 or 422 with the issue; what is not known is taken no notice of"
+    return "ErrorException 400 or 422 with the issue; unknown fields are ignored"
 
 
 @_scenario("webhook")

@@ -332,7 +332,7 @@ def test_declines_that_nobody_behind_the_service_made_are_named(tmp_path: Path) 
         )
     line = policy(measured(run, tmp_path), "declines of its own")
     assert line.call == "shop.authorise"
-    assert line.observed == "2 payments that nobody behind it had declined (p0, p4)"
+    assert line.observed == "2 payments that no link behind it had declined (p0, p4)"
     assert line.holds is None
 
 

@@ -283,7 +283,7 @@ def test_a_quorum_asks_all_of_its_links() -> None:
         (
             "transfer: {to: wallet, ",
             "transfer: {to: wallet, quorum: {with: [other], agree: 1}, ",
-            "transfer.quorum: a quorum is for looks at a ledger, not for transfer",
+            "transfer.quorum: a quorum is for reads of a ledger, not for transfer",
         ),
     ],
 )
@@ -319,7 +319,7 @@ def test_what_has_a_price_need_not_be_at_par() -> None:
     ("old", "new", "found"),
     [
         ("\n    price: {max_age: 5s}", "", "links.onramp.calls.quote: onramp takes any price"),
-        (", quote: {to: oracle}", "", "links.onramp: onramp has a price and asks nobody"),
+        (", quote: {to: oracle}", "", "links.onramp: onramp has a price and asks no oracle"),
         ("quote: {to: oracle}", "quote: {to: node}", "the role node quotes no prices"),
         ("moves: 5%}", "every: 7s}", "oracle has a new price every 7 s, and older ones than"),
         (", prices: {of: 60000, moves: 5%}", "", "links.oracle: the role oracle needs 'prices'"),
@@ -344,7 +344,7 @@ def test_mistakes_in_prices_are_named(old: str, new: str, found: str) -> None:
         (
             ", transfer: {to: wallet}}",
             "}",
-            "links.onramp.captures.on: onramp delivers nothing, so that nothing is ever captured",
+            "links.onramp.captures.on: onramp delivers nothing, so nothing is ever captured",
         ),
         (
             "captures: {on: delivery}",

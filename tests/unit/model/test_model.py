@@ -168,12 +168,12 @@ AMOUNTS = "load: {arrivals: 1/s, before: 1s, after: 1s, amounts: {%s}}"
         (
             "    provider: cloud\n",
             "    provider: cloud\n    captures: {on: webhook}\n",
-            "no link sends gateway webhooks, so that nothing is ever captured; add webhooks",
+            "no link sends gateway webhooks, so nothing is ever captured; add webhooks",
         ),
         (
             "    provider: cloud\n",
             "    provider: cloud\n    captures: {on: [webhook]}\n",
-            "no link sends gateway webhooks, so that nothing is ever captured; add webhooks",
+            "no link sends gateway webhooks, so nothing is ever captured; add webhooks",
         ),
     ],
 )

@@ -103,7 +103,7 @@ def test_a_service_that_cannot_be_meant_is_a_mistake_at_its_place(
         ),
         (
             {"command": "a", "env": {"A": "{url:issuer}"}},
-            "shop does not call 'issuer', so that it has no hop there; "
+            "shop does not call 'issuer', so it has no hop there; "
             "it calls: processor-a, processor-b",
         ),
         (
@@ -116,7 +116,7 @@ def test_a_service_that_cannot_be_meant_is_a_mistake_at_its_place(
         ),
         (
             {"command": "a", "before": [["reset", "{secret:processor-a}"]]},
-            "'processor-a' sends shop no webhooks, so that it has no secret for it; "
+            "'processor-a' sends shop no webhooks, so it has no secret for it; "
             "webhooks come from: no link",
         ),
         ({"command": "a", "env": {"A": "{folder:issuer}"}}, "'{folder:issuer}': folder is of no l"),
@@ -232,7 +232,7 @@ def test_webhooks_need_a_path_and_a_path_needs_webhooks(tmp_path: Path) -> None:
     sending = {"processor-a": {**PROCESSOR, "webhooks": {"to": "shop"}}}
     _, said = mistake(tmp_path, own_shop(links=sending))
     assert said == (
-        "processor-a sends shop webhooks, and it does not say where it takes them; "
+        "processor-a sends shop webhooks, but it declares no path for them; "
         "add receives: {path: /webhooks/{link}}"
     )
     _, said = mistake(tmp_path, own_shop(shop={"receives": {"path": "/hooks"}}))

@@ -77,7 +77,7 @@ ANSWERS = "approved: {status: 200}\ndeclined: {status: 402}"
             "request: {path: /orders, json: {id: 1}}\n" + ANSWERS,
             10,
             16,
-            "no request has an id of the payment, so that all of them look alike",
+            "no request has an id of the payment, so all of them look alike",
         ),
         (
             'request: {path: "/{payment}/{merchant:number}"}\n' + ANSWERS,

@@ -170,7 +170,7 @@ def test_a_call_with_a_time_out_only_is_found(tmp_path: Path) -> None:
     bare = ("      authorise:\n", "      screen: {to: fraud}\n      authorise:\n")
     fraud = ("  issuer: {role", "  fraud: {role: fraud}\n  issuer: {role")
     finding = only(found(tmp_path, bare, fraud), "call_without_policy")
-    assert finding.what == "gateway.screen has a timeout only, no retry, breaker or fallback"
+    assert finding.what == "gateway.screen has only a timeout: no retry, breaker or fallback"
 
 
 def test_a_fallback_with_the_provider_of_what_it_replaces_is_found(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def _declined_alone(run: MeasuredRun, services: Iterable[str]) -> Iterator[Polic
                 call=f"{service}.authorise",
                 what="declines of its own",
                 claimed="",
-                observed=f"{count(len(payments), 'payment')} that nobody behind it had declined "
+                observed=f"{count(len(payments), 'payment')} that no link behind it had declined "
                 f"({named})",
                 holds=None,
             )

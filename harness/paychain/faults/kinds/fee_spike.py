@@ -10,14 +10,14 @@ from paychain.faults.kind import Facts, StateFaultKind
 
 
 class FeeSpike(StateFaultKind):
-    """Everybody wants a place in the next block: what offers the usual fee waits until it is over.
+    """The ledger mines only transfers that offer more than the usual fee; others wait for the end.
 
-    It is taken into the pool, and with it all later nonces of its sender wait. Nodes that speak
+    They stay in the pool, and all later nonces of their senders wait with them. Nodes that speak
     JSON-RPC suggest the higher fee to whoever asks them.
     """
 
     facts = Facts(
-        meaning="mines only what offers a higher fee",
+        meaning="mines only transfers that offer a higher fee",
         switch=({"times": "10"},),
         search=None,
     )

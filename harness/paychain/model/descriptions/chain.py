@@ -85,7 +85,7 @@ CHAIN: dict[str, dict[str, str]] = {
     "Link": {
         "capacity": "What it can carry; without it, it works on any number at once.",
         "duplicates": "Refuses a payment that agrees with an earlier one, whatever its key.",
-        "exponent": "Decimals that it wrongly takes every currency for.",
+        "exponent": "Number of decimals that it wrongly assumes for every currency.",
         "role": "What the link is; it decides which operations it has.",
         "provider": "The provider that runs or carries it.",
         "title": "The link's full name, for reports.",
@@ -173,7 +173,7 @@ CHAIN: dict[str, dict[str, str]] = {
         "queue": "Requests that wait for a place, oldest first; any more are refused.",
     },
     "Duplicates": {
-        "by": "What two payments must agree in: card, amount, merchant.",
+        "by": "The values in which two payments must agree: card, amount, merchant.",
         "within": "How long a payment is remembered.",
         "code": "Response code of the refusal.",
     },

@@ -78,7 +78,7 @@ POLICIES: dict[str, dict[str, str]] = {
         "attempts": "How often the target is queried.",
         "pause": "Pause between queries.",
         "timeout": "How long to wait for an answer to a query; the call's own without it.",
-        "breaker": "A breaker of the queries' own.",
+        "breaker": "A separate breaker for the queries.",
     },
     "Reversal": {
         "timeout": "How long to wait for an acknowledgement.",
@@ -104,7 +104,7 @@ POLICIES: dict[str, dict[str, str]] = {
     "Skip": {"skip": "Go on without the call's answer."},
     "SkipLimits": {"up_to": "For payments up to this amount; any amount without it."},
     "LastKnown": {"last_known": "Go on with the last answer, if it is not older than this."},
-    "Default": {"default": "Go on with this value of the link's own; it stands in no answer."},
+    "Default": {"default": "Go on with this value, which the calling link sets itself."},
     "Exempt": {"exempt": "Go on without authentication, and say so."},
     "AmountLimit": {"up_to": "For payments up to this amount."},
     "StandIn": {"stand_in": "Decide in place of the target, within limits, and advise it later."},

@@ -269,8 +269,8 @@ def trace_used_twice(chain: Chain) -> Iterator[Weakness]:
                 subject=declared.subject,
                 what=f"{declared.subject} has {trace.numbers:,} trace numbers, and {target} knows "
                 f"one for {seconds_text(window_s, digits=5)}: above {most:.2g} payments per second "
-                "two have the same",
-                hint="let the time of the first try belong to the number",
+                "two requests get the same one",
+                hint="make the time of the first try part of it (with_time: true)",
                 remedy=Edit(declared.at("trace", "with_time"), value=True),
             )
             break

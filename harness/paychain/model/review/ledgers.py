@@ -25,7 +25,7 @@ def signed_twice(chain: Chain) -> Iterator[Weakness]:
             kind="signed_twice",
             path=key,
             subject=f"link {name}",
-            what=f"{name} signs a transfer without an answer again, with the next nonce",
+            what=f"when a transfer has no answer, {name} signs it again with the next nonce",
             hint="send the same bytes again: a nonce is used once",
             remedy=Edit(key, "one_per_payment"),
         )
@@ -37,7 +37,7 @@ def signed_twice(chain: Chain) -> Iterator[Weakness]:
             kind="signed_twice",
             path=key,
             subject=f"link {name}",
-            what=f"{name} signs a transfer that waits for a block again, with the next nonce",
+            what=f"when a transfer waits for a block, {name} signs it again with the next nonce",
             hint="replace it: with its own nonce one of the two is mined",
             remedy=Edit(key, "same"),
         )
@@ -54,7 +54,7 @@ def freed_early(chain: Chain) -> Iterator[Weakness]:
             path=key,
             subject=f"link {name}",
             what=f"{name} frees the reservation of a payout whose transfer has no answer",
-            hint="keep it until the transfer is final or was declined",
+            hint="keep it until the transfer is final or has been declined",
             remedy=Edit(key, "when_dead"),
         )
     for name, link in chain.links.items():
@@ -212,7 +212,7 @@ def stale_price(chain: Chain) -> Iterator[Weakness]:
             kind="stale_price",
             path=key,
             subject=f"link {name}",
-            what=f"{name} does not look how old {what}",
-            hint="compare when it was published with the clock, and sell nothing at an old one",
+            what=f"{name} does not check how old {what}",
+            hint="compare its time of publication with the clock, and sell nothing at an old price",
             remedy=Edit(key, value=True),
         )

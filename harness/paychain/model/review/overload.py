@@ -84,8 +84,8 @@ def lookups_used_up(chain: Chain) -> Iterator[Weakness]:
             path=declared.at("retry"),
             subject=declared.subject,
             what=f"{declared.subject} makes up to {retry.attempts} tries however many fail, and "
-            f"{target} has {lookups.bucket} look-ups, of which only an approved payment brings "
-            f"{lookups.approved} back",
+            f"{target} has {lookups.bucket} look-ups; only an approved payment brings "
+            f"{lookups.approved} of them back",
             hint="give the retry a budget",
             remedy=Edit(declared.at("retry", "budget"), _BUDGET),
         )

@@ -214,7 +214,7 @@ def call_without_policy(chain: Chain) -> Iterator[Weakness]:
             kind="call_without_policy",
             path=declared.path,
             subject=declared.subject,
-            what=f"{declared.subject} has a timeout only, no retry, breaker or fallback",
+            what=f"{declared.subject} has only a timeout: no retry, breaker or fallback",
             hint="declare what happens when it fails: a retry, or a fallback such as skip or "
             "decline",
             remedy=Edit(declared.at("retry"), {"attempts": 2, "on": ["refused"]}),

@@ -141,5 +141,5 @@ def no_phantom_movement(payment: Reconciled) -> Finding | None:
     if not amounts:
         return None
     where = sorted({link for entry in payment.authorisations for link in entry.positions})
-    text = f"{payment.money(max(amounts))} booked at {', '.join(where)} for nobody's payment"
+    text = f"{payment.money(max(amounts))} booked at {', '.join(where)} without a payment"
     return Finding.of(payment, max(amounts), text)

@@ -66,7 +66,8 @@ def authorisations_settled(payment: Reconciled) -> Finding | None:
         return None
     words = [str(follow_up) for follow_up in open_ends]
     words += [
-        f"{each.target} reported the charge-back of {each.reference} to nobody" for each in untold
+        f"report of the charge-back of {each.reference} by {each.target}, never sent"
+        for each in untold
     ]
     text = f"never completed: {', '.join(words)}"
     return Finding.of(payment, _amount_minor(payment, [*open_ends, *untold]), text)

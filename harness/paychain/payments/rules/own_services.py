@@ -99,7 +99,7 @@ def no_forged_webhook_acted_on(payment: Reconciled) -> Finding | None:
     if book is None or not book.is_paid or not payment.unsigned_webhooks:
         return None
     sent = ", ".join(payment.unsigned_webhooks)
-    text = f"{book.link} took the order for paid after a webhook with a wrong signature: {sent}"
+    text = f"{book.link} treated the order as paid after a webhook with a wrong signature: {sent}"
     return Finding.of(payment, book.amount_minor or payment.agreed_minor, text)
 
 

@@ -76,7 +76,7 @@ _DECISIONS = {
     DecisionKind.KEY_REUSED: "sent the idempotency key of another payment to",
     DecisionKind.REPEATED_WITHOUT_KEY: "sent it again without an idempotency key to",
     DecisionKind.CAPTURED_AGAIN: "sent a further capture of the same money to",
-    DecisionKind.REFUNDED_AGAIN: "gave the same money back once more at",
+    DecisionKind.REFUNDED_AGAIN: "refunded the same money once more at",
     DecisionKind.SIGNED: "signed a transfer for",
     DecisionKind.REPLACED: "offered a higher fee for",
     DecisionKind.QUOTED: "sells at the price of",

@@ -105,7 +105,7 @@ const scenarios = {
     assert.equal(result.transaction.amount, "5.00");
     assert.deepEqual(await booked("captured"), [400, 300, 500]);
     assert.deepEqual(await booked("voided"), [500]);
-    return "submitForPartialSettlement per part; submitForSettlement of less frees the rest";
+    return "submitForPartialSettlement per part; submitForSettlement of less releases the rest";
   },
   void: async () => {
     const held = await paid();
@@ -136,7 +136,7 @@ const scenarios = {
     const [first, again] = [await paid({ apiRequestKey: order }), await paid({ apiRequestKey: order })];
     assert.equal(first.id, again.id);
     assert.deepEqual(await booked("authorised"), [1000]);
-    return "the same transaction in its state of now";
+    return "the same transaction in its current state";
   },
   mismatch: async () => {
     await paid({ apiRequestKey: order });
