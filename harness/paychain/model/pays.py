@@ -223,7 +223,7 @@ class Pays(Declared):
         OpenedPage | None,
         Field(
             description="The return page: a customer who left comes back through it, once, and "
-            "then looks as others do, with what its answer said where `then` needs an answer. "
+            "then looks as others do; where `then` needs an answer, it is the answer of this page. "
             "Without it, such a customer only looks."
         ),
     ] = None

@@ -430,6 +430,9 @@ def test_an_update_of_the_amount_is_received_and_only_the_amount_that_is_held_is
         links.host.faults.heal("http_error")
         taken = await links.modify(psp, "amountUpdates", 700, key="to 700")
         assert (taken.status, taken.body["status"]) == (201, "received")
+        links.inject("http_error", status=500, after_work=True)
+        assert (await links.modify(psp, "amountUpdates", 600, key="to 600")).status == 500
+        links.host.faults.heal("http_error")
         links.inject("lost_answer")
         with pytest.raises(WireError):
             await links.modify(psp, "amountUpdates", 900)
@@ -441,8 +444,9 @@ def test_an_update_of_the_amount_is_received_and_only_the_amount_that_is_held_is
         (1200, "false"),
         (800, "false"),
         (700, "false"),
+        (600, "false"),
         (900, "false"),
     }
-    assert len(told) == 5
+    assert len(told) == 6
     assert {item["originalReference"] for item in told} == {told[0]["originalReference"]}
     assert [kind for kind, *_ in links.booked()] == ["authorised"]

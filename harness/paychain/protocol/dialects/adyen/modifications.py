@@ -73,8 +73,8 @@ async def adjust(call: VendorCall, account: Account, psp: str) -> HttpResponse:
     is_taken = True
     try:
         await call.execute("query", request)
-    except CallFailed:
-        is_taken = False  # an error in place of the answer: only a repeat may be taken
+    except CallFailed as failed:
+        is_taken = failed.error.is_after_work  # else only a repeat may be taken
         raise
     finally:
         if is_taken and not made.is_reported:
