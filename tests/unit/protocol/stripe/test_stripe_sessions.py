@@ -113,6 +113,10 @@ def test_a_session_that_is_expired_takes_no_money() -> None:
         made = await links.post("checkout/sessions", fields())
         left = await visit(links, made["url"], "?result=canceled")
         assert left.headers["location"] == "http://shop.example/cart"
+        links.inject("http_error", status=503)
+        assert (await links.post(f"checkout/sessions/{made['id']}/expire")).status == 503
+        links.heal("http_error")
+        assert (await links.get(f"checkout/sessions/{made['id']}"))["status"] == "open"
         over = await links.post(f"checkout/sessions/{made['id']}/expire")
         assert (over["status"], over["url"]) == ("expired", None)
         assert (await visit(links, made["url"])).status == 404

@@ -90,12 +90,19 @@ def cancel(account: Account, asked: RoutedRequest) -> Plan:
         raise unexpected(
             intent, f"You cannot cancel this PaymentIntent because it has a status of {status}."
         )
+    before = intent.cancellation_reason, intent.canceled_s
     intent.cancellation_reason = reason
     intent.canceled_s = account.backend.now_s()
     charge = intent.charge
     if charge is None or entry is None or entry.state == "not_authorised":
         plan = account.looked_up(lambda: account.objects.intent(intent), request_of(intent))
         plan.after = lambda: account.backend.notify("payment_intent.canceled", request_of(intent))
+
+        def undo() -> None:
+            intent.cancellation_reason, intent.canceled_s = before
+            plan.after = lambda: None
+
+        plan.undo = undo
         return plan
 
     def show(answer: Answer) -> Shown:

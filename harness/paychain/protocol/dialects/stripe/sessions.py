@@ -6,6 +6,7 @@ POST /v1/checkout/sessions ─▶ url ─ the customer visits it (session_page.p
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from paychain.protocol.dialects.stripe.account import (
@@ -135,19 +136,38 @@ def expire(account: Account, asked: RoutedRequest) -> Plan:
             'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
             f"Session has a status of `{status}`."
         )
-    _end(account, session)
-    return looked_at(account, session)
+    intent = session.intent
+    before = intent.waits, intent.canceled_s, intent.cancellation_reason
+    kinds = _end(account, session)
+    plan = looked_at(account, session)
+    plan.after = lambda: _report(account, session, kinds)
+
+    def undo() -> None:
+        session.expired_s = 0
+        intent.waits, intent.canceled_s, intent.cancellation_reason = before
+        kinds.clear()
+
+    plan.undo = undo
+    return plan
 
 
-def _end(account: Account, session: CheckoutSession) -> None:
-    """Nobody can pay a session any more, nor authenticate what was begun on its page."""
+def _end(account: Account, session: CheckoutSession) -> list[str]:
+    """Nobody can pay a session any more, nor authenticate what was begun on its page.
+
+    Returns the names of the events that report it.
+    """
     intent = session.intent
     session.expired_s = account.backend.now_s()
-    account.backend.notify(EXPIRED, request_of(intent))
-    if intent.waits:
-        intent.waits, intent.canceled_s = False, session.expired_s
-        intent.cancellation_reason = "automatic"
-        account.backend.notify("payment_intent.canceled", request_of(intent))
+    if not intent.waits:
+        return [EXPIRED]
+    intent.waits, intent.canceled_s = False, session.expired_s
+    intent.cancellation_reason = "automatic"
+    return [EXPIRED, "payment_intent.canceled"]
+
+
+def _report(account: Account, session: CheckoutSession, kinds: Iterable[str]) -> None:
+    for kind in kinds:
+        account.backend.notify(kind, request_of(session.intent))
 
 
 def _end_in_time(account: Account, session: CheckoutSession) -> None:
@@ -162,7 +182,7 @@ def _end_in_time(account: Account, session: CheckoutSession) -> None:
         if session.intent.is_busy:
             account.backend.at(account.backend.now_s() + BUSY_S, look)
         elif not session.expired_s and status_of(account, session) == "expired":
-            _end(account, session)
+            _report(account, session, _end(account, session))
 
     account.backend.at(session.expires_s, look)
 
