@@ -190,31 +190,29 @@ ROWS = [
         UPI,
         "Deliberately wrong: checks at once and every second keep the switch down.",
     ),
-    *(
-        Row("Pix", chain, "dict-lockout", shows)
-        for chain, shows in (
-            (
-                "pix-lookups",
-                "Failed look-ups are not retried: back with the directory.",
-            ),
-            (
-                "pix-lookups-retried",
-                "Deliberately wrong: retries use up the look-ups and keep it that way.",
-            ),
-        )
+    Row(
+        "Pix",
+        "pix-lookups",
+        "dict-lockout",
+        "Failed look-ups are not retried: back with the directory.",
     ),
-    *(
-        Row("ISO 8583", chain, "stan-wrap", shows)
-        for chain, shows in (
-            (
-                "card-trace-numbers",
-                "Number and time of the first try distinguish requests.",
-            ),
-            (
-                "card-trace-wraps",
-                "Deliberately wrong: a payment gets the answer to an earlier one.",
-            ),
-        )
+    Row(
+        "Pix",
+        "pix-lookups-retried",
+        "dict-lockout",
+        "Deliberately wrong: retries use up the look-ups and keep it that way.",
+    ),
+    Row(
+        "ISO 8583",
+        "card-trace-numbers",
+        "stan-wrap",
+        "Number and time of the first try distinguish requests.",
+    ),
+    Row(
+        "ISO 8583",
+        "card-trace-wraps",
+        "stan-wrap",
+        "Deliberately wrong: a payment gets the answer to an earlier one.",
     ),
     Row("processors", "card-ecommerce", "processor-down", "The second processor takes over."),
     *(

@@ -31,7 +31,10 @@ def second_target(chain: Loaded[Chain], link: str, operation: str) -> list[Edit]
         return []
     at = ("links", link, "calls", operation, "fallback")
     steps = _steps(declared, chain.model.path_in_file(at))
-    for name, made in (*_others(chain.model, link, operation), *_twin(chain, link, operation)):
+    for name, made in (
+        *_others(chain.model, link, operation),
+        *_twin(declared, chain.model, link, operation),
+    ):
         # Behind what the link does by itself, such as to decline, no other link would be asked.
         first = Edit(at, [{"to": name}, *steps]) if steps else Edit(at, {"to": name}, "add")
         changes = [*made, first]
@@ -58,16 +61,13 @@ def _others(chain: Chain, link: str, operation: str) -> Iterator[Second]:
             yield name, []
 
 
-def _twin(chain: Loaded[Chain], link: str, operation: str) -> Iterator[Second]:
-    to = chain.model.links[link].calls[operation].to
-    target = chain.model.links[to]
-    written = parse(chain.text).value.get("links", {}).get(to)
+def _twin(declared: Any, chain: Chain, link: str, operation: str) -> Iterator[Second]:
+    to = chain.links[link].calls[operation].to
+    target, written = chain.links[to], declared["links"].get(to)
     if written is None or target.service is not None or ROLES[target.role].settles is not None:
         return
     twin = {key: value for key, value in written.items() if key not in _OF_A_PROVIDER}
-    name = next(
-        name for number in range(2, 100) if (name := f"{to}-{number}") not in chain.model.links
-    )
+    name = next(name for number in range(2, 100) if (name := f"{to}-{number}") not in chain.links)
     yield name, [Edit(("links", name), twin)]
 
 
