@@ -148,7 +148,10 @@ def _wrong_with_payment(world: World, deal: Deal) -> Iterator[tuple[str, int]]:
         moved = sum(line.amount_minor for line in deal.lines if line.does == HOLD)
         yield "nobody's payment", moved
         return
-    was_held = {card.was_held for sale in sales(world, deal) for card in sale.cards} - {0}
+    sold = sales(world, deal)
+    was_held = {card.was_held for sale in sold for card in sale.cards} - {0}
+    # What no card was ever held for is its merchant's sale all the same.
+    was_held = was_held or {sale.book.was_held for sale in sold} - {0}
     is_one = world.is_paid_by_one_means()
     if is_one and was_held and customer.saw_minor and customer.saw_minor not in was_held:
         yield "shown another amount", abs(customer.saw_minor - max(was_held))
