@@ -74,8 +74,10 @@ def _wrong_with_order(world: World, deals: list[Deal]) -> Iterator[tuple[str, in
             "orphaned",
             sum(card.exposure - min(card.charged_back, card.exposure) for card in forgotten),
         )
-    is_cancelled = any(
-        sale.is_wanted(world, "cancels") for deal in deals for sale in sales(world, deal)
+    # What is sold by another gateway stays sold, whatever the merchant of one of them cancelled.
+    is_cancelled = any(sale.is_wanted(world, "cancels") for sale in sold) and not any(
+        sale.is_known and sale.book.exposure > 0 and not sale.is_wanted(world, "cancels")
+        for sale in sold
     )
     if not saw_approved or is_cancelled:
         return

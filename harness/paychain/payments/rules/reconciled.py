@@ -324,8 +324,14 @@ class Reconciled:
 
     @property
     def is_cancelled(self) -> bool:
-        """The merchant wanted the approved payment undone."""
-        return any(follow_up.operation == "void" for follow_up in self.follow_ups)
+        """The merchant wanted the approved payment undone, and has not sold it otherwise since."""
+        voids = [follow_up for follow_up in self.follow_ups if follow_up.operation == "void"]
+        return bool(voids) and not any(
+            link in self.merchants and position.exposure_minor > 0
+            for entry in self.authorisations
+            for link, position in entry.positions.items()
+            if not any(void.link == link and void.is_of(entry.reference) for void in voids)
+        )
 
     @property
     def is_misheld(self) -> bool:
