@@ -19,6 +19,7 @@ from paychain.payments.journal import Movement, MovementKind
 from tests.support.laws import IS_THOROUGH, examples
 from tests.support.paths import FETCHED
 from tests.support.priority import COMPUTING, giving_way, may_give_way
+from tests.support.tiers import has_quick_tests
 
 settings.register_profile("paychain", examples(100))  # no deadline: busy machines break no law
 settings.load_profile("paychain")
@@ -39,6 +40,13 @@ def lasts_s(item: pytest.Item) -> float:
     """About how long a long test takes; 0 for the others."""
     long = item.get_closest_marker("long")
     return float(long.args[0]) if long else 0.0
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`make fast` leaves out files without a test for it: every worker imports what it collects."""
+    if "not slow" not in config.option.markexpr or not collection_path.match("test_*.py"):
+        return None
+    return None if has_quick_tests(collection_path.read_text("utf-8")) else True
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -85,6 +93,8 @@ def pytest_collection_finish() -> None:
     """
     gc.freeze()
     gc.enable()
+    # The Makefile's is for the workers; what tests start looks for plugins, as users' does.
+    os.environ.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
 
 
 @pytest.fixture(scope="session")

@@ -76,9 +76,9 @@ def explore_live(loaded: Loaded[Chain], spec: LiveSpec, *, chain: str, out: Path
         _print_timeline(found)
         say(*_remedies(found, loaded))
         say(f"    reproduce: {run_command(chain, str(paths[rule]), seed=spec.seed)}")
-    print(summary_line(result))
-    for line in (*warning_lines(result), *([] if result.found else nothing_found_lines(result))):
-        print(line)
+    say(summary_line(result), *warning_lines(result))
+    if not result.found:
+        say(*nothing_found_lines(result))
     if result.was_interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.FAIL if result.found else ExitCode.PASS
@@ -173,11 +173,11 @@ def _print_timeline(found: FoundScript) -> None:
     if not timelines:
         return
     names = ", ".join(timeline.payment for _, timeline in timelines)
-    print(f"    timeline of {names}, {timelines[0][1].why}:")
+    say(f"    timeline of {names}, {timelines[0][1].why}:")
     moments = order_moments(timelines, [])
     say(*(f"    {line}" for line in timeline_lines(moments)))
     if len(moments) > MAX_TIMELINE_LINES:
-        print("    the whole timeline: run the line below, then paychain show payment")
+        say("    the whole timeline: run the line below, then paychain show payment")
 
 
 def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:

@@ -124,7 +124,7 @@ class Chains:
 
     def has_room(self, number: int) -> bool:
         """Whether a batch of that many orders may begin: the service is not behind, either."""
-        is_behind = self.now.longest_wait_s() > self._slow_s or self.now.is_settling_late
+        is_behind = self.now.wait_s() > self._slow_s or self.now.is_settling_late
         return self.now.has_room(number) and not is_behind
 
     def _note_paid(self, took_s: float, rate: float) -> None:
