@@ -56,17 +56,15 @@ def _power_of_ten(amounts: list[int], agreed_minor: int) -> str | None:
 
 
 def _stored_in_vain(payment: Reconciled, entry: Authorisation) -> set[str]:
-    """The links that stored it and undid that, where no merchant has heard of it.
+    """The links that stored it, or relied on that, and undid it; no merchant has heard of it.
 
     What a store has is nobody's money before it is delivered, and the bank may approve a part then.
     """
-    if not payment.merchants.isdisjoint(entry.positions):
+    undone = {link for link, position in entry.positions.items() if not position.standing_minor}
+    is_stored = any(entry.positions[link].is_stored for link in undone)
+    if not is_stored or not payment.merchants.isdisjoint(entry.positions):
         return set()
-    return {
-        link
-        for link, position in entry.positions.items()
-        if position.is_stored and not position.standing_minor
-    }
+    return undone - payment.settling
 
 
 def _only_at(links: set[str], entry: Authorisation) -> set[tuple[int, str]]:
