@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from paychain.payments.money import written
+from paychain.payments.money import share_of, written
 from paychain.payments.rules.authorisation import Authorisation
 from paychain.payments.rules.position import Position
 from paychain.payments.rules.reconciled import Finding, Reconciled
@@ -83,8 +83,16 @@ def _is_partial_approval(
         return False
     ((amount_minor, _),) = amounts
     # When the answer with code 10 was lost, no caller knows: only the issuer's own book says so.
-    is_issuers = entry.is_partial or entry.positions.keys() - unsold <= payment.gives_parts
-    return is_issuers and amount_minor <= payment.amount_minor
+    is_issuers = entry.is_partial or entry.positions.keys() - unsold <= payment.gives_parts.keys()
+    given = [of for link, of in payment.gives_parts.items() if link in entry.positions]
+    part_minor = payment.part_minor(entry)
+    return is_issuers and all(
+        amount_minor <= part_minor
+        if of is None
+        # A bank whose share is declared gives that share of what the customer agreed to.
+        else amount_minor == max(1, share_of(part_minor, of))
+        for of in given or [None]
+    )
 
 
 @money_rule("Captured at most what is held", judged="at_any_time", beyond=None)
