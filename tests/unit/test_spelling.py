@@ -69,6 +69,8 @@ _BANNED = {
     re.compile(rf"(?<![\w-])(?:{pattern})(?!\w)", re.IGNORECASE): instead
     for pattern, instead in INSTEAD.items()
 }
+# Any of them: to look for each in every text takes seconds.
+_ANY = re.compile(rf"(?<![\w-])(?:{'|'.join(INSTEAD)})(?!\w)", re.IGNORECASE)
 
 DOCUMENTS = [
     "README.md",
@@ -168,6 +170,7 @@ def test_users_read_the_words_of_the_field(texts) -> None:  # type: ignore[no-un
     found = [
         f"{where}: '{match[0]}' in {text.strip()[:90]!r}; write: {instead}"
         for where, text in read
+        if _ANY.search(text)
         for pattern, instead in _BANNED.items()
         if (match := pattern.search(text))
     ]
@@ -189,6 +192,7 @@ def test_users_read_the_words_of_the_field(texts) -> None:  # type: ignore[no-un
     ],
 )
 def test_an_old_phrase_is_found(text: str) -> None:
+    assert _ANY.search(text)
     assert any(pattern.search(text) for pattern in _BANNED)
 
 
