@@ -1,4 +1,4 @@
-"""What a file of Python imports, without parsing all of it: a test of all files would take seconds."""
+"""What a file of Python imports, without parsing all of it: for all files that takes seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _IMPORT = re.compile(
 
 @cache
 def imports_of(path: Path) -> list[ast.Import | ast.ImportFrom]:
-    """What a file imports, in functions and for types, too; the places are not those in the file."""
+    """What a file imports, in functions and for types, too; at no line of the file."""
     text = path.read_text("utf-8")
     found: list[ast.Import | ast.ImportFrom] = []
     for match in _IMPORT.finditer(text):
