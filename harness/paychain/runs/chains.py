@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from paychain.engine.ability import check_engine, refuse_unsupported
-from paychain.environment.play import interleaved
 from paychain.environment.running_chain import RunningChain
+from paychain.environment.simulated_run import interleaved
 from paychain.environment.virtual import VirtualChain
 from paychain.model.reach import is_allowed
 from paychain.model.virtual_services import refuse_processes

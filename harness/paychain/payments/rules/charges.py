@@ -46,7 +46,7 @@ def no_orphaned_authorisation(payment: Reconciled) -> Finding | None:
         held = sum(position.exposure_minor for position in orphans)
         why = "never confirmed to the customer"
         if payment.shown_approved:
-            why = "its order was undone, and no merchant's book has it"
+            why = "its order was undone, but no merchant's book has it"
         text = f"{payment.money(held)} held, but {why}"
         charged_back = _charged_back_minor(orphans)
         if charged_back:
