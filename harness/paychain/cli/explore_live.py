@@ -22,6 +22,7 @@ from paychain.environment.real import RealChain
 from paychain.environment.running_chain import RunningChain
 from paychain.explore.live.files import recall, remember, write_found
 from paychain.explore.live.parts import write_live_part
+from paychain.explore.live.remedies import service_remedies
 from paychain.explore.live.result import FoundScript, LiveResult, LiveSpec
 from paychain.explore.live.search import LiveSearch
 from paychain.explore.live.steps import step_choices
@@ -188,12 +189,11 @@ def _remedies(found: FoundScript, loaded: Loaded[Chain]) -> Iterator[str]:
         amount=found.finding.amount_minor,
         payments=[],
     )
-    remedies = rule_with_remedies(rule, review(loaded), loaded).remedies
+    own = " and ".join(loaded.model.own_services())
+    remedies = service_remedies(found, own) if own else []
+    remedies += map(str, rule_with_remedies(rule, review(loaded), loaded).remedies)
     for remedy in remedies:
         yield f"    remedy: {remedy}"
-    own = ", ".join(loaded.model.own_services())
-    if own and not remedies:
-        yield f"    remedy: change what {own} does when {found.words}"
 
 
 def summary_line(result: LiveResult) -> str:
