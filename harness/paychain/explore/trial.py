@@ -92,9 +92,7 @@ class Trial:
         if played.problems:
             seen.append(_does_not_end("; ".join(played.problems)))
         self._cycles.collect()
-        seen += broken(
-            played.records, self._parties, spec.success, spec.works_again_s, self._sound
-        )
+        seen += broken(played.records, self._parties, spec.success, spec.works_again_s, self._sound)
         self._last_played = played
         wanted = set(spec.rules)
         return [
