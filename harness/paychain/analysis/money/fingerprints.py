@@ -29,12 +29,9 @@ def stories_to_judge(
     """
     known = store.fingerprints()
     together = orders.payments(store)
-    for payment, fingerprint in known.payments():
-        text = fingerprint.text
-        if text in sound and payment not in together:
-            continue
+    for payment, fingerprint in known.payments(sound, together):
         says_all = fingerprint.says_all and payment not in together
-        yield store.story(payment), text if says_all else ""
+        yield store.story(payment), fingerprint.text if says_all else ""
     # Rules are about what a customer paid or about what nobody did, never about both: the order of
     # a rule's findings is that of the payments.
     for payment in known.strangers():
