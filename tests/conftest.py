@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
+from typer import testing as typer_testing
 
 from paychain.payments.journal import Movement, MovementKind
 from tests.support.laws import IS_THOROUGH, examples
@@ -27,6 +28,9 @@ if not IS_THOROUGH and hasattr(providers, "_get_local_constants"):
     # Hypothesis now and then tries a constant of our code. To find those, every worker would parse
     # the whole package first, which takes longer than most laws.
     providers._get_local_constants = lambda: providers._local_constants
+if hasattr(typer_testing, "_get_command"):
+    # For each command that a test calls, typer would look at the parameters of all of them.
+    typer_testing._get_command = cache(typer_testing._get_command)
 # Tests start hundreds of processes of this package: none should have to compile all of it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

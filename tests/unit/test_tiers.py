@@ -10,7 +10,9 @@ SLOW = "@pytest.mark.slow\ndef test_a():\n    pass\n"
 QUICK = "def test_b():\n    pass\n"
 
 
-@pytest.mark.parametrize("text", [SLOW, f"pytestmark = [\n    a,\n    pytest.mark.slow,\n]\n{QUICK}"])
+@pytest.mark.parametrize(
+    "text", [SLOW, f"pytestmark = [\n    a,\n    pytest.mark.slow,\n]\n{QUICK}"]
+)
 def test_a_file_of_slow_tests_is_left_out(text: str) -> None:
     assert not has_quick_tests(text)
 

@@ -21,7 +21,9 @@ STRIPE, ADYEN, OTHER = (
     for link in ("one", "two", "three")
 )
 
-MEETS = StepChoice(("webhook", "one"), "during capture", 35, keys=(("during", {"operation": "capture"}),))
+MEETS = StepChoice(
+    ("webhook", "one"), "during capture", 35, keys=(("during", {"operation": "capture"}),)
+)
 
 
 class Overloaded:
