@@ -44,7 +44,7 @@ def chain_of(spec: RunSpec) -> OpenChain:
 
 
 def _virtual(spec: RunSpec, _folder: Path, _on_message: OnMessage) -> RunningChain:
-    from paychain.environment.play import interleaved  # a real run needs no simulation
+    from paychain.environment.simulated_run import interleaved  # a real run needs no simulation
     from paychain.environment.virtual import VirtualChain
 
     home = spec.chain.path.parent

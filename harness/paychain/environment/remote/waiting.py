@@ -108,7 +108,7 @@ class WaitingLinks:
                 self.over.set()
                 return json_response(200, {})
         if self._control is None:
-            return json_response(409, {"error": "no run has begun"})
+            return json_response(409, {"error": "no run has started"})
         if self._engine is not None and http.target.startswith(f"{PATH}/"):
             return await self._engine.handle(http)
         return await self._control.handle(http)

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from paychain.analysis.judge import not_final
 from paychain.declaration.quantity import count
 from paychain.payments.money import written
+from paychain.report.ci.checks import plain
 from paychain.report.drawings import palette
 from paychain.report.drawings.alike import grouped
 from paychain.report.drawings.chain_map import chain_map
@@ -86,7 +87,7 @@ def render(result: Result) -> str:
     drawings, points = timeline(result)
     timelines = _timelines(result)
     wide, rows = seconds_rows(result)
-    return _template().render(
+    page = _template().render(
         r=result,
         style=_ours(style),
         script=_ours(script),
@@ -122,6 +123,8 @@ def render(result: Result) -> str:
         wide=wide,
         rows=rows,
     )
+    # A browser obeys what turns the direction of text, and markup may end at a NUL.
+    return plain(page)
 
 
 def _timelines(result: Result) -> list[tuple[PaymentTimeline, Markup]]:
