@@ -26,8 +26,8 @@ from tests.support.shared_runs import TEST_S, Pair, begun, finished_run
 FEWER = {
     "steady": ("40/s", "10/s"),
     "base-2025-08-05": ("10/s", "5/s"),
-    "basis-theory-2025-11-18": ("40/s", "10/s"),
-    "cloudflare-2025-11-18": ("40/s", "10/s"),
+    "basis-theory-2025-11-18": ("40/s", "15/s"),
+    "cloudflare-2025-11-18": ("40/s", "15/s"),
     "captures-lost": ("20/s", "10/s"),
     "visa-europe-2018-06-01": ("40/s", "20/s"),
 }
