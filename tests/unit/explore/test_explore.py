@@ -655,7 +655,7 @@ def test_ctrl_c_in_a_users_test_is_no_passed_test(
 # -- operators' actions ---------------------------------------------------------------------------
 @pytest.fixture
 def short_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scripts of a few steps: what is looked for needs three, and longer ones take longer."""
+    """Scripts of a few steps: what is looked for needs two, and longer ones take longer."""
     monkeypatch.setattr("paychain.explore.actions.STEPS", 4)
 
 
@@ -769,7 +769,6 @@ def test_refunds_by_hand_between_two_captures_are_two() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("short_scripts")
 def test_a_script_refunds_where_something_is_captured() -> None:
     """The bug: an issuer refunds, and keeps no book of it."""
     chain = refunding()
