@@ -122,7 +122,7 @@ def toxiproxy_server() -> str:
         if go is None:
             pytest.skip("no real Toxiproxy server: Go is not installed")
         done = subprocess.run(
-            [go, "install", MODULE],
+            [go, "install", "-ldflags=-s -w", MODULE],  # nobody debugs it: linked in a third
             env={**os.environ, "GOBIN": str(FETCHED)},
             timeout=600,
             capture_output=True,

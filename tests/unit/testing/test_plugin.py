@@ -33,6 +33,9 @@ class Hidden:
         if name.partition(".")[0] in ("requests", "urllib3", "toxiproxy", "locust", "gevent"):
             raise RuntimeError(name)
 sys.meta_path.insert(0, Hidden())
+# As in tests/conftest.py: Hypothesis would parse the whole package for its constants.
+from hypothesis.internal.conjecture import providers
+providers._get_local_constants = lambda: providers._local_constants
 """
 
 
