@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 from pathlib import Path
 
@@ -321,13 +322,19 @@ def test_anchors_aliases_and_merges_are_followed_and_own_keys_left_out(tmp_path:
         + "".join(
             f"x-{n}: &a{n} {{k{n}: [{', '.join([f'*a{n - 1}'] * 12)}]}}\n" for n in range(1, 8)
         ),
+        "x-0: &a\n"
+        + "".join(f"  k{n}: 1\n" for n in range(3_000))
+        + f"x-1: {{<<: [{', '.join(['*a'] * 3_000)}]}}\n",
+        "x-0: &a0 {k: 1}\n" + "".join(f"x-{n}: &a{n} {{<<: *a{n - 1}}}\n" for n in range(1, 1_500)),
     ],
-    ids=["wide", "merged into itself", "inside itself", "mappings"],
+    ids=["wide", "merged into itself", "inside itself", "mappings", "merged often", "merged deep"],
 )
 def test_a_file_cannot_grow_without_bound(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     # Its own takes seconds.
     monkeypatch.setattr("paychain.declaration.yaml_text.MAX_VALUES", 10_000)
+    began = time.process_time()
     found = {mistake.what for mistake in parse(text).mistakes}
+    assert time.process_time() - began < 5
     assert found <= {"too large", "nested too deeply"}
     assert found
 
