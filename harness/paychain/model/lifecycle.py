@@ -86,7 +86,7 @@ class Captures(Declared):
     where the gateway lets a wallet send it (docs/crypto.md). It captures the share `of` the
     authorised amount in `parts` equal parts, each `after` the one before. More than 100 % are tips,
     shipping, weighed goods: the links have to permit it (`overcapture`). The last part is final and
-    releases the rest; with `final: false` nobody releases it.
+    releases the rest; with `final: false` it is not released.
 
     With two triggers the return page and the webhook act on one approval. With `key: same` both
     send each capture under one idempotency key; with `key: new` each trigger under a key of its

@@ -20,7 +20,7 @@ OWN_KEYS = "^x-"  # the user's own, at the top of a file
 
 
 def schema_id(kind: str) -> str:
-    """The name of a schema. It is not an address: nobody has to serve it."""
+    """The name of a schema. It is not an address and is not served."""
     return f"urn:paychain:schema:{kind}"
 
 

@@ -41,7 +41,7 @@ class PolicyLine(msgspec.Struct, kw_only=True, frozen=True):
 class ObservedPolicy:
     """What one service's call showed of its policy so far."""
 
-    is_seen: bool = False  # it asked for anything
+    is_seen: bool = False  # whether it sent any request
     sees_caller: bool = False  # the engine read some of it: waits and lost requests are known
     waits_s: list[float] = field(default_factory=list)
     most_tries: int = 0
@@ -109,7 +109,7 @@ def _following(unknown: ObservedRequest, requests: Sequence[ObservedRequest]) ->
         if request.started_ns < unknown.ended_ns or request.callee != unknown.callee:
             continue
         operation = operation_of(request)
-        # A cancel of what the provider never got moves nothing there, and is one all the same.
+        # A cancel counts even if the provider never got what it cancels.
         if operation == "query" and named_by_path(request) == "void":
             operation = "void"
         if operation == "authorise" and (not request.key or request.key != unknown.key):

@@ -158,7 +158,7 @@ def fallback_uses(
     """
     store.index()
     marks, listed = _listed(kinds)
-    # Where all are asked for, SQLite is not to look each of them up in the index.
+    # If all are requested, SQLite should not look each of them up in the index.
     is_part = after != "" or upto != LAST
     within = "payment > ? AND payment <= ?" if is_part else "payment != ''"
     values = (after, upto) if is_part else ()

@@ -305,7 +305,7 @@ def _excess(payment: Reconciled, approval: StoodIn) -> str:
 
 @money_rule("Fallbacks inside their limits", judged="at_any_time", beyond=limited_fallback_used)
 def fallbacks_within_limits(payment: Reconciled) -> Finding | None:
-    """A payment goes on without a call, or is stored, only within the declared limits.
+    """A payment continues without a call, or is stored, only within the declared limits.
 
     These are `up_to` of skip, exempt and queue, and how long a queue may keep a payment (`within`).
     Source: docs/domain.md §1.2 and §1.3.

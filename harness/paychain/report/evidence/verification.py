@@ -53,7 +53,7 @@ class Verification:
 
     @property
     def is_sound(self) -> bool:
-        """Whether every file is as it was signed."""
+        """Whether no file has changed since signing."""
         return not self.complaints
 
 
