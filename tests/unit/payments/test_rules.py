@@ -656,7 +656,7 @@ def test_a_hold_that_no_merchants_book_has_is_orphaned_once_all_else_is_undone(
     finding = RULES["no_orphaned_authorisation"](payment)
     assert finding is not None
     assert finding.text == (
-        "10.00 EUR held, but its order was undone, but no merchant's book has it"
+        "10.00 EUR held, but its order was undone, and no merchant's book has it"
     )
     assert RULES["books_agree"](payment) is None  # one finding about whose money is held
 
