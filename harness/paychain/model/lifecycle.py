@@ -154,7 +154,7 @@ class Disputes(Declared):
 
     The issuer returns what was captured and not refunded by then; one that does not compare
     (`checks_refunds: false`) returns all of it. A link on the way that has `webhooks` reports it to
-    the merchant, who then refunds only what the charge-back did not return.
+    the merchant, who then refunds only what the chargeback did not return.
     Source: docs/domain.md §2.5 (I4).
     """
 

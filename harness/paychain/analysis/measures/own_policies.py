@@ -37,7 +37,7 @@ class PolicyLine(msgspec.Struct, kw_only=True, frozen=True):
     """One part of a service's policy: as claimed, and as observed."""
 
     call: str  # "shop-api.authorise"
-    what: str  # "timeout", "tries at one link", "back-off", "failover", "unknown outcome"
+    what: str  # "timeout", "tries at one link", "backoff", "failover", "unknown outcome"
     claimed: str  # "" when nothing is claimed
     observed: str
     holds: bool | None  # None: nothing is claimed, or nothing could be observed
@@ -151,7 +151,7 @@ def policy_lines(chain: Chain, service: str, seen: ObservedPolicy) -> list[Polic
     parts = (
         ("timeout", _timeout(call, seen)),
         ("tries at one link", _tries(call, seen)),
-        ("back-off", _pauses(call, seen)),
+        ("backoff", _pauses(call, seen)),
         ("failover", _failover(call, seen)),
         ("unknown outcome", _unknown(call, seen)),
     )

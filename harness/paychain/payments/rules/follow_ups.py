@@ -67,7 +67,7 @@ class FollowUp:
 
     @property
     def reports_charge_back(self) -> bool:
-        """Whether it is the webhook about a charge-back, in whatever words of a vendor."""
+        """Whether it is the webhook about a chargeback, in whatever words of a vendor."""
         return self.operation == "notify" and "disput" in self.item.lower()
 
     def is_of(self, reference: str) -> bool:

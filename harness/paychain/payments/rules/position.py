@@ -112,7 +112,7 @@ class Position:
 
     @property
     def net_minor(self) -> int:
-        """Captured less refunded: what the merchant agreed to, charge-backs left aside."""
+        """Captured less refunded: what the merchant agreed to, chargebacks left aside."""
         return self.captured_minor - self.refunded_minor
 
     def book(self, movement: Movement) -> None:
