@@ -129,7 +129,7 @@ class LoadWorkers(LoadProcess):
             self._tallies[spool].add(records)
 
     def problems(self, now_ns: int) -> list[str]:
-        """Lost workers with what became of their shares, and workers that were late."""
+        """Lost workers with the payments of their shares, and workers that were late."""
         assert self._child is not None
         if not self._has_ended:
             return super().problems(now_ns)
