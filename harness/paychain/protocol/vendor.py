@@ -12,8 +12,7 @@ It does no I/O and takes clock and ids from its `Backend`, so that it runs in vi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -65,21 +64,6 @@ class CallFailed(Exception):
         self.error = error
 
 
-@contextmanager
-def undone_by_failure(undo: Callable[[], object]) -> Iterator[None]:
-    """Execute within it what has changed an object already, which others see while it is worked on.
-
-    `undo` is called when the link fails before it has done its work: a repeat then finds what the
-    first request found. An answer that is lost, or an error in its place, leaves the change.
-    """
-    try:
-        yield
-    except CallFailed as failed:
-        if not failed.error.is_after_work:
-            undo()
-        raise
-
-
 class VendorCall(Protocol):
     """One request at a vendor's API."""
 
@@ -89,7 +73,13 @@ class VendorCall(Protocol):
         """The payment that the request is for: a new attempt, or a known one by key or object."""
 
     async def execute(
-        self, operation: str, request: PaymentRequest, *, is_keyed: bool = True
+        self,
+        operation: str,
+        request: PaymentRequest,
+        *,
+        is_keyed: bool = True,
+        change: Callable[[], object] | None = None,
+        undo: Callable[[], object] | None = None,
     ) -> Answer:
         """Let the mock do what moves money: authorise, capture, void, refund; or `query`, nothing.
 
@@ -99,6 +89,13 @@ class VendorCall(Protocol):
         answers them. It answers errors, too, which raise CallFailed, unless the API catches them.
         Without `is_keyed` the request's key is not used up: nothing was begun that a repeat could
         get the outcome of.
+
+        `change` is what the request changes of the API's own: objects, and webhooks about them. It
+        is made once, when the link does its work: never when that fails before it, and also when
+        the answer is lost or becomes an error. A capture, void or refund that is declined
+        changes nothing, and a repeat that gets the stored outcome nothing more.
+        `undo` takes back what others must see while the link works: it is called where the link
+        fails before its work.
         """
 
     def another(self) -> VendorCall:

@@ -6,6 +6,7 @@ authenticate, and goes back to the merchant's returnUrl.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -116,9 +117,11 @@ def result_of(page: Page) -> str:
     return f"{DATA}{encode(page.id, UPPER)}"
 
 
-async def look(call: VendorCall, account: Account, page: Page) -> None:
+async def look(
+    call: VendorCall, account: Account, page: Page, change: Callable[[], object] | None = None
+) -> None:
     """Faults and capacity apply to a look, too."""
-    await account.execute_nothing(call, about_nothing(call, account, page.body))
+    await account.execute_nothing(call, about_nothing(call, account, page.body), change=change)
 
 
 def status_of(account: Account, page: Page) -> str:

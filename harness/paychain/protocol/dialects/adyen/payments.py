@@ -6,6 +6,7 @@ Adyen captures an authorisation by itself unless the merchant account or the req
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -105,13 +106,16 @@ async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -
     call.attribute(Evidence(headers=call.http.headers, object_id=psp, key=account.key(call.http)))
     request = payment.request
     asks_nothing = replace(request, is_sale=False)
+    stage, key = payment.stage, account.known_key(call.http)
+    if key is not None:
+        stage = account.stages_of_keys.setdefault(key, stage)
     if not authentication.is_authenticated(body):
-        await call.execute("query", asks_nothing)
-        account.backend.notify("declined", asks_nothing)
+        notify = partial(account.backend.notify, "declined", asks_nothing)
+        await call.execute("query", asks_nothing, change=notify)
         return _refused_unauthenticated(payment)
-    if payment.stage == authentication.IDENTIFY:
-        await call.execute("query", asks_nothing)
-        payment.stage = authentication.CHALLENGE
+    if stage == authentication.IDENTIFY:
+        challenge = partial(setattr, payment, "stage", authentication.CHALLENGE)
+        await call.execute("query", asks_nothing, change=challenge)
         return _to_authenticate(payment)
     # An authorisation that was begun is never begun again, whatever became of its answer.
     is_begun = account.backend.entry(payment.reference) is not None
@@ -119,7 +123,8 @@ async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -
         await call.execute("query", asks_nothing)
         return service_error("in_progress")
     payment.request = replace(request, authenticated=True, three_ds="challenge")
-    return await _authorise(call, account, payment, payment.request)
+    undo = partial(setattr, payment, "request", request)
+    return await _authorise(call, account, payment, payment.request, undo)
 
 
 def brand_of(request: PaymentRequest) -> str:
@@ -192,9 +197,13 @@ async def _fail(
 
 
 async def _authorise(
-    call: VendorCall, account: Account, payment: Payment, request: PaymentRequest
+    call: VendorCall,
+    account: Account,
+    payment: Payment,
+    request: PaymentRequest,
+    undo: Callable[[], object] | None = None,
 ) -> HttpResponse:
-    answer = await call.execute("authorise", request)
+    answer = await call.execute("authorise", request, undo=undo)
     # For Adyen a payment that the network did not answer is over; the link reports no outcome of
     # what it does not know.
     is_open = answer.outcome is Outcome.UNKNOWN and not answer.replayed

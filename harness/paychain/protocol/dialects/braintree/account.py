@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,14 +70,18 @@ class Account:
         return self.backend.entry(reference)
 
     async def execute_nothing(
-        self, call: VendorCall, request: PaymentRequest | None = None, *, is_keyed: bool = False
+        self,
+        call: VendorCall,
+        request: PaymentRequest | None = None,
+        *,
+        is_keyed: bool = False,
+        change: Callable[[], object] | None = None,
     ) -> None:
         """What a request comes to that moves no money: faults and capacity apply to it, too."""
         if request is None:
             request = PaymentRequest("", 0, self.currency, TEST_CARDS[0])
-        await call.execute(
-            "query", replace(request, is_sale=False, declined_as=""), is_keyed=is_keyed
-        )
+        request = replace(request, is_sale=False, declined_as="")
+        await call.execute("query", request, is_keyed=is_keyed, change=change)
 
 
 def transaction_of(http: HttpRequest) -> dict[str, Any]:

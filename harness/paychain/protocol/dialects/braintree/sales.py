@@ -81,9 +81,10 @@ _NUMBER_FAULTS = {
 }
 
 
-async def create(call: VendorCall, account: Account, merchant_id: str) -> HttpResponse:
+async def create(call: VendorCall, account: Account) -> HttpResponse:
     """Make a transaction, or show the one that the key made before."""
     given = transaction_of(call.http)
+    merchant_id = call.http.target.strip("/").split("/")[1]
     asked = _asked(given, account, merchant_id)
     account.ignored.note(call, given, _USED)
     account.ignored.note(call, inside(given, "options"), _USED_OPTIONS)

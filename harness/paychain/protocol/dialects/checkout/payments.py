@@ -6,6 +6,7 @@ A payment is captured by itself unless it says `capture: false`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -116,13 +117,17 @@ async def authenticated(call: VendorCall, account: Account, name: str) -> HttpRe
     wanted = parse_qs(urlsplit(call.http.target).query).get("outcome", [""])[0]
     # What was begun is never begun again, whatever became of its answer.
     if entry is not None or payment.stage == "failed" or wanted == "failed":
-        await call.execute("query", replace(request, is_sale=False))
-        if entry is None and payment.stage == "pending":
-            payment.stage = "failed"
-            account.backend.notify("declined", request)
+
+        def fail() -> None:
+            if account.backend.entry(payment.reference) is None and payment.stage == "pending":
+                payment.stage = "failed"
+                account.backend.notify("declined", request)
+
+        await call.execute("query", replace(request, is_sale=False), change=fail)
         return _back(payment, is_approved=entry is not None and entry.request is not None)
     payment.request = replace(request, authenticated=True, three_ds="challenge")
-    answer = await call.execute("authorise", payment.request)
+    undo = partial(setattr, payment, "request", request)
+    answer = await call.execute("authorise", payment.request, undo=undo)
     payment.code = _response(answer, payment)
     return _back(payment, is_approved=answer.outcome is Outcome.APPROVED)
 
@@ -193,9 +198,12 @@ async def access_token(call: VendorCall, account: Account) -> HttpResponse:
     return json_response(200, {**shown, "scope": "gateway"})
 
 
-async def execute_nothing(call: VendorCall, request: PaymentRequest) -> None:
+async def execute_nothing(
+    call: VendorCall, request: PaymentRequest, change: Callable[[], object] | None = None
+) -> None:
     """What a request comes to that moves no money: faults and capacity apply to it, too."""
-    await call.execute("query", replace(request, is_sale=False, declined_as=""), is_keyed=False)
+    request = replace(request, is_sale=False, declined_as="")
+    await call.execute("query", request, is_keyed=False, change=change)
 
 
 NOTHING = PaymentRequest("", 0, "EUR", TEST_CARDS[0])

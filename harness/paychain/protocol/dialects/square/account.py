@@ -74,6 +74,7 @@ class PaymentLink:
     currency: str
     made_s: int
     references: list[str] = field(default_factory=list)
+    is_known: bool = False  # the link has taken the request that makes it
 
 
 @dataclass(slots=True, kw_only=True)

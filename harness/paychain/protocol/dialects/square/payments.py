@@ -6,6 +6,7 @@ Square captures once: what is completed is all there is, and the rest is release
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -89,7 +90,6 @@ async def complete(call: VendorCall, account: Account, name: str) -> HttpRespons
     """`POST /v2/payments/{id}/complete`: capture what is held, or what it was changed to."""
     reading.read(call.http.body, "CompletePayment")
     payment, reference = _open(call, account, name)
-    payment.changed_s = account.backend.now_s()
     entry = account.backend.entry(reference)
     # Less was approved than was asked for, and the answer that shows it was lost.
     held_minor = entry.rest_minor if entry is not None else 0
@@ -99,15 +99,15 @@ async def complete(call: VendorCall, account: Account, name: str) -> HttpRespons
         is_final=True,
         amount_minor=min(payment.wanted_minor, held_minor),
     )
-    answer = await call.execute("capture", request)
+    answer = await call.execute("capture", request, change=partial(_touch, account, payment))
     return _shown(account, payment, reference, answer)
 
 
 async def cancel(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`POST /v2/payments/{id}/cancel`: release what is held."""
     payment, reference = _open(call, account, name)
-    payment.changed_s = account.backend.now_s()
-    answer = await call.execute("void", _about(payment, reference))
+    touch = partial(_touch, account, payment)
+    answer = await call.execute("void", _about(payment, reference), change=touch)
     return _shown(account, payment, reference, answer)
 
 
@@ -162,9 +162,12 @@ async def update(call: VendorCall, account: Account, name: str) -> HttpResponse:
     # Square may ask the issuer for more; the mock does not.
     if entry is None or total_minor > entry.rest_minor:
         raise Invalid("too_high", field="payment.amount_money")
-    await call.execute("query", _about(payment, reference))
-    payment.wanted_minor, payment.tip_minor = total_minor, tip_minor
-    payment.changed_s = account.backend.now_s()
+
+    def apply() -> None:
+        payment.wanted_minor, payment.tip_minor = total_minor, tip_minor
+        payment.changed_s = account.backend.now_s()
+
+    await call.execute("query", _about(payment, reference), change=apply)
     return json_response(200, {"payment": views.payment(account, payment, reference)})
 
 
@@ -194,9 +197,11 @@ async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
     return json_response(200, shown)
 
 
-async def execute_nothing(call: VendorCall, request: PaymentRequest) -> None:
+async def execute_nothing(
+    call: VendorCall, request: PaymentRequest, change: Callable[[], object] | None = None
+) -> None:
     """What a request comes to that moves no money: faults and capacity apply to it, too."""
-    await call.execute("query", request, is_keyed=False)
+    await call.execute("query", request, is_keyed=False, change=change)
 
 
 def found_payment(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:
@@ -219,6 +224,10 @@ def _open(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:
         is_over = entry is not None and entry.state == "expired" and now == "CANCELED"
         raise Invalid("expired" if is_over else _CLOSED[now])
     return payment, reference
+
+
+def _touch(account: Account, payment: Payment) -> None:
+    payment.changed_s = account.backend.now_s()
 
 
 def _about(payment: Payment, reference: str) -> PaymentRequest:

@@ -150,8 +150,8 @@ def _authorised(
 
 
 def _waiting(account: Account, intent: Intent) -> Plan:
-    def show(_answer: Answer) -> Shown:
-        account.backend.notify("payment_intent.requires_action", request_of(intent))
-        return account.objects.intent(intent)
-
-    return Plan(operation="query", request=request_of(intent), show=show)
+    return account.looked_up(
+        lambda: account.objects.intent(intent),
+        request_of(intent),
+        change=lambda: account.backend.notify("payment_intent.requires_action", request_of(intent)),
+    )

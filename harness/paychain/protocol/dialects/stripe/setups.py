@@ -199,9 +199,7 @@ class _Change:
         """The plan that looks at the intent as it is then."""
         setup = self.setup
         request = setup.request if setup.request.payment else None
-        plan = self.account.looked_up(self._show, request, self._undo)
-        plan.after = self._notify
-        return plan
+        return self.account.looked_up(self._show, request, change=self._notify, undo=self._undo)
 
     def _show(self) -> Shown:
         if self.refusal is not None:
@@ -213,7 +211,6 @@ class _Change:
             setattr(self.setup, each.name, getattr(self._before, each.name))
         for logged in self._reported:
             self.setup.log.remove(logged)
-        self._reported.clear()
         for undo in self.undos:
             undo()
 
