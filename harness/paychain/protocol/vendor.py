@@ -205,6 +205,18 @@ def choices_of(api: type[VendorApi]) -> Mapping[str, tuple[str, ...]]:
     return choices
 
 
+def endpoints_of(api: type[VendorApi]) -> tuple[str, ...]:
+    """All that a vendor's API serves, as `POST v2/payments/{id}/cancel`."""
+    endpoints: tuple[str, ...] = getattr(api, "endpoints", ())
+    return endpoints
+
+
+def pages_of(api: type[VendorApi]) -> tuple[str, ...]:
+    """The paths of its pages, where a customer pays, approves or authenticates."""
+    pages: tuple[str, ...] = getattr(api, "pages", ())
+    return pages
+
+
 def roles_of(api: type[VendorApi]) -> tuple[str, ...]:
     """The roles of links that may speak a vendor's API; empty: any that payments go through."""
     roles: tuple[str, ...] = getattr(api, "roles", ())

@@ -93,11 +93,8 @@ class Adyen:
     }
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 10.0  # docs.adyen.com/development-resources/webhooks; M
-    endpoints: ClassVar[tuple[str, ...]] = (
-        *_ROUTES.names,
-        f"GET {pages.PAGE[1:]}{{id}}",
-        f"GET {authentication.BANK_PAGE[1:]}",
-    )
+    endpoints: ClassVar[tuple[str, ...]] = _ROUTES.names
+    pages: ClassVar[tuple[str, ...]] = tuple(_PAGES)
     hosts: ClassVar[tuple[str, ...]] = ("*.adyen.com", "*.adyenpayments.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:

@@ -58,7 +58,8 @@ class Checkout:
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"test_amounts": (IGNORE, SIMULATE)}
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 10.0  # checkout.com/docs, webhooks; M
-    endpoints: ClassVar[tuple[str, ...]] = (*_ROUTES.names, *_PAGES.names)
+    endpoints: ClassVar[tuple[str, ...]] = _ROUTES.names
+    pages: ClassVar[tuple[str, ...]] = tuple(name.replace("GET ", "/") for name in _PAGES.names)
     hosts: ClassVar[tuple[str, ...]] = ("*.checkout.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:

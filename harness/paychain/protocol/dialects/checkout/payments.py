@@ -92,12 +92,13 @@ async def pay_by(
     asked.request = replace(
         asked.request, payment=found.payment, attempt=found.attempt, reference=found.reference
     )
+    on_known(asked.reference)
+    if asked.stage:
+        add = partial(account.add, asked)
+        await call.execute("query", replace(asked.request, is_sale=False), change=add)
+        return _to_authenticate(call, account.payment(asked.reference) or asked)
     # Known before it is executed: its answer may be lost.
     payment = account.add(asked)
-    on_known(payment.reference)
-    if payment.stage:
-        await call.execute("query", replace(asked.request, is_sale=False))
-        return _to_authenticate(call, payment)
     answer = await call.execute("authorise", asked.request)
     return _answered(call, account, payment, answer)
 

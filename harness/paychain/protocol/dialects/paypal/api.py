@@ -78,8 +78,8 @@ class PayPal:
     endpoints: ClassVar[tuple[str, ...]] = (
         *_ROUTES.names,
         f"POST {ACCESS}",
-        *(f"GET {page}" for page in _PAGES),
     )
+    pages: ClassVar[tuple[str, ...]] = tuple(f"/{page}" for page in _PAGES)
     hosts: ClassVar[tuple[str, ...]] = ("*.paypal.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:

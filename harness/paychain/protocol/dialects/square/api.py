@@ -57,7 +57,8 @@ class Square:
     settings: ClassVar[tuple[str, ...]] = ("location", "notification_url")
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 10.0  # developer.squareup.com, webhooks; M
-    endpoints: ClassVar[tuple[str, ...]] = (*_ROUTES.names, f"GET {links.PAGE[1:]}{{id}}")
+    endpoints: ClassVar[tuple[str, ...]] = _ROUTES.names
+    pages: ClassVar[tuple[str, ...]] = (f"{links.PAGE}{{id}}",)
     hosts: ClassVar[tuple[str, ...]] = ("connect.squareup.com", "connect.squareupsandbox.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:

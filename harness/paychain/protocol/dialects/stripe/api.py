@@ -115,11 +115,8 @@ class Stripe:
     settings: ClassVar[tuple[str, ...]] = ()
     signs_time: ClassVar[bool] = True
     webhook_timeout_s: ClassVar[float] = 10.0  # not published; M
-    endpoints: ClassVar[tuple[str, ...]] = (
-        *_HANDLERS,
-        *_EVENTS,
-        *(f"GET {page}{{id}}" for page in _PAGES),
-    )
+    endpoints: ClassVar[tuple[str, ...]] = (*_HANDLERS, *_EVENTS)
+    pages: ClassVar[tuple[str, ...]] = tuple(f"{page}{{id}}" for page in _PAGES)
     hosts: ClassVar[tuple[str, ...]] = ("api.stripe.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:  # noqa: ARG002  (a parameter of every VendorApi's)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -52,7 +53,7 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
         fields["metadata"] = written(intent.fields.get("metadata", {}), asked.given)
     charge = intent.charge
     part = CaptureOrRefund(
-        item=f"c{len(charge.captures) + 1}",
+        item=charge.next_item("c"),
         amount_minor=amount_minor,
         created_s=account.backend.now_s(),
     )
@@ -77,6 +78,7 @@ def capture(account: Account, asked: RoutedRequest) -> Plan:
         request=request,
         show=show,
         change=lambda: intent.fields.update(fields),
+        undo=partial(_forget, charge.captures, part),
     )
 
 
@@ -152,7 +154,7 @@ def refund(account: Account, asked: RoutedRequest) -> Plan:
             param="amount",
         )
     part = CaptureOrRefund(
-        item=f"r{len(charge.refunds) + 1}",
+        item=charge.next_item("r"),
         amount_minor=amount_minor,
         created_s=account.backend.now_s(),
         fields={"metadata": written({}, given), "reason": reason or None},
@@ -167,7 +169,8 @@ def refund(account: Account, asked: RoutedRequest) -> Plan:
         _settle([], part, answer)
         return account.objects.refund(intent, charge, part)
 
-    return Plan(operation="refund", request=request, show=show)
+    undo = partial(_forget, charge.refunds, part)
+    return Plan(operation="refund", request=request, show=show, undo=undo)
 
 
 def update_refund(account: Account, asked: RoutedRequest) -> Plan:
@@ -229,6 +232,10 @@ def _refunded(account: Account, asked: RoutedRequest) -> tuple[Intent, Charge]:
         refusal.status = 404
         raise refusal
     return found
+
+
+def _forget(parts: list[CaptureOrRefund], part: CaptureOrRefund) -> None:
+    parts[:] = [each for each in parts if each is not part]
 
 
 def _settle(parts: list[CaptureOrRefund], part: CaptureOrRefund, answer: Answer) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from paychain.payments.bounded import BoundedDict
 from paychain.payments.outcome import Outcome
@@ -63,6 +63,11 @@ class Charge:
     def reference(self) -> str:
         """Of the authorisation in the book."""
         return self.request.reference
+
+    def next_item(self, kind: Literal["c", "r"]) -> str:
+        """The name of its next capture or refund."""
+        parts = self.captures if kind == "c" else self.refunds
+        return f"{kind}{1 + max((int(part.item[1:]) for part in parts), default=0)}"
 
     def refunded(self, entry: BookEntry | None) -> list[CaptureOrRefund]:
         """The refunds that were made, as far as the book shows."""
