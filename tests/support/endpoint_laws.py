@@ -50,6 +50,7 @@ class Asked:
     views: tuple[str, ...] = ()  # further ones
     new: str = ""  # where what it makes is shown: `/v2/refunds/{id}`
     key: str = "header"
+    headers: dict[str, str] = field(default_factory=dict)
     executes_again: bool = False  # the vendor takes a repeat after an error for a new request
 
 
@@ -61,10 +62,15 @@ class Seat(StripeLinks):
         super().__init__()
 
     async def send(
-        self, method: str, path: str, given: dict[str, Any] | None = None, key: str = ""
+        self,
+        method: str,
+        path: str,
+        given: dict[str, Any] | None = None,
+        key: str = "",
+        more: dict[str, str] | None = None,
     ) -> tuple[int, Any]:
         """Status and body of an answer; status 0 where none came."""
-        headers = dict(self.vendor.headers)
+        headers = {**self.vendor.headers, **(more or {})}
         if key and self.vendor.key_header:
             headers[self.vendor.key_header] = key
         body = self.vendor.encode(given) if given is not None and method != "GET" else b""
@@ -148,14 +154,14 @@ def ask(vendor: Vendor, recipe: Recipe, method: str, fault: str = "", new: str =
                 kind = fields.pop("kind")
                 seat.inject(kind, **fields)
             key = "key-1" if asked.key == "header" else ""
-            status, shown = await seat.send(method, asked.path, given, key)
+            status, shown = await seat.send(method, asked.path, given, key, asked.headers)
             if fault:
                 seat.heal(kind)
             after = await seat.look(views)
             made = await seat.look((new,)) if new else ()
             repeated = 0
             if fault and asked.key:
-                repeated, _ = await seat.send(method, asked.path, given, key)
+                repeated, _ = await seat.send(method, asked.path, given, key, asked.headers)
             at_last = await seat.look(views)
             return Outcome(
                 status=status,
@@ -188,7 +194,9 @@ def check(vendor: Vendor, recipe: Recipe, method: str) -> None:
     if name:
         assert early.new[0][2][0][0] == 404, "an error before the work has made something"
     if early.asked.key:
-        assert early.at_last == good.at_last, f"a repeat of it does not do it once: {early.repeated}"
+        assert early.at_last == good.at_last, (
+            f"a repeat of it does not do it once: {early.repeated}"
+        )
 
     for fault, status in (("after", 500), ("lost", 0)):
         late = ask(vendor, recipe, method, fault, name)

@@ -43,6 +43,11 @@ def _with_card(number: str) -> dict[str, Any]:
     return {**body, "paymentMethod": {**body["paymentMethod"], "number": number}}
 
 
+def _held_by(name: str) -> dict[str, Any]:
+    body = body_of(payment(1))
+    return {**body, "paymentMethod": {**body["paymentMethod"], "holderName": name}}
+
+
 async def _held(seat: Seat) -> str:
     return str((await seat.made("/v72/payments", body_of(payment(1))))["pspReference"])
 
@@ -128,6 +133,7 @@ _OF = "POST payments/{psp}"
 RECIPES = {
     "POST payments": [
         at("/v72/payments", body_of(payment(1))),
+        at("/v72/payments", _held_by("DECLINED")),
         Recipe(prepare=at("/v72/payments", _with_card(REDIRECT)).prepare, changes=False),
     ],
     "POST payments/details": [

@@ -38,6 +38,8 @@ SALE = {
     "order_id": payment(1),
 }
 SUBMITTED = {**SALE, "options": {"submit_for_settlement": True}}
+DECLINED = {**SALE, "payment_method_nonce": "fake-processor-declined-visa-nonce"}
+REJECTED = {**SALE, "payment_method_nonce": "fake-gateway-rejected-fraud-nonce"}
 KEYED = "transaction.api_request_key"
 
 
@@ -94,7 +96,7 @@ _SEARCH = {"search": {"order_id": {"is": payment(1)}}}
 RECIPES = {
     f"POST {_MERCHANT}/transactions": [
         at("transactions", {"transaction": sale}, key=KEYED, new=f"{_BASE}/transactions/{{id}}")
-        for sale in (SALE, SUBMITTED)
+        for sale in (SALE, SUBMITTED, DECLINED, REJECTED)
     ],
     f"POST {_MERCHANT}/transactions/advanced_search_ids": [
         at("transactions/advanced_search_ids", _SEARCH, changes=False)

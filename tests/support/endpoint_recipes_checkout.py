@@ -13,7 +13,7 @@ from tests.support.vendor_links import payment
 _OF = f"/payments?reference={payment(1)}"
 CHECKOUT = Vendor(
     name="checkout",
-    dialect="checkout",
+    dialect="{checkout: {test_amounts: simulate}}",
     encode=msgspec.json.encode,
     decode=msgspec.json.decode,
     event=lambda http: str(msgspec.json.decode(http.body)["type"]),
@@ -49,7 +49,9 @@ def of(what: str, *, is_captured: bool = False, **fields: Any) -> Recipe:
         name = (await seat.made("/payments", {**SALE, "capture": is_captured}))["id"]
         own = f"/payments/{name}"
         # Only what succeeded is stored by its key; what failed is executed again.
-        return Asked(path=f"{own}/{what}", fields=fields, views=(own, f"{own}/actions"), executes_again=True)
+        return Asked(
+            path=f"{own}/{what}", fields=fields, views=(own, f"{own}/actions"), executes_again=True
+        )
 
     return Recipe(prepare=prepare)
 
@@ -73,6 +75,7 @@ RECIPES = {
         at("/payments", SALE, executes_again=True),
         at("/payments", {**SALE, "capture": False}, executes_again=True),
         at("/payments", {**SALE, "3ds": {"enabled": True}}, executes_again=True),
+        at("/payments", {**SALE, "amount": 10_005}, executes_again=True),
     ],
     "POST payments/search": [
         at("/payments/search", {"query": f'reference:"{payment(1)}"'}, changes=False)

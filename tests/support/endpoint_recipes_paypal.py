@@ -25,6 +25,7 @@ PAYPAL = Vendor(
 ORDERS, PAYMENTS, VAULT = "/v2/checkout/orders", "/v2/payments", "/v3/vault"
 ON_PAGE = "{paypal: {approval: on_page}}"
 CARD = {"card": {"number": "4111111111111111", "expiry": "2030-12", "security_code": "123"}}
+DECLINED = {"card": {**CARD["card"], "name": "CCREJECT-BANK_ERROR"}}
 AMOUNT = {"currency_code": "EUR", "value": "10.00"}
 CONTEXT = {
     "experience_context": {
@@ -103,6 +104,7 @@ RECIPES = {
         at(ORDERS, order(), new=f"{ORDERS}/{{id}}"),
         at(ORDERS, order(payment_source=CARD), new=f"{ORDERS}/{{id}}"),
         at(ORDERS, order("AUTHORIZE", payment_source=CARD), new=f"{ORDERS}/{{id}}"),
+        at(ORDERS, order(payment_source=DECLINED), new=f"{ORDERS}/{{id}}"),
     ],
     f"{_ORDER}/{{id}}/confirm-payment-source": [
         of_order("confirm-payment-source", order(), payment_source=CARD)
@@ -123,7 +125,7 @@ RECIPES = {
     "DELETE v3/vault/payment-tokens/{id}": [Recipe(prepare=_delete)],
     f"POST {_VERIFY}": [at(f"/{_VERIFY}", {}, changes=False, key="")],
     "POST v1/oauth2/token": [
-        Recipe(prepare=at("/v1/oauth2/token", {}, key="").prepare, changes=False)
+        at("/v1/oauth2/token", {}, changes=False, key="", headers={"authorization": "Basic eA=="})
     ],
     "GET /checkoutnow": [Recipe(prepare=_approval, dialect=ON_PAGE)],
     "GET /agreements/approve": [Recipe(prepare=_agreement, dialect=ON_PAGE)],

@@ -23,6 +23,7 @@ SQUARE = Vendor(
 MONEY = {"amount": 1000, "currency": "EUR"}
 SALE = {"source_id": "cnon:card-nonce-ok", "amount_money": MONEY, "reference_id": payment(1)}
 HOLD = {**SALE, "autocomplete": False}
+DECLINED = {**SALE, "source_id": "cnon:card-nonce-declined"}
 LINK = {
     "quick_pay": {"name": "T-shirt", "price_money": MONEY, "location_id": "LPAYCHAIN0001"},
     "payment_note": payment(1),
@@ -60,7 +61,7 @@ async def _refund(seat: Seat) -> Asked:
 
 
 async def _link(seat: Seat) -> dict[str, Any]:
-    made: dict[str, Any] = (await seat.made(_LINKS, {**LINK, "idempotency_key": "first"}))
+    made: dict[str, Any] = await seat.made(_LINKS, {**LINK, "idempotency_key": "first"})
     return dict(made["payment_link"])
 
 
@@ -75,7 +76,11 @@ async def _page(seat: Seat) -> Asked:
 
 
 RECIPES = {
-    "POST v2/payments": [at("/v2/payments", SALE), at("/v2/payments", HOLD)],
+    "POST v2/payments": [
+        at("/v2/payments", SALE),
+        at("/v2/payments", HOLD),
+        at("/v2/payments", DECLINED),
+    ],
     "POST v2/payments/cancel": [Recipe(prepare=_by_key)],
     "PUT v2/payments/{id}": [
         of("", "idempotency_key", payment={"amount_money": {**MONEY, "amount": 700}})

@@ -30,6 +30,7 @@ STRIPE = Vendor(
         ),
     ),
 )
+DECLINED = "pm_card_chargeDeclinedInsufficientFunds"
 ASKS_3DS = "pm_card_threeDSecure2Required"
 BACK = "http://shop.example/done"
 
@@ -183,11 +184,13 @@ RECIPES = {
         at("/v1/payment_intents", **sale(**_CARD)),
         at("/v1/payment_intents", **sale(**_CARD, capture_method="manual")),
         at("/v1/payment_intents", **sale(payment_method=ASKS_3DS, confirm="true")),
+        at("/v1/payment_intents", **sale(payment_method=DECLINED, confirm="true")),
     ],
     _INTENT: [of(intent, amount=1200), of(intent, **{"metadata[note]": "changed"})],
     f"{_INTENT}/confirm": [
         of(intent, "/confirm", payment_method="pm_card_visa"),
         of(intent, "/confirm", payment_method=ASKS_3DS, return_url=BACK),
+        of(intent, "/confirm", payment_method=DECLINED),
     ],
     f"{_INTENT}/capture": [
         of(held, "/capture", **{"metadata[note]": "captured"}),
@@ -221,6 +224,10 @@ RECIPES = {
         Recipe(prepare=_bank),
         Recipe(prepare=_bank_failed),
     ],
-    "GET /c/pay/{id}": [_session_page("pm_card_visa"), _session_page(ASKS_3DS)],
+    "GET /c/pay/{id}": [
+        _session_page("pm_card_visa"),
+        _session_page(ASKS_3DS),
+        _session_page(DECLINED),
+    ],
     "GET /3d_secure_2/setup/{id}": [Recipe(prepare=_setup_page)],
 }

@@ -80,6 +80,7 @@ class VendorCall(Protocol):
         is_keyed: bool = True,
         change: Callable[[], object] | None = None,
         undo: Callable[[], object] | None = None,
+        note: Callable[[Answer], object] | None = None,
     ) -> Answer:
         """Let the mock do what moves money: authorise, capture, void, refund; or `query`, nothing.
 
@@ -95,7 +96,8 @@ class VendorCall(Protocol):
         the answer is lost or becomes an error. A capture, void or refund that is declined
         changes nothing, and a repeat that gets the stored outcome nothing more.
         `undo` takes back what others must see while the link works: it is called where the link
-        fails before its work.
+        fails before its work. `note` hears the link's own answer before `change` is made, whatever
+        a fault makes of that answer on its way.
         """
 
     def another(self) -> VendorCall:

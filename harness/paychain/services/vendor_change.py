@@ -8,7 +8,7 @@ from paychain.payments.outcome import Outcome
 from paychain.protocol.message import Answer
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """Where there is nothing to make, or to take back."""
 
 
@@ -16,16 +16,23 @@ class ApiChange:
     """One change, made once however often the link does the work of the request."""
 
     def __init__(
-        self, operation: str, make: Callable[[], object] | None, undo: Callable[[], object] | None
+        self,
+        operation: str,
+        make: Callable[[], object] | None,
+        undo: Callable[[], object] | None,
+        note: Callable[[Answer], object] | None,
     ) -> None:
         # A decline of what follows a payment says that nothing is done.
         self._is_followup = operation in ("capture", "void", "refund")
         self._make, self._undo = make or _nothing, undo or _nothing
+        self._note = note or _nothing
         self._is_made = self._is_worked_on = False
 
     def __call__(self, answer: Answer) -> None:
         """Make it, unless what the request asks of a payment was declined."""
-        self._is_worked_on = True
+        if not self._is_worked_on:
+            self._is_worked_on = True
+            self._note(answer)
         if not self._is_made and not (self._is_followup and answer.outcome is Outcome.DECLINED):
             self._is_made = True
             self._make()

@@ -279,9 +279,10 @@ class _Call:
         is_keyed: bool = True,
         change: Callable[[], object] | None = None,
         undo: Callable[[], object] | None = None,
+        note: Callable[[Answer], object] | None = None,
     ) -> Answer:
         """Let the mock do it; what the vendor's API need not know ends the call."""
-        changes = ApiChange(operation, change, undo)
+        changes = ApiChange(operation, change, undo, note)
         if not is_keyed:
             self._key = ""
         assert not self._is_executed, "a request executes one operation"

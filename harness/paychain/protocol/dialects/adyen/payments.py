@@ -203,13 +203,19 @@ async def _authorise(
     request: PaymentRequest,
     undo: Callable[[], object] | None = None,
 ) -> HttpResponse:
-    answer = await call.execute("authorise", request, undo=undo)
+    note = partial(_note, account, payment, request)
+    answer = await call.execute("authorise", request, undo=undo, note=note)
+    return json_response(200, _shown(payment, request, answer))
+
+
+def _note(account: Account, payment: Payment, request: PaymentRequest, answer: Answer) -> None:
+    """What becomes of a payment by its authorisation, whoever gets to see the answer."""
+    outcome = outcomes.shown(answer, request.amount_minor, request.instrument.group, payment.steer)
+    payment.reason = outcome.get("refusalReason", "")
     # For Adyen a payment that the network did not answer is over; the link reports no outcome of
     # what it does not know.
-    is_open = answer.outcome is Outcome.UNKNOWN and not answer.replayed
-    if is_open and not outcomes.is_pending(answer):
+    if answer.outcome is Outcome.UNKNOWN and not outcomes.is_pending(answer):
         account.backend.notify("declined", request)
-    return json_response(200, _shown(payment, request, answer))
 
 
 def _shown(payment: Payment, request: PaymentRequest, answer: Answer) -> dict[str, Any]:

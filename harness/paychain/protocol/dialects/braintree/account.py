@@ -76,12 +76,13 @@ class Account:
         *,
         is_keyed: bool = False,
         change: Callable[[], object] | None = None,
+        undo: Callable[[], object] | None = None,
     ) -> None:
         """What a request comes to that moves no money: faults and capacity apply to it, too."""
         if request is None:
             request = PaymentRequest("", 0, self.currency, TEST_CARDS[0])
         request = replace(request, is_sale=False, declined_as="")
-        await call.execute("query", request, is_keyed=is_keyed, change=change)
+        await call.execute("query", request, is_keyed=is_keyed, change=change, undo=undo)
 
 
 def transaction_of(http: HttpRequest) -> dict[str, Any]:

@@ -197,6 +197,10 @@ class Records:
         """Know a transaction, or find the one that has its reference already: a repeat."""
         return self._transactions.setdefault(transaction.reference, transaction)
 
+    def remove(self, transaction: Transaction) -> None:
+        """Forget a transaction that was never worked on."""
+        self._transactions.pop(transaction.reference, None)
+
     def executed(self, transaction: Transaction, reference: str) -> Transaction:
         """The transaction under the reference that the link executed it as.
 

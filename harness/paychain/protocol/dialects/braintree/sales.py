@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -104,10 +105,12 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     )
     # Known before it is executed: its answer may be lost, and a search finds it all the same.
     transaction = account.registry.add(asked)
+    undo = partial(account.registry.remove, asked) if transaction is asked else None
     if asked.rejection:
-        await account.execute_nothing(call, request, is_keyed=True)
+        await account.execute_nothing(call, request, is_keyed=True, undo=undo)
         return answered(account, transaction)
-    answer = await call.execute("authorise", request)
+    note = partial(setattr, transaction, "answer")
+    answer = await call.execute("authorise", request, undo=undo, note=note)
     transaction = account.registry.executed(transaction, answer.reference)
     if not answer.replayed:
         transaction.answer = answer

@@ -99,7 +99,7 @@ async def pay_by(
         return _to_authenticate(call, account.payment(asked.reference) or asked)
     # Known before it is executed: its answer may be lost.
     payment = account.add(asked)
-    answer = await call.execute("authorise", asked.request)
+    answer = await call.execute("authorise", asked.request, note=partial(_note, payment))
     return _answered(call, account, payment, answer)
 
 
@@ -128,7 +128,9 @@ async def authenticated(call: VendorCall, account: Account, name: str) -> HttpRe
         return _back(payment, is_approved=entry is not None and entry.request is not None)
     payment.request = replace(request, authenticated=True, three_ds="challenge")
     undo = partial(setattr, payment, "request", request)
-    answer = await call.execute("authorise", payment.request, undo=undo)
+    answer = await call.execute(
+        "authorise", payment.request, undo=undo, note=partial(_note, payment)
+    )
     payment.code = _response(answer, payment)
     return _back(payment, is_approved=answer.outcome is Outcome.APPROVED)
 
@@ -251,6 +253,10 @@ def _response(answer: Answer, payment: Payment) -> str:
     if answer.outcome is Outcome.UNKNOWN:
         return TOO_LATE
     return response_of(answer.code, payment.request.instrument.group).code
+
+
+def _note(payment: Payment, answer: Answer) -> None:
+    payment.code = _response(answer, payment)
 
 
 def _answered(call: VendorCall, account: Account, payment: Payment, answer: Answer) -> HttpResponse:

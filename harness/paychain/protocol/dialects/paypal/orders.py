@@ -161,9 +161,16 @@ async def _pay(
         operation="authorise", request=charge.request, order=order, charge=charge
     )
     registry.follow(followed, target, key)
-    answer = await call.execute("authorise", charge.request, undo=withdraw if is_new else None)
+    answer = await call.execute(
+        "authorise",
+        charge.request,
+        undo=withdraw if is_new else None,
+        note=partial(setattr, charge, "answer"),
+    )
     charge = registry.executed(order, charge, answer.reference)
-    if not answer.replayed or answer.outcome is not Outcome.UNKNOWN:
+    if not answer.replayed:
+        charge.answer = answer  # a fault may say something else than the link does
+    elif answer.outcome is not Outcome.UNKNOWN:
         charge.answer = charge.answer or answer
     is_open = answer.outcome is Outcome.UNKNOWN and answer.code != IN_PROGRESS
     if is_open and not answer.replayed:

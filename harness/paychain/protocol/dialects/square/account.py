@@ -153,6 +153,11 @@ class Account:
             self._refunds[key] = made
         return made
 
+    def withdraw(self, payment: Payment, made: Refund, key: str) -> None:
+        """Forget a refund that was never worked on."""
+        payment.refunds[:] = [each for each in payment.refunds if each is not made]
+        self._refunds.pop(key, None)
+
     def refund_of(self, key: str) -> Refund | None:
         """The refund that a key asked for; None for a new one."""
         return self._refunds.get(key) if self.backend.knows_keys else None

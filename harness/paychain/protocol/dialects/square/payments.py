@@ -82,7 +82,7 @@ async def pay_by(
     # Known before it is executed: a cancel by key may come while it is on its way.
     payment = account.add(asked, key)
     on_known(payment.reference)
-    answer = await call.execute("authorise", asked.request)
+    answer = await call.execute("authorise", asked.request, note=partial(_note, payment))
     return _answered(account, payment, answer)
 
 
@@ -268,6 +268,14 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
         changed_s=now_s,
         shown={name: body[name] for name in _SHOWN if body.get(name)},
     )
+
+
+def _note(payment: Payment, answer: Answer) -> None:
+    """What becomes of a payment by its authorisation, whoever gets to see the answer."""
+    if answer.outcome is Outcome.DECLINED:
+        payment.failure = decline_of(answer.code, payment.request.instrument.group)
+    elif 0 < answer.amount_minor < payment.wanted_minor:
+        payment.wanted_minor = answer.amount_minor
 
 
 def _answered(account: Account, payment: Payment, answer: Answer) -> HttpResponse:

@@ -28,8 +28,8 @@ KEY = "idempotency-key"
 class Plan:
     """What a request executes, and what its answer shows.
 
-    `show` may raise a Refusal. `change` and `undo` are those of `VendorCall.execute`: `undo` takes
-    back what making the plan has changed. `after` runs however the request ended.
+    `show` may raise a Refusal. `change`, `undo` and `note` are those of `VendorCall.execute`:
+    `undo` takes back what making the plan has changed. `after` runs however the request ended.
     """
 
     operation: str
@@ -38,6 +38,7 @@ class Plan:
     after: Callable[[], None] = lambda: None
     change: Callable[[], object] | None = None
     undo: Callable[[], object] | None = None
+    note: Callable[[Answer], object] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

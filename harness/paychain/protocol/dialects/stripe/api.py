@@ -166,6 +166,7 @@ class Stripe:
                 plan.request,
                 change=plan.change,
                 undo=partial(self._undo, asked, plan),
+                note=plan.note,
             )
             is_replayed = answer.replayed
             response = self._response(http, 200, self._expanded(plan.show(answer), asked))
