@@ -38,6 +38,15 @@ PAGE = {
 }
 
 
+STORING = {
+    **body_of(payment(1)),
+    "shopperReference": "ada",
+    "storePaymentMethod": True,
+    "recurringProcessingModel": "CardOnFile",
+}
+STORED = "/v72/storedPaymentMethods?merchantAccount=ShopEU&shopperReference=ada"
+
+
 def _with_card(number: str) -> dict[str, Any]:
     body = body_of(payment(1))
     return {**body, "paymentMethod": {**body["paymentMethod"], "number": number}}
@@ -122,6 +131,13 @@ async def _page_back(seat: Seat) -> Asked:
     return Asked(path=bank["location"], key="")
 
 
+async def _delete_stored(seat: Seat) -> Asked:
+    made = (await seat.made("/v72/payments", STORING))["additionalData"]
+    path, _, query = STORED.partition("?")
+    name = made["tokenization.storedPaymentMethodId"]
+    return Asked(path=f"{path}/{name}?{query}", key="", views=(STORED,))
+
+
 async def _bank(seat: Seat) -> Asked:
     action = (await seat.made("/v72/payments", _with_card(REDIRECT)))["action"]
     brought = action["url"].partition("redirectResult=")[2]
@@ -134,6 +150,7 @@ RECIPES = {
     "POST payments": [
         at("/v72/payments", body_of(payment(1))),
         at("/v72/payments", _held_by("DECLINED")),
+        at("/v72/payments", STORING, views=(STORED,)),
         Recipe(prepare=at("/v72/payments", _with_card(REDIRECT)).prepare, changes=False),
     ],
     "POST payments/details": [
@@ -147,6 +164,7 @@ RECIPES = {
     f"{_OF}/refunds": [of("refunds", is_captured=True)],
     f"{_OF}/amountUpdates": [of("amountUpdates"), of("amountUpdates", value=2000)],
     "POST cancels": [cancel(payment(1)), cancel("unheard of")],
+    "DELETE storedPaymentMethods/{id}": [Recipe(prepare=_delete_stored)],
     "POST paymentMethods": [
         Recipe(prepare=at("/v72/paymentMethods", _METHODS).prepare, changes=False)
     ],

@@ -26,6 +26,12 @@ ORDERS, PAYMENTS, VAULT = "/v2/checkout/orders", "/v2/payments", "/v3/vault"
 ON_PAGE = "{paypal: {approval: on_page}}"
 CARD = {"card": {"number": "4111111111111111", "expiry": "2030-12", "security_code": "123"}}
 DECLINED = {"card": {**CARD["card"], "name": "CCREJECT-BANK_ERROR"}}
+KEEPING = {
+    "card": {
+        **CARD["card"],
+        "attributes": {"vault": {"store_in_vault": "ON_SUCCESS"}, "customer": {"id": "ada"}},
+    }
+}
 AMOUNT = {"currency_code": "EUR", "value": "10.00"}
 CONTEXT = {
     "experience_context": {
@@ -105,6 +111,7 @@ RECIPES = {
         at(ORDERS, order(payment_source=CARD), new=f"{ORDERS}/{{id}}"),
         at(ORDERS, order("AUTHORIZE", payment_source=CARD), new=f"{ORDERS}/{{id}}"),
         at(ORDERS, order(payment_source=DECLINED), new=f"{ORDERS}/{{id}}"),
+        at(ORDERS, order(payment_source=KEEPING), new=f"{ORDERS}/{{id}}", views=(_TOKENS,)),
     ],
     f"{_ORDER}/{{id}}/confirm-payment-source": [
         of_order("confirm-payment-source", order(), payment_source=CARD)

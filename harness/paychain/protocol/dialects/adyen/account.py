@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from paychain.payments.bounded import BoundedDict
 from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.errors import Invalid
-from paychain.protocol.dialects.adyen.registry import Modification, Page, Records
+from paychain.protocol.dialects.adyen.registry import Modification, Page, Records, StoredCard
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_ignored import Ignored
@@ -19,6 +19,7 @@ from paychain.wire.http import HttpRequest
 
 MAX_PAGES = 100_000
 MAX_KEYS = 200_000
+MAX_STORED = 100_000
 KEY = "idempotency-key"
 MANUAL, IMMEDIATE = "manual", "immediate"
 SINGLE, MULTIPLE = "single", "multiple"
@@ -41,6 +42,7 @@ class Account:
     ignored: Ignored = field(default_factory=Ignored)
     pages: BoundedDict[str, Page] = field(default_factory=lambda: BoundedDict(MAX_PAGES))  # by id
     pages_made: int = 0
+    stored: BoundedDict[str, StoredCard] = field(default_factory=lambda: BoundedDict(MAX_STORED))
     # By target and key: the page that it made, the stage of the payment that it went on with.
     pages_of_keys: BoundedDict[tuple[str, str], Page] = field(
         default_factory=lambda: BoundedDict(MAX_PAGES)

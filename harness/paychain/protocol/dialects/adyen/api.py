@@ -21,6 +21,7 @@ from paychain.protocol.dialects.adyen import (
     pages,
     payments,
     sessions,
+    stored,
 )
 from paychain.protocol.dialects.adyen.account import (
     IMMEDIATE,
@@ -53,6 +54,8 @@ _ROUTES = Routes[Handler](
         "POST payments/{psp}/refunds": modifications.refund,
         "POST payments/{psp}/amountUpdates": modifications.adjust,
         "POST cancels": modifications.cancel_by_reference,
+        "GET storedPaymentMethods": stored.listed,
+        "DELETE storedPaymentMethods/{id}": stored.delete,
         "POST paymentMethods": checkout.payment_methods,
         "POST sessions": sessions.create_session,
         "GET sessions/{id}": sessions.show_session,

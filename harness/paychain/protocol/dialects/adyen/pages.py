@@ -36,6 +36,7 @@ DATA = "Ab02b4c0!"  # what Adyen's session data begins with
 OF_PAYMENT = (
     *("additionalData", "amount", "captureDelayHours", "merchantAccount"),
     *("merchantOrderReference", "metadata", "reference"),
+    *("recurringProcessingModel", "shopperInteraction", "shopperReference"),
 )
 _PAID = (outcomes.AUTHORISED, outcomes.PARTIALLY_AUTHORISED, outcomes.PENDING, outcomes.RECEIVED)
 

@@ -13,18 +13,17 @@ from zlib import crc32
 from msgspec.structs import replace
 
 from paychain.payments.outcome import Outcome
-from paychain.protocol.dialects.adyen import authentication, bodies, outcomes
+from paychain.protocol.dialects.adyen import authentication, bodies, outcomes, stored
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.errors import TRANSIENT, Invalid, service_error
 from paychain.protocol.dialects.adyen.references import psp_reference
 from paychain.protocol.dialects.adyen.registry import Payment
-from paychain.protocol.dialects.adyen.tables import reasons
+from paychain.protocol.dialects.adyen.tables import brand_of_scheme, reasons
 from paychain.protocol.message import Answer, PaymentRequest
 from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.wire.http import HttpResponse, json_response
 
 NOT_3D_AUTHENTICATED = "11"
-BRANDS = {"mastercard": "mc"}  # where Adyen's name of a scheme is another one
 TEST_ERROR = "RequestedTestErrorResponseCode"
 NO_CONNECTION, IO_EXCEPTION = "NO_CONNECTION_AVAILABLE", "IOEXCEPTION_RECEIVED"
 _USED = frozenset(
@@ -38,8 +37,13 @@ _USED = frozenset(
         "metadata",
         "mpiData",
         "paymentMethod",
+        "enableRecurring",
+        "recurringProcessingModel",
         "reference",
         "returnUrl",
+        "shopperInteraction",
+        "shopperReference",
+        "storePaymentMethod",
     }
 )
 
@@ -129,8 +133,7 @@ async def go_on_with(call: VendorCall, account: Account, body: dict[str, Any]) -
 
 def brand_of(request: PaymentRequest) -> str:
     """Adyen's name of a card's scheme."""
-    group = request.instrument.group
-    return BRANDS.get(group, group)
+    return brand_of_scheme(request.instrument.group)
 
 
 def authorisation_code(reference: str) -> str:
@@ -147,7 +150,8 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
     if not method:
         raise Invalid("no_payment_method")
     return_url = bodies.text(body, "returnUrl", "no_return_url")
-    instrument, of_card = bodies.card(method)
+    kept = stored.asked(account, body, method)
+    instrument, of_card = (kept.instrument, "none") if kept is not None else bodies.card(method)
     additional = bodies.part(body, "additionalData")
     holder = str(method.get("holderName", ""))
     steer = outcomes.steered(holder, additional)
@@ -166,7 +170,13 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
         ),
         merchant_account=merchant,
         merchant_reference=reference,
-        expiry=f"{method.get('expiryMonth', '03')}/{method.get('expiryYear', '2030')}",
+        expiry=kept.expiry
+        if kept is not None
+        else f"{method.get('expiryMonth', '03')}/{method.get('expiryYear', '2030')}",
+        holder=holder,
+        shopper=str(body.get("shopperReference") or ""),
+        keeps=kept is None and stored.is_wanted(body),
+        stored=kept.id if kept is not None else "",
         return_url=return_url,
         stage=authentication.begins_with(body, of_card),
         steer=steer,
@@ -212,6 +222,8 @@ def _note(account: Account, payment: Payment, request: PaymentRequest, answer: A
     """What becomes of a payment by its authorisation, whoever gets to see the answer."""
     outcome = outcomes.shown(answer, request.amount_minor, request.instrument.group, payment.steer)
     payment.reason = outcome.get("refusalReason", "")
+    if answer.outcome is Outcome.APPROVED and payment.keeps:
+        stored.store(account, payment)
     # For Adyen a payment that the network did not answer is over; the link reports no outcome of
     # what it does not know.
     if answer.outcome is Outcome.UNKNOWN and not outcomes.is_pending(answer):
@@ -257,6 +269,7 @@ def _additional(payment: Payment, request: PaymentRequest, answer: Answer) -> di
     }
     if answer.outcome is Outcome.APPROVED:
         shown["authCode"] = authorisation_code(payment.reference)
+        shown |= stored.additional(payment)
     return shown
 
 

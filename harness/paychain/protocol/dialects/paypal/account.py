@@ -27,6 +27,7 @@ KEY = "paypal-request-id"
 MAX_KEPT = 100_000  # tokens of each kind, and keys
 AT_ONCE, ON_PAGE, NEVER = "at_once", "on_page", "never"
 MAX_MINOR = 10**15  # of an amount: beyond any payment
+ON_SUCCESS = "ON_SUCCESS"  # `store_in_vault` of what pays an order
 WALLET = TEST_CARDS[0]  # what stands for a payer's wallet: the card in it
 Given = dict[str, Any]
 
@@ -35,7 +36,8 @@ Given = dict[str, Any]
 class Source:
     """What pays an order. `response`: the decline that a test asks for.
 
-    `is_kept`: it comes from the vault, and asks for nobody's approval.
+    `is_kept`: it comes from the vault, and asks for nobody's approval. `keeps_for`: the customer
+    for whom it is kept once it has paid, "" for a new one, None where it is not.
     """
 
     instrument: Card
@@ -44,6 +46,7 @@ class Source:
     waits: bool = False
     response: str = ""
     is_kept: bool = False
+    keeps_for: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -185,11 +188,25 @@ def source_of(given: Given, account: Account) -> Source | None:
     if not source:
         return None
     name = next(iter(source))
+    keeps_for = _keeps_for(inside(source, name))
     if vaulted := text(inside(source, name), "vault_id"):
         return _stored(vaulted, account)
     # A wallet, or any other way to pay that the payer approves at PayPal.
     payer = {"account_id": "PAYCHAIN12345", "email_address": "payer@example.com"}
-    return Source(instrument=WALLET, shown={name: payer if name == "paypal" else {}}, waits=True)
+    shown = {name: payer if name == "paypal" else {}}
+    return Source(instrument=WALLET, shown=shown, waits=True, keeps_for=keeps_for)
+
+
+def _keeps_for(given: Given) -> str | None:
+    """The customer for whom an order keeps what pays it. Raises Refused."""
+    attributes = inside(given, "attributes")
+    wanted = text(inside(attributes, "vault"), "store_in_vault")
+    if not wanted:
+        return None
+    if wanted != ON_SUCCESS:
+        field = "/payment_source/attributes/vault/store_in_vault"
+        raise Refused("INVALID_PARAMETER_VALUE", field, wanted)
+    return text(inside(attributes, "customer"), "id")
 
 
 def _card(card: Given, account: Account) -> Source:
@@ -211,6 +228,7 @@ def _card(card: Given, account: Account) -> Source:
         is_card=True,
         waits=text(verification, "method") == "SCA_ALWAYS",
         response=trigger.response if trigger is not None else "",
+        keeps_for=_keeps_for(card),
     )
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from paychain.payments.codes import IN_PROGRESS
 from paychain.payments.outcome import Outcome
+from paychain.protocol.dialects.paypal import vault
 from paychain.protocol.dialects.paypal.account import (
     AT_ONCE,
     WALLET,
@@ -46,6 +47,7 @@ from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 CREATED, OK = 201, 200
+KEPT = "kept"  # what is reported of a payment method that the vault keeps
 PATH = "v2/checkout/orders"
 _USED = frozenset({"intent", "purchase_units", "payment_source"})
 _USED_UNIT = frozenset(
@@ -165,7 +167,7 @@ async def _pay(
         "authorise",
         charge.request,
         undo=withdraw if is_new else None,
-        note=partial(setattr, charge, "answer"),
+        note=partial(_note, account, order, charge),
     )
     charge = registry.executed(order, charge, answer.reference)
     if not answer.replayed:
@@ -182,6 +184,19 @@ async def _pay(
     if is_creation:
         return _answer(call.http, shown, answer)
     return json_response(OK if answer.replayed else CREATED, shown)
+
+
+def _note(account: Account, order: Order, charge: Charge, answer: Answer) -> None:
+    """What becomes of an order by the answer to its charge, whoever gets to see that."""
+    charge.answer = answer
+    if answer.outcome is not Outcome.APPROVED or order.keeps_for is None or order.kept is not None:
+        return
+    paid_by = Source(
+        instrument=charge.request.instrument, shown=order.source, is_card=order.is_card
+    )
+    kept = vault.keep(account, paid_by, order.keeps_for)
+    order.kept = kept.id, kept.customer_id
+    account.backend.notify(KEPT, charge.request)
 
 
 def _answer(http: HttpRequest, shown: dict[str, Any], answer: Answer) -> HttpResponse:
@@ -262,6 +277,7 @@ def _check(account: Account, order: Order, intent: str, source: Source | None) -
 def _take(order: Order, source: Source) -> None:
     order.source, order.is_card = source.shown, source.is_card
     order.waits, order.response = source.waits, source.response
+    order.keeps_for = source.keeps_for
     order.request = replace(order.request, instrument=source.instrument)
     order.is_paid = (source.is_card or source.is_kept) and not source.waits
 
@@ -269,6 +285,7 @@ def _take(order: Order, source: Source) -> None:
 def _take_back(order: Order, before: Order) -> None:
     order.source, order.is_card, order.is_paid = before.source, before.is_card, before.is_paid
     order.waits, order.response, order.request = before.waits, before.response, before.request
+    order.keeps_for = before.keeps_for
 
 
 def _approve(account: Account, order: Order) -> bool:

@@ -104,6 +104,8 @@ class Order:
     response: str = ""
     return_url: str = ""  # where the payer is sent after approving it, and without
     cancel_url: str = ""
+    keeps_for: str | None = None  # as a source's
+    kept: tuple[str, str] | None = None  # in the vault: the id of its token, and its customer
     charges: list[Charge] = field(default_factory=list)
 
     @property

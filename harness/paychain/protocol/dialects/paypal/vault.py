@@ -20,6 +20,7 @@ from paychain.protocol.dialects.paypal.account import (
     Account,
     Given,
     Kept,
+    Source,
     addresses,
     body_of,
     inside,
@@ -38,6 +39,18 @@ _SETUPS, _TOKENS = "setup-tokens", "payment-tokens"
 _PATH = "v3/vault"
 _BASE = f"https://api-m.sandbox.paypal.com/{_PATH}"
 _USED = frozenset({"customer", "payment_source"})
+
+
+def keep(account: Account, source: Source, customer_id: str) -> Kept:
+    """Keep what has paid an order, for a customer or a new one."""
+    kept = Kept(
+        id=_new_id(account, "token"),
+        customer_id=customer_id or _new_id(account, "customer")[:10],
+        source=replace(source, keeps_for=None),
+        is_known=True,
+    )
+    account.tokens[kept.id] = kept
+    return kept
 
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
@@ -113,7 +126,7 @@ async def _keep(call: VendorCall, account: Account) -> HttpResponse:
             source=source,
         )
     status = await _remember(call, account, account.tokens, kept, setup)
-    return json_response(status, _shown(kept))
+    return json_response(status, shown_of(kept))
 
 
 async def _list(call: VendorCall, account: Account) -> HttpResponse:
@@ -121,7 +134,7 @@ async def _list(call: VendorCall, account: Account) -> HttpResponse:
     if not customer_id:
         raise Refused("MISSING_REQUIRED_PARAMETER", "customer_id")
     await account.execute_nothing(call)
-    mine = [_shown(kept) for kept in account.tokens.values() if kept.customer_id == customer_id]
+    mine = [shown_of(kept) for kept in account.tokens.values() if kept.customer_id == customer_id]
     links = [_link(f"{_TOKENS}?customer_id={customer_id}", "self", "GET")]
     return json_response(
         OK, {"customer": {"id": customer_id}, "payment_tokens": mine, "links": links}
@@ -131,7 +144,7 @@ async def _list(call: VendorCall, account: Account) -> HttpResponse:
 async def _show(call: VendorCall, account: Account, name: str) -> HttpResponse:
     kept = _found(account.tokens, name)
     await account.execute_nothing(call)
-    return json_response(OK, _shown(kept))
+    return json_response(OK, shown_of(kept))
 
 
 async def _delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
@@ -227,7 +240,8 @@ def _setup_shown(setup: Kept) -> dict[str, Any]:
     }
 
 
-def _shown(kept: Kept) -> dict[str, Any]:
+def shown_of(kept: Kept) -> dict[str, Any]:
+    """A payment token."""
     at = f"{_TOKENS}/{kept.id}"
     return {
         "id": kept.id,
