@@ -19,6 +19,7 @@ from paychain.analysis.judge import (
     verdict,
 )
 from paychain.analysis.limits import JudgedMeasures, tolerances
+from paychain.analysis.measures.aftermath import disturbed
 from paychain.analysis.measures.at_best import at_best
 from paychain.analysis.measures.breaks import breaks
 from paychain.analysis.measures.fallbacks import fallbacks
@@ -88,14 +89,14 @@ def analyse(store: RunStore, chain: Chain, experiment: Experiment, facts: RunFac
     # however slow the machine is. Only another broken limit may be the busy machine's.
     late = is_late(punctuality)
     if run[stalls] and (late or any(limit.passed is False for limit in judged)):
-        spared = at_best(run)
+        spared = at_best(run, run[disturbed])
         # Payments that only a stall made late are no other load: what is broken without what the
         # stall affected is broken, and only a pass depends on it.
         sentence = late_load(_due(facts, offered), punctuality, facts.times) if late else ""
-        if sentence in problems and not is_late(spared[payments][1]):
+        if sentence in problems and not is_late(at_best(run, run[stalled])[payments][1]):
             problems = [problem for problem in problems if problem != sentence]
             questions = [sentence, *questions]
-        best = tolerances(experiment, _observed(spared, books, run[stalled].total_s))
+        best = tolerances(experiment, _observed(spared, books, run[disturbed].total_s))
         excusing = excused(judged, best)
         if excusing != judged:
             judged = excusing

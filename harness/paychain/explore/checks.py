@@ -1,4 +1,4 @@
-"""What one played schedule broke: every money rule, and the success that was asked for."""
+"""What one schedule broke: every money rule, and the success that was asked for."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class RecordSource(Protocol):
         """All records of one kind."""
 
 
-class PlayedRecords:
-    """A played run's records, asked as a store is."""
+class SimulatedRecords:
+    """The records of a simulated run, with the queries of a store."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._by_kind: dict[type[Any], list[Any]] = {}
@@ -92,7 +92,7 @@ def broken(
 
     `works_again_s`: payments that begin so long after the last heal must not fail technically.
     """
-    kept = PlayedRecords(records)
+    kept = SimulatedRecords(records)
     order = stand_in_order(kept.movements(MovementKind.STOOD_IN), kept.rows(PaymentRecord), parties)
     reservations = funded(kept, parties)
     orders = Orders(orders_of(kept.rows(PaymentRecord)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from paychain.analysis.measures.measure import MeasuredRun
 from paychain.analysis.measures.measures import MoneyMeasure, MoneyRule
@@ -201,6 +202,28 @@ def test_a_cancel_of_what_the_provider_never_got_is_a_void(tmp_path: Path) -> No
     assert policy(measured(run, tmp_path), "unknown outcome").observed == "void (1)"
 
 
+@pytest.mark.parametrize(
+    ("asked", "observed"),
+    [
+        ([("query", "")], "query (1)"),
+        ([("query", ""), ("void", "")], "query, then void (1)"),
+        # What is refused, because nothing is held, is no query whatever the link takes it for.
+        ([("query", "/v1/payment_intents/pi_1/capture")], "nothing (1)"),
+        ([("query", "/v1/payment_intents/pi_1/cancel"), ("query", "")], "void (1)"),
+    ],
+)
+def test_what_follows_an_unknown_outcome_is_a_query_and_what_that_leads_to(
+    asked: list[tuple[str, str]], observed: str, tmp_path: Path
+) -> None:
+    run = ObservedRun()
+    run.pay("p1", 1.0, 9.0)
+    run.sent(1.1, 2.0, ended_by="client", payment="p1", key="k1")
+    for place, (operation, target) in enumerate(asked):
+        more = {"target": target} if target else {}
+        run.asked("p1", 3.2 + place, operation=operation, key=f"v{place}", **more)
+    assert policy(measured(run, tmp_path), "unknown outcome").observed == observed
+
+
 def test_a_claim_that_nothing_tried_is_not_judged(tmp_path: Path) -> None:
     run = ObservedRun()
     run.pay("p1", 1.0)
@@ -282,7 +305,7 @@ def test_what_only_the_engine_sees_is_not_guessed_without_it(tmp_path: Path) -> 
     found = measured(run, tmp_path, checked(own_shop(call=CLAIMS)))
     assert at(found, A).seen_by == "link"
     for what in ("timeout", "unknown outcome"):
-        assert policy(found, what).observed == "not seen: there is the links' view alone"
+        assert policy(found, what).observed == "not seen: only the links' own view is available"
         assert policy(found, what).holds is None
 
 

@@ -43,7 +43,7 @@ from paychain.payments.journal import DecisionKind
 
 STEADY_S = 5  # seconds in a row that count as failed over or back
 BACK_SHARE = 0.9  # of a call's payments over the primary again: failed back
-NO_FAULT = "no fault was on"
+NO_FAULT = "no fault was active"
 IN_USE = "already in use"
 
 

@@ -89,3 +89,9 @@ def has_failure_below(store: RunStore, call: FailedCall) -> bool:
         (call.payment, call.span),
     )
     return any(found)
+
+
+def due_ns(store: RunStore, payment: str) -> int:
+    """When a payment was to start; 0 for one that no customer made. Index the store before."""
+    found = store.select("SELECT intended_ns FROM txn WHERE payment = ?", (payment,))
+    return next((int(intended_ns) for (intended_ns,) in found), 0)

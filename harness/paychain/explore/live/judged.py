@@ -17,7 +17,8 @@ class Judged:
     """One order of a batch. `steps`: its script, empty for a control.
 
     `broken`: what it breaks, by rule. `met`: places of the steps that met a request. `asked`: how
-    often each thing that a step can be at was asked for.
+    often each thing that a step can be at was asked for. `declined_at`: links that decline a share
+    of all payments, and have declined it.
     """
 
     steps: Steps
@@ -28,6 +29,13 @@ class Judged:
     failed: bool  # a payment of it failed technically
     took_s: float  # how long its customer waited
     requests: Sequence[Sequence[ObservedRequest]] = ()  # of own services, where they are kept
+    declined_at: frozenset[str] = frozenset()
+
+    @property
+    def tells(self) -> bool:
+        """Whether it shows what its script does: it was not declined for a reason of its own."""
+        scripted = {step.place[1] for step in self.steps if step.place[0] == "link"}
+        return bool(self.broken) or self.declined_at <= scripted
 
 
 @dataclass(kw_only=True, eq=False)

@@ -142,7 +142,7 @@ def authorisation_code(reference: str) -> str:
 
 
 def _asked(body: dict[str, Any], account: Account) -> Payment:
-    """The payment that a body asks for, without its place in the run. Raises Invalid."""
+    """The payment that a request body describes, not yet attributed. Raises Invalid."""
     merchant = bodies.account(body, account.merchant)
     amount = bodies.money(body)
     reference = bodies.text(body, "reference", "no_reference")
@@ -151,7 +151,10 @@ def _asked(body: dict[str, Any], account: Account) -> Payment:
         raise Invalid("no_payment_method")
     return_url = bodies.text(body, "returnUrl", "no_return_url")
     kept = stored.asked(account, body, method)
-    instrument, of_card = (kept.instrument, "none") if kept is not None else bodies.card(method)
+    if kept is not None:
+        instrument, of_card = kept.instrument, stored.AUTHENTICATION
+    else:
+        instrument, of_card = bodies.card(method)
     additional = bodies.part(body, "additionalData")
     holder = str(method.get("holderName", ""))
     steer = outcomes.steered(holder, additional)

@@ -16,7 +16,7 @@ from paychain.protocol.dialects.adyen import bodies
 from paychain.protocol.dialects.adyen.account import Account
 from paychain.protocol.dialects.adyen.errors import Invalid
 from paychain.protocol.dialects.adyen.registry import Payment, StoredCard
-from paychain.protocol.dialects.adyen.tables import brand_of_scheme
+from paychain.protocol.dialects.adyen.tables import Authentication, brand_of_scheme
 from paychain.protocol.message import PaymentRequest
 from paychain.protocol.vendor import VendorCall
 from paychain.protocol.vendor_cards import card_of_token
@@ -24,6 +24,7 @@ from paychain.protocol.vendor_ids import UPPER, encode
 from paychain.protocol.vendor_pages import query_of
 from paychain.wire.http import HttpResponse, json_response
 
+AUTHENTICATION: Authentication = "none"  # of a stored card, which has paid before
 REPORTED = "stored"  # what is reported of a card that is stored
 MODELS = ("CardOnFile", "Subscription", "UnscheduledCardOnFile")
 

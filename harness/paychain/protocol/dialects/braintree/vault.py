@@ -58,12 +58,12 @@ async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
     if name in vault.customers:
         raise Invalid("customer_id_in_use")
     card = given if given.get("payment_method_nonce") else inside(given, "credit_card")
-    kept = _asked(account, card, name) if card else None
-    refusal = _unverified(kept, card) if kept is not None else None
+    kept = _card_from(account, card, name) if card else None
+    refusal = _verification_refusal(kept, card) if kept is not None else None
     if refusal is not None:
         await account.execute_nothing(call)
         return refusal
-    said = _said(given)
+    said = _contact_fields(given)
 
     def keep() -> None:
         # Another request may have taken the name meanwhile.
@@ -83,7 +83,7 @@ async def _show_customer(call: VendorCall, account: Account, name: str) -> HttpR
 
 
 async def _update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    changes, said = _said(_given(call, account, "customer")), _said_of(account, name)
+    changes, said = _contact_fields(_given(call, account, "customer")), _said_of(account, name)
     await account.execute_nothing(call, change=lambda: said.update(changes))
     return document(200, "customer", _customer(account, name, said))
 
@@ -101,8 +101,8 @@ async def _create_card(call: VendorCall, account: Account) -> HttpResponse:
         raise Invalid("kept_customer_required")
     if customer_id not in account.vault.customers:
         raise Invalid("kept_customer_invalid")
-    kept = _asked(account, given, customer_id)
-    refusal = _unverified(kept, given)
+    kept = _card_from(account, given, customer_id)
+    refusal = _verification_refusal(kept, given)
     if refusal is not None:
         await account.execute_nothing(call)
         return refusal
@@ -131,7 +131,7 @@ async def _update_card(call: VendorCall, account: Account, token: str) -> HttpRe
     is_default = is_true(inside(given, "options").get("make_default"))
 
     def update() -> None:
-        kept.shown.update(details)
+        kept.details.update(details)
         if is_default:
             account.vault.choose(kept)
 
@@ -158,7 +158,7 @@ HANDLERS: dict[str, Callable[..., Awaitable[HttpResponse]]] = {
 
 
 def _given(call: VendorCall, account: Account, name: str) -> dict[str, Any]:
-    """The parameters of a request; those that the mock takes no notice of are noted."""
+    """The parameters of a request; those that the mock ignores are noted for the report."""
     http = call.http
     given = inside(read(http.body, http.headers.get("content-type", "")), name)
     account.ignored.note(call, given, _USED)
@@ -166,12 +166,12 @@ def _given(call: VendorCall, account: Account, name: str) -> dict[str, Any]:
     return given
 
 
-def _said(given: dict[str, Any]) -> dict[str, str]:
+def _contact_fields(given: dict[str, Any]) -> dict[str, str]:
     return {name: text(given, name) for name in _TEXTS if name in given}
 
 
-def _asked(account: Account, given: dict[str, Any], customer_id: str) -> KeptCard:
-    """A card that is to be kept. Raises Invalid."""
+def _card_from(account: Account, given: dict[str, Any], customer_id: str) -> KeptCard:
+    """The card that a request asks to store. Raises Invalid."""
     options, token = inside(given, "options"), text(given, "token") or _new_id(account)
     if _NAME.fullmatch(token) is None:
         raise Invalid("kept_token_invalid")
@@ -192,7 +192,7 @@ def _asked(account: Account, given: dict[str, Any], customer_id: str) -> KeptCar
         steer=steer,
         rejection=rejection,
         is_default=is_true(options.get("make_default")),
-        shown=details_of(given),
+        details=details_of(given),
     )
     if is_true(options.get("fail_on_duplicate_payment_method")) and any(
         other.instrument == instrument for other in account.vault.cards.values()
@@ -201,8 +201,8 @@ def _asked(account: Account, given: dict[str, Any], customer_id: str) -> KeptCar
     return kept
 
 
-def _unverified(kept: KeptCard, given: dict[str, Any]) -> HttpResponse | None:
-    """Why a card that is to be verified is not kept; None for one that is."""
+def _verification_refusal(kept: KeptCard, given: dict[str, Any]) -> HttpResponse | None:
+    """The refusal of a card that fails the requested verification; None if it passes."""
     if not is_true(inside(given, "options").get("verify_card")) or not kept.steer:
         return None
     declined = response(kept.steer)
@@ -228,12 +228,12 @@ def _unverified(kept: KeptCard, given: dict[str, Any]) -> HttpResponse | None:
 
 
 def _new_id(account: Account) -> str:
-    account.vault.made += 1
-    return encode(f"{account.backend.link}/{account.vault.made}")
+    account.vault.created += 1
+    return encode(f"{account.backend.link}/{account.vault.created}")
 
 
 def _found(account: Account, token: str) -> KeptCard:
-    """The card that a path names. Raises NotFound for an unknown."""
+    """The card that a path names. Raises NotFound for an unknown token."""
     kept = account.vault.cards.get(token)
     if kept is None:
         raise NotFound
@@ -248,11 +248,11 @@ def _said_of(account: Account, name: str) -> dict[str, Any]:
     return said
 
 
-def _customer(account: Account, name: str, said: dict[str, Any]) -> dict[str, Any]:
+def _customer(account: Account, name: str, fields: dict[str, Any]) -> dict[str, Any]:
     cards = [_shown(card) for card in account.vault.cards_of(name)]
     return {
         "id": name,
-        **{each: said.get(each) or None for each in _TEXTS},
+        **{each: fields.get(each) or None for each in _TEXTS},
         "addresses": Rows("address", []),
         "credit_cards": Rows("credit_card", cards),
         "custom_fields": "",
@@ -260,11 +260,11 @@ def _customer(account: Account, name: str, said: dict[str, Any]) -> dict[str, An
 
 
 def _shown(kept: KeptCard) -> dict[str, Any]:
-    instrument, shown, when = kept.instrument, kept.shown, moment(kept.created_s)
+    instrument, details, when = kept.instrument, kept.details, moment(kept.created_s)
     return {
-        "bin": shown.get("bin") or instrument.identity[:6],
+        "bin": details.get("bin") or instrument.identity[:6],
         "card_type": card_type(instrument),
-        "cardholder_name": shown.get("cardholder_name") or None,
+        "cardholder_name": details.get("cardholder_name") or None,
         "commercial": "Unknown",
         "country_of_issuance": "Unknown",
         "created_at": when,
@@ -272,11 +272,11 @@ def _shown(kept: KeptCard) -> dict[str, Any]:
         "customer_location": "US",
         "debit": "Unknown",
         "default": kept.is_default,
-        "expiration_month": shown.get("expiration_month") or "12",
-        "expiration_year": shown.get("expiration_year") or "2030",
+        "expiration_month": details.get("expiration_month") or "12",
+        "expiration_year": details.get("expiration_year") or "2030",
         "expired": False,
         "image_url": None,
-        "last_4": shown.get("last_4") or instrument.identity[-4:],
+        "last_4": details.get("last_4") or instrument.identity[-4:],
         "prepaid": "Unknown",
         "subscriptions": Rows("subscription", []),
         "token": kept.token,

@@ -50,7 +50,7 @@ class Checkout:
     """The payments API of accounts on NAS ("Four").
 
     Setting: with `test_amounts: simulate` certain amounts are declined, as in Checkout.com's test
-    environment; by default they are not, so that the amounts of a load mean nothing.
+    environment; by default amounts have no special meaning.
     """
 
     idempotency: ClassVar[str] = "checkout"
@@ -80,18 +80,18 @@ class Checkout:
             handler, names = found
             return await handler(call, self._account, *names)
         except Invalid as invalid:
-            # What is refused has reached it all the same, and uses no key up.
+            # The refused request did reach the link, so faults apply to it; its key stays unused.
             await payments.execute_nothing(call, payments.NOTHING)
             return self._account.refused(invalid.name)
 
     def key(self, http: HttpRequest) -> str:
-        """The idempotency key of a request, "" when it has none. A page has keys of its own."""
+        """The idempotency key of a request, "" when it has none. A page pays under its own keys."""
         if http.target.startswith(f"/{hosted.PAGE}/"):
             return hosted.key_of(self._account, http.target)
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
-        """An error in Checkout.com's shape, an injected one included."""
+        """An error of the link or an injected one, in Checkout.com's format."""
         return errors.of_link(error, self._account.request_id())
 
     def complete(
@@ -99,12 +99,12 @@ class Checkout:
         http: HttpRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
         response: HttpResponse,
     ) -> None:
-        """Every answer of the API names its request; a page of the edge does not."""
+        """Add the request id that every answer of the API has; the edge's error page has none."""
         if response.headers.get("content-type") != EDGE_PAGE:
             response.headers.setdefault(errors.REQUEST_ID, self._account.request_id())
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
-        """Checkout.com does not mark a response that it gives again."""
+        """Checkout.com does not mark replayed responses."""
         return response
 
     def reports(
@@ -112,11 +112,11 @@ class Checkout:
         kind: str,
         request: PaymentRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
     ) -> bool:
-        """Whether there is a webhook for what became of a request."""
+        """Whether Checkout.com sends a webhook for this kind of event."""
         return kind in events.TYPES
 
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
-        """The webhook of an event, signed."""
+        """The signed webhook that reports an event."""
         return events.webhook(event, path, secret, sent_s, self._account)
 
     def name_of(self, reference: str) -> str:
@@ -125,7 +125,7 @@ class Checkout:
 
     @staticmethod
     def classify(response: HttpResponse) -> Reply:
-        """A 201 may be a decline, and a 202 an authentication that nobody has gone through."""
+        """A 201 may be a decline, and a 202 an authentication that is still open."""
         body = _decoded(response)
         if response.status >= 400:
             codes = body.get("error_codes") if isinstance(body, dict) else None
@@ -143,7 +143,7 @@ class Checkout:
 
     @staticmethod
     def secret(seed: str) -> str:
-        """A webhook's signature key: as a UUID."""
+        """A webhook's signature key, in the form of a UUID."""
         digits = hashlib.sha256(f"checkout {seed}".encode()).hexdigest()
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:32]}"
 

@@ -103,7 +103,7 @@ class Account:
         is_keyed: bool = False,
         change: Callable[[], object] | None = None,
     ) -> None:
-        """What a request comes to that moves no money: faults and capacity apply to it, too."""
+        """Let faults and capacity apply to a request that moves no money."""
         if request is None:
             request = PaymentRequest("", 0, self.backend.currency, TEST_CARDS[0])
         request = replace(request, is_sale=False, declined_as="")

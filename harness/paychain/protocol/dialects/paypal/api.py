@@ -124,7 +124,7 @@ class PayPal:
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
-        """An error in PayPal's shape, an injected one included."""
+        """An error of the link or an injected one, in PayPal's format."""
         return errors.of_link(error)
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
@@ -132,7 +132,7 @@ class PayPal:
         return response
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:
-        """Whether PayPal has a webhook for what became of a request."""
+        """Whether PayPal sends a webhook for this kind of event."""
         return webhooks.reports(kind, request, self._account)
 
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:

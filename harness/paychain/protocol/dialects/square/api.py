@@ -53,7 +53,7 @@ class Square:
     """
 
     idempotency: ClassVar[str] = "square"
-    shows_latest_state: ClassVar[bool] = True  # a repeat of a key brings its payment
+    shows_latest_state: ClassVar[bool] = True  # a repeated key returns its payment
     settings: ClassVar[tuple[str, ...]] = ("location", "notification_url")
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 10.0  # developer.squareup.com, webhooks; M
@@ -73,12 +73,12 @@ class Square:
                 raise Invalid("unauthorised")
             return await self._work(call)
         except Invalid as invalid:
-            # What Square refuses has reached it all the same, and uses no key up.
+            # The refused request did reach the link, so faults apply to it; its key stays unused.
             await payments.execute_nothing(call, payments.NOTHING)
             return failure(invalid.name, field=invalid.field, what=invalid.what)
 
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse]:
-        """What a path asks for. Raises Invalid for one that this mock has nothing at."""
+        """Route a request to its handler. Raises Invalid for a path that is not served."""
         method, path = call.http.method, call.http.target.partition("?")[0].strip("/")
         found = _ROUTES.find(method, path.split("/"))
         if found is None:
@@ -88,17 +88,17 @@ class Square:
         return handler(call, self._account, *names)
 
     def key(self, http: HttpRequest) -> str:
-        """The idempotency key of a request, "" when it has none. A page has keys of its own."""
+        """The idempotency key of a request, "" when it has none. A page pays under its own keys."""
         if http.target.startswith(links.PAGE):
             return links.key_of(self._account, http.target)
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
-        """An error in Square's shape, an injected one included."""
+        """An error of the link or an injected one, in Square's format."""
         return errors.of_link(error)
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
-        """Square does not mark a response that it gives again."""
+        """Square does not mark replayed responses."""
         return response
 
     def reports(
@@ -106,11 +106,11 @@ class Square:
         kind: str,
         request: PaymentRequest,  # noqa: ARG002  (a parameter of every VendorApi's)
     ) -> bool:
-        """Whether Square has a webhook for what became of a request."""
+        """Whether Square sends a webhook for this kind of event."""
         return kind in events.TYPES
 
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
-        """The webhook of an event, signed."""
+        """The signed webhook that reports an event."""
         return events.webhook(event, path, secret, sent_s, self._account)
 
     def name_of(self, reference: str) -> str:
@@ -119,7 +119,7 @@ class Square:
 
     @staticmethod
     def classify(response: HttpResponse) -> Reply:
-        """A decline is a 402, whatever was the matter."""
+        """Every decline is a 402; the code in its body says why."""
         try:
             body = msgspec.json.decode(data_in(response.body)) if response.body else {}
         except msgspec.MsgspecError:
@@ -138,7 +138,7 @@ class Square:
 
     @staticmethod
     def secret(seed: str) -> str:
-        """A webhook's signature key: 16 bytes in base64, as Square's look."""
+        """A webhook's signature key: 16 bytes in base64, like Square's."""
         digest = hashlib.sha256(f"square {seed}".encode()).digest()[:16]
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
