@@ -10,6 +10,7 @@ import msgspec
 
 from paychain.analysis.store.facts import WorkerFacts
 from paychain.load.locust.processes import PLAN_FILE, alone
+from paychain.load.traffic.arrivals import with_merchants
 from paychain.load.traffic.plan import LoadPlan, OfferedLoad
 from paychain.payments.journal import Record
 from paychain.processes.children import Child, Children
@@ -48,7 +49,7 @@ class LoadProcess:
         plan = self._plan = msgspec.structs.replace(plan, folder=str(self._folder))
         spool = self._new_spool("load", "the load process")
         assert spool == plan.spool
-        write_atomically(self._folder / PLAN_FILE, plan)
+        write_atomically(self._folder / PLAN_FILE, with_merchants(plan))
         self._child = self._children.start("load process", *alone(self._folder))
         self._children.wait_for(self._child, plan.ready)
 
