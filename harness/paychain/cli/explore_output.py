@@ -161,4 +161,4 @@ def nothing_found_lines(result: SearchResult) -> list[str]:
             f"{count(result.schedules, 'schedule')} are too few to rely on: known bugs took up to "
             f"{SLOWEST_FIND:,} to find; search more with --budget {ENOUGH_SCHEDULES}"
         ]
-    return ["no schedule that was tried broke a rule; that is evidence, not a proof"]
+    return ["no schedule broke a rule: evidence, not proof"]

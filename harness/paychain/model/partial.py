@@ -21,7 +21,7 @@ _DEPENDS_ON = {"deadline": ("customer",), "load": ("load", "stop_when"), "faults
 
 @dataclass
 class Cut:
-    """What was taken out of a file, or put in for something missing."""
+    """What was removed from a file, or filled in for something missing."""
 
     paths: dict[KeyPath, None] = field(default_factory=dict)  # in the order of the cuts
 

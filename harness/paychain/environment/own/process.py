@@ -110,7 +110,7 @@ class OwnProcess:
     def _exit_hint(self) -> str:
         assert self._process is not None
         went_away = self._process.returncode == 0
-        return "its command has to stay in the foreground" if went_away else ""
+        return "its command must stay in the foreground" if went_away else ""
 
     def _late_hint(self) -> str:
         assert self._process is not None

@@ -19,7 +19,7 @@ ILL_SHARE = 0.25  # of the controls: when more fail technically, batches disturb
 MIN_RATE = 2.0  # payments per second: batches are not spaced further
 FIRST_RATE = 12.0  # payments per second, until it is known what the service can do
 BASE_RATE = 4.0  # one after the other, more or less
-BASE = 8  # payments before anything fails: what one takes, and what is asked for then
+BASE = 8  # payments without failures: how long one takes, and what it requests
 # Payments without a script by which the rate is set: half of those of a batch, so that the next one
 # may be faster.
 WINDOW = 4
@@ -33,8 +33,8 @@ class Chains:
     """One running chain after the other.
 
     `on_judged` gets each order and its batch, `on_changed` those that break a rule later. `on_left`
-    gets the scripts of orders that nobody judges because their chain was stopped. What happens to
-    the chain is counted in `result`.
+    gets the scripts of orders that are not judged because their chain was stopped. What happens to
+    the chain is counted in `result`. `keeps_requests`: as of `Batches`.
     """
 
     def __init__(
@@ -47,9 +47,11 @@ class Chains:
         on_judged: Callable[[Judged, Batch], None],
         on_changed: Callable[[Judged, Batch], None],
         on_left: Callable[[Sequence[Steps]], None],
+        keeps_requests: bool = False,
     ) -> None:
-        self.ended: deque[Batch] = deque()  # batches that nobody looked into yet
+        self.ended: deque[Batch] = deque()  # batches not yet evaluated
         self._chain, self._spec, self._open_chain = chain, spec, open_chain
+        self._keeps_requests = keeps_requests
         self._result = result
         self._on_judged, self._on_changed, self._on_left = on_judged, on_changed, on_left
         self._rate = min(FIRST_RATE, spec.rate)
@@ -72,6 +74,11 @@ class Chains:
         """Requests over all hops of all chains."""
         return self._requests + (self._batches.requests if self._batches is not None else 0)
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is known what a payment takes where nothing else happens."""
+        return self._base_s is not None
+
     def start(self) -> None:
         """Start a chain."""
         self._running = self._open_chain()
@@ -84,6 +91,7 @@ class Chains:
             self._on_judged,
             on_changed=self._on_changed,
             on_paid=self._note_paid,
+            keeps_requests=self._keeps_requests,
         )
         if self._base_s is None:
             self._batches.begin([], BASE)
@@ -107,9 +115,9 @@ class Chains:
         self.start()
 
     def look(self) -> None:
-        """Let a moment pass on the chain; start it again when an own service has died.
+        """Let the chain run for a moment; restart it if an own service has died.
 
-        Raises UserError when nothing that the entry answers is declared to mean anything.
+        Raises UserError if none of the entry's answers match its declaration.
         """
         self.ended += self.now.look()
         assert self._running is not None, "the chain is started"
@@ -124,8 +132,13 @@ class Chains:
 
     def has_room(self, number: int) -> bool:
         """Whether a batch of that many orders may begin: the service is not behind, either."""
-        is_behind = self.now.longest_wait_s() > self._slow_s or self.now.is_settling_late
+        is_behind = self.now.wait_s() > self._slow_s or self.now.is_settling_late
         return self.now.has_room(number) and not is_behind
+
+    def was_calm(self, batch: Batch) -> bool:
+        """Whether most payments of a batch without a script took about as long as at first."""
+        waits_s = [order.took_s for order in batch.controls]
+        return batch.is_whole and median(waits_s) <= self._slow_s
 
     def _note_paid(self, took_s: float, rate: float) -> None:
         """Pay faster while payments without a script take as long as at first, else slower."""

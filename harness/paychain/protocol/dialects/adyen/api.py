@@ -68,7 +68,7 @@ _OF_PAYMENT: dict[str, OfPayment] = {
     "refunds": modifications.refund,
     "amountUpdates": modifications.adjust,
 }
-# Statuses by which Adyen proves that it did nothing.
+# Statuses that prove that nothing was executed.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})
 _IN_PROGRESS = "704"  # of a repeat: proves nothing about the first request
 _RESULTS = {
@@ -114,12 +114,12 @@ class Adyen:
                 raise Invalid("not_found")
             return await work
         except Invalid as invalid:
-            # What Adyen refuses has reached it all the same, and uses no key up.
+            # The refused request did reach the link, so faults apply to it; its key stays unused.
             await self._account.execute_nothing(call, _NOTHING)
             return service_error(invalid.name, **invalid.shown)
 
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse] | None:
-        """What a path asks for; None for a path that this mock has nothing at."""
+        """The work that a path asks for; None for a path that is not served."""
         path = call.http.target.partition("?")[0].strip("/").split("/")
         for place, part in enumerate(path):
             if _VERSION.fullmatch(part):
@@ -146,7 +146,7 @@ class Adyen:
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
-        """An error in Adyen's shape, an injected one included."""
+        """An error of the link or an injected one, in Adyen's format."""
         return errors.of_link(error)
 
     def complete(self, http: HttpRequest, response: HttpResponse) -> None:
@@ -156,11 +156,11 @@ class Adyen:
             response.headers[KEY] = key
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
-        """Adyen does not mark a response that it gives again."""
+        """Adyen does not mark replayed responses."""
         return response
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:
-        """Whether Adyen has a webhook for what became of a request, which it now sends."""
+        """Whether Adyen sends a webhook for this kind of event."""
         self._account.unreported.discard(modification_of(request))
         return notifications.reports(kind, request)
 
