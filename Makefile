@@ -87,10 +87,10 @@ PIP = $(shell $(PYTHON) -m pip --python $(BIN)/python --version >/dev/null 2>&1 
 # pip compiles on one processor only, and what comes of it is slower: that is done afterwards, by all.
 INSTALL = $(PIP) --quiet --disable-pip-version-check install --no-compile $(CONSTRAINTS:%=--constraint %) --editable
 # What no run imports is compiled when it is: other languages of Faker, lexers, pip itself.
-NEVER = pip|setuptools|pkg_resources|_distutils_hack|pygments/(lexers|styles)|faker/providers/.*/[a-z]+_
-# And for tests only: what commands other than `run` import.
-RARELY = _?pytest|cffi|cryptography|engineio|future|hypothesis|libfuturize|libpasteurize|markdown_it|packaging|past|pycparser|pydantic/v1|pygments|socketio|websocket|wsproto
-COMPILE = $(BIN)/python -m compileall -qq -j 0 -x 'site-packages/($(1))' .venv/lib harness >/dev/null || true
+NEVER = site-packages/(pip|setuptools|pkg_resources|_distutils_hack|pygments/(lexers|styles)|faker/providers/.*/[a-z]+_|[a-z]+/test(s|ing)/)
+# Nor, where no tests run, what other commands and other chains import.
+RARELY = site-packages/(_?pytest|cffi|cryptography|engineio|future|hypothesis|libfuturize|libpasteurize|markdown_it|packaging|past|pycparser|pydantic/v1|pygments|rich/_unicode_data|socketio|websocket|wsproto|zope)/|protocol/dialects/[a-z]+/
+COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '$(1)' .venv/lib harness >/dev/null || true
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "paychain needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -101,7 +101,7 @@ $(BIN)/python:
 # What a user installs.
 .venv/installed: $(BIN)/python pyproject.toml
 	$(INSTALL) '.[fast]'
-	@$(call COMPILE,$(NEVER)|($(RARELY))/)
+	@$(call COMPILE,$(NEVER)|$(RARELY))
 	@touch $@
 
 # What its developers install, all at once; tests build and install wheels with pip.
