@@ -46,6 +46,7 @@ _ENV = {
     "braintree": {
         "BRAINTREE_HOST": "{host:provider}",
         "BRAINTREE_PORT": "{port:provider}",
+        "BRAINTREE_PUBLIC_KEY": "paychain",
         "BRAINTREE_PRIVATE_KEY": "{secret:provider}",
     },
     "paypal": {"PAYPAL_API_BASE": "{url:provider}", "PAYPAL_WEBHOOK_ID": "{secret:provider}"},

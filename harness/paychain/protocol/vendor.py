@@ -254,6 +254,12 @@ def secret_problem(api: type[VendorApi], secret: str) -> str:
     return check(secret) if check is not None else ""
 
 
+def webhook_hint(api: type[VendorApi]) -> str:
+    """What a receiver has to be set to besides the secret, to take the vendor's webhooks."""
+    hint: str = getattr(api, "webhook_hint", "")
+    return hint
+
+
 def shows_latest_state(api: type[VendorApi]) -> bool:
     """Whether a repeated key brings what became of the first request by now.
 

@@ -18,6 +18,7 @@ from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
 KEY = "api_request_key"
+PUBLIC_KEY = "paychain"  # of webhooks' signatures, unless a chain names another
 BATCH, AT_ONCE = "batch", "at_once"
 SIMULATE, IGNORE = "simulate", "ignore"
 
@@ -48,7 +49,7 @@ class Account:
             currency=settings.get("currency") or backend.currency,
             settlement=settings.get("settlement", BATCH),
             test_amounts=settings.get("test_amounts", IGNORE),
-            public_key=settings.get("public_key", "paychain"),
+            public_key=settings.get("public_key", PUBLIC_KEY),
         )
 
     def key(self, http: HttpRequest) -> str:

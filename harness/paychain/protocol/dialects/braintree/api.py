@@ -9,7 +9,14 @@ from typing import Any, ClassVar
 
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.braintree import errors, followups, sales, search, vault, webhooks
-from paychain.protocol.dialects.braintree.account import AT_ONCE, BATCH, IGNORE, SIMULATE, Account
+from paychain.protocol.dialects.braintree.account import (
+    AT_ONCE,
+    BATCH,
+    IGNORE,
+    PUBLIC_KEY,
+    SIMULATE,
+    Account,
+)
 from paychain.protocol.dialects.braintree.documents import Unreadable, read
 from paychain.protocol.dialects.braintree.errors import Invalid, NotFound, plain, validation_error
 from paychain.protocol.dialects.braintree.objects import FAILED, REJECTED
@@ -76,6 +83,9 @@ class Braintree:
         "settlement": (BATCH, AT_ONCE),
         "test_amounts": (IGNORE, SIMULATE),
     }
+    webhook_hint: ClassVar[str] = (
+        f"the gateway's public key must be '{PUBLIC_KEY}', which signs these webhooks"
+    )
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 30.0  # developer.paypal.com/braintree/docs, webhooks; M
     endpoints: ClassVar[tuple[str, ...]] = tuple(
