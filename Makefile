@@ -6,6 +6,9 @@
 # Each sets itself up in .venv; CONSTRAINTS=constraints.txt takes exactly the versions tested last.
 PYTHON ?= python3
 BIN    := .venv/bin
+# pyproject.toml names the plugins. Of others, of packages that have one, pytest would compile every
+# module anew to explain its assertions, also all of this package.
+PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/pytest
 
 OWN    := examples/shop-python
 # Of make slow: most of its tests wait.
@@ -47,25 +50,25 @@ demo-own: .venv/ready
 
 # Real processes and clocks share the machine with the other workers, and a machine may stand still:
 # what failed runs once more, alone. What fails then, fails. (1 is pytest's code for failed tests.)
-AGAIN = || { [ $$? = 1 ] && $(BIN)/pytest --last-failed --last-failed-no-failures none
+AGAIN = || { [ $$? = 1 ] && $(PYTEST) --last-failed --last-failed-no-failures none
 
 # Beside each other: types are checked by one process, and many tests wait.
 test:
 	@$(MAKE) --no-print-directory -j 2 lint fast
 
 fast: .venv/ready
-	$(BIN)/pytest -m "not slow and not thorough" -n 3 --dist worksteal $(AGAIN) -m "not slow and not thorough"; }
+	$(PYTEST) -m "not slow and not thorough" -n 3 --dist worksteal $(AGAIN) -m "not slow and not thorough"; }
 
 # Only the files that have such tests: every worker imports what it is given.
 SLOW = $(shell grep -rlw --include='test_*.py' slow tests) -m "slow and not thorough"
 
 slow: .venv/ready
-	$(BIN)/pytest $(SLOW) -n $(WORKERS) --dist worksteal $(AGAIN) $(SLOW); }
+	$(PYTEST) $(SLOW) -n $(WORKERS) --dist worksteal $(AGAIN) $(SLOW); }
 
 # The variable lets laws and loops take all of their examples.
 thorough: export PAYCHAIN_THOROUGH = 1
 thorough: .venv/ready
-	$(BIN)/pytest -m "thorough or law" -n $(WORKERS) --dist worksteal $(AGAIN) -m "thorough or law"; }
+	$(PYTEST) -m "thorough or law" -n $(WORKERS) --dist worksteal $(AGAIN) -m "thorough or law"; }
 
 lint: .venv/ready
 	$(BIN)/ruff check .

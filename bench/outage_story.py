@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import yaml
 
 from bench._beside import differences
 from bench._outage_story_page import PAGE, Alone, Cell, Run, Story, page, read_story, write_story
@@ -273,9 +276,16 @@ class Files:
 
     @property
     def digest(self) -> str:
-        """Changes with either file."""
-        both = f"{self.chain.sha256} {self.experiment.sha256}"
-        return hashlib.sha256(both.encode()).hexdigest()[:16]
+        """Changes with what either file says, and not with its comments and its title."""
+        return digest(self.chain.text, self.experiment.text)
+
+
+def digest(*texts: str) -> str:
+    """A digest of what YAML texts say, without their comments and titles."""
+    said = [yaml.safe_load(text) for text in texts]
+    for document in said:
+        document.pop("title", None)
+    return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()[:16]
 
 
 def run_once(
@@ -334,7 +344,7 @@ def run_alone(chain: str, roles: Sequence[str], folder: Path) -> list[Alone]:
             chain=chain,
             link=cell.link,
             role=loaded.model.links[cell.link].role,
-            files=loaded.sha256[:16],
+            files=digest(loaded.text),
             state=cell.state,
             text=cell.text,
         )
@@ -377,8 +387,8 @@ def main(options: Sequence[str] = ()) -> None:
         write_story(story)
     for chain, roles in MATRIX:
         known = [each for each in story.alone if each.chain == chain]
-        digest = load_chain(chain).sha256[:16]
-        if chosen.only in chain and (chosen.anew or {each.files for each in known} != {digest}):
+        now = digest(load_chain(chain).text)
+        if chosen.only in chain and (chosen.anew or {each.files for each in known} != {now}):
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
                 found = run_alone(chain, roles, Path(scratch))
             others = [each for each in story.alone if each.chain != chain]

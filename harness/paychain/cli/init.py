@@ -79,7 +79,7 @@ def init(
     service: Annotated[
         str | None,
         typer.Option(
-            metavar="COMMAND", help='what starts your own service in that folder: "npm start"'
+            metavar="COMMAND", help='command that starts your own service there: "npm start"'
         ),
     ] = None,
     dialect: Annotated[

@@ -69,7 +69,7 @@ class RunOutputs:
             print_run(result, folder, comparison, format=self.format, is_quiet=self.is_quiet)
             _report_to_ci(result, self.format)
         for problem in extras.problems:
-            print(problem, file=sys.stderr)
+            say(problem, is_error=True)
         return _exit_code(finished, comparison, extras, exit_zero=exit_zero)
 
 
@@ -108,7 +108,7 @@ def print_run(
         return
     show(result, Console(), is_quiet=is_quiet)
     if comparison is not None:
-        print("\n".join(comparison_lines(comparison)))
+        say(*comparison_lines(comparison))
     say(f"report: {folder / 'report.html'}")
 
 

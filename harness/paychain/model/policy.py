@@ -112,9 +112,9 @@ class Query(Declared):
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if self.within is not None and self.within < self.first_after:
-            raise ValueError("the first try would come after within; lengthen within")
+            raise ValueError("the first query would come after within; lengthen within")
         if self.within is not None and self.most_tries is None and self.pause <= 0:
-            raise ValueError("a caller that keeps asking needs a pause; write one such as 500ms")
+            raise ValueError("repeated queries need a pause; write one such as 500ms")
         return self
 
     @property

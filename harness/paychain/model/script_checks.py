@@ -84,7 +84,7 @@ def _unclear(step: ScriptStep, at: KeyPath) -> Iterator[Problem]:
         yield from _misplaced(misplaced, "is for a webhook", "add webhook:", at)
     if step.customer is not None and len(step.customer.given()) != 1:
         hint = "give exactly one of retry, presses_twice, leaves"
-        yield Problem((*at, "customer"), "the customer does one thing in a step", hint)
+        yield Problem((*at, "customer"), "a step has exactly one customer action", hint)
     if subject == "link" and len(faults) != 1:
         what = "a step at a link needs what the request meets"
         if faults:

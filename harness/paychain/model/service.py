@@ -113,7 +113,7 @@ class Ready(Declared):
     def _one_sign(self) -> Self:
         given = [key for key in ("http", "port", "log", "command") if getattr(self, key)]
         if self.port is False:
-            raise ValueError("port: false says nothing; remove it")
+            raise ValueError("port: false has no effect; remove it")
         if len(given) > 1:
             raise ValueError(f"ready has {' and '.join(given)}; give one of them")
         return self
@@ -214,7 +214,9 @@ class OwnService(Declared):
             if key in self.model_fields_set:
                 raise ValueError(f"a service with url: runs already; remove {key}:")
         if self.ready.log is not None:
-            raise ValueError("the output of a service with url: is not ours; use ready: {http: …}")
+            raise ValueError(
+                "paychain does not see the output of a service with url:; use ready: {http: …}"
+            )
         return self
 
     @property

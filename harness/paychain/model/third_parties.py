@@ -89,5 +89,5 @@ def _aside(operation: str, call: Call, at: KeyPath) -> Iterator[Problem]:
         return
     for number, step in enumerate(call.fallback):
         if isinstance(step, LocalStep):
-            what = f"nobody waits for the call: there is nothing to {key_of(step)}"
+            what = f"the call is not waited for: there is nothing to {key_of(step)}"
             yield Problem((*at, "fallback", number, key_of(step)), what, "remove it, or aside:")

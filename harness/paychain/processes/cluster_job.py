@@ -90,7 +90,7 @@ def _passed_on(process: Connection, task: Task, worker: Worker, stop: Event) -> 
                 is_stopping = True
                 process.send(STOP)
             if _is_released(worker, key):
-                raise RuntimeError("no process waits for this job any longer")
+                raise RuntimeError("no process waits for this job any more")
 
 
 def _is_released(worker: Worker, key: Any) -> bool:

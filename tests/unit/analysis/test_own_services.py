@@ -305,7 +305,7 @@ def test_what_only_the_engine_sees_is_not_guessed_without_it(tmp_path: Path) -> 
     found = measured(run, tmp_path, checked(own_shop(call=CLAIMS)))
     assert at(found, A).seen_by == "link"
     for what in ("timeout", "unknown outcome"):
-        assert policy(found, what).observed == "not seen: there is the links' view alone"
+        assert policy(found, what).observed == "not seen: only the links' own view is available"
         assert policy(found, what).holds is None
 
 

@@ -209,11 +209,11 @@ def test_half_of_the_payments_are_on_their_way_when_an_outage_begins() -> None:
 def test_a_simpler_outage_is_of_a_simpler_kind_or_shorter_at_the_same_link() -> None:
     choices = outage_choices(load_chain("examples/shop-python/chain-naive.yaml").model)
     killed = choices[-1]
-    assert str(killed) == "shop is killed, and away for 3s"
+    assert str(killed) == "shop is killed and stays down for 3s"
     assert list(map(str, simpler_outages(killed, choices))) == [
         "shop is frozen for 1s",
         "shop is frozen for 3s",
-        "shop is killed, and away for 1s",
+        "shop is killed and stays down for 1s",
     ]
     assert simpler_outages(choices[0], choices) == []
 

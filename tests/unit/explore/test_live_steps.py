@@ -204,7 +204,7 @@ def test_what_an_outage_broke_is_an_experiment_with_the_outage(tmp_path: Path) -
     loaded = load_experiment(str(path), OWN, needs_tolerances=True).model
     (fault,) = loaded.faults
     assert (fault.kind, str(fault.target), fault.lasts) == ("crash", "link shop", 3.0)
-    assert "shop is killed, and away for 3s" in path.read_text()
+    assert "shop is killed and stays down for 3s" in path.read_text()
     # What a script does beside an outage may do nothing alone.
     remember([replace(with_outage, steps=(LOST,))], [], CHAIN, tmp_path)
     assert recall(CHAIN, CHOICES, tmp_path) == []

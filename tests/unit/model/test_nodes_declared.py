@@ -114,7 +114,7 @@ def test_parts_are_as_large_as_their_shares(
             "clients: {geth: 90%}",
             ["nodes.clients: the shares of clients add up to 90%"],
         ),
-        ("ask: 3", "ask: 6", ["nodes.ask: 6 nodes are asked, and there are 5"]),
+        ("ask: 3", "ask: 6", ["nodes.ask: 6 nodes are asked, but there are 5"]),
         (
             "agree: 2",
             "agree: 5",
@@ -123,7 +123,7 @@ def test_parts_are_as_large_as_their_shares(
         (
             "read: {to: nodes}",
             "read: {to: nodes, hedge: {after: 50ms}}",
-            ["links.wallet.calls.read.hedge: a call to the nodes has no 'hedge'"],
+            ["links.wallet.calls.read.hedge: a call to nodes has no 'hedge'"],
         ),
         (
             "read: {to: base}",

@@ -128,7 +128,7 @@ def test_a_service_that_cannot_be_meant_is_a_mistake_at_its_place(
         ),
         (
             {"url": "http://127.0.0.1:8080"},
-            "shop runs already: before the run it has to know where processor-a will be; "
+            "shop is already running: before the run it must know where processor-a will be; "
             "add ports: {processor-a: 9101}, and let it call http://127.0.0.1:9101",
         ),
         (
@@ -138,15 +138,15 @@ def test_a_service_that_cannot_be_meant_is_a_mistake_at_its_place(
         ),
         (
             {"command": "npm ci && npm start"},
-            "'&&' needs a shell, and there is none; write [sh, -c, \"…\"] for a shell",
+            "'&&' needs a shell, but none is used; write [sh, -c, \"…\"] for a shell",
         ),
         (
             {"command": "run --port $PORT"},
-            "no shell puts a value in the place of '$PORT'; write a placeholder such as {port}; ",
+            "no shell expands '$PORT'; write a placeholder such as {port}; ",
         ),
         (
             {"command": "a", "before": ["NODE_ENV=test npm ci"]},
-            "'NODE_ENV=test' sets a variable, which only a shell does; put it under env:",
+            "'NODE_ENV=test' sets a variable, which only a shell can do; put it under env:",
         ),
     ],
 )

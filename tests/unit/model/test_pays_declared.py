@@ -152,13 +152,13 @@ ANSWERS = "approved: {status: 200}\ndeclined: {status: 402}"
             REQUEST + "\napproved: {}\ndeclined: {status: 402}",
             11,
             17,
-            "nothing says which answers it is; add status: or where:",
+            "no answer is described; add status: or where:",
         ),
         (
             REQUEST + "\napproved: {status: 200}",
             10,
             7,
-            "nothing says how an answer looks that is declined; add declined: {status: 402}",
+            "no answer is described as declined; add declined: {status: 402}",
         ),
         (
             REQUEST + "\napproved: {status: 200, amount: charged}\ndeclined: {status: 402}",
@@ -270,12 +270,12 @@ def test_a_fault_for_some_cards_cannot_be_injected_into_an_edge_that_reads_none(
         (
             "{share: 5%, after: 1s, returns_after: 2s}",
             REQUEST + "\n" + ANSWERS + '\nlook: {get: "/orders/{answer.id}"}',
-            "a customer who comes back has no answer from before",
+            "a returning customer has no earlier answer",
         ),
         (
             "{share: 5%, after: 1s, returns_after: 2s}",
             REQUEST + "\n" + ANSWERS + '\nreturns: {get: "/return?id={answer.id}"}',
-            "a customer who comes back has no answer from before",
+            "a returning customer has no earlier answer",
         ),
     ],
 )

@@ -29,8 +29,8 @@ _CLAIMED = {
 }
 _MOVES = ("void", "refund", "capture")
 NOTHING = "nothing"
-UNSEEN = "not seen: there is the links' view alone"
-UNASKED = "not seen: it asked for nothing"
+UNSEEN = "not seen: only the links' own view is available"
+UNASKED = "not seen: it sent no requests"
 
 
 class PolicyLine(msgspec.Struct, kw_only=True, frozen=True):
@@ -193,7 +193,7 @@ def _timeout(call: Call, seen: ObservedPolicy) -> _Line:
         return claimed, UNSEEN, None
     usual = usual_wait_s(seen.waits_s)
     if usual is None:
-        return claimed, "it never left before an answer", None
+        return claimed, "it always waited for the answer", None
     wait_s, alike = usual
     observed = f"{seconds_text(wait_s)} ({alike:,} of {count(len(seen.waits_s), 'wait')})"
     if claimed_s is None:

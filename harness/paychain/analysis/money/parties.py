@@ -1,4 +1,4 @@
-"""Which links of a chain play which part for its money, and how far they may go by themselves."""
+"""Which role each link of a chain has for its money, and the limits of what it may decide alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FallbackLimit:
 
 @dataclass(frozen=True, kw_only=True)
 class Parties:
-    """Which links of a chain play which part for its money.
+    """Which role each link of a chain has for its money.
 
     `settling`: their book says whether money exists. `merchants` keep a merchant's book,
     `creditors` pay merchants: the links that merchants authorise at. `gives_parts`: settling links

@@ -62,7 +62,7 @@ class SpanReceiver:
     def receive(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """Take one request; the body of its answer. Raises Refused."""
         if path.partition("?")[0] != PATH:
-            raise RequestRefused(404, f"only {PATH} is here; send no metrics or logs")
+            raise RequestRefused(404, f"only {PATH} is served; send no metrics or logs")
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         reader = _READERS.get(kind)
         if reader is None:

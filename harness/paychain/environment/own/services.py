@@ -249,7 +249,7 @@ class OwnServices:
         if missing:
             raise NotStarted(
                 f"{name} is not ready at {service.url}: {sign.words}: {missing}",
-                hint="start it first (paychain up CHAIN --env shows what it has to know)",
+                hint="start it first (paychain up CHAIN --env prints the variables it needs)",
             )
 
     def _folder_of(self, name: str) -> str:

@@ -15,10 +15,10 @@ from requests.auth import AuthBase
 from paychain.analysis.store.facts import HostFacts
 from paychain.engine.control import EngineControl
 from paychain.engine.engine import START_WITHIN_S
+from paychain.environment.remote.beginning import BeginRequest, Hello
 from paychain.environment.remote.engine import PATH
 from paychain.environment.remote.lookup import address_of
 from paychain.environment.remote.proof import ProvingAuth
-from paychain.environment.remote.waiting import BeginRequest, Hello
 from paychain.load.distributed.clock import ENOUGH, ClockExchange, ClockMeasure, ClockOffset
 from paychain.load.distributed.spread import check_token
 from paychain.model.chain import Chain

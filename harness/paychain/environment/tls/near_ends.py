@@ -176,10 +176,10 @@ async def _connect_target(near: socket) -> str:
             raise ValueError("no CONNECT request")
     method, _, rest = head.decode("latin-1").partition(" ")
     if method != "CONNECT":
-        raise ValueError(f"the forward proxy takes CONNECT, not {method}")
+        raise ValueError(f"the forward proxy accepts only CONNECT, not {method}")
     return rest.partition(" ")[0].rpartition(":")[0].lower()
 
 
 def _refusal(host: str) -> bytes:
-    body = f"no link of this chain stands for {host}\n".encode()
+    body = f"no link of this chain represents {host}\n".encode()
     return b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)

@@ -54,7 +54,9 @@ class LiveOutage:
 
     def __str__(self) -> str:
         """`stripe is down for 1s`."""
-        does = {"down": "is down", "freeze": "is frozen", "crash": "is killed, and away"}[self.kind]
+        does = {"down": "is down", "freeze": "is frozen", "crash": "is killed and stays down"}[
+            self.kind
+        ]
         return f"{self.link} {does} for {duration_text(self.lasts_ms / 1000)}"
 
 

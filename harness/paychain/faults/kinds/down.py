@@ -13,7 +13,7 @@ class Down(HopFaultKind):
     """
 
     facts = Facts(
-        meaning="gone: connections are refused",
+        meaning="down: connections are refused",
         switch=({"share": "100%"},),
         search=Search(rank=1),
     )

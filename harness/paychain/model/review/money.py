@@ -200,7 +200,7 @@ def unlimited_fallback(chain: Chain) -> Iterator[Weakness]:
                 path=path,
                 subject=where,
                 what=what,
-                hint="limit the amount and the number of what may be approved without the issuer",
+                hint="limit the amount and number of approvals without the issuer",
                 remedy=remedy,
             )
 

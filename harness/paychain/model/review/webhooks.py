@@ -79,7 +79,7 @@ def webhook_given_up_early(chain: Chain) -> Iterator[Weakness]:
         if sent is None or sent.give_up_after >= MIN_PERSISTENCE_S or sent.to in own:
             continue
         captures = chain.links[sent.to].captures
-        acts = "learns from webhooks only what became of a payment later"
+        acts = "learns only from webhooks what happens to a payment later"
         if captures is not None and captures.triggers == ("webhook",):
             acts = "captures on webhooks only"
         yield Weakness(
@@ -120,7 +120,7 @@ def charge_back_not_reported(chain: Chain) -> Iterator[Weakness]:
                 subject=subject,
                 what=f"{target} does not report charge-backs of {', '.join(unreported)} to "
                 f"{name}, which makes refunds",
-                hint="send the gateway webhooks" if can else "let another link report it",
+                hint="send the gateway webhooks" if can else "have another link report it",
                 remedy=Edit(at, {"to": name}) if can else accept(kind, subject),
             )
 

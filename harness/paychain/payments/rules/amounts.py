@@ -25,7 +25,8 @@ def amounts_equal(payment: Reconciled) -> Finding | None:
         agreed = (part_minor, payment.currency)
         foreign = entry.currencies - {payment.currency}
         unsold = _stored_in_vain(payment, entry)
-        amounts = entry.amounts - _only_at(unsold, entry)
+        # Another amount than was agreed is wrong wherever it is stored.
+        amounts = entry.amounts - (_only_at(unsold, entry) & {agreed})
         if amounts <= {agreed} and not foreign:
             continue
         others = sorted(amounts - {agreed})

@@ -83,6 +83,7 @@ class Reconciled:
     order_minor: int = 0  # of the whole order; 0: this payment's amount
     payments: Sequence[str] = ()  # of an order with several, in the order of their ids
     is_part: bool = False  # its order has other payments, too
+    unshown: frozenset[str] = frozenset()  # references of an order's payments not seen approved
     shown_minor: int = 0
     shown_declined: bool = False  # by an own service: a final "no", not merely no approval
     knows_original: bool = False  # declined as a repeat of what was approved for the order
@@ -191,15 +192,16 @@ class Reconciled:
 
         Whoever was refused as a repeat knows of the original that the merchant has. Once all that
         was sold for an order is cancelled, refunded or expired, that is also what an authorisation
-        holds of which no merchant ever booked anything.
+        holds of which no merchant ever booked anything. So is, of an order that another payment was
+        approved for, what a payment holds that the customer did not see approved.
         """
         if self.is_double_charged:
             return []
         is_known = self.shown_approved or (self.book is not None and self.book.is_paid)
         # What is paid out is known to whoever asks, however late that was.
         is_known |= self.on_chain is not None and "approved" in self.on_chain.reported
-        if is_known and not self._is_unsold_again:
-            return []
+        if is_known and not self.is_unsold_again:
+            return self._unshown_and_unsold
         is_sold_known = is_known or self.knows_original
         return [
             position
@@ -208,7 +210,18 @@ class Reconciled:
         ]
 
     @property
-    def _is_unsold_again(self) -> bool:
+    def _unshown_and_unsold(self) -> list[Position]:
+        # An own service keeps no book here: its order may be paid by any of its payments.
+        if not self.asking:
+            return []
+        return [
+            position
+            for entry, position in self.charges
+            if entry.reference in self.unshown and self.merchants.isdisjoint(entry.positions)
+        ]
+
+    @property
+    def is_unsold_again(self) -> bool:
         """Merchants booked what was approved, and nothing of it is held or taken any more."""
         sold = [
             position
@@ -311,8 +324,14 @@ class Reconciled:
 
     @property
     def is_cancelled(self) -> bool:
-        """The merchant wanted the approved payment undone."""
-        return any(follow_up.operation == "void" for follow_up in self.follow_ups)
+        """The merchant wanted the approved payment undone, and has not sold it otherwise since."""
+        voids = [follow_up for follow_up in self.follow_ups if follow_up.operation == "void"]
+        return bool(voids) and not any(
+            link in self.merchants and position.exposure_minor > 0
+            for entry in self.authorisations
+            for link, position in entry.positions.items()
+            if not any(void.link == link and void.is_of(entry.reference) for void in voids)
+        )
 
     @property
     def is_misheld(self) -> bool:
@@ -377,6 +396,12 @@ def of_order(payments: Sequence[Reconciled]) -> Reconciled:
         settling=first.settling,
         merchants=first.merchants,
         asking=frozenset[str]().union(*(payment.asking for payment in payments)),
+        unshown=frozenset(
+            entry.reference
+            for payment in payments
+            if not payment.shown_approved
+            for entry in payment.authorisations
+        ),
         order=first.order,
         payments=[payment.payment for payment in payments],
         shown_minor=shown_minor,

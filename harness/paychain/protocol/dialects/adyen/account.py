@@ -78,7 +78,7 @@ class Account:
     async def execute_nothing(
         self, call: VendorCall, request: PaymentRequest, *, is_keyed: bool = False
     ) -> None:
-        """What a request comes to that moves no money: faults and capacity apply to it, too."""
+        """Let faults and capacity apply to a request that moves no money."""
         await call.execute(
             "query", replace(request, is_sale=False, declined_as=""), is_keyed=is_keyed
         )

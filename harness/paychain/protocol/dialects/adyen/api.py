@@ -68,7 +68,7 @@ _OF_PAYMENT: dict[str, OfPayment] = {
     "refunds": modifications.refund,
     "amountUpdates": modifications.adjust,
 }
-# Statuses by which Adyen proves that it did nothing.
+# Statuses that prove that nothing was executed.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})
 _IN_PROGRESS = "704"  # of a repeat: proves nothing about the first request
 _RESULTS = {
@@ -119,7 +119,7 @@ class Adyen:
             return service_error(invalid.name, **invalid.shown)
 
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse] | None:
-        """What a path asks for; None for a path that this mock has nothing at."""
+        """The work that a path asks for; None for a path that is not served."""
         path = call.http.target.partition("?")[0].strip("/").split("/")
         for place, part in enumerate(path):
             if _VERSION.fullmatch(part):
@@ -146,7 +146,7 @@ class Adyen:
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
-        """An error in Adyen's shape, an injected one included."""
+        """An error of the link or an injected one, in Adyen's format."""
         return errors.of_link(error)
 
     def complete(self, http: HttpRequest, response: HttpResponse) -> None:
@@ -156,7 +156,7 @@ class Adyen:
             response.headers[KEY] = key
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
-        """Adyen does not mark a response that it gives again."""
+        """Adyen does not mark replayed responses."""
         return response
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:

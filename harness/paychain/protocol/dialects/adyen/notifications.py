@@ -127,7 +127,7 @@ def _authorised(event: Event, account: Account) -> dict[str, Any]:
 
 
 def _of_modification(event: Event, account: Account) -> dict[str, Any]:
-    # A link that knows no keys may have executed it once more, under a name of its own.
+    # Without idempotency keys the link may have executed it again, under a suffixed name.
     item = event.item.partition(REPEAT)[0]
     known = account.registry.modification(event.reference, item)
     shown: dict[str, Any] = {

@@ -134,7 +134,7 @@ def authorisation_code(reference: str) -> str:
 
 
 def _asked(body: dict[str, Any], account: Account) -> Payment:
-    """The payment that a body asks for, without its place in the run. Raises Invalid."""
+    """The payment that a request body describes, not yet attributed. Raises Invalid."""
     merchant = bodies.account(body, account.merchant)
     amount = bodies.money(body)
     reference = bodies.text(body, "reference", "no_reference")

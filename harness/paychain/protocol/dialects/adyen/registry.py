@@ -35,7 +35,7 @@ class Payment:
 
     @property
     def reference(self) -> str:
-        """Ours, which names it on every link."""
+        """Our reference, by which every link knows the payment."""
         return self.request.reference
 
 
@@ -91,7 +91,7 @@ class Records:
         self._payments = BoundedDict(MAX_PAYMENTS, self._forget)
 
     def add(self, payment: Payment) -> Payment:
-        """Know a payment, or find the one that has its reference already: a repeat."""
+        """Register a payment; for a repeat, return the one registered under its reference."""
         known = self.payment(payment.reference)
         if known is not None:
             return known

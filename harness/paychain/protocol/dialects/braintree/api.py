@@ -24,19 +24,19 @@ _PLANS: dict[tuple[str, str], followups.Plan] = {
     ("POST", "refund"): followups.refund,
     ("POST", "reverse"): followups.reverse,
 }
-# Statuses by which Braintree proves that it did nothing.
+# Statuses that prove that nothing was executed.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 426, 429})
-_IN_FLIGHT = "915233"  # of a repeat: proves nothing about the first request
+_IN_FLIGHT = "915233"  # answers a repeat, and proves nothing about the first request
 _SERVER_ERROR = "915235"
 
 
 class Braintree:
-    """The API that the server SDKs ask: XML answers, XML or JSON requests.
+    """The API that the server SDKs call: XML or JSON requests, XML answers.
 
-    Settings: `merchant_id` is the only merchant (any, when it is not given); `currency` is that of
-    its merchant account (the chain's); `settlement` is `batch`, where nothing is settled during a
-    run but what the sandbox's own path settles, or `at_once`; `test_amounts` is `ignore`, or
-    `simulate`, where 2000.00 is declined as in the sandbox; `public_key` names the key of webhooks.
+    Settings: `merchant_id` is the only merchant (default: any); `currency` is that of its merchant
+    account (default: the chain's); `settlement` is `batch`, where only the sandbox's own path
+    settles during a run, or `at_once`; `test_amounts` is `ignore`, or `simulate`, where 2000.00 is
+    declined as in the sandbox; `public_key` names the key of webhooks.
     """
 
     idempotency: ClassVar[str] = "braintree"
@@ -81,12 +81,12 @@ class Braintree:
         except Invalid as invalid:
             account.registry.fail(key)
             refusal = validation_error(invalid.name)
-        # What Braintree refuses has reached it all the same.
+        # The refused request did reach the link, so faults apply to it.
         await account.execute_nothing(call)
         return refusal
 
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse] | None:
-        """What a path asks for; None for a path that this mock has nothing at."""
+        """The work that a path asks for; None for a path that is not served."""
         account, method = self._account, call.http.method
         path = call.http.target.partition("?")[0].strip("/").split("/")
         if len(path) < 3 or path[0] != "merchants":
@@ -117,15 +117,15 @@ class Braintree:
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
-        """An error as Braintree gives it, an injected one included."""
+        """An error of the link or an injected one, in Braintree's format."""
         return errors.of_link(error)
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
-        """Braintree shows the state of now, and marks nothing."""
+        """Braintree answers a repeat with the current state and does not mark it."""
         return response
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:  # noqa: ARG002  (a parameter of every VendorApi's)
-        """Whether Braintree has a webhook for what became of a request."""
+        """Whether Braintree sends a webhook for this kind of event."""
         return webhooks.reports(kind, self._account)
 
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:
@@ -134,7 +134,7 @@ class Braintree:
 
     @staticmethod
     def classify(response: HttpResponse) -> Reply:
-        """201 and 200 are approvals; 422 is a decline with a transaction, else it did nothing."""
+        """2xx is an approval; 422 is a decline if it has a transaction, else nothing was done."""
         status = response.status
         if status >= 400 and status != errors.INVALID:
             result = HopResult.REJECTED if status in _NOT_EXECUTED else HopResult.HTTP_ERROR
@@ -176,7 +176,7 @@ def _of_refusal(answered: dict[str, Any]) -> Reply:
 
 
 def _first_code(found: Any) -> str:
-    """The code of the first validation error, however deep it stands."""
+    """The code of the first validation error at any depth, "" if there is none."""
     values = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
     if isinstance(found, dict) and isinstance(found.get("code"), str):
         return str(found["code"])
@@ -184,6 +184,6 @@ def _first_code(found: Any) -> str:
 
 
 async def _client_token(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /client_token`: what the front end begins with. No front end is behind it."""
+    """`POST /client_token`: a token for a front end; the mock serves none."""
     await account.execute_nothing(call)
     return errors.document(201, "client_token", {"value": "cGF5Y2hhaW4="})

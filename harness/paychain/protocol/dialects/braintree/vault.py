@@ -46,7 +46,7 @@ _USED_OPTIONS = frozenset({"fail_on_duplicate_payment_method", "make_default", "
 def work(
     call: VendorCall, account: Account, what: str, rest: list[str]
 ) -> Awaitable[HttpResponse] | None:
-    """What a path below `customers` or `payment_methods` asks for; None where there is nothing."""
+    """The work that a path below `customers` or `payment_methods` asks for; None if unknown."""
     match call.http.method, what, rest:
         case "POST", "customers", []:
             return _create_customer(call, account)
@@ -75,12 +75,12 @@ async def _create_customer(call: VendorCall, account: Account) -> HttpResponse:
     if name in vault.customers:
         raise Invalid("customer_id_in_use")
     card = given if given.get("payment_method_nonce") else inside(given, "credit_card")
-    kept = _asked(account, card, name) if card else None
-    refusal = _unverified(kept, card) if kept is not None else None
+    kept = _card_from(account, card, name) if card else None
+    refusal = _verification_refusal(kept, card) if kept is not None else None
     if refusal is not None:
         await account.execute_nothing(call)
         return refusal
-    vault.customers[name] = _said(given)
+    vault.customers[name] = _contact_fields(given)
     if kept is not None:
         vault.add(kept)
     with undone_by_failure(lambda: name in vault.customers and vault.forget(name)):
@@ -96,15 +96,15 @@ async def _show_customer(call: VendorCall, account: Account, name: str) -> HttpR
 
 async def _update_customer(call: VendorCall, account: Account, name: str) -> HttpResponse:
     given = _given(call, account, "customer")
-    said = account.vault.customers.get(name)
-    if said is None:
+    fields = account.vault.customers.get(name)
+    if fields is None:
         raise NotFound
-    before = dict(said)
-    said.update(_said(given))
+    before = dict(fields)
+    fields.update(_contact_fields(given))
 
     def undo() -> None:
-        said.clear()
-        said.update(before)
+        fields.clear()
+        fields.update(before)
 
     with undone_by_failure(undo):
         return await _show_customer(call, account, name)
@@ -125,8 +125,8 @@ async def _create_card(call: VendorCall, account: Account) -> HttpResponse:
         raise Invalid("kept_customer_required")
     if customer_id not in account.vault.customers:
         raise Invalid("kept_customer_invalid")
-    kept = _asked(account, given, customer_id)
-    refusal = _unverified(kept, given)
+    kept = _card_from(account, given, customer_id)
+    refusal = _verification_refusal(kept, given)
     if refusal is not None:
         await account.execute_nothing(call)
         return refusal
@@ -151,13 +151,13 @@ async def _show_card(call: VendorCall, account: Account, token: str) -> HttpResp
 
 async def _update_card(call: VendorCall, account: Account, token: str) -> HttpResponse:
     given, kept = _given(call, account, "payment_method"), _found(account, token)
-    before, default = dict(kept.shown), account.vault.default_of(kept.customer_id)
-    kept.shown.update({name: value for name, value in details_of(given).items() if value})
+    before, default = dict(kept.details), account.vault.default_of(kept.customer_id)
+    kept.details.update({name: value for name, value in details_of(given).items() if value})
     if is_true(inside(given, "options").get("make_default")):
         account.vault.choose(kept)
 
     def undo() -> None:
-        kept.shown = before
+        kept.details = before
         account.vault.choose(default)
 
     with undone_by_failure(undo):
@@ -171,7 +171,7 @@ async def _delete_card(call: VendorCall, account: Account, token: str) -> HttpRe
 
 
 def _given(call: VendorCall, account: Account, name: str) -> dict[str, Any]:
-    """The parameters of a request; those that the mock takes no notice of are noted."""
+    """The parameters of a request; those that the mock ignores are noted for the report."""
     http = call.http
     given = inside(read(http.body, http.headers.get("content-type", "")), name)
     account.ignored.note(call, given, _USED)
@@ -179,12 +179,12 @@ def _given(call: VendorCall, account: Account, name: str) -> dict[str, Any]:
     return given
 
 
-def _said(given: dict[str, Any]) -> dict[str, str]:
+def _contact_fields(given: dict[str, Any]) -> dict[str, str]:
     return {name: text(given, name) for name in _TEXTS if name in given}
 
 
-def _asked(account: Account, given: dict[str, Any], customer_id: str) -> KeptCard:
-    """A card that is to be kept. Raises Invalid."""
+def _card_from(account: Account, given: dict[str, Any], customer_id: str) -> KeptCard:
+    """The card that a request asks to store. Raises Invalid."""
     options, token = inside(given, "options"), text(given, "token") or _new_id(account)
     if _NAME.fullmatch(token) is None:
         raise Invalid("kept_token_invalid")
@@ -205,7 +205,7 @@ def _asked(account: Account, given: dict[str, Any], customer_id: str) -> KeptCar
         steer=steer,
         rejection=rejection,
         is_default=is_true(options.get("make_default")),
-        shown=details_of(given),
+        details=details_of(given),
     )
     if is_true(options.get("fail_on_duplicate_payment_method")) and any(
         other.instrument == instrument for other in account.vault.cards.values()
@@ -214,8 +214,8 @@ def _asked(account: Account, given: dict[str, Any], customer_id: str) -> KeptCar
     return kept
 
 
-def _unverified(kept: KeptCard, given: dict[str, Any]) -> HttpResponse | None:
-    """Why a card that is to be verified is not kept; None for one that is."""
+def _verification_refusal(kept: KeptCard, given: dict[str, Any]) -> HttpResponse | None:
+    """The refusal of a card that fails the requested verification; None if it passes."""
     if not is_true(inside(given, "options").get("verify_card")) or not kept.steer:
         return None
     declined = response(kept.steer)
@@ -241,12 +241,12 @@ def _unverified(kept: KeptCard, given: dict[str, Any]) -> HttpResponse | None:
 
 
 def _new_id(account: Account) -> str:
-    account.vault.made += 1
-    return encode(f"{account.backend.link}/{account.vault.made}")
+    account.vault.created += 1
+    return encode(f"{account.backend.link}/{account.vault.created}")
 
 
 def _found(account: Account, token: str) -> KeptCard:
-    """The card that a path names. Raises NotFound for an unknown."""
+    """The card that a path names. Raises NotFound for an unknown token."""
     kept = account.vault.cards.get(token)
     if kept is None:
         raise NotFound
@@ -254,13 +254,13 @@ def _found(account: Account, token: str) -> KeptCard:
 
 
 def _customer(account: Account, name: str) -> dict[str, Any]:
-    said = account.vault.customers.get(name)
-    if said is None:
+    fields = account.vault.customers.get(name)
+    if fields is None:
         raise NotFound
     cards = [_shown(card) for card in account.vault.cards_of(name)]
     return {
         "id": name,
-        **{each: said.get(each) or None for each in _TEXTS},
+        **{each: fields.get(each) or None for each in _TEXTS},
         "addresses": Rows("address", []),
         "credit_cards": Rows("credit_card", cards),
         "custom_fields": "",
@@ -268,11 +268,11 @@ def _customer(account: Account, name: str) -> dict[str, Any]:
 
 
 def _shown(kept: KeptCard) -> dict[str, Any]:
-    instrument, shown, when = kept.instrument, kept.shown, moment(kept.created_s)
+    instrument, details, when = kept.instrument, kept.details, moment(kept.created_s)
     return {
-        "bin": shown.get("bin") or instrument.identity[:6],
+        "bin": details.get("bin") or instrument.identity[:6],
         "card_type": card_type(instrument),
-        "cardholder_name": shown.get("cardholder_name") or None,
+        "cardholder_name": details.get("cardholder_name") or None,
         "commercial": "Unknown",
         "country_of_issuance": "Unknown",
         "created_at": when,
@@ -280,11 +280,11 @@ def _shown(kept: KeptCard) -> dict[str, Any]:
         "customer_location": "US",
         "debit": "Unknown",
         "default": kept.is_default,
-        "expiration_month": shown.get("expiration_month") or "12",
-        "expiration_year": shown.get("expiration_year") or "2030",
+        "expiration_month": details.get("expiration_month") or "12",
+        "expiration_year": details.get("expiration_year") or "2030",
         "expired": False,
         "image_url": None,
-        "last_4": shown.get("last_4") or instrument.identity[-4:],
+        "last_4": details.get("last_4") or instrument.identity[-4:],
         "prepaid": "Unknown",
         "subscriptions": Rows("subscription", []),
         "token": kept.token,

@@ -26,7 +26,7 @@ from paychain.wire.http import HttpRequest
 KEY = "paypal-request-id"
 MAX_KEPT = 100_000  # tokens of each kind, and keys
 AT_ONCE, ON_PAGE, NEVER = "at_once", "on_page", "never"
-MAX_MINOR = 10**15  # of an amount: beyond any payment
+MAX_MINOR = 10**15  # largest amount in minor units: beyond any payment
 WALLET = TEST_CARDS[0]  # what stands for a payer's wallet: the card in it
 Given = dict[str, Any]
 
@@ -94,7 +94,7 @@ class Account:
     async def execute_nothing(
         self, call: VendorCall, request: PaymentRequest | None = None, *, is_keyed: bool = False
     ) -> None:
-        """What a request comes to that moves no money: faults and capacity apply to it, too."""
+        """Let faults and capacity apply to a request that moves no money."""
         if request is None:
             request = PaymentRequest("", 0, self.backend.currency, TEST_CARDS[0])
         await call.execute(

@@ -30,7 +30,7 @@ _PLANS: dict[tuple[str, str], payments.Plan] = {
 }
 _PAGES = {approval.PAGE: approval.visit, vault.PAGE: vault.visit}
 _INTENTS = {"capture": CAPTURE, "authorize": AUTHORIZE}
-# Statuses by which PayPal proves that it did nothing.
+# Statuses that prove that nothing was executed.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 409, 422, 429})
 _OPEN = "PREVIOUS_REQUEST_IN_PROGRESS"  # of a repeat: proves nothing about the first request
 _DECLINED = "INSTRUMENT_DECLINED"
@@ -82,7 +82,7 @@ class PayPal:
             return refusal(refused.issue, refused.field, refused.value)
 
     def _work(self, call: VendorCall, path: list[str]) -> Awaitable[HttpResponse] | None:
-        """What a path asks for; None for a path that this mock has nothing at."""
+        """The work that a path asks for; None for a path that is not served."""
         account = self._account
         match call.http.method, path:
             case "POST", ["v2", "checkout", "orders"]:
@@ -108,7 +108,7 @@ class PayPal:
         return self._account.key(http)
 
     def error(self, error: Error) -> HttpResponse:
-        """An error in PayPal's shape, an injected one included."""
+        """An error of the link or an injected one, in PayPal's format."""
         return errors.of_link(error)
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
@@ -116,7 +116,7 @@ class PayPal:
         return response
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:
-        """Whether PayPal has a webhook for what became of a request."""
+        """Whether PayPal sends a webhook for this kind of event."""
         return webhooks.reports(kind, request, self._account)
 
     def webhook(self, event: Event, path: str, secret: str, sent_s: int) -> HttpRequest:

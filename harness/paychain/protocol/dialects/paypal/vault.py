@@ -1,9 +1,9 @@
-"""PayPal's vault: a card or a wallet is kept for a customer, and later orders name it by token.
+"""PayPal's vault: a card or wallet is stored for a customer, and later orders name it by token.
 
     POST setup-tokens ─▶ the payer approves a wallet ─▶ POST payment-tokens ─▶ vault_id of an order
 
-`GET /agreements/approve?approval_session_id=TOKEN` approves, as the page of an order does.
-Source: developer.paypal.com/docs/api/payment-tokens/v3, from memory where a table does not say V.
+`GET /agreements/approve?approval_session_id=TOKEN` approves, like the page of an order.
+Source: developer.paypal.com/docs/api/payment-tokens/v3, from memory unless a table says V.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _USED = frozenset({"customer", "payment_source"})
 def work(
     call: VendorCall, account: Account, method: str, path: list[str]
 ) -> Awaitable[HttpResponse] | None:
-    """What a path below the vault asks for; None where there is nothing."""
+    """The work that a path below the vault asks for; None for an unknown path."""
     match method, path:
         case "POST", ["setup-tokens"]:
             return _set_up(call, account)
@@ -60,7 +60,7 @@ def work(
 
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
-    """The payer agrees that a wallet is kept, or leaves. Raises Refused for an unknown token."""
+    """The payer approves storing a wallet, or leaves. Raises Refused for an unknown token."""
     given = query_of(call.http)
     setup = _found(account.setups, given.get("approval_session_id", ""))
     await account.execute_nothing(call)
@@ -157,7 +157,7 @@ async def _show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 
 
 async def _delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
-    kept = account.tokens.pop(name, None)  # PayPal answers alike when it is not there
+    kept = account.tokens.pop(name, None)  # PayPal answers 204 for an unknown token, too
 
     def undo() -> None:
         if kept is not None:
@@ -179,7 +179,7 @@ def _customer(given: Given) -> str:
 
 
 def _known(call: VendorCall, account: Account) -> Kept | None:
-    """What the request's key has made before."""
+    """What an earlier request with this key created; None for a new key."""
     key = account.known_key(call.http)
     return account.kept_under.get((call.http.target, key)) if key else None
 
@@ -187,7 +187,7 @@ def _known(call: VendorCall, account: Account) -> Kept | None:
 async def _remember(
     call: VendorCall, account: Account, kept: BoundedDict[str, Kept], new: Kept
 ) -> None:
-    """Know it before its answer leaves, which may be lost. The oldest is forgotten first."""
+    """Register it before its answer is sent, which may be lost. The oldest is forgotten first."""
     kept[new.id] = new
     under = (call.http.target, account.known_key(call.http))
     if under[1]:
@@ -209,7 +209,7 @@ def _found(kept: BoundedDict[str, Kept], name: str, field: str = "") -> Kept:
 
 
 def _approve(account: Account, setup: Kept) -> None:
-    """Payers agree as soon as anybody looks, where a chain says so."""
+    """With `approval: at_once` the payer has approved as soon as the token is read."""
     setup.is_approved = setup.is_approved or account.approval == AT_ONCE
 
 

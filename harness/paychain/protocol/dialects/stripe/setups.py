@@ -1,9 +1,9 @@
-"""Setup intents: a card is checked and kept for later payments, and no money moves.
+"""Setup intents: a card is checked and saved for later payments; no money moves.
 
-    POST /v1/setup_intents ─▶ confirm ─▶ succeeded: the card is its customer's
+    POST /v1/setup_intents ─▶ confirm ─▶ succeeded: the card is attached to its customer
                                   └────▶ requires_action ─ the customer authenticates ─▶ succeeded
 
-`GET /3d_secure_2/setup/{setup}` authenticates; with `?result=failed` the customer fails.
+`GET /3d_secure_2/setup/{setup}` authenticates; with `?result=failed` authentication fails.
 Source: the fixtures and the description in Stripe's stripe-mock v0.203.0 (2026-08-26.dahlia).
 """
 
@@ -100,10 +100,10 @@ def confirm(account: Account, asked: RoutedRequest) -> Plan:
             "canceled, and cannot be confirmed again.",
         )
     change = _Change(account, setup)
-    is_back = setup.waits and not asked.given.get("payment_method")
+    is_return = setup.waits and not asked.given.get("payment_method")
     _write(account, setup, asked.given)
     _check_method(setup)
-    _confirm(change, is_authenticated=is_back)
+    _confirm(change, is_authenticated=is_return)
     return change.plan()
 
 
@@ -150,7 +150,7 @@ HANDLERS: dict[str, Callable[[Account, RoutedRequest], Plan]] = {
 
 
 def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned]:
-    """The customer is on the bank's page. Raises Invalid where nothing waits for it."""
+    """The customer authenticates on the bank's page. Raises Invalid if the intent awaits none."""
     setup = _found(account, asked)
     has_failed = asked.given.get("result") == "failed"
     returned = Returned(
@@ -177,9 +177,10 @@ def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned
 
 
 class _Change:
-    """What a request changes in an intent, and reports of it once the link has taken the request.
+    """What a request changes in an intent, and the events it reports once the link has executed it.
 
-    `undos`: take back what it has changed elsewhere. `refusal`: its answer, None for the intent.
+    `undos`: revert changes to other objects. `refusal`: the error it answers with, None to answer
+    with the intent.
     """
 
     def __init__(self, account: Account, setup: Setup) -> None:
@@ -190,13 +191,13 @@ class _Change:
         self._reported: list[tuple[str, int]] = []
 
     def report(self, what: str) -> None:
-        """Report it, where the link does what it is asked for."""
+        """Report an event, unless the link fails to execute the request."""
         logged = f"setup_intent.{what}", self.account.backend.now_s()
         self._reported.append(logged)
         self.setup.log.append(logged)
 
     def plan(self) -> Plan:
-        """The plan that looks at the intent as it is then."""
+        """The plan whose answer shows the intent in the state it then has."""
         setup = self.setup
         request = setup.request if setup.request.payment else None
         plan = self.account.looked_up(self._show, request, self._undo)
@@ -223,10 +224,10 @@ class _Change:
 
 
 def _confirm(change: _Change, *, is_authenticated: bool = False) -> None:
-    """Keep the card, or let its holder authenticate first, or refuse it."""
+    """Save the card, require authentication first, or decline it."""
     account, setup = change.account, change.setup
     method = setup.method
-    assert method is not None  # checked before
+    assert method is not None  # `_check_method` came before
     if not method.can_be_saved:
         error = account.objects.card_error(method, method.declined_as)
         _fail(change, error)
@@ -246,7 +247,7 @@ def _confirm(change: _Change, *, is_authenticated: bool = False) -> None:
 
 
 def _fail(change: _Change, error: Shown) -> None:
-    """A card that was declined is not the intent's any more."""
+    """Record an error and detach the declined card from the intent."""
     account, setup = change.account, change.setup
     assert setup.method is not None
     setup.error = {**error, "payment_method": account.objects.method(setup.method)}
@@ -255,7 +256,7 @@ def _fail(change: _Change, error: Shown) -> None:
 
 
 def _found(account: Account, asked: RoutedRequest) -> Setup:
-    """The intent that a path names. Raises Invalid for an unknown."""
+    """The intent that a path names. Raises Invalid for an unknown id."""
     name = asked.names[0]
     setup = account.setups.get(name)
     if setup is None:
@@ -264,7 +265,7 @@ def _found(account: Account, asked: RoutedRequest) -> Setup:
 
 
 def _check_method(setup: Setup) -> None:
-    """Raises Invalid when there is no card to keep."""
+    """Raises Invalid if the intent has no card."""
     if setup.method is None:
         raise _unexpected(
             "You cannot confirm this SetupIntent because it's missing a payment method. Update the "
@@ -277,7 +278,7 @@ def _unexpected(message: str) -> Invalid:
 
 
 def _write(account: Account, setup: Setup, given: dict[str, Any]) -> None:
-    """Write what a request sets into an intent. Raises Invalid before it changes anything."""
+    """Apply the parameters of a request to an intent. Raises Invalid before it changes anything."""
     fields: dict[str, Any] = {}
     if "description" in given:
         fields["description"] = text(given, "description") or None
@@ -309,11 +310,11 @@ def _write(account: Account, setup: Setup, given: dict[str, Any]) -> None:
     setup.return_url = text(given, "return_url") or setup.return_url
     if method is not None:
         setup.method, setup.waits = method, False
-        account.keep_method(method)  # by its id, it can be asked for
+        account.keep_method(method)  # so that it can be retrieved by its id
 
 
 def _method(account: Account, given: dict[str, Any]) -> Method | None:
-    """The card that a request names or brings along, None for none."""
+    """The card that a request names or contains, None if there is none."""
     if name := text(given, "payment_method"):
         return account.method_asked(name, account.new_id("pm"))
     if given.get("payment_method_data"):
@@ -327,7 +328,7 @@ def _secret(setup: Setup) -> str:
 
 
 def shown_of(account: Account, setup: Setup) -> Shown:
-    """A setup intent, with every field that Stripe's fixture has."""
+    """A setup intent with every field of Stripe's fixture."""
     fields, status = setup.fields, setup.status
     return {
         "id": setup.id,

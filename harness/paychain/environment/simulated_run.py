@@ -22,99 +22,98 @@ from paychain.payments.journal import Record
 from paychain.simulation.loop import Choose
 from paychain.simulation.simulate import collecting_by_steps
 
-WINDOW_S = 0.002  # what is due within it may happen in any order, where that is asked for
+WINDOW_S = 0.002  # events due within it may happen in any order, if `choose` is given
 
 
 @dataclass(kw_only=True)
-class PlayedExperiment(ExperimentProgress):
-    """What one experiment left behind in virtual time, whole or as far as it came."""
+class SimulatedRun(ExperimentProgress):
+    """What an experiment in virtual time recorded, complete or up to an error."""
 
     records: list[Record] = field(default_factory=list)
-    ended_s: float = 0.0  # virtual seconds that it took
-    offered: int | None = None  # payments that were started; None: the load did not end
+    ended_s: float = 0.0  # its length in virtual seconds
+    offered: int | None = None  # payments started; None: the load did not end
 
 
 class Interleaved(TypedDict):
-    """How `play` is asked for an order of events."""
+    """Keyword arguments of `simulate_run` that choose an order of events."""
 
     choose: Choose | None
     window_s: float
 
 
 def interleaved(number: int) -> Interleaved:
-    """Another order of events that may happen next, for each number; 0 is the usual one."""
+    """Each number chooses another order of events due at the same time; 0 is the default."""
     if not number:
         return {"choose": None, "window_s": 0.0}
     return {"choose": Random(number).randrange, "window_s": WINDOW_S}  # noqa: S311  (seeded: it has to repeat)
 
 
-def play(
+def simulate_run(
     chain: Chain,
     experiment: Experiment,
     seed: int,
     *,
     home: Path = HERE,
-    played: PlayedExperiment | None = None,
+    into: SimulatedRun | None = None,
     choose: Choose | None = None,
     window_s: float = 0.0,
-) -> PlayedExperiment:
+) -> SimulatedRun:
     """Run an experiment on a chain in virtual time.
 
-    `home`: the folder of the chain's file, where own services are found. `played` is filled as the
-    run goes on. Raises the simulation's FAILURES: bugs, never an outcome; and UserError when an own
-    service does what virtual time has no room for.
+    `home`: the folder of the chain's file, where own services are found. `into` is filled as the
+    run proceeds. Raises the simulation's FAILURES, which are bugs, and UserError if an
+    own service does something that virtual time does not support.
     """
-    played = played if played is not None else PlayedExperiment()
-    simulate = partial(
-        _simulate, chain, experiment, seed, home=home, choose=choose, window_s=window_s
-    )
+    simulated = into if into is not None else SimulatedRun()
+    run = partial(_simulate, chain, experiment, seed, home=home, choose=choose, window_s=window_s)
     if not chain.own_services():
-        simulate(played)
-        return played
+        run(simulated)
+        return simulated
+    # Own services share the interpreter with the simulation: a fork keeps their state out of it.
     prepare(chain, home)
     draw_ahead(load_plan(chain, experiment, seed))
-    whole, error = in_fork(partial(_with_error, simulate))
-    played.__dict__.update(whole.__dict__)
+    whole, error = in_fork(partial(_with_error, run))
+    simulated.__dict__.update(whole.__dict__)
     if error is not None:
         raise error
-    return played
+    return simulated
 
 
 def _with_error(
-    simulate: Callable[[PlayedExperiment], None],
-) -> tuple[PlayedExperiment, Exception | None]:
-    """What came of a simulation, which is of interest even where an error ended it, and the error.
+    run: Callable[[SimulatedRun], None],
+) -> tuple[SimulatedRun, Exception | None]:
+    """What a simulation recorded, also up to an error, and that error.
 
-    A fork returns either a value or an error.
+    Both, because a fork returns either a value or an error.
     """
-    played = PlayedExperiment()
+    simulated = SimulatedRun()
     try:
-        simulate(played)
+        run(simulated)
     except Exception as error:
-        return played, error
-    return played, None
+        return simulated, error
+    return simulated, None
 
 
 def _simulate(
     chain: Chain,
     experiment: Experiment,
     seed: int,
-    played: PlayedExperiment,
+    simulated: SimulatedRun,
     *,
     home: Path,
     choose: Choose | None,
     window_s: float,
 ) -> None:
     plan = load_plan(chain, experiment, seed)
-    played.planned = count(plan)
+    simulated.planned = count(plan)
     with collecting_by_steps():
         running = VirtualChain(
-            chain, seed, home=home, journal=played.records, choose=choose, window_s=window_s
+            chain, seed, home=home, journal=simulated.records, choose=choose, window_s=window_s
         )
         try:
             running.start()
-            conduct(running, chain, experiment, plan, played, RunObserver())
+            conduct(running, chain, experiment, plan, simulated, RunObserver())
         finally:
             running.stop()
-    played.ended_s = running.now_ns() / 1e9
-    played.offered = running.report().offered
+    simulated.ended_s = running.now_ns() / 1e9
+    simulated.offered = running.report().offered
