@@ -119,7 +119,7 @@ def captured_within_authorised(payment: Reconciled) -> Finding | None:
 def refunded_within_captured(payment: Reconciled) -> Finding | None:
     """A link refunds at most what it has captured by then, together with what it charged back.
 
-    A refund and a charge-back of the same payment give the money back twice, and so may a refund
+    A refund and a chargeback of the same payment give the money back twice, and so may a refund
     that a link without idempotency keys books again.
     Source: docs/domain.md §2.5 (I4).
     """

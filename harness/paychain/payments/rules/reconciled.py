@@ -146,7 +146,7 @@ class Reconciled:
 
     @cached_property
     def charges(self) -> list[tuple[Authorisation, Position]]:
-        """The authorisations that hold or took the customer's money, with where it is."""
+        """The authorisations that hold or took the customer's money, each with its position."""
         return [
             (entry, position)
             for entry in self.authorisations
@@ -184,7 +184,7 @@ class Reconciled:
 
     @property
     def is_orphaned(self) -> bool:
-        """Money is held that nobody knows of: see `orphans`."""
+        """Whether money is held that no one knows of: see `orphans`."""
         return bool(self.orphans)
 
     @property
@@ -244,7 +244,7 @@ class Reconciled:
             for entry in self.follow_ups
             if entry.operation == "capture" and entry.end != "cancelled"
         ]
-        # Without captures that were written down nobody knows whether another one is to come.
+        # Without recorded captures it is not known whether another one follows.
         is_over = captures and all(
             entry.end == "done" or self.is_booked(entry) for entry in captures
         )
@@ -292,7 +292,7 @@ class Reconciled:
     @property
     def taken_minor(self) -> int:
         """What is held or was taken, before anything was given back."""
-        # What was charged back was taken all the same: it is not deducted above.
+        # What was charged back had been taken: it is not deducted above.
         returned_minor = sum(
             position.refunded_minor + position.returned_again_minor for position in self._moneys()
         )
