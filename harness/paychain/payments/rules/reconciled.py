@@ -308,13 +308,22 @@ class Reconciled:
             return 0
         if self.lacks_money:
             return self.agreed_minor
-        if not self.tenders:
+        if not self.tenders and (self.payments or not self._is_sold_otherwise):
             return 0
         behind_minor = sum(
             position.authorised_minor for position in self._moneys() if position.was_there
         )
         # Who was shown more than the order has agreed to the order.
         return max(0, min(self.amount_minor, self.shown_minor) - behind_minor)
+
+    @property
+    def _is_sold_otherwise(self) -> bool:
+        """What had money is an attempt that no merchant knows, maybe for a part of the amount."""
+        return bool(self.asking) and all(
+            self.merchants.isdisjoint(entry.positions)
+            for entry in self.authorisations
+            if (position := entry.money(self.settling)) is not None and position.was_there
+        )
 
     def _moneys(self) -> Iterator[Position]:
         """Where the money of each authorisation is."""
