@@ -102,6 +102,12 @@ def experiment_mistakes(tmp_path: Path, text: str) -> list[str]:
             "split: {a: 1}, ",
             "'split' is not allowed here; move it under fallback",
         ),
+        (
+            # beside a key that is also the name of the kind of fallback
+            "timeout: 3s",
+            "fallback: [{to: issuer, cards: [visa]}]",
+            "'cards' must be a mapping",
+        ),
         ("timeout: 3s", "fallback: {to: b}", "'fallback' must be a list; write fallback: […] or"),
         (
             "timeout: 3s",
