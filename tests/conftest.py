@@ -55,7 +55,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def _is_fast(config: pytest.Config) -> bool:
-    return "not slow" in config.option.markexpr
+    return {"not slow", "not thorough"} <= set(config.option.markexpr.split(" and "))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -21,13 +21,13 @@ OWN_KEYS = "^x-"  # the user's own, at the top of a file
 
 
 def schema_id(kind: str) -> str:
-    """The name of a schema. It is not an address and is not served."""
+    """The name of a schema. It is not an address: nobody has to serve it."""
     return f"urn:paychain:schema:{kind}"
 
 
 @cache
 def schema_of(kind: str) -> dict[str, Any]:
-    """The JSON Schema of a kind of file: chain, experiment or assurance. Shared: do not modify."""
+    """The JSON Schema of a kind of file: chain, experiment or assurance. Shared: only read it."""
     model = MODELS[kind]
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

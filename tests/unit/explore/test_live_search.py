@@ -141,7 +141,7 @@ def test_batches_overlap_and_each_ends_with_its_own_orders() -> None:
     running.start()
     judged: list[Judged] = []
     try:
-        batches = Batches(GIVES_UP, running, 1, 16.0, lambda order, _: judged.append(order))
+        batches = Batches(GIVES_UP, running, 1, 32.0, lambda order, _: judged.append(order))
         first = batches.begin([lost] * 30, 2)
         assert not batches.has_room(8)  # the payments of the first one have not begun
         second = batches.begin([lost] * 4)

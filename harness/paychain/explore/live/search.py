@@ -20,7 +20,13 @@ from paychain.explore.live.chains import Chains, OpenChain
 from paychain.explore.live.follow_ups import PAYMENTS_EACH, FollowUps
 from paychain.explore.live.judged import Batch, Judged
 from paychain.explore.live.outages import LiveOutage, outage_choices, simpler_outages
-from paychain.explore.live.result import REPRODUCTIONS, LiveResult, LiveSpec, OnProgress
+from paychain.explore.live.result import (
+    REPRODUCTIONS,
+    LiveResult,
+    LiveSpec,
+    OnProgress,
+    controls_beside,
+)
 from paychain.explore.live.steps import StepChoice, Steps, size, step_choices
 from paychain.model.chain import Chain
 
@@ -129,7 +135,8 @@ class LiveSearch:
         return True
 
     def _begin_scripts(self) -> None:
-        number, controls = self._spec.batch, self._spec.controls
+        number = self._chains.scripts_at_once
+        controls = controls_beside(number)
         if self._spec.share is not None:
             number = min(number, self._spec.share - self._begun)
         if self._chains.has_room(number + controls):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -81,9 +82,10 @@ _NUMBER_ERRORS = {
 }
 
 
-async def create(call: VendorCall, account: Account, merchant_id: str) -> HttpResponse:
-    """Create a transaction, or show the one already created under the key."""
+async def create(call: VendorCall, account: Account) -> HttpResponse:
+    """Make a transaction, or show the one that the key made before."""
     given = transaction_of(call.http)
+    merchant_id = call.http.target.strip("/").split("/")[1]
     requested = _transaction_from(given, account, merchant_id)
     account.ignored.note(call, given, _USED)
     account.ignored.note(call, inside(given, "options"), _USED_OPTIONS)
@@ -101,12 +103,14 @@ async def create(call: VendorCall, account: Account, merchant_id: str) -> HttpRe
     requested.request = request = replace(
         request, payment=found.payment, attempt=found.attempt, reference=found.reference
     )
-    # Registered before it is executed: a search must find it even if its answer is lost.
+    # Known before it is executed: its answer may be lost, and a search finds it all the same.
     transaction = account.registry.add(requested)
+    undo = partial(account.registry.remove, requested) if transaction is requested else None
     if requested.rejection:
-        await account.execute_nothing(call, request, is_keyed=True)
+        await account.execute_nothing(call, request, is_keyed=True, undo=undo)
         return answered(account, transaction)
-    answer = await call.execute("authorise", request)
+    note = partial(setattr, transaction, "answer")
+    answer = await call.execute("authorise", request, undo=undo, note=note)
     transaction = account.registry.executed(transaction, answer.reference)
     if not answer.replayed:
         transaction.answer = answer
