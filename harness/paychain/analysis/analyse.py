@@ -22,10 +22,10 @@ from paychain.analysis.limits import JudgedMeasures, tolerances
 from paychain.analysis.measures.aftermath import disturbed
 from paychain.analysis.measures.at_best import at_best
 from paychain.analysis.measures.breaks import breaks
-from paychain.analysis.measures.fallbacks import fallbacks
+from paychain.analysis.measures.fallbacks import fallbacks, primaries
 from paychain.analysis.measures.files import files
 from paychain.analysis.measures.hidden import hidden_faults
-from paychain.analysis.measures.hops import hops
+from paychain.analysis.measures.hops import executions, hops
 from paychain.analysis.measures.measure import Measure, MeasuredRun
 from paychain.analysis.measures.measures import FaultRun, MoneyMeasure, ToleranceResult, Verdict
 from paychain.analysis.measures.money import money
@@ -48,7 +48,15 @@ from paychain.model.chain import Chain
 from paychain.model.experiment import Experiment
 
 # What needs no pass over all payments: measured meanwhile.
-WITHOUT_PASS: tuple[Measure[Any], ...] = (phases, recovery, breaks, seconds, latencies)
+WITHOUT_PASS: tuple[Measure[Any], ...] = (
+    phases,
+    recovery,
+    breaks,
+    seconds,
+    latencies,
+    executions,
+    primaries,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from paychain.analysis.money.fingerprints import SoundPayments
 from paychain.analysis.money.parties import Parties
 from paychain.environment.simulated_run import SimulatedRun, interleaved, simulate_run
 from paychain.explore.checks import CONCLUSIVE, RuleBreak, SimulatedRecords, broken
@@ -15,7 +16,7 @@ from paychain.explore.spec import SearchSpec
 from paychain.explore.starts import starts_from
 from paychain.payments.errors import UserError
 from paychain.payments.journal import FaultSwitch, PaymentRecord
-from paychain.simulation.simulate import FAILURES
+from paychain.simulation.simulate import FAILURES, Cycles
 
 MINIMISE_S = 30.0  # what is found in the budget's last moment may be minimised for so long
 
@@ -63,6 +64,8 @@ class Trial:
         self.until_s = spec.budget_s + MINIMISE_S
         self._last_run = SimulatedRun()
         self._parties = Parties.of(spec.chain)
+        self._sound = SoundPayments()
+        self._cycles = Cycles()
         self._passed_s = passed_s
 
     def breaks(self, schedule: Schedule, interleaving: int) -> list[RuleBreak]:
@@ -88,7 +91,10 @@ class Trial:
         self._count(simulated)
         if simulated.problems:
             seen.append(_does_not_end("; ".join(simulated.problems)))
-        seen += broken(simulated.records, self._parties, spec.success, spec.works_again_s)
+        self._cycles.collect()
+        seen += broken(
+            simulated.records, self._parties, spec.success, spec.works_again_s, self._sound
+        )
         self._last_run = simulated
         wanted = set(spec.rules)
         return [

@@ -27,7 +27,7 @@ def schema_id(kind: str) -> str:
 
 @cache
 def schema_of(kind: str) -> dict[str, Any]:
-    """The JSON Schema of a kind of file: chain, experiment or assurance. For all callers: to read."""
+    """The JSON Schema of a kind of file: chain, experiment or assurance. Shared: only read it."""
     model = MODELS[kind]
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

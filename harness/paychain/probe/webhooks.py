@@ -54,7 +54,7 @@ class _NoLink:
         return self.entries.get(reference)
 
     def notify(self, kind: str, request: PaymentRequest) -> None:
-        """Nobody is behind: nothing is sent by itself."""
+        """There is no link behind it, so nothing is sent."""
 
     def at(self, at_s: int, then: Callable[[], None]) -> None:
         """Nothing happens by itself, either."""

@@ -184,7 +184,7 @@ class VendorApi(Protocol):
         """A stored response, marked as the vendor marks one that it gives again."""
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:
-        """Whether the vendor has a webhook for what became of a request.
+        """Whether the vendor sends a webhook for an event of this kind.
 
         The capture of a sale has `is_sale`: some vendors report it with the authorisation only.
         """
@@ -249,7 +249,7 @@ def is_verified_by_api(api: type[VendorApi]) -> bool:
 
 
 def secret_problem(api: type[VendorApi], secret: str) -> str:
-    """Why nobody could verify a webhook with this secret, "" for any that will do."""
+    """Why a webhook signed with this secret cannot be verified, "" if it can."""
     check: Callable[[str], str] | None = getattr(api, "secret_problem", None)
     return check(secret) if check is not None else ""
 

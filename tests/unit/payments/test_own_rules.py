@@ -219,7 +219,7 @@ def test_an_order_that_was_lost_with_its_webhook(tmp_path: Path) -> None:
 
 
 def forged(run: Shop, result: str, *, paid: bool = True) -> None:
-    """The shop had no answer, and a webhook with a wrong signature came."""
+    """The shop had no answer, and a webhook with an invalid signature came."""
     run.pay("p1", 1.0, 5.0, "timeout")
     run.sent(1.1, 1.0, ended_by="client", payment="p1", key="k")
     run.holds("p1", 1.2)

@@ -393,7 +393,10 @@ def test_a_partial_approval_that_nobody_heard_of_breaks_no_rule(movement: Make) 
     # The answer was lost and the approval reversed: only the issuer ever knew of the 6.00.
     unheard = [movement("issuer", amount=600), movement("issuer", "voided", amount=600)]
     accepts: dict[str, Any] = {"shown_approved": False, "accepts_partial": True}
-    assert broken(unheard, gives_parts=frozenset({"issuer"}), **accepts) == []
+    assert broken(unheard, gives_parts={"issuer": 0.6}, **accepts) == []
+    assert broken(unheard, gives_parts={"issuer": None}, **accepts) == []
+    # It gives another part, or was asked for another amount.
+    assert broken(unheard, gives_parts={"issuer": 0.5}, **accepts) == ["amounts_equal"]
     # An issuer that gives no parts was asked for another amount.
     assert broken(unheard, **accepts) == ["amounts_equal"]
     more = [movement("issuer", amount=1_600), movement("issuer", "voided", amount=1_600)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from paychain.analysis.store.fallback_uses import WORKED
 from paychain.analysis.store.store import RunStore
 from paychain.payments.outcome import HopResult
 
-WORKED = ", ".join(f"'{result.value}'" for result in HopResult if result.worked)
 _NAME = "caller || '.' || operation || '.' || callee"
 
 

@@ -81,7 +81,10 @@ _PARTS: dict[type[Any], Callable[[Any], tuple[Any, ...]]] = {
     Decision: _of_decision,
 }
 SHAPED = tuple(_PARTS)
+Likeness = tuple[int, ...]
+"""Numbers of the shapes of a payment's records: equal ones mean that payments went alike."""
 WITH_PARTY = (PaymentRecord, Movement)  # records that name a merchant and an instrument
+_NOBODY = ("", "")  # a party that is not named
 
 
 class Shapes:
@@ -137,10 +140,47 @@ class Shapes:
         for record in records:
             key = (record.merchant, record.instrument)
             number = parties.get(key)
-            if number is None and key != ("", ""):
+            if number is None and key != _NOBODY:
                 number = parties[key] = self._first_party + len(parties) + 1
             found.append(number)
         return found
+
+
+class Likenesses:
+    """What payments of several runs of one chain went like, in memory; `store.fingerprints` of one.
+
+    A record is as said there: `~number` is about no amount, or names no party.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[Any, ...], int] = {}
+
+    def of(
+        self,
+        paid: PaymentRecord,
+        hops: Sequence[HopRecord],
+        movements: Sequence[Movement],
+        decisions: Sequence[Decision],
+    ) -> Likeness | None:
+        """What one payment went like; None where that would not say everything."""
+        amount, party = paid.amount_minor, (paid.merchant, paid.instrument)
+        number = self._number
+        found = [number(_of_payment(paid)), *[number(_of_hop(hop)) for hop in hops]]
+        for movement in movements:
+            shape = number(_of_movement(movement))
+            named = (movement.merchant, movement.instrument)
+            if movement.amount_minor != amount or named not in (party, _NOBODY):
+                return None
+            found.append(shape if named == party else ~shape)
+        for decision in decisions:
+            if decision.amount_minor not in (0, amount):
+                return None
+            shape = number(_of_decision(decision))
+            found.append(shape if decision.amount_minor else ~shape)
+        return tuple(found) if len(self._numbers) <= MAX_SHAPES else None
+
+    def _number(self, parts: tuple[Any, ...]) -> int:
+        return self._numbers.setdefault(parts, len(self._numbers))
 
 
 def hop_of(parts: str) -> tuple[str, str, str, int]:

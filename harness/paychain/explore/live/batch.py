@@ -36,9 +36,7 @@ from paychain.payments.journal import PaymentRecord, Record
 from paychain.payments.rules import AT_ANY_TIME
 
 MAX_AT_ONCE = 480  # orders in flight: most of them only come to rest
-# A batch may begin so long before the payments of the last one have: to judge those at rest, with
-# their books, takes about as long, and no customer must wait for it.
-AHEAD_S = 1.5
+AHEAD_S = 0.5  # a batch may begin so long before the payments of the last one have
 JUDGED_EVERY_S = 0.75  # orders at rest, together: judging costs most of it whatever their number
 # Of what is declared: who takes longer to settle when much fails is soon too late. Less than twice
 # the usual timeout of 2 s says nothing: a script may be why.

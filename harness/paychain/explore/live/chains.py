@@ -17,9 +17,15 @@ from paychain.payments.errors import UserError
 
 ILL_SHARE = 0.25  # of the controls: when more fail technically, batches disturb the service
 MIN_RATE = 2.0  # payments per second: batches are not spaced further
-FIRST_RATE = 12.0  # payments per second, until it is known what the service can do
+# Payments per second, until it is known what the service can do: as many at most, and so many times
+# as many as it does one after the other. A service on a busy machine is not to drown in its first
+# batch, and what is broken then to be its load's doing.
+FIRST_RATE, AT_FIRST = 12.0, 1.5
+BATCH_S = 8.0  # a batch takes about as long at most: the rate holds for all of it
+MIN_SCRIPTS = 8  # of a batch
 BASE_RATE = 4.0  # one after the other, more or less
-BASE = 8  # payments before anything fails: what one takes, and what is asked for then
+MIN_BASE_S = 0.001
+BASE = 8  # payments without failures: how long one takes, and what it requests
 # Payments without a script by which the rate is set: half of those of a batch, so that the next one
 # may be faster.
 WINDOW = 4
@@ -33,7 +39,7 @@ class Chains:
     """One running chain after the other.
 
     `on_judged` gets each order and its batch, `on_changed` those that break a rule later. `on_left`
-    gets the scripts of orders that nobody judges because their chain was stopped. What happens to
+    gets the scripts of orders that are not judged because their chain was stopped. What happens to
     the chain is counted in `result`. `keeps_requests`: as of `Batches`.
     """
 
@@ -49,7 +55,7 @@ class Chains:
         on_left: Callable[[Sequence[Steps]], None],
         keeps_requests: bool = False,
     ) -> None:
-        self.ended: deque[Batch] = deque()  # batches that nobody looked into yet
+        self.ended: deque[Batch] = deque()  # batches not yet evaluated
         self._chain, self._spec, self._open_chain = chain, spec, open_chain
         self._keeps_requests = keeps_requests
         self._result = result
@@ -115,9 +121,9 @@ class Chains:
         self.start()
 
     def look(self) -> None:
-        """Let a moment pass on the chain; start it again when an own service has died.
+        """Let the chain run for a moment; restart it if an own service has died.
 
-        Raises UserError when nothing that the entry answers is declared to mean anything.
+        Raises UserError if none of the entry's answers match its declaration.
         """
         self.ended += self.now.look()
         assert self._running is not None, "the chain is started"
@@ -129,6 +135,11 @@ class Chains:
         if broken:
             self._result.deaths.append(f"{broken} ended by itself in batch {self._result.batches}")
             self._restart()
+
+    @property
+    def scripts_at_once(self) -> int:
+        """How many scripts a batch may have: a slow service gets smaller ones."""
+        return min(self._spec.batch, max(MIN_SCRIPTS, int(BATCH_S * self._rate)))
 
     def has_room(self, number: int) -> bool:
         """Whether a batch of that many orders may begin: the service is not behind, either."""
@@ -151,6 +162,7 @@ class Chains:
         self._took_s.clear()
         if self._base_s is None:
             self._base_s = now_s
+            self._pay_at(max(MIN_RATE, min(self._rate, AT_FIRST / max(now_s, MIN_BASE_S))))
         elif now_s > self._slow_s:
             self._pay_at(max(MIN_RATE, SLOWER * self._rate))
         else:

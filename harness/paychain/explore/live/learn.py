@@ -134,12 +134,12 @@ def _taught(
             while chains.ended:
                 batch = chains.ended.popleft()
                 chains.look_after(batch)
-                lesson = begun.get(batch)
-                if lesson is None:
+                ended = begun.get(batch)
+                if ended is None:
                     continue
-                if lesson not in taught and not chains.was_calm(batch):
-                    coming.append(lesson)
-                taught[lesson] = batch
+                if ended not in taught and not chains.was_calm(batch):
+                    coming.append(ended)
+                taught[ended] = batch
     finally:
         chains.stop()
     nothing = Batch(number=0, rate=RATE)  # of a lesson that a service died of

@@ -21,11 +21,11 @@ _AFTER_UNCLEAR = {
     "under the same idempotency key, or ask {link} first whether it is",
     "refund": "repeat a refund without a clear answer at {link} under the same idempotency key",
     "void": "repeat a cancel without a clear answer at {link} until {link} confirms it",
-    "query": "take a query without a clear answer at {link} for no news, and ask again",
+    "query": "repeat a query without a clear answer at {link}: it says nothing about the payment",
 }
 _OF_OTHER_KINDS = {
     "decline": "settle what it had begun when {link} declines the {operation}",
-    "rate_limit": "take a 429 of {link} for nothing done, and repeat the {operation} later",
+    "rate_limit": "take a 429 of {link} as not executed, and repeat the {operation} later",
     "duplicate_request": "give each {operation} at {link} an idempotency key: networks repeat",
 }
 _SAYS_DECLINED = "cancel what {link} answered as declined, too: the money may be held all the same"

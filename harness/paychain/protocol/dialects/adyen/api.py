@@ -116,7 +116,7 @@ class Adyen:
                 raise Invalid("not_found")
             return await work
         except Invalid as invalid:
-            # What Adyen refuses has reached it all the same, and uses no key up.
+            # The refused request did reach the link, so faults apply to it; its key stays unused.
             await self._account.execute_nothing(call, _NOTHING)
             return service_error(invalid.name, **invalid.shown)
 
@@ -158,7 +158,7 @@ class Adyen:
         return response
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:
-        """Whether Adyen has a webhook for what became of a request, which it now sends."""
+        """Whether Adyen sends a webhook for this kind of event."""
         self._account.unreported.discard(modification_of(request))
         return notifications.reports(kind, request)
 

@@ -148,7 +148,7 @@ def _payment_of(account: Account, psp: str, amount: Money | None) -> Payment:
 async def _execute(
     call: VendorCall, account: Account, operation: str, request: PaymentRequest
 ) -> None:
-    """Let the link do what was asked for, and see to it that its outcome is reported.
+    """Execute the request on the link, and ensure that its outcome is reported.
 
     The link reports what it did or refused. What a fault declined in its place it knows nothing of,
     and Adyen has taken it all the same.

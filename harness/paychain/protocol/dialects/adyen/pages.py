@@ -121,7 +121,7 @@ def result_of(page: Page) -> str:
 async def look(
     call: VendorCall, account: Account, page: Page, change: Callable[[], object] | None = None
 ) -> None:
-    """Faults and capacity apply to a look, too."""
+    """Attribute a request that moves no money, and let faults and capacity apply to it."""
     await account.execute_nothing(call, about_nothing(call, account, page.body), change=change)
 
 

@@ -141,7 +141,7 @@ class Records:
         return self._repeats.get((target, key)) if key else None
 
     def modify(self, modification: Modification, target: str, key: str) -> None:
-        """Know a modification, and the key it came with."""
+        """Register a modification and its key."""
         self._modifications[modification.reference, modification.item] = modification
         if key:
             self._repeats[target, key] = modification

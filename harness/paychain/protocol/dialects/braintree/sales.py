@@ -211,26 +211,31 @@ def _transaction_from(given: dict[str, Any], account: Account, merchant_id: str)
         order_id=order_id,
         rejection=rejection,
         steer=steer,
-        shown={
-            "channel": text(given, "channel"),
-            "custom_fields": {
-                name: value
-                for name, value in inside(given, "custom_fields").items()
-                if isinstance(value, str)
-            },
-            "merchant_account_id": text(given, "merchant_account_id"),
-            "customer": {"id": (kept.customer_id if kept else text(given, "customer_id")) or None},
-            "card": {
-                "token": text(given, "payment_method_token") or text(card, "token"),
-                **details_of(card),
-            },
-        },
+        shown=_shown_of(given, card, kept.customer_id if kept else text(given, "customer_id")),
         settlements=[
             SettlementOrRefund(item="c1", amount_minor=minor, created_s=now_s, is_own=False)
         ]
         if is_sale
         else [],
     )
+
+
+def _shown_of(given: dict[str, Any], card: dict[str, Any], customer_id: str) -> dict[str, Any]:
+    """The fields of a request that answers repeat."""
+    return {
+        "channel": text(given, "channel"),
+        "custom_fields": {
+            name: value
+            for name, value in inside(given, "custom_fields").items()
+            if isinstance(value, str)
+        },
+        "merchant_account_id": text(given, "merchant_account_id"),
+        "customer": {"id": customer_id or None},
+        "card": {
+            "token": text(given, "payment_method_token") or text(card, "token"),
+            **details_of(card),
+        },
+    }
 
 
 def _kept(given: dict[str, Any], account: Account) -> KeptCard | None:

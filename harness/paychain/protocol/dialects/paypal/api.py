@@ -105,7 +105,7 @@ class PayPal:
                 raise Refused("INVALID_RESOURCE_ID")
             return await work
         except Refused as refused:
-            # What PayPal refuses has reached it all the same, and uses no key up.
+            # The refused request did reach the link, so faults apply to it; its key stays unused.
             await self._account.execute_nothing(call)
             if refused.issue in errors.INTERNAL:
                 return error_response(500)
@@ -128,7 +128,7 @@ class PayPal:
         return errors.of_link(error)
 
     def mark_replayed(self, response: HttpResponse) -> HttpResponse:
-        """PayPal shows the state of now, and marks nothing."""
+        """PayPal answers a repeat with the current state and does not mark it."""
         return response
 
     def reports(self, kind: str, request: PaymentRequest) -> bool:

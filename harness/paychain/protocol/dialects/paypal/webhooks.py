@@ -6,7 +6,7 @@ does, and a receiver that checks certificates by itself finds none.
 
     signed: transmission id | transmission time | webhook id | CRC-32 of the event
 
-Source of the charge-back: PayPal's documentation of dispute webhooks, and its Disputes API v1.
+Source of the chargeback: PayPal's documentation of dispute webhooks, and its Disputes API v1.
 """
 
 from __future__ import annotations
