@@ -81,27 +81,33 @@ bench: .venv/ready
 fidelity: .venv/ready
 	$(BIN)/python -m bench fidelity
 
+# Where $(PYTHON) has a pip that can install elsewhere (22.3), it does: to copy one to .venv and to
+# compile it takes as long as to install a third of all that is needed.
+PIP = $(shell test -e $(BIN)/pip && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)
+HAS_PIP = $(PYTHON) -c 'import pip, sys; sys.exit([int(part) for part in pip.__version__.split(".")[:2]] < [22, 3])' 2>/dev/null
 # pip compiles on one processor only, and what comes of it is slower: that is done afterwards, by all.
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(CONSTRAINTS:%=--constraint %) --editable
+INSTALL = $(PIP) --quiet --disable-pip-version-check install --no-compile $(CONSTRAINTS:%=--constraint %) --editable
 # What no run imports is compiled when it is: other languages of Faker, lexers, pip itself.
-NOT_YET = site-packages/(pip|setuptools|pkg_resources|_distutils_hack|pygments/(lexers|styles)|faker/providers/.*/[a-z]+_)
-COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '$(NOT_YET)' .venv/lib harness >/dev/null || true
+NEVER = site-packages/(pip|setuptools|pkg_resources|_distutils_hack|pygments/(lexers|styles)|faker/providers/.*/[a-z]+_|[a-z]+/test(s|ing)/)
+# Nor, where no tests run, what other commands and other chains import.
+RARELY = site-packages/(_?pytest|cffi|cryptography|engineio|future|hypothesis|libfuturize|libpasteurize|markdown_it|packaging|past|pycparser|pydantic/v1|pygments|rich/_unicode_data|socketio|websocket|wsproto|zope)/|protocol/dialects/[a-z]+/
+COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '$(1)' .venv/lib harness >/dev/null || true
 
-$(BIN)/pip:
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "paychain needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "setting up .venv (once)"
-	$(PYTHON) -m venv .venv
+	@if $(HAS_PIP); then $(PYTHON) -m venv --without-pip .venv; else $(PYTHON) -m venv .venv; fi
 
 # What a user installs.
-.venv/installed: $(BIN)/pip pyproject.toml
+.venv/installed: $(BIN)/python pyproject.toml
 	$(INSTALL) '.[fast]'
-	@$(COMPILE)
+	@$(call COMPILE,$(NEVER)|$(RARELY))
 	@touch $@
 
-# What its developers install, all at once.
-.venv/ready: $(BIN)/pip pyproject.toml
-	$(INSTALL) '.[dev,fast]'
-	@$(COMPILE)
+# What its developers install, all at once; tests build and install wheels with pip.
+.venv/ready: $(BIN)/python pyproject.toml
+	$(INSTALL) '.[dev,fast]' pip
+	@$(call COMPILE,$(NEVER))
 	@touch .venv/installed $@
 
 docs: .venv/docs

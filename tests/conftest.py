@@ -17,6 +17,7 @@ from hypothesis.internal.conjecture import providers
 from typer import testing as typer_testing
 
 from paychain.payments.journal import Movement, MovementKind
+from tests.support.compiled import compile_tests
 from tests.support.laws import IS_THOROUGH, examples
 from tests.support.paths import FETCHED
 from tests.support.priority import COMPUTING, giving_way, may_give_way
@@ -46,9 +47,20 @@ def lasts_s(item: pytest.Item) -> float:
     return float(long.args[0]) if long else 0.0
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Once for all workers, before the first of them starts."""
+    config = session.config
+    if getattr(config.option, "numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ:
+        compile_tests(config, Path(__file__).parent, only_quick=_is_fast(config))
+
+
+def _is_fast(config: pytest.Config) -> bool:
+    return {"not slow", "not thorough"} <= set(config.option.markexpr.split(" and "))
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """`make fast` leaves out files without a test for it: every worker imports what it collects."""
-    if "not slow" not in config.option.markexpr or not collection_path.match("test_*.py"):
+    if not _is_fast(config) or not collection_path.match("test_*.py"):
         return None
     return None if has_quick_tests(collection_path.read_text("utf-8")) else True
 
@@ -110,7 +122,7 @@ def toxiproxy_server() -> str:
         if go is None:
             pytest.skip("no real Toxiproxy server: Go is not installed")
         done = subprocess.run(
-            [go, "install", MODULE],
+            [go, "install", "-ldflags=-s -w", MODULE],  # nobody debugs it: linked in a third
             env={**os.environ, "GOBIN": str(FETCHED)},
             timeout=600,
             capture_output=True,

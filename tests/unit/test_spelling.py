@@ -58,6 +58,10 @@ INSTEAD = {
     # One spelling each.
     r"time-outs?": "timeout",
     r"time lines?": "timeline",
+    r"charge-backs?": "chargeback",
+    r"look-ups?": "lookup",
+    r"back-offs?": "backoff",
+    r"plays|played": "runs, simulates",
     r"repeat( it| all)?:": "reproduce:",
     # Keys of an earlier version of the files.
     r"asks_again": "customer: {retry: …}",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.support.compiled import compile_tests
 from tests.support.tiers import has_quick_tests
 
 SLOW = "@pytest.mark.slow\ndef test_a():\n    pass\n"
@@ -31,3 +34,15 @@ def test_a_file_of_slow_tests_is_left_out(text: str) -> None:
 )
 def test_a_file_with_another_test_is_not(text: str) -> None:
     assert has_quick_tests(text)
+
+
+def test_what_workers_will_import_is_compiled_once(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    (tmp_path / "test_slow.py").write_text(SLOW)
+    quick = tmp_path / "test_quick.py"
+    quick.write_text(QUICK)
+    assert compile_tests(pytestconfig, tmp_path, only_quick=True) == 1
+    assert compile_tests(pytestconfig, tmp_path, only_quick=True) == 0
+    quick.write_text(QUICK + QUICK)
+    assert compile_tests(pytestconfig, tmp_path, only_quick=False) == 2

@@ -117,7 +117,7 @@ def _text(ns: float) -> str:
 
 @dataclass
 class _Ordered:
-    """What the run asked for, by fault and by hop."""
+    """What the run requested, by fault and by hop."""
 
     by_fault: dict[str, list[FaultSwitch]] = field(default_factory=lambda: defaultdict(list))
     by_hop: dict[str, list[FaultSwitch]] = field(default_factory=lambda: defaultdict(list))

@@ -42,7 +42,7 @@ class SearchOptions:
 
 
 def explore_schedules(spec: SearchSpec, options: SearchOptions) -> ExitCode:
-    """Search, write what was found into files, print it, and replay it where that is asked for."""
+    """Search, write the findings to files, print them, and replay them if requested."""
     asked = _asked(spec, options.chain_sha256)
     if options.part != WHOLE:
         spec = share_of(spec, options.part)

@@ -1,4 +1,4 @@
-"""What one schedule broke: every money rule, and the success that was asked for."""
+"""What one schedule broke: money rules, and the requested success."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def broken(
     works_again_s: float | None = None,
     sound: SoundPayments | None = None,
 ) -> list[RuleBreak]:
-    """Every rule that was broken, in the order of the rules; then what else was asked for.
+    """Every broken rule, in the order of the rules; then the other requested checks.
 
     `works_again_s`: payments that begin so long after the last heal must not fail technically.
     `sound`: what is known of earlier runs of the same chain, and learns from this one.
@@ -142,7 +142,7 @@ def _success_lost(payments: list[PaymentRecord], limit: Limit | None) -> Iterato
 
 
 def failed_late(kept: RecordSource, within_s: float | None) -> Iterator[RuleBreak]:
-    """Payments that began so long after the last heal and failed all the same."""
+    """Payments that started this long after the last heal and still failed."""
     if within_s is None:
         return
     healed_ns = max((switch.effective_ns for switch in kept.rows(FaultSwitch)), default=0)

@@ -100,7 +100,7 @@ class Fault(Kinds):
 
     @property
     def shape(self) -> Shape | None:
-        """How it comes and goes, None when it is simply on."""
+        """How it varies over time, None if it is simply on."""
         given: list[Shape] = [getattr(self, name) for name in self.shapes()]
         return given[0] if given else None
 

@@ -153,7 +153,7 @@ class Link(LedgerSettings, Identity):
     # service
     lookups: Annotated[
         Lookups | None,
-        Field(description="For a directory: how many look-ups it answers, and what brings more."),
+        Field(description="For a directory: how many lookups it answers, and what brings more."),
     ] = None
     # fraud
     screens: Annotated[

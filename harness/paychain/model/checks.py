@@ -26,7 +26,7 @@ MAX_PAYMENTS = 99
 
 
 def check_chain(chain: Chain) -> list[Problem]:
-    """Unknown names, calls a role cannot do without, cycles, links nobody reaches."""
+    """Unknown names, missing required calls, cycles, unreachable links."""
     return check_links(chain) or [*_cycles(chain), *_unreached(chain)]
 
 

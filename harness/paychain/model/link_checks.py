@@ -114,7 +114,7 @@ def _captures(chain: Chain, name: str, at: KeyPath) -> Iterator[Problem]:
 
 
 def _after_capture(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
-    """Refunds and disputes of what nobody captures."""
+    """Refunds and disputes without captures."""
     refunds = link.refunds
     if refunds is not None and link.captures is None:
         yield Problem((*at, "refunds"), "there are no captures to refund", "add captures:")
@@ -145,7 +145,7 @@ def _proofs(chain: Chain, link: Link, at: KeyPath) -> list[Problem]:
 
 
 def _webhooks(chain: Chain, link: Link, at: KeyPath) -> Iterator[Problem]:
-    """A receiver that is in the chain and takes them."""
+    """The receiver of webhooks must exist and accept them."""
     if link.webhooks is None:
         return
     receiver = chain.links.get(link.webhooks.to)

@@ -17,7 +17,7 @@ from paychain.protocol.pays.placeholders import placeholders_in
 
 
 def check_pays(pays: Pays, at: KeyPath) -> Iterator[Problem]:
-    """Placeholders that nobody knows, and what cannot be told apart."""
+    """Unknown placeholders, and requests that cannot be told apart."""
     for number, step in enumerate(pays.every_step):
         key: KeyPath = ("request",) if pays.request is not None else ("steps", number)
         for place, text in step.texts():

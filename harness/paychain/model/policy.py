@@ -29,7 +29,7 @@ class Budget(Declared):
 class Retry(Declared):
     """Try the same target again. `attempts` counts all tries, the first included.
 
-    The pause is drawn between nothing and the back-off (`full`), between half of it and all of it
+    The pause is drawn between nothing and the backoff (`full`), between half of it and all of it
     (`half`), or is all of it (`none`). `codes` are response codes that are tried again as well.
     `http_error` in `on` is any error status; `rejected` only one that proves that nothing was done.
     A callee that asks for a pause (`Retry-After`) is not tried earlier; where the pause is longer

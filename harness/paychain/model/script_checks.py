@@ -106,7 +106,7 @@ def _misplaced(keys: Iterable[str], what: str, hint: str, at: KeyPath) -> Iterat
 
 
 def _check_link(step: ScriptStep, chain: Chain | None, at: KeyPath) -> Iterator[Problem]:
-    """A kind of one request, a mock that can do it, an operation that the link is asked for."""
+    """A kind for one request, at a mock that supports it, for an operation that it serves."""
     parameters = step.parameters_of(step.kind)
     if not isinstance(parameters, RequestFaultKind):
         able = [name for name, kind in KINDS.items() if issubclass(kind, RequestFaultKind)]

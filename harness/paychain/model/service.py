@@ -209,7 +209,7 @@ class OwnService(Declared):
             raise ValueError(f"the service {what}; give exactly one of command, url and app")
         if self.url is None:
             return self
-        # What belongs to a process is for nobody when there is none.
+        # Keys of a process have no effect without one.
         for key in ("cwd", "env", "port", "proxy", "telemetry", "before", "stop", "restart"):
             if key in self.model_fields_set:
                 raise ValueError(f"a service with url: runs already; remove {key}:")

@@ -101,7 +101,7 @@ def _vendors(chain: Chain) -> Iterator[Problem]:
 
 
 def _tls(chain: Chain) -> Iterator[Problem]:
-    """Links that speak TLS to nobody, and proxies that would not know whom a host stands for."""
+    """Links whose TLS has no caller, and proxies that could not map a host to a link."""
     own = chain.own_services()
     called = {name: chain.callees_of(name) for name in own}
     for name, link in chain.links.items():
@@ -306,7 +306,7 @@ def _placed(chain: Chain, name: str) -> Iterator[Problem]:
 
 
 def _webhooks(chain: Chain) -> Iterator[Problem]:
-    """Webhooks that an own service gets, and where it takes them."""
+    """The webhooks of an own service, and where it receives them."""
     receivers: dict[str, str] = {}
     for name, link in chain.links.items():
         if link.webhooks is not None:

@@ -82,7 +82,7 @@ def check_third_parties(chain: Chain, link: Link, at: KeyPath) -> Iterator[Probl
 
 
 def _aside(operation: str, call: Call, at: KeyPath) -> Iterator[Problem]:
-    """A call that nobody waits for decides nothing."""
+    """A call that is not waited for decides nothing."""
     if operation != "serve":
         what = f"a payment waits for {operation}"
         yield Problem((*at, "aside"), what, "aside is for: serve")

@@ -62,7 +62,8 @@ def _valid(sender: Sender, webhooks: ProbeWebhooks, _count: Count | None) -> Pro
             f"{answer} after {answer.took_s:.1f} s",
             "acknowledge first, then do the work: otherwise the provider sends it again",
         )
-    return _acknowledged(answer, _remedy_for(answer))
+    remedy = _remedy_for(answer)
+    return _acknowledged(answer, f"{remedy}; {webhooks.hint}" if webhooks.hint else remedy)
 
 
 def _remedy_for(answer: HandlerAnswer) -> str:
@@ -79,10 +80,11 @@ def _remedy_for(answer: HandlerAnswer) -> str:
 
 
 def refuses_all(sender: Sender, webhooks: ProbeWebhooks) -> int:
-    """The status by which a handler refuses valid and forged events alike, 0 when it does not."""
+    """The status of an error that answers valid and forged events alike, 0 when there is none."""
     valid = sender.send(webhooks.event("captured", "valid"))
     forged = webhooks.event("captured", "forged", secret=webhooks.other_secret)
-    same = valid.is_refusal and sender.send(forged).status == valid.status
+    is_error = valid.status >= 400
+    same = is_error and sender.send(forged).status == valid.status
     return valid.status if same else 0
 
 

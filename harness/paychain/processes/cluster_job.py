@@ -66,7 +66,7 @@ def run_job(task: Task) -> bytes:
 
 
 def _passed_on(process: Connection, task: Task, worker: Worker, stop: Event) -> bytes:
-    """Pass on what the process sends until its last value, and stop it when that is asked for."""
+    """Forward what the process sends up to its last value, and stop it if requested."""
     key = worker.get_current_task()
 
     def log(value: bytes) -> None:

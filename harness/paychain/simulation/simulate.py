@@ -75,23 +75,23 @@ def collecting_by_steps() -> Iterator[None]:
 def frozen_memory() -> Iterator[None]:
     """Keep what exists before many simulations out of every collection during them.
 
-    It is far more than one simulation makes. Where something is frozen already, nothing is done:
-    unfreezing would undo somebody else's decision.
+    It is far more than one simulation makes. Where something is frozen already, that stays as it
+    is: unfreezing would undo somebody else's decision.
 
     Cycles are collected only when `Cycles` are asked to, once a simulation is over. Python would do
     so when the simulation's loop has ended and all that it ran on is still there: it would look at
     everything, free little, and look at it again later.
     """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.collect()
-    gc.freeze()
+    is_ours = not gc.get_freeze_count()
+    if is_ours:
+        gc.collect()
+        gc.freeze()
     try:
         with collecting_by_steps():
             yield
     finally:
-        gc.unfreeze()
+        if is_ours:
+            gc.unfreeze()
 
 
 class Cycles:

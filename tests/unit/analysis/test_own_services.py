@@ -128,7 +128,7 @@ def test_what_is_claimed_stands_beside_what_was_observed(tmp_path: Path) -> None
     tries = policy(found, "tries at one link")
     assert (tries.claimed, tries.holds) == ("2 tries", True)
     assert tries.observed == "2 tries; again after timeout (3)"
-    assert policy(found, "back-off").observed == "1.0 s (median)"
+    assert policy(found, "backoff").observed == "1.0 s (median)"
     order = policy(found, "failover")
     assert (order.observed, order.holds) == ("processor-a → processor-b (3 payments)", True)
     unknown = policy(found, "unknown outcome")
@@ -169,7 +169,7 @@ def test_failures_that_no_claim_tries_again_do_not_test_the_claimed_tries(tmp_pa
 
 def test_a_default_pause_is_not_claimed(tmp_path: Path) -> None:
     found = measured(ObservedRun(), tmp_path, checked(own_shop(call=CLAIMS)))
-    assert policy(found, "back-off").claimed == ""
+    assert policy(found, "backoff").claimed == ""
 
 
 def test_a_link_that_understood_nothing_needs_a_dialect(tmp_path: Path) -> None:

@@ -148,5 +148,5 @@ def test_requests_at_the_same_time_are_no_pause() -> None:
     at_once = [asked("stripe", 0, 2.0, fails=False), asked("stripe", 1.0, 2.0, fails=False)]
     watch({"shop": policy}, at_once)
     lines = {line.what: line.observed for line in policy_lines(CHAIN, "shop", policy)}
-    assert lines["back-off"] == "no repeat was seen"
+    assert lines["backoff"] == "no repeat was seen"
     assert policy.most_tries == 2

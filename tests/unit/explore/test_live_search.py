@@ -267,11 +267,11 @@ def test_batches_are_spaced_then_the_chain_is_restarted_when_controls_fail() -> 
 
 
 @pytest.mark.slow
-def test_one_two_and_four_parts_find_the_same(tmp_path: Path) -> None:
+def test_one_and_two_parts_find_the_same(tmp_path: Path) -> None:
     """The same rules, each with a script as simple, whichever part comes across it."""
     rules = ("no_double_charge", "no_orphaned_authorisation")
     found = []
-    for of in (1, 2, 4):
+    for of in (1, 2):
         paths, scripts = [], 0
         for number in range(1, of + 1):
             part = Part(number, of)
@@ -296,7 +296,7 @@ def test_one_two_and_four_parts_find_the_same(tmp_path: Path) -> None:
         merged = merge_parts(paths, tmp_path / f"of-{of}")
         assert tried(merged).scripts == scripts
         found.append([(each.rule, each.size[:2], path.name) for each, path in merged.written])
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1]
     assert {rule for rule, *_ in found[0]} == set(rules)
 
 

@@ -153,7 +153,7 @@ def test_customers_come_back_only_where_there_is_something_to_look_at() -> None:
     assert [words_of((step,)) for step in leave] == ["the customer leaves after 50 ms"]
     back = {"customer": {"leaves": {"after": "1s", "returns_after": "1s"}}}
     (problem,) = check_steps(Script.model_validate({"steps": [back]}), 0, chain)
-    assert problem.what == "nothing says where customers of shop look when they come back"
+    assert problem.what == "no place to look is declared for returning customers of shop"
     assert problem.path == ("scripts", 0, "steps", 0, "customer", "leaves", "returns_after")
 
 

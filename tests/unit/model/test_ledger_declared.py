@@ -272,7 +272,7 @@ def test_a_quorum_asks_all_of_its_links() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "found"),
     [
-        ("agree: 2", "agree: 3", "read.quorum.agree: 3 links have to agree, and 2 are asked"),
+        ("agree: 2", "agree: 3", "read.quorum.agree: 3 links must agree, but 2 are asked"),
         ("with: [other]", "with: [nobody]", "read.quorum.with.0: unknown link 'nobody'"),
         ("with: [other]", "with: [node]", "quorum.with.0: 'node' is named twice in one call"),
         (
@@ -349,12 +349,12 @@ def test_mistakes_in_prices_are_named(old: str, new: str, found: str) -> None:
         (
             "captures: {on: delivery}",
             "captures: {on: delivery}\n    refunds: {share: 5%}",
-            "links.onramp.refunds: what onramp has sent over a ledger does not come back",
+            "links.onramp.refunds: onramp sends over a ledger, which cannot be undone",
         ),
         (
             "captures: {on: delivery}",
             "cancels: {share: 5%}",
-            "links.onramp.cancels: what onramp has sent over a ledger does not come back",
+            "links.onramp.cancels: onramp sends over a ledger, which cannot be undone",
         ),
         (
             "forward: {to: onramp}",

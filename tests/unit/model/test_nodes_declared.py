@@ -118,7 +118,7 @@ def test_parts_are_as_large_as_their_shares(
         (
             "agree: 2",
             "agree: 5",
-            ["nodes.agree: 5 nodes have to agree, and 4 are asked at most"],
+            ["nodes.agree: 5 nodes must agree, but at most 4 are asked"],
         ),
         (
             "read: {to: nodes}",

@@ -265,7 +265,7 @@ def test_a_fault_for_some_cards_cannot_be_injected_into_an_edge_that_reads_none(
         (
             "{share: 5%, after: 1s, returns_after: 2s}",
             REQUEST + "\n" + ANSWERS,
-            "own.yaml:2:58: nothing says where customers of shop-api look",
+            "own.yaml:2:58: no place to look is declared",
         ),
         (
             "{share: 5%, after: 1s, returns_after: 2s}",
@@ -303,7 +303,7 @@ def test_pays_is_for_an_own_service_and_one_that_customers_reach_needs_it(tmp_pa
     with pytest.raises(FileMistakes, match="shop-api is a mock: customers pay it in its dialect"):
         load_chain(str(chain(tmp_path, ORDERS, mock)))
     bare = CHAIN.replace("    pays:\nPAYS\n", "")
-    with pytest.raises(FileMistakes, match="customers pay shop-api, and nothing says how"):
+    with pytest.raises(FileMistakes, match="customers pay shop-api, but pays: is missing"):
         load_chain(str(chain(tmp_path, ORDERS, bare)))
     path = chain(tmp_path, ORDERS, bare.replace("gateway\n", "gateway\n    dialect: paychain\n"))
     assert template_at(load_chain(str(path)).model, "shop-api") is None

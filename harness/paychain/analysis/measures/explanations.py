@@ -13,7 +13,7 @@ from paychain.payments.journal import DecisionKind, FaultSwitch
 
 
 class Explanations:
-    """What the faults of a run explain. Nothing is read before it is asked for."""
+    """What the faults of a run explain. Read lazily."""
 
     def __init__(self, store: RunStore, experiment: Experiment) -> None:
         self._store, self._experiment = store, experiment

@@ -37,7 +37,7 @@ class PolicyLine(msgspec.Struct, kw_only=True, frozen=True):
     """One part of a service's policy: as claimed, and as observed."""
 
     call: str  # "shop-api.authorise"
-    what: str  # "timeout", "tries at one link", "back-off", "failover", "unknown outcome"
+    what: str  # "timeout", "tries at one link", "backoff", "failover", "unknown outcome"
     claimed: str  # "" when nothing is claimed
     observed: str
     holds: bool | None  # None: nothing is claimed, or nothing could be observed
@@ -47,7 +47,7 @@ class PolicyLine(msgspec.Struct, kw_only=True, frozen=True):
 class ObservedPolicy:
     """What one service's call showed of its policy so far."""
 
-    is_seen: bool = False  # it asked for anything
+    is_seen: bool = False  # whether it sent any request
     sees_caller: bool = False  # the engine read some of it: waits and lost requests are known
     waits_s: list[float] = field(default_factory=list)
     most_tries: int = 0
@@ -116,8 +116,8 @@ def _following(unknown: ObservedRequest, requests: Sequence[ObservedRequest]) ->
         if request.started_ns < unknown.ended_ns or request.callee != unknown.callee:
             continue
         operation = operation_of(request)
-        # A cancel or a capture of what the provider does not hold moves nothing there, and is no
-        # query all the same.
+        # A cancel or a capture of what the provider does not hold moves nothing there, but is not a
+        # query either.
         if operation == "query" and (named := named_by_path(request)) in _MOVES:
             operation = named
         if operation == "authorise" and (not request.key or request.key != unknown.key):
@@ -151,7 +151,7 @@ def policy_lines(chain: Chain, service: str, seen: ObservedPolicy) -> list[Polic
     parts = (
         ("timeout", _timeout(call, seen)),
         ("tries at one link", _tries(call, seen)),
-        ("back-off", _pauses(call, seen)),
+        ("backoff", _pauses(call, seen)),
         ("failover", _failover(call, seen)),
         ("unknown outcome", _unknown(call, seen)),
     )

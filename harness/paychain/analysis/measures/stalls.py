@@ -172,7 +172,7 @@ def _short_circuited(store: RunStore, affected: Sequence[FailedCall]) -> set[str
     for route, kind, at_ns in breaker_events(store):
         if kind == DecisionKind.BREAKER_OPENED:
             # What opened it ended just before. Where a stall affected less than half of that, it
-            # would have opened all the same.
+            # would have opened anyway.
             before = [
                 was_affected
                 for ended_ns, was_affected in ends[route]

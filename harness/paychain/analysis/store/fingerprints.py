@@ -64,7 +64,7 @@ _FINGERPRINTS = (
     f"{_line('movement', _MOVEMENT)} || '\n' "
     f"FROM txn AS paid INDEXED BY txn_payment WHERE {_WITHIN} ORDER BY payment"
 )
-# Few payments have any decisions: they are asked for by themselves.
+# Few payments have any decisions: they have a query of their own.
 _DECISIONS = (
     f"SELECT decision.payment, GROUP_CONCAT({_DECISION}) "
     "FROM decision INDEXED BY decision_payment CROSS JOIN txn AS paid INDEXED BY txn_payment "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from paychain.payments.journal import Decision, HopRecord, Movement, PaymentRecord
@@ -94,6 +94,18 @@ class Shapes:
         self._db = db
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._parties: dict[tuple[str, str], int] = {}
+        self._first_shape = self._first_party = 0
+
+    def go_on(self, with_party: Iterable[str]) -> None:
+        """Number what is added from now on beyond what an earlier process has numbered.
+
+        `with_party`: the tables whose records name one. What went alike has two numbers then.
+        """
+        highest = f"SELECT COALESCE(MAX(number), -1) + 1 FROM {TABLE}"
+        self._first_shape = self._db.execute(highest).fetchone()[0]
+        for table in with_party:
+            found = self._db.execute(f"SELECT COALESCE(MAX(party), 0) FROM {table}").fetchone()[0]
+            self._first_party = max(self._first_party, found)
 
     def create(self) -> None:
         """Create the table, empty."""
@@ -110,7 +122,7 @@ class Shapes:
             parts = parts_of(record)
             number = numbers.get(parts)
             if number is None and len(numbers) < MAX_SHAPES:
-                number = numbers[parts] = len(numbers)
+                number = numbers[parts] = self._first_shape + len(numbers)
                 self._db.execute(
                     f"INSERT INTO {TABLE} VALUES (?, ?, ?)",
                     (number, parts[0], json.dumps(parts[1:])),
@@ -129,7 +141,7 @@ class Shapes:
             key = (record.merchant, record.instrument)
             number = parties.get(key)
             if number is None and key != _NOBODY:
-                number = parties[key] = len(parties) + 1
+                number = parties[key] = self._first_party + len(parties) + 1
             found.append(number)
         return found
 

@@ -264,7 +264,7 @@ class Application:
         raise AssertionError(f"{fault} does not act in an own service")
 
     def heal(self, fault: StateFaultKind) -> None:
-        """Nothing to do."""
+        """Nothing to heal: an application meets no such fault."""
 
 
 def prepare(chain: Chain, home: Path) -> None:

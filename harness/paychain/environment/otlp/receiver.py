@@ -16,7 +16,7 @@ from paychain.processes.http_thread import HttpThread, QuietHandler
 
 PATH = "/v1/traces"
 MAX_BYTES = 16_000_000  # of one request, also when it is unpacked
-MAX_WAITING = 100_000  # exchanges that nobody has taken; more are refused, to be sent again
+MAX_WAITING = 100_000  # exchanges not yet taken; further ones are refused, to be sent again
 _READERS: Mapping[str, Callable[[bytes], list[ClientSpan]]] = {
     "application/json": from_json,
     "application/x-protobuf": from_protobuf,

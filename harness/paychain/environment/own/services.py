@@ -262,7 +262,7 @@ class OwnServices:
         return self._folders[name].name
 
     def _reserve(self, name: str, port: int | None) -> int:
-        """Hold a port until the service is started, so that nobody else takes it meanwhile."""
+        """Hold a port until the service is started, so that no other process takes it."""
         if port is None:
             self._reserved[name] = held = held_port()
             return int(held.getsockname()[1])

@@ -99,7 +99,7 @@ class Remote:
         return self._ask("POST", path, body, within_s=within_s).json()
 
     def auth(self) -> AuthBase:
-        """Proves requests to it; each thread or session that sends some needs its own."""
+        """Authenticates requests to it; each thread or session needs its own."""
         return ProvingAuth(self._token, self._session_name)
 
     def end(self) -> str:

@@ -29,7 +29,7 @@ from paychain.services.host import Host
 from paychain.wire.http import HttpRequest, HttpResponse, json_response
 
 PIECE_BYTES = 1_000_000  # of a spool in an answer: more could take longer than a call may
-LEASE_S = 30.0  # a conductor that is silent for this long is gone
+LEASE_S = 30.0  # a conductor that is silent for this long counts as gone
 
 
 class WaitingPlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,7 +64,7 @@ class Candidates:
         self._asked_by_controls: Counter[_Subject] = Counter()
         self._asked: dict[Steps, Mapping[Place, int]] = {}  # under each script that was tried
         self._leading: defaultdict[_Subject, list[Steps]] = defaultdict(list)  # alone, to what
-        self._groups: dict[_Asked, list[Steps]] = {}  # what was tried, by what was asked for
+        self._groups: dict[_Asked, list[Steps]] = {}  # scripts tried, by what was requested
         self._seen = set(known)
         self._again: deque[Steps] = deque(known)
         self._drawn = self._draw()
@@ -75,18 +75,18 @@ class Candidates:
         return self._controls >= MIN_CONTROLS
 
     def next(self, number: int) -> list[Steps]:
-        """The next scripts; only known ones as long as nobody knows what payments ask for."""
+        """The next scripts; only known ones until it is known what payments request."""
         again = [self._again.popleft() for _ in range(min(number, len(self._again)))]
         if not self.knows_payments:
             return again
         return [*again, *islice(self._drawn, number - len(again))]
 
     def put_back(self, scripts: Iterable[Steps]) -> None:
-        """Try these next: they were begun, and nobody knows what became of them."""
+        """Try these next: they were started, and their outcome is not known."""
         self._again.extend(scripts)
 
     def learn(self, steps: Steps, asked: Mapping[Place, int]) -> None:
-        """Know what was asked for, and how often, when a payment followed these steps."""
+        """Note what was requested, and how often, when a payment followed these steps."""
         if not steps:
             self._controls += 1
             self._asked_by_controls.update(_subjects(asked))

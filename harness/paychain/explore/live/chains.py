@@ -25,7 +25,7 @@ BATCH_S = 8.0  # a batch takes about as long at most: the rate holds for all of 
 MIN_SCRIPTS = 8  # of a batch
 BASE_RATE = 4.0  # one after the other, more or less
 MIN_BASE_S = 0.001
-BASE = 8  # payments before anything fails: what one takes, and what is asked for then
+BASE = 8  # payments without failures: how long one takes, and what it requests
 # Payments without a script by which the rate is set: half of those of a batch, so that the next one
 # may be faster.
 WINDOW = 4
@@ -39,7 +39,7 @@ class Chains:
     """One running chain after the other.
 
     `on_judged` gets each order and its batch, `on_changed` those that break a rule later. `on_left`
-    gets the scripts of orders that nobody judges because their chain was stopped. What happens to
+    gets the scripts of orders that are not judged because their chain was stopped. What happens to
     the chain is counted in `result`. `keeps_requests`: as of `Batches`.
     """
 
@@ -55,7 +55,7 @@ class Chains:
         on_left: Callable[[Sequence[Steps]], None],
         keeps_requests: bool = False,
     ) -> None:
-        self.ended: deque[Batch] = deque()  # batches that nobody looked into yet
+        self.ended: deque[Batch] = deque()  # batches not yet evaluated
         self._chain, self._spec, self._open_chain = chain, spec, open_chain
         self._keeps_requests = keeps_requests
         self._result = result
@@ -121,9 +121,9 @@ class Chains:
         self.start()
 
     def look(self) -> None:
-        """Let a moment pass on the chain; start it again when an own service has died.
+        """Let the chain run for a moment; restart it if an own service has died.
 
-        Raises UserError when nothing that the entry answers is declared to mean anything.
+        Raises UserError if none of the entry's answers match its declaration.
         """
         self.ended += self.now.look()
         assert self._running is not None, "the chain is started"

@@ -369,7 +369,7 @@ class FollowUps:
         self._result.found[rule] = replace(self._result.found[rule], at_script=before.at_script)
 
     def _note_reproduced(self, rule: str) -> None:
-        """Know how many payments that followed it alone broke the rule."""
+        """Note how many payments that followed it alone broke the rule."""
         found = self._result.found[rule]
         tried, again = self._alone.number(found.steps), self._alone.breaking(found.steps, rule)
         self._result.doing = ""

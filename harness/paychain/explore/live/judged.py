@@ -53,7 +53,7 @@ class Batch:
     outage: LiveOutage | None = None
     orders: list[Judged] = field(default_factory=list)
     is_cut: bool = False
-    undecided: int = 0  # orders that were still in progress when nobody waited any longer
+    undecided: int = 0  # orders still in progress when waiting ended
     stories: dict[str, tuple[RecordedPayment, ...]] = field(default_factory=dict)  # by order
     suspects: dict[str, tuple[Steps, frozenset[str]]] = field(default_factory=dict)
 

@@ -118,7 +118,7 @@ class FoundScript:
 
 @dataclass
 class LiveResult:
-    """What a search has done so far. Filled as it goes on, so that Ctrl-C loses nothing."""
+    """What a search has done so far. Filled while it runs, so that Ctrl-C loses nothing."""
 
     found: dict[str, FoundScript] = field(default_factory=dict)  # by rule
     scripts: int = 0

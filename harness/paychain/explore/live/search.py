@@ -66,7 +66,7 @@ class LiveSearch:
         self._coming: deque[LiveOutage] = deque()
         self._more_s = max(MINIMISE_S, MINIMISE_TIMES * chain.settles_within)
         self._plain_batches = 0  # that were begun, without an outage
-        self._breaking: list[Batch] = []  # in which orders break rules that nobody followed up
+        self._breaking: list[Batch] = []  # with broken rules that were not followed up yet
         self._begun = 0  # scripts, as far as they were not left
         self._interrupted: set[Steps] = set()  # scripts that were left when their chain was stopped
         self._chains = Chains(
@@ -91,7 +91,7 @@ class LiveSearch:
         self._began_s = clock()
 
     def run(self) -> LiveResult:
-        """Search until the budget is spent, all rules asked for are broken, or Ctrl-C.
+        """Search until the budget is spent, all requested rules are broken, or Ctrl-C.
 
         Raises UserError.
         """
@@ -114,7 +114,7 @@ class LiveSearch:
 
     @property
     def _has_found_all(self) -> bool:
-        """Every rule that was asked for is broken: nothing is left to be found."""
+        """Whether every requested rule is broken: nothing is left to find."""
         return bool(self._spec.rules) and self.result.found.keys() >= set(self._spec.rules)
 
     @property
@@ -159,7 +159,7 @@ class LiveSearch:
         self._interrupted |= set(scripts)
 
     def _take_up(self) -> None:
-        """See what became of batches that have ended, and follow up what orders have broken."""
+        """Evaluate batches that have ended, and follow up broken rules."""
         while self._breaking or self._chains.ended:
             # The other orders of its batch may take much longer.
             while self._breaking:

@@ -1,4 +1,4 @@
-"""Steps that a search can put into a failure script, and when one script is simpler than another.
+"""Steps that a search can use in a failure script, and when one script is simpler than another.
 
 The order: one script is simpler than another when it has fewer steps; with as many, when their
 kinds are simpler, summed; with kinds as simple, when the numbers of their requests are smaller,
@@ -99,7 +99,7 @@ class StepChoice:
         return written | {key: self._timed(value) for key, value in self.keys}
 
     def _timed(self, value: Any) -> Any:
-        """A value with its time put in."""
+        """A value with its time filled in."""
         if isinstance(value, dict):
             return {key: self._timed(each) for key, each in value.items()}
         return duration_text(self.ms / 1000) if value is _TIME else value

@@ -129,7 +129,7 @@ class Judge:
 
 
 def _note(record: Record, verdict: OrderVerdict) -> None:
-    """Note which steps met a request, and what was asked for."""
+    """Note which steps met a request, and what was requested."""
     match record:
         case Decision(kind=DecisionKind.FAULT_HIT):
             _, slash, step = record.detail.rpartition("/")

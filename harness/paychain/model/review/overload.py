@@ -70,7 +70,7 @@ def checks_without_limit(chain: Chain) -> Iterator[Weakness]:
 
 
 def lookups_used_up(chain: Chain) -> Iterator[Weakness]:
-    """Retries at a directory that counts its look-ups, however many fail."""
+    """Retries at a directory that counts its lookups, however many fail."""
     for declared in declared_calls(chain):
         retry = declared.call.retry
         if retry is None or retry.attempts == 1 or retry.budget is not None:
@@ -84,7 +84,7 @@ def lookups_used_up(chain: Chain) -> Iterator[Weakness]:
             path=declared.at("retry"),
             subject=declared.subject,
             what=f"{declared.subject} makes up to {retry.attempts} attempts regardless of "
-            f"failures, and {target} has {lookups.bucket} look-ups; only an approved payment "
+            f"failures, and {target} has {lookups.bucket} lookups; only an approved payment "
             f"brings {lookups.approved} of them back",
             hint="give the retry a budget",
             remedy=Edit(declared.at("retry", "budget"), _BUDGET),

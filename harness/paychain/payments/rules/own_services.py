@@ -13,15 +13,32 @@ from paychain.payments.rules.rule import money_rule
 def paid_orders_have_money(payment: Reconciled) -> Finding | None:
     """Behind every order that the merchant's books have as paid is money where it settles.
 
-    It is held or taken, or was and was given back. What the customer was shown as approved without
+    It is held or taken, or its hold expired, or the customer's bank took it back. Who refunds all
+    of it has an order that is not paid any more. What the customer was shown as approved without
     money is a finding already. Source: docs/own-services.md.
     """
     book = payment.book
-    if book is None or not book.is_paid or payment.has_had_money or payment.lacks_money:
+    if book is None or not book.is_paid:
         return None
-    amount_minor = book.amount_minor or payment.agreed_minor
-    text = f"{book.link} has the order as paid, but no money was taken"
+    given_back_minor = _given_back_minor(payment)
+    if not given_back_minor and (payment.has_had_money or payment.lacks_money):
+        return None
+    amount_minor = given_back_minor or book.amount_minor or payment.agreed_minor
+    text = f"{book.link} has the order as paid, with no money behind it"
+    if given_back_minor:
+        text = f"{book.link} has the order as paid, and {payment.money(given_back_minor)} went back"
     return Finding.of(payment, amount_minor, text)
+
+
+def _given_back_minor(payment: Reconciled) -> int:
+    """What was taken and refunded; 0 while any of it stays, and after a chargeback."""
+    took = [
+        entry.charged(payment.settling) for entry in payment.authorisations if entry.leg == "in"
+    ]
+    positions = [position for position in took if position is not None]
+    if payment.charges or any(position.charged_back_minor for position in positions):
+        return 0
+    return sum(position.returned_minor for position in positions)
 
 
 @money_rule(

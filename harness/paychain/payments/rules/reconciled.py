@@ -93,7 +93,8 @@ class Reconciled:
     merchant: str = ""
     instrument: str = ""
     accepts_partial: bool = False
-    gives_parts: frozenset[str] = frozenset()  # settling links that may approve less
+    # Settling links that may approve less, and which share: None where nothing says how much.
+    gives_parts: Mapping[str, float | None] = field(default_factory=dict)
     presentations: Sequence[tuple[Presentation, bool]] = ()
     unresolved: Sequence[str] = ()
     unauthenticated: Sequence[str] = ()
@@ -145,7 +146,7 @@ class Reconciled:
 
     @cached_property
     def charges(self) -> list[tuple[Authorisation, Position]]:
-        """The authorisations that hold or took the customer's money, with where it is."""
+        """The authorisations that hold or took the customer's money, each with its position."""
         return [
             (entry, position)
             for entry in self.authorisations
@@ -183,7 +184,7 @@ class Reconciled:
 
     @property
     def is_orphaned(self) -> bool:
-        """Money is held that nobody knows of: see `orphans`."""
+        """Whether money is held that no one knows of: see `orphans`."""
         return bool(self.orphans)
 
     @property
@@ -243,7 +244,7 @@ class Reconciled:
             for entry in self.follow_ups
             if entry.operation == "capture" and entry.end != "cancelled"
         ]
-        # Without captures that were written down nobody knows whether another one is to come.
+        # Without recorded captures it is not known whether another one follows.
         is_over = captures and all(
             entry.end == "done" or self.is_booked(entry) for entry in captures
         )
@@ -291,7 +292,7 @@ class Reconciled:
     @property
     def taken_minor(self) -> int:
         """What is held or was taken, before anything was given back."""
-        # What was charged back was taken all the same: it is not deducted above.
+        # What was charged back had been taken: it is not deducted above.
         returned_minor = sum(
             position.refunded_minor + position.returned_again_minor for position in self._moneys()
         )
@@ -373,46 +374,3 @@ class Finding:
             )
         )
         return cls(payment.payment, amount_minor, text, references)
-
-
-def of_order(payments: Sequence[Reconciled]) -> Reconciled:
-    """All payments of one order as one: the customer wanted to pay for it once.
-
-    The rules about whose money is held judge it. Its name is that of the last payment that holds
-    money: the one that was too much.
-    """
-    assert payments
-    first = payments[0]
-    last = next((payment for payment in reversed(payments) if payment.charges), payments[-1])
-    amount_minor = max(payment.order_minor or payment.amount_minor for payment in payments)
-    # Parts of an order may be approved one by one; no more than all of it was agreed to.
-    shown_minor = min(amount_minor, sum(payment.shown_minor for payment in payments))
-    return Reconciled(
-        payment=last.payment,
-        amount_minor=amount_minor,
-        currency=first.currency,
-        shown_approved=any(payment.shown_approved for payment in payments),
-        authorisations=[entry for payment in payments for entry in payment.authorisations],
-        settling=first.settling,
-        merchants=first.merchants,
-        asking=frozenset[str]().union(*(payment.asking for payment in payments)),
-        unshown=frozenset(
-            entry.reference
-            for payment in payments
-            if not payment.shown_approved
-            for entry in payment.authorisations
-        ),
-        order=first.order,
-        payments=[payment.payment for payment in payments],
-        shown_minor=shown_minor,
-        knows_original=any(payment.knows_original for payment in payments),
-        follow_ups=[follow_up for payment in payments for follow_up in payment.follow_ups],
-        on_chain=next((payment.on_chain for payment in payments if payment.on_chain), None),
-        book=_of_books([payment.book for payment in payments if payment.book is not None]),
-        lost_webhooks=[lost for payment in payments for lost in payment.lost_webhooks],
-    )
-
-
-def _of_books(books: Sequence[MerchantsBook]) -> MerchantsBook | None:
-    """The entry of an order: one that is paid, where the merchant has one for each payment."""
-    return max(books, key=lambda book: (book.is_paid, book.amount_minor), default=None)

@@ -41,7 +41,7 @@ def arrangement_lines(found: SideBySide) -> list[str]:
         lines += [f"  {run.chain}: {_row(row)}" for row in run.found if not row.is_plain]
         plain = sum(row.is_plain for row in run.found)
         if plain:
-            every = "as the formula says, every call did or none did"
+            every = "every call did or none did, as the formula says"
             lines.append(f"  {run.chain}: ✓ {count(plain, 'row')} in which {every}")
         if not run.found:
             lines.append(f"  {run.chain}: no time in which whole zones were gone was long enough")

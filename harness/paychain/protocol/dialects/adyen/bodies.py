@@ -52,7 +52,7 @@ def refuse_unknown(value: Iterable[str], structure: str) -> None:
 
 
 def text(body: dict[str, Any], name: str, missing: str) -> str:
-    """A text that has to be there; `missing`: what its absence is called. Raises Invalid."""
+    """A required text; `missing`: the name of the error if it is absent. Raises Invalid."""
     value = body.get(name)
     if value is None or value == "":
         raise Invalid(missing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from paychain.protocol.vendor_ignored import Ignored
 from paychain.wire.http import HttpRequest
 
 KEY = "api_request_key"
+PUBLIC_KEY = "paychain"  # of webhooks' signatures, unless a chain names another
 BATCH, AT_ONCE = "batch", "at_once"
 SIMULATE, IGNORE = "simulate", "ignore"
 
@@ -48,7 +49,7 @@ class Account:
             currency=settings.get("currency") or backend.currency,
             settlement=settings.get("settlement", BATCH),
             test_amounts=settings.get("test_amounts", IGNORE),
-            public_key=settings.get("public_key", "paychain"),
+            public_key=settings.get("public_key", PUBLIC_KEY),
         )
 
     def key(self, http: HttpRequest) -> str:
@@ -70,14 +71,19 @@ class Account:
         return self.backend.entry(reference)
 
     async def execute_nothing(
-        self, call: VendorCall, request: PaymentRequest | None = None, *, is_keyed: bool = False
+        self,
+        call: VendorCall,
+        request: PaymentRequest | None = None,
+        *,
+        is_keyed: bool = False,
+        change: Callable[[], object] | None = None,
+        undo: Callable[[], object] | None = None,
     ) -> None:
         """Let faults and capacity apply to a request that moves no money."""
         if request is None:
             request = PaymentRequest("", 0, self.currency, TEST_CARDS[0])
-        await call.execute(
-            "query", replace(request, is_sale=False, declined_as=""), is_keyed=is_keyed
-        )
+        request = replace(request, is_sale=False, declined_as="")
+        await call.execute("query", request, is_keyed=is_keyed, change=change, undo=undo)
 
 
 def transaction_of(http: HttpRequest) -> dict[str, Any]:

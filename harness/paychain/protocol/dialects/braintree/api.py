@@ -3,28 +3,59 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from paychain.payments.outcome import HopResult
 from paychain.protocol.dialects.braintree import errors, followups, sales, search, vault, webhooks
-from paychain.protocol.dialects.braintree.account import AT_ONCE, BATCH, IGNORE, SIMULATE, Account
+from paychain.protocol.dialects.braintree.account import (
+    AT_ONCE,
+    BATCH,
+    IGNORE,
+    PUBLIC_KEY,
+    SIMULATE,
+    Account,
+)
 from paychain.protocol.dialects.braintree.documents import Unreadable, read
 from paychain.protocol.dialects.braintree.errors import Invalid, NotFound, plain, validation_error
 from paychain.protocol.dialects.braintree.objects import FAILED, REJECTED
 from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
+from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
 
-_PLANS: dict[tuple[str, str], followups.Plan] = {
-    ("PUT", "submit_for_settlement"): followups.submit,
-    ("POST", "submit_for_partial_settlement"): followups.submit_partially,
-    ("PUT", "void"): followups.void,
-    ("POST", "refund"): followups.refund,
-    ("POST", "reverse"): followups.reverse,
+Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, what stands in the path
+_BASE = "merchants/{merchant}/"
+_PLANS: dict[str, followups.Plan] = {
+    "PUT transactions/{id}/submit_for_settlement": followups.submit,
+    "POST transactions/{id}/submit_for_partial_settlement": followups.submit_partially,
+    "PUT transactions/{id}/void": followups.void,
+    "POST transactions/{id}/refund": followups.refund,
+    "POST transactions/{id}/reverse": followups.reverse,
 }
-# Statuses that prove that nothing was executed.
+
+
+async def _client_token(call: VendorCall, account: Account) -> HttpResponse:
+    """`POST /client_token`: what the front end begins with. No front end is behind it."""
+    await account.execute_nothing(call)
+    return errors.document(201, "client_token", {"value": "cGF5Y2hhaW4="})
+
+
+_ROUTES = Routes[Handler](
+    {
+        "POST transactions": sales.create,
+        "POST transactions/advanced_search_ids": search.ids,
+        "POST transactions/advanced_search": search.transactions,
+        "GET transactions/{id}": followups.find,
+        "PUT transactions/{id}/settle": followups.settle,
+        **{name: partial(followups.follow, plan) for name, plan in _PLANS.items()},
+        **vault.HANDLERS,
+        "POST client_token": _client_token,
+    }
+)
+# Statuses by which Braintree proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 426, 429})
 _IN_FLIGHT = "915233"  # answers a repeat, and proves nothing about the first request
 _SERVER_ERROR = "915235"
@@ -52,8 +83,14 @@ class Braintree:
         "settlement": (BATCH, AT_ONCE),
         "test_amounts": (IGNORE, SIMULATE),
     }
+    webhook_hint: ClassVar[str] = (
+        f"the gateway's public key must be '{PUBLIC_KEY}', which signs these webhooks"
+    )
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 30.0  # developer.paypal.com/braintree/docs, webhooks; M
+    endpoints: ClassVar[tuple[str, ...]] = tuple(
+        name.replace(" ", f" {_BASE}") for name in _ROUTES.names
+    )
     hosts: ClassVar[tuple[str, ...]] = ("*.braintreegateway.com", "*.braintree-api.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
@@ -93,24 +130,11 @@ class Braintree:
             return None
         if self._merchant_id and path[1] != self._merchant_id:
             return None
-        match method, path[2:]:
-            case "POST", ["transactions"]:
-                return sales.create(call, account, path[1])
-            case "POST", ["transactions", "advanced_search_ids"]:
-                return search.ids(call, account)
-            case "POST", ["transactions", "advanced_search"]:
-                return search.transactions(call, account)
-            case "POST", ["client_token"]:
-                return _client_token(call, account)
-            case _, ["customers" | "payment_methods", *rest]:
-                return vault.work(call, account, path[2], rest)
-            case "GET", ["transactions", name]:
-                return followups.find(call, account, name)
-            case "PUT", ["transactions", name, "settle"]:
-                return followups.settle(call, account, name)
-            case _, ["transactions", name, what] if (method, what) in _PLANS:
-                return followups.follow(call, account, name, _PLANS[method, what])
-        return None
+        found = _ROUTES.find(method, path[2:])
+        if found is None:
+            return None
+        handler, names = found
+        return handler(call, account, *names)
 
     def key(self, http: HttpRequest) -> str:
         """The idempotency key of a request, "" when it has none."""
@@ -181,9 +205,3 @@ def _first_code(found: Any) -> str:
     if isinstance(found, dict) and isinstance(found.get("code"), str):
         return str(found["code"])
     return next((code for code in map(_first_code, values) if code), "")
-
-
-async def _client_token(call: VendorCall, account: Account) -> HttpResponse:
-    """`POST /client_token`: a token for a front end; the mock serves none."""
-    await account.execute_nothing(call)
-    return errors.document(201, "client_token", {"value": "cGF5Y2hhaW4="})

@@ -52,8 +52,8 @@ _REFUSED = {
 }
 
 
-async def follow(call: VendorCall, account: Account, name: str, plan: Plan) -> HttpResponse:
-    """Execute `plan` on a transaction, or show the outcome of the first request with this key."""
+async def follow(plan: Plan, call: VendorCall, account: Account, name: str) -> HttpResponse:
+    """Do what `plan` makes of a transaction, or show what became of it under the same key."""
     named = found(account, name)
     given = transaction_of(call.http)
     key = account.key(call.http)
@@ -91,13 +91,16 @@ async def settle(call: VendorCall, account: Account, name: str) -> HttpResponse:
     call.attribute(Evidence(headers=call.http.headers, object_id=transaction.id))
     if status_of(account, named) != SUBMITTED:
         raise Invalid("cannot_settle")
-    await account.execute_nothing(call, transaction.request)
     part = named.part or transaction.settlements[0]
-    part.is_settled = True
-    account.backend.notify(
-        "settled",
-        replace(transaction.request, item=part.item, amount_minor=part.amount_minor, is_sale=False),
-    )
+
+    def change() -> None:
+        if part.is_settled:
+            return
+        part.is_settled = True
+        about = {"item": part.item, "amount_minor": part.amount_minor, "is_sale": False}
+        account.backend.notify("settled", replace(transaction.request, **about))
+
+    await account.execute_nothing(call, transaction.request, change=change)
     return document(200, "transaction", shown(account, named))
 
 

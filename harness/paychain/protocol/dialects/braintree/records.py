@@ -6,7 +6,6 @@ requested, so a lost answer or an error after the work leaves them correct.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,41 +155,26 @@ class CardVault:
             self._tokens.setdefault(card.customer_id, []).append(card.token)
         self.cards[card.token] = card
 
-    def remove(self, card: KeptCard) -> Callable[[], None]:
-        """Forget a card; the customer's oldest other card becomes the default. Returns the undo."""
-        tokens = self._tokens[card.customer_id]
-        place = tokens.index(card.token)
-        del self.cards[card.token], tokens[place]
+    def remove(self, card: KeptCard) -> None:
+        """Forget a card that is kept; another one of its customer's is the default then."""
+        if self.cards.get(card.token) is not card:
+            return
+        del self.cards[card.token]
+        self._tokens[card.customer_id].remove(card.token)
         left = self.cards_of(card.customer_id)
         if card.is_default and left:
             left[0].is_default = True
 
-        def put_back() -> None:
-            if card.customer_id in self.customers and card.token not in self.cards:
-                self._tokens.setdefault(card.customer_id, []).insert(place, card.token)
-                self.cards[card.token] = card
-                self.add(card)
-
-        return put_back
-
-    def choose(self, card: KeptCard | None) -> None:
-        """Make a card its customer's default, unless it has been removed."""
-        if card is not None and self.cards.get(card.token) is card:
+    def choose(self, card: KeptCard) -> None:
+        """Make a card its customer's default, unless it has gone."""
+        if self.cards.get(card.token) is card:
             card.is_default = True
             self.add(card)
 
-    def forget(self, customer_id: str) -> Callable[[], None]:
-        """Forget a customer and their cards. Returns the undo."""
-        fields, cards = self.customers.pop(customer_id), self.cards_of(customer_id)
+    def forget(self, customer_id: str) -> None:
+        """Forget a customer and the cards that are kept for it."""
+        self.customers.pop(customer_id, None)
         self._forget_cards(customer_id)
-
-        def put_back() -> None:
-            if customer_id not in self.customers:
-                self.customers[customer_id] = fields
-                for card in cards:
-                    self.add(card)
-
-        return put_back
 
     def _forget_cards(self, customer_id: str) -> None:
         for token in self._tokens.pop(customer_id, ()):
@@ -212,6 +196,10 @@ class Records:
     def add(self, transaction: Transaction) -> Transaction:
         """Register a transaction; for a repeat, return the one registered under its reference."""
         return self._transactions.setdefault(transaction.reference, transaction)
+
+    def remove(self, transaction: Transaction) -> None:
+        """Forget a transaction that was never worked on."""
+        self._transactions.pop(transaction.reference, None)
 
     def executed(self, transaction: Transaction, reference: str) -> Transaction:
         """The transaction under the reference with which the link executed it.

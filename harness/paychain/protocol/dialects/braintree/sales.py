@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -81,9 +82,10 @@ _NUMBER_ERRORS = {
 }
 
 
-async def create(call: VendorCall, account: Account, merchant_id: str) -> HttpResponse:
-    """Create a transaction, or show the one already created under the key."""
+async def create(call: VendorCall, account: Account) -> HttpResponse:
+    """Make a transaction, or show the one that the key made before."""
     given = transaction_of(call.http)
+    merchant_id = call.http.target.strip("/").split("/")[1]
     requested = _transaction_from(given, account, merchant_id)
     account.ignored.note(call, given, _USED)
     account.ignored.note(call, inside(given, "options"), _USED_OPTIONS)
@@ -101,12 +103,14 @@ async def create(call: VendorCall, account: Account, merchant_id: str) -> HttpRe
     requested.request = request = replace(
         request, payment=found.payment, attempt=found.attempt, reference=found.reference
     )
-    # Registered before it is executed: a search must find it even if its answer is lost.
+    # Known before it is executed: its answer may be lost, and a search finds it all the same.
     transaction = account.registry.add(requested)
+    undo = partial(account.registry.remove, requested) if transaction is requested else None
     if requested.rejection:
-        await account.execute_nothing(call, request, is_keyed=True)
+        await account.execute_nothing(call, request, is_keyed=True, undo=undo)
         return answered(account, transaction)
-    answer = await call.execute("authorise", request)
+    note = partial(setattr, transaction, "answer")
+    answer = await call.execute("authorise", request, undo=undo, note=note)
     transaction = account.registry.executed(transaction, answer.reference)
     if not answer.replayed:
         transaction.answer = answer
@@ -207,26 +211,31 @@ def _transaction_from(given: dict[str, Any], account: Account, merchant_id: str)
         order_id=order_id,
         rejection=rejection,
         steer=steer,
-        shown={
-            "channel": text(given, "channel"),
-            "custom_fields": {
-                name: value
-                for name, value in inside(given, "custom_fields").items()
-                if isinstance(value, str)
-            },
-            "merchant_account_id": text(given, "merchant_account_id"),
-            "customer": {"id": (kept.customer_id if kept else text(given, "customer_id")) or None},
-            "card": {
-                "token": text(given, "payment_method_token") or text(card, "token"),
-                **details_of(card),
-            },
-        },
+        shown=_shown_of(given, card, kept.customer_id if kept else text(given, "customer_id")),
         settlements=[
             SettlementOrRefund(item="c1", amount_minor=minor, created_s=now_s, is_own=False)
         ]
         if is_sale
         else [],
     )
+
+
+def _shown_of(given: dict[str, Any], card: dict[str, Any], customer_id: str) -> dict[str, Any]:
+    """The fields of a request that answers repeat."""
+    return {
+        "channel": text(given, "channel"),
+        "custom_fields": {
+            name: value
+            for name, value in inside(given, "custom_fields").items()
+            if isinstance(value, str)
+        },
+        "merchant_account_id": text(given, "merchant_account_id"),
+        "customer": {"id": customer_id or None},
+        "card": {
+            "token": text(given, "payment_method_token") or text(card, "token"),
+            **details_of(card),
+        },
+    }
 
 
 def _kept(given: dict[str, Any], account: Account) -> KeptCard | None:

@@ -17,27 +17,32 @@ from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_pages import EDGE_PAGE
+from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
 
-Handler = Callable[[VendorCall, Account], Awaitable[HttpResponse]]
-PaymentHandler = Callable[[VendorCall, Account, str], Awaitable[HttpResponse]]
-_ROUTES: dict[tuple[str, str], Handler] = {
-    ("POST", "payments"): payments.pay,
-    ("GET", "payments"): payments.list_payments,
-    ("POST", "payments/search"): payments.search,
-    ("POST", "hosted-payments"): hosted.create,
-    ("POST", "tokens"): payments.tokenise,
-    ("POST", "connect/token"): payments.access_token,
-}
-_PAYMENT_ROUTES: dict[tuple[str, str], PaymentHandler] = {
-    ("GET", ""): payments.show,
-    ("GET", "actions"): payments.show_actions,
-    ("POST", "captures"): actions.capture,
-    ("POST", "voids"): actions.void,
-    ("POST", "refunds"): actions.refund,
-    ("POST", "reversals"): actions.reverse,
-}
-# Statuses that prove that nothing was executed.
+Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, what stands in the path
+_ROUTES = Routes[Handler](
+    {
+        "POST payments": payments.pay,
+        "GET payments": payments.list_payments,
+        "POST payments/search": payments.search,
+        "GET payments/{id}": payments.show,
+        "GET payments/{id}/actions": payments.show_actions,
+        "POST payments/{id}/captures": actions.capture,
+        "POST payments/{id}/voids": actions.void,
+        "POST payments/{id}/refunds": actions.refund,
+        "POST payments/{id}/reversals": actions.reverse,
+        "POST hosted-payments": hosted.create,
+        "GET hosted-payments/{id}": hosted.show,
+        "POST tokens": payments.tokenise,
+        "POST connect/token": payments.access_token,
+    }
+)
+# Where customers are, who have no credentials.
+_PAGES = Routes[Handler](
+    {"GET 3ds/{id}": payments.authenticated, f"GET {hosted.PAGE}/{{id}}": hosted.visit}
+)
+# Statuses by which it proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 422, 429})
 
 
@@ -53,6 +58,8 @@ class Checkout:
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"test_amounts": (IGNORE, SIMULATE)}
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 10.0  # checkout.com/docs, webhooks; M
+    endpoints: ClassVar[tuple[str, ...]] = _ROUTES.names
+    pages: ClassVar[tuple[str, ...]] = tuple(name.replace("GET ", "/") for name in _PAGES.names)
     hosts: ClassVar[tuple[str, ...]] = ("*.checkout.com",)
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
@@ -62,32 +69,20 @@ class Checkout:
         """Answer one request."""
         path = call.http.target.partition("?")[0].strip("/").split("/")
         try:
-            if path[0] == "3ds" and len(path) == 2:
-                return await payments.authenticated(call, self._account, path[1])
-            if path[0] == hosted.PAGE and len(path) == 2:
-                return await hosted.visit(call, self._account, path[1])
-            if not call.http.headers.get("authorization"):
-                raise Invalid("unauthorised")
-            return await self._work(call, path)
+            found = _PAGES.find("GET", path)
+            if found is None:
+                if not call.http.headers.get("authorization"):
+                    raise Invalid("unauthorised")
+                found = _ROUTES.find(call.http.method, path)
+            if found is None:
+                call.not_served()
+                raise Invalid("not_found")
+            handler, names = found
+            return await handler(call, self._account, *names)
         except Invalid as invalid:
             # The refused request did reach the link, so faults apply to it; its key stays unused.
             await payments.execute_nothing(call, payments.NOTHING)
             return self._account.refused(invalid.name)
-
-    def _work(self, call: VendorCall, path: list[str]) -> Awaitable[HttpResponse]:
-        """Route a request to its handler. Raises Invalid for a path that is not served."""
-        method = call.http.method
-        handler = _ROUTES.get((method, "/".join(path)))
-        if handler is not None:
-            return handler(call, self._account)
-        if method == "GET" and path[0] == "hosted-payments" and len(path) == 2:
-            return hosted.show(call, self._account, path[1])
-        if path[0] == "payments" and len(path) in (2, 3):
-            of_payment = _PAYMENT_ROUTES.get((method, path[2] if len(path) == 3 else ""))
-            if of_payment is not None:
-                return of_payment(call, self._account, path[1])
-        call.not_served()
-        raise Invalid("not_found")
 
     def key(self, http: HttpRequest) -> str:
         """The idempotency key of a request, "" when it has none. A page pays under its own keys."""

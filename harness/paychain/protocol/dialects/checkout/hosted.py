@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -38,13 +39,12 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     if not all(isinstance(body.get(name), str) and body[name] for name in _URLS):
         raise Invalid("return_url")
     account.ignored.note(call, body, _USED)
-    await _attribute(call, account, body)
     name = f"{account.pages_created}-{account.backend.now_s()}-{body.get('reference') or ''}"
     account.pages_created += 1
     page = Page(
         id=f"hpp_{encode(name.encode('ascii', 'replace').decode()[:40], BASE32)}", body=body
     )
-    account.pages[page.id] = page
+    await _attribute(call, account, body, lambda: account.pages.setdefault(page.id, page))
     base = views.base_url(call.http)
     shown = {
         "id": page.id,
@@ -122,8 +122,13 @@ def _paid(account: Account, page: Page) -> str:
     return ""
 
 
-async def _attribute(call: VendorCall, account: Account, body: dict[str, Any]) -> None:
-    """Attribute a request that moves no money, and let faults and capacity apply to it."""
+async def _attribute(
+    call: VendorCall,
+    account: Account,
+    body: dict[str, Any],
+    change: Callable[[], object] | None = None,
+) -> None:
+    """Faults and capacity apply to what moves no money, too."""
     found = call.attribute(
         Evidence(
             headers=call.http.headers,
@@ -136,4 +141,4 @@ async def _attribute(call: VendorCall, account: Account, body: dict[str, Any]) -
     if found.payment:
         fields = {"payment": found.payment, "attempt": found.attempt, "reference": found.reference}
         request = msgspec.structs.replace(request, **fields)
-    await payments.execute_nothing(call, request)
+    await payments.execute_nothing(call, request, change)

@@ -6,6 +6,7 @@ A payment is captured at once unless its request says `capture: false`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -91,13 +92,14 @@ async def pay_by(
     requested.request = replace(
         requested.request, payment=found.payment, attempt=found.attempt, reference=found.reference
     )
-    # Registered before it is executed, since its answer may be lost.
+    on_known(requested.reference)
+    if requested.stage:
+        add = partial(account.add, requested)
+        await call.execute("query", replace(requested.request, is_sale=False), change=add)
+        return _to_authenticate(call, account.payment(requested.reference) or requested)
+    # Known before it is executed: its answer may be lost.
     payment = account.add(requested)
-    on_known(payment.reference)
-    if payment.stage:
-        await call.execute("query", replace(requested.request, is_sale=False))
-        return _to_authenticate(call, payment)
-    answer = await call.execute("authorise", requested.request)
+    answer = await call.execute("authorise", requested.request, note=partial(_note, payment))
     return _answered(call, account, payment, answer)
 
 
@@ -116,13 +118,19 @@ async def authenticated(call: VendorCall, account: Account, name: str) -> HttpRe
     wanted = parse_qs(urlsplit(call.http.target).query).get("outcome", [""])[0]
     # An authorisation that was started is not started again, even if its answer was lost.
     if entry is not None or payment.stage == "failed" or wanted == "failed":
-        await call.execute("query", replace(request, is_sale=False))
-        if entry is None and payment.stage == "pending":
-            payment.stage = "failed"
-            account.backend.notify("declined", request)
+
+        def fail() -> None:
+            if account.backend.entry(payment.reference) is None and payment.stage == "pending":
+                payment.stage = "failed"
+                account.backend.notify("declined", request)
+
+        await call.execute("query", replace(request, is_sale=False), change=fail)
         return _back(payment, is_approved=entry is not None and entry.request is not None)
     payment.request = replace(request, authenticated=True, three_ds="challenge")
-    answer = await call.execute("authorise", payment.request)
+    undo = partial(setattr, payment, "request", request)
+    answer = await call.execute(
+        "authorise", payment.request, undo=undo, note=partial(_note, payment)
+    )
     payment.code = _response(answer, payment)
     return _back(payment, is_approved=answer.outcome is Outcome.APPROVED)
 
@@ -193,9 +201,12 @@ async def access_token(call: VendorCall, account: Account) -> HttpResponse:
     return json_response(200, {**shown, "scope": "gateway"})
 
 
-async def execute_nothing(call: VendorCall, request: PaymentRequest) -> None:
-    """Let faults and capacity apply to a request that moves no money."""
-    await call.execute("query", replace(request, is_sale=False, declined_as=""), is_keyed=False)
+async def execute_nothing(
+    call: VendorCall, request: PaymentRequest, change: Callable[[], object] | None = None
+) -> None:
+    """What a request comes to that moves no money: faults and capacity apply to it, too."""
+    request = replace(request, is_sale=False, declined_as="")
+    await call.execute("query", request, is_keyed=False, change=change)
 
 
 NOTHING = PaymentRequest("", 0, "EUR", TEST_CARDS[0])
@@ -242,6 +253,10 @@ def _response(answer: Answer, payment: Payment) -> str:
     if answer.outcome is Outcome.UNKNOWN:
         return TOO_LATE
     return response_of(answer.code, payment.request.instrument.group).code
+
+
+def _note(payment: Payment, answer: Answer) -> None:
+    payment.code = _response(answer, payment)
 
 
 def _answered(call: VendorCall, account: Account, payment: Payment, answer: Answer) -> HttpResponse:

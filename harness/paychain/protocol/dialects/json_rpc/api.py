@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -28,7 +30,7 @@ from paychain.protocol.dialects.json_rpc.values import (
     RpcError,
 )
 from paychain.protocol.dialects.json_rpc.words import WORDS, mistaken
-from paychain.protocol.message import Error, Event, PaymentRequest
+from paychain.protocol.message import Answer, Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, CallFailed, Evidence, VendorCall
 from paychain.wire.http import HttpRequest, HttpResponse
@@ -120,20 +122,28 @@ class JsonRpc:
     async def _result(self, call: VendorCall, method: str, params: Sequence[Any]) -> Any:
         if method == SEND:
             return await self._send(call, params)
+        if method in FILTERS:
+
+            def work(moment: Moment) -> Any:
+                return FILTERS[method](self._filters, moment, params)
+
+            return work(await self._refresh(call, if_lost=work))
         name = params[0] if method in OF_TRANSACTIONS and params else ""
         moment = await self._refresh(call, name.lower() if isinstance(name, str) else "")
-        if method in FILTERS:
-            return FILTERS[method](self._filters, moment, params)
         if method not in METHODS:
             call.not_served(method)
             raise mistaken(self._network.words, "method", method=method)
         return METHODS[method](moment, params)
 
-    async def _refresh(self, call: VendorCall, name: str = "") -> Moment:
-        """Update the copy as far as the link allows. `name`: the hash of a transaction read, or "".
+    async def _refresh(
+        self, call: VendorCall, name: str = "", if_lost: Callable[[Moment], object] | None = None
+    ) -> Moment:
+        """Bring the copy up to date as far as the link lets it. `name`: of a transaction.
 
-        A node whose answers are wrong (fault `wrong_answer`) denies transactions, exaggerates
-        balances, or makes up receipts. Raises RpcError if the link does not answer in time.
+        `if_lost` is called where the link does its work and its answer is lost, or an error.
+
+        An answer that is not so is the node's lie: it denies what there is, exaggerates what
+        accounts own, or makes up receipts.
         """
         own = self._payments.get(name)
         if own is None:
@@ -152,7 +162,17 @@ class JsonRpc:
             signed=None,
             since=self._copy.known,
         )
-        answer = await call.execute("read", request, is_keyed=False)
+        made: list[Answer] = []
+        try:
+            answer = await call.execute("read", request, is_keyed=False, note=made.append)
+        except Exception:
+            if made and if_lost is not None:
+                with suppress(RpcError):
+                    if_lost(self._moment(made[0], name))
+            raise
+        return self._moment(answer, name)
+
+    def _moment(self, answer: Answer, name: str) -> Moment:
         if answer.outcome is Outcome.UNKNOWN:
             raise RpcError(SERVER_ERROR, "request timed out")
         if answer.sighting is not None:
@@ -182,12 +202,12 @@ class JsonRpc:
             await self._refresh(call.another())  # the copy may be out of date
             amount_minor = sending.check_funds(moment, sent)
         request = sending.transfer_of(sent, amount_minor, found, network, asset)
-        answer = await call.execute("transfer", request, is_keyed=False)
-        if answer.code == Refusal.NONCE_TOO_LOW:  # a transaction not yet in the copy used it
+        # Whether its answer leaves or not, later questions about it are its payment's.
+        know = partial(self._payments.setdefault, sent.signed.hash, request)
+        answer = await call.execute("transfer", request, is_keyed=False, change=know)
+        if answer.code == Refusal.NONCE_TOO_LOW:  # the copy does not know what used it
             await self._refresh(call.another())
-        taken = sending.hash_of(moment, sent, answer)
-        self._payments.setdefault(sent.signed.hash, request)
-        return taken
+        return sending.hash_of(moment, sent, answer)
 
     def key(self, http: HttpRequest) -> str:
         """The hash of the transaction that a request sends, "" when it sends none."""

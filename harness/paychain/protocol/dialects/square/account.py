@@ -75,6 +75,7 @@ class PaymentLink:
     currency: str
     created_s: int
     references: list[str] = field(default_factory=list)
+    is_known: bool = False  # the link has taken the request that makes it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,6 +153,11 @@ class Account:
         if key:
             self._refunds[key] = made
         return made
+
+    def withdraw(self, payment: Payment, made: Refund, key: str) -> None:
+        """Forget a refund that was never worked on."""
+        payment.refunds[:] = [each for each in payment.refunds if each is not made]
+        self._refunds.pop(key, None)
 
     def refund_of(self, key: str) -> Refund | None:
         """The refund requested under a key; None for a new one."""

@@ -17,28 +17,30 @@ from paychain.protocol.message import Error, Event, PaymentRequest
 from paychain.protocol.reply import Reply
 from paychain.protocol.vendor import Backend, VendorCall
 from paychain.protocol.vendor_pages import data_in
+from paychain.protocol.vendor_routes import Routes
 from paychain.wire.http import HttpRequest, HttpResponse
 
-Handler = Callable[[VendorCall, Account], Awaitable[HttpResponse]]
-ObjectHandler = Callable[[VendorCall, Account, str], Awaitable[HttpResponse]]
-_ROUTES: dict[tuple[str, str], Handler] = {
-    ("POST", "v2/payments"): payments.create,
-    ("GET", "v2/payments"): payments.list_payments,
-    ("POST", CANCEL_BY_KEY): payments.cancel_by_key,
-    ("POST", "v2/refunds"): refunds.create,
-    ("GET", "v2/refunds"): refunds.list_refunds,
-    ("POST", links.PATH): links.create,
-    ("GET", links.PATH): links.list_links,
-}
-_OBJECT_ROUTES: dict[tuple[str, str, str], ObjectHandler] = {
-    ("GET", "payments", ""): payments.show,
-    ("PUT", "payments", ""): payments.update,
-    ("POST", "payments", "complete"): payments.complete,
-    ("POST", "payments", "cancel"): payments.cancel,
-    ("GET", "refunds", ""): refunds.show,
-    ("GET", "orders", ""): links.show_order,
-}
-# Statuses that prove that nothing was executed.
+Handler = Callable[..., Awaitable[HttpResponse]]  # call, account, what stands in the path
+_ROUTES = Routes[Handler](
+    {
+        "POST v2/payments": payments.create,
+        "GET v2/payments": payments.list_payments,
+        f"POST {CANCEL_BY_KEY}": payments.cancel_by_key,
+        "GET v2/payments/{id}": payments.show,
+        "PUT v2/payments/{id}": payments.update,
+        "POST v2/payments/{id}/complete": payments.complete,
+        "POST v2/payments/{id}/cancel": payments.cancel,
+        "POST v2/refunds": refunds.create,
+        "GET v2/refunds": refunds.list_refunds,
+        "GET v2/refunds/{id}": refunds.show,
+        f"POST {links.PATH}": links.create,
+        f"GET {links.PATH}": links.list_links,
+        f"GET {links.PATH}/{{id}}": links.show,
+        f"DELETE {links.PATH}/{{id}}": links.delete,
+        "GET v2/orders/{id}": links.show_order,
+    }
+)
+# Statuses by which it proves that it did nothing.
 _NOT_EXECUTED = frozenset({400, 401, 403, 404, 429})
 _STATES = {"FAILED": HopResult.DECLINED, "PENDING": HopResult.UNKNOWN}
 
@@ -55,6 +57,8 @@ class Square:
     settings: ClassVar[tuple[str, ...]] = ("location", "notification_url")
     signs_time: ClassVar[bool] = False
     webhook_timeout_s: ClassVar[float] = 10.0  # developer.squareup.com, webhooks; M
+    endpoints: ClassVar[tuple[str, ...]] = _ROUTES.names
+    pages: ClassVar[tuple[str, ...]] = (f"{links.PAGE}{{id}}",)
     hosts: ClassVar[tuple[str, ...]] = ("connect.squareup.com", "connect.squareupsandbox.com")
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
@@ -76,18 +80,12 @@ class Square:
     def _work(self, call: VendorCall) -> Awaitable[HttpResponse]:
         """Route a request to its handler. Raises Invalid for a path that is not served."""
         method, path = call.http.method, call.http.target.partition("?")[0].strip("/")
-        handler = _ROUTES.get((method, path))
-        if handler is not None:
-            return handler(call, self._account)
-        match path.split("/"):
-            case ["v2", "online-checkout", "payment-links", name] if method in links.LINK_ROUTES:
-                return links.LINK_ROUTES[method](call, self._account, name)
-            case ["v2", kind, name, *more] if len(more) < 2:
-                of_object = _OBJECT_ROUTES.get((method, kind, more[0] if more else ""))
-                if of_object is not None:
-                    return of_object(call, self._account, name)
-        call.not_served()
-        raise Invalid("no_resource")
+        found = _ROUTES.find(method, path.split("/"))
+        if found is None:
+            call.not_served()
+            raise Invalid("no_resource")
+        handler, names = found
+        return handler(call, self._account, *names)
 
     def key(self, http: HttpRequest) -> str:
         """The idempotency key of a request, "" when it has none. A page pays under its own keys."""

@@ -6,7 +6,8 @@ Source: the models of `squareup` (python); the parameters of the redirect are fr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from paychain.protocol.dialects.square import payments, reading
 from paychain.protocol.dialects.square.account import Account, PaymentLink, payment_id, status
 from paychain.protocol.dialects.square.errors import Invalid
 from paychain.protocol.dialects.square.views import when
-from paychain.protocol.vendor import Evidence, VendorCall, undone_by_failure
+from paychain.protocol.vendor import Evidence, VendorCall
 from paychain.protocol.vendor_ids import encode
 from paychain.protocol.vendor_pages import (
     base_of,
@@ -42,12 +43,12 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
     body = reading.read(call.http.body, "CreatePaymentLink")
     key = account.key(call.http) if account.backend.knows_keys else ""
     link = account.links_by_key.get(key) if key else None
-    if link is not None:
-        await _attribute(call, account, link)
-    else:
+    if link is None:
         link = _link_from(account, body)
         account.ignored.note(call, body, _USED)
-        await _keep(call, account, link, key)
+        if key:  # a repeat may come while this one is on its way
+            account.links_by_key[key] = link
+    await _attribute(call, account, link, change=partial(_keep, account, link))
     shown = _link_shown(call, link)
     related = {"orders": [_order_shown(account, link)]}
     return json_response(200, {"payment_link": shown, "related_resources": related})
@@ -63,9 +64,7 @@ async def show(call: VendorCall, account: Account, name: str) -> HttpResponse:
 async def delete(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`DELETE /v2/online-checkout/payment-links/{id}`: it can no longer be paid."""
     link = _found(account, name)
-    del account.links[name]
-    with undone_by_failure(lambda: account.links.setdefault(name, link)):
-        await _attribute(call, account, link)
+    await _attribute(call, account, link, change=lambda: account.links.pop(name, None))
     return json_response(200, {"id": name, "cancelled_order_id": link.order_id})
 
 
@@ -83,12 +82,6 @@ async def show_order(call: VendorCall, account: Account, name: str) -> HttpRespo
         raise Invalid("not_found", what=f"order with id: {name}")
     await _attribute(call, account, link)
     return json_response(200, {"order": _order_shown(account, link)})
-
-
-LINK_ROUTES: dict[str, Callable[[VendorCall, Account, str], Awaitable[HttpResponse]]] = {
-    "GET": show,
-    "DELETE": delete,
-}
 
 
 async def visit(call: VendorCall, account: Account) -> HttpResponse:
@@ -176,18 +169,11 @@ def _link_from(account: Account, body: dict[str, Any]) -> PaymentLink:
     )
 
 
-async def _keep(call: VendorCall, account: Account, link: PaymentLink, key: str) -> None:
-    """Register a new link before its answer is sent, since that answer may be lost."""
-    account.links[link.id] = link
-    if key:
-        account.links_by_key[key] = link
-
-    def undo() -> None:
-        account.links.pop(link.id, None)
-        account.links_by_key.pop(key, None)
-
-    with undone_by_failure(undo):
-        await _attribute(call, account, link)
+def _keep(account: Account, link: PaymentLink) -> None:
+    """Know a new link; one that was deleted since is not known again."""
+    if not link.is_known:
+        link.is_known = True
+        account.links[link.id] = link
 
 
 def _sum_of(order: dict[str, Any]) -> tuple[int, str]:
@@ -221,8 +207,13 @@ def _inside(body: dict[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
-async def _attribute(call: VendorCall, account: Account, link: PaymentLink) -> None:
-    """Attribute a request that moves no money, and let faults and capacity apply to it."""
+async def _attribute(
+    call: VendorCall,
+    account: Account,
+    link: PaymentLink,
+    change: Callable[[], object] | None = None,
+) -> None:
+    """Faults and capacity apply to what moves no money, too."""
     texts = [link.order.get("reference_id"), *(link.echoed.get(name) for name in _SHOWN[1:3])]
     call.attribute(
         Evidence(
@@ -232,7 +223,7 @@ async def _attribute(call: VendorCall, account: Account, link: PaymentLink) -> N
             makes_attempt=False,
         )
     )
-    await payments.execute_nothing(call, payments.NOTHING)
+    await payments.execute_nothing(call, payments.NOTHING, change)
 
 
 def _link_shown(call: VendorCall, link: PaymentLink) -> dict[str, Any]:

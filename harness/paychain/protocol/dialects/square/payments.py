@@ -6,6 +6,7 @@ Square captures once: completing a payment captures its amount and releases the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -82,7 +83,7 @@ async def pay_by(
     # Registered before it is executed: a cancel by key may arrive while it is in progress.
     payment = account.add(requested, key)
     on_known(payment.reference)
-    answer = await call.execute("authorise", requested.request)
+    answer = await call.execute("authorise", requested.request, note=partial(_note, payment))
     return _answered(account, payment, answer)
 
 
@@ -90,7 +91,6 @@ async def complete(call: VendorCall, account: Account, name: str) -> HttpRespons
     """`POST /v2/payments/{id}/complete`: capture the held amount, as updates reduced it."""
     reading.read(call.http.body, "CompletePayment")
     payment, reference = _open(call, account, name)
-    payment.updated_s = account.backend.now_s()
     entry = account.backend.entry(reference)
     # A partial approval whose answer was lost has not lowered `to_capture_minor` yet.
     held_minor = entry.rest_minor if entry is not None else 0
@@ -100,15 +100,15 @@ async def complete(call: VendorCall, account: Account, name: str) -> HttpRespons
         is_final=True,
         amount_minor=min(payment.to_capture_minor, held_minor),
     )
-    answer = await call.execute("capture", request)
+    answer = await call.execute("capture", request, change=partial(_touch, account, payment))
     return _shown(account, payment, reference, answer)
 
 
 async def cancel(call: VendorCall, account: Account, name: str) -> HttpResponse:
     """`POST /v2/payments/{id}/cancel`: release what is held."""
     payment, reference = _open(call, account, name)
-    payment.updated_s = account.backend.now_s()
-    answer = await call.execute("void", _about(payment, reference))
+    touch = partial(_touch, account, payment)
+    answer = await call.execute("void", _about(payment, reference), change=touch)
     return _shown(account, payment, reference, answer)
 
 
@@ -164,9 +164,12 @@ async def update(call: VendorCall, account: Account, name: str) -> HttpResponse:
     # Square may ask the issuer for more; the mock does not.
     if entry is None or total_minor > entry.rest_minor:
         raise Invalid("too_high", field="payment.amount_money")
-    await call.execute("query", _about(payment, reference))
-    payment.to_capture_minor, payment.tip_minor = total_minor, tip_minor
-    payment.updated_s = account.backend.now_s()
+
+    def apply() -> None:
+        payment.to_capture_minor, payment.tip_minor = total_minor, tip_minor
+        payment.updated_s = account.backend.now_s()
+
+    await call.execute("query", _about(payment, reference), change=apply)
     return json_response(200, {"payment": views.payment(account, payment, reference)})
 
 
@@ -196,9 +199,11 @@ async def list_payments(call: VendorCall, account: Account) -> HttpResponse:
     return json_response(200, shown)
 
 
-async def execute_nothing(call: VendorCall, request: PaymentRequest) -> None:
-    """Let faults and capacity apply to a request that moves no money."""
-    await call.execute("query", request, is_keyed=False)
+async def execute_nothing(
+    call: VendorCall, request: PaymentRequest, change: Callable[[], object] | None = None
+) -> None:
+    """What a request comes to that moves no money: faults and capacity apply to it, too."""
+    await call.execute("query", request, is_keyed=False, change=change)
 
 
 def found_payment(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:
@@ -221,6 +226,10 @@ def _open(call: VendorCall, account: Account, name: str) -> tuple[Payment, str]:
         is_over = entry is not None and entry.state == "expired" and now == "CANCELED"
         raise Invalid("expired" if is_over else _CLOSED[now])
     return payment, reference
+
+
+def _touch(account: Account, payment: Payment) -> None:
+    payment.updated_s = account.backend.now_s()
 
 
 def _about(payment: Payment, reference: str) -> PaymentRequest:
@@ -261,6 +270,14 @@ def _payment_from(body: dict[str, Any], account: Account) -> Payment:
         updated_s=now_s,
         echoed={name: body[name] for name in _SHOWN if body.get(name)},
     )
+
+
+def _note(payment: Payment, answer: Answer) -> None:
+    """What becomes of a payment by its authorisation, whoever gets to see the answer."""
+    if answer.outcome is Outcome.DECLINED:
+        payment.failure = decline_of(answer.code, payment.request.instrument.group)
+    elif 0 < answer.amount_minor < payment.to_capture_minor:
+        payment.to_capture_minor = answer.amount_minor
 
 
 def _answered(account: Account, payment: Payment, answer: Answer) -> HttpResponse:

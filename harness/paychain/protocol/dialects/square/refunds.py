@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec.structs import replace
 
 from paychain.payments.outcome import Outcome
@@ -43,7 +45,8 @@ async def create(call: VendorCall, account: Account) -> HttpResponse:
         declined_as="",
         amount_minor=amount.minor,
     )
-    answer = await call.execute("refund", request)
+    undo = None if is_repeated else partial(account.withdraw, payment, made, key)
+    answer = await call.execute("refund", request, undo=undo)
     if answer.outcome is Outcome.DECLINED:
         # A refused repeat proves nothing: the first request may have refunded, its answer lost.
         made.is_refused = made.is_refused or not is_repeated

@@ -62,7 +62,7 @@ def create(account: Account, asked: RoutedRequest) -> Plan:
     setup = Setup(id=name, request=request, created_s=account.backend.now_s())
     change = _Change(account, setup)
     change.undos.append(lambda: account.setups.pop(name, None))
-    _write(account, setup, given)
+    _write(change, given)
     if boolean(given, "confirm"):
         _check_method(setup)
     account.setups[name] = setup
@@ -87,7 +87,7 @@ def update(account: Account, asked: RoutedRequest) -> Plan:
             f"This SetupIntent's {fixed[0]} could not be updated because it has a status of "
             f"{setup.status}.",
         )
-    _write(account, setup, asked.given)
+    _write(change, asked.given)
     return change.plan()
 
 
@@ -101,7 +101,7 @@ def confirm(account: Account, asked: RoutedRequest) -> Plan:
         )
     change = _Change(account, setup)
     is_return = setup.waits and not asked.given.get("payment_method")
-    _write(account, setup, asked.given)
+    _write(change, asked.given)
     _check_method(setup)
     _confirm(change, is_authenticated=is_return)
     return change.plan()
@@ -179,14 +179,15 @@ def authenticate(account: Account, asked: RoutedRequest) -> tuple[Plan, Returned
 class _Change:
     """What a request changes in an intent, and the events it reports once the link has executed it.
 
-    `undos`: revert changes to other objects. `refusal`: the error it answers with, None to answer
-    with the intent.
+    `undos`: take back what it has changed elsewhere. `kept`: a card that can be asked for by its id
+    from now on. `refusal`: its answer, None for the intent.
     """
 
     def __init__(self, account: Account, setup: Setup) -> None:
         self.account, self.setup = account, setup
         self.undos: list[Callable[[], object]] = []
         self.refusal: Invalid | None = None
+        self.kept: Method | None = None
         self._before = copy(setup)
         self._reported: list[tuple[str, int]] = []
 
@@ -200,9 +201,7 @@ class _Change:
         """The plan whose answer shows the intent in the state it then has."""
         setup = self.setup
         request = setup.request if setup.request.payment else None
-        plan = self.account.looked_up(self._show, request, self._undo)
-        plan.after = self._notify
-        return plan
+        return self.account.looked_up(self._show, request, change=self._make, undo=self._undo)
 
     def _show(self) -> Shown:
         if self.refusal is not None:
@@ -214,11 +213,12 @@ class _Change:
             setattr(self.setup, each.name, getattr(self._before, each.name))
         for logged in self._reported:
             self.setup.log.remove(logged)
-        self._reported.clear()
         for undo in self.undos:
             undo()
 
-    def _notify(self) -> None:
+    def _make(self) -> None:
+        if self.kept is not None:
+            self.account.keep_method(self.kept)
         for kind, _ in self._reported:
             self.account.backend.notify(kind, self.setup.request)
 
@@ -277,8 +277,9 @@ def _unexpected(message: str) -> Invalid:
     return invalid(message, code="setup_intent_unexpected_state")
 
 
-def _write(account: Account, setup: Setup, given: dict[str, Any]) -> None:
-    """Apply the parameters of a request to an intent. Raises Invalid before it changes anything."""
+def _write(change: _Change, given: dict[str, Any]) -> None:
+    """Write what a request sets into an intent. Raises Invalid before it changes anything."""
+    account, setup = change.account, change.setup
     fields: dict[str, Any] = {}
     if "description" in given:
         fields["description"] = text(given, "description") or None
@@ -310,7 +311,7 @@ def _write(account: Account, setup: Setup, given: dict[str, Any]) -> None:
     setup.return_url = text(given, "return_url") or setup.return_url
     if method is not None:
         setup.method, setup.waits = method, False
-        account.keep_method(method)  # so that it can be retrieved by its id
+        change.kept = method
 
 
 def _method(account: Account, given: dict[str, Any]) -> Method | None:
