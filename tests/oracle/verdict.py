@@ -196,11 +196,11 @@ def _beyond_holds(world: World, deal: Deal) -> list[int]:
 
     One bank may permit what an acquirer in front of it does not.
     """
-    beyond = {
-        link: account.beyond_allowance(world.tip_at(link))
-        for (link, _), account in accounts(deal.lines).items()
-        if link not in world.links("gateway")
-    }
+    beyond: dict[str, int] = {}
+    for (link, _), account in accounts(deal.lines).items():
+        if link not in world.links("gateway"):
+            more = max(0, account.beyond_allowance(world.tip_at(link)))
+            beyond[link] = beyond.get(link, 0) + more
     of_cards = [amount for link, amount in beyond.items() if link in world.links("issuer")]
     return of_cards if any(of_cards) else [max(beyond.values(), default=0)]
 

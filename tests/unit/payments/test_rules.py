@@ -470,6 +470,13 @@ def test_capturing_more_than_authorised_is_found(sound: list[Movement], movement
     found = findings([*sound, *more])
     assert list(found) == ["captured_within_authorised"]
     assert found["captured_within_authorised"].amount_minor == 200
+    other = [movement(link, reference="p1-2") for link in PATH]
+    other += [
+        movement(link, "captured", reference="p1-2", amount=1_100, item="c1") for link in PATH
+    ]
+    both = findings([*sound, *more, *other])["captured_within_authorised"]
+    assert both.amount_minor == 300
+    assert both.text.count("captured 1") == 2
 
 
 def test_refunding_more_than_captured_is_found(captured: list[Movement], movement: Make) -> None:

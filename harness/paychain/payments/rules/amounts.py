@@ -103,13 +103,16 @@ def captured_within_authorised(payment: Reconciled) -> Finding | None:
     `overcapture` may capture that much more than was authorised.
     Source: docs/domain.md §1.7 (no over-capture) and §2.5 (I9).
     """
+    beyond: dict[str, int] = {}  # of each authorisation, where it was first
+    texts = []
     for entry, link, position in _positions(payment):
-        if over := position.over_captured(payment.overcapture.get(link, 0.0)):
+        over = position.over_captured(payment.overcapture.get(link, 0.0))
+        if over and entry.reference not in beyond:
+            beyond[entry.reference] = over
             took = payment.money(position.captured_minor)
             held = payment.money(max(0, position.captured_minor - over))
-            text = f"{link} captured {took} of {held} held under {entry.reference}"
-            return Finding.of(payment, over, text)
-    return None
+            texts.append(f"{link} captured {took} of {held} held under {entry.reference}")
+    return Finding.of(payment, sum(beyond.values()), "; ".join(texts)) if texts else None
 
 
 @money_rule("Refunded at most what was captured", judged="at_any_time", beyond=None)
