@@ -81,9 +81,10 @@ bench: .venv/ready
 fidelity: .venv/ready
 	$(BIN)/python -m bench fidelity
 
-# The pip of $(PYTHON), where it can install elsewhere: to copy one to .venv and compile it takes as
-# long as to install a third of all that is needed.
-PIP = $(shell $(PYTHON) -m pip --python $(BIN)/python --version >/dev/null 2>&1 && echo $(PYTHON) -m pip --python $(BIN)/python || echo $(BIN)/python -m pip)
+# Where $(PYTHON) has a pip that can install elsewhere (22.3), it does: to copy one to .venv and to
+# compile it takes as long as to install a third of all that is needed.
+PIP = $(shell test -e $(BIN)/pip && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)
+HAS_PIP = $(PYTHON) -c 'import pip, sys; sys.exit([int(part) for part in pip.__version__.split(".")[:2]] < [22, 3])' 2>/dev/null
 # pip compiles on one processor only, and what comes of it is slower: that is done afterwards, by all.
 INSTALL = $(PIP) --quiet --disable-pip-version-check install --no-compile $(CONSTRAINTS:%=--constraint %) --editable
 # What no run imports is compiled when it is: other languages of Faker, lexers, pip itself.
@@ -95,8 +96,7 @@ COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '$(1)' .venv/lib harness >/dev
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "paychain needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "setting up .venv (once)"
-	@$(PYTHON) -m venv --without-pip .venv
-	@$(PYTHON) -m pip --python $(BIN)/python --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	@if $(HAS_PIP); then $(PYTHON) -m venv --without-pip .venv; else $(PYTHON) -m venv .venv; fi
 
 # What a user installs.
 .venv/installed: $(BIN)/python pyproject.toml

@@ -53,7 +53,7 @@ def test_what_was_cut_short_or_not_reproduced_is_reported() -> None:
     cut = found_lines(replace(FOUND, is_minimal=False, reproduced=None))
     assert "    not minimal: the search ended while it was minimised" in cut
     assert "    not reproduced: the search ended first" in cut
-    assert "    nothing has to fail" in "\n".join(found_lines(replace(FOUND, steps=())))
+    assert "    no failure is needed" in "\n".join(found_lines(replace(FOUND, steps=())))
 
 
 def test_how_much_was_searched_and_what_to_know_of_it() -> None:

@@ -647,7 +647,7 @@ def test_ctrl_c_in_a_users_test_is_no_passed_test(
 ) -> None:
     path = tmp_path / "shop.yaml"
     path.write_text(declared("reverse"))
-    monkeypatch.setattr("paychain.explore.trial.play", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr("paychain.explore.trial.simulate_run", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         explore_chain(str(path), schedules=20)
 

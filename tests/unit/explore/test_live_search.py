@@ -222,7 +222,7 @@ def test_a_service_that_is_killed_comes_before_other_outages_that_are_as_short()
     chain = load_chain("examples/shop-python/chain-naive.yaml").model
     made = LiveSearch(chain, LiveSpec(outage_share=0.1), lambda: VirtualChain(chain, 1))
     in_turn = [made._next_outage() for _ in made._outages]
-    assert str(in_turn[0]) == "shop is killed, and away for 1s"
+    assert str(in_turn[0]) == "shop is killed and stays down for 1s"
     assert sorted(in_turn, key=lambda outage: outage.lasts_ms) == in_turn
     assert len(set(map(str, in_turn))) == len(in_turn)
 

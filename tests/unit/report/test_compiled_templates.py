@@ -44,9 +44,11 @@ def test_a_template_is_compiled_once(tmp_path: Path, compilations: list[str]) ->
 def test_what_is_damaged_is_compiled_anew(tmp_path: Path, compilations: list[str]) -> None:
     assert rendered(tmp_path) == "paid 7"
     (kept,) = tmp_path.iterdir()
-    kept.write_bytes(kept.read_bytes()[:-9])
-    assert rendered(tmp_path) == "paid 7"
-    assert len(compilations) == 2
+    whole = kept.read_bytes()
+    for cut in (whole[:-9], whole[:20], whole[:1], b""):
+        kept.write_bytes(cut)
+        assert rendered(tmp_path) == "paid 7"
+    assert len(compilations) == 5
 
 
 def test_nothing_is_taken_from_a_folder_that_others_may_write_to(
@@ -56,6 +58,16 @@ def test_nothing_is_taken_from_a_folder_that_others_may_write_to(
     tmp_path.chmod(0o777)
     assert rendered(tmp_path) == "paid 7"
     assert len(compilations) == 2
+
+
+def test_nothing_is_taken_from_the_working_folder(
+    tmp_path: Path, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # where the path of the cache begins for an account without a home
+    monkeypatch.chdir(tmp_path)
+    assert rendered(Path("~/.cache")) == rendered(Path("~/.cache")) == "paid 7"
+    assert len(compilations) == 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_folder_each_compiles(tmp_path: Path, compilations: list[str]) -> None:

@@ -134,12 +134,12 @@ def _taught(
             while chains.ended:
                 batch = chains.ended.popleft()
                 chains.look_after(batch)
-                ended = begun.get(batch)
-                if ended is None:
-                    continue
-                if ended not in taught and not chains.was_calm(batch):
-                    coming.append(ended)
-                taught[ended] = batch
+                shown = begun.get(batch)
+                if shown is None:
+                    continue  # the payments where nothing fails
+                if shown not in taught and not chains.was_calm(batch):
+                    coming.append(shown)
+                taught[shown] = batch
     finally:
         chains.stop()
     nothing = Batch(number=0, rate=RATE)  # of a lesson that a service died of

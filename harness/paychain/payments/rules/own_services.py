@@ -31,7 +31,7 @@ def paid_orders_have_money(payment: Reconciled) -> Finding | None:
 
 
 def _given_back_minor(payment: Reconciled) -> int:
-    """What was taken and refunded; 0 while any of it stays, and after a charge-back."""
+    """What was taken and refunded; 0 while any of it stays, and after a chargeback."""
     took = [
         entry.charged(payment.settling) for entry in payment.authorisations if entry.leg == "in"
     ]

@@ -28,14 +28,16 @@ class CompiledTemplates(jinja2.BytecodeCache):
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Fill the bucket with what is kept; leave it empty when there is nothing."""
-        with suppress(OSError):
+        # A file that a full disk or a crash cut short raises whatever its first bytes lead to.
+        with suppress(Exception):
             if _is_ours_alone(self._folder):
                 bucket.bytecode_from_string(self._file(bucket).read_bytes())
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep what was compiled, where that can be."""
         with suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._folder.is_absolute():
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if _is_ours_alone(self._folder):
                 write_atomically(self._file(bucket), bucket.bytecode_to_string())
 
@@ -51,6 +53,9 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 def _is_ours_alone(folder: Path) -> bool:
     """Whether the folder is this account's, and no other may write to it. Raises OSError."""
+    # Without a home the path begins in the working folder, where a pull request puts its files.
+    if not folder.is_absolute():
+        return False
     status = folder.stat(follow_symlinks=False)
     if not hasattr(os, "getuid"):
         return True  # Windows keeps others out of a user's folders
