@@ -32,6 +32,8 @@ class Overloaded:
     In quiet only `guilty` does, and whatever has all its steps.
     """
 
+    scripts_at_once = 64
+
     def __init__(self, guilty: Steps) -> None:
         self.guilty = set(guilty)
         self.payments = 0

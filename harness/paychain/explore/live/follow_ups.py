@@ -196,7 +196,7 @@ class FollowUps:
             return
         self._result.doing = "paying without any script"
         self.start_afresh()
-        alone = self._run([], self._spec.batch, is_quiet=True)
+        alone = self._run([], self._chains.scripts_at_once, is_quiet=True)
         control = next((each for each in alone.controls if rule in each.broken), None)
         if control is not None:
             self.keep(rule, control, alone, is_minimal=True)
