@@ -71,7 +71,7 @@ def problems(*records: Record, lasts: str = "3s", kind: dict[str, Any] = DOWN) -
         (12.0, 18.0, 3.0, ["was healed 3.0 s after its time (limit 250 ms)", "on for 6.0 s"]),
         (13.0, 42.0, 30.0, []),  # 5 % of a long fault
         (14.0, 42.0, 30.0, ["was applied 2.0 s after its time (limit 1.5 s)", "on for 28.0 s"]),
-        (12.19, 12.21, 0.2, ["on for 20 ms in place of 200 ms"]),  # late by little, and short
+        (12.19, 12.21, 0.2, ["on for 20 ms instead of 200 ms"]),  # late by little, and short
     ],
 )
 def test_a_fault_that_was_on_at_another_time_is_not_the_declared_one(
@@ -107,7 +107,7 @@ def test_what_recurs_is_compared_in_all() -> None:
         for record in (switch("applied", at_s, at_s), switch("healed", at_s + 0.5, at_s + 0.7))
     ]
     (said,) = problems(*windows)
-    assert "was on for 2.8 s in place of 2.0 s" in said
+    assert "was on for 2.8 s instead of 2.0 s" in said
 
 
 def test_a_switch_that_failed_is_a_problem_of_its_own() -> None:

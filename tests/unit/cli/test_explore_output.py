@@ -56,7 +56,7 @@ def test_nothing_found_never_reads_as_a_pass() -> None:
     (few,) = nothing_found_lines(SearchResult(schedules=60))
     assert "60 schedules are too few to rely on" in few
     (many,) = nothing_found_lines(SearchResult(schedules=5_000))
-    assert "not a proof" in many
+    assert "evidence, not proof" in many
 
 
 def test_the_payments_of_an_order_share_one_clock_and_are_named() -> None:

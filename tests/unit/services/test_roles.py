@@ -268,7 +268,7 @@ def test_what_is_tried_again_after_a_reversal_has_a_reference_the_reversal_canno
             "role: scheme\n    outcomes: {failed: 1%}",
             "the role scheme has no 'outcomes'",
         ),
-        ("role: gateway", "role: gateway\n    refunds: {share: 1%}", "nothing is captured"),
+        ("role: gateway", "role: gateway\n    refunds: {share: 1%}", "there are no captures"),
     ],
 )
 def test_a_setting_of_another_role_is_a_mistake(old: str, new: str, message: str) -> None:
